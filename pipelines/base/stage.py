@@ -1,0 +1,55 @@
+"""What every stage's entry point does: load params, run, report errors, note run facts."""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pipelines.base.artifacts import RUN_FACTS
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import write_text
+from pipelines.base.params import Params, load_params
+
+EXIT_USER_ERROR = 2
+
+
+def run_stage(name: str, work: Callable[[Params], None]) -> None:
+    """Run a stage as the program DVC started.
+
+    Parameters
+    ----------
+    name
+        The stage's name in ``dvc.yaml``.
+    work
+        The stage: reads its inputs, writes its outs.
+
+    Notes
+    -----
+    A `SignalboxError` ends the process with exit code 2 and one line on stderr; every other
+    exception is a defect and keeps its traceback. Time, host and versions go to ``run_facts/``,
+    which neither git nor DVC tracks, so that outs depend on inputs alone.
+    """
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    try:
+        work(load_params())
+    except SignalboxError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_USER_ERROR) from None
+    facts = {
+        "stage": name,
+        "started": started.isoformat(),
+        "seconds": round(time.perf_counter() - clock, 3),
+        "host": platform.node(),
+        "python": platform.python_version(),
+        "pid": os.getpid(),
+    }
+    write_text(RUN_FACTS / f"{name}.json", json.dumps(facts, indent=2) + "\n")
+
+
+def say(text: str) -> None:
+    """Print one fact on one line; stages are read in logs, so there is nothing fancier here."""
+    print(text, flush=True)

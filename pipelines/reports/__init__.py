@@ -1,0 +1,1 @@
+"""Reports: templates, charts, and the page an auditor files."""
