@@ -15,7 +15,10 @@ SUBJECT = "subject_id"
 ROW = "row_id"
 """Column with the row's number in the source, from 0, added by ``ingest``."""
 
-RESERVED = (SUBJECT, ROW)
+UNREADABLE = "unreadable"
+"""Column that says which values of a numeric column weren't numbers; ``validate`` takes it out."""
+
+RESERVED = (SUBJECT, ROW, UNREADABLE)
 
 
 def write_table(path: Path, frame: "pd.DataFrame") -> None:

@@ -93,14 +93,18 @@ def _keys_in_file(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     keys: list[str] = []
     for index, part in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(raw, dict) and part in raw:
-            raw = raw[part]
-        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+        if _has(raw, part):
             raw = raw[part]
         elif not last or isinstance(raw, list) or not isinstance(raw, dict):
             continue
         keys.append(str(part))
     return keys
+
+
+def _has(raw: Any, part: int | str) -> bool:
+    if isinstance(raw, list):
+        return isinstance(part, int) and part < len(raw)
+    return isinstance(raw, dict) and part in raw
 
 
 def _siblings(location: tuple[int | str, ...]) -> str:
