@@ -13,7 +13,8 @@ class Check(Section):
     ``at_least`` and ``at_most`` hold the figure's interval against `threshold`: pass when the whole
     interval keeps to it, fail when none of it does, inconclusive when it straddles. A figure
     without an interval is compared as a point. ``not_worse_than_released`` does the same with the
-    paired difference to the released model, and `threshold` is the largest loss accepted.
+    paired difference to the released model, which counts what was lost (positive = worse), and
+    `threshold` is the largest loss accepted. A figure that is absent or has no value fails.
     """
 
     id: Slug
