@@ -1,0 +1,175 @@
+"""Stage ``validate``: hold the table against its expectations.
+
+Rows that break a rule on rows go to quarantine with rule and reason; a broken rule on the whole
+table stops the run. Nothing is dropped: in = kept + quarantined.
+
+Evidence details: ``rules`` (rule, action, reason, kept, broken_rows, observed) and
+``counts`` (in, kept, quarantined).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.base.artifacts import (
+    DATA_DOCS,
+    EXPECTATIONS,
+    INGESTED,
+    QUARANTINE,
+    RUN_FACTS,
+    VALIDATED,
+    evidence_of,
+)
+from pipelines.base.errors import SignalboxError
+from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.base.files import write_folder
+from pipelines.base.params import Params
+from pipelines.base.params.data import DataParams
+from pipelines.base.stage import run_stage, say
+from pipelines.base.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
+from pipelines.mlops.columns import check_binary
+from pipelines.mlops.data_docs import build_data_docs
+from pipelines.mlops.expectations import RuleResult, SuiteRun, run_suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STAGE = "validate"
+
+
+def main(params: Params) -> None:
+    """Run the stage."""
+    suite = EXPECTATIONS / f"{params.validation.suite}.json"
+    frame = read_table(INGESTED)
+    basics = basic_rules(frame, params.data)
+    sound = frame[~frame[ROW].isin(_rows(basics))].drop(columns=[UNREADABLE])
+    run = run_suite(sound, suite)
+    results = basics + run.results
+    stop_if_broken(results, run, suite)
+    kept, quarantine = part(frame, results)
+    share = len(quarantine) / len(frame)
+    if share > params.validation.max_quarantined_share:
+        raise SignalboxError(
+            f"{len(quarantine):,} of {len(frame):,} rows ({share:.2%}) break a rule, more than "
+            f"validate.max_quarantined_share ({params.validation.max_quarantined_share:.2%}); "
+            f"most by: {_worst(results)}; mend the source, or change {suite} or the share"
+        )
+    check_binary(kept, params.data, "after quarantine")
+    write_table(VALIDATED, kept)
+    write_table(QUARANTINE, quarantine)
+    write_folder(DATA_DOCS, lambda folder: build_data_docs(run.context, folder))
+    write_evidence(evidence_of(STAGE), describe(frame, kept, quarantine, results, suite))
+    say(f"{len(frame):,} rows = {len(kept):,} kept + {len(quarantine):,} in quarantine")
+
+
+def basic_rules(frame: "pd.DataFrame", data: DataParams) -> list[RuleResult]:
+    """Rules that hold for every table, whatever its suite says."""
+
+    def rule(name: str, reason: str, broken: "pd.Series[bool]") -> RuleResult:
+        rows = [int(row) for row in frame.loc[broken, ROW]]
+        observed = f"{len(rows)} of {len(frame)} rows break it"
+        return RuleResult(name, "quarantine", reason, not rows, rows, observed)
+
+    return [
+        rule("numbers can be read", "a numeric column holds a text", frame[UNREADABLE].notna()),
+        rule("subject is known", "a row without a subject cannot be erased on request",
+             frame[SUBJECT].isna()),
+        rule("target is known", "a row without a label teaches nothing",
+             frame[data.target].isna()),
+    ]  # fmt: skip
+
+
+def stop_if_broken(results: list[RuleResult], run: SuiteRun, suite: Path) -> None:
+    """End the run if a rule on the whole table is broken; the Data Docs say more.
+
+    Raises
+    ------
+    SignalboxError
+        Naming every such rule and what was observed.
+    """
+    broken = [result for result in results if result.action == "stop" and not result.kept]
+    if not broken:
+        return
+    docs = RUN_FACTS / "data_docs"
+    write_folder(docs, lambda folder: build_data_docs(run.context, folder))
+    rules = "; ".join(f"{result.rule}: {result.observed}" for result in broken)
+    raise SignalboxError(f"{suite}: the table breaks {rules}; see {docs / 'index.html'}")
+
+
+def part(frame: "pd.DataFrame", results: list[RuleResult]) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Part the table in rows that keep to all rules, and rows that go to quarantine.
+
+    Returns
+    -------
+    kept
+        As `frame`, without the column `UNREADABLE`.
+    quarantine
+        The other rows with two more columns: ``rules`` and ``reasons``, joined by "; ".
+    """
+    rules: dict[int, list[RuleResult]] = {}
+    for result in results:
+        if result.action == "quarantine":
+            for row in result.rows:
+                rules.setdefault(row, []).append(result)
+    broken = frame[ROW].isin(list(rules))
+    quarantine = frame[broken].copy()
+    found = [rules[int(row)] for row in quarantine[ROW]]
+    quarantine["rules"] = _texts([[r.rule for r in row] for row in found], quarantine)
+    quarantine["reasons"] = _texts([[r.reason for r in row] for row in found], quarantine)
+    return (
+        frame[~broken].drop(columns=[UNREADABLE]).reset_index(drop=True),
+        quarantine.reset_index(drop=True),
+    )
+
+
+def describe(
+    frame: "pd.DataFrame",
+    kept: "pd.DataFrame",
+    quarantine: "pd.DataFrame",
+    results: list[RuleResult],
+    suite: Path,
+) -> Evidence:
+    """Count rows and broken rules."""
+    n = len(frame)
+    return Evidence(
+        stage=STAGE,
+        inputs=hash_inputs(INGESTED, suite),
+        figures=[
+            Figure(id="validate.rows_kept", label="Rows kept", value=len(kept), method="count",
+                   n=n, unit="rows"),
+            Figure(id="validate.rows_quarantined", label="Rows in quarantine",
+                   value=len(quarantine), method="count", n=n, unit="rows"),
+            Figure(id="validate.quarantined_share", label="Share of rows in quarantine",
+                   value=len(quarantine) / n, method="quarantined / read", n=n, unit="share"),
+            Figure(id="validate.rules_broken", label="Rules broken",
+                   value=sum(not result.kept for result in results),
+                   method="count of rules with at least one broken row or a broken table",
+                   n=len(results), unit="rules"),
+        ],
+        details={
+            "counts": {"in": n, "kept": len(kept), "quarantined": len(quarantine)},
+            "rules": [
+                {"rule": r.rule, "action": r.action, "reason": r.reason, "kept": r.kept,
+                 "broken_rows": len(r.rows), "observed": r.observed}
+                for r in results
+            ],
+        },
+    )  # fmt: skip
+
+
+def _rows(results: list[RuleResult]) -> list[int]:
+    return [row for result in results for row in result.rows]
+
+
+def _texts(lists: list[list[str]], like: "pd.DataFrame") -> "pd.Series[str]":
+    import pandas as pd
+
+    return pd.Series(["; ".join(texts) for texts in lists], index=like.index, dtype="str")
+
+
+def _worst(results: list[RuleResult]) -> str:
+    worst = max((r for r in results if r.action == "quarantine"), key=lambda r: len(r.rows))
+    return f"{worst.rule} ({len(worst.rows):,} rows)"
+
+
+if __name__ == "__main__":
+    run_stage(STAGE, main)
