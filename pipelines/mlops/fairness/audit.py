@@ -1,0 +1,204 @@
+"""The audit: from a contingency table to everything a report shows and a gate decides on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pipelines.mlops.fairness.bootstrap import draw_confusions
+from pipelines.mlops.fairness.config import AuditConfig
+from pipelines.mlops.fairness.contingency import ContingencyTable, Counts, Marginal
+from pipelines.mlops.fairness.disparity import impact_ratios, reference_gaps
+from pipelines.mlops.fairness.extremes import Replicated, disparities
+from pipelines.mlops.fairness.groups import JOIN, dimensions
+from pipelines.mlops.fairness.result import AuditResult, DimensionResult
+from pipelines.mlops.fairness.rows import empty_groups, exclusions, group_rows, unknowns
+from pipelines.mlops.fairness.sample import RateSample
+from pipelines.mlops.fairness.significance import SelectionTest, correct, selection_test
+from pipelines.mlops.fairness.summary import summarise
+
+_ALL: Final = "all rows"
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A dimension on its way through the audit."""
+
+    marginal: Marginal
+    sample: RateSample
+    roles: tuple[str, ...]
+    reference: int | None
+
+    @property
+    def compared(self) -> list[int]:
+        return [g for g, role in enumerate(self.roles) if role == "compared"]
+
+
+def audit(table: ContingencyTable, config: AuditConfig) -> AuditResult:
+    """Audit decisions for bias.
+
+    Parameters
+    ----------
+    table : ContingencyTable
+        Must hold every audited feature.
+    config : AuditConfig
+
+    Returns
+    -------
+    AuditResult
+        Deterministic: the same table, configuration and NumPy give the same result.
+
+    Raises
+    ------
+    ValueError
+        The table has no rows, a feature is not in it, or a chosen reference group doesn't exist.
+    """
+    if table.rows == 0:
+        raise ValueError("there is nothing to audit: the table has no rows")
+    wanted = dimensions([spec.name for spec in config.features], config.intersections)
+    known = {JOIN.join(names) for names in wanted}
+    if stray := set(config.reference_groups) - known:
+        raise ValueError(f"reference groups for dimensions that are not audited: {sorted(stray)}")
+    marginals = [table.marginal(names) for names in wanted]
+    samples = _samples(table, [_whole(table), *marginals], config)
+    parts = [
+        _part(marginal, sample, config)
+        for marginal, sample in zip(marginals, samples[1:], strict=True)
+    ]
+    tests = correct([test for part in parts for test in _tests(part)], config.alpha)
+    replicated = [disparities(part.sample, part.compared, config.level) for part in parts]
+    return AuditResult(
+        rows=table.rows,
+        level=config.level,
+        replicates=config.replicates,
+        seed=config.seed,
+        alpha=config.alpha,
+        min_share=config.min_share,
+        tests_corrected=len(tests),
+        overall=group_rows(table, _whole(table), samples[0], ("all",), config.level)[0],
+        dimensions=tuple(
+            _dimension(table, part, found, tests, config)
+            for part, found in zip(parts, replicated, strict=True)
+        ),
+        summary=summarise([part.marginal.name for part in parts], replicated, config.level),
+    )
+
+
+def _whole(table: ContingencyTable) -> Marginal:
+    """Return the table as one group, to get the overall rates by the same way."""
+    return Marginal(
+        features=(),
+        groups=((_ALL,),),
+        counts=table.counts.sum(axis=0, keepdims=True),
+        score_units=table.score_units.sum(axis=0, keepdims=True),
+        membership=np.zeros(len(table.cells), np.int64),
+    )
+
+
+def _samples(
+    table: ContingencyTable, marginals: list[Marginal], config: AuditConfig
+) -> list[RateSample]:
+    """Compute rates and their replicates: one set of draws, summed to every dimension.
+
+    Rates don't depend on scores, so score bins are summed away before drawing. The finest cells are
+    those of the audited features: a feature that isn't audited would only add draws.
+    """
+    finest = table.marginal([spec.name for spec in config.features])
+    first = np.unique(finest.membership, return_index=True)[1]
+    drawn = draw_confusions(
+        finest.confusion.reshape(-1, 4),
+        [(marginal.membership[first], len(marginal.groups)) for marginal in marginals],
+        replicates=config.replicates,
+        rng=np.random.default_rng(config.seed),
+    )
+    return [
+        RateSample.make(marginal.labels, marginal.confusion.reshape(-1, 4), replicates)
+        for marginal, replicates in zip(marginals, drawn, strict=True)
+    ]
+
+
+def _part(marginal: Marginal, sample: RateSample, config: AuditConfig) -> _Part:
+    chosen = config.reference_groups.get(marginal.name)
+    sizes: Counts = marginal.counts.sum(axis=(1, 2, 3))
+    roles = tuple(
+        _role(marginal, g, float(sizes[g] / sizes.sum()), chosen, config.min_share)
+        for g in range(len(marginal.groups))
+    )
+    compared = [g for g, role in enumerate(roles) if role == "compared"]
+    return _Part(marginal, sample, roles, _reference(marginal, sample, compared, sizes, config))
+
+
+def _role(
+    marginal: Marginal, group: int, share: float, chosen: str | None, min_share: float
+) -> str:
+    if marginal.labels[group] == chosen:
+        return "compared"
+    if marginal.is_unknown(group):
+        return "unknown"
+    return "excluded" if share < min_share else "compared"
+
+
+def _reference(
+    marginal: Marginal,
+    sample: RateSample,
+    compared: list[int],
+    sizes: Counts,
+    config: AuditConfig,
+) -> int | None:
+    chosen = config.reference_groups.get(marginal.name)
+    if chosen is not None:
+        if chosen not in marginal.labels:
+            raise ValueError(
+                f"reference group {chosen!r} of {marginal.name!r} is not in the data; there are: "
+                f"{', '.join(marginal.labels)}"
+            )
+        return marginal.labels.index(chosen)
+    if not compared:
+        return None
+    measure = sizes if config.reference == "largest" else sample.row("selection_rate")
+    return compared[int(np.argmax(measure[compared]))]
+
+
+def _tests(part: _Part) -> list[SelectionTest]:
+    if part.reference is None:
+        return []
+    reference = part.reference
+    labels, sample = part.sample.labels, part.sample
+    return [
+        selection_test(
+            part.marginal.name,
+            (labels[group], sample.proportion("selection_rate", group)),
+            (labels[reference], sample.proportion("selection_rate", reference)),
+        )
+        for group in part.compared
+        if group != reference
+    ]
+
+
+def _dimension(
+    table: ContingencyTable,
+    part: _Part,
+    found: tuple[Replicated, ...],
+    tests: tuple[SelectionTest, ...],
+    config: AuditConfig,
+) -> DimensionResult:
+    marginal, sample, reference = part.marginal, part.sample, part.reference
+    rows = group_rows(table, marginal, sample, part.roles, config.level)
+    gaps = (
+        () if reference is None else reference_gaps(sample, part.compared, reference, config.level)
+    )
+    return DimensionResult(
+        dimension=marginal.name,
+        features=marginal.features,
+        reference=None if reference is None else sample.labels[reference],
+        groups=rows,
+        impact_ratios=impact_ratios(sample, part.compared, config.level),
+        gaps=gaps,
+        disparities=tuple(item.disparity for item in found),
+        tests=tuple(test for test in tests if test.dimension == marginal.name),
+        exclusions=exclusions(rows, config.exclusion_reason),
+        unknown=unknowns(rows, table.rows),
+        empty_groups=empty_groups(table, marginal),
+    )

@@ -1,0 +1,105 @@
+"""Calibration by group: whether a score of 0.7 means 70 % for everyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.mlops.fairness.contingency import SCORE_UNIT, ContingencyTable, Marginal
+from pipelines.mlops.fairness.intervals import Proportion, wilson
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """One score bin of one group; ``low`` and ``high`` bound the observed rate (Wilson)."""
+
+    score_from: float
+    score_to: float
+    n: int
+    mean_score: float
+    observed_rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of one group.
+
+    Attributes
+    ----------
+    mean_score, observed_rate, gap : float
+        Over the whole group; ``gap`` is mean score minus observed rate, positive when the score
+        promises too much ("calibration in the large").
+    ece : float
+        Expected calibration error over the bins: mean absolute gap, weighted by rows
+        (Naeini, Cooper and Hauskrecht 2015, AAAI). Small groups have a high one by chance.
+    bins : tuple of CalibrationBin
+        Bins that have rows.
+    """
+
+    mean_score: float
+    observed_rate: float
+    gap: float
+    ece: float
+    bins: tuple[CalibrationBin, ...]
+
+
+def calibrate(
+    table: ContingencyTable, marginal: Marginal, level: float
+) -> tuple[Calibration | None, ...]:
+    """Compute calibration for every group of a dimension.
+
+    Parameters
+    ----------
+    table : ContingencyTable
+        Gives the bin edges.
+    marginal : Marginal
+        The dimension.
+    level : float
+        Confidence level of the observed rates.
+
+    Returns
+    -------
+    tuple of Calibration or None
+        One per group; None when the rows had no scores.
+    """
+    if not table.has_scores:
+        return (None,) * len(marginal.groups)
+    n = marginal.counts.sum(axis=(1, 2))
+    positives = marginal.counts[:, 1].sum(axis=1)
+    scores = marginal.score_units.sum(axis=(1, 2)) / SCORE_UNIT
+    return tuple(
+        _calibration(table.bin_edges, n[g], positives[g], scores[g], level)
+        for g in range(len(marginal.groups))
+    )
+
+
+def _calibration(
+    edges: tuple[float, ...], n: np.ndarray, positives: np.ndarray, scores: np.ndarray, level: float
+) -> Calibration:
+    total = int(n.sum())
+    mean_score, observed = float(scores.sum()) / total, int(positives.sum()) / total
+    bins = []
+    for b in np.flatnonzero(n).tolist():
+        rate = Proportion(int(positives[b]), int(n[b]))
+        low, high = wilson(rate, level)
+        bins.append(
+            CalibrationBin(
+                score_from=edges[b],
+                score_to=edges[b + 1],
+                n=rate.total,
+                mean_score=float(scores[b]) / rate.total,
+                observed_rate=rate.value,
+                low=low,
+                high=high,
+            )
+        )
+    return Calibration(
+        mean_score=mean_score,
+        observed_rate=observed,
+        gap=mean_score - observed,
+        ece=float(np.abs(scores - positives).sum()) / total,
+        bins=tuple(bins),
+    )

@@ -1,0 +1,282 @@
+"""The two groups that are furthest apart: parity over all groups of a dimension.
+
+A gap between the highest and the lowest group is recomputed in every
+replicate, over all compared groups, so that the interval belongs to that statistic and not to the
+two groups that happened to come out on top. Picking extremes has a price: noise alone makes groups
+differ, so the observed gap is too wide on average, and a replicate, being noisier still, is wider
+again. The percentile interval therefore leans towards unfairness. The basic (reflected) interval
+leans the other way by the same amount. Neither is right by itself, so the interval of such a
+statistic is the hull of both; it always holds the observed value. ``bias`` says how strong the
+effect is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from pipelines.mlops.fairness.bootstrap import percentile_interval
+from pipelines.mlops.fairness.estimates import COLLAPSED, Estimate, missing, too_few
+from pipelines.mlops.fairness.intervals import mover_ratio, newcombe_difference
+from pipelines.mlops.fairness.rates import RATES, Floats, ratio
+from pipelines.mlops.fairness.sample import RateSample
+
+PARITY_NAMES: Final = {
+    "demographic_parity": "selection_rate",
+    "equal_opportunity": "tpr",
+    "false_positive_rate": "fpr",
+    "predictive_parity": "precision",
+    "accuracy": "accuracy",
+}
+"""The name of each notion of parity, and the rate that should be equal."""
+
+
+@dataclass(frozen=True)
+class Disparity:
+    """A statistic over all compared groups of a dimension.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``demographic_parity_ratio`` or ``equalized_odds_difference``.
+    rate : str
+        The rate in which the named groups differ.
+    lowest, highest : str or None
+        The groups with the lowest and the highest rate.
+    lowest_n, highest_n : int
+        Rows in the denominators of their rates.
+    estimate : Estimate
+    bias : float or None
+        Mean of the replicates minus the value (see the module's text).
+    left_out : tuple of str
+        Compared groups in which the rate is undefined.
+    """
+
+    name: str
+    rate: str
+    lowest: str | None
+    highest: str | None
+    lowest_n: int
+    highest_n: int
+    estimate: Estimate
+    bias: float | None
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Replicated:
+    """A disparity with its replicates, shape (R,), for statistics over several dimensions."""
+
+    disparity: Disparity
+    replicates: Floats
+
+
+def disparities(sample: RateSample, compared: list[int], level: float) -> tuple[Replicated, ...]:
+    """Compute difference and ratio of every notion of parity, and equalised odds.
+
+    Definitions follow fairlearn: differences are highest minus lowest, ratios lowest over highest,
+    equalised odds the worse of TPR and FPR (Hardt, Price and Srebro 2016, NeurIPS). Unlike there,
+    groups in which a rate is undefined are left out by name instead of counting as 0.
+
+    Parameters
+    ----------
+    sample : RateSample
+    compared : list of int
+    level : float
+
+    Returns
+    -------
+    tuple of Replicated
+    """
+    found: dict[str, Replicated] = {}
+    for notion in PARITY_NAMES:
+        for kind in ("difference", "ratio"):
+            found[f"{notion}_{kind}"] = _extreme(sample, compared, level, notion=notion, kind=kind)
+    for kind in ("difference", "ratio"):
+        parts = [found[f"{name}_{kind}"] for name in ("equal_opportunity", "false_positive_rate")]
+        found[f"equalized_odds_{kind}"] = _worse(parts, kind, level)
+    return tuple(found.values())
+
+
+def spread(rates: Floats, kind: str) -> Floats:
+    """Difference or ratio between the highest and the lowest group.
+
+    Parameters
+    ----------
+    rates : ndarray of float, shape (G, ...)
+        NaN where undefined; such a group is left out.
+    kind : {"difference", "ratio"}
+
+    Returns
+    -------
+    ndarray of float, shape (...)
+        NaN with fewer than two groups left, and for a ratio of 0 to 0.
+    """
+    high, low = np.fmax.reduce(rates, axis=0), np.fmin.reduce(rates, axis=0)
+    enough = (~np.isnan(rates)).sum(axis=0) >= 2
+    values = ratio(low, high) if kind == "ratio" else high - low
+    return np.asarray(np.where(enough, values, np.nan), np.float64)
+
+
+def extreme_estimate(
+    value: float, replicates: Floats, *, kind: str, n: int, level: float
+) -> tuple[Estimate, float | None]:
+    """Estimate a worst-of-groups statistic: hull of percentile and basic interval, and its bias.
+
+    Parameters
+    ----------
+    value : float
+        Observed; not NaN.
+    replicates : ndarray of float, shape (R,)
+    kind : {"difference", "ratio"}
+        Both live in [0, 1].
+    n : int
+    level : float
+
+    Returns
+    -------
+    Estimate, float or None
+        None as bias when too few replicates have a value.
+
+    References
+    ----------
+    Davison and Hinkley (1997), *Bootstrap Methods and their Application*, 5.2 (basic interval).
+    """
+    interval = percentile_interval(replicates, level)
+    method = f"hull of percentile and basic bootstrap of the {kind}, {len(replicates)} replicates"
+    share = float(interval.undefined)
+    if np.isnan(interval.low):
+        why = "no interval: the statistic is undefined in most replicates"
+        return Estimate(value, None, None, level, n, method, share, why), None
+    low, high = float(interval.low), float(interval.high)
+    return (
+        Estimate(
+            value=value,
+            low=max(0.0, min(low, 2 * value - high)),
+            high=min(1.0, max(high, 2 * value - low)),
+            level=level,
+            n=n,
+            method=method,
+            undefined_share=share,
+        ),
+        float(interval.mean) - value,
+    )
+
+
+def _extreme(
+    sample: RateSample, compared: list[int], level: float, *, notion: str, kind: str
+) -> Replicated:
+    name, rate = f"{notion}_{kind}", PARITY_NAMES[notion]
+    values = sample.row(rate)[compared]
+    defined = [g for g, value in zip(compared, values, strict=True) if not np.isnan(value)]
+    left_out = tuple(sample.labels[g] for g in compared if g not in defined)
+    replicates = (
+        spread(sample.drawn(rate)[compared], kind)
+        if compared
+        else np.full(sample.replicate_count, np.nan)
+    )
+    n = int(sample.denominators[sample.names.index(rate)][defined].sum())
+    why = _undefined_extreme(sample, rate, kind, compared, defined)
+    if why is not None:
+        none = missing(why, level=level, n=n)
+        return Replicated(
+            Disparity(name, rate, None, None, 0, 0, none, None, left_out),
+            np.full_like(replicates, np.nan),
+        )
+    order = sample.row(rate)[defined]
+    lowest, highest = defined[int(np.argmin(order))], defined[int(np.argmax(order))]
+    value = float(spread(order, kind))
+    estimate, bias = extreme_estimate(value, replicates, kind=kind, n=n, level=level)
+    estimate = _widened(estimate, sample, rate, (lowest, highest), kind)
+    disparity = Disparity(
+        name=name,
+        rate=rate,
+        lowest=sample.labels[lowest],
+        highest=sample.labels[highest],
+        lowest_n=sample.proportion(rate, lowest).total,
+        highest_n=sample.proportion(rate, highest).total,
+        estimate=estimate,
+        bias=bias,
+        left_out=left_out,
+    )
+    return Replicated(disparity, replicates)
+
+
+def _undefined_extreme(
+    sample: RateSample, rate: str, kind: str, compared: list[int], defined: list[int]
+) -> str | None:
+    if (why := too_few(len(compared))) is not None:
+        return why
+    if len(defined) < 2:
+        return f"{rate} is defined in fewer than two groups: {RATES[rate].undefined} in the others"
+    if kind == "ratio" and not np.max(sample.row(rate)[defined]) > 0:
+        return f"{rate} is 0 in every compared group"
+    return None
+
+
+def _worse(parts: list[Replicated], kind: str, level: float) -> Replicated:
+    """Combine TPR and FPR into equalised odds: the larger difference, or the smaller ratio."""
+    name = f"equalized_odds_{kind}"
+    pick = max if kind == "difference" else min
+    join = np.maximum if kind == "difference" else np.minimum
+    replicates = join(parts[0].replicates, parts[1].replicates)  # undefined if either one is
+    values = [part.disparity.estimate.value for part in parts]
+    if values[0] is None or values[1] is None:
+        broken = parts[0] if values[0] is None else parts[1]
+        found = broken.disparity
+        none = missing(found.estimate.reason or "undefined", level=level, n=found.estimate.n)
+        return Replicated(
+            Disparity(name, found.rate, None, None, 0, 0, none, None, found.left_out), replicates
+        )
+    worst = parts[values.index(pick(values[0], values[1]))].disparity
+    value = pick(values[0], values[1])
+    n = sum(part.disparity.estimate.n for part in parts)
+    estimate, bias = extreme_estimate(value, replicates, kind=kind, n=n, level=level)
+    estimate = hull(estimate, worst.estimate)
+    left_out = tuple(dict.fromkeys(label for part in parts for label in part.disparity.left_out))
+    return Replicated(
+        Disparity(
+            name,
+            worst.rate,
+            worst.lowest,
+            worst.highest,
+            worst.lowest_n,
+            worst.highest_n,
+            estimate,
+            bias,
+            left_out,
+        ),
+        replicates,
+    )
+
+
+def hull(estimate: Estimate, part: Estimate) -> Estimate:
+    """Widen the interval of a worst case by that of the part it comes from, if in closed form."""
+    if not part.method.endswith(COLLAPSED) or part.low is None or part.high is None:
+        return estimate
+    low = part.low if estimate.low is None else min(estimate.low, part.low)
+    high = part.high if estimate.high is None else max(estimate.high, part.high)
+    return replace(estimate, low=low, high=high, method=estimate.method + COLLAPSED, reason=None)
+
+
+def _widened(
+    estimate: Estimate, sample: RateSample, rate: str, pair: tuple[int, int], kind: str
+) -> Estimate:
+    """Add the closed form when the furthest groups include one at 0 or 1.
+
+    Such a group can't vary in a replicate; without this, 0 of 7 would fail a gate with certainty.
+    """
+    low, high = (sample.proportion(rate, group) for group in pair)
+    if not (low.at_boundary or high.at_boundary):
+        return estimate
+    limits = (
+        mover_ratio(low, high, estimate.level)
+        if kind == "ratio"
+        else newcombe_difference(high, low, estimate.level)
+    )
+    if limits is None:
+        return estimate
+    closed = replace(estimate, low=max(0.0, limits[0]), high=min(1.0, limits[1]), method=COLLAPSED)
+    return hull(estimate, closed)

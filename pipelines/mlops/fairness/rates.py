@@ -1,0 +1,98 @@
+"""Rates of a binary decision, as ratios of counts.
+
+Every rate is a ratio of two sums over the four confusion counts, so all of them are two small
+matrix products, for the data and for a thousand bootstrap replicates alike. A ratio with a zero
+denominator is undefined; it is never a silent 0 (as with a "zero division" default), because a
+group without positives has no TPR, not a bad one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_Four = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class RateDefinition:
+    """A rate: which of (TN, FP, FN, TP) are counted, out of which, and why it may be undefined."""
+
+    numerator: _Four
+    denominator: _Four
+    undefined: str
+
+
+RATES: Final = MappingProxyType(
+    {
+        "base_rate": RateDefinition((0, 0, 1, 1), (1, 1, 1, 1), "no rows"),
+        "selection_rate": RateDefinition((0, 1, 0, 1), (1, 1, 1, 1), "no rows"),
+        "tpr": RateDefinition((0, 0, 0, 1), (0, 0, 1, 1), "no actual positives"),
+        "fpr": RateDefinition((0, 1, 0, 0), (1, 1, 0, 0), "no actual negatives"),
+        "tnr": RateDefinition((1, 0, 0, 0), (1, 1, 0, 0), "no actual negatives"),
+        "fnr": RateDefinition((0, 0, 1, 0), (0, 0, 1, 1), "no actual positives"),
+        "precision": RateDefinition((0, 0, 0, 1), (0, 1, 0, 1), "nobody was selected"),
+        "accuracy": RateDefinition((1, 0, 0, 1), (1, 1, 1, 1), "no rows"),
+    }
+)
+"""All rates, by name. ``tpr`` is recall (equal opportunity); ``precision`` is predictive parity."""
+
+COMPARED_RATES: Final = ("selection_rate", "tpr", "fpr", "precision", "accuracy")
+"""The rates whose differences and ratios between groups are reported."""
+
+
+def rate_parts(
+    confusion: NDArray[np.int64], names: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count numerators and denominators.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (G, 4, ...)
+        TN, FP, FN, TP on the second axis (a ``(G, 2, 2)`` table reshaped); further axes, such as
+        replicates, are kept.
+    names : sequence of str
+        Keys of :data:`RATES`; M of them.
+
+    Returns
+    -------
+    tuple of ndarray of int, shape (M, G, ...)
+        Numerators and denominators, exact.
+    """
+    return (
+        _weigh(confusion, [RATES[name].numerator for name in names]),
+        _weigh(confusion, [RATES[name].denominator for name in names]),
+    )
+
+
+def rates(confusion: NDArray[np.int64], names: Sequence[str]) -> Floats:
+    """Compute rates; NaN marks an undefined one (internal: results carry None and a reason).
+
+    Parameters and shapes are those of :func:`rate_parts`.
+    """
+    numerator, denominator = rate_parts(confusion, names)
+    return ratio(numerator, denominator)
+
+
+def ratio(numerator: NDArray[np.generic], denominator: NDArray[np.generic]) -> Floats:
+    """Divide; NaN where the denominator is 0."""
+    result = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    np.divide(numerator, denominator, out=result, where=np.asarray(denominator != 0))
+    return result
+
+
+def _weigh(confusion: NDArray[np.int64], weights: Sequence[_Four]) -> NDArray[np.int64]:
+    # Weights are 0 or 1: adding the picked slices is exact and quicker than an integer product.
+    return np.stack(
+        [
+            np.asarray(sum(confusion[:, i] for i in range(4) if four[i]), np.int64)
+            for four in weights
+        ]
+    )

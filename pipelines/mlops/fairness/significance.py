@@ -1,0 +1,185 @@
+"""Whether a difference in selection is more than chance, and big enough to matter.
+
+Fisher's exact test answers the first question, corrected for how many were asked (Holm); Cohen's h
+and the odds ratio answer the second. With millions of rows everything is significant, with thirty
+nothing is: read both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipelines.mlops.fairness.intervals import Proportion
+
+
+@dataclass(frozen=True)
+class SelectionTest:
+    """Selection of one group against the reference group.
+
+    Attributes
+    ----------
+    dimension, group, reference : str
+    selected, n, reference_selected, reference_n : int
+        The 2 x 2 table behind it.
+    fisher_p : float
+        Two-sided exact p-value; a value below about 1e-308 is shown as 0.
+    holm_p : float
+        The same, corrected over every Fisher test of the audit.
+    significant : bool
+        ``holm_p`` is at or below alpha.
+    z, z_p : float or None
+        Pooled two-proportion test, uncorrected; customary beside Fisher's, the same question.
+    cohens_h : float
+        Effect size in radians; negative when the group is selected less often.
+    odds_ratio : float or None
+        Sample odds ratio; None when a cell of the table is 0.
+    notes : tuple of str
+        Why a value is None.
+    """
+
+    dimension: str
+    group: str
+    reference: str
+    selected: int
+    n: int
+    reference_selected: int
+    reference_n: int
+    fisher_p: float
+    holm_p: float
+    significant: bool
+    z: float | None
+    z_p: float | None
+    cohens_h: float
+    odds_ratio: float | None
+    notes: tuple[str, ...]
+
+
+def selection_test(
+    dimension: str, group: tuple[str, Proportion], reference: tuple[str, Proportion]
+) -> SelectionTest:
+    """Test one group against the reference; ``holm_p`` is filled in by :func:`correct`.
+
+    Parameters
+    ----------
+    dimension : str
+    group, reference : (str, Proportion)
+        Label, and selected of all rows.
+
+    Returns
+    -------
+    SelectionTest
+    """
+    a, b = group[1], reference[1]
+    z, z_p = two_proportion_z(a, b)
+    odds = odds_ratio(a, b)
+    notes = []
+    if z is None:
+        notes.append("z is undefined: nobody or everybody was selected")
+    if odds is None:
+        notes.append("the odds ratio is undefined: a cell of the table is 0")
+    p = fisher_p_value(a, b)
+    return SelectionTest(
+        dimension=dimension,
+        group=group[0],
+        reference=reference[0],
+        selected=a.successes,
+        n=a.total,
+        reference_selected=b.successes,
+        reference_n=b.total,
+        fisher_p=p,
+        holm_p=p,
+        significant=False,
+        z=z,
+        z_p=z_p,
+        cohens_h=cohens_h(a, b),
+        odds_ratio=odds,
+        notes=tuple(notes),
+    )
+
+
+def correct(tests: Sequence[SelectionTest], alpha: float) -> tuple[SelectionTest, ...]:
+    """Fill in Holm-corrected p-values over all tests of an audit."""
+    adjusted = holm([test.fisher_p for test in tests])
+    return tuple(
+        replace(test, holm_p=p, significant=p <= alpha)
+        for test, p in zip(tests, adjusted, strict=True)
+    )
+
+
+def fisher_p_value(a: Proportion, b: Proportion) -> float:
+    """Two-sided Fisher exact p-value: all tables no likelier than the observed one.
+
+    SciPy's takes about 2 ms whether the table holds a thousand rows or ten million, and agrees with
+    a term-by-term sum to 1e-9.
+
+    References
+    ----------
+    Fisher (1935), *The Design of Experiments*; two-sided as in Agresti (2013),
+    *Categorical Data Analysis*, 3.5.3.
+    """
+    from scipy.stats import fisher_exact
+
+    table = [[a.successes, a.total - a.successes], [b.successes, b.total - b.successes]]
+    return min(float(fisher_exact(table).pvalue), 1.0)
+
+
+def two_proportion_z(a: Proportion, b: Proportion) -> tuple[float | None, float | None]:
+    """Pooled Z of two proportions and its two-sided p-value; None when nothing varies.
+
+    References
+    ----------
+    Fleiss, Levin and Paik (2003), *Statistical Methods for Rates and Proportions*, 3.1.
+    """
+    pooled = (a.successes + b.successes) / (a.total + b.total)
+    variance = pooled * (1 - pooled) * (1 / a.total + 1 / b.total)
+    if variance <= 0:
+        return None, None
+    z = (a.value - b.value) / math.sqrt(variance)
+    return z, math.erfc(abs(z) / math.sqrt(2))
+
+
+def cohens_h(a: Proportion, b: Proportion) -> float:
+    """Difference of arcsine-transformed proportions, in radians.
+
+    Cohen calls 0.2 small, 0.5 medium, 0.8 large.
+
+    References
+    ----------
+    Cohen (1988), *Statistical Power Analysis for the Behavioral Sciences*, ch. 6.
+    """
+    return 2 * math.asin(math.sqrt(a.value)) - 2 * math.asin(math.sqrt(b.value))
+
+
+def odds_ratio(a: Proportion, b: Proportion) -> float | None:
+    """Sample odds ratio; None when a cell is 0 (the ratio would be 0, infinite or undefined)."""
+    if a.at_boundary or b.at_boundary:
+        return None
+    odds_a = a.successes / (a.total - a.successes)
+    odds_b = b.successes / (b.total - b.successes)
+    return odds_a / odds_b
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values so that the chance of any false alarm is bounded.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+
+    Returns
+    -------
+    list of float
+        Adjusted p-values in the given order, at most 1.
+
+    References
+    ----------
+    Holm (1979), Scandinavian Journal of Statistics 6:65-70.
+    """
+    adjusted = [0.0] * len(p_values)
+    running = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
