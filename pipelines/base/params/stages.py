@@ -93,6 +93,10 @@ class TrainParams(Section):
     class_weight: Literal["none", "balanced"]
     use_sensitive: bool
     """Whether sensitive features are model inputs."""
+    max_categories: Annotated[int, Field(ge=1, le=250)] = 100
+    """Most frequent values of a text column that the model knows; others count as unknown."""
+    min_category_rows: PositiveInt = 10
+    """Rows a value needs to be known to the model."""
     threshold: ThresholdParams
 
 

@@ -1,0 +1,1 @@
+"""Models: what they may see, how they are searched, fitted, stored and asked for scores."""

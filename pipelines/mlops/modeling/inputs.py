@@ -1,0 +1,182 @@
+"""What a model sees: choose the columns, describe them, and bring a table into their form."""
+
+from typing import TYPE_CHECKING, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.params.data import DataParams
+from pipelines.base.params.stages import TrainParams
+from pipelines.base.tables import RESERVED
+from pipelines.mlops.columns import as_label, is_numeric, model_inputs
+from pipelines.mlops.modeling.info import CategoricalInput, Input, NumericInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class LeftOut(BaseModel):
+    """A column the model doesn't see, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    reason: str
+
+
+def choose_inputs(
+    frame: "pd.DataFrame", data: DataParams, train: TrainParams
+) -> tuple[list[Input], list[LeftOut]]:
+    """Describe the columns of the training data that the model sees, and those it doesn't.
+
+    Returns
+    -------
+    inputs, left_out
+        Both in the order of the table.
+
+    Raises
+    ------
+    SignalboxError
+        If no column is left, or a number is infinite.
+    """
+    allowed = model_inputs(frame, data, use_sensitive=train.use_sensitive)
+    inputs: list[Input] = []
+    left_out: list[LeftOut] = []
+    for name in (str(column) for column in frame.columns):
+        reason = _reason(frame, name, data, train) if name not in allowed else _no_use(frame, name)
+        if reason:
+            left_out.append(LeftOut(name=name, reason=reason))
+        elif is_numeric(frame, name):
+            inputs.append(_numeric(frame, name))
+        else:
+            inputs.append(_categorical(frame, name, train))
+    if not inputs:
+        raise SignalboxError(
+            "train: no column is left for the model to see; look at data.ignore, data.sensitive "
+            "and train.use_sensitive"
+        )
+    return inputs, left_out
+
+
+def _reason(frame: "pd.DataFrame", name: str, data: DataParams, train: TrainParams) -> str:
+    """Why `name` is not allowed as an input."""
+    if name == data.target:
+        return "the target"
+    if name in RESERVED or name == data.subject_key:
+        return "identifies the row or the subject"
+    if name in data.ignore:
+        return "listed in data.ignore"
+    if name in data.sensitive and not train.use_sensitive:
+        return "sensitive feature, and train.use_sensitive is false"
+    return "no value in the training data"
+
+
+def _no_use(frame: "pd.DataFrame", name: str) -> str:
+    """Why an allowed column still teaches nothing; empty if it may."""
+    if frame[name].nunique(dropna=False) == 1:
+        return "the same value in every row of the training data"
+    return ""
+
+
+def _numeric(frame: "pd.DataFrame", name: str) -> NumericInput:
+    values = _as_numbers(frame, name)
+    return NumericInput(
+        name=name,
+        low=float(values.min()),
+        high=float(values.max()),
+        missing_share=float(values.isna().mean()),
+    )
+
+
+def _categorical(frame: "pd.DataFrame", name: str, train: TrainParams) -> CategoricalInput:
+    """Describe a text column; only its frequent values are known to the model.
+
+    Ties in frequency at the limit are broken by the value's text.
+    """
+    texts = _as_texts(frame, name).dropna()
+    counts = texts.value_counts()
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    known = [
+        str(value)
+        for value, rows in ranked[: train.max_categories]
+        if rows >= train.min_category_rows
+    ]
+    return CategoricalInput(
+        name=name,
+        categories=sorted(known),
+        other_values=len(counts) - len(known),
+        other_share=float(1 - texts.isin(known).mean()),
+        missing_share=float(1 - len(texts) / len(frame)),
+    )
+
+
+def prepare(frame: "pd.DataFrame", inputs: list[Input]) -> "pd.DataFrame":
+    """Bring `frame` into the form the model's pipeline takes.
+
+    Parameters
+    ----------
+    frame
+        Table of `n` rows; columns beyond `inputs` are ignored. Numbers stored as text and texts
+        stored as numbers are converted.
+
+    Returns
+    -------
+    DataFrame, n rows
+        Numeric columns as float64, the others as object; missing values are NaN in both.
+
+    Raises
+    ------
+    SignalboxError
+        If a column is missing, cannot be read as its type, or holds an infinite number.
+    """
+    import pandas as pd
+
+    missing = [column.name for column in inputs if column.name not in frame.columns]
+    if missing:
+        raise SignalboxError(
+            f"the table lacks {_columns(missing)} that the model was trained on; "
+            "add them (empty values are allowed) or train anew"
+        )
+    return pd.DataFrame(
+        {
+            column.name: _as_numbers(frame, column.name)
+            if isinstance(column, NumericInput)
+            else _as_texts(frame, column.name)
+            for column in inputs
+        },
+        index=frame.index,
+    )
+
+
+def _as_numbers(frame: "pd.DataFrame", name: str) -> "pd.Series[float]":
+    import numpy as np
+    import pandas as pd
+
+    numbers = pd.to_numeric(frame[name], errors="coerce").astype("float64")
+    lost = numbers.isna() & frame[name].notna()
+    if lost.any():
+        example = frame[name][lost].iloc[0]
+        raise SignalboxError(
+            f"column '{name}': {example!r} is not a number, and the model was trained on numbers; "
+            f"{int(lost.sum())} such rows; correct them or list the text in data.missing_marks"
+        )
+    infinite = int(np.isinf(numbers.to_numpy()).sum())
+    if infinite:
+        raise SignalboxError(
+            f"column '{name}': {infinite} infinite values; replace them by numbers or leave empty"
+        )
+    return numbers
+
+
+def _as_texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
+    """Texts as objects with NaN where missing (scikit-learn's imputer knows NaN, not None)."""
+    column = frame[name]
+    if is_numeric(frame, name):
+        column = column.astype(object).map(as_label, na_action="ignore")
+    column = column.astype(object)
+    return cast("pd.Series[str]", column.where(column.notna(), float("nan")))
+
+
+def _columns(names: list[str]) -> str:
+    quoted = ", ".join(f"'{name}'" for name in names)
+    return f"column {quoted}" if len(names) == 1 else f"columns {quoted}"

@@ -1,0 +1,160 @@
+"""Save and load models, without pickle, and only of types on a fixed list."""
+
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import sha256_file, write_bytes
+from pipelines.mlops.modeling.archive import canonical, types_in
+from pipelines.mlops.modeling.info import ModelInfo, read_info
+
+TRUSTED = frozenset(
+    {
+        "builtins.dict",
+        "builtins.int",
+        "builtins.list",
+        "builtins.slice",
+        "builtins.str",
+        "builtins.tuple",
+        "functools.partial",
+        "numpy.dtype",
+        "numpy.float64",
+        "numpy.int32",
+        "numpy.int64",
+        "numpy.int8",
+        "numpy.ndarray",
+        "numpy.random._generator.Generator",
+        "numpy.uint64",
+        "sklearn._loss._loss.CyHalfBinomialLoss",
+        "sklearn._loss.link.Interval",
+        "sklearn._loss.link.LogitLink",
+        "sklearn._loss.loss.HalfBinomialLoss",
+        "sklearn.calibration.CalibratedClassifierCV",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.compose._column_transformer.ColumnTransformer",
+        "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.impute._base.MissingIndicator",
+        "sklearn.impute._base.SimpleImputer",
+        "sklearn.isotonic.IsotonicRegression",
+        "sklearn.linear_model._logistic.LogisticRegression",
+        "sklearn.pipeline.Pipeline",
+        "sklearn.preprocessing._data.StandardScaler",
+        "sklearn.preprocessing._encoders.OneHotEncoder",
+        "sklearn.preprocessing._encoders.OrdinalEncoder",
+        "sklearn.preprocessing._function_transformer.FunctionTransformer",
+        "sklearn.preprocessing._label.LabelEncoder",
+        "sklearn.tree._classes.DecisionTreeClassifier",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils.validation.check_array",
+    }
+)
+"""Everything a model file may construct or call: what the pipelines of this package consist of."""
+
+PACKAGES = ("scikit-learn", "skops")
+"""Their minor versions must agree between saving and loading."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a model file depends on."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in PACKAGES}
+
+
+def save_model(path: Path, model: Any) -> str:
+    """Write `model` to `path` and return the file's SHA-256.
+
+    Equal models give equal bytes, in every process.
+
+    Raises
+    ------
+    RuntimeError
+        If the model holds a type that `load_model` would refuse: a defect of this package.
+    """
+    import skops.io
+
+    content = canonical(skops.io.dumps(model))
+    strange = types_in(content) - TRUSTED
+    if strange:
+        raise RuntimeError(f"model types that are not on the trusted list: {sorted(strange)}")
+    write_bytes(path, content)
+    return sha256_file(path)
+
+
+def load_model(model_path: Path, info_path: Path) -> tuple[Any, ModelInfo]:
+    """Load a model and its description.
+
+    The file's hash, its package versions and the types in it are checked before anything in it is
+    constructed. The hash is the protection that counts: skops can tell that a tree is a tree, not
+    that the tree's numbers are sound.
+
+    Returns
+    -------
+    model, info
+        `model` has ``predict_proba``; use `scoring.score` to call it.
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or damaged, belongs to another description, holds an untrusted type or
+        was written by other versions.
+    """
+    info = read_info(info_path)
+    _check_hash(model_path, info_path, info)
+    _check_versions(info_path, info)
+    _check_types(model_path)
+    return _construct(model_path), info
+
+
+def _check_hash(model_path: Path, info_path: Path, info: ModelInfo) -> None:
+    if not model_path.is_file():
+        raise SignalboxError(f"{model_path}: no such file; run the stage 'train'")
+    found = sha256_file(model_path)
+    if found != info.sha256:
+        raise SignalboxError(
+            f"{model_path}: not the model that {info_path} describes (SHA-256 {found[:12]}…, "
+            f"expected {info.sha256[:12]}…): swapped or damaged; restore it with 'dvc checkout "
+            f"{model_path}' or run the stage 'train'"
+        )
+
+
+def _check_versions(info_path: Path, info: ModelInfo) -> None:
+    for name, now in versions().items():
+        then = info.versions.get(name, "none")
+        if then.split(".")[:2] != now.split(".")[:2]:
+            raise SignalboxError(
+                f"{info_path}: the model was saved with {name} {then}, installed is {now}; "
+                "train it anew or use the environment it was trained in"
+            )
+
+
+def _check_types(model_path: Path) -> None:
+    try:
+        found = types_in(model_path.read_bytes())
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise SignalboxError(f"{model_path}: not a model file ({error})") from error
+    strange = sorted(found - TRUSTED)
+    if strange:
+        raise SignalboxError(
+            f"{model_path}: holds types that no model of Signalbox has: {', '.join(strange)}; "
+            "not loaded; find out where the file comes from"
+        )
+
+
+def _construct(model_path: Path) -> Any:
+    import skops.io
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    with warnings.catch_warnings():
+        # A patch release apart; minor versions were compared above.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        try:
+            return skops.io.load(model_path, trusted=sorted(TRUSTED))
+        except Exception as error:  # whatever a damaged file makes skops raise
+            raise SignalboxError(f"{model_path}: cannot be loaded ({error})") from error

@@ -1,0 +1,38 @@
+"""Stage ``train``: search, fit, calibrate; choose the threshold on validation data."""
+
+from pipelines.base.artifacts import MODEL, MODEL_INFO, TRAIN, VALIDATION, evidence_of, metrics_of
+from pipelines.base.evidence import Evidence, hash_inputs, write_evidence
+from pipelines.base.files import write_json
+from pipelines.base.params import Params
+from pipelines.base.stage import run_stage, say
+from pipelines.base.tables import read_table
+from pipelines.mlops.columns import labels
+from pipelines.mlops.modeling.evidence import details, figures
+from pipelines.mlops.modeling.importance import importance
+from pipelines.mlops.modeling.store import save_model
+from pipelines.mlops.modeling.training import fit
+
+
+def main(params: Params) -> None:
+    """Read train and validation data; write model, description, evidence and metrics."""
+    data, train = params.data, params.train
+    tables = read_table(TRAIN), read_table(VALIDATION)
+    fitted = fit(*tables, data, train)
+    info = fitted.info.model_copy(update={"sha256": save_model(MODEL, fitted.model)})
+    write_json(MODEL_INFO, info.model_dump(mode="json"))
+    found = importance(fitted.model, info, tables[1], labels(tables[1], data))
+    facts = details(fitted, tables, found, data, train)
+    measured = figures(fitted, len(tables[1]), facts["threshold"]["at"])
+    evidence = Evidence(
+        stage="train",
+        inputs=hash_inputs(TRAIN, VALIDATION),
+        figures=measured,
+        details=facts,
+    )
+    write_evidence(evidence_of("train"), evidence)
+    write_json(metrics_of("train"), {f.id.removeprefix("train."): f.value for f in measured})
+    say(f"train: {info.chosen.kind} {info.chosen.settings}, threshold {info.threshold.value:.4g}")
+
+
+if __name__ == "__main__":
+    run_stage("train", main)
