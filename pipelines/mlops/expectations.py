@@ -149,7 +149,7 @@ def _column_exceptions(item: Any) -> str:
 
 def _in_short(kind: str, kwargs: dict[str, Any]) -> str:
     """Name of a rule that a person recognises: column, type, arguments."""
-    skip = {"column", "batch_id", "condition_parser", "mostly"}
+    skip = {"column", "batch_id", "condition_parser", "row_condition", "mostly"}
     columns = kwargs.get("column") or kwargs.get("column_list") or kwargs.get("column_set")
     arguments = [
         f"{key}={value}"
@@ -157,6 +157,11 @@ def _in_short(kind: str, kwargs: dict[str, Any]) -> str:
         if key not in skip and value is not None and not isinstance(value, list)
     ]
     head = f"{columns}: " if isinstance(columns, str) else ""
+    condition = kwargs.get("row_condition")
+    if isinstance(condition, dict):  # GX wraps pandas' conditions
+        condition = condition.get("pass_through_filter", condition)
+    if condition:
+        arguments.append(f"where {condition}")
     tail = f" ({', '.join(arguments)})" if arguments else ""
     return f"{head}{kind}{tail}"
 

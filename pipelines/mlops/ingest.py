@@ -84,7 +84,10 @@ def name_rows(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
         subject = key.map(as_label, na_action="ignore").astype("str")
     else:
         subject = _content_keys(frame.drop(columns=[UNREADABLE]))
-    return frame.assign(**{SUBJECT: subject, ROW: range(len(frame))})
+    named = frame.copy(deep=False)
+    named[SUBJECT] = subject
+    named[ROW] = range(len(frame))
+    return named
 
 
 def describe(frame: "pd.DataFrame", files: list[SourceFile], data: DataParams) -> Evidence:

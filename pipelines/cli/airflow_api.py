@@ -1,0 +1,99 @@
+"""The few calls of Airflow's public REST API that the commands need."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from pipelines.base.errors import SignalboxError
+from pipelines.cli.airflow_home import USER, password
+
+DONE = {"success", "failed"}
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """State of one task of a run; `seconds` is None until it has ended."""
+
+    name: str
+    state: str
+    seconds: float | None
+    try_number: int
+
+
+class AirflowApi:
+    """A logged-in client of one Airflow.
+
+    Parameters
+    ----------
+    address
+        For example ``http://127.0.0.1:8080``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._client = httpx.Client(base_url=address, timeout=60)
+        answer = self._client.post("/auth/token", json={"username": USER, "password": password()})
+        answer.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def wait_for_dag(self, dag: str, seconds: float = 120) -> None:
+        """Wait until the DAG was parsed.
+
+        Raises
+        ------
+        SignalboxError
+            If its file has an import error (with Airflow's text), or it doesn't appear in time.
+        """
+        deadline = time.monotonic() + seconds
+        while self._client.get(f"/api/v2/dags/{dag}").status_code != httpx.codes.OK:
+            for error in self._get("/api/v2/importErrors")["import_errors"]:
+                text = error["stack_trace"].strip().splitlines()[-1]
+                raise SignalboxError(f"{error['filename']}: {text}")
+            if time.monotonic() > deadline:
+                raise SignalboxError(f"DAG {dag} did not appear within {seconds:.0f} s")
+            time.sleep(0.3)
+
+    def trigger(self, dag: str, params: dict[str, Any]) -> str:
+        """Unpause the DAG and start a run; return the run's id."""
+        self._client.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+        answer = self._client.post(
+            f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": params}
+        )
+        if answer.is_error:
+            raise SignalboxError(f"Airflow refused to start {dag}: {answer.text}")
+        return str(answer.json()["dag_run_id"])
+
+    def run_state(self, dag: str, run: str) -> str:
+        """State of a run: ``queued``, ``running``, ``success`` or ``failed``."""
+        return str(self._get(f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+
+    def tasks(self, dag: str, run: str) -> list[TaskState]:
+        """States of the run's tasks."""
+        found = self._get(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances?limit=200")
+        return [
+            TaskState(
+                name=task["task_id"],
+                state=task["state"] or "waiting",
+                seconds=task["duration"],
+                try_number=task["try_number"],
+            )
+            for task in found["task_instances"]
+        ]
+
+    def xcom(self, dag: str, run: str, task: str) -> Any:
+        """Return what a task returned; None if it returned nothing."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
+        answer = self._client.get(path, params={"deserialize": False, "stringify": False})
+        return answer.json().get("value") if answer.status_code == httpx.codes.OK else None
+
+    def log(self, dag: str, run: str, task: TaskState) -> list[str]:
+        """Lines of a task's log."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task.name}/logs/{task.try_number}"
+        content = self._get(f"{path}?full_content=true")["content"]
+        return [line.get("event", "") if isinstance(line, dict) else str(line) for line in content]
+
+    def _get(self, path: str) -> Any:
+        answer = self._client.get(path)
+        answer.raise_for_status()
+        return answer.json()

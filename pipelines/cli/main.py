@@ -1,0 +1,82 @@
+"""The command ``signalbox``.
+
+Exit codes: 0 done; 1 the run failed or the input is wrong (one line says what to do); 2 wrong
+usage; 130 ended with Ctrl-C.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.base.errors import SignalboxError
+
+app = typer.Typer(
+    help="Signalbox: batch MLOps and AIOps on Airflow and DVC, through one release path.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Signalbox: batch MLOps and AIOps on Airflow and DVC, through one release path."""
+
+
+@app.command()
+def run(
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="Override a DVC parameter, for example train.seed=7."),
+    ] = None,
+) -> None:
+    """Run the DAG model_release in Airflow; show the gate's checks and the report's path."""
+    from pipelines.cli.overrides import parse_overrides
+    from pipelines.cli.release_run import run_release
+
+    console = Console()
+    with _one_line_errors():
+        run_release(console, parse_overrides(param or []))
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8080,
+) -> None:
+    """Start Airflow with our DAGs; print address and login; end with Ctrl-C."""
+    from pipelines.cli.airflow_home import USER, password
+    from pipelines.cli.airflow_stack import running, started
+
+    console = Console()
+    with _one_line_errors():
+        stack = running()
+        if stack is not None:
+            raise SignalboxError(f"Airflow runs already at {stack.address}")
+        console.print("starting Airflow …")
+        with started(port or None) as stack:
+            console.print(f"address:  {stack.address}")
+            console.print(f"login:    {USER}")
+            console.print(f"password: {password()}", highlight=False)
+            console.print("end with Ctrl-C")
+            while True:
+                time.sleep(3600)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Print a user's error as one line and exit with 1; end quietly on Ctrl-C."""
+    try:
+        yield
+    except SignalboxError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+if __name__ == "__main__":
+    app()

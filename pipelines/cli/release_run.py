@@ -1,0 +1,146 @@
+"""Run a DAG in the project's Airflow, follow it, and bring its result into the work tree."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.base.artifacts import REPORT_HTML, evidence_of
+from pipelines.base.errors import SignalboxError
+from pipelines.base.evidence import read_evidence
+from pipelines.cli.airflow_api import DONE, AirflowApi, TaskState
+from pipelines.cli.airflow_home import PROJECT
+from pipelines.cli.airflow_stack import Stack, running, started
+
+DAG = "model_release"
+SAVE_TASK = "save_run"
+_TAIL = 25
+_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+
+
+def run_release(console: Console, params: dict[str, Any]) -> None:
+    """Run ``model_release`` through Airflow, then show the gate's checks and the report's path.
+
+    Parameters
+    ----------
+    params
+        DVC parameters to override, dotted key → value.
+
+    Raises
+    ------
+    SignalboxError
+        If Airflow cannot start, the DAG doesn't import, or the run fails.
+    """
+    with _stack(console) as stack:
+        api = AirflowApi(stack.address)
+        api.wait_for_dag(DAG)
+        run = api.trigger(DAG, params)
+        console.print(f"run {run} started; watch it at {stack.address}/dags/{DAG}/runs/{run}")
+        state = follow(api, run, console)
+        if state != "success":
+            _explain_failure(api, run, console)
+            raise SignalboxError(f"run {run} {state}; see the log above")
+        saved = api.xcom(DAG, run, SAVE_TASK) or {}
+    if not params:
+        _apply(console, str(saved["ref"]))
+    else:
+        console.print(f"run saved as {saved['ref']}; apply it with: dvc-airflow apply")
+    show_decision(console)
+
+
+@contextmanager
+def _stack(console: Console) -> Iterator[Stack]:
+    """Use the Airflow that runs already, or start one for this run."""
+    stack = running()
+    if stack is not None:
+        console.print(f"using the Airflow that runs at {stack.address}")
+        yield stack
+        return
+    console.print("starting Airflow (API server, scheduler, DAG processor, triggerer) …")
+    clock = time.monotonic()
+    with started() as stack:
+        console.print(f"Airflow is up after {time.monotonic() - clock:.0f} s")
+        yield stack
+
+
+def follow(api: AirflowApi, run: str, console: Console) -> str:
+    """Print every task once when it ends; return the run's last state."""
+    told: set[str] = set()
+    while True:
+        state = api.run_state(DAG, run)
+        for task in api.tasks(DAG, run):
+            if task.name not in told and task.seconds is not None and _ended(task):
+                told.add(task.name)
+                console.print(_line(api, run, task), highlight=False)
+        if state in DONE:
+            return state
+        time.sleep(0.7)
+
+
+def _ended(task: TaskState) -> bool:
+    return task.state in {"success", "failed", "upstream_failed", "skipped"}
+
+
+def _line(api: AirflowApi, run: str, task: TaskState) -> str:
+    how = task.state
+    if how == "success":
+        how = _status(api.xcom(DAG, run, task.name), task.name) or how
+    return f"  {task.name:<22} {how:<10} {task.seconds or 0:7.1f} s"
+
+
+def _status(result: Any, task: str) -> str:
+    """How DVC came by a stage's outs: ran, cached or unchanged."""
+    stages = result.get("stages", {}) if isinstance(result, dict) else {}
+    return str(stages.get(task, {}).get("status", "")) if isinstance(stages, dict) else ""
+
+
+def _explain_failure(api: AirflowApi, run: str, console: Console) -> None:
+    for task in api.tasks(DAG, run):
+        if task.state == "failed":
+            console.rule(f"last lines of the log of {task.name}")
+            for line in api.log(DAG, run, task)[-_TAIL:]:
+                console.print(line, markup=False, highlight=False)
+
+
+def _apply(console: Console, ref: str) -> None:
+    """Bring ``dvc.lock``, metrics and outs of the run into the work tree."""
+    command = [sys.executable, "-m", "dvc_airflow", "apply", ref]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        text = (done.stderr or done.stdout).strip()
+        raise SignalboxError(f"run saved as {ref}, but it cannot be applied here: {text}")
+    console.print(f"run saved as {ref} and applied to the work tree")
+
+
+def show_decision(console: Console) -> None:
+    """Print the gate's checks as a table, the decision, and where the report lies."""
+    details = read_evidence(PROJECT / evidence_of("gate")).details
+    table = Table(title="Gate", title_justify="left", show_lines=False)
+    for column in ("check", "figure", "value", "interval", "demand", "verdict"):
+        table.add_column(column, justify="right" if column in {"value", "interval"} else "left")
+    for check in details["checks"]:
+        verdict = str(check["verdict"])
+        style = _STYLES.get(verdict, "dim")
+        table.add_row(
+            check["id"],
+            check["figure"],
+            _number(check["value"]),
+            f"{_number(check['low'])} – {_number(check['high'])}"
+            if check["low"] is not None
+            else "",
+            f"{check['compare'].replace('_', ' ')} {check['threshold']:g}",
+            f"[{style}]{_MARKS.get(verdict, verdict)}[/]",
+        )
+    console.print(table)
+    console.print(f"decision: [bold]{details['decision']}[/]")
+    console.print(f"report:   {REPORT_HTML}", highlight=False)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
