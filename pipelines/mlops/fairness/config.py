@@ -27,7 +27,7 @@ class AuditConfig(BaseModel):
         goes before ``reference``. Such a group is compared however small it is.
     min_share : float
         Groups below this share of all rows are left out of comparisons but still reported; 6 RCNY
-        § 5-301 (d) allows it below 2 %, with a justification. 0 compares every group.
+        § 5-301 allows it below 2 %, with a justification. 0 compares every group.
     exclusion_reason : str
         That justification; stands beside every excluded group.
     replicates, level, seed

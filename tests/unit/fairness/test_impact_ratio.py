@@ -19,9 +19,8 @@ def test_the_example_of_the_uniform_guidelines() -> None:
     assert (white.estimate.value, white.below_four_fifths) == (1.0, False)
 
 
-def test_the_sex_table_of_the_new_york_rule() -> None:
-    # 6 RCNY 5-303, sample table for sex categories: rates 48 % (667 of 1390) and 45 % (555 of
-    # 1181)... the printed ratio follows from the counts.
+def test_a_table_by_sex_as_the_new_york_rule_wants_it() -> None:
+    # 6 RCNY 5-301: selection rate of a category over that of the most selected category.
     found = audit(selections({"Male": (667, 1390), "Female": (555, 1181)}), one_feature())
     ratios = {item.group: item.estimate.value for item in found.dimensions[0].impact_ratios}
     assert ratios == {"Male": 1.0, "Female": pytest.approx((555 / 1181) / (667 / 1390))}
