@@ -11,7 +11,7 @@ def one_thread() -> Iterator[None]:
     Floating-point addition isn't associative: a sum split over four cores differs in its last bits
     from one split over two, and after that so does the hash of every out.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
         yield

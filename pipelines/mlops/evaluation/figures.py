@@ -1,0 +1,120 @@
+"""Metrics and their replicates as figures."""
+
+from typing import TYPE_CHECKING
+
+from pipelines.base.evidence import Figure
+from pipelines.mlops.evaluation.bootstrap import METHOD, interval
+from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
+from pipelines.mlops.modeling.numbers import tidy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DELTAS = ("log_loss", "brier", "calibration_error", "roc_auc", "average_precision", "accuracy")
+"""Metrics compared with the released model."""
+
+UNDEFINED = "undefined on these rows: one label only, or nobody selected"
+
+
+def metric_figures(
+    point: "NDArray[np.float64]",
+    replicates: "NDArray[np.float64]",
+    *,
+    n: int,
+    confidence: float,
+    prefix: str = "evaluate",
+    where: dict[str, str] | None = None,
+) -> list[Figure]:
+    """One figure a metric.
+
+    Parameters
+    ----------
+    point
+        Metrics of the rows, shape (k,).
+    replicates
+        Metrics of every replicate, shape (replicates, k).
+    n
+        Number of rows.
+    """
+    bounds = interval(replicates, confidence)
+    return [
+        _figure(
+            Figure(
+                id=f"{prefix}.{name}",
+                label=label,
+                value=None,
+                method=f"{METHODS[name]}; interval: {METHOD}, {len(replicates)} replicates",
+                n=n,
+                unit=UNITS.get(name, ""),
+                where=where or {},
+            ),
+            float(point[column]),
+            bounds[column],
+            confidence,
+        )
+        for column, (name, label) in enumerate(METRICS.items())
+    ]
+
+
+def delta_figures(
+    points: "tuple[NDArray[np.float64], NDArray[np.float64]]",
+    replicates: "tuple[NDArray[np.float64], NDArray[np.float64]]",
+    *,
+    n: int,
+    confidence: float,
+) -> list[Figure]:
+    """Losses against the released model, from the same replicates; the new model comes first.
+
+    All are oriented alike: above 0 the new model is worse.
+    """
+    import numpy as np
+
+    sign = np.array([1.0 if name in LOSSES else -1.0 for name in METRICS])
+    point = sign * (points[0] - points[1])
+    bounds = interval(sign * (replicates[0] - replicates[1]), confidence)
+    columns = {name: column for column, name in enumerate(METRICS)}
+    return [
+        _figure(
+            _delta(name, n, f"interval: {METHOD}, {len(replicates[0])} paired replicates"),
+            float(point[columns[name]]),
+            bounds[columns[name]],
+            confidence,
+        )
+        for name in DELTAS
+    ]
+
+
+def missing_deltas(reason: str, n: int) -> list[Figure]:
+    """Return the same figures without values, because of `reason`."""
+    return [
+        _delta(name, n, "not computed").model_copy(update={"missing": reason}) for name in DELTAS
+    ]
+
+
+def _delta(name: str, n: int, how: str) -> Figure:
+    order = "new - released" if name in LOSSES else "released - new"
+    return Figure(
+        id=f"evaluate.delta_{name}",
+        label=f"{METRICS[name]} lost against the released model",
+        value=None,
+        method=f"{order} on the same test rows; above 0 the new model is worse; {how}",
+        n=n,
+        unit=UNITS.get(name, ""),
+    )
+
+
+def _figure(
+    blank: Figure, value: float, bounds: tuple[float | None, float | None], level: float
+) -> Figure:
+    """Fill in value and interval, or say that there is none."""
+    import math
+
+    if not math.isfinite(value):
+        return blank.model_copy(update={"missing": UNDEFINED})
+    low, high = bounds
+    if low is None or high is None:
+        return blank.model_copy(update={"value": tidy(value)})
+    return blank.model_copy(
+        update={"value": tidy(value), "low": tidy(low), "high": tidy(high), "level": level}
+    )
