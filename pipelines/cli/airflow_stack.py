@@ -168,10 +168,10 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.terminate()
     _, alive = psutil.wait_procs(family, timeout=15)
-    for process in alive:
-        process.kill()
-    for started_process in processes:
-        started_process.wait()
+    for survivor in alive:
+        survivor.kill()
+    for process in processes:
+        process.wait()
 
 
 def _family(pid: int) -> list[psutil.Process]:

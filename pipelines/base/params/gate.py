@@ -19,7 +19,7 @@ class Check(Section):
 
     id: Slug
     protects: Name
-    figure: Annotated[str, Field(pattern=r"^[a-z_]+\.[A-Za-z0-9_.:-]+$")]
+    figure: Annotated[str, Field(pattern=r"^[a-z_]+\.\S+$")]
     compare: Literal["at_least", "at_most", "not_worse_than_released"]
     threshold: float
     on_fail: Literal["reject", "review"] = "reject"
@@ -52,3 +52,5 @@ class ReportParams(Section):
     not_for: Name
     """What it must not be used for."""
     contact: Name
+    notice: str = ""
+    """What readers must know about the data before anything else, for example that it is a demo."""
