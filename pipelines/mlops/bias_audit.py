@@ -82,7 +82,7 @@ def main(params: Params) -> None:
         return Scored(frame, score(model, info, frame), labels(frame, data))
 
     test = scored(read_table(TEST))
-    result = audit_scores(test, info.threshold.value, params) if data.sensitive else None
+    result = audit_scores(test, info.threshold.value, data, config) if data.sensitive else None
     mitigation, why_not = None, ""
     if result is not None and config.mitigation.method != "none":
         feature = feature_to_mitigate(result, config)
