@@ -10,17 +10,13 @@ from typing import Literal
 
 from pipelines.base.evidence import Figure
 from pipelines.base.params.gate import Check
+from pipelines.release.released import NOTHING_RELEASED
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_applicable"]
 Decision = Literal["approve", "review", "reject"]
 
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "inconclusive", "not_applicable")
 """Every verdict a check can get."""
-
-NOTHING_RELEASED = "no model has been released yet"
-"""The only words in a figure's `missing` that excuse it, and only where the released one is asked
-for. They come from the evidence; the gate never finds out by itself that there is nothing to
-compare with."""
 
 _SEVERITY: dict[Decision, int] = {"approve": 0, "review": 1, "reject": 2}
 
@@ -100,7 +96,11 @@ def _side(*, all_keep: bool, none_keeps: bool) -> Verdict:
 
 
 def nothing_to_compare(check: Check, figure: Figure) -> bool:
-    """Whether the evidence itself says that there is no released model to compare with."""
+    """Whether the evidence itself says that there is no released model to compare with.
+
+    These words excuse a missing value, and only where the released model is asked for; the gate
+    never finds out by itself that there is nothing to compare with.
+    """
     return (
         check.compare == "not_worse_than_released"
         and figure.value is None

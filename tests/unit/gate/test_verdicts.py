@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipelines.release.policy import NOTHING_RELEASED, decide, judge
+from pipelines.release.policy import decide, judge
+from pipelines.release.released import NOTHING_RELEASED
 
 from .cases import check, figure
 
