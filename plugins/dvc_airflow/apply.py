@@ -1,0 +1,114 @@
+"""Bring a saved run into the working tree, as ``dvc exp apply`` does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dvc_airflow.errors import ApplyError
+from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
+from dvc_airflow.runtime.process import child_environment
+from dvc_airflow.runtime.run_key import FAILED, RUNS
+from dvc_airflow.runtime.snapshot import require_repository
+
+
+def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False) -> list[str]:
+    """Put the files that a run changed into the working tree, then its data.
+
+    That is dvc.lock, overridden parameters, metrics and other outputs kept in git;
+    afterwards ``dvc checkout`` fetches the run's outputs from the cache. Neither HEAD
+    nor the index changes.
+
+    Parameters
+    ----------
+    project : path
+        The DVC project.
+    ref : str
+        ``refs/runs/<dag>/<run>``, the same without ``refs/runs/``, or a commit.
+    force : bool
+        Overwrite files that were changed since the run started.
+
+    Returns
+    -------
+    list of str
+        The files that were written or removed, relative to the repository.
+
+    Raises
+    ------
+    ApplyError
+        If there is no such run, or user changes would be lost.
+    """
+    root = require_repository(Path(project))
+    commit = _find(root, ref)
+    base = git(root, "rev-parse", f"{commit}^")
+    changed = _changed_files(root, base, commit)
+    if not force:
+        _refuse_loss(root, base, commit, changed)
+    for path in changed:
+        _write(root, commit, path)
+    _dvc_checkout(Path(project), force=force)
+    return changed
+
+
+def _find(root: Path, ref: str) -> str:
+    for candidate in (ref, f"{RUNS}/{ref}", f"{FAILED}/{ref}"):
+        commit = resolve_commit(root, candidate)
+        if commit is not None:
+            return commit
+    known = git(root, "for-each-ref", "--format=%(refname)", RUNS).splitlines()
+    shown = "; there is: " + ", ".join(known[-5:]) if known else "; no run was saved yet"
+    msg = f"there is no saved run {ref!r}{shown}"
+    raise ApplyError(msg)
+
+
+def _changed_files(root: Path, base: str, commit: str) -> list[str]:
+    names = git(root, "diff", "--name-only", "-z", "--no-renames", base, commit, strip=False)
+    return [name for name in names.split("\0") if name]
+
+
+def _refuse_loss(root: Path, base: str, commit: str, changed: list[str]) -> None:
+    """A file may be overwritten only if it still is as the run found or left it."""
+    lost = [
+        path
+        for path in changed
+        if _hash_in_tree(root, path) not in (_hash(root, base, path), _hash(root, commit, path))
+    ]
+    if lost:
+        msg = (
+            f"this would overwrite your changes in {', '.join(lost)}; commit or undo them "
+            "first, or force it"
+        )
+        raise ApplyError(msg)
+
+
+def _hash(root: Path, commit: str, path: str) -> str | None:
+    return git_or_none(root, "rev-parse", "--verify", "--quiet", f"{commit}:{path}")
+
+
+def _hash_in_tree(root: Path, path: str) -> str | None:
+    return git(root, "hash-object", "--", path) if (root / path).is_file() else None
+
+
+def _write(root: Path, commit: str, path: str) -> None:
+    if _hash(root, commit, path) is None:
+        (root / path).unlink(missing_ok=True)
+        return
+    git(root, "restore", f"--source={commit}", "--worktree", "--", path)
+
+
+def _dvc_checkout(project: Path, *, force: bool) -> None:
+    command = [sys.executable, "-m", "dvc", "checkout", *(["--force"] if force else [])]
+    done = subprocess.run(
+        command,
+        cwd=project,
+        env=child_environment({}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        msg = f"the run's files are in place, but 'dvc checkout' failed: {done.stderr.strip()}"
+        raise ApplyError(msg)

@@ -1,0 +1,119 @@
+"""Small configuration objects; every field has a default that suits one machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dvc_airflow.grouping import Granularity
+
+
+@dataclass(frozen=True)
+class ProjectConfig:
+    """Which project.
+
+    Attributes
+    ----------
+    path : path
+        The DVC project: the directory that holds ``.dvc``.
+    name : str, optional
+        Its name in asset URIs; the directory's name by default.
+    """
+
+    path: str | os.PathLike[str]
+    name: str | None = None
+
+    @property
+    def root(self) -> Path:
+        """The project's absolute path."""
+        return Path(os.path.abspath(self.path))
+
+    @property
+    def project_name(self) -> str:
+        """The project's name."""
+        return self.name or self.root.name
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """Which stages become tasks, and how.
+
+    Attributes
+    ----------
+    targets : sequence of str, optional
+        What to run, as for ``dvc repro``; outputs' paths are understood too. Everything
+        in the root's dvc.yaml by default.
+    downstream : bool
+        The targets and all that reads from them, instead of all they read from.
+    granularity : {"stage", "pipeline"} or mapping
+        A task a stage, one task, or group names to stages.
+    params : bool or sequence of str
+        Parameters to offer in Airflow's trigger form: those the selected stages depend
+        on, those below some prefixes, or none.
+    assets : bool
+        Whether outputs become Airflow assets.
+    """
+
+    targets: Sequence[str] | str | None = None
+    downstream: bool = False
+    granularity: Granularity = "stage"
+    params: bool | Sequence[str] = True
+    assets: bool = True
+
+
+@dataclass(frozen=True)
+class WorkspaceConfig:
+    """Where runs work.
+
+    Attributes
+    ----------
+    directory : path, optional
+        Holds a directory a DAG with a workspace a run; ``runs/`` in the project by
+        default. Must be ignored by git if it is inside the repository.
+    rev : str, optional
+        The git revision to run; a snapshot of the working tree by default.
+    keep : int
+        How many workspaces of a DAG to keep.
+    """
+
+    directory: str | os.PathLike[str] | None = None
+    rev: str | None = None
+    keep: int = 5
+
+    def place(self, project: Path) -> Path:
+        """The workspaces directory of a project."""
+        if self.directory is None:
+            return project / "runs"
+        return Path(os.path.abspath(self.directory))
+
+
+@dataclass(frozen=True)
+class ExecutionConfig:
+    """How stages run.
+
+    Attributes
+    ----------
+    force : bool
+        Run stages even if nothing changed.
+    transfer : bool
+        Pull what a stage needs from the DVC remote before, push what it made after: for
+        workers that don't share a disk.
+    remote : str, optional
+        Which remote, if not the default one.
+    lock_timeout : float
+        Seconds to wait for DVC's locks.
+    grace : float
+        Seconds between SIGTERM and SIGKILL when a task is stopped. Airflow kills a task
+        5 s after it asked it to stop, so stay below that.
+    env : mapping
+        Extra environment variables for the commands; Jinja templates are rendered.
+    """
+
+    force: bool = False
+    transfer: bool = False
+    remote: str | None = None
+    lock_timeout: float = 600.0
+    grace: float = 3.0
+    env: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,201 @@
+"""YAML as DVC reads it (version 1.2), with the line of every node kept.
+
+DVC reads with ruamel.yaml, whose YAML 1.2 takes ``yes`` for a string and ``1e3`` for a
+number; PyYAML's 1.1 does the opposite. PyYAML's C parser is the faster one and keeps
+marks, so it parses and composes here, with ruamel's 1.2 rules for plain scalars.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+from dvc_airflow.errors import PipelineError
+
+Path = tuple[object, ...]
+
+_TAG: Final = "tag:yaml.org,2002:"
+_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# (tag, rule, first characters) as in ruamel.yaml's resolver for version 1.2.
+_SCALARS: Final = (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    (
+        "float",
+        r"""^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+        |[-+]?(?:[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)
+        |[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?
+        |[-+]?\.(?:inf|Inf|INF)
+        |\.(?:nan|NaN|NAN))$""",
+        "-+0123456789.",
+    ),
+    (
+        "int",
+        r"^(?:[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+)$",
+        "-+0123456789",
+    ),
+    ("merge", r"^(?:<<)$", "<"),
+    ("null", r"^(?:~|null|Null|NULL|)$", "~nN"),
+    (
+        "timestamp",
+        r"""^(?:[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]
+        |[0-9][0-9][0-9][0-9]-[0-9][0-9]?-[0-9][0-9]?
+        (?:[Tt]|[ \t]+)[0-9][0-9]?:[0-9][0-9]:[0-9][0-9](?:\.[0-9]*)?
+        (?:[ \t]*(?:Z|[-+][0-9][0-9]?(?::[0-9][0-9])?))?)$""",
+        "0123456789",
+    ),
+)
+
+
+class _Loader(_BaseLoader):  # type: ignore[misc]
+    """PyYAML's loader with YAML 1.2's idea of plain scalars."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}
+
+
+for _name, _rule, _first in _SCALARS:
+    _firsts = [*_first, ""] if _name == "null" else list(_first)
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(_rule, re.X), _firsts)
+
+
+@dataclass
+class Marked:
+    """Plain data of a file under ``root``, and the line (from 1) of every value in it."""
+
+    path: str
+    data: Any
+    lines: dict[Path, int] = field(default_factory=dict)
+    root: str = ""
+
+    def line(self, *where: object) -> int:
+        """Line of a value, or of the nearest thing around it that has one."""
+        for length in range(len(where), -1, -1):
+            found = self.lines.get(where[:length])
+            if found is not None:
+                return found
+        return 1
+
+    def error(self, problem: str, *where: object) -> PipelineError:
+        """An error that points at a value."""
+        return PipelineError(self.path, self.line(*where), problem)
+
+
+def compose(text: str, path: str) -> yaml.Node | None:
+    """Parse YAML into nodes with marks; bad YAML raises with its line."""
+    loader = _Loader(text)
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        line = mark.line + 1 if mark else 1
+        raise PipelineError(path, line, f"this is not valid YAML: {exc.problem}") from exc
+    except yaml.YAMLError as exc:
+        line = text.count("\n", 0, getattr(exc, "position", 0)) + 1
+        raise PipelineError(path, line, f"this is not valid YAML: {exc}") from exc
+    finally:
+        loader.dispose()
+    return node
+
+
+def load_marked(text: str, path: str, root: str = "") -> Marked:
+    """Read YAML text; an empty file is an empty mapping, as it is for DVC."""
+    node = compose(text, path)
+    marked = Marked(path, {}, root=root)
+    if node is not None:
+        data = _Builder(marked).build(node, ())
+        marked.data = {} if data in (None, [], "", 0, False) else data
+    return marked
+
+
+class _Builder:
+    """Turns nodes into plain data and notes where each one stood."""
+
+    def __init__(self, marked: Marked) -> None:
+        self.marked = marked
+
+    def build(self, node: yaml.Node, where: Path) -> Any:
+        self.marked.lines.setdefault(where, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*where, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, where: Path) -> dict[Any, Any]:
+        result: dict[Any, Any] = {}
+        merged: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _TAG + "merge":
+                for source in self._merge_sources(value_node):
+                    for key, value in self._mapping(source, where).items():
+                        merged.setdefault(key, value)
+                continue
+            key = self._key(key_node)
+            if key in result:
+                line = key_node.start_mark.line + 1
+                raise PipelineError(self.marked.path, line, f"duplicate key {key!r}")
+            self.marked.lines[(*where, key)] = key_node.start_mark.line + 1
+            result[key] = self.build(value_node, (*where, key))
+        return {**merged, **result}
+
+    def _merge_sources(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
+        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for source in nodes:
+            if not isinstance(source, yaml.MappingNode):
+                line = node.start_mark.line + 1
+                raise PipelineError(self.marked.path, line, "'<<' can only merge mappings")
+            yield source
+
+    def _key(self, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        line = node.start_mark.line + 1
+        raise PipelineError(self.marked.path, line, "a key must be a plain value")
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            return scalar_value(node)
+        except ValueError as exc:
+            line = node.start_mark.line + 1
+            raise PipelineError(self.marked.path, line, str(exc)) from exc
+
+
+def scalar_value(node: yaml.Node) -> Any:
+    """The Python value of a plain node, by YAML 1.2's rules."""
+    text: str = node.value
+    kind = node.tag.removeprefix(_TAG)
+    if kind == "str":
+        return text
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind == "int":
+        return _integer(text)
+    if kind == "float":
+        return _number(text)
+    if kind == "timestamp":
+        return yaml.SafeLoader("").construct_yaml_timestamp(node)  # type: ignore[no-untyped-call]
+    msg = f"YAML tag {node.tag!r} is not supported here"
+    raise ValueError(msg)
+
+
+def _integer(text: str) -> int:
+    digits = text.replace("_", "")
+    sign = -1 if digits.startswith("-") else 1
+    digits = digits.lstrip("+-")
+    for prefix, base in (("0b", 2), ("0x", 16), ("0o", 8)):
+        if digits.startswith(prefix):
+            return sign * int(digits[2:], base)
+    return sign * int(digits)
+
+
+def _number(text: str) -> float:
+    digits = text.replace("_", "").lower()
+    if digits.endswith((".inf", ".nan")):
+        return float(digits.replace(".inf", "inf").replace(".nan", "nan"))
+    return float(digits)

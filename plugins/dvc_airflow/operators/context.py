@@ -1,0 +1,33 @@
+"""What the operators take from Airflow's context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dvc_airflow.errors import WorkspaceError
+from dvc_airflow.runtime.run_key import RunKey
+from dvc_airflow.runtime.workspace import Workspace
+
+
+def run_key_of(context: Any, group: str | None) -> RunKey:
+    """Which run this is."""
+    return RunKey(str(context["ti"].dag_id), str(context["run_id"]), group)
+
+
+def workspace_of(context: Any, task_id: str) -> Workspace:
+    """The workspace that the run's first task made."""
+    found = context["ti"].xcom_pull(task_ids=task_id)
+    if not found:
+        msg = f"this run has no workspace: task {task_id!r} did not succeed; clear it"
+        raise WorkspaceError(msg)
+    return Workspace(**found)
+
+
+def pull_results(context: Any, task_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """What finished stage tasks returned, by task id."""
+    found: dict[str, dict[str, Any]] = {}
+    for task_id in task_ids:
+        value = context["ti"].xcom_pull(task_ids=task_id)
+        if value:
+            found[task_id] = value
+    return found

@@ -1,0 +1,133 @@
+"""The last task of a run: keep what it made as a git commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from dvc_airflow.operators.context import pull_results, workspace_of
+from dvc_airflow.runtime.facts import now, write_facts
+from dvc_airflow.runtime.prune import prune_workspaces
+from dvc_airflow.runtime.save import SavedRun, save_run
+from dvc_airflow.runtime.snapshot import require_repository
+from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
+
+_RUNNING = ("running", "queued")
+
+
+class SaveRunOperator(BaseOperator):
+    """Save the run, also if stages failed (trigger rule ``all_done``).
+
+    If everything succeeded, the run is kept as ``refs/runs/<dag>/<run>``. If not, what
+    ran so far is kept as ``refs/failed-runs/<dag>/<run>`` and this task fails too, so
+    that the DAG run counts as failed and nothing after the group starts.
+
+    Parameters
+    ----------
+    project, workspaces : str
+        See `OpenWorkspaceOperator`.
+    open_task_id : str
+        The task that made the workspace.
+    stage_tasks : mapping
+        Task id to the stages that the task runs.
+    keep : int
+        How many workspaces of this DAG to keep.
+    """
+
+    ui_color = "#e8eef7"
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        workspaces: str,
+        open_task_id: str,
+        stage_tasks: Mapping[str, Sequence[str]],
+        keep: int = 5,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("trigger_rule", "all_done")
+        super().__init__(**kwargs)
+        self.project = project
+        self.workspaces = workspaces
+        self.open_task_id = open_task_id
+        self.stage_tasks = {task: list(stages) for task, stages in stage_tasks.items()}
+        self.keep = keep
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Commit, store the ref, write the run's facts, remove old workspaces."""
+        wanted = workspace_of(context, self.open_task_id)
+        returned = pull_results(context, list(self.stage_tasks))
+        missing = [task for task in self.stage_tasks if task not in returned]
+        results = [stage for value in returned.values() for stage in value["stages"]]
+        saved = self._save(wanted, results, complete=not missing)
+        self._write_facts(wanted, saved, returned, missing)
+        self.log.info("saved as %s (commit %s)", saved.ref, saved.commit)
+        self._prune(context, wanted)
+        if missing:
+            self._fail(context, missing, saved)
+        return {
+            "ref": saved.ref,
+            "commit": saved.commit,
+            "overrides": wanted.overrides,
+            "workspace": wanted.path,
+            "statuses": {result["stage"]: result["status"] for result in results},
+        }
+
+    def _save(self, wanted: Workspace, results: list[Any], *, complete: bool) -> SavedRun:
+        project, workspaces = Path(self.project), Path(self.workspaces)
+        with in_use(wanted.key, workspaces):
+            found, _ = ensure_workspace(project, workspaces, wanted)
+            return save_run(require_repository(project), found, results, complete=complete)
+
+    def _write_facts(
+        self, wanted: Workspace, saved: SavedRun, returned: Mapping[str, Any], missing: list[str]
+    ) -> None:
+        stages = {
+            result["stage"]: {"status": result["status"], "seconds": result["seconds"]}
+            for value in returned.values()
+            for result in value["stages"]
+        }
+        facts = {
+            "state": "saved" if saved.complete else "failed",
+            "ended": now(),
+            "ref": saved.ref,
+            "result": saved.commit,
+            "stages": stages,
+            "unfinished": [stage for task in missing for stage in self.stage_tasks[task]],
+        }
+        write_facts(wanted.key, Path(self.workspaces), facts)
+
+    def _prune(self, context: Any, wanted: Workspace) -> None:
+        def is_running(run_id: str) -> bool:
+            try:
+                state = context["ti"].get_dagrun_state(wanted.dag_id, run_id)
+            except Exception:  # the run was deleted: nobody will miss its workspace
+                return False
+            return str(getattr(state, "value", state)) in _RUNNING
+
+        removed = prune_workspaces(Path(self.workspaces), wanted.key, self.keep, is_running)
+        if removed:
+            self.log.info("removed old workspaces: %s", ", ".join(removed))
+
+    def _fail(self, context: Any, missing: list[str], saved: SavedRun) -> None:
+        states = _states(context, missing)
+        text = ", ".join(f"{task} ({states.get(task, 'no result')})" for task in missing)
+        msg = f"the run is not complete: {text}. What ran was kept as {saved.ref}"
+        if states and set(states.values()) == {"skipped"}:
+            raise AirflowSkipException(msg)
+        raise AirflowFailException(msg)
+
+
+def _states(context: Any, task_ids: list[str]) -> dict[str, str]:
+    ti = context["ti"]
+    try:
+        found = ti.get_task_states(dag_id=ti.dag_id, task_ids=task_ids, run_ids=[ti.run_id])
+    except Exception:  # only for a better message
+        return {}
+    states = found.get(ti.run_id, {})
+    return {task: str(getattr(state, "value", state)) for task, state in states.items()}

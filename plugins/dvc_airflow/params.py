@@ -1,0 +1,231 @@
+"""Parameters of a DVC project as typed parameters of an Airflow DAG."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from dvc_airflow.errors import PipelineError
+from dvc_airflow.graph import Graph
+from dvc_airflow.graph.context import DEFAULT_PARAMS
+from dvc_airflow.graph.yaml_marks import compose, load_marked
+
+_ANY: Final = ["null", "string", "number", "boolean", "array", "object"]
+
+
+@dataclass(frozen=True)
+class ParamSpec:
+    """One parameter.
+
+    Attributes
+    ----------
+    key : str
+        ``train.lr``, or ``other.yaml:train.lr`` for files other than params.yaml.
+    value : Any
+        What the file says now.
+    schema : dict
+        JSON schema of what may be entered.
+    section : str or None
+        The top-level key, which groups the trigger form.
+    """
+
+    key: str
+    value: Any
+    schema: dict[str, Any]
+    description: str | None = None
+    section: str | None = None
+
+
+def collect_params(
+    graph: Graph, selected: Sequence[str], wanted: bool | Sequence[str]
+) -> list[ParamSpec]:
+    """The parameters to offer for some stages.
+
+    Parameters
+    ----------
+    graph : Graph
+        The project.
+    selected : sequence of str
+        The stages that run.
+    wanted : bool or sequence of str
+        All that those stages depend on; those at or below some keys; or none.
+    """
+    if wanted is False:
+        return []
+    needed = _needed(graph, selected)
+    prefixes = None if wanted is True else [wanted] if isinstance(wanted, str) else list(wanted)
+    files = dict.fromkeys([DEFAULT_PARAMS, *needed]) if prefixes is not None else needed
+    found: list[ParamSpec] = []
+    for file in files:
+        keys = needed.get(file, set())
+        for spec in read_specs(Path(graph.root), file):
+            chosen = (
+                _below(_bare(spec.key), keys) if prefixes is None else _below(spec.key, prefixes)
+            )
+            if chosen:
+                found.append(spec)
+    return found
+
+
+def _needed(graph: Graph, selected: Sequence[str]) -> dict[str, set[str]]:
+    """Keys by file; the empty key stands for a whole file."""
+    needed: dict[str, set[str]] = {}
+    for address in selected:
+        stage = graph.stages[address]
+        for file, keys in stage.params.items():
+            needed.setdefault(file, set()).update(keys or [""])
+        for file, key in stage.used:
+            needed.setdefault(file, set()).add(key)
+    return needed
+
+
+def _bare(key: str) -> str:
+    return key.rpartition(":")[2]
+
+
+def _below(key: str, prefixes: Iterable[str]) -> bool:
+    return any(not p or key == p or key.startswith((f"{p}.", f"{p}:")) for p in prefixes)
+
+
+def read_specs(root: Path, file: str) -> list[ParamSpec]:
+    """Every leaf of a parameter file that Airflow can offer (YAML and JSON)."""
+    path = root / file
+    if os.path.isabs(file) or not path.is_file() or path.suffix not in (".yaml", ".yml", ".json"):
+        return []
+    text = path.read_text(encoding="utf-8")
+    data = json.loads(text) if path.suffix == ".json" else load_marked(text, file).data
+    if not isinstance(data, dict):
+        raise PipelineError(file, 1, "a parameter file must hold a mapping")
+    comments = {} if path.suffix == ".json" else read_comments(text, file)
+    prefix = "" if file == DEFAULT_PARAMS else f"{file}:"
+    specs: list[ParamSpec] = []
+    for parts, value in _leaves(data, ()):
+        if not _is_json(value):
+            continue  # a date, an infinity: nothing a form could send back
+        specs.append(
+            ParamSpec(
+                key=prefix + ".".join(parts),
+                value=value,
+                schema=schema_of(value),
+                description=comments.get(parts),
+                section=parts[0] if len(parts) > 1 else None,
+            )
+        )
+    return specs
+
+
+def _leaves(
+    data: Mapping[Any, Any], above: tuple[str, ...]
+) -> Iterable[tuple[tuple[str, ...], Any]]:
+    for key, value in data.items():
+        # A key with a dot cannot be told from a path of keys.
+        if not isinstance(key, str) or "." in key or ":" in key:
+            continue
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def schema_of(value: Any) -> dict[str, Any]:
+    """The JSON schema of values that may take the place of this one."""
+    if value is None:
+        return {"type": list(_ANY)}
+    if isinstance(value, list):
+        kinds = {_kind(item) for item in value}
+        items = {"type": _widest(kinds)} if kinds and _widest(kinds) else {}
+        return {"type": "array", **({"items": items} if items else {})}
+    return {"type": _kind(value)}
+
+
+def _kind(value: Any) -> str:
+    kinds: tuple[tuple[type, str], ...] = (
+        (bool, "boolean"),
+        (int, "integer"),
+        (float, "number"),
+        (str, "string"),
+        (list, "array"),
+        (dict, "object"),
+    )
+    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+
+
+def _widest(kinds: set[str]) -> str | None:
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return "number" if kinds == {"integer", "number"} else None
+
+
+def read_comments(text: str, file: str) -> dict[tuple[str, ...], str]:
+    """The comment above and beside each key."""
+    lines = text.splitlines()
+    comments: dict[tuple[str, ...], str] = {}
+    node = compose(text, file)
+    if isinstance(node, yaml.MappingNode):
+        _collect_comments(node, (), lines, comments)
+    return comments
+
+
+def _collect_comments(
+    node: yaml.MappingNode,
+    above: tuple[str, ...],
+    lines: list[str],
+    comments: dict[tuple[str, ...], str],
+) -> None:
+    for key, value in node.value:
+        where = (*above, str(key.value))
+        if isinstance(value, yaml.MappingNode) and value.value:
+            _collect_comments(value, where, lines, comments)
+            continue
+        parts = [*_comment_above(lines, key.start_mark), *_comment_beside(lines, value.end_mark)]
+        if parts:
+            comments[where] = " ".join(parts)
+
+
+def _comment_above(lines: list[str], mark: Any) -> list[str]:
+    found: list[str] = []
+    number = mark.line - 1
+    while number >= 0:
+        line = lines[number]
+        indent = len(line) - len(line.lstrip())
+        if not line.lstrip().startswith("#") or indent != mark.column:
+            break
+        found.insert(0, line.strip().lstrip("#").strip())
+        number -= 1
+    return [text for text in found if text]
+
+
+def _comment_beside(lines: list[str], mark: Any) -> list[str]:
+    if mark.column == 0 or mark.line >= len(lines):
+        return []
+    match = re.match(r"\s*#\s*(.*)", lines[mark.line][mark.column :])
+    return [match[1].strip()] if match and match[1].strip() else []
+
+
+def changed(specs: Sequence[ParamSpec], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters whose value is not what the file says: the run's overrides."""
+    return changed_values({spec.key: spec.value for spec in specs}, values)
+
+
+def changed_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that differ from their defaults (``True`` differs from ``1``)."""
+    return {
+        key: values[key]
+        for key, default in defaults.items()
+        if key in values and json.dumps(values[key]) != json.dumps(default)
+    }

@@ -1,0 +1,73 @@
+"""What the Airflow task and its child process say to each other."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ran", "cached", "unchanged"]
+METRICS_LIMIT = 32 * 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run.
+
+    Attributes
+    ----------
+    project : str
+        The DVC project inside the run's workspace.
+    stages : list of str
+        Addresses, in the order to run them.
+    locks : dict
+        dvc.lock entries of earlier stages that this workspace may not have:
+        file to stage name to the entry as YAML text.
+    answer : str
+        The file to write the answer to.
+    """
+
+    project: str
+    stages: list[str]
+    answer: str
+    token: str
+    locks: dict[str, dict[str, str]] = field(default_factory=dict)
+    force: bool = False
+    transfer: bool = False
+    remote: str | None = None
+    lock_timeout: float = 600.0
+    grace: float = 3.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What happened to one stage.
+
+    Attributes
+    ----------
+    status : str
+        ``ran``; ``cached`` if DVC restored its outputs from an earlier run with the
+        same inputs; ``unchanged`` if they were in place already.
+    outs : list of dict
+        Path, hash, size and number of files of each output.
+    lock : str
+        The stage's entry in dvc.lock, as YAML text (exact, also where JSON is not).
+    metrics : dict
+        Contents of its metrics files up to 32 KB.
+    """
+
+    stage: str
+    status: Status
+    seconds: float
+    outs: list[dict[str, Any]]
+    lock_file: str
+    lock_name: str
+    lock: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)

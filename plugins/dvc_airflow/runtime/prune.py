@@ -1,0 +1,54 @@
+"""Remove old workspaces; what they made stays in git and in the DVC cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dvc_airflow.runtime.run_key import RunKey
+from dvc_airflow.runtime.workspace import not_in_use, read_marker, remove_workspace
+
+
+def prune_workspaces(
+    workspaces: Path, key: RunKey, keep: int, is_running: Callable[[str], bool]
+) -> list[str]:
+    """Remove the oldest workspaces of a DAG.
+
+    Parameters
+    ----------
+    workspaces : Path
+        The workspaces directory.
+    key : RunKey
+        The run that asks; its own workspace always stays.
+    keep : int
+        How many to keep, this run's included.
+    is_running : callable
+        Tells for a run id whether that run is still going on; such workspaces stay and
+        do not count.
+
+    Returns
+    -------
+    list of str
+        Names of the removed workspaces.
+    """
+    own = key.workspace(workspaces)
+    others = [place for place in key.folder(workspaces).iterdir() if _is_workspace(place, own)]
+    others.sort(key=lambda place: place.stat().st_mtime, reverse=True)
+    removed: list[str] = []
+    kept = 1
+    for place in others:
+        marker = read_marker(place)
+        if marker is not None and is_running(marker.run_id):
+            continue
+        if kept < keep:
+            kept += 1
+            continue
+        with not_in_use(place.with_name(f".{place.name}.lock")) as free:
+            if free:
+                remove_workspace(place)
+                removed.append(place.name)
+    return removed
+
+
+def _is_workspace(place: Path, own: Path) -> bool:
+    return place.is_dir() and place != own and not place.name.startswith(".")

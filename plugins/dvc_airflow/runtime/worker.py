@@ -1,0 +1,155 @@
+"""Runs stages through DVC's own code; the half of the driver that imports DVC."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import _reproduce_stage
+from dvc.stage import PipelineStage
+from dvc.stage.exceptions import StageCmdFailedError
+
+from dvc_airflow.runtime import locks, restore
+from dvc_airflow.runtime.protocol import Status
+from dvc_airflow.runtime.report import describe
+
+
+class StageFailed(Exception):
+    """A stage failed, with what the parent has to be told."""
+
+    def __init__(self, stage: str, reason: str, command: str | None, exit_code: int | None) -> None:
+        super().__init__(reason)
+        self.answer = {
+            "stage": stage,
+            "reason": reason,
+            "command": command,
+            "exit_code": exit_code,
+        }
+
+
+def run_request(request: dict[str, Any]) -> int:
+    """Run the stages of a request, write the answer; 0 means all succeeded."""
+    _log_to_stdout()
+    os.chdir(request["project"])
+    results: list[dict[str, Any]] = []
+    failure: dict[str, Any] | None = None
+    try:
+        repo = Repo(request["project"], _wait_for_lock=True)
+        repo.lock = locks.patient_lock(repo, float(request["lock_timeout"]))
+        for address in request["stages"]:
+            results.append(run_stage(repo, address, request))
+    except StageFailed as exc:
+        failure = exc.answer
+    except Exception as exc:
+        logging.getLogger("dvc").debug("", exc_info=True)
+        stage = request["stages"][len(results)] if len(results) < len(request["stages"]) else ""
+        failure = {"stage": stage, "reason": explain(exc), "command": None, "exit_code": None}
+    answer = {"results": results, "failure": failure}
+    Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
+    return 1 if failure else 0
+
+
+def run_stage(repo: Repo, address: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Bring one stage up to date and describe what that took."""
+    deadline = time.monotonic() + float(request["lock_timeout"])
+    started = time.monotonic()
+    while True:
+        try:
+            with lock_repo(repo), repo.scm_context(quiet=True):
+                locks.clean_rwlock(repo)
+                locks.merge_entries(repo, request["locks"])
+                status, stage = _reproduce(repo, address, request)
+                seconds = round(time.monotonic() - started, 3)
+                result = describe(stage, status, seconds).to_json()
+                print(f"stage '{address}': {status} ({seconds:.1f} s)", flush=True)
+            break
+        except LockError as exc:
+            # Another stage of this run reads or writes one of our paths right now.
+            if time.monotonic() > deadline:
+                raise
+            print(f"waiting: {str(exc).splitlines()[0]}", flush=True)
+            time.sleep(0.3)
+    if request["transfer"]:
+        restore.push(repo, address, request["remote"])
+    return result
+
+
+def _reproduce(repo: Repo, address: str, request: dict[str, Any]) -> tuple[Status, PipelineStage]:
+    (stage,) = _collect(repo, address)
+    fetch = {"transfer": request["transfer"], "remote": request["remote"]}
+    restore.restore_inputs(repo, stage, check_all=bool(request["locks"]), **fetch)
+    if not request["force"]:
+        restore.restore_outputs(repo, stage, **fetch)
+    restored = _watch_run_cache(repo)
+    try:
+        done = _reproduce_stage(
+            stage, interactive=False, force=request["force"], pull=request["transfer"]
+        )
+    except LockError:
+        raise
+    except StageCmdFailedError as exc:
+        command, code = _command_of(exc, stage)
+        raise StageFailed(address, f"its command exited with {code}", command, code) from exc
+    except DvcException as exc:
+        raise StageFailed(address, explain(exc), None, None) from exc
+    if done is None or stage.frozen:
+        return "unchanged", stage
+    return ("cached" if restored else "ran"), stage
+
+
+def _collect(repo: Repo, address: str) -> list[PipelineStage]:
+    stages: list[PipelineStage] = repo.stage.from_target(address, accept_group=False)
+    return stages
+
+
+def _watch_run_cache(repo: Repo) -> list[str]:
+    """A list that gets an item when DVC restores a stage instead of running it."""
+    restored: list[str] = []
+    original = type(repo.stage_cache).restore
+
+    def restore_and_note(stage: PipelineStage, **kwargs: Any) -> None:
+        original(repo.stage_cache, stage, **kwargs)
+        restored.append(stage.addressing)
+
+    repo.stage_cache.restore = restore_and_note
+    return restored
+
+
+def _command_of(exc: StageCmdFailedError, stage: PipelineStage) -> tuple[str, int | None]:
+    # The exception carries both only inside its text: "failed to run: CMD, exited with N".
+    text = str(exc).removeprefix("failed to run: ")
+    command, found, code = text.rpartition(", exited with ")
+    if found and code.strip().lstrip("-").isdigit():
+        return command, int(code)
+    return str(stage.cmd), None
+
+
+def explain(exc: BaseException) -> str:
+    """An exception and what caused it, in one line each."""
+    parts: list[str] = []
+    current: BaseException | None = exc
+    while current is not None and len(parts) < 5:
+        text = str(current).strip() or type(current).__name__
+        if text not in parts:
+            parts.append(text)
+        current = current.__cause__
+    return ": ".join(parts)
+
+
+def _log_to_stdout() -> None:
+    """DVC's messages go where the commands' output goes, without colours and bars."""
+    os.environ.setdefault("NO_COLOR", "1")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("dvc")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -1,0 +1,233 @@
+"""A run's own copy of the project: a git clone at one commit, with the shared cache."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dvc_airflow.errors import WorkspaceError
+from dvc_airflow.runtime import run_key
+from dvc_airflow.runtime.dvc_config import write_local_config
+from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
+from dvc_airflow.runtime.overrides import apply_overrides
+from dvc_airflow.runtime.run_key import RunKey
+from dvc_airflow.runtime.snapshot import fix_commit, require_repository
+
+MARKER = "dvc-airflow.json"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A run's workspace, as it travels through XCom.
+
+    Attributes
+    ----------
+    root : str
+        The git clone.
+    path : str
+        The DVC project in it.
+    commit : str
+        The commit that the run was made from.
+    overrides : dict
+        Parameters that differ from that commit.
+    token : str
+        Changes when the workspace had to be made again.
+    """
+
+    root: str
+    path: str
+    commit: str
+    dag_id: str
+    run_id: str
+    token: str
+    group: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> RunKey:
+        """Which run this belongs to."""
+        return RunKey(self.dag_id, self.run_id, self.group)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def open_workspace(
+    project: Path,
+    workspaces: Path,
+    key: RunKey,
+    *,
+    rev: str | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Workspace:
+    """Fix the run's commit and make a fresh workspace of it."""
+    git_root = require_repository(project)
+    refuse_unignored(git_root, workspaces)
+    message = f"Working tree at the start of {key.dag_id} {key.run_id}"
+    commit = fix_commit(project, rev, message)
+    # Without a ref, git may throw an unfinished run's snapshot away after two weeks.
+    git(git_root, "update-ref", key.ref(run_key.OPEN), commit)
+    with _exclusive(key, workspaces):
+        _remove(key.workspace(workspaces))
+        return _create(project, git_root, workspaces, key, commit, overrides or {})
+
+
+def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tuple[Workspace, bool]:
+    """The workspace to work in, made again if it is not here.
+
+    Returns
+    -------
+    tuple of Workspace and bool
+        The workspace, and whether it is the one that the run started with; if not, it
+        may lack dvc.lock entries of stages that ran elsewhere.
+    """
+    key = wanted.key
+    place = key.workspace(workspaces)
+    with _exclusive(key, workspaces):
+        found = read_marker(place)
+        if found is None or found.commit != wanted.commit or found.overrides != wanted.overrides:
+            git_root = require_repository(project)
+            refuse_unignored(git_root, workspaces)
+            _remove(place)
+            found = _create(project, git_root, workspaces, key, wanted.commit, wanted.overrides)
+    return found, found.token == wanted.token
+
+
+def read_marker(place: Path) -> Workspace | None:
+    """The finished workspace in a directory, if there is one."""
+    try:
+        text = (place / ".git" / MARKER).read_text(encoding="utf-8")
+        return Workspace(**json.loads(text))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def refuse_unignored(git_root: Path, workspaces: Path) -> None:
+    """Workspaces inside the repository must be ignored, or they would be in snapshots."""
+    place = Path(os.path.abspath(workspaces))
+    if place != git_root and git_root not in place.parents:
+        return
+    if git_or_none(git_root, "check-ignore", "-q", str(place / "x")) is None:
+        shown = place.relative_to(git_root)
+        msg = f"the workspaces directory {shown}/ is not ignored; add '/{shown}/' to .gitignore"
+        raise WorkspaceError(msg)
+
+
+@contextlib.contextmanager
+def in_use(key: RunKey, workspaces: Path) -> Iterator[None]:
+    """Hold while working in a workspace; keeps it from being pruned."""
+    with _locked(_lock_file(key, workspaces), fcntl.LOCK_SH):
+        yield
+
+
+@contextlib.contextmanager
+def not_in_use(lock_file: Path) -> Iterator[bool]:
+    """Whether nobody works in a workspace; nobody can start to meanwhile."""
+    try:
+        with _locked(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield True
+    except BlockingIOError:
+        yield False
+
+
+@contextlib.contextmanager
+def _exclusive(key: RunKey, workspaces: Path) -> Iterator[None]:
+    # Another file than `in_use`: looking for the workspace must not wait for stages.
+    with _locked(_lock_file(key, workspaces).with_suffix(".make"), fcntl.LOCK_EX):
+        yield
+
+
+def _lock_file(key: RunKey, workspaces: Path) -> Path:
+    return key.folder(workspaces) / f".{key.name}.lock"
+
+
+@contextlib.contextmanager
+def _locked(path: Path, how: int) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+def _remove(place: Path) -> None:
+    """Remove a workspace; a half-removed one is never mistaken for a whole one."""
+    if place.exists():
+        doomed = place.with_name(f".removed-{uuid.uuid4().hex[:8]}")
+        place.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def remove_workspace(place: Path) -> None:
+    """Remove a workspace and what lies beside it."""
+    _remove(place)
+    for name in (f".{place.name}.lock", f".{place.name}.make"):
+        place.with_name(name).unlink(missing_ok=True)
+
+
+def _create(
+    project: Path,
+    git_root: Path,
+    workspaces: Path,
+    key: RunKey,
+    commit: str,
+    overrides: dict[str, Any],
+) -> Workspace:
+    if resolve_commit(git_root, commit) is None:
+        git_or_none(git_root, "fetch", "--quiet", "origin", commit)
+    if resolve_commit(git_root, commit) is None:
+        msg = (
+            f"commit {commit} of this run is not in {git_root} on this machine; "
+            "with several machines, run from a pushed revision (rev=...) or a shared repository"
+        )
+        raise WorkspaceError(msg)
+    place = key.workspace(workspaces)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    building = place.with_name(f".making-{uuid.uuid4().hex[:8]}")
+    try:
+        _clone(git_root, building, commit)
+        inner = building / project.resolve().relative_to(git_root.resolve())
+        final = place / inner.relative_to(building)
+        write_local_config(project, inner, final)
+        apply_overrides(inner, overrides)
+        made = Workspace(
+            root=str(place),
+            path=str(final),
+            commit=commit,
+            dag_id=key.dag_id,
+            run_id=key.run_id,
+            group=key.group,
+            token=uuid.uuid4().hex,
+            overrides=overrides,
+        )
+        marker = building / ".git" / MARKER
+        marker.write_text(json.dumps(made.to_json()), encoding="utf-8")
+        building.rename(place)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return made
+
+
+def _clone(git_root: Path, place: Path, commit: str) -> None:
+    git(git_root, "clone", "--quiet", "--shared", "--no-checkout", str(git_root), str(place))
+    git(place, "checkout", "--quiet", "--detach", commit)
+    for line in git(place, "ls-tree", "-r", commit).splitlines():
+        head, _, path = line.partition("\t")
+        mode, _, sha = head.split()
+        if mode == "160000":
+            _clone_submodule(git_root / path, place / path, sha)
+
+
+def _clone_submodule(source: Path, place: Path, sha: str) -> None:
+    """Submodules come from the project's own copies, also when their origin is away."""
+    if (source / ".git").exists() and resolve_commit(source, sha):
+        place.rmdir()
+        _clone(source, place, sha)
