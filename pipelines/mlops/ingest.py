@@ -26,6 +26,9 @@ STAGE = "ingest"
 NUMERIC_SHARE = 0.95
 """A text column is numeric if at least this share of its values are numbers; the rest is broken."""
 
+MAX_NUMERIC_GROUPS = 20
+"""A sensitive numeric column with more values than this needs bins."""
+
 
 def main(params: Params) -> None:
     """Run the stage."""
@@ -70,7 +73,9 @@ def typed(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
     for row, note in notes.items():
         unreadable.iloc[row] = ", ".join(note)
     columns[UNREADABLE] = unreadable
-    return pd.DataFrame(columns)
+    result = pd.DataFrame(columns)
+    _check_bins(result, data)
+    return result
 
 
 def name_rows(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
@@ -146,6 +151,22 @@ def _check_columns(frame: "pd.DataFrame", data: DataParams) -> None:
                 raise SignalboxError(
                     f"{key}: the table has no column {name!r}; {hint}It has: {', '.join(have)}"
                 )
+
+
+def _check_bins(frame: "pd.DataFrame", data: DataParams) -> None:
+    """Check that sensitive features make groups: a number with many values needs bins."""
+    for name, sensitive in data.sensitive.items():
+        distinct = frame[name].nunique()
+        if is_numeric(frame, name) and not sensitive.bins and distinct > MAX_NUMERIC_GROUPS:
+            raise SignalboxError(
+                f"data.sensitive.{name}: is numeric with {distinct} values; give bins, the inner "
+                "edges of its groups, for example bins: [25, 45, 65]"
+            )
+        if sensitive.bins and not is_numeric(frame, name):
+            raise SignalboxError(
+                f"data.sensitive.{name}: has bins, but the column is text; remove bins, or set "
+                f"data.types.{name} to numeric"
+            )
 
 
 def _replaced(column: "pd.Series[Any]", replace: dict[str, str]) -> "pd.Series[Any]":

@@ -221,8 +221,9 @@ def _read_sql(source: SqlSource) -> "pd.DataFrame":
         with engine.connect() as connection:
             frame = pd.read_sql_query(text(source.query), connection)
         engine.dispose()
-    except (SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).replace(url, "(url)")
+    except (SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
+        cause = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
+        reason = str(getattr(cause, "orig", None) or error).replace(url, "(url)")
         raise SignalboxError(f"data.source.query: {reason}") from None
     if frame.empty:
         raise SignalboxError("data.source.query: returned no rows")
