@@ -30,7 +30,8 @@ def number(value: float) -> str:
 
 def _measured(figure: Figure) -> str:
     assert figure.value is not None
-    place = ", ".join(f"{key}: {value}" for key, value in figure.where.items())
+    told = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
+    place = ", ".join(f"{key}: {value}" for key, value in told if value not in figure.label)
     at = f" ({place})" if place else ""
     return f"{figure.label}{at} is {number(figure.value)}{_interval(figure)}"
 

@@ -1,1 +1,6 @@
-"""Reports: templates, charts, and the page an auditor files."""
+"""Reports: one self-contained page and one JSON a release.
+
+The general layer (this package and ``charts/``) knows evidence, a gate's decision, tables, charts
+and provenance. What a model's release says with them is in ``model_release/``; other kinds of
+release bring their own chapters.
+"""

@@ -1,0 +1,196 @@
+"""What a page is made of. Blocks hold content only; ``templates/blocks.html`` draws them.
+
+Text is either `str`, which is escaped, or `Markup`, which only the helpers of this package make.
+Whatever comes from data or params goes in as `str`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from markupsafe import Markup, escape
+
+Text = str | Markup
+Tone = Literal["good", "open", "bad", "quiet"]
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "prose"
+    text: Text
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of short points."""
+
+    kind: ClassVar[str] = "items"
+    items: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Terms and what they are."""
+
+    kind: ClassVar[str] = "facts"
+    items: Sequence[tuple[str, Text]]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines to type."""
+
+    kind: ClassVar[str] = "code"
+    lines: Sequence[str]
+    label: str
+
+
+@dataclass(frozen=True)
+class Callout:
+    """Something a reader must not miss. The word in `label` says what the colour says."""
+
+    kind: ClassVar[str] = "callout"
+    tone: Tone
+    label: str
+    text: Text
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a table's column."""
+
+    label: Text
+    numeric: bool = False
+    chart: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells of a row; the first names the row."""
+
+    cells: Sequence[Text]
+    anchor: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `mark` leads to the artifact its numbers come from."""
+
+    kind: ClassVar[str] = "table"
+    caption: Text
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    mark: Text = ""
+    note: Text = ""
+    foot: Sequence[Text] = ()
+    small: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """An SVG with a caption."""
+
+    svg: Markup
+    caption: Text
+    mark: Text = ""
+
+
+@dataclass(frozen=True)
+class Charts:
+    """Charts side by side where there is room."""
+
+    kind: ClassVar[str] = "charts"
+    charts: Sequence[Chart]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a chapter."""
+
+    kind: ClassVar[str] = "section"
+    anchor: str
+    title: Text
+    blocks: Sequence["Block"]
+
+
+Block = Prose | Items | Facts | Code | Callout | Table | Charts | Section
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A numbered chapter of the page."""
+
+    anchor: str
+    title: str
+    blocks: Sequence[Block] = field(default_factory=list)
+    short: str = ""
+    """Title in the table of contents, where it should be shorter."""
+
+
+def name(text: object) -> Markup:
+    """Name from the data, set apart so that its writing direction can't disturb the line."""
+    return Markup("<bdi>{}</bdi>").format(str(text))
+
+
+def names(values: Sequence[object]) -> Markup:
+    """Several names, separated by commas."""
+    return Markup(", ").join(name(value) for value in values)
+
+
+def code(text: object) -> Markup:
+    """Mark an identifier, path or command within a sentence."""
+    return Markup("<code>{}</code>").format(str(text))
+
+
+def strong(text: object) -> Markup:
+    """Words that carry the sentence."""
+    return Markup("<strong>{}</strong>").format(text)
+
+
+def join(*parts: Text) -> Markup:
+    """Parts of a sentence one after the other, each escaped unless it is markup."""
+    return Markup("").join(escape(part) for part in parts)
+
+
+def link(anchor: str, text: Text) -> Markup:
+    """Link to a place on the page."""
+    return Markup('<a href="#{}">{}</a>').format(anchor, text)
+
+
+WORDS: dict[str, tuple[str, Tone]] = {
+    "pass": ("pass", "good"),
+    "fail": ("fail", "bad"),
+    "inconclusive": ("inconclusive", "open"),
+    "not_applicable": ("not applicable", "quiet"),
+    "approve": ("approve", "good"),
+    "review": ("review", "open"),
+    "reject": ("reject", "bad"),
+}
+"""Verdicts and decisions: the word, and the tone that repeats it in colour and shape."""
+
+_ICONS: dict[Tone, str] = {
+    "good": '<circle cx="8" cy="8" r="7"/><path d="M4.5 8.3l2.4 2.4 4.6-5.2"/>',
+    "bad": '<path class="fill" d="M4.9 1h6.2L15 4.9v6.2L11.1 15H4.9L1 11.1V4.9z"/>'
+    '<path d="M5.3 5.3l5.4 5.4M10.7 5.3l-5.4 5.4"/>',
+    "open": '<path class="fill" d="M8 .8L15.2 8 8 15.2.8 8z"/><path d="M8 4.2v4.6M8 11v.6"/>',
+    "quiet": '<circle cx="8" cy="8" r="7"/><path d="M4.5 8h7"/>',
+}
+
+
+def icon(tone: Tone) -> Markup:
+    """Shape that repeats a tone for those who don't see its colour; always beside a word."""
+    return Markup(
+        f'<svg class="icon {tone}" viewBox="0 0 16 16" aria-hidden="true" focusable="false">'
+        f"{_ICONS[tone]}</svg>"
+    )
+
+
+def badge(verdict: str) -> Markup:
+    """Verdict or decision as a word with its shape."""
+    word, tone = WORDS[verdict]
+    return Markup('<span class="badge {}">{}{}</span>').format(tone, icon(tone), word)

@@ -1,0 +1,178 @@
+"""Line charts in a square-ish frame, small enough to stand side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from pipelines.reports.charts.scale import Scale, tick_label
+from pipelines.reports.charts.svg import (
+    DASHES,
+    GRID,
+    INK,
+    QUIET,
+    SERIES,
+    line,
+    number,
+    path,
+    picture,
+    places,
+    tag,
+    text,
+)
+
+WIDTH, HEIGHT = 320, 290
+LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 42
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line through points, with a band around it if there is one.
+
+    Attributes
+    ----------
+    label
+        Stands beside the line; there is no legend to look up.
+    band
+        (x, low, high) of the confidence band.
+    """
+
+    points: Sequence[Point]
+    label: str = ""
+    band: Sequence[tuple[float, float, float]] = ()
+    dots: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Title and range of one axis."""
+
+    title: str
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A dashed line to compare with, and what it stands for."""
+
+    points: tuple[Point, Point]
+    label: str
+
+
+def curves(
+    title: str,
+    x: Axis,
+    y: Axis,
+    lines: Sequence[Curve],
+    *,
+    reference: Reference | None = None,
+    point: tuple[Point, str] | None = None,
+    describe: str = "",
+) -> Markup:
+    """Draw curves on one pair of axes.
+
+    Parameters
+    ----------
+    title
+        Name of the chart, for those who can't see it.
+    x, y
+        The axes.
+    lines
+        The curves.
+    reference
+        A line to compare with.
+    point
+        One marked point and its label, for example the operating threshold.
+    describe
+        What the chart shows, in a sentence.
+    """
+    across = Scale(x.low, x.high, LEFT, WIDTH - RIGHT)
+    up = Scale(y.low, y.high, HEIGHT - BOTTOM, TOP)
+    parts = [*_frame(across, up, x, y)]
+    if reference:
+        parts += _reference(across, up, reference)
+    for index, curve in enumerate(lines):
+        parts += _curve(across, up, curve, index)
+    if len(lines) > 1:
+        parts += _key(lines)
+    if point:
+        parts += _point(across, up, *point)
+    return picture(WIDTH, HEIGHT, title, parts, describe=describe)
+
+
+def _frame(across: Scale, up: Scale, x: Axis, y: Axis) -> list[Markup]:
+    parts = []
+    for tick in across.ticks(5):
+        parts.append(line(across(tick), TOP, across(tick), up.start, stroke=GRID))
+        parts.append(text(across(tick), up.start + 15, tick_label(tick), anchor="middle"))
+    for tick in up.ticks(5):
+        parts.append(line(LEFT, up(tick), across.end, up(tick), stroke=GRID))
+        parts.append(text(LEFT - 6, up(tick) + 4, tick_label(tick), anchor="end"))
+    parts.append(line(LEFT, up.start, across.end, up.start, stroke=QUIET))
+    parts.append(line(LEFT, TOP, LEFT, up.start, stroke=QUIET))
+    middle = (LEFT + across.end) / 2
+    parts.append(text(middle, HEIGHT - 6, x.title, anchor="middle", class_="axis"))
+    height = (TOP + up.start) / 2
+    parts.append(
+        tag(
+            "text",
+            y.title,
+            transform=f"translate(13 {number(height)}) rotate(-90)",
+            text_anchor="middle",
+            class_="axis",
+        )
+    )
+    return parts
+
+
+def _reference(across: Scale, up: Scale, reference: Reference) -> list[Markup]:
+    (x1, y1), (x2, y2) = reference.points
+    return [
+        line(across(x1), up(y1), across(x2), up(y2), stroke=QUIET, stroke_dasharray="4 3"),
+        text(across(x2) - 4, up(y2) + 22, reference.label, anchor="end", class_="tick")
+        if y1 == y2
+        else text(across(x2) - 6, up.start - 8, reference.label, anchor="end", class_="tick"),
+    ]
+
+
+def _curve(across: Scale, up: Scale, curve: Curve, index: int) -> list[Markup]:
+    colour = SERIES[index % len(SERIES)]
+    dash = DASHES[index % len(DASHES)] or None
+    parts = [_band(across, up, curve, colour)] if curve.band else []
+    places = [(across(a), up(b)) for a, b in curve.points]
+    parts.append(path(places, stroke=colour, stroke_width=2, stroke_dasharray=dash))
+    if curve.dots:
+        parts += [tag("circle", cx=a, cy=b, r=3, fill=colour) for a, b in places]
+    return parts
+
+
+def _band(across: Scale, up: Scale, curve: Curve, colour: str) -> Markup:
+    over = [(across(a), up(high)) for a, _, high in curve.band]
+    under = [(across(a), up(low)) for a, low, _ in reversed(curve.band)]
+    return tag("polygon", points=places([*over, *under]), fill=colour, fill_opacity=0.18)
+
+
+def _key(lines: Sequence[Curve]) -> list[Markup]:
+    parts = []
+    for index, curve in enumerate(lines):
+        y = TOP + 14 + 16 * index
+        colour, dash = SERIES[index % len(SERIES)], DASHES[index % len(DASHES)] or None
+        parts.append(
+            line(WIDTH - 130, y - 4, WIDTH - 106, y - 4, stroke=colour, stroke_width=2,
+                 stroke_dasharray=dash)
+        )  # fmt: skip
+        parts.append(text(WIDTH - 100, y, curve.label, class_="axis"))
+    return parts
+
+
+def _point(across: Scale, up: Scale, at: Point, label: str) -> list[Markup]:
+    x, y = across(at[0]), up(at[1])
+    left = x > (LEFT + across.end) / 2
+    return [
+        tag("circle", cx=x, cy=y, r=5, fill="#fff", stroke=INK, stroke_width=2),
+        text(x - 9 if left else x + 9, y + 16, label, anchor="end" if left else "start",
+             class_="axis"),
+    ]  # fmt: skip

@@ -1,0 +1,220 @@
+"""What the gate decided, read from its evidence: the banner and the chapter of checks.
+
+Works for whatever was gated: it knows checks and figures, not models.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.base.evidence import Evidence, Figure
+from pipelines.base.params.gate import Check
+from pipelines.reports import numbers
+from pipelines.reports.blocks import (
+    WORDS,
+    Callout,
+    Chapter,
+    Column,
+    Prose,
+    Row,
+    Table,
+    Text,
+    badge,
+    code,
+    join,
+    link,
+    name,
+    strong,
+)
+from pipelines.reports.page import Banner
+from pipelines.reports.provenance import Sources
+
+_TITLES = {"approve": "Approved by the gate", "review": "To be reviewed", "reject": "Rejected"}
+
+
+class Origin(BaseModel):
+    """Evidence file of a checked figure."""
+
+    path: str
+    sha256: str | None
+
+
+class Checked(BaseModel):
+    """One check as the gate left it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    verdict: Literal["pass", "fail", "inconclusive", "not_applicable"]
+    asks_for: Literal["approve", "review", "reject"]
+    sentence: str
+    figure: Figure | None
+    evidence: Origin
+
+
+class Decision(BaseModel):
+    """`details` of the gate's evidence."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    decision: Literal["approve", "review", "reject"]
+    because: list[str]
+    policy: list[Check]
+    checks: list[Checked]
+
+    def check(self, check_id: str) -> Check:
+        """Policy of the check called `check_id`."""
+        return next(check for check in self.policy if check.id == check_id)
+
+
+def read_decision(evidence: Evidence) -> Decision:
+    """Decision of the gate."""
+    return Decision.model_validate(evidence.details)
+
+
+def banner(decision: Decision, what: str) -> Banner:
+    """Say the decision, and why in two sentences."""
+    tone = WORDS[decision.decision][1]
+    counted = _counted(decision)
+    sentences: dict[str, list[Text]] = {
+        "approve": [
+            f"The gate found nothing against this {what}: {counted}.",
+            "A named person still has to approve it before it is released.",
+        ],
+        "review": [
+            join("The policy asks for a person’s judgement: ", counted, ". ", _because(decision)),
+            f"Until somebody has looked and approved, this {what} is not released.",
+        ],
+        "reject": [
+            join(f"This {what} must not be released: ", counted, ". ", _because(decision)),
+            _first_reason(decision),
+        ],
+    }
+    return Banner(_TITLES[decision.decision], tone, sentences[decision.decision])
+
+
+def _counted(decision: Decision) -> str:
+    total = len(decision.checks)
+    parts = []
+    for verdict, word in (
+        ("fail", "failed"),
+        ("inconclusive", "inconclusive"),
+        ("pass", "passed"),
+        ("not_applicable", "not applicable"),
+    ):
+        number = sum(check.verdict == verdict for check in decision.checks)
+        if number:
+            parts.append(f"{number} {word}")
+    return f"of {total} checks, {', '.join(parts)}"
+
+
+def _because(decision: Decision) -> Text:
+    if not decision.because:
+        return "Nothing was found against it, but nothing speaks for it either."
+    links = [link(f"check-{i}", name(i)) for i in decision.because]
+    return join("The decision follows from ", join_words(links), ".")
+
+
+def _first_reason(decision: Decision) -> Text:
+    first = next(c for c in decision.checks if c.id == decision.because[0])
+    check = decision.check(first.id)
+    return join("The first of them protects this: ", check.protects, ". ", first.sentence)
+
+
+def join_words(parts: Sequence[Text]) -> Text:
+    """List within a sentence: "a, b and c"."""
+    if len(parts) < 2:
+        return join(*parts)
+    head = [join(part, ", ") for part in parts[:-2]]
+    return join(*head, parts[-2], " and ", parts[-1])
+
+
+def chapter(decision: Decision, sources: Sources) -> Chapter:
+    """Every check with its figure, its threshold and its verdict."""
+    return Chapter(
+        anchor="decision",
+        title="Decision and checks",
+        blocks=[
+            Prose(
+                "Each check holds one figure against one threshold. It passes when the whole "
+                "interval keeps to the threshold, fails when none of it does, and is inconclusive "
+                "when the interval straddles it. A figure without interval is compared as a single "
+                "number. Missing evidence is a fail. The worst check decides."
+            ),
+            *_not_applicable(decision),
+            _table(decision, sources),
+            _policy(decision),
+        ],
+    )
+
+
+def _not_applicable(decision: Decision) -> list[Callout]:
+    skipped = [c for c in decision.checks if c.verdict == "not_applicable"]
+    return [
+        Callout("quiet", "Not applicable", join(strong(name(c.id)), ": ", c.sentence))
+        for c in skipped
+    ]
+
+
+def _table(decision: Decision, sources: Sources) -> Table:
+    return Table(
+        caption="Checks",
+        mark="",
+        columns=[
+            Column("Check"),
+            Column("Verdict"),
+            Column("Figure"),
+            Column("Value", numeric=True),
+            Column("Interval", numeric=True),
+            Column("Threshold", numeric=True),
+            Column("In words", wide=True),
+        ],
+        rows=[_row(c, decision.check(c.id), sources) for c in decision.checks],
+    )
+
+
+_SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "≤"}
+
+
+def _row(checked: Checked, check: Check, sources: Sources) -> Row:
+    figure = checked.figure
+    unit = figure.unit if figure else ""
+    return Row(
+        anchor=f"check-{checked.id}",
+        cells=[
+            name(checked.id),
+            badge(checked.verdict),
+            join(figure.label if figure else code(check.figure), sources.figure_mark(check.figure)),
+            numbers.figure_value(figure) if figure else numbers.NONE,
+            _interval(figure),
+            f"{_SIGNS[check.compare]} {numbers.with_unit(check.threshold, unit)}",
+            checked.sentence,
+        ],
+    )
+
+
+def _interval(figure: Figure | None) -> str:
+    if figure is None:
+        return numbers.NONE
+    text = numbers.figure_interval(figure)
+    return f"{text} ({numbers.level(figure.level)})" if figure.level else text
+
+
+def _policy(decision: Decision) -> Table:
+    return Table(
+        caption="The policy behind the checks",
+        columns=[
+            Column("Check"),
+            Column("Protects", wide=True),
+            Column("On fail"),
+            Column("If inconclusive"),
+            Column("Owner"),
+            Column("Why this threshold", wide=True),
+        ],
+        rows=[
+            Row([name(c.id), c.protects, c.on_fail, c.on_inconclusive, c.owner, c.reason])
+            for c in decision.policy
+        ],
+        note=join("From section ", code("gate"), " of ", code("params.yaml"), "."),
+    )

@@ -1,0 +1,60 @@
+"""A page: decision first, then chapters; drawn into one self-contained HTML file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from pipelines.reports.blocks import Chapter, Facts, Text, Tone, icon
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The decision, as the first thing on the page."""
+
+    verdict: str
+    tone: Tone
+    sentences: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on a page.
+
+    Attributes
+    ----------
+    kind
+        What kind of document it is, for example "Model release report".
+    notice
+        What a reader must know about the data before anything else; empty = nothing.
+    """
+
+    kind: str
+    title: str
+    banner: Banner
+    facts: Facts
+    chapters: Sequence[Chapter]
+    foot: Text
+    notice_label: str = "About the data"
+    notice: Text = ""
+    language: str = "en"
+
+
+def render(page: Page) -> str:
+    """HTML of `page`: no script, no address to fetch, the same bytes for the same page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["icon"] = icon
+    css = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    return environment.get_template("page.html").render(page=page, css=css)

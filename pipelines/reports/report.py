@@ -1,0 +1,117 @@
+"""Stage ``report``: one page and one JSON about a model's release, for whoever has to judge it.
+
+Outs: ``reports/model_release.html`` (self-contained, prints on A4) and
+``reports/model_release.json`` (`pipelines.reports.record` has its shape). Neither holds a date, a
+host or a path outside the project: the same evidence gives the same bytes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.artifacts import MODEL_INFO, PLOTS, REPORT_HTML, REPORT_JSON, evidence_of
+from pipelines.base.evidence import Evidence, read_evidence
+from pipelines.base.files import write_json, write_text
+from pipelines.base.params import Params
+from pipelines.base.stage import run_stage, say
+from pipelines.reports import decision as gate
+from pipelines.reports import index
+from pipelines.reports.blocks import Facts, code, join
+from pipelines.reports.model_release import (
+    data,
+    drift,
+    fairness,
+    limits,
+    model,
+    performance,
+    reproduce,
+)
+from pipelines.reports.model_release.inputs import CURVES, STAGES, Inputs, read_curves
+from pipelines.reports.page import Page, render
+from pipelines.reports.provenance import gather
+from pipelines.reports.record import record
+
+STAGE = "report"
+KIND = "model_release"
+
+
+def gather_inputs(params: Params) -> Inputs:
+    """Read everything the report is made from."""
+    evidence: dict[Path, Evidence] = {
+        evidence_of(stage): read_evidence(evidence_of(stage)) for stage in STAGES
+    }
+    tables = [MODEL_INFO, *(PLOTS / f"{name}.csv" for name in CURVES)]
+    return Inputs(
+        params=params,
+        evidence={content.stage: content for content in evidence.values()},
+        sources=gather(evidence, tables),
+        curves=read_curves(),
+    )
+
+
+def make_page(inputs: Inputs) -> Page:
+    """Put the chapters in the order in which a reader needs them: the decision first."""
+    decided = gate.read_decision(inputs.evidence["gate"])
+    report = inputs.params.report
+    return Page(
+        kind="Model release report",
+        title=report.title,
+        banner=gate.banner(decided, "model"),
+        facts=_facts(inputs),
+        notice=report.notice,
+        chapters=[
+            gate.chapter(decided, inputs.sources),
+            data.chapter(inputs),
+            model.chapter(inputs),
+            performance.chapter(inputs),
+            fairness.chapter(inputs),
+            drift.chapter(inputs),
+            limits.chapter(inputs),
+            reproduce.chapter(),
+            index.chapter(inputs.sources),
+        ],
+        foot=join(
+            "Made by Signalbox from the artifacts listed under “Provenance”. The same content for "
+            "machines: ",
+            code(REPORT_JSON.as_posix()),
+            ". Times, hosts and versions of the run: ",
+            code("run_facts/"),
+            ".",
+        ),
+    )
+
+
+def _facts(inputs: Inputs) -> Facts:
+    report = inputs.params.report
+    return Facts(
+        [
+            ("Purpose", report.purpose),
+            ("Not for", report.not_for),
+            ("Owner", report.owner),
+            ("Contact", report.contact),
+        ]
+    )
+
+
+def make_record(inputs: Inputs) -> dict[str, Any]:
+    """Build the JSON."""
+    report = inputs.params.report
+    return record(
+        KIND,
+        report.model_dump(mode="json"),
+        gate.read_decision(inputs.evidence["gate"]),
+        inputs.sources,
+        inputs.params.model_dump(mode="json", by_alias=True),
+    )
+
+
+def main(params: Params) -> None:
+    """Run the stage."""
+    inputs = gather_inputs(params)
+    page = make_page(inputs)
+    write_text(REPORT_HTML, render(page))
+    write_json(REPORT_JSON, make_record(inputs))
+    say(f"{REPORT_HTML}: {page.banner.verdict}, {len(inputs.sources.figures)} figures")
+
+
+if __name__ == "__main__":
+    run_stage(STAGE, main)
