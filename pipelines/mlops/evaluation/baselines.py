@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from pipelines.base.evidence import Figure
+from pipelines.base.numbers import tidy
 from pipelines.mlops.modeling.info import ModelInfo
-from pipelines.mlops.modeling.numbers import tidy
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from pipelines.base.evidence import Figure
+from pipelines.base.numbers import tidy
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
-from pipelines.mlops.modeling.numbers import tidy
 
 if TYPE_CHECKING:
     import numpy as np

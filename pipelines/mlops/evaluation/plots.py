@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.files import write_text
+from pipelines.base.numbers import tidy
 from pipelines.mlops.evaluation.metrics import View
-from pipelines.mlops.modeling.numbers import tidy
 
 if TYPE_CHECKING:
     import numpy as np

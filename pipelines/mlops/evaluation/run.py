@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.evidence import Figure
+from pipelines.base.numbers import tidy
 from pipelines.base.params.data import DataParams
 from pipelines.base.params.stages import EvaluateParams
 from pipelines.base.tables import SUBJECT
@@ -36,7 +37,6 @@ from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, mi
 from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
 from pipelines.mlops.modeling.info import ModelInfo
-from pipelines.mlops.modeling.numbers import tidy
 from pipelines.mlops.modeling.threads import one_thread
 
 if TYPE_CHECKING:

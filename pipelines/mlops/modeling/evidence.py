@@ -24,12 +24,12 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.evidence import Figure
+from pipelines.base.numbers import tidy
 from pipelines.base.params.data import DataParams
 from pipelines.base.params.stages import TrainParams
 from pipelines.base.tables import SUBJECT
 from pipelines.mlops.columns import labels
 from pipelines.mlops.modeling.importance import MAX_ROWS, REPEATS, Importance
-from pipelines.mlops.modeling.numbers import tidy
 from pipelines.mlops.modeling.search import RULE
 from pipelines.mlops.modeling.threshold import at_threshold, summary
 from pipelines.mlops.modeling.training import Fitted

@@ -1,0 +1,149 @@
+"""Stage ``drift``: train against test, and against the data of the released model.
+
+``evidence/drift.json``, ``figures``: ``drift.drifted_share`` (train against test),
+``drift.target_distance``, ``drift.largest_distance`` (`where` names the column), and
+``drift.released_drifted_share`` (the released model's train data against this one's; without a
+release: value None, missing = "no model has been released yet").
+
+``details``::
+
+    methods     {numbers, texts, why}
+    top_values  values of a text column compared one by one
+    comparisons [{title, reference, current, rows_reference, rows_current,
+                  columns: [{column, role, method, distance, threshold, missing_reference,
+                             missing_current, drifted, problem}]}]
+                the first is train against test; role: input, sensitive or target
+    released    {name, reason}: name null without a release, reason says why not compared
+"""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.artifacts import DRIFT_HTML, TEST, TRAIN, evidence_of, metrics_of
+from pipelines.base.errors import SignalboxError
+from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.base.files import write_json, write_text
+from pipelines.base.numbers import tidy
+from pipelines.base.params import Params
+from pipelines.base.stage import run_stage, say
+from pipelines.base.tables import read_table
+from pipelines.mlops.drift_compare import METHODS, NUMBERS, TEXTS, ColumnDrift, Comparison, compare
+from pipelines.mlops.drift_page import page
+from pipelines.mlops.drift_tables import TOP_VALUES
+from pipelines.release.released import NOTHING_RELEASED, Released, fetch, read_released
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLES = ("Train data against test data", "train", "test")
+RELEASED_TITLES = (
+    "Train data of the released model against train data",
+    "released train",
+    "train",
+)
+
+
+def main(params: Params) -> None:
+    """Read train and test data; write evidence, metrics and the page."""
+    train, test = read_table(TRAIN), read_table(TEST)
+    released = read_released()
+    before, reason = _released_train(released)
+    found = [compare((train, test), TITLES, params.data, params.drift)]
+    if before is not None:
+        found.append(compare((before, train), RELEASED_TITLES, params.data, params.drift))
+    comparisons = [comparison for comparison, _ in found]
+    figures = _figures(comparisons, reason)
+    evidence = Evidence(
+        stage="drift",
+        inputs=hash_inputs(TRAIN, TEST),
+        figures=figures,
+        details=_details(comparisons, released, reason),
+    )
+    write_evidence(evidence_of("drift"), evidence)
+    values = {f.id.removeprefix("drift."): f.value for f in figures if f.value is not None}
+    write_json(metrics_of("drift"), values)
+    write_text(DRIFT_HTML, page({c.title: shot for c, shot in found if shot is not None}))
+    say(f"drift: {values['drifted_share']:.0%} of the columns drifted from train to test")
+
+
+def _released_train(released: Released | None) -> "tuple[pd.DataFrame | None, str]":
+    """Train data of the released model, or why there is none (for example erased)."""
+    if released is None:
+        return None, NOTHING_RELEASED
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / TRAIN.name
+        try:
+            fetch(released, TRAIN, copy)
+        except SignalboxError as error:
+            return None, str(error)
+        return read_table(copy), ""
+
+
+def _figures(comparisons: list[Comparison], reason: str) -> list[Figure]:
+    """Figures of train against test, and the share against the released model's data."""
+    main_one = comparisons[0]
+    return [
+        _share("drift.drifted_share", "Share of columns that drifted, train to test", main_one),
+        _distance("drift.target_distance", "Distance of the target", main_one, targets=True),
+        _distance("drift.largest_distance", "Largest distance of a column", main_one),
+        _share(
+            "drift.released_drifted_share",
+            "Share of columns that drifted since the released model's training",
+            comparisons[1] if len(comparisons) > 1 else None,
+            reason,
+        ),
+    ]
+
+
+def _share(figure_id: str, label: str, found: Comparison | None, reason: str = "") -> Figure:
+    method = (
+        "columns (inputs, sensitive features, target) whose distance or change of missing share "
+        "is at or above drift.column_threshold, by all columns; n counts columns"
+    )
+    return Figure(
+        id=figure_id,
+        label=label,
+        value=None if found is None else tidy(found.share()),
+        method=method,
+        n=0 if found is None else len(found.columns),
+        unit="share",
+        missing=reason if found is None else "",
+    )
+
+
+def _distance(figure_id: str, label: str, found: Comparison, *, targets: bool = False) -> Figure:
+    """Largest distance among all columns, or of the target alone."""
+    columns = [c for c in found.columns if c.role == "target"] if targets else found.columns
+    known = [column for column in columns if column.distance is not None]
+    blank = Figure(id=figure_id, label=label, value=None, method="", n=found.rows_current)
+    if not known:
+        return blank.model_copy(update={"missing": "no such column has values in both tables"})
+    farthest: ColumnDrift = max(known, key=lambda column: column.distance or 0.0)
+    return blank.model_copy(
+        update={
+            "value": farthest.distance,
+            "method": farthest.method,
+            "where": {"column": farthest.column},
+        }
+    )
+
+
+def _details(
+    comparisons: list[Comparison], released: Released | None, reason: str
+) -> dict[str, Any]:
+    return {
+        "methods": {
+            "numbers": METHODS[NUMBERS],
+            "texts": METHODS[TEXTS],
+            "why": "the same distances at every table size, so that the threshold keeps its "
+            "meaning; distances, not tests: with many rows a test finds any difference",
+        },
+        "top_values": TOP_VALUES,
+        "comparisons": [comparison.model_dump() for comparison in comparisons],
+        "released": {"name": None if released is None else released.name, "reason": reason},
+    }
+
+
+if __name__ == "__main__":
+    run_stage("drift", main)
