@@ -5,6 +5,9 @@ and § 5-301, the rules for New York City Local Law 144). Where the law speaks o
 (share of scores above the sample's median), pass ``score > median`` as the decision. That a ratio
 below four-fifths counts as evidence of adverse impact is a rule of thumb of the enforcement
 agencies (29 CFR 1607.4 D), not a verdict: smaller gaps may matter and larger ones may be chance.
+
+Intervals here are for one comparison each, for reading. Whoever looks for the worst of them, as a
+gate does, needs the figures of ``extremes`` and ``summary``, which allow for the looking.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
 COLLAPSED: Final = "; closed form because a rate is exactly 0 or 1"
-"""Ends the method of an interval that the bootstrap could not give."""
+"""Ends the method of a pair's interval that the bootstrap could not give."""
 
 
 @dataclass(frozen=True)

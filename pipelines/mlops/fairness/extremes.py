@@ -1,27 +1,20 @@
 """The two groups that are furthest apart: parity over all groups of a dimension.
 
-A gap between the highest and the lowest group is recomputed in every
-replicate, over all compared groups, so that the interval belongs to that statistic and not to the
-two groups that happened to come out on top. Picking extremes has a price: noise alone makes groups
-differ, so the observed gap is too wide on average, and a replicate, being noisier still, is wider
-again. The percentile interval therefore leans towards unfairness. The basic (reflected) interval
-leans the other way by the same amount. Neither is right by itself, so the interval of such a
-statistic is the hull of both; it always holds the observed value. ``bias`` says how strong the
-effect is.
+The gap between the highest and the lowest group is looked for anew in every replicate, over all
+compared groups; its interval is that of ``simultaneous``, which allows for the looking.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from pipelines.mlops.fairness.bootstrap import percentile_interval
-from pipelines.mlops.fairness.estimates import COLLAPSED, Estimate, missing, too_few
-from pipelines.mlops.fairness.intervals import mover_ratio, newcombe_difference
+from pipelines.mlops.fairness.estimates import Estimate, missing, too_few
 from pipelines.mlops.fairness.rates import RATES, Floats, ratio
 from pipelines.mlops.fairness.sample import RateSample
+from pipelines.mlops.fairness.simultaneous import Family, worst_estimate
 
 PARITY_NAMES: Final = {
     "demographic_parity": "selection_rate",
@@ -48,8 +41,7 @@ class Disparity:
     lowest_n, highest_n : int
         Rows in the denominators of their rates.
     estimate : Estimate
-    bias : float or None
-        Mean of the replicates minus the value (see the module's text).
+        A ``WorstEstimate`` when it has a value.
     left_out : tuple of str
         Compared groups in which the rate is undefined.
     """
@@ -61,16 +53,16 @@ class Disparity:
     lowest_n: int
     highest_n: int
     estimate: Estimate
-    bias: float | None
     left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Replicated:
-    """A disparity with its replicates, shape (R,), for statistics over several dimensions."""
+    """A disparity with its replicates, shape (R,), and families: for the worst of several."""
 
     disparity: Disparity
     replicates: Floats
+    families: tuple[Family, ...]
 
 
 def disparities(sample: RateSample, compared: list[int], level: float) -> tuple[Replicated, ...]:
@@ -120,51 +112,6 @@ def spread(rates: Floats, kind: str) -> Floats:
     return np.asarray(np.where(enough, values, np.nan), np.float64)
 
 
-def extreme_estimate(
-    value: float, replicates: Floats, *, kind: str, n: int, level: float
-) -> tuple[Estimate, float | None]:
-    """Estimate a worst-of-groups statistic: hull of percentile and basic interval, and its bias.
-
-    Parameters
-    ----------
-    value : float
-        Observed; not NaN.
-    replicates : ndarray of float, shape (R,)
-    kind : {"difference", "ratio"}
-        Both live in [0, 1].
-    n : int
-    level : float
-
-    Returns
-    -------
-    Estimate, float or None
-        None as bias when too few replicates have a value.
-
-    References
-    ----------
-    Davison and Hinkley (1997), *Bootstrap Methods and their Application*, 5.2 (basic interval).
-    """
-    interval = percentile_interval(replicates, level)
-    method = f"hull of percentile and basic bootstrap of the {kind}, {len(replicates)} replicates"
-    share = float(interval.undefined)
-    if np.isnan(interval.low):
-        why = "no interval: the statistic is undefined in most replicates"
-        return Estimate(value, None, None, level, n, method, share, why), None
-    low, high = float(interval.low), float(interval.high)
-    return (
-        Estimate(
-            value=value,
-            low=max(0.0, min(low, 2 * value - high)),
-            high=min(1.0, max(high, 2 * value - low)),
-            level=level,
-            n=n,
-            method=method,
-            undefined_share=share,
-        ),
-        float(interval.mean) - value,
-    )
-
-
 def _extreme(
     sample: RateSample, compared: list[int], level: float, *, notion: str, kind: str
 ) -> Replicated:
@@ -182,14 +129,21 @@ def _extreme(
     if why is not None:
         none = missing(why, level=level, n=n)
         return Replicated(
-            Disparity(name, rate, None, None, 0, 0, none, None, left_out),
+            Disparity(name, rate, None, None, 0, 0, none, left_out),
             np.full_like(replicates, np.nan),
+            (),
         )
     order = sample.row(rate)[defined]
     lowest, highest = defined[int(np.argmin(order))], defined[int(np.argmax(order))]
     value = float(spread(order, kind))
-    estimate, bias = extreme_estimate(value, replicates, kind=kind, n=n, level=level)
-    estimate = _widened(estimate, sample, rate, (lowest, highest), kind)
+    m = sample.names.index(rate)
+    family = Family.make(
+        sample.numerators[m, defined],
+        sample.denominators[m, defined],
+        sample.replicates[m, defined],
+        kind,
+    )
+    estimate = worst_estimate(value, replicates, [family], kind=kind, n=n, level=level)
     disparity = Disparity(
         name=name,
         rate=rate,
@@ -198,10 +152,9 @@ def _extreme(
         lowest_n=sample.proportion(rate, lowest).total,
         highest_n=sample.proportion(rate, highest).total,
         estimate=estimate,
-        bias=bias,
         left_out=left_out,
     )
-    return Replicated(disparity, replicates)
+    return Replicated(disparity, replicates, (family,))
 
 
 def _undefined_extreme(
@@ -228,13 +181,13 @@ def _worse(parts: list[Replicated], kind: str, level: float) -> Replicated:
         found = broken.disparity
         none = missing(found.estimate.reason or "undefined", level=level, n=found.estimate.n)
         return Replicated(
-            Disparity(name, found.rate, None, None, 0, 0, none, None, found.left_out), replicates
+            Disparity(name, found.rate, None, None, 0, 0, none, found.left_out), replicates, ()
         )
     worst = parts[values.index(pick(values[0], values[1]))].disparity
     value = pick(values[0], values[1])
     n = sum(part.disparity.estimate.n for part in parts)
-    estimate, bias = extreme_estimate(value, replicates, kind=kind, n=n, level=level)
-    estimate = hull(estimate, worst.estimate)
+    families = tuple(family for part in parts for family in part.families)
+    estimate = worst_estimate(value, replicates, families, kind=kind, n=n, level=level)
     left_out = tuple(dict.fromkeys(label for part in parts for label in part.disparity.left_out))
     return Replicated(
         Disparity(
@@ -245,38 +198,8 @@ def _worse(parts: list[Replicated], kind: str, level: float) -> Replicated:
             worst.lowest_n,
             worst.highest_n,
             estimate,
-            bias,
             left_out,
         ),
         replicates,
+        families,
     )
-
-
-def hull(estimate: Estimate, part: Estimate) -> Estimate:
-    """Widen the interval of a worst case by that of the part it comes from, if in closed form."""
-    if not part.method.endswith(COLLAPSED) or part.low is None or part.high is None:
-        return estimate
-    low = part.low if estimate.low is None else min(estimate.low, part.low)
-    high = part.high if estimate.high is None else max(estimate.high, part.high)
-    return replace(estimate, low=low, high=high, method=estimate.method + COLLAPSED, reason=None)
-
-
-def _widened(
-    estimate: Estimate, sample: RateSample, rate: str, pair: tuple[int, int], kind: str
-) -> Estimate:
-    """Add the closed form when the furthest groups include one at 0 or 1.
-
-    Such a group can't vary in a replicate; without this, 0 of 7 would fail a gate with certainty.
-    """
-    low, high = (sample.proportion(rate, group) for group in pair)
-    if not (low.at_boundary or high.at_boundary):
-        return estimate
-    limits = (
-        mover_ratio(low, high, estimate.level)
-        if kind == "ratio"
-        else newcombe_difference(high, low, estimate.level)
-    )
-    if limits is None:
-        return estimate
-    closed = replace(estimate, low=max(0.0, limits[0]), high=min(1.0, limits[1]), method=COLLAPSED)
-    return hull(estimate, closed)

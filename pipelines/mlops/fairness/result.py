@@ -19,9 +19,9 @@ NOTES = (
     "Intervals: bootstrap over rows, drawn as multinomial tables (Efron and Tibshirani 1993); "
     "where a rate is exactly 0 or 1 resampling shows no variation and a closed form stands in "
     "(Wilson; Newcombe 1998; Donner and Zou 2012).",
-    "Worst-of-groups figures pick the extremes among several groups, so chance alone makes them "
-    "look worse; their intervals are the hull of percentile and basic bootstrap, and 'bias' tells "
-    "how much chance adds.",
+    "Worst-of-groups figures look for the extremes among several groups, and chance alone makes "
+    "extremes; their intervals hold for all pairs of groups together (max-t over the replicates). "
+    "The plain percentile interval beside them leans towards unfairness.",
     "Tests: Fisher's exact test of each compared group against the reference group, two-sided, "
     "Holm-corrected over the whole audit; Z is shown beside it, uncorrected.",
     "Rows with an unknown group are counted and shown, but not compared.",
@@ -88,7 +88,7 @@ class SummaryFigure:
     """The worst case over all dimensions: what a gate compares with its threshold.
 
     ``dimension`` and groups are those of the observed worst case; the interval is that of the worst
-    case itself, looked for anew in every replicate.
+    case itself, over every pair of groups in every dimension.
     """
 
     name: str
@@ -99,7 +99,6 @@ class SummaryFigure:
     lowest_n: int
     highest_n: int
     estimate: Estimate
-    bias: float | None
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from pipelines.mlops.fairness.estimates import missing
-from pipelines.mlops.fairness.extremes import Replicated, extreme_estimate, hull
+from pipelines.mlops.fairness.extremes import Replicated
 from pipelines.mlops.fairness.result import SummaryFigure
+from pipelines.mlops.fairness.simultaneous import worst_estimate
 
 FIGURES: Final = MappingProxyType(
     {
@@ -63,14 +64,15 @@ def _figure(
     if not valued:
         first = candidates[0].disparity
         none = missing(first.estimate.reason or "undefined", level=level, n=first.estimate.n)
-        return SummaryFigure(name, None, first.rate, None, None, 0, 0, none, None)
+        return SummaryFigure(name, None, first.rate, None, None, 0, 0, none)
     # Ties go to the dimension that was named first.
     value = min(valued)[0] if kind == "ratio" else max(valued)[0]
     index = next(i for v, i in valued if v == value)
     replicates = np.stack([candidates[i].replicates for _, i in valued])
     worst = (np.fmin if kind == "ratio" else np.fmax).reduce(replicates, axis=0)
     chosen = candidates[index].disparity
-    estimate, bias = extreme_estimate(value, worst, kind=kind, n=chosen.estimate.n, level=level)
+    families = [family for _, i in valued for family in candidates[i].families]
+    estimate = worst_estimate(value, worst, families, kind=kind, n=chosen.estimate.n, level=level)
     return SummaryFigure(
         name=name,
         dimension=dimensions[index],
@@ -79,6 +81,5 @@ def _figure(
         highest=chosen.highest,
         lowest_n=chosen.lowest_n,
         highest_n=chosen.highest_n,
-        estimate=hull(estimate, chosen.estimate),
-        bias=bias,
+        estimate=estimate,
     )

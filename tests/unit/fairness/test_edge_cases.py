@@ -75,7 +75,7 @@ def test_a_group_without_selections_does_not_fail_a_gate_with_certainty() -> Non
     assert worst.estimate.low == 0.0
     assert worst.estimate.high is not None
     assert worst.estimate.high > 0.6
-    assert "closed form" in worst.estimate.method
+    assert "simultaneous" in worst.estimate.method
     assert (worst.lowest, worst.lowest_n) == ("few", 5)
 
 

@@ -1,0 +1,207 @@
+"""Intervals for the worst of many comparisons, that hold for the worst one too.
+
+Looking for the two groups that are furthest apart has a price: chance alone makes groups differ, so
+the observed worst gap is too wide on average, and a resample, noisier still, is wider again. The
+percentile interval of the worst gap is therefore far off when groups are alike: in 500 simulated
+audits of 5, or of 20, equal groups a 95 % interval never held the truth.
+
+So all pairs of groups get intervals that hold *together*. The multiplier c of their standard errors
+is the quantile, over replicates, of the largest standardised deviation among all pairs (max-t; see
+Westfall and Young 1993, *Resampling-Based Multiple Testing*). Each pair has a score interval with
+z = c (Newcombe 1998 for a difference, MOVER-R for a ratio), which stays sound at rates of 0 and 1,
+where a resample can't vary. When all of them hold, the true worst gap lies between the largest
+lower and the largest upper limit, the true worst ratio between the smallest lower and upper one.
+
+The interval errs towards wide: in those simulations (2 to 20 groups, of 10 to 4,000 rows, rates of
+5 % to 30 %, equal and not) it held the truth in 94 % to 100 % of the audits, and with two groups it
+is as narrow as an ordinary one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.mlops.fairness.bootstrap import percentile_interval
+from pipelines.mlops.fairness.estimates import Estimate, finite
+from pipelines.mlops.fairness.intervals import normal_quantile
+from pipelines.mlops.fairness.rates import Floats, ratio
+
+_ALL_PAIRS: Final = 100  # groups; beyond, pairs are bounded instead of visited
+
+
+@dataclass(frozen=True)
+class WorstEstimate(Estimate):
+    """A worst-of-groups statistic; ``low`` and ``high`` hold for it, whatever groups it is between.
+
+    Attributes
+    ----------
+    percentile : tuple of float or None
+        Plain percentile interval of the statistic, looked for anew in every replicate. Shown for
+        comparison with other tools; it leans towards unfairness.
+    bias : float or None
+        Mean over replicates minus the value: by how much more noise moves the statistic.
+    critical : float
+        The multiplier c.
+    """
+
+    percentile: tuple[float, float] | None = None
+    bias: float | None = None
+    critical: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """One rate in groups that are compared pair by pair.
+
+    Attributes
+    ----------
+    successes, totals : ndarray of int, shape (G,)
+        Totals are positive.
+    max_t : ndarray of float, shape (R,)
+        Largest standardised deviation among all pairs, in each replicate.
+    """
+
+    successes: NDArray[np.int64]
+    totals: NDArray[np.int64]
+    max_t: Floats
+
+    @classmethod
+    def make(
+        cls,
+        successes: NDArray[np.int64],
+        totals: NDArray[np.int64],
+        replicates: Floats,
+        kind: str,
+    ) -> Family:
+        """Standardise the replicates, shape (G, R), of a difference or a ratio."""
+        values = successes / totals
+        errors = replicates - values[:, None]
+        if kind == "ratio":  # of logarithms, linearised; a rate of 0 has none
+            errors = errors[values > 0] / values[values > 0, None]
+        return cls(successes, totals, _max_t(errors))
+
+
+def worst_estimate(
+    value: float,
+    replicates: Floats,
+    families: Sequence[Family],
+    *,
+    kind: str,
+    n: int,
+    level: float,
+) -> WorstEstimate:
+    """Estimate the worst difference or ratio over families of groups.
+
+    Parameters
+    ----------
+    value : float
+        Observed.
+    replicates : ndarray of float, shape (R,)
+        The same statistic in every replicate; NaN where undefined.
+    families : sequence of Family
+        Everything the worst case was looked for in; at least one.
+    kind : {"difference", "ratio"}
+        A difference is worst when largest, a ratio when smallest. Both live in [0, 1].
+    n : int
+    level : float
+
+    Returns
+    -------
+    WorstEstimate
+    """
+    largest = np.fmax.reduce([family.max_t for family in families], axis=0)
+    # Never below the multiplier of a single comparison, which lattices of tiny groups could give.
+    critical = max(float(np.quantile(largest, level)), normal_quantile(level))
+    low, high = _limits(families, critical, kind)
+    interval = percentile_interval(replicates, level)
+    share = float(interval.undefined)
+    low_p, high_p = finite(float(interval.low)), finite(float(interval.high))
+    mean = finite(float(interval.mean))
+    return WorstEstimate(
+        value=value,
+        low=min(max(low, 0.0), value),  # rounding must not push a limit past the value
+        high=max(min(high, 1.0), value),
+        level=level,
+        n=n,
+        method=f"simultaneous score intervals of all pairs, max-t of {len(replicates)} replicates",
+        undefined_share=share,
+        percentile=None if low_p is None or high_p is None else (low_p, high_p),
+        bias=None if mean is None else mean - value,
+        critical=critical,
+    )
+
+
+def _max_t(errors: Floats) -> Floats:
+    """Largest |e_g - e_h| / sqrt(v_g + v_h) over pairs, per replicate; 0 when nothing varies."""
+    groups, replicates = errors.shape
+    if groups == 0:
+        return np.zeros(replicates)
+    known = ~np.isnan(errors)
+    variances = ratio(np.square(np.where(known, errors, 0.0)).sum(axis=1), known.sum(axis=1))
+    if groups > _ALL_PAIRS:
+        return _max_t_bound(errors, variances)
+    result = np.zeros(replicates)
+    for g in range(groups - 1):
+        scale = np.sqrt(variances[g] + variances[g + 1 :])[:, None]
+        deviations = ratio(np.abs(errors[g] - errors[g + 1 :]), scale)
+        result = np.fmax(result, np.fmax.reduce(deviations, axis=0))
+    return result
+
+
+def _max_t_bound(errors: Floats, variances: Floats) -> Floats:
+    """Bound the largest deviation without visiting pairs.
+
+    By Cauchy and Schwarz a pair deviates by at most sqrt(z_g² + z_h²), so the two largest |z|
+    bound all pairs. Wider than needed, and linear in the number of groups.
+    """
+    z = np.nan_to_num(ratio(errors, np.sqrt(variances)[:, None]))
+    top = np.partition(np.square(z), -2, axis=0)[-2:]
+    return np.asarray(np.sqrt(top.sum(axis=0)), np.float64)
+
+
+def _limits(families: Sequence[Family], critical: float, kind: str) -> tuple[float, float]:
+    found = [
+        (_ratio_limits if kind == "ratio" else _difference_limits)(family, critical)
+        for family in families
+    ]
+    worst = min if kind == "ratio" else max
+    return worst(low for low, _ in found), worst(high for _, high in found)
+
+
+def _wilson(family: Family, z: float) -> tuple[Floats, Floats, Floats]:
+    """Return rates with Wilson limits, shapes (G,); see ``intervals.wilson``."""
+    n, p = family.totals.astype(np.float64), family.successes / family.totals
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low = np.where(family.successes == 0, 0.0, np.maximum(centre - half, 0.0))
+    high = np.where(family.successes == family.totals, 1.0, np.minimum(centre + half, 1.0))
+    return p, low, high
+
+
+def _difference_limits(family: Family, z: float) -> tuple[float, float]:
+    """Largest limits of p_g - p_h over ordered pairs; see ``intervals.newcombe_difference``."""
+    p, low, high = _wilson(family, z)
+    difference = p[:, None] - p
+    lower = difference - np.hypot((p - low)[:, None], high - p)
+    upper = difference + np.hypot((high - p)[:, None], p - low)
+    off = ~np.eye(len(p), dtype=bool)
+    return float(lower[off].max()), float(upper[off].max())
+
+
+def _ratio_limits(family: Family, z: float) -> tuple[float, float]:
+    """Smallest limits of p_g / p_h over ordered pairs; see ``intervals.mover_ratio``."""
+    p, low, high = _wilson(family, z)
+    a, b = np.s_[:, None], np.s_[None, :]
+    product = p[a] * p[b]
+    down, up = low * (2 * p - low), high * (2 * p - high)
+    inner_low = np.sqrt(np.maximum(product**2 - down[a] * up[b], 0.0))
+    inner_high = np.sqrt(np.maximum(product**2 - up[a] * down[b], 0.0))
+    lower = np.nan_to_num(ratio(np.broadcast_to(down[a], product.shape), product + inner_low))
+    upper = ratio(product + inner_high, np.broadcast_to(down[b], product.shape))
+    use = ~np.eye(len(p), dtype=bool) & (family.successes > 0)[None, :]
+    return float(lower[use].min()), float(upper[use].min())
