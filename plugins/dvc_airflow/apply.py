@@ -69,7 +69,7 @@ def _changed_files(root: Path, base: str, commit: str) -> list[str]:
 
 
 def _refuse_loss(root: Path, base: str, commit: str, changed: list[str]) -> None:
-    """A file may be overwritten only if it still is as the run found or left it."""
+    """Refuse to overwrite a file unless it still is as the run found or left it."""
     lost = [
         path
         for path in changed

@@ -21,7 +21,7 @@ def asset_uri(project: str, path: str) -> str:
 
 
 def asset_of(project: str, out: Out) -> Asset:
-    """The asset of an output."""
+    """Return the asset of an output."""
     return Asset(
         name=f"{project}/{out.path}",
         uri=asset_uri(project, out.path),

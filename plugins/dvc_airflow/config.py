@@ -83,7 +83,7 @@ class WorkspaceConfig:
     keep: int = 5
 
     def place(self, project: Path) -> Path:
-        """The workspaces directory of a project."""
+        """Return the workspaces directory of a project."""
         if self.directory is None:
             return project / "runs"
         return Path(os.path.abspath(self.directory))

@@ -90,7 +90,7 @@ def _assign(graph: Graph, selected: Sequence[str], granularity: Granularity) -> 
 
 
 def _run_order(graph: Graph, selected: Sequence[str]) -> list[str]:
-    """The selected stages, each after those it reads from; else in dvc.yaml's order."""
+    """Return the selected stages, each after those it reads from; else in dvc.yaml's order."""
     chosen = set(selected)
     order: list[str] = []
     done: set[str] = set()

@@ -10,7 +10,7 @@ from dvc_airflow.errors import NamingError
 
 
 def task_id_of(address: str) -> str:
-    """The Airflow task id of a stage.
+    """Return the Airflow task id of a stage.
 
     The stage's own name where Airflow allows it, so that a stage has one name
     everywhere. ``@`` (foreach, matrix) becomes ``__``; the directory of a dvc.yaml that
@@ -42,7 +42,7 @@ def task_ids(addresses: Iterable[str], reserved: Iterable[str] = ()) -> dict[str
     reserved : iterable of str
         Ids that are taken.
     """
-    owners: dict[str, str] = {task_id: "the bridge itself" for task_id in reserved}
+    owners: dict[str, str] = dict.fromkeys(reserved, "the bridge itself")
     ids: dict[str, str] = {}
     for address in addresses:
         task_id = task_id_of(address)
@@ -58,5 +58,5 @@ def task_ids(addresses: Iterable[str], reserved: Iterable[str] = ()) -> dict[str
 
 
 def address_of(task_id: str, ids: Mapping[str, str]) -> str | None:
-    """The stage behind a task id."""
+    """Return the stage behind a task id."""
     return next((address for address, known in ids.items() if known == task_id), None)

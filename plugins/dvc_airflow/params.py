@@ -46,7 +46,7 @@ class ParamSpec:
 def collect_params(
     graph: Graph, selected: Sequence[str], wanted: bool | Sequence[str]
 ) -> list[ParamSpec]:
-    """The parameters to offer for some stages.
+    """Return the parameters to offer for some stages.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _is_json(value: Any) -> bool:
 
 
 def schema_of(value: Any) -> dict[str, Any]:
-    """The JSON schema of values that may take the place of this one."""
+    """Return the JSON schema of values that may take the place of this one."""
     if value is None:
         return {"type": list(_ANY)}
     if isinstance(value, list):
@@ -172,7 +172,7 @@ def _widest(kinds: set[str]) -> str | None:
 
 
 def read_comments(text: str, file: str) -> dict[tuple[str, ...], str]:
-    """The comment above and beside each key."""
+    """Return the comment above and beside each key."""
     lines = text.splitlines()
     comments: dict[tuple[str, ...], str] = {}
     node = compose(text, file)
@@ -218,7 +218,7 @@ def _comment_beside(lines: list[str], mark: Any) -> list[str]:
 
 
 def changed(specs: Sequence[ParamSpec], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters whose value is not what the file says: the run's overrides."""
+    """Return the parameters whose value is not what the file says: the run's overrides."""
     return changed_values({spec.key: spec.value for spec in specs}, values)
 
 

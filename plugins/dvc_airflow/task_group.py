@@ -22,7 +22,7 @@ OPEN, SAVE = "open_workspace", "save_run"
 DEFAULT_GROUP = "dvc"
 
 
-class DvcTaskGroup(TaskGroup):
+class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     """Render a DVC project's stages as tasks with the same edges.
 
     Around them stand ``open_workspace``, which gives the run its own copy of the
@@ -142,6 +142,9 @@ class DvcTaskGroup(TaskGroup):
             "stages": list(unit.stages),
             "open_task_id": open_task_id,
             "upstream_stage_tasks": earlier,
+            "project_name": name,
+            "reads": sorted({dep.path for stage in stages for dep in stage.deps}),
+            "makes": [out.path for out in outs],
             "force": execution.force,
             "transfer": execution.transfer,
             "remote": execution.remote,

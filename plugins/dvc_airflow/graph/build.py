@@ -26,12 +26,12 @@ def is_url(path: str) -> bool:
 
 
 def address_of(file: str, name: str) -> str:
-    """What ``dvc repro`` calls a stage, from the project's root."""
+    """Return what ``dvc repro`` calls a stage, from the project's root."""
     return name if file == ROOT_FILE else f"{file}:{name}"
 
 
 def locate(wdir: str, path: str, root: str) -> str:
-    """A path as the graph compares it: relative to the root where possible."""
+    """Return a path as the graph compares it: relative to the root where possible."""
     if is_url(path):
         return path
     full = os.path.normpath(os.path.join(root, wdir, path))

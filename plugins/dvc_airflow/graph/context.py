@@ -35,7 +35,7 @@ class Context:
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def clone(self) -> Context:
-        """A copy that can be added to without changing this one."""
+        """Return a copy that can be added to without changing this one."""
         return Context(
             self.root,
             _copy(self.data),
@@ -45,7 +45,7 @@ class Context:
         )
 
     def with_items(self, items: Mapping[str, Any]) -> Context:
-        """This context with a foreach's ``item`` and ``key``, which win over variables."""
+        """Return a copy with a foreach's ``item`` and ``key``, which win over variables."""
         clone = Context(self.root, {**self.data}, {**self.origin}, self.imports)
         for key, value in items.items():
             clone.data[key] = usable(value, key)
@@ -54,7 +54,7 @@ class Context:
         return clone
 
     def select(self, expression: str) -> Any:
-        """The value an expression names; remembers what was used."""
+        """Return the value an expression names; remembers what was used."""
         parts = [p.strip() for p in expression.replace("[", ".").replace("]", "").split(".")]
         value: Any = self.data
         for part in parts:
@@ -130,7 +130,7 @@ class Context:
 
 
 def usable(value: Any, where: str) -> Any:
-    """A value as DVC's context holds it: keys that are no strings are left out."""
+    """Return a value as DVC's context holds it: keys that are no strings are left out."""
     if value is None or isinstance(value, PRIMITIVES):
         return value
     if isinstance(value, Mapping):

@@ -70,7 +70,7 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def connect(stages: Sequence[Stage], index: OutIndex) -> dict[str, frozenset[str]]:
-    """The stages each stage reads from; refuses cycles."""
+    """Return the stages each stage reads from; refuses cycles."""
     known = {stage.address for stage in stages}
     upstream: dict[str, frozenset[str]] = {}
     for stage in stages:
@@ -83,15 +83,16 @@ def connect(stages: Sequence[Stage], index: OutIndex) -> dict[str, frozenset[str
         upstream[stage.address] = frozenset(makers & known)
     cycle = find_cycle(upstream)
     if cycle:
-        by_address = {stage.address: stage for stage in stages}
-        first = by_address[cycle[0]]
+        first = next(stage for stage in stages if stage.address in cycle)
+        start = cycle.index(first.address)
+        cycle = [*cycle[start:], *cycle[:start]]
         problem = f"stages wait for each other: {' -> '.join([*cycle, cycle[0]])}"
         raise PipelineError(first.file, first.line, problem)
     return upstream
 
 
 def find_cycle(upstream: Mapping[str, frozenset[str]]) -> list[str] | None:
-    """Some cycle, each element being upstream of the next; None if there is none."""
+    """Return some cycle, each element being upstream of the next; None if there is none."""
     done: set[str] = set()
     for start in upstream:
         path: list[str] = []

@@ -109,5 +109,5 @@ class Graph:
         return {(up, down) for down, ups in self.upstream.items() for up in ups}
 
     def active_upstream(self, address: str) -> frozenset[str]:
-        """What has to run before a stage: nothing, if it is frozen."""
+        """Return what has to run before a stage: nothing, if it is frozen."""
         return frozenset() if self.stages[address].frozen else self.upstream[address]

@@ -45,7 +45,7 @@ def load_graph(project: str | os.PathLike[str]) -> Graph:
 
 
 def project_root(project: str | os.PathLike[str]) -> Path:
-    """The absolute project directory; raises when it is not one."""
+    """Return the absolute project directory; raises when it is not one."""
     root = Path(os.path.abspath(project))
     if not root.is_dir():
         msg = f"{root} does not exist or is not a directory"
@@ -130,7 +130,7 @@ class _Reader:
 
 
 def read_source(marked: Marked) -> Source:
-    """The outputs a .dvc file tracks."""
+    """Return the outputs a .dvc file tracks."""
     data = marked.data if isinstance(marked.data, dict) else {}
     wdir = os.path.normpath(
         os.path.join(os.path.dirname(marked.path) or ".", str(data.get("wdir") or "."))

@@ -15,7 +15,7 @@ from dvc_airflow.graph.model import Graph, Stage
 def select_stages(
     graph: Graph, targets: Sequence[str] | None = None, *, downstream: bool = False
 ) -> list[str]:
-    """The stages to run for some targets, as ``dvc repro`` chooses them.
+    """Return the stages to run for some targets, as ``dvc repro`` chooses them.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def default_targets(graph: Graph) -> list[str]:
 
 
 def match_target(graph: Graph, target: str) -> list[str]:
-    """The stages one target names."""
+    """Return the stages one target names."""
     if target in graph.stages:
         return [target]
     for matcher in (_by_group, _by_file, _by_pattern, _by_out):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
@@ -19,6 +19,7 @@ from dvc_airflow.errors import PipelineError
 Path = tuple[object, ...]
 
 _TAG: Final = "tag:yaml.org,2002:"
+_COLLECTIONS: Final = (_TAG + "map", _TAG + "seq")
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # (tag, rule, first characters) as in ruamel.yaml's resolver for version 1.2.
@@ -54,7 +55,7 @@ _SCALARS: Final = (
 class _Loader(_BaseLoader):  # type: ignore[misc]
     """PyYAML's loader with YAML 1.2's idea of plain scalars."""
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
 
 
 for _name, _rule, _first in _SCALARS:
@@ -80,7 +81,7 @@ class Marked:
         return 1
 
     def error(self, problem: str, *where: object) -> PipelineError:
-        """An error that points at a value."""
+        """Return an error that points at a value."""
         return PipelineError(self.path, self.line(*where), problem)
 
 
@@ -119,6 +120,9 @@ class _Builder:
 
     def build(self, node: yaml.Node, where: Path) -> Any:
         self.marked.lines.setdefault(where, node.start_mark.line + 1)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            problem = f"YAML tag {node.tag!r} is not supported here"
+            raise PipelineError(self.marked.path, node.start_mark.line + 1, problem)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, where)
         if isinstance(node, yaml.SequenceNode):
@@ -130,7 +134,7 @@ class _Builder:
         merged: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _TAG + "merge":
-                for source in self._merge_sources(value_node):
+                for source in self._merge_sources(key_node, value_node):
                     for key, value in self._mapping(source, where).items():
                         merged.setdefault(key, value)
                 continue
@@ -142,11 +146,12 @@ class _Builder:
             result[key] = self.build(value_node, (*where, key))
         return {**merged, **result}
 
-    def _merge_sources(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
+    def _merge_sources(self, key: yaml.Node, node: yaml.Node) -> Iterator[yaml.MappingNode]:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in nodes:
             if not isinstance(source, yaml.MappingNode):
-                line = node.start_mark.line + 1
+                # An alias carries the mark of its anchor, so point at the '<<'.
+                line = key.start_mark.line + 1
                 raise PipelineError(self.marked.path, line, "'<<' can only merge mappings")
             yield source
 
@@ -165,7 +170,7 @@ class _Builder:
 
 
 def scalar_value(node: yaml.Node) -> Any:
-    """The Python value of a plain node, by YAML 1.2's rules."""
+    """Return the Python value of a plain node, by YAML 1.2's rules."""
     text: str = node.value
     kind = node.tag.removeprefix(_TAG)
     if kind == "str":
@@ -179,7 +184,8 @@ def scalar_value(node: yaml.Node) -> Any:
     if kind == "float":
         return _number(text)
     if kind == "timestamp":
-        return yaml.SafeLoader("").construct_yaml_timestamp(node)  # type: ignore[no-untyped-call]
+        scalar = yaml.ScalarNode(node.tag, text)
+        return yaml.SafeLoader("").construct_yaml_timestamp(scalar)
     msg = f"YAML tag {node.tag!r} is not supported here"
     raise ValueError(msg)
 

@@ -15,7 +15,7 @@ def run_key_of(context: Any, group: str | None) -> RunKey:
 
 
 def workspace_of(context: Any, task_id: str) -> Workspace:
-    """The workspace that the run's first task made."""
+    """Return the workspace that the run's first task made."""
     found = context["ti"].xcom_pull(task_ids=task_id)
     if not found:
         msg = f"this run has no workspace: task {task_id!r} did not succeed; clear it"
@@ -24,7 +24,7 @@ def workspace_of(context: Any, task_id: str) -> Workspace:
 
 
 def pull_results(context: Any, task_ids: list[str]) -> dict[str, dict[str, Any]]:
-    """What finished stage tasks returned, by task id."""
+    """Return what finished stage tasks returned, by task id."""
     found: dict[str, dict[str, Any]] = {}
     for task_id in task_ids:
         value = context["ti"].xcom_pull(task_ids=task_id)

@@ -6,22 +6,22 @@ from typing import Any
 
 
 def run_facets(operator: Any, task_instance: Any) -> Any:
-    """An ``OperatorLineage`` of the stage's dependencies and outputs, or None.
+    """Return an ``OperatorLineage`` of the stage's dependencies and outputs, or None.
 
     Parameters
     ----------
     operator : DvcStageOperator
         The task.
     task_instance : Any
-        Its instance; what it returned names the outputs.
+        Its instance.
     """
     try:
         from airflow.providers.common.compat.openlineage.facet import Dataset
         from airflow.providers.openlineage.extractors import OperatorLineage
     except ImportError:
         return None
-    namespace, inputs, outputs = operator.lineage
+    namespace = f"dvc://{operator.project_name}"
     return OperatorLineage(
-        inputs=[Dataset(namespace=namespace, name=path) for path in inputs],
-        outputs=[Dataset(namespace=namespace, name=path) for path in outputs],
+        inputs=[Dataset(namespace=namespace, name=path) for path in operator.reads],
+        outputs=[Dataset(namespace=namespace, name=path) for path in operator.makes],
     )

@@ -16,7 +16,7 @@ from dvc_airflow.runtime.facts import environment, now, write_facts
 from dvc_airflow.runtime.workspace import Workspace, open_workspace
 
 
-class OpenWorkspaceOperator(BaseOperator):
+class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
     """Make the workspace of a run.
 
     Parameters
@@ -82,7 +82,7 @@ class OpenWorkspaceOperator(BaseOperator):
         return opened.to_json()
 
     def _refuse_other_stages(self, opened: Workspace) -> None:
-        """The DAG was drawn from another version of the project: don't run half of it."""
+        """Refuse to run half of a DAG that was drawn from another version of the project."""
         graph = load_graph(opened.path)
         found = set(select_stages(graph, self.targets, downstream=self.select_downstream))
         expected = set(self.stages)

@@ -19,7 +19,7 @@ from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 _RUNNING = ("running", "queued")
 
 
-class SaveRunOperator(BaseOperator):
+class SaveRunOperator(BaseOperator):  # type: ignore[misc]
     """Save the run, also if stages failed (trigger rule ``all_done``).
 
     If everything succeeded, the run is kept as ``refs/runs/<dag>/<run>``. If not, what

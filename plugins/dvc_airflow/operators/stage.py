@@ -17,7 +17,7 @@ from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 _BADGE = "dvc_status"
 
 
-class DvcStageOperator(BaseOperator):
+class DvcStageOperator(BaseOperator):  # type: ignore[misc]
     """Bring stages up to date in the run's workspace.
 
     Returns (to XCom) ``status`` (``ran``, ``cached`` or ``unchanged``; ``ran`` if any of
@@ -38,8 +38,8 @@ class DvcStageOperator(BaseOperator):
         The task that made the workspace.
     upstream_stage_tasks : sequence of str
         All stage tasks before this one, for workspaces that lack their results.
-    asset_uris : mapping
-        Path of an output to the URI of its asset.
+    project_name, reads, makes
+        What lineage is told: the project, and paths of dependencies and outputs.
     force, transfer, remote, lock_timeout, grace, env
         See `dvc_airflow.config.ExecutionConfig`.
     """
@@ -56,6 +56,9 @@ class DvcStageOperator(BaseOperator):
         stages: Sequence[str],
         open_task_id: str,
         upstream_stage_tasks: Sequence[str] = (),
+        project_name: str = "",
+        reads: Sequence[str] = (),
+        makes: Sequence[str] = (),
         force: bool | str = False,
         transfer: bool = False,
         remote: str | None = None,
@@ -72,6 +75,9 @@ class DvcStageOperator(BaseOperator):
         self.stages = list(stages)
         self.open_task_id = open_task_id
         self.upstream_stage_tasks = list(upstream_stage_tasks)
+        self.project_name = project_name or Path(project).name
+        self.reads = list(reads)
+        self.makes = list(makes)
         self.force = force
         self.transfer = transfer
         self.remote = remote
@@ -99,7 +105,7 @@ class DvcStageOperator(BaseOperator):
             self._driver.kill()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Inputs and outputs for OpenLineage; None without its provider."""
+        """Return inputs and outputs for OpenLineage; None without its provider."""
         return run_facets(self, task_instance)
 
     def _run(self, workspace: Workspace, locks: LockEntries) -> list[dict[str, Any]]:

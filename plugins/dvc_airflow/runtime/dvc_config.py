@@ -25,7 +25,7 @@ def write_local_config(project: Path, workspace: Path, final: Path) -> None:
     final : Path
         Where that copy will be once it is complete.
     """
-    from configobj import ConfigObj
+    from configobj import ConfigObj  # type: ignore[import-untyped]
 
     home = project / ".dvc"
     shared = ConfigObj(str(home / "config"), interpolation=False)
@@ -48,7 +48,7 @@ def write_local_config(project: Path, workspace: Path, final: Path) -> None:
 
 
 def cache_dir(project: Path, *configs: Any) -> str:
-    """The project's DVC cache; the last configuration that names one wins."""
+    """Return the project's DVC cache; the last configuration that names one wins."""
     found = ".dvc/cache"
     home = project
     for config in configs:

@@ -32,7 +32,7 @@ def write_facts(key: RunKey, workspaces: Path, facts: Mapping[str, Any]) -> Path
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """A run's facts; nothing if there are none or they are damaged."""
+    """Return a run's facts; nothing if there are none or they are damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -51,7 +51,7 @@ def environment() -> dict[str, Any]:
 
 
 def now() -> str:
-    """The time, in UTC."""
+    """Return the time, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

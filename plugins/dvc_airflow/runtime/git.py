@@ -52,18 +52,18 @@ def git_or_none(where: str | os.PathLike[str], *args: str) -> str | None:
 
 
 def toplevel(where: Path) -> Path | None:
-    """The root of the git work tree around a directory."""
+    """Return the root of the git work tree around a directory."""
     found = git_or_none(where, "rev-parse", "--show-toplevel")
     return Path(found) if found else None
 
 
 def resolve_commit(where: Path, rev: str) -> str | None:
-    """The commit that a name stands for."""
+    """Return the commit that a name stands for."""
     return git_or_none(where, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
 
 
-def identity(where: Path) -> dict[str, str]:
-    """Author and committer for commits: git's configuration, or a neutral default."""
+def identity(where: str | os.PathLike[str]) -> dict[str, str]:
+    """Return author and committer for commits: git's configuration, or a neutral default."""
     name = git_or_none(where, "config", "user.name") or "dvc-airflow"
     email = git_or_none(where, "config", "user.email") or "dvc-airflow@localhost"
     given = {

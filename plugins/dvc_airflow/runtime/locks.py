@@ -44,7 +44,7 @@ class PatientLock(Lock):  # type: ignore[misc]
 
 
 def patient_lock(repo: Repo, timeout: float) -> Any:
-    """The lock to put in place of a repository's own."""
+    """Return the lock to put in place of a repository's own."""
     if isinstance(repo.lock, HardlinkLock):
         return repo.lock  # made with wait=True; kept for file systems without flock
     return PatientLock(os.path.join(repo.tmp_dir, "lock"), timeout)

@@ -121,7 +121,7 @@ class DriverProcess:
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a stage's commands.
+    """Return the environment of a stage's commands.
 
     ``python`` is the interpreter that Airflow runs with; byte code may be written
     (without it every process compiles every import again); output is not held back in

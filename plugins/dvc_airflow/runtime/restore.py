@@ -38,7 +38,7 @@ def restore_inputs(
 
 
 def _makers(repo: Repo, stage: PipelineStage, deps: list[Dependency]) -> list[Output]:
-    """The outputs, of any stage or .dvc file, that dependencies lie in or around."""
+    """Return the outputs, of any stage or .dvc file, that dependencies lie in or around."""
     if not deps:
         return []
     trie = repo.index.outs_trie
@@ -67,7 +67,7 @@ def _restore(repo: Repo, out: Output, *, transfer: bool, remote: str | None) -> 
 
 
 def _restore_uncached(repo: Repo, out: Output) -> None:
-    """A ``cache: false`` output lives in git or, copied, in the run cache."""
+    """Take a ``cache: false`` output from the copy in the run cache."""
     from dvc.stage.cache import RunCacheNotFoundError
 
     try:

@@ -17,7 +17,7 @@ _LIMIT: Final = 120
 
 
 def safe_name(text: str) -> str:
-    """A file and ref name for a text; different texts get different names."""
+    """Return a file and ref name for a text; different texts get different names."""
     if _AIRFLOW_ID.fullmatch(text):
         return text.replace(":", ".")
     safe = re.sub(r"[^A-Za-z0-9_.+-]|\.(?=\.)|\.$|^[.-]|\.lock$", "-", text)[:_LIMIT]
@@ -41,13 +41,13 @@ class RunKey:
         return f"{base}.{safe_name(self.group)}" if self.group else base
 
     def ref(self, kind: str = RUNS) -> str:
-        """The git ref that holds the run."""
+        """Return the git ref that holds the run."""
         return f"{kind}/{safe_name(self.dag_id)}/{self.name}"
 
     def folder(self, workspaces: Path) -> Path:
-        """The directory of all workspaces of this DAG."""
+        """Return the directory of all workspaces of this DAG."""
         return workspaces / safe_name(self.dag_id)
 
     def workspace(self, workspaces: Path) -> Path:
-        """The git clone that the run works in."""
+        """Return the git clone that the run works in."""
         return self.folder(workspaces) / self.name

@@ -74,7 +74,7 @@ def save_run(
 
 
 def _files_to_add(graph: Graph, path: Path, results: list[Mapping[str, Any]]) -> list[str]:
-    """New files that belong to the run: lock files, .gitignore, outputs kept in git."""
+    """Return new files that belong to the run: lock files, .gitignore, outputs kept in git."""
     ran = {result["stage"] for result in results}
     wanted: set[str] = {str(result["lock_file"]) for result in results}
     for address in ran & graph.stages.keys():

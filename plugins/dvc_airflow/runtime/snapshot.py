@@ -12,7 +12,7 @@ from dvc_airflow.runtime.git import git, git_or_none, identity, resolve_commit, 
 
 
 def require_repository(project: Path) -> Path:
-    """The git root of a project; says clearly what is missing otherwise."""
+    """Return the git root of a project; says clearly what is missing otherwise."""
     if not project.is_dir():
         msg = f"the project {project} does not exist on this machine"
         raise ProjectError(msg)
@@ -30,7 +30,7 @@ def require_repository(project: Path) -> Path:
 
 
 def fix_commit(project: Path, rev: str | None, message: str) -> str:
-    """The commit a run is made of: a named revision, or a snapshot of the tree now.
+    """Return the commit a run is made of: a named revision, or a snapshot of the tree now.
 
     The snapshot is HEAD plus uncommitted changes plus files that git would add, made
     with an index of its own: the user's index and files are not touched. If nothing

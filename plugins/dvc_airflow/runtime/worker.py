@@ -22,7 +22,7 @@ from dvc_airflow.runtime.protocol import Status
 from dvc_airflow.runtime.report import describe
 
 
-class StageFailed(Exception):
+class StageFailedError(Exception):
     """A stage failed, with what the parent has to be told."""
 
     def __init__(self, stage: str, reason: str, command: str | None, exit_code: int | None) -> None:
@@ -46,7 +46,7 @@ def run_request(request: dict[str, Any]) -> int:
         repo.lock = locks.patient_lock(repo, float(request["lock_timeout"]))
         for address in request["stages"]:
             results.append(run_stage(repo, address, request))
-    except StageFailed as exc:
+    except StageFailedError as exc:
         failure = exc.answer
     except Exception as exc:
         logging.getLogger("dvc").debug("", exc_info=True)
@@ -97,9 +97,9 @@ def _reproduce(repo: Repo, address: str, request: dict[str, Any]) -> tuple[Statu
         raise
     except StageCmdFailedError as exc:
         command, code = _command_of(exc, stage)
-        raise StageFailed(address, f"its command exited with {code}", command, code) from exc
+        raise StageFailedError(address, f"its command exited with {code}", command, code) from exc
     except DvcException as exc:
-        raise StageFailed(address, explain(exc), None, None) from exc
+        raise StageFailedError(address, explain(exc), None, None) from exc
     if done is None or stage.frozen:
         return "unchanged", stage
     return ("cached" if restored else "ran"), stage
@@ -111,7 +111,7 @@ def _collect(repo: Repo, address: str) -> list[PipelineStage]:
 
 
 def _watch_run_cache(repo: Repo) -> list[str]:
-    """A list that gets an item when DVC restores a stage instead of running it."""
+    """Return a list that gets an item when DVC restores a stage instead of running it."""
     restored: list[str] = []
     original = type(repo.stage_cache).restore
 
@@ -133,7 +133,7 @@ def _command_of(exc: StageCmdFailedError, stage: PipelineStage) -> tuple[str, in
 
 
 def explain(exc: BaseException) -> str:
-    """An exception and what caused it, in one line each."""
+    """Return an exception and what caused it, in one line each."""
     parts: list[str] = []
     current: BaseException | None = exc
     while current is not None and len(parts) < 5:

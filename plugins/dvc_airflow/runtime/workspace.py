@@ -78,11 +78,11 @@ def open_workspace(
     git(git_root, "update-ref", key.ref(run_key.OPEN), commit)
     with _exclusive(key, workspaces):
         _remove(key.workspace(workspaces))
-        return _create(project, git_root, workspaces, key, commit, overrides or {})
+        return _create(project, git_root, workspaces, key, commit=commit, overrides=overrides or {})
 
 
 def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tuple[Workspace, bool]:
-    """The workspace to work in, made again if it is not here.
+    """Return the workspace to work in, made again if it is not here.
 
     Returns
     -------
@@ -98,12 +98,19 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
             git_root = require_repository(project)
             refuse_unignored(git_root, workspaces)
             _remove(place)
-            found = _create(project, git_root, workspaces, key, wanted.commit, wanted.overrides)
+            found = _create(
+                project,
+                git_root,
+                workspaces,
+                key,
+                commit=wanted.commit,
+                overrides=wanted.overrides,
+            )
     return found, found.token == wanted.token
 
 
 def read_marker(place: Path) -> Workspace | None:
-    """The finished workspace in a directory, if there is one."""
+    """Return the finished workspace in a directory, if there is one."""
     try:
         text = (place / ".git" / MARKER).read_text(encoding="utf-8")
         return Workspace(**json.loads(text))
@@ -178,6 +185,7 @@ def _create(
     git_root: Path,
     workspaces: Path,
     key: RunKey,
+    *,
     commit: str,
     overrides: dict[str, Any],
 ) -> Workspace:

@@ -1,0 +1,344 @@
+"""The cheap graph says exactly what DVC's own index says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dvc_airflow.graph import load_graph
+
+SAMPLES: dict[str, dict[str, str]] = {
+    "a chain, a diamond and every option of an output": {
+        "dvc.yaml": """
+            stages:
+              a: {cmd: a, outs: [x.txt: {cache: false, desc: plain}]}
+              b:
+                cmd: [one, two]
+                deps: [x.txt]
+                desc: two commands
+                outs:
+                  - y: {persist: true, remote: far, push: false}
+                  - z
+                frozen: true
+                always_changed: true
+              c: {cmd: c, deps: [x.txt, y/part/of.txt], metrics: [m.json: {cache: false}]}
+              d:
+                cmd: d
+                deps: [m.json, z]
+                plots: [p.csv: {x: a, y: b, cache: false}, q.csv]
+                meta: {any: [thing]}
+            """,
+    },
+    "directories around and inside outputs": {
+        "dvc.yaml": """
+            stages:
+              a: {cmd: a, outs: [data/raw/a.csv]}
+              b: {cmd: b, outs: [data/raw/b]}
+              all: {cmd: all, deps: [data], outs: [out]}
+              part: {cmd: part, deps: [out/deep/er.txt, ./data/raw/b/../b/c]}
+              root: {cmd: root, deps: [.]}
+            """,
+    },
+    "foreach over a list, a dict, a variable, and composite items": {
+        "params.yaml": """
+            names: [us, 'no', yes, 1.0, 1e3, true, null]
+            models: {small: {n: 1}, large: {n: 2, extra: [1, 2]}}
+            flags: [true, false]
+            """,
+        "dvc.yaml": """
+            stages:
+              literal: {foreach: [a, b, true, 1.5, null], do: {cmd: 'echo ${item}'}}
+              names: {foreach: '${names}', do: {cmd: 'echo ${item}', outs: ['o/${item}']}}
+              flags: {foreach: '${flags}', do: {cmd: 'echo ${item}'}}
+              mixed: {foreach: ['${flags[0]}', 'x${flags[1]}'], do: {cmd: 'echo ${item}'}}
+              models:
+                foreach: ${models}
+                do:
+                  cmd: train ${key} ${item.n} ${models.small.n}
+                  outs: ['models/${key}']
+                  params: ['models.${key}']
+              composite:
+                foreach: [{n: 1, m: a}, {n: 2, m: b}]
+                do: {cmd: 'run ${item.n} ${item[m]}', deps: ['models/small']}
+              keyed: {foreach: {1: one, two: 2}, do: {cmd: '${key} ${item}'}}
+            """,
+    },
+    "matrix": {
+        "params.yaml": "sizes: [1, 2]\nsubs: [{a: 1}, {a: 2}]\n",
+        "dvc.yaml": """
+            stages:
+              m:
+                matrix: {size: '${sizes}', kind: [x, true], sub: '${subs}'}
+                cmd: run ${item.size} ${item.kind} ${item.sub.a} ${key}
+                outs: ['o-${item.size}-${item.kind}-${item.sub.a}']
+              n:
+                matrix: {model: [cnn, xgb], opt: [[1, 2], [3]]}
+                cmd: run ${item.model} ${item.opt[0]}
+                deps: ['o-1-x-1']
+            """,
+    },
+    "vars: local, files, files with keys, of a stage; and escapes": {
+        "params.yaml": "p: {q: from-params}\nlist: [1, [2, 3]]\n",
+        "more.json": '{"j": {"k": "json"}, "other": 1}',
+        "some.toml": 'title = "toml"\n[table]\nx = 1.5\n',
+        "code.py": "A = 1\nclass B:\n    c = 'py'\n    def __init__(self):\n        self.d = [1]\n",
+        "dvc.yaml": r"""
+            vars:
+              - more.json:j
+              - some.toml
+              - code.py
+              - p: {r: local}
+              - name: v
+            stages:
+              a:
+                cmd: echo ${p.q} ${p.r} ${j.k} ${title} ${table.x} ${A} ${B.c} ${B.d[0]} \${ESC}
+                vars: [{own: {deep: 1}}, more.json:other]
+                outs: ['${name}-${own.deep}-${other}']
+              b:
+                cmd: echo ${list[1][0]} ${ p.q } ${list.0}
+                wdir: sub/${name}
+                deps: [../../v-1-1]
+                outs: ['${name}']
+            """,
+        "sub/v/.keep": "",
+    },
+    "dictionaries as options": {
+        "params.yaml": """
+            o: {flag: true, off: false, text: a b, num: 1, deep: {er: 2.5}, lst: [1, 'x y']}
+            """,
+        "dvc.yaml": "stages:\n  a: {cmd: 'run ${o}'}\n",
+    },
+    "dictionaries as options, in another style": {
+        ".dvc/config": "[core]\n    no_scm = true\n[parsing]\n    bool = boolean_optional\n"
+        "    list = append\n",
+        "params.yaml": "o: {flag: true, off: false, lst: [1, 2]}\n",
+        "dvc.yaml": "stages:\n  a: {cmd: ['run ${o}', 'again ${o}']}\n",
+    },
+    "several files, each with its own params, and edges across": {
+        "params.yaml": "x: root\n",
+        "dvc.yaml": "stages:\n  a: {cmd: 'a ${x}', outs: [shared/a]}\n",
+        "sub/params.yaml": "x: sub\n",
+        "sub/dvc.yaml": """
+            stages:
+              train: {cmd: 'train ${x}', deps: [../shared/a], outs: [model], params: [x]}
+              each: {foreach: [1, 2], do: {cmd: 'e ${item}', deps: [model]}}
+            """,
+        "sub/deep/dvc.yaml": """
+            stages:
+              up: {cmd: up, wdir: ../.., deps: [sub/model], params: [x, {sub/params.yaml: }]}
+            """,
+    },
+    "data tracked by .dvc files": {
+        "data.dvc": "outs:\n- md5: 22a1a2931c8370d3aeedd7183606fd7f\n  size: 1\n  path: data\n",
+        "dvc.yaml": "stages:\n  a: {cmd: a, deps: [data/x.csv], outs: [b]}\n",
+    },
+    "params in every form": {
+        "params.yaml": "a: {b: 1}\nc: 2\n",
+        "other.yaml": "x: 1\n",
+        "dvc.yaml": """
+            stages:
+              one: {cmd: one, params: [a.b, c, {other.yaml: [x]}, {other.yaml: [y]}]}
+              two: {cmd: two, params: [c, {params.yaml: }, {other.yaml: }]}
+              three: {cmd: three, wdir: sub, params: [{../other.yaml: [x]}]}
+            """,
+        "sub/.keep": "",
+    },
+    "an ignored directory and an output with a dvc.yaml in it": {
+        ".dvcignore": "skip/\n*.tmp.dvc\n",
+        "skip/dvc.yaml": "stages:\n  no: {cmd: no}\n",
+        "made/dvc.yaml": "stages:\n  neither: {cmd: no}\n",
+        "bad.tmp.dvc": "not yaml: [",
+        "dvc.yaml": "stages:\n  a: {cmd: a, outs: [made]}\n",
+    },
+    "remote dependencies, and YAML 1.2": {
+        "dvc.yaml": """
+            stages:
+              a: {cmd: a, deps: ['https://example.com/x.csv'], desc: on}
+              b:
+                cmd: >
+                  folded
+                  text
+                outs: ['012', yes]
+              base: &base {cmd: base}
+              c: {<<: *base, outs: [c.txt]}
+            """,
+    },
+    "top-level sections": {
+        "dvc.yaml": """
+            stages:
+              a: {cmd: a, outs: [m.json, n.json]}
+            params: [params.yaml]
+            metrics: [m.json]
+            plots: [p.csv, q: {x: a, y: {f.csv: b}}]
+            artifacts: {model: {path: n.json, type: model, desc: d, labels: [a], meta: 1}}
+            """,
+    },
+    "nothing at all": {"dvc.yaml": ""},
+}
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def according_to_dvc(root: Path) -> dict[str, Any]:
+    from dvc.repo import Repo
+
+    def shown(path: str) -> str:
+        inside_root = path == str(root) or path.startswith(f"{root}{os.sep}")
+        return os.path.relpath(path, root) if inside_root else path
+
+    with inside(root), Repo(str(root)) as repo:
+        stages = [s for s in repo.index.stages if s.cmd is not None]
+        deps = {s: [d for d in s.deps if d not in s.params] for s in stages}
+        return {
+            "stages": {
+                s.addressing: {
+                    "cmd": s.cmd,
+                    "wdir": os.path.relpath(s.wdir, root),
+                    "deps": [shown(d.fs_path) if d.protocol == "local" else "" for d in deps[s]],
+                    "params": {shown(p.fs_path): list(p.params) for p in s.params},
+                    "outs": [
+                        (shown(o.fs_path), o.use_cache, o.persist, o.can_push, o.remote)
+                        for o in s.outs
+                    ],
+                    "flags": (s.frozen, s.always_changed, s.desc, s.meta),
+                    "group": s.raw_data.generated_from,
+                }
+                for s in stages
+            },
+            "edges": {
+                (up.addressing, down.addressing)
+                for down, up in repo.index.graph.edges
+                if up.cmd is not None
+            },
+        }
+
+
+def according_to_us(root: Path) -> dict[str, Any]:
+    graph = load_graph(root)
+    return {
+        "stages": {
+            s.address: {
+                "cmd": s.cmd if isinstance(s.cmd, str) else list(s.cmd),
+                "wdir": s.wdir,
+                "deps": ["" if "://" in d.path else d.path for d in s.deps],
+                "params": {file: list(keys) for file, keys in s.params.items()},
+                "outs": [(o.path, o.cache, o.persist, o.push, o.remote) for o in s.outs],
+                "flags": (s.frozen, s.always_changed, s.desc, s.meta),
+                "group": s.group,
+            }
+            for s in graph
+        },
+        "edges": graph.edges(),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+@pytest.mark.parametrize("files", SAMPLES.values(), ids=SAMPLES)
+def test_it_equals_dvcs_index(files, write_project):
+    root = write_project(files)
+    ours, theirs = according_to_us(root), according_to_dvc(root)
+    assert ours["stages"] == theirs["stages"]
+    assert ours["edges"] == theirs["edges"]
+
+
+SCALARS = st.one_of(
+    st.booleans(),
+    st.integers(-3, 99),
+    st.sampled_from(["a", "b c", "yes", "1e3", "012", "ü", "it's", "null", "~"]),
+    st.floats(0, 9, allow_nan=False).map(lambda x: round(x, 3)),
+    st.none(),
+)
+KEYS = st.sampled_from(["p", "q", "r"])
+PARAMS = st.dictionaries(
+    KEYS,
+    st.one_of(
+        SCALARS,
+        st.lists(SCALARS, min_size=1, max_size=3),
+        st.dictionaries(KEYS, st.one_of(SCALARS, st.lists(SCALARS, min_size=1)), min_size=1),
+    ),
+    min_size=3,
+)
+
+
+def leaves(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from leaves(item, f"{path}[{i}]")
+    else:
+        yield path
+
+
+def containers(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict | list) and path:
+        yield path
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from containers(item, f"{path}.{key}" if path else key)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> dict[str, str]:
+    """Random pipelines: each stage reads outputs of some stages before it."""
+    params = draw(PARAMS)
+    names = list(leaves(params, ""))
+    loops = list(containers(params))
+    stages: dict[str, Any] = {}
+    outs: list[str] = []
+    for number in range(draw(st.integers(1, 6))):
+        deps = draw(st.lists(st.sampled_from(outs), max_size=3, unique=True)) if outs else []
+        words = draw(st.lists(st.sampled_from(names), max_size=3))
+        body: dict[str, Any] = {
+            "cmd": " ".join(["run", *(f"${{{word}}}" for word in words)]),
+            "deps": [f"{dep}/in/side" if draw(st.booleans()) else dep for dep in deps],
+        }
+        kind = draw(st.sampled_from(["plain", "foreach", "matrix"]))
+        folder = draw(st.sampled_from([f"o{number}", f"deep/o{number}"]))
+        outs.append(folder)
+        if kind == "plain":
+            stages[f"s{number}"] = {**body, "outs": [folder]}
+        elif kind == "foreach":
+            over = f"${{{draw(st.sampled_from(loops))}}}" if loops else ["a", "b"]
+            stages[f"s{number}"] = {"foreach": over, "do": body}
+        else:
+            axis = draw(st.lists(SCALARS, min_size=1, max_size=3))
+            stages[f"s{number}"] = {"matrix": {"x": axis, "y": ["1", "2"]}, **body}
+    return {
+        "params.yaml": yaml.safe_dump(params, allow_unicode=True),
+        "dvc.yaml": yaml.safe_dump({"stages": stages}, sort_keys=False, allow_unicode=True),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(files=projects())
+def test_it_equals_dvcs_index_for_any_pipeline(files):
+    folder = Path(tempfile.mkdtemp())
+    try:
+        (folder / ".dvc").mkdir()
+        (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        assert according_to_us(folder) == according_to_dvc(folder)
+    finally:
+        shutil.rmtree(folder)
