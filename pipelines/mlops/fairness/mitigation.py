@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -110,7 +111,7 @@ def mitigate(
     y_validation, y_test : array-like of 0 and 1
         Truth.
     groups_validation, groups_test : array-like of str
-        Group labels.
+        Group labels; a missing one counts as ``unknown``.
     config : MitigationConfig
 
     Returns
@@ -161,7 +162,7 @@ class _Rows:
     @classmethod
     def make(cls, scores: ArrayLike, y: ArrayLike, groups: ArrayLike, what: str) -> _Rows:
         values, truth = np.asarray(scores, np.float64), np.asarray(y)
-        labels = np.asarray(groups, dtype=object)
+        labels = _labels(groups)
         if not values.shape == truth.shape == labels.shape or values.ndim != 1 or not len(values):
             raise ValueError(f"{what} scores, truth and groups must be as long, and not empty")
         if not bool(np.isfinite(values).all()) or not bool(np.isin(truth, (0, 1)).all()):
@@ -170,6 +171,11 @@ class _Rows:
 
     def where(self, mask: Bools) -> _Rows:
         return _Rows(self.scores[mask], self.y[mask], self.groups[mask])
+
+
+def _labels(groups: ArrayLike) -> NDArray[np.object_]:
+    raw = pd.Series(np.asarray(groups, dtype=object), dtype=object)
+    return raw.where(raw.notna(), UNKNOWN).map(str).to_numpy(dtype=object)
 
 
 def _why_kept(label: str, fit: _Rows, min_rows: int) -> str | None:

@@ -37,7 +37,7 @@ METRICS = {
 }
 SPECS = (FeatureSpec(name="a"), FeatureSpec(name="b"))
 CONFIG = AuditConfig(features=SPECS, intersections=(("a", "b"),), min_share=0.0, replicates=100)
-QUIET = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -61,7 +61,7 @@ def test_groups_that_cannot_be_fitted_keep_their_decision_with_a_reason() -> Non
     test.loc[:49, "sex"] = "all positive"
     test.loc[50:99, "sex"] = "few"
     test.loc[100:149, "sex"] = "new"
-    test.loc[150:199, "sex"] = "unknown"
+    test.loc[150:199, "sex"] = None
     effects = {effect.group: effect for effect in what_if(fit, test).groups}
     reasons = {name: e.reason for name, e in effects.items() if not e.mitigated}
     assert reasons == {
