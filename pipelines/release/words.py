@@ -23,8 +23,10 @@ def sentence(check: Check, figure: Figure | None, verdict: Verdict) -> str:
     return f"{_measured(figure)}; {_held_against(check, figure, verdict)}."
 
 
-def number(value: float) -> str:
+def number(value: float, unit: str = "") -> str:
     """Four significant digits, which is more than any figure of a release is worth."""
+    if unit == "share":
+        return f"{value * 100:.4g}%"
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
@@ -33,22 +35,24 @@ def _measured(figure: Figure) -> str:
     told = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
     place = ", ".join(f"{key}: {value}" for key, value in told if value not in figure.label)
     at = f" ({place})" if place else ""
-    return f"{figure.label}{at} is {number(figure.value)}{_interval(figure)}"
+    return f"{figure.label}{at} is {number(figure.value, figure.unit)}{_interval(figure)}"
 
 
 def _interval(figure: Figure) -> str:
     level = "" if figure.level is None else f"{figure.level:.0%} "
-    if figure.low is not None and figure.high is not None:
-        return f" ({level}interval {number(figure.low)} to {number(figure.high)})"
-    if figure.low is not None:
-        return f" ({level}lower bound {number(figure.low)})"
-    if figure.high is not None:
-        return f" ({level}upper bound {number(figure.high)})"
+    low = "" if figure.low is None else number(figure.low, figure.unit)
+    high = "" if figure.high is None else number(figure.high, figure.unit)
+    if low and high:
+        return f" ({level}interval {low} to {high})"
+    if low:
+        return f" ({level}lower bound {low})"
+    if high:
+        return f" ({level}upper bound {high})"
     return ""
 
 
 def _held_against(check: Check, figure: Figure, verdict: Verdict) -> str:
-    limit = f"{_LIMITS[check.compare]} {number(check.threshold)}"
+    limit = f"{_LIMITS[check.compare]} {number(check.threshold, figure.unit)}"
     if bounds(figure).is_point:
         does = "keeps to" if verdict == "pass" else "misses"
         return f"it has no interval and is compared as a single number, which {does} {limit}"

@@ -4,6 +4,7 @@ Text is either `str`, which is escaped, or `Markup`, which only the helpers of t
 Whatever comes from data or params goes in as `str`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -11,7 +12,7 @@ from typing import ClassVar, Literal
 from markupsafe import Markup, escape
 
 Text = str | Markup
-Tone = Literal["good", "open", "bad", "quiet"]
+Tone = Literal["good", "open", "bad", "quiet", "info"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,12 @@ def name(text: object) -> Markup:
     return Markup("<bdi>{}</bdi>").format(str(text))
 
 
+def identifier(text: object) -> Markup:
+    """Name of a check, rule or figure: it may break after ``_``, ``.`` and ``:``."""
+    parts = re.split(r"(?<=[_.:])", str(text))
+    return Markup("<bdi>{}</bdi>").format(Markup("<wbr>").join(parts))
+
+
 def names(values: Sequence[object]) -> Markup:
     """Several names, separated by commas."""
     return Markup(", ").join(name(value) for value in values)
@@ -178,6 +185,7 @@ _ICONS: dict[Tone, str] = {
     "bad": '<path class="fill" d="M4.9 1h6.2L15 4.9v6.2L11.1 15H4.9L1 11.1V4.9z"/>'
     '<path d="M5.3 5.3l5.4 5.4M10.7 5.3l-5.4 5.4"/>',
     "open": '<path class="fill" d="M8 .8L15.2 8 8 15.2.8 8z"/><path d="M8 4.2v4.6M8 11v.6"/>',
+    "info": '<circle cx="8" cy="8" r="7"/><path d="M8 4.2v.6M8 7.2v4.6"/>',
     "quiet": '<circle cx="8" cy="8" r="7"/><path d="M4.5 8h7"/>',
 }
 

@@ -13,18 +13,20 @@ from pipelines.base.params.gate import Check
 from pipelines.reports import numbers
 from pipelines.reports.blocks import (
     WORDS,
-    Callout,
+    Block,
     Chapter,
     Column,
+    Items,
     Prose,
     Row,
+    Section,
     Table,
     Text,
     badge,
     code,
+    identifier,
     join,
     link,
-    name,
     strong,
 )
 from pipelines.reports.page import Banner
@@ -73,8 +75,19 @@ def read_decision(evidence: Evidence) -> Decision:
     return Decision.model_validate(evidence.details)
 
 
-def banner(decision: Decision, what: str) -> Banner:
-    """Say the decision, and why in two sentences."""
+def banner(decision: Decision, what: str, finding: Text = "") -> Banner:
+    """Say the decision, and why in two sentences.
+
+    Parameters
+    ----------
+    decision
+        What the gate decided.
+    what
+        What it decided on, for example "model".
+    finding
+        The heart of the matter in plain words, where a chapter has them; else the first check that
+        led to the decision speaks for itself.
+    """
     tone = WORDS[decision.decision][1]
     counted = _counted(decision)
     sentences: dict[str, list[Text]] = {
@@ -84,11 +97,11 @@ def banner(decision: Decision, what: str) -> Banner:
         ],
         "review": [
             join("The policy asks for a person’s judgement: ", counted, ". ", _because(decision)),
-            f"Until somebody has looked and approved, this {what} is not released.",
+            finding or f"Until somebody has looked and approved, this {what} is not released.",
         ],
         "reject": [
             join(f"This {what} must not be released: ", counted, ". ", _because(decision)),
-            _first_reason(decision),
+            finding or _first_reason(decision),
         ],
     }
     return Banner(_TITLES[decision.decision], tone, sentences[decision.decision])
@@ -112,7 +125,7 @@ def _counted(decision: Decision) -> str:
 def _because(decision: Decision) -> Text:
     if not decision.because:
         return "Nothing was found against it, but nothing speaks for it either."
-    links = [link(f"check-{i}", name(i)) for i in decision.because]
+    links = [link(f"check-{i}", identifier(i)) for i in decision.because]
     return join("The decision follows from ", join_words(links), ".")
 
 
@@ -122,11 +135,11 @@ def _first_reason(decision: Decision) -> Text:
     return join("The first of them protects this: ", check.protects, ". ", first.sentence)
 
 
-def join_words(parts: Sequence[Text]) -> Text:
+def join_words(parts: Sequence[Text], comma: str = ", ") -> Text:
     """List within a sentence: "a, b and c"."""
     if len(parts) < 2:
         return join(*parts)
-    head = [join(part, ", ") for part in parts[:-2]]
+    head = [join(part, comma) for part in parts[:-2]]
     return join(*head, parts[-2], " and ", parts[-1])
 
 
@@ -142,63 +155,64 @@ def chapter(decision: Decision, sources: Sources) -> Chapter:
                 "when the interval straddles it. A figure without interval is compared as a single "
                 "number. Missing evidence is a fail. The worst check decides."
             ),
-            *_not_applicable(decision),
             _table(decision, sources),
+            *_remarks(decision),
             _policy(decision),
         ],
     )
 
 
-def _not_applicable(decision: Decision) -> list[Callout]:
-    skipped = [c for c in decision.checks if c.verdict == "not_applicable"]
-    return [
-        Callout("quiet", "Not applicable", join(strong(name(c.id)), ": ", c.sentence))
-        for c in skipped
-    ]
+def _remarks(decision: Decision) -> list[Block]:
+    """Explain every check that didn't simply pass."""
+    told = [c for c in decision.checks if c.verdict != "pass"]
+    if not told:
+        return []
+    items = [join(badge(c.verdict), " ", strong(identifier(c.id)), ": ", c.sentence) for c in told]
+    return [Section("not-passed", "What did not pass, in words", [Items(items)])]
 
 
 def _table(decision: Decision, sources: Sources) -> Table:
+    levels = {c.figure.level for c in decision.checks if c.figure and c.figure.level}
+    common = levels.pop() if len(levels) == 1 else None
     return Table(
         caption="Checks",
-        mark="",
         columns=[
             Column("Check"),
             Column("Verdict"),
-            Column("Figure"),
+            Column("Figure", wide=True),
             Column("Value", numeric=True),
-            Column("Interval", numeric=True),
+            Column(f"{numbers.level(common)} interval".strip(), numeric=True),
             Column("Threshold", numeric=True),
-            Column("In words", wide=True),
         ],
-        rows=[_row(c, decision.check(c.id), sources) for c in decision.checks],
+        rows=[_row(c, decision.check(c.id), sources, common) for c in decision.checks],
     )
 
 
 _SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "≤"}
 
 
-def _row(checked: Checked, check: Check, sources: Sources) -> Row:
+def _row(checked: Checked, check: Check, sources: Sources, common: float | None) -> Row:
     figure = checked.figure
     unit = figure.unit if figure else ""
     return Row(
         anchor=f"check-{checked.id}",
         cells=[
-            name(checked.id),
+            identifier(checked.id),
             badge(checked.verdict),
             join(figure.label if figure else code(check.figure), sources.figure_mark(check.figure)),
             numbers.figure_value(figure) if figure else numbers.NONE,
-            _interval(figure),
+            _interval(figure, common),
             f"{_SIGNS[check.compare]} {numbers.with_unit(check.threshold, unit)}",
-            checked.sentence,
         ],
     )
 
 
-def _interval(figure: Figure | None) -> str:
+def _interval(figure: Figure | None, common: float | None) -> str:
+    """Interval, with its level where the column's head doesn't say it."""
     if figure is None:
         return numbers.NONE
     text = numbers.figure_interval(figure)
-    return f"{text} ({numbers.level(figure.level)})" if figure.level else text
+    return f"{text} ({numbers.level(figure.level)})" if figure.level and not common else text
 
 
 def _policy(decision: Decision) -> Table:
@@ -213,7 +227,7 @@ def _policy(decision: Decision) -> Table:
             Column("Why this threshold", wide=True),
         ],
         rows=[
-            Row([name(c.id), c.protects, c.on_fail, c.on_inconclusive, c.owner, c.reason])
+            Row([identifier(c.id), c.protects, c.on_fail, c.on_inconclusive, c.owner, c.reason])
             for c in decision.policy
         ],
         note=join("From section ", code("gate"), " of ", code("params.yaml"), "."),

@@ -30,7 +30,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     shown = value * 100
     if value != 0 and abs(shown) < 0.1:
         digits = max(digits, 3)
-    return f"{decimal(shown, digits)}\N{NO-BREAK SPACE}%"
+    return f"{decimal(shown, digits)}%"
 
 
 def p_value(value: float | None) -> str:
@@ -57,14 +57,24 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     """Bounds of an interval; "to" and not a dash, because bounds can be negative."""
     if low is None and high is None:
         return NONE
-    left = "no lower bound" if low is None else with_unit(low, unit)
-    right = "no upper bound" if high is None else with_unit(high, unit)
-    return f"{left} to {right}"
+    left = "no lower bound" if low is None else _bare(low, unit)
+    right = "no upper bound" if high is None else _bare(high, unit)
+    return f"{left} to {right}{_SIGN.get(unit, '')}"
+
+
+_SIGN = {"share": "%"}
+
+
+def _bare(value: float, unit: str) -> str:
+    """Bound without its unit, which stands once at the end or beside the value."""
+    if unit == "share":
+        return percent(value).removesuffix("%")
+    return with_unit(value, unit).removesuffix(f"\N{NO-BREAK SPACE}{unit}")
 
 
 def level(value: float | None) -> str:
-    """Confidence level, for example "95 %"."""
-    return "" if value is None else f"{value * 100:g}\N{NO-BREAK SPACE}%"
+    """Confidence level, for example "95%"."""
+    return "" if value is None else f"{value * 100:g}%"
 
 
 def figure_value(figure: Figure) -> str:

@@ -15,7 +15,7 @@ from pipelines.base.params import Params
 from pipelines.base.stage import run_stage, say
 from pipelines.reports import decision as gate
 from pipelines.reports import index
-from pipelines.reports.blocks import Facts, code, join
+from pipelines.reports.blocks import Facts, Text, code, join
 from pipelines.reports.model_release import (
     data,
     drift,
@@ -55,7 +55,7 @@ def make_page(inputs: Inputs) -> Page:
     return Page(
         kind="Model release report",
         title=report.title,
-        banner=gate.banner(decided, "model"),
+        banner=gate.banner(decided, "model", _finding(inputs, decided)),
         facts=_facts(inputs),
         notice=report.notice,
         chapters=[
@@ -78,6 +78,14 @@ def make_page(inputs: Inputs) -> Page:
             ".",
         ),
     )
+
+
+def _finding(inputs: Inputs, decided: gate.Decision) -> Text:
+    """Let fairness speak, if it is fairness that the decision follows from."""
+    figures = [decided.check(check_id).figure for check_id in decided.because]
+    if not any(figure.startswith("bias_audit.") for figure in figures):
+        return ""
+    return fairness.headline(inputs)
 
 
 def _facts(inputs: Inputs) -> Facts:

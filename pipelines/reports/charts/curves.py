@@ -23,6 +23,7 @@ from pipelines.reports.charts.svg import (
 
 WIDTH, HEIGHT = 320, 290
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 42
+KEY_LINE = 17
 
 Point = tuple[float, float]
 
@@ -96,10 +97,10 @@ def curves(
         parts += _reference(across, up, reference)
     for index, curve in enumerate(lines):
         parts += _curve(across, up, curve, index)
-    if len(lines) > 1:
-        parts += _key(lines)
     if point:
         parts += _point(across, up, *point)
+    if len(lines) > 1:
+        return _with_key(title, parts, lines, describe)
     return picture(WIDTH, HEIGHT, title, parts, describe=describe)
 
 
@@ -155,17 +156,18 @@ def _band(across: Scale, up: Scale, curve: Curve, colour: str) -> Markup:
     return tag("polygon", points=places([*over, *under]), fill=colour, fill_opacity=0.18)
 
 
-def _key(lines: Sequence[Curve]) -> list[Markup]:
-    parts = []
+def _with_key(title: str, parts: Sequence[Markup], lines: Sequence[Curve], describe: str) -> Markup:
+    """Put a line a curve above the frame, where it hides nothing."""
+    top = KEY_LINE * len(lines)
+    key: list[Markup] = []
     for index, curve in enumerate(lines):
-        y = TOP + 14 + 16 * index
+        y = KEY_LINE * index + 12
         colour, dash = SERIES[index % len(SERIES)], DASHES[index % len(DASHES)] or None
-        parts.append(
-            line(WIDTH - 130, y - 4, WIDTH - 106, y - 4, stroke=colour, stroke_width=2,
-                 stroke_dasharray=dash)
-        )  # fmt: skip
-        parts.append(text(WIDTH - 100, y, curve.label, class_="axis"))
-    return parts
+        end = LEFT + 28
+        key.append(line(LEFT, y - 4, end, y - 4, colour, stroke_width=2, stroke_dasharray=dash))
+        key.append(text(end + 8, y, curve.label, class_="axis"))
+    frame = tag("g", Markup("").join(parts), transform=f"translate(0 {top})")
+    return picture(WIDTH, HEIGHT + top, title, [*key, frame], describe=describe)
 
 
 def _point(across: Scale, up: Scale, at: Point, label: str) -> list[Markup]:

@@ -94,7 +94,7 @@ def _band(records: Records) -> list[tuple[float, float, float]]:
 def _histogram(inputs: Inputs) -> Chart | None:
     records = inputs.curves["score_histogram"]
     labels = list(dict.fromkeys(row.get("label", "") for row in records))
-    lines = [Curve(_steps(_shares(records, label)), f"truth: {label}"[:24]) for label in labels]
+    lines = [Curve(_steps(_shares(records, label)), f"truth: {label}"[:40]) for label in labels]
     lines = [line for line in lines if line.points]
     if not lines:
         return None

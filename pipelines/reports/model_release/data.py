@@ -15,9 +15,9 @@ from pipelines.reports.blocks import (
     Section,
     Table,
     code,
+    identifier,
     join,
     name,
-    strong,
 )
 from pipelines.reports.index import hash_text
 from pipelines.reports.model_release.inputs import Inputs, Shape
@@ -167,6 +167,9 @@ def _balance(ingested: Ingested, validated: Validated) -> Callout:
     )
 
 
+_ACTIONS = {"quarantine": "to quarantine", "stop": "run stops", "note": "noted, row stays"}
+
+
 def _rules(validated: Validated, inputs: Inputs) -> Table:
     ordered = sorted(validated.rules, key=lambda rule: -rule.broken_rows)
     return Table(
@@ -181,14 +184,12 @@ def _rules(validated: Validated, inputs: Inputs) -> Table:
         rows=[
             Row(
                 [
-                    name(r.rule),
+                    identifier(r.rule),
                     numbers.count(r.broken_rows),
-                    {"quarantine": "row to quarantine", "stop": "run stops"}.get(
-                        r.action, r.action
-                    ),
+                    _ACTIONS.get(r.action, r.action),
                     r.reason,
                 ],
-                strong=r.broken_rows > 0,
+                strong=r.broken_rows > 0 and r.action != "note",
             )
             for r in ordered
         ],
@@ -198,27 +199,26 @@ def _rules(validated: Validated, inputs: Inputs) -> Table:
 
 def _split(validated: Validated, split: Split, inputs: Inputs) -> list[Block]:
     total = sum(part.rows for part in split.parts.values())
-    agrees = total == validated.counts.kept
+    agree = (
+        "as many as were kept."
+        if total == validated.counts.kept
+        else f"but {numbers.count(validated.counts.kept)} were kept: this does not add up."
+    )
     return [
         Prose(
             "Subjects are dealt by a hash of their key, so a subject stands on one side only and "
             "stays there when the data grows. The threshold was chosen on validation data; test "
             "data was used for the figures of this report and for nothing else."
         ),
-        _split_table(split, inputs),
-        Prose(
-            join(
-                strong("Together "),
-                f"{numbers.count(total)} rows, ",
-                "as many as were kept."
-                if agrees
-                else f"but {numbers.count(validated.counts.kept)} were kept: this does not add up.",
-            )
-        ),
+        _split_table(split, inputs, f"Together {numbers.count(total)} rows, {agree}"),
     ]
 
 
-def _split_table(split: Split, inputs: Inputs) -> Table:
+_PARTS = {"train": 0, "validation": 1, "test": 2}
+
+
+def _split_table(split: Split, inputs: Inputs, note: str) -> Table:
+    order = sorted(split.parts.items(), key=lambda item: _PARTS.get(item[0], len(_PARTS)))
     return Table(
         caption="Parts of the split",
         mark=inputs.sources.mark(evidence_of("split")),
@@ -243,8 +243,9 @@ def _split_table(split: Split, inputs: Inputs) -> Table:
                     numbers.percent(p.positives / p.rows if p.rows else None),
                 ]
             )
-            for label, p in split.parts.items()
+            for label, p in order
         ],
+        note=note,
     )
 
 

@@ -1,6 +1,7 @@
 """Chapter "Fairness": who is selected how often, how surely, and what a change would cost."""
 
 from pipelines.base.artifacts import evidence_of
+from pipelines.base.evidence import Figure
 from pipelines.reports import numbers
 from pipelines.reports.blocks import (
     Block,
@@ -18,6 +19,7 @@ from pipelines.reports.blocks import (
     strong,
 )
 from pipelines.reports.charts.forest import Estimate, forest
+from pipelines.reports.decision import join_words
 from pipelines.reports.model_release.fairness_shapes import (
     Audit,
     Audited,
@@ -29,6 +31,9 @@ from pipelines.reports.model_release.fairness_shapes import (
 from pipelines.reports.model_release.fairness_tests import exclusions, tests
 from pipelines.reports.model_release.inputs import Inputs
 from pipelines.reports.model_release.mitigation import section as mitigation_section
+
+WORST_RATIO = "bias_audit.worst_impact_ratio:"
+"""Start of the ids of the worst impact ratio of one dimension."""
 
 FOUR_FIFTHS = 0.8
 """29 CFR 1607.4 D: a screening figure for further enquiry."""
@@ -52,6 +57,40 @@ def chapter(inputs: Inputs) -> Chapter:
     return Chapter("fairness", "Fairness", blocks)
 
 
+def headline(inputs: Inputs) -> Text:
+    """Say in one sentence who is selected how much less often; empty if nobody falls behind.
+
+    From the figures the gate judges, so that decision and sentence show the same interval.
+    """
+    audit = inputs.details("bias_audit", Audited).audit
+    single = {d.dimension for d in audit.dimensions if len(d.features) < 2} if audit else set()
+    parts: list[Text] = []
+    for figure in inputs.evidence["bias_audit"].figures:
+        where = figure.where
+        named = figure.id.startswith(WORST_RATIO) and where.get("dimension") in single
+        if named and figure.value is not None and figure.value < FOUR_FIFTHS:
+            parts.append(_behind(figure, inputs))
+    if not parts:
+        return ""
+    end = ". Four fifths (0.8) is where a closer look is customary."
+    start = "Some groups are selected far less often than others: "
+    return join(start, join_words(parts, "; "), end)
+
+
+def _behind(figure: Figure, inputs: Inputs) -> Text:
+    where = figure.where
+    return join(
+        "by ",
+        name(where["dimension"]),
+        ", ",
+        strong(name(where.get("lowest", numbers.NONE))),
+        f" at {numbers.decimal(figure.value, 2)} ({numbers.interval(figure.low, figure.high)}) of "
+        "the rate of ",
+        name(where.get("highest", numbers.NONE)),
+        inputs.sources.figure_mark(figure.id),
+    )
+
+
 def _nothing_audited() -> Callout:
     return Callout(
         "open",
@@ -72,7 +111,7 @@ def _findings(audit: Audit) -> list[Block]:
     if not below:
         return [
             Callout(
-                "quiet",
+                "info",
                 "No group below four fifths",
                 "No compared group is selected at under four fifths of the most selected group’s "
                 "rate. That is a screening figure and no proof of fairness; the intervals below "
@@ -267,7 +306,8 @@ def _ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
             rows=[_ratio_row(r, axis.row(_estimate(r), _ratio_title(r), highlight=_is_below(r)))
                   for r in ratios],
             foot=["", "", "", "", "", axis.axis("Axis: ratio of selection rates")],
-            note="Dashed line: 0.8. A diamond marks a ratio below it, a dot all others.",
+            note="Dashed line: 0.8. A diamond marks a ratio below it, a dot all others. The gate "
+            "judges the worst ratio of all groups, whose interval allows for its being the worst.",
         )
     ]  # fmt: skip
 

@@ -19,6 +19,7 @@ def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
                 Column("Reference selected", numeric=True),
                 Column("Fisher p", numeric=True),
                 Column("Holm p", numeric=True),
+                Column("Z", numeric=True),
                 Column("Effect size h", numeric=True),
                 Column("Difference"),
             ],
@@ -39,6 +40,7 @@ def _test(test: Test) -> Row:
             f"{numbers.count(test.reference_selected)} of {numbers.count(test.reference_n)}",
             numbers.p_value(test.fisher_p),
             numbers.p_value(test.holm_p),
+            numbers.decimal(test.z, 2),
             numbers.decimal(test.cohens_h, 2),
             "significant" if test.significant else "not significant",
         ]

@@ -43,7 +43,12 @@ def _unchecked(inputs: Inputs) -> list[Text]:
     ]
     if data.sensitive:
         points.append(
-            join("Fairness for anything but ", names(list(data.sensitive)), _crossed(inputs), ".")
+            join(
+                "Fairness by anything other than ",
+                names(list(data.sensitive)),
+                _crossed(inputs),
+                ".",
+            )
         )
     else:
         points.append("Fairness: no sensitive feature is declared.")

@@ -41,7 +41,7 @@ def section(audited: Audited, audit: Audit, mark: Text) -> Section:
     else:
         blocks = [
             Callout(
-                "quiet",
+                "info",
                 "A what-if, not deployed",
                 join(
                     "Thresholds per group of ",

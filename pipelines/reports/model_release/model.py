@@ -187,10 +187,8 @@ def _search(trained: Trained, inputs: Inputs) -> list[Block]:
             caption=f"{len(trained.search)} candidates, {selection.folds}-fold cross-validation",
             mark=inputs.sources.mark(evidence_of("train")),
             columns=[
-                Column("Kind"),
-                Column("Settings", wide=True),
+                Column("Kind and settings", wide=True),
                 *(Column(METRICS[m], numeric=True) for m in shown),
-                Column("Chosen"),
             ],
             rows=[_trial(trial, shown) for trial in trained.search],
             note="Mean over folds ± standard deviation between folds, before calibration. For log "
@@ -200,18 +198,12 @@ def _search(trained: Trained, inputs: Inputs) -> list[Block]:
 
 
 def _trial(trial: Trial, shown: list[str]) -> Row:
-    status = "chosen" if trial.chosen else ""
+    remarks = ["chosen"] if trial.chosen else []
     if not trial.converged:
-        status = f"{status} (stopped at its limit of iterations)".strip()
-    return Row(
-        [
-            kind_text(trial.kind),
-            settings_text(trial.settings),
-            *(_score(trial, metric) for metric in shown),
-            status,
-        ],
-        strong=trial.chosen,
-    )
+        remarks.append("stopped at its limit of iterations")
+    remark = f" ({', '.join(remarks)})" if remarks else ""
+    about = f"{kind_text(trial.kind)}{remark}: {settings_text(trial.settings)}"
+    return Row([about, *(_score(trial, metric) for metric in shown)], strong=trial.chosen)
 
 
 def _score(trial: Trial, metric: str) -> str:
@@ -219,7 +211,7 @@ def _score(trial: Trial, metric: str) -> str:
     if mean is None:
         return numbers.NONE
     value = -mean if metric.startswith("neg_") else mean
-    return f"{numbers.decimal(value, 4)} ± {numbers.decimal(std, 4)}"
+    return f"{numbers.decimal(value)} ± {numbers.decimal(std)}"
 
 
 def _threshold(trained: Trained, inputs: Inputs) -> list[Block]:
@@ -250,7 +242,8 @@ def _threshold(trained: Trained, inputs: Inputs) -> list[Block]:
 
 def _threshold_chart(threshold: Threshold, mark: Text) -> Chart:
     def through(attribute: str) -> list[tuple[float, float]]:
-        pairs = ((p.threshold, getattr(p, attribute)) for p in threshold.curve)
+        selecting = [p for p in threshold.curve if p.selection_rate]
+        pairs = ((p.threshold, getattr(p, attribute)) for p in selecting)
         return sorted((a, b) for a, b in pairs if b is not None)
 
     lines = [
@@ -336,5 +329,7 @@ def _values(column: Input) -> Text:
         return f"numbers from {column.low:g} to {column.high:g}"
     shown = names(column.categories[:4])
     more = len(column.categories) - 4
-    rare = f"; {column.other_values} rare ones count as unknown" if column.other_values else ""
+    rare = (
+        f"; rare values that count as unknown: {column.other_values}" if column.other_values else ""
+    )
     return join(shown, f" and {more} more" if more > 0 else "", rare)
