@@ -7,9 +7,11 @@ when the Airflow task itself vanishes (its end of the pipe on our standard input
 closed by the kernel), nothing of the stage survives: no child that ignores SIGTERM and
 no daemon. A retry therefore never meets the remains of the attempt before it.
 
-Why a driver and not ``dvc repro --single-item``? Measured on 2 cores, a no-op stage:
-DRIVER_NUMBERS. The driver also reports what happened (ran, restored, unchanged) as data
-instead of as text, waits for locks, and can restore a stage's inputs first.
+Why a driver and not ``dvc repro --single-item``? Not for speed: measured on 2 cores
+(medians of 9), a stage with nothing to do took 0.50 s against 0.55 s, one that runs
+``cp`` 0.47 s against 0.61 s; an empty Python takes 0.04 s. But the driver reports what
+happened (ran, restored, unchanged) as data instead of as text, waits for locks fairly,
+restores a stage's inputs first, and runs a group of stages for one start-up.
 
 Protocol: the first line of standard input is the request (JSON); standard output and
 error carry the stage's output; the answer (JSON) is written to the file that the

@@ -171,3 +171,41 @@ def collect(dag_run: Any) -> DagRunResult:
         )
         xcoms = {row.task_id: XComModel.deserialize_value(row) for row in session.scalars(query)}
     return DagRunResult(dag_run.run_id, str(dag_run.state), states, xcoms, labels)
+
+
+@dataclass
+class Driven:
+    """What a driver process returned and printed."""
+
+    results: list[dict[str, Any]]
+    lines: list[str]
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {result["stage"]: result["status"] for result in self.results}
+
+
+@pytest.fixture
+def drive() -> Callable[..., Driven]:
+    """Run stages in a directory through the driver."""
+    from dvc_airflow.runtime.process import DriverProcess
+
+    def start(project: Path, *stages: str, **options: Any) -> Driven:
+        lines: list[str] = []
+        results = DriverProcess(str(project), list(stages), **options).run(lines.append)
+        return Driven(results, lines)
+
+    return start
+
+
+@pytest.fixture
+def open_run() -> Callable[..., Any]:
+    """Open the workspace of a run."""
+    from dvc_airflow.runtime.run_key import RunKey
+    from dvc_airflow.runtime.workspace import open_workspace
+
+    def start(project: Project, run_id: str = "run", **options: Any) -> Any:
+        place = options.pop("workspaces", project.path / "runs")
+        return open_workspace(project.path, place, RunKey("dag", run_id), **options)
+
+    return start

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from dvc_airflow.errors import PipelineError, ProjectError
 from dvc_airflow.graph import load_graph
 

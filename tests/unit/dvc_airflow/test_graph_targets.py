@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from dvc_airflow.errors import TargetError
 from dvc_airflow.graph import load_graph, select_stages
 
