@@ -1,6 +1,14 @@
 """Stage ``evaluate``: figures with intervals on test data, by slice, beside the released model."""
 
-from pipelines.base.artifacts import MODEL, MODEL_INFO, PLOTS, TEST, evidence_of, metrics_of
+from pipelines.base.artifacts import (
+    MODEL,
+    MODEL_INFO,
+    PLOTS,
+    RELEASED,
+    TEST,
+    evidence_of,
+    metrics_of,
+)
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import Evidence, hash_inputs, write_evidence
 from pipelines.base.files import write_json
@@ -27,7 +35,7 @@ def main(params: Params) -> None:
     result = evaluate(test, scores, info, other, (params.data, params.evaluate))
     evidence = Evidence(
         stage="evaluate",
-        inputs=hash_inputs(TEST, MODEL, MODEL_INFO),
+        inputs=hash_inputs(TEST, MODEL, MODEL_INFO, RELEASED),
         figures=result.figures,
         details=result.details,
     )

@@ -148,5 +148,6 @@ def _copy(released: Released, artifact: Path, target: Path, project: Path) -> No
         reason = " ".join(str(error).split())
         raise SignalboxError(
             f"{artifact} of release {released.name} ({released.commit[:12]}) cannot be fetched: "
-            f"{reason}; try 'git fetch' and 'dvc fetch --all-commits'"
+            f"{reason}; try 'git fetch' and 'dvc fetch --all-commits'; if it "
+            f"was erased, take it out of {RELEASED}"
         ) from error

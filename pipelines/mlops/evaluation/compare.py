@@ -88,10 +88,9 @@ def rival(released: Released | None, test: "pd.DataFrame") -> Rival:
 
 def _seen(released: Released, test: "pd.DataFrame", folder: Path) -> tuple[int | None, str]:
     """Count test subjects the released model was trained on: on those it has an advantage."""
+    if TRAIN.as_posix() not in released.artifacts:
+        return None, f"the release does not list {TRAIN}"
     copy = folder / "released_train.parquet"
-    try:
-        fetch(released, TRAIN, copy)
-    except SignalboxError as error:
-        return None, str(error)
+    fetch(released, TRAIN, copy)
     known = set(read_table(copy, [SUBJECT])[SUBJECT])
     return len(known & set(test[SUBJECT])), ""
