@@ -12,6 +12,7 @@ A suite file has Great Expectations' own JSON form. Two keys in an expectation's
 
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -21,6 +22,9 @@ from pipelines.base.tables import ROW
 
 if TYPE_CHECKING:
     import pandas as pd
+
+RUN_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""Fixed, because Data Docs are an out; a naive time would be taken for local time."""
 
 Action = Literal["quarantine", "stop", "note"]
 ACTIONS = ("quarantine", "stop", "note")
@@ -86,7 +90,7 @@ def run_suite(frame: "pd.DataFrame", path: Path) -> SuiteRun:
     outcome = definition.run(
         batch_parameters={"dataframe": frame},
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [ROW]},
-        run_id=gx.RunIdentifier(run_name="validate", run_time="2000-01-01T00:00:00"),
+        run_id=gx.RunIdentifier(run_name="validate", run_time=RUN_TIME),
     )
     return SuiteRun([_result(path, item) for item in outcome.results], context)
 
