@@ -154,6 +154,11 @@ def code(text: object) -> Markup:
     return Markup("<code>{}</code>").format(str(text))
 
 
+def reason(text: object) -> Markup:
+    """Why a cell of numbers holds none; it may break over lines where numbers may not."""
+    return Markup('<span class="reason">{}</span>').format(str(text))
+
+
 def strong(text: object) -> Markup:
     """Words that carry the sentence."""
     return Markup("<strong>{}</strong>").format(text)

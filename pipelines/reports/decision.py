@@ -90,21 +90,22 @@ def banner(decision: Decision, what: str, finding: Text = "") -> Banner:
     """
     tone = WORDS[decision.decision][1]
     counted = _counted(decision)
-    sentences: dict[str, list[Text]] = {
-        "approve": [
+    if decision.decision == "approve":
+        sentences: list[Text] = [
             f"The gate found nothing against this {what}: {counted}.",
             "A named person still has to approve it before it is released.",
-        ],
-        "review": [
+        ]
+    elif decision.decision == "review":
+        sentences = [
             join("The policy asks for a person’s judgement: ", counted, ". ", _because(decision)),
             finding or f"Until somebody has looked and approved, this {what} is not released.",
-        ],
-        "reject": [
+        ]
+    else:
+        sentences = [
             join(f"This {what} must not be released: ", counted, ". ", _because(decision)),
             finding or _first_reason(decision),
-        ],
-    }
-    return Banner(_TITLES[decision.decision], tone, sentences[decision.decision])
+        ]
+    return Banner(_TITLES[decision.decision], tone, sentences)
 
 
 def _counted(decision: Decision) -> str:

@@ -18,6 +18,7 @@ from pipelines.reports.blocks import (
     name,
     strong,
 )
+from pipelines.reports.blocks import reason as because
 from pipelines.reports.charts.forest import Estimate, forest
 from pipelines.reports.decision import join_words
 from pipelines.reports.model_release.fairness_shapes import (
@@ -84,7 +85,7 @@ def _behind(figure: Figure, inputs: Inputs) -> Text:
         name(where["dimension"]),
         ", ",
         strong(name(where.get("lowest", numbers.NONE))),
-        f" at {numbers.decimal(figure.value, 2)} ({numbers.interval(figure.low, figure.high)}) of "
+        f" at {numbers.decimal(figure.value)} ({numbers.interval(figure.low, figure.high)}) of "
         "the rate of ",
         name(where.get("highest", numbers.NONE)),
         inputs.sources.figure_mark(figure.id),
@@ -265,7 +266,7 @@ def _rate_row(group: Group, rate: str, plot: Text) -> Row:
             numbers.count(estimate.n),
             numbers.count(estimate.numerator),
             numbers.percent(estimate.value),
-            (estimate.reason or "not defined") if missing
+            because(estimate.reason or "not defined") if missing
             else numbers.interval(estimate.low, estimate.high, "share"),
             plot,
         ]

@@ -20,6 +20,7 @@ from pipelines.reports.blocks import (
     join,
     name,
 )
+from pipelines.reports.blocks import reason as because
 from pipelines.reports.model_release.curves import charts
 from pipelines.reports.model_release.inputs import Inputs, Shape
 from pipelines.reports.model_release.slices import Slice
@@ -132,7 +133,7 @@ def _figure_row(figure: Figure, inputs: Inputs) -> Row:
     return Row(
         [
             join(figure.label, inputs.sources.figure_mark(figure.id)),
-            figure.missing or numbers.figure_value(figure),
+            because(figure.missing) if figure.missing else numbers.figure_value(figure),
             numbers.figure_interval(figure),
             shown,
             numbers.count(figure.n),
@@ -215,7 +216,7 @@ def _delta_table(deltas: list[Figure], inputs: Inputs) -> Table:
             Row(
                 [
                     join(figure.label, inputs.sources.figure_mark(figure.id)),
-                    figure.missing or numbers.figure_value(figure),
+                    because(figure.missing) if figure.missing else numbers.figure_value(figure),
                     numbers.figure_interval(figure),
                     _direction(figure),
                 ]

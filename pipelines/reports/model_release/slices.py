@@ -7,6 +7,7 @@ from pydantic import Field
 from pipelines.base.artifacts import evidence_of
 from pipelines.reports import numbers
 from pipelines.reports.blocks import Block, Column, Prose, Row, Table, Text, join, name
+from pipelines.reports.blocks import reason as because
 from pipelines.reports.charts.forest import Estimate, Forest, forest
 from pipelines.reports.model_release.inputs import Inputs, Number, Shape
 
@@ -100,7 +101,7 @@ def _row(one: Slice, axis: Forest) -> Row:
             numbers.percent(accuracy.value),
             numbers.decimal(error.value),
             numbers.decimal(drawn.value),
-            reason if drawn.value is None else numbers.interval(drawn.low, drawn.high),
+            because(reason) if drawn.value is None else numbers.interval(drawn.low, drawn.high),
             axis.row(_estimate(one), f"{one.value}: ROC AUC {numbers.decimal(drawn.value)}"),
         ]
     )
