@@ -5,7 +5,7 @@ from pipelines.base.evidence import Figure
 NONE = "–"
 """Stands where there is no number; the reason is said beside it."""
 
-_COUNTED = {"rows", "subjects", "columns", "checks", "groups", "people", "files", "models"}
+_COUNTED = {"rows", "subjects", "columns", "checks"}
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -50,7 +50,9 @@ def with_unit(value: float | None, unit: str) -> str:
         return count(value)
     if unit in ("", "ratio", "difference of shares"):
         return decimal(value)
-    return f"{decimal(value, 4)}\N{NO-BREAK SPACE}{unit}"
+    # Whole numbers of a unit not named above are counts as well: rules, pages, incidents.
+    shown = count(value) if float(value).is_integer() else decimal(value, 4)
+    return f"{shown}\N{NO-BREAK SPACE}{unit}"
 
 
 def interval(low: float | None, high: float | None, unit: str = "") -> str:

@@ -121,7 +121,7 @@ def _findings(audit: Audit) -> list[Block]:
         ]
     worst = sorted(below, key=lambda pair: pair[1].value or 0)
     return [
-        Callout("bad", f"{len(below)} of {_compared(audit)} groups below four fifths",
+        Callout("bad", f"Below four fifths in {len(below)} of {_compared(audit)} comparisons",
                 _worst_words(*worst[0])),
         Items([_one_line(d, r) for d, r in worst[:12]]),
         *([Prose(f"… and {len(worst) - 12} more in the tables below.")] if worst[12:] else []),
@@ -130,7 +130,8 @@ def _findings(audit: Audit) -> list[Block]:
 
 
 def _compared(audit: Audit) -> int:
-    return sum(len(d.impact_ratios) for d in audit.dimensions)
+    """Comparisons of a group with another one, over all dimensions."""
+    return sum(r.versus != r.group for d in audit.dimensions for r in d.impact_ratios)
 
 
 def _worst_words(dimension: Dimension, ratio: Ratio) -> Text:
@@ -178,8 +179,9 @@ def _meaning() -> list[Block]:
     return [
         Prose(
             "Four fifths (29 CFR 1607.4 D) is a rule of thumb of United States enforcement "
-            "agencies for when to look closer. It is a screening figure and not a verdict of law: "
-            "a ratio above it does not clear a model, one below it does not convict it. Where the "
+            "agencies for when to look closer, written for race, sex and ethnic group; for other "
+            "features it is used here as a yardstick only. It is a screening figure and not a "
+            "verdict of law: a ratio above it does not clear a model, one below it does not convict it. Where the "
             "true rates already differ between groups, as they do in most data about pay, a model "
             "that is right about everybody shows the difference too. Whether it may be used all "
             "the same depends on what is decided with it."

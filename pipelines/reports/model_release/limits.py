@@ -70,7 +70,8 @@ def _crossed(inputs: Inputs) -> Text:
     if not pairs:
         return " (each by itself, no combinations)"
     shown = [join(*_times(pair)) for pair in pairs]
-    return join(" and the combinations ", *(join(s, ", ") for s in shown[:-1]), shown[-1])
+    word = "combination" if len(pairs) == 1 else "combinations"
+    return join(f" and the {word} ", *(join(s, ", ") for s in shown[:-1]), shown[-1])
 
 
 def _times(features: list[str]) -> list[Text]:

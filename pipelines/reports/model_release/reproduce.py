@@ -36,10 +36,12 @@ def chapter() -> Chapter:
                         "libraries can change the last digits of a figure.",
                     ),
                     join(
-                        "Every figure of this page stands in ",
+                        "Every figure of the index below stands in ",
                         code("reports/model_release.json"),
                         " with its evidence file, that file’s SHA-256 and the hashes of what it "
-                        "was computed from.",
+                        "was computed from. Tables by group, slice or column are drawn from ",
+                        code("details"),
+                        " of the evidence file that their mark names.",
                     ),
                     join(
                         "When the stages ran, where and for how long stands in ",
