@@ -29,7 +29,6 @@ from pipelines.base.numbers import tidy
 from pipelines.base.params.data import DataParams
 from pipelines.base.params.stages import EvaluateParams
 from pipelines.base.tables import SUBJECT
-from pipelines.mlops.columns import labels
 from pipelines.mlops.evaluation.baselines import baseline_figures
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.compare import Rival
@@ -37,6 +36,7 @@ from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, mi
 from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
 from pipelines.mlops.modeling.info import ModelInfo
+from pipelines.mlops.modeling.labels import checked_labels
 from pipelines.mlops.modeling.threads import one_thread
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ def evaluate(
     Raises
     ------
     SignalboxError
-        If a slice names a column the table lacks.
+        If a slice names a column the table lacks, or a label is missing or unknown.
     """
     import numpy as np
     import pandas as pd
 
     data, settings = params
-    y = labels(test, data)
+    y = checked_labels(test, data, {info.positive, info.negative}, "test data")
     cut = partial(view, y, scores, threshold=info.threshold.value, bins=settings.calibration_bins)
     whole = cut()
     found = [

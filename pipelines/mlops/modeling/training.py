@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.base.errors import SignalboxError
 from pipelines.base.params.data import DataParams
 from pipelines.base.params.stages import TrainParams
 from pipelines.base.tables import SUBJECT
-from pipelines.mlops.columns import as_label, check_binary, labels
+from pipelines.mlops.columns import as_label, check_binary
 from pipelines.mlops.modeling.final import fit_final
 from pipelines.mlops.modeling.folds import splits, subject_folds
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.modeling.inputs import LeftOut, choose_inputs, prepare
+from pipelines.mlops.modeling.labels import checked_labels
 from pipelines.mlops.modeling.sample import Sample
 from pipelines.mlops.modeling.scoring import score, score_floor
 from pipelines.mlops.modeling.search import Trial, best, search
@@ -56,10 +58,15 @@ def fit(
     Raises
     ------
     SignalboxError
-        If the target doesn't have two labels, no input is left, or a fold has one label only.
+        If the target doesn't have two labels in every row, no input is left, a fold has one label
+        only, or a number is infinite.
     """
     check_binary(table, data, "train data")
-    y = labels(table, data)
+    known = {str(label) for label in table[data.target].dropna().unique()}
+    y = checked_labels(table, data, known, "train data")
+    y_validation = checked_labels(validation, data, known, "validation data")
+    if not len(validation):
+        raise SignalboxError("validation data has no rows; give split.validation a larger share")
     inputs, left_out = choose_inputs(table, data, train)
     fold = subject_folds(table[SUBJECT], y, folds=train.folds, seed=train.seed)
     parts = splits(fold, y, folds=train.folds)
@@ -73,7 +80,7 @@ def fit(
         "sha256": "",
         "target": data.target,
         "positive": positive,
-        "negative": next(v for v in sorted(table[data.target].unique()) if v != positive),
+        "negative": next(label for label in sorted(known) if label != positive),
         "rows": len(table),
         "prior": float(y.mean()),
         "score_floor": score_floor(len(table)),
@@ -87,6 +94,6 @@ def fit(
     }
     info = ModelInfo.model_validate(draft)
     scores = score(model, info, validation)
-    points = curve(labels(validation, data), scores)
+    points = curve(y_validation, scores)
     info = info.model_copy(update={"threshold": choose(points, train.threshold)})
     return Fitted(model, info, left_out, trials, chosen, fold, scores, points)

@@ -33,7 +33,10 @@ def test_every_kind_trains_scores_and_is_on_the_trusted_list(
     assert made.scores.shape == (200,)
     assert made.scores.min() >= made.info.score_floor
     assert made.scores.max() <= 1 - made.info.score_floor
-    assert types_in(canonical(skops.io.dumps(made.model))) <= TRUSTED
+    content = canonical(skops.io.dumps(made.model))
+    assert types_in(content) <= TRUSTED
+    again = skops.io.loads(content, trusted=sorted(TRUSTED))
+    assert score(again, made.info, table(200, 1)).tolist() == made.scores.tolist()
 
 
 def test_numbers_only_and_texts_only_both_train(table, data, train) -> None:
@@ -71,6 +74,21 @@ def test_one_label_in_train_is_a_clear_error(table, data, train) -> None:
     frame["y"] = "yes"
     with pytest.raises(SignalboxError, match="train data: target 'y' must have exactly two labels"):
         fit(frame, table(200, 1), data, train())
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_a_row_without_a_label_does_not_pass_for_a_negative(part, table, data, train) -> None:
+    tables = {"train": table(), "validation": table(200, 1)}
+    tables[part].loc[3, "y"] = None
+    with pytest.raises(SignalboxError, match=f"{part} data: target 'y' is missing in 1 of"):
+        fit(tables["train"], tables["validation"], data, train())
+
+
+def test_a_label_that_train_does_not_know_is_named(table, data, train) -> None:
+    validation = table(200, 1)
+    validation.loc[3, "y"] = "perhaps"
+    with pytest.raises(SignalboxError, match="validation data: target 'y' holds 'perhaps'"):
+        fit(table(), validation, data, train())
 
 
 def test_a_column_that_is_empty_in_validation_only_is_no_problem(table, data, train) -> None:
