@@ -64,7 +64,7 @@ def collect(stages: tuple[str, ...]) -> dict[str, Evidence]:
     Raises
     ------
     SignalboxError
-        If a file isn't evidence, or is that of another stage.
+        If a file isn't evidence, is that of another stage, or two don't belong together.
     """
     found: dict[str, Evidence] = {}
     for stage in stages:
@@ -75,7 +75,29 @@ def collect(stages: tuple[str, ...]) -> dict[str, Evidence]:
         if evidence.stage != stage:
             raise SignalboxError(f"{path}: holds evidence of stage '{evidence.stage}'")
         found[stage] = evidence
+    check_one_version(found)
     return found
+
+
+def check_one_version(evidence: dict[str, Evidence]) -> None:
+    """Stop where two stages measured different versions of one artifact.
+
+    A decision on half of one model and half of another would be a decision on neither.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the artifact and both stages.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for stage, content in evidence.items():
+        for path, sha256 in content.inputs.items():
+            other, known = seen.setdefault(path, (stage, sha256))
+            if known != sha256:
+                raise SignalboxError(
+                    f"{evidence_of(stage)} and {evidence_of(other)} were computed from different "
+                    f"versions of {path}; run dvc repro"
+                )
 
 
 def check_names(checks: list[Check], stages: tuple[str, ...]) -> None:

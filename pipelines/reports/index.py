@@ -3,7 +3,18 @@
 from markupsafe import Markup
 
 from pipelines.reports import numbers
-from pipelines.reports.blocks import Chapter, Column, Prose, Row, Section, Table, Text, code, join
+from pipelines.reports.blocks import (
+    Chapter,
+    Column,
+    Prose,
+    Row,
+    Section,
+    Table,
+    Text,
+    code,
+    join,
+    name,
+)
 from pipelines.reports.blocks import link as to
 from pipelines.reports.provenance import EVIDENCE, INPUT, TABLE, Artifact, Sourced, Sources
 
@@ -100,4 +111,6 @@ def _figure_row(sourced: Sourced) -> Row:
 
 def _label(sourced: Sourced) -> Text:
     figure = sourced.figure
-    return join(figure.label, f" – not defined: {figure.missing}" if figure.missing else "")
+    where = ", ".join(f"{key}: {value}" for key, value in sorted(figure.where.items()))
+    at = join(" (", name(where), ")") if where else ""
+    return join(figure.label, at, f" – not defined: {figure.missing}" if figure.missing else "")

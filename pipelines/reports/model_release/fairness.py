@@ -179,12 +179,13 @@ def _meaning() -> list[Block]:
     return [
         Prose(
             "Four fifths (29 CFR 1607.4 D) is a rule of thumb of United States enforcement "
-            "agencies for when to look closer, written for race, sex and ethnic group; for other "
-            "features it is used here as a yardstick only. It is a screening figure and not a "
-            "verdict of law: a ratio above it does not clear a model, one below it does not convict it. Where the "
-            "true rates already differ between groups, as they do in most data about pay, a model "
-            "that is right about everybody shows the difference too. Whether it may be used all "
-            "the same depends on what is decided with it."
+            "agencies for when to look closer, written for race, sex and ethnic group; for "
+            "other features it is used here as a yardstick only. It is a screening figure and "
+            "not a verdict of law: a ratio above it does not clear a model, one below it does "
+            "not convict it. Where the true rates already differ between groups, as they do "
+            "in most data about pay, a model that is right about everybody shows the "
+            "difference too. Whether it may be used all the same depends on what is decided "
+            "with it."
         ),
         Items(
             [

@@ -110,6 +110,15 @@ def test_evidence_of_another_stage_is_an_error(workspace):
         gate.main(params_with(check()))
 
 
+def test_evidence_about_two_models_is_an_error(workspace):
+    leave(figure())
+    for stage, sha256 in (("evaluate", "a" * 64), ("bias_audit", "b" * 64)):
+        inputs = {"models/model.skops": sha256}
+        write_evidence(Path(f"evidence/{stage}.json"), Evidence(stage=stage, inputs=inputs))
+    with pytest.raises(SignalboxError, match=r"different versions of models/model\.skops"):
+        gate.main(params_with(check()))
+
+
 def test_the_same_evidence_gives_the_same_bytes(workspace):
     leave(figure())
     params = params_with(check())
