@@ -117,8 +117,9 @@ def _figures(inputs: Inputs, evaluated: Evaluated) -> Table:
             Column("n", numeric=True),
         ],
         rows=[_figure_row(figure, inputs) for figure in shown],
-        note="Baseline: what a model reaches that gives every row the training data’s share of "
-        "positives. Log loss, Brier score and calibration error: lower is better.",
+        note="Baseline: what is reached without looking at a row: always the more frequent label, "
+        "or the training data’s share of positives as everybody’s score. Log loss, Brier score and "
+        "calibration error: lower is better.",
     )
 
 
