@@ -8,16 +8,19 @@ short by a kill).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
+from dvc import dvcfile
 from dvc.lock import HardlinkLock, Lock, LockError
 from dvc.repo import Repo
-from dvc.utils.serialize import loads_yaml, modify_yaml
+from dvc.utils.serialize import dump_yaml, loads_yaml, parse_yaml_for_update
 
 _POLL: Final = 0.05
 _OWN_COMMAND: Final = "dvc_airflow "
@@ -90,10 +93,25 @@ def _alive(info: dict[str, Any]) -> bool:
         return False
 
 
+def make_lockfile_writes_atomic() -> None:
+    """Let DVC replace dvc.lock in one step, so that a kill cannot cut it short."""
+    dvcfile.modify_yaml = _modify_yaml_atomically
+
+
+@contextlib.contextmanager
+def _modify_yaml_atomically(path: str, fs: Any = None) -> Iterator[Any]:
+    text = Path(path).read_text(encoding="utf-8") if os.path.exists(path) else ""
+    data = parse_yaml_for_update(text, path) if text.strip() else {}
+    yield data
+    temporary = f"{path}.{os.getpid()}.tmp"
+    dump_yaml(temporary, data)
+    os.replace(temporary, path)
+
+
 def merge_entries(repo: Repo, entries: dict[str, dict[str, str]]) -> None:
     """Put dvc.lock entries of other workers' stages into this workspace's dvc.lock."""
     for file, stages in entries.items():
-        with modify_yaml(os.path.join(repo.root_dir, file)) as data:
+        with _modify_yaml_atomically(os.path.join(repo.root_dir, file)) as data:
             data.setdefault("schema", "2.0")
             known = data.setdefault("stages", {})
             for name, text in stages.items():

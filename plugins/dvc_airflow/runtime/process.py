@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dvc_airflow.errors import StageError
+from dvc_airflow.runtime import reaper
+from dvc_airflow.runtime.driver import TOKEN, WORK
 from dvc_airflow.runtime.protocol import Request
 
 TAIL: Final = 20
@@ -67,6 +70,8 @@ class DriverProcess:
             token = uuid.uuid4().hex
             request = Request(self.project, self.stages, str(answer), token, **self.options)
             process = self.process = self._start(request)
+            sweeper = threading.Thread(target=_sweep, args=(process, token), daemon=True)
+            sweeper.start()
             try:
                 assert process.stdout is not None
                 while raw := process.stdout.readline(_LONGEST_LINE):
@@ -96,13 +101,16 @@ class DriverProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.project,
-            env=child_environment(self.env),
+            env=child_environment(self.env) | self._markers(request.token),
             start_new_session=True,
         )
         assert process.stdin is not None
         process.stdin.write(json.dumps(request.to_json()).encode() + b"\n")
         process.stdin.flush()
         return process
+
+    def _markers(self, token: str) -> dict[str, str]:
+        return {TOKEN: token, WORK: f"{self.project}:{' '.join(self.stages)}"}
 
     def _read(self, answer: Path, code: int, tail: deque[str]) -> list[dict[str, Any]]:
         lines = list(tail)
@@ -118,6 +126,12 @@ class DriverProcess:
             )
         results: list[dict[str, Any]] = found["results"]
         return results
+
+
+def _sweep(process: subprocess.Popen[bytes], token: str) -> None:
+    """Once the driver's guard is gone, end what it could not (it was itself killed)."""
+    process.wait()
+    reaper.kill_marked(f"{TOKEN}={token}")
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

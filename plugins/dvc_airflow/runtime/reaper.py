@@ -105,6 +105,40 @@ def kill_descendants(pid: int, grace: float) -> int:
     return len(found)
 
 
+def kill_marked(marker: str, unless: str | None = None) -> int:
+    """Kill every process whose environment holds a marker, wherever it hangs by now.
+
+    Parameters
+    ----------
+    marker : str
+        ``NAME=value``, inherited by all children.
+    unless : str, optional
+        Spare processes whose environment holds this as well.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    count = 0
+    while found := _marked(marker.encode(), unless.encode() if unless else None):
+        count = max(count, len(found))
+        _signal_all(found, signal.SIGKILL)
+        _reap()
+        time.sleep(0.01)
+    return count
+
+
+def _marked(marker: bytes, unless: bytes | None) -> list[int]:
+    found: list[int] = []
+    for pid, _ in _living():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+            words = file.read().split(b"\0")
+            if marker in words and unless not in words and pid != os.getpid():
+                found.append(pid)
+    return found
+
+
 def _signal_all(pids: list[int], sig: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -8,6 +8,8 @@ from dvc.output import Output
 from dvc.repo import Repo, lock_repo
 from dvc.stage import PipelineStage
 
+from dvc_airflow.runtime.uncached import as_cached, contents, keep_copies, restore_copy
+
 
 def restore_inputs(
     repo: Repo, stage: PipelineStage, *, check_all: bool, transfer: bool, remote: str | None
@@ -53,31 +55,30 @@ def _makers(repo: Repo, stage: PipelineStage, deps: list[Dependency]) -> list[Ou
 
 
 def _restore(repo: Repo, out: Output, *, transfer: bool, remote: str | None) -> None:
-    if not out.use_cache:
-        _restore_uncached(repo, out)
-        return
-    if transfer and out.changed_cache():
-        repo.fetch(targets=[out.fs_path], remote=remote)
+    if transfer:
+        _fetch(repo, out, remote)
     try:
-        out.checkout(force=True)
+        if out.use_cache:
+            out.checkout(force=True)
+        else:
+            restore_copy(repo, out)
     except (CheckoutError, FileNotFoundError) as exc:
         where = "the cache or the remote" if transfer else "the cache (transfer is off)"
-        msg = f"'{out}', which stage '{out.stage.addressing}' made, is not in {where}"
+        owner = out.stage.addressing
+        msg = f"'{out}', which stage '{owner}' made, is not in {where}"
         raise DvcException(msg) from exc
 
 
-def _restore_uncached(repo: Repo, out: Output) -> None:
-    """Take a ``cache: false`` output from the copy in the run cache."""
-    from dvc.stage.cache import RunCacheNotFoundError
-
-    try:
-        repo.stage_cache.restore(out.stage)
-    except RunCacheNotFoundError as exc:
-        msg = (
-            f"'{out}' (cache: false) of stage '{out.stage.addressing}' is not in this "
-            "workspace, and DVC kept no copy of it; let DVC cache it, or clear that stage too"
-        )
-        raise DvcException(msg) from exc
+def _fetch(repo: Repo, out: Output, remote: str | None) -> None:
+    """Get an output's contents into the cache, if the remote has them."""
+    if out.use_cache:
+        if out.changed_cache():
+            repo.fetch(targets=[out.fs_path], remote=remote)
+        return
+    twin = as_cached(out)
+    if twin.changed_cache():
+        repo.cloud.pull({out.hash_info}, remote=remote or out.remote)
+        repo.cloud.pull(contents(twin), remote=remote or out.remote)
 
 
 def restore_outputs(
@@ -96,15 +97,20 @@ def restore_outputs(
         persistent = missing
     for out in persistent:
         try:
-            if transfer and out.changed_cache():
-                repo.fetch(targets=[out.fs_path], remote=remote)
+            if transfer:
+                _fetch(repo, out, remote)
             out.checkout(force=True)
         except (DvcException, FileNotFoundError) as exc:
             print(f"'{out}' cannot be restored ({exc}); the stage makes it again", flush=True)
 
 
-def push(repo: Repo, address: str, remote: str | None) -> None:
+def push(repo: Repo, stage: PipelineStage, remote: str | None) -> None:
     """Upload what a stage made."""
     with lock_repo(repo):
-        count = repo.push(targets=[address], remote=remote)
-    print(f"stage '{address}': pushed {count} file(s)", flush=True)
+        count = repo.push(targets=[stage.addressing], remote=remote)
+        for out in keep_copies(repo, stage, everything=True):
+            if out.can_push:
+                wanted = {out.hash_info, *contents(out)}
+                done = repo.cloud.push(wanted, remote=remote or out.remote)
+                count += len(done.transferred)
+    print(f"stage '{stage.addressing}': pushed {count} file(s)", flush=True)

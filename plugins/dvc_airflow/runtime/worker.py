@@ -20,6 +20,8 @@ from dvc.stage.exceptions import StageCmdFailedError
 from dvc_airflow.runtime import locks, restore
 from dvc_airflow.runtime.protocol import Status
 from dvc_airflow.runtime.report import describe
+from dvc_airflow.runtime.run_cache import share_run_cache, watch_run_cache
+from dvc_airflow.runtime.uncached import keep_copies
 
 
 class StageFailedError(Exception):
@@ -42,8 +44,10 @@ def run_request(request: dict[str, Any]) -> int:
     results: list[dict[str, Any]] = []
     failure: dict[str, Any] | None = None
     try:
+        locks.make_lockfile_writes_atomic()
         repo = Repo(request["project"], _wait_for_lock=True)
         repo.lock = locks.patient_lock(repo, float(request["lock_timeout"]))
+        share_run_cache(repo)
         for address in request["stages"]:
             results.append(run_stage(repo, address, request))
     except StageFailedError as exc:
@@ -67,6 +71,7 @@ def run_stage(repo: Repo, address: str, request: dict[str, Any]) -> dict[str, An
                 locks.clean_rwlock(repo)
                 locks.merge_entries(repo, request["locks"])
                 status, stage = _reproduce(repo, address, request)
+                keep_copies(repo, stage, everything=request["transfer"])
                 seconds = round(time.monotonic() - started, 3)
                 result = describe(stage, status, seconds).to_json()
                 print(f"stage '{address}': {status} ({seconds:.1f} s)", flush=True)
@@ -78,7 +83,7 @@ def run_stage(repo: Repo, address: str, request: dict[str, Any]) -> dict[str, An
             print(f"waiting: {str(exc).splitlines()[0]}", flush=True)
             time.sleep(0.3)
     if request["transfer"]:
-        restore.push(repo, address, request["remote"])
+        restore.push(repo, stage, request["remote"])
     return result
 
 
@@ -88,7 +93,7 @@ def _reproduce(repo: Repo, address: str, request: dict[str, Any]) -> tuple[Statu
     restore.restore_inputs(repo, stage, check_all=bool(request["locks"]), **fetch)
     if not request["force"]:
         restore.restore_outputs(repo, stage, **fetch)
-    restored = _watch_run_cache(repo)
+    restored = watch_run_cache(repo)
     try:
         done = _reproduce_stage(
             stage, interactive=False, force=request["force"], pull=request["transfer"]
@@ -108,19 +113,6 @@ def _reproduce(repo: Repo, address: str, request: dict[str, Any]) -> tuple[Statu
 def _collect(repo: Repo, address: str) -> list[PipelineStage]:
     stages: list[PipelineStage] = repo.stage.from_target(address, accept_group=False)
     return stages
-
-
-def _watch_run_cache(repo: Repo) -> list[str]:
-    """Return a list that gets an item when DVC restores a stage instead of running it."""
-    restored: list[str] = []
-    original = type(repo.stage_cache).restore
-
-    def restore_and_note(stage: PipelineStage, **kwargs: Any) -> None:
-        original(repo.stage_cache, stage, **kwargs)
-        restored.append(stage.addressing)
-
-    repo.stage_cache.restore = restore_and_note
-    return restored
 
 
 def _command_of(exc: StageCmdFailedError, stage: PipelineStage) -> tuple[str, int | None]:

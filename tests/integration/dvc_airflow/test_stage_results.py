@@ -9,7 +9,6 @@ import time
 
 import pytest
 import yaml
-
 from dvc_airflow.errors import StageError
 from dvc_airflow.runtime.process import DriverProcess
 
@@ -144,7 +143,11 @@ def test_output_arrives_while_the_command_runs(new_project):
         if line == "early":
             seen.set()
 
-    thread = threading.Thread(target=lambda: pytest.raises(StageError, driver.run, log))
+    def fail() -> None:
+        with pytest.raises(StageError):
+            driver.run(log)
+
+    thread = threading.Thread(target=fail)
     thread.start()
     assert seen.wait(30)
     driver.kill()
@@ -153,11 +156,8 @@ def test_output_arrives_while_the_command_runs(new_project):
 
 
 def test_output_that_is_no_text_and_has_no_lines_is_passed_on(new_project, drive):
-    project = new_project(
-        {
-            "dvc.yaml": "stages:\n  a: {cmd: \"printf '\\\\377\\\\000'; head -c 100000 /dev/zero | tr '\\\\0' x\"}\n"
-        }
-    )
+    code = r"import sys; sys.stdout.buffer.write(bytes([255, 0]) + b'x' * 100_000)"
+    project = new_project({"noise.py": code, "dvc.yaml": "stages:\n  a: {cmd: python noise.py}\n"})
     lines = drive(project.path, "a").lines
     assert sum(line.count("x") for line in lines) >= 100_000
 
@@ -241,7 +241,10 @@ def test_data_tracked_by_dvc_is_restored_for_the_stage(new_project, drive, open_
     project = new_project(
         {
             "raw/x.csv": "x",
-            "dvc.yaml": "stages:\n  a: {cmd: cp raw/x.csv a.csv, deps: [raw/x.csv], outs: [a.csv]}\n",
+            "dvc.yaml": """
+                stages:
+                  a: {cmd: cp raw/x.csv a.csv, deps: [raw/x.csv], outs: [a.csv]}
+                """,
         }
     )
     project.git("rm", "-rq", "--cached", "raw")

@@ -1,0 +1,162 @@
+"""Parameters of the project, typed and described, for Airflow's trigger form."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from dvc_airflow.errors import WorkspaceError
+from dvc_airflow.graph import load_graph, select_stages
+from dvc_airflow.params import changed_values, collect_params, read_comments, read_specs
+from dvc_airflow.runtime.overrides import apply_overrides
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+PARAMS = """
+# A header that belongs to nobody.
+
+seed: 7  # for everything
+train:
+  # How fast to learn,
+  # between 0 and 1.
+  lr: 0.1
+  depth: 3  # of the trees
+  names: [a, b]
+  sizes: [1, 2.5]
+  flag: false
+  nothing: null
+  empty: {}
+  deep: {er: text}
+other: 1
+"""
+FILES = {
+    "params.yaml": PARAMS,
+    "more.json": '{"j": {"k": 1}}',
+    "dvc.yaml": """
+        vars: [more.json]
+        stages:
+          split: {cmd: 'split ${seed} ${j.k}', outs: [s]}
+          train: {cmd: t, deps: [s], params: [train]}
+          unused: {cmd: u, params: [other]}
+        """,
+}
+
+
+@pytest.fixture
+def graph(write_project):
+    return load_graph(write_project(FILES))
+
+
+def specs_of(graph, wanted=True, targets=("train",)):
+    found = collect_params(graph, select_stages(graph, list(targets)), wanted)
+    return {spec.key: spec for spec in found}
+
+
+def test_what_the_stages_depend_on_is_offered_also_through_placeholders(graph):
+    leaves = ["lr", "depth", "names", "sizes", "flag", "nothing", "empty", "deep.er"]
+    expected = {"seed", "more.json:j.k", *(f"train.{leaf}" for leaf in leaves)}
+    assert set(specs_of(graph)) == expected
+
+
+def test_prefixes_choose_others(graph):
+    assert set(specs_of(graph, ["other", "train.deep"])) == {"other", "train.deep.er"}
+    assert set(specs_of(graph, ["more.json"])) == {"more.json:j.k"}
+    assert specs_of(graph, False) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "schema"),
+    [
+        ("train.lr", {"type": "number"}),
+        ("train.depth", {"type": "integer"}),
+        ("train.flag", {"type": "boolean"}),
+        ("train.deep.er", {"type": "string"}),
+        ("train.names", {"type": "array", "items": {"type": "string"}}),
+        ("train.sizes", {"type": "array", "items": {"type": "number"}}),
+        ("train.empty", {"type": "object"}),
+        (
+            "train.nothing",
+            {"type": ["null", "string", "number", "boolean", "array", "object"]},
+        ),
+    ],
+)
+def test_the_value_decides_the_type(graph, key, schema):
+    assert specs_of(graph)[key].schema == schema
+
+
+def test_comments_above_and_beside_describe(graph):
+    specs = specs_of(graph)
+    assert specs["train.lr"].description == "How fast to learn, between 0 and 1."
+    assert specs["train.depth"].description == "of the trees"
+    assert specs["seed"].description == "for everything"
+    assert specs["train.names"].description is None
+
+
+def test_sections_are_the_top_level_keys(graph):
+    specs = specs_of(graph)
+    assert (specs["train.deep.er"].section, specs["seed"].section) == ("train", None)
+
+
+def test_a_hash_inside_a_text_is_no_comment():
+    assert read_comments("a: 'x # y'  # real\nb: x#y\n", "p.yaml") == {("a",): "real"}
+
+
+def test_only_what_differs_is_an_override():
+    defaults = {"a": 1, "b": True, "c": [1], "d": None, "e": 1.0}
+    same = {"a": 1, "b": True, "c": [1], "d": None, "e": 1.0, "unknown": 3}
+    assert changed_values(defaults, same) == {}
+    assert changed_values(defaults, {**same, "a": True, "c": [1, 2], "e": 1}) == {
+        "a": True,
+        "c": [1, 2],
+        "e": 1,
+    }
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("abc", min_size=1, max_size=2), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from("pqr"), VALUES, min_size=1), st.data())
+def test_every_leaf_that_is_offered_can_be_overridden(tmp_path_factory, data, drawn):
+    root = tmp_path_factory.mktemp("params")
+    (root / "params.yaml").write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    specs = read_specs(root, "params.yaml")
+    new = {spec.key: drawn.draw(VALUES) for spec in specs}
+
+    apply_overrides(root, new)
+
+    from ruamel.yaml import YAML
+
+    written = YAML(typ="safe").load((root / "params.yaml").read_text(encoding="utf-8"))
+    for key, value in new.items():
+        found = written
+        for part in key.split("."):
+            found = found[part]
+        assert found == value
+        assert type(found) is type(value)
+
+
+def test_overrides_keep_comments_order_and_quotes(tmp_path):
+    text = "# top\nb: 'x'  # why\na:\n  - 1 # one\n  - 2\nc: {d: 1}  # flow\n"
+    (tmp_path / "params.yaml").write_text(text)
+    apply_overrides(tmp_path, {"c.d": 2})
+    assert (tmp_path / "params.yaml").read_text() == text.replace("d: 1", "d: 2")
+
+
+def test_overrides_reach_other_files(tmp_path):
+    (tmp_path / "p.json").write_text('{"a": {"b": 1}, "c": 2}')
+    assert apply_overrides(tmp_path, {"p.json:a.b": [1]}) == ["p.json"]
+    assert (tmp_path / "p.json").read_text() == (
+        '{\n    "a": {\n        "b": [\n            1\n        ]\n    },\n    "c": 2\n}\n'
+    )
+
+
+def test_an_override_for_a_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(WorkspaceError, match=r"has no params\.yaml"):
+        apply_overrides(tmp_path, {"a": 1})

@@ -1,0 +1,114 @@
+"""The fast YAML reader sees what DVC's YAML reader sees."""
+
+from __future__ import annotations
+
+import pytest
+from dvc_airflow.errors import PipelineError
+from dvc_airflow.graph.yaml_marks import load_marked
+from hypothesis import example, given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML, YAMLError
+
+SCALARS = [
+    "yes",
+    "no",
+    "on",
+    "off",
+    "y",
+    "n",
+    "true",
+    "True",
+    "TRUE",
+    "false",
+    "~",
+    "null",
+    "Null",
+    "NULL",
+    "1e3",
+    "1e-3",
+    "1.5e3",
+    ".5",
+    "1.",
+    "+1",
+    "-0",
+    "0",
+    "00",
+    "017",
+    "09",
+    "0o17",
+    "0x1F",
+    "0b11",
+    "1_000",
+    "1_0.5",
+    "12:30:45",
+    "1:2",
+    ".inf",
+    "-.INF",
+    ".nan",
+    "1e",
+    "-2E+05",
+    ".1e3",
+    "2020-01-01",
+    "!!str'3'",
+    "!!int'3'",
+    "'a'",
+    '"b"',
+    "a:",
+    "{}",
+    "[]",
+    "<a",
+    "0.1.2",
+    "1,2",
+    "--",
+    "e3",
+    "0o8",
+    "_1",
+    "1__0",
+]
+
+
+def by_ruamel(text: str) -> object:
+    return YAML(typ="safe").load(text)
+
+
+@pytest.mark.parametrize("scalar", SCALARS)
+def test_plain_scalars(scalar):
+    text = f"a: {scalar}\n"
+    try:
+        expected = repr(by_ruamel(text))
+    except (YAMLError, ValueError, TypeError):
+        with pytest.raises(PipelineError):
+            load_marked(text, "x.yaml")
+    else:
+        assert repr(load_marked(text, "x.yaml").data) == expected
+
+
+@given(st.text(alphabet="0123456789_.+-eExXobaftrunl~", min_size=1, max_size=8))
+@example("0x_")
+@example("0b_")
+def test_any_scalar(scalar):
+    text = f"- '{scalar}'\n- {scalar}\n"
+    try:
+        expected = repr(by_ruamel(text))
+    except (YAMLError, ValueError, TypeError, IndexError):
+        return
+    assert repr(load_marked(text, "x.yaml").data) == expected
+
+
+def test_anchors_and_merges():
+    text = """
+a: &a {x: 1, y: {z: 2}}
+b: {<<: *a, x: 3}
+c: {<<: [*a, {y: 4, w: 5}], v: *a}
+"""
+    assert load_marked(text, "x.yaml").data == by_ruamel(text)
+
+
+def test_every_value_knows_its_line():
+    marked = load_marked("a:\n  b:\n  - x\n  - y: 1\n", "x.yaml")
+    assert [marked.line(*where) for where in (("a",), ("a", "b", 0), ("a", "b", 1, "y"))] == [
+        1,
+        3,
+        4,
+    ]
+    assert marked.line("a", "b", 9, "deeper") == 2
