@@ -1,5 +1,6 @@
 """A model's way to release: one task a stage of ``dvc.yaml``, then the gate's verdict."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, CronTriggerTimetable
@@ -12,7 +13,7 @@ with DAG(
     catchup=False,
     tags=["signalbox", "mlops"],
     doc_md=__doc__,
-    default_args={"retries": 1},
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     stages = DvcTaskGroup(project=Path(__file__).resolve().parents[1], targets=["report"])
     verdict_tasks(gate=dag.get_task("gate"), after=dag.get_task("save_run"))

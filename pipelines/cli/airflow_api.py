@@ -29,11 +29,15 @@ class AirflowApi:
     ----------
     address
         For example ``http://127.0.0.1:8080``.
+    secret
+        Password of the user; the project's own by default.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, secret: str | None = None) -> None:
         self._client = httpx.Client(base_url=address, timeout=60)
-        answer = self._client.post("/auth/token", json={"username": USER, "password": password()})
+        answer = self._client.post(
+            "/auth/token", json={"username": USER, "password": secret or password()}
+        )
         answer.raise_for_status()
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.base.artifacts import REPORT_HTML, evidence_of
@@ -124,22 +125,28 @@ def show_decision(console: Console) -> None:
     table = Table(title="Gate", title_justify="left", show_lines=False)
     for column in ("check", "figure", "value", "interval", "demand", "verdict"):
         table.add_column(column, justify="right" if column in {"value", "interval"} else "left")
-    for check in details["checks"]:
-        verdict = str(check["verdict"])
-        style = _STYLES.get(verdict, "dim")
-        table.add_row(
-            check["id"],
-            check["figure"],
-            _number(check["value"]),
-            f"{_number(check['low'])} – {_number(check['high'])}"
-            if check["low"] is not None
-            else "",
-            f"{check['compare'].replace('_', ' ')} {check['threshold']:g}",
-            f"[{style}]{_MARKS.get(verdict, verdict)}[/]",
-        )
+    policy = {check["id"]: check for check in details["policy"]}
+    for judged in details["checks"]:
+        table.add_row(*_row(judged, policy[judged["id"]]))
     console.print(table)
     console.print(f"decision: [bold]{details['decision']}[/]")
     console.print(f"report:   {REPORT_HTML}", highlight=False)
+
+
+def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:
+    """Cells of one check."""
+    figure = judged["figure"] or {}
+    low, high = figure.get("low"), figure.get("high")
+    verdict = str(judged["verdict"])
+    style = _STYLES.get(verdict, "dim")
+    return [
+        check["id"],
+        escape(check["figure"]),
+        _number(figure.get("value")),
+        f"{_number(low)} – {_number(high)}" if low is not None else "",
+        f"{check['compare'].replace('_', ' ')} {check['threshold']:g}",
+        f"[{style}]{_MARKS.get(verdict, verdict.replace('_', ' '))}[/]",
+    ]
 
 
 def _number(value: float | None) -> str:
