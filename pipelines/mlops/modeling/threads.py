@@ -11,6 +11,9 @@ def one_thread() -> Iterator[None]:
     Floating-point addition isn't associative: a sum split over four cores differs in its last bits
     from one split over two, and after that so does the hash of every out.
     """
+    # Limits reach only libraries that are loaded already: scikit-learn brings OpenMP and SciPy's
+    # BLAS. Gradient boosting even writes the number of threads it found into the model.
+    import sklearn.ensemble  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
