@@ -1,11 +1,13 @@
 """Rules on data: Great Expectations suites from ``expectations/``, and what to do when one breaks.
 
-A suite file has Great Expectations' own JSON form. Two keys in an expectation's ``meta`` are ours:
+A suite file has Great Expectations' own JSON form. In an expectation's ``meta`` three keys are ours:
 
 ``action``
     ``quarantine`` (default for rules on rows): rows that break the rule leave the table;
     ``stop`` (default for rules on the whole table): the run ends;
     ``note``: reported, nothing else.
+``title``
+    The rule in a few words; by default column, type and arguments.
 ``reason``
     Why the rule is there, in words; printed beside every broken row.
 """
@@ -126,7 +128,7 @@ def _suite(gx: Any, path: Path, specification: dict[str, Any]) -> Any:
 
 def _result(path: Path, item: Any) -> RuleResult:
     configuration = item.expectation_config
-    rule = _in_short(configuration.type, configuration.kwargs)
+    rule = configuration.meta.get("title") or _in_short(configuration.type, configuration.kwargs)
     if item.exception_info.get("raised_exception", False) or _column_exceptions(item):
         message = item.exception_info.get("exception_message") or _column_exceptions(item)
         raise SignalboxError(f"{path}: {rule}: cannot be computed: {message}")
