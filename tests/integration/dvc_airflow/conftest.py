@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dvc_airflow
 import pytest
 
 
@@ -88,20 +89,76 @@ def new_project(tmp_path: Path, empty_project: Path) -> Callable[..., Project]:
     return make
 
 
+class Airflow:
+    """An Airflow with a home, a database and a process of its own."""
+
+    def __init__(self, home: Path) -> None:
+        (home / "dags").mkdir()
+        self.home = home
+        env = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW__")}
+        env |= {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+            "PYTHONPATH": str(Path(dvc_airflow.__file__).parents[1]),
+        }
+        migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(migrate, env=env, cwd=home, check=True, capture_output=True)
+        answers, theirs = os.pipe()
+        self.log = (home / "worker.log").open("w+")
+        worker = Path(__file__).with_name("airflow_worker.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(worker), str(theirs)],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            pass_fds=[theirs],
+        )
+        os.close(theirs)
+        self.answers = os.fdopen(answers)
+
+    def ask(self, **request: Any) -> Any:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        line = self.answers.readline()
+        assert line, (self.home / "worker.log").read_text()[-3000:]
+        answer = json.loads(line)
+        if "error" in answer:
+            raise AirflowError(answer["error"])
+        return answer["answer"]
+
+    def stop(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.answers.close()
+        self.log.close()
+
+
+class AirflowError(Exception):
+    """Something that Airflow raised."""
+
+
 @pytest.fixture(scope="session")
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An Airflow of its own; Airflow reads its configuration when it is imported."""
-    home = tmp_path_factory.mktemp("airflow")
-    (home / "dags").mkdir()
-    patch = pytest.MonkeyPatch()
-    for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
-        patch.delenv(name)
-    patch.setenv("AIRFLOW_HOME", str(home))
-    patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-    patch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
-    run(sys.executable, "-m", "airflow", "db", "migrate", cwd=home)
-    yield home
-    patch.undo()
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    running = Airflow(tmp_path_factory.mktemp("airflow"))
+    yield running
+    running.stop()
+
+
+@dataclass
+class DagFile:
+    """A DAG that was written, and can be run."""
+
+    dag_id: str
+    path: Path
+    airflow: Airflow
+
+    def run(self, **conf: Any) -> DagRunResult:
+        return DagRunResult(**self.airflow.ask(do="run", path=str(self.path), conf=conf))
 
 
 @dataclass
@@ -113,64 +170,35 @@ class DagRunResult:
     states: dict[str, str]
     xcoms: dict[str, Any]
     labels: dict[str, str | None]
+    assets: dict[str, dict[str, Any]]
 
 
 @pytest.fixture
-def load_dag(airflow_home: Path) -> Iterator[Callable[[str], Any]]:
-    """Write a DAG file (``DAG_ID`` stands for a fresh id) and import it."""
+def load_dag(airflow: Airflow) -> Iterator[Callable[[str], DagFile]]:
+    """Write a DAG file (``DAG_ID`` stands for a fresh id)."""
     written: list[Path] = []
 
-    def load(body: str) -> Any:
+    def load(body: str) -> DagFile:
         dag_id = f"dag_{uuid.uuid4().hex[:8]}"
         header = "from airflow.sdk import DAG\nfrom dvc_airflow import *\n"
-        path = airflow_home / "dags" / f"{dag_id}.py"
+        path = airflow.home / "dags" / f"{dag_id}.py"
         path.write_text(header + textwrap.dedent(body).replace("DAG_ID", repr(dag_id)))
         written.append(path)
-        return import_dag(path)
+        return DagFile(dag_id, path, airflow)
 
     yield load
     for path in written:
         path.unlink()
 
 
-def import_dag(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.dag
-
-
 @pytest.fixture
-def run_dag(airflow_home: Path) -> Callable[..., DagRunResult]:
-    """Run a DAG in this process, to its end."""
+def run_dag() -> Callable[..., DagRunResult]:
+    """Run a DAG to its end."""
 
-    def run_it(dag: Any, **conf: Any) -> DagRunResult:
-        # A DAG object remembers the parameters of its last test run.
-        dag = import_dag(airflow_home / "dags" / f"{dag.dag_id}.py")
-        finished = dag.test(run_conf=conf or None)
-        return collect(finished)
+    def run_it(dag: DagFile, **conf: Any) -> DagRunResult:
+        return dag.run(**conf)
 
     return run_it
-
-
-def collect(dag_run: Any) -> DagRunResult:
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
-    with create_session() as session:
-        instances = dag_run.get_task_instances(session=session)
-        states = {ti.task_id: str(ti.state) for ti in instances}
-        labels = {ti.task_id: ti.rendered_map_index for ti in instances}
-        query = select(XComModel).where(
-            XComModel.run_id == dag_run.run_id,
-            XComModel.dag_id == dag_run.dag_id,
-            XComModel.key == "return_value",
-        )
-        xcoms = {row.task_id: XComModel.deserialize_value(row) for row in session.scalars(query)}
-    return DagRunResult(dag_run.run_id, str(dag_run.state), states, xcoms, labels)
 
 
 @dataclass

@@ -94,19 +94,6 @@ def test_a_parameter_of_the_run_reaches_the_stage_and_the_saved_commit(pipeline,
     assert "lr: 0.1" in (project.path / "params.yaml").read_text()
 
 
-def test_the_edges_are_those_of_dvc_yaml(pipeline):
-    _, dag = pipeline
-
-    edges = {(up, task.task_id) for task in dag.tasks for up in task.upstream_task_ids}
-
-    assert edges == {
-        ("open_workspace", "prepare"),
-        ("prepare", "train"),
-        ("train", "report"),
-        ("report", "save_run"),
-    }
-
-
 def test_a_failed_run_is_kept_apart_and_fails(new_project, load_dag, run_dag):
     project = new_project(
         {

@@ -52,7 +52,7 @@ def test_six_stages_at_once_lose_no_lock_entry(independent, drive):
 
 def test_a_kill_at_any_moment_leaves_nothing_that_stops_the_next_try(independent, drive):
     chance = random.Random(7)
-    for number in range(8):
+    for number in range(5):
         independent.write({"in.txt": f"round {number}"})
         driver = DriverProcess(str(independent.path), SIX[:3], grace=0.0)
         thread = threading.Thread(target=fail, args=(driver,))

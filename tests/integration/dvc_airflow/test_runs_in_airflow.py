@@ -98,10 +98,8 @@ def test_a_parameter_that_changes_which_stages_there_are_is_refused(project, loa
 
 
 def test_a_parameter_of_the_wrong_type_never_starts_a_run(project, load_dag, run_dag):
-    from airflow.sdk.exceptions import ParamValidationError
-
     dag = load_dag(group(project, params="['other']"))
-    with pytest.raises((ParamValidationError, ValueError), match="other"):
+    with pytest.raises(Exception, match="'many' is not of type 'integer'"):
         run_dag(dag, other="many")
 
 
@@ -124,25 +122,15 @@ def test_two_groups_of_a_dag_save_two_runs(project, load_dag, run_dag):
 
 
 def test_events_of_assets_carry_the_hash_and_the_run(project, load_dag, run_dag):
-    from airflow.models.asset import AssetEvent, AssetModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
     done = run_dag(load_dag(group(project, targets="['a']")))
 
-    with create_session() as session:
-        query = (
-            select(AssetEvent)
-            .join(AssetModel, AssetEvent.asset_id == AssetModel.id)
-            .where(AssetEvent.source_run_id == done.run_id)
-            .where(AssetModel.uri == "dvc://project/a.txt")
-        )
-        extras = [event.extra for event in session.scalars(query)]
-    assert extras[-1] == {
-        "hash": "13b5bfe96f3e2fe411c9f66f4a582adf",
-        "status": "ran",
-        "stage": "a",
-        "run_ref": done.xcoms["save_run"]["ref"],
+    assert done.assets == {
+        "dvc://project/a.txt": {
+            "hash": "13b5bfe96f3e2fe411c9f66f4a582adf",
+            "status": "ran",
+            "stage": "a",
+            "run_ref": done.xcoms["save_run"]["ref"],
+        }
     }
 
 
@@ -169,9 +157,7 @@ def test_with_transfer_everything_is_in_the_remote(project, load_dag, run_dag, t
             assert (tmp_path / "store" / "files" / "md5" / digest[:2] / digest[2:]).exists()
 
 
-def test_a_wrong_dvc_yaml_is_an_import_error_that_names_the_line(project, airflow_home, tmp_path):
-    from airflow.dag_processing.dagbag import DagBag
-
+def test_a_wrong_dvc_yaml_is_an_import_error_that_names_the_line(project, airflow, tmp_path):
     project.write({"dvc.yaml": "stages:\n  a:\n    cmd: x\n    output: y\n"})
     dags = tmp_path / "dags"
     dags.mkdir()
@@ -180,7 +166,6 @@ def test_a_wrong_dvc_yaml_is_an_import_error_that_names_the_line(project, airflo
         f"with DAG('broken', schedule=None):\n    DvcTaskGroup({str(project.path)!r})\n"
     )
 
-    bag = DagBag(str(dags))
+    (error,) = airflow.ask(do="import_errors", folder=str(dags))
 
-    (error,) = bag.import_errors.values()
     assert "dvc.yaml:4: unknown key 'output' in a stage" in error

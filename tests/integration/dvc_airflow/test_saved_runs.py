@@ -49,7 +49,7 @@ def project(new_project):
 
 def whole_run(project, open_run, drive, order="acbd", run_id="run", **options):
     opened = open_run(project, run_id, **options)
-    results = [drive(opened.path, name).results[0] for name in order]
+    results = drive(opened.path, *order).results
     random.Random(3).shuffle(results)
     return opened, save_run(project.path, opened, results, complete=True)
 
@@ -73,7 +73,7 @@ def test_the_lock_file_has_the_bytes_of_a_serial_repro(project, open_run, drive,
 
 def test_the_commit_holds_metrics_and_gitignores_but_no_strays(project, open_run, drive):
     opened = open_run(project)
-    results = [drive(opened.path, name).results[0] for name in "acbd"]
+    results = drive(opened.path, *"acbd").results
     Path(opened.path, "stray.log").write_text("x")
     saved = save_run(project.path, opened, results, complete=True)
 
