@@ -52,9 +52,16 @@ def git_or_none(where: str | os.PathLike[str], *args: str) -> str | None:
 
 
 def toplevel(where: Path) -> Path | None:
-    """Return the root of the git work tree around a directory."""
-    found = git_or_none(where, "rev-parse", "--show-toplevel")
-    return Path(found) if found else None
+    """Return the root of the git work tree around a directory, if there is one.
+
+    Other troubles (git refuses a repository that another user owns) are raised.
+    """
+    try:
+        return Path(git(where, "rev-parse", "--show-toplevel"))
+    except GitError as exc:
+        if "not a git repository" in str(exc):
+            return None
+        raise
 
 
 def resolve_commit(where: Path, rev: str) -> str | None:

@@ -226,6 +226,9 @@ def _create(
 
 def _clone(git_root: Path, place: Path, commit: str) -> None:
     git(git_root, "clone", "--quiet", "--shared", "--no-checkout", str(git_root), str(place))
+    if resolve_commit(place, commit) is None:
+        # A shallow repository cannot lend its objects; this copies them.
+        git(place, "fetch", "--quiet", "origin", commit)
     git(place, "checkout", "--quiet", "--detach", commit)
     for line in git(place, "ls-tree", "-r", commit).splitlines():
         head, _, path = line.partition("\t")

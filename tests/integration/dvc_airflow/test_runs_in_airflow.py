@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
 
+import psutil
 import pytest
 
 FILES = {
@@ -87,6 +89,24 @@ def test_a_stage_that_fails_once_is_retried_in_the_same_workspace(new_project, l
     retry = "{'retries': 1, 'retry_delay': __import__('datetime').timedelta(0)}"
     done = run_dag(load_dag(group(project, operator_args=retry)))
     assert done.states == {"open_workspace": "success", "a": "success", "save_run": "success"}
+
+
+def test_a_task_that_takes_too_long_is_ended_with_all_it_started(new_project, load_dag, run_dag):
+    marker = f"marker-{uuid.uuid4().hex}"
+    code = "import subprocess, sys, time; subprocess.Popen([*sys.orig_argv, 'x']) "
+    project = new_project(
+        {
+            "slow.py": code + "if len(sys.argv) == 2 else 0; time.sleep(600)\n",
+            "dvc.yaml": f"stages:\n  a: {{cmd: python slow.py {marker}}}\n",
+        }
+    )
+    limit = "{'execution_timeout': __import__('datetime').timedelta(seconds=4)}"
+
+    done = run_dag(load_dag(group(project, operator_args=limit)))
+
+    assert done.states["a"] == "failed"
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert [command for command in commands if marker in command] == []
 
 
 def test_a_parameter_that_changes_which_stages_there_are_is_refused(project, load_dag, run_dag):

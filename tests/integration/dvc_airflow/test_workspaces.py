@@ -159,6 +159,25 @@ def test_a_project_in_a_subdirectory_of_the_repository(tmp_path, project, open_r
     assert drive(opened.path, "s").statuses == {"s": "ran"}
 
 
+def test_a_shallow_repository_will_do(project, open_run, tmp_path):
+    project.write({"code.py": "second\n"})
+    project.commit()
+    shallow = tmp_path / "shallow"
+    command = ["git", "clone", "-q", "--depth", "1", f"file://{project.path}", str(shallow)]
+    subprocess.run(command, check=True)
+    (shallow / "code.py").write_text("uncommitted")
+    assert Path(open_run(type(project)(shallow)).path, "code.py").read_text() == "uncommitted"
+
+
+def test_a_linked_worktree_will_do(project, open_run, drive, tmp_path):
+    tree = tmp_path / "tree"
+    project.git("worktree", "add", "-q", str(tree))
+    (tree / "code.py").write_text("uncommitted")
+    opened = open_run(type(project)(tree))
+    assert Path(opened.path, "code.py").read_text() == "uncommitted"
+    assert drive(opened.path, "s").statuses == {"s": "ran"}
+
+
 def test_submodules_come_along(tmp_path, project, open_run):
     library = tmp_path / "library"
     shutil.copytree(project.path, library)
