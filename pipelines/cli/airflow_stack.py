@@ -77,6 +77,7 @@ def started(port: int | None = None) -> Iterator[Stack]:
     SignalboxError
         If a component ends or doesn't answer in time; names its log.
     """
+    signal.signal(signal.SIGTERM, _end)
     stack = Stack(port or free_port(), os.getpid())
     env = environment(stack.port)
     LOGS.mkdir(parents=True, exist_ok=True)
@@ -91,6 +92,11 @@ def started(port: int | None = None) -> Iterator[Stack]:
     finally:
         _STATE.unlink(missing_ok=True)
         _stop(list(processes.values()))
+
+
+def _end(signum: int, frame: object) -> None:
+    """Turn SIGTERM into an exit that runs the ``finally`` blocks."""
+    raise SystemExit(128 + signum)
 
 
 def free_port() -> int:

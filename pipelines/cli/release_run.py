@@ -91,14 +91,13 @@ def _ended(task: TaskState) -> bool:
 def _line(api: AirflowApi, run: str, task: TaskState) -> str:
     how = task.state
     if how == "success":
-        how = _status(api.xcom(DAG, run, task.name), task.name) or how
+        how = _status(api.xcom(DAG, run, task.name)) or how
     return f"  {task.name:<22} {how:<10} {task.seconds or 0:7.1f} s"
 
 
-def _status(result: Any, task: str) -> str:
-    """How DVC came by a stage's outs: ran, cached or unchanged."""
-    stages = result.get("stages", {}) if isinstance(result, dict) else {}
-    return str(stages.get(task, {}).get("status", "")) if isinstance(stages, dict) else ""
+def _status(result: Any) -> str:
+    """How DVC came by a stage's outs: ran, cached or unchanged; empty for other tasks."""
+    return str(result.get("status", "")) if isinstance(result, dict) else ""
 
 
 def _explain_failure(api: AirflowApi, run: str, console: Console) -> None:

@@ -1,6 +1,6 @@
 """Rules on data: Great Expectations suites from ``expectations/``, and what to do when one breaks.
 
-A suite file has Great Expectations' own JSON form. In an expectation's ``meta`` three keys are ours:
+A suite file has Great Expectations' own JSON form. Three keys in the ``meta`` of a rule are ours:
 
 ``action``
     ``quarantine`` (default for rules on rows): rows that break the rule leave the table;

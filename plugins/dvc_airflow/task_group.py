@@ -94,11 +94,8 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         ids = task_ids([unit.name for unit in units], reserved=(OPEN, SAVE))
         first = self._open_task(graph, stages, chosen)
         tasks: dict[str, DvcStageOperator] = {}
-        before: dict[str, set[str]] = {}
         for unit in units:
-            before[unit.name] = set(unit.upstream).union(*(before[up] for up in unit.upstream))
-            earlier = [tasks[u.name].task_id for u in units if u.name in before[unit.name]]
-            task = self._stage_task(graph, unit, ids[unit.name], first.task_id, earlier)
+            task = self._stage_task(graph, unit, ids[unit.name], first.task_id)
             tasks[unit.name] = task
             for up in sorted(unit.upstream):
                 tasks[up] >> task
@@ -132,7 +129,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         )
 
     def _stage_task(
-        self, graph: Graph, unit: Unit, task_id: str, open_task_id: str, earlier: list[str]
+        self, graph: Graph, unit: Unit, task_id: str, open_task_id: str
     ) -> DvcStageOperator:
         stages = [graph.stages[address] for address in unit.stages]
         name = self.project.project_name
@@ -141,7 +138,6 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         arguments: dict[str, Any] = {
             "stages": list(unit.stages),
             "open_task_id": open_task_id,
-            "upstream_stage_tasks": earlier,
             "project_name": name,
             "reads": sorted({dep.path for stage in stages for dep in stage.deps}),
             "makes": [out.path for out in outs],

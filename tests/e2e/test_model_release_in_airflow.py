@@ -164,8 +164,8 @@ def test_a_value_of_the_wrong_type_is_refused_before_anything_starts(airflow: Ai
 def test_a_nonsense_value_stops_the_run_with_the_keys_path(airflow: Airflow) -> None:
     run = airflow.api.trigger(DAG, {"train.folds": 1})
     assert airflow.finished(run) == "failed"
-    ingest = next(task for task in airflow.api.tasks(DAG, run) if task.name == "ingest")
-    log = "\n".join(airflow.api.log(DAG, run, ingest))
+    train = next(task for task in airflow.api.tasks(DAG, run) if task.name == "train")
+    log = "\n".join(airflow.api.log(DAG, run, train))
     assert "params.yaml: train.folds: 1 is not allowed" in log
 
 
@@ -177,8 +177,8 @@ def test_only_our_dags_are_there(airflow: Airflow) -> None:
 
 
 def test_a_stopped_run_leaves_no_process_behind(airflow: Airflow, first_run: str) -> None:
-    forest = {"n_estimators": [20000], "min_samples_leaf": [1]}
-    run = airflow.api.trigger(DAG, {"train.models": {"random_forest": forest}})
+    many = [1 + i / 1000 for i in range(1000)]
+    run = airflow.api.trigger(DAG, {"train.models.logistic_regression.C": many})
     stage: Callable[[], list[psutil.Process]] = lambda: _processes(airflow, run)  # noqa: E731
     wait(lambda: any("pipelines.mlops.train" in _command(p) for p in stage()), 200)
     airflow.client.patch(

@@ -36,8 +36,6 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         Addresses, in the order to run them.
     open_task_id : str
         The task that made the workspace.
-    upstream_stage_tasks : sequence of str
-        All stage tasks before this one, for workspaces that lack their results.
     project_name, reads, makes
         What lineage is told: the project, and paths of dependencies and outputs.
     force, transfer, remote, lock_timeout, grace, env
@@ -55,7 +53,6 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         workspaces: str,
         stages: Sequence[str],
         open_task_id: str,
-        upstream_stage_tasks: Sequence[str] = (),
         project_name: str = "",
         reads: Sequence[str] = (),
         makes: Sequence[str] = (),
@@ -74,7 +71,6 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         self.workspaces = workspaces
         self.stages = list(stages)
         self.open_task_id = open_task_id
-        self.upstream_stage_tasks = list(upstream_stage_tasks)
         self.project_name = project_name or Path(project).name
         self.reads = list(reads)
         self.makes = list(makes)
@@ -124,7 +120,9 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
 
     def _upstream_entries(self, context: Any) -> LockEntries:
         self.log.info("the workspace is new on this machine; restoring what ran before")
-        earlier = pull_results(context, self.upstream_stage_tasks)
+        above = self.get_flat_relatives(upstream=True)
+        tasks = sorted(task.task_id for task in above if isinstance(task, DvcStageOperator))
+        earlier = pull_results(context, tasks)
         return collect_entries(r for result in earlier.values() for r in result["stages"])
 
     def _describe_assets(
