@@ -57,6 +57,10 @@ class WorkspaceError(DvcAirflowError):
     """A run's workspace cannot be made, found again, or saved."""
 
 
+class OverrideError(DvcAirflowError):
+    """A run was triggered with a parameter that isn't offered."""
+
+
 class ApplyError(DvcAirflowError):
     """A saved run cannot be applied to the working tree."""
 

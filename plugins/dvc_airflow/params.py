@@ -229,3 +229,23 @@ def changed_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> di
         for key, default in defaults.items()
         if key in values and json.dumps(values[key]) != json.dumps(default)
     }
+
+
+def refuse_unknown(conf: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Stop a run that was triggered with a misspelt or unoffered parameter.
+
+    Airflow passes unknown keys through without a word, and the run would look as if it had used
+    them. Keys whose first part is no section of the offered parameters are not ours to judge.
+
+    Raises
+    ------
+    OverrideError
+        Naming the key and the nearest ones that are offered.
+    """
+    sections = {key.split(".", 1)[0] for key in defaults}
+    for key in conf:
+        if key not in defaults and key.split(".", 1)[0] in sections:
+            below = [name for name in defaults if name.startswith(f"{key}.")]
+            near = below or get_close_matches(key, defaults, n=3) or sorted(defaults)
+            msg = f"{key!r} is not a parameter of this DAG; did you mean {', '.join(near[:5])}?"
+            raise OverrideError(msg)

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from dvc_airflow.errors import WorkspaceError
 from dvc_airflow.graph import load_graph, select_stages
 from dvc_airflow.operators.context import run_key_of
-from dvc_airflow.params import changed_values
+from dvc_airflow.params import changed_values, refuse_unknown
 from dvc_airflow.runtime.facts import environment, now, write_facts
 from dvc_airflow.runtime.workspace import Workspace, open_workspace
 
@@ -68,6 +68,7 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Any) -> dict[str, Any]:
         """Make the workspace; its description goes to the other tasks."""
         key = run_key_of(context, self.group)
+        refuse_unknown(context["dag_run"].conf or {}, self.defaults)
         overrides = changed_values(self.defaults, dict(context["params"]))
         workspaces = Path(self.workspaces)
         opened = open_workspace(
