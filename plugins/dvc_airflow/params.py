@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from dvc_airflow.errors import PipelineError
+from dvc_airflow.errors import OverrideError, PipelineError
 from dvc_airflow.graph import Graph
 from dvc_airflow.graph.context import DEFAULT_PARAMS
 from dvc_airflow.graph.yaml_marks import compose, load_marked

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from dvc_airflow.errors import WorkspaceError
+from dvc_airflow.errors import OverrideError, WorkspaceError
 from dvc_airflow.graph import load_graph, select_stages
-from dvc_airflow.params import changed_values, collect_params, read_comments, read_specs
+from dvc_airflow.params import (
+    changed_values,
+    collect_params,
+    read_comments,
+    read_specs,
+    refuse_unknown,
+)
 from dvc_airflow.runtime.overrides import apply_overrides
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -160,3 +166,13 @@ def test_overrides_reach_other_files(tmp_path):
 def test_an_override_for_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(WorkspaceError, match=r"has no params\.yaml"):
         apply_overrides(tmp_path, {"a": 1})
+
+
+@pytest.mark.parametrize("key", ["train.lrr", "train", "train.lr.x"])
+def test_a_key_that_is_not_offered_is_refused_and_near_ones_are_named(key):
+    with pytest.raises(OverrideError, match=r"'train.*' is not a parameter .*train\.lr"):
+        refuse_unknown({key: 1}, {"train.lr": 0.1, "data.rows": 5})
+
+
+def test_keys_of_others_are_left_alone():
+    refuse_unknown({"train.lr": 1, "who": "me"}, {"train.lr": 0.1})
