@@ -163,13 +163,18 @@ def _in_short(kind: str, kwargs: dict[str, Any]) -> str:
         if key not in skip and value is not None and not isinstance(value, list)
     ]
     head = f"{columns}: " if isinstance(columns, str) else ""
-    condition = kwargs.get("row_condition")
-    if isinstance(condition, dict):  # GX wraps pandas' conditions
-        condition = condition.get("pass_through_filter", condition)
-    if condition:
-        arguments.append(f"where {condition}")
+    if condition := kwargs.get("row_condition"):
+        arguments.append(f"where {_condition_in_short(condition)}")
     tail = f" ({', '.join(arguments)})" if arguments else ""
     return f"{head}{kind}{tail}"
+
+
+def _condition_in_short(condition: Any) -> str:
+    """Words for GX's JSON form of a condition."""
+    if isinstance(condition, dict) and condition.get("type") == "comparison":
+        name, sign = condition["column"]["name"], condition["operator"]
+        return f"{name} {sign} {condition['parameter']}"
+    return str(condition)
 
 
 def _observed(result: dict[str, Any], *, on_rows: bool) -> str:

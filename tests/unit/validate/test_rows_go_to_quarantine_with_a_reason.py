@@ -90,16 +90,13 @@ def test_a_note_is_reported_and_changes_nothing(here: Path) -> None:
 
 
 def test_rows_are_named_right_under_a_row_condition(here: Path) -> None:
-    rule = {
-        **BETWEEN,
-        "kwargs": {
-            "column": "size", "min_value": 2, "row_condition": "colour == 'red'",
-            "condition_parser": "pandas",
-        },
+    red = {
+        "type": "comparison", "column": {"name": "colour"}, "operator": "==", "parameter": "red"
     }  # fmt: skip
+    rule = {**BETWEEN, "kwargs": {"column": "size", "min_value": 2, "row_condition": red}}
     results = run_suite(table(), suite(rule)).results
     assert results[0].rows == [10]
-    assert "where colour == 'red'" in results[0].rule
+    assert "where colour == red" in results[0].rule
 
 
 @pytest.mark.parametrize(
