@@ -44,7 +44,13 @@ METHODS = {
     "selection_rate": "share of rows with a score at or above the threshold",
 }
 
-UNITS = {"log_loss": "nats", "selection_rate": "share", "accuracy": "share", "precision": "share"}
+UNITS = {
+    "log_loss": "nats",
+    "selection_rate": "share",
+    "accuracy": "share",
+    "precision": "share",
+    "recall": "share",
+}
 
 LOSSES = ("log_loss", "brier", "calibration_error")
 """Metrics of which less is better."""

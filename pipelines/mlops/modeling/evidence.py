@@ -64,7 +64,9 @@ def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[
         found.append(
             Figure(
                 id=f"train.{name}" if name == "threshold" else f"train.validation_{name}",
-                label="Threshold" if name == "threshold" else f"{name} on validation data",
+                label="Threshold"
+                if name == "threshold"
+                else f"{name.replace('_', ' ').capitalize()} on validation data",
                 value=tidy(at[name]),
                 method=fitted.info.threshold.words,
                 n=validation_rows,
