@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,8 +22,15 @@ from pipelines.cli.airflow_stack import Stack, running, started
 DAG = "model_release"
 SAVE_TASK = "save_run"
 _TAIL = 25
-_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+_MARKS = {
+    "pass": "✓ pass",
+    "fail": "✗ fail",
+    "inconclusive": "? inconclusive",
+    "not_applicable": "– n/a",
+}
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+_DECISIONS = {"approve": "bold green", "review": "bold yellow", "reject": "bold red"}
+_SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "loss ≤"}
 
 
 def run_release(console: Console, params: dict[str, Any]) -> None:
@@ -42,16 +50,14 @@ def run_release(console: Console, params: dict[str, Any]) -> None:
         api = AirflowApi(stack.address)
         api.wait_for_dag(DAG)
         run = api.trigger(DAG, params)
-        console.print(f"run {run} started; watch it at {stack.address}/dags/{DAG}/runs/{run}")
+        place = f"{stack.address}/dags/{DAG}/runs/{run}"
+        console.print(f"run {run} started; watch it at\n{place}", soft_wrap=True)
         state = follow(api, run, console)
         if state != "success":
             _explain_failure(api, run, console)
             raise SignalboxError(f"run {run} {state}; see the log above")
         saved = api.xcom(DAG, run, SAVE_TASK) or {}
-    if not params:
-        _apply(console, str(saved["ref"]))
-    else:
-        console.print(f"run saved as {saved['ref']}; apply it with: dvc-airflow apply")
+    _apply(console, str(saved["ref"]))
     show_decision(console)
 
 
@@ -115,20 +121,27 @@ def _apply(console: Console, ref: str) -> None:
     if done.returncode:
         text = (done.stderr or done.stdout).strip()
         raise SignalboxError(f"run saved as {ref}, but it cannot be applied here: {text}")
-    console.print(f"run saved as {ref} and applied to the work tree")
+    console.print(f"run saved as {ref}\nand applied to the work tree", soft_wrap=True)
 
 
 def show_decision(console: Console) -> None:
     """Print the gate's checks as a table, the decision, and where the report lies."""
     details = read_evidence(PROJECT / evidence_of("gate")).details
-    table = Table(title="Gate", title_justify="left", show_lines=False)
-    for column in ("check", "figure", "value", "interval", "demand", "verdict"):
-        table.add_column(column, justify="right" if column in {"value", "interval"} else "left")
+    table = Table(title="Gate", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("check", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("interval", justify="right", no_wrap=True)
+    table.add_column("demand", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     policy = {check["id"]: check for check in details["policy"]}
     for judged in details["checks"]:
         table.add_row(*_row(judged, policy[judged["id"]]))
     console.print(table)
-    console.print(f"decision: [bold]{details['decision']}[/]")
+    decision = str(details["decision"])
+    because = ", ".join(details["because"])
+    console.print(f"decision: [{_DECISIONS[decision]}]{decision}[/]", highlight=False)
+    if because:
+        console.print(f"because:  {because}", highlight=False, soft_wrap=True)
     console.print(f"report:   {REPORT_HTML}", highlight=False)
 
 
@@ -139,14 +152,13 @@ def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:
     verdict = str(judged["verdict"])
     style = _STYLES.get(verdict, "dim")
     return [
-        check["id"],
-        escape(check["figure"]),
+        escape(check["id"]),
         _number(figure.get("value")),
         f"{_number(low)} – {_number(high)}" if low is not None else "",
-        f"{check['compare'].replace('_', ' ')} {check['threshold']:g}",
-        f"[{style}]{_MARKS.get(verdict, verdict.replace('_', ' '))}[/]",
+        f"{_SIGNS[check['compare']]} {check['threshold']:g}",
+        f"[{style}]{_MARKS[verdict]}[/]",
     ]
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None else f"{value:.3f}"
