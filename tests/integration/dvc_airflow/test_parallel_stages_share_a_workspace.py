@@ -23,7 +23,8 @@ SIX = [f"s{i}" for i in range(6)]
 def independent(new_project):
     stages = {
         name: {
-            "cmd": f"cp in.txt {name}.txt",
+            # Slow enough that three of them cannot be over before the kill below.
+            "cmd": f"sleep 0.4; cp in.txt {name}.txt",
             "deps": ["in.txt"],
             "outs": [f"{name}.txt"],
             "metrics": [{f"{name}.json": {"cache": False}}],
