@@ -31,7 +31,7 @@ $(READY): requirements.lock pyproject.toml .ci/uv.lock.txt
 	@echo "[1/4] virtual environment in $(VENV)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) \
 	  || { echo "error: 'python -m venv' failed; install the venv module (Debian: python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.lock.txt \
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r .ci/uv.lock.txt \
 	  || { echo "error: uv could not be installed; is a package index reachable?" >&2; exit 1; }
 	@echo "[2/4] locked packages (requirements.lock)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \

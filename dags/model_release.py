@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, CronTriggerTimetable
+
 from dvc_airflow import DvcTaskGroup
 from release_path import verdict_tasks
 

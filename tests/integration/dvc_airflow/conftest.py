@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dvc_airflow
 import pytest
+
+import dvc_airflow
 
 
 def run(*command: str, cwd: Path, check: bool = True) -> str:

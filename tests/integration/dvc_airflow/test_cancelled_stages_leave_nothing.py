@@ -13,9 +13,10 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import dvc_airflow
 import psutil
 import pytest
+
+import dvc_airflow
 from dvc_airflow.errors import StageError
 from dvc_airflow.runtime.process import DriverProcess
 

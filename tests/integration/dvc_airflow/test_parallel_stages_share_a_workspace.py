@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 import yaml
+
 from dvc_airflow.errors import StageError
 from dvc_airflow.runtime.process import DriverProcess
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from dvc_airflow.__main__ import main
 from dvc_airflow.apply import apply_run
 from dvc_airflow.errors import ApplyError

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import yaml
+
 from dvc_airflow.errors import StageError
 from dvc_airflow.runtime.process import DriverProcess
 

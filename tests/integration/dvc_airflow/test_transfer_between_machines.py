@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from dvc_airflow.errors import StageError
 from dvc_airflow.runtime.lockfile import collect_entries
 from dvc_airflow.runtime.workspace import ensure_workspace

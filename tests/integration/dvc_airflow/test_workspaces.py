@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from dvc_airflow.errors import ProjectError, WorkspaceError
 from dvc_airflow.runtime.prune import prune_workspaces
 from dvc_airflow.runtime.run_key import RunKey

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from dvc_airflow.graph import load_graph
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from dvc_airflow.graph import load_graph
 
 SAMPLES: dict[str, dict[str, str]] = {
     "a chain, a diamond and every option of an output": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dvc_airflow.errors import PipelineError, ProjectError
 from dvc_airflow.graph import load_graph
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dvc_airflow.errors import TargetError
 from dvc_airflow.graph import load_graph, select_stages
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dvc_airflow.errors import GroupingError, TargetError
 from dvc_airflow.graph import Graph, Stage, load_graph, select_stages
 from dvc_airflow.grouping import group_stages
-from hypothesis import given
-from hypothesis import strategies as st
 
 FILES = {
     "dvc.yaml": """

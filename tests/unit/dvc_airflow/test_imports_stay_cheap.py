@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dvc_airflow
 import pytest
+
+import dvc_airflow
 
 PACKAGE = Path(dvc_airflow.__file__).parent
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dvc_airflow.errors import OverrideError, WorkspaceError
 from dvc_airflow.graph import load_graph, select_stages
 from dvc_airflow.params import (
@@ -14,8 +17,6 @@ from dvc_airflow.params import (
     refuse_unknown,
 )
 from dvc_airflow.runtime.overrides import apply_overrides
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PARAMS = """
 # A header that belongs to nobody.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from dvc_airflow.runtime.run_key import RunKey, safe_name
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from dvc_airflow.runtime.run_key import RunKey, safe_name
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import ParamValidationError
+
 from dvc_airflow import DvcTaskGroup, ExecutionConfig, ProjectConfig, RenderConfig, WorkspaceConfig
 from dvc_airflow.errors import PipelineError
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from dvc_airflow.errors import NamingError
-from dvc_airflow.naming import address_of, task_id_of, task_ids
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dvc_airflow.errors import NamingError
+from dvc_airflow.naming import address_of, task_id_of, task_ids
 
 ADDRESSES = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=30)
 

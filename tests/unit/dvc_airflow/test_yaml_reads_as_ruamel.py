@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from dvc_airflow.errors import PipelineError
-from dvc_airflow.graph.yaml_marks import load_marked
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML, YAMLError
+
+from dvc_airflow.errors import PipelineError
+from dvc_airflow.graph.yaml_marks import load_marked
 
 SCALARS = [
     "yes",
