@@ -111,3 +111,14 @@ def test_a_glob_reads_its_files_in_order(here: Path) -> None:
 def test_rows_by_the_hundred_thousand(here: Path) -> None:
     rows = "".join(f"{i},red,{i},{'yes' if i % 3 else 'no'}\n" for i in range(300_000))
     assert len(typed_csv(f"key,colour,size,label\n{rows}")) == 300_000
+
+
+def test_whatever_fsspec_reads_can_be_a_source(here: Path) -> None:
+    import fsspec
+
+    with fsspec.open("memory://bucket/toy.csv", "w") as stream:
+        stream.write("key,colour,size,label\n1,red,3,yes\n2,blue,4,no\n")
+    source = {"kind": "csv", "paths": ["memory://bucket/*.csv"], "watch": "."}
+    frame, files = read_source(data_params(source=source))
+    assert len(frame) == 2
+    assert files[0].address == "memory://bucket/*.csv"
