@@ -32,6 +32,7 @@ def run_stage(name: str, work: Callable[[Params], None]) -> None:
     exception is a defect and keeps its traceback. Time, host and versions go to ``run_facts/``,
     which neither git nor DVC tracks, so that outs depend on inputs alone.
     """
+    _forget_local_time()
     started = datetime.now(UTC)
     clock = time.perf_counter()
     try:
@@ -48,6 +49,12 @@ def run_stage(name: str, work: Callable[[Params], None]) -> None:
         "pid": os.getpid(),
     }
     write_text(RUN_FACTS / f"{name}.json", json.dumps(facts, indent=2) + "\n")
+
+
+def _forget_local_time() -> None:
+    """Make UTC the local time: libraries that print local time must not change an out."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
 
 
 def say(text: str) -> None:

@@ -1,8 +1,6 @@
 """Great Expectations' Data Docs as an out: the same pages for the same data."""
 
-import os
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,6 @@ def build_data_docs(context: Any, folder: Path) -> None:
     logo fetched from its own server with a time stamp; these become running numbers, a fixed
     time and the local copy of the logo.
     """
-    # GX prints times in local time; there is no setting for it.
-    os.environ["TZ"] = "UTC"
-    time.tzset()
     context.add_data_docs_site(
         "signalbox",
         {
