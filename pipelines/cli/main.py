@@ -5,14 +5,17 @@ usage; 130 ended with Ctrl-C.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import one_line_errors
+
+COMMANDS: tuple[tuple[str, str, str], ...] = ()
+"""Commands in other files: name, module, attribute (a typer app, or a function)."""
 
 app = typer.Typer(
     help="Signalbox: batch MLOps and AIOps on Airflow and DVC, through one release path.",
@@ -39,7 +42,7 @@ def run(
     from pipelines.cli.release_run import run_release
 
     console = Console()
-    with _one_line_errors():
+    with one_line_errors():
         run_release(console, parse_overrides(param or []))
 
 
@@ -52,7 +55,7 @@ def ui(
     from pipelines.cli.airflow_stack import running, started
 
     console = Console()
-    with _one_line_errors():
+    with one_line_errors():
         stack = running()
         if stack is not None:
             raise SignalboxError(f"Airflow runs already at {stack.address}")
@@ -66,17 +69,21 @@ def ui(
                 time.sleep(3600)
 
 
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Print a user's error as one line and exit with 1; end quietly on Ctrl-C."""
-    try:
-        yield
-    except SignalboxError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+def _register() -> None:
+    """Add the commands of other files: a typer app becomes a group, a function a command.
 
+    Their modules are imported for every ``signalbox --help``, so they import nothing heavy
+    outside their functions; a test watches that.
+    """
+    for name, module, attribute in COMMANDS:
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+
+
+_register()
 
 if __name__ == "__main__":
     app()
