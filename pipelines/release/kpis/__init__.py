@@ -1,0 +1,23 @@
+"""KPIs: what a product is for, in figures its owner set a target for.
+
+A KPI is a formula over figures of the evidence. It decides nothing: the gate does that, with
+intervals. A KPI shows where a product stands against its target and where it is heading.
+"""
+
+from pipelines.release.kpis.history import Point, trend
+from pipelines.release.kpis.params import Kpi, KpisParams
+from pipelines.release.kpis.report import kpi_results
+from pipelines.release.kpis.sparkline import plot, spark
+from pipelines.release.kpis.values import KpiResult, evaluate
+
+__all__ = [
+    "Kpi",
+    "KpiResult",
+    "KpisParams",
+    "Point",
+    "evaluate",
+    "kpi_results",
+    "plot",
+    "spark",
+    "trend",
+]
