@@ -1,0 +1,161 @@
+"""The ledger's file: whole lines, one writer at a time, nothing half written stays in it.
+
+The lock is taken on the folder: there is no lock file to be left over, committed or deleted, and it
+outlives a renamed ledger file. It ends with its process, whatever kills it. (``flock`` on a folder
+works on local file systems; NFS refuses it, and then so does the ledger.)
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import replacing
+from pipelines.release.ledger.words import in_words
+
+LOCK_SECONDS = 60.0
+_PAUSE = 0.002
+_BLOCK = 1 << 14
+_SHORT = 16
+"""Hex digits of an entry's hash in names of files."""
+
+
+class LedgerFile:
+    """Bytes of the ledger; knows lines, not entries."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn_folder = path.parent / "torn"
+        self.archive_folder = path.parent / "archive"
+
+    @contextmanager
+    def locked(self, *, write: bool) -> Iterator[None]:
+        """Hold the lock: alone to write, together with other readers to read."""
+        with in_words(self.path.parent):
+            if write:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with in_words(self.path.parent):
+                self._take(folder, fcntl.LOCK_EX if write else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(folder)
+
+    def _take(self, folder: int, how: int) -> None:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return fcntl.flock(folder, how | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SignalboxError(
+                        f"{self.path}: another process has held the ledger's lock for "
+                        f"{LOCK_SECONDS:.0f} s; see who with 'lsof {self.path.parent}'"
+                    ) from None
+                time.sleep(_PAUSE)
+
+    def read(self) -> tuple[list[bytes], bytes]:
+        """All complete lines, and the bytes after the last newline (a torn write)."""
+        if not self.path.exists():
+            return [], b""
+        with self.locked(write=False):
+            return self.read_unlocked()
+
+    def read_unlocked(self) -> tuple[list[bytes], bytes]:
+        """Do as `read` does, for who holds the lock already."""
+        if not self.path.exists():
+            return [], b""
+        with in_words(self.path):
+            *lines, torn = self.path.read_bytes().split(b"\n")
+        return lines, torn
+
+    def tail(self) -> tuple[bytes, bytes]:
+        """Return the last complete line (empty if none), and the bytes after the last newline."""
+        with in_words(self.path):
+            if not self.path.exists():
+                return b"", b""
+            with self.path.open("rb") as stream:
+                size = stream.seek(0, os.SEEK_END)
+                block = _BLOCK
+                while True:
+                    start = max(0, size - block)
+                    stream.seek(start)
+                    parts = stream.read().split(b"\n")
+                    if len(parts) > 2 or start == 0:
+                        return (parts[-2] if len(parts) > 1 else b""), parts[-1]
+                    block *= 2
+
+    def add(self, line: bytes) -> None:
+        """Add bytes at the end and wait until they are on the disk; on an error, take them back."""
+        with in_words(self.path):
+            new = not self.path.exists()
+            target = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                self._add(target, line)
+            finally:
+                os.close(target)
+            if new:
+                sync_folder(self.path.parent)
+
+    def _add(self, target: int, line: bytes) -> None:
+        size = os.fstat(target).st_size
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(target, rest) :]
+            os.fsync(target)
+        except OSError:
+            os.ftruncate(target, size)
+            raise
+
+    def cut(self, torn: bytes, after: str) -> None:
+        """Move the torn bytes at the end to a side file: first there, then away here."""
+        number = len(self.torn_after(after)) + 1
+        _write(self.torn_folder / f"{after[:_SHORT]}.{number}", torn)
+        with in_words(self.path), self.path.open("r+b") as stream:
+            stream.truncate(self.path.stat().st_size - len(torn))
+            os.fsync(stream.fileno())
+
+    def torn_after(self, head: str) -> list[Path]:
+        """Side files of what was torn after the entry with hash `head`, in order."""
+        if not self.torn_folder.is_dir():
+            return []
+        found = self.torn_folder.glob(f"{head[:_SHORT]}.*")
+        return sorted(found, key=lambda path: int(path.suffix[1:]))
+
+    def archive(self, head: str) -> Path:
+        """Copy the file to the archive; return the copy's place."""
+        place = self.archive_folder / f"{head[:_SHORT]}.jsonl"
+        with in_words(self.path):
+            content = self.path.read_bytes()
+        _write(place, content)
+        return place
+
+    def replace(self, line: bytes) -> None:
+        """Begin the file anew with one line: a kill leaves the old file or the new one."""
+        _write(self.path, line)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all, and wait until it and its name are on the disk."""
+    with in_words(path):
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as partial, partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        sync_folder(path.parent)
+        sync_folder(path.parent.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

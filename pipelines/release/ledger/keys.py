@@ -1,0 +1,120 @@
+"""Private keys: one file a key, outside the repository, readable by the owner only."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from pipelines.base.errors import SignalboxError
+from pipelines.release.ledger.words import in_words
+
+VARIABLE = "SIGNALBOX_KEYS"
+
+
+def keys_folder() -> Path:
+    """Folder of the private keys: ``$SIGNALBOX_KEYS``, else in the user's own configuration."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else Path.home() / ".config" / "signalbox" / "keys"
+
+
+def public_hex(key: Ed25519PublicKey) -> str:
+    """Public key as 64 hex digits."""
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def key_id(public: str) -> str:
+    """Id of a public key: the first 16 hex digits of its SHA-256."""
+    return hashlib.sha256(bytes.fromhex(public)).hexdigest()[:16]
+
+
+def id_of(key: Ed25519PrivateKey) -> str:
+    """Id of the public half of a private key."""
+    return key_id(public_hex(key.public_key()))
+
+
+class Keys:
+    """The private keys on this machine.
+
+    Parameters
+    ----------
+    folder
+        Where they lie; made on first use.
+    project
+        The project they must not lie in, or they would be committed.
+    """
+
+    def __init__(self, folder: Path, project: Path) -> None:
+        self.folder = folder
+        self._project = project
+
+    def path(self, key: str) -> Path:
+        """File of a key."""
+        return self.folder / f"{key}.pem"
+
+    def has(self, key: str) -> bool:
+        """Whether this machine has the private key."""
+        return self.path(key).is_file()
+
+    def create(self) -> Ed25519PrivateKey:
+        """Make a key and write it to disk before anything is signed with it."""
+        if self.folder.resolve().is_relative_to(self._project.resolve()):
+            raise SignalboxError(
+                f"{self.folder}: keys must not lie in the project, where they would be committed; "
+                f"point {VARIABLE} to a folder outside {self._project}"
+            )
+        key = Ed25519PrivateKey.generate()
+        with in_words(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._write(id_of(key), key)
+        return key
+
+    def _write(self, name: str, key: Ed25519PrivateKey) -> None:
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        target = os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(target, "wb") as stream:
+            stream.write(pem)
+            stream.flush()
+            os.fsync(stream.fileno())
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def load(self, key: str) -> Ed25519PrivateKey:
+        """Load a private key.
+
+        Raises
+        ------
+        SignalboxError
+            If it isn't here, others can read it, or the file isn't this key.
+        """
+        path = self.path(key)
+        if not self.has(key):
+            raise SignalboxError(
+                f"{path}: no such file; the ledger is signed with key {key}, which this machine "
+                "doesn't have: copy the file from the machine that has it, or begin a ledger of "
+                "your own with 'signalbox ledger begin' (the old one is kept)"
+            )
+        with in_words(path):
+            if path.stat().st_mode & 0o077:
+                raise SignalboxError(f"{path}: others can read this key; run 'chmod 600 {path}'")
+            return self._loaded(path, key)
+
+    def _loaded(self, path: Path, key: str) -> Ed25519PrivateKey:
+        try:
+            found = load_pem_private_key(path.read_bytes(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise SignalboxError(f"{path}: not a private key ({error})") from error
+        if not isinstance(found, Ed25519PrivateKey) or id_of(found) != key:
+            raise SignalboxError(f"{path}: not the Ed25519 key {key}; restore the file")
+        return found
