@@ -1,0 +1,63 @@
+"""Score a table with the model in production: predictions with version and reasons."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, Param, task
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+with DAG(
+    "batch_scoring",
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    tags=["signalbox", "mlops"],
+    doc_md=__doc__,
+    params={
+        "input": Param(
+            type="string",
+            minLength=1,
+            title="Table to score",
+            description="Parquet or delimited text: a path in the project or any fsspec address.",
+        ),
+        "name": Param(
+            "",
+            type="string",
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
+            title="Name of the batch",
+            description="predictions/<name>.parquet; empty = after the run.",
+        ),
+        "reasons": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=20,
+            title="Reason codes a row",
+            description="Empty = as release.yaml says.",
+        ),
+    },
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+) as dag:
+
+    @task(task_id="score", doc_md="Loads the released model by commit and hash, and scores.")
+    def score(params: dict[str, Any], run_id: str) -> dict[str, Any]:
+        """Score the table of the form."""
+        import re
+
+        from airflow.sdk.exceptions import AirflowFailException
+
+        from pipelines.base.errors import SignalboxError
+        from pipelines.mlops.scoring.run import as_entry, score_input
+
+        # A repeated task must find its own batch again, so the name comes from the run.
+        name = params["name"] or re.sub(r"[^A-Za-z0-9_.-]", "_", run_id)
+        try:
+            record = score_input(PROJECT, params["input"], name, reasons=params["reasons"])
+        except SignalboxError as error:
+            raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        print(f"{record.rows} rows scored by {record.model_version}, {record.selected} selected")
+        return as_entry(record)
+
+    score()

@@ -1,0 +1,245 @@
+"""Score a table: chunk by chunk, to Parquet, with a record of what was done."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import replacing, sha256_file
+from pipelines.base.tables import ROW, SUBJECT, UNREADABLE
+from pipelines.mlops.modeling.info import CategoricalInput, ModelInfo, NumericInput
+from pipelines.mlops.modeling.inputs import prepare
+from pipelines.mlops.modeling.scoring import score
+from pipelines.mlops.scoring.chunks import Input
+from pipelines.mlops.scoring.production import ReleasedModel
+from pipelines.mlops.scoring.reasons import effects, reason_columns
+from pipelines.mlops.scoring.record import (
+    NAME,
+    ColumnCounts,
+    Record,
+    ScoredFile,
+    inputs_path,
+    predictions_path,
+    read_record,
+    record_path,
+    write_record,
+)
+from pipelines.mlops.scoring.reference import Reference, reference_values
+from pipelines.mlops.scoring.shape import shape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to score and where to put it.
+
+    Attributes
+    ----------
+    path
+        See `chunks.Input`.
+    name
+        Of the batch: letters, digits, ``_ . -``.
+    now
+        Time of the batch, ISO 8601 UTC.
+    """
+
+    path: str
+    name: str
+    folder: Path
+    now: str
+    product: str = "model_release"
+
+
+def score_table(
+    batch: Batch, release: ReleasedModel, *, reasons: int = 3, chunk_rows: int = 50_000
+) -> Record:
+    """Score a table and write predictions, what was scored, and the record.
+
+    The same table and model give the same bytes. Doing it again under the same name is harmless;
+    other rows or another model under a name that is taken are refused.
+
+    Raises
+    ------
+    SignalboxError
+        If the table cannot be read or lacks columns, the name is taken, or reasons are asked for
+        without the release's training data.
+    """
+    if not re.fullmatch(NAME, batch.name):
+        raise SignalboxError(f"name {batch.name!r}: use letters, digits, '_', '.' and '-' only")
+    reference = _reference(release, reasons)
+    table = Input(batch.path, release.params.data, chunk_rows)
+    tally = _Tally()
+    targets = (predictions_path(batch.folder, batch.name), inputs_path(batch.folder, batch.name))
+    with replacing(targets[0]) as scores, replacing(targets[1]) as scored:
+        with _writer(scores) as write_scores, _writer(scored) as write_scored:
+            for chunk in table.chunks():
+                rows = shape(chunk, release.params.data, release.info, first_row=tally.rows)
+                predictions = score_rows(rows, release, reference, reasons)
+                tally.add(rows, predictions, release.info)
+                write_scores(predictions)
+                write_scored(_kept(rows, release))
+        record = _record(batch, release, table, tally, reference=reference, reasons=reasons)
+        hashes = {t.name: sha256_file(p) for t, p in zip(targets, (scores, scored), strict=True)}
+        record = _unless_taken(batch, record.model_copy(update={"outputs": hashes}))
+    write_record(batch.folder, record)
+    return record
+
+
+def score_rows(
+    rows: "pd.DataFrame", release: ReleasedModel, reference: Reference, reasons: int
+) -> "pd.DataFrame":
+    """Score rows in the form `shape` gives; one row of predictions each, in order."""
+    import numpy as np
+    import pandas as pd
+
+    info = release.info
+    prepared = prepare(rows, info.inputs)
+    scores = score(release.model, info, prepared)
+    decision = np.where(scores >= info.threshold.value, info.positive, info.negative)
+    columns: dict[str, Any] = {
+        SUBJECT: rows[SUBJECT],
+        ROW: rows[ROW].astype("int64"),
+        "score": scores,
+        "decision": pd.Series(decision.astype(object), dtype="str"),
+        "model_version": pd.Series([release.released.name] * len(rows), dtype="str"),
+        "model_sha256": pd.Series([info.sha256] * len(rows), dtype="str"),
+        UNREADABLE: rows[UNREADABLE],
+    }
+    if reasons:
+        found = effects(release.model, info, prepared, scores, reference)
+        columns |= reason_columns(found, info.names(), reasons)
+    return pd.DataFrame(columns)
+
+
+def _reference(release: ReleasedModel, reasons: int) -> Reference:
+    if not reasons:
+        return {}
+    if release.train is None:
+        raise SignalboxError("reason codes need the release's training data; ask for 0 reasons")
+    return reference_values(release.train, release.info)
+
+
+@dataclass
+class _Tally:
+    """Counts over all chunks."""
+
+    rows: int = 0
+    selected: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    strange: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: "pd.DataFrame", predictions: "pd.DataFrame", info: ModelInfo) -> None:
+        self.rows += len(rows)
+        self.selected += int((predictions["decision"] == info.positive).sum())
+        for column in info.inputs:
+            values = rows[column.name]
+            self.missing[column.name] += int(values.isna().sum())
+            self.strange[column.name] += _strange(values, column)
+            start = f"{column.name} is not a number: "
+            notes = rows[UNREADABLE].dropna()
+            # A note joins its columns by ", "; another column's value may hold the same words,
+            # so this may overcount where someone writes such values, never undercount.
+            self.unreadable[column.name] += int(notes.str.contains(start, regex=False).sum())
+
+    def columns(self, info: ModelInfo) -> dict[str, ColumnCounts]:
+        return {
+            name: ColumnCounts(
+                missing=self.missing[name],
+                strange=self.strange[name],
+                unreadable=self.unreadable[name],
+            )
+            for name in info.names()
+        }
+
+
+def _strange(values: "pd.Series[Any]", column: NumericInput | CategoricalInput) -> int:
+    if isinstance(column, CategoricalInput):
+        return int((values.notna() & ~values.isin(column.categories)).sum())
+    return int(((values < column.low) | (values > column.high)).sum())
+
+
+def _kept(rows: "pd.DataFrame", release: ReleasedModel) -> "pd.DataFrame":
+    """Return what monitoring needs of the rows: nothing that is neither input nor audited."""
+    names = list(dict.fromkeys([*release.info.names(), *release.params.data.sensitive]))
+    kept = rows[[SUBJECT, ROW, *names]].copy()
+    for name in names:
+        if kept[name].dtype.kind in "iu":  # whole numbers in one chunk, fractions in the next
+            kept[name] = kept[name].astype("float64")
+    return kept
+
+
+def _record(
+    batch: Batch,
+    release: ReleasedModel,
+    table: Input,
+    tally: _Tally,
+    *,
+    reference: Reference,
+    reasons: int,
+) -> Record:
+    return Record(
+        name=batch.name,
+        scored_at=batch.now,
+        product=batch.product,
+        model_version=release.released.name,
+        commit=release.released.commit,
+        model_sha256=release.info.sha256,
+        threshold=release.info.threshold.value,
+        positive=release.info.positive,
+        source=[ScoredFile(**vars(file)) for file in table.files],
+        rows=tally.rows,
+        selected=tally.selected,
+        reasons=reasons,
+        reference=reference,
+        columns=tally.columns(release.info),
+        outputs={},
+    )
+
+
+def _unless_taken(batch: Batch, record: Record) -> Record:
+    """Return the record to keep: the earlier one if it is of the same work.
+
+    Raises
+    ------
+    SignalboxError
+        If the name stands for other work.
+    """
+    path = record_path(batch.folder, batch.name)
+    if not path.exists():
+        return record
+    before = read_record(path)
+    if not before.same_work(record):
+        raise SignalboxError(
+            f"{path}: predictions of this name were made from other rows, or by another model or "
+            "setting; choose another name"
+        )
+    return before
+
+
+@contextmanager
+def _writer(path: Path) -> Iterator[Any]:
+    """Write frames of one schema to a Parquet file, one row group a frame."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    opened: list[Any] = []
+
+    def write(frame: "pd.DataFrame") -> None:
+        if not opened:
+            schema = pa.Table.from_pandas(frame, preserve_index=False).schema
+            opened.append(pq.ParquetWriter(path, schema, compression="zstd"))
+        table = pa.Table.from_pandas(frame, schema=opened[0].schema, preserve_index=False)
+        opened[0].write_table(table)
+
+    try:
+        yield write
+    finally:
+        for writer in opened:
+            writer.close()

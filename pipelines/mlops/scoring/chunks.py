@@ -1,0 +1,183 @@
+"""Tables of any size, some rows at a time, read as ``ingest`` reads them."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.params.data import CsvSource, DataParams
+from pipelines.mlops.sources import SourceFile, _parse_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARQUET = (".parquet", ".pq")
+
+
+@dataclass
+class Input:
+    """A table to score.
+
+    Attributes
+    ----------
+    path
+        Local path, glob or any address fsspec reads. Parquet by its ending, else delimited text
+        as ``data.source`` describes it.
+    files
+        What was read, complete when the last chunk has been taken.
+    """
+
+    path: str
+    data: DataParams
+    rows: int
+    files: list[SourceFile] = field(default_factory=list)
+
+    def chunks(self) -> "Iterator[pd.DataFrame]":
+        """Give the table in pieces of about `rows` rows, in order.
+
+        Raises
+        ------
+        SignalboxError
+            If the file is missing, has no rows or cannot be read.
+        """
+        for address, opened in _open(self.path):
+            counter = _Counter()
+            try:
+                with opened as stream:
+                    read = _parquet if self.path.lower().endswith(PARQUET) else _text
+                    for frame in read(stream, address, self, counter):
+                        counter.rows += len(frame)
+                        yield frame
+            except FileNotFoundError:
+                raise SignalboxError(f"{address}: no such file; check --input") from None
+            except (OSError, EOFError) as error:
+                raise SignalboxError(f"{address}: cannot be read: {error}") from error
+            if not counter.rows:
+                raise SignalboxError(f"{address}: has no rows of data")
+            self.files.append(SourceFile(address, counter.digest.hexdigest(), counter.rows))
+
+
+@dataclass
+class _Counter:
+    rows: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+
+def _open(path: str) -> list[tuple[str, Any]]:
+    import fsspec
+
+    try:
+        opened = fsspec.open_files(path, mode="rb", compression="infer")
+    except (FileNotFoundError, ValueError, ImportError) as error:
+        raise SignalboxError(f"{path}: cannot be opened: {error}; check --input") from error
+    if not opened:
+        raise SignalboxError(f"{path}: no such file; check --input")
+    many = len(opened) > 1
+    ordered = sorted(opened, key=lambda file: str(file.path))
+    return [(str(file.path) if many else path, file) for file in ordered]
+
+
+def _parquet(
+    stream: IO[bytes], address: str, table: Input, counter: _Counter
+) -> "Iterator[pd.DataFrame]":
+    import pyarrow.parquet as pq
+    from pyarrow.lib import ArrowException
+
+    while block := stream.read(1 << 20):
+        counter.digest.update(block)
+    stream.seek(0)
+    try:
+        for batch in pq.ParquetFile(stream).iter_batches(batch_size=table.rows):
+            if batch.num_rows:
+                yield batch.to_pandas()
+    except ArrowException as error:
+        raise SignalboxError(f"{address}: is not a Parquet file: {error}") from error
+
+
+class _Hashed(io.RawIOBase):
+    """Bytes on their way from a file to its reader, hashed as they pass."""
+
+    def __init__(self, stream: IO[bytes], digest: Any) -> None:
+        self._stream = stream
+        self._digest = digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read(len(buffer))
+        self._digest.update(block)
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def _text(
+    stream: IO[bytes], address: str, table: Input, counter: _Counter
+) -> "Iterator[pd.DataFrame]":
+    source = _csv_options(table.data)
+    plain = source.model_copy(update={"encoding": "utf-8"})
+    header = ""
+    for lines in _records(stream, address, source, counter, table.rows):
+        body = lines
+        if not header:
+            # The header stands before every piece, so that each is a file of its own.
+            header = _header(lines[0], source, table.data) if source.columns else lines[0]
+            body = lines if source.columns else lines[1:]
+            plain = plain.model_copy(update={"columns": []})
+        if body:
+            where = address if not counter.rows else f"{address}, after row {counter.rows}"
+            yield _parse_csv(plain, table.data, where, (header + "".join(body)).encode())
+
+
+def _csv_options(data: DataParams) -> CsvSource:
+    """How text is written: as in ``data.source`` if that is text, else with a header and commas."""
+    if isinstance(data.source, CsvSource):
+        return data.source
+    return CsvSource(kind="csv", paths=["-"], watch="-")
+
+
+def _header(first: str, source: CsvSource, data: DataParams) -> str:
+    """Header line for a file without one; the column of the label may be left out."""
+    fields = next(csv.reader([first], delimiter=source.delimiter, quotechar=source.quote))
+    names = list(source.columns)
+    if len(fields) == len(names) - 1:
+        names.remove(data.target)
+    line = io.StringIO()
+    csv.writer(
+        line, delimiter=source.delimiter, quotechar=source.quote, lineterminator="\n"
+    ).writerow(names)
+    return line.getvalue()
+
+
+def _records(
+    stream: IO[bytes], address: str, source: CsvSource, counter: _Counter, rows: int
+) -> Iterator[list[str]]:
+    """Lines in lists of about `rows`, never cut inside a quoted value."""
+    kept: list[str] = []
+    inside = False
+    try:
+        reader = io.BufferedReader(_Hashed(stream, counter.digest), 1 << 20)
+        for index, raw in enumerate(io.TextIOWrapper(reader, encoding=source.encoding)):
+            line = raw if index else raw.removeprefix("\ufeff")
+            if source.comment and line.startswith(source.comment):
+                continue
+            if not inside and not line.strip():
+                continue
+            inside ^= line.count(source.quote) % 2 == 1
+            kept.append(line)
+            if len(kept) >= rows and not inside:
+                yield kept
+                kept = []
+    except LookupError:
+        raise SignalboxError(
+            f"data.source.encoding: {source.encoding!r} is no known encoding"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SignalboxError(
+            f"{address}: after row {counter.rows}: not {source.encoding} ({error.reason})"
+        ) from None
+    if kept:
+        yield kept

@@ -1,0 +1,93 @@
+"""The model that may score: the released one, by commit and by hash."""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.artifacts import MODEL, MODEL_INFO, PARAMS, RELEASED, TRAIN
+from pipelines.base.errors import SignalboxError
+from pipelines.base.params import Params, load_params
+from pipelines.base.tables import read_table
+from pipelines.mlops.modeling.info import ModelInfo
+from pipelines.mlops.modeling.store import load_model
+from pipelines.release.released import Released, fetch, read_released
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ReleasedModel:
+    """A release, loaded.
+
+    Attributes
+    ----------
+    params
+        ``params.yaml`` as it stood in the release's commit: what its columns mean is a fact of
+        the release and not of today's work tree.
+    train
+        Its training data; None if it wasn't asked for.
+    """
+
+    released: Released
+    model: Any
+    info: ModelInfo
+    params: Params
+    train: "pd.DataFrame | None"
+
+
+def in_production(project: Path) -> Released:
+    """Return the model in production.
+
+    Raises
+    ------
+    SignalboxError
+        If there is none.
+    """
+    released = read_released(project / RELEASED)
+    if released is None:
+        raise SignalboxError(
+            "no model in production: nothing has been released yet; run the DAG model_release"
+        )
+    return released
+
+
+def load_released(released: Released, project: Path, *, with_train: bool) -> ReleasedModel:
+    """Fetch a release's files from DVC and load its model.
+
+    Raises
+    ------
+    SignalboxError
+        If the release doesn't list a file, a file's hash isn't the release's, or the model and
+        its description don't belong together: such a model scores nobody.
+    """
+    params = released_params(released, project)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {path: Path(folder) / path.name for path in (MODEL, MODEL_INFO)}
+        if with_train:
+            copies[TRAIN] = Path(folder) / TRAIN.name
+        for path, copy in copies.items():
+            fetch(released, path, copy, project=project)
+        model, info = load_model(copies[MODEL], copies[MODEL_INFO])
+        train = read_table(copies[TRAIN]) if with_train else None
+    return ReleasedModel(released, model, info, params, train)
+
+
+def released_params(released: Released, project: Path) -> Params:
+    """``params.yaml`` of the release's commit."""
+    done = subprocess.run(
+        ["git", "-C", str(project), "show", f"{released.commit}:{PARAMS.as_posix()}"],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SignalboxError(
+            f"release {released.name}: {PARAMS} of commit {released.commit[:12]} cannot be read: "
+            f"{' '.join(done.stderr.decode(errors='replace').split())}; try 'git fetch'"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / PARAMS.name
+        copy.write_bytes(done.stdout)
+        return load_params(copy)

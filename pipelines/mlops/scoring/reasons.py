@@ -1,0 +1,104 @@
+"""Reason codes: the inputs that moved a row's score most.
+
+One input at a time is replaced by its reference value, an ordinary value of the release's training
+data, and the model is asked again. The change of the log-odds is the input's effect: positive where
+the row's own value raises the score against the ordinary one. It is the difference of log-odds with
+and without an attribute's value (Robnik-Šikonja and Kononenko 2008, IEEE Trans. Knowl. Data Eng.
+20:589), with one reference value in place of an average over all values. It needs nothing of a
+model but its predictions.
+
+What it is not: a cause (changing the input in life need not change the outcome), and no fair share
+of an interaction (an effect that two inputs have only together shows in both, one that either has
+alone in neither). Effects add up to the difference between the row and the all-reference row only
+where the model is additive in log-odds. A calibration in steps makes small effects exactly zero;
+such inputs are no reason.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from pipelines.mlops.modeling.info import ModelInfo
+from pipelines.mlops.modeling.scoring import score
+from pipelines.mlops.scoring.reference import Reference
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+RAISES, LOWERS = "raises", "lowers"
+DIGITS = 9
+"""Decimals of an effect: a last bit must neither order reasons nor make one."""
+
+
+def effects(
+    model: Any,
+    info: ModelInfo,
+    prepared: "pd.DataFrame",
+    scores: "NDArray[np.float64]",
+    reference: Reference,
+) -> "NDArray[np.float64]":
+    """Effect of every input on every row's log-odds.
+
+    Rows that have the reference value already aren't asked again: their effect is 0.
+
+    Parameters
+    ----------
+    prepared
+        Rows in the form `modeling.inputs.prepare` gives.
+    scores
+        Of these rows, shape (n,).
+    reference
+        Value of each input.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, len(info.inputs))
+    """
+    import numpy as np
+
+    own = _log_odds(scores)
+    found = np.zeros((len(prepared), len(info.inputs)))
+    for index, name in enumerate(info.names()):
+        value = reference[name]
+        rows = np.flatnonzero(_differs(prepared[name], value))
+        if not len(rows):
+            continue
+        changed = prepared.iloc[rows].assign(**{name: float("nan") if value is None else value})
+        found[rows, index] = own[rows] - _log_odds(score(model, info, changed))
+    return np.round(found, DIGITS)
+
+
+def reason_columns(
+    found: "NDArray[np.float64]", names: list[str], count: int
+) -> "dict[str, pd.Series[Any]]":
+    """Largest effects of each row, as columns ``reason_1``, ``reason_1_direction``, ….
+
+    Ties go to the input that comes first in the model. A row with fewer effects than `count` has
+    fewer reasons.
+    """
+    import numpy as np
+    import pandas as pd
+
+    order = np.argsort(-np.abs(found), axis=1, kind="stable")[:, :count]
+    columns: dict[str, pd.Series[Any]] = {}
+    for rank in range(order.shape[1]):
+        chosen = pd.Series(order[:, rank])
+        effect = pd.Series(found[np.arange(len(found)), order[:, rank]])
+        there = effect != 0
+        direction = (effect > 0).map({True: RAISES, False: LOWERS})
+        title = f"reason_{rank + 1}"
+        columns[title] = chosen.map(dict(enumerate(names))).where(there).astype("str")
+        columns[f"{title}_direction"] = direction.where(there).astype("str")
+        columns[f"{title}_effect"] = effect.where(there)
+    return columns
+
+
+def _differs(values: "pd.Series[Any]", reference: float | str | None) -> "NDArray[np.bool_]":
+    return (values.notna() if reference is None else values != reference).to_numpy()
+
+
+def _log_odds(scores: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    import numpy as np
+
+    # Scores keep a distance from 0 and 1 (`ModelInfo.score_floor`), so this is finite.
+    return np.asarray(np.log(scores) - np.log1p(-scores))

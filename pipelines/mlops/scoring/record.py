@@ -1,0 +1,105 @@
+"""What is kept beside the predictions of a batch: when, by which model, from which files."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import read_json, write_json
+
+FOLDER = Path("predictions")
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class ScoredFile(BaseModel):
+    """A file that was scored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str
+    sha256: str
+    rows: int
+
+
+class ColumnCounts(BaseModel):
+    """What was unusual in one input, in rows.
+
+    Attributes
+    ----------
+    strange
+        Texts the model doesn't know (scored as unknown), or numbers outside the training range.
+    unreadable
+        Numbers that couldn't be read and were scored as missing; part of `missing`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    missing: int = 0
+    strange: int = 0
+    unreadable: int = 0
+
+
+class Record(BaseModel):
+    """A scored batch. It is written last: predictions without a record aren't complete."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=NAME)]
+    scored_at: str
+    product: str
+    model_version: str
+    commit: str
+    model_sha256: str
+    threshold: float
+    positive: str
+    source: list[ScoredFile]
+    rows: int
+    selected: int
+    reasons: int
+    reference: dict[str, float | str | None]
+    columns: dict[str, ColumnCounts]
+    outputs: dict[str, str]
+    """File name → SHA-256."""
+
+    def same_work(self, other: "Record") -> bool:
+        """Whether both say the same but for the time."""
+        return self.model_copy(update={"scored_at": other.scored_at}) == other
+
+
+def predictions_path(folder: Path, name: str) -> Path:
+    """Path of a batch's scores, decisions and reasons."""
+    return folder / f"{name}.parquet"
+
+
+def inputs_path(folder: Path, name: str) -> Path:
+    """Path of what was scored: model inputs and sensitive features of the same rows, in order."""
+    return folder / f"{name}.inputs.parquet"
+
+
+def record_path(folder: Path, name: str) -> Path:
+    """Path of a batch's record."""
+    return folder / f"{name}.json"
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    SignalboxError
+        If it is missing or not in form.
+    """
+    try:
+        return Record.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SignalboxError(
+            f"{path}: not a record of predictions ({where}: {first['msg']})"
+        ) from error
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write a record, whole or not at all."""
+    write_json(record_path(folder, record.name), record.model_dump(mode="json"))

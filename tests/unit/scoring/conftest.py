@@ -1,0 +1,117 @@
+"""A released model of a small table: fitted for real, kept in a DVC repository of its own."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from pipelines.base.files import sha256_file
+from pipelines.base.params import Params, load_params
+from pipelines.base.tables import write_table
+from pipelines.mlops.modeling.store import save_model
+from pipelines.mlops.modeling.training import fit
+from pipelines.mlops.scoring.production import ReleasedModel
+from pipelines.release.released import Released, write_released
+from tests.conftest import ROOT
+
+
+def make_rows(n: int, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    amount = rng.normal(size=n).round(3)
+    years = rng.integers(0, 30, n)
+    colour = rng.choice(np.array(["red", "green", "blue"], dtype=object), n, p=[0.5, 0.3, 0.2])
+    y = amount + (colour == "red") + years / 30 + rng.normal(size=n) > 1
+    return pd.DataFrame(
+        {
+            "person": [f"p{seed}-{i}" for i in range(n)],
+            "amount": np.where(rng.random(n) < 0.1, np.nan, amount),
+            "years": years,
+            "colour": pd.array(np.where(rng.random(n) < 0.1, None, colour), dtype="str"),
+            "sex": pd.array(rng.choice(["f", "m"], n), dtype="str"),
+            "weight": rng.random(n).round(3),
+            "y": pd.array(np.where(y, "yes", "no"), dtype="str"),
+        }
+    )
+
+
+def as_split(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(subject_id=rows["person"].astype("str"), row_id=range(len(rows)))
+
+
+def make_params(**train: Any) -> dict[str, Any]:
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw["data"] |= {
+        "source": {"kind": "csv", "paths": ["x.csv"], "watch": "x.csv"},
+        "replace": {"colour": {"RED": "red"}},
+        "target": "y",
+        "positive": "yes",
+        "subject_key": "person",
+        "sensitive": {"sex": {}},
+        "intersections": [],
+        "ignore": ["weight"],
+    }
+    raw["bias_audit"]["mitigation"]["feature"] = "sex"
+    models = {"logistic_regression": {"C": [1.0]}}
+    raw["train"] |= {"models": models, "folds": 3, "calibration": "isotonic"} | train
+    return raw
+
+
+def make_release(raw: dict[str, Any], folder: Path) -> ReleasedModel:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(raw))
+    params: Params = load_params(folder / "params.yaml")
+    train = as_split(make_rows(800))
+    made = fit(train, as_split(make_rows(300, 1)), params.data, params.train)
+    (folder / "models").mkdir()
+    info = made.info.model_copy(
+        update={"sha256": save_model(folder / "models/model.skops", made.model)}
+    )
+    (folder / "models/model.json").write_text(info.model_dump_json())
+    write_table(folder / "data/split/train.parquet", train)
+    paths = ("models/model.skops", "models/model.json", "data/split/train.parquet")
+    released = Released(
+        name="toy@v1.0.0",
+        commit="a" * 40,
+        artifacts={path: sha256_file(folder / path) for path in paths},
+    )
+    return ReleasedModel(released, made.model, info, params, train)
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> ReleasedModel:
+    return make_release(make_params(), tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="session")
+def additive(tmp_path_factory: pytest.TempPathFactory) -> ReleasedModel:
+    """Return a logistic regression without calibration: additive in log-odds."""
+    return make_release(make_params(calibration="none"), tmp_path_factory.mktemp("additive"))
+
+
+def git(root: Path, *words: str) -> str:
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    return subprocess.run(
+        ["git", *who, *words], cwd=root, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ReleasedModel]:
+    """Return a project whose commit holds the release, in git and DVC."""
+    from dvc.repo import Repo
+
+    root = tmp_path_factory.mktemp("project")
+    git(root, "init", "-q")
+    repo = Repo.init(str(root))
+    release = make_release(make_params(), root)
+    repo.add([str(root / path) for path in release.released.artifacts])
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "release")
+    released = release.released.model_copy(update={"commit": git(root, "rev-parse", "HEAD")})
+    write_released(released, root / "released/model_release.json")
+    return root, replace(release, released=released)
