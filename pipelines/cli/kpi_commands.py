@@ -1,0 +1,85 @@
+"""``signalbox kpis``: where the KPIs stand.
+
+Exit codes: 0 shown, whether or not targets are met; 1 release.yaml, evidence or ledger is wrong
+(one line says what to do); 2 wrong usage.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.base.errors import SignalboxError
+
+if TYPE_CHECKING:
+    from pipelines.release.kpis import KpiResult
+
+app = typer.Typer(no_args_is_help=False, add_completion=False)
+
+SHOWN = 30
+"""Values of a trend that fit a line."""
+
+
+@app.command("kpis")
+def kpis(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+    product: Annotated[str, typer.Option(help="Product of the ledger.")] = "model_release",
+) -> None:
+    """Show every KPI: value, target, whether it is met, and its trend over the ledger."""
+    try:
+        results = read_kpis(project, product)
+    except SignalboxError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps([result.to_dict() for result in results], ensure_ascii=False))
+        return
+    show(Console(), results)
+
+
+def read_kpis(project: Path, product: str) -> "list[KpiResult]":
+    """Read definitions, evidence and ledger of a project."""
+    from pipelines.base.artifacts import EVIDENCE
+    from pipelines.release.config import load_section
+    from pipelines.release.kpis import KpisParams, kpi_results
+    from pipelines.release.kpis.report import read_figures
+    from pipelines.release.ledger import Ledger
+
+    params = load_section(project / "release.yaml", "kpis", KpisParams)
+    if not params.definitions:
+        return []
+    figures = read_figures(project / EVIDENCE)
+    if not figures:
+        raise SignalboxError(f"{project / EVIDENCE}: no evidence; run 'dvc repro' or 'dvc pull'")
+    return kpi_results(params, figures, Ledger.of(project).entries(), product)
+
+
+def show(console: Console, results: "list[KpiResult]") -> None:
+    """Print one row a KPI."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipelines.release.kpis import spark
+
+    if not results:
+        console.print("No KPIs: define them in release.yaml, section kpis.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("KPI", "value", "target", "", "trend", "owner"):
+        table.add_column(title, justify="right" if title in ("value", "target") else "left")
+    for result in results:
+        kpi = result.kpi
+        word = {True: "met", False: "missed", None: "no value"}[result.met]
+        cells = (
+            f"{kpi.id}\n  {result.missing or kpi.measures}",
+            "–" if result.value is None else f"{result.value:.4g} {kpi.unit}".rstrip(),
+            f"{'≥' if kpi.direction == 'at_least' else '≤'} {kpi.target:.4g}",
+            word,
+            spark([point.value for point in result.trend][-SHOWN:]),
+            kpi.owner,
+        )
+        table.add_row(*map(Text, cells))  # as text: what a file says is no markup
+    console.print(table)
