@@ -1,0 +1,1 @@
+"""Proof: hold a report against the artifacts, the commit, the ledger, and a new computation."""

@@ -1,0 +1,115 @@
+"""Hold a report against everything it follows from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.artifacts import PARAMS, REPORT_JSON
+from pipelines.base.errors import SignalboxError
+from pipelines.proof import chain, figures
+from pipelines.proof.document import recognise
+from pipelines.proof.ledger import check_ledger
+from pipelines.proof.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
+from pipelines.proof.project import LOCK, PIPELINE, Project
+from pipelines.proof.restore import restore
+from pipelines.proof.results import Check, Finding, Status, Verification, conclude
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the project's own files say, once read."""
+
+    lock: Lock
+    stages: dict[str, Stage]
+    params: Any
+
+
+def open_project(root: Path) -> Project:
+    """Find the project at `root`.
+
+    Raises
+    ------
+    SignalboxError
+        If there is none.
+    """
+    for name in (PIPELINE, LOCK, PARAMS.as_posix()):
+        if not (root / name).is_file():
+            raise SignalboxError(f"{root}: has no {name}; start in a clone of the project")
+    return Project(root.resolve())
+
+
+def verify_hashes(report: Path, project: Project) -> Verification:
+    """Check form, figures, and every hash; nothing is computed anew.
+
+    Parameters
+    ----------
+    report
+        A report's JSON or HTML, in the project or a copy of it from elsewhere.
+    project
+        The clone to hold it against.
+
+    Raises
+    ------
+    SignalboxError
+        If the report isn't there or has another kind of name.
+    """
+    given = recognise(report)
+    result = Verification(str(report), _commit(project))
+    result.checks.append(chain.check_commit(project))
+    files, check = _read(project)
+    result.checks.append(check)
+    if files is None:
+        return result
+    lock, name = files.lock, REPORT_JSON.as_posix()
+    missing = restore(project, lock)
+    form, document = figures.check_form(project, name)
+    result.checks += [
+        figures.check_copy(project, given, lock),
+        form,
+        chain.check_locked(project, "inputs", "source data and code", lock.deps(), "inputs"),
+        chain.check_locked(project, "outs", "artifacts", lock.outs(), "artifacts"),
+    ]
+    if document is not None:
+        result.checks += [
+            figures.check_sources(project, document, name),
+            figures.check_figures(project, document, name),
+        ]
+    result.checks += check_ledger(project)
+    if missing:
+        result.checks.append(_advice(missing))
+    return result
+
+
+def _commit(project: Project) -> str:
+    try:
+        return project.git.commit()
+    except SignalboxError:
+        return ""
+
+
+def _read(project: Project) -> tuple[Files | None, Check]:
+    """Read lock, pipeline and params, and hold them against each other."""
+    try:
+        params = load_yaml((project.root / PARAMS).read_bytes(), PARAMS.as_posix())
+        stages = read_stages((project.root / PIPELINE).read_bytes(), params)
+        lock = read_lock((project.root / LOCK).read_bytes())
+    except SignalboxError as error:
+        name, _, what = str(error).partition(": ")
+        return None, conclude("pipeline", "dvc.lock and dvc.yaml", "", [Finding(name, what)])
+    return Files(lock, stages, params), chain.check_pipeline(lock, stages, params)
+
+
+def _advice(missing: list[str]) -> Check:
+    shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    return Check(
+        "missing",
+        "artifacts that aren't here",
+        Status.MISSING,
+        f"{shown}: neither in the cache nor on a remote; 'dvc pull' where they are, or --reproduce "
+        "to make them again",
+    )
+
+
+def stages_of(files: Files) -> list[str]:
+    """Stages that the report was made by."""
+    return needed(files.stages, REPORT_JSON.as_posix())
