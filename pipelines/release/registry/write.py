@@ -1,0 +1,175 @@
+"""Write the registry: all tags of one step in one git transaction, or none of them."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.base.errors import SignalboxError
+from pipelines.release.ledger import Ledger
+from pipelines.release.registry.checks import require_commits, require_identity, resolve_commit
+from pipelines.release.registry.git import GitError, git, git_or_none
+from pipelines.release.registry.read import (
+    Assignment,
+    Version,
+    assignments,
+    find_version,
+    product_tags,
+    versions,
+)
+from pipelines.release.registry.tags import (
+    FIRST,
+    Bump,
+    bumped,
+    message,
+    order,
+    parse_tag,
+    stage_tag,
+    version_tag,
+)
+
+
+class TagExistsError(SignalboxError):
+    """Someone else made the tag first."""
+
+
+@dataclass(frozen=True)
+class NewTag:
+    """A tag to create."""
+
+    tag: str
+    commit: str
+    title: str
+
+
+def register(project: Path, product: str, commit: str, bump: Bump) -> Version:
+    """Register a commit as the next version (the first is v1.0.0).
+
+    Raises
+    ------
+    SignalboxError
+        If the commit is a version already, there is no such commit or no git identity, or someone
+        else registered this version at the same moment.
+    """
+    require_commits(project)
+    full = resolve_commit(project, commit)
+    version = next_version(project, product, full, bump)
+    new = NewTag(version_tag(product, version), full, f"{product} {version}")
+    write_tags(project, [new], Ledger.of(project).head, tag_time(project, product))
+    return find_version(project, product, version)
+
+
+def assign(project: Path, product: str, version: str, stage: str) -> Assignment:
+    """Put a registered version into a stage.
+
+    Raises
+    ------
+    SignalboxError
+        If the version is unknown, there is no git identity, or someone else assigned something at
+        the same moment.
+    """
+    require_commits(project)
+    found = find_version(project, product, version)
+    new = NewTag(
+        stage_tag(product, stage, next_number(project, product)),
+        found.commit,
+        f"{product} {version} to {stage}",
+    )
+    write_tags(project, [new], Ledger.of(project).head, tag_time(project, product))
+    return next(one for one in assignments(project, product, stage) if one.tag == new.tag)
+
+
+def next_version(project: Path, product: str, commit: str, bump: Bump) -> str:
+    """Name of the version that registering `commit` would make."""
+    known = versions(project, product)
+    for one in known:
+        if one.commit == commit:
+            raise SignalboxError(f"commit {commit[:12]} is {product} {one.version} already")
+    taken = [tag.name.version for tag in product_tags(project, product) if tag.name.version]
+    if not taken:
+        return FIRST
+    # Also versions that were taken back: a number is never used for something else.
+    return bumped(max(taken, key=order), bump)
+
+
+def next_number(project: Path, product: str) -> int:
+    """Return GTO's next counter: over all numbered tags of the product, lightweight ones too."""
+    names = git(
+        project, "for-each-ref", "--format=%(refname:strip=2)", f"refs/tags/{product}#*"
+    ).splitlines()
+    parsed = [found for name in names if (found := parse_tag(name)) is not None]
+    return 1 + max((one.number for one in parsed), default=0)
+
+
+def tag_time(project: Path, product: str) -> int:
+    """Seconds since 1970 for new tags: later than every tag of the product.
+
+    GTO orders by time, in whole seconds; so two tags within one second, or a clock that went
+    backwards, must not change the order in which it reads them.
+    """
+    last = max((tag.time for tag in product_tags(project, product)), default=0)
+    return max(int(time.time()), last + 1)
+
+
+def write_tags(project: Path, new: list[NewTag], anchor: str, when: int) -> None:
+    """Create annotated tags, all or none.
+
+    Parameters
+    ----------
+    anchor
+        Head of the ledger, for the tags' messages.
+    when
+        The tags' time.
+
+    Raises
+    ------
+    TagExistsError
+        If one of them is there already; then none was created.
+    """
+    name, email = require_identity(project)
+    commands = ["start"]
+    for one in new:
+        body = "\n".join(
+            [
+                f"object {one.commit}",
+                "type commit",
+                f"tag {one.tag}",
+                f"tagger {name} <{email}> {when} +0000",
+                "",
+                message(one.title, anchor),
+            ]
+        )
+        made = git(project, "mktag", stdin=body)
+        commands.append(f"create refs/tags/{one.tag} {made}")
+    try:
+        git(project, "update-ref", "--stdin", stdin="\n".join([*commands, "prepare", "commit", ""]))
+    except GitError as error:
+        there = [one.tag for one in new if tag_exists(project, one.tag)]
+        if there:
+            raise TagExistsError(
+                f"tag {', '.join(there)} was made by someone else in the meantime; nothing was "
+                "tagged: look at 'signalbox registry show', then decide again"
+            ) from error
+        if "lock" in str(error):
+            said = " ".join(str(error).split())
+            raise SignalboxError(
+                f"{said}; another program is writing these tags at this moment, or git was killed "
+                "while it did: then remove the .lock file it names"
+            ) from error
+        raise
+
+
+def tag_exists(project: Path, tag: str) -> bool:
+    """Whether there is a tag of this name, annotated or not."""
+    return git_or_none(project, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}") is not None
+
+
+def push_tags(project: Path, remote: str, tags: list[str]) -> None:
+    """Push tags to a remote, all or none."""
+    refs = [f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags]
+    try:
+        git(project, "push", "--atomic", "--quiet", remote, *refs)
+    except GitError as error:
+        raise SignalboxError(
+            f"the tags {', '.join(tags)} are made here, but could not be pushed to {remote!r}: "
+            f"{error}; push them with: git push {remote} {' '.join(refs)}"
+        ) from error

@@ -1,0 +1,75 @@
+"""Entries of the ledger for runs, gate decisions and approvals."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.release.approval import Outcome
+from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.registry.params import load_product
+from pipelines.release.releasing.decision import GateDecision, read_decision
+
+OUTCOME_KINDS = frozenset({"approval", "override", "rejection"})
+_KINDS = {"approved": "approval", "auto_approved": "approval", "overridden": "override"}
+
+
+def record_run(
+    project: Path, product: str, *, run: str, commit: str | None, facts: dict[str, Any]
+) -> Entry:
+    """Log a run; a task that is tried again doesn't log it twice.
+
+    Parameters
+    ----------
+    run
+        Its name, for example ``model_release/manual__2026-01-31T10.20.30+00.00``.
+    commit
+        Commit it was saved as; None if it did not get that far.
+    facts
+        What else is known of it: parameters, statuses of stages.
+    """
+    return _once(project, "run", product, {"run": run, "commit": commit, **facts})
+
+
+def record_gate(project: Path, product: str, commit: str, run: str = "") -> GateDecision:
+    """Log the gate's decision on a commit, once a run."""
+    decision = read_decision(project, load_product(project, product), commit)
+    data = {"commit": commit, "run": run, **decision.as_data(), "checks": decision.checks}
+    _once(project, "gate", product, data)
+    return decision
+
+
+def record_outcome(
+    project: Path, product: str, *, commit: str, verdict: str, outcome: Outcome, run: str = ""
+) -> Entry:
+    """Log what people (or the policy) decided on a commit; the last decision counts."""
+    ledger = Ledger.of(project)
+    data = {
+        "commit": commit,
+        "run": run,
+        "verdict": verdict,
+        "outcome": outcome.model_dump(mode="json"),
+    }
+    kind = _KINDS.get(outcome.kind, "rejection")
+    last = last_outcome(ledger.entries(), product, commit)
+    if last is not None and last.kind == kind and last.data == data:
+        return last
+    return ledger.append(kind, product, data)
+
+
+def last_outcome(entries: list[Entry], product: str, commit: str) -> Entry | None:
+    """Return the last approval, override or rejection of a commit."""
+    for entry in reversed(entries):
+        if (
+            entry.kind in OUTCOME_KINDS
+            and entry.subject == product
+            and entry.data.get("commit") == commit
+        ):
+            return entry
+    return None
+
+
+def _once(project: Path, kind: str, product: str, data: dict[str, Any]) -> Entry:
+    ledger = Ledger.of(project)
+    for entry in reversed(ledger.entries()):
+        if entry.kind == kind and entry.subject == product and entry.data == data:
+            return entry
+    return ledger.append(kind, product, data)
