@@ -1,0 +1,55 @@
+"""Erase a person from everything the project keeps, prove it in the ledger, retrain without them.
+
+The form takes the subject's key or, better, its keyed hash (``signalbox erase --token KEY``):
+Airflow keeps what was typed with the run, so after a key in clear delete the run.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, Param, get_current_context, task
+
+PROJECT = Path(__file__).resolve().parents[1]
+COMMAND = [sys.executable, "-m", "pipelines.cli.erase_commands", "-", "--yes", "--json"]
+
+with DAG(
+    "erase_subject",
+    schedule=None,
+    catchup=False,
+    tags=["signalbox", "privacy"],
+    doc_md=__doc__,
+    max_active_runs=1,
+    params={
+        "subject": Param(
+            type="string",
+            minLength=1,
+            title="Subject",
+            description="Keyed hash (hmac-sha256:…) or key of the person to erase",
+        )
+    },
+) as dag:
+
+    @task(doc_md="Erases; its result is the proof, which holds no personal data.")
+    def erase() -> dict[str, Any]:
+        """Run the command; the subject travels by standard input, in no process list or log."""
+        from airflow.sdk.log import mask_secret
+
+        subject = str(get_current_context()["params"]["subject"])
+        mask_secret(subject)
+        done = subprocess.run(
+            COMMAND, cwd=PROJECT, input=f"{subject}\n", text=True, capture_output=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[-2000:]}")
+        return dict(json.loads(done.stdout))
+
+    retrain = TriggerDagRunOperator(
+        task_id="retrain",
+        trigger_dag_id="model_release",
+        doc_md="Trains without the subject; the gate and the approvers decide as always.",
+    )
+    erase() >> retrain

@@ -1,0 +1,141 @@
+"""The command ``signalbox erase``.
+
+Exit codes: 0 erased and proven (or erased before); 1 the subject is nowhere, something remains, or
+the input is wrong; 2 wrong usage.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import one_line_errors
+
+
+def erase(  # noqa: PLR0917
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="The subject's key (data.subject_key, else the hash that --find shows), or its "
+            "keyed hash (hmac-sha256:…); - reads it from standard input."
+        ),
+    ] = "",
+    find: Annotated[
+        str, typer.Option(help="Show the subjects whose rows have these values: 'age=39,sex=Male'.")
+    ] = "",
+    token: Annotated[
+        bool, typer.Option("--token", help="Only print the subject's keyed hash.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    keep_cache: Annotated[
+        bool, typer.Option("--keep-cache", help="Leave DVC's cache and remotes as they are.")
+    ] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Run model_release afterwards, without the subject.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Erase a person from data, splits, quarantine, predictions, runs, DVC cache and remote.
+
+    The proof goes to the ledger under a keyed hash of the subject, without personal data.
+    """
+    console = Console()
+    with one_line_errors():
+        project = Path.cwd()
+        if find:
+            _show_found(console, project, find, as_json)
+            return
+        name = sys.stdin.readline().strip() if subject == "-" else subject
+        if not name:
+            raise SignalboxError("name a subject, or look for one with --find")
+        if token:
+            _show_token(console, name, as_json)
+            return
+        if not yes:
+            typer.confirm("This cannot be undone. Erase the subject?", abort=True, err=True)
+        _erase(console, project, name, keep_cache=keep_cache, as_json=as_json)
+    if retrain:
+        _retrain(console)
+
+
+def _erase(console: Console, project: Path, name: str, *, keep_cache: bool, as_json: bool) -> None:
+    from pipelines.mlops.privacy.erase import erase as do
+    from pipelines.mlops.privacy.params import PrivacyParams
+    from pipelines.release.config import load_section
+    from pipelines.release.ledger import Ledger
+
+    privacy = load_section(project, "privacy", PrivacyParams)
+    done = do(
+        project, name, Ledger.of(project), keep_cache=keep_cache, models_days=privacy.models_days
+    )
+    if as_json:
+        shown = {"repeated": done.repeated, "complete": done.complete, "notes": done.notes}
+        console.print_json(json.dumps({**shown, "proof": done.proof}))
+    else:
+        _show(console, done)
+    if not done.complete:
+        raise SignalboxError(
+            "the subject remains in: " + "; ".join(done.proof["remaining"])
+            + " (the ledger has what was removed; erase again when that is settled)"
+        )  # fmt: skip
+
+
+def _show(console: Console, done: Any) -> None:
+    """Print the proof for a person."""
+    proof = done.proof
+    if done.repeated:
+        console.print("erased before; nothing of the subject is left where it was searched")
+        return
+    console.print(f"subject:  {proof['subject']}", highlight=False, soft_wrap=True)
+    for place in sorted({item["place"] for item in proof["removed"]}):
+        items = [item for item in proof["removed"] if item["place"] == place]
+        rows = sum(item["rows"] for item in items)
+        console.print(f"{place}: {len(items)} files or objects, {rows} rows", highlight=False)
+    searched = ", ".join(f"{n:,} {place}" for place, n in proof["searched"].items())
+    console.print(f"searched again: {searched}", highlight=False, soft_wrap=True)
+    for release in proof["releases"]:
+        if release["contains"] is not False:
+            console.print(
+                f"release {release['release']} learned from the subject "
+                f"({release['contains']}); to be replaced until {release['until']}",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+    for note in done.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+    console.print("retrain without the subject: signalbox run", highlight=False)
+
+
+def _show_found(console: Console, project: Path, text: str, as_json: bool) -> None:
+    from pipelines.mlops.privacy.find import find, parse
+
+    found = find(project, parse(text))
+    if as_json:
+        console.print_json(json.dumps(found))
+    elif not found:
+        raise SignalboxError("no row has these values")
+    else:
+        for subject, rows in found.items():
+            console.print(f"{subject}  {rows} row(s)", markup=False, highlight=False)
+
+
+def _show_token(console: Console, name: str, as_json: bool) -> None:
+    from pipelines.mlops.privacy.subject import secret, token_of
+
+    found = token_of(name, secret(create=True))
+    console.print(json.dumps({"token": found}) if as_json else found, soft_wrap=True,
+                  highlight=False)  # fmt: skip
+
+
+def _retrain(console: Console) -> None:
+    from pipelines.cli.release_run import run_release
+
+    with one_line_errors():
+        run_release(console, {})
+
+
+if __name__ == "__main__":
+    typer.run(erase)

@@ -1,0 +1,317 @@
+"""Erase a subject: plan, say so in the ledger, do it, search again, prove it in the ledger.
+
+The order makes a retry after a kill at any moment succeed: the source files, by which a subject
+is recognised best, change last, and what was found is journalled before anything changes.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipelines.base.artifacts import INGESTED, PARAMS
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import sha256_file, write_bytes
+from pipelines.base.params import load_params
+from pipelines.base.params.data import DataParams
+from pipelines.base.tables import SUBJECT, read_table
+from pipelines.mlops.privacy import exclusion, journal, pins, releases, source, stores, tree
+from pipelines.mlops.privacy.journal import Journal, Removal
+from pipelines.mlops.privacy.probe import KEY, LINES, Probe
+from pipelines.mlops.privacy.subject import PREFIX, Subject, named, secret
+
+KIND = "erasure"
+PRODUCT = "model_release"
+SOURCE = "source"
+
+
+class Book(Protocol):
+    """What an erasure needs of the ledger."""
+
+    def append(self, kind: str, subject: str, data: dict[str, Any]) -> Any:
+        """Add an entry, durably."""
+
+    def entries(self) -> list[Any]:
+        """Return all entries in order."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an erasure did.
+
+    Attributes
+    ----------
+    proof
+        The ledger's entry: no personal data in it.
+    notes
+        What a person still has to do or know.
+    repeated
+        The subject was erased before; nothing was there to do.
+    """
+
+    proof: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    repeated: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of the subject remains where it was searched."""
+        return bool(self.proof["stage"] == "done")
+
+
+@dataclass
+class _Plan:
+    """Where the subject is now."""
+
+    sources: dict[Path, list[source.SourceFile]]
+    found: list[tree.Found]
+    objects: list[tuple[stores.Store, stores.Object]]
+    holding: set[str]
+    seen: set[str]
+    searched: dict[str, int]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the subject; a key that only stands somewhere as a word may be chance."""
+        return (
+            sum(file.rows for files in self.sources.values() for file in files)
+            + sum(found.hit.rows for found in self.found)
+            + sum(item.hit.rows for _, item in self.objects)
+        )
+
+    @property
+    def words(self) -> list[str]:
+        """Files and objects in which the key stands as a word."""
+        files = [found.path.name for found in self.found if found.hit.kind == KEY]
+        return files + [f"{s.name} {o.oid}" for s, o in self.objects if o.hit.kind == KEY]
+
+
+def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
+          models_days: int = 30) -> Outcome:  # fmt: skip
+    """Erase the subject that `text` names from everything the project keeps.
+
+    Parameters
+    ----------
+    project
+        Root of the project.
+    text
+        The subject's key, or its keyed hash as an earlier proof or ``--token`` shows it.
+    book
+        The ledger.
+    keep_cache
+        Leave DVC's cache and remotes as they are; the proof then says that the subject remains.
+    models_days
+        Days within which a model that learned from the subject is to be replaced.
+
+    Raises
+    ------
+    SignalboxError
+        If the subject is nowhere, something can't be searched or written, or it is found again
+        after all was done.
+    """
+    project = project.resolve()
+    data = load_params(project / PARAMS).data
+    key = secret(create=True)
+    with journal.alone(project):
+        subject = named(text, key, _known(project) if text.startswith(PREFIX) else [])
+        probe = Probe(subject, data)
+        with stores.opened(project) as (places, closed):
+            state = journal.load(project, subject.token)
+            plan = _search(project, probe, places)
+            if state is None:
+                if not plan.rows:
+                    return _nothing(book, subject, plan, closed)
+                state = journal.start(subject.token)
+            state.keep_cache = keep_cache
+            _record(project, state, plan)
+            if not state.intent:
+                entry = book.append(KIND, PRODUCT, _intent(state))
+                state.intent = str(getattr(entry, "hash", "")) or "written"
+                journal.save(project, state)
+            exclusion.add(project, subject.token)
+            _act(project, state, plan, probe)
+            left = _search(project, probe, places)
+        proof = _proof(project, state, left, closed=closed, data=data, days=models_days)
+        if not _is_proven(book, state.erasure):
+            book.append(KIND, PRODUCT, proof)
+        if proof["stage"] == "done":
+            journal.forget(project, state)
+    return Outcome(proof, _notes(project, state, data))
+
+
+def _known(project: Path) -> list[str]:
+    """Subjects that a keyed hash may mean: those of the ingested table."""
+    column = read_table(project / INGESTED, [SUBJECT])[SUBJECT]
+    return [str(value) for value in column.dropna().unique()]
+
+
+def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
+    sources: dict[Path, list[source.SourceFile]] = {}
+    leave: set[Path] = set()
+    for root in tree.roots(project):
+        data = tree.data_of(root, probe.data)
+        leave |= set(source.local_files(data, root))
+        sources[root] = source.find(data, root, probe.mask)
+        for file in sources[root]:
+            probe.lines |= file.lines
+    found, files = tree.search(project, probe, leave)
+    objects, holding, seen = [], set(), set()
+    searched = {"source files": len(leave), "files": files}
+    for store in places:
+        hits, opened = store.search(probe)
+        objects += [(store, hit) for hit in hits]
+        holding |= {hit.oid for hit in hits}
+        seen |= opened
+        searched[store.name] = len(opened)
+    return _Plan(sources, found, objects, holding, seen, searched)
+
+
+def _record(project: Path, state: Journal, plan: _Plan) -> None:
+    """Put the plan into the journal, before anything changes."""
+    for store, item in plan.objects:
+        state.note(Removal(place=store.name, path=store.shown(item.path), kind=item.hit.kind,
+                           rows=item.hit.rows, before=item.sha256))  # fmt: skip
+    for found in plan.found:
+        state.note(Removal(place=_place(found.path, project), path=_shown(found.path, project),
+                           kind=found.hit.kind, rows=found.hit.rows,
+                           before=found.sha256))  # fmt: skip
+    for root, files in plan.sources.items():
+        for file in files:
+            state.note(Removal(place=SOURCE, path=_shown(file.path, project), kind=LINES,
+                               rows=file.rows, before=sha256_file(file.path)))  # fmt: skip
+            old_pins = state.pins.setdefault(_shown(root, project), {})
+            old_pins.setdefault(file.pin_before, file.pin_after)
+    if state.releases is None:
+        state.releases = releases.releases(project, plan.holding, plan.seen)
+    journal.save(project, state)
+
+
+def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
+    if not state.keep_cache:
+        for store, item in plan.objects:
+            store.remove(item.path)
+            state.did(store.name, store.shown(item.path), "removed")
+        releases.drop_from_pointer(project)
+    for found in plan.found:
+        action = tree.take_out(found, project, probe)
+        after = sha256_file(found.path) if found.path.is_file() else ""
+        state.did(_place(found.path, project), _shown(found.path, project), action, after)
+    journal.save(project, state)
+    for files in plan.sources.values():
+        for file in files:
+            write_bytes(file.path, file.after)
+            state.did(SOURCE, _shown(file.path, project), "rewritten", sha256_file(file.path))
+    for root, changed in state.pins.items():
+        pins.update(project / root, changed)
+    journal.save(project, state)
+
+
+def _intent(state: Journal) -> dict[str, Any]:
+    places = sorted({removal.place for removal in state.removals.values()})
+    return {
+        "stage": "intent",
+        "erasure": state.erasure,
+        "subject": state.token,
+        "found_in": {
+            place: sum(r.place == place for r in state.removals.values()) for place in places
+        },
+        "keep_cache": state.keep_cache,
+    }
+
+
+def _proof(
+    project: Path, state: Journal, left: _Plan, *, closed: list[str], data: DataParams, days: int
+) -> dict[str, Any]:
+    """Build the ledger's entry: what was searched, removed, and what remains."""
+    in_stores = [f"{store.name}: {store.shown(item.path)}" for store, item in left.objects]
+    remaining = closed + _in_files(project, left) + ([] if state.keep_cache else in_stores)
+    until = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+    _settle(project, state)
+    return {
+        "stage": "incomplete" if remaining else "done",
+        "erasure": state.erasure,
+        "subject": state.token,
+        "searched": left.searched,
+        "removed": [state.removals[key].model_dump() for key in sorted(state.removals)],
+        "pins": state.pins,
+        "remaining": remaining,
+        "kept_on_request": in_stores if state.keep_cache else [],
+        "at_the_source": source.elsewhere(data),
+        "not_searched": tree.NOT_SEARCHED,
+        "releases": [
+            {**release, "until": None if release["contains"] is False else until}
+            for release in state.releases or []
+        ],
+        "excluded_from_now_on": exclusion.ERASED.as_posix(),
+    }
+
+
+def _settle(project: Path, state: Journal) -> None:
+    """Say what became of files that an attempt changed just before it was killed."""
+    for removal in state.removals.values():
+        if removal.action:
+            continue
+        path = project / removal.path
+        if removal.place in (SOURCE, "project", "runs"):
+            removal.after = sha256_file(path) if path.is_file() else ""
+            unchanged = removal.after == removal.before
+            removal.action = "remains" if unchanged else "rewritten" if removal.after else "removed"
+        else:
+            removal.action = "kept" if state.keep_cache else "removed"
+
+
+def _in_files(project: Path, left: _Plan) -> list[str]:
+    """Files in which the second search found the subject again."""
+    files = [file.path for found in left.sources.values() for file in found]
+    return [_shown(path, project) for path in files + [found.path for found in left.found]]
+
+
+def _nothing(book: Book, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
+    """Answer where no row is found: erased before, or never there."""
+    for entry in reversed(book.entries()):
+        proof = entry.data if entry.kind == KIND else {}
+        if proof.get("subject") == subject.token and proof.get("stage") == "done":
+            return Outcome(proof, repeated=True)
+    searched = ", ".join(f"{number:,} in {place}" for place, number in plan.searched.items())
+    raise SignalboxError(
+        f"the subject is nowhere (searched: {searched}); without data.subject_key a subject is "
+        "named by a hash: find it with --find 'column=value,…'"
+        + (f"; the text stands in {', '.join(plan.words[:5])}" if plan.words else "")
+        + "".join(f"; {reason}" for reason in closed)
+    )
+
+
+def _is_proven(book: Book, erasure: str) -> bool:
+    """Whether the ledger has this erasure's proof (the process was killed just after it)."""
+    return any(
+        entry.kind == KIND
+        and entry.data.get("erasure") == erasure
+        and entry.data.get("stage") == "done"
+        for entry in book.entries()
+    )
+
+
+def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
+    notes = []
+    if any(state.pins.values()):
+        notes.append("data.source.sha256 in params.yaml follows the changed source files")
+    changed = [project / r.path for r in state.removals.values() if r.place == SOURCE]
+    in_git = tree.tracked(changed, project)
+    if in_git:
+        notes.append(
+            f"git tracks {', '.join(in_git)}: commit the change; old versions stay in git's "
+            "history until it is rewritten (git filter-repo) in every clone"
+        )
+    notes += [f"erase it at the source as well: {place}" for place in source.elsewhere(data)]
+    if state.keep_cache:
+        notes.append("cache and remotes were kept on request and still hold the subject")
+    notes.append("a run that was active meanwhile can bring copies back: erase again after it")
+    return notes
+
+
+def _place(path: Path, project: Path) -> str:
+    return "runs" if path.is_relative_to(project / tree.RUNS) else "project"
+
+
+def _shown(path: Path, project: Path) -> str:
+    return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)

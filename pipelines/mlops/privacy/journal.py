@@ -1,0 +1,107 @@
+"""What an erasure has found and means to do: kept until it is proven, so that a retry can finish.
+
+Lies in ``.dvc/tmp`` (git ignores it) and holds no personal data: paths, hashes, counts.
+"""
+
+import fcntl
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import read_json, write_json
+from pipelines.mlops.privacy.subject import PREFIX
+
+FOLDER = Path(".dvc/tmp/signalbox-erasure")
+
+
+class Removal(BaseModel):
+    """A file or object that held the subject.
+
+    Attributes
+    ----------
+    after
+        SHA-256 of what lies there now; empty = nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    place: str
+    path: str
+    kind: str
+    rows: int
+    before: str
+    after: str = ""
+    action: str = ""
+
+
+class Journal(BaseModel):
+    """State of one erasure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    erasure: str
+    token: str
+    keep_cache: bool = False
+    intent: str = ""
+    removals: dict[str, Removal] = {}
+    pins: dict[str, dict[str, str]] = {}
+    """Root (relative to the project) → pins to replace there, old → new."""
+    releases: list[dict[str, Any]] | None = None
+
+    def note(self, removal: Removal) -> None:
+        """Add what was found; what an earlier attempt saw first stays ("before" was then)."""
+        self.removals.setdefault(f"{removal.place}/{removal.path}", removal)
+
+    def did(self, place: str, path: str, action: str, after: str = "") -> None:
+        """Say what became of it."""
+        removal = self.removals[f"{place}/{path}"]
+        removal.action, removal.after = action, after
+
+
+def load(project: Path, token: str) -> Journal | None:
+    """Journal of an erasure that hasn't been proven yet."""
+    path = _path(project, token)
+    return Journal.model_validate(read_json(path)) if path.is_file() else None
+
+
+def start(token: str) -> Journal:
+    """Begin a new one."""
+    return Journal(erasure=uuid.uuid4().hex, token=token)
+
+
+def save(project: Path, journal: Journal) -> None:
+    """Write it, whole or not at all."""
+    write_json(_path(project, journal.token), journal.model_dump(mode="json"))
+
+
+def forget(project: Path, journal: Journal) -> None:
+    """Remove it: the ledger has the proof."""
+    _path(project, journal.token).unlink(missing_ok=True)
+
+
+def _path(project: Path, token: str) -> Path:
+    return project / FOLDER / f"{token.removeprefix(PREFIX)[:32]}.json"
+
+
+@contextmanager
+def alone(project: Path) -> Iterator[None]:
+    """Let only one erasure work at a time.
+
+    Raises
+    ------
+    SignalboxError
+        If another one does.
+    """
+    path = project / FOLDER / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SignalboxError("another erasure works in this project; wait for it") from None
+        yield

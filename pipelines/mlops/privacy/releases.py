@@ -1,0 +1,80 @@
+"""Which released models learned from a subject: their train split held it."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.base.artifacts import RELEASED, TRAIN
+from pipelines.base.errors import SignalboxError
+from pipelines.release.released import Released, read_released, write_released
+
+UNKNOWN = "unknown: its train split is in neither cache nor remote"
+
+
+def releases(project: Path, holding: set[str], seen: set[str]) -> list[dict[str, Any]]:
+    """Say for every release whether its train split holds the subject.
+
+    Parameters
+    ----------
+    holding
+        DVC hashes of objects that hold the subject.
+    seen
+        DVC hashes of all objects that were opened; a split that wasn't opened is unknown.
+    """
+    found = []
+    for name, commit in _released(project):
+        split = _split_of(project, commit)
+        contains: bool | str = split in holding if split in seen else UNKNOWN
+        found.append({"release": name, "commit": commit, "contains": contains})
+    return found
+
+
+def _released(project: Path) -> Iterator[tuple[str, str]]:
+    """Name and commit of the pointer's release, then of every version in git's tags."""
+    done: set[tuple[str, str]] = set()
+    pointer = _pointer(project)
+    if pointer is not None:
+        done.add((pointer.name, pointer.commit))
+        yield pointer.name, pointer.commit
+    listed = _git(project, "tag", "--list", "*@v*", "--format=%(refname:short)")
+    for tag in listed.split():
+        commit = _git(project, "rev-list", "-n", "1", tag).strip()
+        if (tag, commit) not in done:
+            yield tag, commit
+
+
+def _pointer(project: Path) -> Released | None:
+    try:
+        return read_released(project / RELEASED)
+    except SignalboxError:
+        return None
+
+
+def _split_of(project: Path, commit: str) -> str | None:
+    """DVC hash of the train split in a commit's ``dvc.lock``."""
+    lock = yaml.safe_load(_git(project, "show", f"{commit}:dvc.lock") or "{}") or {}
+    for stage in lock.get("stages", {}).values():
+        for out in stage.get("outs", []):
+            if out.get("path") == TRAIN.as_posix():
+                return str(out.get("md5"))
+    return None
+
+
+def drop_from_pointer(project: Path) -> bool:
+    """Take the train data out of the pointer: ``drift`` must not ask for what was erased."""
+    pointer = _pointer(project)
+    if pointer is None or TRAIN.as_posix() not in pointer.artifacts:
+        return False
+    kept = {path: sha for path, sha in pointer.artifacts.items() if path != TRAIN.as_posix()}
+    write_released(pointer.model_copy(update={"artifacts": kept}), project / RELEASED)
+    return True
+
+
+def _git(project: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=project, check=False, capture_output=True, text=True
+    )
+    return done.stdout if done.returncode == 0 else ""

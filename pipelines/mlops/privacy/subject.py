@@ -1,0 +1,100 @@
+"""Name a person in proofs without naming them: a keyed hash instead of the key."""
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.base.errors import SignalboxError
+
+SECRET = "erasure.key"
+PREFIX = "hmac-sha256:"
+_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A data subject.
+
+    Attributes
+    ----------
+    id
+        The key in clear, as in the column ``subject_id``; left out of ``repr``, so that no
+        traceback or log shows it.
+    token
+        HMAC-SHA256 of it: the same subject has the same token, and without the secret nobody can
+        try keys until one fits (a bare hash of a short key falls to such a search at once).
+    """
+
+    id: str = field(repr=False)
+    token: str
+
+
+def keys_folder() -> Path:
+    """Folder of secrets, outside the repository: ``$SIGNALBOX_KEYS`` or the user's own."""
+    chosen = os.environ.get("SIGNALBOX_KEYS")
+    return Path(chosen) if chosen else Path.home() / ".config" / "signalbox" / "keys"
+
+
+def secret(*, create: bool) -> bytes:
+    """Return the secret of the keyed hash.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't there and `create` is false, or it is damaged.
+    """
+    path = keys_folder() / SECRET
+    if create and not path.exists():
+        _make(path)
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        raise SignalboxError(
+            f"{path}: no such file; it holds the secret of the keyed hashes of erased subjects: "
+            "copy it from the machine that erased them, or set SIGNALBOX_KEYS"
+        ) from None
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise SignalboxError(f"{path}: cannot be read as a key: {error}") from error
+    if len(key) != _SIZE:
+        raise SignalboxError(f"{path}: must hold {_SIZE} bytes as hex digits, holds {len(key)}")
+    return key
+
+
+def _make(path: Path) -> None:
+    """Write a new secret, whole or not at all; who comes second takes the first one's."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as stream:
+        stream.write(secrets.token_hex(_SIZE) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(partial, path)
+    partial.unlink()
+
+
+def token_of(subject_id: str, key: bytes) -> str:
+    """Keyed hash of a subject's key, with its method in front."""
+    return PREFIX + hmac.new(key, subject_id.encode(), hashlib.sha256).hexdigest()
+
+
+def named(text: str, key: bytes, known: Iterable[str]) -> Subject:
+    """Subject that `text` names: by its key, or by its token if one of `known` has it.
+
+    Raises
+    ------
+    SignalboxError
+        If `text` is a token and no known subject has it.
+    """
+    if not text.startswith(PREFIX):
+        return Subject(text, token_of(text, key))
+    for candidate in known:
+        if hmac.compare_digest(token_of(candidate, key), text):
+            return Subject(candidate, text)
+    raise SignalboxError(f"no subject in the tables has the keyed hash {text}")

@@ -1,0 +1,198 @@
+"""Wherever an erasure breaks off, the next one finishes it and proves it once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipelines.base.errors import SignalboxError
+from pipelines.mlops.privacy import erase as erasing
+from pipelines.mlops.privacy import journal, pins, stores, tree
+from tests.conftest import ROOT
+from tests.small_project import call, change_params, commit
+
+KEY = "person-17"
+LINES = [f"person-{i},red,{i},{'yes' if i % 2 else 'no'}" for i in range(30)]
+
+
+@dataclass
+class Entry:
+    kind: str
+    subject: str
+    data: dict[str, Any]
+    hash: str = "h"
+
+
+@dataclass
+class Book:
+    """A ledger that keeps what it is told."""
+
+    kept: list[Entry] = field(default_factory=list)
+
+    def append(self, kind: str, subject: str, data: dict[str, Any]) -> Entry:
+        self.kept.append(Entry(kind, subject, data))
+        return self.kept[-1]
+
+    def entries(self) -> list[Entry]:
+        return self.kept
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A DVC project with a source, a table, a DVC-tracked copy and a pinned hash."""
+    monkeypatch.setenv("SIGNALBOX_KEYS", str(tmp_path / "keys"))
+    place = tmp_path / "project"
+    place.mkdir()
+    text = "\n".join(["name,colour,size,label", *LINES, ""])
+    (place / "raw.csv").write_text(text)
+    (place / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    change_params(place, {
+        "data.source.paths": ["raw.csv"],
+        "data.source.sha256": [sha(text)],
+        "data.source.watch": "raw.csv",
+        "data.source.columns": [],
+        "data.replace": {},
+        "data.target": "label",
+        "data.positive": "yes",
+        "data.subject_key": "name",
+        "data.sensitive": {"colour": {}},
+        "data.intersections": [],
+        "data.ignore": [],
+    })  # fmt: skip
+    (place / "data").mkdir()
+    frame = pd.DataFrame({"subject_id": [f"person-{i}" for i in range(30)], "size": range(30)})
+    frame.to_parquet(place / "data/ingested.parquet")
+    (place / ".gitignore").write_text("/reports/\n")
+    call(place, "git", "init", "--quiet")
+    call(place, "git", "config", "user.email", "test@example.org")
+    call(place, "git", "config", "user.name", "Test")
+    store(place, {"raw": text.encode(), "table": (place / "data/ingested.parquet").read_bytes()})
+    (place / "reports").mkdir()
+    (place / "reports/note.html").write_text(f"<p>{KEY}</p>")
+    commit(place, "start")
+    return place
+
+
+def store(place: Path, contents: dict[str, bytes]) -> None:
+    """Make a cache by hand: starting DVC for it would take longer than all the rest."""
+    import hashlib
+
+    (place / ".dvc").mkdir()
+    (place / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    (place / ".dvc/.gitignore").write_text("/tmp\n/cache\n")
+    for content in [*contents.values(), b"innocent"]:
+        oid = hashlib.md5(content).hexdigest()
+        path = place / ".dvc/cache/files/md5" / oid[:2] / oid[2:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def sha(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def left(project: Path) -> list[str]:
+    """Files that hold the subject: tables by their values, others by their bytes."""
+    searched = [p for p in project.rglob("*") if p.is_file() and ".git" not in p.parts]
+    return [p.name for p in searched if holds(p)]
+
+
+def holds(path: Path) -> bool:
+    content = path.read_bytes()
+    if content.startswith(b"PAR1"):
+        return bool((pd.read_parquet(path)["subject_id"] == KEY).any())
+    return KEY.encode() in content
+
+
+class Crash(BaseException):
+    """Like a kill: nothing may catch it."""
+
+
+def crash(*_: Any, **__: Any) -> Any:
+    raise Crash
+
+
+def crash_on_proof(self: Book, kind: str, subject: str, data: dict[str, Any]) -> Entry:
+    if data["stage"] == "done":
+        raise Crash
+    self.kept.append(Entry(kind, subject, data))
+    return self.kept[-1]
+
+
+POINTS: list[tuple[Any, str, Callable[..., Any]]] = [
+    (Book, "append", crash),
+    (erasing.exclusion, "add", crash),
+    (stores.Store, "remove", crash),
+    (tree, "take_out", crash),
+    (erasing, "write_bytes", crash),
+    (pins, "update", crash),
+    (Book, "append", crash_on_proof),
+    (journal, "forget", crash),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "how"), POINTS, ids=[f"{n}-{h.__name__}" for _, n, h in POINTS]
+)
+def test_a_retry_finishes(project: Path, where: Any, name: str, how: Callable[..., Any]) -> None:
+    book = Book()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, name, how)
+        with pytest.raises(Crash):
+            erasing.erase(project, KEY, book)
+    done = erasing.erase(project, KEY, book)
+    assert done.complete
+    assert left(project) == []
+    stages = [entry.data["stage"] for entry in book.kept]
+    assert stages.count("done") == 1
+    assert stages[0] == "intent"
+    text = (project / "raw.csv").read_text()
+    assert text.count("\n") == len(LINES)
+    assert sha(text) in (project / "params.yaml").read_text()
+    assert len(pd.read_parquet(project / "data/ingested.parquet")) == len(LINES) - 1
+    assert not list((project / journal.FOLDER).glob("*.json"))
+
+
+def test_the_cache_stays_on_request_and_the_proof_says_so(project: Path) -> None:
+    book = Book()
+    kept = erasing.erase(project, KEY, book, keep_cache=True)
+    assert len(kept.proof["kept_on_request"]) == 2
+    assert len(left(project)) == 2
+    again = erasing.erase(project, KEY, book)
+    assert again.proof["kept_on_request"] == []
+    assert left(project) == []
+
+
+def test_a_tracked_file_that_names_the_person_is_left_and_reported(project: Path) -> None:
+    (project / "notes.md").write_text(f"ask {KEY}\n")
+    commit(project, "notes")
+    done = erasing.erase(project, KEY, Book())
+    assert not done.complete
+    assert done.proof["remaining"] == ["notes.md"]
+    (project / "notes.md").unlink()
+    assert erasing.erase(project, KEY, Book()).complete
+
+
+def test_a_word_that_is_no_subject_erases_nothing(project: Path) -> None:
+    before = sorted(project.rglob("*"))
+    with pytest.raises(SignalboxError, match="the subject is nowhere"):
+        erasing.erase(project, "innocent", Book())
+    assert [path for path in before if not path.exists()] == []
+
+
+def test_the_keyed_hash_alone_is_enough(project: Path) -> None:
+    from pipelines.mlops.privacy.subject import secret, token_of
+
+    done = erasing.erase(project, token_of(KEY, secret(create=True)), Book())
+    assert done.complete
+    assert left(project) == []
+
+
+def test_two_at_once_are_refused(project: Path) -> None:
+    with journal.alone(project), pytest.raises(SignalboxError, match="another erasure"):
+        erasing.erase(project, KEY, Book())
