@@ -1,0 +1,62 @@
+"""Watch the model in production: data, drift, fairness, outcomes. Alarms ask for a new training."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")
+"""An event on it asks the DAG model_release for a new training."""
+
+with DAG(
+    "model_monitoring",
+    schedule=CronTriggerTimetable("0 5 * * *", timezone="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    tags=["signalbox", "mlops"],
+    doc_md=__doc__,
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+) as dag:
+
+    @task(task_id="watch", doc_md="Measures the last days' batches; alarms go to the ledger.")
+    def watch(dag_run: Any = None) -> dict[str, Any]:
+        """Watch the days before the run's time, so that a repeated task looks at the same days."""
+        from datetime import UTC, datetime
+
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+        from pipelines.base.artifacts import RELEASED
+        from pipelines.base.errors import SignalboxError
+        from pipelines.cli.monitor_commands import show
+        from pipelines.mlops.monitoring.run import watch_project
+        from pipelines.release.released import NOTHING_RELEASED, read_released
+
+        try:
+            if read_released(PROJECT / RELEASED) is None:
+                raise AirflowSkipException(NOTHING_RELEASED)
+            result = watch_project(PROJECT, dag_run.run_after, datetime.now(UTC))
+        except SignalboxError as error:
+            raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        show(result)
+        return {
+            "date": result.date,
+            "alarms": [alarm.id for alarm in result.alarms()],
+            "retrain": result.retrain.requested,
+        }
+
+    @task.short_circuit(task_id="retrain_needed", doc_md="Goes on only if an alarm asks for it.")
+    def retrain_needed(found: dict[str, Any]) -> bool:
+        """Whether a new training was asked for; the ledger's alarms limit how often."""
+        return bool(found["retrain"])
+
+    @task(task_id="request_retrain", outlets=[RETRAIN], doc_md="Starts model_release.")
+    def request_retrain(found: dict[str, Any]) -> None:
+        """Update the asset on which model_release runs."""
+        print(f"{found['date']}: new training asked for because of {found['alarms']}")
+
+    found = watch()
+    needed = retrain_needed(found)
+    needed >> request_retrain(found)

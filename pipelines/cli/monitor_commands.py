@@ -1,0 +1,59 @@
+"""``signalbox monitor``: watch what the model in production does.
+
+Exit codes: 0 watched, whether or not an alarm went off; 1 there is no model in production, or a
+file or parameter is wrong (one line says what to do); 2 wrong usage.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.base.errors import SignalboxError
+
+if TYPE_CHECKING:
+    from pipelines.mlops.monitoring.result import Watching
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("monitor")
+def monitor(
+    date: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Last day to look at, UTC; default: until now."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+) -> None:
+    """Measure what was scored and how it turned out; alarms go to the ledger."""
+    from pipelines.mlops.monitoring.run import watch_project
+
+    now = datetime.now(UTC)
+    # The last moment of the day, so that the result is named after it.
+    last = None if date is None else date.replace(tzinfo=UTC) + timedelta(days=1, microseconds=-1)
+    try:
+        result = watch_project(project, min(last, now) if last else now, now)
+    except SignalboxError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(result.model_dump_json())
+        return
+    show(result)
+
+
+def show(result: "Watching") -> None:
+    """Print one line a watch."""
+    for watched in result.watches:
+        typer.echo(f"{watched.state:<13} {watched.id}: {watched.sentence}")
+    labels = result.labels
+    typer.echo(
+        f"labels: {labels.matched} known, {labels.waiting} waiting, {labels.unmatched} lacking"
+    )
+    if result.retrain.requested:
+        typer.echo(f"asks for a new training because of: {', '.join(result.retrain.because)}")
+    elif result.retrain.held_back:
+        typer.echo(f"a new training was not asked for: {result.retrain.held_back}")
