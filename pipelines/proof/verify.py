@@ -1,5 +1,6 @@
 """Hold a report against everything it follows from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pipelines.proof.document import recognise
 from pipelines.proof.ledger import check_ledger
 from pipelines.proof.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
 from pipelines.proof.project import LOCK, PIPELINE, Project
+from pipelines.proof.rederive import rederive
 from pipelines.proof.restore import restore
 from pipelines.proof.results import Check, Finding, Status, Verification, conclude
 
@@ -38,8 +40,26 @@ def open_project(root: Path) -> Project:
     return Project(root.resolve())
 
 
-def verify_hashes(report: Path, project: Project) -> Verification:
-    """Check form, figures, and every hash; nothing is computed anew.
+@dataclass(frozen=True)
+class Depth:
+    """How far to go.
+
+    Attributes
+    ----------
+    rederive
+        Compute every stage again from its recorded inputs; training excepted.
+    """
+
+    rederive: bool = True
+
+
+def verify_report(
+    report: Path,
+    project: Project,
+    depth: Depth | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Verification:
+    """Hold a report against everything it follows from.
 
     Parameters
     ----------
@@ -47,19 +67,45 @@ def verify_hashes(report: Path, project: Project) -> Verification:
         A report's JSON or HTML, in the project or a copy of it from elsewhere.
     project
         The clone to hold it against.
+    depth
+        How far to go; by default everything but training again.
+    tell
+        Told what is being done.
 
     Raises
     ------
     SignalboxError
         If the report isn't there or has another kind of name.
     """
+    depth = depth or Depth()
+    result, files = _hashes(report, project)
+    if files is not None and depth.rederive and result.commit:
+        tell("computing the stages again, each from its recorded inputs")
+        result.checks += rederive(project, files.stages, _stages_of(files), tell)
+    elif not depth.rederive:
+        result.checks.append(_NOT_COMPUTED)
+    return result
+
+
+_NOT_COMPUTED = Check(
+    "again", "computed again", Status.SKIPPED, "no figure was computed again (--hashes-only)"
+)
+
+
+def verify_hashes(report: Path, project: Project) -> Verification:
+    """Check form, figures, and every hash; nothing is computed anew."""
+    return _hashes(report, project)[0]
+
+
+def _hashes(report: Path, project: Project) -> tuple[Verification, Files | None]:
+    """Check form, figures and every hash; give what the project's files say, if readable."""
     given = recognise(report)
     result = Verification(str(report), _commit(project))
     result.checks.append(chain.check_commit(project))
     files, check = _read(project)
     result.checks.append(check)
     if files is None:
-        return result
+        return result, None
     lock, name = files.lock, REPORT_JSON.as_posix()
     missing = restore(project, lock)
     form, document = figures.check_form(project, name)
@@ -77,7 +123,7 @@ def verify_hashes(report: Path, project: Project) -> Verification:
     result.checks += check_ledger(project)
     if missing:
         result.checks.append(_advice(missing))
-    return result
+    return result, files
 
 
 def _commit(project: Project) -> str:
@@ -110,6 +156,6 @@ def _advice(missing: list[str]) -> Check:
     )
 
 
-def stages_of(files: Files) -> list[str]:
+def _stages_of(files: Files) -> list[str]:
     """Stages that the report was made by."""
     return needed(files.stages, REPORT_JSON.as_posix())
