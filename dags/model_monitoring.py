@@ -28,15 +28,14 @@ with DAG(
 
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-        from pipelines.base.artifacts import RELEASED
         from pipelines.base.errors import SignalboxError
         from pipelines.cli.monitor_commands import show
         from pipelines.mlops.monitoring.run import watch_project
-        from pipelines.release.released import NOTHING_RELEASED, read_released
+        from pipelines.release.releasing import production
 
         try:
-            if read_released(PROJECT / RELEASED) is None:
-                raise AirflowSkipException(NOTHING_RELEASED)
+            if production(PROJECT, "model_release") is None:
+                raise AirflowSkipException("no model in production yet: nothing to watch")
             result = watch_project(PROJECT, dag_run.run_after, datetime.now(UTC))
         except SignalboxError as error:
             raise AirflowFailException(str(error)) from None  # nothing a retry would mend

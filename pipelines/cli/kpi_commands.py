@@ -4,7 +4,6 @@ Exit codes: 0 shown, whether or not targets are met; 1 release.yaml, evidence or
 (one line says what to do); 2 wrong usage.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,30 +11,25 @@ import typer
 from rich.console import Console
 
 from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import AsJson, one_line_errors, print_json
 
 if TYPE_CHECKING:
     from pipelines.release.kpis import KpiResult
-
-app = typer.Typer(no_args_is_help=False, add_completion=False)
 
 SHOWN = 30
 """Values of a trend that fit a line."""
 
 
-@app.command("kpis")
 def kpis(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
     product: Annotated[str, typer.Option(help="Product of the ledger.")] = "model_release",
 ) -> None:
     """Show every KPI: value, target, whether it is met, and its trend over the ledger."""
-    try:
+    with one_line_errors():
         results = read_kpis(project, product)
-    except SignalboxError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
     if as_json:
-        typer.echo(json.dumps([result.to_dict() for result in results], ensure_ascii=False))
+        print_json([result.to_dict() for result in results])
         return
     show(Console(), results)
 

@@ -9,23 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import AsJson, one_line_errors, print_json
 
 if TYPE_CHECKING:
     from pipelines.mlops.monitoring.result import Watching
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command("monitor")
 def monitor(
     date: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Last day to look at, UTC; default: until now."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
 ) -> None:
     """Measure what was scored and how it turned out; alarms go to the ledger."""
@@ -34,13 +30,10 @@ def monitor(
     now = datetime.now(UTC)
     # The last moment of the day, so that the result is named after it.
     last = None if date is None else date.replace(tzinfo=UTC) + timedelta(days=1, microseconds=-1)
-    try:
+    with one_line_errors():
         result = watch_project(project, min(last, now) if last else now, now)
-    except SignalboxError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
     if as_json:
-        typer.echo(result.model_dump_json())
+        print_json(result.model_dump(mode="json"))
         return
     show(result)
 

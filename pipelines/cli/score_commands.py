@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
-
-app = typer.Typer(add_completion=False)
+from pipelines.cli.console import AsJson, one_line_errors, print_json
 
 
-@app.command("score")
 def score(
     input_: Annotated[
         str, typer.Option("--input", help="Parquet or delimited text, local or not.")
@@ -24,20 +20,17 @@ def score(
     reasons: Annotated[
         int | None, typer.Option(min=0, max=20, help="Reason codes a row; 0 = none.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    as_json: AsJson = False,
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
 ) -> None:
     """Score a table with the model in production; write predictions with reasons."""
     from pipelines.mlops.scoring.record import FOLDER, predictions_path
     from pipelines.mlops.scoring.run import score_input
 
-    try:
+    with one_line_errors():
         record = score_input(project, input_, name, reasons=reasons)
-    except SignalboxError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
     if as_json:
-        typer.echo(record.model_dump_json())
+        print_json(record.model_dump(mode="json"))
         return
     typer.echo(
         f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"

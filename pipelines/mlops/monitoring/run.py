@@ -35,7 +35,7 @@ from pipelines.mlops.monitoring.window import (
     records,
     scored_at,
 )
-from pipelines.mlops.scoring.production import ReleasedModel, in_production, load_released
+from pipelines.mlops.scoring.production import PRODUCT, ReleasedModel, in_production, load_released
 from pipelines.mlops.scoring.record import FOLDER, Record, predictions_path
 from pipelines.release.config import load_section
 from pipelines.release.kpis import KpisParams, evaluate
@@ -45,8 +45,6 @@ from pipelines.release.ledger import Entry, Ledger
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PRODUCT = "model_release"
 
 
 def watch_project(project: Path, until: datetime, now: datetime) -> Watching:

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.artifacts import MODEL, MODEL_INFO, PARAMS, RELEASED, TRAIN
+from pipelines.base.artifacts import MODEL, MODEL_INFO, PARAMS, TRAIN
 from pipelines.base.errors import SignalboxError
 from pipelines.base.params import Params, load_params
 from pipelines.base.tables import read_table
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.modeling.store import load_model
-from pipelines.release.released import Released, fetch, read_released
+from pipelines.release.released import Released, fetch
+from pipelines.release.releasing import production
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PRODUCT = "model_release"
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,19 @@ class ReleasedModel:
     train: "pd.DataFrame | None"
 
 
-def in_production(project: Path) -> Released:
-    """Return the model in production.
+def in_production(project: Path, product: str = PRODUCT) -> Released:
+    """Return the model in production: registry and ledger name its commit and its hashes.
 
     Raises
     ------
     SignalboxError
-        If there is none.
+        If there is none, or registry and ledger don't say the same.
     """
-    released = read_released(project / RELEASED)
+    released = production(project, product)
     if released is None:
         raise SignalboxError(
-            "no model in production: nothing has been released yet; run the DAG model_release"
+            f"no model in production: nothing of {product} has been released yet; run the DAG "
+            f"{product} and release what it approves"
         )
     return released
 

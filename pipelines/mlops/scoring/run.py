@@ -6,12 +6,10 @@ from typing import Any
 
 from pipelines.mlops.scoring.batch import Batch, score_table
 from pipelines.mlops.scoring.params import ScoringParams
-from pipelines.mlops.scoring.production import in_production, load_released
+from pipelines.mlops.scoring.production import PRODUCT, in_production, load_released
 from pipelines.mlops.scoring.record import FOLDER, Record
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Ledger
-
-PRODUCT = "model_release"
 
 
 def score_input(
@@ -36,7 +34,7 @@ def score_input(
     """
     params = load_section(project, "scoring", ScoringParams)
     count = params.reasons if reasons is None else reasons
-    release = load_released(in_production(project), project, with_train=count > 0)
+    release = load_released(in_production(project, product), project, with_train=count > 0)
     now = datetime.now(UTC)
     batch = Batch(
         path=path if "://" in path else str(project / path),

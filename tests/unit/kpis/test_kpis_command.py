@@ -1,10 +1,14 @@
 import json
 from pathlib import Path
 
+import typer
 from typer.testing import CliRunner
 
 from pipelines.base.evidence import Evidence, Figure, write_evidence
-from pipelines.cli.kpi_commands import app
+from pipelines.cli.kpi_commands import kpis
+
+app = typer.Typer()
+app.command()(kpis)
 
 ERROR = Figure(id="evaluate.error", label="error", value=0.05, method="count", n=10)
 

@@ -1,3 +1,3 @@
-from tests.unit.scoring.conftest import project, release
+from tests.unit.scoring.conftest import built, project, release
 
-__all__ = ["project", "release"]
+__all__ = ["built", "project", "release"]

@@ -1,34 +1,30 @@
 import json
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import Figure
+from pipelines.cli.monitor_commands import monitor
 from pipelines.mlops.monitoring.params import DEFAULT
 from pipelines.mlops.monitoring.result import Watching, judge_watch
 from pipelines.mlops.monitoring.run import watch_project
 from pipelines.mlops.scoring.batch import Batch, score_table
-from pipelines.mlops.scoring.production import ReleasedModel
 from pipelines.release.ledger import Ledger
-from tests.unit.scoring.conftest import make_rows
+from tests.unit.scoring.conftest import Project, make_rows
 
 NOW = datetime.fromisoformat("2026-11-22T05:00:00+00:00")
-Project = tuple[Path, ReleasedModel]
 
 
 @pytest.fixture
-def fresh(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("SIGNALBOX_KEYS", str(tmp_path / "keys"))
-    for folder in ("ledger", "predictions", "monitoring"):
-        shutil.rmtree(project[0] / folder, ignore_errors=True)
-    settings(project[0])
+def fresh(project: Project) -> Project:
+    settings(project.root)
     return project
 
 
@@ -48,11 +44,11 @@ def settings(root: Path, **changes: object) -> None:
 
 
 def scored(project: Project, rows: pd.DataFrame, name: str, days_ago: float) -> None:
-    root, release = project
+    root = project.root
     rows.to_csv(root / "rows.csv", index=False)
     time = (NOW - timedelta(days=days_ago)).isoformat()
     batch = Batch(str(root / "rows.csv"), name, root / "predictions", time)
-    score_table(batch, release, reasons=0)
+    score_table(batch, project.release, reasons=0)
 
 
 def figure(result: Watching, name: str) -> Figure:
@@ -66,7 +62,7 @@ def states(result: Watching) -> dict[str, str]:
 def test_rows_like_the_training_data_sound_no_alarm_of_drift(fresh: Project) -> None:
     scored(fresh, make_rows(2000, 11), "today", 0.5)
     scored(fresh, make_rows(150, 12), "last_month", 20)
-    result = watch_project(fresh[0], NOW, NOW)
+    result = watch_project(fresh.root, NOW, NOW)
     assert figure(result, "rows").value == 2000
     assert figure(result, "drifted_share").value == 0
     assert states(result)["live_drift"] == "well"
@@ -78,17 +74,17 @@ def test_rows_like_the_training_data_sound_no_alarm_of_drift(fresh: Project) -> 
         "waiting": 2150,
         "unmatched": 0,
     }
-    rate = (pd.read_parquet(fresh[0] / "predictions/today.parquet")["decision"] == "yes").mean()
+    rate = (pd.read_parquet(fresh.root / "predictions/today.parquet")["decision"] == "yes").mean()
     assert figure(result, "selection_rate").value == pytest.approx(rate)
     assert 0 < figure(result, "worst_impact_ratio:sex").value <= 1
     assert result.retrain.requested is False
-    written = (fresh[0] / "monitoring/2026-11-22.json").read_text()
+    written = (fresh.root / "monitoring/2026-11-22.json").read_text()
     assert Watching.model_validate_json(written) == result
     assert "p11-0" not in written
 
 
 def test_late_labels_make_performance_and_early_ones_wait(fresh: Project) -> None:
-    root, _ = fresh
+    root = fresh.root
     old, young = make_rows(400, 13), make_rows(200, 14)
     scored(fresh, old, "old", 32)
     scored(fresh, young, "young", 2)
@@ -111,7 +107,7 @@ def test_late_labels_make_performance_and_early_ones_wait(fresh: Project) -> Non
 
 
 def test_a_drift_storm_asks_for_one_training(fresh: Project) -> None:
-    root, release = fresh
+    root, release = fresh.root, fresh.release
     far = make_rows(600, 15)
     far["amount"] += 5
     far["years"] += 100
@@ -140,7 +136,7 @@ def test_values_the_model_does_not_know_sound_an_alarm(fresh: Project) -> None:
     rows = make_rows(300, 16)
     rows["colour"] = "never seen"
     scored(fresh, rows, "strange", 1)
-    result = watch_project(fresh[0], NOW, NOW)
+    result = watch_project(fresh.root, NOW, NOW)
     found = figure(result, "strange_share")
     assert (found.value, found.where) == (1.0, {"column": "colour"})
     assert states(result)["live_strange"] == "alarm"
@@ -148,20 +144,20 @@ def test_values_the_model_does_not_know_sound_an_alarm(fresh: Project) -> None:
 
 def test_few_rows_are_no_alarm_and_no_silence(fresh: Project) -> None:
     scored(fresh, make_rows(99, 17), "few", 1)
-    result = watch_project(fresh[0], NOW, NOW)
+    result = watch_project(fresh.root, NOW, NOW)
     assert set(states(result).values()) == {"no_data"}
     assert (
         "99 rows, and monitoring.min_rows asks for 100" in figure(result, "drifted_share").missing
     )
-    nothing = watch_project(fresh[0], NOW + timedelta(days=300), NOW)
+    nothing = watch_project(fresh.root, NOW + timedelta(days=300), NOW)
     assert figure(nothing, "rows").value == 0
 
 
 def test_a_watch_on_a_figure_nobody_measures_is_named(fresh: Project) -> None:
     watch = DEFAULT[0].model_dump() | {"figure": "live.roc_acu"}
-    settings(fresh[0], watches=[watch])
+    settings(fresh.root, watches=[watch])
     with pytest.raises(SignalboxError, match=r"watches.0.figure: 'live.roc_acu'.*'live.roc_auc'"):
-        watch_project(fresh[0], NOW, NOW)
+        watch_project(fresh.root, NOW, NOW)
 
 
 @pytest.mark.parametrize(
@@ -177,12 +173,12 @@ def test_an_alarm_needs_the_whole_interval(low: float, high: float, state: str) 
 
 
 def test_the_command_tells_what_it_saw(fresh: Project) -> None:
-    from pipelines.cli.monitor_commands import app
-
+    app = typer.Typer()
+    app.command()(monitor)
     run = CliRunner().invoke
-    shown = run(app, ["--project", str(fresh[0]), "--date", "2026-11-20"])
+    shown = run(app, ["--project", str(fresh.root), "--date", "2026-11-20"])
     assert shown.exit_code == 0, shown.output
     assert "no_data       live_drift" in shown.stdout
     assert "labels: 0 known" in shown.stdout
-    told = run(app, ["--project", str(fresh[0]), "--date", "2026-11-20", "--json"])
+    told = run(app, ["--project", str(fresh.root), "--date", "2026-11-20", "--json"])
     assert json.loads(told.stdout)["date"] == "2026-11-20"

@@ -1,7 +1,9 @@
 """A released model of a small table: fitted for real, kept in a DVC repository of its own."""
 
+import shutil
 import subprocess
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,11 @@ from pipelines.base.tables import write_table
 from pipelines.mlops.modeling.store import save_model
 from pipelines.mlops.modeling.training import fit
 from pipelines.mlops.scoring.production import ReleasedModel
+from pipelines.release.ledger import Ledger
 from pipelines.release.released import Released, write_released
+from pipelines.release.releasing.carry_out import carry_out
+from pipelines.release.releasing.pointer import as_released
+from pipelines.release.releasing.step import Step
 from tests.conftest import ROOT
 
 
@@ -100,18 +106,82 @@ def git(root: Path, *words: str) -> str:
     ).stdout.strip()
 
 
+def put_in_production(root: Path, commit: str, artifacts: dict[str, str], version: str) -> Released:
+    """Write what a release writes, without the gate and approval that come before it."""
+    number = version.split(".")[1]
+    tags = {f"model_release@{version}": "v", f"model_release#production#{number}": "p"}
+    step = Step(
+        version=version,
+        stage="production",
+        commit=commit,
+        artifacts=artifacts,
+        replaces=None,
+        tags=tags,
+        tag_time=1_700_000_000,
+        pointer="released/model_release.json",
+        gate={},
+        approval={},
+    )
+    entry = Ledger.of(root).append("release", "model_release", step.model_dump(mode="json"))
+    carry_out(root, entry, step)
+    return as_released("model_release", step)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with a model in production, and what to go back to between tests."""
+
+    root: Path
+    release: ReleasedModel
+    ledger: bytes
+    tags: dict[str, str]
+
+    def reset(self) -> None:
+        """Undo what a test did beside the release."""
+        for folder in ("ledger", "predictions", "monitoring"):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+        (self.root / "ledger").mkdir()
+        (self.root / "ledger/ledger.jsonl").write_bytes(self.ledger)
+        write_released(self.release.released, self.root / "released/model_release.json")
+        self.remove_tags()
+        for name, target in self.tags.items():
+            git(self.root, "update-ref", name, target)
+
+    def remove_tags(self) -> None:
+        """Remove all tags."""
+        for name in tags_of(self.root):
+            git(self.root, "update-ref", "-d", name)
+
+
+def tags_of(root: Path) -> dict[str, str]:
+    lines = git(root, "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags")
+    return dict(line.split(" ") for line in lines.splitlines())
+
+
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ReleasedModel]:
-    """Return a project whose commit holds the release, in git and DVC."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Return a project whose commit holds the release, in git, DVC, registry and ledger."""
     from dvc.repo import Repo
 
     root = tmp_path_factory.mktemp("project")
-    git(root, "init", "-q")
-    repo = Repo.init(str(root))
-    release = make_release(make_params(), root)
-    repo.add([str(root / path) for path in release.released.artifacts])
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", "release")
-    released = release.released.model_copy(update={"commit": git(root, "rev-parse", "HEAD")})
-    write_released(released, root / "released/model_release.json")
-    return root, replace(release, released=released)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGNALBOX_KEYS", str(tmp_path_factory.mktemp("keys")))
+        git(root, "init", "-q")
+        git(root, "config", "user.name", "t")
+        git(root, "config", "user.email", "t@example.org")
+        repo = Repo.init(str(root))
+        release = make_release(make_params(), root)
+        repo.add([str(root / path) for path in release.released.artifacts])
+        git(root, "add", "-A")
+        git(root, "commit", "-qm", "release")
+        commit = git(root, "rev-parse", "HEAD")
+        released = put_in_production(root, commit, release.released.artifacts, "v0.1.0")
+        ledger = (root / "ledger/ledger.jsonl").read_bytes()
+        yield Project(root, replace(release, released=released), ledger, tags_of(root))
+
+
+@pytest.fixture
+def project(built: Project) -> Project:
+    """Return the project as it was built."""
+    built.reset()
+    return built

@@ -1,96 +1,109 @@
 import json
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from pipelines.base.errors import SignalboxError
-from pipelines.cli.score_commands import app
-from pipelines.mlops.scoring.production import ReleasedModel, in_production, load_released
+from pipelines.base.files import sha256_file
+from pipelines.cli.score_commands import score
+from pipelines.mlops.scoring.production import in_production, load_released
 from pipelines.mlops.scoring.run import note, score_input
 from pipelines.release.ledger import Ledger
-from pipelines.release.released import write_released
-from tests.unit.scoring.conftest import make_rows
+from tests.unit.scoring.conftest import Project, git, make_rows, put_in_production
 
-Project = tuple[Path, ReleasedModel]
-
-
-@pytest.fixture(autouse=True)
-def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNALBOX_KEYS", str(tmp_path / "keys"))
+app = typer.Typer()
+app.command()(score)
 
 
 @pytest.fixture
-def rows(project: Project, tmp_path: Path) -> Path:
+def rows(tmp_path: Path) -> str:
     make_rows(60, 9).to_csv(tmp_path / "new rows.csv", index=False)
-    for folder in ("ledger", "predictions"):
-        shutil.rmtree(project[0] / folder, ignore_errors=True)
-    return tmp_path / "new rows.csv"
+    return str(tmp_path / "new rows.csv")
 
 
 def test_the_release_is_loaded_from_its_commit(project: Project) -> None:
-    root, release = project
-    work_tree = root / "models/model.json"
+    work_tree = project.root / "models/model.json"
     before = work_tree.read_text()
     work_tree.write_text("another model lies in the work tree")
     try:
-        loaded = load_released(in_production(root), root, with_train=True)
+        loaded = load_released(in_production(project.root), project.root, with_train=True)
     finally:
         work_tree.write_text(before)
-    assert loaded.info == release.info
-    assert loaded.params == release.params
+    assert loaded.released == project.release.released
+    assert loaded.info == project.release.info
+    assert loaded.params == project.release.params
     assert loaded.train is not None
     assert len(loaded.train) == 800
 
 
 @pytest.mark.parametrize("path", ["models/model.skops", "models/model.json"])
-def test_a_model_with_another_hash_scores_nobody(project: Project, rows: Path, path: str) -> None:
-    root, release = project
-    artifacts = {**release.released.artifacts, path: "0" * 64}
-    changed = release.released.model_copy(update={"artifacts": artifacts})
-    write_released(changed, root / "released/model_release.json")
-    try:
-        with pytest.raises(SignalboxError, match="changed after the release"):
-            score_input(root, str(rows), "x")
-    finally:
-        write_released(release.released, root / "released/model_release.json")
-    assert not (root / "predictions").exists()
-    assert not (root / "ledger").exists()
+def test_a_release_that_asks_for_another_hash_scores_nobody(
+    project: Project, rows: str, path: str
+) -> None:
+    released = project.release.released
+    artifacts = {**released.artifacts, path: "0" * 64}
+    put_in_production(project.root, released.commit, artifacts, "v0.2.0")
+    with pytest.raises(SignalboxError, match=f"{path} of release model_release@v0.2.0"):
+        score_input(project.root, rows, "x")
+    assert not (project.root / "predictions").exists()
 
 
-def test_without_a_release_nothing_is_scored(project: Project, rows: Path) -> None:
-    root, release = project
-    write_released(None, root / "released/model_release.json")
+def test_a_flipped_byte_in_the_cache_scores_nobody(project: Project, rows: str) -> None:
+    wanted = project.release.released.artifacts["models/model.skops"]
+    files = (p for p in (project.root / ".dvc/cache/files").rglob("*") if p.is_file())
+    cached = next(path for path in files if sha256_file(path) == wanted)
+    before = cached.read_bytes()
+    cached.chmod(0o644)
+    cached.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
     try:
-        result = CliRunner().invoke(app, ["--input", str(rows), "--project", str(root)])
+        with pytest.raises(SignalboxError):
+            score_input(project.root, rows, "x")
     finally:
-        write_released(release.released, root / "released/model_release.json")
+        cached.write_bytes(before)
+    assert not (project.root / "predictions").exists()
+
+
+def test_a_tag_that_was_moved_scores_nobody(project: Project, rows: str) -> None:
+    root = project.root
+    git(root, "commit", "--allow-empty", "-qm", "another")
+    message = git(root, "tag", "-l", "--format=%(contents)", "model_release#production#1")
+    try:
+        git(root, "tag", "-f", "-a", "-m", message, "model_release#production#1", "HEAD")
+        with pytest.raises(SignalboxError, match="the tag was moved"):
+            score_input(root, rows, "x")
+    finally:
+        git(root, "reset", "-q", "--soft", "HEAD~1")
+
+
+def test_without_a_release_nothing_is_scored(project: Project, rows: str) -> None:
+    project.remove_tags()
+    result = CliRunner().invoke(app, ["--input", rows, "--project", str(project.root)])
     assert result.exit_code == 1
     assert "no model in production" in result.stderr
 
 
-def test_a_batch_is_entered_once_with_counts_and_hashes_only(project: Project, rows: Path) -> None:
-    root, release = project
-    command = ["--input", str(rows), "--name", "b1", "--project", str(root), "--json"]
+def test_a_batch_is_entered_once_with_counts_and_hashes_only(project: Project, rows: str) -> None:
+    command = ["--input", rows, "--name", "b1", "--project", str(project.root), "--json"]
     first, again = (CliRunner().invoke(app, command) for _ in range(2))
     assert first.exit_code == 0, first.output
     assert json.loads(first.stdout) == json.loads(again.stdout)
-    ledger = Ledger.of(root)
+    ledger = Ledger.of(project.root)
     assert ledger.verify().ok
     [entry] = [entry for entry in ledger.entries() if entry.kind == "scoring"]
     assert entry.data["rows"] == 60
-    assert entry.data["model_sha256"] == release.info.sha256
-    found = pd.read_parquet(root / "predictions/b1.parquet")
+    assert entry.data["model_sha256"] == project.release.info.sha256
+    assert entry.data["model_version"] == "model_release@v0.1.0"
+    found = pd.read_parquet(project.root / "predictions/b1.parquet")
     assert entry.data["selected"] == (found["decision"] == "yes").sum()
     text = json.dumps(entry.data)
     assert not any(person in text for person in found["subject_id"])
 
 
-def test_a_repeated_task_finds_its_own_entry(project: Project, rows: Path) -> None:
-    root, _ = project
-    record = score_input(root, str(rows), "b2", reasons=0)
-    note(Ledger.of(root), record)
-    assert sum(entry.kind == "scoring" for entry in Ledger.of(root).entries()) == 1
-    assert "reason_1" not in pd.read_parquet(root / "predictions/b2.parquet")
+def test_a_repeated_task_finds_its_own_entry(project: Project, rows: str) -> None:
+    record = score_input(project.root, rows, "b2", reasons=0)
+    note(Ledger.of(project.root), record)
+    assert sum(entry.kind == "scoring" for entry in Ledger.of(project.root).entries()) == 1
+    assert "reason_1" not in pd.read_parquet(project.root / "predictions/b2.parquet")
