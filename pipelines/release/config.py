@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 RELEASE_CONFIG = Path("release.yaml")
 SECTIONS = frozenset(
-    {"approval", "registry", "scoring", "monitoring", "kpis", "privacy", "compliance", "verify"}
+    {"approval", "registry", "scoring", "monitoring", "kpis", "privacy", "compliance"}
 )
 """Every section there may be: a misspelt one must not pass for "not given"."""
 
