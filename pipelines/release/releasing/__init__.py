@@ -7,7 +7,7 @@ anything here (or ``signalbox registry repair``) makes the rest and logs that it
 """
 
 from pipelines.release.releasing.products import production, released_versions
-from pipelines.release.releasing.record import record_outcome, record_run
+from pipelines.release.releasing.record import record_gate, record_outcome, record_run
 from pipelines.release.releasing.release import release
 from pipelines.release.releasing.repair import problems, repair
 from pipelines.release.releasing.rollback import rollback
@@ -17,6 +17,7 @@ __all__ = [
     "Done",
     "problems",
     "production",
+    "record_gate",
     "record_outcome",
     "record_run",
     "release",

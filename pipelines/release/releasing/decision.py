@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.artifacts import evidence_of, metrics_of
+from pipelines.base.artifacts import EVIDENCE, evidence_of, metrics_of
 from pipelines.base.errors import SignalboxError
 from pipelines.release.policy import Decision
 from pipelines.release.registry.params import ProductParams
@@ -81,6 +81,21 @@ def read_decision(project: Path, product: ProductParams, commit: str) -> GateDec
         },
         sha256=hashlib.sha256(raw).hexdigest(),
     )
+
+
+def read_figures(project: Path, commit: str) -> dict[str, float]:
+    """Id → value of every figure that has one, from all evidence files of a commit."""
+    files = CommitFiles(project, commit)
+    figures: dict[str, float] = {}
+    for path in sorted(files.locked()):
+        if Path(path).parent == EVIDENCE and path.endswith(".json"):
+            evidence = _json(files.read(path), f"{path} of commit {commit[:12]}")
+            figures |= {
+                str(figure["id"]): figure["value"]
+                for figure in evidence.get("figures", [])
+                if figure.get("value") is not None
+            }
+    return figures
 
 
 def _json(raw: bytes, what: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from pipelines.release.approval import Outcome
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.registry.params import load_product
-from pipelines.release.releasing.decision import GateDecision, read_decision
+from pipelines.release.releasing.decision import GateDecision, read_decision, read_figures
 
 OUTCOME_KINDS = frozenset({"approval", "override", "rejection"})
 _KINDS = {"approved": "approval", "auto_approved": "approval", "overridden": "override"}
@@ -30,9 +30,19 @@ def record_run(
 
 
 def record_gate(project: Path, product: str, commit: str, run: str = "") -> GateDecision:
-    """Log the gate's decision on a commit, once a run."""
+    """Log the gate's decision on a commit with all figures, once a run.
+
+    The figures are there for trends; no figure is about one person.
+    """
     decision = read_decision(project, load_product(project, product), commit)
-    data = {"commit": commit, "run": run, **decision.as_data(), "checks": decision.checks}
+    figures = read_figures(project, commit)
+    data = {
+        "commit": commit,
+        "run": run,
+        **decision.as_data(),
+        "checks": decision.checks,
+        "figures": figures,
+    }
     _once(project, "gate", product, data)
     return decision
 

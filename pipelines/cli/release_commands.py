@@ -1,0 +1,187 @@
+"""``signalbox release``, ``signalbox rollback``, ``signalbox registry``.
+
+Exit codes: 0 done (``registry show``: nothing is wrong); 1 refused, or something is wrong (one line
+says what and what to do; nothing was released); 2 wrong usage.
+
+Who someone is, the command line cannot know: an approval given here says ``command_line`` in the
+ledger, beside the git identity of the release. Airflow's question is the one with a login.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipelines.cli.console import AsJson, one_line_errors, print_json
+
+if TYPE_CHECKING:
+    from pipelines.release.releasing import Done
+
+Project = Annotated[Path, typer.Option(help="Root of the project.")]
+Product = Annotated[str, typer.Option(help="Product, as in release.yaml: registry.products.")]
+Stage = Annotated[str, typer.Option(help="Stage of the registry.")]
+
+registry = typer.Typer(help="Versions and stages of what was released.", no_args_is_help=True)
+
+
+def release(
+    commit: Annotated[str, typer.Argument(help="Saved run, commit, tag or branch.")],
+    *,
+    approver: Annotated[
+        list[str] | None,
+        typer.Option(help="Who approves, if nobody has in Airflow; twice for an override."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; an override must have it.")] = "",
+    bump: Annotated[
+        str | None, typer.Option(help="major, minor or patch; else as in release.yaml.")
+    ] = None,
+    stage: Stage = "production",
+    product: Product = "model_release",
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Release a run: needs the gate's decision and an approval in the ledger."""
+    from pipelines.base.errors import SignalboxError
+    from pipelines.release.releasing import release as do
+
+    with one_line_errors():
+        if bump not in (None, "major", "minor", "patch"):
+            raise SignalboxError(f"--bump {bump!r}: use major, minor or patch")
+        require_what_is_meant(project, product, commit)
+        if approver:
+            approve_here(project, product, commit, approver, reason)
+        made = do(project, product, commit, stage=stage, bump=bump)  # type: ignore[arg-type]
+        show_done(made, as_json)
+
+
+def rollback(
+    *,
+    reason: Annotated[str, typer.Option(help="Why; goes to the ledger.")],
+    who: Annotated[str, typer.Option(help="Who decides; must be one of approval.approvers.")],
+    to: Annotated[
+        str | None, typer.Option(help="Version; else the one that the current one replaced.")
+    ] = None,
+    stage: Stage = "production",
+    product: Product = "model_release",
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Go back to an earlier version: only to one that was released and still is what it was."""
+    from pipelines.release.releasing import rollback as do
+
+    with one_line_errors():
+        show_done(do(project, product, to=to, reason=reason, who=who, stage=stage), as_json)
+
+
+@registry.command("show")
+def show_registry(
+    product: Product = "model_release", project: Project = Path(), as_json: AsJson = False
+) -> None:
+    """Show versions and stages, and what registry and ledger don't agree on."""
+    from dataclasses import asdict
+
+    from pipelines.release.registry import versions
+    from pipelines.release.releasing import problems
+
+    with one_line_errors():
+        known, wrong = versions(project, product), problems(project, product)
+    if as_json:
+        print_json({"versions": [asdict(one) for one in known], "problems": wrong})
+    else:
+        _print_versions([asdict(one) for one in known], wrong)
+    if wrong:
+        raise typer.Exit(1)
+
+
+@registry.command("repair")
+def repair_registry(
+    product: Product = "model_release", project: Project = Path(), as_json: AsJson = False
+) -> None:
+    """Finish a release or rollback that was interrupted between ledger, tags and pointer."""
+    from pipelines.release.releasing import repair
+
+    with one_line_errors():
+        said = repair(project, product)
+    if as_json:
+        print_json({"repaired": said})
+        return
+    for one in said or ["nothing was interrupted"]:
+        Console().print(one, markup=False, highlight=False, soft_wrap=True)
+
+
+def require_what_is_meant(project: Path, product: str, commit: str) -> None:
+    """Refuse to release HEAD while the work tree holds something else."""
+    from pipelines.release.registry.checks import require_clean, require_commits
+    from pipelines.release.registry.params import load_product
+
+    require_commits(project)
+    if commit in ("HEAD", "@"):
+        require_clean(project, ignoring=["ledger", load_product(project, product).pointer])
+
+
+def approve_here(
+    project: Path, product: str, commit: str, approvers: list[str], reason: str
+) -> None:
+    """Log an approval that was given on the command line.
+
+    Raises
+    ------
+    SignalboxError
+        If the policy doesn't take it for one; that is logged too.
+    """
+    from datetime import UTC, datetime
+
+    from pipelines.base.errors import SignalboxError
+    from pipelines.release.approval import Answer, ApprovalParams, outcome
+    from pipelines.release.config import load_section
+    from pipelines.release.registry.checks import resolve_commit
+    from pipelines.release.releasing import record_gate, record_outcome
+
+    full = resolve_commit(project, commit)
+    decision = record_gate(project, product, full)
+    now = datetime.now(UTC).isoformat()
+    answers = [
+        Answer(who=who, approves=True, reason=reason, at=now, channel="command_line")
+        for who in approvers
+    ]
+    found = outcome(answers, decision.verdict, load_section(project, "approval", ApprovalParams))
+    record_outcome(project, product, commit=full, verdict=decision.verdict, outcome=found)
+    if not found.releases:
+        raise SignalboxError(f"not approved: {' '.join(found.reasons) or found.policy}")
+
+
+def show_done(made: "Done", as_json: bool) -> None:
+    """Print what was released, and what is left to do in git."""
+    if as_json:
+        print_json(made.model_dump(mode="json"))
+        return
+    lines = [
+        f"{made.kind}: {made.product} {made.version} is in {made.stage}"
+        + (f" (before: {made.replaces})" if made.replaces else ""),
+        f"commit:  {made.commit}",
+        f"tags:    {', '.join(made.tags)}",
+        f"ledger:  entry {made.entry}",
+    ]
+    if made.pointer:
+        lines.append(f"commit what changed: git add ledger {made.pointer} && git commit")
+    for line in lines:
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_versions(known: list[dict[str, Any]], wrong: list[str]) -> None:
+    from rich.table import Table
+
+    console = Console()
+    if known:
+        table = Table(box=None, pad_edge=False)
+        for title in ("version", "commit", "in stage", "anchored in the ledger"):
+            table.add_column(title)
+        for one in known:
+            anchored = (one["anchor"] or "no")[:12]
+            table.add_row(one["version"], one["commit"][:12], ", ".join(one["stages"]), anchored)
+        console.print(table)
+    else:
+        console.print("nothing has been released yet")
+    for problem in wrong:
+        console.print(f"problem: {problem}", style="red", markup=False, soft_wrap=True)
