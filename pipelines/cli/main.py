@@ -14,7 +14,10 @@ from rich.console import Console
 from pipelines.base.errors import SignalboxError
 from pipelines.cli.console import one_line_errors
 
-COMMANDS: tuple[tuple[str, str, str], ...] = ()
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("ledger", "pipelines.cli.ledger_commands", "app"),
+    ("history", "pipelines.cli.history_commands", "history"),
+)
 """Commands in other files: name, module, attribute (a typer app, or a function)."""
 
 app = typer.Typer(

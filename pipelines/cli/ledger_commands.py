@@ -1,0 +1,210 @@
+"""``signalbox ledger``: show, verify and extend the ledger's keys.
+
+Exit codes: 0 done, and for ``verify``: the chain holds; 1 the chain doesn't hold, or something is
+wrong that the user can mend (one line says what to do); 2 wrong usage.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.cli.console import AsJson, one_line_errors, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipelines.release.ledger import Entry, Verification
+
+app = typer.Typer(
+    help="The ledger: what happened on the release path, chained and signed.",
+    no_args_is_help=True,
+)
+
+Project = Annotated[Path, typer.Option(help="Root of the project.")]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--kind", "-k", help="Only entries of this kind; repeatable.")
+]
+Subject = Annotated[str | None, typer.Option(help="Only entries of this product.")]
+Last = Annotated[int | None, typer.Option("--last", "-n", min=1, help="Only the last so many.")]
+Why = Annotated[str, typer.Option(help="Why; it stands in the ledger.")]
+
+
+@app.command()
+def show(
+    kind: Kinds = None,
+    subject: Subject = None,
+    last: Last = None,
+    as_json: AsJson = False,
+    project: Project = Path(),
+) -> None:
+    """Show entries, oldest first. They are read, not verified: see 'verify'."""
+    with one_line_errors():
+        entries = chosen(project, kind, subject, last)
+        if as_json:
+            print_json([entry.model_dump() for entry in entries])
+            return
+        Console().print(_table(entries) if entries else "no entries")
+
+
+@app.command()
+def verify(
+    expect_head: Annotated[
+        list[str] | None,
+        typer.Option(help="Hash that must be in the chain, for example from a release's tag."),
+    ] = None,
+    as_json: AsJson = False,
+    project: Project = Path(),
+) -> None:
+    """Verify every entry; name the first bad one and end with 1."""
+    from pipelines.release.ledger import Ledger
+
+    with one_line_errors():
+        found = Ledger.of(project).verify(expect_head or ())
+    if as_json:
+        print_json(found.model_dump())
+    else:
+        _tell(Console(), found)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def keys(as_json: AsJson = False, project: Project = Path()) -> None:
+    """Show the keys of the ledger, and which of them this machine has."""
+    from pipelines.release.ledger import Ledger
+    from pipelines.release.ledger.keys import Keys, keys_folder
+
+    with one_line_errors():
+        found = Ledger.of(project).verify()
+        here = Keys(keys_folder(), project)
+        rows = [{**key.model_dump(), "here": here.has(key.id)} for key in found.keys]
+    if as_json:
+        print_json({"folder": str(keys_folder()), "keys": rows})
+        return
+    table = _columns("key", "first entry", "replaced at", "private key", "why")
+    for row in rows:
+        place = "on this machine" if row["here"] else "elsewhere"
+        _row(table, row["id"], row["since"], row["until"] or "in use", place, row["reason"])
+    Console().print(table if rows else "no keys yet; the first entry makes one")
+    Console().print(f"folder of the private keys: {keys_folder()}", soft_wrap=True)
+
+
+@app.command()
+def rotate(reason: Why = "rotation", as_json: AsJson = False, project: Project = Path()) -> None:
+    """Replace the signing key by a new one, which the old one signs."""
+    from pipelines.release.ledger import Ledger
+
+    with one_line_errors():
+        _tell_key(Ledger.of(project).rotate(reason), as_json)
+
+
+@app.command()
+def begin(reason: Why, as_json: AsJson = False, project: Project = Path()) -> None:
+    """Begin a ledger of your own; the one so far is kept in ledger/archive/.
+
+    For a clone that came with a ledger whose key you don't have.
+    """
+    from pipelines.release.ledger import Ledger
+
+    with one_line_errors():
+        _tell_key(Ledger.of(project).begin(reason), as_json)
+
+
+def chosen(
+    project: Path, kinds: list[str] | None, subject: str | None, last: int | None
+) -> "list[Entry]":
+    """Entries that pass the filters.
+
+    Raises
+    ------
+    SignalboxError
+        If there is no such kind, or the ledger cannot be read.
+    """
+    from pipelines.base.errors import SignalboxError
+    from pipelines.release.ledger import KINDS, Ledger
+
+    unknown = sorted(set(kinds or ()) - KINDS)
+    if unknown:
+        raise SignalboxError(f"--kind {unknown[0]}: no such kind; kinds are {sorted(KINDS)}")
+    entries = [
+        entry
+        for entry in Ledger.of(project).entries()
+        if (not kinds or entry.kind in kinds) and subject in (None, entry.subject)
+    ]
+    return entries[-last:] if last else entries
+
+
+def summary(entry: "Entry") -> str:
+    """Put an entry's data on one line: ``decision=review · commit=1a2b3c4d5e6f…``."""
+    return " · ".join(f"{key}={_short(value)}" for key, value in entry.data.items())
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{len(value)} fields}}"
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        return f"[{len(value)} items]"
+    text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    text = " ".join(text.split())
+    whole = len(text) <= 48 and not _is_hash(text)
+    return text if whole else f"{text[:12] if _is_hash(text) else text[:47]}…"
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) in (40, 64) and set(text) <= set("0123456789abcdef")
+
+
+def _table(entries: "list[Entry]") -> "Table":
+    table = _columns("#", "time (UTC)", "kind", "subject", "what")
+    for entry in entries:
+        time = entry.time[:19].replace("T", " ")
+        _row(table, entry.seq, time, entry.kind, entry.subject, summary(entry))
+    return table
+
+
+def _columns(*names: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(name, overflow="fold", justify="right" if name == "#" else "left")
+    return table
+
+
+def _row(table: "Table", *cells: object) -> None:
+    """Add a row of plain text: what stands in the ledger is no markup."""
+    from rich.text import Text
+
+    table.add_row(*(Text(str(cell)) for cell in cells))
+
+
+def _tell(console: Console, found: "Verification") -> None:
+    for note in found.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+    if found.problem is None:
+        console.print(f"✓ {found.entries} entries hold", style="green", highlight=False)
+        console.print(f"head: {found.head}", highlight=False, soft_wrap=True)
+        return
+    problem = found.problem
+    console.print(
+        f"✗ entry {problem.seq} (line {problem.line}): {problem.reason}",
+        style="bold red",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(f"{found.entries} entries before it hold", highlight=False)
+
+
+def _tell_key(entry: "Entry", as_json: bool) -> None:
+    from pipelines.release.ledger.keys import Keys, key_id, keys_folder
+
+    if as_json:
+        print_json(entry.model_dump())
+        return
+    key = key_id(entry.data["public_key"])
+    console = Console()
+    console.print(f"entry {entry.seq}: key {key} signs from now on", highlight=False)
+    path = Keys(keys_folder(), Path()).path(key)
+    console.print(f"keep it safe: {path}", highlight=False, soft_wrap=True)
