@@ -18,7 +18,7 @@ from pipelines.base.tables import SUBJECT, read_table
 from pipelines.mlops.privacy import exclusion, journal, pins, releases, source, stores, tree
 from pipelines.mlops.privacy.journal import Journal, Removal
 from pipelines.mlops.privacy.probe import KEY, LINES, Probe
-from pipelines.mlops.privacy.subject import PREFIX, Subject, named, secret
+from pipelines.mlops.privacy.subject import PREFIX, Subject, keys_folder, named, secret
 
 KIND = "erasure"
 PRODUCT = "model_release"
@@ -111,6 +111,11 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
     """
     project = project.resolve()
     data = load_params(project / PARAMS).data
+    if keys_folder().resolve().is_relative_to(project):
+        raise SignalboxError(
+            f"{keys_folder()}: secrets must not lie in the project, where they would be committed; "
+            "set SIGNALBOX_KEYS to a folder outside"
+        )
     key = secret(create=True)
     with journal.alone(project):
         subject = named(text, key, _known(project) if text.startswith(PREFIX) else [])

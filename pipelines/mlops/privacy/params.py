@@ -29,8 +29,9 @@ class PrivacyParams(Section):
     """Which point of Article 9(2) allows special categories; needed if any are named."""
     data_subjects: str = ""
     """Categories of people in the data."""
-    special_categories: list[str] = Field(default_factory=list)
-    """Columns that hold special categories of personal data (Article 9)."""
+    special_categories: list[str] | None = None
+    """Columns that hold special categories of personal data (Article 9); [] = none; null = not
+    stated yet."""
     recipients: list[str] | None = None
     """Categories of recipients; [] = nobody; null = not stated yet."""
     transfers: list[str] | None = None

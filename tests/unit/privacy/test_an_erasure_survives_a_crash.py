@@ -196,3 +196,10 @@ def test_the_keyed_hash_alone_is_enough(project: Path) -> None:
 def test_two_at_once_are_refused(project: Path) -> None:
     with journal.alone(project), pytest.raises(SignalboxError, match="another erasure"):
         erasing.erase(project, KEY, Book())
+
+
+def test_the_secret_must_lie_outside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALBOX_KEYS", str(project / "keys"))
+    with pytest.raises(SignalboxError, match="outside"):
+        erasing.erase(project, KEY, Book())
+    assert not (project / "keys").exists()

@@ -1,0 +1,1 @@
+"""Compliance report: requirement → evidence → status, computed from artifacts."""
