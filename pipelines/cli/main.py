@@ -17,6 +17,7 @@ from pipelines.cli.console import one_line_errors
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("ledger", "pipelines.cli.ledger_commands", "app"),
     ("history", "pipelines.cli.history_commands", "history"),
+    ("verify", "pipelines.cli.verify_commands", "verify"),
 )
 """Commands in other files: name, module, attribute (a typer app, or a function)."""
 

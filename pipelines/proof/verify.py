@@ -13,8 +13,10 @@ from pipelines.proof.ledger import check_ledger
 from pipelines.proof.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
 from pipelines.proof.project import LOCK, PIPELINE, Project
 from pipelines.proof.rederive import rederive
+from pipelines.proof.reproduce import reproduced, same_report
 from pipelines.proof.restore import restore
 from pipelines.proof.results import Check, Finding, Status, Verification, conclude
+from pipelines.proof.scratch import scratch
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,15 @@ class Depth:
     ----------
     rederive
         Compute every stage again from its recorded inputs; training excepted.
+    reproduce
+        Run the pipeline in a clean clone, training included.
+    rev
+        Commit the report belongs to; None = the work tree, which must be as ``HEAD`` has it.
     """
 
     rederive: bool = True
+    reproduce: bool = False
+    rev: str | None = None
 
 
 def verify_report(
@@ -78,13 +86,42 @@ def verify_report(
         If the report isn't there or has another kind of name.
     """
     depth = depth or Depth()
-    result, files = _hashes(report, project)
-    if files is not None and depth.rederive and result.commit:
-        tell("computing the stages again, each from its recorded inputs")
-        result.checks += rederive(project, files.stages, _stages_of(files), tell)
-    elif not depth.rederive:
-        result.checks.append(_NOT_COMPUTED)
-    return result
+    recognise(report)
+    if depth.rev is None:
+        return _verify(report, project, project, depth, tell)
+    commit = project.git.commit(depth.rev)
+    with scratch(project, commit, shared_cache=True) as place:
+        return _verify(report, Project(place), project, depth, tell)
+
+
+def _verify(
+    report: Path, project: Project, history: Project, depth: Depth, tell: Callable[[str], None]
+) -> Verification:
+    """Verify in `project`; `history` has the ledger of today, and the tags."""
+    if not depth.reproduce:
+        result, files = _hashes(report, project, history)
+        if files is not None and result.commit:
+            result.checks += _again(project, files, depth, tell)
+        return result
+    with reproduced(project, "HEAD", tell) as (clone, check):
+        if clone is not None and check.status is Status.OK:
+            project.spare = clone  # bit for bit what the lock names: stands in for what is missing
+        result, files = _hashes(report, project, history)
+        result.checks.append(check)
+        if clone is not None:
+            result.checks.append(same_report(recognise(report), clone))
+        if check.status is not Status.OK and files is not None:
+            result.checks += _again(project, files, depth, tell)
+        return result
+
+
+def _again(
+    project: Project, files: Files, depth: Depth, tell: Callable[[str], None]
+) -> list[Check]:
+    if not depth.rederive:
+        return [_NOT_COMPUTED]
+    tell("computing the stages again, each from its recorded inputs")
+    return rederive(project, files.stages, _stages_of(files), tell)
 
 
 _NOT_COMPUTED = Check(
@@ -94,10 +131,10 @@ _NOT_COMPUTED = Check(
 
 def verify_hashes(report: Path, project: Project) -> Verification:
     """Check form, figures, and every hash; nothing is computed anew."""
-    return _hashes(report, project)[0]
+    return _hashes(report, project, project)[0]
 
 
-def _hashes(report: Path, project: Project) -> tuple[Verification, Files | None]:
+def _hashes(report: Path, project: Project, history: Project) -> tuple[Verification, Files | None]:
     """Check form, figures and every hash; give what the project's files say, if readable."""
     given = recognise(report)
     result = Verification(str(report), _commit(project))
@@ -120,7 +157,7 @@ def _hashes(report: Path, project: Project) -> tuple[Verification, Files | None]
             figures.check_sources(project, document, name),
             figures.check_figures(project, document, name),
         ]
-    result.checks += check_ledger(project)
+    result.checks += check_ledger(history)
     if missing:
         result.checks.append(_advice(missing))
     return result, files

@@ -1,0 +1,122 @@
+"""The command ``signalbox verify``: hold a report against everything it follows from.
+
+Exit codes: 0 verified; 1 something differs (the table names it); 2 wrong usage, or no such report;
+3 cannot be verified, because artifacts are missing; 130 ended with Ctrl-C.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import AsJson, one_line_errors, print_json
+
+if TYPE_CHECKING:
+    from pipelines.proof.results import Check, Finding, Verification
+
+USAGE = 2
+SHOWN = 20
+"""Findings of one check that the table shows; ``--json`` has them all."""
+
+_MARKS = {
+    "ok": "[green]✓[/]",
+    "differs": "[red]✗[/]",
+    "missing": "[yellow]?[/]",
+    "skipped": "–",
+}
+
+
+def verify(
+    report: Annotated[Path, typer.Argument(help="A report's .json or .html, or a copy of it.")],
+    *,
+    project: Annotated[
+        Path, typer.Option(help="Clone of the project to hold the report against.")
+    ] = Path(),
+    hashes_only: Annotated[
+        bool, typer.Option("--hashes-only", help="Check hashes; compute no figure again.")
+    ] = False,
+    reproduce: Annotated[
+        bool,
+        typer.Option(
+            "--reproduce", help="Run the pipeline in a clean clone too; compare bit for bit."
+        ),
+    ] = False,
+    rev: Annotated[
+        str | None,
+        typer.Option(help="Commit, tag or saved run the report belongs to; default: work tree."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove a report: hashes, figures computed again, ledger, tags; name what differs.
+
+    Exit codes: 0 verified, 1 something differs, 2 wrong usage, 3 artifacts are missing.
+
+    Stages of the project's commit are run in scratch folders: verify only projects whose code you
+    would run.
+    """
+    from pipelines.proof.verify import Depth, open_project, verify_report
+
+    depth = Depth(rederive=not hashes_only, reproduce=reproduce, rev=rev)
+    console = Console(stderr=as_json)
+    with one_line_errors():
+        try:
+            place = open_project(project)
+            result = verify_report(report, place, depth, lambda text: console.print(f"… {text}"))
+        except SignalboxError as error:
+            Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(USAGE) from None
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        show(console, result)
+    raise typer.Exit(result.exit_code)
+
+
+def show(console: Console, result: "Verification") -> None:
+    """Print the table of checks, what differs, and the verdict."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in result.checks:
+        table.add_row(_MARKS[check.status.value], check.title, Text(check.sentence))
+    console.print(table)
+    for check in result.checks:
+        _details(console, check)
+    console.print(_verdict(result), style=_STYLES[result.verdict], markup=False, soft_wrap=True)
+
+
+_STYLES = {"verified": "bold green", "differs": "bold red", "cannot_verify": "bold yellow"}
+
+
+def _details(console: Console, check: "Check") -> None:
+    if not check.findings:
+        return
+    console.print(f"\n{check.title}:", markup=False)
+    for finding in check.findings[:SHOWN]:
+        console.print(f"  {_line(finding)}", markup=False, highlight=False, soft_wrap=True)
+    if len(check.findings) > SHOWN:
+        console.print(f"  and {len(check.findings) - SHOWN} more; --json has them all")
+
+
+def _line(finding: "Finding") -> str:
+    text = f"{finding.path}: {finding.what}"
+    if finding.expected:
+        text += f"; expected {finding.expected}"
+    return text + (f", found {finding.found}" if finding.found else "")
+
+
+def _verdict(result: "Verification") -> str:
+    at = f" at commit {result.commit[:12]}" if result.commit else ""
+    if result.verdict == "verified":
+        rest = "; ".join(result.open_points)
+        return f"\nVERIFIED{at}" + (f"; not checked: {rest}" if rest else "")
+    if result.verdict == "differs":
+        return f"\nDIFFERS{at}: first {_line(result.findings[0])}"
+    reasons = [check.sentence for check in result.checks if check.status.value == "missing"]
+    return f"\nCANNOT BE VERIFIED{at}: {reasons[-1]}"
