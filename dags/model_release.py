@@ -1,4 +1,4 @@
-"""A model's way to release: one task a stage of ``dvc.yaml``, then the gate's verdict."""
+"""A model's way to release: one task a stage of ``dvc.yaml``, the gate's verdict, then people."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from dvc_airflow import DvcTaskGroup
-from release_path import verdict_tasks
+from release_path import release_tasks
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 with DAG(
     "model_release",
@@ -16,5 +18,10 @@ with DAG(
     doc_md=__doc__,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    stages = DvcTaskGroup(project=Path(__file__).resolve().parents[1], targets=["report"])
-    verdict_tasks(gate=dag.get_task("gate"), after=dag.get_task("save_run"))
+    stages = DvcTaskGroup(project=PROJECT, targets=["report"])
+    release_tasks(
+        PROJECT,
+        "model_release",
+        gate=dag.get_task("gate"),
+        saved=dag.get_task("save_run"),
+    )

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 from pipelines.base.files import write_text
+from pipelines.release.approval import ApprovalParams
+from pipelines.release.config import load_section
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOME = PROJECT / ".airflow"
@@ -49,7 +51,7 @@ def environment(port: int) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(max(2, os.cpu_count() or 2)),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": _users(),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(PASSWORDS),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
@@ -68,6 +70,12 @@ def environment(port: int) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}"
     return {**inherited, **settings, "PATH": path}
+
+
+def _users() -> str:
+    """Users with their roles; Airflow makes passwords for new approvers, in the same file."""
+    approvers = load_section(PROJECT, "approval", ApprovalParams).approvers
+    return ",".join([f"{USER}:admin", *(f"{name}:op" for name in approvers if name != USER)])
 
 
 def _secret() -> str:

@@ -49,7 +49,7 @@ def run_release(console: Console, params: dict[str, Any]) -> None:
     with _stack(console) as stack:
         api = AirflowApi(stack.address)
         api.wait_for_dag(DAG)
-        run = api.trigger(DAG, params)
+        run = api.trigger(DAG, {**params, "headless": True})  # nobody would answer
         place = f"{stack.address}/dags/{DAG}/runs/{run}"
         console.print(f"run {run} started; watch it at\n{place}", soft_wrap=True)
         state = follow(api, run, console)

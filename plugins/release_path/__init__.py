@@ -1,5 +1,5 @@
 """Airflow's side of the release path: what a DAG does with a gate's verdict."""
 
-from release_path.verdict import verdict_tasks
+from release_path.tasks import release_tasks
 
-__all__ = ["verdict_tasks"]
+__all__ = ["release_tasks"]

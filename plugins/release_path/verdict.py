@@ -1,4 +1,4 @@
-"""The end of a release DAG: one of three tasks runs, named after the gate's verdict."""
+"""One of three tasks runs, named after the gate's verdict."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ ENDS = {
 """Verdict → task, colour (Okabe and Ito 2008), and what it means."""
 
 
-def verdict_tasks(gate: BaseOperator, after: BaseOperator) -> None:
-    """Add the branch on the verdict and its three ends.
+def verdict_tasks(gate: BaseOperator, after: BaseOperator) -> dict[str, BaseOperator]:
+    """Add the branch on the verdict and its three ends; return the ends by verdict.
 
     Parameters
     ----------
@@ -32,10 +32,13 @@ def verdict_tasks(gate: BaseOperator, after: BaseOperator) -> None:
 
     branch = verdict(gate.output)
     after >> branch
-    for name, colour, meaning in ENDS.values():
+    ends: dict[str, BaseOperator] = {}
+    for word, (name, colour, meaning) in ENDS.items():
         end = EmptyOperator(task_id=name, doc_md=meaning)
         end.ui_color = colour
         branch >> end
+        ends[word] = end
+    return ends
 
 
 def verdict_of(result: dict[str, Any]) -> str:

@@ -16,8 +16,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+import yaml
 
 from pipelines.cli.airflow_api import DONE, AirflowApi
+from pipelines.release.ledger import Ledger
+from pipelines.release.released import fetch, read_released
+from pipelines.release.releasing import problems, production
 from tests.small_project import call, commit, environment, make_small_project
 
 pytestmark = pytest.mark.e2e
@@ -26,6 +30,8 @@ DAG = "model_release"
 STAGES = {
     "ingest", "validate", "split", "train", "evaluate", "bias_audit", "drift", "gate", "report",
 }  # fmt: skip
+
+TELLING = {"approval", "rejection", "release"}
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,16 @@ def wait(condition: Callable[[], bool], seconds: float) -> None:
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
     """Start ``signalbox ui`` in a small project; end it with Ctrl-C, as a person would."""
     project = make_small_project(tmp_path_factory.mktemp("airflow") / "project")
+    (project / "release.yaml").write_text("approval: {approvers: [alice], when: always}\n")
+    commit(project, "alice approves")
     log = project.parent / "ui.log"
     with log.open("w") as stream:
         ui = subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", "0"],
-            cwd=project, env={**environment(), "COLUMNS": "200"}, stdout=stream,
-            stderr=subprocess.STDOUT,
+            cwd=project, stdout=stream, stderr=subprocess.STDOUT,
+            env={
+                **environment(), "COLUMNS": "200", "SIGNALBOX_KEYS": str(project.parent / "keys"),
+            },
         )  # fmt: skip
     try:
         wait(lambda: "end with Ctrl-C" in log.read_text() or ui.poll() is not None, 300)
@@ -104,6 +114,10 @@ def test_a_rejected_release_is_a_normal_end_that_can_be_seen(
     states = {task.name: task.state for task in airflow.api.tasks(DAG, run["dag_run_id"])}
     assert states["release_rejected"] == "success"
     assert states["release_approved"] == states["release_needs_review"] == "skipped"
+    assert states["approve_release"] == states["release"] == "skipped"
+    kinds = [entry.kind for entry in Ledger.of(airflow.project).entries()]
+    assert kinds == ["key", "run", "gate"]
+    assert Ledger.of(airflow.project).entries()[2].data["verdict"] == "reject"
 
 
 def test_after_a_run_the_work_tree_is_as_dvc_repro_would_leave_it(
@@ -118,7 +132,7 @@ def test_a_second_run_runs_nothing_and_changes_nothing(airflow: Airflow, first_r
     output = call(airflow.project, sys.executable, "-m", "pipelines.cli.main", "run", COLUMNS="200")
     for stage in STAGES:
         assert re.search(rf"^ +{stage} +(unchanged|cached) ", output, re.MULTILINE), stage
-    assert call(airflow.project, "git", "status", "--porcelain") == ""
+    assert _changed(airflow) == ["ledger/ledger.jsonl"]
 
 
 def test_two_runs_at_once_with_other_parameters_do_not_see_each_other(
@@ -134,7 +148,7 @@ def test_two_runs_at_once_with_other_parameters_do_not_see_each_other(
         assert title in shown
         report = Path(saved["workspace"]) / "reports/model_release.html"
         assert title in report.read_text()
-    assert call(airflow.project, "git", "status", "--porcelain") == ""
+    assert _changed(airflow) == ["ledger/ledger.jsonl"]
 
 
 def test_a_checkout_of_a_saved_run_has_nothing_left_to_do(
@@ -174,6 +188,97 @@ def test_only_our_dags_are_there(airflow: Airflow) -> None:
     assert {dag["dag_id"] for dag in dags} == {
         path.stem for path in (airflow.project / "dags").glob("[a-z]*.py")
     }
+
+
+@pytest.fixture(scope="module")
+def asked(airflow: Airflow, first_run: str) -> list[str]:
+    """Two runs that the gate approves, both waiting for an answer."""
+    params = yaml.safe_load((airflow.project / "params.yaml").read_text())
+    easy = [one for one in params["gate"]["checks"] if one["id"] == "ranking"]
+    policy = {"gate.checks": [{**easy[0], "threshold": 0.5}]}
+    runs = [airflow.api.trigger(DAG, policy) for _ in range(2)]
+    for run in runs:
+        wait(lambda run=run: _state(airflow, run, "approve_release") == "awaiting_input", 300)
+    return runs
+
+
+def test_the_question_says_what_the_gate_found(airflow: Airflow, asked: list[str]) -> None:
+    told = airflow.client.get(_question(asked[0])).json()
+    assert told["subject"] == "Release model_release? The gate says approve"
+    assert "fail: 0 of 1 checks" in told["body"]
+    assert "reports/model_release.html" in told["body"]
+    assert [user["id"] for user in told["assigned_users"]] == ["alice"]
+    assert told["defaults"] is None
+
+
+def test_who_isnt_on_the_list_cannot_answer(airflow: Airflow, asked: list[str]) -> None:
+    answer = airflow.client.patch(_question(asked[0]), json=_answer("Approve", "I am the admin"))
+    assert answer.status_code == 403, answer.text
+    assert _state(airflow, asked[0], "approve_release") == "awaiting_input"
+
+
+def test_a_rejection_stops_and_an_approval_releases(airflow: Airflow, asked: list[str]) -> None:
+    alice = _login(airflow, "alice")
+    rejected, approved = asked
+    alice.patch(_question(rejected), json=_answer("Reject", "Not before the audit.")
+                ).raise_for_status()  # fmt: skip
+    assert airflow.finished(rejected) == "success"
+    assert _state(airflow, rejected, "release") == "skipped"
+    assert call(airflow.project, "git", "tag") == ""
+
+    alice.patch(_question(approved), json=_answer("Approve", "Read the report.")
+                ).raise_for_status()  # fmt: skip
+    assert airflow.finished(approved) == "success"
+    assert _state(airflow, approved, "release") == "success"
+    commits = [airflow.api.xcom(DAG, run, "save_run")["commit"] for run in asked]
+    tags = call(airflow.project, "git", "tag").split()
+    assert tags == ["model_release#production#1", "model_release@v1.0.0"]
+    pointer = read_released(airflow.project / "released/model_release.json")
+    assert pointer is not None
+    assert (pointer.name, pointer.commit) == ("model_release@v1.0.0", commits[1])
+    assert production(airflow.project, DAG) == pointer
+    fetch(pointer, Path("models/model.json"), airflow.project.parent / "info.json",
+          project=airflow.project)  # fmt: skip
+
+    ledger = Ledger.of(airflow.project)
+    told = {entry.kind: entry.data for entry in ledger.entries() if entry.kind in TELLING}
+    assert told["rejection"]["commit"] == commits[0]
+    assert told["rejection"]["outcome"]["reasons"] == ["alice rejects it: Not before the audit."]
+    assert told["approval"]["commit"] == told["release"]["commit"] == commits[1]
+    given = told["approval"]["outcome"]["answers"][0]
+    assert (given["who"], given["reason"]) == ("alice", "Read the report.")
+    assert told["release"]["approval"]["by"] == ["alice"]
+    assert ledger.verify().ok
+    assert problems(airflow.project, DAG) == []
+
+
+def _login(airflow: Airflow, user: str) -> httpx.Client:
+    """Log in as one of the approvers, with the password that Airflow made."""
+    passwords = json.loads((airflow.project / ".airflow/passwords.json").read_text())
+    client = httpx.Client(base_url=airflow.address, timeout=60)
+    secret = {"username": user, "password": passwords[user]}
+    token = client.post("/auth/token", json=secret).raise_for_status().json()["access_token"]
+    client.headers["Authorization"] = f"Bearer {token}"
+    return client
+
+
+def _question(run: str) -> str:
+    place = f"/api/v2/dags/{DAG}/dagRuns/{run}/taskInstances/approve_release/-1/hitlDetails"
+    return place.replace("+", "%2B")
+
+
+def _answer(option: str, reason: str) -> dict[str, Any]:
+    return {"chosen_options": [option], "params_input": {"reason": reason}}
+
+
+def _state(airflow: Airflow, run: str, name: str) -> str:
+    return next((t.state for t in airflow.api.tasks(DAG, run) if t.name == name), "none")
+
+
+def _changed(airflow: Airflow) -> list[str]:
+    """Files that git sees as changed; the ledger always grows, and grows at its end."""
+    listed = call(airflow.project, "git", "status", "--porcelain").splitlines()
+    return [line[3:] for line in listed]
 
 
 def test_a_stopped_run_leaves_no_process_behind(airflow: Airflow, first_run: str) -> None:

@@ -1,0 +1,80 @@
+"""The end of a release DAG: log the run, follow the verdict, ask, release."""
+
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseOperator, task
+
+from pipelines.release.approval import ApprovalParams
+from pipelines.release.config import load_section
+from release_path.approve import SETTINGS, ApproveOperator
+from release_path.verdict import verdict_tasks
+
+RECORD = "record_run"
+APPROVE = "approve_release"
+OVERRIDE = "override_release"
+CONFIRM = "confirm_override"
+
+
+def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOperator) -> None:
+    """Add everything between the saved run and the release.
+
+    ``record_run → verdict → release_approved | release_needs_review | release_rejected``, as the
+    gate says; behind the first two ``approve_release → release``. Where ``release.yaml`` allows
+    overrides, two more questions stand between ``release_rejected`` and ``release``.
+
+    Parameters
+    ----------
+    product
+        Name in the registry, for example ``model_release``.
+    gate
+        Task whose metrics hold ``verdict``.
+    saved
+        Task that returned the saved run's ``commit``, ``ref``, ``overrides`` and ``statuses``.
+    """
+    policy = load_section(project, "approval", ApprovalParams)
+    record = _record_task(project, product, saved)
+    ends = verdict_tasks(gate, after=record)
+    common: dict[str, Any] = {
+        "project": str(project),
+        "product": product,
+        "policy": policy,
+        "recorded": RECORD,
+        **SETTINGS,
+    }
+    approve = ApproveOperator(task_id=APPROVE, **common)
+    [ends[word] for word in ("approve", "review")] >> approve
+    release = _release_task(project, product)
+    approve >> release
+    if policy.on_reject == "ask_override":
+        override = ApproveOperator(task_id=OVERRIDE, first_of_two=True, **common)
+        confirm = ApproveOperator(task_id=CONFIRM, after=OVERRIDE, **common)
+        ends["reject"] >> override >> confirm >> release
+
+
+def _record_task(project: Path, product: str, saved: BaseOperator) -> Any:
+    """Add the task that logs the run and the gate's decision, also of a run that failed."""
+
+    @task(task_id=RECORD, trigger_rule="all_done", doc_md="Logs run and gate in the ledger.")
+    def record_run(**context: Any) -> dict[str, Any]:
+        from release_path.work import record
+
+        return record(project, product, saved.task_id, context)
+
+    recorded = record_run()
+    saved >> recorded
+    return recorded
+
+
+def _release_task(project: Path, product: str) -> Any:
+    @task(
+        task_id="release",
+        trigger_rule="none_failed_min_one_success",
+        doc_md="Ledger entry, git tags, pointer: the version is in production.",
+    )
+    def release(**context: Any) -> dict[str, Any]:
+        from release_path.work import release_recorded
+
+        return release_recorded(project, product, RECORD, context)
+
+    return release()

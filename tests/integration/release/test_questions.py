@@ -1,0 +1,278 @@
+"""The questions of the DAG: who is asked, what an answer does, and what none does."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from airflow.providers.standard.operators import hitl
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    DownstreamTasksSkipped,
+    TaskAwaitingInput,
+)
+
+from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.registry import versions
+from release_path import release_tasks
+from release_path.work import record, release_recorded
+from tests.unit.releasing.product import PRODUCT, make_run
+
+WHY = "The failing check measures a slice that is retired."
+
+
+@dataclass
+class Run:
+    """A run of the DAG: what its tasks returned, and what was asked."""
+
+    project: Path
+    dag: DAG
+    conf: dict[str, Any] = field(default_factory=dict)
+    xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def context(self, name: str) -> dict[str, Any]:
+        def pull(task_ids: str, key: str = "return_value") -> Any:
+            return self.xcoms.get((task_ids, key))
+
+        def push(key: str, value: Any) -> None:
+            self.xcoms[name, key] = value
+
+        ti = SimpleNamespace(
+            id=name, task_id=name, map_index=-1, dag_id="demo", run_id="manual__1",
+            xcom_pull=pull, xcom_push=push,
+        )  # fmt: skip
+        run = SimpleNamespace(conf=self.conf)
+        task = self.dag.get_task(name)
+        return {"ti": ti, "task_instance": ti, "task": task, "dag_run": run}
+
+    def start(self, verdict: str) -> str:
+        """Make and record the run's commit."""
+        made = make_run(self.project, 1, verdict)
+        self.xcoms["save_run", "return_value"] = {
+            "ref": "refs/runs/demo/manual__1", "commit": made, "overrides": {},
+            "workspace": "/w", "statuses": {},
+        }  # fmt: skip
+        done = record(self.project, PRODUCT, "save_run", self.context("record_run"))
+        self.xcoms["record_run", "return_value"] = done
+        return made
+
+    def ask(self, name: str) -> Any:
+        """Start a question's task; return what it returned or the skipped tasks."""
+        try:
+            done = self.dag.get_task(name).execute(self.context(name))
+        except DownstreamTasksSkipped as skipped:
+            return skipped.tasks
+        self.xcoms[name, "return_value"] = done
+        return done
+
+    def answer(self, name: str, who: str, option: str = "Approve", reason: str = "") -> Any:
+        """Answer it, as Airflow would hand on an answer."""
+        return self.resume(name, {
+            "chosen_options": [option], "params_input": {"reason": reason},
+            "responded_at": datetime.now(UTC), "responded_by_user": {"id": who, "name": who},
+            "timedout": False,
+        })  # fmt: skip
+
+    def resume(self, name: str, event: dict[str, Any]) -> Any:
+        try:
+            done = self.dag.get_task(name).execute_complete(self.context(name), event)
+        except DownstreamTasksSkipped as skipped:
+            return skipped.tasks
+        self.xcoms[name, "return_value"] = done
+        return done
+
+    def last(self) -> Entry:
+        return Ledger.of(self.project).entries()[-1]
+
+    def release(self) -> dict[str, Any]:
+        return release_recorded(self.project, PRODUCT, "record_run", self.context("release"))
+
+
+def set_policy(project: Path, **changes: Any) -> None:
+    policy = {"approvers": ["alice", "bob"], **changes}
+    (project / "release.yaml").write_text(yaml.safe_dump({"approval": policy}))
+
+
+@pytest.fixture
+def draw(project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def make(conf: dict[str, Any] | None = None, **policy: Any) -> Run:
+        if policy:
+            set_policy(project, **policy)
+        with DAG("demo", schedule=None, default_args={"retries": 1}) as dag:
+            gate, saved = EmptyOperator(task_id="gate"), EmptyOperator(task_id="save_run")
+            release_tasks(project, PRODUCT, gate=gate, saved=saved)
+            released: BaseOperator = dag.get_task("release")
+            (
+                released
+                >> EmptyOperator(task_id="announce")
+                >> EmptyOperator(task_id="tidy_up", trigger_rule="all_done")
+            )
+        run = Run(project, dag, conf or {})
+        monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **said: run.asked.append(said))
+        return run
+
+    return make
+
+
+BEHIND = {"release", "announce", "tidy_up"}
+
+
+def test_the_question_has_users_a_deadline_and_no_default(draw: Any) -> None:
+    run = draw(timeout_seconds=60)
+    run.start("review")
+    with pytest.raises(TaskAwaitingInput):
+        run.ask("approve_release")
+    asked = run.asked[0]
+    assert [user["id"] for user in asked["assigned_users"]] == ["alice", "bob"]
+    assert asked["defaults"] is None
+    assert asked["options"] == ["Approve", "Reject"]
+    assert list(asked["params"]) == ["reason"]
+    task = run.dag.get_task("approve_release")
+    assert (task.response_timeout.total_seconds(), task.retries) == (60, 0)
+    told = run.xcoms["record_run", "return_value"]["question"]
+    assert "The gate says **review**" in told
+    assert "- `ranking`: Ranking: inconclusive." in told
+    assert "/w/reports/model_release.html" in told
+
+
+def test_an_approval_is_in_the_ledger_before_the_task_ends_and_releases(draw: Any) -> None:
+    run = draw()
+    made = run.start("review")
+    run.answer("approve_release", "alice", reason="fine")
+    assert (run.last().kind, run.last().data["commit"]) == ("approval", made)
+    assert run.release()["version"] == "v1.0.0"
+    assert run.release()["name"] == "model_release@v1.0.0"  # the task is tried again
+
+
+@pytest.mark.parametrize(
+    ("who", "option", "says"),
+    [
+        ("alice", "Reject", "alice rejects it: no"),
+        ("mallory", "Approve", "'mallory' is not on the list of approvers."),
+        ("", "Approve", "'' is not on the list of approvers."),
+    ],
+)
+def test_anything_else_skips_all_that_follows_whatever_its_rule(
+    draw: Any, who: str, option: str, says: str
+) -> None:
+    run = draw()
+    run.start("review")
+    assert set(run.answer("approve_release", who, option, "no")) == BEHIND
+    assert run.last().kind == "rejection"
+    assert run.last().data["outcome"]["reasons"][0] == says
+    with pytest.raises(AirflowFailException, match="was not approved"):
+        run.release()
+
+
+def test_silence_skips_all_that_follows(draw: Any) -> None:
+    run = draw()
+    run.start("approve")
+    event = {"error": "The response timeout has passed.", "error_type": "timeout"}
+    assert set(run.resume("approve_release", event)) == BEHIND
+    assert run.last().kind == "rejection"
+    assert run.last().data["outcome"]["kind"] == "timed_out"
+    assert versions(run.project, PRODUCT) == []
+
+
+def test_the_list_counts_as_it_is_when_the_answer_is_in(draw: Any) -> None:
+    run = draw()
+    run.start("review")
+    set_policy(run.project, approvers=["bob"])
+    assert set(run.answer("approve_release", "alice")) == BEHIND
+
+
+def test_an_option_that_wasnt_offered_is_an_error(draw: Any) -> None:
+    run = draw()
+    run.start("review")
+    with pytest.raises(ValueError, match="not in"):
+        run.answer("approve_release", "alice", "Whatever")
+    assert run.last().kind == "gate"
+
+
+def test_without_a_question_where_the_gate_suffices(draw: Any) -> None:
+    run = draw(when="review")
+    run.start("approve")
+    assert run.ask("approve_release")["policy"].startswith("the gate's approval suffices")
+    assert run.release()["version"] == "v1.0.0"
+    assert run.asked == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "named"),
+    [
+        ("auto_approve_demo", "approval", "auto-approve in demo"),
+        ("stop", "rejection", "nobody could be asked"),
+    ],
+)
+def test_a_run_nobody_watches_follows_the_policy_by_name(
+    draw: Any, policy: str, kind: str, named: str
+) -> None:
+    run = draw({"headless": True}, headless=policy)
+    run.start("review")
+    run.ask("approve_release")
+    assert run.asked == []
+    assert run.last().kind == kind
+    assert named in run.last().data["outcome"]["policy"]
+
+
+def test_no_question_about_a_rejection_unless_the_policy_has_one(draw: Any) -> None:
+    assert "override_release" not in draw().dag.task_ids
+    tasks = draw(on_reject="ask_override").dag.task_ids
+    assert {"override_release", "confirm_override"} <= set(tasks)
+
+
+def test_an_override_takes_two_people_and_a_reason(draw: Any) -> None:
+    run = draw(on_reject="ask_override")
+    run.start("reject")
+    run.answer("override_release", "alice", reason=WHY)
+    assert run.last().kind == "gate"  # nothing is final after the first
+    run.answer("confirm_override", "bob")
+    assert run.last().kind == "override"
+    assert run.last().data["outcome"]["reasons"] == [WHY]
+    assert run.release()["version"] == "v1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("first", "reason", "second", "says"),
+    [
+        ("alice", WHY, "alice", "needs a second approver"),
+        ("alice", "because", "bob", "needs a written reason"),
+        ("mallory", WHY, "bob", "'mallory' is not on the list"),
+    ],
+)
+def test_an_override_by_less_than_that_is_a_rejection(
+    draw: Any, first: str, reason: str, second: str, says: str
+) -> None:
+    run = draw(on_reject="ask_override")
+    run.start("reject")
+    run.answer("override_release", first, reason=reason)
+    assert set(run.answer("confirm_override", second)) == BEHIND
+    assert says in " ".join(run.last().data["outcome"]["reasons"])
+
+
+def test_the_first_no_to_an_override_is_final(draw: Any) -> None:
+    run = draw(on_reject="ask_override")
+    run.start("reject")
+    skipped = run.answer("override_release", "alice", "Reject", "no")
+    assert set(skipped) == {"confirm_override", *BEHIND}
+
+
+def test_a_failed_run_is_in_the_ledger_and_ends_there(draw: Any) -> None:
+    run = draw()
+    with pytest.raises(AirflowFailException, match="the run failed"):
+        record(run.project, PRODUCT, "save_run", run.context("record_run"))
+    assert (run.last().kind, run.last().data["state"]) == ("run", "failed")
+
+
+def test_a_repeated_task_logs_nothing_twice(draw: Any) -> None:
+    run = draw()
+    run.start("review")
+    before = Ledger.of(run.project).entries()
+    record(run.project, PRODUCT, "save_run", run.context("record_run"))
+    assert Ledger.of(run.project).entries() == before
