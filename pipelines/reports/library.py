@@ -8,7 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from pipelines.base.files import sha256_path
-from pipelines.reports.blocks import WORDS, Chapter, Column, Facts, Prose, Row, Table, badge, code
+from pipelines.reports.blocks import WORDS, Chapter, Column, Facts, Prose, Row, Table, badge
+from pipelines.reports.compliance.requirement import RANK
 from pipelines.reports.index import hash_text
 from pipelines.reports.page import Banner, Page
 
@@ -65,17 +66,17 @@ def _says(path: Path) -> Markup | str:
         return badge(verdict)
     counts = record.get("counts")
     if isinstance(counts, dict) and counts:
-        return ", ".join(f"{number} {word}" for word, number in counts.items())
+        return ", ".join(f"{counts[word]} {word}" for word in RANK if word in counts)
     return ""
+
+
+def _link(item: Listed) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(item.href, item.title)
 
 
 def make_page(listed: list[Listed], title: str) -> Page:
     """Put the list on a page."""
-    rows = [
-        Row([Markup('<a href="{}">{}</a>').format(item.href, item.title), item.says,
-             code(item.href), hash_text(item.sha256)])
-        for item in listed
-    ]  # fmt: skip
+    rows = [Row([_link(item), item.says, hash_text(item.sha256)]) for item in listed]
     count = len(listed)
     return Page(
         kind="Reports",
@@ -93,9 +94,8 @@ def make_page(listed: list[Listed], title: str) -> Page:
                 [
                     Table(
                         "Reports in this folder",
-                        [Column("Report", wide=True), Column("Result"), Column("File"),
-                         Column("SHA-256")],
-                        rows,
+                        [Column("Report", wide=True), Column("Result"), Column("SHA-256")],
+rows,
                     )
                     if rows
                     else Prose("None yet: run the pipeline.")

@@ -1,15 +1,20 @@
 """NYC Local Law 144 (6 RCNY 5-300 to 5-304) and the four-fifths rule (29 CFR 1607.4 D)."""
 
+from datetime import date
+
 from pipelines.base.artifacts import evidence_of
 from pipelines.reports import numbers
 from pipelines.reports.blocks import Block, Callout, Column, Prose, Row, Section, Table, Text, name
-from pipelines.reports.compliance.facts import Facts
+from pipelines.reports.compliance.facts import Facts, day
 from pipelines.reports.compliance.requirement import Check, Law, Requirement
 from pipelines.reports.model_release.fairness_shapes import Dimension
 from pipelines.reports.model_release.ratios import FOUR_FIFTHS, is_below
 
 LL144 = "https://rules.cityofnewyork.us/rule/automated-employment-decision-tools-2/"
 EEOC = "https://www.ecfr.gov/current/title-29/part-1607/section-1607.4"
+YEAR = 365
+"""Days that an audit may be old when the tool is used (Admin. Code 20-871)."""
+
 MIN_SHARE = 0.02
 """6 RCNY 5-301(d): an auditor may leave out categories below 2 % of the data, and must say so."""
 
@@ -24,7 +29,9 @@ def local_law(facts: Facts) -> Law:
         Requirement(
             "ll144.sex", "6 RCNY 5-301(b)", "By sex",
             "Selection rate and impact ratio of each category, against the most selected one.",
-            [_dimension(facts, own.sex)]),
+            [_dimension(facts, own.sex)],
+            "The model's yes or no at its threshold is audited. Where the score itself is handed "
+            "on, 5-301(c) asks for rates above the median score instead."),
         Requirement(
             "ll144.race", "6 RCNY 5-301(b)", "By race and ethnicity",
             "Selection rate and impact ratio of each category, against the most selected one.",
@@ -59,7 +66,7 @@ def local_law(facts: Facts) -> Law:
             "ll144.dates", "Admin. Code 20-871, 6 RCNY 5-303", "Dates and publication",
             "Audited no more than a year before use; date of the audit, distribution date and "
             "summary are published.",
-            [facts.logged("Date of the audit", "gate"),
+            [_date(facts),
              facts.logged("Distribution date", "release"),
              facts.said(own.published, "Published at", "compliance.published")]),
     ])  # fmt: skip
@@ -137,6 +144,16 @@ def _find(facts: Facts, *features: str) -> Dimension | None:
         if sorted(named) == sorted(features):
             return dimension
     return None
+
+
+def _date(facts: Facts) -> Check:
+    """Date of the audit, and whether a year has passed by the time of the ledger's last entry."""
+    gates = facts.of_kind("gate")
+    if gates and not facts.ledger_problem:
+        made, now = (date.fromisoformat(day(e)) for e in (gates[-1], facts.entries[-1]))
+        if (now - made).days > YEAR:
+            return Check(f"The last audit is of {made}, more than a year ago", False, refuted=True)
+    return facts.logged("Date of the audit", "gate")
 
 
 def _path(facts: Facts) -> tuple[str, ...]:

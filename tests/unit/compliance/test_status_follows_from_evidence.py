@@ -131,3 +131,14 @@ def test_a_model_that_outlived_its_date_is_named(hold: Hold, log: Log) -> None:
     assert erasure("m@v1 was to be replaced", hold())["refuted"]
     log("release")
     assert erasure("No model outlived", hold())["found"]
+
+
+def test_an_audit_older_than_a_year_is_not_in_date(
+    hold: Hold, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log("gate")
+    dates = {c["shown"]: c for c in hold()["ll144.dates"]["checks"]}
+    assert any(shown.startswith("Date of the audit: 1") for shown in dates)
+    monkeypatch.setattr("pipelines.reports.compliance.hiring.YEAR", -1)
+    check = next(c for c in hold()["ll144.dates"]["checks"] if "last audit" in c["shown"])
+    assert check["refuted"]
