@@ -35,10 +35,12 @@ def kpis(
 
 
 def read_kpis(project: Path, product: str) -> "list[KpiResult]":
-    """Read definitions, evidence and ledger of a project."""
+    """Read definitions, evidence, ledger and days of monitoring of a project."""
     from pipelines.base.artifacts import EVIDENCE
     from pipelines.release.config import load_section
     from pipelines.release.kpis import KpisParams, kpi_results
+    from pipelines.release.kpis.days import latest, read_days
+    from pipelines.release.kpis.history import Told
     from pipelines.release.kpis.report import read_figures
     from pipelines.release.ledger import Ledger
 
@@ -48,7 +50,9 @@ def read_kpis(project: Path, product: str) -> "list[KpiResult]":
     figures = read_figures(project / EVIDENCE)
     if not figures:
         raise SignalboxError(f"{project / EVIDENCE}: no evidence; run 'dvc repro' or 'dvc pull'")
-    return kpi_results(params, figures, Ledger.of(project).entries(), product)
+    days = read_days(project, product)
+    told: list[Told] = [*Ledger.of(project).entries(), *days]
+    return kpi_results(params, figures | latest(days), told, product)
 
 
 def show(console: Console, results: "list[KpiResult]") -> None:

@@ -1,7 +1,8 @@
 """Earlier values of KPIs, from the ledger.
 
-An entry tells of a KPI if its data have ``figures``: ``{id of a figure: value}``. The formula is
-today's: a trend shows one quantity over time, whatever its formula was called then.
+An entry tells of a KPI if its data have ``figures``: ``{id of a figure: value}``, with a figure of
+a stage that the formula asks. The formula is today's: a trend shows one quantity over time,
+whatever its formula was called then. Days of monitoring tell in the same form, see `days`.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from pipelines.base.numbers import tidy
-from pipelines.release.kpis.formula import Formula, UndefinedError, parse, value_of
+from pipelines.release.kpis.formula import Formula, UndefinedError, figures_in, parse, value_of
 from pipelines.release.kpis.params import Kpi
 
 KINDS = ("run", "gate")
@@ -66,10 +67,13 @@ def trend(kpi: Kpi, entries: Iterable[Told], product: str) -> list[Point]:
         Subject of the entries that count.
     """
     formula = parse(kpi.formula)
+    stages = {_stage(name) for name in figures_in(formula)}
     points: dict[str, Point] = {}
     for entry in entries:
         figures = entry.data.get("figures")
         if entry.kind not in KINDS or entry.subject != product or not isinstance(figures, dict):
+            continue
+        if stages.isdisjoint(map(_stage, figures)):
             continue
         run = str(entry.data.get("run") or f"#{entry.seq}")
         points.pop(run, None)
@@ -83,6 +87,10 @@ def _value(formula: Formula, figures: Mapping[str, Any]) -> float | None:
         return tidy(value_of(formula, numbers))
     except UndefinedError:
         return None
+
+
+def _stage(figure: str) -> str:
+    return str(figure).split(".", 1)[0]
 
 
 def _is_number(value: Any) -> bool:

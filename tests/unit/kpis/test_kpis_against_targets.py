@@ -87,6 +87,7 @@ def test_the_trend_follows_the_ledger() -> None:
         Entry(5, {"run": "d", "figures": {"evaluate.error": 0.9}}, subject="rules"),
         Entry(6, {"run": "e", "figures": {"evaluate.error": 0.9}}, kind="alarm"),
         Entry(7, {"run": "f"}),
+        Entry(7, {"run": "day", "figures": {"live.accuracy": 0.7}}),
         Entry(8, {"run": "g", "figures": {"evaluate.error": "NaN"}}),
     ]
     points = trend(kpi("1 - evaluate.error"), entries, "model_release")
