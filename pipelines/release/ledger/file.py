@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipelines.base.errors import SignalboxError
 from pipelines.base.files import replacing
+from pipelines.release.ledger.archive import ARCHIVE
 from pipelines.release.ledger.words import in_words
 
 LOCK_SECONDS = 60.0
@@ -29,7 +30,7 @@ class LedgerFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.torn_folder = path.parent / "torn"
-        self.archive_folder = path.parent / "archive"
+        self.archive_folder = path.parent / ARCHIVE
 
     @contextmanager
     def locked(self, *, write: bool) -> Iterator[None]:

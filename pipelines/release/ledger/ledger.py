@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipelines.base.errors import SignalboxError
+from pipelines.release.ledger.archive import proven_before
 from pipelines.release.ledger.canonical import canonical, parse
 from pipelines.release.ledger.entry import (
     GENESIS,
@@ -154,10 +156,12 @@ class Ledger:
         ----------
         expect_head
             Hash (or several) of entries that must be in the chain: what was anchored outside, for
-            example in the tag of a release.
+            example in the tag of a release. It may be in a ledger that this one continues; those
+            are verified too.
         """
         expected = [expect_head] if isinstance(expect_head, str) else expect_head
-        return verify_lines(*self._file.read(), expected)
+        lines, torn = self._file.read()
+        return verify_lines(lines, torn, expected, partial(proven_before, self.path.parent))
 
     @property
     def head(self) -> str:

@@ -5,7 +5,7 @@ key that was valid at that point. The first line that isn't so is named; what fo
 looked at, because nothing after a break is proven.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,6 +111,7 @@ class Chain:
 
     def __init__(self) -> None:
         self.head = GENESIS
+        self.heads: set[str] = set()
         self.count = 0
         self.notes: list[str] = []
         self.keys: list[KeyRecord] = []
@@ -132,6 +133,7 @@ class Chain:
         self._check_signature(entry)
         self._note(entry)
         self.head, self.count, self._time = entry.hash, self.count + 1, entry.time
+        self.heads.add(entry.hash)
 
     def _check_place(self, entry: Entry) -> None:
         if entry.seq != self.count + 1:
@@ -228,7 +230,23 @@ def new_key(entry: Entry) -> KeyRecord:
     return KeyRecord(id=record, public_key=str(public), since=entry.seq, reason=reason)
 
 
-def verify_lines(lines: list[bytes], torn: bytes, expected: Iterable[str]) -> Verification:
+def follow(lines: list[bytes]) -> tuple[Chain, Problem | None]:
+    """Follow the lines (without their newlines) up to the end or the first that doesn't hold."""
+    chain = Chain()
+    for number, line in enumerate(lines, start=1):
+        try:
+            chain.follow(line)
+        except BrokenError as error:
+            return chain, Problem(seq=number, line=number, reason=str(error))
+    return chain, None
+
+
+def verify_lines(
+    lines: list[bytes],
+    torn: bytes,
+    expected: Iterable[str],
+    before: Callable[[bytes], Collection[str]] = lambda first: (),
+) -> Verification:
     """Verify the lines of a ledger.
 
     Parameters
@@ -239,21 +257,19 @@ def verify_lines(lines: list[bytes], torn: bytes, expected: Iterable[str]) -> Ve
         What stands after the last newline; must be empty.
     expected
         Hashes that must be in the chain, for example from the tags of releases.
+    before
+        Gives the hashes of closed ledgers that the first line continues; raises `BrokenError` if
+        they don't hold.
     """
-    chain = Chain()
-    heads = {GENESIS}
-    problem = None
-    for number, line in enumerate(lines, start=1):
-        try:
-            chain.follow(line)
-        except BrokenError as error:
-            problem = Problem(seq=number, line=number, reason=str(error))
-            break
-        heads.add(chain.head)
+    chain, problem = follow(lines)
     if problem is None and torn:
         problem = Problem(seq=chain.count + 1, line=chain.count + 1, reason=_torn(torn))
     if problem is None:
-        problem = _missing(chain, [head for head in expected if head not in heads])
+        try:
+            heads = {GENESIS, *chain.heads, *(before(lines[0]) if lines else ())}
+            problem = _missing(chain, [head for head in expected if head not in heads])
+        except BrokenError as error:
+            problem = Problem(seq=1, line=1, reason=str(error))
     return Verification(
         entries=chain.count,
         head=chain.head,
