@@ -1,5 +1,6 @@
-"""The ledger: its chain and signatures, and the heads that release tags hold."""
+"""The ledger: chain and signatures, and whether it and the release tags tell the same."""
 
+import json
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import SignalboxError
@@ -8,54 +9,107 @@ from pipelines.proof.project import Project
 from pipelines.proof.results import Check, Finding, Status, conclude
 
 if TYPE_CHECKING:
-    from pipelines.release.ledger import Ledger
+    from pipelines.release.ledger import Entry
 
 _CHAIN = "ledger: chain and signatures"
 _TAGS = "release tags and the ledger"
 _NO_LEDGER = "there is no ledger: nothing says who approved or released"
+_MOST_LEDGERS = 100
 
 
 def check_ledger(project: Project) -> list[Check]:
-    """Verify chain and signatures; find the head that every release tag holds in the chain.
+    """Verify chain and signatures, and hold the tags of releases against the entries.
 
-    A ledger alone doesn't show that its end was cut off or that its key's owner wrote it anew; a
-    tag that others have fetched does: its head must be an entry of the chain.
+    A ledger alone doesn't show that its end was cut off, or that its key's owner wrote it anew; a
+    tag that others have fetched does: the head it holds must be an entry of the chain.
     """
     if not (project.root / LEDGER).is_file():
         absent = Check("ledger", _CHAIN, Status.SKIPPED, _NO_LEDGER)
-        return [absent, _check_tags(project, set())]
-    from pipelines.release.ledger import Ledger
-
+        return [absent, _check_tags(project, [])]
     try:
-        ledger = Ledger.of(project.root)
-        return [_check_chain(ledger), _check_tags(project, {e.hash for e in ledger.entries()})]
-    except SignalboxError as error:
+        ledgers, findings = _read(project)
+    except (SignalboxError, KeyError, ValueError, OSError) as error:
         return [conclude("ledger", _CHAIN, "", [Finding(LEDGER, str(error))])]
+    count = sum(len(entries) for entries in ledgers)
+    before = f" in {len(ledgers)} ledgers, each naming the one before" if len(ledgers) > 1 else ""
+    good = f"{count} entries{before}, each signed and naming the one before"
+    return [conclude("ledger", _CHAIN, good, findings), _check_tags(project, ledgers)]
 
 
-def _check_chain(ledger: "Ledger") -> Check:
-    found = ledger.verify()
-    findings = []
-    if found.problem is not None:
-        what = f"entry {found.problem.seq} (line {found.problem.line}): {found.problem.reason}"
-        findings.append(Finding(LEDGER, what))
-    elif not found.ok:
-        findings.append(Finding(LEDGER, "does not verify"))
-    good = f"{len(ledger.entries())} entries, each signed and naming the one before"
-    return conclude("ledger", _CHAIN, good, findings)
+def _read(project: Project) -> "tuple[list[list[Entry]], list[Finding]]":
+    """Entries of the ledger, then of those it continues; what is wrong with any of them."""
+    from pipelines.release.ledger.verify import read_entry, verify_lines
+
+    ledgers: list[list[Entry]] = []
+    findings: list[Finding] = []
+    name, expected = LEDGER, ""
+    while name and len(ledgers) < _MOST_LEDGERS:
+        *lines, torn = project.locate(name).read_bytes().split(b"\n")
+        found = verify_lines(lines, torn if not ledgers else b"", [expected] if expected else [])
+        if found.problem is not None:
+            findings.append(Finding(name, f"line {found.problem.line}: {found.problem.reason}"))
+            lines = lines[: found.entries]
+        ledgers.append([read_entry(line) for line in lines])
+        name, expected = _continued(ledgers[-1])
+    return ledgers, findings
 
 
-def _check_tags(project: Project, hashes: set[str]) -> Check:
+def _continued(entries: "list[Entry]") -> tuple[str, str]:
+    """Path and head of the ledger that this one continues; empty if it is the first."""
+    continues = entries[0].data.get("continues") if entries else None
+    if not isinstance(continues, dict):
+        return "", ""
+    return f"ledger/{continues['file']}", str(continues["head"])
+
+
+def _check_tags(project: Project, ledgers: "list[list[Entry]]") -> Check:
     try:
-        anchors = project.git.anchors()
+        findings, count = _tag_findings(project, ledgers)
     except SignalboxError as error:
         return Check("tags", _TAGS, Status.MISSING, str(error))
-    if not anchors:
-        return Check("tags", _TAGS, Status.SKIPPED, "no release tag holds a head of the ledger")
-    genesis = "0" * 64
+    if not count and not findings:
+        return Check("tags", _TAGS, Status.SKIPPED, "no release: no tag holds a head of the ledger")
+    good = f"{count} tags: their heads are in the chain, their releases in the ledger"
+    return conclude("tags", _TAGS, good, findings)
+
+
+def _tag_findings(project: Project, ledgers: "list[list[Entry]]") -> tuple[list[Finding], int]:
+    from pipelines.release.ledger import GENESIS
+
+    anchors = project.git.anchors()
+    known = {entry.hash for entries in ledgers for entry in entries} | {GENESIS}
     findings = [
         Finding(f"refs/tags/{anchor.name}", f"its head isn't in {LEDGER}", anchor.head)
         for anchor in anchors
-        if anchor.head not in hashes and anchor.head != genesis
+        if anchor.head not in known
     ]
-    return conclude("tags", _TAGS, f"heads of {len(anchors)} tags are in the chain", findings)
+    return findings + _release_findings(project, ledgers), len(anchors)
+
+
+def _release_findings(project: Project, ledgers: "list[list[Entry]]") -> list[Finding]:
+    """Every release and rollback has its tags, on the commit that the ledger names."""
+    from pipelines.release.registry.read import product_tags
+    from pipelines.release.releasing.step import STEP_KINDS, steps
+
+    products = {e.subject for entries in ledgers for e in entries if e.kind in STEP_KINDS}
+    findings = []
+    for product in sorted(products):
+        tags = {tag.tag: tag for tag in product_tags(project.root, product)}
+        made = [one for entries in ledgers for one in steps(entries, product)]
+        told = {tag for _, step in made for tag in step.tags}
+        for entry, step in made:
+            for name in step.tags:
+                tag, where = tags.get(name), f"refs/tags/{name}"
+                says = json.dumps({"commit": step.commit, "entry": entry.hash})
+                if tag is None:
+                    what = f"isn't there, but ledger entry {entry.seq} made it; git fetch --tags"
+                    findings.append(Finding(where, what, says, status=Status.MISSING))
+                elif (tag.commit, tag.anchor) != (step.commit, entry.hash):
+                    has = json.dumps({"commit": tag.commit, "entry": tag.anchor})
+                    what = f"isn't as ledger entry {entry.seq} made it"
+                    findings.append(Finding(where, what, says, has))
+        findings += [
+            Finding(f"refs/tags/{name}", "is in no entry of the ledger")
+            for name in sorted(set(tags) - told)
+        ]
+    return findings
