@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipelines.base.artifacts import INGESTED, PARAMS
+from pipelines.base.artifacts import INGESTED, PARAMS, RELEASED
 from pipelines.base.errors import SignalboxError
 from pipelines.base.files import sha256_file, write_bytes
 from pipelines.base.params import load_params
@@ -196,7 +196,8 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
         for store, item in plan.objects:
             store.remove(item.path)
             state.did(store.name, store.shown(item.path), "removed")
-        releases.drop_from_pointer(project)
+        if releases.drop_from_pointer(project, state.releases or []):
+            state.pointer_shortened = True
     for found in plan.found:
         action = tree.take_out(found, project, probe)
         after = sha256_file(found.path) if found.path.is_file() else ""
@@ -208,6 +209,10 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
             state.did(SOURCE, _shown(file.path, project), "rewritten", sha256_file(file.path))
     for root, changed in state.pins.items():
         pins.update(project / root, changed)
+    _settle(project, state)
+    for removal in state.removals.values():
+        if removal.action == "rewritten" and removal.place != SOURCE:
+            pins.follow(project / removal.path, removal.before, removal.after)
     journal.save(project, state)
 
 
@@ -247,6 +252,7 @@ def _proof(
             {**release, "until": None if release["contains"] is False else until}
             for release in state.releases or []
         ],
+        "pointer_shortened": state.pointer_shortened,
         "excluded_from_now_on": exclusion.ERASED.as_posix(),
     }
 
@@ -308,6 +314,8 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
             "history until it is rewritten (git filter-repo) in every clone"
         )
     notes += [f"erase it at the source as well: {place}" for place in source.elsewhere(data)]
+    if state.pointer_shortened:
+        notes.append(f"{RELEASED} no longer lists the train data, which is gone: commit it")
     if state.keep_cache:
         notes.append("cache and remotes were kept on request and still hold the subject")
     notes.append("a run that was active meanwhile can bring copies back: erase again after it")

@@ -52,6 +52,8 @@ class Journal(BaseModel):
     pins: dict[str, dict[str, str]] = {}
     """Root (relative to the project) → pins to replace there, old → new."""
     releases: list[dict[str, Any]] | None = None
+    pointer_shortened: bool = False
+    """Whether the released model's train data was taken out of the release pointer."""
 
     def note(self, removal: Removal) -> None:
         """Add what was found; what an earlier attempt saw first stays ("before" was then)."""

@@ -1,4 +1,4 @@
-"""The pinned hash of a source file that changed, put right in ``params.yaml``."""
+"""Hashes of files that changed, put right where they are written down."""
 
 from pathlib import Path
 
@@ -17,15 +17,29 @@ def update(root: Path, pins: dict[str, str]) -> list[str]:
     list of str
         The old pins that were there.
     """
-    path = root / PARAMS
+    return _replace(root / PARAMS, pins)
+
+
+def follow(changed: Path, old: str, new: str) -> list[Path]:
+    """Replace the hash of a table in the records beside it (predictions have one).
+
+    Returns
+    -------
+    list of Path
+        The records that named it.
+    """
+    beside = sorted(changed.parent.glob("*.json"))
+    return [path for path in beside if _replace(path, {old: new})]
+
+
+def _replace(path: Path, hashes: dict[str, str]) -> list[str]:
+    """Replace old hashes by new ones in a text file; return the old ones that were there."""
     if not path.is_file():
         return []
     text = before = path.read_text(encoding="utf-8")
-    changed = []
-    for old, new in pins.items():
-        if old in text:
-            text = text.replace(old, new)
-            changed.append(old)
+    found = [old for old in hashes if old in text]
+    for old in found:
+        text = text.replace(old, hashes[old])
     if text != before:
         write_text(path, text)
-    return changed
+    return found

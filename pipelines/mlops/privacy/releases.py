@@ -63,10 +63,19 @@ def _split_of(project: Path, commit: str) -> str | None:
     return None
 
 
-def drop_from_pointer(project: Path) -> bool:
-    """Take the train data out of the pointer: ``drift`` must not ask for what was erased."""
+def drop_from_pointer(project: Path, known: list[dict[str, Any]]) -> bool:
+    """Take train data that was erased out of the pointer, or ``drift`` would ask for it in vain.
+
+    Parameters
+    ----------
+    known
+        What `releases` said before anything was removed.
+    """
     pointer = _pointer(project)
     if pointer is None or TRAIN.as_posix() not in pointer.artifacts:
+        return False
+    held = {(one["release"], one["commit"]) for one in known if one["contains"] is True}
+    if (pointer.name, pointer.commit) not in held:
         return False
     kept = {path: sha for path, sha in pointer.artifacts.items() if path != TRAIN.as_posix()}
     write_released(pointer.model_copy(update={"artifacts": kept}), project / RELEASED)

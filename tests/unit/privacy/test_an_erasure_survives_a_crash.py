@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pipelines.base.errors import SignalboxError
+from pipelines.base.files import read_json, sha256_file, write_json
 from pipelines.mlops.privacy import erase as erasing
 from pipelines.mlops.privacy import journal, pins, stores, tree
 from tests.conftest import ROOT
@@ -65,11 +66,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (place / "data").mkdir()
     frame = pd.DataFrame({"subject_id": [f"person-{i}" for i in range(30)], "size": range(30)})
     frame.to_parquet(place / "data/ingested.parquet")
-    (place / ".gitignore").write_text("/reports/\n")
+    (place / ".gitignore").write_text("/reports/\n/predictions/\n")
     call(place, "git", "init", "--quiet")
     call(place, "git", "config", "user.email", "test@example.org")
     call(place, "git", "config", "user.name", "Test")
     store(place, {"raw": text.encode(), "table": (place / "data/ingested.parquet").read_bytes()})
+    (place / "predictions").mkdir()
+    frame.to_parquet(place / "predictions/new.parquet")
+    outputs = {"new.parquet": sha256_file(place / "predictions/new.parquet")}
+    write_json(place / "predictions/new.json", {"rows": 30, "outputs": outputs})
     (place / "reports").mkdir()
     (place / "reports/note.html").write_text(f"<p>{KEY}</p>")
     commit(place, "start")
@@ -131,6 +136,7 @@ POINTS: list[tuple[Any, str, Callable[..., Any]]] = [
     (tree, "take_out", crash),
     (erasing, "write_bytes", crash),
     (pins, "update", crash),
+    (pins, "follow", crash),
     (Book, "append", crash_on_proof),
     (journal, "forget", crash),
 ]
@@ -156,6 +162,8 @@ def test_a_retry_finishes(project: Path, where: Any, name: str, how: Callable[..
     assert sha(text) in (project / "params.yaml").read_text()
     assert len(pd.read_parquet(project / "data/ingested.parquet")) == len(LINES) - 1
     assert not list((project / journal.FOLDER).glob("*.json"))
+    outputs = read_json(project / "predictions/new.json")["outputs"]
+    assert outputs == {"new.parquet": sha256_file(project / "predictions/new.parquet")}
 
 
 def test_the_cache_stays_on_request_and_the_proof_says_so(project: Path) -> None:
