@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipelines.base.errors import SignalboxError
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.registry.params import RegistryParams
@@ -13,6 +14,7 @@ from pipelines.release.registry.write import (
     tag_exists,
     write_tags,
 )
+from pipelines.release.releasing.files import object_exists
 from pipelines.release.releasing.pointer import make_pointer
 from pipelines.release.releasing.step import Step
 
@@ -38,6 +40,11 @@ def make_tags(project: Path, entry: Entry, step: Step) -> bool:
     missing = missing_tags(project, entry, step)
     if not missing:
         return False
+    if not object_exists(project, step.commit):
+        raise SignalboxError(
+            f"ledger entry {entry.seq} ({entry.kind} of {step.name(entry.subject)}) has no tags "
+            f"here, and commit {step.commit[:12]} isn't here to tag; get both: git fetch --tags"
+        )
     new = [NewTag(tag, step.commit, step.tags[tag]) for tag in missing]
     try:
         write_tags(project, new, entry.hash, step.tag_time)

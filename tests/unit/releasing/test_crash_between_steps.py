@@ -133,3 +133,21 @@ def test_a_lock_of_a_killed_process_is_free_again(project: Path) -> None:
     commit(project, "released")
     release_run(project, 2)
     assert rollback(project, PRODUCT, reason="because", who="bob").version == "v1.0.0"
+
+
+def test_a_clone_without_tags_and_runs_says_what_to_fetch(project: Path, tmp_path: Path) -> None:
+    made = make_run(project, 1)
+    git(project, "update-ref", "refs/runs/model_release/manual__1", made)
+    consent(project, made)
+    git(project, "reset", "--quiet", "--hard", "HEAD~1")  # the run is on no branch, as in Airflow
+    release(project, PRODUCT, made)
+    commit(project, "released")
+    git(tmp_path, "clone", "--quiet", "--no-tags", f"file://{project}", "clone")
+    clone = tmp_path / "clone"
+    assert "has no tag" in problems(clone, PRODUCT)[0]
+    with pytest.raises(SignalboxError, match="git fetch --tags"):
+        repair(clone, PRODUCT)
+    git(clone, "fetch", "--quiet", "--tags")
+    assert problems(clone, PRODUCT) == []
+    assert production(clone, PRODUCT) == production(project, PRODUCT)
+    assert repair(clone, PRODUCT) == []
