@@ -2,7 +2,8 @@
 
 UTF-8; no white space; keys sorted by their UTF-16 code units; strings with the shortest escapes;
 numbers as ECMAScript prints them (``1.0`` is ``1``, ``1e-7`` is ``1e-7``, ``-0.0`` is ``0``). Not
-finite numbers, integers beyond ±(2^53 − 1) and lone surrogates have no canonical form.
+finite numbers, integers beyond ±(2^53 − 1) and lone surrogates have no canonical form; nor, here,
+have values nested deeper than 64.
 
 Sources: https://www.rfc-editor.org/rfc/rfc8785 section 3.2; ECMA-262, Number::toString.
 """
@@ -13,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 _LARGEST = 2**53 - 1
+_DEPTH = 64
 
 
 def canonical(value: Any) -> bytes:
@@ -23,7 +25,7 @@ def canonical(value: Any) -> bytes:
     ValueError
         If the value isn't JSON, or has no canonical form; the message says which value.
     """
-    return _text(value).encode()
+    return _text(value, _DEPTH).encode()
 
 
 def parse(line: bytes) -> Any:
@@ -40,7 +42,9 @@ def parse(line: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, depth: int) -> str:
+    if depth < 0:
+        raise ValueError("nested too deeply")
     if value is None or isinstance(value, (bool, str)):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, int):
@@ -50,18 +54,18 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, (list, tuple)):
-        return f"[{','.join(_text(item) for item in value)}]"
+        return f"[{','.join(_text(item, depth - 1) for item in value)}]"
     if isinstance(value, dict):
-        return _object(value)
+        return _object(value, depth - 1)
     raise ValueError(f"{value!r} ({type(value).__name__}) isn't a JSON value")
 
 
-def _object(value: dict[Any, Any]) -> str:
+def _object(value: dict[Any, Any], depth: int) -> str:
     for key in value:
         if not isinstance(key, str):
             raise ValueError(f"key {key!r} isn't text")
     keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-    return "{" + ",".join(f"{_text(key)}:{_text(value[key])}" for key in keys) + "}"
+    return "{" + ",".join(f"{_text(key, depth)}:{_text(value[key], depth)}" for key in keys) + "}"
 
 
 def _number(value: float) -> str:
@@ -93,7 +97,7 @@ def _placed(digits: str, point: int) -> str:
 def _whole(text: str) -> int | float:
     """Whole numbers that only a float can mean (``100000000000000000000``) come back as float."""
     number = int(text)
-    return number if abs(number) <= _LARGEST else float(number)
+    return number if abs(number) <= _LARGEST else float(text)
 
 
 def _refuse(name: str) -> Any:

@@ -90,4 +90,4 @@ def signed_bytes(entry_hash: str) -> bytes:
 
 def line_of(entry: Entry) -> bytes:
     """Line of an entry in the file: canonical JSON and a newline."""
-    return canonical(entry.model_dump()) + b"\n"
+    return canonical(dict(entry)) + b"\n"

@@ -23,7 +23,7 @@ VARIABLE = "SIGNALBOX_KEYS"
 def keys_folder() -> Path:
     """Folder of the private keys: ``$SIGNALBOX_KEYS``, else in the user's own configuration."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else Path.home() / ".config" / "signalbox" / "keys"
+    return Path(named).expanduser() if named else Path.home() / ".config" / "signalbox" / "keys"
 
 
 def public_hex(key: Ed25519PublicKey) -> str:

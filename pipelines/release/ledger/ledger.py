@@ -252,13 +252,13 @@ class Ledger:
             entry.seq == last.seq + 1
             and entry.previous == last.hash
             and entry.key == key
-            and entry.hash == hash_of(entry.model_dump())
+            and entry.hash == hash_of(dict(entry))
         )
         return entry if fits and self._signed(entry, self._keys.load(key)) else None
 
     def _check_last(self, last: Entry, key: Ed25519PrivateKey) -> None:
         """Refuse to build on an entry that was changed."""
-        sound = last.hash == hash_of(last.model_dump())
+        sound = last.hash == hash_of(dict(last))
         if sound and last.key == id_of(key):
             sound = self._signed(last, key)
         if not sound:

@@ -128,7 +128,7 @@ class Chain:
         """
         entry = read_entry(line)
         self._check_place(entry)
-        if hash_of(entry.model_dump()) != entry.hash:
+        if hash_of(dict(entry)) != entry.hash:
             raise BrokenError("the content doesn't match its hash: it was changed after signing")
         self._check_signature(entry)
         self._note(entry)

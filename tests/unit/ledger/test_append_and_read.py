@@ -1,9 +1,12 @@
 """Appending: the first entry brings the key, entries follow each other, errors add nothing."""
 
 import errno
+import json
 import os
+import resource
 import stat
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,7 @@ def test_another_key_under_the_right_name_is_refused(filled: Ledger) -> None:
         ("party", {}, "no entry can be of kind 'party'"),
         ("key", {}, "no entry can be of kind 'key'"),
         ("run", {"x": float("nan")}, "must be JSON: nan"),
+        ("run", {"x": json.loads("[" * 70 + "]" * 70)}, "nested too deeply"),
         ("run", {"x": Path("y")}, "isn't a JSON value"),
         ("run", {"x": "\ud800"}, "must be JSON"),
     ],
@@ -126,6 +130,29 @@ def test_a_full_disk_half_way_is_a_clear_error_and_leaves_no_half_entry(
         with pytest.raises(SignalboxError, match=f"{words}.*nothing was added"):
             filled.append("run", "model_release", {})
     assert filled.path.read_bytes() == before
+    filled.append("run", "model_release", {})
+    assert filled.verify().ok
+
+
+def _write_with_little_room(project: Path, room: int) -> None:
+    ledger = Ledger.of(project)
+    before = ledger.path.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, resource.RLIM_INFINITY))
+    with pytest.raises(SignalboxError, match="nothing was added"):
+        ledger.append("run", "model_release", {"text": "x" * 5000})
+    assert ledger.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("room", [0, 1, 1000])
+def test_the_kernels_own_refusal_leaves_no_half_entry(
+    filled: Ledger, project: Path, room: int
+) -> None:
+    writer = get_context("fork").Process(
+        target=_write_with_little_room, args=(project, room), daemon=True
+    )
+    writer.start()
+    writer.join(60)
+    assert writer.exitcode == 0
     filled.append("run", "model_release", {})
     assert filled.verify().ok
 

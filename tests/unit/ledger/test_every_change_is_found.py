@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipelines.base.errors import SignalboxError
 from pipelines.release.ledger import Entry, Ledger
@@ -13,6 +15,18 @@ from pipelines.release.ledger.entry import hash_of, line_of
 from pipelines.release.ledger.keys import Keys, id_of
 from pipelines.release.ledger.verify import Problem, verify_lines
 
+NASTY = [
+    b"1" + b"0" * 400,
+    b"1" + b"0" * 5000,
+    b"1e999",
+    b"NaN",
+    b"[" * 100_000,
+    b"[" * 300 + b"]" * 300,
+    b'{"a":' * 200 + b"1" + b"}" * 200,
+    b'"\\ud800"',
+    b"\xff\xfe",
+    b"\x00" * 100,
+]
 Rewrite = Callable[[Callable[[list[bytes]], list[bytes]]], None]
 
 
@@ -35,6 +49,25 @@ def test_every_flipped_byte_is_found_and_named(filled: Ledger) -> None:
             assert problem is not None, (position, mask)
             assert (problem.line, problem.seq) == (line, line), (position, mask, problem)
             assert problem.reason
+
+
+@given(st.data())
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_over_any_part_is_found(filled: Ledger, data: st.DataObject) -> None:
+    content = filled.path.read_bytes()
+    start = data.draw(st.integers(0, len(content)))
+    end = data.draw(st.integers(start, min(len(content), start + 80)))
+    put = data.draw(st.binary(max_size=40) | st.sampled_from(NASTY))
+    changed = content[:start] + put + content[end:]
+    *lines, torn = changed.split(b"\n")
+    problem = verify_lines(lines, torn, [filled.head]).problem
+    assert (problem is None) == (changed == content)
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_nasty_values_are_named_not_raised(filled: Ledger, rewrite: Rewrite, value: bytes) -> None:
+    rewrite(lambda lines: [line.replace(b'"share":0.25', b'"share":' + value) for line in lines])
+    assert problem_of(filled).line == 3
 
 
 def test_every_removed_line_is_found(filled: Ledger) -> None:
