@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from pipelines.cli.erase_commands import erase
+from pipelines.release.ledger import Ledger
+from tests.unit.privacy.conftest import KEY, left
+
+
+def run(*arguments: str, given: str = "") -> Result:
+    app = typer.Typer()
+    app.command()(erase)
+    return CliRunner().invoke(app, [*arguments], input=given)
+
+
+@pytest.fixture(autouse=True)
+def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
+def test_it_asks_before_it_erases(project: Path) -> None:
+    result = run(KEY, given="n\n")
+    assert result.exit_code == 1
+    assert "cannot be undone" in result.output
+    assert left(project)
+
+
+def test_the_subject_may_come_by_standard_input_and_is_never_printed(project: Path) -> None:
+    result = run("-", "--yes", "--json", given=f"{KEY}\n")
+    assert result.exit_code == 0
+    assert KEY not in result.output
+    shown = json.loads(result.stdout)
+    assert shown["complete"]
+    assert left(project) == []
+    assert Ledger.of(project).verify().ok
+    assert KEY not in (project / "ledger/ledger.jsonl").read_text()
+
+
+def test_find_shows_subjects_by_their_values(project: Path) -> None:
+    result = run("--find", "size=17", "--json")
+    assert json.loads(result.stdout) == {KEY: 1}
+    assert run("--find", "size=9999").exit_code == 1
+    wrong = run("--find", "weight=1")
+    assert wrong.exit_code == 1
+    assert "no column 'weight'" in wrong.output
+
+
+def test_the_keyed_hash_names_the_subject(project: Path) -> None:
+    token = run(KEY, "--token").stdout.strip()
+    assert token.startswith("hmac-sha256:")
+    assert run(token, "--yes").exit_code == 0
+    assert left(project) == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("nobody-here", "--yes")])
+def test_what_cannot_be_erased_is_one_line_and_exit_code_1(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.output.startswith("error: ")
+
+
+def test_what_remains_is_exit_code_1_and_named(project: Path) -> None:
+    (project / "notes.md").write_text(f"ask {KEY}\n")
+    from tests.small_project import commit
+
+    commit(project, "notes")
+    result = run(KEY, "--yes")
+    assert result.exit_code == 1
+    assert "remains in: notes.md" in result.output
