@@ -15,7 +15,7 @@ from pipelines.release.kpis.formula import Formula, UndefinedError, figures_in, 
 from pipelines.release.kpis.params import Kpi
 
 KINDS = ("run", "gate")
-"""Kinds of entries with figures. Where both tell of one run, the later one counts."""
+"""Kinds of entries with figures. Of several on one commit (or run) the last one counts."""
 
 
 class Told(Protocol):
@@ -75,9 +75,11 @@ def trend(kpi: Kpi, entries: Iterable[Told], product: str) -> list[Point]:
             continue
         if stages.isdisjoint(map(_stage, figures)):
             continue
-        run = str(entry.data.get("run") or f"#{entry.seq}")
-        points.pop(run, None)
-        points[run] = Point(entry.seq, entry.time, run, _value(formula, figures))
+        commit, run = str(entry.data.get("commit") or ""), str(entry.data.get("run") or "")
+        point = Point(entry.seq, entry.time, run or commit[:12], _value(formula, figures))
+        key = commit or run or f"#{entry.seq}"
+        points.pop(key, None)
+        points[key] = point
     return list(points.values())
 
 

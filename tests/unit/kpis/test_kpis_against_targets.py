@@ -88,10 +88,16 @@ def test_the_trend_follows_the_ledger() -> None:
         Entry(6, {"run": "e", "figures": {"evaluate.error": 0.9}}, kind="alarm"),
         Entry(7, {"run": "f"}),
         Entry(7, {"run": "day", "figures": {"live.accuracy": 0.7}}),
-        Entry(8, {"run": "g", "figures": {"evaluate.error": "NaN"}}),
+        Entry(8, {"run": "g", "commit": "c" * 40, "figures": {"evaluate.error": 0.5}}),
+        Entry(9, {"run": "", "commit": "c" * 40, "figures": {"evaluate.error": "NaN"}}, "gate"),
     ]
     points = trend(kpi("1 - evaluate.error"), entries, "model_release")
-    assert [(p.run, p.value) for p in points] == [("a", 0.7), ("b", None), ("c", 0.9), ("g", None)]
+    assert [(p.run, p.value) for p in points] == [
+        ("a", 0.7),
+        ("b", None),
+        ("c", 0.9),
+        ("cccccccccccc", None),
+    ]
     params = KpisParams(definitions=[kpi("1 - evaluate.error")])
     assert kpi_results(params, FIGURES, entries)[0].to_dict()["trend"][2]["value"] == 0.9
 
