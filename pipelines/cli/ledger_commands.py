@@ -141,14 +141,14 @@ def summary(entry: "Entry") -> str:
 
 
 def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{{{len(value)} fields}}"
-    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return f"[{len(value)} items]"
-    text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-    text = " ".join(text.split())
-    whole = len(text) <= 48 and not _is_hash(text)
-    return text if whole else f"{text[:12] if _is_hash(text) else text[:47]}…"
+    """One value; of a table only how many rows it has."""
+    items = value if isinstance(value, list) else [value]
+    if isinstance(value, (dict, list)) and any(isinstance(i, (dict, list)) for i in items):
+        return f"({len(value)})"
+    text = " ".join(", ".join(str(item) for item in items).split())
+    if _is_hash(text):
+        return f"{text[:12]}…"
+    return text if len(text) <= 48 else f"{text[:47]}…"
 
 
 def _is_hash(text: str) -> bool:
