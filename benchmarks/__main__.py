@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("bias_audit", "parse_time", "stage_times", "release_overhead", "ledger")
+MODULES = ("bias_audit", "parse_time", "stage_times", "release_overhead", "ledger", "verify_time")
 
 
 def main() -> int:
