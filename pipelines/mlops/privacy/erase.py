@@ -253,7 +253,8 @@ def _proof(
             for release in state.releases or []
         ],
         "pointer_shortened": state.pointer_shortened,
-        "excluded_from_now_on": exclusion.ERASED.as_posix(),
+        "exclusion_list": exclusion.ERASED.as_posix(),
+        "exclusion_honoured": exclusion.is_honoured(project),
     }
 
 
@@ -303,7 +304,7 @@ def _is_proven(book: Book, erasure: str) -> bool:
 
 
 def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
-    notes = []
+    notes = [_note_on_exclusion(project)]
     if any(state.pins.values()):
         notes.append("data.source.sha256 in params.yaml follows the changed source files")
     changed = [project / r.path for r in state.removals.values() if r.place == SOURCE]
@@ -311,7 +312,8 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
     if in_git:
         notes.append(
             f"git tracks {', '.join(in_git)}: commit the change; old versions stay in git's "
-            "history until it is rewritten (git filter-repo) in every clone"
+            "history and under refs/runs until both are rewritten or deleted in every clone "
+            "(git filter-repo)"
         )
     notes += [f"erase it at the source as well: {place}" for place in source.elsewhere(data)]
     if state.pointer_shortened:
@@ -320,6 +322,15 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
         notes.append("cache and remotes were kept on request and still hold the subject")
     notes.append("a run that was active meanwhile can bring copies back: erase again after it")
     return notes
+
+
+def _note_on_exclusion(project: Path) -> str:
+    if exclusion.is_honoured(project):
+        return f"commit {exclusion.ERASED}: it keeps the subject out of later deliveries"
+    return (
+        f"commit {exclusion.ERASED}; but no stage of dvc.yaml depends on it, so a source that "
+        "delivers the subject again brings it back"
+    )
 
 
 def _place(path: Path, project: Path) -> str:

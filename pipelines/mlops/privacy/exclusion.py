@@ -1,8 +1,8 @@
 """Subjects that must stay out: keyed hashes in ``privacy/erased.txt``.
 
 A source that delivers an erased subject again (a database, a remote file, a fresh export) must not
-bring it back. ``ingest`` is the place to ask: right after `name_rows`, keep the rows that
-`drop_erased` returns.
+bring it back. The stage that asks calls `drop_erased` right after subjects are named, and depends
+on the list in ``dvc.yaml``; `is_honoured` says whether there is such a stage.
 """
 
 from pathlib import Path
@@ -43,6 +43,16 @@ def add(project: Path, token: str) -> None:
     """Add a keyed hash; sorted, so that the order says nothing about when."""
     tokens = sorted({*read(project), token})
     write_text(project / ERASED, _HEAD + "".join(f"{one}\n" for one in tokens))
+
+
+def is_honoured(project: Path) -> bool:
+    """Whether a stage of ``dvc.yaml`` depends on the list."""
+    import yaml
+
+    path = project / "dvc.yaml"
+    raw = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    stages = (raw or {}).get("stages") or {}
+    return any(ERASED.as_posix() in (stage.get("deps") or []) for stage in stages.values())
 
 
 def drop_erased(frame: "pd.DataFrame", project: Path = Path()) -> "pd.DataFrame":

@@ -61,3 +61,13 @@ def test_a_list_that_cannot_be_understood_is_refused(tmp_path: Path) -> None:
     (tmp_path / exclusion.ERASED).write_text("ann\n")
     with pytest.raises(SignalboxError, match="no keyed hash"):
         exclusion.read(tmp_path)
+
+
+@pytest.mark.parametrize(("deps", "honoured"), [("[a, privacy/erased.txt]", True), ("[a]", False)])
+def test_the_list_is_honoured_only_if_a_stage_depends_on_it(
+    tmp_path: Path, deps: str, honoured: bool
+) -> None:
+    assert not exclusion.is_honoured(tmp_path)
+    text = f"stages:\n  ingest:\n    cmd: x\n    deps: {deps}\n  other:\n    cmd: y\n"
+    (tmp_path / "dvc.yaml").write_text(text)
+    assert exclusion.is_honoured(tmp_path) is honoured
