@@ -7,6 +7,7 @@ Airflow keeps what was typed with the run, so after a key in clear delete the ru
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ with DAG(
     tags=["signalbox", "privacy"],
     doc_md=__doc__,
     max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     params={
         "subject": Param(
             type="string",

@@ -178,7 +178,18 @@ def _erasures(facts: Facts) -> list[Check]:
         if pending
         else Check("No erasure is open", bool(facts.entries) and not facts.ledger_problem),
         _overdue(facts, proofs),
+        _kept_out(proofs),
     ]
+
+
+def _kept_out(proofs: Sequence[Entry]) -> Check:
+    """Whether a source that delivers an erased person again would bring them back."""
+    if not proofs:
+        return Check("That erased people stay out: no erasure to tell by", False)
+    if proofs[-1]["data"].get("exclusion_honoured"):
+        return Check("Erased people stay out of later deliveries (keyed-hash list)", True)
+    return Check("No stage reads the list of erased people: a later delivery can bring them back",
+                 False, refuted=True)  # fmt: skip
 
 
 def _overdue(facts: Facts, proofs: Sequence[Entry]) -> Check:

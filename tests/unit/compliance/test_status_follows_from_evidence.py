@@ -125,6 +125,13 @@ def test_an_open_erasure_is_named(hold: Hold, log: Log) -> None:
     assert erasure("begun and proven", held)["found"]
 
 
+def test_an_erasure_that_a_delivery_can_undo_is_not_enough(hold: Hold, log: Log) -> None:
+    log("erasure", stage="done", erasure="a", releases=[], exclusion_honoured=False)
+    assert erasure("a later delivery can bring them back", hold())["refuted"]
+    log("erasure", stage="done", erasure="b", releases=[], exclusion_honoured=True)
+    assert erasure("stay out of later deliveries", hold())["found"]
+
+
 def test_a_model_that_outlived_its_date_is_named(hold: Hold, log: Log) -> None:
     late = {"release": "m@v1", "contains": True, "until": "2020-01-01"}
     log("erasure", stage="done", erasure="a", releases=[late])
