@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Child processes of tests must not recompile Airflow and pandas every time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Keys that tests generate are not the user's.
+os.environ["SIGNALBOX_KEYS"] = tempfile.mkdtemp(prefix="signalbox-keys-")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
