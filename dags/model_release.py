@@ -3,16 +3,20 @@
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 from dvc_airflow import DvcTaskGroup
 from release_path import release_tasks
 
 PROJECT = Path(__file__).resolve().parents[1]
+RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")
+"""Updated by model_monitoring when an alarm asks for a new model."""
 
 with DAG(
     "model_release",
-    schedule=CronTriggerTimetable("0 3 * * 1", timezone="UTC"),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 3 * * 1", timezone="UTC"), assets=[RETRAIN]
+    ),
     catchup=False,
     tags=["signalbox", "mlops"],
     doc_md=__doc__,

@@ -84,7 +84,11 @@ class ApproveOperator(HITLOperator, SkipMixin):
         """Ask, unless policy or a headless run decides without a question."""
         from release_path.work import without_question
 
-        decided = without_question(Path(self.project), self._recorded(context), context)
+        recorded = self._recorded(context)
+        if recorded["same_as"]:
+            print(f"the artifacts are those of {recorded['same_as']}; there is nothing to release")
+            self._skip_all(context)
+        decided = without_question(Path(self.project), recorded, context)
         if decided is not None:
             return self._conclude(context, decided)
         return super().execute(context)
@@ -122,6 +126,10 @@ class ApproveOperator(HITLOperator, SkipMixin):
         print(f"{result['kind']}: {result['policy']} {' '.join(result['reasons'])}")
         if not result["releases"]:
             context["ti"].xcom_push(key="return_value", value=result)
-            downstream = context["task"].get_flat_relatives(upstream=False)
-            self.skip(ti=context["ti"], tasks=[one for one in downstream if not one.is_teardown])
+            self._skip_all(context)
         return result
+
+    def _skip_all(self, context: Any) -> None:
+        """Skip everything downstream, whatever its trigger rule."""
+        downstream = context["task"].get_flat_relatives(upstream=False)
+        self.skip(ti=context["ti"], tasks=[one for one in downstream if not one.is_teardown])

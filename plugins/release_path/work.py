@@ -15,7 +15,6 @@ from pipelines.release.approval import (
     question_needed,
 )
 from pipelines.release.config import load_section
-from pipelines.release.registry.params import load_product
 from pipelines.release.releasing import (
     production,
     record_gate,
@@ -24,6 +23,8 @@ from pipelines.release.releasing import (
     release,
 )
 from pipelines.release.releasing.decision import GateDecision
+from pipelines.release.releasing.files import CommitFiles
+from release_path.report_page import address
 
 
 def record(project: Path, product: str, saved_task: str, context: Any) -> dict[str, Any]:
@@ -47,15 +48,35 @@ def record(project: Path, product: str, saved_task: str, context: Any) -> dict[s
         "overrides": saved["overrides"],
         "statuses": saved["statuses"],
     }
+    try:
+        return _record_saved(project, product, run, commit, facts)
+    except SignalboxError as error:
+        raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+
+
+def _record_saved(
+    project: Path, product: str, run: str, commit: str, facts: dict[str, Any]
+) -> dict[str, Any]:
     record_run(project, product, run=run, commit=commit, facts=facts)
     decision = record_gate(project, product, commit, run)
-    report = load_product(project, product).report
+    dag, _, name = run.partition("/")
     return {
         "run": run,
         "commit": commit,
         "verdict": decision.verdict,
-        "question": question(decision, run, commit, f"{saved['workspace']}/{report}"),
+        "question": question(decision, run, commit, address(dag, name)),
+        "same_as": same_artifacts(project, product, commit),
     }
+
+
+def same_artifacts(project: Path, product: str, commit: str) -> str:
+    """Name of the release in production if its artifacts are those of the commit; else empty."""
+    now = production(project, product)
+    if now is None:
+        return ""
+    files = CommitFiles(project, commit)
+    same = all(files.sha256(path) == sha256 for path, sha256 in now.artifacts.items())
+    return now.name if same else ""
 
 
 def question(decision: GateDecision, run: str, commit: str, report: str) -> str:
@@ -67,7 +88,7 @@ def question(decision: GateDecision, run: str, commit: str, report: str) -> str:
         lines += [f"- `{check}`: {decision.sentences[check]}" for check in named]
         lines.append("")
     lines += [
-        f"Report: [{report}](file://{report})",
+        f"[Read the report]({report})",
         "",
         f"Run `{run}`, commit `{commit}`. What you answer goes to the ledger with your name.",
     ]

@@ -206,7 +206,14 @@ def test_the_question_says_what_the_gate_found(airflow: Airflow, asked: list[str
     told = airflow.client.get(_question(asked[0])).json()
     assert told["subject"] == "Release model_release? The gate says approve"
     assert "fail: 0 of 1 checks" in told["body"]
-    assert "reports/model_release.html" in told["body"]
+    place = re.search(r"\[Read the report\]\((/signalbox/\S+)\)", told["body"])
+    assert place is not None
+    page = airflow.client.get(place[1])
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"].startswith("sandbox")
+    assert "<title>" in page.text
+    assert httpx.get(airflow.address + place[1]).status_code == 401
+    assert airflow.client.get(place[1] + "0").status_code == 404
     assert [user["id"] for user in told["assigned_users"]] == ["alice"]
     assert told["defaults"] is None
 

@@ -138,7 +138,7 @@ def test_the_question_has_users_a_deadline_and_no_default(draw: Any) -> None:
     told = run.xcoms["record_run", "return_value"]["question"]
     assert "The gate says **review**" in told
     assert "- `ranking`: Ranking: inconclusive." in told
-    assert "/w/reports/model_release.html" in told
+    assert "[Read the report](/signalbox/reports/demo/manual__1)" in told
 
 
 def test_an_approval_is_in_the_ledger_before_the_task_ends_and_releases(draw: Any) -> None:
@@ -261,6 +261,18 @@ def test_the_first_no_to_an_override_is_final(draw: Any) -> None:
     run.start("reject")
     skipped = run.answer("override_release", "alice", "Reject", "no")
     assert set(skipped) == {"confirm_override", *BEHIND}
+
+
+def test_nobody_is_asked_about_what_is_in_production_already(draw: Any) -> None:
+    run = draw()
+    run.start("review")
+    run.answer("approve_release", "alice")
+    run.release()
+    again = draw()
+    again.start("review")  # the same files in another commit
+    assert set(again.ask("approve_release")) == BEHIND
+    assert again.asked == []
+    assert again.last().kind == "gate"
 
 
 def test_a_failed_run_is_in_the_ledger_and_ends_there(draw: Any) -> None:
