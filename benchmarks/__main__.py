@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
-MODULES = ("bias_audit", "parse_time", "stage_times", "release_overhead", "ledger", "verify_time")
+MODULES = (
+    "bias_audit",
+    "scoring",
+    "parse_time",
+    "stage_times",
+    "release_overhead",
+    "ledger",
+    "verify_time",
+)
 
 
 def main() -> int:

@@ -99,3 +99,8 @@ def judge_watch(watch: Watch, figure: Figure | None) -> Watched:
 def result_path(project: Path, date: str) -> Path:
     """Path of a day's result."""
     return project / FOLDER / f"{date}.json"
+
+
+def page_path(project: Path, date: str) -> Path:
+    """Path of the same for people."""
+    return project / FOLDER / f"{date}.html"

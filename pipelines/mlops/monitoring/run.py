@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import Figure
-from pipelines.base.files import sha256_file, write_json
+from pipelines.base.files import sha256_file, write_json, write_text
 from pipelines.mlops.monitoring.figures import (
     Live,
     count,
@@ -17,6 +17,7 @@ from pipelines.mlops.monitoring.figures import (
     quality_figures,
 )
 from pipelines.mlops.monitoring.labels import Joined, join, read_labels
+from pipelines.mlops.monitoring.page import page
 from pipelines.mlops.monitoring.params import MonitoringParams, Watch
 from pipelines.mlops.monitoring.result import (
     LabelCounts,
@@ -24,6 +25,7 @@ from pipelines.mlops.monitoring.result import (
     Watched,
     Watching,
     judge_watch,
+    page_path,
     result_path,
 )
 from pipelines.mlops.monitoring.retrain import REQUEST, held_back
@@ -78,6 +80,7 @@ def watch_project(project: Path, until: datetime, now: datetime) -> Watching:
         }
     )
     write_json(result_path(project, result.date), result.model_dump(mode="json"))
+    write_text(page_path(project, result.date), page(result))
     sound(ledger, entries, result)
     return result
 

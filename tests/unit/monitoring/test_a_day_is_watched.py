@@ -137,6 +137,12 @@ def test_values_the_model_does_not_know_sound_an_alarm(fresh: Project) -> None:
     rows["colour"] = "never seen"
     scored(fresh, rows, "strange", 1)
     result = watch_project(fresh.root, NOW, NOW)
+    html = (fresh.root / "monitoring/2026-11-22.html").read_text()
+    alarms = len(result.alarms())
+    assert f"<span>{alarms} of {len(result.watches)} alarms</span>" in html
+    assert all(alarm.id in html for alarm in result.alarms())
+    assert "<script" not in html
+    assert "p16-0" not in html
     found = figure(result, "strange_share")
     assert (found.value, found.where) == (1.0, {"column": "colour"})
     assert states(result)["live_strange"] == "alarm"
@@ -149,6 +155,7 @@ def test_few_rows_are_no_alarm_and_no_silence(fresh: Project) -> None:
     assert (
         "99 rows, and monitoring.min_rows asks for 100" in figure(result, "drifted_share").missing
     )
+    assert "<span>No data</span>" in (fresh.root / "monitoring/2026-11-22.html").read_text()
     nothing = watch_project(fresh.root, NOW + timedelta(days=300), NOW)
     assert figure(nothing, "rows").value == 0
 
