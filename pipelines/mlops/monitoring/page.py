@@ -107,9 +107,7 @@ def _watches(result: Watching) -> Table:
 def _labels(result: Watching) -> list[Block]:
     counts = result.labels
     return [
-        Prose(
-            f"Of {count(counts.predictions)} predictions of the window and the label delay before it:"
-        ),
+        Prose(f"Of {count(counts.predictions)} predictions of the window and the delay before it:"),
         Items(
             [
                 f"{count(counts.matched)} have a label and count,",
