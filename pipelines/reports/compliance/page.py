@@ -41,6 +41,8 @@ from pipelines.reports.index import hash_text
 from pipelines.reports.page import Banner, Page
 
 SCHEMA = "signalbox.compliance/1"
+SHOWN = 50
+"""Old files on the page; all of them stand in the JSON."""
 DISCLAIMER = (
     "This is no legal advice and no statement that a law is complied with. “Met” means: the "
     "artifacts that Signalbox looks for are there. Requirements are in our words; the law's own "
@@ -311,9 +313,12 @@ def _retention(privacy: Privacy) -> list[Block]:
                 [Column("File", wide=True), Column("Store"), Column("Days", numeric=True),
                  Column("Limit", numeric=True)],
                 [Row([code(path), store, numbers.count(days), numbers.count(limit)])
-                 for store, path, days, limit in privacy.kept_too_long],
+                 for store, path, days, limit in privacy.kept_too_long[:SHOWN]],
             )
         )  # fmt: skip
+        more = len(privacy.kept_too_long) - SHOWN
+        if more > 0:
+            blocks.append(Prose(f"And {numbers.count(more)} more; the JSON names them all."))
     elif privacy.limits:
         blocks.append(Prose("No file is older than its limit allows."))
     return blocks

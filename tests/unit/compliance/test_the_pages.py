@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -82,3 +83,17 @@ def test_exit_codes(project: Path, arguments: list[str], code: int) -> None:
     assert result.exit_code == code
     if "--json" in arguments:
         assert json.loads(result.stdout)["counts"]["missing"] > 0
+
+
+def test_many_old_files_do_not_swell_the_page(project: Path) -> None:
+    (project / "quarantine").mkdir()
+    for number in range(60):
+        path = project / f"quarantine/{number}.parquet"
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
+    (project / "release.yaml").write_text("privacy: {retention_days: {quarantine: 1}}\n")
+    write(project)
+    assert len(json.loads((project / JSON).read_text())["kept_too_long"]) == 60
+    html = (project / HTML).read_text()
+    assert html.count("<code>quarantine/") == 50
+    assert "And 10 more" in html
