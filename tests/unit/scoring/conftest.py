@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -135,6 +134,7 @@ class Project:
     release: ReleasedModel
     ledger: bytes
     tags: dict[str, str]
+    keys: Path
 
     def reset(self) -> None:
         """Undo what a test did beside the release."""
@@ -159,13 +159,13 @@ def tags_of(root: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project whose commit holds the release, in git, DVC, registry and ledger."""
     from dvc.repo import Repo
 
-    root = tmp_path_factory.mktemp("project")
+    root, keys = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("keys")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIGNALBOX_KEYS", str(tmp_path_factory.mktemp("keys")))
+        patch.setenv("SIGNALBOX_KEYS", str(keys))
         git(root, "init", "-q")
         git(root, "config", "user.name", "t")
         git(root, "config", "user.email", "t@example.org")
@@ -177,11 +177,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         commit = git(root, "rev-parse", "HEAD")
         released = put_in_production(root, commit, release.released.artifacts, "v0.1.0")
         ledger = (root / "ledger/ledger.jsonl").read_bytes()
-        yield Project(root, replace(release, released=released), ledger, tags_of(root))
+    release = replace(release, released=released)
+    return Project(root, release, ledger, tags_of(root), keys)
 
 
 @pytest.fixture
-def project(built: Project) -> Project:
+def project(built: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return the project as it was built."""
+    monkeypatch.setenv("SIGNALBOX_KEYS", str(built.keys))
     built.reset()
     return built
