@@ -18,6 +18,14 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("ledger", "pipelines.cli.ledger_commands", "app"),
     ("history", "pipelines.cli.history_commands", "history"),
     ("verify", "pipelines.cli.verify_commands", "verify"),
+    ("release", "pipelines.cli.release_commands", "release"),
+    ("rollback", "pipelines.cli.release_commands", "rollback"),
+    ("registry", "pipelines.cli.release_commands", "registry"),
+    ("kpis", "pipelines.cli.kpi_commands", "kpis"),
+    ("score", "pipelines.cli.score_commands", "score"),
+    ("monitor", "pipelines.cli.monitor_commands", "monitor"),
+    ("erase", "pipelines.cli.erase_commands", "erase"),
+    ("compliance", "pipelines.cli.compliance_commands", "compliance"),
 )
 """Commands in other files: name, module, attribute (a typer app, or a function)."""
 

@@ -1,4 +1,4 @@
-"""Stage ``ingest``: read the source into one typed table and name every subject.
+"""Stage ``ingest``: read the source into one typed table, name every subject, leave out the erased.
 
 Evidence details: ``files`` (address, SHA-256, rows), ``columns`` (name, type, missing, distinct),
 ``labels`` (label → rows), ``subjects``.
@@ -16,6 +16,7 @@ from pipelines.base.params.data import DataParams
 from pipelines.base.stage import run_stage, say
 from pipelines.base.tables import RESERVED, ROW, SUBJECT, UNREADABLE, write_table
 from pipelines.mlops.columns import as_label, check_binary, is_numeric
+from pipelines.mlops.privacy.exclusion import drop_erased
 from pipelines.mlops.sources import SourceFile, read_source
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def main(params: Params) -> None:
     """Run the stage."""
     data = params.data
     frame, files = read_source(data)
-    frame = name_rows(typed(frame, data), data)
+    frame = drop_erased(name_rows(typed(frame, data), data))
     check_binary(frame, data, files[0].address)
     write_table(INGESTED, frame)
     write_evidence(evidence_of(STAGE), describe(frame, files, data))
