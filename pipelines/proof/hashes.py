@@ -7,6 +7,7 @@ state database first, which trusts sizes and times; a proof must read the bytes.
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,8 +103,13 @@ def _file(path: Path) -> Hashed:
 
 
 def _ignore_spec(project: Path) -> "PathSpec[Any]":
+    """Patterns of ``.dvcignore``; a line that is no pattern is left out (git's check names it)."""
     from pathspec import PathSpec
 
     file = project / ".dvcignore"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return PathSpec.from_lines("gitignore", [*_NEVER, *lines])
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    patterns: list[Any] = []
+    for line in [*_NEVER, *text.splitlines()]:
+        with suppress(ValueError):
+            patterns += PathSpec.from_lines("gitignore", [line]).patterns
+    return PathSpec(patterns)

@@ -122,21 +122,28 @@ def _stage(name: str, raw: Any, params: Any) -> Stage:
         keys = tuple(sorted(map(str, raw))) if isinstance(raw, dict) else ("no mapping",)
         return Stage("", frozenset(), frozenset(), strange=keys)
     filled = _fill(raw, params, name)
-    outs = [entry for key in ("outs", "metrics", "plots") for entry in filled.get(key, [])]
-    sections = tuple(str(p) for p in filled.get("params", []) if isinstance(p, str))
-    strange = [str(p) for p in filled.get("params", []) if not isinstance(p, str)]
+    outs = [entry for key in ("outs", "metrics", "plots") for entry in _list(filled, key)]
+    sections = tuple(p for p in _list(filled, "params") if isinstance(p, str))
+    strange = [str(p) for p in _list(filled, "params") if not isinstance(p, str)]
+    lists = ("deps", "outs", "metrics", "plots", "params")
+    strange += [key for key in lists if key in filled and not isinstance(filled[key], list)]
     return Stage(
         cmd=filled["cmd"],
-        deps=frozenset(map(_path, filled.get("deps", []))),
+        deps=frozenset(map(_path, _list(filled, "deps"))),
         outs=frozenset(map(_path, outs)),
         params=sections,
         strange=tuple(strange + [key for key in ("wdir", "foreach", "matrix") if key in filled]),
     )
 
 
+def _list(stage: dict[str, Any], key: str) -> list[Any]:
+    found = stage.get(key)
+    return found if isinstance(found, list) else []
+
+
 def _path(entry: Any) -> str:
     """Path of a dependency or out, which may be a mapping with settings."""
-    return str(next(iter(entry))) if isinstance(entry, dict) else str(entry)
+    return str(next(iter(entry), "")) if isinstance(entry, dict) else str(entry)
 
 
 def _fill(value: Any, params: Any, stage: str) -> Any:

@@ -2,6 +2,7 @@
 
 import configparser
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -42,16 +43,19 @@ class Project:
     def cache(self) -> Path:
         """DVC's cache, as the project's own configuration names it."""
         home = self.root / ".dvc"
-        named = ".dvc/cache"
+        named = self.dvc_config().get("cache", "dir", fallback="cache").strip("'\" ")
+        try:
+            return (home / Path(named).expanduser()).resolve()
+        except (RuntimeError, ValueError, OSError):  # no such user, a zero byte, a loop of links
+            return (home / "cache").resolve()
+
+    def dvc_config(self) -> configparser.ConfigParser:
+        """DVC's settings in the project; a damaged file counts as empty (git's check names it)."""
+        merged = configparser.ConfigParser(interpolation=None, strict=False)
         for name in ("config", "config.local"):
-            config = configparser.ConfigParser(interpolation=None, strict=False)
-            try:
-                config.read(home / name, encoding="utf-8")
-            except (configparser.Error, UnicodeDecodeError) as error:
-                raise SignalboxError(f".dvc/{name}: cannot be read: {error}") from error
-            if config.has_option("cache", "dir"):
-                named = str(home / Path(config.get("cache", "dir").strip("'\" ")).expanduser())
-        return (self.root / named).resolve()
+            with suppress(configparser.Error, UnicodeDecodeError):
+                merged.read(self.root / ".dvc" / name, encoding="utf-8")
+        return merged
 
     def locate(self, name: str) -> Path:
         """Path of an artifact by its name in a report or lock file; it need not exist.

@@ -1,6 +1,5 @@
 """Scratch folders to compute in: the commit's own code, and copies of recorded artifacts."""
 
-import configparser
 import os
 import shutil
 import signal
@@ -44,8 +43,7 @@ def _configure(project: Project, place: Path, *, shared_cache: bool) -> None:
     home = project.root / ".dvc"
     if not home.is_dir():
         return
-    merged = configparser.ConfigParser(interpolation=None, strict=False)
-    merged.read([home / "config", home / "config.local"], encoding="utf-8")
+    merged = project.dvc_config()
     for name in merged.sections():
         url = merged.get(name, "url", fallback="").strip("'\"")
         if url and "://" not in url and not Path(url).is_absolute():
