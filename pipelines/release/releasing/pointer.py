@@ -54,6 +54,9 @@ def read_pointer(path: Path) -> Released | None:
 def check_pointer(project: Path, product: str, pointer: str, known: list[Step]) -> None:
     """Stop before overwriting a pointer that no release wrote.
 
+    A pointer may name fewer artifacts than its release wrote: erasing a subject takes out those
+    that held the subject. It may never name another one.
+
     Raises
     ------
     SignalboxError
@@ -62,8 +65,14 @@ def check_pointer(project: Path, product: str, pointer: str, known: list[Step]) 
     found = read_pointer(project / pointer)
     if found is None:
         return
-    if found not in [as_released(product, step) for step in known]:
+    if not any(agrees(found, as_released(product, step)) for step in known):
         raise SignalboxError(
             f"{pointer} names {found.name} ({found.commit[:12]}), and no release in the ledger "
             f"wrote that; restore it (git restore {pointer}) or find out who changed it"
         )
+
+
+def agrees(found: Released, written: Released) -> bool:
+    """Whether `found` is `written`, or names fewer of its artifacts (after an erasure)."""
+    same = (found.name, found.commit) == (written.name, written.commit)
+    return same and found.artifacts.items() <= written.artifacts.items()

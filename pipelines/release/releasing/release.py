@@ -21,7 +21,7 @@ from pipelines.release.releasing.carry_out import carry_out
 from pipelines.release.releasing.consent import find_consent
 from pipelines.release.releasing.files import CommitFiles
 from pipelines.release.releasing.lock import alone
-from pipelines.release.releasing.pointer import as_released, check_pointer, pointer_in
+from pipelines.release.releasing.pointer import agrees, as_released, check_pointer, pointer_in
 from pipelines.release.releasing.products import PRODUCTION, current_step
 from pipelines.release.releasing.record import record_gate
 from pipelines.release.releasing.repair import repair_locked
@@ -177,7 +177,8 @@ def check_comparison(
     """
     compared = pointer_in(project, commit, params.pointer)
     now = None if replaced is None else as_released(product, replaced)
-    if compared != now:
+    same = compared == now or (compared and now and agrees(compared, now))
+    if not same:
         raise SignalboxError(
             f"the gate compared commit {commit[:12]} with {_called(compared)}, but in production "
             f"is {_called(now)}; run the pipeline again, so that it is judged against that"
