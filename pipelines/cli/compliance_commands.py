@@ -17,6 +17,7 @@ from pipelines.cli.console import AsJson, one_line_errors
 if TYPE_CHECKING:
     from pipelines.reports.compliance.facts import Facts
     from pipelines.reports.compliance.gdpr import Privacy
+    from pipelines.reports.compliance.told import ToldKpi
 
 HTML = Path("reports/compliance.html")
 JSON = Path("reports/compliance.json")
@@ -56,8 +57,9 @@ def write(project: Path) -> dict[str, int]:
     from pipelines.reports.page import render
 
     found, privacy = gather(project)
-    record = make_record(found, privacy)
-    write_text(project / HTML, render(make_page(found, privacy)))
+    kpis = told_kpis(project)
+    record = make_record(found, privacy, kpis)
+    write_text(project / HTML, render(make_page(found, privacy, kpis)))
     write_json(project / JSON, record)
     listed = library.find(project / INDEX.parent)
     write_text(project / INDEX, render(library.make_page(listed, found.params.report.title)))
@@ -80,6 +82,22 @@ def gather(project: Path) -> "tuple[Facts, Privacy]":
     found = facts.gather(project, params, own, entries, problem)
     privacy = load_section(project, "privacy", PrivacyParams)
     return found, overview(project, params, privacy, found.evidence, _now(entries))
+
+
+def told_kpis(project: Path) -> "list[ToldKpi]":
+    """KPIs with their trend drawn."""
+    from pipelines.cli.kpi_commands import read_kpis
+    from pipelines.release.kpis import plot
+    from pipelines.reports.compliance.facts import PRODUCT
+    from pipelines.reports.compliance.told import ToldKpi
+
+    return [
+        ToldKpi(
+            result.to_dict(),
+            plot([point.value for point in result.trend], result.kpi.target, result.kpi.id),
+        )
+        for result in read_kpis(project, PRODUCT)
+    ]
 
 
 def _ledger(project: Path) -> tuple[list[dict[str, Any]], str]:

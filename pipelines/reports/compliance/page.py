@@ -24,7 +24,7 @@ from pipelines.reports.blocks import (
     link,
     strong,
 )
-from pipelines.reports.compliance import ai_act, gdpr, hiring
+from pipelines.reports.compliance import ai_act, gdpr, hiring, told
 from pipelines.reports.compliance.facts import LEDGER, day
 from pipelines.reports.compliance.facts import Facts as Found
 from pipelines.reports.compliance.gdpr import Privacy
@@ -61,8 +61,8 @@ def laws(found: Found, privacy: Privacy) -> list[Law]:
     ]
 
 
-def make_page(found: Found, privacy: Privacy) -> Page:
-    """Summary first, then a chapter a law, the record of processing, and the artifacts."""
+def make_page(found: Found, privacy: Privacy, kpis: Sequence[told.ToldKpi] = ()) -> Page:
+    """Summary first, then a chapter a law, decisions, KPIs, the record, and the artifacts."""
     held = laws(found, privacy)
     chapters = [_crosswalk(held), *(_chapter(law) for law in held)]
     chapters[4] = _with(chapters[4], hiring.tables(found))
@@ -80,7 +80,14 @@ def make_page(found: Found, privacy: Privacy) -> Page:
             ]
         ),
         notice=report.notice,
-        chapters=[*chapters, _record(privacy), _minimum(privacy), _artifacts(found)],
+        chapters=[
+            *chapters,
+            told.decisions(found.entries),
+            told.kpis(kpis),
+            _record(privacy),
+            _minimum(privacy),
+            _artifacts(found),
+        ],
         foot=join(
             DISCLAIMER,
             " The same content for machines: ",
@@ -90,7 +97,9 @@ def make_page(found: Found, privacy: Privacy) -> Page:
     )
 
 
-def make_record(found: Found, privacy: Privacy) -> dict[str, Any]:
+def make_record(
+    found: Found, privacy: Privacy, kpis: Sequence[told.ToldKpi] = ()
+) -> dict[str, Any]:
     """Say the same to a program."""
     held = laws(found, privacy)
     return {
@@ -137,6 +146,7 @@ def make_record(found: Found, privacy: Privacy) -> dict[str, Any]:
             {"store": store, "path": path, "days": days, "limit": limit}
             for store, path, days, limit in privacy.kept_too_long
         ],
+        "kpis": [dict(one.facts) for one in kpis],
         "artifacts": dict(sorted(found.hashes.items())),
     }
 

@@ -22,6 +22,7 @@ def chapter() -> Chapter:
                     "dvc status                # nothing may have changed",
                     "dvc repro --force         # or compute every stage anew",
                     "git diff --exit-code dvc.lock",
+                    "signalbox verify reports/model_release.json   # prove it: hashes and figures",
                 ],
                 "Commands that reproduce the report",
             ),
