@@ -185,7 +185,7 @@ def test_the_pin_follows_and_the_pipeline_runs_again(
     text = (project / "params.yaml").read_text()
     assert json.loads(call(project, sys.executable, "-c", PIN)) in text
     assert "# pinned" in text
-    output = call(project, "dvc", "repro")
+    output = call(project, "dvc", "repro", SIGNALBOX_KEYS=keys)
     assert "Running stage 'train'" in output
     assert places(project, subject, line) == []
 
