@@ -1,0 +1,1 @@
+"""Alert noise reduction: rules mined from history, replayed on later history, then released."""

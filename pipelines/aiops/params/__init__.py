@@ -1,0 +1,29 @@
+"""Section ``aiops`` of ``params.yaml``: one subsection a stage, named like it."""
+
+from pydantic import Field
+
+from pipelines.aiops.params.alert_history import AlertHistoryParams
+from pipelines.aiops.params.export_rules import ExportRulesParams
+from pipelines.aiops.params.mine_rules import MineRulesParams
+from pipelines.aiops.params.response import ResponseParams
+from pipelines.aiops.params.select_rules import SelectRulesParams
+from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.base.params.model import Section
+
+
+class AiopsParams(Section):
+    """All of section ``aiops``."""
+
+    simulate: SimulateParams = Field(default_factory=SimulateParams)
+    alert_history: AlertHistoryParams = Field(default_factory=AlertHistoryParams)
+    mine_rules: MineRulesParams = Field(default_factory=MineRulesParams)
+    select_rules: SelectRulesParams = Field(default_factory=SelectRulesParams)
+    export_rules: ExportRulesParams = Field(default_factory=ExportRulesParams)
+    response: ResponseParams = Field(default_factory=ResponseParams)
+
+
+def load_aiops_params() -> AiopsParams:
+    """Load section ``aiops`` of the project's ``params.yaml``; what isn't there has defaults."""
+    from pipelines.base.params import load_section
+
+    return load_section("aiops", AiopsParams)

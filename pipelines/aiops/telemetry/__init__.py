@@ -1,0 +1,1 @@
+"""Telemetry: the contract, the lake that keeps it, and the sources that fill it."""

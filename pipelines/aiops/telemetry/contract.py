@@ -1,0 +1,113 @@
+"""The telemetry contract: typed tables that every source delivers and every stage reads.
+
+Names follow Prometheus and Alertmanager. Times are UTC, in microseconds. A table lies in a lake as
+``<lake>/<table>/day=YYYY-MM-DD/*.parquet``; the day is that of the row's `Table.time` column.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TIME = pa.timestamp("us", tz="UTC")
+LABELS = pa.map_(pa.string(), pa.string())
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the contract.
+
+    Attributes
+    ----------
+    key
+        Columns that identify a row: the same row delivered twice is one row; of two versions the
+        one with the later ``updated_at`` counts.
+    time
+        Column whose UTC day a row is filed under.
+    required
+        Columns that are never null.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    time: str
+    required: tuple[str, ...]
+
+
+ALERTS = Table(
+    name="alerts",
+    key=("alert_id",),
+    time="starts_at",
+    required=("alert_id", "source", "fingerprint", "name", "labels", "starts_at", "updated_at"),
+    schema=pa.schema(
+        [
+            # SHA-256 of source, fingerprint and starts_at, first 32 hex digits.
+            ("alert_id", pa.string()),
+            # Name of the source in params.yaml.
+            ("source", pa.string()),
+            # SHA-256 of the sorted labels, first 16 hex digits: identifies the alert's series.
+            ("fingerprint", pa.string()),
+            # Label alertname.
+            ("name", pa.string()),
+            ("labels", LABELS),
+            ("annotations", LABELS),
+            ("starts_at", TIME),
+            # Null: not known to have ended (still firing when it was read).
+            ("ends_at", TIME),
+            ("updated_at", TIME),
+            ("acknowledged_at", TIME),
+            # Whether a person acted on it (acknowledged, ticketed, fixed); null: the source
+            # cannot say. A null is not a no: nothing is learned from it.
+            ("acted", pa.bool_()),
+            ("ticket_id", pa.string()),
+        ]
+    ),
+)
+
+TICKETS = Table(
+    name="tickets",
+    key=("source", "ticket_id"),
+    time="opened_at",
+    required=("ticket_id", "source", "opened_at", "updated_at", "kind"),
+    schema=pa.schema(
+        [
+            ("ticket_id", pa.string()),
+            ("source", pa.string()),
+            ("opened_at", TIME),
+            ("closed_at", TIME),
+            ("updated_at", TIME),
+            # incident | request | noise; only incidents must never be lost.
+            ("kind", pa.string()),
+            ("severity", pa.string()),
+            ("service", pa.string()),
+            ("team", pa.string()),
+            ("title", pa.string()),
+            # What was done, in people's words, and as a short key (restart, rollback, …).
+            ("resolution", pa.string()),
+            ("fix", pa.string()),
+        ]
+    ),
+)
+
+CHANGES = Table(
+    name="changes",
+    key=("source", "change_id"),
+    time="at",
+    required=("change_id", "source", "at", "updated_at", "kind"),
+    schema=pa.schema(
+        [
+            ("change_id", pa.string()),
+            ("source", pa.string()),
+            ("at", TIME),
+            ("updated_at", TIME),
+            # deployment | configuration | infrastructure | other
+            ("kind", pa.string()),
+            ("service", pa.string()),
+            ("version", pa.string()),
+            ("author", pa.string()),
+            ("title", pa.string()),
+        ]
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in (ALERTS, TICKETS, CHANGES)}
