@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any, TypeVar, overload
 
 from pipelines.base.artifacts import RUN_FACTS
 from pipelines.base.errors import SignalboxError
@@ -15,8 +16,20 @@ from pipelines.base.params import Params, load_params
 
 EXIT_USER_ERROR = 2
 
+Loaded = TypeVar("Loaded")
 
-def run_stage(name: str, work: Callable[[Params], None]) -> None:
+
+@overload
+def run_stage(name: str, work: Callable[[Params], None]) -> None: ...
+
+
+@overload
+def run_stage(name: str, work: Callable[[Loaded], None], load: Callable[[], Loaded]) -> None: ...
+
+
+def run_stage(
+    name: str, work: Callable[[Any], None], load: Callable[[], Any] = load_params
+) -> None:
     """Run a stage as the program DVC started.
 
     Parameters
@@ -25,6 +38,8 @@ def run_stage(name: str, work: Callable[[Params], None]) -> None:
         The stage's name in ``dvc.yaml``.
     work
         The stage: reads its inputs, writes its outs.
+    load
+        What loads its parameters; its errors are reported like those of the work.
 
     Notes
     -----
@@ -36,7 +51,7 @@ def run_stage(name: str, work: Callable[[Params], None]) -> None:
     started = datetime.now(UTC)
     clock = time.perf_counter()
     try:
-        work(load_params())
+        work(load())
     except SignalboxError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         raise SystemExit(EXIT_USER_ERROR) from None

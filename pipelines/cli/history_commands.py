@@ -26,6 +26,9 @@ STYLES = {
     "rollback": "bold yellow",
     "erasure": "magenta",
     "alarm": "yellow",
+    "publication": "bold green",
+    "withdrawal": "bold yellow",
+    "remediation": "yellow",
 }
 """Kinds of the timeline: decisions about what is in production, and what called for them."""
 
@@ -36,7 +39,7 @@ def history(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Show decisions, releases, rollbacks, erasures and alarms in order, day by day."""
+    """Show decisions, releases, rollbacks, erasures, alarms and the like in order, day by day."""
     with one_line_errors():
         entries = chosen(project, list(STYLES), subject, last)
     if as_json:
@@ -58,6 +61,6 @@ def _line(entry: "Entry") -> "Text":
     from rich.text import Text
 
     line = Text(f"  {entry.time[11:19]}  #{entry.seq:<5}")
-    line.append(f"{entry.kind:<10}", style=STYLES[entry.kind])
+    line.append(f"{entry.kind:<11}", style=STYLES[entry.kind])
     line.append(f" {entry.subject}  {summary(entry)}")
     return line

@@ -17,6 +17,8 @@ Evidence ``evidence/gate.json``. `figures` counts the verdicts (``gate.passed``,
 ``metrics/gate.json`` is ``{"verdict": …, "checks": {id: verdict}, "counts": {verdict: n}}``.
 
 A rejection is a result, not an error: the stage ends normally and whoever comes next reads it.
+
+Another product's gate is a stage of its own that calls `run_gate`; its files are named like it.
 """
 
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ from pipelines.release.policy import VERDICTS, Decision, Verdict, consequence, d
 from pipelines.release.words import sentence
 
 STAGE = "gate"
+POLICY_KEY = "gate.checks"
+"""Where the model's policy stands in ``params.yaml``."""
 
 MODEL_STAGES = ("ingest", "validate", "split", "train", "evaluate", "bias_audit", "drift")
 """Stages whose evidence a model's release is judged by; ``dvc.yaml`` has the same list."""
@@ -100,8 +104,13 @@ def check_one_version(evidence: dict[str, Evidence]) -> None:
                 )
 
 
-def check_names(checks: list[Check], stages: tuple[str, ...]) -> None:
+def check_names(checks: list[Check], stages: tuple[str, ...], policy_key: str = POLICY_KEY) -> None:
     """Stop at a check that asks for a stage which gives no evidence to this gate.
+
+    Parameters
+    ----------
+    policy_key
+        Where the checks stand in ``params.yaml``.
 
     Raises
     ------
@@ -112,7 +121,7 @@ def check_names(checks: list[Check], stages: tuple[str, ...]) -> None:
         stage = check.figure.split(".", 1)[0]
         if stage not in stages:
             raise SignalboxError(
-                f"params.yaml: gate.checks.{index}.figure: '{check.figure}' (check '{check.id}') "
+                f"params.yaml: {policy_key}.{index}.figure: '{check.figure}' (check '{check.id}') "
                 f"asks for stage '{stage}'; stages with evidence are {', '.join(stages)}"
             )
 
@@ -141,13 +150,13 @@ def _judge_one(check: Check, evidence: dict[str, Evidence], hashes: dict[str, st
     return Judged(check, figure, path, hashes.get(path), judge(check, figure))
 
 
-def as_evidence(judged: list[Judged], hashes: dict[str, str]) -> Evidence:
+def as_evidence(judged: list[Judged], hashes: dict[str, str], stage: str = STAGE) -> Evidence:
     """Put what was asked, found and decided into the gate's own evidence."""
     decision = decide((one.check, one.verdict) for one in judged)
     return Evidence(
-        stage=STAGE,
+        stage=stage,
         inputs=hashes,
-        figures=[_count(judged, verdict) for verdict in VERDICTS],
+        figures=[_count(judged, verdict, stage) for verdict in VERDICTS],
         details={
             "decision": decision,
             "because": [one.check.id for one in judged if _carries(one, decision)],
@@ -169,10 +178,10 @@ _COUNTS: dict[Verdict, tuple[str, str]] = {
 }
 
 
-def _count(judged: list[Judged], verdict: Verdict) -> Figure:
+def _count(judged: list[Judged], verdict: Verdict, stage: str) -> Figure:
     name, label = _COUNTS[verdict]
     return Figure(
-        id=f"{STAGE}.{name}",
+        id=f"{stage}.{name}",
         label=label,
         value=sum(one.verdict == verdict for one in judged),
         method="count of the policy's checks",
@@ -201,27 +210,50 @@ def as_metrics(judged: list[Judged]) -> dict[str, object]:
     }
 
 
-def as_lines(judged: list[Judged]) -> list[str]:
+def as_lines(judged: list[Judged], stage: str = STAGE) -> list[str]:
     """Print-ready decision for the log: one line a check, then the decision."""
     wide = max(len(one.check.id) for one in judged)
     rows = [f"{one.verdict:<14}  {one.check.id:<{wide}}  {one.sentence}" for one in judged]
     decision = decide((one.check, one.verdict) for one in judged)
     because = [one.check.id for one in judged if _carries(one, decision)]
     why = f" (because of: {', '.join(because)})" if because else ""
-    return [*rows, f"gate: {decision.upper()}{why}"]
+    return [*rows, f"{stage}: {decision.upper()}{why}"]
+
+
+def run_gate(
+    stage: str, checks: list[Check], stages: tuple[str, ...], policy_key: str = POLICY_KEY
+) -> None:
+    """Read the evidence, judge it, write and print the decision.
+
+    Parameters
+    ----------
+    stage
+        The gate's stage: it writes ``evidence/<stage>.json`` and ``metrics/<stage>.json``.
+    checks
+        The policy.
+    stages
+        Stages whose evidence it judges, as in ``dvc.yaml``.
+    policy_key
+        Where the checks stand in ``params.yaml``; errors name it.
+
+    Raises
+    ------
+    SignalboxError
+        As `check_names` and `collect`.
+    """
+    check_names(checks, stages, policy_key)
+    evidence = collect(stages)
+    hashes = hash_inputs(*map(evidence_of, evidence))
+    judged = judge_all(checks, evidence, hashes)
+    write_evidence(evidence_of(stage), as_evidence(judged, hashes, stage))
+    write_json(metrics_of(stage), as_metrics(judged))
+    for line in as_lines(judged, stage):
+        say(line)
 
 
 def main(params: Params) -> None:
-    """Read the evidence, judge it, write and print the decision."""
-    checks = params.gate.checks
-    check_names(checks, MODEL_STAGES)
-    evidence = collect(MODEL_STAGES)
-    hashes = hash_inputs(*map(evidence_of, evidence))
-    judged = judge_all(checks, evidence, hashes)
-    write_evidence(evidence_of(STAGE), as_evidence(judged, hashes))
-    write_json(metrics_of(STAGE), as_metrics(judged))
-    for line in as_lines(judged):
-        say(line)
+    """Judge the model."""
+    run_gate(STAGE, params.gate.checks, MODEL_STAGES)
 
 
 if __name__ == "__main__":

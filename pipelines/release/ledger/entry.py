@@ -23,6 +23,9 @@ KINDS = frozenset(
         "erasure",
         "alarm",
         "scoring",
+        "publication",
+        "withdrawal",
+        "remediation",
         "repair",
     }
 )

@@ -136,3 +136,20 @@ def test_stages_are_those_of_dvc_yaml():
     stage = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]["gate"]
     evidence = [d for d in stage["deps"] if d.startswith("evidence/")]
     assert evidence == [f"evidence/{name}.json" for name in gate.MODEL_STAGES]
+
+
+def test_another_products_gate_has_files_and_figures_of_its_own_name(workspace, capsys):
+    leave(figure(id="simulate.pages_saved"), stage="simulate")
+    wanted = check(figure="simulate.pages_saved")
+    gate.run_gate("gate_rules", [wanted], ("simulate",), "aiops.gate_rules.checks")
+    evidence = json.loads(Path("evidence/gate_rules.json").read_text())
+    assert evidence["stage"] == "gate_rules"
+    assert next(f["id"] for f in evidence["figures"]) == "gate_rules.passed"
+    assert json.loads(Path("metrics/gate_rules.json").read_text())["verdict"] == "approve"
+    assert "gate_rules: APPROVE" in capsys.readouterr().out
+    assert not Path("evidence/gate.json").exists()
+
+
+def test_an_error_in_another_products_policy_names_its_key(workspace):
+    with pytest.raises(SignalboxError, match=r"params\.yaml: aiops\.gate_rules\.checks\.0\.figure"):
+        gate.run_gate("gate_rules", [check()], ("simulate",), "aiops.gate_rules.checks")

@@ -20,7 +20,7 @@ def test_deps_are_what_the_report_reads():
 def test_every_section_of_params_is_a_dependency():
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["report"]
-    assert set(stage["params"]) == set(raw)
+    assert set(stage["params"]) == set(raw) - {"aiops"}  # alert rules have a report of their own
 
 
 @pytest.mark.parametrize(
