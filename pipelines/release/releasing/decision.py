@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.artifacts import EVIDENCE, evidence_of, metrics_of
+from pipelines.base.artifacts import evidence_of, metrics_of
 from pipelines.base.errors import SignalboxError
 from pipelines.release.policy import Decision
 from pipelines.release.registry.params import ProductParams
@@ -83,19 +83,21 @@ def read_decision(project: Path, product: ProductParams, commit: str) -> GateDec
     )
 
 
-def read_figures(project: Path, commit: str) -> dict[str, float]:
-    """Id → value of every figure that has one, from all evidence files of a commit."""
+def read_figures(project: Path, product: ProductParams, commit: str) -> dict[str, float]:
+    """Id → value of every figure that has one, from the gate's evidence and what it judged."""
     files = CommitFiles(project, commit)
-    figures: dict[str, float] = {}
-    for path in sorted(files.locked()):
-        if Path(path).parent == EVIDENCE and path.endswith(".json"):
-            evidence = _json(files.read(path), f"{path} of commit {commit[:12]}")
-            figures |= {
-                str(figure["id"]): figure["value"]
-                for figure in evidence.get("figures", [])
-                if figure.get("value") is not None
-            }
-    return figures
+    gate = evidence_of(product.gate).as_posix()
+    judged = _evidence(files, gate).get("inputs", {})
+    return {
+        str(figure["id"]): figure["value"]
+        for path in sorted({gate, *judged})
+        for figure in _evidence(files, path).get("figures", [])
+        if figure.get("value") is not None
+    }
+
+
+def _evidence(files: CommitFiles, path: str) -> dict[str, Any]:
+    return _json(files.read(path), f"{path} of commit {files.commit[:12]}")
 
 
 def _json(raw: bytes, what: str) -> dict[str, Any]:

@@ -34,8 +34,9 @@ def record_gate(project: Path, product: str, commit: str, run: str = "") -> Gate
 
     The figures are there for trends; no figure is about one person.
     """
-    decision = read_decision(project, load_product(project, product), commit)
-    figures = read_figures(project, commit)
+    params = load_product(project, product)
+    decision = read_decision(project, params, commit)
+    figures = read_figures(project, params, commit)
     data = {
         "commit": commit,
         "run": run,
