@@ -70,19 +70,24 @@ class Example(Part):
 
 
 class Guard(Part):
-    """Where a quiet alert is heard again: more than `max_count` in `window_seconds` pages.
+    """Where a hidden alert is heard again: there are more of them, or one lasts longer, than ever.
 
     Attributes
     ----------
     by
         Labels that the count is kept apart by; empty = one count for all that the rule matches.
-    max_count
-        The most that the history had in any such window, with an allowance.
+    window_seconds, max_count
+        More than so many starts within a sliding window page; the history's most, with an
+        allowance.
+    max_seconds
+        An alert that fires for longer than this pages after all; the history's longest that
+        nobody acted on, with an allowance. None: no such limit.
     """
 
     by: tuple[str, ...] = ()
     window_seconds: int
     max_count: int
+    max_seconds: int | None = None
 
 
 class RuleBase(Part):
@@ -158,6 +163,7 @@ class RecurringRule(RuleBase):
     start_minute: int
     end_minute: int
     timezone: str = "UTC"
+    guard: Guard | None = None
 
 
 class QuietRule(RuleBase):
