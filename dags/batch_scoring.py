@@ -49,6 +49,7 @@ with DAG(
         from airflow.sdk.exceptions import AirflowFailException
 
         from pipelines.base.errors import SignalboxError
+        from pipelines.mlops.scoring.record import in_words
         from pipelines.mlops.scoring.run import as_entry, score_input
 
         # A repeated task must find its own batch again, so the name comes from the run.
@@ -57,7 +58,7 @@ with DAG(
             record = score_input(PROJECT, params["input"], name, reasons=params["reasons"])
         except SignalboxError as error:
             raise AirflowFailException(str(error)) from None  # nothing a retry would mend
-        print(f"{record.rows} rows scored by {record.model_version}, {record.selected} selected")
+        print(in_words(record))
         return as_entry(record)
 
     score()

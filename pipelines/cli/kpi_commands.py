@@ -23,7 +23,7 @@ SHOWN = 30
 def kpis(
     as_json: AsJson = False,
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
-    product: Annotated[str, typer.Option(help="Product of the ledger.")] = "model_release",
+    product: Annotated[str, typer.Option(help="Only this product's; empty = all.")] = "",
 ) -> None:
     """Show every KPI: value, target, whether it is met, and its trend over the ledger."""
     with one_line_errors():
@@ -34,8 +34,14 @@ def kpis(
     show(Console(), results)
 
 
-def read_kpis(project: Path, product: str) -> "list[KpiResult]":
-    """Read definitions, evidence, ledger and days of monitoring of a project."""
+def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
+    """Read definitions, evidence, ledger and days of monitoring of a project.
+
+    Parameters
+    ----------
+    product
+        Whose KPIs; empty = every product's.
+    """
     from pipelines.base.artifacts import EVIDENCE
     from pipelines.release.config import load_section
     from pipelines.release.kpis import KpisParams, kpi_results
@@ -45,14 +51,19 @@ def read_kpis(project: Path, product: str) -> "list[KpiResult]":
     from pipelines.release.ledger import Ledger
 
     params = load_section(project / "release.yaml", "kpis", KpisParams)
-    if not params.definitions:
+    products = [one for one in params.products() if product in ("", one)]
+    if not products:
         return []
     figures = read_figures(project / EVIDENCE)
     if not figures:
         raise SignalboxError(f"{project / EVIDENCE}: no evidence; run 'dvc repro' or 'dvc pull'")
-    days = read_days(project, product)
-    told: list[Told] = [*Ledger.of(project).entries(), *days]
-    return kpi_results(params, figures | latest(days), told, product)
+    entries = Ledger.of(project).entries()
+    results = []
+    for one in products:
+        days = read_days(project, one)
+        told: list[Told] = [*entries, *days]
+        results += kpi_results(params, figures | latest(days), told, one)
+    return results
 
 
 def show(console: Console, results: "list[KpiResult]") -> None:

@@ -24,7 +24,7 @@ def score(
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
 ) -> None:
     """Score a table with the model in production; write predictions with reasons."""
-    from pipelines.mlops.scoring.record import FOLDER, predictions_path
+    from pipelines.mlops.scoring.record import FOLDER, in_words, predictions_path
     from pipelines.mlops.scoring.run import score_input
 
     with one_line_errors():
@@ -32,7 +32,5 @@ def score(
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
-    typer.echo(
-        f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
-    )
+    typer.echo(in_words(record))
     typer.echo(str(predictions_path(project / FOLDER, record.name)))

@@ -109,16 +109,28 @@ def _share(name: str, label: str, hits: int, rows: int, where: dict[str, str]) -
 
 
 def drift_figures(
-    live: Live, train: "pd.DataFrame", data: DataParams, drift: DriftParams, least: int
+    live: Live,
+    train: "pd.DataFrame | None",
+    data: DataParams,
+    drift: DriftParams,
+    least: int,
+    *,
+    no_train: str = "",
 ) -> tuple[list[Figure], Comparison | None]:
-    """Compare what was scored with the release's training data, by the distances of ``drift``."""
+    """Compare what was scored with the release's training data, by the distances of ``drift``.
+
+    Parameters
+    ----------
+    no_train
+        Why the training data is gone, where `train` is None.
+    """
     labels = {
         "drifted_share": "Share of columns that drifted since training",
         "largest_distance": "Largest distance of a column",
     }
     rows = len(live.inputs)
-    why = too_few(rows, least)
-    if why:
+    why = no_train or too_few(rows, least)
+    if why or train is None:
         return [without_value(name, label, why, rows) for name, label in labels.items()], None
     reference = train[[name for name in live.inputs.columns if name in train.columns]]
     titles = ("Training data against what was scored", "train", "scored")

@@ -140,8 +140,9 @@ def _of_inputs(
 ) -> tuple[list[Figure], Any]:
     """Figures that need no labels."""
     params, info = release.params, release.info
-    assert release.train is not None
-    drift, comparison = drift_figures(live, release.train, params.data, params.drift, least)
+    drift, comparison = drift_figures(
+        live, release.train, params.data, params.drift, least, no_train=release.no_train
+    )
     fair = (params.data, params.bias_audit)
     return [
         count("rows", "Rows scored in the window", len(live.predictions)),
@@ -201,7 +202,7 @@ def _live_kpis(params: KpisParams, figures: dict[str, Figure]) -> list[dict[str,
     """KPIs over live figures alone; the others belong to a release and are in its report."""
     mine = [
         kpi
-        for kpi in params.definitions
+        for kpi in params.of(PRODUCT)
         if all(name.startswith(f"{LIVE}.") for name in figures_in(parse(kpi.formula)))
     ]
     return [result.to_dict() for result in evaluate(mine, figures)]

@@ -62,16 +62,19 @@ def score_table(
     """Score a table and write predictions, what was scored, and the record.
 
     The same table and model give the same bytes. Doing it again under the same name is harmless;
-    other rows or another model under a name that is taken are refused.
+    other rows or another model under a name that is taken are refused. Where the release's training
+    data was erased, there are no reasons, and the record says why.
 
     Raises
     ------
     SignalboxError
         If the table cannot be read or lacks columns, the name is taken, or reasons are asked for
-        without the release's training data.
+        and the training data wasn't loaded.
     """
     if not re.fullmatch(NAME, batch.name):
         raise SignalboxError(f"name {batch.name!r}: use letters, digits, '_', '.' and '-' only")
+    no_reasons = release.no_train if reasons else ""
+    reasons = 0 if no_reasons else reasons
     reference = _reference(release, reasons)
     table = Input(batch.path, release.params.data, chunk_rows)
     tally = _Tally()
@@ -85,6 +88,7 @@ def score_table(
                 write_scores(predictions)
                 write_scored(_kept(rows, release))
         record = _record(batch, release, table, tally, reference=reference, reasons=reasons)
+        record = record.model_copy(update={"no_reasons": no_reasons})
         hashes = {t.name: sha256_file(p) for t, p in zip(targets, (scores, scored), strict=True)}
         record = _unless_taken(batch, record.model_copy(update={"outputs": hashes}))
     write_record(batch.folder, record)

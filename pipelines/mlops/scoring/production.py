@@ -12,6 +12,7 @@ from pipelines.base.params import Params, load_params
 from pipelines.base.tables import read_table
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.modeling.store import load_model
+from pipelines.mlops.scoring.erased import why_no_train
 from pipelines.release.released import Released, fetch
 from pipelines.release.releasing import production
 
@@ -31,7 +32,9 @@ class ReleasedModel:
         ``params.yaml`` as it stood in the release's commit: what its columns mean is a fact of
         the release and not of today's work tree.
     train
-        Its training data; None if it wasn't asked for.
+        Its training data; None if it wasn't asked for or was erased.
+    no_train
+        Why it can't be had any more; empty unless it was erased.
     """
 
     released: Released
@@ -39,6 +42,7 @@ class ReleasedModel:
     info: ModelInfo
     params: Params
     train: "pd.DataFrame | None"
+    no_train: str = ""
 
 
 def in_production(project: Path, product: str = PRODUCT) -> Released:
@@ -61,6 +65,8 @@ def in_production(project: Path, product: str = PRODUCT) -> Released:
 def load_released(released: Released, project: Path, *, with_train: bool) -> ReleasedModel:
     """Fetch a release's files from DVC and load its model.
 
+    Training data that an erasure took is left out, and the result says so.
+
     Raises
     ------
     SignalboxError
@@ -68,6 +74,8 @@ def load_released(released: Released, project: Path, *, with_train: bool) -> Rel
         its description don't belong together: such a model scores nobody.
     """
     params = released_params(released, project)
+    no_train = why_no_train(released, project) if with_train else ""
+    with_train = with_train and not no_train
     with tempfile.TemporaryDirectory() as folder:
         copies = {path: Path(folder) / path.name for path in (MODEL, MODEL_INFO)}
         if with_train:
@@ -76,7 +84,7 @@ def load_released(released: Released, project: Path, *, with_train: bool) -> Rel
             fetch(released, path, copy, project=project)
         model, info = load_model(copies[MODEL], copies[MODEL_INFO])
         train = read_table(copies[TRAIN]) if with_train else None
-    return ReleasedModel(released, model, info, params, train)
+    return ReleasedModel(released, model, info, params, train, no_train)
 
 
 def released_params(released: Released, project: Path) -> Params:

@@ -57,6 +57,8 @@ class Record(BaseModel):
     rows: int
     selected: int
     reasons: int
+    no_reasons: str = ""
+    """Why there are none although they were asked for; empty otherwise."""
     reference: dict[str, float | str | None]
     columns: dict[str, ColumnCounts]
     outputs: dict[str, str]
@@ -65,6 +67,12 @@ class Record(BaseModel):
     def same_work(self, other: "Record") -> bool:
         """Whether both say the same but for the time."""
         return self.model_copy(update={"scored_at": other.scored_at}) == other
+
+
+def in_words(record: Record) -> str:
+    """Say in one line what was done, for logs."""
+    told = f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
+    return f"{told}; without reason codes: {record.no_reasons}" if record.no_reasons else told
 
 
 def predictions_path(folder: Path, name: str) -> Path:

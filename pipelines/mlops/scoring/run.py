@@ -67,4 +67,5 @@ def as_entry(record: Record) -> dict[str, Any]:
         "rows": record.rows,
         "selected": record.selected,
         "outputs": record.outputs,
+        **({"no_reasons": record.no_reasons} if record.no_reasons else {}),
     }

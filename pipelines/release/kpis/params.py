@@ -25,6 +25,8 @@ class Kpi(Section):
     direction: Literal["at_least", "at_most"]
     """On which side of the target the KPI is met."""
     unit: str = ""
+    product: Slug = "model_release"
+    """Whose releases it follows: its trend is over this product's entries in the ledger."""
 
     @field_validator("formula")
     @classmethod
@@ -40,6 +42,14 @@ class KpisParams(Section):
     """The list of KPIs, in the order in which they are shown."""
 
     definitions: list[Kpi] = Field(default_factory=list, max_length=100)
+
+    def of(self, product: str) -> list[Kpi]:
+        """KPIs of a product."""
+        return [kpi for kpi in self.definitions if kpi.product == product]
+
+    def products(self) -> list[str]:
+        """Products with KPIs, in the order in which they first stand in the file."""
+        return list(dict.fromkeys(kpi.product for kpi in self.definitions))
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:

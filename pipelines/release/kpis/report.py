@@ -31,7 +31,7 @@ def kpi_results(
     entries: Iterable[Told] = (),
     product: str = "model_release",
 ) -> list[KpiResult]:
-    """Evaluate KPIs with their trends.
+    """Evaluate a product's KPIs with their trends.
 
     Raises
     ------
@@ -41,5 +41,5 @@ def kpi_results(
     told = list(entries)
     return [
         replace(result, trend=trend(result.kpi, told, product))
-        for result in evaluate(params.definitions, figures)
+        for result in evaluate(params.of(product), figures)
     ]

@@ -102,6 +102,16 @@ def test_the_trend_follows_the_ledger() -> None:
     assert kpi_results(params, FIGURES, entries)[0].to_dict()["trend"][2]["value"] == 0.9
 
 
+def test_a_kpi_belongs_to_one_product_and_follows_its_entries() -> None:
+    entries = [Entry(5, {"run": "d", "figures": {"evaluate.error": 0.9}}, subject="rules")]
+    params = KpisParams(
+        definitions=[kpi("evaluate.error"), kpi("evaluate.error", id="r", product="rules")]
+    )
+    [result] = kpi_results(params, FIGURES, entries, "rules")
+    assert (result.kpi.id, [point.value for point in result.trend]) == ("r", [0.9])
+    assert params.products() == ["model_release", "rules"]
+
+
 def test_drawings_hold_every_value_and_escape_the_title() -> None:
     assert spark([1, 2, None, 3]) == "▁▄·█"
     assert spark([5, 5]) == "▄▄"

@@ -189,3 +189,15 @@ def test_the_command_tells_what_it_saw(fresh: Project) -> None:
     assert "labels: 0 known" in shown.stdout
     told = run(app, ["--project", str(fresh.root), "--date", "2026-11-20", "--json"])
     assert json.loads(told.stdout)["date"] == "2026-11-20"
+
+
+def test_after_an_erasure_the_day_is_watched_without_the_comparison(fresh: Project) -> None:
+    scored(fresh, make_rows(300, 5), "b", 1)
+    commit = fresh.release.released.commit
+    proof = {"stage": "done", "releases": [{"commit": commit, "contains": True}]}
+    Ledger.of(fresh.root).append("erasure", "model_release", proof)
+    result = watch_project(fresh.root, NOW, NOW)
+    assert result.drift is None
+    assert "was erased" in figure(result, "drifted_share").missing
+    assert states(result)["live_drift"] == "no_data"
+    assert figure(result, "rows").value == 300

@@ -1,4 +1,6 @@
 import json
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,7 @@ from pipelines.cli.score_commands import score
 from pipelines.mlops.scoring.production import in_production, load_released
 from pipelines.mlops.scoring.run import note, score_input
 from pipelines.release.ledger import Ledger
+from pipelines.release.released import write_released
 from tests.unit.scoring.conftest import Project, git, make_rows, put_in_production
 
 app = typer.Typer()
@@ -107,3 +110,71 @@ def test_a_repeated_task_finds_its_own_entry(project: Project, rows: str) -> Non
     note(Ledger.of(project.root), record)
     assert sum(entry.kind == "scoring" for entry in Ledger.of(project.root).entries()) == 1
     assert "reason_1" not in pd.read_parquet(project.root / "predictions/b2.parquet")
+
+
+TRAIN = "data/split/train.parquet"
+
+
+def erase_train(project: Project) -> None:
+    """Take the train split out of the cache, as an erasure does."""
+    wanted = project.release.released.artifacts[TRAIN]
+    files = (p for p in (project.root / ".dvc/cache/files").rglob("*") if p.is_file())
+    next(path for path in files if sha256_file(path) == wanted).unlink()
+
+
+@pytest.fixture
+def without_train(project: Project) -> Iterator[Project]:
+    cache = project.root / ".dvc/cache"
+    copy = project.root.parent / "cache-copy"
+    shutil.copytree(cache, copy)
+    erase_train(project)
+    yield project
+    shutil.rmtree(cache)
+    shutil.move(copy, cache)
+
+
+def shorten_pointer(project: Project) -> None:
+    released = project.release.released
+    kept = {path: sha for path, sha in released.artifacts.items() if path != TRAIN}
+    shorter = released.model_copy(update={"artifacts": kept})
+    write_released(shorter, project.root / "released/model_release.json")
+
+
+def log_erasure(project: Project, **changes: object) -> None:
+    commit = project.release.released.commit
+    proof = {"stage": "done", "releases": [{"commit": commit, "contains": True}], **changes}
+    Ledger.of(project.root).append("erasure", "model_release", proof)
+
+
+@pytest.mark.parametrize("erased", [shorten_pointer, log_erasure])
+def test_after_an_erasure_rows_are_scored_without_reasons_and_it_is_said(
+    without_train: Project, rows: str, erased: Callable[[Project], None]
+) -> None:
+    erased(without_train)
+    root = str(without_train.root)
+    done = CliRunner().invoke(app, ["--input", rows, "--name", "b", "--project", root])
+    assert done.exit_code == 0, done.output
+    assert "without reason codes:" in done.stdout
+    assert "erased" in done.stdout
+    found = pd.read_parquet(without_train.root / "predictions/b.parquet")
+    assert len(found) == 60
+    assert "reason_1" not in found
+    record = json.loads((without_train.root / "predictions/b.json").read_text())
+    assert record["reasons"] == 0
+    [entry] = [e for e in Ledger.of(without_train.root).entries() if e.kind == "scoring"]
+    assert entry.data["no_reasons"] == record["no_reasons"] != ""
+
+
+def test_a_batch_that_asks_for_no_reasons_says_nothing_of_an_erasure(
+    without_train: Project, rows: str
+) -> None:
+    log_erasure(without_train)
+    assert score_input(without_train.root, rows, "b", reasons=0).no_reasons == ""
+
+
+def test_training_data_that_is_missing_without_an_erasure_is_an_error(
+    without_train: Project, rows: str
+) -> None:
+    log_erasure(without_train, kept_on_request=["cache: x"])
+    with pytest.raises(SignalboxError, match=r"train\.parquet of release .* cannot be fetched"):
+        score_input(without_train.root, rows, "b")
