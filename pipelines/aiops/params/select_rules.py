@@ -1,7 +1,21 @@
 """Section ``aiops.select_rules`` of ``params.yaml``."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from pipelines.base.params.model import Section
+
+Seconds = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class SelectRulesParams(Section):
-    """Settings of ``select_rules``."""
+    """What a set of rules may cost."""
+
+    max_median_delay_seconds: Seconds = 60.0
+    """By how much the median incident may be heard later."""
+    max_incident_delay_seconds: Seconds = 900.0
+    """By how much any single incident may be heard later."""
+    tolerance: Share = 0.01
+    """Share of the saving that may be given up for a smaller set."""
