@@ -122,7 +122,7 @@ def _forgotten(
 
 def _params(project: Project, document: Document, name: str) -> list[Finding]:
     try:
-        now = load_params(project.root / "params.yaml").model_dump(mode="json", by_alias=True)
+        now = load_params(project.root / "params.yaml").of_model()
     except SignalboxError as error:
         return [Finding("params.yaml", str(error))]
     if now == document.params:

@@ -17,6 +17,7 @@ from pipelines.reports import decision as gate
 from pipelines.reports import index
 from pipelines.reports.blocks import Facts, Text, code, join
 from pipelines.reports.model_release import (
+    crosswalk,
     data,
     drift,
     fairness,
@@ -66,6 +67,7 @@ def make_page(inputs: Inputs) -> Page:
             fairness.chapter(inputs),
             drift.chapter(inputs),
             limits.chapter(inputs),
+            crosswalk.chapter(inputs),
             reproduce.chapter(),
             index.chapter(inputs.sources),
         ],
@@ -103,13 +105,14 @@ def _facts(inputs: Inputs) -> Facts:
 def make_record(inputs: Inputs) -> dict[str, Any]:
     """Build the JSON."""
     report = inputs.params.report
-    return record(
+    told = record(
         KIND,
         report.model_dump(mode="json"),
         gate.read_decision(inputs.evidence["gate"]),
         inputs.sources,
-        inputs.params.model_dump(mode="json", by_alias=True),
+        inputs.params.of_model(),
     )
+    return {**told, "crosswalk": crosswalk.as_data(inputs)}
 
 
 def main(params: Params) -> None:

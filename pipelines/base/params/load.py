@@ -38,6 +38,10 @@ class Params(Section):
     aiops: dict[str, Any] = Field(default_factory=dict)
     """What the alert rules' stages read; they check it themselves, with `load_section`."""
 
+    def of_model(self) -> dict[str, Any]:
+        """Return what the stages of a model's release read, as plain data."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"aiops"})
+
 
 def load_params(path: Path = PARAMS) -> Params:
     """Load and check ``params.yaml``.

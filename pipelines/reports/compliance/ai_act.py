@@ -219,7 +219,7 @@ def _policy(facts: Facts) -> Check:
     checks = facts.params.gate.checks
     shown = f"Policy with {len(checks)} checks: what each protects, threshold, owner, reason"
     there = bool(checks) and facts.has("params.yaml")
-    return Check(shown, there, ("params.yaml",) * there)
+    return Check(shown, there, ("params.yaml",) * there, from_evidence=True)
 
 
 def _reasons(facts: Facts) -> Check:
@@ -227,4 +227,4 @@ def _reasons(facts: Facts) -> Check:
     bare = [check.id for check in checks if not check.reason.strip()]
     shown = f"Reason given for {len(checks) - len(bare)} of {len(checks)} checks"
     there = bool(checks) and not bare and facts.has("params.yaml")
-    return Check(shown, there, ("params.yaml",) * there)
+    return Check(shown, there, ("params.yaml",) * there, from_evidence=True)

@@ -72,11 +72,12 @@ class Facts:
         found = evidence.figure(figure_id) if evidence else None
         if found is None or found.value is None:
             why = found.missing if found else "not measured"
-            return Check(f"{figure_id}: {why}", False)
+            return Check(f"{figure_id}: {why}", False, from_evidence=True)
         self.has(path)
         interval = numbers.figure_interval(found)
         shown = f"{found.label}: {numbers.figure_value(found)}"
-        return Check(shown if interval == numbers.NONE else f"{shown} ({interval})", True, (path,))
+        told = shown if interval == numbers.NONE else f"{shown} ({interval})"
+        return Check(told, True, (path,), from_evidence=True)
 
     def details(self, stage: str, key: str) -> Any:
         """Part of a stage's evidence; None if it isn't there."""
@@ -87,7 +88,8 @@ class Facts:
         """Check that a stage's evidence has something to say."""
         path = evidence_of(stage).as_posix()
         there = bool(self.details(stage, key)) and self.has(path)
-        return Check(shown if there else f"{shown}: not in {path}", there, (path,) * there)
+        told = shown if there else f"{shown}: not in {path}"
+        return Check(told, there, (path,) * there, from_evidence=True)
 
     def of_kind(self, *kinds: str) -> list[Entry]:
         """Entries of some kinds about the model, the oldest first."""
@@ -115,10 +117,11 @@ class Facts:
 
     def said(self, value: str, shown: str, key: str) -> Check:
         """Check that a person said something that no artifact can say."""
+        mine = key.startswith("report.")
         if value.strip():
-            file = "params.yaml" if key.startswith("report.") else "release.yaml"
-            return Check(f"{shown}: {value}", True, (file,) * self.has(file))
-        return Check(f"{shown}: {key} is empty", False)
+            file = "params.yaml" if mine else "release.yaml"
+            return Check(f"{shown}: {value}", True, (file,) * self.has(file), from_evidence=mine)
+        return Check(f"{shown}: {key} is empty", False, from_evidence=mine)
 
     @property
     def audit(self) -> Audit | None:

@@ -67,7 +67,9 @@ class Privacy:
 
     def item(self, term: str) -> Check:
         """Check that a line of the record is there."""
-        line = next(line for line in self.record if line.term == term)
+        line = next((line for line in self.record if line.term == term), None)
+        if line is None:
+            return Check(f"{term}: not in the record", False)
         return Check(f"{term}: {line.text}" if isinstance(line.text, str) else term, line.given)
 
 

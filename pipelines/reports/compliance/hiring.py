@@ -161,47 +161,51 @@ def _path(facts: Facts) -> tuple[str, ...]:
     return (path,) * facts.has(path)
 
 
+def _check(shown: str, found: bool, paths: tuple[str, ...] = (), *, refuted: bool = False) -> Check:
+    return Check(shown, found, paths, refuted, from_evidence=True)
+
+
 def _dimension(facts: Facts, *features: str) -> Check:
     shown = " × ".join(features)
     found = _find(facts, *features)
     if found is None:
-        return Check(f"{shown}: not in the bias audit (data.sensitive, data.intersections)", False)
+        return _check(f"{shown}: not in the bias audit (data.sensitive, data.intersections)", False)
     if not found.impact_ratios:
-        return Check(f"{shown}: fewer than two groups to compare", False)
-    return Check(f"{shown}: {len(found.groups)} categories, {len(found.impact_ratios)} ratios",
+        return _check(f"{shown}: fewer than two groups to compare", False)
+    return _check(f"{shown}: {len(found.groups)} categories, {len(found.impact_ratios)} ratios",
                  True, _path(facts))  # fmt: skip
 
 
 def _exclusions(facts: Facts) -> Check:
     audit = facts.audit
     if audit is None:
-        return Check("No bias audit", False)
+        return _check("No bias audit", False)
     left_out = [e for d in audit.dimensions for e in d.exclusions]
     if audit.min_share > MIN_SHARE:
-        return Check(f"bias_audit.min_share leaves out up to {numbers.percent(audit.min_share)}, "
+        return _check(f"bias_audit.min_share leaves out up to {numbers.percent(audit.min_share)}, "
                      "more than the rules' 2%", False, refuted=True)  # fmt: skip
     bare = [e.group for e in left_out if not e.reason or e.selection_rate is None]
     if bare:
-        return Check(f"Left out without reason or rate: {', '.join(bare)}", False, refuted=True)
-    return Check(f"{len(left_out)} categories left out, each with reason, number and rate", True,
+        return _check(f"Left out without reason or rate: {', '.join(bare)}", False, refuted=True)
+    return _check(f"{len(left_out)} categories left out, each with reason, number and rate", True,
                  _path(facts))  # fmt: skip
 
 
 def _unknown(facts: Facts) -> Check:
     found = [d for d in (_find(facts, facts.own.sex), _find(facts, facts.own.race)) if d]
     if not found:
-        return Check("No bias audit by sex or race", False)
+        return _check("No bias audit by sex or race", False)
     shown = ", ".join(f"{d.dimension}: {numbers.count(d.unknown.n)}" for d in found)
-    return Check(f"Unknown by {shown}", True, _path(facts))
+    return _check(f"Unknown by {shown}", True, _path(facts))
 
 
 def _ratios(facts: Facts, feature: str) -> Check:
     dimension = _find(facts, feature)
     ratios = [r for r in dimension.impact_ratios if r.value is not None] if dimension else []
     if not ratios:
-        return Check("No impact ratio was measured", False)
+        return _check("No impact ratio was measured", False)
     worst = min(ratios, key=lambda ratio: ratio.value or 0.0)
     shown = f"Lowest ratio {numbers.decimal(worst.value)} ({worst.group})"
     if worst.value is not None and worst.value < FOUR_FIFTHS:
-        return Check(f"{shown}, below 0.8", False, _path(facts), refuted=True)
-    return Check(f"{shown}, at least 0.8", True, _path(facts))
+        return _check(f"{shown}, below 0.8", False, _path(facts), refuted=True)
+    return _check(f"{shown}, at least 0.8", True, _path(facts))

@@ -29,6 +29,7 @@ from pipelines.reports.compliance.facts import LEDGER, day
 from pipelines.reports.compliance.facts import Facts as Found
 from pipelines.reports.compliance.gdpr import Privacy
 from pipelines.reports.compliance.requirement import (
+    PARAPHRASED,
     RANK,
     Check,
     Law,
@@ -45,8 +46,8 @@ SHOWN = 50
 """Old files on the page; all of them stand in the JSON."""
 DISCLAIMER = (
     "This is no legal advice and no statement that a law is complied with. “Met” means: the "
-    "artifacts that Signalbox looks for are there. Requirements are in our words; the law's own "
-    "are at the link of each chapter."
+    f"artifacts that Signalbox looks for are there. {PARAPHRASED} The law's own words are at the "
+    "link of each chapter."
 )
 
 

@@ -10,6 +10,10 @@ from pipelines.reports.blocks import Text, Tone, icon
 
 Status = Literal["met", "partly", "missing", "not met"]
 
+PARAPHRASED = (
+    "Requirements are in our words: paraphrased, and not checked against the official texts."
+)
+
 TONES: dict[Status, Tone] = {"met": "good", "partly": "open", "missing": "bad", "not met": "bad"}
 RANK: tuple[Status, ...] = ("met", "partly", "missing", "not met")
 
@@ -28,12 +32,15 @@ class Check:
         The artifacts.
     refuted
         There is evidence, and it says the opposite.
+    from_evidence
+        It follows from evidence and ``params.yaml`` alone: no ledger, document or date.
     """
 
     shown: Text
     found: bool
     paths: tuple[str, ...] = ()
     refuted: bool = False
+    from_evidence: bool = False
 
 
 @dataclass(frozen=True)
