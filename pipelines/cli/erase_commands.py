@@ -56,10 +56,19 @@ def erase(  # noqa: PLR0917
             _show_token(console, name, as_json)
             return
         if not yes:
+            typer.echo(_found(project, name), err=True)
             typer.confirm("This cannot be undone. Erase the subject?", abort=True, err=True)
         _erase(console, project, name, keep_cache=keep_cache, as_json=as_json)
     if retrain:
         _retrain(console)
+
+
+def _found(project: Path, name: str) -> str:
+    """Where the subject is; an error if nowhere, before anybody is asked to decide."""
+    from pipelines.mlops.privacy.erase import preview
+    from pipelines.release.ledger import Ledger
+
+    return preview(project, name, Ledger.of(project))
 
 
 def _erase(console: Console, project: Path, name: str, *, keep_cache: bool, as_json: bool) -> None:

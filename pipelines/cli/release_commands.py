@@ -165,6 +165,9 @@ def show_done(made: "Done", as_json: bool) -> None:
     ]
     if made.pointer:
         lines.append(f"commit what changed: git add ledger {made.pointer} && git commit")
+    for warning in made.warnings:
+        Console(stderr=True).print(f"warning: {warning}", style="yellow", markup=False,
+                                   highlight=False, soft_wrap=True)  # fmt: skip
     for line in lines:
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
 

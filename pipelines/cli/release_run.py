@@ -21,6 +21,8 @@ from pipelines.cli.airflow_stack import Stack, running, started
 
 DAG = "model_release"
 SAVE_TASK = "save_run"
+APPROVE_TASK = "approve_release"
+RELEASE_TASK = "release"
 _TAIL = 25
 _MARKS = {
     "pass": "✓ pass",
@@ -57,8 +59,15 @@ def run_release(console: Console, params: dict[str, Any]) -> None:
             _explain_failure(api, run, console)
             raise SignalboxError(f"run {run} {state}; see the log above")
         saved = api.xcom(DAG, run, SAVE_TASK) or {}
+        told = outcome_lines(
+            {task.name: task.state for task in api.tasks(DAG, run)},
+            api.xcom(DAG, run, APPROVE_TASK),
+            api.xcom(DAG, run, RELEASE_TASK),
+        )
     _apply(console, str(saved["ref"]))
     show_decision(console)
+    for line in told:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -143,6 +152,32 @@ def show_decision(console: Console) -> None:
     if because:
         console.print(f"because:  {because}", highlight=False, soft_wrap=True)
     console.print(f"report:   {REPORT_HTML}", highlight=False)
+
+
+def outcome_lines(states: dict[str, str], approved: Any, released: Any) -> list[str]:
+    """Say who or what approved the release, and what was released.
+
+    Parameters
+    ----------
+    states
+        Task → state.
+    approved, released
+        What the tasks of these names returned; None if they returned nothing.
+    """
+    if states.get(APPROVE_TASK) != "success":
+        return ["approval: nobody was asked", "release:  none"]
+    if not approved:
+        return ["approval: not needed, these artifacts are in production", "release:  none"]
+    reasons = " ".join(approved["reasons"])
+    told = f"approval: {approved['kind'].replace('_', ' ')} – {approved['policy']} {reasons}"
+    name = (released or {}).get("name") or _release_name(released)
+    return [told.rstrip(), f"release:  {name or 'none'}"]
+
+
+def _release_name(released: Any) -> str:
+    if not released:
+        return ""
+    return f"{released['product']}@{released['version']} is in {released['stage']}"
 
 
 def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:

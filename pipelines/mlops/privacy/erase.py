@@ -144,6 +144,28 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
     return Outcome(proof, _notes(project, state, data))
 
 
+def preview(project: Path, text: str, book: Book) -> str:
+    """Say where a subject is before anybody decides to erase it; changes nothing.
+
+    Raises
+    ------
+    SignalboxError
+        If the subject is nowhere and was never erased.
+    """
+    project = project.resolve()
+    key = secret(create=True)
+    subject = named(text, key, _known(project) if text.startswith(PREFIX) else [])
+    with stores.opened(project) as (places, closed):
+        plan = _search(project, Probe(subject, load_params(project / PARAMS).data), places)
+    if journal.load(project, subject.token) is not None:
+        return "an erasure of this subject was begun and is not finished"
+    if not plan.rows:
+        _nothing(book, subject, plan, closed)
+        return "erased before; nothing of the subject is left where it was searched"
+    files = sum(map(len, plan.sources.values())) + len(plan.found)
+    return f"found: {plan.rows:,} rows in {files:,} files and {len(plan.objects):,} DVC objects"
+
+
 def _known(project: Path) -> list[str]:
     """Subjects that a keyed hash may mean: those of the ingested table."""
     column = read_table(project / INGESTED, [SUBJECT])[SUBJECT]

@@ -20,6 +20,10 @@ from pipelines.release.registry.git import git, git_bytes, git_or_none
 _CHUNK = 1 << 20
 
 
+class GoneError(SignalboxError):
+    """A file is neither in git, nor in DVC's cache, nor in its remote."""
+
+
 @dataclass(frozen=True)
 class CommitFiles:
     """The files of a project in one commit."""
@@ -112,7 +116,7 @@ class CommitFiles:
             with dvc.api.open(path, repo=str(self.project), rev=self.commit, mode="rb") as stream:
                 yield stream
         except (DvcException, SCMError, OSError) as error:
-            raise SignalboxError(
+            raise GoneError(
                 f"{path} of commit {self.commit[:12]} is neither in git nor in DVC's cache and "
                 f"cannot be fetched: {' '.join(str(error).split())}; try 'dvc fetch --all-commits'"
             ) from error

@@ -12,7 +12,8 @@ from pipelines.release.registry.read import find_version
 from pipelines.release.registry.tags import check_name, stage_tag
 from pipelines.release.registry.write import next_number, tag_time
 from pipelines.release.releasing.carry_out import carry_out
-from pipelines.release.releasing.files import CommitFiles, object_exists
+from pipelines.release.releasing.erased import erased_hashes, warnings
+from pipelines.release.releasing.files import CommitFiles, GoneError, object_exists
 from pipelines.release.releasing.lock import alone
 from pipelines.release.releasing.pointer import check_pointer
 from pipelines.release.releasing.products import PRODUCTION, current_step
@@ -33,7 +34,9 @@ def rollback(
     """Put an earlier version back into a stage.
 
     It needs no new gate decision and no second person, because it has to be quick: the version
-    passed both when it was released, and its artifacts are hashed again now.
+    passed both when it was released, and its artifacts are hashed again now. Artifacts that an
+    erasure took are left out of the pointer, and a model that learned from somebody who was erased
+    since comes with a warning, which the ledger keeps.
 
     Parameters
     ----------
@@ -88,7 +91,7 @@ def _plan(
     if target == now[1].version:
         raise SignalboxError(f"{product} {target} is in {stage} already")
     source = _released(project, product, known, target, stage)
-    _check_artifacts(project, product, params, source[1])
+    artifacts = _artifacts(project, product, params, source[1], erased_hashes(entries))
     if stage == PRODUCTION:
         check_pointer(project, product, params.pointer, [step for _, step in known])
     number = next_number(project, product)
@@ -96,7 +99,7 @@ def _plan(
         version=target,
         stage=stage,
         commit=source[1].commit,
-        artifacts=source[1].artifacts,
+        artifacts=artifacts,
         replaces=now[1].version,
         tags={stage_tag(product, stage, number): f"{product} back to {target} in {stage}"},
         tag_time=tag_time(project, product),
@@ -113,6 +116,7 @@ def _plan(
         },
         who=who,
         reason=reason,
+        warnings=warnings(entries, source[1].commit, source[1].name(product)),
     )
 
 
@@ -148,8 +152,16 @@ def _released(
     )
 
 
-def _check_artifacts(project: Path, product: str, params: ProductParams, step: Step) -> None:
-    """Stop where the version's files aren't what they were when it was released."""
+def _artifacts(
+    project: Path, product: str, params: ProductParams, step: Step, erased: set[str]
+) -> dict[str, str]:
+    """Return the version's artifacts that are still there; those that were erased needn't be.
+
+    Raises
+    ------
+    SignalboxError
+        If one isn't what it was when it was released, or is gone without an erasure.
+    """
     if not object_exists(project, step.commit):
         raise SignalboxError(f"commit {step.commit[:12]} of {step.name(product)} is not in git")
     files = CommitFiles(project, step.commit)
@@ -158,10 +170,18 @@ def _check_artifacts(project: Path, product: str, params: ProductParams, step: S
         raise SignalboxError(
             f"{step.name(product)} was released without {missing}, which release.yaml asks for now"
         )
+    kept = {}
     for path, expected in step.artifacts.items():
-        found = files.sha256(path)
+        try:
+            found = files.sha256(path)
+        except GoneError:
+            if expected in erased:
+                continue
+            raise
         if found != expected:
             raise SignalboxError(
                 f"{path} of {step.name(product)}: SHA-256 is {found[:12]}…, the ledger says "
                 f"{expected[:12]}…; it isn't what was released"
             )
+        kept[path] = found
+    return kept

@@ -25,6 +25,8 @@ class Step(BaseModel):
         File that is made to name this version; empty where the stage has none.
     gate, approval
         What it rests on: the gate's decision, and number and hash of the approval's entry.
+    warnings
+        What whoever decided was warned of.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +44,7 @@ class Step(BaseModel):
     approval: dict[str, Any]
     who: str = ""
     reason: str = ""
+    warnings: list[str] = Field(default_factory=list)
 
     def name(self, product: str) -> str:
         """Name of the release, for example ``model_release@v1.0.0``."""
@@ -63,6 +66,7 @@ class Done(BaseModel):
     entry: int
     entry_hash: str
     pointer: str
+    warnings: list[str] = Field(default_factory=list)
 
 
 def steps(entries: list[Entry], product: str) -> list[tuple[Entry, Step]]:
@@ -106,4 +110,5 @@ def done(entry: Entry, step: Step) -> Done:
         entry=entry.seq,
         entry_hash=entry.hash,
         pointer=step.pointer,
+        warnings=step.warnings,
     )

@@ -1,6 +1,8 @@
 import json
+import re
 from pathlib import Path
 
+import dvc.repo  # noqa: F401 - its log takes the stream it first sees, which must outlive a test
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -25,7 +27,20 @@ def test_it_asks_before_it_erases(project: Path) -> None:
     result = run(KEY, given="n\n")
     assert result.exit_code == 1
     assert "cannot be undone" in result.output
+    assert re.search(r"found: \d+ rows in \d+ files and \d+ DVC objects", result.output)
     assert left(project)
+
+
+def test_who_is_nowhere_is_said_before_anybody_is_asked() -> None:
+    result = run("nobody-here", given="y\n")
+    assert result.exit_code == 1
+    assert "the subject is nowhere" in result.output
+    assert "cannot be undone" not in result.output
+
+
+def test_who_was_erased_before_is_said_before_the_question(project: Path) -> None:
+    run(KEY, "--yes")
+    assert "erased before" in run(KEY, given="n\n").output
 
 
 def test_the_subject_may_come_by_standard_input_and_is_never_printed(project: Path) -> None:

@@ -10,6 +10,7 @@ from pipelines.release.ledger import Ledger
 from pipelines.release.registry import current, register
 from pipelines.release.released import read_released
 from pipelines.release.releasing import problems, production, release, released_versions, rollback
+from pipelines.release.releasing.files import CommitFiles, GoneError
 from tests.unit.releasing.product import (
     PRODUCT,
     commit,
@@ -140,3 +141,60 @@ def test_artifacts_that_are_gone_are_named(three: Path) -> None:
     (three / "release.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(SignalboxError, match=r"was released without \['models/extra.json'\]"):
         back(three)
+
+
+TRAIN = "data/split/train.parquet"
+
+
+@pytest.fixture
+def erased(three: Path) -> Path:
+    """Return a project where an erasure took the training data of v1.0.0."""
+    first = released_versions(three, PRODUCT)[0]
+    proof = {
+        "stage": "done",
+        "removed": [{"before": first.artifacts[TRAIN], "action": "removed"}],
+        "releases": [{"commit": first.commit, "contains": True, "until": "2026-12-24"}],
+    }
+    Ledger.of(three).append("erasure", PRODUCT, proof)
+    return three
+
+
+def gone(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """Let a file be in neither git nor DVC."""
+    real = CommitFiles.sha256
+
+    def sha256(files: CommitFiles, asked: str) -> str:
+        if asked == path:
+            raise GoneError(f"{asked} is neither in git nor in DVC's cache")
+        return real(files, asked)
+
+    monkeypatch.setattr(CommitFiles, "sha256", sha256)
+
+
+def test_back_to_a_model_that_learned_from_an_erased_subject_warns(
+    erased: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone(monkeypatch, TRAIN)
+    done = rollback(erased, PRODUCT, to="v1.0.0", reason="Worse since.", who="alice")
+    [warning] = done.warnings
+    assert "v1.0.0 learned from a subject that was erased since" in warning
+    assert "until 2026-12-24" in warning
+    assert Ledger.of(erased).entries()[-1].data["warnings"] == done.warnings
+    pointer = production(erased, PRODUCT)
+    assert pointer is not None
+    assert TRAIN not in pointer.artifacts
+    assert len(pointer.artifacts) == 2
+    assert problems(erased, PRODUCT) == []
+
+
+def test_back_to_another_version_warns_of_nothing(erased: Path) -> None:
+    assert rollback(erased, PRODUCT, reason="Worse since.", who="alice").warnings == []
+
+
+@pytest.mark.parametrize("path", ["models/model.skops", TRAIN])
+def test_what_is_gone_without_an_erasure_cannot_come_back(
+    three: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    gone(monkeypatch, path)
+    with pytest.raises(SignalboxError, match="neither in git nor in DVC"):
+        rollback(three, PRODUCT, to="v1.0.0", reason="Worse since.", who="alice")
