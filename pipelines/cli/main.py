@@ -25,6 +25,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("score", "pipelines.cli.score_commands", "score"),
     ("monitor", "pipelines.cli.monitor_commands", "monitor"),
     ("erase", "pipelines.cli.erase_commands", "erase"),
+    ("simulate", "pipelines.cli.simulate_commands", "simulate"),
     ("compliance", "pipelines.cli.compliance_commands", "compliance"),
 )
 """Commands in other files: name, module, attribute (a typer app, or a function)."""

@@ -1,7 +1,26 @@
 """Section ``aiops.simulate`` of ``params.yaml``."""
 
-from pipelines.base.params.model import Section
+from typing import Annotated
+
+from pydantic import Field
+
+from pipelines.base.params.model import PositiveInt, Section
 
 
 class SimulateParams(Section):
-    """Settings of ``simulate``."""
+    """Settings of ``simulate``.
+
+    Attributes
+    ----------
+    alerts
+        About how many alerts; more than 100,000 also means more services.
+    services, incidents_per_day
+        None: drawn from the seed, like everything else about the world.
+    """
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 20
+    start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "2026-03-02"
+    days: Annotated[int, Field(ge=1, le=1000)] = 42
+    alerts: PositiveInt = 100_000
+    services: Annotated[int, Field(ge=5, le=5000)] | None = None
+    incidents_per_day: Annotated[float, Field(ge=0, le=1000)] | None = None

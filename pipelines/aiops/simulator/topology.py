@@ -1,0 +1,113 @@
+"""Services of a world: layers that call each other, with teams, clusters and instances."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipelines.aiops.simulator.model import Renamed, Service
+from pipelines.aiops.simulator.randomness import stream
+from pipelines.aiops.simulator.vocabulary import CLUSTERS, NOUNS, SECOND, SUFFIX, TEAMS
+
+LAYERS: dict[str, int] = {
+    "edge": 0, "api": 1, "worker": 2, "batch": 2, "database": 3, "cache": 3, "queue": 3, "nodes": 4,
+}  # fmt: skip
+SHARES = (0.1, 0.36, 0.14, 0.1, 0.14, 0.08, 0.08)
+"""Of edge, api, worker, batch, database, cache, queue among the services."""
+
+
+def build_services(
+    seed: int, number: int, seconds: float
+) -> tuple[tuple[Service, ...], tuple[Renamed, ...]]:
+    """Draw services, who calls whom, and which are renamed or deployed later.
+
+    Parameters
+    ----------
+    seed
+        Of the world.
+    number
+        Of services, without the clusters' machines and without second names.
+    seconds
+        Length of the history.
+    """
+    rng = stream(seed, "topology")
+    clusters = list(rng.permutation(CLUSTERS[int(rng.integers(len(CLUSTERS)))]))
+    clusters = [str(name) for name in clusters[: int(rng.integers(1, len(clusters) + 1))]]
+    teams = [str(name) for name in rng.permutation(TEAMS)[: int(rng.integers(3, 9))]]
+    services = [
+        _service(rng, index, kind, name, teams=teams, clusters=clusters, seconds=seconds)
+        for index, (kind, name) in enumerate(_named(rng, number))
+    ]
+    services = [replace(one, calls=_calls(rng, one, services)) for one in services]
+    services += [
+        Service(len(services) + n, f"nodes-{cluster}", "nodes", 4, teams[0], 1, cluster,
+                int(rng.integers(6, 20)))
+        for n, cluster in enumerate(clusters)
+    ]  # fmt: skip
+    return _rename(rng, services, seconds)
+
+
+def _named(rng: np.random.Generator, number: int) -> list[tuple[str, str]]:
+    shares = np.array(SHARES) * rng.uniform(0.7, 1.3, len(SHARES))
+    drawn = rng.choice(list(SUFFIX), size=number, p=shares / shares.sum())
+    kinds = sorted((str(kind) for kind in drawn), key=lambda kind: LAYERS[kind])
+    # Whatever was drawn: callers, something in between, and stores to fall over.
+    kinds[0], kinds[1], kinds[-1], kinds[-2] = "edge", "api", "database", "queue"
+    endings = {kind: str(rng.choice(words)) for kind, words in SUFFIX.items()}
+    names: list[str] = []
+    for kind in kinds:
+        name = f"{rng.choice(NOUNS)}-{endings[kind]}"
+        while name in names:
+            name = f"{rng.choice(NOUNS)}-{rng.choice(SECOND)}-{endings[kind]}-{rng.integers(100)}"
+        names.append(name)
+    return list(zip(kinds, names, strict=True))
+
+
+def _service(
+    rng: np.random.Generator,
+    index: int,
+    kind: str,
+    name: str,
+    *,
+    teams: list[str],
+    clusters: list[str],
+    seconds: float,
+) -> Service:
+    late = rng.random() < 0.06 and index > 4 and LAYERS[kind] in {1, 2}
+    many = LAYERS[kind] < 3 and kind != "batch"
+    return Service(
+        index=index,
+        name=name,
+        kind=kind,
+        layer=LAYERS[kind],
+        team=teams[int(rng.integers(len(teams)))],
+        tier=int(rng.integers(1, 4)),
+        cluster=clusters[int(rng.integers(len(clusters)))],
+        instances=int(rng.integers(2, 13) if many else rng.integers(1, 5)),
+        since=float(rng.uniform(0.05, 0.8) * seconds) if late else 0.0,
+    )
+
+
+def _calls(rng: np.random.Generator, one: Service, services: list[Service]) -> tuple[int, ...]:
+    if one.layer >= 3:
+        return ()
+    below = [other.index for other in services if other.layer > one.layer]
+    # Services of one layer call each other too, but never in a circle.
+    beside = [o.index for o in services if o.layer == one.layer == 1 and o.index > one.index]
+    among = below + beside
+    number = min(len(among), int(rng.integers(1, 5)))
+    return tuple(sorted(int(n) for n in rng.choice(among, size=number, replace=False)))
+
+
+def _rename(
+    rng: np.random.Generator, services: list[Service], seconds: float
+) -> tuple[tuple[Service, ...], tuple[Renamed, ...]]:
+    """Give a few services a second name from some day on: a service of its own, as labels say."""
+    renamed = []
+    for one in list(services):
+        if one.kind == "nodes" or one.since or rng.random() >= 0.04:
+            continue
+        at = float(rng.uniform(0.2, 0.9) * seconds)
+        new = replace(one, index=len(services), name=f"{one.name}-{rng.choice(SECOND)}", since=at)
+        renamed.append(Renamed(one.index, new.index, at))
+        services.append(new)
+    return tuple(services), tuple(renamed)
