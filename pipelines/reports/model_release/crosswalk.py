@@ -21,6 +21,7 @@ from pipelines.reports.compliance.requirement import (
     Check,
     Law,
     Requirement,
+    Status,
     badge,
     mark_of,
 )
@@ -53,6 +54,12 @@ class Part:
     requirement: Requirement
     others: int
 
+    @property
+    def status(self) -> Status:
+        """Met only if nothing but evidence is asked for: a part that is there is "partly"."""
+        found = self.requirement.status
+        return "partly" if found == "met" and self.others else found
+
 
 def parts(inputs: Inputs) -> Iterator[Part]:
     """Find the requirements to which evidence has something to say."""
@@ -84,11 +91,12 @@ def chapter(inputs: Inputs) -> Chapter:
             columns=[
                 Column("Requirement"),
                 Column("Evidence", wide=True),
-                Column("Status of this part"),
+                Column("Status"),
                 Column("More in the compliance report", numeric=True),
             ],
             rows=[_row(part, inputs) for part in parts(inputs)],
-            note=f"The last column counts what a requirement needs beside evidence. {PARAPHRASED}",
+            note="The last column counts what a requirement needs beside evidence; where it is "
+            f"not 0, evidence alone shows a part at most. {PARAPHRASED}",
         ),
     ]
     return Chapter("compliance", "Compliance and approval", blocks, "Compliance, approval")
@@ -101,7 +109,7 @@ def as_data(inputs: Inputs) -> list[dict[str, Any]]:
             "id": part.requirement.id,
             "law": part.law.title,
             "place": part.requirement.source,
-            "status": part.requirement.status,
+            "status": part.status,
             "checks": [
                 {
                     "shown": Markup(check.shown).striptags(),
@@ -133,9 +141,11 @@ def _laws(inputs: Inputs) -> list[Law]:
 
 def _row(part: Part, inputs: Inputs) -> Row:
     requirement = part.requirement
-    name = join(_beside(f"#{requirement.id}", requirement.title), ", ", requirement.source)
+    law = part.law.short.partition(",")[0]
+    title = _beside(f"#{requirement.id}", requirement.title)
+    name = join(title, f" ({law}, {requirement.source})")
     shown = Markup("<br>").join(_line(check, inputs) for check in requirement.checks)
-    return Row([name, shown, badge(requirement.status), str(part.others)])
+    return Row([name, shown, badge(part.status), str(part.others)])
 
 
 def _line(check: Check, inputs: Inputs) -> Text:

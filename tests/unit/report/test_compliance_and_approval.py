@@ -73,6 +73,12 @@ def test_ledger_documents_and_settings_change_no_byte(
     assert Path("reports/model_release.html").read_bytes() == before
 
 
+def test_a_requirement_that_needs_more_than_evidence_is_never_met_here(here: Path) -> None:
+    found = as_data(report.gather_inputs(cases.leave()))
+    assert {part["status"] for part in found if part["others"]} <= {"partly", "missing", "not met"}
+    assert "met" in {part["status"] for part in found if not part["others"]}
+
+
 def test_missing_evidence_is_red(here: Path) -> None:
     inputs = report.gather_inputs(cases.leave())
     inputs.evidence["train"].details.pop("importance", None)
