@@ -1,0 +1,60 @@
+"""Stage ``export_rules``: the chosen rules as native configuration, merged into the user's files.
+
+What it writes is an offer to review. Only `pipelines.aiops.noise.publish` writes to files that
+Alertmanager and Prometheus read, and only what was released.
+"""
+
+from pathlib import Path
+
+from pipelines.aiops.artifacts import EXPORT, RULE_SET
+from pipelines.aiops.noise.export.write import SUMMARY, export, read_sources
+from pipelines.aiops.noise.rule_files import read_rules
+from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.base.artifacts import evidence_of, metrics_of
+from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.base.files import write_json
+from pipelines.base.stage import run_stage, say
+
+STAGE = "export_rules"
+
+
+def main(params: AiopsParams) -> None:
+    """Export the rule set; say where each rule went."""
+    own = params.export_rules
+    rules = read_rules(RULE_SET)
+    sources = read_sources(own.alertmanager_yml, own.prometheus_rules)
+    summary = export(
+        EXPORT,
+        sources,
+        rules,
+        step=own.guard_step_seconds,
+        label_field=own.pagerduty_label_field,
+    )
+    read = [Path(path) for path in (own.alertmanager_yml, *own.prometheus_rules) if path]
+    figures = [
+        _count("exported", "rules exported as native configuration", summary["exported"], rules),
+        _count("not_exported", "rules that a person must set by hand", summary["not_exported"],
+               rules),
+        _count("failed_checks", "files that amtool or promtool refuse", sum(
+            one["outcome"] == "failed" for one in summary["checks"]), summary["checks"]),
+        _count("unchecked", "files that no installed program checked", sum(
+            one["outcome"] == "not checked" for one in summary["checks"]), summary["checks"]),
+    ]  # fmt: skip
+    evidence = Evidence(
+        stage=STAGE,
+        inputs=hash_inputs(RULE_SET, *read, EXPORT / SUMMARY),
+        figures=figures,
+        details={"rules": summary["rules"], "checks": summary["checks"]},
+    )
+    write_evidence(evidence_of(STAGE), evidence)
+    write_json(metrics_of(STAGE), {one.id.partition(".")[2]: one.value for one in figures})
+    say(f"{summary['exported']} of {len(rules)} rules exported to {EXPORT}")
+
+
+def _count(name: str, label: str, value: int, over: object) -> Figure:
+    n = len(over) if isinstance(over, list | tuple) else 0
+    return Figure(id=f"{STAGE}.{name}", label=label, value=value, method="count", n=n)
+
+
+if __name__ == "__main__":
+    run_stage(STAGE, main, load=load_aiops_params)

@@ -1,0 +1,1 @@
+"""Rules as native configuration, merged into the user's own files."""

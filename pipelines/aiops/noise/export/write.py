@@ -1,0 +1,118 @@
+"""The export's folder: files, diff, summary, and what the programs said of them."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.noise.export.bundle import (
+    ALERTMANAGER,
+    DEFAULT_CONFIG,
+    GUARDS,
+    PAGERDUTY,
+    Bundle,
+    Sources,
+    make_bundle,
+    rule_file_names,
+)
+from pipelines.aiops.noise.export.check import Checked, check_config, check_rule_file
+from pipelines.aiops.noise.rules import Rule
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import write_bytes, write_folder, write_json, write_text
+
+FOLDER, DIFF, SUMMARY = "prometheus", "changes.diff", "summary.json"
+
+
+def read_text(path: Path) -> str:
+    """Read a file of the user's, newlines as they are.
+
+    Raises
+    ------
+    SignalboxError
+        If it can't be read or isn't UTF-8.
+    """
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise SignalboxError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SignalboxError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def read_sources(alertmanager_yml: str, prometheus_rules: Sequence[str]) -> Sources:
+    """Read the user's files; an empty path gives Alertmanager's defaults."""
+    text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
+    files = {path: read_text(Path(path)) for path in prometheus_rules}
+    return Sources(text, alertmanager_yml or ALERTMANAGER, files)
+
+
+def export(
+    folder: Path, sources: Sources, rules: Sequence[Rule], *, step: int, label_field: str
+) -> dict[str, Any]:
+    """Write the export's folder; return its summary.
+
+    Raises
+    ------
+    SignalboxError
+        As `make_bundle`; or a program refuses what was written. Nothing is written then.
+    """
+    bundle = make_bundle(sources, rules, step, label_field)
+    summary: dict[str, Any] = {}
+
+    def fill(place: Path) -> None:
+        checks = _write(place, bundle)
+        summary.update(summarise(sources, bundle, checks))
+        write_json(place / SUMMARY, summary)
+        _require(checks)
+
+    write_folder(folder, fill)
+    return summary
+
+
+def _write(place: Path, bundle: Bundle) -> list[Checked]:
+    write_bytes(place / ALERTMANAGER, bundle.alertmanager.text.encode())
+    write_text(place / GUARDS, bundle.guards)
+    write_json(place / PAGERDUTY, bundle.pagerduty)
+    write_bytes(place / DIFF, bundle.diff.encode())
+    checks = [check_config(place / ALERTMANAGER), check_rule_file(place / GUARDS)]
+    for path, name in rule_file_names(list(bundle.rule_files.texts)).items():
+        target = place / FOLDER / name
+        write_bytes(target, bundle.rule_files.texts[path].encode())
+        checks.append(check_rule_file(target))
+    return checks
+
+
+def _require(checks: Sequence[Checked]) -> None:
+    for one in checks:
+        if one.outcome == "failed":
+            raise SignalboxError(
+                f"{one.file}: {one.program} refuses the merged file: {' '.join(one.says.split())}; "
+                "if it refuses your own file too, mend that first"
+            )
+
+
+def summarise(sources: Sources, bundle: Bundle, checks: Sequence[Checked]) -> dict[str, Any]:
+    """Return what the report tells of the export."""
+    return {
+        "sources": {
+            name: sha256_text(text)
+            for name, text in {sources.name: sources.alertmanager, **sources.rule_files}.items()
+        },
+        "rules": bundle.rules,
+        "exported": sum(one["exported"] for one in bundle.rules),
+        "not_exported": sum(not one["exported"] for one in bundle.rules),
+        "pagerduty": {
+            "rules": len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
+            "not_expressed": bundle.pagerduty["not_expressed"],
+        },
+        "checks": [one.model_dump() for one in checks],
+        "changed_lines": sum(
+            line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
+            for line in bundle.diff.splitlines()
+        ),
+    }
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()
