@@ -10,7 +10,7 @@ from pipelines.aiops.simulator.model import Timeline, World
 from pipelines.aiops.simulator.people import Reactions, react
 from pipelines.aiops.simulator.timeline import build_timeline
 from pipelines.aiops.simulator.world import build_world
-from pipelines.aiops.simulator.write import CONFIGURATION, summary, write_world
+from pipelines.aiops.simulator.write import TITLE, summary, write_world
 from pipelines.base.errors import SignalboxError
 from pipelines.base.files import write_folder
 
@@ -52,8 +52,18 @@ def write(simulated: Simulated, out: Path) -> None:
     SignalboxError
         If there is something at `out` that isn't a simulated world: it is not overwritten.
     """
-    empty = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    if not empty and not (out / "truth").is_dir() and not (out / CONFIGURATION).is_file():
+    if not _may_replace(out):
         raise SignalboxError(f"{out}: holds something else; choose another folder")
     parts = simulated.world, simulated.timeline, simulated.alerts, simulated.people
     write_folder(out, lambda folder: write_world(folder, *parts))
+
+
+def _may_replace(out: Path) -> bool:
+    """Whether there is nothing, or a world that was simulated before."""
+    if not out.exists():
+        return True
+    if not out.is_dir():
+        return False
+    readme = out / "README.md"
+    ours = readme.is_file() and readme.read_text(encoding="utf-8").startswith(TITLE)
+    return ours or not any(out.iterdir())

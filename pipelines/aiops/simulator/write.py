@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 CONFIGURATION = "alertmanager.yml"
 TRUTH = "truth"
-README = """\
-# Synthetic telemetry
+TITLE = "# Synthetic telemetry"
+README = f"""\
+{TITLE}
 
 Everything in this folder was invented by `signalbox simulate`: services, faults, alerts, people,
 tickets. No real company, system or person is in it.
 
-World: seed {seed}, {days} days from {start}, {services} services, time zone {timezone},
-{alerts} alerts, {faults} real faults, {tickets} incident tickets.
+World: seed {{seed}}, {{days}} days from {{start}}, {{services}} services, time zone {{timezone}},
+{{alerts}} alerts, {{faults}} real faults, {{tickets}} incident tickets.
 
 - `alerts/`, `tickets/`, `changes/`: a lake in the layout of the telemetry contract
 - `alertmanager.yml`: the configuration that this world uses today
