@@ -40,3 +40,14 @@ def files_between(
         if (first is None or day >= first) and (last is None or day <= last)
         for file in day_files(lake, table, day)
     ]
+
+
+def quarantine_file(lake: Path, source: str) -> Path:
+    """File with the records of a source that could not be read."""
+    return lake / "quarantine" / f"{source}.parquet"
+
+
+def quarantine_files(lake: Path) -> list[Path]:
+    """Quarantine files of all sources, in order."""
+    found = (lake / "quarantine").glob("*.parquet")
+    return sorted(path for path in found if not path.name.startswith("."))
