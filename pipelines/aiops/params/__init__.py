@@ -8,12 +8,14 @@ from pipelines.aiops.params.mine_rules import MineRulesParams
 from pipelines.aiops.params.response import ResponseParams
 from pipelines.aiops.params.select_rules import SelectRulesParams
 from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import TelemetryParams
 from pipelines.base.params.model import Section
 
 
 class AiopsParams(Section):
     """All of section ``aiops``."""
 
+    telemetry: TelemetryParams = Field(default_factory=TelemetryParams)
     simulate: SimulateParams = Field(default_factory=SimulateParams)
     alert_history: AlertHistoryParams = Field(default_factory=AlertHistoryParams)
     mine_rules: MineRulesParams = Field(default_factory=MineRulesParams)
