@@ -25,13 +25,20 @@ CHANGE_SOURCE = "simulated-deployments"
 
 @dataclass(frozen=True)
 class SeriesTable:
-    """What is the same for all alerts of a series; row i belongs to series i."""
+    """What is the same for all alerts of a series; row i belongs to series i.
+
+    Attributes
+    ----------
+    identity
+        Source and fingerprint: what ids are made of.
+    """
 
     source: "pa.Array"
     fingerprint: "pa.Array"
     name: "pa.Array"
     labels: "pa.Array"
     annotations: "pa.Array"
+    identity: list[tuple[str, str]]
 
 
 def series_table(world: World, keys: Ints) -> SeriesTable:
@@ -44,12 +51,15 @@ def series_table(world: World, keys: Ints) -> SeriesTable:
     ]
     labels = [labels_of(world, *row) for row in rows]
     notes = [annotations_of(world, rule, service) for rule, service, _, _ in rows]
+    sources = [rule.source for rule, *_ in rows]
+    prints = [fingerprint(one) for one in labels]
     return SeriesTable(
-        _dictionary([rule.source for rule, *_ in rows]),
-        _dictionary([fingerprint(one) for one in labels]),
+        _dictionary(sources),
+        _dictionary(prints),
         _dictionary([one["alertname"] for one in labels]),
         _maps(labels, pa),
         _maps(notes, pa),
+        list(zip(sources, prints, strict=True)),
     )
 
 
@@ -86,18 +96,18 @@ def alert_rows(
     seen, ticket = people.acknowledged[rows], people.ticket[rows]
     acted = people.acted[rows]
     updated = np.maximum(np.maximum(start, known), np.maximum(seen, _opened(people)[ticket]))
-    source, prints = series.source.take(code), series.fingerprint.take(code)
+    started = (start * 1000 + zero).tolist()
     ids = [
-        alert_id(one, mark, at)
-        for one, mark, at in zip(
-            source.to_pylist(), prints.to_pylist(), (start * 1000 + zero).tolist(), strict=True
+        alert_id(source, mark, at)
+        for (source, mark), at in zip(
+            map(series.identity.__getitem__, alerts.series[rows].tolist()), started, strict=True
         )
     ]
     numbers = pa.array([one.id for one in people.tickets], pa.string())
     columns = {
         "alert_id": pa.array(ids, pa.string()),
-        "source": source,
-        "fingerprint": prints,
+        "source": series.source.take(code),
+        "fingerprint": series.fingerprint.take(code),
         "name": series.name.take(code),
         "labels": series.labels.take(code),
         "annotations": series.annotations.take(code),
