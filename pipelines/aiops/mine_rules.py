@@ -1,0 +1,114 @@
+"""Stage ``mine_rules``: candidate rules from the learning part of the alert history.
+
+Out ``rules/candidates.json``: ``window`` (start and end of the learning part), ``tried`` (family →
+candidates tried) and ``rules``, families in the order of reports. Evidence details: ``windows``,
+``families`` (family → tried, found).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.aiops.artifacts import CANDIDATES, HISTORY
+from pipelines.aiops.noise.mining.history import Mined
+from pipelines.aiops.noise.mining.mine import mine_all
+from pipelines.aiops.noise.rules import RULES
+from pipelines.aiops.noise.windows import Window, Windows, split_window, whole_window
+from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.telemetry.frame import UNKNOWN, AlertFrame
+from pipelines.aiops.telemetry.read import read_history
+from pipelines.base.artifacts import evidence_of, metrics_of
+from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.base.files import write_json
+from pipelines.base.numbers import tidy
+from pipelines.base.stage import run_stage, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STAGE = "mine_rules"
+
+
+def main(params: AiopsParams) -> None:
+    """Run the stage."""
+    settings = params.mine_rules
+    frame = read_history(HISTORY, settings.memory_mb)
+    windows = split_window(whole_window(frame), settings.learn, settings.choose)
+    found = mine_all(frame, settings, windows.learn, read_tickets(HISTORY / "tickets.parquet"))
+    write_json(CANDIDATES, candidates_document(found, windows.learn))
+    write_evidence(evidence_of(STAGE), describe(frame, windows, found))
+    write_json(metrics_of(STAGE), {family: len(mined.rules) for family, mined in found.items()})
+    said = ", ".join(f"{family} {len(mined.rules)}" for family, mined in found.items())
+    say(f"candidates from {windows.learn.days:g} days: {said}")
+
+
+def read_tickets(path: Path) -> "pd.DataFrame | None":
+    """Read the frozen tickets; None if there are none, then no fixes are known."""
+    import pandas as pd
+
+    columns = ["ticket_id", "opened_at", "closed_at", "fix"]
+    return pd.read_parquet(path, columns=columns) if path.is_file() else None
+
+
+def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any]:
+    """Candidates as they are written."""
+    rules = tuple(rule for mined in found.values() for rule in mined.rules)
+    return {
+        "window": {"start": iso(learn.start), "end": iso(learn.end)},
+        "tried": {family: mined.tried for family, mined in found.items()},
+        "rules": RULES.dump_python(rules, mode="json"),
+    }
+
+
+def iso(at: int) -> str:
+    """Microseconds since 1970 as ISO 8601 in UTC."""
+    from datetime import UTC, datetime, timedelta
+
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat()
+
+
+def describe(frame: AlertFrame, windows: Windows, found: dict[str, Mined]) -> Evidence:
+    """Say what was looked at and what was found."""
+    learned = windows.learn.holds(frame.starts)
+    alerts = int(learned.sum())
+    unknown = int((frame.acted[learned] == UNKNOWN).sum())
+    figures = [
+        _figure("alerts", "Alerts learned from", alerts, alerts, "alerts"),
+        _figure("days", "Days learned from", windows.learn.days, alerts, "days"),
+        _figure(
+            "unknown_share", "Alerts of which nobody knows whether people acted",
+            unknown / alerts if alerts else 0.0, alerts, "share",
+        ),
+    ]  # fmt: skip
+    for family, mined in found.items():
+        count = len(mined.rules)
+        figures.append(
+            _figure(family, f"Candidates of family {family}", count, mined.tried, "rules")
+        )
+    return Evidence(
+        stage=STAGE,
+        inputs=hash_inputs(HISTORY),
+        figures=figures,
+        details={
+            "windows": {
+                name: {"start": iso(part.start), "end": iso(part.end)}
+                for name, part in vars(windows).items()
+            },
+            "families": {
+                family: {"tried": mined.tried, "found": len(mined.rules)}
+                for family, mined in found.items()
+            },
+        },
+    )
+
+
+def _figure(name: str, label: str, value: float, n: int, unit: str) -> Figure:
+    counted = "candidates tried" if unit == "rules" else "alerts"
+    return Figure(
+        id=f"{STAGE}.{name}", label=label, value=tidy(float(value)),
+        method=f"count; n is {counted}",
+        n=n, unit=unit,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_stage(STAGE, main, load=load_aiops_params)

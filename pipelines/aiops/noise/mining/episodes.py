@@ -1,0 +1,126 @@
+"""Episodes: from the moment an alert starts to fire until it stops, as often as it was reported."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.noise.windows import Window
+from pipelines.aiops.telemetry.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
+
+MS = 1000
+"""Microseconds in a millisecond, the precision of everything that is mined."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes sorted by series and start; row i of every array is the same episode.
+
+    Attributes
+    ----------
+    start, end
+        Milliseconds since `origin`, int64; an unknown end is the latest it can have been.
+    ended
+        Whether the end is known.
+    acted
+        As in `AlertFrame`; a ticket is an act.
+    ticket
+        Index of a ticket, -1 without one.
+    rows
+        Alerts reported.
+    origin
+        Start of the window, microseconds since 1970 (UTC).
+    span
+        Length of the window, milliseconds.
+    """
+
+    series: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    ended: NDArray[np.bool_]
+    acted: NDArray[np.int8]
+    ticket: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    origin: int
+    span: int
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Episodes":
+        """Episodes chosen by a mask or by ascending positions."""
+        return Episodes(
+            self.series[keep], self.start[keep], self.end[keep], self.ended[keep],
+            self.acted[keep], self.ticket[keep], self.rows[keep], self.origin, self.span,
+        )  # fmt: skip
+
+    def days(self) -> NDArray[np.int64]:
+        """UTC day of each start, counted from 1970."""
+        return (self.start + self.origin // MS) // 86_400_000
+
+
+def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
+    """Merge what overlaps or touches, series by series.
+
+    An alert whose end is unknown lasts until the same series is reported anew, or to the end of
+    the window, and counts as not ended.
+
+    Notes
+    -----
+    One sort by series and time as a single integer; a running maximum of ends over that integer
+    restarts by itself at each series, since a later series' numbers are all larger.
+    """
+    rows = np.flatnonzero(window.holds(frame.starts))
+    span = (window.end - window.start) // MS + 1
+    series = frame.series[rows].astype(np.int64)
+    start = (frame.starts[rows] - window.start) // MS + series * span
+    order = np.argsort(start)
+    rows, start, series = rows[order], start[order], series[order]
+    end, known = _ends(frame.ends[rows], start, series, window)
+    reach = np.maximum.accumulate(end) if len(end) else end
+    first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
+    if not len(first):
+        return _nothing(window, span)
+    last = np.append(first[1:], len(rows)) - 1
+    offset = series[first] * span
+    ticket = np.maximum.reduceat(frame.ticket[rows], first)
+    acted = _acted(frame.acted[rows], first)
+    return Episodes(
+        series=series[first].astype(np.int32),
+        start=start[first] - offset,
+        end=reach[last] - offset,
+        ended=np.minimum.reduceat(known, first),
+        acted=np.where(ticket >= 0, YES, acted).astype(np.int8),
+        ticket=ticket,
+        rows=(last - first + 1).astype(np.int32),
+        origin=window.start,
+        span=span,
+    )
+
+
+def _ends(
+    ends: NDArray[np.int64], start: NDArray[np.int64], series: NDArray[np.int64], window: Window
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    span = (window.end - window.start) // MS + 1
+    known = ends < window.end
+    latest = (np.minimum(ends, window.end) - window.start) // MS + series * span
+    open_ended = np.flatnonzero(ends >= NEVER)
+    following = np.minimum(open_ended + 1, len(ends) - 1)
+    again = (series[following] == series[open_ended]) & (following > open_ended)
+    latest[open_ended[again]] = np.maximum(
+        start[following[again]] - 1, start[open_ended[again]]
+    )  # fmt: skip
+    return np.maximum(latest, start), known
+
+
+def _acted(acted: NDArray[np.int8], first: NDArray[np.int64]) -> NDArray[np.int8]:
+    most, least = np.maximum.reduceat(acted, first), np.minimum.reduceat(acted, first)
+    return np.where(most == YES, YES, np.where(least == UNKNOWN, UNKNOWN, NO)).astype(np.int8)
+
+
+def _nothing(window: Window, span: int) -> Episodes:
+    wide, small = np.empty(0, np.int64), np.empty(0, np.int32)
+    return Episodes(
+        small, wide, wide, np.empty(0, np.bool_), np.empty(0, np.int8), small, small,
+        window.start, span,
+    )  # fmt: skip

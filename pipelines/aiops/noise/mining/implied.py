@@ -1,0 +1,244 @@
+"""Family implied: another alert of the same place tells it already."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.noise.mining import describe
+from pipelines.aiops.noise.mining.bounds import level, lower
+from pipelines.aiops.noise.mining.coincidence import (
+    Stretches,
+    coincidences,
+    shifted,
+    size_of,
+    stretches,
+    targets,
+)
+from pipelines.aiops.noise.mining.covered import Covered, covered
+from pipelines.aiops.noise.mining.history import History, Mined
+from pipelines.aiops.noise.mining.keys import codes_of, common_labels, label_sets
+from pipelines.aiops.noise.mining.kinds import Kinds, kinds_of
+from pipelines.aiops.noise.mining.patterns import known_values, team_of
+from pipelines.aiops.noise.mining.thin import thinned
+from pipelines.aiops.noise.rules import ImpliedRule, Matcher
+
+SAMPLE = 300_000
+"""Pairs are looked for on about so many episodes; those found are counted on all."""
+DAY_MS = 86_400_000
+SHIFTS = 5
+"""Days that targets are laid beside themselves to see what chance and time of day bring."""
+NEARLY = 0.9
+"""More labels in ``equal`` are safer: the largest set that covers so much of the best one wins."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    source: int
+    target: int
+    equal: tuple[str, ...]
+    place: NDArray[np.int64]
+    counted: Covered
+    low: float
+
+
+def mine_implied(history: History) -> Mined:
+    """Find pairs of kinds where the target begins while the source fires, in the same place.
+
+    Only kinds that were ever seen together are compared. A pair must hold on the thinned targets
+    (one a place and stretch of time) with a bound that pays for all pairs, be more frequent than
+    when the same alerts are laid whole days beside each other (which keeps the time of day), and
+    never hide a target that was acted on unless its source tells of the same ticket.
+    """
+    kinds = kinds_of(history)
+    if len(kinds.keys) < 2:
+        return Mined([], 0)
+    places = _places(history, kinds)
+    looked: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    tried = 0
+    for equal, place in places.items():
+        looked[equal], compared = _candidates(history, kinds, place)
+        tried += compared
+    proven = [
+        pair
+        for equal, pairs in looked.items()
+        for source, target in pairs
+        if (
+            pair := _proven(
+                history, kinds, (source, target), equal=equal, place=places[equal], tried=tried
+            )
+        )
+    ]
+    chosen = _without_circles(_one_each(proven), history.params.max_rules)
+    rules = [_rule(history, kinds, pair, tried) for pair in chosen]
+    return Mined([rule for rule in rules if rule is not None], tried)
+
+
+def _places(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[np.int64]]:
+    """Codes of series for every set of labels that splits them in its own way."""
+    labels = history.patterns.labels
+    series = np.flatnonzero(kinds.of_series >= 0)
+    episodes = np.zeros(len(labels), np.int64)
+    episodes[series] = history.patterns.episodes[series]
+    without = ("severity",)
+    keys = common_labels(labels, episodes, history.params.implied.max_labels, without)
+    found: dict[bytes, tuple[str, ...]] = {}
+    places = {}
+    for equal in label_sets(keys):
+        place = codes_of(labels, series, equal)
+        if found.setdefault(place.tobytes(), equal) == equal:
+            places[equal] = place
+    return places
+
+
+def _candidates(
+    history: History, kinds: Kinds, place: NDArray[np.int64]
+) -> tuple[list[tuple[int, int]], int]:
+    """Pairs whose bound may hold, and how many pairs were compared."""
+    params, sample = history.params, thinned(history.episodes, SAMPLE)
+    block = params.independence_seconds * 1000
+    lead = params.implied.lead_seconds * 1000
+    sources = stretches(sample, place, kinds.of_series, lead)
+    wanted = targets(sample, place, kinds.of_series, block)
+    if size_of(sources, wanted, sample.span) > params.implied.max_pairs:
+        return [], 0
+    count = len(kinds.keys)
+    n = np.bincount(wanted.kind, minlength=count)
+    counts = coincidences(sources, wanted, sample.span, count)
+    found, compared = [], 0
+    for pair in sorted(counts):
+        source, target = divmod(pair, count)
+        if source == target or n[target] < params.min_episodes:
+            continue
+        compared += 1
+        if counts[pair] >= params.implied.min_share * n[target]:
+            found.append((source, target))
+    return found, compared
+
+
+def _proven(
+    history: History, kinds: Kinds, pair: tuple[int, int], *, equal: tuple[str, ...],
+    place: NDArray[np.int64], tried: int,
+) -> _Pair | None:  # fmt: skip
+    """Count a pair on all of the history; None if it doesn't hold."""
+    params = history.params
+    source, target = pair
+    counted = covered(history, kinds, pair, place)
+    low = float(lower(counted.good, counted.n, level(params.alpha, tried)))
+    if (
+        counted.harm
+        or counted.n < params.min_episodes
+        or counted.days < params.min_days
+        or low < params.implied.min_share
+        or low < params.implied.min_lift * _by_chance(history, kinds, pair, place)
+    ):
+        return None
+    return _Pair(source, target, equal, place, counted, low)
+
+
+def _by_chance(
+    history: History, kinds: Kinds, pair: tuple[int, int], place: NDArray[np.int64]
+) -> float:
+    """Share of targets that a source covers when they are laid whole days later."""
+    source, target = pair
+    episodes, params = history.episodes, history.params
+    days = episodes.span // DAY_MS
+    only = episodes.where(np.isin(kinds.of_series[episodes.series], pair))
+    sources: Stretches = stretches(
+        only, np.where(kinds.of_series == source, place, -1), kinds.of_series,
+        params.implied.lead_seconds * 1000,
+    )  # fmt: skip
+    wanted = targets(
+        only, np.where(kinds.of_series == target, place, -1), kinds.of_series,
+        params.independence_seconds * 1000,
+    )  # fmt: skip
+    if days < 2 or not len(wanted.at):
+        return 0.0
+    count = len(kinds.keys)
+    hits, shifts = 0, range(1, min(SHIFTS, days - 1) + 1)
+    for day in shifts:
+        laid = shifted(wanted, day * DAY_MS, days * DAY_MS)
+        found = coincidences(sources, laid, episodes.span, count)
+        hits += found.get(source * count + target, 0)
+    return hits / (len(wanted.at) * len(shifts))
+
+
+def _one_each(pairs: list[_Pair]) -> list[_Pair]:
+    """Of each source and target the largest set of labels that covers nearly the most."""
+    by_pair: dict[tuple[int, int], list[_Pair]] = {}
+    for pair in pairs:
+        by_pair.setdefault((pair.source, pair.target), []).append(pair)
+    chosen = []
+    for same in by_pair.values():
+        most = max(len(pair.counted.rows) for pair in same)
+        enough = [pair for pair in same if len(pair.counted.rows) >= NEARLY * most]
+        chosen.append(min(enough, key=lambda pair: (-len(pair.equal), -pair.low, pair.equal)))
+    return chosen
+
+
+def _without_circles(pairs: list[_Pair], most: int) -> list[_Pair]:
+    """Leave out pairs that close a circle: alerts that inhibit each other tell nobody."""
+    ranked = sorted(pairs, key=lambda p: (-len(p.counted.rows), -p.low, p.source, p.target))
+    kept: list[_Pair] = []
+    follows: dict[int, set[int]] = {}
+    for pair in ranked[: most * 4]:
+        if len(kept) < most and not _reaches(follows, pair.target, pair.source):
+            follows.setdefault(pair.source, set()).add(pair.target)
+            kept.append(pair)
+    return kept
+
+
+def _reaches(follows: dict[int, set[int]], start: int, goal: int) -> bool:
+    todo, seen = [start], {start}
+    while todo:
+        at = todo.pop()
+        if at == goal:
+            return True
+        fresh = follows.get(at, set()) - seen
+        seen |= fresh
+        todo += fresh
+    return False
+
+
+def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> ImpliedRule | None:
+    source, target = _matchers(history, kinds, pair.source), _matchers(history, kinds, pair.target)
+    if source is None or target is None:
+        return None
+    counted = pair.counted
+    where = " and ".join(pair.equal)
+    same = f" with the same {where}" if where else ""
+    series = np.flatnonzero(kinds.of_series == pair.target)
+    return ImpliedRule(
+        id=describe.identity(
+            "implied", target, source=[m.model_dump() for m in source], equal=pair.equal
+        ),
+        matchers=target,
+        source=source,
+        equal=pair.equal,
+        sentence=(
+            f"{kinds.words(pair.target)} is told already by {kinds.words(pair.source)}{same}: "
+            f"{len(counted.rows):,} of {counted.episodes:,} began while that fired, and so did "
+            f"{counted.good:,} of {counted.n:,} separate ones (at least "
+            f"{describe.percent(pair.low)} with confidence); none that would be hidden had a "
+            f"ticket of its own."
+        ),
+        support=describe.support_of(history.episodes, counted.rows, counted.n),
+        bound=describe.bound_of(
+            "share of separate episodes that begin while the source fires in the same place",
+            counted.good, counted.n, low=pair.low, alpha=history.params.alpha, tried=tried,
+        ),
+        expires=describe.expiry(history),
+        team=team_of(history.patterns.labels[i] for i in series.tolist()),
+        examples=describe.examples_of(
+            history, counted.rows, lambda _: f"began while {kinds.words(pair.source)} fired"
+        ),
+    )  # fmt: skip
+
+
+def _matchers(history: History, kinds: Kinds, kind: int) -> tuple[Matcher, ...] | None:
+    series = np.flatnonzero(kinds.of_series == kind)
+    return known_values(
+        [history.patterns.labels[i] for i in series.tolist()],
+        history.patterns.episodes[series].tolist(),
+        history.params.max_values,
+    )

@@ -1,0 +1,250 @@
+"""Family recurring: it comes at the same hours, and nobody ever acts on it then."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.noise.mining import describe
+from pipelines.aiops.noise.mining.bounds import level, lower, upper
+from pipelines.aiops.noise.mining.history import History, Mined, members
+from pipelines.aiops.noise.mining.local_time import local_minutes
+from pipelines.aiops.noise.rules import RecurringRule
+from pipelines.aiops.telemetry.frame import NO, YES
+
+DAY_MINUTES = 1440
+WEEKDAYS = tuple(range(7))
+DAY_SETS = (WEEKDAYS, WEEKDAYS[:5], WEEKDAYS[5:], *((day,) for day in WEEKDAYS))
+"""Sets of weekdays that are tried, those that say most first."""
+WINDOWS_A_PATTERN = 3
+
+
+@dataclass(frozen=True)
+class Hours:
+    """When one pattern came, on one clock.
+
+    Attributes
+    ----------
+    came, acted
+        Whether it came unacted, and whether anybody acted on one that began then; bool, shape
+        (days, bins).
+    weekday
+        Weekday of each day, 0 = Monday, shape (days,).
+    """
+
+    came: NDArray[np.bool_]
+    acted: NDArray[np.bool_]
+    weekday: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A window that holds: bins from `start` on `weekdays`."""
+
+    weekdays: tuple[int, ...]
+    start: int
+    bins: int
+    good: int
+    n: int
+    low: float
+    chance: float
+
+
+def mine_recurring(history: History) -> Mined:
+    """Find hours of the day and days of the week at which a pattern comes nearly always.
+
+    The lower bound on the share of days must be above what the pattern's own rate outside of the
+    hours would bring into them by chance. Hours in which a single alert was acted on are no
+    candidate; alerts of which nobody knows whether people acted don't count as having come. Days
+    without any alert at all count as days without data.
+    """
+    params, patterns = history.params, history.patterns
+    eligible = [i for i in range(len(patterns)) if _days(history, i) >= params.min_days]
+    bins = DAY_MINUTES // params.recurring.step_minutes
+    longest = max(1, params.recurring.max_minutes // params.recurring.step_minutes)
+    places = sum(bins - size + 1 for size in range(1, longest + 1))
+    tried = len(eligible) * len(params.recurring.timezones) * len(DAY_SETS) * places
+    confidence = level(params.alpha, tried)
+    found: list[tuple[int, str, Found]] = []
+    done: set[int] = set()
+    clocks = {zone: _clock(history, zone) for zone in params.recurring.timezones}
+    for index in eligible:
+        if done.intersection(patterns.ancestors(index)):
+            continue
+        best = _best_zone(history, index, clocks, longest, confidence)
+        if best:
+            done.add(index)
+            found += [(index, zone, window) for zone, window in best]
+    found.sort(key=lambda f: (-f[2].good, f[0], f[2].start))
+    rules = [_rule(history, *one, clocks[one[1]][0], tried=tried) for one in found]
+    return Mined([r for r in rules if r is not None][: params.max_rules], tried)
+
+
+def _days(history: History, index: int) -> int:
+    """Count the days on which a pattern came that is known not to have been acted on."""
+    rows = members(history, index)
+    rows = rows[history.episodes.acted[rows] == NO]
+    return len(np.unique(history.episodes.start[rows] // 86_400_000))
+
+
+Clock = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Local minute of every episode, and local days with any alert at all."""
+
+
+def _clock(history: History, zone: str) -> Clock:
+    at = history.episodes.start + history.episodes.origin // 1000
+    minutes = local_minutes(at, zone)
+    return minutes, np.unique(minutes // DAY_MINUTES)
+
+
+def _best_zone(
+    history: History, index: int, clocks: dict[str, Clock], longest: int, confidence: float
+) -> list[tuple[str, Found]]:
+    """Find windows on the clock that explains most days; of equals the zone named first."""
+    best: list[tuple[str, Found]] = []
+    for zone, clock in clocks.items():
+        hours = _hours(history, index, clock)
+        windows = list(_windows(hours, history, longest, confidence))
+        if _worth([w for _, w in best]) < _worth(windows):
+            best = [(zone, window) for window in windows]
+    return best
+
+
+def _worth(windows: list[Found]) -> float:
+    return sum(w.good - 0.1 * w.bins for w in windows)
+
+
+def _hours(history: History, index: int, clock: Clock) -> Hours:
+    minutes, days = clock
+    bins = DAY_MINUTES // history.params.recurring.step_minutes
+    rows = members(history, index)
+    day = np.searchsorted(days, minutes[rows] // DAY_MINUTES)
+    place = minutes[rows] % DAY_MINUTES // history.params.recurring.step_minutes
+    came, acted = np.zeros((2, len(days), bins), np.bool_)
+    unacted = history.episodes.acted[rows] == NO
+    came[day[unacted], place[unacted]] = True
+    used = history.episodes.acted[rows] == YES
+    acted[day[used], place[used]] = True
+    return Hours(came, acted, (days + 3) % 7)
+
+
+def _windows(hours: Hours, history: History, longest: int, confidence: float) -> Iterator[Found]:
+    """Best windows that don't overlap each other on any weekday, daily ones first."""
+    taken = np.zeros((7, hours.came.shape[1]), np.bool_)
+    for weekdays in DAY_SETS:
+        for _ in range(WINDOWS_A_PATTERN):
+            found = _best(hours, weekdays, taken, history, (longest, confidence))
+            if found is None:
+                break
+            taken[np.array(weekdays), found.start : found.start + found.bins] = True
+            yield found
+
+
+def _best(
+    hours: Hours, weekdays: tuple[int, ...], taken: NDArray[np.bool_], history: History,
+    limits: tuple[int, float],
+) -> Found | None:  # fmt: skip
+    longest, confidence = limits
+    chosen = np.isin(hours.weekday, weekdays)
+    came = hours.came[chosen]
+    n = len(came)
+    if n < history.params.min_days or not came.any():
+        return None
+    # One that was acted on bars its hours on every weekday: leaving out its own would be picking.
+    barred = hours.acted.any(axis=0) | taken[np.array(weekdays)].any(axis=0)
+    share = history.params.recurring.min_day_share
+    best: tuple[float, Found] | None = None
+    for size in range(1, longest + 1):
+        inside = _slide(came, size)
+        good = inside.sum(axis=0)
+        free = ~_slide(barred[None, :], size)[0] & _on_each(inside, hours.weekday[chosen])
+        fits = free & (good >= max(share * n, history.params.min_days))
+        if not fits.any():
+            continue
+        low = lower(good, n, confidence)
+        chance = _chance(came, size, confidence)
+        for start in np.flatnonzero(fits & (low > chance)).tolist():
+            worth = float(good[start]) - 0.05 * size * n / longest
+            if best is None or worth > best[0] + 1e-9:
+                found = Found(
+                    weekdays, start, size, int(good[start]), n,
+                    float(low[start]), float(chance[start]),
+                )  # fmt: skip
+                best = (worth, found)
+    return None if best is None else best[1]
+
+
+def _on_each(inside: NDArray[np.bool_], weekday: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether it came on at least half of the days of each weekday: none rides on the others."""
+    shares = [inside[weekday == day].mean(axis=0) for day in np.unique(weekday)]
+    each: NDArray[np.bool_] = np.min(shares, axis=0) >= 0.5
+    return each
+
+
+def _slide(came: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """Whether any of `size` bins from each on is set; shape (days, bins - size + 1)."""
+    total = np.concatenate([np.zeros((len(came), 1), np.int64), came.cumsum(axis=1)], axis=1)
+    inside: NDArray[np.bool_] = total[:, size:] > total[:, :-size]
+    return inside
+
+
+def _chance(came: NDArray[np.bool_], size: int, confidence: float) -> NDArray[np.float64]:
+    """Share of days that the rate outside of each window would bring into it (upper bound)."""
+    days, bins = came.shape
+    per_bin = np.concatenate([[0], came.sum(axis=0).cumsum()])
+    outside = per_bin[-1] - (per_bin[size:] - per_bin[:-size])
+    rate = upper(outside, days * (bins - size), confidence) if bins > size else np.ones(1)
+    result: NDArray[np.float64] = 1 - (1 - rate) ** size
+    return result
+
+
+def _rule(
+    history: History, index: int, zone: str, found: Found, minutes: NDArray[np.int64], *, tried: int
+) -> RecurringRule | None:  # fmt: skip
+    matchers = history.patterns.matchers(index)
+    if matchers is None:
+        return None
+    step = history.params.recurring.step_minutes
+    start, end = found.start * step, (found.start + found.bins) * step
+    rows = members(history, index)
+    of_day = minutes[rows] % DAY_MINUTES
+    weekday = (minutes[rows] // DAY_MINUTES + 3) % 7
+    inside = rows[(of_day >= start) & (of_day < end) & np.isin(weekday, found.weekdays)]
+    inside = inside[history.episodes.acted[inside] == NO]
+    hours = f"{_clock_words(start)}–{_clock_words(end)} {zone}"
+    return RecurringRule(
+        id=describe.identity(
+            "recurring", matchers, weekdays=found.weekdays, start_minute=start, end_minute=end,
+            timezone=zone,
+        ),
+        matchers=matchers,
+        weekdays=found.weekdays,
+        start_minute=start,
+        end_minute=end,
+        timezone=zone,
+        sentence=(
+            f"{history.patterns.items[index]} is expected {_day_words(found.weekdays)} at {hours}: "
+            f"it came on {found.good:,} of {found.n:,} days (at least "
+            f"{describe.percent(found.low)} with confidence, {describe.percent(found.chance)} at "
+            f"most by chance) and nobody ever acted on it then."
+        ),
+        support=describe.support_of(history.episodes, inside, found.good),
+        bound=describe.bound_of(
+            "share of days on which it came in these hours, unacted", found.good, found.n,
+            low=found.low, alpha=history.params.alpha, tried=tried,
+        ),
+        expires=describe.expiry(history),
+        team=history.patterns.team(index),
+        examples=describe.examples_of(history, inside, lambda _: "in its hours, nobody acted"),
+    )  # fmt: skip
+
+
+def _clock_words(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _day_words(weekdays: tuple[int, ...]) -> str:
+    names = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    special = {WEEKDAYS: "every day", WEEKDAYS[:5]: "Monday to Friday", (5, 6): "at weekends"}
+    return special.get(weekdays, "every " + " and ".join(names[day] for day in weekdays))

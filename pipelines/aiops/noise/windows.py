@@ -1,0 +1,100 @@
+"""The three stretches of a frozen history: learn on the first, choose on the second, judge last.
+
+Times are microseconds since 1970 (UTC), ends exclusive.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.telemetry.frame import NEVER, AlertFrame
+from pipelines.base.errors import SignalboxError
+
+DAY_US = 86_400_000_000
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time."""
+
+    start: int
+    end: int
+
+    @property
+    def days(self) -> float:
+        """Length in days."""
+        return (self.end - self.start) / DAY_US
+
+    def holds(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `times` lie inside."""
+        return (times >= self.start) & (times < self.end)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A history's parts, one after the other."""
+
+    learn: Window
+    choose: Window
+    judge: Window
+
+
+def whole_window(frame: AlertFrame) -> Window:
+    """Give the whole UTC days from the first start to the last one.
+
+    Raises
+    ------
+    SignalboxError
+        If there are no alerts.
+    """
+    if not len(frame):
+        raise SignalboxError("the alert history is empty: nothing can be learned or judged from it")
+    first, last = int(frame.starts.min()), int(frame.starts.max())
+    return Window(first // DAY_US * DAY_US, (last // DAY_US + 1) * DAY_US)
+
+
+def split_window(whole: Window, learn: float, choose: float) -> Windows:
+    """Split by time; parts of whole days wherever the window has days enough.
+
+    Parameters
+    ----------
+    learn, choose
+        Shares of the window's length; the rest judges.
+
+    Raises
+    ------
+    SignalboxError
+        If the window is too short for three parts.
+    """
+    length = whole.end - whole.start
+    first = whole.start + _whole_days(round(length * learn), length)
+    second = whole.start + _whole_days(round(length * (learn + choose)), length)
+    if not whole.start < first < second < whole.end:
+        raise SignalboxError(
+            f"a history of {whole.days:.1f} days cannot be split into three parts "
+            f"(learn {learn:g}, choose {choose:g}): freeze a longer window"
+        )
+    return Windows(
+        Window(whole.start, first), Window(first, second), Window(second, whole.end)
+    )  # fmt: skip
+
+
+def _whole_days(offset: int, length: int) -> int:
+    if length < 4 * DAY_US:
+        return offset
+    return round(offset / DAY_US) * DAY_US
+
+
+def started_in(frame: AlertFrame, window: Window) -> AlertFrame:
+    """Alerts that started in `window`, knowing of nothing that came after it.
+
+    An end after the window isn't known yet. That an alert was acted on is kept even if a person
+    did so just after the window: it can only protect.
+    """
+    part = frame.where(window.holds(frame.starts))
+    ends = np.where(part.ends < window.end, part.ends, NEVER)
+    return AlertFrame(
+        part.series, part.starts, ends, part.acted, part.ticket, part.labels, part.tickets, part.ids
+    )

@@ -1,0 +1,56 @@
+"""A rule matches the history that it was learned from and no other labels."""
+
+import re
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.aiops.noise.mining import mine
+from pipelines.aiops.noise.mining.values import one_of
+from tests.unit.aiops_mining.worlds import WINDOW, World, only, times
+
+
+def matches(matchers, labels):
+    return all(
+        labels.get(m.label, "") == m.value if m.op == "=" else bool(
+            re.fullmatch(m.value, labels.get(m.label, ""), re.DOTALL)
+        )
+        for m in matchers
+    )  # fmt: skip
+
+
+def hosts(count):
+    rng, world = np.random.default_rng(0), World()
+    for n, at in enumerate(times(rng, 40)):
+        labels = {} if n % 3 else {"zone": "eu"}
+        world.add(at, 20, "Blip", host=f"h{n % count}", run=f"r{n}", **labels)
+    return world.frame()
+
+
+def test_known_alerts_match_and_new_values_names_and_severities_do_not():
+    frame = hosts(20)
+    (matchers,) = {rule.matchers for rule in mine(frame, only("transient"), WINDOW)}
+    assert all(matches(matchers, labels) for labels in frame.labels)
+    known = frame.labels[0]
+    assert not matches(matchers, {**known, "host": "new"})
+    assert not matches(matchers, {**known, "alertname": "New"})
+    assert not matches(matchers, {**known, "zone": "us"})
+
+
+def test_a_running_number_does_not_keep_a_rule_from_matching():
+    (matchers,) = {rule.matchers for rule in mine(hosts(20), only("transient"), WINDOW)}
+    assert "run" not in {m.label for m in matchers}
+
+
+def test_a_label_with_too_many_known_values_makes_no_rule():
+    params = only("transient").model_copy(update={"max_values": 10})
+    assert mine(hosts(20), params, WINDOW) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.text(max_size=12), min_size=1, max_size=5), st.text(max_size=12))
+def test_a_list_of_values_matches_them_alone(values, other):
+    matcher = one_of("label", sorted(values))
+    assert all(matches((matcher,), {"label": value}) for value in values)
+    assert matches((matcher,), {"label": other}) == (other in values)
