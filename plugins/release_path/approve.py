@@ -8,6 +8,9 @@ Why not `ApprovalOperator`: without ``assigned_users`` it lets anyone answer; a 
 the next tasks, and one with the trigger rule ``all_done`` behind them would still run; a timeout
 fails the task, and again such a task would run. Here everything downstream is skipped, whatever its
 rule, unless the answer allows a release. No option is ever chosen by default.
+
+A task that failed after it asked is tried once more, and then takes the answer to the question it
+asked: see `answered`. Clearing the task asks anew.
 """
 
 from datetime import timedelta
@@ -25,7 +28,8 @@ APPROVE, REJECT = "Approve", "Reject"
 SETTINGS = {
     # Param is typed, so that the form has a field for it.
     "params": {"reason": Param("", type="string", description="Why; goes to the ledger.")},
-    "retries": 0,  # a retry would forget the answer and ask again
+    "retries": 1,  # looks for the answer to the question, doesn't ask again: see `answered`
+    "retry_delay": timedelta(seconds=5),
     "trigger_rule": "none_failed_min_one_success",
     "doc_md": "Asks the approvers; the answer goes to the ledger.",
 }
@@ -91,7 +95,28 @@ class ApproveOperator(HITLOperator, SkipMixin):
         decided = without_question(Path(self.project), recorded, context)
         if decided is not None:
             return self._conclude(context, decided)
+        if _is_retry(context["ti"]):
+            self._look_for_the_answer(context)
         return super().execute(context)
+
+    def _look_for_the_answer(self, context: Any) -> None:
+        """Wait for the answer to the question that the first try asked, given or to be given."""
+        from airflow.sdk.timezone import utcnow
+
+        from release_path.answered import AnsweredTrigger
+
+        print(
+            "the first try of this task failed after its question was asked; an answer that was "
+            "given counts, and where none was given, the question waits on"
+        )
+        assert self.response_timeout is not None
+        trigger = AnsweredTrigger(
+            ti_id=context["ti"].id,
+            options=self.options,
+            params=self.serialized_params,
+            timeout_datetime=utcnow() + self.response_timeout,
+        )
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Read the answer, or that there was none, and conclude."""
@@ -133,3 +158,11 @@ class ApproveOperator(HITLOperator, SkipMixin):
         """Skip everything downstream, whatever its trigger rule."""
         downstream = context["task"].get_flat_relatives(upstream=False)
         self.skip(ti=context["ti"], tasks=[one for one in downstream if not one.is_teardown])
+
+
+def _is_retry(ti: Any) -> bool:
+    """Whether Airflow tries the task again by itself.
+
+    Somebody who clears the task wants the question asked again; Airflow then raises ``max_tries``.
+    """
+    return bool(ti.try_number > ti.max_tries)

@@ -1,5 +1,6 @@
 """The questions of the DAG: who is asked, what an answer does, and what none does."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +11,19 @@ import pytest
 import yaml
 from airflow.providers.standard.operators import hitl
 from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.triggers import hitl as triggers
 from airflow.sdk import DAG, BaseOperator
+from airflow.sdk.api.datamodels._generated import HITLDetailResponse
 from airflow.sdk.exceptions import (
     AirflowFailException,
     DownstreamTasksSkipped,
     TaskAwaitingInput,
+    TaskDeferred,
 )
 
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.registry import versions
-from release_path import release_tasks
+from release_path import answered, release_tasks
 from release_path.work import record, release_recorded
 from tests.unit.releasing.product import PRODUCT, make_run
 
@@ -35,6 +39,8 @@ class Run:
     conf: dict[str, Any] = field(default_factory=dict)
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    tries: tuple[int, int] = (1, 1)
+    """Number of the try, and ``max_tries``: what clearing or a retry makes of them."""
 
     def context(self, name: str) -> dict[str, Any]:
         def pull(task_ids: str, key: str = "return_value") -> Any:
@@ -45,7 +51,7 @@ class Run:
 
         ti = SimpleNamespace(
             id=name, task_id=name, map_index=-1, dag_id="demo", run_id="manual__1",
-            xcom_pull=pull, xcom_push=push,
+            xcom_pull=pull, xcom_push=push, try_number=self.tries[0], max_tries=self.tries[1],
         )  # fmt: skip
         run = SimpleNamespace(conf=self.conf)
         task = self.dag.get_task(name)
@@ -134,11 +140,63 @@ def test_the_question_has_users_a_deadline_and_no_default(draw: Any) -> None:
     assert asked["options"] == ["Approve", "Reject"]
     assert list(asked["params"]) == ["reason"]
     task = run.dag.get_task("approve_release")
-    assert (task.response_timeout.total_seconds(), task.retries) == (60, 0)
+    assert (task.response_timeout.total_seconds(), task.retries) == (60, 1)
     told = run.xcoms["record_run", "return_value"]["question"]
     assert "The gate says **review**" in told
     assert "- `ranking`: Ranking: inconclusive." in told
     assert "[Read the report](/signalbox/reports/demo/manual__1)" in told
+
+
+def test_a_retry_takes_the_answer_to_the_question_that_was_asked(draw: Any) -> None:
+    """Asking again would delete an answer that came before the scheduler saw the task wait."""
+    run = draw(timeout_seconds=60)
+    run.start("review")
+    run.tries = (2, 1)
+    with pytest.raises(TaskDeferred) as waiting:
+        run.ask("approve_release")
+    assert run.asked == []
+    assert waiting.value.method_name == "execute_complete"
+    path, arguments = waiting.value.trigger.serialize()
+    assert path == "release_path.answered.AnsweredTrigger"
+    assert arguments["ti_id"] == "approve_release"
+    assert arguments["defaults"] is None
+    assert arguments["timeout_datetime"] > datetime.now(UTC)
+
+
+def test_clearing_the_task_asks_again(draw: Any) -> None:
+    run = draw()
+    run.start("review")
+    run.tries = (2, 2)
+    with pytest.raises(TaskAwaitingInput):
+        run.ask("approve_release")
+    assert len(run.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "who", "kind"),
+    [(["Approve"], "alice", "approval"), (["Approve"], "mallory", "rejection"),
+     (["Reject"], "alice", "rejection")],
+)  # fmt: skip
+def test_an_answer_found_by_a_retry_counts_like_any_other(
+    draw: Any, monkeypatch: pytest.MonkeyPatch, chosen: list[str], who: str, kind: str
+) -> None:
+    run = draw()
+    run.start("review")
+    found = HITLDetailResponse(
+        response_received=True, chosen_options=chosen, params_input={"reason": "x"},
+        responded_at=datetime.now(UTC), responded_by_user={"id": who, "name": who},
+    )  # fmt: skip
+    monkeypatch.setattr(triggers, "get_hitl_detail_content_detail", lambda ti_id: found)
+    monkeypatch.setattr(answered, "SETTLE_SECONDS", 0)
+    run.tries = (2, 1)
+    with pytest.raises(TaskDeferred) as waiting:
+        run.ask("approve_release")
+
+    async def first() -> Any:
+        return await anext(aiter(waiting.value.trigger.run()))
+
+    run.resume("approve_release", asyncio.run(first()).payload)
+    assert run.last().kind == kind
 
 
 def test_an_approval_is_in_the_ledger_before_the_task_ends_and_releases(draw: Any) -> None:
