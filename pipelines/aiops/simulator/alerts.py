@@ -129,7 +129,7 @@ def _merged(events: Events, series: Ints, keys: Ints, start: Ints, end: Ints) ->
     # Early means that all of it was early; what is noise was never early.
     early = np.minimum.reduceat(events.early[order] | (fault < 0), first)
     fault = np.maximum.reduceat(fault, first)
-    noise = np.maximum.reduceat(events.noise[order], first)
+    noise = events.noise[order][first]
     merged = Alerts(
         series[first], keys, start[first], np.maximum.reduceat(end, first), fault,
         np.where(fault >= 0, -1, noise).astype(np.int32), early & (fault >= 0),

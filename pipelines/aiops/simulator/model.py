@@ -197,7 +197,8 @@ class Noise:
     Attributes
     ----------
     family
-        ``blip | flapping | nightly | weekly | chronic | deployment | info | watchdog``.
+        ``blip | flapping | nightly | weekly | chronic | deployment | info | legacy | rare |
+        watchdog``.
     budget
         Alerts it is expected to make.
     hits
@@ -210,6 +211,8 @@ class Noise:
         Days on which that is so; 0 = Monday.
     habit
         Share that somebody acknowledges without need.
+    tail
+        Share that lasts five to fifteen times as long, and still needs nobody.
     """
 
     index: int
@@ -227,6 +230,7 @@ class Noise:
     length: int = 0
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
     habit: float = 0.0
+    tail: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _events(world: World, pattern: Noise) -> float:
 
 
 def _durations(rng: np.random.Generator, world: World, pattern: Noise, n: int) -> Floats:
-    """Draw how long alerts last: shapes differ, none is longer than the pattern's longest."""
+    """Draw how long alerts last: shapes differ, and a few have a long tail."""
     instances = 1 if pattern.hits == 1 else world.services[pattern.service].instances
     room = BUSIEST * (pattern.until - pattern.since) * instances / max(pattern.budget, 1.0)
     typical = max(SHORTEST, min(pattern.typical, room))
@@ -54,7 +54,9 @@ def _durations(rng: np.random.Generator, world: World, pattern: Noise, n: int) -
         drawn = rng.exponential(typical, n)
     else:
         drawn = rng.lognormal(np.log(typical), 0.6, n)
-    return np.clip(drawn, SHORTEST, pattern.longest)
+    drawn = np.clip(drawn, SHORTEST, pattern.longest)
+    longer = np.where(rng.random(n) < pattern.tail, rng.uniform(5, 15, n), 1.0)
+    return np.asarray(drawn * longer)
 
 
 def _scattered(
@@ -97,9 +99,9 @@ def _at_hours(
     begin = begin[(begin >= pattern.since) & (begin < pattern.until)]
     if not len(begin):
         return np.empty(0), np.empty(0)
-    each = max(1.0, _events(world, pattern) / len(begin))
-    nights = np.repeat(begin, rng.poisson(each - 1, len(begin)) + 1)
-    nights = nights[rng.random(len(nights)) < 0.97]
+    each = _events(world, pattern) / len(begin)
+    surely = rng.random(len(begin)) < min(each, 0.97)
+    nights = np.repeat(begin, rng.poisson(max(0.0, each - 1), len(begin)) + surely)
     length = pattern.length * 60.0
     start = nights + rng.uniform(0, 0.8, len(nights)) * length
     longest = nights + length - start

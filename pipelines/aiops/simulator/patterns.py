@@ -40,16 +40,17 @@ FAMILIES: tuple[Family, ...] = (
     Family("blip", 0.36, 2.2, BLIPS, (25, 110), (120, 340)),
     Family("flapping", 0.18, 0.5, ("latency", "saturation", "memory", "probe", "lag", "timeouts",
            "evictions", "replicas"), (50, 200), (400, 600)),
-    Family("nightly", 0.13, 0.5, ("saturation", "latency", "late", "lag", "backup", "connections",
+    Family("nightly", 0.13, 0.7, ("saturation", "latency", "late", "lag", "backup", "connections",
            "evictions"), (200, 900), (1800, 2400)),
-    Family("weekly", 0.03, 0.12, ("probe", "down", "replicas", "backup", "saturation", "lag"),
+    Family("weekly", 0.03, 0.25, ("probe", "down", "replicas", "backup", "saturation", "lag"),
            (200, 900), (1800, 3600)),
-    Family("chronic", 0.16, 0.35, ("overcommit", "skew", "deprecated", "saturation", "certificate",
+    Family("chronic", 0.1, 0.35, ("overcommit", "skew", "deprecated", "saturation", "certificate",
            "late", "traffic", "disk"), (1200, 20000), (40000, 90000)),
-    Family("deployment", 0.05, 0.5, ("restarts", "replicas", "probe", "down", "errors"),
+    Family("deployment", 0.05, 0.8, ("restarts", "replicas", "probe", "down", "errors"),
            (40, 150), (300, 420)),
-    Family("info", 0.06, 0.3, ("rollout", "usage"), (60, 1800), (2000, 9000), ("info",)),
-    Family("legacy", 0.03, 0.15, ("legacy_host", "legacy_service"), (60, 900), (1000, 5000)),
+    Family("info", 0.05, 0.3, ("rollout", "usage"), (60, 1800), (2000, 9000), ("info",)),
+    Family("legacy", 0.008, 0.15, ("legacy_host", "legacy_service"), (60, 900), (1000, 5000)),
+    Family("rare", 0.008, 2.0, BLIPS, (60, 400), (900, 2400)),
 )  # fmt: skip
 
 SHAPES = ("lognormal", "uniform", "exponential")
@@ -117,6 +118,7 @@ def _pattern(
         minute=begin,
         length=int(rng.integers(20, 61)),
         weekdays=_weekdays(rng, family),
+        tail=float(rng.uniform(0, 0.006)) if family.key == "blip" else 0.0,
     )
 
 
@@ -152,7 +154,7 @@ def _hits(rng: np.random.Generator, service: Service, rule: AlertRule, family: F
     if family.key == "deployment":
         return service.instances
     draw = rng.random()
-    return 1 if draw < 0.5 else service.instances if draw < 0.75 else max(1, service.instances // 2)
+    return 1 if draw < 0.3 else service.instances if draw < 0.7 else max(1, service.instances // 2)
 
 
 def _watchdogs(world: World) -> list[Noise]:
@@ -165,8 +167,8 @@ def _watchdogs(world: World) -> list[Noise]:
 
 
 def _with_habits(rng: np.random.Generator, found: list[Noise]) -> list[Noise]:
-    """In most worlds somebody acknowledges a few patterns by habit."""
-    number = int(rng.integers(0, 4))
+    """Somebody acknowledges a few patterns by habit."""
+    number = int(rng.integers(1, 5))
     chosen = {int(n) for n in rng.permutation(len(found))[:number]}
     return [
         replace(one, habit=float(rng.uniform(0.05, 0.4)))

@@ -123,7 +123,7 @@ def _deployments(
     for one in world.services:
         if one.layer > 2:
             continue
-        rate = float(rng.lognormal(np.log(0.25), 0.7))
+        rate = float(rng.lognormal(np.log(0.35), 0.7))
         number = int(rng.poisson(rate * max(0.0, world.days - one.since / 86400)))
         times = draw_times(rng, work, one.since, world.seconds, number)
         found += [(float(at), one.index, "deployment", -1) for at in times]

@@ -82,7 +82,7 @@ def _service(
         team=teams[int(rng.integers(len(teams)))],
         tier=int(rng.integers(1, 4)),
         cluster=clusters[int(rng.integers(len(clusters)))],
-        instances=int(rng.integers(2, 13) if many else rng.integers(1, 5)),
+        instances=int(rng.integers(2, 25) if many else rng.integers(1, 6)),
         since=float(rng.uniform(0.05, 0.8) * seconds) if late else 0.0,
     )
 

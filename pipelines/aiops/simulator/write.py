@@ -108,7 +108,7 @@ def _write_alerts(
 
 
 def _write_days(folder: Path, table: Table, rows: "pa.Table") -> None:
-    for day, part in by_day(table, rows):
+    for day, part in by_day(table, rows) if len(rows) else []:
         path = day_folder(folder, table, day) / FILE
         path.parent.mkdir(parents=True)
         _write(path, part)
