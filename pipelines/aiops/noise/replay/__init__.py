@@ -1,0 +1,59 @@
+"""An exact batch model of Alertmanager: what history would have told whom, and when.
+
+Alertmanager 0.25 is modelled; what newer versions do differently is said below. Nothing waits for
+a clock: the state of all groups is worked out with sorted arrays, a few passes over the data.
+
+What is modelled, and where it stands in Alertmanager's source:
+
+=====================================================  ==============================  ============
+Rule                                                   Alertmanager                    here
+=====================================================  ==============================  ============
+An alert ends at the deepest routes that match;        dispatch/route.go               `routing`
+``continue`` looks at siblings too
+Groups are (route, values of ``group_by``); first      dispatch/dispatch.go            `lifetimes`
+flush after ``group_wait``, then every
+``group_interval``; flushes drop what is resolved;
+an empty group goes with the next 30 s sweep
+Alerts of one series that overlap are one              provider/mem, types.Merge       `prometheus`
+Inhibited if a source fires and ``equal`` labels are   inhibit/inhibit.go              `suppression`
+equal (missing = empty); two-sided alerts don't
+inhibit each other
+Muted in mute intervals, or outside active ones, in    timeinterval/timeinterval.go    `suppression`
+their time zone
+Silenced alerts are left out                           silence/silence.go              `suppression`
+What is kept back at the tick that would see it end    notify.MultiStage               `visible`
+is dropped without a word
+A notification goes out for new firing alerts, all     notify/notify.go, DedupStage    `dedup`
+resolved, new resolved ones (``send_resolved``), or
+after ``repeat_interval``; nothing else
+All resolved with ``send_resolved: false``: logged,    notify/notify.go, RetryStage    `dedup`
+not sent
+Log entries end after twice ``repeat_interval``, at    nflog/nflog.go                  `dedup`
+most 120 h, with the next 15-minute sweep
+=====================================================  ==============================  ============
+
+Approximations, all of them:
+
+- Alertmanager hears of a start or an end the moment it happens, a flush and its notification take
+  no time, and every notification succeeds. So a repeat comes with the first tick *after*
+  ``repeat_interval``, as on a real one where sending takes longer than timers drift.
+- Sweeps (30 s, 15 min) have the phase given in `Timing`, since no history tells when a process
+  started. With ``repeat_interval`` longer than 120 h the entry ends at 120 h sharp.
+- Prometheus sends resolved alerts again for 15 minutes. That keeps groups alive that long, which
+  isn't modelled; it only decides whether a later alert waits ``group_wait`` or for a tick.
+- One process, not a cluster; no reloads or restarts.
+- Two sibling routes with equal matchers and receivers share log entries in Alertmanager; here not.
+
+Newer versions: 0.28 and later remember mute state per group and later ones let an entry's age
+count from the tick; who is told is the same, a repeat may come one tick earlier.
+"""
+
+from pipelines.aiops.noise.alertmanager import Silence
+from pipelines.aiops.noise.replay.model import Timing
+from pipelines.aiops.noise.replay.outcome import STATUSES
+from pipelines.aiops.noise.replay.prometheus import GUARD_NAME, guard_labels
+from pipelines.aiops.noise.replay.run import Replay, replay
+
+__all__ = [
+    "GUARD_NAME", "STATUSES", "Replay", "Silence", "Timing", "guard_labels", "replay",
+]  # fmt: skip

@@ -1,0 +1,72 @@
+"""Small sorted-array tools that the replay is made of; all work on whole columns."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def running_max(groups: Ints, values: Ints) -> Ints:
+    """Cumulative maximum of `values` within equal neighbours of `groups`."""
+    import pandas as pd
+
+    found: Any = pd.Series(values).groupby(groups, sort=False).cummax()
+    return np.asarray(found, dtype=np.int64)
+
+
+def heads(groups: Ints) -> Bools:
+    """Whether each row is the first of its run of equal values."""
+    first = np.ones(len(groups), dtype=bool)
+    first[1:] = groups[1:] != groups[:-1]
+    return first
+
+
+def merged(groups: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Unite stretches that touch or overlap, within each group.
+
+    Returns
+    -------
+    tuple
+        Group, start and end of each united stretch, in order; and which of them each input row
+        went into.
+    """
+    order = np.lexsort((ends, starts, groups))
+    group, start = groups[order], starts[order]
+    reach = running_max(group, ends[order])
+    new = heads(group)
+    new[1:] |= start[1:] > reach[:-1]
+    of_sorted = np.cumsum(new) - 1
+    last = np.ones(len(new), dtype=bool)
+    last[:-1] = new[1:]
+    of_row = np.empty(len(new), dtype=np.int64)
+    of_row[order] = of_sorted
+    return group[new], start[new], reach[last], of_row
+
+
+def search(keys: Ints, times: Ints, of_key: Ints, of_time: Ints) -> Ints:
+    """Position of the first entry of ``(keys, times)`` (sorted) with the key and a later time."""
+    distinct = np.unique(times)
+    size = len(distinct) + 1
+    have = keys * size + np.searchsorted(distinct, times)
+    want = of_key * size + np.searchsorted(distinct, of_time, side="right")
+    return np.searchsorted(have, want)
+
+
+def spread(first: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """Rows ``first[i] … first[i] + count[i] - 1`` for each i; returns i and the row, flat."""
+    owner = np.repeat(np.arange(len(count)), count)
+    begins = np.cumsum(count) - count
+    return owner, first[owner] + np.arange(len(owner)) - begins[owner]
+
+
+def codes_of(columns: list[Ints], size: int) -> Ints:
+    """One code for each distinct row of the columns, in their order; no columns: all zero."""
+    code = np.zeros(size, dtype=np.int64)
+    for column in columns:
+        wide = int(column.max(initial=0)) + 1
+        _, code = np.unique(code * wide + column, return_inverse=True)
+        code = code.astype(np.int64)
+    return code

@@ -1,0 +1,159 @@
+"""What became of each spell: told when, how often, or why not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.aiops.noise.alertmanager import QUIET_RECEIVER
+from pipelines.aiops.noise.replay.arrays import Bools, Ints
+from pipelines.aiops.noise.replay.dedup import Told
+from pipelines.aiops.noise.replay.lifetimes import Members
+from pipelines.aiops.noise.replay.model import Groups
+from pipelines.aiops.noise.replay.rows import Rows, Wholes, key_of
+from pipelines.aiops.noise.replay.suppression import Pieces
+from pipelines.aiops.noise.replay.visible import Firing, Resolved
+
+STATUSES = (
+    "paged", "notified", "quiet", "inhibited", "muted", "silenced", "folded", "not_fired",
+)  # fmt: skip
+"""Every status; the smaller number counts where an alert is in several groups."""
+PAGED, NOTIFIED, QUIET, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
+NOT_YET = 2**62
+
+
+@dataclass
+class Outcomes:
+    """One row a spell (several groups united); shape (spells,).
+
+    Attributes
+    ----------
+    rule
+        Number of the rule that decided, -1 if none.
+    group
+        Group of the first page, or the first group.
+    first_page
+        Microseconds, `NOT_YET` if none.
+    """
+
+    status: Ints
+    rule: Ints
+    group: Ints
+    first_page: Ints
+    pages: Ints
+
+    @classmethod
+    def empty(cls, size: int) -> "Outcomes":
+        """Outcomes of spells that nobody looked at yet."""
+        return cls(
+            np.full(size, NOT_FIRED),
+            np.full(size, -1),
+            np.full(size, NOT_YET),
+            np.full(size, NOT_YET),
+            np.zeros(size, np.int64),
+        )
+
+
+def _counts(keys: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """Position of the first key in each [start, end), and how many there are."""
+    first = np.searchsorted(keys, start)
+    return first, np.searchsorted(keys, end) - first
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that the steps before found out."""
+
+    members: Members
+    pieces: Pieces
+    firing: Firing
+    resolved: Resolved
+    wholes: Wholes
+    rows: Rows
+    told: Told
+    origin: int
+    span: int
+
+    def key(self, group: Ints, time: Ints) -> Ints:
+        """`rows.key_of` of these steps."""
+        return key_of(group, time, self.origin, self.span)
+
+
+def _pages(groups: Groups, seen: Seen) -> tuple[Ints, Ints]:
+    """(first page, pages) of each member."""
+    told, members = seen.told, seen.members
+    is_page = (told.firing > 0) & groups.pages[told.group] & groups.tells[told.group]
+    key, time = seen.key(told.group, told.time)[is_page], told.time[is_page]
+    first_page = np.full(len(members), NOT_YET)
+    pages = np.zeros(len(members), dtype=np.int64)
+    firing, group = seen.firing, members.group[seen.firing.member]
+    ends = seen.key(group, firing.end)
+    first, count = _counts(key, seen.key(group, firing.start), ends)
+    np.add.at(pages, firing.member, count)
+    # Back between two ticks: the page that told of it before it was away still stands.
+    whole = seen.wholes.start[firing.whole]
+    told_first, told_count = _counts(key, seen.key(group, whole), ends)
+    at = np.where(count > 0, first, told_first)
+    some = told_count > 0
+    np.minimum.at(first_page, firing.member[some], time[at[some]])
+    return first_page, pages
+
+
+def _noticed(groups: Groups, seen: Seen) -> Bools:
+    """Members that some notification names, firing or resolved."""
+    told, members = seen.told, seen.members
+    sent = groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group])
+    key = seen.key(told.group, told.time)[sent]
+    found = np.zeros(len(members), dtype=bool)
+    firing, group = seen.firing, members.group[seen.firing.member]
+    _, count = _counts(key, seen.key(group, firing.start), seen.key(group, firing.end))
+    found[firing.member[count > 0]] = True
+    who = seen.resolved.member
+    group = members.group[who]
+    at = seen.key(group, seen.resolved.time)
+    _, count = _counts(key, at, at + 1)
+    found[who[(count > 0) & groups.sends[group]]] = True
+    return found
+
+
+def _why_not(seen: Seen) -> tuple[Ints, Ints]:
+    """(kind, origin) of the first piece that kept each member back; kind -1 if none did."""
+    pieces, size = seen.pieces, len(seen.members)
+    kind, origin = np.full(size, -1), np.full(size, -1)
+    order = np.lexsort((pieces.origin, pieces.kind, pieces.start, pieces.member))
+    who, first = np.unique(pieces.member[order], return_index=True)
+    at = order[first]
+    kind[who], origin[who] = pieces.kind[at], pieces.origin[at]
+    return kind, origin
+
+
+def judge(groups: Groups, seen: Seen, origins: dict[str, int], outcomes: Outcomes) -> None:
+    """Enter what became of the members into `outcomes`."""
+    members = seen.members
+    first_page, pages = _pages(groups, seen)
+    noticed = _noticed(groups, seen)
+    kind, origin = _why_not(seen)
+    number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
+    of_route = number[groups.route[members.group]] if len(members) else np.empty(0, np.int64)
+    hushed = ~groups.tells[members.group]
+    quiet_route = np.array([route.receiver == QUIET_RECEIVER for route in groups.routes], bool)
+    quiet_by = hushed & quiet_route[groups.route[members.group]]
+    status = np.select(
+        [pages > 0, noticed, hushed, kind >= 0],
+        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(QUIET), INHIBITED + kind],
+        np.int64(FOLDED),
+    )
+    rule = np.where(quiet_by, of_route, np.where(status <= QUIET, -1, origin))
+    rule = np.where(status == FOLDED, of_route, rule)
+    real = groups.real[members.group]
+    order = np.lexsort((real, status, first_page, members.spell))
+    spell, first = np.unique(members.spell[order], return_index=True)
+    at = order[first]
+    for name, column in (
+        ("status", status), ("rule", rule), ("group", real), ("first_page", first_page),
+    ):  # fmt: skip
+        getattr(outcomes, name)[spell] = column[at]
+    # In several groups: pages of all of them; classes of one receiver tell at once, in one page.
+    per_group = np.unique(np.stack([members.spell, real, pages], axis=1), axis=0)
+    last = np.ones(len(per_group), dtype=bool)
+    last[:-1] = (per_group[1:, :2] != per_group[:-1, :2]).any(axis=1)
+    np.add.at(outcomes.pages, per_group[last, 0], per_group[last, 2])

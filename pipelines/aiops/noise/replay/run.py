@@ -1,0 +1,352 @@
+"""`replay`: from alerts and a configuration to what was told; a few million alerts at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.aiops.noise.alertmanager import Config, Silence, apply_rules
+from pipelines.aiops.noise.replay.arrays import Ints, spread
+from pipelines.aiops.noise.replay.dedup import REASONS, Told, notify
+from pipelines.aiops.noise.replay.labels import LabelTable
+from pipelines.aiops.noise.replay.lifetimes import lifetimes
+from pipelines.aiops.noise.replay.model import Groups, Spells, Timing, World
+from pipelines.aiops.noise.replay.outcome import (
+    FOLDED,
+    NOT_YET,
+    PAGED,
+    QUIET,
+    STATUSES,
+    Outcomes,
+    Seen,
+    judge,
+)
+from pipelines.aiops.noise.replay.prometheus import fire, guard_spells
+from pipelines.aiops.noise.replay.routing import route_series
+from pipelines.aiops.noise.replay.rows import rows_of, wholes_of
+from pipelines.aiops.noise.replay.suppression import origins_of, suppressed
+from pipelines.aiops.noise.replay.visible import see
+from pipelines.aiops.noise.rules import QuietRule, Rule
+from pipelines.aiops.telemetry.frame import NEVER, AlertFrame, Labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK = 3_000_000
+"""Members of groups (alerts, mostly) worked on at once: some 300 bytes each."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a configuration makes of alerts.
+
+    Attributes
+    ----------
+    notifications
+        ``time`` (µs), ``receiver``, ``group``, ``firing``, ``resolved`` (alerts it names),
+        ``reason`` (first | change | repeat | resolved), ``page`` (somebody is woken: it names a
+        firing alert, and the receiver pages). In order of time, group.
+    alerts
+        A row for each row of the frame: ``status`` (one of `STATUSES`), ``rule`` (id of the rule
+        that decided it, or empty), ``group`` (-1: none), ``first_page`` (µs, -1: none) and
+        ``pages``: of the alert that the row is part of, as long as that alert fires. A
+        ``folded`` alert was over before its group's next tick, came back between two ticks, or
+        (with a rule) a guard told of it.
+    stages
+        ``events`` (rows), ``episodes`` (what Alertmanager sees as separate alerts), ``alerts``
+        (of them: not kept back or quiet), ``notifications``, ``pages``.
+    tickets
+        A row for each of the frame's tickets: ``ticket``, ``alerts`` (rows), ``opened`` (start of
+        the first of them, -1: none in the window), ``first_page`` (-1: nobody was told),
+        ``group`` that told first.
+    groups
+        A row for each group: ``group``, ``receiver``, ``rule`` (that made its route, or empty).
+    """
+
+    notifications: "pd.DataFrame"
+    alerts: "pd.DataFrame"
+    stages: dict[str, int]
+    tickets: "pd.DataFrame"
+    groups: "pd.DataFrame"
+
+
+def _horizon(frame: AlertFrame, config: Config) -> int:
+    """Latest time in the frame, and as long again as anybody has to wait to be told of it."""
+    ends = frame.ends[frame.ends < NEVER]
+    last = max(int(frame.starts.max(initial=0)), int(ends.max(initial=0)))
+    waits = [max(r.group_wait, r.group_interval) for _, r in config.route.walk()]
+    return last + max(waits)
+
+
+def _chunks(groups: Groups, load: Ints, chunk: int, most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of groups with about `chunk` members and at most `most` groups each."""
+    total = np.cumsum(load)
+    low = 0
+    while low < len(groups):
+        before = int(total[low - 1]) if low else 0
+        high = int(np.searchsorted(total, before + chunk, side="right"))
+        high = max(low + 1, min(high, low + most, len(groups)))
+        yield low, high
+        low = high
+
+
+def _slice(groups: Groups, low: int, high: int) -> Groups:
+    inside = (groups.member_of >= low) & (groups.member_of < high)
+    cut = {
+        name: getattr(groups, name)[low:high]
+        for name in ("real", "route", "sends", "tells", "pages", "wait", "interval", "repeat")
+    }
+    members, owner = groups.members[inside], groups.member_of[inside] - low
+    return replace(groups, **cut, members=members, member_of=owner)
+
+
+def _part(world: World, groups: Groups, silences: tuple[Silence, ...], spell_from: Ints) -> Seen:
+    spells = world.spells
+    count = spell_from[groups.members + 1] - spell_from[groups.members]
+    owner, spell = spread(spell_from[groups.members], count)
+    members = lifetimes(groups, groups.member_of[owner], spell, spells, world.timing)
+    pieces = suppressed(world, groups, members, silences)
+    firing, resolved = see(members, spells, pieces)
+    wholes = wholes_of(firing, members.group)
+    origin, span = _range(members.seen, members.gone, pieces.end)
+    rows = rows_of(wholes, resolved, members.group[resolved.member], origin, span)
+    told = notify(groups, rows, wholes, resolved, timing=world.timing, until=world.until)
+    return Seen(members, pieces, firing, resolved, wholes, rows, told, origin, span)
+
+
+def _range(*times: Ints) -> tuple[int, int]:
+    origin = min((int(each.min()) for each in times if len(each)), default=0)
+    last = max((int(each.max()) for each in times if len(each)), default=0)
+    return origin, last - origin + 2
+
+
+def _run(
+    world: World, silences: tuple[Silence, ...], chunk: int
+) -> tuple[Groups, Outcomes, list[tuple[Groups, Told]]]:
+    groups = route_series(world.config, world.table)
+    spells = world.spells
+    spell_from = np.searchsorted(spells.series, np.arange(len(world.table) + 1))
+    outcomes = Outcomes.empty(len(spells))
+    sizes = (spell_from[1:] - spell_from[:-1])[groups.members]
+    load = np.bincount(groups.member_of, weights=sizes, minlength=len(groups)).astype(np.int64)
+    origins = origins_of(world.config)
+    longest = int(np.max(groups.interval, initial=1)) + int(np.max(groups.wait, initial=0))
+    _, span = _range(spells.starts, spells.ends)
+    most = max(2**62 // (span + 4 * longest + 8), 1)
+    told = []
+    for low, high in _chunks(groups, load, chunk, most):
+        part = _slice(groups, low, high)
+        seen = _part(world, part, silences, spell_from)
+        judge(part, seen, origins, outcomes)
+        told.append((part, seen.told))
+    return groups, outcomes, told
+
+
+def _with_guards(
+    rules: Sequence[Rule], table: LabelTable, spells: Spells
+) -> tuple[LabelTable, Spells, list[tuple[int, Ints, Ints]]]:
+    """Add the guards' alerts to the world.
+
+    Returns
+    -------
+    tuple
+        Labels and spells with them; and for each guarded rule its index, the code by which each
+        alert spell is counted, and the guards' series by that code.
+    """
+    labels: list[Labels] = list(table.labels)
+    more: list[tuple[Ints, Ints, Ints]] = []
+    counts = []
+    for index, rule in enumerate(rules):
+        if not isinstance(rule, QuietRule) or rule.guard is None:
+            continue
+        own, which, starts, ends, counted = guard_spells(rule, table, spells)
+        if len(which):
+            counts.append((index, counted, len(labels) + np.arange(len(own))))
+            more.append((len(labels) + which, starts, ends))
+            labels += own
+    if not more:
+        return table, spells, []
+    added = [np.concatenate(column) for column in zip(*more, strict=True)]
+    order = np.lexsort((added[1], added[0]))
+    # Guards have new series, the last ones: spells stay sorted, alerts' spells keep their place.
+    grown = replace(
+        spells,
+        series=np.concatenate([spells.series, added[0][order]]),
+        starts=np.concatenate([spells.starts, added[1][order]]),
+        ends=np.concatenate([spells.ends, added[2][order]]),
+    )
+    return LabelTable(labels), grown, counts
+
+
+def _fold_guarded(
+    rules: Sequence[Rule],
+    spells: Spells,
+    outcomes: Outcomes,
+    counts: list[tuple[int, Ints, Ints]],
+    origins: dict[str, int],
+) -> None:
+    """Quiet alerts in a storm that their guard told of: folded, told when the guard was."""
+    for index, counted, series in counts:
+        rule = rules[index]
+        assert isinstance(rule, QuietRule)
+        assert rule.guard is not None
+        back = rule.guard.window_seconds * 1_000_000
+        number = origins.get(rule.id, -1)
+        for code, one in enumerate(series.tolist()):
+            mine = (counted == code) & (outcomes.status[: len(counted)] == QUIET)
+            mine &= outcomes.rule[: len(counted)] == number
+            quiet = np.flatnonzero(mine)
+            low, high = np.searchsorted(spells.series, [one, one + 1])
+            starts = spells.starts[quiet]
+            at = np.searchsorted(spells.ends[low:high], starts, side="right")
+            inside = np.minimum(at, high - low - 1) + low
+            told = (at < high - low) & (starts >= spells.starts[inside] - back)
+            told &= outcomes.pages[inside] > 0
+            outcomes.status[quiet[told]] = FOLDED
+            outcomes.first_page[quiet[told]] = outcomes.first_page[inside[told]]
+
+
+def _notifications(config: Config, parts: list[tuple[Groups, Told]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    frames = []
+    for groups, told in parts:
+        sent = groups.tells[told.group]
+        sent &= (told.firing > 0) | groups.sends[told.group]
+        at = np.flatnonzero(sent)
+        group = told.group[at]
+        resolved = np.where(groups.sends[group], told.resolved[at], 0)
+        names = np.array([route.receiver for route in groups.routes], dtype=object)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "time": told.time[at],
+                    "receiver": names[groups.route[group]],
+                    "group": groups.real[group],
+                    "firing": told.firing[at],
+                    "resolved": resolved,
+                    "reason": np.array(REASONS, dtype=object)[told.reason[at]],
+                    "page": (told.firing[at] > 0) & groups.pages[group],
+                }
+            )
+        )
+    columns = ["time", "receiver", "group", "firing", "resolved", "reason", "page"]
+    found = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
+    # Classes of one receiver that tell at the same tick are one notification.
+    found = found.sort_values(["time", "group", "resolved"], kind="stable")
+    return found.drop_duplicates(["time", "group"], keep="last", ignore_index=True)
+
+
+def _alerts(
+    frame: AlertFrame, spells: Spells, outcomes: Outcomes, rules: Sequence[Rule], names: list[str]
+) -> "pd.DataFrame":
+    import pandas as pd
+
+    spell = spells.of_row
+    fired = spell >= 0
+    columns = {}
+    for name, missing in (("status", len(STATUSES) - 1), ("rule", -1), ("group", NOT_YET),
+                          ("first_page", NOT_YET), ("pages", 0)):  # fmt: skip
+        column = np.full(len(frame), missing, dtype=np.int64)
+        column[fired] = getattr(outcomes, name)[spell[fired]]
+        columns[name] = np.where(column == NOT_YET, -1, column)
+    ids = np.array([*names, *(rule.id for rule in rules), ""], dtype=object)
+    decided = np.where(spells.held_by >= 0, len(names) + spells.held_by, columns["rule"])
+    categories = pd.Categorical.from_codes(columns["status"], categories=pd.Index(STATUSES))
+    return pd.DataFrame(
+        {
+            "status": categories,
+            "rule": ids[np.where(decided < 0, len(ids) - 1, decided)],
+            "group": columns["group"],
+            "first_page": columns["first_page"],
+            "pages": columns["pages"],
+        }
+    )
+
+
+def _tickets(frame: AlertFrame, alerts: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    size = len(frame.tickets)
+    rows = np.flatnonzero(frame.ticket >= 0)
+    ticket = frame.ticket[rows]
+    opened, first = np.full(size, NOT_YET), np.full(size, NOT_YET)
+    np.minimum.at(opened, ticket, frame.starts[rows])
+    page = alerts["first_page"].to_numpy()[rows]
+    some = page >= 0
+    np.minimum.at(first, ticket[some], page[some])
+    group = np.full(size, NOT_YET)
+    leading = some & (page == first[ticket])
+    np.minimum.at(group, ticket[leading], alerts["group"].to_numpy()[rows][leading])
+    return pd.DataFrame(
+        {
+            "ticket": np.array(frame.tickets, dtype=object),
+            "alerts": np.bincount(ticket, minlength=size),
+            "opened": np.where(opened == NOT_YET, -1, opened),
+            "first_page": np.where(first == NOT_YET, -1, first),
+            "group": np.where(group == NOT_YET, -1, group),
+        }
+    )
+
+
+def _group_table(groups: Groups) -> "pd.DataFrame":
+    import pandas as pd
+
+    real, at = np.unique(groups.real, return_index=True)
+    routes = [groups.routes[i] for i in groups.route[at].tolist()]
+    return pd.DataFrame(
+        {
+            "group": real,
+            "receiver": [route.receiver for route in routes],
+            "rule": [route.origin for route in routes],
+        }
+    )
+
+
+def replay(
+    frame: AlertFrame,
+    config: Config,
+    *,
+    rules: Sequence[Rule] = (),
+    until: int | None = None,
+    silences: Sequence[Silence] = (),
+    timing: Timing | None = None,
+    chunk: int = CHUNK,
+) -> Replay:
+    """Replay alerts through a configuration with rules applied to it.
+
+    Parameters
+    ----------
+    frame
+        Alerts, in any order.
+    config
+        Today's configuration; `rules` are applied to it here.
+    until
+        Time (µs) at which to stop: alerts that still fire then are repeated until then. By
+        default the frame's latest time and the longest wait of any route.
+    timing
+        Phases of the process's own clocks.
+    chunk
+        Bounds memory: so many members of groups are worked on at once. The result doesn't depend
+        on it.
+    """
+    ruled = apply_rules(config, rules)
+    stop = _horizon(frame, ruled) if until is None else until
+    plain = LabelTable(frame.labels)
+    table, spells, counts = _with_guards(rules, plain, fire(frame, rules, plain, stop))
+    world = World(ruled, table, spells, stop, timing or Timing())
+    groups, outcomes, told = _run(world, tuple(silences), chunk)
+    origins = origins_of(ruled)
+    _fold_guarded(rules, spells, outcomes, counts, origins)
+    alerts = _alerts(frame, spells, outcomes, rules, list(origins))
+    notifications = _notifications(ruled, told)
+    visible = np.isin(outcomes.status, [PAGED, PAGED + 1, FOLDED])
+    stages = {
+        "events": len(frame),
+        "episodes": len(spells),
+        "alerts": int(visible.sum()),
+        "notifications": len(notifications),
+        "pages": int(notifications["page"].sum()) if len(notifications) else 0,
+    }
+    return Replay(notifications, alerts, stages, _tickets(frame, alerts), _group_table(groups))
