@@ -102,6 +102,8 @@ def test_run_ends_with_the_gates_checks_and_the_path_of_the_report(
     assert "impact_ratio_sex" in first_run
     assert "decision: reject" in first_run
     assert "report:   reports/model_release.html" in first_run
+    assert "approval: nobody was asked" in first_run
+    assert "release:  none" in first_run
     assert (airflow.project / "reports/model_release.html").stat().st_size > 10_000
     for stage in STAGES:
         assert re.search(rf"^ +{stage} +ran ", first_run, re.MULTILINE), stage
@@ -194,21 +196,26 @@ def test_only_our_dags_are_there(airflow: Airflow) -> None:
 @pytest.fixture(scope="module")
 def asked(airflow: Airflow, first_run: str) -> list[str]:
     """Two runs that the gate approves, both waiting for an answer."""
-    params = yaml.safe_load((airflow.project / "params.yaml").read_text())
-    easy = [one for one in params["gate"]["checks"] if one["id"] == "ranking"]
-    policy = {"gate.checks": [{**easy[0], "threshold": 0.5}]}
-    runs = [airflow.api.trigger(DAG, policy) for _ in range(2)]
+    runs = [airflow.api.trigger(DAG, _easy_policy(airflow)) for _ in range(2)]
     for run in runs:
         wait(lambda run=run: _state(airflow, run, "approve_release") == "awaiting_input", 300)
     _settle(airflow)
     return runs
 
 
+def _easy_policy(airflow: Airflow) -> dict[str, Any]:
+    """Return a policy that the model keeps."""
+    params = yaml.safe_load((airflow.project / "params.yaml").read_text())
+    easy = [one for one in params["gate"]["checks"] if one["id"] == "ranking"]
+    return {"gate.checks": [{**easy[0], "threshold": 0.5}]}
+
+
 def _settle(airflow: Airflow) -> None:
     """Wait until the scheduler has noticed that the questions wait.
 
-    Airflow 3.3 fails a task whose answer comes before the scheduler has read that its process ended
-    to wait; people don't answer within a second, tests do.
+    Airflow 3.3 fails a try whose answer comes before the scheduler has read that its process ended
+    to wait. The task then tries again and takes the answer, which costs half a minute; people don't
+    answer within a second, tests do.
     """
     asked_at = datetime.now(UTC) + timedelta(seconds=2)
 
@@ -299,6 +306,61 @@ def test_the_released_model_scores_a_table_and_is_watched(
     alarms = [e.data["id"] for e in Ledger.of(airflow.project).entries() if e.kind == "alarm"]
     assert alarms == found["alarms"]
     assert "live_impact" in alarms
+
+
+def test_an_answer_in_the_first_second_counts(airflow: Airflow, asked: list[str]) -> None:
+    """It may come before the scheduler knows of the question, see `release_path.answered`."""
+    alice = _login(airflow, "alice")
+    other = {"train.models.logistic_regression.C": [0.5]}  # what is released asks no question
+    run = airflow.api.trigger(DAG, {**_easy_policy(airflow), **other})
+    no = _answer("Reject", "Too fast.")
+    wait(lambda: alice.patch(_question(run), json=no).status_code == 200, 300)
+    assert airflow.finished(run) == "success"
+    assert _state(airflow, run, "approve_release") == "success"
+    assert _state(airflow, run, "release") == "skipped"
+    made = airflow.api.xcom(DAG, run, "save_run")["commit"]
+    entries = Ledger.of(airflow.project).entries()
+    told = [entry for entry in entries if entry.data.get("outcome")]
+    [mine] = [entry for entry in told if entry.data["commit"] == made]
+    assert (mine.kind, mine.data["outcome"]["reasons"]) == (
+        "rejection", ["alice rejects it: Too fast."],
+    )  # fmt: skip
+
+
+def test_an_erased_subject_is_in_no_later_run_and_no_reason(
+    airflow: Airflow, asked: list[str]
+) -> None:
+    """After the release, whose training data held the subject."""
+    import pandas as pd
+
+    project = airflow.project
+    subject = pd.read_parquet(project / "data/split/train.parquet")["subject_id"].iloc[0]
+    before = _runs(airflow)
+    erased = _done(airflow, "erase_subject", {"subject": subject})
+    entry = Ledger.of(project).entries()[-1]
+    assert (entry.kind, entry.data["stage"], entry.data["remaining"]) == ("erasure", "done", [])
+    assert airflow.api.xcom("erase_subject", erased, "erase")["proof"] == entry.data
+    assert subject not in (project / "ledger/ledger.jsonl").read_text()
+    held = {one["release"]: one["contains"] for one in entry.data["releases"]}
+    assert held == {"model_release@v1.0.0": True}
+
+    [retrain] = _runs(airflow) - before
+    wait(lambda: _state(airflow, retrain, "split") == "success", 200)
+    made = max((project / "runs").rglob("data/ingested.parquet"), key=os.path.getmtime)
+    assert subject not in set(pd.read_parquet(made)["subject_id"])
+    stop = {"json": {"state": "failed"}}
+    airflow.client.patch(f"/api/v2/dags/{DAG}/dagRuns/{retrain}".replace("+", "%2B"), **stop
+                         ).raise_for_status()  # fmt: skip
+
+    form = {"input": "data/samples/adult/adult.data.gz", "name": "after"}
+    scored = airflow.api.xcom("batch_scoring", _done(airflow, "batch_scoring", form), "score")
+    assert "training data of model_release@v1.0.0 was erased" in scored["no_reasons"]
+    assert scored["rows"] == ROWS - 1
+
+
+def _runs(airflow: Airflow) -> set[str]:
+    found = airflow.client.get(f"/api/v2/dags/{DAG}/dagRuns").json()["dag_runs"]
+    return {run["dag_run_id"] for run in found}
 
 
 def _done(airflow: Airflow, dag: str, form: dict[str, Any]) -> str:
