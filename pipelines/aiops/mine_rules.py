@@ -12,6 +12,7 @@ from pipelines.aiops.artifacts import CANDIDATES, HISTORY
 from pipelines.aiops.noise.mining.history import Mined
 from pipelines.aiops.noise.mining.mine import mine_all
 from pipelines.aiops.noise.rules import RULES
+from pipelines.aiops.noise.times import iso
 from pipelines.aiops.noise.windows import Window, Windows, split_window, whole_window
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.telemetry.frame import UNKNOWN, AlertFrame
@@ -57,13 +58,6 @@ def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any
         "tried": {family: mined.tried for family, mined in found.items()},
         "rules": RULES.dump_python(rules, mode="json"),
     }
-
-
-def iso(at: int) -> str:
-    """Microseconds since 1970 as ISO 8601 in UTC."""
-    from datetime import UTC, datetime, timedelta
-
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat()
 
 
 def describe(frame: AlertFrame, windows: Windows, found: dict[str, Mined]) -> Evidence:

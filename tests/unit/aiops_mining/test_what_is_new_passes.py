@@ -54,3 +54,28 @@ def test_a_list_of_values_matches_them_alone(values, other):
     matcher = one_of("label", sorted(values))
     assert all(matches((matcher,), {"label": value}) for value in values)
     assert matches((matcher,), {"label": other}) == (other in values)
+
+
+def pods(lifetime_days):
+    """Two services whose pods are renamed when they are deployed, every so many days."""
+    rng, world = np.random.default_rng(0), World()
+    for at in times(rng, 60):
+        place = rng.integers(2)
+        life = int(at / 86_400 + place * 3) // lifetime_days
+        world.add(at, 20, "Blip", service=f"s{place}", pod=f"s{place}-{life}")
+    return world.frame()
+
+
+def test_names_that_are_renewed_all_the_time_are_not_listed():
+    (matchers,) = {rule.matchers for rule in mine(pods(7), only("transient"), WINDOW)}
+    assert {m.label for m in matchers} == {"alertname", "service"}
+
+
+def test_names_that_stay_are_listed():
+    (matchers,) = {rule.matchers for rule in mine(pods(1000), only("transient"), WINDOW)}
+    assert {m.label for m in matchers} == {"alertname", "service", "pod"}
+
+
+def test_one_migration_is_not_a_habit():
+    (matchers,) = {rule.matchers for rule in mine(pods(17), only("transient"), WINDOW)}
+    assert {m.label for m in matchers} == {"alertname", "service", "pod"}

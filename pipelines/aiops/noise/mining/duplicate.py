@@ -78,7 +78,9 @@ def _wide(history: History) -> list[_Candidate]:
     series = np.sort(np.concatenate(list(by_name.values())))
     episodes = np.zeros(len(labels), np.int64)
     episodes[series] = history.patterns.episodes[series]
-    keys = common_labels(labels, episodes, history.params.duplicate.max_labels)
+    keys = common_labels(
+        labels, episodes, history.params.duplicate.max_labels, history.patterns.open_labels
+    )
     found = []
     for chosen in label_sets(keys):
         for group_by in (chosen, tuple(sorted((NAME, *chosen)))):
@@ -109,7 +111,10 @@ def _narrow(history: History) -> list[_Candidate]:
             continue
         own = np.zeros(len(labels), np.int64)
         own[series] = history.patterns.episodes[series]
-        for key in ((), *((k,) for k in common_labels(labels, own, 2))):
+        for key in (
+            (),
+            *((k,) for k in common_labels(labels, own, 2, history.patterns.open_labels)),
+        ):
             found.append(_Candidate((name,), key, codes_of(labels, series, key)))
     return found
 

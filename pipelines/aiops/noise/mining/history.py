@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.noise.mining.behaviour import behaviour_of
 from pipelines.aiops.noise.mining.episodes import Episodes, find_episodes
 from pipelines.aiops.noise.mining.patterns import Patterns, find_patterns
+from pipelines.aiops.noise.mining.renewal import open_labels
 from pipelines.aiops.noise.rules import Rule
 from pipelines.aiops.noise.windows import Window, started_in
 from pipelines.aiops.params.mine_rules import MineRulesParams
@@ -52,6 +53,7 @@ def history_of(frame: AlertFrame, params: MineRulesParams, window: Window) -> Hi
         min_episodes=params.min_episodes,
         max_patterns=params.max_patterns,
         max_values=params.max_values,
+        open_labels=open_labels(episodes, frame.labels),
     )
     return History(seen, window, episodes, patterns, params)
 

@@ -80,7 +80,7 @@ def _places(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[np.
     series = np.flatnonzero(kinds.of_series >= 0)
     episodes = np.zeros(len(labels), np.int64)
     episodes[series] = history.patterns.episodes[series]
-    without = ("severity",)
+    without = ("severity", *history.patterns.open_labels)
     keys = common_labels(labels, episodes, history.params.implied.max_labels, without)
     found: dict[bytes, tuple[str, ...]] = {}
     places = {}
@@ -241,4 +241,5 @@ def _matchers(history: History, kinds: Kinds, kind: int) -> tuple[Matcher, ...] 
         [history.patterns.labels[i] for i in series.tolist()],
         history.patterns.episodes[series].tolist(),
         history.params.max_values,
+        history.patterns.open_labels,
     )

@@ -1,6 +1,6 @@
 """Sets of labels that group alerts, as codes of series."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +12,7 @@ NAME = "alertname"
 
 
 def common_labels(
-    labels: Sequence[Labels], episodes: NDArray[np.int64], most: int, without: tuple[str, ...] = ()
+    labels: Sequence[Labels], episodes: NDArray[np.int64], most: int, without: Collection[str] = ()
 ) -> list[str]:
     """Labels that alerts can be grouped by: on many episodes, with several values, not one each.
 

@@ -5,7 +5,7 @@ labels tell how the alert behaves (how long it lasts, whether people act on it).
 particular names. A pattern lists the values it knows: what is new does not match.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,9 @@ MAX_KEYS = 32
 """Labels of a name that matchers list, the most common ones first."""
 OPEN_SHARE = 0.5
 """A label whose value is seen in one episode only, in more than this share of the episodes, is a
-running number (Good and Turing: so likely is the next one new): it is not listed."""
+running number (Good and Turing: so likely is the next one new): it is not listed …"""
+OPEN_VALUES = 50
+"""… if there are more values than this: of a few nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Patterns:
     labels: list[Labels]
     episodes: NDArray[np.int64]
     max_values: int
+    open_labels: frozenset[str] = frozenset()
     _matchers: dict[int, tuple[Matcher, ...] | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -86,6 +89,7 @@ class Patterns:
                 [self.labels[int(s)] for s in series],
                 self.episodes[series].tolist(),
                 self.max_values,
+                self.open_labels,
             )
         return self._matchers[index]
 
@@ -106,19 +110,26 @@ def team_of(labels: Iterable[Labels]) -> str:
 
 
 def known_values(
-    labels: Sequence[Labels], episodes: Sequence[int], max_values: int
+    labels: Sequence[Labels],
+    episodes: Sequence[int],
+    max_values: int,
+    open_labels: Collection[str] = (),
 ) -> tuple[Matcher, ...] | None:
     """Matchers listing every label's known values, a missing label being the empty value.
 
-    None if a label has more than `max_values` and isn't a running number.
+    None if a label has more than `max_values` and isn't a running number. Labels in `open_labels`
+    are not listed either: their values are renewed all the time (`renewal`).
     """
     matchers = []
     for key in _common_keys(labels):
+        if key in open_labels:
+            continue
         values: dict[str, int] = {}
         for one, count in zip(labels, episodes, strict=True):
             values[one.get(key, "")] = values.get(one.get(key, ""), 0) + count
         once = sum(count == 1 for count in values.values())
-        if key != NAME and once > OPEN_SHARE * sum(values.values()):
+        running = once > OPEN_SHARE * sum(values.values()) and len(values) > OPEN_VALUES
+        if running and key != NAME:
             continue
         if len(values) > max_values:
             return None
@@ -138,6 +149,7 @@ def _common_keys(labels: Sequence[Labels]) -> list[str]:
 def find_patterns(
     labels: list[Labels], behaviour: Behaviour, *, min_episodes: int, max_patterns: int,
     max_values: int,
+    open_labels: frozenset[str] = frozenset(),
 ) -> Patterns:  # fmt: skip
     """Find the patterns of a history.
 
@@ -151,12 +163,13 @@ def find_patterns(
         Names and labels with most episodes come first.
     """
     levels = [np.full(len(labels), -1, np.int32) for _ in range(4)]
-    patterns = Patterns([], levels, labels, behaviour.episodes, max_values)
+    patterns = Patterns([], levels, labels, behaviour.episodes, max_values, open_labels)
     for name, series in _names(labels, behaviour, min_episodes):
         if len(patterns) >= max_patterns:
             break
         root = _add(patterns, 0, ((NAME, name),), series, -1)
-        keys = telling_labels([labels[int(s)] for s in series], series, behaviour, max_values)
+        own = [{k: v for k, v in labels[int(s)].items() if k not in open_labels} for s in series]
+        keys = telling_labels(own, series, behaviour, max_values)
         first = _children(patterns, 1, root, keys[:1], min_episodes)
         _children(patterns, 2, root, keys[1:], min_episodes)
         for child in first:
