@@ -49,8 +49,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("deployment", 0.05, 0.8, ("restarts", "replicas", "probe", "down", "errors"),
            (40, 150), (300, 420)),
     Family("info", 0.05, 0.3, ("rollout", "usage"), (60, 1800), (2000, 9000), ("info",)),
-    Family("legacy", 0.008, 0.15, ("legacy_host", "legacy_service"), (60, 900), (1000, 5000)),
-    Family("rare", 0.008, 2.0, BLIPS, (60, 400), (900, 2400)),
+    Family("legacy", 0.005, 0.15, ("legacy_host", "legacy_service"), (60, 900), (1000, 5000)),
+    Family("rare", 0.006, 2.0, BLIPS, (60, 400), (900, 2400)),
 )  # fmt: skip
 
 SHAPES = ("lognormal", "uniform", "exponential")
@@ -68,6 +68,8 @@ def plan_noise(world: World) -> tuple[Noise, ...]:
     for family, share in zip(FAMILIES, shares, strict=True):
         patterns = _patterns(rng, world, family, services)
         weights = rng.lognormal(0, 0.7, len(patterns))
+        # What is there for half of the time makes half as many.
+        weights *= [(one.until - one.since) / world.seconds for one in patterns]
         weights *= share / max(weights.sum(), 1e-9)
         found += [
             replace(one, budget=float(weight))
@@ -129,7 +131,7 @@ def _active(rng: np.random.Generator, seconds: float) -> tuple[float, float]:
         return (0.05 + 0.3 * when) * seconds, seconds
     if draw < 0.16:
         return 0.0, (0.4 + 0.55 * when) * seconds
-    if draw < 0.19:
+    if draw < 0.18:
         return (0.55 + 0.4 * when) * seconds, seconds
     return 0.0, seconds
 
