@@ -44,7 +44,7 @@ def main(params: AiopsParams) -> None:
         stage=STAGE,
         inputs=hash_inputs(RULE_SET, *read, EXPORT / SUMMARY),
         figures=figures,
-        details={"rules": summary["rules"], "checks": summary["checks"]},
+        details={key: summary[key] for key in ("sources", "rules", "checks")},
     )
     write_evidence(evidence_of(STAGE), evidence)
     write_json(metrics_of(STAGE), {one.id.partition(".")[2]: one.value for one in figures})

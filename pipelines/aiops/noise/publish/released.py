@@ -1,0 +1,106 @@
+"""Rule sets that were released: read from their commit, held against the ledger's hashes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipelines.aiops.artifacts import RULE_SET
+from pipelines.aiops.noise.rules import RULES, Rule
+from pipelines.base.artifacts import evidence_of
+from pipelines.base.errors import SignalboxError
+from pipelines.release.released import Released
+from pipelines.release.releasing import production
+from pipelines.release.releasing.files import CommitFiles
+
+PRODUCT = "alert_noise_reduction"
+
+
+@dataclass(frozen=True)
+class ReleasedRules:
+    """A released rule set.
+
+    Attributes
+    ----------
+    name
+        Of the release, for example ``alert_noise_reduction@v1.2.0``.
+    sha256
+        Of the rule set's file.
+    sources
+        Hashes of the user's files (without our parts) that the export was made from.
+    """
+
+    name: str
+    commit: str
+    sha256: str
+    rules: tuple[Rule, ...]
+    sources: frozenset[str]
+
+
+def released_rules(project: Path) -> ReleasedRules:
+    """Return the rule set in production.
+
+    Raises
+    ------
+    SignalboxError
+        If nothing was released, registry and ledger disagree, or the file isn't what was released.
+    """
+    found = production(project, PRODUCT)
+    if found is None:
+        raise SignalboxError(
+            f"no version of {PRODUCT} was released; only what passed gate and approval is "
+            "published: run the DAG alert_noise_reduction, or see 'signalbox release --help'"
+        )
+    return rules_of(project, found)
+
+
+def rules_of(project: Path, released: Released) -> ReleasedRules:
+    """Return the rule set of a release."""
+    expected = released.artifacts.get(RULE_SET.as_posix())
+    if expected is None:
+        raise SignalboxError(
+            f"{released.name} has no {RULE_SET}; release.yaml: registry.products.{PRODUCT}."
+            "artifacts must name it"
+        )
+    return read_rules_at(project, released.name, released.commit, expected)
+
+
+def read_rules_at(project: Path, name: str, commit: str, expected: str) -> ReleasedRules:
+    """Read a rule set from a commit; it must have the hash that is expected."""
+    files = CommitFiles(project, commit)
+    content = files.read(RULE_SET.as_posix())
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise SignalboxError(
+            f"{RULE_SET} of {name}: SHA-256 is {found[:12]}…, the ledger says {expected[:12]}…; it "
+            "isn't what was released"
+        )
+    return ReleasedRules(
+        name, commit, found, _rules(content, name), _sources(files.read, evidence_path())
+    )
+
+
+def evidence_path() -> str:
+    """Path of the export's evidence."""
+    return evidence_of("export_rules").as_posix()
+
+
+def _rules(content: bytes, name: str) -> tuple[Rule, ...]:
+    try:
+        told = json.loads(content)["rules"]
+        return RULES.validate_python(tuple(told))
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise SignalboxError(f"{RULE_SET} of {name}: not a list of noise rules: {text}") from error
+
+
+def _sources(read: Any, path: str) -> frozenset[str]:
+    """Hashes of what the export was made from; none where it can't be told."""
+    try:
+        told = json.loads(read(path))["details"]["sources"]
+        return frozenset(str(one) for one in told.values())
+    except (SignalboxError, ValueError, KeyError, TypeError, AttributeError):
+        return frozenset()

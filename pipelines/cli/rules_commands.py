@@ -1,0 +1,176 @@
+"""``signalbox rules``: publish released noise rules, look at them, take one out, run known fixes.
+
+Exit codes: 0 done (``status``: nothing is wrong); 1 refused, or something is wrong; 2 wrong usage.
+"""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipelines.cli.console import AsJson, one_line_errors, print_json
+
+if TYPE_CHECKING:
+    from pipelines.aiops.noise.publish import Published
+    from pipelines.aiops.params import AiopsParams
+
+Project = Annotated[Path, typer.Option(help="Root of the project.")]
+Who = Annotated[str, typer.Option(help="Who asks for it; goes to the ledger.")]
+Reason = Annotated[str, typer.Option(help="Why; goes to the ledger.")]
+Today = Annotated[
+    str, typer.Option(help="Day that expiry is held against, YYYY-MM-DD; empty = today.")
+]
+
+app = typer.Typer(help="Noise rules in production.", no_args_is_help=True)
+
+
+@app.command("publish")
+def publish_rules(
+    *,
+    who: Who = "",
+    reason: Reason = "",
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Merge into files that changed since the export.")
+    ] = False,
+    readmit: Annotated[
+        list[str] | None, typer.Option(help="A withdrawn rule that may come back.")
+    ] = None,
+    today: Today = "",
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Write the released rules to the files that Alertmanager and Prometheus read."""
+    from pipelines.aiops.noise.publish import publish
+
+    with one_line_errors():
+        done = publish(
+            project,
+            _params(project).export_rules,
+            today=_day(today),
+            who=who,
+            reason=reason,
+            merge_changed=merge,
+            readmit=readmit or [],
+        )
+        _show(done, as_json)
+
+
+@app.command("diff")
+def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
+    """Show what publishing would change; nothing is written."""
+    from pipelines.aiops.noise.publish import make_plan
+    from pipelines.aiops.noise.publish.released import released_rules
+    from pipelines.release.ledger import Ledger
+
+    with one_line_errors():
+        plan = make_plan(
+            released_rules(project),
+            Ledger.of(project).entries(),
+            _params(project).export_rules,
+            today=_day(today),
+        )
+    facts: dict[str, Any] = {
+        "release": plan.released.name,
+        "changed": dict(plan.changed),
+        "expired": dict(plan.expired),
+        "withdrawn": dict(plan.withdrawn),
+        "unplaced": dict(plan.unplaced),
+    }
+    if as_json:
+        print_json({**facts, "diff": plan.diff})
+        return
+    _say([plan.diff.rstrip("\n") or "nothing would change", *_left_out(facts)])
+    _say([f"changed: {path}: {why}" for path, why in plan.changed.items()])
+
+
+@app.command("withdraw")
+def withdraw_rule(
+    rule: Annotated[str, typer.Argument(help="Id of the rule.")],
+    *,
+    reason: Reason = "",
+    who: Who = "",
+    today: Today = "",
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Take one rule out of the published files, and keep it out."""
+    from pipelines.aiops.noise.publish import withdraw
+
+    with one_line_errors():
+        done = withdraw(
+            project,
+            _params(project).export_rules,
+            rule,
+            reason=reason,
+            who=who,
+            today=_day(today),
+        )
+    if done is not None:
+        _show(done, as_json)
+    elif as_json:
+        print_json({"withdrawn": rule, "files": []})
+    else:
+        _say([f"{rule} is withdrawn; nothing was published yet, so no file changed"])
+
+
+@app.command("status")
+def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
+    """Show what is published, and what is not as it should be."""
+    from pipelines.aiops.noise.publish import status
+
+    with one_line_errors():
+        found = status(project, _params(project).export_rules, today=_day(today))
+    if as_json:
+        print_json(found)
+    else:
+        _say([f"released:  {found['released'] or 'nothing'}"])
+        _say([f"published: {found['published'] or 'nothing'}"])
+        _say([f"{path}: {state}" for path, state in found["files"].items()])
+        _say([f"{r['id']} (until {r['expires']}): {r['sentence']}" for r in found["rules"]])
+        _say([f"withdrawn: {rule}: {why}" for rule, why in found["withdrawn"].items()])
+        for problem in found["problems"]:
+            Console().print(f"problem: {problem}", style="red", markup=False, soft_wrap=True)
+    if found["problems"]:
+        raise typer.Exit(1)
+
+
+def _params(project: Path) -> "AiopsParams":
+    from pipelines.aiops.params import AiopsParams
+    from pipelines.base.params import load_section
+
+    return load_section("aiops", AiopsParams, project / "params.yaml")
+
+
+def _day(text: str) -> date:
+    from pipelines.base.errors import SignalboxError
+
+    if not text:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SignalboxError(f"--today {text!r}: use YYYY-MM-DD") from None
+
+
+def _show(done: "Published", as_json: bool) -> None:
+    facts = done.model_dump(mode="json")
+    if as_json:
+        print_json(facts)
+        return
+    lines = [f"{done.release}: {len(done.rules)} rules; ledger entry {done.entry}"]
+    lines += [f"written: {path}" for path in done.files] or ["all files held it already"]
+    lines += [f"put right after an interruption: {path}" for path in done.recovered]
+    lines += [f"reloaded: {done.reload}"] if done.reload else []
+    _say([*lines, *_left_out(facts), "commit what changed: git add ledger && git commit"])
+
+
+def _left_out(facts: dict[str, Any]) -> list[str]:
+    words = (("expired", "left out"), ("withdrawn", "left out, withdrawn"), ("unplaced", "by hand"))
+    return [f"{said}: {rule}: {why}" for key, said in words for rule, why in facts[key].items()]
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
