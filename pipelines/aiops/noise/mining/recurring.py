@@ -131,41 +131,76 @@ def _hours(history: History, index: int, clock: Clock) -> Hours:
 
 def _windows(hours: Hours, history: History, longest: int, confidence: float) -> Iterator[Found]:
     """Best windows that don't overlap each other on any weekday, daily ones first."""
-    taken = np.zeros((7, hours.came.shape[1]), np.bool_)
+    bins = hours.came.shape[1]
+    taken = np.zeros((7, bins), np.bool_)
+    sizes = range(1, min(longest, bins) + 1)
+    table = Table(
+        days=np.bincount(hours.weekday, minlength=7),
+        per_bin=_by_weekday(hours.came, hours.weekday),
+        inside=[_by_weekday(_slide(hours.came, size), hours.weekday) for size in sizes],
+        barred=np.asarray(hours.acted.any(axis=0)),
+    )
     for weekdays in DAY_SETS:
         for _ in range(WINDOWS_A_PATTERN):
-            found = _best(hours, weekdays, taken, history, (longest, confidence))
+            found = _best(table, weekdays, taken, history, confidence)
             if found is None:
                 break
             taken[np.array(weekdays), found.start : found.start + found.bins] = True
             yield found
 
 
+@dataclass(frozen=True)
+class Table:
+    """Days counted by weekday.
+
+    Attributes
+    ----------
+    days
+        Days with data, shape (7,).
+    per_bin
+        Days on which it came in each bin, shape (7, bins).
+    inside
+        For windows of 1, 2, … bins: days on which it came in the one from each bin on, shape
+        (7, bins - size + 1).
+    barred
+        Bins in which one was acted on, on any weekday: leaving out its own would be picking.
+    """
+
+    days: NDArray[np.int64]
+    per_bin: NDArray[np.int64]
+    inside: list[NDArray[np.int64]]
+    barred: NDArray[np.bool_]
+
+
+def _by_weekday(came: NDArray[np.bool_], weekday: NDArray[np.int64]) -> NDArray[np.int64]:
+    counts = np.zeros((7, came.shape[1]), np.int64)
+    np.add.at(counts, weekday, came)
+    return counts
+
+
 def _best(
-    hours: Hours, weekdays: tuple[int, ...], taken: NDArray[np.bool_], history: History,
-    limits: tuple[int, float],
+    table: Table, weekdays: tuple[int, ...], taken: NDArray[np.bool_], history: History,
+    confidence: float,
 ) -> Found | None:  # fmt: skip
-    longest, confidence = limits
-    chosen = np.isin(hours.weekday, weekdays)
-    came = hours.came[chosen]
-    n = len(came)
-    if n < history.params.min_days or not came.any():
+    chosen = np.array(weekdays)
+    n = int(table.days[chosen].sum())
+    enough = max(history.params.recurring.min_day_share * n, history.params.min_days)
+    if n < history.params.min_days:
         return None
-    # One that was acted on bars its hours on every weekday: leaving out its own would be picking.
-    barred = hours.acted.any(axis=0) | taken[np.array(weekdays)].any(axis=0)
-    share = history.params.recurring.min_day_share
+    barred = table.barred | taken[chosen].any(axis=0)
+    least = (table.days[chosen, None] + 1) // 2
     best: tuple[float, Found] | None = None
-    for size in range(1, longest + 1):
-        inside = _slide(came, size)
-        good = inside.sum(axis=0)
-        free = ~_slide(barred[None, :], size)[0] & _on_each(inside, hours.weekday[chosen])
-        fits = free & (good >= max(share * n, history.params.min_days))
+    for size, inside in enumerate(table.inside, start=1):
+        good = inside[chosen].sum(axis=0)
+        # It came on at least half of the days of each weekday: none rides on the others.
+        fits = (good >= enough) & (inside[chosen] >= least).all(axis=0)
         if not fits.any():
             continue
+        fits &= ~_slide(barred[None, :], size)[0]
         low = lower(good, n, confidence)
-        chance = _chance(came, size, confidence)
+        chance = _chance(table.per_bin[chosen].sum(axis=0), n, size, confidence)
         for start in np.flatnonzero(fits & (low > chance)).tolist():
-            worth = float(good[start]) - 0.05 * size * n / longest
+            worth = float(good[start]) - 0.05 * size * n / len(table.inside)
             if best is None or worth > best[0] + 1e-9:
                 found = Found(
                     weekdays, start, size, int(good[start]), n,
@@ -175,13 +210,6 @@ def _best(
     return None if best is None else best[1]
 
 
-def _on_each(inside: NDArray[np.bool_], weekday: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether it came on at least half of the days of each weekday: none rides on the others."""
-    shares = [inside[weekday == day].mean(axis=0) for day in np.unique(weekday)]
-    each: NDArray[np.bool_] = np.min(shares, axis=0) >= 0.5
-    return each
-
-
 def _slide(came: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     """Whether any of `size` bins from each on is set; shape (days, bins - size + 1)."""
     total = np.concatenate([np.zeros((len(came), 1), np.int64), came.cumsum(axis=1)], axis=1)
@@ -189,11 +217,13 @@ def _slide(came: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     return inside
 
 
-def _chance(came: NDArray[np.bool_], size: int, confidence: float) -> NDArray[np.float64]:
+def _chance(
+    per_bin: NDArray[np.int64], days: int, size: int, confidence: float
+) -> NDArray[np.float64]:
     """Share of days that the rate outside of each window would bring into it (upper bound)."""
-    days, bins = came.shape
-    per_bin = np.concatenate([[0], came.sum(axis=0).cumsum()])
-    outside = per_bin[-1] - (per_bin[size:] - per_bin[:-size])
+    bins = len(per_bin)
+    total = np.concatenate([[0], per_bin.cumsum()])
+    outside = total[-1] - (total[size:] - total[:-size])
     rate = upper(outside, days * (bins - size), confidence) if bins > size else np.ones(1)
     result: NDArray[np.float64] = 1 - (1 - rate) ** size
     return result

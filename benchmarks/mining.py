@@ -1,0 +1,139 @@
+"""Mining at growing numbers of alerts: time, peak memory, and times a plain scan of the files.
+
+``python -m benchmarks.mining [--data PATH] [--alerts N ...] [--out DIR]`` prints readable lines,
+then one line of JSON. The alerts are synthetic (`signalbox simulate`); ``--data`` is taken for the
+sake of all benchmarks being called alike and is not read. The scan is one DuckDB query over the
+same Parquet files that groups by series: labels, count, first start, last end, acted on, tickets.
+
+Every size runs in a process of its own, so that peaks don't add up. With ``--out`` the candidate
+rules are written as ``mining_<alerts>.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SCAN = """
+SELECT fingerprint, any_value(labels), count(*), min(starts_at), max(ends_at),
+       count_if(acted), count(ticket_id)
+FROM read_parquet(?) GROUP BY fingerprint
+"""
+SEED = 3
+
+
+def generate(alerts: int, folder: Path) -> None:
+    from pipelines.aiops.params.simulate import SimulateParams
+    from pipelines.aiops.simulator.run import simulate, write
+
+    write(simulate(SimulateParams(seed=SEED, alerts=alerts)), folder)
+
+
+def scan_seconds(lake: Path, repeats: int = 3) -> float:
+    """Best of some scans: the files are warm for mining, too."""
+    import duckdb
+
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        duckdb.execute(SCAN, [f"{lake}/alerts/*/*.parquet"]).fetchall()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
+    from pipelines.aiops.noise.mining import mine_all
+    from pipelines.aiops.noise.rules import RULES
+    from pipelines.aiops.noise.windows import whole_window
+    from pipelines.aiops.params.mine_rules import MineRulesParams
+    from pipelines.aiops.telemetry.read import read_lake
+
+    params = MineRulesParams(memory_mb=memory_mb)
+    start = time.perf_counter()
+    frame = read_lake(lake, memory_mb=memory_mb)
+    read, read_peak = time.perf_counter() - start, peak_mb()
+    start = time.perf_counter()
+    found = mine_all(frame, params, whole_window(frame))
+    mined = time.perf_counter() - start
+    rules = tuple(rule for family in found.values() for rule in family.rules)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"mining_{len(frame)}.json").write_bytes(RULES.dump_json(rules, indent=1) + b"\n")
+    return {
+        "alerts": len(frame),
+        "series": len(frame.labels),
+        "read_s": read,
+        "read_peak_mb": read_peak,
+        "mining_s": mined,
+        "peak_mb": peak_mb(),
+        "rules": {family: len(one.rules) for family, one in found.items()},
+    }
+
+
+def child(arguments: list[str]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.mining", *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def one_size(alerts: int, memory_mb: int, out: Path | None) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Path(folder) / "lake"
+        made = child(["--make", str(lake), "--alerts", str(alerts)])
+        extra = [] if out is None else ["--out", str(out)]
+        result = child(["--lake", str(lake), "--memory-mb", str(memory_mb), *extra])
+        scan = scan_seconds(lake)
+    result |= {"generated_s": made["seconds"], "scan_s": scan}
+    result["scans_mining"] = result["mining_s"] / scan
+    result["scans_read_and_mining"] = (result["mining_s"] + result["read_s"]) / scan
+    return result
+
+
+def show(one: dict[str, Any]) -> None:
+    print(
+        f"{one['alerts']:>12,} alerts, {one['series']:,} series: scan {one['scan_s']:.2f} s, "
+        f"read {one['read_s']:.2f} s, mining {one['mining_s']:.2f} s "
+        f"= {one['scans_mining']:.1f} scans ({one['scans_read_and_mining']:.1f} with reading), "
+        f"peak {one['peak_mb']:.0f} MB",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="not read: the alerts are generated")
+    parser.add_argument("--alerts", type=int, nargs="*", default=[1_000_000, 10_000_000])
+    parser.add_argument("--memory-mb", type=int, default=2048)
+    parser.add_argument("--out", type=Path, help="folder for the candidate rules")
+    parser.add_argument("--lake", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.make is not None:
+        start = time.perf_counter()
+        generate(options.alerts[0], options.make)
+        print(json.dumps({"seconds": time.perf_counter() - start}))
+        return
+    if options.lake is not None:
+        print(json.dumps(measure(options.lake, options.memory_mb, options.out)))
+        return
+    results = []
+    for alerts in options.alerts:
+        results.append(one_size(alerts, options.memory_mb, options.out))
+        show(results[-1])
+    print(json.dumps({"benchmark": "mining", "synthetic": True, "sizes": results}))
+
+
+if __name__ == "__main__":
+    main()
