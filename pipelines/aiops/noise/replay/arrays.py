@@ -24,6 +24,26 @@ def heads(groups: Ints) -> Bools:
     return first
 
 
+def distinct(values: Ints) -> Ints:
+    """Sorted distinct values; sorting is several times faster here than `numpy.unique`'s hash."""
+    ordered = np.sort(values)
+    return ordered[heads(ordered)]
+
+
+def order_of(first: Ints, second: Ints) -> Ints:
+    """Order by `first`, then `second`; equal rows in any order.
+
+    One sort of one number, unless the two together don't fit into it.
+    """
+    if not len(first):
+        return np.empty(0, dtype=np.int64)
+    low = int(second.min())
+    span = int(second.max()) - low + 1
+    if (int(first.max()) + 1) * span >= 2**62:
+        return np.lexsort((second, first))
+    return np.argsort(first * span + (second - low))
+
+
 def merged(groups: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """Unite stretches that touch or overlap, within each group.
 
@@ -33,7 +53,7 @@ def merged(groups: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints, In
         Group, start and end of each united stretch, in order; and which of them each input row
         went into.
     """
-    order = np.lexsort((ends, starts, groups))
+    order = order_of(groups, starts)
     group, start = groups[order], starts[order]
     reach = running_max(group, ends[order])
     new = heads(group)
@@ -48,10 +68,10 @@ def merged(groups: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints, In
 
 def search(keys: Ints, times: Ints, of_key: Ints, of_time: Ints) -> Ints:
     """Position of the first entry of ``(keys, times)`` (sorted) with the key and a later time."""
-    distinct = np.unique(times)
-    size = len(distinct) + 1
-    have = keys * size + np.searchsorted(distinct, times)
-    want = of_key * size + np.searchsorted(distinct, of_time, side="right")
+    known = distinct(times)
+    size = len(known) + 1
+    have = keys * size + np.searchsorted(known, times)
+    want = of_key * size + np.searchsorted(known, of_time, side="right")
     return np.searchsorted(have, want)
 
 

@@ -74,12 +74,16 @@ def _rules(groups: Groups, rows: Rows, timing: Timing, until: int) -> _Rules:
     return _Rules(interval, repeat, life, groups.sends[rows.group], safe, timing, until)
 
 
-def _dropped(rules: _Rules, row: Ints, told: Ints) -> Ints:
-    """When the log drops an entry of time `told`: at the first sweep after its life."""
+def _dropped(rules: _Rules, row: Ints, told: Ints, firing: Ints) -> Ints:
+    """When the log drops an entry of time `told`: at the first sweep after its life.
+
+    While alerts fire and the log's retention is shorter than their repeat: at once.
+    """
     timing = rules.timing
     late = told + rules.life[row] - timing.log_sweep_at
     dropped: Ints = -(-late // timing.log_sweep) * timing.log_sweep + timing.log_sweep_at
-    return dropped
+    sharp = (firing > 0) & (rules.life[row] < rules.repeat[row])
+    return np.where(sharp, told + rules.life[row], dropped)
 
 
 def _at(rows: Rows, row: Ints) -> Bools:
@@ -104,18 +108,25 @@ class _Before:
     ends_whole: Bools
 
 
-def _before(wholes: Wholes, resolved: Resolved) -> _Before:
+def _before(rows: Rows, wholes: Wholes, resolved: Resolved) -> _Before:
     def previous(pair: Ints) -> Ints:
         return np.where(heads(pair), -1, np.arange(len(pair)) - 1)
 
-    def code(pair: Ints, time: Ints) -> Ints:
-        distinct = np.unique(np.concatenate([wholes.end, resolved.time]))
-        return pair * (len(distinct) + 1) + np.searchsorted(distinct, time)
-
-    ends, gone = code(wholes.pair, wholes.end), code(resolved.pair, resolved.time)
+    # Both are sorted by pair and time: a pair's end is a resolution if the same row has both.
+    ends = wholes.pair * len(rows) + rows.finish_row
+    gone = resolved.pair * len(rows) + rows.resolve_row
     return _Before(
-        previous(wholes.pair), previous(resolved.pair), np.isin(ends, gone), np.isin(gone, ends)
+        previous(wholes.pair), previous(resolved.pair), _among(ends, gone), _among(gone, ends)
     )
+
+
+def _among(values: Ints, known: Ints) -> Bools:
+    """Whether each value is one of `known` (sorted)."""
+    at = np.searchsorted(known, values)
+    found = np.zeros(len(values), dtype=bool)
+    inside = at < len(known)
+    found[inside] = known[at[inside]] == values[inside]
+    return found
 
 
 def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
@@ -148,7 +159,7 @@ class _Deduper:
 
     def __init__(self, rows: Rows, wholes: Wholes, resolved: Resolved, rules: _Rules) -> None:
         self.rows, self.wholes, self.resolved, self.rules = rows, wholes, resolved, rules
-        self.before = _before(wholes, resolved)
+        self.before = _before(rows, wholes, resolved)
         anchors, unsure = _anchors(rows, self.before, rules)
         self.told = anchors
         self.reason = np.full(len(rows), -1, dtype=np.int64)
@@ -194,7 +205,7 @@ class _Deduper:
         row, own = self.kept[at], self.stretch[at]
         time, firing = self.rows.time[row], self.rows.firing[row]
         entry, named = self.state.time[own], self.state.firing[own]
-        known = (entry != NEVER_TOLD) & (time < _dropped(self.rules, row, entry))
+        known = (entry != NEVER_TOLD) & (time < _dropped(self.rules, row, entry, firing))
         tells = self.told[row] | ((firing > 0) & ~known)
         tells |= (firing > 0) & (entry + self.rules.repeat[row] < time)
         tells |= (firing == 0) & (self.rows.resolved[row] > 0) & known & (named > 0)

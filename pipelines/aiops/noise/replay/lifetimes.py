@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.replay.arrays import Ints, heads, running_max
+from pipelines.aiops.noise.replay.arrays import Ints, heads, order_of, running_max
 from pipelines.aiops.noise.replay.model import Groups, Spells, Timing, ticks
 
 FEW = 48
@@ -112,7 +112,7 @@ def lifetimes(groups: Groups, group: Ints, spell: Ints, spells: Spells, timing: 
     group, spell
         Pairs of a group and a spell in it, in any order.
     """
-    order = np.lexsort((spell, spells.starts[spell], group))
+    order = order_of(group, spells.starts[spell])
     group, spell = group[order], spell[order]
     start, end = spells.starts[spell], spells.ends[spell]
     wait, interval = groups.wait[group], groups.interval[group]

@@ -66,9 +66,14 @@ def rows_of(
     begin = key_of(wholes.group, wholes.start, origin, span)
     finish = key_of(wholes.group, wholes.end, origin, span)
     gone = key_of(resolved_group, resolved.time, origin, span)
-    key = np.unique(np.concatenate([begin, finish, gone]))
-    begin_row, finish_row, gone_row = (np.searchsorted(key, each) for each in (begin, finish, gone))
+    both = np.concatenate([begin, finish, gone])
+    order = np.argsort(both)
+    new = heads(both[order])
+    key = both[order][new]
     size = len(key)
+    at = np.empty(len(both), dtype=np.int64)
+    at[order] = np.cumsum(new) - 1
+    begin_row, finish_row, gone_row = np.split(at, [len(begin), 2 * len(begin)])
     change = np.bincount(begin_row, minlength=size) - np.bincount(finish_row, minlength=size)
     return Rows(
         key // span,

@@ -184,7 +184,7 @@ def _silenced(
 
 
 def origins_of(config: Config) -> dict[str, int]:
-    """Number the rule ids that occur in a configuration; no rule of ours (empty) is left out."""
+    """Return numbers for the rule ids in a configuration; empty (no rule of ours) has none."""
     found = [route.origin for _, route in config.route.walk()]
     found += [rule.origin for rule in config.inhibit_rules]
     found += [interval.origin for interval in config.time_intervals]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads, merged, search
+from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads, merged, order_of, search
 from pipelines.aiops.noise.replay.lifetimes import Members
 from pipelines.aiops.noise.replay.model import Spells
 from pipelines.aiops.noise.replay.suppression import Pieces
@@ -75,7 +75,7 @@ def _pairs(members: Members, spells: Spells) -> Ints:
 
 def _overtaken(members: Members, pair: Ints) -> Bools:
     """Members whose end no tick sees, because the alert is back (or back and gone) by then."""
-    order = np.lexsort((members.seen, members.spell, pair))
+    order = order_of(pair, members.spell)
     here, after = order[:-1], order[1:]
     found = np.zeros(len(members), dtype=bool)
     found[here] = (pair[here] == pair[after]) & (members.seen[after] <= members.gone[here])
@@ -87,7 +87,7 @@ def see(members: Members, spells: Spells, pieces: Pieces) -> tuple[Firing, Resol
     pair = _pairs(members, spells)
     gaps = _gaps(pieces)
     who, start, end = _cut(members, gaps)
-    order = np.lexsort((start, pair[who]))
+    order = order_of(pair[who], start)
     who, start, end = who[order], start[order], end[order]
     whole = merged(pair[who], start, end)[3]
     firing = Firing(who, start, end, pair[who], whole)
@@ -101,5 +101,5 @@ def see(members: Members, spells: Spells, pieces: Pieces) -> tuple[Firing, Resol
             & (at < len(gaps[0]))
         )
         ended = ended[~hidden]
-    ended = ended[np.lexsort((members.gone[ended], pair[ended]))]
+    ended = ended[order_of(pair[ended], members.gone[ended])]
     return firing, Resolved(ended, members.gone[ended], pair[ended])
