@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.noise.judging.window import Span
+from pipelines.aiops.noise.windows import Window
 from pipelines.aiops.telemetry.frame import AlertFrame
 
 SECOND = 1_000_000
@@ -75,7 +75,7 @@ class Effect:
         longer cause. Estimates; together they add up to the saving.
     """
 
-    span: Span
+    window: Window
     before: NDArray[np.int64]
     after: NDArray[np.int64]
     incidents: tuple[Incident, ...]
@@ -115,7 +115,7 @@ class Effect:
 
 def judge(
     frame: AlertFrame,
-    span: Span,
+    window: Window,
     before: Any,
     after: Any,
     closed: dict[str, int] | None = None,
@@ -126,7 +126,7 @@ def judge(
     ----------
     frame
         The rows that were replayed.
-    span
+    window
         Where pages and incidents count.
     before, after
         Replays with today's configuration and with the rules.
@@ -134,22 +134,22 @@ def judge(
         Ticket id → microseconds when it was closed.
     """
     return Effect(
-        span=span,
-        before=_pages(before, span),
-        after=_pages(after, span),
-        incidents=_incidents(frame, span, before, after, closed or {}),
-        credit=_credit(frame, span, before, after),
+        window=window,
+        before=_pages(before, window),
+        after=_pages(after, window),
+        incidents=_incidents(frame, window, before, after, closed or {}),
+        credit=_credit(frame, window, before, after),
     )
 
 
-def _pages(replay: Any, span: Span) -> NDArray[np.int64]:
+def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
     notes = replay.notifications
     times = notes["time"].to_numpy(dtype=np.int64)[notes["page"].to_numpy(dtype=bool)]
-    return np.sort(times[span.holds(times)])
+    return np.sort(times[window.holds(times)])
 
 
 def _incidents(
-    frame: AlertFrame, span: Span, before: Any, after: Any, closed: dict[str, int]
+    frame: AlertFrame, window: Window, before: Any, after: Any, closed: dict[str, int]
 ) -> tuple[Incident, ...]:
     """Incidents whose first alert starts inside the window."""
     rows = np.flatnonzero(frame.ticket >= 0)
@@ -174,7 +174,7 @@ def _incidents(
             rules=tuple(sorted({str(rule) for rule in parts[i] if rule})),
         )
         for i, code in enumerate(codes)
-        if span.start <= starts[i] < span.end
+        if window.start <= starts[i] < window.end
     )
 
 
@@ -186,13 +186,13 @@ def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArr
     return np.where(first == never, NOT_PAGED, first)
 
 
-def _credit(frame: AlertFrame, span: Span, before: Any, after: Any) -> dict[str, float]:
-    saved = len(_pages(before, span)) - len(_pages(after, span))
+def _credit(frame: AlertFrame, window: Window, before: Any, after: Any) -> dict[str, float]:
+    saved = len(_pages(before, window)) - len(_pages(after, window))
     fewer = before.alerts["pages"].to_numpy(dtype=np.int64) - after.alerts["pages"].to_numpy(
         dtype=np.int64
     )
     rules = after.alerts["rule"].to_numpy()
-    counts = (fewer > 0) & span.holds(frame.starts) & (rules != "")
+    counts = (fewer > 0) & window.holds(frame.starts) & (rules != "")
     total = float(fewer[counts].sum())
     if saved <= 0 or total <= 0:
         return {}

@@ -1,35 +1,20 @@
 """A window of history as a replay needs it: with what was already firing when it began."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-from pipelines.aiops.telemetry.frame import AlertFrame
+from pipelines.aiops.noise.windows import DAY_US, Window
+from pipelines.aiops.telemetry.frame import NEVER, AlertFrame
 
-WARM_UP_US = 24 * 3_600_000_000
+WARM_UP_US = DAY_US
 """A day before the window is replayed as well, so that groups and repeats are under way; pages of
 that day don't count."""
 
 
-@dataclass(frozen=True)
-class Span:
-    """A stretch of time, microseconds since 1970 (UTC), end exclusive."""
-
-    start: int
-    end: int
-
-    @property
-    def days(self) -> float:
-        """Length in days."""
-        return (self.end - self.start) / 86_400_000_000
-
-    def holds(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of `times` lie inside."""
-        return (times >= self.start) & (times < self.end)
-
-
-def span_rows(frame: AlertFrame, span: Span, warm_up: int = WARM_UP_US) -> NDArray[np.int64]:
-    """Positions of the rows that a replay of `span` has to see."""
-    seen = (frame.ends > span.start - warm_up) & (frame.starts < span.end)
-    return np.flatnonzero(seen)
+def rows_of(frame: AlertFrame, window: Window, warm_up: int = WARM_UP_US) -> AlertFrame:
+    """Alerts that a replay of `window` has to see; what ends after it goes on for ever."""
+    seen = (frame.ends > window.start - warm_up) & (frame.starts < window.end)
+    part = frame.where(np.flatnonzero(seen))
+    ends = np.where(part.ends < window.end, part.ends, NEVER)
+    return AlertFrame(
+        part.series, part.starts, ends, part.acted, part.ticket, part.labels, part.tickets, part.ids
+    )

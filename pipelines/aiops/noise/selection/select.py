@@ -59,7 +59,12 @@ class Selection:
     effect: Effect
 
 
-def select(candidates: Sequence[Rule], measure: Measure, limits: SelectRulesParams) -> Selection:
+def select(
+    candidates: Sequence[Rule],
+    measure: Measure,
+    limits: SelectRulesParams,
+    also: Sequence[Measure] = (),
+) -> Selection:
     """Choose rules.
 
     Parameters
@@ -70,12 +75,19 @@ def select(candidates: Sequence[Rule], measure: Measure, limits: SelectRulesPara
         Measures a set of rules on the window to choose on.
     limits
         What a set may cost.
+    also
+        Measures on other windows (the one learned from), in which nobody may come to harm either.
     """
     known = {rule.id: rule for rule in candidates}
     silent: list[Rule] = [rule for rule in known.values() if rule.family == "known_fix"]
     paged: list[Rule] = [rule for rule in known.values() if rule.family != "known_fix"]
     active = sorted(paged, key=lambda rule: rule.id)
-    active, dropped, effect = _drop_harmful(active, measure, limits)
+    dropped: list[Dropped] = []
+    for window in also:
+        active, more, _ = _drop_harmful(active, window, limits)
+        dropped += more
+    active, more, effect = _drop_harmful(active, measure, limits)
+    dropped += more
     ordered, idle = _by_credit(active, effect)
     dropped += [Dropped(rule.id, "saves no page in the window it was judged on") for rule in idle]
     curve, sets = _curve(ordered, measure)

@@ -1,0 +1,146 @@
+"""Stage ``select_rules``: choose, on a window they were not learned from, which rules to propose.
+
+Outs: ``rules/rule_set.json`` (``{"rules": […]}`` in order of what they save, with the window they
+were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
+``evidence/select_rules.json`` and ``metrics/select_rules.json``. `details` of the evidence:
+``dropped`` (rule, family, why), ``curve`` and ``window``.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
+from pipelines.aiops.noise.judging import Measurer, closing_times
+from pipelines.aiops.noise.rule_files import read_rules, write_rules
+from pipelines.aiops.noise.rules import Rule
+from pipelines.aiops.noise.selection import Point, Selection, select
+from pipelines.aiops.noise.times import iso
+from pipelines.aiops.noise.today import todays_config
+from pipelines.aiops.noise.windows import Window, Windows, split_window, whole_window
+from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.telemetry.read import read_history
+from pipelines.base.artifacts import evidence_of, metrics_of
+from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.base.files import write_json, write_text
+from pipelines.base.stage import run_stage, say
+
+STAGE = "select_rules"
+
+
+def choose(params: AiopsParams, candidates: tuple[Rule, ...]) -> tuple[Selection, Windows]:
+    """Choose among the candidates on the middle window of the frozen history."""
+    frame = read_history(HISTORY, params.mine_rules.memory_mb)
+    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    config = todays_config(params.export_rules.alertmanager_yml)
+    closed = closing_times(HISTORY)
+    on_learned = Measurer(frame, windows.learn, config, closed)
+    on_new = Measurer(frame, windows.choose, config, closed)
+    return select(candidates, on_new, params.select_rules, also=[on_learned]), windows
+
+
+def as_evidence(
+    candidates: tuple[Rule, ...], found: Selection, window: Window, inputs: dict[str, str]
+) -> Evidence:
+    """Put what was tried, chosen and why not into evidence."""
+    effect = found.effect
+    where = {"window": "choose"}
+    return Evidence(
+        stage=STAGE,
+        inputs=inputs,
+        figures=[
+            _count("candidates", "Candidate rules", len(candidates), "rules"),
+            _count("rules", "Rules chosen", len(found.rules), "rules"),
+            Figure(
+                id=f"{STAGE}.saved_share",
+                label="Pages saved in the window they were chosen on",
+                value=_number(effect.saved_share),
+                missing="" if len(effect.before) else "no pages in this window",
+                method="replay; optimistic, because the rules were chosen here",
+                n=len(effect.before),
+                unit="share",
+                where=where,
+            ),
+            Figure(
+                id=f"{STAGE}.lost",
+                label="Incidents lost in the window they were chosen on",
+                value=len(effect.lost),
+                method="replay of today's configuration and of the rules",
+                n=len(effect.heard),
+                unit="incidents",
+                where=where,
+            ),
+        ],
+        details={
+            "window": {"start": iso(window.start), "end": iso(window.end)},
+            "curve": [_point(point) for point in found.curve],
+            "dropped": _dropped(candidates, found),
+        },
+    )
+
+
+def _count(name: str, label: str, value: int, unit: str) -> Figure:
+    return Figure(
+        id=f"{STAGE}.{name}", label=label, value=value, method="count", n=max(value, 1), unit=unit
+    )
+
+
+def _number(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        "rules": point.rules,
+        "pages": point.pages,
+        "saved_share": _number(point.saved_share),
+        "lost": point.lost,
+        "median_delay_seconds": _number(point.median_delay),
+        "longest_delay_seconds": _number(point.longest_delay),
+    }
+
+
+def _dropped(candidates: tuple[Rule, ...], found: Selection) -> list[dict[str, str]]:
+    family = {rule.id: rule.family for rule in candidates}
+    return [
+        {"rule": one.rule, "family": family[one.rule], "why": one.why}
+        for one in sorted(found.dropped, key=lambda one: one.rule)
+    ]
+
+
+def as_csv(curve: tuple[Point, ...]) -> str:
+    """Trade-off curve for ``dvc plots`` and the report."""
+    rows = [_point(point) for point in curve]
+    names = ["rules", "pages", "saved_share", "lost", "median_delay_seconds"]
+    lines = [
+        ",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows
+    ]
+    return "\n".join([",".join(names), *lines]) + "\n"
+
+
+def inputs_of(params: AiopsParams) -> dict[str, str]:
+    """Hash what the choice was made from."""
+    paths = [HISTORY, CANDIDATES]
+    if params.export_rules.alertmanager_yml:
+        paths.append(Path(params.export_rules.alertmanager_yml))
+    return hash_inputs(*paths)
+
+
+def main(params: AiopsParams) -> None:
+    """Run the stage."""
+    candidates = read_rules(CANDIDATES)
+    found, windows = choose(params, candidates)
+    window = windows.choose
+    write_rules(RULE_SET, found.rules, chosen_on=[iso(window.start), iso(window.end)])
+    write_text(TRADE_OFF, as_csv(found.curve))
+    evidence = as_evidence(candidates, found, window, inputs_of(params))
+    write_evidence(evidence_of(STAGE), evidence)
+    write_json(metrics_of(STAGE), {one.id.split(".")[1]: one.value for one in evidence.figures})
+    say(
+        f"{len(found.rules)} of {len(candidates)} candidates: {len(found.effect.before)} pages "
+        f"become {len(found.effect.after)}, {len(found.effect.lost)} incidents lost"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(STAGE, main, load=load_aiops_params)
