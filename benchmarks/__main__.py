@@ -6,6 +6,7 @@ import sys
 MODULES = (
     "bias_audit",
     "scoring",
+    "ait_alerts",
     "parse_time",
     "stage_times",
     "release_overhead",

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.aiops.params.quiet_mining import QuietMining
 from pipelines.base.params.model import OpenShare, PositiveInt, Section
 
 Family = Literal[
@@ -127,6 +128,7 @@ class MineRulesParams(Section):
     flapping: FlappingMining = Field(default_factory=FlappingMining)
     implied: ImpliedMining = Field(default_factory=ImpliedMining)
     recurring: RecurringMining = Field(default_factory=RecurringMining)
+    quiet: QuietMining = Field(default_factory=QuietMining)
     known_fix: KnownFixMining = Field(default_factory=KnownFixMining)
 
     @model_validator(mode="after")

@@ -1,0 +1,246 @@
+"""Family quiet: nobody ever acts on it, so it goes where it wakes nobody, unless its guard trips.
+
+A pattern is quiet if people were known to leave it alone every time, often and on separate days,
+and if it is routine: it came in enough of the stretches of time that the history has. A guard
+watches it: more than the history's rhythm explains pages. What came too seldom to be routine can be
+told once per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the
+history doesn't know has no rule, so it pages.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.noise.mining import describe
+from pipelines.aiops.noise.mining.bounds import level, upper
+from pipelines.aiops.noise.mining.episodes import find_episodes
+from pipelines.aiops.noise.mining.guard import max_count
+from pipelines.aiops.noise.mining.history import History, Mined, members
+from pipelines.aiops.noise.mining.patterns import Patterns, known_values, team_of
+from pipelines.aiops.noise.mining.values import one_of
+from pipelines.aiops.noise.rules import Guard, Matcher, QuietRule
+from pipelines.aiops.noise.windows import DAY_US, SECOND_US, Window, started_in, whole_window
+from pipelines.aiops.params.mine_rules import MineRulesParams
+from pipelines.aiops.telemetry.frame import NO, YES, AlertFrame
+
+HOUR_US = 3600 * SECOND_US
+FEW_VALUES = 50
+"""Up to so many values of a label are always listed."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A pattern that people are known to have left alone.
+
+    Attributes
+    ----------
+    rows
+        Positions of the episodes of which it is known that nobody acted, ascending.
+    units, days
+        Separate stretches of `MineRulesParams.independence_seconds`, and days, that have it.
+    routine
+        Whether it came often enough to be nothing to tell.
+    acted
+        Whether anybody ever acted on it: then it was tried, and is no candidate any more.
+    """
+
+    index: int
+    rows: NDArray[np.int64]
+    matchers: tuple[Matcher, ...]
+    units: int
+    days: int
+    routine: bool
+    acted: bool
+
+
+def mine_quiet(
+    frame: AlertFrame, patterns: Patterns, params: MineRulesParams, window: Window | None = None
+) -> list[QuietRule]:
+    """Find alerts that nobody ever acts on.
+
+    Parameters
+    ----------
+    frame
+        Alert history; rows whose `AlertFrame.acted` is unknown teach nothing.
+    patterns
+        What rules may speak of, found in the same history.
+    window
+        The learning window; None: the whole days of `frame`.
+
+    Returns
+    -------
+    Rules that hide most first; none holds an alert that was acted on or ticketed.
+    """
+    within = window or whole_window(frame)
+    seen = started_in(frame, within)
+    history = History(seen, within, find_episodes(seen, within), patterns, params)
+    return [rule for rule in quiet_rules(history).rules if isinstance(rule, QuietRule)]
+
+
+def quiet_rules(history: History) -> Mined:
+    """Like `mine_quiet`, with the number of candidates tried."""
+    seen = [one for one in map(_Look(history), range(len(history.patterns))) if one is not None]
+    tried = sum(one.routine for one in seen)
+    found = [one for one in seen if not one.acted]
+    chosen = list(_widest(history, [one for one in found if _proven(history, one, tried)]))
+    if history.params.quiet.rare_window_seconds:
+        chosen += _seldom(history, found, chosen)
+    chosen.sort(key=lambda one: (-int(history.episodes.rows[one.rows].sum()), one.index))
+    chosen = chosen[: history.params.max_rules]
+    return Mined([_rule(history, one, len(chosen), tried) for one in chosen], tried)
+
+
+class _Presence:
+    """In which stretches of time each series was reported, and known to be left alone.
+
+    An alert that goes on for days is there all the time: reports count here, not starts.
+    """
+
+    def __init__(self, frame: AlertFrame, block: NDArray[np.int64]) -> None:
+        block = block - block.min(initial=0)
+        self.blocks = int(block.max(initial=0)) + 1
+        left = frame.acted == NO
+        self.keys = np.unique(frame.series[left].astype(np.int64) * self.blocks + block[left])
+
+    def of(self, series: NDArray[np.int32]) -> int:
+        """Separate stretches in which any of these series was reported."""
+        low = np.searchsorted(self.keys, series.astype(np.int64) * self.blocks)
+        high = np.searchsorted(self.keys, (series.astype(np.int64) + 1) * self.blocks)
+        found = [self.keys[i:j] % self.blocks for i, j in zip(low, high, strict=True)]
+        return len(np.unique(np.concatenate(found))) if found else 0
+
+
+class _Look:
+    """Makes a candidate of a pattern, if it is one."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        params, frame = history.params, history.frame
+        # Counted back from the end: an incomplete stretch is the oldest one.
+        stretch = (history.window.end - frame.starts) // (params.quiet.stretch_hours * HOUR_US)
+        self.stretches = _Presence(frame, stretch)
+        self.days = _Presence(frame, frame.starts // DAY_US)
+        self.units = _Presence(frame, frame.starts // (params.independence_seconds * SECOND_US))
+        # A stretch without any alert may be one without data.
+        self.needed = params.quiet.min_share * len(np.unique(stretch))
+
+    def __call__(self, index: int) -> _Candidate | None:
+        history, episodes = self.history, self.history.episodes
+        rows = members(history, index)
+        acted = bool((episodes.acted[rows] == YES).any())
+        rows = rows[episodes.acted[rows] == NO]
+        matchers = _matchers(history, rows)
+        if matchers is None:
+            return None
+        series = np.unique(episodes.series[rows])
+        units, days = self.units.of(series), self.days.of(series)
+        routine = (
+            units >= history.params.min_episodes
+            and days >= history.params.min_days
+            and self.stretches.of(series) >= self.needed
+        )
+        return _Candidate(index, rows, matchers, units, days, routine, acted)
+
+
+def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] | None:
+    """Values of the series in which people are known to have left it alone; None: no rule."""
+    if not len(rows):
+        return None
+    series, count = np.unique(history.episodes.series[rows], return_counts=True)
+    labels = [history.patterns.labels[int(s)] for s in series]
+    listed = known_values(labels, count.tolist(), history.patterns.max_values)
+    if listed is None:
+        return None
+    # Seen once each, values look like running numbers, which matchers leave out; of a few values
+    # nobody can tell, and what is new must pass.
+    named = {matcher.label for matcher in listed}
+    few = [
+        one_of(label, sorted({one.get(label, "") for one in labels}))
+        for label in sorted(set().union(*labels) - named)
+    ]
+    return (*listed, *(one for one in few if one.value.count("|") < FEW_VALUES))
+
+
+def _proven(history: History, one: _Candidate, tried: int) -> bool:
+    confidence = level(history.params.alpha, tried)
+    high = float(upper(0, one.units, confidence))
+    return one.routine and high <= history.params.quiet.max_acted_share
+
+
+def _widest(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
+    """Those that no wider one holds already."""
+    done = {one.index for one in found}
+    for one in found:
+        if not done.intersection(history.patterns.ancestors(one.index)):
+            yield one
+
+
+def _seldom(
+    history: History, found: list[_Candidate], chosen: list[_Candidate]
+) -> list[_Candidate]:
+    """Names that came too seldom, and of which no part is quiet already: guards mustn't overlap."""
+    names = history.patterns.items
+    taken = {names[one.index].name for one in chosen}
+    return [
+        one
+        for one in found
+        if names[one.index].parent < 0 and not one.routine and names[one.index].name not in taken
+    ]
+
+
+def _guard(history: History, one: _Candidate, rules: int) -> Guard:
+    quiet, episodes = history.params.quiet, history.episodes
+    if not one.routine:
+        return Guard(window_seconds=quiet.rare_window_seconds, max_count=0)
+    lasting = episodes.end[one.rows] - episodes.start[one.rows]
+    longest = int(lasting.max()) / 1000 * quiet.lasting_factor
+    return Guard(
+        window_seconds=quiet.guard_window_seconds,
+        max_count=max_count(
+            np.sort(episodes.start[one.rows]),
+            episodes.span,
+            window=quiet.guard_window_seconds * 1000,
+            alpha=quiet.guard_alpha,
+            rules=rules,
+        ),
+        max_seconds=max(int(np.ceil(longest)), 1) if quiet.lasting_factor else None,
+    )
+
+
+def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRule:
+    guard = _guard(history, one, rules)
+    params, pattern = history.params, history.patterns.items[one.index]
+    high = float(upper(0, one.units, level(params.alpha, tried)))
+    labels = (history.patterns.labels[int(s)] for s in pattern.series)
+    return QuietRule(
+        id=describe.identity("quiet", one.matchers, guard=guard.model_dump()),
+        matchers=one.matchers,
+        guard=guard,
+        sentence=f"{pattern} {_says(one, guard)}",
+        support=describe.support_of(history.episodes, one.rows, one.units),
+        bound=describe.bound_of(
+            "share of separate stretches in which somebody acts on it",
+            0, one.units, high=high, alpha=params.alpha, tried=tried,
+        ),
+        expires=describe.expiry(history),
+        team=team_of(labels),
+        examples=describe.examples_of(history, one.rows, lambda _: "nobody acted on it"),
+    )  # fmt: skip
+
+
+def _says(one: _Candidate, guard: Guard) -> str:
+    window = describe.seconds_in_words(guard.window_seconds)
+    alone = f"in none of {one.units:,} separate stretches on {one.days} days did anybody act"
+    if not one.routine:
+        return f"comes too seldom to be routine and pages once within {window}: {alone}."
+    lasting = (
+        ""
+        if guard.max_seconds is None
+        else f", or one that lasts longer than {describe.seconds_in_words(guard.max_seconds)}"
+    )
+    return (
+        f"wakes nobody: {alone}. More than {guard.max_count:,} within {window}{lasting}, "
+        "which its history doesn't explain, pages."
+    )

@@ -1,0 +1,26 @@
+"""Settings of the family quiet, part of ``aiops.mine_rules`` in ``params.yaml``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipelines.base.params.model import OpenShare, PositiveInt, Section
+
+
+class QuietMining(Section):
+    """Nobody ever acts on it."""
+
+    max_acted_share: OpenShare = 0.2
+    """Upper bound on the share of separate stretches in which somebody acts on it."""
+    stretch_hours: PositiveInt = 12
+    """Routine is counted in stretches of this length: half a day tells day from night."""
+    min_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the stretches in which it must have come; 0: `min_days` and `min_episodes` do."""
+    guard_window_seconds: PositiveInt = 3600
+    """Sliding window in which the guard counts."""
+    guard_alpha: OpenShare = 0.05
+    """Chance that any guard trips in as much time as the history had, if nothing changes."""
+    lasting_factor: Annotated[float, Field(ge=0)] = 2.0
+    """One that lasts so many times longer than any before pages; 0: however long it lasts."""
+    rare_window_seconds: Annotated[int, Field(ge=0)] = 0
+    """What came too seldom to be routine pages once in so long a time; 0: no rule for it."""
