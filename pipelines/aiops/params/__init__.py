@@ -4,7 +4,9 @@ from pydantic import Field
 
 from pipelines.aiops.params.alert_history import AlertHistoryParams
 from pipelines.aiops.params.export_rules import ExportRulesParams
+from pipelines.aiops.params.gate_rules import GateRulesParams
 from pipelines.aiops.params.mine_rules import MineRulesParams
+from pipelines.aiops.params.report_rules import ReportRulesParams
 from pipelines.aiops.params.response import ResponseParams
 from pipelines.aiops.params.select_rules import SelectRulesParams
 from pipelines.aiops.params.simulate import SimulateParams
@@ -21,6 +23,8 @@ class AiopsParams(Section):
     mine_rules: MineRulesParams = Field(default_factory=MineRulesParams)
     select_rules: SelectRulesParams = Field(default_factory=SelectRulesParams)
     export_rules: ExportRulesParams = Field(default_factory=ExportRulesParams)
+    gate_rules: GateRulesParams = Field(default_factory=GateRulesParams)
+    report_rules: ReportRulesParams = Field(default_factory=ReportRulesParams)
     response: ResponseParams = Field(default_factory=ResponseParams)
 
 
