@@ -1,0 +1,1 @@
+"""Logs: templates mined from messages, personal data masked before anything is stored."""

@@ -1,0 +1,239 @@
+"""Template mining: lines in, a template for each line out. One configuration for all systems."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.logs.templates.extract import values_in
+from pipelines.aiops.logs.templates.kinds import joined, kind_of_all
+from pipelines.aiops.logs.templates.rules import VARIABLE, key_of
+from pipelines.aiops.logs.templates.shapes import as_array, first_rows, shapes_of
+from pipelines.aiops.logs.templates.store import Template, TemplateStore, registered
+from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, generalise
+
+OVERFLOW_KEY = VARIABLE
+"""Key of the template that takes the rarest lines when there are too many shapes or keys."""
+
+
+@dataclass(frozen=True)
+class MinerSettings:
+    """Bounds of the miner; the defaults are meant for every system.
+
+    Attributes
+    ----------
+    max_chars
+        Characters of a line that are looked at.
+    max_shapes
+        Distinct shapes looked at in one run; the rarest beyond it go to one template ``<*>``.
+    max_keys
+        Keys kept in the store; no new template is made beyond it.
+    sample
+        Lines of each template from which the kinds of its variables are told.
+    evidence
+        How much evidence makes a word a variable.
+    left_out
+        Names of rules not to use; for benchmarks, that ask what each rule is worth.
+    """
+
+    max_chars: int = 2_000
+    max_shapes: int = 100_000
+    max_keys: int = 200_000
+    sample: int = 32
+    evidence: Evidence = DEFAULT_EVIDENCE
+    left_out: frozenset[str] = frozenset()
+
+
+DEFAULT_SETTINGS = MinerSettings()
+_ONE_IN_16 = np.uint32(2**28)
+
+
+@dataclass(frozen=True)
+class Mined:
+    """What was mined.
+
+    Attributes
+    ----------
+    codes
+        For each line the position of its template in ``templates`` (int32).
+    templates
+        Templates that occur in these lines, sorted by id, with the counts of this run.
+    store
+        What to hand to the next run: everything known before, and these.
+    overflow
+        Lines that were not looked at because there were too many shapes.
+    """
+
+    codes: NDArray[np.int32]
+    templates: list[Template]
+    store: TemplateStore
+    overflow: int
+    _lines: Any = field(repr=False)
+    _max_chars: int = field(repr=False)
+
+    @property
+    def ids(self) -> list[str]:
+        """Template id of each line."""
+        names = [t.id for t in self.templates]
+        return [names[code] for code in self.codes.tolist()]
+
+    def rows(self, template_id: str) -> NDArray[np.intp]:
+        """Return positions of a template's lines."""
+        wanted = self.store.current(template_id)
+        code = next((i for i, t in enumerate(self.templates) if t.id == wanted), -1)
+        return np.flatnonzero(self.codes == code)
+
+    def variables(self, template_id: str) -> list[list[str]]:
+        """Return the values of a template's variables: a list a slot, a value a line of it.
+
+        Values are in the order of :meth:`rows`.
+        """
+        rows = self.rows(template_id)
+        template = self.store.templates[self.store.current(template_id)]
+        return values_in(first_rows(self._lines.take(rows), self._max_chars), template.key)
+
+
+def mine(
+    lines: Any, known: TemplateStore | None = None, settings: MinerSettings = DEFAULT_SETTINGS
+) -> Mined:
+    """Find the template of each line.
+
+    The groups do not depend on the order of the lines nor on how often each came. Mining in batches
+    (each with the store of the one before) ends with the groups of mining at once, as long as the
+    bounds of ``settings`` are not reached (lines of an early batch may have got an id that became
+    an alias since: :meth:`TemplateStore.current`).
+
+    Parameters
+    ----------
+    lines
+        Messages without their header: a sequence of strings or an Arrow array. Only a message's
+        first row is looked at.
+    known
+        Templates of earlier runs.
+    settings
+        Bounds.
+
+    Returns
+    -------
+    Mined
+        Templates, codes, and the store for the next run.
+    """
+    known = known or TemplateStore()
+    lines = as_array(lines)
+    shapes = shapes_of(lines, max_chars=settings.max_chars)
+    looked_at = _kept(shapes.counts, shapes.shapes, settings.max_shapes)
+    keys = [
+        key_of(shape, settings.left_out) if keep else OVERFLOW_KEY
+        for shape, keep in zip(shapes.shapes, looked_at, strict=True)
+    ]
+    keys = _bounded(keys, shapes.counts, known, settings.max_keys)
+    general = generalise({*keys, *known.keys}, settings.evidence)
+    store, named = registered(known, _groups(general))
+    codes, ids = _numbered([named[general[key]] for key in keys])
+    per_line = codes[shapes.codes] if len(codes) else np.zeros(0, np.int32)
+    templates = _counted(ids, per_line, store)
+    templates = _with_kinds(templates, per_line, lines, settings)
+    overflow = int(shapes.counts[~looked_at].sum()) if len(keys) else 0
+    grown = _remembered(store, templates)
+    return Mined(per_line, templates, grown, overflow, lines, settings.max_chars)
+
+
+def _kept(counts: NDArray[np.int64], shapes: list[str], most: int) -> NDArray[np.bool_]:
+    keep = np.ones(len(shapes), bool)
+    if len(shapes) > most:
+        # Shapes are sorted, so a stable sort by count breaks ties by content.
+        keep[np.argsort(-counts, kind="stable")[most:]] = False
+    return keep
+
+
+def _bounded(
+    keys: list[str], counts: NDArray[np.int64], known: TemplateStore, most: int
+) -> list[str]:
+    room = most - len(known.keys)
+    weights: defaultdict[str, int] = defaultdict(int)
+    for key, count in zip(keys, counts.tolist(), strict=True):
+        if key not in known.keys:
+            weights[key] += count
+    if len(weights) <= room:
+        return keys
+    dropped = set(sorted(weights, key=lambda key: (-weights[key], key))[max(room, 0) :])
+    return [OVERFLOW_KEY if key in dropped else key for key in keys]
+
+
+def _groups(general: Mapping[str, str]) -> dict[str, list[str]]:
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for key, whole in general.items():
+        groups[whole].append(key)
+    return groups
+
+
+def _numbered(names: list[str]) -> tuple[NDArray[np.int32], list[str]]:
+    ids = sorted(set(names))
+    number = {name: i for i, name in enumerate(ids)}
+    return np.fromiter((number[name] for name in names), np.int32, len(names)), ids
+
+
+def _counted(ids: list[str], codes: NDArray[np.int32], store: TemplateStore) -> list[Template]:
+    counts = np.bincount(codes, minlength=len(ids)).tolist()
+    return [replace(store.templates[i], count=n) for i, n in zip(ids, counts, strict=True)]
+
+
+def _with_kinds(
+    templates: list[Template], codes: NDArray[np.int32], lines: Any, settings: MinerSettings
+) -> list[Template]:
+    samples = _samples(codes, len(templates), lines, settings.sample)
+    told = []
+    for template, rows in zip(templates, samples, strict=True):
+        columns = values_in(first_rows(lines.take(rows), settings.max_chars), template.key)
+        kinds = [kind_of_all(set(values)) for values in columns]
+        kinds += ["text"] * (template.key.count(VARIABLE) - len(kinds))
+        if len(template.kinds) == len(kinds):
+            kinds = [joined(*pair) for pair in zip(template.kinds, kinds, strict=True)]
+        told.append(replace(template, kinds=tuple(kinds)))
+    return told
+
+
+def _samples(
+    codes: NDArray[np.int32], templates: int, lines: Any, size: int
+) -> list[NDArray[np.intp]]:
+    mixed = _mixed(lines)
+    counts = np.bincount(codes, minlength=templates)
+    # Of frequent templates one line in 16 is enough to draw from; that saves sorting them all.
+    candidates = np.flatnonzero((mixed < _ONE_IN_16) | (counts[codes] < 64 * size))
+    own, mixed = codes[candidates], mixed[candidates]
+    order = np.lexsort((mixed, own))
+    edges = np.searchsorted(own[order], np.arange(templates + 1)).tolist()
+    return [candidates[order[a : min(a + size, b)]] for a, b in pairwise(edges)]
+
+
+def _mixed(lines: Any) -> NDArray[np.uint32]:
+    """Return a number a line from its length and its last bytes.
+
+    By it a sample is drawn that doesn't depend on the order of lines (but for lines that agree in
+    both, which are as good as one another).
+    """
+    _, offsets, data = lines.buffers()
+    if data is None or not len(lines):
+        return np.zeros(len(lines), np.uint32)
+    edges = np.frombuffer(offsets, np.int64)[lines.offset : lines.offset + len(lines) + 1]
+    content = np.frombuffer(data, np.uint8)
+    mixed = np.diff(edges).astype(np.uint32)
+    for back in range(1, 5):
+        at = np.clip(edges[1:] - back, 0, len(content) - 1)
+        mixed = (mixed ^ content[at]) * np.uint32(0x9E3779B1)
+        mixed ^= mixed >> np.uint32(15)
+    return mixed
+
+
+def _remembered(store: TemplateStore, templates: list[Template]) -> TemplateStore:
+    grown = dict(store.templates)
+    for template in templates:
+        before = grown[template.id]
+        grown[template.id] = replace(template, count=before.count + template.count)
+    return replace(store, templates=grown)

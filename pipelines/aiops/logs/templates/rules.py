@@ -1,0 +1,143 @@
+"""What a variable looks like, for logs in general: one ordered list of rewrites.
+
+Each rule is one sentence about logs, not about one program. They run on *shapes* (lines in which
+every word that holds a digit is already ``VARIABLE``), so only distinct shapes pay for them.
+Repeats are bounded and starts are anchored: the time for a line of junk stays linear.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+VARIABLE = "\x01"
+"""Stands for a variable in shapes and keys; control characters of the input never get here."""
+
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_UNIT = (
+    r"(?:[kKMGTP]i?B(?:/s)?|B/s|bytes?|ns|us|µs|ms|msecs?|secs?|seconds?"
+    r"|mins?|minutes?|hours?|days?)"
+)
+_FILE_ENDING = (
+    "log|txt|exe|dll|sys|conf|cfg|ini|xml|json|ya?ml|csv|jar|so|py|sh|cc?|cpp|h|java|js|html?|php"
+    "|properties|tmp|dat|db|gz|zip|tar|png|jpe?g|pdf"
+)
+_VALUE = (
+    r"\"[^\"]{0,256}\"|'[^']{0,256}'"
+    r"|(?!\w+=)[^\s,;(){}\[\]<>=\"']+(?:\{[^{}]{0,256}\})?"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewrite: ``pattern`` becomes ``replacement``; ``reason`` says why in one sentence."""
+
+    name: str
+    reason: str
+    pattern: str
+    replacement: str = VARIABLE
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("space", "Runs of white space only align a message.", r"\s+", " "),
+    Rule("number", "A word that holds a digit is data.", r"\w*\d\w*"),
+    Rule(
+        "literal",
+        "Truth values and nothing are values.",
+        r"\b(?:[Tt]rue|TRUE|[Ff]alse|FALSE|null|NULL|None|nil|NaN)\b",
+    ),
+    Rule(
+        "url",
+        "An address is data from its scheme to the next space or bracket.",
+        r"\b[a-zA-Z][a-zA-Z+.]{0,15}://[^\s,;)\]}>\"']*",
+    ),
+    Rule(
+        "mail",
+        "name@host.domain is an address.",
+        r"(?<![\w\x01.+-])[\w\x01.+-]{1,64}@[\w\x01-]+(?:\.[\w\x01-]+)+",
+    ),
+    Rule(
+        "windows_path",
+        "A drive letter or two backslashes begin a path.",
+        r"(?<![A-Za-z])[A-Za-z]:\\[^\s,;\"']*|\\\\[\w\x01.$-]+\\[^\s,;\"']*",
+    ),
+    Rule(
+        "path",
+        "A slash after a space, or words with two slashes, are a path (with its query).",
+        r"(?<![\w.*])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
+        r"(?:/[\w\x01.$@%+~=:?&*#-]*[\w\x01*])+/?",
+    ),
+    Rule(
+        "file",
+        "A name with a customary ending is a file.",
+        rf"(?<![\w\x01.-])[\w\x01-]+(?:\.[\w\x01-]+)*\.(?:{_FILE_ENDING})\b(?!\()",
+    ),
+    Rule(
+        "dotted",
+        "Three or more words joined by dots are a class, package or host.",
+        r"(?<![\w\x01])[\w\x01]+(?:[.$@][\w\x01]+){2,}",
+    ),
+    Rule(
+        "joined",
+        "Words joined to data by - . @ / $ # belong to it (node-7, core.12, Foo@3f).",
+        r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#](?:[A-Za-z_\x01]+[-.@/$#]){0,8})?"
+        r"\x01(?:[-.@/$#:+~][A-Za-z_\x01]+){0,8}",
+    ),
+    Rule(
+        "range",
+        "A list in brackets behind a name is part of the name (node-[1-5]).",
+        r"(?:(?<=\x01)|(?:(?<=\s)|(?<=:))[A-Za-z_]+-)\[[\x01, -]*\]",
+    ),
+    Rule(
+        "glued",
+        "Data glued together by punctuation without a space is one value.",
+        r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
+    ),
+    Rule("list", "Data after data, with commas or spaces, is a list.", r"\x01(?:[, ]+[-+]?\x01)+"),
+    Rule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
+    Rule(
+        "date",
+        "Names of days and months beside data are a date.",
+        rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?: [A-Z]{{2,4}}\b)?(?: \x01)?|\b{_DAY},? (?=\x01)",
+    ),
+    Rule(
+        "assigned",
+        "What stands behind = is a value.",
+        rf"(?<=[\w\]\x01 ])=(?!=) *(?:{_VALUE})(?!\w*=)",
+        f"={VARIABLE}",
+    ),
+    Rule(
+        "unit",
+        "A unit, and the same figure in another unit in brackets, belong to the figure.",
+        rf"\x01 {_UNIT}\b(?: \(\x01(?: {_UNIT})?\))?",
+    ),
+    Rule(
+        "sign",
+        "A sign or a comparison before a figure belongs to it.",
+        r"(?<=[\s=:(\[])[-+#<>](?=\x01)",
+        "",
+    ),
+    Rule(
+        "again",
+        "What the rules above made adjacent is one value or list.",
+        r"\x01(?:[.:,/@_ |-]*\x01)+",
+    ),
+)
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+@cache
+def compiled(left_out: frozenset[str] = frozenset()) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the rules ready to run, without those named (a benchmark asks what each is worth)."""
+    return tuple((re.compile(r.pattern), r.replacement) for r in RULES if r.name not in left_out)
+
+
+def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
+    """Return the key of a shape: its constant text with ``VARIABLE`` for everything that varies."""
+    key = _CONTROL.sub(" ", shape)
+    for pattern, replacement in compiled(left_out):
+        key = pattern.sub(replacement, key)
+    return key.strip()

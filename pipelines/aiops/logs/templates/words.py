@@ -1,0 +1,220 @@
+"""Which *words* vary: keys that differ in one word are one template if the evidence says so.
+
+The operator only ever adds: a slot that is a variable stays one when more keys are seen, and the
+result is its least fixpoint over a *set* of keys. So the groups do not depend on the order of the
+lines nor on how often they came, and mining in batches with the keys kept equals mining at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipelines.aiops.logs.templates.rules import VARIABLE
+
+_LETTER = "A-Za-z_\x80-\U0010ffff"
+TOKEN = re.compile(rf"[{_LETTER}]+(?:[.'$@/+-][{_LETTER}]+)*|\x01|[^{_LETTER}\x01]")
+
+_FUNCTION_WORDS = """
+a an the is are was were be been has have had do does did will would can could may must not no
+to of in on at by for from with without as and or but if then than that this it its into over
+under after before because so any all some already yet still only
+"""
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
+"""Words of grammar; never data, so a slot in which one stands is not a variable because of it."""
+
+_NAMED = "user username account login owner group client host hostname server node peer domain"
+NAMED = frozenset(_NAMED.split())
+"""Nouns that a name follows, if a word of ``BEFORE_NAMED`` leads them: ``for user alice``."""
+
+_BEFORE_NAMED = "for by of as from to with on at invalid illegal unknown"
+BEFORE_NAMED = frozenset(_BEFORE_NAMED.split())
+QUOTES = frozenset("'\"`")
+
+_Tokens = tuple[str, ...]
+_Slot = tuple[int, _Tokens, _Tokens]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How much evidence makes a word a variable.
+
+    Attributes
+    ----------
+    context
+        Constant words that the keys must share besides the slot.
+    values
+        Different words in a slot that prove a variable when the context is ample; the poorer the
+        context, the more are asked for (one more for each word that is missing to ``ample``).
+    ample
+        Constant words that count as an ample context.
+    first_values
+        Likewise for the first word of a message, which is mostly its subject or verb.
+    """
+
+    context: int = 2
+    values: int = 4
+    ample: int = 4
+    first_values: int = 25
+
+
+DEFAULT_EVIDENCE = Evidence()
+
+
+def tokens_of(key: str) -> _Tokens:
+    """Split a key into words, variables and single other characters; joined again it is the key."""
+    return tuple(TOKEN.findall(key))
+
+
+def is_word(token: str) -> bool:
+    """Tell a word or a variable from a single other character."""
+    return token == VARIABLE or token[0].isalpha() or token[0] == "_"
+
+
+def _is_constant_of_program(word: str) -> bool:
+    # Inflected words (started, stopping) and words in capitals (GET, RUNNING) are what programmers
+    # write for actions, states and enumerations; the published truths keep such lines apart.
+    return word.endswith(("ed", "ing")) or (len(word) > 1 and word.isupper())
+
+
+def _words_before(tokens: _Tokens) -> list[str]:
+    return [token.lower() for token in tokens if token != " "]
+
+
+def _follows_a_noun_of_names(before: _Tokens) -> bool:
+    words = _words_before(before)
+    return len(words) > 1 and words[-1] in NAMED and words[-2] in BEFORE_NAMED
+
+
+def varies(slot: _Slot, values: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> bool:
+    """Decide whether a slot is a variable, given the different words seen in it.
+
+    Parameters
+    ----------
+    slot
+        Position, tokens before, tokens behind.
+    values
+        Words seen there, with the rest of the key the same; ``VARIABLE`` if data was seen.
+    evidence
+        How much is asked for.
+    """
+    _, before, behind = slot
+    constants = [t for t in (*before, *behind) if t != VARIABLE and is_word(t)]
+    seen = set(values)
+    if len(seen) < 2 or len(constants) < evidence.context:
+        return False
+    first = not any(is_word(t) for t in before)
+    if VARIABLE in seen and not first:
+        return True
+    if all(_is_constant_of_program(word) for word in seen):
+        return False
+    if _follows_a_noun_of_names(before):
+        return True
+    if before and behind and before[-1] in QUOTES and behind[0] == before[-1]:
+        return True
+    asked = evidence.first_values if first else evidence.values
+    return len(seen) >= asked + max(0, evidence.ample - len(constants))
+
+
+class _Groups:
+    """Union-find over numbered keys, plus the slots in which keys differ.
+
+    A slot is known by a 64-bit sum over the tokens that stay, so that a long key costs memory in
+    proportion to its length and not to its square; a slot seen in one key only is a bare number.
+    """
+
+    def __init__(self, keys: Sequence[str], evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.tokens: list[_Tokens] = []
+        self.number: dict[_Tokens, int] = {}
+        self.parent: list[int] = []
+        self.slots: dict[int, int | dict[str, int]] = {}
+        self.varied: set[int] = set()
+        self.touched: dict[int, int] = {}
+        for key in keys:
+            self.add(tokens_of(key))
+
+    def add(self, tokens: _Tokens) -> int:
+        if tokens in self.number:
+            return self.number[tokens]
+        number = self.number[tokens] = len(self.tokens)
+        self.tokens.append(tokens)
+        self.parent.append(number)
+        parts = [hash((token, i)) for i, token in enumerate(tokens)]
+        whole = sum(parts)
+        for i, token in enumerate(tokens):
+            if is_word(token) and token.lower() not in FUNCTION_WORDS:
+                self._see(hash((whole - parts[i], i, len(tokens))), i, token, number)
+        return number
+
+    def _see(self, slot: int, position: int, token: str, number: int) -> None:
+        seen = self.slots.get(slot)
+        if seen is None:
+            self.slots[slot] = number
+            return
+        if isinstance(seen, int):
+            seen = self.slots[slot] = {self.tokens[seen][position]: seen}
+        seen[token] = number
+        self.touched[slot] = position
+
+    def root(self, number: int) -> int:
+        while self.parent[number] != number:
+            self.parent[number] = self.parent[self.parent[number]]
+            number = self.parent[number]
+        return number
+
+    def unite(self, left: int, right: int) -> None:
+        a, b = self.root(left), self.root(right)
+        self.parent[max(a, b)] = min(a, b)
+
+    def settle(self) -> None:
+        while self.touched:
+            touched, self.touched = self.touched, {}
+            for slot, position in touched.items():
+                self._judge(slot, position)
+
+    def _judge(self, slot: int, position: int) -> None:
+        values = self.slots[slot]
+        if isinstance(values, int):
+            return
+        member = self.tokens[next(iter(values.values()))]
+        before, behind = member[:position], member[position + 1 :]
+        if slot in self.varied or varies((position, before, behind), values, self.evidence):
+            self.varied.add(slot)
+            general = self.add((*before, VARIABLE, *behind))
+            for number in tuple(values.values()):
+                self.unite(number, general)
+
+
+def _common(members: Sequence[_Tokens]) -> str:
+    if len(members) == 1:
+        return "".join(members[0])
+    columns = zip(*members, strict=True)
+    return "".join(c[0] if len(set(c)) == 1 else VARIABLE for c in columns)
+
+
+def generalise(keys: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> dict[str, str]:
+    """Map each key to the key of its group.
+
+    Parameters
+    ----------
+    keys
+        Different keys, in any order (:func:`~pipelines.aiops.logs.templates.rules.key_of`).
+    evidence
+        How much evidence makes a word a variable.
+
+    Returns
+    -------
+    dict
+        For each key the general key: the members' common tokens, ``VARIABLE`` where they differ.
+    """
+    known = sorted(set(keys))
+    groups = _Groups(known, evidence)
+    groups.settle()
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for number in range(len(groups.tokens)):
+        members[groups.root(number)].append(number)
+    general = {root: _common([groups.tokens[i] for i in m]) for root, m in members.items()}
+    return {key: general[groups.root(i)] for i, key in enumerate(known)}
