@@ -8,6 +8,7 @@ learned stands in the column `LEARNED` of the lake's files, outside the contract
 in another order could end differently. Files without that column were learned at ``updated_at``.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ LEARNED = "learned"
 STICKY: dict[str, tuple[str, ...]] = {
     "alerts": ("ends_at", "acknowledged_at", "acted", "ticket_id"),
 }
+
+
+def quoted(names: Iterable[str]) -> str:
+    """List columns for SQL; quoted, because some (``at``) are words of the engine's language."""
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def lake_schema(table: Table) -> pa.Schema:
@@ -39,23 +45,25 @@ def merged_sql(table: Table, versions: str) -> str:
         `LEARNED`.
     """
     sticky = STICKY.get(table.name, ())
-    key = ", ".join(table.key)
+    key = quoted(table.key)
     plain = [name for name in table.schema.names if name not in sticky]
-    order = ", ".join(f"{name}::VARCHAR DESC NULLS LAST" for name in plain if name not in table.key)
+    order = ", ".join(
+        f'"{name}"::VARCHAR DESC NULLS LAST' for name in plain if name not in table.key
+    )
     newest = (
-        f"SELECT {', '.join(plain)} FROM versions QUALIFY row_number() OVER "
+        f"SELECT {quoted(plain)} FROM versions QUALIFY row_number() OVER "
         f"(PARTITION BY {key} ORDER BY updated_at DESC, {order}) = 1"
     )
-    sort = ", ".join([table.time, *table.key])
+    sort = quoted([table.time, *table.key])
     if not sticky:
         return f"WITH versions AS ({versions}) {newest} ORDER BY {sort}"
     kept = ", ".join(_newest_known(name) for name in sticky)
     columns = ", ".join(
-        f"known.{name}.value AS {name}" if name in sticky else f"newest.{name}"
+        f'known."{name}".value AS "{name}"' if name in sticky else f'newest."{name}"'
         for name in table.schema.names
     )
     learned = ", ".join(f"{name} := known.{name}.at" for name in sticky)
-    order = ", ".join(f"newest.{name}" for name in (table.time, *table.key))
+    order = ", ".join(f'newest."{name}"' for name in (table.time, *table.key))
     return (
         f"WITH versions AS ({versions}), newest AS ({newest}), "
         f"known AS (SELECT {key}, {kept} FROM versions GROUP BY {key}) "
@@ -76,7 +84,7 @@ def versions_sql(table: Table, files: list[Path]) -> str:
     """Build SQL that reads files of a lake, ours or others', as input of `merged_sql`."""
     if not files:
         return ""
-    columns = ", ".join(table.schema.names)
+    columns = quoted(table.schema.names)
     listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     reader = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
     if table.name not in STICKY:
