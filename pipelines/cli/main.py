@@ -24,6 +24,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("kpis", "pipelines.cli.kpi_commands", "kpis"),
     ("score", "pipelines.cli.score_commands", "score"),
     ("monitor", "pipelines.cli.monitor_commands", "monitor"),
+    ("ingest", "pipelines.cli.telemetry_commands", "ingest"),
+    ("collect", "pipelines.cli.telemetry_commands", "collect"),
     ("erase", "pipelines.cli.erase_commands", "erase"),
     ("simulate", "pipelines.cli.simulate_commands", "simulate"),
     ("compliance", "pipelines.cli.compliance_commands", "compliance"),
