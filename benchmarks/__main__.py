@@ -7,6 +7,7 @@ MODULES = (
     "bias_audit",
     "scoring",
     "ait_alerts",
+    "log_templates",
     "parse_time",
     "stage_times",
     "release_overhead",
