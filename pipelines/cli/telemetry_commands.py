@@ -1,0 +1,121 @@
+"""``signalbox ingest`` and ``signalbox collect``: telemetry into the lake.
+
+Exit codes: 0 done; 1 a source can't be read or a setting is wrong (one line says what to do; what
+other sources gave is in the lake); 2 wrong usage; 130 ended with Ctrl-C.
+"""
+
+import signal
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import AsJson, one_line_errors, print_json
+
+if TYPE_CHECKING:
+    from pipelines.aiops.telemetry.ingest import Ingested
+
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+
+
+def ingest(
+    source: Annotated[
+        list[str] | None, typer.Option("--source", "-s", help="Only this source; may repeat.")
+    ] = None,
+    first: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=_FORMATS, help="Take what changed from then, UTC."),
+    ] = None,
+    last: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=_FORMATS, help="Take what changed before then, UTC."),
+    ] = None,
+    as_json: AsJson = False,
+    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+) -> None:
+    """Read the sources of aiops.telemetry into the lake; again changes nothing."""
+    with one_line_errors():
+        done, failed = _ingest_all(project.resolve(), source or [], first, last, quiet=as_json)
+        if as_json:
+            print_json({"sources": [asdict(one) for one in done], "failed": failed})
+        if failed:
+            raise SignalboxError("; ".join(failed.values()))
+
+
+def _ingest_all(
+    project: Path, names: list[str], first: datetime | None, last: datetime | None, *, quiet: bool
+) -> "tuple[list[Ingested], dict[str, str]]":
+    """Read each source on its own: one that is down holds up no other."""
+    from pipelines.aiops.params import AiopsParams
+    from pipelines.aiops.telemetry.batch import Window
+    from pipelines.aiops.telemetry.ingest import chosen
+    from pipelines.aiops.telemetry.ingest import ingest as ingest_source
+    from pipelines.base.params import load_section
+
+    params = load_section("aiops", AiopsParams, project / "params.yaml").telemetry
+    start, end = _utc(first), _utc(last)
+    if start and end and end <= start:
+        raise SignalboxError(f"--to {end:%Y-%m-%d %H:%M:%S} must be after --from")
+    window = Window(start, end, datetime.now(UTC))
+    done: list[Ingested] = []
+    failed: dict[str, str] = {}
+    for one in chosen(params, names):
+        if not quiet:
+            typer.echo(f"{one.name} ({one.kind}) …")
+        try:
+            done.append(ingest_source(params, one, window, project))
+        except SignalboxError as error:
+            failed[one.name] = str(error)
+            continue
+        if not quiet:
+            show(done[-1])
+    return done, failed
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=UTC)
+
+
+def show(done: "Ingested") -> None:
+    """Print what came of a source."""
+    rows = ", ".join(f"{count:,} {table}" for table, count in done.rows.items())
+    days = sorted({day for changed in done.days.values() for day in changed})
+    changed = f"{len(days)} days changed ({days[0]} to {days[-1]})" if days else "nothing changed"
+    typer.echo(f"  {rows}; {changed}")
+    if done.quarantined:
+        typer.echo(f"  {done.quarantined:,} in quarantine, {done.new_in_quarantine:,} of them new:")
+        for reason, count in done.reasons.items():
+            typer.echo(f"    {count:>7,}  {reason}")
+
+
+def collect(
+    folder: Annotated[
+        Path, typer.Option(help="Where payloads go: the folder of an alertmanager_webhook source.")
+    ] = Path("telemetry/webhook"),
+    host: Annotated[str, typer.Option(help="Address to listen on; by default loopback only.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9099,
+    max_body: Annotated[int, typer.Option(min=1024, help="Largest payload, in bytes.")] = 8 << 20,
+    as_json: AsJson = False,
+) -> None:
+    """Receive Alertmanager webhooks; each payload is on disk before it is answered."""
+    from pipelines.aiops.telemetry.receiver import Receiver
+
+    with one_line_errors():
+        receiver = Receiver(host, port, folder, max_body)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: receiver.stop())
+        address = f"http://{host}:{receiver.port}/"
+        if not as_json:
+            typer.echo(f"listening on {address}, writing to {folder}; end with Ctrl-C")
+        receiver.run()
+        told: dict[str, Any] = {"address": address, "received": receiver.received,
+                                "refused": receiver.refused}  # fmt: skip
+        if as_json:
+            print_json(told)
+        else:
+            typer.echo(f"{receiver.received} payloads written, {receiver.refused} refused")
