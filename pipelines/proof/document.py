@@ -1,6 +1,8 @@
 """The report as a program reads it: checked before anything in it is believed or followed."""
 
+import contextlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -104,9 +106,19 @@ class Given:
     path: Path
     stands_for: str
 
+    @property
+    def json_name(self) -> str:
+        """The same report for machines."""
+        return Path(self.stands_for).with_suffix(".json").as_posix()
 
-def recognise(path: Path) -> Given:
-    """Tell by its suffix which of the two faces of a report a file is.
+
+def recognise(path: Path, outs: Collection[str] = ()) -> Given:
+    """Tell which report a file is: whose by what it says or is called, which face by its suffix.
+
+    Parameters
+    ----------
+    outs
+        Outs of the pipeline. What none of its reports is called is held against the model's.
 
     Raises
     ------
@@ -118,7 +130,19 @@ def recognise(path: Path) -> Given:
     kinds = {".json": REPORT_JSON, ".html": REPORT_HTML, ".htm": REPORT_HTML}
     if path.suffix.lower() not in kinds:
         raise SignalboxError(f"{path}: a report is a .json or .html file")
-    return Given(path, kinds[path.suffix.lower()].as_posix())
+    usual = kinds[path.suffix.lower()]
+    names = [(usual.parent / f"{kind}{usual.suffix}").as_posix() for kind in _kinds(path)]
+    return Given(path, next((name for name in names if name in outs), usual.as_posix()))
+
+
+def _kinds(path: Path) -> list[str]:
+    """Give what a report says it is, and what it is called; the first may be anything."""
+    said = []
+    if path.suffix.lower() == ".json":
+        with contextlib.suppress(SignalboxError):
+            content = _json(path, path.name)
+            said = [str(content.get("kind"))] if isinstance(content, dict) else []
+    return [*said, path.stem]
 
 
 def read_document(path: Path, name: str) -> Document:

@@ -1,8 +1,11 @@
 """Checks on the report itself: form, copies, figures, and the hashes it names."""
 
+from typing import Any
+
+from pipelines.base.artifacts import REPORT_JSON
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import Evidence, read_evidence
-from pipelines.base.params import load_params
+from pipelines.base.params import Params, load_params
 from pipelines.proof.chain import ABSENT, sha256_findings
 from pipelines.proof.document import Document, Given, read_document
 from pipelines.proof.hashes import Hasher
@@ -122,13 +125,32 @@ def _forgotten(
 
 def _params(project: Project, document: Document, name: str) -> list[Finding]:
     try:
-        now = load_params(project.root / "params.yaml").of_model()
+        known = load_params(project.root / "params.yaml")
     except SignalboxError as error:
         return [Finding("params.yaml", str(error))]
+    now = known.of_model() if name == REPORT_JSON.as_posix() else _asked(known, document.params)
     if now == document.params:
         return []
     keys = sorted(k for k in {*now, *document.params} if now.get(k) != document.params.get(k))
     return [Finding(name, f"parameters {', '.join(keys)} aren't those of params.yaml")]
+
+
+def _asked(known: Params, told: dict[str, Any]) -> dict[str, Any]:
+    """Sections of another product: as the report has them where it only adds defaults."""
+    sections = known.model_dump(mode="json", by_alias=True)
+    return {
+        name: told[name] if _adds_only(told[name], sections.get(name)) else sections.get(name)
+        for name in told
+    }
+
+
+def _adds_only(told: Any, written: Any) -> bool:
+    """Whether `told` says all that was written, and perhaps more keys."""
+    if isinstance(told, dict) and isinstance(written, dict):
+        return all(key in told and _adds_only(told[key], written[key]) for key in written)
+    if isinstance(told, list) and isinstance(written, list):
+        return len(told) == len(written) and all(map(_adds_only, told, written))
+    return bool(told == written)
 
 
 def _evidence(project: Project, path: str) -> Evidence | None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.artifacts import PARAMS, REPORT_JSON
+from pipelines.base.artifacts import PARAMS
 from pipelines.base.errors import SignalboxError
 from pipelines.proof import chain, figures
-from pipelines.proof.document import recognise
+from pipelines.proof.document import Given, recognise
 from pipelines.proof.ledger import check_ledger
 from pipelines.proof.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
 from pipelines.proof.project import LOCK, PIPELINE, Project
@@ -101,7 +101,7 @@ def _verify(
     if not depth.reproduce:
         result, files = _hashes(report, project, history)
         if files is not None and result.commit:
-            result.checks += _again(project, files, depth, tell)
+            result.checks += _again(project, report, files, depth, tell)
         return result
     with reproduced(project, "HEAD", tell) as (clone, check):
         if clone is not None and check.status is Status.OK:
@@ -109,19 +109,20 @@ def _verify(
         result, files = _hashes(report, project, history)
         result.checks.append(check)
         if clone is not None:
-            result.checks.append(same_report(recognise(report), clone))
+            result.checks.append(same_report(_given(report, project), clone))
         if check.status is not Status.OK and files is not None:
-            result.checks += _again(project, files, depth, tell)
+            result.checks += _again(project, report, files, depth, tell)
         return result
 
 
 def _again(
-    project: Project, files: Files, depth: Depth, tell: Callable[[str], None]
+    project: Project, report: Path, files: Files, depth: Depth, tell: Callable[[str], None]
 ) -> list[Check]:
     if not depth.rederive:
         return [_NOT_COMPUTED]
     tell("computing the stages again, each from its recorded inputs")
-    return rederive(project, files.stages, _stages_of(files), tell)
+    made_by = needed(files.stages, _given(report, project).json_name)
+    return rederive(project, files.stages, made_by, tell)
 
 
 _NOT_COMPUTED = Check(
@@ -136,14 +137,14 @@ def verify_hashes(report: Path, project: Project) -> Verification:
 
 def _hashes(report: Path, project: Project, history: Project) -> tuple[Verification, Files | None]:
     """Check form, figures and every hash; give what the project's files say, if readable."""
-    given = recognise(report)
+    given = _given(report, project)
     result = Verification(str(report), _commit(project))
     result.checks.append(chain.check_commit(project))
     files, check = _read(project)
     result.checks.append(check)
     if files is None:
         return result, None
-    lock, name = files.lock, REPORT_JSON.as_posix()
+    lock, name = files.lock, given.json_name
     missing = restore(project, lock)
     form, document = figures.check_form(project, name)
     result.checks += [
@@ -193,6 +194,10 @@ def _advice(missing: list[str]) -> Check:
     )
 
 
-def _stages_of(files: Files) -> list[str]:
-    """Stages that the report was made by."""
-    return needed(files.stages, REPORT_JSON.as_posix())
+def _given(report: Path, project: Project) -> Given:
+    """Tell which of the pipeline's reports a file is."""
+    try:
+        outs = read_lock((project.root / LOCK).read_bytes()).outs()
+    except (SignalboxError, OSError):
+        outs = {}
+    return recognise(report, outs)

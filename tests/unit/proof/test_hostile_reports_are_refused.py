@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from pipelines.proof.document import read_document, recognise
 from pipelines.proof.figures import check_form, check_sources
 from pipelines.proof.project import OutsideError, Project
 from pipelines.proof.results import Status
+from tests.conftest import ROOT
 
 HASH = "0" * 64
 
@@ -107,6 +109,51 @@ def test_a_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path.write_text(json.dumps(report()))
     with pytest.raises(SignalboxError, match="has at most 10"):
         read_document(path, "report.json")
+
+
+OUTS = {"reports/model_release.json", "reports/model_release.html", "reports/alert_rules.json",
+        "reports/alert_rules.html"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "stands_for"),
+    [
+        ("copy.json", '{"kind": "model_release"}', "reports/model_release.json"),
+        ("copy.json", '{"kind": "alert_rules"}', "reports/alert_rules.json"),
+        ("copy.json", '{"kind": "../alert_rules"}', "reports/model_release.json"),
+        ("alert_rules.json", "{", "reports/alert_rules.json"),
+        ("alert_rules.html", "<p>", "reports/alert_rules.html"),
+        ("copy.htm", "<p>", "reports/model_release.html"),
+        ("unknown.json", '["kind"]', "reports/model_release.json"),
+    ],
+)
+def test_a_report_is_that_of_the_product_it_names(
+    tmp_path: Path, name: str, content: str, stands_for: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    given = recognise(tmp_path / name, OUTS)
+    assert given.stands_for == stands_for
+    assert given.json_name == stands_for.replace(".html", ".json")
+
+
+@pytest.mark.parametrize(
+    ("told", "same"),
+    [
+        ({"aiops": {"hours": 3}}, True),
+        ({"aiops": {"hours": 3, "default": 1}}, True),
+        ({"aiops": {"hours": 4}}, False),
+        ({"aiops": {"default": 1}}, False),
+        ({"aiops": {}}, False),
+    ],
+)
+def test_parameters_of_another_product_may_be_told_with_their_defaults(
+    told: dict[str, Any], same: bool
+) -> None:
+    from pipelines.base.params import load_params
+    from pipelines.proof.figures import _asked
+
+    known = load_params(ROOT / "params.yaml").model_copy(update={"aiops": {"hours": 3}})
+    assert (_asked(known, told) == told) is same
 
 
 @pytest.mark.parametrize("name", ["none.json", "folder.json", "text.txt"])
