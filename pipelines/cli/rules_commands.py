@@ -174,3 +174,52 @@ def _left_out(facts: dict[str, Any]) -> list[str]:
 def _say(lines: list[str]) -> None:
     for line in lines:
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command("respond")
+def respond_to_alerts(
+    *,
+    effect: Annotated[
+        bool, typer.Option("--effect", help="Show what responses did so far; start nothing.")
+    ] = False,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Run known fixes for alerts that fire now, as params.yaml: aiops.response allows."""
+    from pipelines.aiops.noise.response.project import effects, respond
+
+    with one_line_errors():
+        params = _params(project)
+        if effect:
+            _show_effects(effects(project, params), as_json)
+            return
+        found = respond(project, params, trigger=_trigger())
+    if as_json:
+        print_json(found)
+        return
+    _say([f"{one['outcome']}: {one['alert']}: {one['says']}" for one in found])
+    _say([f"  {line}" for one in found for line in one["output"].splitlines()])
+    _say([] if found else ["no alert with a known fix fires"])
+
+
+def _trigger() -> Any:
+    """Return what starts DAGs: the Airflow that ``signalbox ui`` runs; None if none does."""
+    from pipelines.cli.airflow_api import AirflowApi
+    from pipelines.cli.airflow_stack import running
+
+    stack = running()
+    return None if stack is None else AirflowApi(stack.address).trigger
+
+
+def _show_effects(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    for one in found["effects"]:
+        said = f"{one['action']} under {one['rule']}: {one['ended']} of {one['n']} ended in time"
+        if one["difference"] is None:
+            _say([f"{said}; {one['missing']}"])
+            continue
+        _say([f"{said}; untreated: {one['control_share']:.0%} of {one['controls']}; difference "
+              f"{one['difference']:+.0%} ({one['low']:+.0%} to {one['high']:+.0%})"])  # fmt: skip
+    _say([] if found["effects"] else ["no response was executed yet"])
