@@ -104,13 +104,16 @@ def _pattern(
     rng: np.random.Generator, world: World, family: Family, service: Service, rule: AlertRule
 ) -> Noise:
     since, until = _active(rng, world.seconds)
+    since = max(since, service.since)
+    # A pattern that would end before its service is deployed stays instead.
+    until = until if until > since else world.seconds
     begin = int(rng.integers(0, 22 * 4)) * 15 if family.key == "weekly" else _night(rng)
     return Noise(
         index=-1,
         family=family.key,
         rule=rule.index,
         service=service.index,
-        since=max(since, service.since),
+        since=since,
         until=until,
         budget=0.0,
         hits=_hits(rng, service, rule, family),
