@@ -1,0 +1,58 @@
+"""Read the telemetry sources of params.yaml into the lake: one task a source, hour by hour."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, task
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+with DAG(
+    "collect_telemetry",
+    schedule=CronDataIntervalTimetable("10 * * * *", timezone="UTC"),
+    catchup=False,
+    tags=["signalbox", "aiops"],
+    doc_md=__doc__,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+) as dag:
+
+    @task(task_id="sources", doc_md="Names of the sources in aiops.telemetry.")
+    def sources() -> list[str]:
+        """List the sources."""
+        from pipelines.aiops.params import AiopsParams
+        from pipelines.base.params import load_section
+
+        params = load_section("aiops", AiopsParams, PROJECT / "params.yaml")
+        return [source.name for source in params.telemetry.sources]
+
+    @task(
+        task_id="ingest",
+        map_index_template="{{ source }}",
+        doc_md="Reads what changed in the run's data interval; the same interval again changes "
+        "nothing. A run without one reads all there is.",
+    )
+    def ingest(
+        source: str, data_interval_start: Any = None, data_interval_end: Any = None
+    ) -> dict[str, Any]:
+        """Read one source."""
+        from dataclasses import asdict
+        from datetime import UTC, datetime
+
+        from airflow.sdk import get_current_context
+
+        from pipelines.aiops.params import AiopsParams
+        from pipelines.aiops.telemetry.batch import Window
+        from pipelines.aiops.telemetry.ingest import chosen
+        from pipelines.aiops.telemetry.ingest import ingest as ingest_source
+        from pipelines.base.params import load_section
+        from pipelines.cli.telemetry_commands import show
+
+        get_current_context()["source"] = source
+        params = load_section("aiops", AiopsParams, PROJECT / "params.yaml").telemetry
+        window = Window(data_interval_start, data_interval_end, datetime.now(UTC))
+        done = ingest_source(params, chosen(params, [source])[0], window, PROJECT)
+        show(done)
+        return asdict(done)
+
+    ingest.expand(source=sources())
