@@ -29,23 +29,25 @@ def guard_expression(rule: Rule, guard: Guard, step: int) -> str:
     step
         Seconds between two looks at ``ALERTS``.
     """
-    alerts = selector("ALERTS", (*rule.matchers, _FIRING))
     tripped = f"{starts_expression(rule, guard, step)} > {guard.max_count}"
     if guard.max_seconds is None:
         return tripped
-    window = duration(guard.max_seconds + step)
-    lasting = f"count_over_time({alerts}[{window}:{duration(step)}])"
-    limit = guard.max_seconds // step
-    return f"({tripped}) or (max by ({_by(guard)}) ({lasting}) > {limit})"
+    alerts = selector("ALERTS", (*rule.matchers, _FIRING))
+    limit = duration(guard.max_seconds)
+    # It fires, it fired so long ago, and it did not start anew in between.
+    lasting = f"{alerts} and {alerts} offset {limit} unless {_starts(alerts, limit, step)}"
+    return f"({tripped}) or max by ({_by(guard)}) ({lasting})"
 
 
 def starts_expression(rule: Rule, guard: Guard, step: int) -> str:
     """PromQL for the number of the rule's alerts that started within the guard's window."""
     alerts = selector("ALERTS", (*rule.matchers, _FIRING))
+    return f"sum by ({_by(guard)}) ({_starts(alerts, duration(guard.window_seconds), step)})"
+
+
+def _starts(alerts: str, window: str, step: int) -> str:
     pace = duration(step)
-    started = f"({alerts} unless {alerts} offset {pace})"
-    window = duration(guard.window_seconds)
-    return f"sum by ({_by(guard)}) (count_over_time({started}[{window}:{pace}]))"
+    return f"count_over_time(({alerts} unless {alerts} offset {pace})[{window}:{pace}])"
 
 
 def _by(guard: Guard) -> str:

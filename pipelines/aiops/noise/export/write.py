@@ -115,7 +115,7 @@ def summarise(sources: Sources, bundle: Bundle, checks: Sequence[Checked]) -> di
 
 
 def own_sha256(text: str, name: str) -> str:
-    """SHA-256 of what is the user's in a text: two texts that differ in our parts only are equal."""
+    """SHA-256 of what is the user's in a text; our parts make no difference."""
     return sha256_text(remove(text, name))
 
 
