@@ -5,6 +5,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.aiops.simulator.clock import STEP, awake
 from pipelines.aiops.simulator.people import NOT
 from pipelines.aiops.simulator.run import simulate
 from tests.unit.aiops_simulator.worlds import rows, tiny, truth, world, written
@@ -68,11 +69,20 @@ def test_truth_names_existing_alerts_and_tickets(seed: int) -> None:
         assert of_tickets == kinds
 
 
-def test_people_are_slower_at_night_and_act_on_little_noise() -> None:
+def test_people_are_slower_when_they_are_not_at_work() -> None:
+    made = world()
+    seen = np.flatnonzero((made.people.acknowledged != NOT) & (made.alerts.fault >= 0))
+    delay = made.people.acknowledged[seen] - made.alerts.start[seen]
+    step = (made.alerts.start[seen] // int(STEP * 1000)).astype(int)
+    at_work = awake(made.world)[step]
+    assert (delay > 0).all()
+    assert np.median(delay[~at_work]) > 1.5 * np.median(delay[at_work])
+
+
+def test_people_act_on_little_noise_and_on_all_that_has_a_ticket() -> None:
     made = world()
     noise = made.alerts.noise >= 0
     known = made.people.acted >= 0
     assert (made.people.acted[noise & known] == 1).mean() < 0.05
-    linked = made.people.ticket >= 0
-    assert (made.people.acted[linked] == 1).all()
+    assert (made.people.acted[made.people.ticket >= 0] == 1).all()
     assert (made.people.acknowledged[made.people.acted != 1] == NOT).all()
