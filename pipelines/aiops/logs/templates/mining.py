@@ -219,7 +219,7 @@ def _mixed(lines: Any) -> NDArray[np.uint32]:
     both, which are as good as one another).
     """
     _, offsets, data = lines.buffers()
-    if data is None or not len(lines):
+    if data is None or not data.size:
         return np.zeros(len(lines), np.uint32)
     edges = np.frombuffer(offsets, np.int64)[lines.offset : lines.offset + len(lines) + 1]
     content = np.frombuffer(data, np.uint8)
