@@ -88,10 +88,10 @@ def _pairs(
     pair = np.full(len(place), -1, np.int64)
     if not len(inside):
         return np.empty((0, 2), np.int64), pair
-    both, code = np.unique(
-        np.stack([place[inside], kind[inside]], axis=1), axis=0, return_inverse=True
-    )
-    pair[inside] = code.reshape(-1)
+    width = int(kind.max()) + 1
+    found, code = np.unique(place[inside] * width + kind[inside], return_inverse=True)
+    pair[inside] = code
+    both = np.stack([found // width, found % width], axis=1)
     return both, pair
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.episodes import Episodes
+from pipelines.aiops.noise.mining.history import positions
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,17 @@ def company(episodes: Episodes, group: NDArray[np.int64], wait: int, unit_second
     unit_seconds
         Length of the stretches that count as independent of each other.
     """
-    of = group[episodes.series]
-    place = np.flatnonzero(of >= 0)
-    key = of[place] * episodes.span + episodes.start[place]
+    place = positions(episodes, np.flatnonzero(group >= 0).astype(np.int32))
+    of = group[episodes.series[place]]
+    key = of * episodes.span + episodes.start[place]
     order = np.argsort(key)
-    key, place = key[order], place[order]
+    key, place, of = key[order], place[order], of[order]
     if not len(key):
         nothing = np.empty(0, np.int64)
         return Company(0, 0, 0, 0, 0, nothing.astype(np.float64), nothing)
     new = np.concatenate([[True], np.diff(key) > wait * 1000])
     # A step from one group to the next is seldom shorter than the wait, but it can be.
-    new[1:] |= np.diff(of[place]) != 0
+    new[1:] |= np.diff(of) != 0
     first = np.flatnonzero(new)
     size = np.diff(np.append(first, len(key)))
     burst = np.cumsum(new) - 1

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.coincidence import Stretches, stretches
+from pipelines.aiops.noise.mining.describe import count_days
 from pipelines.aiops.noise.mining.episodes import Episodes
 from pipelines.aiops.noise.mining.history import History, positions
 from pipelines.aiops.noise.mining.kinds import Kinds
@@ -44,11 +45,12 @@ def covered(
     episodes, lead = history.episodes, history.params.implied.lead_seconds * 1000
     source = _of_kind(episodes, kinds, pair[0])
     rows = _of_kind(episodes, kinds, pair[1])
-    firing = stretches(episodes.where(source), place, kinds.of_series, lead)
+    there = np.where(kinds.of_series == pair[0], place, -1)
+    firing = stretches(episodes.where(source), there, kinds.of_series, lead)
     inside = _inside(firing, place[episodes.series[rows]], episodes.start[rows], episodes.span)
     good, n = _units(history, rows, inside, place)
     hidden = rows[inside]
-    days = len(np.unique(episodes.days()[hidden])) if len(hidden) else 0
+    days = count_days(episodes, hidden)
     harm = _harm(episodes, source, hidden[episodes.acted[hidden] == YES], place, lead)
     return Covered(len(rows), hidden, good, n, days, harm)
 

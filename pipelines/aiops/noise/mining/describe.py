@@ -25,14 +25,20 @@ def moment(episodes: Episodes, at: int) -> datetime:
 
 def support_of(episodes: Episodes, rows: NDArray[np.int64], count: int | None = None) -> Support:
     """Support of a rule that rests on these episodes; `count` is the number of independent ones."""
-    days = np.unique((episodes.start[rows] + episodes.origin // 1000) // 86_400_000)
+    days = count_days(episodes, rows)
     return Support(
         alerts=int(episodes.rows[rows].sum()),
         episodes=len(rows) if count is None else count,
-        days=len(days),
+        days=days,
         first=moment(episodes, int(episodes.start[rows].min())),
         last=moment(episodes, int(episodes.start[rows].max())),
     )
+
+
+def count_days(episodes: Episodes, rows: NDArray[np.int64]) -> int:
+    """Count the separate UTC days on which these episodes began."""
+    day = (episodes.start[rows] + episodes.origin // 1000) // 86_400_000
+    return int(np.count_nonzero(np.bincount(day - day.min()))) if len(day) else 0
 
 
 def examples_of(
@@ -40,10 +46,11 @@ def examples_of(
 ) -> tuple[Example, ...]:
     """Pick episodes from the beginning, the middle and the end of `rows`, in order of time."""
     episodes, labels = history.episodes, history.patterns.labels
-    starts = np.sort(episodes.start[rows])
+    starts = episodes.start[rows]
     wanted = min(history.params.examples, len(starts))
     places = np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(int))
-    chosen = [_at(history, rows, int(start)) for start in np.unique(starts[places])]
+    moments = np.unique(np.partition(starts, places)[places])
+    chosen = [_at(history, rows, int(start)) for start in moments]
     return tuple(
         Example(
             starts_at=moment(episodes, int(episodes.start[i])),

@@ -9,7 +9,7 @@ from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, lower
 from pipelines.aiops.noise.mining.company import Company, company
 from pipelines.aiops.noise.mining.history import History, Mined, positions
-from pipelines.aiops.noise.mining.keys import NAME, codes_of, common_labels, label_sets
+from pipelines.aiops.noise.mining.keys import NAME, Coder, common_labels, label_sets
 from pipelines.aiops.noise.mining.patterns import team_of
 from pipelines.aiops.noise.mining.thin import thinned
 from pipelines.aiops.noise.mining.values import one_of
@@ -17,7 +17,7 @@ from pipelines.aiops.noise.rules import DuplicateRule, Rule
 
 LADDER = (10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300)
 """Durations as people write them, seconds."""
-SAMPLE = 200_000
+SAMPLE = 100_000
 """Groupings are compared on about so many episodes; the chosen ones are counted on all."""
 NAMES_ALONE = 50
 """Noisiest names that get groupings of their own."""
@@ -54,11 +54,24 @@ def mine_duplicate(history: History) -> Mined:
         if enough and low >= params.duplicate.min_share:
             found.append((candidate, counted, low))
     found.sort(key=lambda f: (f[1].bursts - f[1].episodes, f[0].group_by, f[0].names))
+    repeats = sorted(set(params.duplicate.repeat_seconds))
     rules: list[Rule] = []
-    for candidate, counted, low in found:
-        for repeat in params.duplicate.repeat_seconds:
-            rules.append(_rule(history, candidate, counted, low, repeat=repeat, tried=tried))
+    for candidate, counted, low in found[: -(-params.max_rules // len(repeats))]:
+        rule = _rule(history, candidate, counted, low, tried=tried)
+        rules += [_repeating(rule, repeat) for repeat in repeats]
     return Mined(rules[: params.max_rules], tried)
+
+
+def _repeating(rule: DuplicateRule, seconds: int) -> DuplicateRule:
+    """Give the rule with another repeat interval, and the id that belongs to it."""
+    does = {
+        "group_by": rule.group_by,
+        "group_wait": rule.group_wait,
+        "group_interval": rule.group_interval,
+        "repeat_interval": seconds,
+    }
+    own = describe.identity("duplicate", rule.matchers, **does)
+    return rule.model_copy(update={"id": own, "repeat_interval": seconds})
 
 
 def _series_by_name(history: History) -> dict[str, NDArray[np.int64]]:
@@ -81,10 +94,10 @@ def _wide(history: History) -> list[_Candidate]:
     keys = common_labels(
         labels, episodes, history.params.duplicate.max_labels, history.patterns.open_labels
     )
-    found = []
+    found, coder = [], Coder(labels, series)
     for chosen in label_sets(keys):
         for group_by in (chosen, tuple(sorted((NAME, *chosen)))):
-            found.append(_Candidate(names, group_by, codes_of(labels, series, group_by)))
+            found.append(_Candidate(names, group_by, coder.codes(group_by)))
     return found
 
 
@@ -111,11 +124,10 @@ def _narrow(history: History) -> list[_Candidate]:
             continue
         own = np.zeros(len(labels), np.int64)
         own[series] = history.patterns.episodes[series]
-        for key in (
-            (),
-            *((k,) for k in common_labels(labels, own, 2, history.patterns.open_labels)),
-        ):
-            found.append(_Candidate((name,), key, codes_of(labels, series, key)))
+        keys = common_labels(labels, own, 2, history.patterns.open_labels)
+        coder = Coder(labels, series)
+        for group_by in label_sets(keys, 1):
+            found.append(_Candidate((name,), group_by, coder.codes(group_by)))
     return found
 
 
@@ -125,7 +137,6 @@ def _rule(
     counted: Company,
     low: float,
     *,
-    repeat: int,
     tried: int,
 ) -> DuplicateRule:
     params = history.params
@@ -134,7 +145,7 @@ def _rule(
         "group_by": candidate.group_by,
         "group_wait": _wait(counted.lags, params.duplicate.max_group_wait_seconds),
         "group_interval": params.duplicate.max_join_seconds,
-        "repeat_interval": repeat,
+        "repeat_interval": params.duplicate.repeat_seconds[0],
     }
     by = " and ".join(candidate.group_by) or "nothing else: one group"
     whom = candidate.names[0] if len(candidate.names) == 1 else f"{len(candidate.names)} alerts"

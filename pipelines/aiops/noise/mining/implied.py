@@ -16,8 +16,8 @@ from pipelines.aiops.noise.mining.coincidence import (
     targets,
 )
 from pipelines.aiops.noise.mining.covered import Covered, covered
-from pipelines.aiops.noise.mining.history import History, Mined
-from pipelines.aiops.noise.mining.keys import codes_of, common_labels, label_sets
+from pipelines.aiops.noise.mining.history import History, Mined, positions
+from pipelines.aiops.noise.mining.keys import Coder, common_labels, label_sets
 from pipelines.aiops.noise.mining.kinds import Kinds, kinds_of
 from pipelines.aiops.noise.mining.patterns import known_values, team_of
 from pipelines.aiops.noise.mining.thin import thinned
@@ -84,8 +84,9 @@ def _places(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[np.
     keys = common_labels(labels, episodes, history.params.implied.max_labels, without)
     found: dict[bytes, tuple[str, ...]] = {}
     places = {}
+    coder = Coder(labels, series)
     for equal in label_sets(keys):
-        place = codes_of(labels, series, equal)
+        place = coder.codes(equal)
         if found.setdefault(place.tobytes(), equal) == equal:
             places[equal] = place
     return places
@@ -143,7 +144,8 @@ def _by_chance(
     source, target = pair
     episodes, params = history.episodes, history.params
     days = episodes.span // DAY_MS
-    only = episodes.where(np.isin(kinds.of_series[episodes.series], pair))
+    series = np.flatnonzero(np.isin(kinds.of_series, pair)).astype(np.int32)
+    only = episodes.where(positions(episodes, series))
     sources: Stretches = stretches(
         only, np.where(kinds.of_series == source, place, -1), kinds.of_series,
         params.implied.lead_seconds * 1000,

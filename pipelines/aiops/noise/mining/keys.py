@@ -12,7 +12,10 @@ NAME = "alertname"
 
 
 def common_labels(
-    labels: Sequence[Labels], episodes: NDArray[np.int64], most: int, without: Collection[str] = ()
+    labels: Sequence[Labels],
+    episodes: NDArray[np.int64],
+    most: int,
+    without: Collection[str] = (),
 ) -> list[str]:
     """Labels that alerts can be grouped by: on many episodes, with several values, not one each.
 
@@ -43,15 +46,30 @@ def label_sets(keys: Sequence[str], largest: int = 2) -> list[tuple[str, ...]]:
     ]
 
 
-def codes_of(
-    labels: Sequence[Labels], series: NDArray[np.int64], keys: tuple[str, ...]
-) -> NDArray[np.int64]:
-    """Give a number to each series' values of `keys`, in the order of the values; -1 elsewhere.
+class Coder:
+    """Numbers the values that some series have of sets of labels."""
 
-    A missing label is the empty value, as it is in Alertmanager.
-    """
-    values = [tuple(labels[i].get(key, "") for key in keys) for i in series.tolist()]
-    numbers = {value: number for number, value in enumerate(sorted(set(values)))}
-    codes = np.full(len(labels), -1, np.int64)
-    codes[series] = [numbers[value] for value in values]
-    return codes
+    def __init__(self, labels: Sequence[Labels], series: NDArray[np.int64]) -> None:
+        self.labels = labels
+        self.series = series
+        self._single: dict[str, tuple[NDArray[np.int64], int]] = {}
+
+    def codes(self, keys: tuple[str, ...]) -> NDArray[np.int64]:
+        """Give a number to each series' values of `keys`, in their order; -1 to other series.
+
+        A missing label is the empty value, as it is in Alertmanager.
+        """
+        code = np.zeros(len(self.series), np.int64)
+        for key in keys:
+            single, count = self._codes(key)
+            _, code = np.unique(code * count + single, return_inverse=True)
+        codes = np.full(len(self.labels), -1, np.int64)
+        codes[self.series] = code
+        return codes
+
+    def _codes(self, key: str) -> tuple[NDArray[np.int64], int]:
+        if key not in self._single:
+            values = [self.labels[i].get(key, "") for i in self.series.tolist()]
+            numbers = {value: number for number, value in enumerate(sorted(set(values)))}
+            self._single[key] = np.array([numbers[v] for v in values], np.int64), len(numbers)
+        return self._single[key]

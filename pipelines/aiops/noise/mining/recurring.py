@@ -18,6 +18,8 @@ WEEKDAYS = tuple(range(7))
 DAY_SETS = (WEEKDAYS, WEEKDAYS[:5], WEEKDAYS[5:], *((day,) for day in WEEKDAYS))
 """Sets of weekdays that are tried, those that say most first."""
 WINDOWS_A_PATTERN = 3
+ALWAYS = 0.5
+"""What comes in more than this share of all bins has no hours of its own."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ def _best_zone(
     best: list[tuple[str, Found]] = []
     for zone, clock in clocks.items():
         hours = _hours(history, index, clock)
+        if hours.came.mean() > ALWAYS:
+            continue
         windows = list(_windows(hours, history, longest, confidence))
         if _worth([w for _, w in best]) < _worth(windows):
             best = [(zone, window) for window in windows]
@@ -173,8 +177,8 @@ class Table:
 
 
 def _by_weekday(came: NDArray[np.bool_], weekday: NDArray[np.int64]) -> NDArray[np.int64]:
-    counts = np.zeros((7, came.shape[1]), np.int64)
-    np.add.at(counts, weekday, came)
+    of_weekday = (weekday == np.arange(7)[:, None]).astype(np.float32)
+    counts: NDArray[np.int64] = np.rint(of_weekday @ came.astype(np.float32)).astype(np.int64)
     return counts
 
 
@@ -197,15 +201,16 @@ def _best(
         if not fits.any():
             continue
         fits &= ~_slide(barred[None, :], size)[0]
-        low = lower(good, n, confidence)
-        chance = _chance(table.per_bin[chosen].sum(axis=0), n, size, confidence)
-        for start in np.flatnonzero(fits & (low > chance)).tolist():
-            worth = float(good[start]) - 0.05 * size * n / len(table.inside)
+        starts = np.flatnonzero(fits)
+        low = lower(good[starts], n, confidence)
+        outside = _outside(table.per_bin[chosen].sum(axis=0), size)[starts]
+        chance = _chance(outside, (n, len(barred)), size, confidence)
+        for i in np.flatnonzero(low > chance).tolist():
+            count = int(good[starts[i]])
+            worth = count - 0.05 * size * n / len(table.inside)
             if best is None or worth > best[0] + 1e-9:
-                found = Found(
-                    weekdays, start, size, int(good[start]), n,
-                    float(low[start]), float(chance[start]),
-                )  # fmt: skip
+                place = int(starts[i])
+                found = Found(weekdays, place, size, count, n, float(low[i]), float(chance[i]))
                 best = (worth, found)
     return None if best is None else best[1]
 
@@ -217,15 +222,21 @@ def _slide(came: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     return inside
 
 
+def _outside(per_bin: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Count what came outside of the window of `size` bins from each bin on."""
+    total = np.concatenate([[0], per_bin.cumsum()])
+    outside: NDArray[np.int64] = total[-1] - (total[size:] - total[:-size])
+    return outside
+
+
 def _chance(
-    per_bin: NDArray[np.int64], days: int, size: int, confidence: float
+    outside: NDArray[np.int64], shape: tuple[int, int], size: int, confidence: float
 ) -> NDArray[np.float64]:
     """Share of days that the rate outside of each window would bring into it (upper bound)."""
-    bins = len(per_bin)
-    total = np.concatenate([[0], per_bin.cumsum()])
-    outside = total[-1] - (total[size:] - total[:-size])
-    rate = upper(outside, days * (bins - size), confidence) if bins > size else np.ones(1)
-    result: NDArray[np.float64] = 1 - (1 - rate) ** size
+    days, bins = shape
+    if bins <= size:
+        return np.ones(len(outside))
+    result: NDArray[np.float64] = 1 - (1 - upper(outside, days * (bins - size), confidence)) ** size
     return result
 
 
