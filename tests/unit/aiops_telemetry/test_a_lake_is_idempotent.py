@@ -75,7 +75,7 @@ VERSIONS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(versions=VERSIONS, seed=st.integers(0, 1000), cut=st.integers(0, 7))
 def test_any_order_and_any_split_give_the_same_lake(
     versions: list[dict[str, Any]], seed: int, cut: int

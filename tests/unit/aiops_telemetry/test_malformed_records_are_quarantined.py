@@ -43,6 +43,7 @@ def lines(here: Path, *records: Any) -> Batch:
         ({"start": NOW.timestamp() + 301, "labels": {"alertname": "A"}}, "301 s in the future"),
         ({"start": 1709985600, "labels": {"b": "c"}}, "label alertname is missing or empty"),
         ({"start": 1709985600, "labels": ["A"]}, "labels is not an object but list"),
+        ({"start": 1709985600, "labels": {"alertname": "A", "": "x"}}, "a name is empty"),
         (["a"], "record is not an object but list"),
         (b'{"start": 1709985600, "labels": {"alertname": "A', "not JSON: Unterminated string"),
         (b'{"start": 1709985600, "labels": {"alertname": "\xff"}}', "not UTF-8: byte 47"),

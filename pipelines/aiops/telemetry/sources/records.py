@@ -121,6 +121,8 @@ def label_set(value: Any, what: str = "labels") -> dict[str, str]:
     """Check a label set: texts by texts; an empty value is the same as no label."""
     found: dict[str, str] = {}
     for name, text in mapping({} if value is None else value, what).items():
+        if not name:
+            raise MalformedError(f"{what}: a name is empty")
         if not isinstance(text, str):
             raise MalformedError(
                 f"{what}: value of {name[:60]!r} is {type(text).__name__}, not text"
