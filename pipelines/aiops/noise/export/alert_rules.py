@@ -66,6 +66,8 @@ def alert_rules(doc: Document, data: Any) -> list[AlertRule]:
         raise SignalboxError(f"{doc.name}: not a Prometheus rule file: it has no list 'groups'")
     found = []
     for g, group in enumerate(groups.value):
+        if not isinstance(group, MappingNode):
+            raise SignalboxError(f"{doc.name}: groups[{g}] is no mapping: not a rule file")
         rules = child(group, "rules")
         for r, node in enumerate(rules.value if isinstance(rules, SequenceNode) else []):
             told = data["groups"][g]["rules"][r]
