@@ -45,23 +45,26 @@ from pipelines.aiops.params.quiet_mining import QuietMining
 
 @dataclass(frozen=True)
 class Settings:
-    """What is set, for all scenarios alike; a few days of history allow no separate days.
+    """What is set, for all scenarios alike. Everything that lasts, lasts a day, as the yardstick's.
 
     Attributes
     ----------
     hold
-        Seconds that a detection goes on: repeated within it, it is the same alert. A day, as the
-        yardstick has it.
+        Seconds that a detection goes on: repeated within it, it is the same alert.
     group_interval
         Seconds that something new waits while others are being told.
+    max_silence_hours
+        What was absent for so long isn't routine. It takes the place of many separate days, which
+        two or three days of history don't have.
+    rare_window
+        Seconds within which what is known, but not routine, pages once.
     """
 
     hold: int = 86_400
     group_interval: int = 1
     repeat_interval: int = 7 * 86_400
-    stretch_hours: int = 12
-    min_share: float = 0.5
-    rare_window: int = 10_800
+    max_silence_hours: int = 24
+    rare_window: int = 86_400
     guard_window: int = 3600
     guard_alpha: float = 0.05
 
@@ -83,8 +86,7 @@ def params_of(settings: Settings) -> MineRulesParams:
         quiet=QuietMining(
             # All that came before the first step is known to be harmless: it isn't a sample.
             max_acted_share=0.999,
-            stretch_hours=settings.stretch_hours,
-            min_share=settings.min_share,
+            max_silence_hours=settings.max_silence_hours,
             guard_window_seconds=settings.guard_window,
             guard_alpha=settings.guard_alpha,
             lasting_factor=0,

@@ -12,10 +12,9 @@ class QuietMining(Section):
 
     max_acted_share: OpenShare = 0.2
     """Upper bound on the share of separate stretches in which somebody acts on it."""
-    stretch_hours: PositiveInt = 12
-    """Routine is counted in stretches of this length: half a day tells day from night."""
-    min_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the stretches in which it must have come; 0: `min_days` and `min_episodes` do."""
+    max_silence_hours: Annotated[int, Field(ge=0)] = 0
+    """What was ever silent for longer isn't routine; 0: `min_days` and `min_episodes` are enough.
+    For short histories, in which separate days are few."""
     guard_window_seconds: PositiveInt = 3600
     """Sliding window in which the guard counts."""
     guard_alpha: OpenShare = 0.05

@@ -18,7 +18,7 @@ SPARSE = PARAMS.model_copy(
     update={
         "min_days": 2,
         "min_episodes": 1,
-        "quiet": QuietMining(max_acted_share=0.9, min_share=0.5, rare_window_seconds=3600),
+        "quiet": QuietMining(max_acted_share=0.9, max_silence_hours=24, rare_window_seconds=3600),
     }
 )
 

@@ -1,10 +1,10 @@
 """Family quiet: nobody ever acts on it, so it goes where it wakes nobody, unless its guard trips.
 
 A pattern is quiet if people were known to leave it alone every time, often and on separate days,
-and if it is routine: it came in enough of the stretches of time that the history has. A guard
-watches it: more than the history's rhythm explains pages. What came too seldom to be routine can be
-told once per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the
-history doesn't know has no rule, so it pages.
+and if it is routine: never silent for long (`QuietMining.max_silence_hours`). A guard watches it:
+more than the history's rhythm explains pages. What came too seldom to be routine can be told once
+per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the history
+doesn't know has no rule, so it pages.
 """
 
 from collections.abc import Iterator
@@ -112,19 +112,32 @@ class _Presence:
         return len(np.unique(np.concatenate(found))) if found else 0
 
 
+class _Silence:
+    """How long series were silent at most: no report of any of them, whoever acted on it."""
+
+    def __init__(self, history: History) -> None:
+        frame, self.window = history.frame, history.window
+        order = np.argsort(frame.series, kind="stable")
+        self.series, self.starts = frame.series[order], frame.starts[order]
+
+    def of(self, series: NDArray[np.int32]) -> int:
+        """Longest time without a report, microseconds; the window's edges count as reports."""
+        low = np.searchsorted(self.series, series, "left")
+        high = np.searchsorted(self.series, series, "right")
+        parts = [self.starts[i:j] for i, j in zip(low, high, strict=True)]
+        times = np.sort(np.concatenate([*parts, [self.window.start, self.window.end]]))
+        return int(np.diff(times).max())
+
+
 class _Look:
     """Makes a candidate of a pattern, if it is one."""
 
     def __init__(self, history: History) -> None:
         self.history = history
         params, frame = history.params, history.frame
-        # Counted back from the end: an incomplete stretch is the oldest one.
-        stretch = (history.window.end - frame.starts) // (params.quiet.stretch_hours * HOUR_US)
-        self.stretches = _Presence(frame, stretch)
         self.days = _Presence(frame, frame.starts // DAY_US)
         self.units = _Presence(frame, frame.starts // (params.independence_seconds * SECOND_US))
-        # A stretch without any alert may be one without data.
-        self.needed = params.quiet.min_share * len(np.unique(stretch))
+        self.silence = _Silence(history) if params.quiet.max_silence_hours else None
 
     def __call__(self, index: int) -> _Candidate | None:
         history, episodes = self.history, self.history.episodes
@@ -139,9 +152,13 @@ class _Look:
         routine = (
             units >= history.params.min_episodes
             and days >= history.params.min_days
-            and self.stretches.of(series) >= self.needed
+            and self._never_silent(series)
         )
         return _Candidate(index, rows, matchers, units, days, routine, acted)
+
+    def _never_silent(self, series: NDArray[np.int32]) -> bool:
+        longest = self.history.params.quiet.max_silence_hours * HOUR_US
+        return self.silence is None or self.silence.of(series) <= longest
 
 
 def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] | None:
