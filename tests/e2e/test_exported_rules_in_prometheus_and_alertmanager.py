@@ -278,7 +278,7 @@ def test_the_guard_counts_starts_and_pages_when_there_are_more_than_ever(tmp_pat
         {"series": 'chatter{cluster="c",pod="2"}', "values": "0 0 0 0 0 0 1x60"},
         {"series": 'chatter{cluster="d",pod="1"}', "values": "0 1x60"},
     ]
-    told = {"rule": "quiet-1", "cluster": "c"}
+    told = {"rule": "quiet-1", "cluster": "c", "severity": "critical"}
 
     def counted(c: int, d: int) -> list[dict[str, Any]]:
         return [{"labels": f'{{cluster="{k}"}}', "value": v} for k, v in (("c", c), ("d", d)) if v]
@@ -312,7 +312,10 @@ def test_the_guard_hears_an_alert_that_lasts_longer_than_ever(tmp_path: Path) ->
         "summary": "More of what rule quiet-1 hides than its history ever had",
         "description": "Uses {{ odd }} text.",
     }
-    told = {"exp_labels": {"rule": "quiet-1"}, "exp_annotations": annotations}
+    told = {
+        "exp_labels": {"rule": "quiet-1", "severity": "critical"},
+        "exp_annotations": annotations,
+    }
     series = [
         {"series": 'chatter{pod="1"}', "values": "0 1x8 0 1x8 0x20"},
         {"series": 'chatter{pod="2"}', "values": "0x20 1x40"},

@@ -86,3 +86,17 @@ def test_a_page_that_came_after_a_person_had_found_it_was_late() -> None:
 
 def test_the_worst_comes_first() -> None:
     assert next(bad.rule for bad in found([0, 1, 2, -1], [RULES[0], RULES[3]])) == "quiet-4"
+
+
+def test_the_real_replay_finds_what_a_quiet_rule_hid() -> None:
+    from pipelines.aiops.noise.alertmanager import default_config
+    from pipelines.aiops.noise.replay import replay as real
+
+    given = frame([0, -1, -1, -1])
+    long = AlertFrame(
+        given.series, given.starts, given.starts + 3_600_000_000, given.acted, given.ticket,
+        given.labels, given.tickets,
+    )  # fmt: skip
+    (bad,) = find_bad(long, default_config(), RULES[:2], real)
+    assert (bad.rule, bad.lost, bad.alone) == ("quiet-1", ("INC-0",), True)
+    assert find_bad(long, default_config(), RULES[1:2], real) == []

@@ -123,7 +123,9 @@ def test_awkward_values_in_a_split() -> None:
     assert merge_rule_files(result.texts, []).texts[FILE] == TEXT
 
 
-@pytest.mark.parametrize("text", ["groups: 1\n", "groups: [1]\n", "a: [", "[]\n", "groups:\n- {rules: [{}]}\nx"])
+@pytest.mark.parametrize(
+    "text", ["groups: 1\n", "groups: [1]\n", "a: [", "[]\n", "groups:\n- {rules: [{}]}\nx"]
+)
 def test_what_is_no_rule_file_is_an_error_that_names_it(text: str) -> None:
     with pytest.raises(SignalboxError, match=FILE):
         merged(transient("alertname = Latency"), text=text)

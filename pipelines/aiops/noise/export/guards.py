@@ -5,13 +5,13 @@ start is a step at which an alert fires and did not fire one step before. An ale
 and comes within one step is counted once; the step should be the evaluation interval.
 """
 
-from collections import Counter
+from typing import cast
 
 from pipelines.aiops.noise.export.marks import one_line
 from pipelines.aiops.noise.export.scalars import duration, quoted, selector, yaml_scalar
+from pipelines.aiops.noise.replay.prometheus import guard_labels
 from pipelines.aiops.noise.rules import Guard, Matcher, QuietRule, RecurringRule, Rule
 
-GUARD_ALERT = "SignalboxGuard"
 GROUP = "signalbox-guards"
 _FIRING = Matcher(label="alertstate", op="=", value="firing")
 
@@ -54,30 +54,21 @@ def _by(guard: Guard) -> str:
     return ", ".join(guard.by)
 
 
-def severity_of(rule: Rule) -> str:
-    """Severity of the rule's alerts: the one it asks for, else the usual one of its examples."""
-    asked = [m.value for m in rule.matchers if (m.label, m.op) == ("severity", "=")]
-    seen = Counter(one.labels.get("severity", "") for one in rule.examples)
-    usual = sorted(seen, key=lambda name: (-seen[name], name))
-    return (asked or usual or [""])[0]
-
-
 def untemplated(text: str) -> str:
     """Text that Prometheus's templates leave as it is."""
     return text.replace("{{", '{{ "{{" }}')
 
 
-def guard_rule(rule: Rule, guard: Guard, step: int) -> list[str]:
+def guard_rule(rule: QuietRule | RecurringRule, guard: Guard, step: int) -> list[str]:
     """Lines of one alerting rule; the first without its dash."""
-    severity = severity_of(rule)
+    # It reads id and matchers only, which every rule has.
+    labels = guard_labels(cast(QuietRule, rule))
     lines = [
-        f"alert: {GUARD_ALERT}",
+        f"alert: {yaml_scalar(labels.pop('alertname'))}",
         f"expr: {yaml_scalar(guard_expression(rule, guard, step))}",
         "labels:",
-        f"  rule: {yaml_scalar(rule.id)}",
+        *(f"  {name}: {yaml_scalar(untemplated(labels[name]))}" for name in sorted(labels)),
     ]
-    if severity:
-        lines.append(f"  severity: {yaml_scalar(untemplated(severity))}")
     said = f"More of what rule {rule.id} hides than its history ever had"
     lines += [
         "annotations:",
@@ -90,7 +81,11 @@ def guard_rule(rule: Rule, guard: Guard, step: int) -> list[str]:
 def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
     """Rule file with the guards; `notes` become comments at its head."""
     head = ["# Written by Signalbox; replaced at every publication.", *(f"# {n}" for n in notes)]
-    guards = [(rule, guard) for rule in rules if (guard := guarded(rule)) is not None]
+    guards = [
+        (rule, rule.guard)
+        for rule in rules
+        if isinstance(rule, QuietRule | RecurringRule) and rule.guard is not None
+    ]
     if not guards:
         return "\n".join([*head, "groups: []", ""])
     lines = [
