@@ -19,7 +19,7 @@ LADDER = (10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300)
 """Durations as people write them, seconds."""
 SAMPLE = 100_000
 """Groupings are compared on about so many episodes; the chosen ones are counted on all."""
-NAMES_ALONE = 50
+NAMES_ALONE = 30
 """Noisiest names that get groupings of their own."""
 KEPT_WIDE = 8
 """Groupings kept for all names at once."""

@@ -28,6 +28,8 @@ SAMPLE = 300_000
 DAY_MS = 86_400_000
 SHIFTS = 5
 """Days that targets are laid beside themselves to see what chance and time of day bring."""
+ROUGHLY = 0.7
+"""Share of the lift that a pair must show on the sample already."""
 NEARLY = 0.9
 """More labels in ``equal`` are safer: the largest set that covers so much of the best one wins."""
 
@@ -106,15 +108,24 @@ def _candidates(
     count = len(kinds.keys)
     n = np.bincount(wanted.kind, minlength=count)
     counts = coincidences(sources, wanted, sample.span, count)
-    found, compared = [], 0
-    for pair in sorted(counts):
-        source, target = divmod(pair, count)
-        if source == target or n[target] < params.min_episodes:
-            continue
-        compared += 1
-        if counts[pair] >= params.implied.min_share * n[target]:
-            found.append((source, target))
-    return found, compared
+    days = max(sample.span // DAY_MS, 1)
+    laid = shifted(wanted, DAY_MS, days * DAY_MS)
+    # One day laid beside is a rough measure of chance: it only spares counting what is hopeless.
+    chance = coincidences(sources, laid, sample.span, count) if days > 1 else {}
+    pairs = np.array(sorted(counts), np.int64)
+    source, target = pairs // count, pairs % count
+    hits = np.array([counts[pair] for pair in pairs.tolist()], np.int64)
+    by_chance = np.array([chance.get(pair, 0) for pair in pairs.tolist()], np.int64)
+    compared = (source != target) & (n[target] >= params.min_episodes)
+    # What the bound would be if all of the history were like the sample, for this pair alone.
+    scale = len(history.episodes) / max(len(sample), 1)
+    low = lower(hits * scale, n[target] * scale, level(params.alpha, 1))
+    hopeful = (low >= params.implied.min_share) & (
+        hits >= ROUGHLY * params.implied.min_lift * by_chance
+    )
+    found = np.flatnonzero(compared & hopeful)
+    chosen = list(zip(source[found].tolist(), target[found].tolist(), strict=True))
+    return chosen, int(compared.sum())
 
 
 def _proven(
