@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Who = Annotated[str, typer.Option(help="Who asks for it; goes to the ledger.")]
 Reason = Annotated[str, typer.Option(help="Why; goes to the ledger.")]
+Merge = Annotated[
+    bool, typer.Option("--merge", help="Merge into files that changed since the export.")
+]
 Today = Annotated[
     str, typer.Option(help="Day that expiry is held against, YYYY-MM-DD; empty = today.")
 ]
@@ -31,9 +34,7 @@ def publish_rules(
     *,
     who: Who = "",
     reason: Reason = "",
-    merge: Annotated[
-        bool, typer.Option("--merge", help="Merge into files that changed since the export.")
-    ] = False,
+    merge: Merge = False,
     readmit: Annotated[
         list[str] | None, typer.Option(help="A withdrawn rule that may come back.")
     ] = None,
@@ -91,6 +92,7 @@ def withdraw_rule(
     *,
     reason: Reason = "",
     who: Who = "",
+    merge: Merge = False,
     today: Today = "",
     project: Project = Path(),
     as_json: AsJson = False,
@@ -106,6 +108,7 @@ def withdraw_rule(
             reason=reason,
             who=who,
             today=_day(today),
+            merge_changed=merge,
         )
     if done is not None:
         _show(done, as_json)

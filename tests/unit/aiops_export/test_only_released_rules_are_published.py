@@ -141,6 +141,24 @@ def test_a_withdrawn_rule_is_taken_out_and_stays_out_until_it_is_readmitted(proj
     assert "signalbox-quiet" in live(project)["alertmanager.yml"]
 
 
+def test_a_withdrawal_can_be_merged_into_a_file_that_changed(project: Path) -> None:
+    publish(project, params(project), today=TODAY)
+    target = project.parent / "live/alertmanager.yml"
+    target.write_text(target.read_text() + "# new\n")
+    told = {"reason": "hid INC-7", "who": "bob", "today": TODAY}
+    with pytest.raises(SignalboxError, match="--merge"):
+        withdraw(project, params(project), "quiet-1", **told)
+    assert "withdrawal" not in kinds(project)
+    withdraw(project, params(project), "quiet-1", merge_changed=True, **told)
+    assert target.read_text() == configs.FULL + "# new\n"
+
+
+def test_a_withdrawn_rule_that_is_still_published_is_a_problem(project: Path) -> None:
+    publish(project, params(project), today=TODAY)
+    Ledger.of(project).append("withdrawal", PRODUCT, {"rule": "quiet-1", "reason": "by hand"})
+    assert "still published" in status(project, params(project), today=TODAY)["problems"][0]
+
+
 def test_a_withdrawal_needs_a_reason_and_a_known_rule(project: Path) -> None:
     for rule, reason in (("quiet-1", " "), ("quiet-9", "why")):
         with pytest.raises(SignalboxError):

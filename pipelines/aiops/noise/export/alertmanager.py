@@ -131,6 +131,18 @@ def _merge(
     return apply(text, work.all_edits()), work.placed
 
 
+@dataclass(frozen=True)
+class _New:
+    """Something to put in: what, whose, and what its mark says."""
+
+    tree: Tree
+    origin: str
+    about: str
+
+    def piece(self) -> Piece:
+        return Piece(tuple(lines(self.tree)), flow(self.tree), self.about)
+
+
 @dataclass
 class _Work:
     """Edits as they are collected."""
@@ -139,7 +151,7 @@ class _Work:
     rules: dict[str, Rule]
     edits: list[Edit] = field(default_factory=list)
     placed: dict[str, list[str]] = field(default_factory=dict)
-    fresh: dict[tuple[int, str], list[tuple[Tree, str]]] = field(default_factory=dict)
+    fresh: dict[tuple[int, str], list[_New]] = field(default_factory=dict)
     parents: dict[int, MappingNode] = field(default_factory=dict)
 
     def about(self, origin: str) -> str:
@@ -158,8 +170,12 @@ class _Work:
             if not one.origin:
                 first = False
                 continue
-            self._item(node, "routes", route_tree(one, wanted), one.origin, bool(old) and first)
-            self.placed.setdefault(one.origin, []).append(f"{where}.routes")
+            origins = list(dict.fromkeys(below.origin for _, below in one.walk()))
+            about = "; ".join(self.about(origin) for origin in origins)
+            new = _New(route_tree(one, wanted), one.origin, about)
+            self._item(node, "routes", new, first=bool(old) and first)
+            for origin in origins:
+                self.placed.setdefault(origin, []).append(f"{where}.routes")
         items = pair(node, "routes") if isinstance(node, MappingNode) else None
         for position, one in enumerate(old):
             below = _item_node(items, position)
@@ -173,32 +189,33 @@ class _Work:
         """Add the receiver that wakes nobody, if a rule needs it."""
         if {one.name for one in wanted.receivers} != {one.name for one in now.receivers}:
             quiet = [one for one in wanted.route.routes if one.receiver == QUIET_RECEIVER]
-            self._item(self.doc.root, "receivers", {"name": QUIET_RECEIVER}, quiet[0].origin, False)
+            new = _New({"name": QUIET_RECEIVER}, quiet[0].origin, self.about(""))
+            self._item(self.doc.root, "receivers", new)
 
     def top(self, key: str, tree: Tree, origin: str) -> None:
         """Add an item to a list at the top of the file."""
-        self._item(self.doc.root, key, tree, origin, False)
+        self._item(self.doc.root, key, _New(tree, origin, self.about(origin)))
         self.placed.setdefault(origin, []).append(key)
 
-    def _item(self, node: Node, key: str, tree: Tree, origin: str, first: bool) -> None:
+    def _item(self, node: Node, key: str, new: _New, *, first: bool = False) -> None:
         if not isinstance(node, MappingNode):
-            self._refuse(node, origin, "the route comes from an anchor")
+            self._refuse(node, new.origin, "the route comes from an anchor")
             return
         try:
-            self._add(node, key, tree, origin, first)
+            self._add(node, key, new, first)
         except UnmergeableError as error:
-            raise _RefusedError(origin, str(error)) from None
+            raise _RefusedError(new.origin, str(error)) from None
 
-    def _add(self, node: MappingNode, key: str, tree: Tree, origin: str, first: bool) -> None:
+    def _add(self, node: MappingNode, key: str, new: _New, first: bool) -> None:
         found = pair(node, key)
         if found is None:
             self.parents[start(node)] = node
-            self.fresh.setdefault((start(node), key), []).append((tree, origin))
+            self.fresh.setdefault((start(node), key), []).append(new)
             return
         name, value = found
         if start(value) < start(name):
             raise UnmergeableError(f"{self.doc.name}: {key} is an alias of another part")
-        piece = self._piece(tree, "" if key == "receivers" else origin)
+        piece = new.piece()
         if isinstance(value, SequenceNode):
             if value.flow_style and not value.value and self._again(value):
                 piece = replace(piece, flow=f", {piece.flow}")
@@ -215,14 +232,15 @@ class _Work:
         """All edits, with one for each key that is new in its mapping."""
         fresh = []
         for (at, key), items in self.fresh.items():
-            about = "; ".join(self.about(origin) for _, origin in items)
-            tree: Tree = {key: [one for one, _ in items]}
-            piece = Piece(tuple(lines(tree)), flow(tree)[1:-1], about)
+            told = [f"{key}:"]
+            for new in items:
+                told += [f"  # {new.about}", *(f"  {line}" for line in new.piece().dashed())]
+            short = flow([new.tree for new in items])
+            about = "; ".join(new.about for new in items)
+            marked = about if self.parents[at].flow_style else f"{len(items)} in a new list"
+            piece = Piece(tuple(told), f"{key}: {short}", marked)
             fresh.append(add_key(self.doc, self.parents[at], piece))
         return [*self.edits, *fresh]
-
-    def _piece(self, tree: Tree, origin: str) -> Piece:
-        return Piece(tuple(lines(tree)), flow(tree), self.about(origin))
 
     def _refuse(self, node: Node, origin: str, why: str) -> None:
         line = int(node.start_mark.line) + 1

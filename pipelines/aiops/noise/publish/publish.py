@@ -93,9 +93,21 @@ def publish(
 
 
 def withdraw(
-    project: Path, params: ExportRulesParams, rule: str, *, reason: str, who: str, today: date
+    project: Path,
+    params: ExportRulesParams,
+    rule: str,
+    *,
+    reason: str,
+    who: str,
+    today: date,
+    merge_changed: bool = False,
 ) -> Published | None:
     """Take one rule out of what is published, and keep it out.
+
+    Parameters
+    ----------
+    merge_changed
+        As for `publish`.
 
     Returns
     -------
@@ -123,7 +135,7 @@ def withdraw(
             ledger.append("withdrawal", PRODUCT, data)
             return None
         plan = make_plan(released, ledger.entries(), params, today=today, without={rule: reason})
-        _require_unchanged(plan, merge_changed=False)
+        _require_unchanged(plan, merge_changed)
         ledger.append("withdrawal", PRODUCT, data)
         facts = {"who": who, "reason": f"withdrawal of {rule}", "readmitted": []}
         return _carry_out(project, params.publish, plan, facts, recovered)
@@ -154,7 +166,7 @@ def _require_unchanged(plan: Plan, merge_changed: bool) -> None:
     told = "; ".join(f"{path}: {why}" for path, why in plan.changed.items())
     raise SignalboxError(
         f"{told}. Nothing was written. What a merge into the files as they are would change:\n"
-        f"{plan.diff}look at it, then run 'signalbox rules publish --merge'"
+        f"{plan.diff}look at it, then say --merge"
     )
 
 

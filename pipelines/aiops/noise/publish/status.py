@@ -23,6 +23,7 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
         rules with sentence and expiry), ``withdrawn`` and ``problems`` (each a sentence).
     """
     entries = Ledger.of(project).entries()
+    out = withdrawn(entries)
     released, last = production(project, PRODUCT), last_publication(entries)
     now = None if released is None else released.name
     then = None if last is None else str(last["release"])
@@ -37,6 +38,11 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
         if date.fromisoformat(one["expires"]) < today
     ]
     problems += [
+        f"rule {one['id']} was withdrawn and is still published: run 'signalbox rules publish'"
+        for one in rules
+        if one["id"] in out
+    ]
+    problems += [
         f"publication {name} was interrupted; the next one puts the files right"
         for name in open_backups(project / params.publish.backup_folder)
     ]
@@ -45,7 +51,7 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
         "published": then,
         "files": files,
         "rules": rules,
-        "withdrawn": withdrawn(entries),
+        "withdrawn": out,
         "problems": problems,
     }
 
