@@ -72,12 +72,12 @@ def _seen(raw: Any) -> dict[str, Any]:
     )
     series, acted = raw.execute(
         f"SELECT count(DISTINCT fingerprint), count(acted) FROM {alerts}"
-    ).fetchone()
+    ).fetchall()[0]
     incidents, linked = raw.execute(
         "SELECT count(DISTINCT ticket_id), count(DISTINCT ticket_id) FILTER "
         "(WHERE ticket_id IN (SELECT ticket_id FROM frozen_alerts)) "
         f"FROM {tickets} WHERE kind = 'incident'"
-    ).fetchone()
+    ).fetchall()[0]
     sources = raw.execute(
         f"SELECT source, count(*) FROM {alerts} GROUP BY source ORDER BY source"
     ).fetchall()

@@ -70,6 +70,16 @@ def _sql(table: Table, files: Sequence[Path]) -> str:
     return merged_sql(table, versions_sql(table, list(files)))
 
 
+def _rows_sql(raw: Any, table: Table, files: Sequence[Path]) -> str:
+    """Build SQL of the rows of files; they are merged only if some key stands in them twice."""
+    plain = versions_sql(table, list(files))
+    key = quoted(table.key)
+    rows, keys = raw.execute(
+        f"SELECT count(*), count(DISTINCT ({key})) FROM (SELECT {key} FROM ({plain}))"
+    ).fetchall()[0]
+    return plain if rows == keys else merged_sql(table, plain)
+
+
 def _batches(raw: Any, table: Table, parts: Sequence[Part]) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
@@ -85,7 +95,7 @@ def _batches(raw: Any, table: Table, parts: Sequence[Part]) -> Iterator[pa.Recor
         conditions += [part.keep] if part.keep else []
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         query = (
-            f"SELECT {quoted(names)} FROM ({_sql(table, part.files)}){where} "
+            f"SELECT {quoted(names)} FROM ({_rows_sql(raw, table, part.files)}){where} "
             f"ORDER BY {quoted([table.time, *table.key])}"
         )
         yield from raw.sql(query).to_arrow_reader(GROUP // 4)

@@ -55,6 +55,6 @@ def latest(raw: Any, lake: Path, known: list[date]) -> date:
     newest = raw.execute(
         f"SELECT (max(updated_at) AT TIME ZONE 'UTC')::DATE FROM read_parquet([{listed}], "
         "union_by_name=true, hive_partitioning=false)"
-    ).fetchone()[0]
+    ).fetchall()[0][0]
     complete = [day for day in known if newest is not None and day < newest]
     return complete[-1] if complete else known[-1]
