@@ -53,9 +53,9 @@ class Reference:
         self.timing, self.silences = timing or Timing(), silences
         self.alerts = episodes(rows)
         self.nodes = dict(config.route.walk())
-        low = min([0, *(a[1] for a in self.alerts)]) - 10**12
+        low = min((a[1] for a in self.alerts), default=0) - 10**11
         self.intervals = {
-            one.name: stretches(one.ranges, low, until + 10**12) for one in config.time_intervals
+            one.name: stretches(one.ranges, low, until + 10**11) for one in config.time_intervals
         }
 
     def in_times(self, names, now):

@@ -49,6 +49,7 @@ count from the tick; who is told is the same, a repeat may come one tick earlier
 """
 
 from pipelines.aiops.noise.alertmanager import Silence
+from pipelines.aiops.noise.replay.files import replay_files
 from pipelines.aiops.noise.replay.model import Timing
 from pipelines.aiops.noise.replay.outcome import STATUSES
 from pipelines.aiops.noise.replay.prometheus import GUARD_NAME, guard_labels
@@ -56,4 +57,5 @@ from pipelines.aiops.noise.replay.run import Replay, replay
 
 __all__ = [
     "GUARD_NAME", "STATUSES", "Replay", "Silence", "Timing", "guard_labels", "replay",
+    "replay_files",
 ]  # fmt: skip
