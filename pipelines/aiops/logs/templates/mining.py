@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.logs.templates.extract import values_in
 from pipelines.aiops.logs.templates.kinds import joined, kind_of_all
-from pipelines.aiops.logs.templates.rules import VARIABLE, key_of
+from pipelines.aiops.logs.templates.rules import VARIABLE, collapsed, key_of
 from pipelines.aiops.logs.templates.shapes import as_array, first_rows, shapes_of
 from pipelines.aiops.logs.templates.store import Template, TemplateStore, registered
-from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, generalise
+from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, generalise, spread
 
 OVERFLOW_KEY = VARIABLE
 """Key of the template that takes the rarest lines when there are too many shapes or keys."""
@@ -133,9 +132,9 @@ def mine(
         for shape, keep in zip(shapes.shapes, looked_at, strict=True)
     ]
     keys = _bounded(keys, shapes.counts, known, settings.max_keys)
-    general = generalise({*keys, *known.keys}, settings.evidence)
-    store, named = registered(known, _groups(general))
-    codes, ids = _numbered([named[general[key]] for key in keys])
+    groups = _groups({*keys, *known.keys}, settings)
+    store = registered(known, groups)
+    codes, ids = _numbered([store.keys[key] for key in keys])
     per_line = codes[shapes.codes] if len(codes) else np.zeros(0, np.int32)
     templates = _counted(ids, per_line, store)
     templates = _with_kinds(templates, per_line, lines, settings)
@@ -166,10 +165,15 @@ def _bounded(
     return [OVERFLOW_KEY if key in dropped else key for key in keys]
 
 
-def _groups(general: Mapping[str, str]) -> dict[str, list[str]]:
+def _groups(keys: set[str], settings: MinerSettings) -> dict[str, list[str]]:
+    short = {key: collapsed(key, settings.left_out) for key in keys}
+    general = generalise(short.values(), settings.evidence)
+    members: defaultdict[str, list[str]] = defaultdict(list)
+    for key in sorted(keys):
+        members[general[short[key]]].append(key)
     groups: defaultdict[str, list[str]] = defaultdict(list)
-    for key, whole in general.items():
-        groups[whole].append(key)
+    for whole, own in members.items():
+        groups[spread(whole, own)] += own
     return groups
 
 

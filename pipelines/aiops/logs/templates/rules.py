@@ -17,7 +17,7 @@ VARIABLE = "\x01"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _UNIT = (
-    r"(?:[kKMGTP]i?B(?:/s)?|B/s|bytes?|ns|us|µs|ms|msecs?|secs?|seconds?"
+    r"(?:[kKMGTP]?i?B(?:/s)?|bytes?|[kKMGT]?(?:bps|bit/s|Hz)|ns|us|µs|m?s|msecs?|secs?|seconds?"
     r"|mins?|minutes?|hours?|days?)"
 )
 _FILE_ENDING = (
@@ -75,6 +75,11 @@ RULES: tuple[Rule, ...] = (
         rf"(?<![\w\x01.-])[\w\x01-]+(?:\.[\w\x01-]+)*\.(?:{_FILE_ENDING})\b(?!\()",
     ),
     Rule(
+        "stamp",
+        "A date and a time of day beside each other are one value.",
+        r"\x01[-/.]\x01[-/.]\x01[ _]\x01:\x01(?:[:.,]\x01)*",
+    ),
+    Rule(
         "dotted",
         "Three or more words joined by dots are a class, package or host.",
         r"(?<![\w\x01])[\w\x01]+(?:[.$@][\w\x01]+){2,}",
@@ -95,12 +100,12 @@ RULES: tuple[Rule, ...] = (
         "Data glued together by punctuation without a space is one value.",
         r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
     ),
-    Rule("list", "Data after data, with commas or spaces, is a list.", r"\x01(?:[, ]+[-+]?\x01)+"),
     Rule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
     Rule(
         "date",
         "Names of days and months beside data are a date.",
-        rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?: [A-Z]{{2,4}}\b)?(?: \x01)?|\b{_DAY},? (?=\x01)",
+        rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?:,? \x01)*(?: [A-Z]{{2,4}}\b)?(?: \x01)?"
+        rf"|\b{_DAY},? (?=\x01)",
     ),
     Rule(
         "assigned",
@@ -116,15 +121,22 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "sign",
         "A sign or a comparison before a figure belongs to it.",
-        r"(?<=[\s=:(\[])[-+#<>](?=\x01)",
+        r"(?<=[\s=:,(\[])[-+#<>](?=\x01)",
         "",
     ),
     Rule(
         "again",
-        "What the rules above made adjacent is one value or list.",
-        r"\x01(?:[.:,/@_ |-]*\x01)+",
+        "What the rules above made adjacent is one value.",
+        r"\x01(?:[.:,/@_|-]*\x01)+",
     ),
 )
+
+LIST = Rule(
+    "list",
+    "Data after data is a list, and how long it is does not matter.",
+    r"\x01(?:[.:,/@_ |-]*\x01)+",
+)
+"""Decides which keys belong together; a template whose lists are all of one length keeps them."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -141,3 +153,18 @@ def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
     for pattern, replacement in compiled(left_out):
         key = pattern.sub(replacement, key)
     return key.strip()
+
+
+def runs_of(key: str) -> list[str]:
+    """Return a key's lists of data, in order; data that stands alone is a list of one."""
+    return [match[0] for match in _runs().finditer(key)]
+
+
+def collapsed(key: str, left_out: frozenset[str] = frozenset()) -> str:
+    """Return a key in which every list of data is one ``VARIABLE``."""
+    return key if LIST.name in left_out else _runs().sub(VARIABLE, key)
+
+
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile(LIST.pattern.removesuffix("+") + "*")

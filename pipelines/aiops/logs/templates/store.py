@@ -144,9 +144,7 @@ def _fresh(key: str, *taken: Mapping[str, Any]) -> str:
     return name
 
 
-def registered(
-    store: TemplateStore, groups: Mapping[str, Iterable[str]]
-) -> tuple[TemplateStore, dict[str, str]]:
+def registered(store: TemplateStore, groups: Mapping[str, Iterable[str]]) -> TemplateStore:
     """Give every group of keys an id and return the grown store.
 
     Parameters
@@ -159,11 +157,11 @@ def registered(
 
     Returns
     -------
-    TemplateStore, dict
-        The store with the groups' templates (counts as they were), and general key → id.
+    TemplateStore
+        With the groups' templates (counts as they were) and the id of each of their keys.
     """
     templates, aliases = dict(store.templates), dict(store.aliases)
-    keys, named = dict(store.keys), {}
+    keys = dict(store.keys)
     for general in sorted(groups):
         members = list(groups[general])
         known = {store.current(store.keys[m]) for m in members if m in store.keys}
@@ -177,6 +175,5 @@ def registered(
         else:
             name = _fresh(general, templates, aliases)
             templates[name] = Template(name, general)
-        named[general] = name
         keys.update((m, name) for m in members)
-    return TemplateStore(templates, keys, aliases), named
+    return TemplateStore(templates, keys, aliases)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.aiops.logs.templates.rules import VARIABLE
+from pipelines.aiops.logs.templates.rules import VARIABLE, collapsed, runs_of
 
 _LETTER = "A-Za-z_\x80-\U0010ffff"
 TOKEN = re.compile(rf"[{_LETTER}]+(?:[.'$@/+-][{_LETTER}]+)*|\x01|[^{_LETTER}\x01]")
@@ -183,16 +183,44 @@ class _Groups:
         before, behind = member[:position], member[position + 1 :]
         if slot in self.varied or varies((position, before, behind), values, self.evidence):
             self.varied.add(slot)
-            general = self.add((*before, VARIABLE, *behind))
-            for number in tuple(values.values()):
-                self.unite(number, general)
+            general = (*before, VARIABLE, *behind)
+            number = self.add(general)
+            # A word that became data may have made a list longer.
+            self.unite(number, self.add(tokens_of(collapsed("".join(general)))))
+            for member_number in tuple(values.values()):
+                self.unite(member_number, number)
 
 
 def _common(members: Sequence[_Tokens]) -> str:
-    if len(members) == 1:
-        return "".join(members[0])
-    columns = zip(*members, strict=True)
+    shortest = min(map(len, members))
+    columns = zip(*(m for m in members if len(m) == shortest), strict=True)
     return "".join(c[0] if len(set(c)) == 1 else VARIABLE for c in columns)
+
+
+def spread(general: str, members: Iterable[str]) -> str:
+    """Return a general key with the lists of data that all members have alike.
+
+    Parameters
+    ----------
+    general
+        Collapsed key of a group.
+    members
+        Keys of the group, not collapsed.
+    """
+    tokens = tokens_of(general)
+    seen: list[set[str]] = [set() for _ in tokens]
+    for member in members:
+        own = tokens_of(collapsed(member))
+        if len(own) != len(tokens):
+            return general
+        runs = iter(runs_of(member))
+        for values, token in zip(seen, own, strict=True):
+            values.add(next(runs) if token == VARIABLE else VARIABLE)
+    alike = (
+        next(iter(v)) if t == VARIABLE and len(v) == 1 else t
+        for t, v in zip(tokens, seen, strict=True)
+    )
+    return "".join(alike)
 
 
 def generalise(keys: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> dict[str, str]:
@@ -201,7 +229,8 @@ def generalise(keys: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> di
     Parameters
     ----------
     keys
-        Different keys, in any order (:func:`~pipelines.aiops.logs.templates.rules.key_of`).
+        Different collapsed keys, in any order
+        (:func:`~pipelines.aiops.logs.templates.rules.collapsed`).
     evidence
         How much evidence makes a word a variable.
 
