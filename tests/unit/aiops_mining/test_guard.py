@@ -12,12 +12,14 @@ from pipelines.aiops.noise.mining.guard import (
 STARTS = st.lists(st.integers(0, 9_999), max_size=60).map(lambda s: np.array(sorted(s), np.int64))
 
 
+@settings(deadline=None)
 @given(starts=STARTS, window=st.integers(1, 2_000))
 def test_the_most_in_a_sliding_window_is_what_trying_all_of_them_finds(starts, window):
     tried = [int(((starts >= s) & (starts < s + window)).sum()) for s in starts]
     assert most_within(starts, window) == max(tried, default=0)
 
 
+@settings(deadline=None)
 @given(starts=STARTS, window=st.integers(1, 2_000))
 def test_every_start_is_counted_in_one_window(starts, window):
     counts = counts_by_window(starts, window, 10_000)
@@ -25,12 +27,14 @@ def test_every_start_is_counted_in_one_window(starts, window):
     assert len(counts) == -(-10_000 // window)
 
 
+@settings(deadline=None)
 @given(starts=STARTS, rules=st.integers(1, 500))
 def test_a_guard_never_trips_on_its_own_history(starts, rules):
     limit = max_count(starts, 10_000, window=100, alpha=0.05, rules=rules)
     assert limit >= most_within(starts, 100)
 
 
+@settings(deadline=None)
 @given(starts=STARTS)
 def test_more_candidates_make_a_wider_bound(starts):
     limits = [max_count(starts, 10_000, window=100, alpha=0.05, rules=n) for n in (1, 10, 1000)]

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.noise.alertmanager import default_config
+from pipelines.aiops.noise.alertmanager import apply_rules, default_config, parse_config
+from pipelines.aiops.noise.export.alertmanager import merge_config
 from pipelines.aiops.noise.mining.history import history_of
 from pipelines.aiops.noise.mining.quiet import mine_quiet, quiet_rules
 from pipelines.aiops.noise.mining.quiet_novel import tell_at_once
@@ -192,6 +193,22 @@ def test_one_group_tells_what_is_new_at_once_and_again_when_something_joins():
     pages = told.notifications[told.notifications["page"]]
     sent = pages.loc[pages["reason"] != "resolved", "time"] - MONDAY - start * 1_000_000
     assert sent.tolist() == [0, 3_000_000]
+
+
+def test_published_the_policy_for_what_is_new_is_still_one_group():
+    text = """route: {receiver: pager, group_by: [alertname, host]}
+receivers: [{name: pager}]
+"""
+    world = World()
+    world.add(60, 10, 'Odd "name" (x|y)', host="a")
+    history = history_of(world.frame(), SPARSE, SHORT)
+    rules = [*quiet_rules(history).rules, tell_at_once(history)]
+    merged = merge_config(text, "alertmanager.yml", rules).text
+    routes = parse_config(merged, "merged").route.routes
+    assert [route.group_by for route in routes] == [
+        route.group_by for route in apply_rules(parse_config(text, "own"), rules).route.routes
+    ]
+    assert routes[-1].group_by == ("signalbox_together",)
 
 
 def test_the_order_and_numbering_of_the_history_change_nothing():

@@ -10,7 +10,14 @@ import numpy as np
 
 from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.history import History
-from pipelines.aiops.noise.rules import Bound, DuplicateRule
+from pipelines.aiops.noise.rules import Bound, DuplicateRule, Matcher
+
+EVERY_ALERT = (Matcher(label="alertname", op="!=", value=""),)
+"""Every alert has a name; a route that no label holds back would be refused at publication."""
+
+ONE_GROUP = ("signalbox_together",)
+"""A label that no alert has puts all of them into one group; an empty ``group_by`` in a child route
+would not: Alertmanager takes the parent's instead (`config.Route.UnmarshalYAML`)."""
 
 
 def tell_at_once(
@@ -30,10 +37,11 @@ def tell_at_once(
     rows = np.arange(len(history.episodes))
     return DuplicateRule(
         id=describe.identity(
-            "duplicate", (), group_by=(), wait=0, interval=group_interval, repeat=repeat_interval
+            "duplicate", EVERY_ALERT,
+            group_by=ONE_GROUP, wait=0, interval=group_interval, repeat=repeat_interval,
         ),
-        matchers=(),
-        group_by=(),
+        matchers=EVERY_ALERT,
+        group_by=ONE_GROUP,
         group_wait=0,
         group_interval=group_interval,
         repeat_interval=repeat_interval,
