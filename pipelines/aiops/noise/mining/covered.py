@@ -26,8 +26,6 @@ class Covered:
     good, n, days
         Independent ones (one a place and stretch of time, the worst speaks), all of them, and the
         days of the good ones.
-    harm
-        Whether one that was acted on would be hidden while its source tells of something else.
     """
 
     episodes: int
@@ -35,24 +33,28 @@ class Covered:
     good: int
     n: int
     days: int
-    harm: bool
 
 
 def covered(
     history: History, kinds: Kinds, pair: tuple[int, int], place: NDArray[np.int64]
-) -> Covered:
-    """Count a pair; `place` is the code of each series' equal labels."""
+) -> Covered | None:
+    """Count a pair; `place` is the code of each series' equal labels.
+
+    None if a target that was acted on would be hidden while its source tells of something else.
+    """
     episodes, lead = history.episodes, history.params.implied.lead_seconds * 1000
     source = _of_kind(episodes, kinds, pair[0])
     rows = _of_kind(episodes, kinds, pair[1])
+    # One harm decides, and is found without looking at all the rest.
+    if _harm(episodes, source, rows[episodes.acted[rows] == YES], place, lead):
+        return None
     there = np.where(kinds.of_series == pair[0], place, -1)
     firing = stretches(episodes.where(source), there, kinds.of_series, lead)
     inside = _inside(firing, place[episodes.series[rows]], episodes.start[rows], episodes.span)
     good, n = _units(history, rows, inside, place)
     hidden = rows[inside]
     days = count_days(episodes, hidden)
-    harm = _harm(episodes, source, hidden[episodes.acted[hidden] == YES], place, lead)
-    return Covered(len(rows), hidden, good, n, days, harm)
+    return Covered(len(rows), hidden, good, n, days)
 
 
 def _of_kind(episodes: Episodes, kinds: Kinds, kind: int) -> NDArray[np.int64]:
@@ -99,6 +101,6 @@ def _harm(
             & (episodes.end[source] >= episodes.start[row])
         ]
         same = episodes.ticket[covers] == episodes.ticket[row]
-        if not (same & (episodes.acted[covers] == YES)).any():
+        if len(covers) and not (same & (episodes.acted[covers] == YES)).any():
             return True
     return False

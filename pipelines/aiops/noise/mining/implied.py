@@ -136,10 +136,11 @@ def _proven(
     params = history.params
     source, target = pair
     counted = covered(history, kinds, pair, place)
+    if counted is None:
+        return None
     low = float(lower(counted.good, counted.n, level(params.alpha, tried)))
     if (
-        counted.harm
-        or counted.n < params.min_episodes
+        counted.n < params.min_episodes
         or counted.days < params.min_days
         or low < params.implied.min_share
         or low < params.implied.min_lift * _by_chance(history, kinds, pair, place)
