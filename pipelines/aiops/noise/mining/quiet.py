@@ -99,7 +99,7 @@ class _Presence:
     """
 
     def __init__(self, frame: AlertFrame, block: NDArray[np.int64]) -> None:
-        block = block - block.min(initial=0)
+        block = block - (block.min() if len(block) else 0)
         self.blocks = int(block.max(initial=0)) + 1
         left = frame.acted == NO
         self.keys = np.unique(frame.series[left].astype(np.int64) * self.blocks + block[left])
@@ -249,7 +249,7 @@ def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRul
 
 def _says(one: _Candidate, guard: Guard) -> str:
     window = describe.seconds_in_words(guard.window_seconds)
-    alone = f"in none of {one.units:,} separate stretches on {one.days} days did anybody act"
+    alone = f"in none of {one.units:,} separate stretches on {one.days} day{'s' if one.days > 1 else ''} did anybody act"
     if not one.routine:
         return f"comes too seldom to be routine and pages once within {window}: {alone}."
     lasting = (
