@@ -249,7 +249,8 @@ def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRul
 
 def _says(one: _Candidate, guard: Guard) -> str:
     window = describe.seconds_in_words(guard.window_seconds)
-    alone = f"in none of {one.units:,} separate stretches on {one.days} day{'s' if one.days > 1 else ''} did anybody act"
+    days = f"{one.days} day{'s' if one.days > 1 else ''}"
+    alone = f"in none of {one.units:,} separate stretches on {days} did anybody act"
     if not one.routine:
         return f"comes too seldom to be routine and pages once within {window}: {alone}."
     lasting = (
