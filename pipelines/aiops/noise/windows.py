@@ -69,8 +69,8 @@ def split_window(whole: Window, learn: float, choose: float) -> Windows:
         If the window is too short for three parts.
     """
     length = whole.end - whole.start
-    first = whole.start + _whole_days(round(length * learn), length)
-    second = whole.start + _whole_days(round(length * (learn + choose)), length)
+    one, two = _cuts(length, learn, choose)
+    first, second = whole.start + one, whole.start + two
     if not whole.start < first < second < whole.end:
         raise SignalboxError(
             f"a history of {whole.days:.1f} days cannot be split into three parts "
@@ -81,10 +81,14 @@ def split_window(whole: Window, learn: float, choose: float) -> Windows:
     )  # fmt: skip
 
 
-def _whole_days(offset: int, length: int) -> int:
+def _cuts(length: int, learn: float, choose: float) -> tuple[int, int]:
+    """Where the second and the third part begin; with days enough, each has one at least."""
     if length < 4 * DAY_US:
-        return offset
-    return round(offset / DAY_US) * DAY_US
+        return round(length * learn), round(length * (learn + choose))
+    days = length // DAY_US
+    first = min(max(round(length * learn / DAY_US), 1), days - 2)
+    second = min(max(round(length * (learn + choose) / DAY_US), first + 1), days - 1)
+    return first * DAY_US, second * DAY_US
 
 
 def started_in(frame: AlertFrame, window: Window) -> AlertFrame:

@@ -117,7 +117,7 @@ class MineRulesParams(Section):
     """Independent episodes that a rule's evidence must come from."""
     independence_seconds: PositiveInt = 3600
     """Episodes of a pattern in the same stretch of this length count as one, at their worst."""
-    max_values: PositiveInt = 200
+    max_values: PositiveInt = 500
     """A label with more known values can't be listed in a matcher."""
     max_patterns: PositiveInt = 5000
     max_rules: PositiveInt = 100

@@ -79,3 +79,14 @@ def test_names_that_stay_are_listed():
 def test_one_migration_is_not_a_habit():
     (matchers,) = {rule.matchers for rule in mine(pods(17), only("transient"), WINDOW)}
     assert {m.label for m in matchers} == {"alertname", "service", "pod"}
+
+
+def test_where_a_name_has_too_many_values_its_parts_get_rules():
+    rng, world = np.random.default_rng(0), World()
+    for n, at in enumerate(times(rng, 60)):
+        zone = n % 2
+        world.add(at, 20 + 400 * zone, "Blip", host=f"z{zone}-h{n % 12}", zone=f"z{zone}")
+    params = only("transient").model_copy(update={"max_values": 8})
+    rules = mine(world.frame(), params, WINDOW)
+    zones = {m.value for rule in rules for m in rule.matchers if m.label == "zone"}
+    assert zones == {"z0", "z1"}

@@ -60,7 +60,8 @@ def mine_flapping(history: History) -> Mined:
     found: list[tuple[int, int]] = []
     done: set[int] = set()
     for index in np.flatnonzero(fits.any(axis=1)).tolist():
-        if not done.intersection(history.patterns.ancestors(index)):
+        told = done.intersection(history.patterns.ancestors(index))
+        if not told and history.patterns.matchers(index) is not None:
             done.add(index)
             found += [(index, j) for j in _choice(counts.folded[index], fits[index])]
     ranked = sorted(found, key=lambda f: (-int(counts.folded[f]), f))[: params.max_rules]

@@ -75,7 +75,7 @@ def mine_recurring(history: History) -> Mined:
         if done.intersection(patterns.ancestors(index)):
             continue
         best = _best_zone(history, index, clocks, longest, confidence)
-        if best:
+        if best and patterns.matchers(index) is not None:
             done.add(index)
             found += [(index, zone, window) for zone, window in best]
     found.sort(key=lambda f: (-f[2].good, f[0], f[2].start))

@@ -84,7 +84,8 @@ def _rules(
     found: list[tuple[int, int]] = []
     done: set[int] = set()
     for index in np.flatnonzero(fits.any(axis=1)).tolist():
-        if done.intersection(history.patterns.ancestors(index)):
+        told = done.intersection(history.patterns.ancestors(index))
+        if told or history.patterns.matchers(index) is None:
             continue
         done.add(index)
         found += [(index, j) for j in _choice(counts.good[index], fits[index])]
