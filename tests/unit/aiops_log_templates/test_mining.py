@@ -36,6 +36,9 @@ SAME = {
     "alignment": ["a   b 1", "a b 22"],
     "names after a noun": ["session closed for user alice", "session closed for user bob"],
     "hosts in ranges": ["targets node-[1-5] down", "targets node-[7 9] down"],
+    "names between prepositions": [f"login for {n} from 10.0.0.1 ok" for n in ("al", "bo", "cy")],
+    "lists of words": ["stops: [oslo, rome]", "stops: [oslo, rome, bonn]"],
+    "hardware addresses": ["chip FF:FE:AA:BB:CC:DD up", "chip 00:FE:1A:BB:CC:DD up"],
     "a word where data stood": ["chdir(home) did not work", "chdir(/p/q) did not work"],
 }
 
@@ -47,6 +50,7 @@ def test_lines_that_differ_in_data_only_share_a_template(lines: list[str]) -> No
 
 APART = {
     "states": ["VM Started (event) 1", "VM Stopped (event) 2", "VM Paused (event) 3"],
+    "states behind a number": ["job 5:started", "job 5:stopped"],
     "methods": [f'"{m} /x" status: 200 len: 1' for m in ("GET", "PUT", "POST", "HEAD", "PATCH")],
     "subjects": ["cupsd startup succeeded", "klogd startup succeeded", "portmap startup succeeded"],
     "reasons": ["load /a: No such file", "load /b: Permission denied"],

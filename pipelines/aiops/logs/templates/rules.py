@@ -75,6 +75,11 @@ RULES: tuple[Rule, ...] = (
         rf"(?<![\w\x01.-])[\w\x01-]+(?:\.[\w\x01-]+)*\.(?:{_FILE_ENDING})\b(?!\()",
     ),
     Rule(
+        "octets",
+        "Six or more pairs of hexadecimal digits are an address or a fingerprint.",
+        r"(?<![\w\x01:])(?:[0-9A-Fa-f]{2}|\x01)(?::(?:[0-9A-Fa-f]{2}|\x01)){5,31}(?![\w\x01])",
+    ),
+    Rule(
         "stamp",
         "A date and a time of day beside each other are one value.",
         r"\x01[-/.]\x01[-/.]\x01[ _]\x01:\x01(?:[:.,]\x01)*",
@@ -88,7 +93,7 @@ RULES: tuple[Rule, ...] = (
         "joined",
         "Words joined to data by - . @ / $ # belong to it (node-7, core.12, Foo@3f).",
         r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#](?:[A-Za-z_\x01]+[-.@/$#]){0,8})?"
-        r"\x01(?:[-.@/$#:+~][A-Za-z_\x01]+){0,8}",
+        r"\x01(?:[-.@/$#+~][A-Za-z_\x01]+){0,8}",
     ),
     Rule(
         "range",
@@ -99,6 +104,12 @@ RULES: tuple[Rule, ...] = (
         "glued",
         "Data glued together by punctuation without a space is one value.",
         r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
+    ),
+    Rule(
+        "words",
+        "A list of words in square brackets is one value, however long.",
+        r"\[[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+\]",
+        f"[{VARIABLE}]",
     ),
     Rule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
     Rule(

@@ -31,6 +31,8 @@ NAMED = frozenset(_NAMED.split())
 
 _BEFORE_NAMED = "for by of as from to with on at invalid illegal unknown"
 BEFORE_NAMED = frozenset(_BEFORE_NAMED.split())
+_PREPOSITIONS = "for by of from to with on at in via"
+PREPOSITIONS = frozenset(_PREPOSITIONS.split())
 QUOTES = frozenset("'\"`")
 
 _Tokens = tuple[str, ...]
@@ -50,13 +52,16 @@ class Evidence:
         context, the more are asked for (one more for each word that is missing to ``ample``).
     ample
         Constant words that count as an ample context.
+    names
+        Different words that prove a variable between two prepositions.
     first_values
-        Likewise for the first word of a message, which is mostly its subject or verb.
+        Different words for the first word of a message, which is mostly its subject or verb.
     """
 
     context: int = 2
     values: int = 4
     ample: int = 4
+    names: int = 3
     first_values: int = 25
 
 
@@ -88,6 +93,17 @@ def _follows_a_noun_of_names(before: _Tokens) -> bool:
     return len(words) > 1 and words[-1] in NAMED and words[-2] in BEFORE_NAMED
 
 
+def _between_prepositions(before: _Tokens, behind: _Tokens) -> bool:
+    # English puts an article before a common noun there; what has none is a name (for root from).
+    if before[-1:] != (" ",) or behind[:1] != (" ",):
+        return False
+    return {"".join(before[-2:-1]).lower(), "".join(behind[1:2]).lower()} <= PREPOSITIONS
+
+
+def _in_quotes(before: _Tokens, behind: _Tokens) -> bool:
+    return behind[:1] == before[-1:] and behind[:1] != () and behind[0] in QUOTES
+
+
 def varies(slot: _Slot, values: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> bool:
     """Decide whether a slot is a variable, given the different words seen in it.
 
@@ -108,11 +124,11 @@ def varies(slot: _Slot, values: Iterable[str], evidence: Evidence = DEFAULT_EVID
     first = not any(is_word(t) for t in before)
     if VARIABLE in seen and not first:
         return True
-    if all(_is_constant_of_program(word) for word in seen):
+    if all(map(_is_constant_of_program, seen)):
         return False
-    if _follows_a_noun_of_names(before):
+    if _follows_a_noun_of_names(before) or _in_quotes(before, behind):
         return True
-    if before and behind and before[-1] in QUOTES and behind[0] == before[-1]:
+    if _between_prepositions(before, behind) and len(seen) >= evidence.names:
         return True
     asked = evidence.first_values if first else evidence.values
     return len(seen) >= asked + max(0, evidence.ample - len(constants))
