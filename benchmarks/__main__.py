@@ -8,6 +8,7 @@ MODULES = (
     "scoring",
     "ait_alerts",
     "log_templates",
+    "replay",
     "parse_time",
     "stage_times",
     "release_overhead",

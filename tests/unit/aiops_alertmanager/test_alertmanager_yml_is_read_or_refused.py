@@ -27,7 +27,7 @@ def test_a_route_inherits_all_but_its_time_intervals():
     config = read(
         "group_by: [job], group_wait: 1m30s, repeat_interval: 1d2h, "
         "routes: [{match: {severity: page}, mute_time_intervals: [off], routes: [{}]}]",
-        more="mute_time_intervals: [{name: off, time_intervals: [{weekdays: ['saturday:saturday']}]}]",
+        more="mute_time_intervals: [{name: off, time_intervals: [{weekdays: ['saturday']}]}]",
     )
     child = config.route.routes[0]
     below = child.routes[0]
@@ -38,7 +38,8 @@ def test_a_route_inherits_all_but_its_time_intervals():
 
 def test_integrations_tell_of_resolved_alerts_as_their_kind_does_by_default():
     config = read(
-        receiver="slack_configs: [{}, {send_resolved: true, text: '{{ .X }}'}], webhook_configs: [{}]"
+        receiver="slack_configs: [{}, {send_resolved: true, text: '{{ .X }}'}], "
+        "webhook_configs: [{}]"
     )
     assert config.receivers[0].integrations == (
         Integration("slack", False),

@@ -207,6 +207,9 @@ def _fold_guarded(
             outcomes.first_page[quiet[told]] = outcomes.first_page[inside[told]]
 
 
+_KINDS = ("int64", "str", "int64", "int64", "int64", "str", "bool")
+
+
 def _notifications(config: Config, parts: list[tuple[Groups, Told]]) -> "pd.DataFrame":
     import pandas as pd
 
@@ -232,7 +235,9 @@ def _notifications(config: Config, parts: list[tuple[Groups, Told]]) -> "pd.Data
             )
         )
     columns = ["time", "receiver", "group", "firing", "resolved", "reason", "page"]
-    found = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
+    frames = [each for each in frames if len(each)]
+    found = pd.concat(frames) if frames else pd.DataFrame({name: [] for name in columns})
+    found = found.astype(dict(zip(columns, _KINDS, strict=True)))
     # Classes of one receiver that tell at the same tick are one notification.
     found = found.sort_values(["time", "group", "resolved"], kind="stable")
     return found.drop_duplicates(["time", "group"], keep="last", ignore_index=True)
