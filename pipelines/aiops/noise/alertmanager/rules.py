@@ -74,8 +74,14 @@ def _compatible(rule: Sequence[Matcher], path: Sequence[Matcher]) -> bool:
     return True
 
 
-def placements(config: Config, matchers: Sequence[Matcher]) -> tuple[tuple[int, ...], ...]:
+def placements(
+    config: Config, matchers: Sequence[Matcher], outside: frozenset[str] = frozenset()
+) -> tuple[tuple[int, ...], ...]:
     """Paths of the routes at which alerts that match can end, quiet ones left out.
+
+    Routes of the rules `outside` are left out too: a rule never goes below another one of its
+    kind. Of two that match, the one that comes first has the alert; nested, n rules that overlap
+    would make 2ⁿ routes.
 
     A route with children that ``continue`` and match is never an end for the alerts that those
     take; as a new child there would be a second end for them, such a route is left out.
@@ -84,7 +90,9 @@ def placements(config: Config, matchers: Sequence[Matcher]) -> tuple[tuple[int, 
 
     def look(route: Route, path: tuple[int, ...], above: tuple[Matcher, ...]) -> None:
         here = (*above, *route.matchers)
-        if route.receiver == QUIET_RECEIVER or not _compatible(matchers, here):
+        if route.receiver == QUIET_RECEIVER or route.origin in outside:
+            return
+        if not _compatible(matchers, here):
             return
         for position, child in enumerate(route.routes):
             look(child, (*path, position), here)
@@ -117,14 +125,14 @@ def _with_child(route: Route, path: tuple[int, ...], child: Route, *, regroup: b
     return replace(route, routes=tuple(routes))
 
 
-def _place(config: Config, child: Route, *, regroup: bool) -> Config:
+def _place(config: Config, child: Route, outside: frozenset[str], *, regroup: bool) -> Config:
     top = config.route
-    for path in placements(config, child.matchers):
+    for path in placements(config, child.matchers, outside):
         top = _with_child(top, path, child, regroup=regroup)
     return replace(config, route=top)
 
 
-def _duplicate(config: Config, rule: DuplicateRule) -> Config:
+def _duplicate(config: Config, rule: DuplicateRule, peers: frozenset[str]) -> Config:
     child = Route(
         receiver="",
         matchers=rule.matchers,
@@ -134,7 +142,7 @@ def _duplicate(config: Config, rule: DuplicateRule) -> Config:
         repeat_interval=rule.repeat_interval * SECOND,
         origin=rule.id,
     )
-    return _place(config, child, regroup=True)
+    return _place(config, child, peers, regroup=True)
 
 
 def interval_of(rule: RecurringRule) -> TimeInterval:
@@ -149,10 +157,10 @@ def interval_of(rule: RecurringRule) -> TimeInterval:
     return TimeInterval(rule.id, (times,), origin=rule.id)
 
 
-def _recurring(config: Config, rule: RecurringRule) -> Config:
+def _recurring(config: Config, rule: RecurringRule, peers: frozenset[str]) -> Config:
     config = replace(config, time_intervals=(*config.time_intervals, interval_of(rule)))
     child = Route(receiver="", matchers=rule.matchers, mute=(rule.id,), origin=rule.id)
-    return _place(config, child, regroup=False)
+    return _place(config, child, peers, regroup=False)
 
 
 def _implied(config: Config, rule: ImpliedRule) -> Config:
@@ -186,12 +194,14 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
     Duplicates are placed first, then recurring ones (so that a muted alert keeps the grouping a
     duplicate rule gave it), then quiet ones, which come before all.
     """
+    duplicate = frozenset(rule.id for rule in rules if isinstance(rule, DuplicateRule))
+    recurring = frozenset(rule.id for rule in rules if isinstance(rule, RecurringRule))
     for rule in rules:
         if isinstance(rule, DuplicateRule):
-            config = _duplicate(config, rule)
+            config = _duplicate(config, rule, duplicate)
     for rule in rules:
         if isinstance(rule, RecurringRule):
-            config = _recurring(config, rule)
+            config = _recurring(config, rule, recurring)
         if isinstance(rule, ImpliedRule):
             config = _implied(config, rule)
     quiet = [rule for rule in rules if isinstance(rule, QuietRule)]
