@@ -24,7 +24,7 @@ class DuplicateMining(Section):
     min_share: OpenShare = 0.1
     """Lower bound on the share of stretches of time in which most alerts come in company. Grouping
     hides nothing, so this only keeps out what doesn't save."""
-    max_labels: PositiveInt = 6
+    max_labels: PositiveInt = 4
     """Labels that groupings are made of, the most common ones first."""
 
 

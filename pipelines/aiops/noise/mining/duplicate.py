@@ -17,7 +17,7 @@ from pipelines.aiops.noise.rules import DuplicateRule, Rule
 
 LADDER = (10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300)
 """Durations as people write them, seconds."""
-SAMPLE = 100_000
+SAMPLE = 50_000
 """Groupings are compared on about so many episodes; the chosen ones are counted on all."""
 NAMES_ALONE = 30
 """Noisiest names that get groupings of their own."""
