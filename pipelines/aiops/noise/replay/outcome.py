@@ -126,8 +126,10 @@ def _why_not(seen: Seen) -> tuple[Ints, Ints]:
     return kind, origin
 
 
-def judge(groups: Groups, seen: Seen, origins: dict[str, int], outcomes: Outcomes) -> None:
-    """Enter what became of the members into `outcomes`."""
+def judge(
+    groups: Groups, seen: Seen, origins: dict[str, int], outcomes: Outcomes
+) -> tuple[Ints, Ints, Ints]:
+    """Enter what became of the members into `outcomes`; `count_pages` takes what is returned."""
     members = seen.members
     first_page, pages = _pages(groups, seen)
     noticed = _noticed(groups, seen)
@@ -148,12 +150,32 @@ def judge(groups: Groups, seen: Seen, origins: dict[str, int], outcomes: Outcome
     order = np.lexsort((real, status, first_page, members.spell))
     spell, first = np.unique(members.spell[order], return_index=True)
     at = order[first]
-    for name, column in (
-        ("status", status), ("rule", rule), ("group", real), ("first_page", first_page),
-    ):  # fmt: skip
-        getattr(outcomes, name)[spell] = column[at]
-    # In several groups: pages of all of them; classes of one receiver tell at once, in one page.
-    per_group = np.unique(np.stack([members.spell, real, pages], axis=1), axis=0)
-    last = np.ones(len(per_group), dtype=bool)
-    last[:-1] = (per_group[1:, :2] != per_group[:-1, :2]).any(axis=1)
-    np.add.at(outcomes.pages, per_group[last, 0], per_group[last, 2])
+    # A spell in several groups may have been entered with another part of them.
+    old = (outcomes.group[spell], outcomes.status[spell], outcomes.first_page[spell])
+    new = (real[at], status[at], first_page[at])
+    better = np.lexsort(np.stack([np.concatenate([o, n]) for o, n in zip(old, new, strict=True)]))
+    rank = np.empty_like(better)
+    rank[better] = np.arange(len(better))
+    take = rank[len(spell) :] < rank[: len(spell)]
+    spell, at = spell[take], at[take]
+    outcomes.status[spell], outcomes.rule[spell] = status[at], rule[at]
+    outcomes.group[spell], outcomes.first_page[spell] = real[at], first_page[at]
+    return members.spell, real, pages
+
+
+def count_pages(outcomes: Outcomes, parts: list[tuple[Ints, Ints, Ints]]) -> None:
+    """Pages of all groups of a spell; classes of one receiver tell at once, in one page.
+
+    Parameters
+    ----------
+    parts
+        What `judge` returned: spell, group as reported, pages.
+    """
+    if not parts:
+        return
+    spell, real, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((pages, real, spell))
+    spell, real, pages = spell[order], real[order], pages[order]
+    last = np.ones(len(spell), dtype=bool)
+    last[:-1] = (spell[1:] != spell[:-1]) | (real[1:] != real[:-1])
+    np.add.at(outcomes.pages, spell[last], pages[last])

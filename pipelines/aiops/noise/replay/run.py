@@ -20,6 +20,7 @@ from pipelines.aiops.noise.replay.outcome import (
     STATUSES,
     Outcomes,
     Seen,
+    count_pages,
     judge,
 )
 from pipelines.aiops.noise.replay.prometheus import fire, guard_spells
@@ -135,11 +136,13 @@ def _run(
     _, span = _range(spells.starts, spells.ends)
     most = max(2**62 // (span + 4 * longest + 8), 1)
     told = []
+    pages: list[tuple[Ints, Ints, Ints]] = []
     for low, high in _chunks(groups, load, chunk, most):
         part = _slice(groups, low, high)
         seen = _part(world, part, silences, spell_from)
-        judge(part, seen, origins, outcomes)
+        pages.append(judge(part, seen, origins, outcomes))
         told.append((part, seen.told))
+    count_pages(outcomes, pages)
     return groups, outcomes, told
 
 
