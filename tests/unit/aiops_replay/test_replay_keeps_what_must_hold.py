@@ -112,6 +112,13 @@ def test_an_alert_that_ends_before_its_longer_for_never_fires():
     assert made.alerts["first_page"][1] == (1000 + 15 + 30) * SECOND
 
 
+def test_a_longer_for_can_raise_pages_where_a_blip_had_made_a_group_for_others():
+    """The blip's group ticks at 240 and 540 s; what comes and goes between is never told."""
+    rows = [(0, 210, 210), (0, 241, 331)]
+    assert status(rows, []).stages["pages"] == 0
+    assert status(rows, [TRANSIENT]).stages["pages"] == 1
+
+
 def test_an_alert_that_flaps_is_one_alert_while_it_keeps_firing():
     rows = [(0, k * 1200, k * 1200 + 60) for k in range(5)]
     assert status(rows, []).stages["pages"] == 5

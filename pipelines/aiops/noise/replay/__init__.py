@@ -44,6 +44,15 @@ Approximations, all of them:
 - One process, not a cluster; no reloads or restarts.
 - Two sibling routes with equal matchers and receivers share log entries in Alertmanager; here not.
 
+Where a rule can raise the number of pages, because semantics say so:
+
+- Anything that takes an alert out of a group (``for``, ``keep_firing_for``, a quiet route) can
+  take away the life of a group that a later, short alert fell into between two ticks: that alert
+  then has a group of its own, and is told after ``group_wait``.
+- A child route (duplicate, recurring) parts a group in two, each with its own notifications.
+- An inhibition that ends, or a muted time, shows an alert later than others of its group: a
+  notification of its own.
+
 Newer versions: 0.28 and later remember mute state per group and later ones let an entry's age
 count from the tick; who is told is the same, a repeat may come one tick earlier.
 """
