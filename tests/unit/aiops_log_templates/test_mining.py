@@ -38,6 +38,9 @@ SAME = {
     "hosts in ranges": ["targets node-[1-5] down", "targets node-[7 9] down"],
     "names between prepositions": [f"login for {n} from 10.0.0.1 ok" for n in ("al", "bo", "cy")],
     "lists of words": ["stops: [oslo, rome]", "stops: [oslo, rome, bonn]"],
+    "hosts with a port": ["db.local:5432 lost", "10.0.0.1:80 lost", "shop.com lost"],
+    "packages with a version": ["package Foo-Bar~31bf~6.1 ok", "package kb5~31bf~~6.2 ok"],
+    "symbols with an offset": ["at do_exit+0x5/0x20 now", "at sys_read+0x1/0x2 now"],
     "hardware addresses": ["chip FF:FE:AA:BB:CC:DD up", "chip 00:FE:1A:BB:CC:DD up"],
     "a word where data stood": ["chdir(home) did not work", "chdir(/p/q) did not work"],
 }
@@ -51,6 +54,7 @@ def test_lines_that_differ_in_data_only_share_a_template(lines: list[str]) -> No
 APART = {
     "states": ["VM Started (event) 1", "VM Stopped (event) 2", "VM Paused (event) 3"],
     "states behind a number": ["job 5:started", "job 5:stopped"],
+    "properties": ["top.width:5 set", "top.height:7 set"],
     "methods": [f'"{m} /x" status: 200 len: 1' for m in ("GET", "PUT", "POST", "HEAD", "PATCH")],
     "subjects": ["cupsd startup succeeded", "klogd startup succeeded", "portmap startup succeeded"],
     "reasons": ["load /a: No such file", "load /b: Permission denied"],

@@ -24,6 +24,10 @@ _FILE_ENDING = (
     "log|txt|exe|dll|sys|conf|cfg|ini|xml|json|ya?ml|csv|jar|so|py|sh|cc?|cpp|h|java|js|html?|php"
     "|properties|tmp|dat|db|gz|zip|tar|png|jpe?g|pdf"
 )
+_DOMAIN = (
+    "com|net|org|edu|gov|mil|biz|eu|cn|de|fr|uk|jp|ru|br|nl|ca|au|ch|se|kr|hk|tw"
+    "|local|localdomain|internal|lan"
+)
 _VALUE = (
     r"\"[^\"]{0,256}\"|'[^']{0,256}'"
     r"|(?!\w+=)[^\s,;(){}\[\]<>=\"']+(?:\{[^{}]{0,256}\})?"
@@ -90,9 +94,14 @@ RULES: tuple[Rule, ...] = (
         r"(?<![\w\x01])[\w\x01]+(?:[.$@][\w\x01]+){2,}",
     ),
     Rule(
+        "host",
+        "A name that ends in a well-known domain is a host, with its port.",
+        rf"(?<![\w\x01.-])(?:[A-Za-z_\x01-]+\.)+(?:{_DOMAIN})\b(?![\w\x01.(-])(?::\x01)?",
+    ),
+    Rule(
         "joined",
-        "Words joined to data by - . @ / $ # belong to it (node-7, core.12, Foo@3f).",
-        r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#](?:[A-Za-z_\x01]+[-.@/$#]){0,8})?"
+        "Words joined to data by - . @ / $ # + ~ belong to it (node-7, core.12, Foo@3f).",
+        r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#+~](?:[A-Za-z_\x01]+[-.@/$#+~]){0,8})?"
         r"\x01(?:[-.@/$#+~][A-Za-z_\x01]+){0,8}",
     ),
     Rule(
