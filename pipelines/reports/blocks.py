@@ -110,6 +110,23 @@ class Charts:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """A few numbers that stand above everything else: what, how much, and what to add to it."""
+
+    kind: ClassVar[str] = "headline"
+    items: Sequence[tuple[Text, Text, Text]]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that a screen shows on demand and a print shows always."""
+
+    kind: ClassVar[str] = "fold"
+    label: Text
+    blocks: Sequence["Block"]
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a chapter."""
 
@@ -119,7 +136,7 @@ class Section:
     blocks: Sequence["Block"]
 
 
-Block = Prose | Items | Facts | Code | Callout | Table | Charts | Section
+Block = Prose | Items | Facts | Code | Callout | Table | Charts | Headline | Fold | Section
 
 
 @dataclass(frozen=True)

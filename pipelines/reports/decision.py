@@ -144,8 +144,11 @@ def join_words(parts: Sequence[Text], comma: str = ", ") -> Text:
     return join(*head, parts[-2], " and ", parts[-1])
 
 
-def chapter(decision: Decision, sources: Sources) -> Chapter:
-    """Every check with its figure, its threshold and its verdict."""
+def chapter(decision: Decision, sources: Sources, section: str = "gate") -> Chapter:
+    """Every check with its figure, its threshold and its verdict.
+
+    `section` of ``params.yaml`` holds the policy.
+    """
     return Chapter(
         anchor="decision",
         title="Decision and checks",
@@ -158,7 +161,7 @@ def chapter(decision: Decision, sources: Sources) -> Chapter:
             ),
             _table(decision, sources),
             *_remarks(decision),
-            _policy(decision),
+            _policy(decision, section),
         ],
     )
 
@@ -216,7 +219,7 @@ def _interval(figure: Figure | None, common: float | None) -> str:
     return f"{text} ({numbers.level(figure.level)})" if figure.level and not common else text
 
 
-def _policy(decision: Decision) -> Table:
+def _policy(decision: Decision, section: str) -> Table:
     return Table(
         caption="The policy behind the checks",
         columns=[
@@ -231,5 +234,5 @@ def _policy(decision: Decision) -> Table:
             Row([identifier(c.id), c.protects, c.on_fail, c.on_inconclusive, c.owner, c.reason])
             for c in decision.policy
         ],
-        note=join("From section ", code("gate"), " of ", code("params.yaml"), "."),
+        note=join("From section ", code(section), " of ", code("params.yaml"), "."),
     )

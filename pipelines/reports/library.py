@@ -16,6 +16,7 @@ from pipelines.reports.page import Banner, Page
 NAME = "index.html"
 TITLES = {
     "model_release": "Model release",
+    "alert_noise_reduction": "Alert noise rules",
     "compliance": "Compliance",
     "drift": "Drift, column by column (Evidently)",
     "data_docs": "Rules on the data (Great Expectations)",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipelines.reports.blocks import Chapter, Facts, Text, Tone, icon
+from pipelines.reports.blocks import Chapter, Facts, Headline, Text, Tone, icon
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -30,6 +30,10 @@ class Page:
         What kind of document it is, for example "Model release report".
     notice
         What a reader must know about the data before anything else; empty = nothing.
+    headline
+        The few numbers that matter most, right below the decision.
+    styles
+        Style sheets in ``templates/`` beside the one that every page has.
     """
 
     kind: str
@@ -41,6 +45,8 @@ class Page:
     notice_label: str = "About the data"
     notice: Text = ""
     language: str = "en"
+    headline: Headline | None = None
+    styles: Sequence[str] = ()
 
 
 def render(page: Page) -> str:
@@ -56,5 +62,8 @@ def render(page: Page) -> str:
         keep_trailing_newline=True,
     )
     environment.globals["icon"] = icon
-    css = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    sheets = ("style.css", *page.styles)
+    css = Markup("").join(
+        Markup((TEMPLATES / sheet).read_text(encoding="utf-8")) for sheet in sheets
+    )
     return environment.get_template("page.html").render(page=page, css=css)
