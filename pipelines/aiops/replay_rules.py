@@ -188,7 +188,7 @@ def main(params: AiopsParams) -> None:
     rules = read_rules(RULE_SET)
     measured = measured_on_last(params)
     after = measured.replay(rules)
-    effect = measured.effect(after)
+    effect = measured.effect(after, rules)
     config = params.export_rules.alertmanager_yml
     paths = [HISTORY, RULE_SET, *([Path(config)] if config else [])]
     evidence = Evidence(

@@ -14,7 +14,10 @@ class SelectRulesParams(Section):
     """What a set of rules may cost."""
 
     max_median_delay_seconds: Seconds = 60.0
-    """By how much the median incident may be heard later."""
+    """What counts as heard late; the median incident must not be."""
+    max_late_share: Share = 0.4
+    """Share of incidents that may be heard late. Below one half, so that the median of incidents
+    to come keeps to the bound as well."""
     max_incident_delay_seconds: Seconds = 900.0
     """By how much any single incident may be heard later."""
     tolerance: Share = 0.01

@@ -40,7 +40,9 @@ def replayed(pages: list[int], first_page: list[int], rules: list[str] | None = 
                 "first_page": np.array(first_page, np.int64),
                 "pages": np.array([int(t >= 0) for t in first_page], np.int64),
                 "rule": np.array(rules or [""] * len(first_page), object),
+                "group": np.zeros(len(first_page), np.int64),
             }
         ),
+        groups=pd.DataFrame({"group": [0], "receiver": ["on-call"], "rule": [""]}),
         stages={"notifications": len(pages), "alerts": len(first_page)},
     )

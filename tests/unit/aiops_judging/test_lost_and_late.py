@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.aiops.noise.judging.blame import Blame
 from pipelines.aiops.noise.judging.effect import judge
 from pipelines.aiops.noise.judging.intervals import median_interval, most_lost, saved_interval
 from pipelines.aiops.noise.judging.window import rows_of
@@ -12,18 +13,24 @@ from pipelines.aiops.telemetry.frame import NEVER
 from tests.unit.aiops_judging.made_up import MINUTE, WINDOW, frame, replayed
 
 
+def compared(rows, before, after, closed=None):
+    return judge(Blame(rows), window=WINDOW, before=before, after=after, rules=[], closed=closed)
+
+
 def test_an_incident_none_of_whose_alerts_pages_any_more_is_lost():
     rows = frame([0, MINUTE], [0, 0])
-    effect = judge(rows, WINDOW, replayed([5], [5, 5]), replayed([], [-1, -1], ["r", "r"]))
+    effect = judge(
+        Blame(rows), WINDOW, replayed([5], [5, 5]), replayed([], [-1, -1], ["r", "r"]), []
+    )
     assert [one.ticket for one in effect.lost] == ["T0"]
-    assert effect.lost[0].rules == ("r",)
+    assert effect.lost[0].hidden_by == ("r",)
     assert math.isinf(effect.lost[0].delay)
 
 
 def test_one_alert_that_still_pages_keeps_the_incident_and_its_delay_is_counted():
     rows = frame([0, MINUTE], [0, 0])
     after = replayed([3 * MINUTE], [-1, 3 * MINUTE], ["r", ""])
-    effect = judge(rows, WINDOW, replayed([MINUTE], [MINUTE, MINUTE]), after)
+    effect = compared(rows, replayed([MINUTE], [MINUTE, MINUTE]), after)
     assert not effect.lost
     assert effect.delays().tolist() == [120.0]
 
@@ -31,20 +38,22 @@ def test_one_alert_that_still_pages_keeps_the_incident_and_its_delay_is_counted(
 def test_a_page_after_the_ticket_was_closed_comes_too_late():
     rows = frame([0], [0])
     after = replayed([9 * MINUTE], [9 * MINUTE])
-    effect = judge(rows, WINDOW, replayed([5], [5]), after, closed={"T0": 8 * MINUTE})
+    effect = compared(rows, replayed([5], [5]), after, closed={"T0": 8 * MINUTE})
     assert len(effect.lost) == 1
 
 
 def test_an_incident_that_is_not_paged_today_cannot_be_lost():
     rows = frame([0], [0])
-    effect = judge(rows, WINDOW, replayed([], [-1]), replayed([], [-1]))
+    effect = compared(rows, replayed([], [-1]), replayed([], [-1]))
     assert not effect.lost
     assert not effect.heard
 
 
 def test_incidents_and_pages_outside_the_window_do_not_count():
     rows = frame([-DAY_US, 11 * DAY_US], [0, 1])
-    effect = judge(rows, WINDOW, replayed([-1, 0, 11 * DAY_US], [5, 5]), replayed([], [-1, -1]))
+    effect = judge(
+        Blame(rows), WINDOW, replayed([-1, 0, 11 * DAY_US], [5, 5]), replayed([], [-1, -1]), []
+    )
     assert not effect.incidents
     assert len(effect.before) == 1
 
@@ -52,7 +61,7 @@ def test_incidents_and_pages_outside_the_window_do_not_count():
 def test_credits_add_up_to_the_saving():
     rows = frame([0, 1, 2], [-1, -1, -1])
     after = replayed([7], [-1, -1, 7], ["a", "b", ""])
-    effect = judge(rows, WINDOW, replayed([5, 6, 7], [5, 6, 7]), after)
+    effect = compared(rows, replayed([5, 6, 7], [5, 6, 7]), after)
     assert effect.saved == 2
     assert sum(effect.credit.values()) == 2
     assert set(effect.credit) == {"a", "b"}

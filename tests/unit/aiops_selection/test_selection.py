@@ -42,7 +42,7 @@ def world(saves, hides=None, delays=None, pages=100):
             late = seconds * SECOND if rule in ids else 0
             first = -1 if guilty else 10 + late
             blamed = guilty or ((rule,) if late else ())
-            incidents.append(Incident(ticket, 0, None, 10, first, blamed))
+            incidents.append(Incident(ticket, 0, None, 10, first, guilty, blamed))
         return Effect(WINDOW, np.arange(pages), np.arange(left), tuple(incidents), credit)
 
     return measure
@@ -83,7 +83,7 @@ def test_a_single_incident_may_not_wait_longer_than_its_bound():
 
 
 def test_the_median_incident_may_not_wait_longer_than_its_bound():
-    delays = {"T7": ("quiet-0", 200), "T8": ("quiet-0", 300)}
+    delays = {"T7": ("quiet-0", 200), "T8": ("quiet-0", 300)}  # two of three, T-calm beside them
     found = select(QUIET, world({"quiet-0": 50, "quiet-1": 5}, delays=delays), SelectRulesParams())
     assert chosen(found) == {"quiet-1"}
 

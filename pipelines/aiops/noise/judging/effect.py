@@ -1,13 +1,15 @@
 """Pages saved, incidents lost, delay added: one replay held against another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.noise.judging.blame import Blame
+from pipelines.aiops.noise.rules import Rule
 from pipelines.aiops.noise.windows import Window
-from pipelines.aiops.telemetry.frame import AlertFrame
 
 SECOND = 1_000_000
 NOT_PAGED = -1
@@ -23,8 +25,10 @@ class Incident:
         Time of the first page about it, today and with the rules; -1 = never.
     closed
         When its ticket was closed; None = not yet, or not known.
-    rules
-        Ids of the rules that changed what happens to its alerts.
+    hidden_by
+        Ids of the rules that decided over one of its alerts: kept back, muted, told otherwise.
+    touched_by
+        Those, and every rule that merges, regroups or lets wait one of its alerts.
     """
 
     ticket: str
@@ -32,7 +36,8 @@ class Incident:
     closed: int | None
     first_before: int
     first_after: int
-    rules: tuple[str, ...]
+    hidden_by: tuple[str, ...] = ()
+    touched_by: tuple[str, ...] = ()
 
     @property
     def heard_today(self) -> bool:
@@ -114,22 +119,26 @@ class Effect:
 
 
 def judge(
-    frame: AlertFrame,
+    blame: Blame,
+    *,
     window: Window,
     before: Any,
     after: Any,
+    rules: Sequence[Rule],
     closed: dict[str, int] | None = None,
 ) -> Effect:
     """Compare two replays of the same rows.
 
     Parameters
     ----------
-    frame
-        The rows that were replayed.
+    blame
+        Knows the rows that were replayed.
     window
         Where pages and incidents count.
     before, after
         Replays with today's configuration and with the rules.
+    rules
+        The rules of `after`.
     closed
         Ticket id → microseconds when it was closed.
     """
@@ -137,8 +146,10 @@ def judge(
         window=window,
         before=_pages(before, window),
         after=_pages(after, window),
-        incidents=_incidents(frame, window, before, after, closed or {}),
-        credit=_credit(frame, window, before, after),
+        incidents=_incidents(
+            blame, window=window, before=before, after=after, rules=rules, closed=closed or {}
+        ),
+        credit=_credit(blame, window=window, before=before, after=after, rules=rules),
     )
 
 
@@ -149,21 +160,24 @@ def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
 
 
 def _incidents(
-    frame: AlertFrame, window: Window, before: Any, after: Any, closed: dict[str, int]
+    blame: Blame,
+    *,
+    window: Window,
+    before: Any,
+    after: Any,
+    rules: Sequence[Rule],
+    closed: dict[str, int],
 ) -> tuple[Incident, ...]:
     """Incidents whose first alert starts inside the window."""
+    frame = blame.frame
     rows = np.flatnonzero(frame.ticket >= 0)
     if not len(rows):
         return ()
-    ticket = frame.ticket[rows]
-    order = np.argsort(ticket, kind="stable")
-    rows, ticket = rows[order], ticket[order]
-    codes, at = np.unique(ticket, return_index=True)
+    rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
+    codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)
-    heard_before = _first(before, rows, at)
-    heard_after = _first(after, rows, at)
-    rules = after.alerts["rule"].to_numpy()[rows]
-    parts = np.split(rules, at[1:])
+    heard_before, heard_after = _first(before, rows, at), _first(after, rows, at)
+    touching = [np.split(column[rows], at[1:]) for column in blame.columns(rules, after)]
     return tuple(
         Incident(
             ticket=frame.tickets[code],
@@ -171,11 +185,16 @@ def _incidents(
             closed=closed.get(frame.tickets[code]),
             first_before=int(heard_before[i]),
             first_after=int(heard_after[i]),
-            rules=tuple(sorted({str(rule) for rule in parts[i] if rule})),
+            hidden_by=_names(touching[0][i]),
+            touched_by=_names(*(column[i] for column in touching)),
         )
         for i, code in enumerate(codes)
         if window.start <= starts[i] < window.end
     )
+
+
+def _names(*columns: NDArray[np.object_]) -> tuple[str, ...]:
+    return tuple(sorted({str(one) for column in columns for one in column if one}))
 
 
 def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -186,16 +205,19 @@ def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArr
     return np.where(first == never, NOT_PAGED, first)
 
 
-def _credit(frame: AlertFrame, window: Window, before: Any, after: Any) -> dict[str, float]:
+def _credit(
+    blame: Blame, *, window: Window, before: Any, after: Any, rules: Sequence[Rule]
+) -> dict[str, float]:
+    """Share out what is saved by the alerts that page no more."""
     saved = len(_pages(before, window)) - len(_pages(after, window))
-    fewer = before.alerts["pages"].to_numpy(dtype=np.int64) - after.alerts["pages"].to_numpy(
-        dtype=np.int64
-    )
-    rules = after.alerts["rule"].to_numpy()
-    counts = (fewer > 0) & window.holds(frame.starts) & (rules != "")
-    total = float(fewer[counts].sum())
-    if saved <= 0 or total <= 0:
+    starts = blame.frame.starts
+    first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
+    first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
+    quiet = (first_before >= 0) & ((first_after < 0) | (first_after < starts))
+    credited = blame.credited(rules, before, after)
+    counts = quiet & window.holds(starts) & (credited != "")
+    if saved <= 0 or not counts.any():
         return {}
-    names, codes = np.unique(rules[counts].astype(str), return_inverse=True)
-    weights = np.bincount(codes, weights=fewer[counts].astype(np.float64), minlength=len(names))
-    return {str(name): saved * float(w) / total for name, w in zip(names, weights, strict=True)}
+    names, weights = np.unique(credited[counts].astype(str), return_counts=True)
+    each = saved / weights.sum()
+    return {str(name): each * int(w) for name, w in zip(names, weights, strict=True)}

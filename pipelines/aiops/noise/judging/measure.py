@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.noise.alertmanager import Config
+from pipelines.aiops.noise.judging.blame import Blame
 from pipelines.aiops.noise.judging.effect import Effect, judge
 from pipelines.aiops.noise.judging.window import rows_of
 from pipelines.aiops.noise.replay import Replay, replay
@@ -33,19 +34,27 @@ class Measurer:
         self.config = config
         self.closed = closed
         self.rows = rows_of(frame, window)
+        self.blame = Blame(self.rows)
         self.before = self.replay(())
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
         """Replay the window with `rules` on top of today's configuration."""
         return replay(self.rows, self.config, rules=tuple(rules), until=self.window.end)
 
-    def effect(self, after: Replay) -> Effect:
-        """Compare a replay with today's."""
-        return judge(self.rows, self.window, self.before, after, self.closed)
+    def effect(self, after: Replay, rules: Sequence[Rule]) -> Effect:
+        """Compare the replay of some rules with today's."""
+        return judge(
+            self.blame,
+            window=self.window,
+            before=self.before,
+            after=after,
+            rules=rules,
+            closed=self.closed,
+        )
 
     def __call__(self, rules: Sequence[Rule]) -> Effect:
         """Replay and compare."""
-        return self.effect(self.replay(rules))
+        return self.effect(self.replay(rules), rules)
 
 
 def closing_times(folder: Path) -> dict[str, int]:

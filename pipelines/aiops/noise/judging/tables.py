@@ -133,5 +133,5 @@ def _incident(one: Incident) -> dict[str, Any]:
         "paged_with_rules": iso(one.first_after) if one.first_after >= 0 else None,
         "lost": one.lost,
         "delay_seconds": round(one.delay, 3) if heard and not one.lost else None,
-        "rules": list(one.rules),
+        "rules": list(one.touched_by),
     }

@@ -118,12 +118,10 @@ def _blamed(active: list[Rule], effect: Effect, limits: SelectRulesParams) -> di
     for incident in effect.incidents:
         why = _harm(incident, limits)
         if why:
-            # Where no rule signs for the alerts, it may be any that regroups or delays them.
-            guilty = present.intersection(incident.rules) or _suspects(active)
+            guilty = present.intersection(incident.hidden_by) if incident.lost else set()
+            guilty = guilty or present.intersection(incident.touched_by) or present
             blamed |= dict.fromkeys(guilty, why)
-    if not blamed and effect.median_delay > limits.max_median_delay_seconds:
-        blamed = _slowest(active, effect, present)
-    return blamed
+    return blamed or _slowest(present, effect, limits)
 
 
 def _harm(incident: Incident, limits: SelectRulesParams) -> str:
@@ -134,18 +132,20 @@ def _harm(incident: Incident, limits: SelectRulesParams) -> str:
     return ""
 
 
-def _suspects(active: list[Rule]) -> set[str]:
-    """Rules that delay without hiding; the last resort is every rule."""
-    slow = {rule.id for rule in active if rule.family in {"duplicate", "transient"}}
-    return slow or {rule.id for rule in active}
-
-
-def _slowest(active: list[Rule], effect: Effect, present: set[str]) -> dict[str, str]:
-    """Rules of the incidents that are delayed more than the median one."""
-    late = [one for one in effect.heard if one.delay >= effect.median_delay]
-    guilty = {rule for one in late for rule in one.rules} & present
-    why = f"the median incident would be heard {effect.median_delay:.0f} s later"
-    return dict.fromkeys(guilty or _suspects(active), why)
+def _slowest(present: set[str], effect: Effect, limits: SelectRulesParams) -> dict[str, str]:
+    """While too many incidents wait: the tenth of the rules that save least for each of them."""
+    late = [one for one in effect.heard if one.delay > limits.max_median_delay_seconds]
+    if len(late) <= limits.max_late_share * len(effect.heard):
+        return {}
+    touched = [rule for one in late for rule in present.intersection(one.touched_by)]
+    worth = {
+        rule: effect.credit.get(rule, 0.0) / touched.count(rule) for rule in sorted(set(touched))
+    }
+    order = sorted(
+        worth or dict.fromkeys(present, 0.0), key=lambda rule: (worth.get(rule, 0), rule)
+    )
+    why = f"{len(late)} of {len(effect.heard)} incidents would be heard late"
+    return dict.fromkeys(order[: max(1, len(order) // 10)], why)
 
 
 def _by_credit(active: list[Rule], effect: Effect) -> tuple[list[Rule], list[Rule]]:
