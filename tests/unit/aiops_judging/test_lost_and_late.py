@@ -19,9 +19,7 @@ def compared(rows, before, after, closed=None):
 
 def test_an_incident_none_of_whose_alerts_pages_any_more_is_lost():
     rows = frame([0, MINUTE], [0, 0])
-    effect = judge(
-        Blame(rows), WINDOW, replayed([5], [5, 5]), replayed([], [-1, -1], ["r", "r"]), []
-    )
+    effect = compared(rows, replayed([5], [5, 5]), replayed([], [-1, -1], ["r", "r"]))
     assert [one.ticket for one in effect.lost] == ["T0"]
     assert effect.lost[0].hidden_by == ("r",)
     assert math.isinf(effect.lost[0].delay)
@@ -51,9 +49,7 @@ def test_an_incident_that_is_not_paged_today_cannot_be_lost():
 
 def test_incidents_and_pages_outside_the_window_do_not_count():
     rows = frame([-DAY_US, 11 * DAY_US], [0, 1])
-    effect = judge(
-        Blame(rows), WINDOW, replayed([-1, 0, 11 * DAY_US], [5, 5]), replayed([], [-1, -1]), []
-    )
+    effect = compared(rows, replayed([-1, 0, 11 * DAY_US], [5, 5]), replayed([], [-1, -1]))
     assert not effect.incidents
     assert len(effect.before) == 1
 
