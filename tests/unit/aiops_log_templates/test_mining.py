@@ -117,3 +117,12 @@ def test_every_rule_says_why_and_can_be_left_out() -> None:
     assert key_of("mode=fast", frozenset({"assigned"})) == "mode=fast"
     left_out = MinerSettings(left_out=frozenset({"assigned"}))
     assert len(mine(["x mode=fast", "x mode=slow"], settings=left_out).templates) == 2
+
+
+def test_words_that_vary_at_once_are_variables_if_there_are_very_many() -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    lines = [f"session opened for user {c * 3} from host {c * 4} today" for c in letters]
+    assert [t.text for t in mine(lines).templates] == [
+        "session opened for user <*> from host <*> today"
+    ]
+    assert len(mine(lines[:9]).templates) == 9

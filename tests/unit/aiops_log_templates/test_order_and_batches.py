@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.aiops.logs.templates import Mined, TemplateStore, mine
-from pipelines.aiops.logs.templates.rules import VARIABLE, key_of
-from pipelines.aiops.logs.templates.words import generalise, tokens_of
+from pipelines.aiops.logs.templates.rules import VARIABLE, collapsed, key_of
+from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, generalise, tokens_of
 from pipelines.base.errors import SignalboxError
 
 WORDS = """
@@ -154,9 +154,15 @@ def test_a_broken_store_is_an_error_that_names_the_file(tmp_path: Path, content:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sets(messages.map(key_of), max_size=30), st.sets(messages.map(key_of), max_size=30))
-def test_more_keys_never_part_what_was_together(some: set[str], more: set[str]) -> None:
-    before, after = generalise(some), generalise(some | more)
+@given(
+    st.sets(messages.map(key_of).map(collapsed), max_size=30),
+    st.sets(messages.map(key_of).map(collapsed), max_size=30),
+    st.sampled_from([DEFAULT_EVIDENCE, Evidence(sparse_values=3), Evidence(values=2, names=2)]),
+)
+def test_more_keys_never_part_what_was_together(
+    some: set[str], more: set[str], evidence: Evidence
+) -> None:
+    before, after = generalise(some, evidence), generalise(some | more, evidence)
     for a in some:
         for b in some:
             if before[a] == before[b]:

@@ -33,6 +33,8 @@ class MinerSettings:
         Distinct shapes looked at in one run; the rarest beyond it go to one template ``<*>``.
     max_keys
         Keys kept in the store; no new template is made beyond it.
+    max_kinds
+        Most frequent templates of a run for whose variables kinds are told; others have ``text``.
     sample
         Lines of each template from which the kinds of its variables are told.
     evidence
@@ -44,6 +46,7 @@ class MinerSettings:
     max_chars: int = 2_000
     max_shapes: int = 100_000
     max_keys: int = 200_000
+    max_kinds: int = 5_000
     sample: int = 32
     evidence: Evidence = DEFAULT_EVIDENCE
     left_out: frozenset[str] = frozenset()
@@ -192,8 +195,15 @@ def _with_kinds(
     templates: list[Template], codes: NDArray[np.int32], lines: Any, settings: MinerSettings
 ) -> list[Template]:
     samples = _samples(codes, len(templates), lines, settings.sample)
+    frequent = sorted(templates, key=lambda t: (-t.count, t.id))[: settings.max_kinds]
+    looked_at = {t.id for t in frequent if VARIABLE in t.key}
     told = []
     for template, rows in zip(templates, samples, strict=True):
+        if template.id not in looked_at:
+            slots = template.key.count(VARIABLE)
+            kinds = list(template.kinds) if len(template.kinds) == slots else ["text"] * slots
+            told.append(replace(template, kinds=tuple(kinds)))
+            continue
         columns = values_in(first_rows(lines.take(rows), settings.max_chars), template.key)
         kinds = [kind_of_all(set(values)) for values in columns]
         kinds += ["text"] * (template.key.count(VARIABLE) - len(kinds))

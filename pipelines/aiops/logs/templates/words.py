@@ -35,6 +35,7 @@ _PREPOSITIONS = "for by of from to with on at in via"
 PREPOSITIONS = frozenset(_PREPOSITIONS.split())
 QUOTES = frozenset("'\"`")
 
+_HOLE = "\x02"
 _Tokens = tuple[str, ...]
 _Slot = tuple[int, _Tokens, _Tokens]
 
@@ -54,6 +55,9 @@ class Evidence:
         Constant words that count as an ample context.
     names
         Different words that prove a variable between two prepositions.
+    sparse_values
+        Different words for each of several slots that vary at once, so that keys never differ in
+        one alone; what stays must be three words at least.
     first_values
         Different words for the first word of a message, which is mostly its subject or verb.
     """
@@ -62,6 +66,7 @@ class Evidence:
     values: int = 4
     ample: int = 4
     names: int = 3
+    sparse_values: int = 25
     first_values: int = 25
 
 
@@ -134,6 +139,24 @@ def varies(slot: _Slot, values: Iterable[str], evidence: Evidence = DEFAULT_EVID
     return len(seen) >= asked + max(0, evidence.ample - len(constants))
 
 
+def frame_of(tokens: _Tokens) -> _Tokens:
+    """Return what surely isn't data in a key, with a hole for each other word.
+
+    Grammar, nouns that names follow, inflected words, capitals and a message's first word stay.
+    """
+    frame = list(tokens)
+    first = next((i for i, token in enumerate(tokens) if is_word(token)), -1)
+    for i, token in enumerate(tokens):
+        if i != first and token != VARIABLE and is_word(token) and not _stays(token):
+            frame[i] = _HOLE
+    return tuple(frame)
+
+
+def _stays(word: str) -> bool:
+    plain = word.lower()
+    return plain in FUNCTION_WORDS or plain in NAMED or _is_constant_of_program(word)
+
+
 class _Groups:
     """Union-find over numbered keys, plus the slots in which keys differ.
 
@@ -149,6 +172,8 @@ class _Groups:
         self.slots: dict[int, int | dict[str, int]] = {}
         self.varied: set[int] = set()
         self.touched: dict[int, int] = {}
+        self.frames: defaultdict[_Tokens, list[int]] = defaultdict(list)
+        self.new_in_frames: set[_Tokens] = set()
         for key in keys:
             self.add(tokens_of(key))
 
@@ -158,11 +183,37 @@ class _Groups:
         number = self.number[tokens] = len(self.tokens)
         self.tokens.append(tokens)
         self.parent.append(number)
+        self._frame(tokens, number)
         parts = [hash((token, i)) for i, token in enumerate(tokens)]
         whole = sum(parts)
         for i, token in enumerate(tokens):
             if is_word(token) and token.lower() not in FUNCTION_WORDS:
                 self._see(hash((whole - parts[i], i, len(tokens))), i, token, number)
+        return number
+
+    def _frame(self, tokens: _Tokens, number: int) -> None:
+        frame = frame_of(tokens)
+        kept = sum(is_word(t) and t != VARIABLE for t in frame)
+        if frame.count(_HOLE) > 1 and kept >= 3:
+            self.frames[frame].append(number)
+            self.new_in_frames.add(frame)
+
+    def _judge_frame(self, frame: _Tokens) -> None:
+        members = [self.tokens[number] for number in self.frames[frame]]
+        if len(members) < self.evidence.sparse_values:
+            return
+        holes = [i for i, token in enumerate(frame) if token == _HOLE]
+        wide = {i for i in holes if len({m[i] for m in members}) >= self.evidence.sparse_values}
+        if len(wide) < 2:
+            return
+        for tokens in members:
+            general = tuple(VARIABLE if i in wide else t for i, t in enumerate(tokens))
+            self.unite(self.number[tokens], self._add_general(general))
+
+    def _add_general(self, general: _Tokens) -> int:
+        # A word that became data may have made a list longer.
+        number = self.add(general)
+        self.unite(number, self.add(tokens_of(collapsed("".join(general)))))
         return number
 
     def _see(self, slot: int, position: int, token: str, number: int) -> None:
@@ -186,10 +237,13 @@ class _Groups:
         self.parent[max(a, b)] = min(a, b)
 
     def settle(self) -> None:
-        while self.touched:
+        while self.touched or self.new_in_frames:
             touched, self.touched = self.touched, {}
             for slot, position in touched.items():
                 self._judge(slot, position)
+            frames, self.new_in_frames = self.new_in_frames, set()
+            for frame in frames:
+                self._judge_frame(frame)
 
     def _judge(self, slot: int, position: int) -> None:
         values = self.slots[slot]
@@ -199,10 +253,7 @@ class _Groups:
         before, behind = member[:position], member[position + 1 :]
         if slot in self.varied or varies((position, before, behind), values, self.evidence):
             self.varied.add(slot)
-            general = (*before, VARIABLE, *behind)
-            number = self.add(general)
-            # A word that became data may have made a list longer.
-            self.unite(number, self.add(tokens_of(collapsed("".join(general)))))
+            number = self._add_general((*before, VARIABLE, *behind))
             for member_number in tuple(values.values()):
                 self.unite(member_number, number)
 
