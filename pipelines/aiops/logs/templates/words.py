@@ -145,10 +145,13 @@ def frame_of(tokens: _Tokens) -> _Tokens:
     Grammar, nouns that names follow, inflected words, capitals and a message's first word stay.
     """
     frame = list(tokens)
-    first = next((i for i, token in enumerate(tokens) if is_word(token)), -1)
+    before = ""
     for i, token in enumerate(tokens):
-        if i != first and token != VARIABLE and is_word(token) and not _stays(token):
+        named = before in NAMED and token.lower() not in FUNCTION_WORDS
+        if before and token != VARIABLE and is_word(token) and (named or not _stays(token)):
             frame[i] = _HOLE
+        if token != " ":
+            before = token.lower()
     return tuple(frame)
 
 
