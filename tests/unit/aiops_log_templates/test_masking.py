@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.logs.masking import DEFAULT_KINDS, KINDS, mask
 from pipelines.aiops.logs.masking.masking import luhn
+from pipelines.aiops.logs.templates import mine
 from pipelines.base.errors import SignalboxError
 
 
@@ -35,6 +36,13 @@ def masked(text: str, *kinds: str) -> str:
 )
 def test_what_is_masked(text: str, expected: str) -> None:
     assert masked(text) == expected
+
+
+def test_masked_lines_are_mined_like_the_lines_themselves() -> None:
+    lines = ["from 10.0.0.1:80 by a@b.cd now", "from 10.0.0.2:81 by e@f.gh now"]
+    plain, hidden = mine(lines), mine(mask(lines).lines)
+    assert hidden.ids == plain.ids
+    assert hidden.templates[0].typed == "from <masked> by <masked> now"
 
 
 def test_phone_numbers_only_on_demand() -> None:

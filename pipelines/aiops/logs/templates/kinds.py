@@ -13,6 +13,7 @@ _HEXTET = r"[0-9A-Fa-f]{1,4}"
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("number", rf"[<>]?{_NUMBER}%?"),
+    ("masked", r"\S*<(?:mail|ip|card|token|secret|phone)>\S*"),
     ("boolean", r"[Tt]rue|TRUE|[Ff]alse|FALSE"),
     ("null", r"null|NULL|None|nil|NaN|"),
     ("uuid", r"(?:[\w]+-)?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),

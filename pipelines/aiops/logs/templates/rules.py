@@ -46,6 +46,11 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     Rule("space", "Runs of white space only align a message.", r"\s+", " "),
+    Rule(
+        "masked",
+        "What the mask of personal data put there stands for data.",
+        r"<(?:mail|ip|card|token|secret|phone)>",
+    ),
     Rule("number", "A word that holds a digit is data.", r"\w*\d\w*"),
     Rule(
         "literal",
