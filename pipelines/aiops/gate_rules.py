@@ -10,7 +10,9 @@ from pipelines.release.gate import run_gate
 
 STAGE = "gate_rules"
 
-RULE_STAGES = ("alert_history", "mine_rules", "select_rules", "replay_rules", "export_rules")
+RULE_STAGES = (
+    "alert_history", "mine_rules", "select_rules", "replay_rules", "watch_rules", "export_rules",
+)  # fmt: skip
 """Stages whose evidence a rule set is judged by; ``dvc.yaml`` has the same list."""
 
 

@@ -62,7 +62,7 @@ def released(project: Path, rules: Sequence[Rule], n: int = 1) -> str:
     """Commit a run with these rules and release it."""
     own = params(project)
     text = json.dumps({"n": n, "rules": RULES.dump_python(tuple(rules), mode="json")})
-    summary = export(
+    summary, _ = export(
         project.parent / f"export-{n}",
         read_sources(own.alertmanager_yml, own.prometheus_rules),
         rules, step=60, label_field="event.custom_details.{label}",

@@ -27,6 +27,7 @@ from pipelines.aiops.noise.rules import Matcher
 from pipelines.aiops.params import AiopsParams
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import read_evidence
+from pipelines.base.files import sha256_path
 
 from . import configs
 from .make import ALL, GUARD, m, quiet, transient
@@ -95,12 +96,16 @@ def test_the_defaults_as_a_file_mean_the_defaults_of_the_model() -> None:
     assert parse_config(DEFAULT_CONFIG, "x").route == default_config().route
 
 
-def test_absent_programs_are_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_programs_are_told_and_change_no_byte(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export_rules.main(params())
+    with_programs = sha256_path(EXPORT)
+    capsys.readouterr()
     monkeypatch.setattr(check.shutil, "which", lambda _: None)
     export_rules.main(params())
-    checks = json.loads((EXPORT / "summary.json").read_text())["checks"]
-    assert {one["outcome"] for one in checks} == {"not checked"}
-    assert "amtool is not installed" in checks[0]["says"]
+    assert "amtool check-config: not checked" in capsys.readouterr().out
+    assert sha256_path(EXPORT) == with_programs
 
 
 def test_a_refused_file_stops_the_stage_and_leaves_nothing(
@@ -135,7 +140,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 
 def test_a_rule_without_a_guard_that_can_be_written_is_not_hidden(tmp_path: Path) -> None:
     odd = quiet("alertname = X", guard=GUARD.model_copy(update={"by": ("a-b",)}))
-    summary = export(tmp_path / "out", Sources(configs.SMALL, "am.yml"), [odd], step=60,
+    summary, _ = export(tmp_path / "out", Sources(configs.SMALL, "am.yml"), [odd], step=60,
                      label_field=FIELD)  # fmt: skip
     assert not summary["rules"][0]["exported"]
     assert "guard" in summary["rules"][0]["why_not"][0]

@@ -49,8 +49,10 @@ def read_sources(alertmanager_yml: str, prometheus_rules: Sequence[str]) -> Sour
 
 def export(
     folder: Path, sources: Sources, rules: Sequence[Rule], *, step: int, label_field: str
-) -> dict[str, Any]:
-    """Write the export's folder; return its summary.
+) -> tuple[dict[str, Any], list[Checked]]:
+    """Write the export's folder; return its summary, and what installed programs say of it.
+
+    The folder is the same wherever it is made, so it doesn't hold what the programs say.
 
     Raises
     ------
@@ -58,16 +60,16 @@ def export(
         As `make_bundle`; or a program refuses what was written. Nothing is written then.
     """
     bundle = make_bundle(sources, rules, step, label_field)
-    summary: dict[str, Any] = {}
+    summary = summarise(sources, bundle)
+    checks: list[Checked] = []
 
     def fill(place: Path) -> None:
-        checks = _write(place, bundle)
-        summary.update(summarise(sources, bundle, checks))
+        checks.extend(_write(place, bundle))
         write_json(place / SUMMARY, summary)
         _require(checks)
 
     write_folder(folder, fill)
-    return summary
+    return summary, checks
 
 
 def _write(place: Path, bundle: Bundle) -> list[Checked]:
@@ -92,7 +94,7 @@ def _require(checks: Sequence[Checked]) -> None:
             )
 
 
-def summarise(sources: Sources, bundle: Bundle, checks: Sequence[Checked]) -> dict[str, Any]:
+def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
     """Return what the report tells of the export."""
     return {
         "sources": {
@@ -106,7 +108,6 @@ def summarise(sources: Sources, bundle: Bundle, checks: Sequence[Checked]) -> di
             "rules": len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
             "not_expressed": bundle.pagerduty["not_expressed"],
         },
-        "checks": [one.model_dump() for one in checks],
         "changed_lines": sum(
             line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
             for line in bundle.diff.splitlines()

@@ -1,0 +1,135 @@
+"""Stage ``watch_rules``: whether a rule that is in production hid an incident of late.
+
+The released rule set is replayed on the last window of the history, without the rules and with
+them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched) and
+``watch_rules.bad``; `details` has ``released`` (name of the release, or null) and ``bad``: rule,
+sentence, incidents lost and late, whether it alone is to blame, and what to do.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.artifacts import HISTORY, RULE_SET, RULES_RELEASED
+from pipelines.aiops.noise.judging.window import rows_of
+from pipelines.aiops.noise.publish.watch import BadRule, find_bad
+from pipelines.aiops.noise.replay import replay
+from pipelines.aiops.noise.rule_files import read_rules
+from pipelines.aiops.noise.rules import Rule
+from pipelines.aiops.noise.today import todays_config
+from pipelines.aiops.noise.windows import split_window, whole_window
+from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.telemetry.read import read_history
+from pipelines.base.artifacts import evidence_of, metrics_of
+from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.base.files import write_json
+from pipelines.base.stage import run_stage, say
+from pipelines.release.released import Released, fetch, read_released
+
+STAGE = "watch_rules"
+
+
+def released_rules(released: Released | None) -> tuple[Rule, ...]:
+    """Rules of the release in production, fetched by commit and hash; none without a release."""
+    if released is None:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
+        copy = Path(folder) / RULE_SET.name
+        fetch(released, RULE_SET, copy)
+        return read_rules(copy)
+
+
+def opening_times(folder: Path) -> dict[str, int]:
+    """Ticket id → when a person opened it (microseconds), of a frozen history's incidents."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    path = folder / "tickets.parquet"
+    if not path.is_file():
+        return {}
+    table: Any = pq.read_table(path, columns=["ticket_id", "opened_at", "kind"])
+    table = table.filter(pc.equal(table["kind"], "incident"))
+    opened = table["opened_at"].cast("int64").to_pylist()
+    return dict(zip(table["ticket_id"].to_pylist(), opened, strict=True))
+
+
+def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[BadRule]:
+    """Find the rules that went bad in the last window of the frozen history."""
+    if not rules:
+        return []
+    frame = read_history(HISTORY, params.mine_rules.memory_mb)
+    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    return find_bad(
+        rows_of(frame, windows.judge),
+        todays_config(params.export_rules.alertmanager_yml),
+        rules,
+        replay,
+        opened=opening_times(HISTORY),
+        until=windows.judge.end,
+    )
+
+
+def as_evidence(
+    released: Released | None, rules: tuple[Rule, ...], bad: list[BadRule], inputs: dict[str, str]
+) -> Evidence:
+    """Put what was watched and found into evidence."""
+    method = (
+        "replay of the last window with the released rules"
+        if released
+        else "nothing to watch: no rule set is released yet"
+    )
+    return Evidence(
+        stage=STAGE,
+        inputs=inputs,
+        figures=[
+            Figure(
+                id=f"{STAGE}.rules",
+                label="Rules in production",
+                value=len(rules),
+                method=method,
+                n=max(len(rules), 1),
+                unit="rules",
+            ),
+            Figure(
+                id=f"{STAGE}.bad",
+                label="Rules in production that hid an incident of late",
+                value=len(bad),
+                method=method,
+                n=max(len(rules), 1),
+                unit="rules",
+            ),
+        ],
+        details={
+            "released": released.name if released else None,
+            "bad": [
+                {
+                    "rule": one.rule,
+                    "says": one.says(),
+                    "lost": list(one.lost),
+                    "late": list(one.late),
+                    "alone": one.alone,
+                    "do": f"signalbox rules withdraw {one.rule} --reason …",
+                }
+                for one in bad
+            ],
+        },
+    )
+
+
+def main(params: AiopsParams) -> None:
+    """Run the stage."""
+    released = read_released(RULES_RELEASED)
+    rules = released_rules(released)
+    bad = watch(params, rules)
+    config = params.export_rules.alertmanager_yml
+    inputs = hash_inputs(HISTORY, RULES_RELEASED, *([Path(config)] if config else []))
+    evidence = as_evidence(released, rules, bad, inputs)
+    write_evidence(evidence_of(STAGE), evidence)
+    write_json(metrics_of(STAGE), {one.id.split(".")[1]: one.value for one in evidence.figures})
+    for one in bad:
+        say(one.says())
+    say(f"{len(rules)} released rules watched, {len(bad)} went bad")
+
+
+if __name__ == "__main__":
+    run_stage(STAGE, main, load=load_aiops_params)
