@@ -47,18 +47,22 @@ def _root() -> None:
 
 @app.command()
 def run(
+    product: Annotated[
+        list[str] | None,
+        typer.Argument(help="Products to run, for example model_release; all if none is named."),
+    ] = None,
     param: Annotated[
         list[str] | None,
         typer.Option("--param", "-p", help="Override a DVC parameter, for example train.seed=7."),
     ] = None,
 ) -> None:
-    """Run the DAG model_release in Airflow; show the gate's checks and the report's path."""
+    """Run products' release DAGs in Airflow; show each gate's checks and the report's path."""
     from pipelines.cli.overrides import parse_overrides
-    from pipelines.cli.release_run import run_release
+    from pipelines.cli.release_run import run_releases
 
     console = Console()
     with one_line_errors():
-        run_release(console, parse_overrides(param or []))
+        run_releases(console, product or [], parse_overrides(param or []))
 
 
 @app.command()

@@ -1,9 +1,9 @@
-"""Run a DAG in the project's Airflow, follow it, and bring its result into the work tree."""
+"""Run release DAGs in the project's Airflow, follow them, bring results into the work tree."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,14 +12,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.base.artifacts import REPORT_HTML, evidence_of
+from pipelines.base.artifacts import evidence_of
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import read_evidence
 from pipelines.cli.airflow_api import DONE, AirflowApi, TaskState
 from pipelines.cli.airflow_home import PROJECT
 from pipelines.cli.airflow_stack import Stack, running, started
+from pipelines.release.config import load_section
+from pipelines.release.registry.params import ProductParams, RegistryParams
 
-DAG = "model_release"
+_AIOPS = frozenset({"alert_noise_reduction"})
+"""Products whose parameters stand under ``aiops`` in params.yaml."""
+
 SAVE_TASK = "save_run"
 APPROVE_TASK = "approve_release"
 RELEASE_TASK = "release"
@@ -35,37 +39,54 @@ _DECISIONS = {"approve": "bold green", "review": "bold yellow", "reject": "bold 
 _SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "loss ≤"}
 
 
-def run_release(console: Console, params: dict[str, Any]) -> None:
-    """Run ``model_release`` through Airflow, then show the gate's checks and the report's path.
+def run_releases(console: Console, products: Sequence[str], params: dict[str, Any]) -> None:
+    """Run products' DAGs one after the other; show each gate's checks and the report's path.
 
     Parameters
     ----------
+    products
+        Names in the registry, which are those of their DAGs; none = all of them.
     params
-        DVC parameters to override, dotted key → value.
+        DVC parameters to override, dotted key → value; a DAG gets those that its stages read.
 
     Raises
     ------
     SignalboxError
-        If Airflow cannot start, the DAG doesn't import, or the run fails.
+        If there is no such product, Airflow cannot start, a DAG doesn't import, or a run fails.
     """
-    with _stack(console) as stack:
-        api = AirflowApi(stack.address)
-        api.wait_for_dag(DAG)
-        run = api.trigger(DAG, {**params, "headless": True})  # nobody would answer
-        place = f"{stack.address}/dags/{DAG}/runs/{run}"
-        console.print(f"run {run} started; watch it at\n{place}", soft_wrap=True)
-        state = follow(api, run, console)
-        if state != "success":
-            _explain_failure(api, run, console)
-            raise SignalboxError(f"run {run} {state}; see the log above")
-        saved = api.xcom(DAG, run, SAVE_TASK) or {}
-        told = outcome_lines(
-            {task.name: task.state for task in api.tasks(DAG, run)},
-            api.xcom(DAG, run, APPROVE_TASK),
-            api.xcom(DAG, run, RELEASE_TASK),
+    known = load_section(PROJECT, "registry", RegistryParams).products
+    unknown = [name for name in products if name not in known]
+    if unknown:
+        raise SignalboxError(
+            f"release.yaml: registry.products has no {', '.join(unknown)}; it has {sorted(known)}"
         )
+    with _stack(console) as stack:
+        for name in products or known:
+            console.rule(name)
+            own = {k: v for k, v in params.items() if k.startswith("aiops.") == (name in _AIOPS)}
+            _run(console, stack, name, known[name], own)
+
+
+def _run(
+    console: Console, stack: Stack, dag: str, product: ProductParams, params: dict[str, Any]
+) -> None:
+    api = AirflowApi(stack.address)
+    api.wait_for_dag(dag)
+    run = api.trigger(dag, {**params, "headless": True})  # nobody would answer
+    place = f"{stack.address}/dags/{dag}/runs/{run}"
+    console.print(f"run {run} started; watch it at\n{place}", soft_wrap=True)
+    state = follow(api, dag, run, console)
+    if state != "success":
+        _explain_failure(api, dag, run, console)
+        raise SignalboxError(f"run {run} {state}; see the log above")
+    saved = api.xcom(dag, run, SAVE_TASK) or {}
+    told = outcome_lines(
+        {task.name: task.state for task in api.tasks(dag, run)},
+        api.xcom(dag, run, APPROVE_TASK),
+        api.xcom(dag, run, RELEASE_TASK),
+    )
     _apply(console, str(saved["ref"]))
-    show_decision(console)
+    show_decision(console, product)
     for line in told:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -85,15 +106,15 @@ def _stack(console: Console) -> Iterator[Stack]:
         yield stack
 
 
-def follow(api: AirflowApi, run: str, console: Console) -> str:
+def follow(api: AirflowApi, dag: str, run: str, console: Console) -> str:
     """Print every task once when it ends; return the run's last state."""
     told: set[str] = set()
     while True:
-        state = api.run_state(DAG, run)
-        for task in api.tasks(DAG, run):
+        state = api.run_state(dag, run)
+        for task in api.tasks(dag, run):
             if task.name not in told and task.seconds is not None and _ended(task):
                 told.add(task.name)
-                console.print(_line(api, run, task), highlight=False)
+                console.print(_line(api, dag, run, task), highlight=False)
         if state in DONE:
             return state
         time.sleep(0.7)
@@ -103,10 +124,10 @@ def _ended(task: TaskState) -> bool:
     return task.state in {"success", "failed", "upstream_failed", "skipped"}
 
 
-def _line(api: AirflowApi, run: str, task: TaskState) -> str:
+def _line(api: AirflowApi, dag: str, run: str, task: TaskState) -> str:
     how = task.state
     if how == "success":
-        how = _status(api.xcom(DAG, run, task.name)) or how
+        how = _status(api.xcom(dag, run, task.name)) or how
     return f"  {task.name:<22} {how:<10} {task.seconds or 0:7.1f} s"
 
 
@@ -115,11 +136,11 @@ def _status(result: Any) -> str:
     return str(result.get("status", "")) if isinstance(result, dict) else ""
 
 
-def _explain_failure(api: AirflowApi, run: str, console: Console) -> None:
-    for task in api.tasks(DAG, run):
+def _explain_failure(api: AirflowApi, dag: str, run: str, console: Console) -> None:
+    for task in api.tasks(dag, run):
         if task.state == "failed":
             console.rule(f"last lines of the log of {task.name}")
-            for line in api.log(DAG, run, task)[-_TAIL:]:
+            for line in api.log(dag, run, task)[-_TAIL:]:
                 console.print(line, markup=False, highlight=False)
 
 
@@ -133,9 +154,9 @@ def _apply(console: Console, ref: str) -> None:
     console.print(f"run saved as {ref}\nand applied to the work tree", soft_wrap=True)
 
 
-def show_decision(console: Console) -> None:
+def show_decision(console: Console, product: ProductParams) -> None:
     """Print the gate's checks as a table, the decision, and where the report lies."""
-    details = read_evidence(PROJECT / evidence_of("gate")).details
+    details = read_evidence(PROJECT / evidence_of(product.gate)).details
     table = Table(title="Gate", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("check", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
@@ -151,7 +172,7 @@ def show_decision(console: Console) -> None:
     console.print(f"decision: [{_DECISIONS[decision]}]{decision}[/]", highlight=False)
     if because:
         console.print(f"because:  {because}", highlight=False, soft_wrap=True)
-    console.print(f"report:   {REPORT_HTML}", highlight=False)
+    console.print(f"report:   {product.report}", highlight=False)
 
 
 def outcome_lines(states: dict[str, str], approved: Any, released: Any) -> list[str]:

@@ -16,7 +16,7 @@ OVERRIDE = "override_release"
 CONFIRM = "confirm_override"
 
 
-def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOperator) -> None:
+def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOperator) -> Any:
     """Add everything between the saved run and the release.
 
     ``record_run → verdict → release_approved | release_needs_review | release_rejected``, as the
@@ -31,6 +31,10 @@ def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOp
         Task whose metrics hold ``verdict``.
     saved
         Task that returned the saved run's ``commit``, ``ref``, ``overrides`` and ``statuses``.
+
+    Returns
+    -------
+    The task ``release``; what stands behind it runs only where something was released.
     """
     policy = load_section(project, "approval", ApprovalParams)
     record = _record_task(project, product, saved)
@@ -50,6 +54,7 @@ def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOp
         override = ApproveOperator(task_id=OVERRIDE, first_of_two=True, **common)
         confirm = ApproveOperator(task_id=CONFIRM, after=OVERRIDE, **common)
         ends["reject"] >> override >> confirm >> release
+    return release
 
 
 def _record_task(project: Path, product: str, saved: BaseOperator) -> Any:

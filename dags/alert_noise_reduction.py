@@ -1,0 +1,41 @@
+"""Noise rules' way to release: learned from alert history, proven on later history, then people."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, task
+
+from dvc_airflow import DvcTaskGroup
+from release_path import release_tasks
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+with DAG(
+    "alert_noise_reduction",
+    schedule=CronTriggerTimetable("0 4 * * 1", timezone="UTC"),
+    catchup=False,
+    tags=["signalbox", "aiops"],
+    doc_md=__doc__,
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+) as dag:
+    stages = DvcTaskGroup(project=PROJECT, targets=["report_rules"])
+    released = release_tasks(
+        PROJECT,
+        "alert_noise_reduction",
+        gate=dag.get_task("gate_rules"),
+        saved=dag.get_task("save_run"),
+    )
+
+    @task(doc_md="Writes released rules to the files in params.yaml, aiops.export_rules.publish.")
+    def publish_rules(**context: Any) -> dict[str, Any]:
+        """Publish what is in production; without a target it says so and changes nothing."""
+        from pipelines.aiops.noise.publish import publish_released
+        from pipelines.aiops.params import AiopsParams
+        from pipelines.base.params import load_section
+
+        params = load_section("aiops", AiopsParams, PROJECT / "params.yaml")
+        today = context["dag_run"].run_after.date()
+        return publish_released(PROJECT, params.export_rules, today=today)
+
+    released >> publish_rules()
