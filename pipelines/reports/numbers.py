@@ -50,6 +50,8 @@ def with_unit(value: float | None, unit: str) -> str:
         return count(value)
     if unit in ("", "ratio", "difference of shares"):
         return decimal(value)
+    if unit == "seconds" and not float(value).is_integer():
+        return f"{decimal(value, 1)}\N{NO-BREAK SPACE}{unit}"
     # Whole numbers of a unit not named above are counts as well: rules, pages, incidents.
     shown = count(value) if float(value).is_integer() else decimal(value, 4)
     return f"{shown}\N{NO-BREAK SPACE}{unit}"

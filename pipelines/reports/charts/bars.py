@@ -70,12 +70,6 @@ def pair(before: float, after: float, most: float, title: str) -> Markup:
     return picture(PAIR_WIDTH, PAIR_HEIGHT, title, parts)
 
 
-def pair_key() -> Markup:
-    """Say what the two bars of `pair` stand for."""
-    parts = _key(("today", "with the rules"))
-    return picture(PAIR_WIDTH, 20, "Upper bar: today. Lower bar: with the rules.", parts)
-
-
 def _scale(values: Sequence[float], end: float) -> Scale:
     return Scale(0, max([*values, 0.0]) or 1.0, 0, end)
 

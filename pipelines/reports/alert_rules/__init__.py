@@ -1,0 +1,1 @@
+"""Chapters of the report about alert noise rules."""

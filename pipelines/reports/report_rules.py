@@ -1,0 +1,150 @@
+"""Stage ``report_rules``: one page and one JSON about a set of alert rules.
+
+Outs: ``reports/alert_noise_reduction.html`` (self-contained, prints on A4) and
+``reports/alert_noise_reduction.json`` (`pipelines.reports.record` has its shape). Neither holds a
+date of its making, a host or a path outside the project: the same evidence gives the same bytes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.artifacts import evidence_of
+from pipelines.base.evidence import Evidence, read_evidence
+from pipelines.base.files import write_json, write_text
+from pipelines.base.params import load_section
+from pipelines.base.stage import run_stage, say
+from pipelines.reports import decision as gate
+from pipelines.reports import index
+from pipelines.reports.alert_rules import (
+    bad,
+    dropped,
+    headline,
+    history,
+    incidents,
+    limits,
+    outcome,
+    rules,
+    source,
+)
+from pipelines.reports.alert_rules.inputs import (
+    PAGES_PER_DAY,
+    STAGES,
+    SUMMARY,
+    TRADE_OFF,
+    WATCH,
+    Inputs,
+    read_summary,
+)
+from pipelines.reports.alert_rules.params import AiopsSection
+from pipelines.reports.alert_rules.shapes import Done
+from pipelines.reports.blocks import code, join
+from pipelines.reports.inputs import read_records
+from pipelines.reports.page import Page, render
+from pipelines.reports.provenance import gather
+from pipelines.reports.record import record
+
+STAGE = "report_rules"
+KIND = "alert_noise_reduction"
+GATE = "gate_rules"
+HTML = Path("reports/alert_noise_reduction.html")
+JSON = Path("reports/alert_noise_reduction.json")
+
+
+def gather_inputs(params: AiopsSection) -> Inputs:
+    """Read everything the report is made from."""
+    watched = [WATCH] if evidence_of(WATCH).is_file() else []
+    evidence: dict[Path, Evidence] = {
+        evidence_of(stage): read_evidence(evidence_of(stage)) for stage in (*watched, *STAGES)
+    }
+    return Inputs(
+        params=params,
+        evidence={content.stage: content for content in evidence.values()},
+        sources=gather(evidence, [PAGES_PER_DAY, TRADE_OFF, SUMMARY]),
+        curves={"pages_per_day": read_records(PAGES_PER_DAY)},
+        summary=read_summary(),
+    )
+
+
+def make_page(inputs: Inputs) -> Page:
+    """Put the chapters in the order in which a reader needs them; what went bad comes first."""
+    decided = gate.read_decision(inputs.evidence[GATE])
+    label, notice = headline.notice(inputs)
+    first = bad.chapter(inputs)
+    return Page(
+        kind="Alert noise report" + (" · synthetic data" if inputs.params.synthetic else ""),
+        title=inputs.params.report_rules.title,
+        banner=headline.banner(inputs, decided),
+        headline=headline.headline(inputs),
+        facts=headline.facts(inputs),
+        notice_label=label,
+        notice=notice,
+        chapters=[
+            *([first] if first else []),
+            outcome.chapter(inputs),
+            incidents.chapter(inputs),
+            gate.chapter(decided, inputs.sources, "aiops.gate_rules"),
+            source.source(inputs),
+            source.teams(inputs),
+            rules.chapter(inputs),
+            dropped.chapter(inputs),
+            history.chapter(inputs),
+            limits.limits(inputs),
+            limits.reproduce(),
+            index.chapter(inputs.sources),
+        ],
+        foot=join(
+            "Made by Signalbox from the artifacts listed under “Provenance”. The same content for "
+            "machines: ",
+            code(JSON.as_posix()),
+            ". Times, hosts and versions of the run: ",
+            code("run_facts/"),
+            ".",
+        ),
+        styles=("folds.css",),
+    )
+
+
+def make_record(inputs: Inputs) -> dict[str, Any]:
+    """Build the JSON."""
+    told = record(
+        KIND,
+        inputs.params.report_rules.model_dump(mode="json"),
+        gate.read_decision(inputs.evidence[GATE]),
+        inputs.sources,
+        inputs.params.recorded(),
+    )
+    return {
+        **told,
+        "synthetic": inputs.params.synthetic,
+        "bad": [one.model_dump(mode="json") for one in inputs.watched.bad],
+        "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
+    }
+
+
+def _rule(inputs: Inputs, done: Done) -> dict[str, Any]:
+    """Tell of a rule what the page tells; in full it stands in ``rules/rule_set.json``."""
+    placed = inputs.placed.get(done.rule.id)
+    return {
+        **{key: getattr(done.rule, key) for key in ("id", "family", "sentence", "team")},
+        "expires": done.rule.expires.isoformat(),
+        "pages_saved": done.pages_saved,
+        "exported": bool(placed and placed.exported),
+    }
+
+
+def load() -> AiopsSection:
+    """Load section ``aiops`` of ``params.yaml``."""
+    return load_section("aiops", AiopsSection)
+
+
+def main(params: AiopsSection) -> None:
+    """Run the stage."""
+    inputs = gather_inputs(params)
+    page = make_page(inputs)
+    write_text(HTML, render(page))
+    write_json(JSON, make_record(inputs))
+    say(f"{HTML}: {page.banner.verdict}, {len(inputs.replayed.rules)} rules")
+
+
+if __name__ == "__main__":
+    run_stage(STAGE, main, load=load)
