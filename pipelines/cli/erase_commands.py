@@ -140,10 +140,10 @@ def _show_token(console: Console, name: str, as_json: bool) -> None:
 
 
 def _retrain(console: Console) -> None:
-    from pipelines.cli.release_run import run_release
+    from pipelines.cli.release_run import run_releases
 
     with one_line_errors():
-        run_release(console, {})
+        run_releases(console, ["model_release"], {})
 
 
 if __name__ == "__main__":

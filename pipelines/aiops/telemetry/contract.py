@@ -111,3 +111,80 @@ CHANGES = Table(
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in (ALERTS, TICKETS, CHANGES)}
+
+METRICS = Table(
+    name="metrics",
+    key=("source", "fingerprint", "at"),
+    time="at",
+    required=("source", "fingerprint", "name", "labels", "at", "kind"),
+    schema=pa.schema(
+        [
+            ("source", pa.string()),
+            # SHA-256 of name and sorted labels, first 16 hex digits: identifies the series.
+            ("fingerprint", pa.string()),
+            ("name", pa.string()),
+            ("labels", LABELS),
+            ("at", TIME),
+            # Null: the source says that there was no value (a gap is not a zero).
+            ("value", pa.float64()),
+            # gauge | counter (only grows, resets to zero) | unknown
+            ("kind", pa.string()),
+            ("unit", pa.string()),
+        ]
+    ),
+)
+
+LOGS = Table(
+    name="logs",
+    key=("log_id",),
+    time="at",
+    required=("log_id", "source", "at", "body"),
+    schema=pa.schema(
+        [
+            # SHA-256 of source, place in the source and body, first 32 hex digits.
+            ("log_id", pa.string()),
+            ("source", pa.string()),
+            ("at", TIME),
+            ("service", pa.string()),
+            ("instance", pa.string()),
+            # trace | debug | info | warn | error | fatal, as OpenTelemetry's severity text.
+            ("severity", pa.string()),
+            # The message without its header; a stack trace stays with its message.
+            ("body", pa.string()),
+            ("attributes", LABELS),
+            ("trace_id", pa.string()),
+            ("span_id", pa.string()),
+        ]
+    ),
+)
+
+SPANS = Table(
+    name="spans",
+    key=("trace_id", "span_id", "kind"),
+    time="starts_at",
+    required=("trace_id", "span_id", "source", "service", "name", "kind", "starts_at"),
+    schema=pa.schema(
+        [
+            ("trace_id", pa.string()),
+            ("span_id", pa.string()),
+            ("parent_span_id", pa.string()),
+            # "trace_id:span_id" of linked spans (messaging).
+            ("links", pa.list_(pa.string())),
+            ("source", pa.string()),
+            ("service", pa.string()),
+            ("instance", pa.string()),
+            ("name", pa.string()),
+            # client | server | producer | consumer | internal
+            ("kind", pa.string()),
+            ("starts_at", TIME),
+            # Microseconds; null where the source has none.
+            ("duration_us", pa.int64()),
+            # ok | error | unset
+            ("status", pa.string()),
+            ("attributes", LABELS),
+        ]
+    ),
+)
+
+SIGNALS: dict[str, Table] = {table.name: table for table in (METRICS, LOGS, SPANS)}
+"""Tables that anomalies, service map and incidents read beside `TABLES`."""
