@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import httpx
 import pytest
 import yaml
 
-from pipelines.aiops.noise.alertmanager import parse_config, routes_of
+from pipelines.aiops.noise.alertmanager import interval_of, parse_config, routes_of
+from pipelines.aiops.noise.alertmanager.intervals import stretches
 from pipelines.aiops.noise.export.bundle import Sources, make_bundle
+from pipelines.aiops.noise.export.guards import hours_expression
 from pipelines.aiops.noise.export.scalars import duration
 from pipelines.aiops.noise.export.write import export
 from pipelines.aiops.noise.rules import Guard, Rule
@@ -302,31 +305,101 @@ def test_the_guard_counts_starts_and_pages_when_there_are_more_than_ever(tmp_pat
     promtool_test(tmp_path, [group], rules=RULE_FILE, guards=bundle.guards)
 
 
-def test_the_guard_hears_an_alert_that_lasts_longer_than_ever(tmp_path: Path) -> None:
+def still(at: str, rule: Rule, limit: str, *labels: dict[str, str]) -> dict[str, Any]:
+    said = {
+        "summary": f"An alert that rule {rule.id} hides fires for longer than {limit}",
+        "description": rule.sentence,
+    }
+    told = [{"exp_labels": {"rule": rule.id, **x}, "exp_annotations": said} for x in labels]
+    return {"eval_time": at, "alertname": "SignalboxStillFiring", "exp_alerts": told}
+
+
+def guards_of(*rules: Rule) -> str:
+    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE})
+    return make_bundle(sources, rules, 30, FIELD).guards
+
+
+def test_an_alert_that_lasts_longer_than_ever_is_told_with_its_labels(tmp_path: Path) -> None:
+    """Guards may be evaluated before the alerts that they read: they are a step late then."""
     need("promtool")
     guard = Guard(window_seconds=600, max_count=5, max_seconds=300)
-    rule = quiet("alertname = Chatter", guard=guard, sentence="Uses {{ odd }} text.")
-    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE})
-    bundle = make_bundle(sources, [rule], 30, FIELD)
-    annotations = {
-        "summary": "More of what rule quiet-1 hides than its history ever had",
-        "description": "Uses {{ odd }} text.",
-    }
-    told = {
-        "exp_labels": {"rule": "quiet-1", "severity": "critical"},
-        "exp_annotations": annotations,
-    }
+    rule = quiet("pod =~ 1|2", guard=guard, sentence="Uses {{ odd }} text.")
     series = [
         {"series": 'chatter{pod="1"}', "values": "0 1x8 0 1x8 0x20"},
-        {"series": 'chatter{pod="2"}', "values": "0x20 1x40"},
+        {"series": 'chatter{pod="2",rule="old"}', "values": "0x20 1x20 0x20"},
     ]
+    told = {"pod": "2", "alert": "Chatter"}
     group = {
         "interval": "30s",
         "input_series": series,
         "alert_rule_test": [
-            fires(duration(570), "SignalboxGuard"),
-            fires(duration(900), "SignalboxGuard"),
-            {"eval_time": "17m", "alertname": "SignalboxGuard", "exp_alerts": [told]},
+            still(duration(300), rule, "5m"),
+            still(duration(570), rule, "5m"),
+            still(duration(630 + 240), rule, "5m"),
+            still(duration(630 + 330), rule, "5m", told),
+            still(duration(630 + 600), rule, "5m", told),
+            still(duration(630 + 690), rule, "5m"),
         ],
     }
-    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=bundle.guards)
+    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=guards_of(rule))
+
+
+@pytest.mark.parametrize(("zone", "begins"), [("UTC", 600), ("Asia/Kolkata", 600)])
+def test_a_recurring_rule_is_guarded_in_its_hours_only(
+    zone: str, begins: int, tmp_path: Path
+) -> None:
+    """promtool's clock begins in 1970; it is muted from ten minutes later for half an hour."""
+    need("promtool")
+    guard = Guard(window_seconds=3600, max_count=0, max_seconds=300)
+    minute = begins // 60 + {"UTC": 0, "Asia/Kolkata": 330}[zone]
+    rule = recurring("alertname = Chatter").model_copy(
+        update={"guard": guard, "start_minute": minute, "end_minute": minute + 30,
+                "timezone": zone, "weekdays": (3, 4), "sentence": "At ten past."}
+    )  # fmt: skip
+    count = yaml.safe_load(guards_of(rule))["groups"][0]["rules"][0]["expr"].removesuffix(" > 0")
+    series = [
+        {"series": 'chatter{pod="1"}', "values": "1x200"},
+        {"series": 'chatter{pod="2"}', "values": "0x39 1x4 0x150"},
+    ]
+    told = {"pod": "1", "alert": "Chatter"}
+    group = {
+        "interval": "30s",
+        "input_series": series,
+        "alert_rule_test": [
+            still(duration(begins - 30), rule, "5m"),
+            still(duration(begins + 270), rule, "5m"),
+            still(duration(begins + 300), rule, "5m", told),
+            still(duration(begins + 1770), rule, "5m", told),
+            still(duration(begins + 1800), rule, "5m"),
+        ],
+        "promql_expr_test": [
+            {"expr": count, "eval_time": duration(begins + 300), "exp_samples": []},
+            {"expr": count, "eval_time": duration(begins + 1200),
+             "exp_samples": [{"labels": "{}", "value": 1}]},
+        ],
+    }  # fmt: skip
+    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=guards_of(rule))
+
+
+def test_hours_of_a_zone_follow_its_changes(tmp_path: Path) -> None:
+    """Paris on 29 and 30 March 2026, either side of the change, and an autumn Monday."""
+    need("promtool")
+    rule = recurring("alertname = X").model_copy(
+        update={"weekdays": (0, 5, 6), "start_minute": 120, "end_minute": 240,
+                "timezone": "Europe/Paris"}
+    )  # fmt: skip
+    first, last = (int(datetime(2026, m, 1, tzinfo=UTC).timestamp()) * 10**6 for m in (1, 12))
+    spans = stretches(interval_of(rule).ranges, first, last)
+    moments = [
+        datetime(2026, 3, 28, 0, tzinfo=UTC) + timedelta(minutes=30 * k) for k in range(150)
+    ] + [datetime(2026, 10, 26, 0, tzinfo=UTC) + timedelta(minutes=30 * k) for k in range(60)]
+    expression = hours_expression(rule)
+    tests = []
+    for moment in moments:
+        second = int(moment.timestamp())
+        inside = any(a <= second * 10**6 < b for a, b in spans)
+        expr = f"count({expression.replace('time()', str(second))})"
+        samples = [{"labels": "{}", "value": 1}] if inside else []
+        tests.append({"expr": expr, "eval_time": "0s", "exp_samples": samples})
+    assert {bool(each["exp_samples"]) for each in tests} == {True, False}
+    promtool_test(tmp_path, [{"interval": "30s", "input_series": [], "promql_expr_test": tests}])

@@ -4,10 +4,12 @@ from pipelines.aiops.noise.alertmanager.matching import matches, routes_of, valu
 from pipelines.aiops.noise.alertmanager.model import (
     DAY,
     GROUP_BY_ALL,
+    GUARD_NAME,
     HOUR,
     MINUTE,
     QUIET_RECEIVER,
     SECOND,
+    STILL_NAME,
     Config,
     InhibitRule,
     Integration,
@@ -24,16 +26,19 @@ from pipelines.aiops.noise.alertmanager.rules import (
     apply_rules,
     interval_of,
     placements,
+    sparing_guards,
     values_of,
 )
 
 __all__ = [
     "DAY",
     "GROUP_BY_ALL",
+    "GUARD_NAME",
     "HOUR",
     "MINUTE",
     "QUIET_RECEIVER",
     "SECOND",
+    "STILL_NAME",
     "Config",
     "InhibitRule",
     "Integration",
@@ -51,6 +56,7 @@ __all__ = [
     "parse_config",
     "placements",
     "routes_of",
+    "sparing_guards",
     "value_matches",
     "values_of",
 ]

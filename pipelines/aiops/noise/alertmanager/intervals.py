@@ -125,7 +125,7 @@ def _offset(zone: ZoneInfo, second: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _steady(location: str, first: int, last: int) -> tuple[tuple[int, int, int], ...]:
+def steady(location: str, first: int, last: int) -> tuple[tuple[int, int, int], ...]:
     """Stretches (start, end, offset), in seconds, in which the zone's offset stays the same."""
     zone = ZoneInfo(location)
     found = []
@@ -145,7 +145,7 @@ def _steady(location: str, first: int, last: int) -> tuple[tuple[int, int, int],
 
 def _stretches(times: TimeRange, first: int, last: int) -> Iterator[tuple[int, int]]:
     clock = times.times or (Range(0, 1440),)
-    for start, end, offset in _steady(times.location, first // SECOND, last // SECOND + 1):
+    for start, end, offset in steady(times.location, first // SECOND, last // SECOND + 1):
         shift, low, high = offset * SECOND, start * SECOND, end * SECOND
         for day in range((low + shift) // DAY, (high + shift) // DAY + 1):
             if not _day_inside(times, date.fromordinal(_EPOCH + day)):

@@ -15,6 +15,9 @@ MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
 QUIET_RECEIVER = "signalbox-quiet"
 """Receiver without integrations that rules of family ``quiet`` send to: it wakes nobody."""
 
+GUARD_NAME, STILL_NAME = "SignalboxGuard", "SignalboxStillFiring"
+"""Alerts by which guards tell: too many hidden ones, and one that is hidden for too long."""
+
 GROUP_BY_ALL = ("...",)
 """``group_by: ['...']``: every label, which is no grouping at all."""
 

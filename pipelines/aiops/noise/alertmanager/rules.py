@@ -6,6 +6,7 @@
   (`placements`), so that their receiver stays; it has the place's own mute and active intervals
   too, because Alertmanager doesn't inherit those.
 - ``implied``: an inhibit rule.
+- ``quiet``, ``recurring``, ``implied`` never take the alerts of guards (`sparing_guards`).
 - ``transient``, ``flapping``: Prometheus's side (`replay`); ``known_fix`` changes nothing.
 """
 
@@ -14,8 +15,10 @@ from dataclasses import replace
 
 from pipelines.aiops.noise.alertmanager.matching import value_matches
 from pipelines.aiops.noise.alertmanager.model import (
+    GUARD_NAME,
     QUIET_RECEIVER,
     SECOND,
+    STILL_NAME,
     Config,
     InhibitRule,
     Range,
@@ -60,6 +63,23 @@ def values_of(matcher: Matcher) -> tuple[str, ...] | None:
         else:
             current += char
     return (*found, current)
+
+
+def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
+    """Return matchers that no guard's alert matches: what tells of hidden alerts isn't hidden.
+
+    An alert of a guard has labels of the alerts it tells of, so that matchers which don't name
+    alerts would take it as well.
+    """
+    names = [each for each in matchers if each.label == "alertname"]
+    ours = [
+        name
+        for name in (GUARD_NAME, STILL_NAME)
+        if all(value_matches(each, name) for each in names)
+    ]
+    if not ours:
+        return tuple(matchers)
+    return (*matchers, Matcher(label="alertname", op="!~", value="|".join(ours)))
 
 
 def _compatible(rule: Sequence[Matcher], path: Sequence[Matcher]) -> bool:
@@ -159,12 +179,14 @@ def interval_of(rule: RecurringRule) -> TimeInterval:
 
 def _recurring(config: Config, rule: RecurringRule, peers: frozenset[str]) -> Config:
     config = replace(config, time_intervals=(*config.time_intervals, interval_of(rule)))
-    child = Route(receiver="", matchers=rule.matchers, mute=(rule.id,), origin=rule.id)
+    matchers = sparing_guards(rule.matchers)
+    child = Route(receiver="", matchers=matchers, mute=(rule.id,), origin=rule.id)
     return _place(config, child, peers, regroup=False)
 
 
 def _implied(config: Config, rule: ImpliedRule) -> Config:
-    inhibit = InhibitRule(rule.source, rule.matchers, rule.equal, origin=rule.id)
+    target = sparing_guards(rule.matchers)
+    inhibit = InhibitRule(rule.source, target, rule.equal, origin=rule.id)
     return replace(config, inhibit_rules=(*config.inhibit_rules, inhibit))
 
 
@@ -174,7 +196,7 @@ def _quiet(config: Config, rules: Sequence[QuietRule]) -> Config:
         replace(
             top,
             receiver=QUIET_RECEIVER,
-            matchers=rule.matchers,
+            matchers=sparing_guards(rule.matchers),
             mute=(),
             active=(),
             routes=(),

@@ -1,19 +1,32 @@
 """Guards as Prometheus rules: what a rule hides is heard again when it is more than ever before.
 
-The count of starts is taken from ``ALERTS``, the series that Prometheus writes of its own alerts: a
-start is a step at which an alert fires and did not fire one step before. An alert that comes, goes
-and comes within one step is counted once; the step should be the evaluation interval.
+Two alerting rules a guard, and both read ``ALERTS``, the series that Prometheus writes of its own
+alerts:
+
+- `GUARD_NAME` counts starts: steps at which an alert fires and did not fire one step before. An
+  alert that comes, goes and comes within one step is counted once; the step should be the
+  evaluation interval.
+- `STILL_NAME` is an alert itself, with its labels, once it fires for longer than ``max_seconds``.
+
+A recurring rule hides in its hours only. PromQL's clock is UTC: the hours of a time zone are
+written with all the zone's changes from the rule's history until a year after it expires.
+`pipelines.aiops.noise.replay.guards` does the same.
 """
 
-from typing import cast
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
+from pipelines.aiops.noise.alertmanager import GUARD_NAME, STILL_NAME, sparing_guards
+from pipelines.aiops.noise.alertmanager.intervals import steady
 from pipelines.aiops.noise.export.marks import one_line
 from pipelines.aiops.noise.export.scalars import duration, quoted, selector, yaml_scalar
-from pipelines.aiops.noise.replay.prometheus import guard_labels
+from pipelines.aiops.noise.replay.guards import guard_labels
 from pipelines.aiops.noise.rules import Guard, Matcher, QuietRule, RecurringRule, Rule
 
 GROUP = "signalbox-guards"
 _FIRING = Matcher(label="alertstate", op="=", value="firing")
+_DAY_MINUTES = 1440
+_WEEK = 7
 
 
 def guarded(rule: Rule) -> Guard | None:
@@ -21,33 +34,76 @@ def guarded(rule: Rule) -> Guard | None:
     return rule.guard if isinstance(rule, QuietRule | RecurringRule) else None
 
 
+def _alerts(rule: Rule) -> str:
+    return selector("ALERTS", (*sparing_guards(rule.matchers), _FIRING))
+
+
+def _while_hidden(rule: Rule, expression: str) -> str:
+    hours = hours_expression(rule) if isinstance(rule, RecurringRule) else ""
+    return f"({expression}) and on () ({hours})" if hours else expression
+
+
 def guard_expression(rule: Rule, guard: Guard, step: int) -> str:
-    """PromQL that has a result where the guard trips.
+    """PromQL that has a result where too many start.
 
     Parameters
     ----------
     step
         Seconds between two looks at ``ALERTS``.
     """
-    tripped = f"{starts_expression(rule, guard, step)} > {guard.max_count}"
-    if guard.max_seconds is None:
-        return tripped
-    alerts = selector("ALERTS", (*rule.matchers, _FIRING))
-    limit = duration(guard.max_seconds)
-    # It fires, it fired so long ago, and it did not start anew in between.
-    lasting = f"{alerts} and {alerts} offset {limit} unless {_starts(alerts, limit, step)}"
-    return f"({tripped}) or max by ({_by(guard)}) ({lasting})"
+    return f"{starts_expression(rule, guard, step)} > {guard.max_count}"
+
+
+def lasting_expression(rule: Rule) -> str:
+    """PromQL for the alerts that the rule hides, as `still_labels` names them but for ``rule``."""
+    bare = f"max without (alertstate, alert, rule) ({_alerts(rule)})"
+    return _while_hidden(rule, f'label_replace({bare}, "alert", "$1", "alertname", "(.+)")')
+
+
+def hours_expression(rule: RecurringRule) -> str:
+    """PromQL that has a result in the hours of a recurring rule; empty: always."""
+    local = f"vector({_local_time(rule)})"
+    parts = []
+    if (rule.start_minute, rule.end_minute) != (0, _DAY_MINUTES):
+        low, high = rule.start_minute * 60, rule.end_minute * 60
+        parts.append(f"{local} % 86400 >= {low} < {high}")
+    days = sorted({(day + 1) % _WEEK for day in rule.weekdays})
+    if len(days) < _WEEK:
+        some = [f"day_of_week({local}) >= {a} <= {b}" for a, b in _runs(days)]
+        parts.append(f"({' or '.join(some)})" if some else f"{local} < 0")
+    return " and ".join(parts)
+
+
+def _runs(days: list[int]) -> Iterator[tuple[int, int]]:
+    for first in (day for day in days if day - 1 not in days):
+        last = first
+        while last + 1 in days:
+            last += 1
+        yield first, last
+
+
+def _local_time(rule: RecurringRule) -> str:
+    """PromQL for the seconds that a clock in the rule's zone shows."""
+    last = datetime.combine(rule.expires, datetime.min.time(), UTC) + timedelta(days=366)
+    first = min(rule.support.first, last)
+    spans = steady(rule.timezone, int(first.timestamp()), int(last.timestamp()))
+    text, offset = "time()", 0
+    for number, (start, _, now) in enumerate(spans):
+        change = now - offset
+        sign, offset = "-" if change < 0 else "+", now
+        if change and not number:
+            text += f" {sign} {abs(change)}"
+        elif change:
+            text += f" {sign} {abs(change)} * (time() >= bool {start})"
+    return text
 
 
 def starts_expression(rule: Rule, guard: Guard, step: int) -> str:
     """PromQL for the number of the rule's alerts that started within the guard's window."""
-    alerts = selector("ALERTS", (*rule.matchers, _FIRING))
-    return f"sum by ({_by(guard)}) ({_starts(alerts, duration(guard.window_seconds), step)})"
-
-
-def _starts(alerts: str, window: str, step: int) -> str:
-    pace = duration(step)
-    return f"count_over_time(({alerts} unless {alerts} offset {pace})[{window}:{pace}])"
+    pace, alerts = duration(step), _alerts(rule)
+    begun = _while_hidden(rule, f"{alerts} unless {alerts} offset {pace}")
+    starts = f"count_over_time(({begun})[{duration(guard.window_seconds)}:{pace}])"
+    return f"sum by ({_by(guard)}) ({starts})"
 
 
 def _by(guard: Guard) -> str:
@@ -59,23 +115,31 @@ def untemplated(text: str) -> str:
     return text.replace("{{", '{{ "{{" }}')
 
 
-def guard_rule(rule: QuietRule | RecurringRule, guard: Guard, step: int) -> list[str]:
-    """Lines of one alerting rule; the first without its dash."""
-    # It reads id and matchers only, which every rule has.
-    labels = guard_labels(cast(QuietRule, rule))
-    lines = [
-        f"alert: {yaml_scalar(labels.pop('alertname'))}",
-        f"expr: {yaml_scalar(guard_expression(rule, guard, step))}",
+def guard_rules(rule: Rule, guard: Guard, step: int) -> Iterator[list[str]]:
+    """Lines of each alerting rule; the first without its dash."""
+    labels = {name: value for name, value in guard_labels(rule).items() if name != "alertname"}
+    says = f"More of what rule {rule.id} hides than its history ever had"
+    yield _lines(GUARD_NAME, guard_expression(rule, guard, step), "", labels, (says, rule))
+    if guard.max_seconds is not None:
+        limit = duration(guard.max_seconds)
+        says = f"An alert that rule {rule.id} hides fires for longer than {limit}"
+        yield _lines(STILL_NAME, lasting_expression(rule), limit, {"rule": rule.id}, (says, rule))
+
+
+def _lines(
+    name: str, expression: str, wait: str, labels: dict[str, str], about: tuple[str, Rule]
+) -> list[str]:
+    said, rule = about
+    return [
+        f"alert: {yaml_scalar(name)}",
+        f"expr: {yaml_scalar(expression)}",
+        *([f"for: {wait}"] if wait else []),
         "labels:",
-        *(f"  {name}: {yaml_scalar(untemplated(labels[name]))}" for name in sorted(labels)),
-    ]
-    said = f"More of what rule {rule.id} hides than its history ever had"
-    lines += [
+        *(f"  {key}: {yaml_scalar(untemplated(labels[key]))}" for key in sorted(labels)),
         "annotations:",
         f"  summary: {yaml_scalar(said)}",
         f"  description: {yaml_scalar(untemplated(one_line(rule.sentence)))}",
     ]
-    return lines
 
 
 def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
@@ -96,9 +160,9 @@ def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
         "    rules:",
     ]
     for rule, guard in guards:
-        first, *rest = guard_rule(rule, guard, step)
         lines.append(f"      # {rule.id}, expires {rule.expires}: {one_line(rule.sentence)}")
-        lines += [f"      - {first}", *(f"        {line}" for line in rest)]
+        for first, *rest in guard_rules(rule, guard, step):
+            lines += [f"      - {first}", *(f"        {line}" for line in rest)]
     return "\n".join([*lines, ""])
 
 

@@ -57,14 +57,14 @@ Newer versions: 0.28 and later remember mute state per group and later ones let 
 count from the tick; who is told is the same, a repeat may come one tick earlier.
 """
 
-from pipelines.aiops.noise.alertmanager import Silence
+from pipelines.aiops.noise.alertmanager import GUARD_NAME, STILL_NAME, Silence
 from pipelines.aiops.noise.replay.files import replay_files
+from pipelines.aiops.noise.replay.guards import guard_labels, still_labels
 from pipelines.aiops.noise.replay.model import Timing
 from pipelines.aiops.noise.replay.outcome import STATUSES
-from pipelines.aiops.noise.replay.prometheus import GUARD_NAME, guard_labels
 from pipelines.aiops.noise.replay.run import Replay, replay
 
 __all__ = [
-    "GUARD_NAME", "STATUSES", "Replay", "Silence", "Timing", "guard_labels", "replay",
-    "replay_files",
+    "GUARD_NAME", "STATUSES", "STILL_NAME", "Replay", "Silence", "Timing", "guard_labels", "replay",
+    "replay_files", "still_labels",
 ]  # fmt: skip

@@ -23,18 +23,24 @@ class LabelTable:
         self.labels = labels
         self._columns: dict[str, tuple[Ints, list[str]]] = {}
 
+    def with_more(self, labels: Sequence[Labels]) -> "LabelTable":
+        """Return a table with more series after these; what was read here isn't read again."""
+        return _Grown(self, labels) if labels else self
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def column(self, name: str) -> tuple[Ints, list[str]]:
         """Return the code of each series' value and the values; a missing label is empty."""
         if name not in self._columns:
-            texts = [each.get(name, "") for each in self.labels]
-            values = sorted(set(texts))
-            code = {value: i for i, value in enumerate(values)}
-            codes = np.fromiter((code[text] for text in texts), dtype=np.int64, count=len(texts))
-            self._columns[name] = codes, values
+            self._columns[name] = self._read(name)
         return self._columns[name]
+
+    def _read(self, name: str) -> tuple[Ints, list[str]]:
+        texts = [each.get(name, "") for each in self.labels]
+        values = sorted(set(texts))
+        code = {value: i for i, value in enumerate(values)}
+        return np.fromiter((code[text] for text in texts), np.int64, count=len(texts)), values
 
     def mask(self, matchers: Sequence[Matcher]) -> Bools:
         """Return which series satisfy all matchers."""
@@ -45,3 +51,18 @@ class LabelTable:
             if len(accepted):
                 found &= accepted[codes]
         return found
+
+
+class _Grown(LabelTable):
+    """A table and more series after its own."""
+
+    def __init__(self, base: LabelTable, labels: Sequence[Labels]) -> None:
+        super().__init__([*base.labels, *labels])
+        self._base, self._more = base, LabelTable(labels)
+
+    def _read(self, name: str) -> tuple[Ints, list[str]]:
+        (old, values), (new, more) = self._base.column(name), self._more.column(name)
+        united = sorted({*values, *more})
+        code = {value: i for i, value in enumerate(united)}
+        places = [np.array([code[v] for v in each], dtype=np.int64) for each in (values, more)]
+        return np.concatenate([places[0][old], places[1][new]]), united

@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.aiops.noise.alertmanager import Config, Silence, apply_rules
 from pipelines.aiops.noise.replay.arrays import Ints, spread
 from pipelines.aiops.noise.replay.dedup import REASONS, Told, notify
+from pipelines.aiops.noise.replay.guards import fold, with_guards
 from pipelines.aiops.noise.replay.labels import LabelTable
 from pipelines.aiops.noise.replay.lifetimes import lifetimes
 from pipelines.aiops.noise.replay.model import Groups, Spells, Timing, World
@@ -16,20 +17,19 @@ from pipelines.aiops.noise.replay.outcome import (
     FOLDED,
     NOT_YET,
     PAGED,
-    QUIET,
     STATUSES,
     Outcomes,
     Seen,
     count_pages,
     judge,
 )
-from pipelines.aiops.noise.replay.prometheus import fire, guard_spells
+from pipelines.aiops.noise.replay.prometheus import fire
 from pipelines.aiops.noise.replay.routing import route_series
 from pipelines.aiops.noise.replay.rows import rows_of, wholes_of
 from pipelines.aiops.noise.replay.suppression import origins_of, suppressed
 from pipelines.aiops.noise.replay.visible import see
-from pipelines.aiops.noise.rules import QuietRule, Rule
-from pipelines.aiops.telemetry.frame import NEVER, AlertFrame, Labels
+from pipelines.aiops.noise.rules import Rule
+from pipelines.aiops.telemetry.frame import NEVER, AlertFrame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ class Replay:
         that decided it, or empty), ``group`` (-1: none), ``first_page`` (µs, -1: none) and
         ``pages``: of the alert that the row is part of, as long as that alert fires. A
         ``folded`` alert was over before its group's next tick, came back between two ticks, or
-        (with a rule) a guard told of it.
+        (with a rule and a first page) a guard told of it: then ``group`` is the guard's.
     stages
         ``events`` (rows), ``episodes`` (what Alertmanager sees as separate alerts), ``alerts``
         (of them: not kept back or quiet), ``notifications``, ``pages``.
@@ -144,70 +144,6 @@ def _run(
         told.append((part, seen.told))
     count_pages(outcomes, pages)
     return groups, outcomes, told
-
-
-def _with_guards(
-    rules: Sequence[Rule], table: LabelTable, spells: Spells
-) -> tuple[LabelTable, Spells, list[tuple[int, Ints, Ints]]]:
-    """Add the guards' alerts to the world.
-
-    Returns
-    -------
-    tuple
-        Labels and spells with them; and for each guarded rule its index, the code by which each
-        alert spell is counted, and the guards' series by that code.
-    """
-    labels: list[Labels] = list(table.labels)
-    more: list[tuple[Ints, Ints, Ints]] = []
-    counts = []
-    for index, rule in enumerate(rules):
-        if not isinstance(rule, QuietRule) or rule.guard is None:
-            continue
-        own, which, starts, ends, counted = guard_spells(rule, table, spells)
-        if len(which):
-            counts.append((index, counted, len(labels) + np.arange(len(own))))
-            more.append((len(labels) + which, starts, ends))
-            labels += own
-    if not more:
-        return table, spells, []
-    added = [np.concatenate(column) for column in zip(*more, strict=True)]
-    order = np.lexsort((added[1], added[0]))
-    # Guards have new series, the last ones: spells stay sorted, alerts' spells keep their place.
-    grown = replace(
-        spells,
-        series=np.concatenate([spells.series, added[0][order]]),
-        starts=np.concatenate([spells.starts, added[1][order]]),
-        ends=np.concatenate([spells.ends, added[2][order]]),
-    )
-    return LabelTable(labels), grown, counts
-
-
-def _fold_guarded(
-    rules: Sequence[Rule],
-    spells: Spells,
-    outcomes: Outcomes,
-    counts: list[tuple[int, Ints, Ints]],
-    origins: dict[str, int],
-) -> None:
-    """Quiet alerts in a storm that their guard told of: folded, told when the guard was."""
-    for index, counted, series in counts:
-        rule = rules[index]
-        assert isinstance(rule, QuietRule)
-        assert rule.guard is not None
-        back = rule.guard.window_seconds * 1_000_000
-        number = origins.get(rule.id, -1)
-        for code, one in enumerate(series.tolist()):
-            mine = (counted == code) & (outcomes.status[: len(counted)] == QUIET)
-            mine &= outcomes.rule[: len(counted)] == number
-            quiet = np.flatnonzero(mine)
-            low, high = np.searchsorted(spells.series, [one, one + 1])
-            starts = spells.starts[quiet]
-            at = np.searchsorted(spells.ends[low:high], starts, side="right")
-            inside = np.minimum(at, high - low - 1) + low
-            told = (at < high - low) & (starts >= spells.starts[inside] - back)
-            told &= outcomes.pages[inside] > 0
-            outcomes.status[quiet[told]] = FOLDED
-            outcomes.first_page[quiet[told]] = outcomes.first_page[inside[told]]
 
 
 _KINDS = ("int64", "str", "int64", "int64", "int64", "str", "bool")
@@ -342,11 +278,11 @@ def replay(
     ruled = apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
     plain = LabelTable(frame.labels)
-    table, spells, counts = _with_guards(rules, plain, fire(frame, rules, plain, stop))
+    table, spells, guarded = with_guards(rules, plain, fire(frame, rules, plain, stop))
     world = World(ruled, table, spells, stop, timing or Timing())
     groups, outcomes, told = _run(world, tuple(silences), chunk)
     origins = origins_of(ruled)
-    _fold_guarded(rules, spells, outcomes, counts, origins)
+    fold(guarded, outcomes, origins)
     alerts = _alerts(frame, spells, outcomes, rules, list(origins))
     notifications = _notifications(ruled, told)
     visible = np.isin(outcomes.status, [PAGED, PAGED + 1, FOLDED])
