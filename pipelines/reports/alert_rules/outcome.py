@@ -14,7 +14,7 @@ from pipelines.reports.charts.steps import Steps, steps
 from pipelines.reports.inputs import as_number
 
 SERIES = ("today", "with the rules")
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _STAGES = (
     ("events", "Events that monitoring saw"),
     ("alerts", "Alerts"),

@@ -23,7 +23,6 @@ from pipelines.reports.blocks import (
     Table,
     Text,
     code,
-    identifier,
     join,
     link,
     name,
@@ -145,7 +144,7 @@ def _where(inputs: Inputs, rule_id: str) -> Text:
         return "not exported"
     files = dict.fromkeys(one.partition(": ")[0] for one in placed.where)
     if placed.exported:
-        shown = [identifier(words.short(one, 80)) for one in files]
+        shown = [name(words.short(one, 80)) for one in files]
         return Markup(", ").join(shown) if shown else "exported"
     why = name(words.short("; ".join(placed.why_not), 200))
     return join("not exported: ", why)

@@ -23,7 +23,7 @@ from pipelines.reports.blocks import (
 )
 from pipelines.reports.charts.bars import pair
 
-PAIR = "Pages today (upper bar) and with the rules"
+PAIR = "Upper bar: today; lower: with the rules"
 
 
 def source(inputs: Inputs) -> Chapter:
