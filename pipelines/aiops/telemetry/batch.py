@@ -8,7 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.telemetry.contract import ALERTS, CHANGES, TABLES, TICKETS, TIME, Table
+from pipelines.aiops.telemetry.contract import (
+    ALERTS,
+    CHANGES,
+    SIGNALS,
+    TABLES,
+    TICKETS,
+    TIME,
+    Table,
+)
 from pipelines.aiops.telemetry.fingerprint import alert_id, fingerprint, microseconds
 
 _CHUNK = 50_000
@@ -53,17 +61,25 @@ class Window:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of each table by the contract's schema, and rejected records by `REJECTED`."""
+    """Rows of each table by the contract's schema, and rejected records by `REJECTED`.
+
+    Attributes
+    ----------
+    signals
+        Name of a table of `SIGNALS` → its rows; only those that a source delivers.
+    """
 
     alerts: pa.Table
     tickets: pa.Table
     changes: pa.Table
     rejected: pa.Table
+    signals: dict[str, pa.Table] = field(default_factory=dict)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
         """Tables of the contract by name."""
-        return {"alerts": self.alerts, "tickets": self.tickets, "changes": self.changes}
+        named = {"alerts": self.alerts, "tickets": self.tickets, "changes": self.changes}
+        return {**named, **self.signals}
 
 
 class MalformedError(Exception):
@@ -79,9 +95,11 @@ class Collector:
     skew_seconds: int = 300
     late_seconds: int = 0
     _rows: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {name: [] for name in TABLES}
+        default_factory=lambda: {name: [] for name in (*TABLES, *SIGNALS)}
     )
-    _full: dict[str, list[pa.Table]] = field(default_factory=lambda: {name: [] for name in TABLES})
+    _full: dict[str, list[pa.Table]] = field(
+        default_factory=lambda: {name: [] for name in (*TABLES, *SIGNALS)}
+    )
     _rejected: list[dict[str, Any]] = field(default_factory=list)
 
     def alert(
@@ -139,6 +157,18 @@ class Collector:
         self._check_start(row["at"])
         self._dated(CHANGES, {"kind": "other", **row}, [row["at"]])
 
+    def signal(self, table: Table, row: dict[str, Any]) -> None:
+        """Take a row of a table of `SIGNALS`; ``source`` is filled in.
+
+        Raises
+        ------
+        MalformedError
+            If its time lies in the future.
+        """
+        self._check_start(row[table.time])
+        if self.window.holds(row[table.time], timedelta(seconds=self.late_seconds)):
+            self._append(table, {**row, "source": self.source})
+
     def reject(self, place: str, reason: str, raw: str, at: datetime | None = None) -> None:
         """Put a record into quarantine."""
         reason, raw, place = _sound(reason), _sound(raw), _sound(place)
@@ -153,7 +183,10 @@ class Collector:
     def batch(self) -> Batch:
         """Return what was collected."""
         alerts, tickets, changes = map(self._table, (ALERTS, TICKETS, CHANGES))
-        return Batch(alerts, tickets, changes, pa.Table.from_pylist(self._rejected, REJECTED))
+        rejected = pa.Table.from_pylist(self._rejected, REJECTED)
+        read = {name: self._table(table) for name, table in SIGNALS.items()}
+        signals = {name: rows for name, rows in read.items() if len(rows)}
+        return Batch(alerts, tickets, changes, rejected, signals)
 
     def _check_start(self, starts_at: datetime) -> None:
         ahead = (starts_at - self.window.now).total_seconds()

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.aiops.engine import DEFAULT_MEMORY_MB, connect
-from pipelines.aiops.telemetry.contract import ALERTS, TABLES, Table
+from pipelines.aiops.telemetry.contract import ALERTS, SIGNALS, TABLES, Table
 from pipelines.aiops.telemetry.days import (
     EPOCH,
     FILE,
@@ -106,9 +106,10 @@ def locked(lake: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
 
 
 def _table(name: str) -> Table:
-    if name not in TABLES:
-        raise SignalboxError(f"no table '{name}' in the contract; there are {sorted(TABLES)}")
-    return TABLES[name]
+    known = {**TABLES, **SIGNALS}
+    if name not in known:
+        raise SignalboxError(f"no table '{name}' in the contract; there are {sorted(known)}")
+    return known[name]
 
 
 def _checked(table: Table, rows: pa.Table) -> pa.Table:
@@ -130,7 +131,7 @@ def _merge_days(raw: Any, lake: Path, table: Table, rows: pa.Table) -> list[date
     if not len(rows):
         return []
     parts = [([day], part) for day, part in by_day(table, rows)]
-    if table is not ALERTS:
+    if table is not ALERTS and table.name not in SIGNALS:
         # A ticket may be told to have been opened on another day than thought: it moves.
         days = [day for one, _ in parts for day in one]
         parts = [(_with_earlier_days(lake, table, rows, days), rows)]

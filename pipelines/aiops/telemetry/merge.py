@@ -1,7 +1,8 @@
 """Merge versions of the same row: which one counts, whatever order they came in.
 
 A row is identified by its table's key. Of two versions the one with the later ``updated_at``
-counts; between equally late ones the greater content, so that the order of arrival never shows.
+counts; between equally late ones the greater content, so that the order of arrival never shows. Signals
+(metrics, logs, spans) have no such time: of two versions the greater content counts.
 Some columns of alerts are *sticky*: what was once known stays until something newer is known (a
 later version that is silent on who acknowledged doesn't undo the acknowledgement). When each was
 learned stands in the column `LEARNED` of the lake's files, outside the contract; without it merging
@@ -50,9 +51,10 @@ def merged_sql(table: Table, versions: str) -> str:
     order = ", ".join(
         f'"{name}"::VARCHAR DESC NULLS LAST' for name in plain if name not in table.key
     )
+    latest = "updated_at DESC, " if "updated_at" in table.schema.names else ""
     newest = (
         f"SELECT {quoted(plain)} FROM versions QUALIFY row_number() OVER "
-        f"(PARTITION BY {key} ORDER BY updated_at DESC, {order}) = 1"
+        f"(PARTITION BY {key} ORDER BY {latest}{order}) = 1"
     )
     sort = quoted([table.time, *table.key])
     if not sticky:
