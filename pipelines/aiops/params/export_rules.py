@@ -42,6 +42,8 @@ class ExportRulesParams(Section):
     """Today's configuration; "" = Alertmanager's documented defaults."""
     prometheus_rules: list[str] = []
     """The user's own Prometheus rule files."""
+    watch: str = ""
+    """Local file or folder whose change makes the stage run again: where those files lie."""
     guard_step_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """How often guards look at ``ALERTS``; Prometheus's evaluation interval is the right value."""
     pagerduty_label_field: Annotated[str, Field(pattern=r"^[a-z_.]+\{label\}$")] = (

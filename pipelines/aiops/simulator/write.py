@@ -9,6 +9,7 @@ from pipelines.aiops.simulator.alerts import Alerts
 from pipelines.aiops.simulator.configuration import configuration
 from pipelines.aiops.simulator.model import Timeline, World
 from pipelines.aiops.simulator.people import Reactions
+from pipelines.aiops.simulator.rule_file import rule_file
 from pipelines.aiops.simulator.tables import (
     alert_rows,
     change_rows,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DAY_MS = 86_400_000
-CONFIGURATION = "alertmanager.yml"
+CONFIGURATION, RULE_FILE = "alertmanager.yml", "prometheus_rules.yml"
 TRUTH = "truth"
 TITLE = "# Synthetic telemetry"
 README = f"""\
@@ -39,7 +40,7 @@ World: seed {{seed}}, {{days}} days from {{start}}, {{services}} services, time 
 {{alerts}} alerts, {{faults}} real faults, {{tickets}} incident tickets.
 
 - `alerts/`, `tickets/`, `changes/`: a lake in the layout of the telemetry contract
-- `alertmanager.yml`: the configuration that this world uses today
+- `alertmanager.yml`, `prometheus_rules.yml`: the configuration that this world uses today
 - `truth/alerts.parquet`: which incident each alert belonged to ("" = none), and what caused it
 - `truth/incidents.parquet`: the real faults; `shape` says what makes each easy or hard to tell
 """
@@ -63,6 +64,7 @@ def write_world(
     _write(truth / "alerts.parquet", truth_alerts(timeline, alerts, ids))
     _write(truth / "incidents.parquet", truth_incidents(world, timeline, alerts, people, ids))
     (folder / CONFIGURATION).write_text(configuration(world), encoding="utf-8")
+    (folder / RULE_FILE).write_text(rule_file(world, alerts.keys), encoding="utf-8")
     facts = summary(world, timeline, alerts, people)
     (folder / "README.md").write_text(README.format(**facts), encoding="utf-8")
 

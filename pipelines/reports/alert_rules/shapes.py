@@ -216,20 +216,10 @@ class Placed(Shape):
     why_not: list[str] = Field(default_factory=list)
 
 
-class Checked(Shape):
-    """What a program said of an exported file."""
-
-    file: str
-    program: str
-    outcome: str
-    says: str = ""
-
-
 class Exported(Shape):
     """Details of ``export_rules``."""
 
     rules: list[Placed]
-    checks: list[Checked]
     sources: dict[str, str]
 
 
@@ -251,13 +241,15 @@ class Bad(Shape):
     """A published rule that hid an incident."""
 
     rule: str
-    sentence: str
-    lost: list[str] = Field(default_factory=list)
-    late: list[str] = Field(default_factory=list)
-    alone: bool = True
+    says: str
+    lost: list[str]
+    late: list[str]
+    alone: bool
+    do: str = ""
 
 
 class Watched(Shape):
-    """Details of ``watch_rules``."""
+    """Details of ``watch_rules``; `released` is the release that was watched, if there is one."""
 
-    bad: list[Bad] = Field(default_factory=list)
+    released: str | None
+    bad: list[Bad]

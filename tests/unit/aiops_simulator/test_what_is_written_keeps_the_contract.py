@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from pipelines.aiops.params.simulate import SimulateParams
 from pipelines.aiops.simulator.configuration import configuration
@@ -124,3 +125,25 @@ def test_amtool_accepts_the_configuration_of_many_worlds(tmp_path: Path) -> None
         )
         assert done.returncode == 0, done.stderr
     assert len(texts) == 12
+
+
+def test_promtool_accepts_the_rules_of_many_worlds(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (package prometheus) is not installed")
+    for seed in range(4):
+        folder = written(SimulateParams(seed=seed, days=3, alerts=500), tmp_path / str(seed))
+        file = folder / "prometheus_rules.yml"
+        done = subprocess.run(
+            [promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        named = set(yaml.safe_load(file.read_text())["groups"][0]["rules"][0])
+        assert named == {"alert", "expr"}
+
+
+def test_every_alert_of_prometheus_has_its_rule(lake: Path) -> None:
+    rules = yaml.safe_load((lake / "prometheus_rules.yml").read_text())["groups"][0]["rules"]
+    alerts = rows(lake, "alerts")
+    main = alerts.filter(pc.equal(alerts["source"], "alertmanager"))
+    assert {rule["alert"] for rule in rules} == set(main["name"].to_pylist())
