@@ -31,7 +31,6 @@ from pipelines.reports.alert_rules.inputs import (
     STAGES,
     SUMMARY,
     TRADE_OFF,
-    WATCH,
     Inputs,
     read_summary,
 )
@@ -52,9 +51,8 @@ JSON = Path("reports/alert_noise_reduction.json")
 
 def gather_inputs(params: AiopsSection) -> Inputs:
     """Read everything the report is made from."""
-    watched = [WATCH] if evidence_of(WATCH).is_file() else []
     evidence: dict[Path, Evidence] = {
-        evidence_of(stage): read_evidence(evidence_of(stage)) for stage in (*watched, *STAGES)
+        evidence_of(stage): read_evidence(evidence_of(stage)) for stage in STAGES
     }
     return Inputs(
         params=params,

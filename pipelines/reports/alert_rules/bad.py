@@ -2,7 +2,7 @@
 
 from pipelines.base.artifacts import evidence_of
 from pipelines.reports.alert_rules import words
-from pipelines.reports.alert_rules.inputs import WATCH, Inputs
+from pipelines.reports.alert_rules.inputs import Inputs
 from pipelines.reports.alert_rules.shapes import Bad
 from pipelines.reports.blocks import (
     Callout,
@@ -13,7 +13,6 @@ from pipelines.reports.blocks import (
     Table,
     Text,
     code,
-    join,
     name,
 )
 from pipelines.reports.blocks import names as listed
@@ -43,12 +42,13 @@ def chapter(inputs: Inputs) -> Chapter | None:
             ),
             Table(
                 caption="Rules to withdraw, the worst first",
-                mark=inputs.sources.mark(evidence_of(WATCH)),
+                mark=inputs.sources.mark(evidence_of("watch_rules")),
                 columns=[
-                    Column("Rule", wide=True),
+                    Column("What happened", wide=True),
                     Column("Incidents it hid"),
                     Column("Incidents paged only after a person had found them"),
                     Column("To blame alone"),
+                    Column("To withdraw it"),
                 ],
                 rows=[_row(one) for one in bad],
             ),
@@ -59,10 +59,11 @@ def chapter(inputs: Inputs) -> Chapter | None:
 def _row(one: Bad) -> Row:
     return Row(
         [
-            join(name(one.sentence), " ", code(one.rule)),
+            name(one.says),
             _tickets(one.lost),
             _tickets(one.late),
             "yes" if one.alone else "no, with other rules",
+            code(one.do) if one.do else NONE,
         ],
         strong=bool(one.lost),
     )

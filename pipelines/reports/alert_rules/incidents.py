@@ -10,6 +10,7 @@ from pipelines.reports.blocks import (
     Chapter,
     Column,
     Fold,
+    Prose,
     Row,
     Table,
     Text,
@@ -38,6 +39,7 @@ def chapter(inputs: Inputs) -> Chapter:
     if silent:
         label = f"{words.number_of(len(silent), 'incident')} that today’s configuration misses too"
         blocks.append(Fold(label, [_table(inputs, "Not paged today", silent)]))
+    blocks.append(_watched(inputs))
     return Chapter("incidents", "Incidents: lost and nearly lost", blocks, "Incidents")
 
 
@@ -56,6 +58,19 @@ def _verdict(lost: list[Incident], later: list[Incident], heard: list[Incident])
         return Callout("good", "None lost", f"None {of} is lost, and none is heard later.")
     verb = "is" if len(later) == 1 else "are"
     return Callout("good", "None lost", f"None {of} is lost; {len(later)} {verb} heard later.")
+
+
+def _watched(inputs: Inputs) -> Prose:
+    """Say what became of the rules that are in production already."""
+    watched = inputs.watched
+    mark = inputs.sources.mark(evidence_of("watch_rules"))
+    if watched.released is None:
+        told = "No rule set is released yet, so there was none to watch in production."
+    elif watched.bad:
+        told = "Rules of the released set hid incidents of late: see the first chapter."
+    else:
+        told = "The released rule set hid no incident of the last window."
+    return Prose(join(told, mark))
 
 
 def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:

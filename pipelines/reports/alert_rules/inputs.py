@@ -25,11 +25,10 @@ from pipelines.reports.blocks import Text, code, link
 from pipelines.reports.inputs import Measured
 
 STAGES = (
-    "alert_history", "mine_rules", "select_rules", "replay_rules", "export_rules", "gate_rules",
+    "alert_history", "mine_rules", "select_rules", "replay_rules", "watch_rules",
+    "export_rules", "gate_rules",
 )  # fmt: skip
 """Stages whose evidence the report reads, in the order of the pipeline."""
-WATCH = "watch_rules"
-"""Read too where there is evidence of it: before a first publication there is none."""
 
 PAGES_PER_DAY = PLOTS / "rules_pages_per_day.csv"
 TRADE_OFF = PLOTS / "rules_trade_off.csv"
@@ -75,8 +74,8 @@ class Inputs(Measured):
 
     @cached_property
     def watched(self) -> Watched:
-        """Published rules that went bad; none where nobody watched."""
-        return self.details(WATCH, Watched) if WATCH in self.evidence else Watched()
+        """Published rules that went bad."""
+        return self.details("watch_rules", Watched)
 
     @cached_property
     def anchors(self) -> dict[str, str]:
