@@ -48,7 +48,7 @@ def hear(rules, labels, rows):
 
 
 @settings(max_examples=100, deadline=None)
-@given(configs, alerts(), timings, quiets, recurrings, st.booleans())
+@given(configs, alerts(most=12), timings, quiets, recurrings, st.booleans())
 def test_replay_with_guards_tells_what_an_event_loop_tells(
     config, world, timing, quiet, recurring, own
 ):

@@ -107,7 +107,9 @@ def _hidden(rule: QuietRule | RecurringRule, table: LabelTable, spells: Spells) 
     inside = stretches(ranges, int(starts.min()) - DAY, int(ends.max()) + DAY)
     low, high = np.array(inside, dtype=np.int64).reshape(-1, 2).T
     first = np.searchsorted(high, starts, side="right")
-    owner, at = spread(first, np.maximum(np.searchsorted(low, ends) - first, 0))
+    # What ends as it starts has its start in the hours all the same.
+    stop = np.searchsorted(low, np.maximum(ends, starts + 1))
+    owner, at = spread(first, np.maximum(stop - first, 0))
     begins, stops = np.maximum(starts[owner], low[at]), np.minimum(ends[owner], high[at])
     spell = mine[owner]
     return _Pieces(
