@@ -1,17 +1,47 @@
 """Whether a label set matches; `pkg/labels/matcher.go`."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from pipelines.aiops.noise.alertmanager.model import Route
 from pipelines.aiops.noise.alertmanager.regex import compiled
 from pipelines.aiops.noise.rules import Matcher
+
+_SYNTAX = frozenset("\\.+*?()[]{}^$")
+
+
+@lru_cache(maxsize=16384)
+def listed(pattern: str) -> tuple[str, ...] | None:
+    r"""Return the values that a regex lists, or None if it isn't a plain list of values.
+
+    Escaped characters in ``a|b\.c`` count as themselves.
+    """
+    found, current, rest = [], "", iter(pattern)
+    for char in rest:
+        if char == "\\":
+            following = next(rest, "")
+            if not following or following.isalnum():
+                return None
+            current += following
+        elif char == "|":
+            found.append(current)
+            current = ""
+        elif char in _SYNTAX:
+            return None
+        else:
+            current += char
+    return (*found, current)
 
 
 def value_matches(matcher: Matcher, value: str) -> bool:
     """Whether one value (empty: label missing) satisfies one matcher."""
     if matcher.op in {"=", "!="}:
         return (value == matcher.value) == (matcher.op == "=")
-    found = compiled(matcher.value).fullmatch(value) is not None
+    values = listed(matcher.value)
+    if values is None:
+        found = compiled(matcher.value).fullmatch(value) is not None
+    else:
+        found = value in values
     return found == (matcher.op == "=~")
 
 

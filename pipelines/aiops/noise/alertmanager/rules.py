@@ -12,8 +12,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
-from pipelines.aiops.noise.alertmanager.matching import value_matches
+from pipelines.aiops.noise.alertmanager.matching import listed, value_matches
 from pipelines.aiops.noise.alertmanager.model import (
     GUARD_NAME,
     QUIET_RECEIVER,
@@ -36,8 +37,6 @@ from pipelines.aiops.noise.rules import (
     Rule,
 )
 
-_LITERAL = frozenset("\\.+*?()[]{}^$")
-
 
 def values_of(matcher: Matcher) -> tuple[str, ...] | None:
     r"""Return the values a matcher lists, or None if it isn't a plain list of values.
@@ -48,21 +47,7 @@ def values_of(matcher: Matcher) -> tuple[str, ...] | None:
         return (matcher.value,)
     if matcher.op != "=~":
         return None
-    found, current, rest = [], "", iter(matcher.value)
-    for char in rest:
-        if char == "\\":
-            following = next(rest, "")
-            if not following or following.isalnum():
-                return None
-            current += following
-        elif char == "|":
-            found.append(current)
-            current = ""
-        elif char in _LITERAL:
-            return None
-        else:
-            current += char
-    return (*found, current)
+    return listed(matcher.value)
 
 
 def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
@@ -82,16 +67,23 @@ def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
     return (*matchers, Matcher(label="alertname", op="!~", value="|".join(ours)))
 
 
-def _compatible(rule: Sequence[Matcher], path: Sequence[Matcher]) -> bool:
+_Wanted = tuple[tuple[str, frozenset[str]], ...]
+"""Labels and the values that a rule lists for them."""
+
+
+@lru_cache(maxsize=65536)
+def _meets(values: frozenset[str], matcher: Matcher) -> bool:
+    return any(value_matches(matcher, value) for value in values)
+
+
+def _compatible(wanted: _Wanted, route: Route) -> bool:
     """Whether an alert can match both; False only if that is certain."""
-    for mine in rule:
-        values = values_of(mine)
-        if values is None:
-            continue
-        for theirs in path:
-            if theirs.label == mine.label and not any(value_matches(theirs, v) for v in values):
-                return False
-    return True
+    return all(
+        _meets(values, theirs)
+        for theirs in route.matchers
+        for label, values in wanted
+        if theirs.label == label
+    )
 
 
 def placements(
@@ -107,53 +99,63 @@ def placements(
     take; as a new child there would be a second end for them, such a route is left out.
     """
     found = []
+    lists = ((each.label, values_of(each)) for each in matchers)
+    wanted = tuple((label, frozenset(values)) for label, values in lists if values is not None)
 
-    def look(route: Route, path: tuple[int, ...], above: tuple[Matcher, ...]) -> None:
-        here = (*above, *route.matchers)
+    def look(route: Route, path: tuple[int, ...]) -> None:
         if route.receiver == QUIET_RECEIVER or route.origin in outside:
             return
-        if not _compatible(matchers, here):
+        if not _compatible(wanted, route):
             return
         for position, child in enumerate(route.routes):
-            look(child, (*path, position), here)
+            look(child, (*path, position))
         if not any(child.continues for child in route.routes):
             found.append(path)
 
-    look(config.route, (), ())
+    look(config.route, ())
     return tuple(found)
 
 
-def _with_child(route: Route, path: tuple[int, ...], child: Route, *, regroup: bool) -> Route:
-    if not path:
-        below = replace(
-            child,
-            receiver=route.receiver,
-            mute=(*route.mute, *child.mute),
-            active=route.active,
-        )
-        if not regroup:
-            below = replace(
-                below,
-                group_by=route.group_by,
-                group_wait=route.group_wait,
-                group_interval=route.group_interval,
-                repeat_interval=route.repeat_interval,
-            )
-        return replace(route, routes=(*route.routes, below))
-    routes = list(route.routes)
-    routes[path[0]] = _with_child(routes[path[0]], path[1:], child, regroup=regroup)
-    return replace(route, routes=tuple(routes))
+def _below(route: Route, child: Route, *, regroup: bool) -> Route:
+    """Return the child as it stands below a route; that decides all but grouping and mute times."""
+    own = child if regroup else route
+    return replace(
+        child,
+        receiver=route.receiver,
+        mute=(*route.mute, *child.mute),
+        active=route.active,
+        group_by=own.group_by,
+        group_wait=own.group_wait,
+        group_interval=own.group_interval,
+        repeat_interval=own.repeat_interval,
+    )
 
 
-def _place(config: Config, child: Route, outside: frozenset[str], *, regroup: bool) -> Config:
-    top = config.route
-    for path in placements(config, child.matchers, outside):
-        top = _with_child(top, path, child, regroup=regroup)
-    return replace(config, route=top)
+def _grown(
+    route: Route, path: tuple[int, ...], more: dict[tuple[int, ...], list[Route]], *, regroup: bool
+) -> Route:
+    routes = tuple(
+        _grown(child, (*path, position), more, regroup=regroup)
+        for position, child in enumerate(route.routes)
+    )
+    below = tuple(_below(route, child, regroup=regroup) for child in more.get(path, ()))
+    if not below and all(new is old for new, old in zip(routes, route.routes, strict=True)):
+        return route
+    return replace(route, routes=(*routes, *below))
 
 
-def _duplicate(config: Config, rule: DuplicateRule, peers: frozenset[str]) -> Config:
-    child = Route(
+def _place(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
+    """Put children in; none goes below another one, so that all places are today's."""
+    outside = frozenset(child.origin for child in children)
+    more: dict[tuple[int, ...], list[Route]] = {}
+    for child in children:
+        for path in placements(config, child.matchers, outside):
+            more.setdefault(path, []).append(child)
+    return replace(config, route=_grown(config.route, (), more, regroup=regroup))
+
+
+def _duplicate(rule: DuplicateRule) -> Route:
+    return Route(
         receiver="",
         matchers=rule.matchers,
         group_by=rule.group_by,
@@ -162,7 +164,6 @@ def _duplicate(config: Config, rule: DuplicateRule, peers: frozenset[str]) -> Co
         repeat_interval=rule.repeat_interval * SECOND,
         origin=rule.id,
     )
-    return _place(config, child, peers, regroup=True)
 
 
 def interval_of(rule: RecurringRule) -> TimeInterval:
@@ -177,11 +178,9 @@ def interval_of(rule: RecurringRule) -> TimeInterval:
     return TimeInterval(rule.id, (times,), origin=rule.id)
 
 
-def _recurring(config: Config, rule: RecurringRule, peers: frozenset[str]) -> Config:
-    config = replace(config, time_intervals=(*config.time_intervals, interval_of(rule)))
+def _recurring(rule: RecurringRule) -> Route:
     matchers = sparing_guards(rule.matchers)
-    child = Route(receiver="", matchers=matchers, mute=(rule.id,), origin=rule.id)
-    return _place(config, child, peers, regroup=False)
+    return Route(receiver="", matchers=matchers, mute=(rule.id,), origin=rule.id)
 
 
 def _implied(config: Config, rule: ImpliedRule) -> Config:
@@ -216,14 +215,13 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
     Duplicates are placed first, then recurring ones (so that a muted alert keeps the grouping a
     duplicate rule gave it), then quiet ones, which come before all.
     """
-    duplicate = frozenset(rule.id for rule in rules if isinstance(rule, DuplicateRule))
-    recurring = frozenset(rule.id for rule in rules if isinstance(rule, RecurringRule))
+    duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, DuplicateRule)]
+    config = _place(config, duplicate, regroup=True)
+    recurring = [rule for rule in rules if isinstance(rule, RecurringRule)]
+    intervals = (*config.time_intervals, *(interval_of(rule) for rule in recurring))
+    config = replace(config, time_intervals=intervals)
+    config = _place(config, [_recurring(rule) for rule in recurring], regroup=False)
     for rule in rules:
-        if isinstance(rule, DuplicateRule):
-            config = _duplicate(config, rule, duplicate)
-    for rule in rules:
-        if isinstance(rule, RecurringRule):
-            config = _recurring(config, rule, recurring)
         if isinstance(rule, ImpliedRule):
             config = _implied(config, rule)
     quiet = [rule for rule in rules if isinstance(rule, QuietRule)]

@@ -39,7 +39,13 @@ class Measurer:
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
         """Replay the window with `rules` on top of today's configuration."""
-        return replay(self.rows, self.config, rules=tuple(rules), until=self.window.end)
+        return replay(
+            self.rows,
+            self.config,
+            rules=tuple(rules),
+            until=self.window.end,
+            table=self.blame.table,
+        )
 
     def effect(self, after: Replay, rules: Sequence[Rule]) -> Effect:
         """Compare the replay of some rules with today's."""

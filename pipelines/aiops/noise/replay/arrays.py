@@ -11,6 +11,15 @@ Bools = NDArray[np.bool_]
 
 def running_max(groups: Ints, values: Ints) -> Ints:
     """Cumulative maximum of `values` within equal neighbours of `groups`."""
+    if not len(values):
+        return values
+    number, low = np.cumsum(heads(groups)) - 1, int(values.min())
+    span = int(values.max()) - low + 1
+    if (int(number[-1]) + 1) * span < 2**62:
+        # Higher groups lie above all lower ones: one pass.
+        lifted = number * span
+        reached: Ints = np.maximum.accumulate(values - low + lifted) - lifted + low
+        return reached
     import pandas as pd
 
     found: Any = pd.Series(values).groupby(groups, sort=False).cummax()

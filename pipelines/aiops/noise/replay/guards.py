@@ -120,6 +120,8 @@ def _hidden(rule: QuietRule | RecurringRule, table: LabelTable, spells: Spells) 
 def _counted(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Telling | None:
     """Tell of more than ``max_count`` starts within the window, as long as that is so."""
     begun = np.flatnonzero(pieces.whole)
+    if len(begun) <= guard.max_count:
+        return None
     columns = [table.column(name)[0][pieces.series[begun]] for name in guard.by]
     key_of = codes_of(columns, len(begun))
     order = np.lexsort((pieces.starts[begun], key_of))
@@ -160,12 +162,19 @@ def _alike(table: LabelTable, series: Ints) -> Ints:
     return np.array(alike, dtype=np.int64)[np.searchsorted(known, series)]
 
 
+def _united(pieces: _Pieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Like `merged`; pieces of series that nothing is alike to never touch, and are in order."""
+    if alike is pieces.series:
+        return alike, pieces.starts, pieces.ends, np.arange(len(pieces))
+    return merged(alike, pieces.starts, pieces.ends)
+
+
 def _lasting(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Telling | None:
     """Tell of an alert that is hidden for longer than ``max_seconds``, from then on."""
     if guard.max_seconds is None or not len(pieces):
         return None
     limit = guard.max_seconds * SECOND
-    who, starts, ends, of_piece = merged(_alike(table, pieces.series), pieces.starts, pieces.ends)
+    who, starts, ends, of_piece = _united(pieces, _alike(table, pieces.series))
     # Like any ``for``: what ends at the very moment doesn't fire.
     lasts = ends - starts > limit
     if not lasts.any():

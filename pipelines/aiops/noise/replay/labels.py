@@ -4,10 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.aiops.noise.alertmanager import value_matches
+from pipelines.aiops.noise.alertmanager import value_matches, values_of
 from pipelines.aiops.noise.replay.arrays import Bools, Ints
 from pipelines.aiops.noise.rules import Matcher
 from pipelines.aiops.telemetry.frame import Labels
+
+MASK_BYTES = 50_000_000
+"""Which series satisfy which matchers is remembered up to so many bytes a table."""
 
 
 class LabelTable:
@@ -22,6 +25,8 @@ class LabelTable:
     def __init__(self, labels: Sequence[Labels]) -> None:
         self.labels = labels
         self._columns: dict[str, tuple[Ints, list[str]]] = {}
+        self._codes: dict[str, dict[str, int]] = {}
+        self._masks: dict[tuple[Matcher, ...], Bools] = {}
 
     def with_more(self, labels: Sequence[Labels]) -> "LabelTable":
         """Return a table with more series after these; what was read here isn't read again."""
@@ -43,13 +48,34 @@ class LabelTable:
         return np.fromiter((code[text] for text in texts), np.int64, count=len(texts)), values
 
     def mask(self, matchers: Sequence[Matcher]) -> Bools:
-        """Return which series satisfy all matchers."""
+        """Return which series satisfy all matchers; not to be written to."""
+        key = tuple(matchers)
+        if key not in self._masks:
+            if (len(self._masks) + 1) * len(self) > MASK_BYTES:
+                self._masks.clear()
+            self._masks[key] = self._find(key)
+            self._masks[key].flags.writeable = False
+        return self._masks[key]
+
+    def _find(self, matchers: tuple[Matcher, ...]) -> Bools:
         found = np.ones(len(self), dtype=bool)
         for matcher in matchers:
-            codes, values = self.column(matcher.label)
-            accepted = np.fromiter((value_matches(matcher, v) for v in values), dtype=bool)
+            accepted = self._accepted(matcher)
             if len(accepted):
-                found &= accepted[codes]
+                found &= accepted[self.column(matcher.label)[0]]
+        return found
+
+    def _accepted(self, matcher: Matcher) -> Bools:
+        """Which values of its column a matcher accepts; a list of values is looked up."""
+        _, values = self.column(matcher.label)
+        wanted = values_of(matcher)
+        if wanted is None:
+            return np.fromiter((value_matches(matcher, v) for v in values), dtype=bool)
+        if matcher.label not in self._codes:
+            self._codes[matcher.label] = {value: i for i, value in enumerate(values)}
+        codes = self._codes[matcher.label]
+        found = np.zeros(len(values), dtype=bool)
+        found[[codes[value] for value in wanted if value in codes]] = True
         return found
 
 
@@ -66,3 +92,6 @@ class _Grown(LabelTable):
         code = {value: i for i, value in enumerate(united)}
         places = [np.array([code[v] for v in each], dtype=np.int64) for each in (values, more)]
         return np.concatenate([places[0][old], places[1][new]]), united
+
+    def _find(self, matchers: tuple[Matcher, ...]) -> Bools:
+        return np.concatenate([self._base.mask(matchers), self._more.mask(matchers)])

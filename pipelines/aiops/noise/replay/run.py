@@ -257,6 +257,7 @@ def replay(
     silences: Sequence[Silence] = (),
     timing: Timing | None = None,
     chunk: int = CHUNK,
+    table: LabelTable | None = None,
 ) -> Replay:
     """Replay alerts through a configuration with rules applied to it.
 
@@ -274,10 +275,13 @@ def replay(
     chunk
         Bounds memory: so many members of groups are worked on at once. The result doesn't depend
         on it.
+    table
+        The frame's labels as an earlier replay read them (``LabelTable(frame.labels)``): what it
+        found out about them isn't found out again.
     """
     ruled = apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
-    plain = LabelTable(frame.labels)
+    plain = table or LabelTable(frame.labels)
     table, spells, guarded = with_guards(rules, plain, fire(frame, rules, plain, stop))
     world = World(ruled, table, spells, stop, timing or Timing())
     groups, outcomes, told = _run(world, tuple(silences), chunk)
