@@ -95,9 +95,20 @@ class AirflowApi:
         """Lines of a task's log."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task.name}/logs/{task.try_number}"
         content = self._get(f"{path}?full_content=true")["content"]
-        return [line.get("event", "") if isinstance(line, dict) else str(line) for line in content]
+        return [text for line in content for text in _lines(line)]
 
     def _get(self, path: str) -> Any:
         answer = self._client.get(path)
         answer.raise_for_status()
         return answer.json()
+
+
+def _lines(line: Any) -> list[str]:
+    """Text of one entry of a log; an exception is told in its last line."""
+    if not isinstance(line, dict):
+        return [str(line)]
+    errors = [
+        f"{one.get('exc_type', 'error')}: {one.get('exc_value', '')}"
+        for one in line.get("error_detail") or []
+    ]
+    return [str(line.get("event", "")), *errors]

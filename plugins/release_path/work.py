@@ -21,6 +21,7 @@ from pipelines.release.releasing import (
     record_outcome,
     record_run,
     release,
+    require_ready,
 )
 from pipelines.release.releasing.decision import GateDecision
 from pipelines.release.releasing.files import CommitFiles
@@ -102,10 +103,20 @@ def without_question(
     params = load_section(project, "approval", ApprovalParams)
     verdict = recorded["verdict"]
     if _headless(context):
-        return headless_outcome(verdict, params).model_dump(mode="json")
+        found = headless_outcome(verdict, params, hindrance(project))
+        return found.model_dump(mode="json")
     if question_needed(verdict, params) == "none":
         return outcome([], verdict, params).model_dump(mode="json")
     return None
+
+
+def hindrance(project: Path) -> str:
+    """Say why nothing can be released from this repository; empty if something can."""
+    try:
+        require_ready(project)
+    except SignalboxError as error:
+        return str(error)
+    return ""
 
 
 def answer_of(event: dict[str, Any], approve: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ Question = Literal["none", "approval", "override"]
 NAMED = "named approvers"
 BY_GATE = "the gate's approval suffices (approval.when: review)"
 DEMO = "auto-approve in demo"
+NOT_FROM_HERE = "auto-approve in demo, but nothing can be released from here"
 NO_ONE = "nobody could be asked (approval.headless: stop)"
 GATE_REJECTS = "the gate's rejection stands (approval.on_reject: stop)"
 TWO_PEOPLE = "override by two named approvers"
@@ -64,12 +65,21 @@ def outcome(
     return Outcome(kind="approved", policy=policy, reasons=said, answers=given)
 
 
-def headless_outcome(verdict: Decision, params: ApprovalParams) -> Outcome:
-    """Say what a run nobody watches comes to, without asking."""
+def headless_outcome(verdict: Decision, params: ApprovalParams, hindrance: str = "") -> Outcome:
+    """Say what a run nobody watches comes to, without asking.
+
+    Parameters
+    ----------
+    hindrance
+        Why nothing can be released from here; then nothing is. With a person at hand the release
+        would fail and say so; a demo must not.
+    """
     if verdict == "reject":
         return Outcome(kind="rejected", policy=GATE_REJECTS)
     if question_needed(verdict, params) == "none":
         return outcome([], verdict, params)
+    if hindrance and params.headless == "auto_approve_demo":
+        return Outcome(kind="stopped", policy=NOT_FROM_HERE, reasons=(hindrance,))
     if params.headless == "auto_approve_demo":
         why = ("Nobody was asked: release.yaml has approval.headless: auto_approve_demo.",)
         return Outcome(kind="auto_approved", policy=DEMO, reasons=why)

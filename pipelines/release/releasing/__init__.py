@@ -8,7 +8,7 @@ anything here (or ``signalbox registry repair``) makes the rest and logs that it
 
 from pipelines.release.releasing.products import production, released_versions
 from pipelines.release.releasing.record import record_gate, record_outcome, record_run
-from pipelines.release.releasing.release import release
+from pipelines.release.releasing.release import release, require_ready
 from pipelines.release.releasing.repair import problems, repair
 from pipelines.release.releasing.rollback import rollback
 from pipelines.release.releasing.step import Done
@@ -23,5 +23,6 @@ __all__ = [
     "release",
     "released_versions",
     "repair",
+    "require_ready",
     "rollback",
 ]

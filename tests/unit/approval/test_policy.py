@@ -168,3 +168,11 @@ def test_a_wrong_policy_is_refused_by_its_key(tmp_path: Any, text: str, says: st
     (tmp_path / "release.yaml").write_text(text)
     with pytest.raises(SignalboxError, match=says):
         load_section(tmp_path, "approval", ApprovalParams)
+
+
+def test_a_demo_releases_nothing_from_where_nothing_can_be_released() -> None:
+    params = ApprovalParams(headless="auto_approve_demo")
+    found = headless_outcome("approve", params, "git doesn't know who you are")
+    assert found.kind == "stopped"
+    assert not found.releases
+    assert found.reasons == ("git doesn't know who you are",)
