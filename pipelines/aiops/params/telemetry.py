@@ -5,38 +5,20 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.aiops import artifacts
-from pipelines.base.params.model import Name, PositiveInt, Section, Slug
+from pipelines.aiops.params.signals import (
+    AirflowLogsParams,
+    LogFilesParams,
+    LogJsonlParams,
+    OpenMetricsParams,
+    OtlpLogsParams,
+    OtlpMetricsParams,
+    PrometheusMetricsParams,
+)
+from pipelines.aiops.params.source_base import FilesParams, HttpParams, Seconds, SourceParams
+from pipelines.base.params.model import Name, PositiveInt, Section
 
-Seconds = Annotated[int, Field(ge=0)]
+__all__ = ["FilesParams", "HttpParams", "Source", "SourceParams", "TelemetryParams"]
 _DERIVED = {"source", "labels", "annotations", "alert_id", "fingerprint"}
-Variable = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")]
-
-
-class SourceParams(Section):
-    """What every source has."""
-
-    name: Slug
-    """Stands in column ``source``; part of each alert's identity, so don't rename a source."""
-    skew_seconds: Seconds = 300
-    """A record that begins later than the reading by more than this goes to quarantine."""
-    late_seconds: Seconds = 86400
-    """A window also takes what changed this long before it: records may arrive late."""
-
-
-class HttpParams(SourceParams):
-    """A source that is asked over HTTP."""
-
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    token_env: Variable = ""
-    """Environment variable with a bearer token; empty = none."""
-    timeout_seconds: PositiveInt = 30
-
-
-class FilesParams(SourceParams):
-    """A source that is read from files."""
-
-    files: Annotated[list[Name], Field(min_length=1)]
-    """Files, or patterns like ``exports/*.jsonl``; relative to the project."""
 
 
 class AlertmanagerWebhookParams(SourceParams):
@@ -84,7 +66,7 @@ class TableParams(FilesParams):
     """A table of any program: CSV, JSON lines or Parquet, by a mapping of columns."""
 
     kind: Literal["table"]
-    table: Literal["alerts", "tickets", "changes"]
+    table: Literal["alerts", "tickets", "changes", "metrics"]
     format: Literal["", "csv", "jsonl", "parquet"] = ""
     """Empty = after the file's name (``.gz`` may follow)."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
@@ -94,6 +76,10 @@ class TableParams(FilesParams):
     """Column of the contract → value for all rows, for example ``kind: incident``."""
     labels: dict[Name, Name] = {}
     """Label → column of the file."""
+    values: dict[Name, Name] = {}
+    """Wide tables of metrics: name of the metric → column of the file with its values."""
+    max_series: PositiveInt = 100_000
+    """Label sets of metrics that are kept; how many more there were is reported."""
     labels_json: str = ""
     """Column of the file that holds labels as a JSON object (or a map, in Parquet)."""
     annotations: dict[Name, Name] = {}
@@ -106,15 +92,20 @@ class TableParams(FilesParams):
 
     @model_validator(mode="after")
     def _known_columns(self) -> Self:
-        from pipelines.aiops.telemetry.contract import TABLES
+        from pipelines.aiops.telemetry.contract import METRICS, TABLES
 
-        names = set(TABLES[self.table].schema.names) - _DERIVED
+        tables = {**TABLES, METRICS.name: METRICS}
+        names = set(tables[self.table].schema.names) - _DERIVED
         unknown = sorted({*self.columns, *self.constants} - names)
         if unknown:
             raise ValueError(f"columns or constants {unknown} aren't of {self.table}; "
                              f"there are {sorted(names)}")  # fmt: skip
-        if self.table != "alerts" and (self.labels or self.labels_json or self.hold_seconds):
-            raise ValueError("labels, labels_json and hold_seconds are for table: alerts")
+        if self.hold_seconds and self.table != "alerts":
+            raise ValueError("hold_seconds is for table: alerts")
+        if (self.labels or self.labels_json) and self.table not in ("alerts", "metrics"):
+            raise ValueError("labels and labels_json are for tables alerts and metrics")
+        if self.values and self.table != "metrics":
+            raise ValueError("values is for table: metrics")
         return self
 
 
@@ -132,7 +123,14 @@ Source = Annotated[
     | PrometheusParams
     | PagerDutyParams
     | TableParams
-    | AirflowParams,
+    | AirflowParams
+    | LogFilesParams
+    | LogJsonlParams
+    | OtlpLogsParams
+    | AirflowLogsParams
+    | PrometheusMetricsParams
+    | OpenMetricsParams
+    | OtlpMetricsParams,
     Field(discriminator="kind"),
 ]
 

@@ -169,6 +169,30 @@ class Collector:
         if self.window.holds(row[table.time], timedelta(seconds=self.late_seconds)):
             self._append(table, {**row, "source": self.source})
 
+    def signals(self, table: Table, rows: pa.Table, place: str = "") -> None:
+        """Take many rows of a table of `SIGNALS` at once, with the table's schema.
+
+        Those outside the window are left; those in the future are counted in quarantine, with
+        `place`.
+        """
+        import pyarrow.compute as pc
+
+        time = rows[table.time]
+        soon = self.window.now + timedelta(seconds=self.skew_seconds)
+        late = timedelta(seconds=self.late_seconds)
+        ahead = pc.greater(time, pa.scalar(soon, TIME))
+        if n := pc.sum(ahead).as_py():
+            first = pc.min(time.filter(ahead)).as_py()
+            reason = f"{table.name} rows begin in the future: is a clock wrong?"
+            self.reject(place, reason, f"{n} rows from {first.isoformat()}", first)
+        keep = pc.invert(ahead)
+        if self.window.first is not None:
+            first = pa.scalar(self.window.first - late, TIME)
+            keep = pc.and_(keep, pc.greater_equal(time, first))
+        if self.window.last is not None:
+            keep = pc.and_(keep, pc.less(time, pa.scalar(self.window.last, TIME)))
+        self._full[table.name].append(rows.filter(keep).cast(table.schema))
+
     def reject(self, place: str, reason: str, raw: str, at: datetime | None = None) -> None:
         """Put a record into quarantine."""
         reason, raw, place = _sound(reason), _sound(raw), _sound(place)

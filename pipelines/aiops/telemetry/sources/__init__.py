@@ -21,6 +21,13 @@ READERS: dict[str, str] = {
         "pagerduty",
         "table",
         "airflow",
+        "log_files",
+        "log_jsonl",
+        "otlp_logs",
+        "airflow_logs",
+        "prometheus_metrics",
+        "openmetrics",
+        "otlp_metrics",
     )
 }
 
