@@ -9,6 +9,11 @@ from pipelines.reports.blocks import Text, code, join
 BRIEF = 300.0
 """Seconds below which an alert that no rule hits is called brief."""
 RARELY = 0.01
+FAMILIES = (
+    "transient", "flapping", "quiet", "recurring", "implied", "known_fix", "duplicate",
+)  # fmt: skip
+"""In the order of what a person should weigh first; that alerts could be told together is said
+only where there is nothing else, since one rule may group everything."""
 
 
 def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
@@ -24,18 +29,21 @@ def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
     by_family: dict[str, list[Rule]] = {}
     for rule in rules:
         by_family.setdefault(rule.family, []).append(rule)
-    told = [
-        _of_family(family, alert, by_family[family])
-        for family in words.FAMILIES
-        if family in by_family
-    ]
+    hit = [family for family in FAMILIES if family in by_family]
+    if len(hit) > 1 and hit[-1] == "duplicate":
+        del hit[-1]
+    told = [_of_family(family, alert, by_family[family]) for family in hit]
     return told or [_without_rule(alert)]
 
 
 def _of_family(family: str, alert: Noisy, rules: list[Rule]) -> Text:
     if family == "transient":
         wait = max(rule.wait or 0 for rule in rules)
-        return join("add ", code(f"for: {words.setting(wait)}"), f": {_median(alert)}")
+        return join(
+            "add ",
+            code(f"for: {words.setting(wait)}"),
+            f" to what its rules match: {_median(alert)}",
+        )
     if family == "flapping":
         keep = max(rule.keep_firing or 0 for rule in rules)
         return join(
@@ -69,7 +77,7 @@ def _quiet(alert: Noisy) -> Text:
 
 
 def _median(alert: Noisy) -> str:
-    return f"half of them are over within {words.duration(alert.median_seconds)}"
+    return f"half of all are over within {words.duration(alert.median_seconds)}"
 
 
 def _hours(rules: list[Rule]) -> str:

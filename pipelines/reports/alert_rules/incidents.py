@@ -80,8 +80,7 @@ def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:
         columns=[
             Column("Incident"),
             Column("Heard later by", numeric=True),
-            Column("Began (UTC)"),
-            Column("First page today"),
+            Column("First page today (UTC)"),
             Column("First page with the rules"),
             Column("By rule"),
         ],
@@ -94,7 +93,6 @@ def _row(inputs: Inputs, one: Incident) -> Row:
         [
             name(words.short(one.ticket, 80)),
             _delay(one),
-            words.moment(one.starts),
             words.moment(one.paged_today),
             words.moment(one.paged_with_rules),
             _rules(inputs, one.rules),

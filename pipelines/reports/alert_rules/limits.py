@@ -108,9 +108,9 @@ def reproduce() -> Chapter:
             Code(
                 [
                     "git checkout <commit or release tag>",
-                    "dvc pull                  # artifacts as they were, from the remote",
-                    "dvc status                # nothing may have changed",
-                    "dvc repro --force report_rules   # or compute every stage anew",
+                    "dvc pull                        # artifacts as they were, from the remote",
+                    "dvc status                      # nothing may have changed",
+                    "dvc repro --force report_rules  # or compute every stage anew",
                     "git diff --exit-code dvc.lock",
                     f"signalbox verify {PUBLISHED}   # prove it: hashes and figures",
                 ],

@@ -89,7 +89,7 @@ def _families(inputs: Inputs) -> Chart | None:
     ordered = sorted(families, key=lambda one: -one.pages_saved)
     rows = [
         Bar(
-            f"{words.family(one.family)} ({words.number_of(one.rules, 'rule')})",
+            words.short(f"{words.family(one.family)} ({words.number_of(one.rules, 'rule')})", 50),
             [one.pages_saved],
             [numbers.count(one.pages_saved)],
         )

@@ -7,7 +7,7 @@ from markupsafe import Markup
 FAMILIES = {
     "duplicate": "Told together",
     "transient": "Over by itself: wait before it pages",
-    "flapping": "Comes and goes: one alert until it stays away",
+    "flapping": "Comes and goes: told as one",
     "implied": "Another alert tells it already",
     "recurring": "Expected at these hours",
     "quiet": "Nobody ever acts on it",

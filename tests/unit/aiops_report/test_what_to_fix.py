@@ -19,7 +19,7 @@ def alert(acted: int = 0, **more) -> Noisy:
     ("family", "acted", "said"),
     [
         ("transient", 1, "<code>for: 5m</code>"),
-        ("transient", 1, "half of them are over within 1\N{NO-BREAK SPACE}min"),
+        ("transient", 1, "half of all are over within 1\N{NO-BREAK SPACE}min"),
         ("flapping", 1, "<code>keep_firing_for: 1h30m</code>"),
         ("quiet", 0, "lower its severity or delete it: people acted on 0 of 100"),
         ("quiet", 4, "split it"),
