@@ -37,8 +37,8 @@ def chapter(inputs: Inputs) -> Chapter | None:
                 "would have paged without them, or earlier.",
             ),
             Prose(
-                "Found by replaying the alerts since publication twice: with today’s "
-                "configuration alone and with the published rules."
+                "Found by replaying the last window of the history twice: with today’s "
+                "configuration alone and with the released rules."
             ),
             Table(
                 caption="Rules to withdraw, the worst first",

@@ -28,6 +28,8 @@ _KINDS = (
      "an incident would be heard too late"),
     (re.compile(r"^the median incident would be heard .+ later$"),
      "the median incident would be heard too late"),
+    (re.compile(r"^\d+ of \d+ incidents would be heard late$"),
+     "too many incidents would be heard late"),
 )  # fmt: skip
 MOST_KINDS = 12
 

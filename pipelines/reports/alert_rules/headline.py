@@ -7,7 +7,7 @@ from pipelines.reports import decision as gate
 from pipelines.reports import numbers
 from pipelines.reports.alert_rules import words
 from pipelines.reports.alert_rules.inputs import Inputs
-from pipelines.reports.blocks import Facts, Headline, Text, join, link, strong
+from pipelines.reports.blocks import Facts, Headline, Text, Tone, icon, join, link, strong
 from pipelines.reports.page import Banner
 
 SYNTHETIC = (
@@ -29,7 +29,8 @@ def banner(inputs: Inputs, decided: gate.Decision) -> Banner:
         link("bad", "the first chapter"),
         ".",
     )
-    return replace(made, tone="bad", sentences=[told, *made.sentences])
+    tone: Tone = "open" if decided.decision == "approve" else made.tone
+    return replace(made, tone=tone, sentences=[told, *made.sentences])
 
 
 def notice(inputs: Inputs) -> tuple[str, Text]:
@@ -93,7 +94,8 @@ def _lost(inputs: Inputs) -> Item:
     level = numbers.level(share.level)
     bound = f"of all such, at most {numbers.percent(share.high)} with {level} confidence"
     text = f"{numbers.count(lost.value)} of {numbers.count(share.n)}"
-    return "Incidents lost", text, join(bound, mark)
+    shown = join(icon("bad"), text) if lost.value else text
+    return "Incidents lost", shown, join(bound, mark)
 
 
 def _delay(inputs: Inputs) -> Item:

@@ -55,7 +55,8 @@ def _facts(inputs: Inputs) -> Facts:
         value = numbers.figure_value(figure).partition(words.SPACE)[0]
         items.append((label, join(value, inputs.sources.figure_mark(figure_id))))
     window = inputs.frozen.window
-    items.insert(0, ("Window", f"{window['first']} to {window['last']}"))
+    first, last = (words.one_line(str(window[end])) for end in ("first", "last"))
+    items.insert(0, ("Window", join(first, " to ", last)))
     return Facts(items)
 
 

@@ -54,7 +54,7 @@ def test_a_rule_that_went_bad_comes_before_all(here):
     assert "signalbox rules withdraw quiet-7" in main
     assert main.index("INC-7") < main.index("What changes")
     banner = next(e for e in page.all("div") if "decision" in e.attributes.get("class", ""))
-    assert banner.attributes["class"] == "decision bad"
+    assert banner.attributes["class"] == "decision open"
     assert "1 published rule went bad" in banner.text
 
 

@@ -68,6 +68,7 @@ def test_a_fix_from_a_ticket_is_text():
         ("incident a\nb would be heard 1000 s later", "an incident would be heard too late"),
         ("the median incident would be heard 106 s later",
          "the median incident would be heard too late"),
+        ("23 of 37 incidents would be heard late", "too many incidents would be heard late"),
         ("something new", "something new"),
     ],
 )  # fmt: skip
