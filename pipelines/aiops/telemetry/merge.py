@@ -1,8 +1,8 @@
 """Merge versions of the same row: which one counts, whatever order they came in.
 
 A row is identified by its table's key. Of two versions the one with the later ``updated_at``
-counts; between equally late ones the greater content, so that the order of arrival never shows. Signals
-(metrics, logs, spans) have no such time: of two versions the greater content counts.
+counts; between equally late ones the greater content, so that the order of arrival never shows.
+Signals (metrics, logs, spans) have no such time: of two versions the greater content counts.
 Some columns of alerts are *sticky*: what was once known stays until something newer is known (a
 later version that is silent on who acknowledged doesn't undo the acknowledgement). When each was
 learned stands in the column `LEARNED` of the lake's files, outside the contract; without it merging
