@@ -117,3 +117,7 @@ def test_a_rule_that_was_not_exported_says_why(here):
     page = shown(why="no place for it")
     assert "1 rule could not be exported" in page.text
     assert "not exported: no place for it" in page.text
+
+
+def test_the_policy_is_said_to_stand_where_it_stands(here):
+    assert "From section aiops.gate_rules of params.yaml" in shown().text

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.reports import numbers
 from pipelines.reports.alert_rules import words
 from pipelines.reports.alert_rules.headline import per_day
 from pipelines.reports.alert_rules.rules import _level
@@ -81,3 +82,8 @@ def test_a_day_is_a_step_and_its_names_stay_inside():
 def test_few_days_can_be_drawn(days):
     svg = steps("t", ["d"] * days, [Steps("a", [2.0] * days)], "pages")
     assert svg.count("<polyline") == min(days, 1)
+
+
+@pytest.mark.parametrize(("value", "said"), [(314.87, "314.9 seconds"), (60, "60 seconds")])
+def test_seconds_of_the_gate_are_read_to_a_tenth(value, said):
+    assert numbers.with_unit(value, "seconds").replace(words.SPACE, " ") == said
