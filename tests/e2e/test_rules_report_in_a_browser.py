@@ -107,12 +107,14 @@ HEIGHTS = """return [...document.querySelectorAll('details table')].map(t =>
 
 def test_what_a_screen_folds_away_is_printed(pages, driver):
     """Examples, matchers and dropped candidates are on paper without a click."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     resize(driver, 1280)
     driver.get(pages["plain"].as_uri())
     assert set(driver.execute_script(HEIGHTS)) == {0}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        assert min(driver.execute_script(HEIGHTS)) > 10
+    try:  # the browser changes over in its own time
+        WebDriverWait(driver, 20).until(lambda d: min(d.execute_script(HEIGHTS)) > 10)
     finally:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
