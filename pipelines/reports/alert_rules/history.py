@@ -32,6 +32,7 @@ _PARTS = (
     ("choose", "Choose", "the set was chosen here"),
     ("judge", "Judge", "every figure of effect is from here, looked at once"),
 )
+RENEWED = ", then rules were mined again with these days"
 _TABLES = ("alerts", "tickets", "changes")
 
 
@@ -73,7 +74,7 @@ def _parts(inputs: Inputs) -> Table:
     spans = inputs.mined.windows
     rows = [
         Row([label, words.day(spans[key].start), words.day(spans[key].end),
-             f"{spans[key].days:g}", what])
+             f"{spans[key].days:g}", what + (RENEWED if key == "choose" and inputs.renewed else "")])
         for key, label, what in _PARTS
         if key in spans
     ]  # fmt: skip

@@ -82,6 +82,13 @@ class Inputs(Measured):
         """Rule id → its place on the page."""
         return {done.rule.id: f"rule-{n}" for n, done in enumerate(self.replayed.rules, 1)}
 
+    @cached_property
+    def renewed(self) -> bool:
+        """Whether rules rest on days after the learning window too: they were mined again."""
+        learn = self.mined.windows.get("learn")
+        last = [done.rule.support.last for done in self.replayed.rules]
+        return bool(learn and last and max(last) >= learn.end)
+
     def rule_link(self, rule_id: str) -> Text:
         """Lead to a rule of this set; others are only named."""
         anchor = self.anchors.get(rule_id)

@@ -53,10 +53,13 @@ def chapter(inputs: Inputs) -> Chapter:
 
 
 def _introduction(inputs: Inputs) -> Prose:
-    span = inputs.mined.windows.get("learn")
-    days = f"the first {span.days:g} days" if span else "the first part"
+    supports = [done.rule.support for done in inputs.replayed.rules]
+    days = ""
+    if supports:
+        first, last = min(one.first for one in supports), max(one.last for one in supports)
+        days = f"Learned from {words.day(first)} to {words.day(last)} (UTC). "
     return Prose(
-        f"Learned from {days} of the history. “Stretches” are separate occasions, so that one bad "
+        f"{days}“Stretches” are separate occasions, so that one bad "
         "afternoon with a thousand alerts counts once. Confidence is high because every bound "
         "already pays for the number of candidates that were tried. A rule applies only to "
         "names and label values that the history knows: what is new pages. "

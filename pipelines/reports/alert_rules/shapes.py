@@ -33,6 +33,8 @@ class Support(Shape):
     alerts: int
     episodes: int
     days: int
+    first: datetime
+    last: datetime
 
 
 class Bound(Shape):

@@ -30,7 +30,7 @@ from pipelines.reports.alert_rules.inputs import PAGES_PER_DAY, STAGES, SUMMARY,
 from pipelines.reports.alert_rules.params import AiopsSection
 
 Details = dict[str, Any]
-DAY1, DAY20, DAY25, DAY35 = (f"2026-03-{d:02d}T00:00:00Z" for d in (1, 20, 25, 31))
+DAY1, DAY19, DAY20, DAY25, DAY35 = (f"2026-03-{d:02d}T00:00:00Z" for d in (1, 19, 20, 25, 31))
 
 
 def rules(alert: str = "disk_full", says: str = "nobody acted on it") -> list[Details]:
@@ -45,7 +45,7 @@ def rules(alert: str = "disk_full", says: str = "nobody acted on it") -> list[De
     base: Details = {
         "matchers": (of_alert,),
         "sentence": f"{alert} is told in a sentence.",
-        "support": Support(alerts=900, episodes=50, days=20, first=DAY1, last=DAY20),
+        "support": Support(alerts=900, episodes=50, days=20, first=DAY1, last=DAY19),
         "bound": Bound(
             measures=f"share of stretches with {alert}", value=0.0, high=0.058, n=50, level=0.9997,
             method="Clopper-Pearson", tried=200,

@@ -121,3 +121,12 @@ def test_a_rule_that_was_not_exported_says_why(here):
 
 def test_the_policy_is_said_to_stand_where_it_stands(here):
     assert "From section aiops.gate_rules of params.yaml" in shown().text
+
+
+@pytest.mark.parametrize(("last", "renewed"), [("2026-03-19", False), ("2026-03-24", True)])
+def test_the_days_that_rules_rest_on_are_said(here, last, renewed):
+    found = cases.rules()
+    found[0]["support"]["last"] = f"{last}T10:00:00Z"
+    page = shown(found=found)
+    assert f"Learned from 2026-03-01 to {last} (UTC)" in page.text
+    assert ("mined again with these days" in page.text) == renewed
