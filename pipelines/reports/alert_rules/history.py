@@ -74,7 +74,7 @@ def _parts(inputs: Inputs) -> Table:
     spans = inputs.mined.windows
     rows = [
         Row([label, words.day(spans[key].start), words.day(spans[key].end),
-             f"{spans[key].days:g}", what + (RENEWED if key == "choose" and inputs.renewed else "")])
+             f"{spans[key].days:g}", join(what, _more(inputs, key))])
         for key, label, what in _PARTS
         if key in spans
     ]  # fmt: skip
@@ -90,6 +90,10 @@ def _parts(inputs: Inputs) -> Table:
         ],
         rows=rows,
     )
+
+
+def _more(inputs: Inputs, part: str) -> str:
+    return RENEWED if part == "choose" and inputs.renewed else ""
 
 
 def _sources(inputs: Inputs) -> Table:
