@@ -1,0 +1,271 @@
+"""A service map: nodes, edges, how busy each was in every window, and the shapes of traces."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.aiops.service_map.histogram import quantile
+from pipelines.aiops.service_map.peers import kind_of, name_of
+from pipelines.aiops.telemetry.contract import TIME
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import read_json, replacing, write_json
+
+MAP_FILE, WINDOWS_FILE = "service_map.json", "edge_windows.parquet"
+FORMAT = "signalbox.service_map/1"
+ANY = ""
+"""Source of rows that count everything a node received, whoever called."""
+
+WINDOWS = pa.schema(
+    [
+        # Node that calls; empty: all callers together, known or not.
+        ("source", pa.string()),
+        ("target", pa.string()),
+        # Whether the edge is a message (through a queue or straight) and not a request.
+        ("message", pa.bool_()),
+        ("starts_at", TIME),
+        ("n", pa.int64()),
+        ("errors", pa.int64()),
+        # Calls with a duration that can be; n less these had none, or a negative one.
+        ("timed", pa.int64()),
+        # Per second, share, and microseconds.
+        ("rate", pa.float64()),
+        ("error_rate", pa.float64()),
+        ("p50_us", pa.int64()),
+        ("p95_us", pa.int64()),
+        ("p99_us", pa.int64()),
+        # Histogram of durations, see `histogram`.
+        ("buckets", pa.list_(pa.int16())),
+        ("counts", pa.list_(pa.int64())),
+    ]
+)
+
+Key = tuple[str, str]
+"""Source and target of an edge."""
+Shape = tuple[Key, ...]
+"""Distinct edges of a trace, sorted; those from `ANY` say that the target was touched."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Calls over an edge, or into a node.
+
+    Attributes
+    ----------
+    buckets
+        Bucket → durations in it, see `histogram`.
+    """
+
+    n: int
+    errors: int
+    buckets: dict[int, int]
+    message: bool = False
+
+    @property
+    def timed(self) -> int:
+        """Calls with a duration."""
+        return sum(self.buckets.values())
+
+    @property
+    def error_rate(self) -> float:
+        """Share of calls that failed; 0 without calls."""
+        return self.errors / self.n if self.n else 0.0
+
+    def quantile(self, share: float) -> int | None:
+        """Quantile of the duration, in microseconds; None if no call has one."""
+        return quantile(self.buckets, share)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A service, or something that services call that sends no spans."""
+
+    id: str
+
+    @property
+    def kind(self) -> str:
+        """Kind: ``service``, ``database``, ``queue``, ``external`` or ``user``."""
+        return kind_of(self.id)
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return name_of(self.id)
+
+
+@dataclass(frozen=True)
+class ServiceMap:
+    """A map.
+
+    Attributes
+    ----------
+    start_us, end_us
+        What it covers, ``[start, end)``, in microseconds UTC; the first and last call if the
+        builder was not told.
+    window_us
+        Length of a window.
+    windows
+        Edges' and nodes' windows by schema `WINDOWS`, sorted by start, source, target.
+    shapes
+        Shape of traces → how many had it; the most frequent ones.
+    counts
+        ``spans``, ``traces``, ``missing_parents``, ``unpaired_clients`` … see `build`.
+    missing
+        Service → its spans whose parent is missing.
+    """
+
+    start_us: int
+    end_us: int
+    window_us: int
+    windows: pa.Table
+    shapes: dict[Shape, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def totals(self) -> dict[Key, Traffic]:
+        """Edge → its traffic in all windows; edges from `ANY` are those of nodes. Sorted."""
+        return totals(self.windows)
+
+    @cached_property
+    def edges(self) -> dict[Key, Traffic]:
+        """Edge between two nodes → its traffic; sorted."""
+        return {key: traffic for key, traffic in self.totals.items() if key[0] != ANY}
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes, sorted by id."""
+        names = {name for key in self.totals for name in key if name != ANY}
+        return tuple(Node(name) for name in sorted(names | set(self.missing)))
+
+    @cached_property
+    def services(self) -> tuple[str, ...]:
+        """Names of nodes that send spans."""
+        return tuple(node.id for node in self.nodes if node.kind == "service")
+
+    def received(self, node: str) -> Traffic:
+        """Give all calls that a node got."""
+        return self.totals.get((ANY, node), Traffic(0, 0, {}))
+
+    def callees(self, node: str) -> list[str]:
+        """Nodes that a node calls, sorted."""
+        return sorted({target for source, target in self.edges if source == node})
+
+    def callers(self, node: str) -> list[str]:
+        """Nodes that call a node, sorted."""
+        return sorted({source for source, target in self.edges if target == node})
+
+    def between(self, first_us: int, last_us: int) -> "ServiceMap":
+        """Windows that begin in ``[first, last)``; shapes and counts stay those of the whole."""
+        import pyarrow.compute as pc
+
+        at = self.windows["starts_at"].cast(pa.int64())
+        chosen = pc.and_(pc.greater_equal(at, first_us), pc.less(at, last_us))
+        return ServiceMap(first_us, last_us, self.window_us, self.windows.filter(chosen),
+                          self.shapes, self.counts, self.missing)  # fmt: skip
+
+
+def totals(windows: pa.Table) -> dict[Key, Traffic]:
+    """Sum windows by edge; sorted by source and target."""
+    found: dict[Key, tuple[list[int], Counter[int], list[bool]]] = {}
+    names = ("source", "target", "message", "n", "errors", "buckets", "counts")
+    for row in zip(*(windows[name].to_pylist() for name in names), strict=True):
+        source, target, message, n, errors, buckets, counts = row
+        sums, histogram, messages = found.setdefault(
+            (source, target), ([0, 0], Counter(), [message])
+        )
+        sums[0] += n
+        sums[1] += errors
+        messages[0] = messages[0] or message
+        for bucket, count in zip(buckets, counts, strict=True):
+            histogram[bucket] += count
+    return {
+        key: Traffic(sums[0], sums[1], dict(sorted(histogram.items())), messages[0])
+        for key, (sums, histogram, messages) in sorted(found.items())
+    }
+
+
+def write_map(service_map: ServiceMap, folder: Path) -> None:
+    """Write ``service_map.json`` and ``edge_windows.parquet``: equal maps give equal bytes."""
+    import pyarrow.parquet as pq
+
+    write_json(folder / MAP_FILE, as_data(service_map))
+    with replacing(folder / WINDOWS_FILE) as partial:
+        pq.write_table(service_map.windows, partial, compression="zstd", row_group_size=1 << 17)
+
+
+def as_data(service_map: ServiceMap) -> dict[str, Any]:
+    """Give the map as JSON: nodes, edges with their totals, shapes, counts."""
+    edges = [
+        {"source": source, "target": target, **_traffic(traffic)}
+        for (source, target), traffic in service_map.edges.items()
+    ]
+    nodes = [
+        {"id": node.id, "kind": node.kind, "name": node.name,
+         "missing_parents": service_map.missing.get(node.id, 0),
+         "received": _traffic(service_map.received(node.id))}
+        for node in service_map.nodes
+    ]  # fmt: skip
+    ordered = sorted(service_map.shapes.items(), key=lambda one: (-one[1], one[0]))
+    return {
+        "format": FORMAT,
+        "start_us": service_map.start_us,
+        "end_us": service_map.end_us,
+        "window_us": service_map.window_us,
+        "counts": service_map.counts,
+        "nodes": nodes,
+        "edges": edges,
+        "shapes": [{"traces": n, "edges": [list(key) for key in shape]} for shape, n in ordered],
+    }
+
+
+def _traffic(traffic: Traffic) -> dict[str, Any]:
+    return {
+        "n": traffic.n,
+        "errors": traffic.errors,
+        "timed": traffic.timed,
+        "message": traffic.message,
+        **{f"p{round(100 * share)}_us": traffic.quantile(share) for share in (0.5, 0.95, 0.99)},
+    }
+
+
+def read_map(folder: Path) -> ServiceMap:
+    """Read a map that `write_map` wrote.
+
+    Raises
+    ------
+    SignalboxError
+        If the folder has none, or one of another format.
+    """
+    import pyarrow.parquet as pq
+
+    path = folder / MAP_FILE
+    data = read_json(path)
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise SignalboxError(f"{path}: not a service map of format {FORMAT}; build it again")
+    try:
+        windows = pq.read_table(folder / WINDOWS_FILE).cast(WINDOWS)
+    except (OSError, pa.ArrowInvalid, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise SignalboxError(f"{folder / WINDOWS_FILE}: not readable: {text}") from error
+    return ServiceMap(
+        data["start_us"],
+        data["end_us"],
+        data["window_us"],
+        windows,
+        {
+            tuple((source, target) for source, target in one["edges"]): one["traces"]
+            for one in data["shapes"]
+        },
+        data["counts"],
+        {one["id"]: one["missing_parents"] for one in data["nodes"] if one["missing_parents"]},
+    )
+
+
+def touched(shape: Sequence[Key]) -> set[str]:
+    """Nodes that a trace of a shape touches."""
+    return {name for key in shape for name in key if name != ANY}
