@@ -32,6 +32,10 @@ _KINDS = (
      "too many incidents would be heard late"),
 )  # fmt: skip
 MOST_KINDS = 12
+RENEWED = (
+    "Rules that were mined again on later days stand among the dropped and the chosen only, so rows "
+    "need not add up."
+)
 
 
 def kind_of(why: str) -> str:
@@ -79,6 +83,7 @@ def _families(inputs: Inputs) -> Table:
             Column("Chosen", numeric=True),
         ],
         rows=rows,
+        note=RENEWED if inputs.renewed else "",
     )
 
 
