@@ -33,8 +33,8 @@ _KINDS = (
 )  # fmt: skip
 MOST_KINDS = 12
 RENEWED = (
-    "Rules that were mined again on later days stand among the dropped and the chosen only, so rows "
-    "need not add up."
+    "Rules that were mined again on later days stand among the dropped and the chosen only, so "
+    "rows need not add up."
 )
 
 
