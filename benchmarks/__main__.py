@@ -7,6 +7,7 @@ MODULES = (
     "bias_audit",
     "scoring",
     "ait_alerts",
+    "alert_noise",
     "log_templates",
     "replay",
     "parse_time",

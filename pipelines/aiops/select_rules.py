@@ -1,5 +1,8 @@
 """Stage ``select_rules``: choose, on a window they were not learned from, which rules to propose.
 
+With ``renew``, rules are then mined again on the learning and the middle window together and chosen
+among once more; the last window judges all (`noise.selection.renew`).
+
 Outs: ``rules/rule_set.json`` (``{"rules": […]}`` in order of what they save, with the window they
 were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
 ``evidence/select_rules.json`` and ``metrics/select_rules.json``. `details` of the evidence:
@@ -11,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
+from pipelines.aiops.mine_rules import read_tickets
 from pipelines.aiops.noise.judging import Measurer, closing_times
+from pipelines.aiops.noise.mining.mine import mine_all
 from pipelines.aiops.noise.rule_files import read_rules, write_rules
 from pipelines.aiops.noise.rules import Rule
-from pipelines.aiops.noise.selection import Point, Selection, select
+from pipelines.aiops.noise.selection import Point, Selection, renew, select
 from pipelines.aiops.noise.times import iso
 from pipelines.aiops.noise.today import todays_config
 from pipelines.aiops.noise.windows import Window, Windows, split_window, whole_window
@@ -28,19 +33,38 @@ from pipelines.base.stage import run_stage, say
 STAGE = "select_rules"
 
 
-def choose(params: AiopsParams, candidates: tuple[Rule, ...]) -> tuple[Selection, Windows]:
-    """Choose among the candidates on the middle window of the frozen history."""
+def choose(
+    params: AiopsParams, candidates: tuple[Rule, ...]
+) -> tuple[Selection, Selection, tuple[Rule, ...], Windows]:
+    """Choose among the candidates on the middle window of the frozen history, and renew them.
+
+    Returns
+    -------
+    What was chosen in the end; what was chosen first, among rules that knew nothing of the window;
+    all candidates; and the windows.
+    """
     frame = read_history(HISTORY, params.mine_rules.memory_mb)
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
     config = todays_config(params.export_rules.alertmanager_yml)
     closed = closing_times(HISTORY)
     on_learned = Measurer(frame, windows.learn, config, closed)
     on_new = Measurer(frame, windows.choose, config, closed)
-    return select(candidates, on_new, params.select_rules, also=[on_learned]), windows
+    first = select(candidates, on_new, params.select_rules, also=[on_learned])
+    if not params.select_rules.renew:
+        return first, first, candidates, windows
+    past = Window(windows.learn.start, windows.choose.end)
+    found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
+    newer = [rule for mined in found.values() for rule in mined.rules]
+    final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
+    return final, first, tuple({one.id: one for one in (*candidates, *newer)}.values()), windows
 
 
 def as_evidence(
-    candidates: tuple[Rule, ...], found: Selection, window: Window, inputs: dict[str, str]
+    candidates: tuple[Rule, ...],
+    found: Selection,
+    first: Selection,
+    window: Window,
+    inputs: dict[str, str],
 ) -> Evidence:
     """Put what was tried, chosen and why not into evidence."""
     effect = found.effect
@@ -56,7 +80,17 @@ def as_evidence(
                 label="Pages saved in the window they were chosen on",
                 value=_number(effect.saved_share),
                 missing="" if len(effect.before) else "no pages in this window",
-                method="replay; optimistic, because the rules were chosen here",
+                method="replay; optimistic, because the rules were chosen and renewed here",
+                n=len(effect.before),
+                unit="share",
+                where=where,
+            ),
+            Figure(
+                id=f"{STAGE}.first_saved_share",
+                label="Pages saved there by the rules chosen before they were renewed",
+                value=_number(first.effect.saved_share),
+                missing="" if len(effect.before) else "no pages in this window",
+                method="replay; the rules knew nothing of this window, but were chosen on it",
                 n=len(effect.before),
                 unit="share",
                 where=where,
@@ -129,11 +163,11 @@ def inputs_of(params: AiopsParams) -> dict[str, str]:
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     candidates = read_rules(CANDIDATES)
-    found, windows = choose(params, candidates)
+    found, first, candidates, windows = choose(params, candidates)
     window = windows.choose
     write_rules(RULE_SET, found.rules, chosen_on=[iso(window.start), iso(window.end)])
     write_text(TRADE_OFF, as_csv(found.curve))
-    evidence = as_evidence(candidates, found, window, inputs_of(params))
+    evidence = as_evidence(candidates, found, first, window, inputs_of(params))
     write_evidence(evidence_of(STAGE), evidence)
     write_json(metrics_of(STAGE), {one.id.split(".")[1]: one.value for one in evidence.figures})
     say(

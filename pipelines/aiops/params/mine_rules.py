@@ -12,19 +12,22 @@ Family = Literal[
 ]  # fmt: skip
 
 
+Times = Annotated[list[PositiveInt], Field(min_length=1)]
+
+
 class DuplicateMining(Section):
     """Alerts that come together are told together."""
 
-    max_group_wait_seconds: PositiveInt = 30
-    """A first page waits for its companions at most so long."""
-    max_join_seconds: PositiveInt = 300
-    """An alert that joins a group already told waits at most so long (``group_interval``)."""
-    repeat_seconds: list[PositiveInt] = [14_400, 86_400]
-    """Repeat intervals to propose."""
+    group_wait_seconds: Times = [30, 60]
+    """How long a first page waits for its companions: one candidate each (``group_wait``)."""
+    join_seconds: Times = [300, 900]
+    """How long what joins a group already told waits: one candidate each (``group_interval``)."""
+    repeat_seconds: Times = [86_400]
+    """When a group is told again although nothing joined: one candidate each."""
     min_share: OpenShare = 0.1
     """Lower bound on the share of stretches of time in which most alerts come in company. Grouping
     hides nothing, so this only keeps out what doesn't save."""
-    max_labels: PositiveInt = 4
+    max_labels: PositiveInt = 8
     """Labels that groupings are made of, the most common ones first."""
 
 
@@ -120,7 +123,7 @@ class MineRulesParams(Section):
     max_values: PositiveInt = 500
     """A label with more known values can't be listed in a matcher."""
     max_patterns: PositiveInt = 5000
-    max_rules: PositiveInt = 100
+    max_rules: PositiveInt = 250
     """Most candidates of a family, those that save most first."""
     examples: PositiveInt = 3
     duplicate: DuplicateMining = Field(default_factory=DuplicateMining)

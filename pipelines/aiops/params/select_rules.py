@@ -20,5 +20,7 @@ class SelectRulesParams(Section):
     to come keeps to the bound as well."""
     max_incident_delay_seconds: Seconds = 900.0
     """By how much any single incident may be heard later."""
+    renew: bool = True
+    """Whether rules are mined again on the middle window as well, after the choice on it."""
     tolerance: Share = 0.01
     """Share of the saving that may be given up for a smaller set."""

@@ -33,11 +33,11 @@ class Blame:
 
     def matched(self, rules: Sequence[Rule], family: str) -> Names:
         """Id of the first rule of a family that matches, "" without; shape (series,)."""
-        found = np.full(len(self.table), "", dtype=object)
-        for rule in rules:
-            if rule.family == family:
-                found[self._mask(rule) & (found == "")] = rule.id
-        return found
+        own = [rule for rule in rules if rule.family == family]
+        first = np.full(len(self.table), len(own), dtype=np.int64)
+        for position in range(len(own) - 1, -1, -1):
+            first[self._mask(own[position])] = position
+        return np.array([*(rule.id for rule in own), ""], dtype=object)[first]
 
     def _mask(self, rule: Rule) -> NDArray[np.bool_]:
         if rule.id not in self._masks:

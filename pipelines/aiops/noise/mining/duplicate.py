@@ -11,18 +11,17 @@ from pipelines.aiops.noise.mining.company import Company, company
 from pipelines.aiops.noise.mining.history import History, Mined, positions
 from pipelines.aiops.noise.mining.keys import NAME, Coder, common_labels, label_sets
 from pipelines.aiops.noise.mining.patterns import team_of
+from pipelines.aiops.noise.mining.quiet_novel import ONE_GROUP
 from pipelines.aiops.noise.mining.thin import thinned
 from pipelines.aiops.noise.mining.values import one_of
 from pipelines.aiops.noise.rules import DuplicateRule, Rule
 
-LADDER = (10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300)
-"""Durations as people write them, seconds."""
 SAMPLE = 50_000
 """Groupings are compared on about so many episodes; the chosen ones are counted on all."""
-NAMES_ALONE = 30
+NAMES_ALONE = 4
 """Noisiest names that get groupings of their own."""
-KEPT_WIDE = 8
-"""Groupings kept for all names at once."""
+KEPT_WIDE = 12
+"""Groupings kept for all names at once, from one group to the finest."""
 
 
 @dataclass(frozen=True)
@@ -46,32 +45,52 @@ def mine_duplicate(history: History) -> Mined:
     found: list[tuple[_Candidate, Company, float]] = []
     for candidate in [*_best_wide(history, wide), *narrow]:
         counted = company(
-            history.episodes, candidate.group, params.duplicate.max_group_wait_seconds,
-            params.independence_seconds,
-        )  # fmt: skip
+            history.episodes, candidate.group, _together(history), params.independence_seconds
+        )
         low = float(lower(counted.good, counted.n, confidence))
         enough = counted.n >= params.min_episodes and counted.days >= params.min_days
         if enough and low >= params.duplicate.min_share:
             found.append((candidate, counted, low))
-    found.sort(key=lambda f: (f[1].bursts - f[1].episodes, f[0].group_by, f[0].names))
-    repeats = sorted(set(params.duplicate.repeat_seconds))
+    found.sort(key=lambda f: (-len(f[0].names), f[1].bursts - f[1].episodes, f[0].group_by))
+    times = _times(history)
     rules: list[Rule] = []
-    for candidate, counted, low in found[: -(-params.max_rules // len(repeats))]:
+    for candidate, counted, low in found[: -(-params.max_rules // len(times))]:
         rule = _rule(history, candidate, counted, low, tried=tried)
-        rules += [_repeating(rule, repeat) for repeat in repeats]
+        rules += {one.id: one for one in (_timed(rule, *setting) for setting in times)}.values()
     return Mined(rules[: params.max_rules], tried)
 
 
-def _repeating(rule: DuplicateRule, seconds: int) -> DuplicateRule:
-    """Give the rule with another repeat interval, and the id that belongs to it."""
+def _together(history: History) -> int:
+    """Seconds within which alerts of a group can still be told together."""
+    return max(history.params.duplicate.join_seconds)
+
+
+def _times(history: History) -> list[tuple[int, int, int]]:
+    """List waits, intervals and repeats to choose among: when people are told, not what."""
+    params = history.params.duplicate
+    return [
+        (wait, interval, repeat)
+        for interval in sorted(set(params.join_seconds))
+        for wait in sorted(set(params.group_wait_seconds))
+        for repeat in sorted(set(params.repeat_seconds))
+        if repeat >= interval
+    ]
+
+
+def _timed(rule: DuplicateRule, wait: int, interval: int, repeat: int) -> DuplicateRule:
+    """Give the rule with other times, and the id that belongs to them."""
     does = {
         "group_by": rule.group_by,
-        "group_wait": rule.group_wait,
-        "group_interval": rule.group_interval,
-        "repeat_interval": seconds,
+        "group_wait": wait,
+        "group_interval": interval,
+        "repeat_interval": repeat,
     }
     own = describe.identity("duplicate", rule.matchers, **does)
-    return rule.model_copy(update={"id": own, "repeat_interval": seconds})
+    told = (
+        f"{rule.sentence} The first page waits {describe.seconds_in_words(wait)} for its "
+        f"companions; what joins later is told within {describe.seconds_in_words(interval)}."
+    )
+    return rule.model_copy(update={**does, "id": own, "sentence": told})
 
 
 def _series_by_name(history: History) -> dict[str, NDArray[np.int64]]:
@@ -94,27 +113,30 @@ def _wide(history: History) -> list[_Candidate]:
     keys = common_labels(
         labels, episodes, history.params.duplicate.max_labels, history.patterns.open_labels
     )
-    found, coder = [], Coder(labels, series)
+    found: dict[bytes, _Candidate] = {}
+    coder = Coder(labels, series)
     for chosen in label_sets(keys):
         for group_by in (chosen, tuple(sorted((NAME, *chosen)))):
-            found.append(_Candidate(names, group_by, coder.codes(group_by)))
-    return found
+            group = coder.codes(group_by)
+            # Of sets of labels that divide alerts alike the first, which has fewest, stays.
+            found.setdefault(group.tobytes(), _Candidate(names, group_by, group))
+    return list(found.values())
 
 
 def _best_wide(history: History, wide: list[_Candidate]) -> list[_Candidate]:
-    """Of the groupings by equally many labels keep those that fold most."""
+    """Of groupings that are about equally fine keep the one that folds most."""
     sample = thinned(history.episodes, SAMPLE)
-    wait = history.params.duplicate.max_group_wait_seconds
-    by_size: dict[int, list[tuple[int, tuple[str, ...], _Candidate]]] = {}
+    finest = max((int(one.group.max(initial=0)) + 1 for one in wide), default=1)
+    best: dict[int, tuple[int, int, tuple[str, ...], _Candidate]] = {}
     for candidate in wide:
-        counted = company(sample, candidate.group, wait, history.params.independence_seconds)
-        entry = (counted.bursts, candidate.group_by, candidate)
-        by_size.setdefault(len(candidate.group_by), []).append(entry)
-    kept: list[_Candidate] = []
-    for size in sorted(by_size):
-        ranked = sorted(by_size[size], key=lambda e: e[:2])
-        kept += [candidate for _, _, candidate in ranked[: max(1, KEPT_WIDE // len(by_size))]]
-    return kept
+        groups = int(candidate.group.max(initial=0)) + 1
+        step = round((KEPT_WIDE - 1) * float(np.log(groups) / np.log(max(finest, 2))))
+        counted = company(
+            sample, candidate.group, _together(history), history.params.independence_seconds
+        )
+        entry = (counted.bursts, len(candidate.group_by), candidate.group_by, candidate)
+        best[step] = min(best.get(step, entry), entry, key=lambda e: e[:3])
+    return [best[step][3] for step in sorted(best)]
 
 
 def _narrow(history: History) -> list[_Candidate]:
@@ -142,10 +164,10 @@ def _rule(
     params = history.params
     matchers = (one_of(NAME, candidate.names),)
     does = {
-        "group_by": candidate.group_by,
-        "group_wait": _wait(counted.lags, params.duplicate.max_group_wait_seconds),
-        "group_interval": params.duplicate.max_join_seconds,
-        "repeat_interval": params.duplicate.repeat_seconds[0],
+        "group_by": candidate.group_by or ONE_GROUP,
+        "group_wait": max(params.duplicate.group_wait_seconds),
+        "group_interval": max(params.duplicate.join_seconds),
+        "repeat_interval": max(params.duplicate.repeat_seconds),
     }
     by = " and ".join(candidate.group_by) or "nothing else: one group"
     whom = candidate.names[0] if len(candidate.names) == 1 else f"{len(candidate.names)} alerts"
@@ -176,9 +198,3 @@ def _rule(
             ),
         }
     )  # fmt: skip
-
-
-def _wait(lags: NDArray[np.float64], most: int) -> int:
-    """Smallest usual duration within which nine of ten companions have begun."""
-    wanted = float(np.quantile(lags, 0.9))
-    return min(next((step for step in LADDER if step >= wanted), most), most)

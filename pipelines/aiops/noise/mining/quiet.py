@@ -167,12 +167,13 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
         return None
     series, count = np.unique(history.episodes.series[rows], return_counts=True)
     labels = [history.patterns.labels[int(s)] for s in series]
-    listed = known_values(labels, count.tolist(), history.patterns.max_values)
+    renewed = history.patterns.open_labels
+    listed = known_values(labels, count.tolist(), history.patterns.max_values, renewed)
     if listed is None:
         return None
     # Seen once each, values look like running numbers, which matchers leave out; of a few values
     # nobody can tell, and what is new must pass.
-    named = {matcher.label for matcher in listed}
+    named = {matcher.label for matcher in listed} | renewed
     few = [
         one_of(label, sorted({one.get(label, "") for one in labels}))
         for label in sorted(set().union(*labels) - named)

@@ -1,30 +1,25 @@
 """Choose rules on a window that they were not learned from.
 
-First everything that harms is thrown out: all candidates are replayed together, and a rule that
-changes what happens to an incident which is lost or heard too late is dropped, until nothing is
-lost. Then the rest is ordered by the pages each saves, and the shortest prefix is taken that saves
-as much as all of them, but for a tolerance. Prefixes on the way are the trade-off curve.
+First everything that harms is thrown out: all candidates that decide over single alerts are
+replayed together, and a rule that changes what happens to an incident which is lost or heard too
+late is dropped, until nothing is lost. Then groupings are added, each time the one that saves most
+beside what is chosen already (`groupings`): they are alternatives of each other. The rest is
+ordered by the pages each saves, and the shortest prefix is taken that saves as much as all of them,
+but for a tolerance. Prefixes on the way are the trade-off curve.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.judging import Effect, Incident
-from pipelines.aiops.noise.rules import Rule
+from pipelines.aiops.noise.judging import Effect
+from pipelines.aiops.noise.rules import DuplicateRule, Rule
+from pipelines.aiops.noise.selection.groupings import add_groupings, in_order
+from pipelines.aiops.noise.selection.harm import Dropped, Measure, harmless, without_harm
 from pipelines.aiops.params.select_rules import SelectRulesParams
 
-Measure = Callable[[Sequence[Rule]], Effect]
-"""Replays the window with some rules and measures what they do."""
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A candidate that isn't chosen, and why."""
-
-    rule: str
-    why: str
+_IDLE = "saves no page in the window it was judged on"
 
 
 @dataclass(frozen=True)
@@ -79,80 +74,47 @@ def select(
         Measures on other windows (the one learned from), in which nobody may come to harm either.
     """
     known = {rule.id: rule for rule in candidates}
-    silent: list[Rule] = [rule for rule in known.values() if rule.family == "known_fix"]
-    paged: list[Rule] = [rule for rule in known.values() if rule.family != "known_fix"]
-    active = sorted(paged, key=lambda rule: rule.id)
-    dropped: list[Dropped] = []
-    for window in also:
-        active, more, _ = _drop_harmful(active, window, limits)
-        dropped += more
-    active, more, effect = _drop_harmful(active, measure, limits)
-    dropped += more
-    ordered, idle = _by_credit(active, effect)
-    dropped += [Dropped(rule.id, "saves no page in the window it was judged on") for rule in idle]
+    silent = [rule for rule in known.values() if rule.family == "known_fix"]
+    rest = sorted((r for r in known.values() if r.family != "known_fix"), key=lambda r: r.id)
+    active: list[Rule] = [rule for rule in rest if rule.family != "duplicate"]
+    apart = [rule for rule in rest if isinstance(rule, DuplicateRule)]
+    saving, dropped = _saving(active, measure, limits, also)
+    groupings = add_groupings(saving, apart, measure, limits, also)
+    together = [*groupings, *saving]
+    ordered = in_order(_by_credit(together, measure(together)), groupings)
+    dropped += _unused(saving, ordered, _IDLE)
+    dropped += _unused(apart, ordered, "no harmless set of groupings saves more with it")
     curve, sets = _curve(ordered, measure)
     chosen, effect = _shortest(ordered, curve, sets, measure, limits)
     points = sorted(curve.values(), key=lambda point: point.rules)
-    left = {rule.id for rule in ordered} - {rule.id for rule in chosen}
-    dropped += [Dropped(one, "the rules before it save as much without it") for one in sorted(left)]
+    dropped += _unused(ordered, chosen, "the rules before it save as much without it")
     return Selection(tuple(chosen) + tuple(silent), tuple(dropped), tuple(points), effect)
 
 
-def _drop_harmful(
-    active: list[Rule], measure: Measure, limits: SelectRulesParams
-) -> tuple[list[Rule], list[Dropped], Effect]:
+def _saving(
+    active: list[Rule], measure: Measure, limits: SelectRulesParams, also: Sequence[Measure]
+) -> tuple[list[Rule], list[Dropped]]:
+    """Rules that save something and harm nobody in any window, those that save most first."""
     dropped: list[Dropped] = []
-    while True:
-        effect = measure(active)
-        harmful = _blamed(active, effect, limits)
-        if not harmful:
-            return active, dropped, effect
-        dropped += [Dropped(rule, why) for rule, why in sorted(harmful.items())]
-        active = [rule for rule in active if rule.id not in harmful]
+    for window in (measure, *also, measure):
+        active, more, effect = without_harm(active, window, limits)
+        dropped += more
+        if window is measure:
+            saving = _by_credit(active, effect)
+            dropped += _unused(active, saving, _IDLE)
+            active = saving
+    return active, dropped
 
 
-def _blamed(active: list[Rule], effect: Effect, limits: SelectRulesParams) -> dict[str, str]:
-    """Rule id → why it has to go."""
-    present = {rule.id for rule in active}
-    blamed: dict[str, str] = {}
-    for incident in effect.incidents:
-        why = _harm(incident, limits)
-        if why:
-            guilty = present.intersection(incident.hidden_by) if incident.lost else set()
-            guilty = guilty or present.intersection(incident.touched_by) or present
-            blamed |= dict.fromkeys(guilty, why)
-    return blamed or _slowest(present, effect, limits)
+def _unused(all_of: Sequence[Rule], used: Sequence[Rule], why: str) -> list[Dropped]:
+    left = {rule.id for rule in all_of} - {rule.id for rule in used}
+    return [Dropped(one, why) for one in sorted(left)]
 
 
-def _harm(incident: Incident, limits: SelectRulesParams) -> str:
-    if incident.lost:
-        return f"incident {incident.ticket} would be lost"
-    if incident.delay > limits.max_incident_delay_seconds:
-        return f"incident {incident.ticket} would be heard {incident.delay:.0f} s later"
-    return ""
-
-
-def _slowest(present: set[str], effect: Effect, limits: SelectRulesParams) -> dict[str, str]:
-    """While too many incidents wait: the tenth of the rules that save least for each of them."""
-    late = [one for one in effect.heard if one.delay > limits.max_median_delay_seconds]
-    if len(late) <= limits.max_late_share * len(effect.heard):
-        return {}
-    touched = [rule for one in late for rule in present.intersection(one.touched_by)]
-    worth = {
-        rule: effect.credit.get(rule, 0.0) / touched.count(rule) for rule in sorted(set(touched))
-    }
-    order = sorted(
-        worth or dict.fromkeys(present, 0.0), key=lambda rule: (worth.get(rule, 0), rule)
-    )
-    why = f"{len(late)} of {len(effect.heard)} incidents would be heard late"
-    return dict.fromkeys(order[: max(1, len(order) // 10)], why)
-
-
-def _by_credit(active: list[Rule], effect: Effect) -> tuple[list[Rule], list[Rule]]:
-    """Rules that save something, most first, and those that save nothing."""
+def _by_credit(active: list[Rule], effect: Effect) -> list[Rule]:
+    """Rules that save something, most first."""
     ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), rule.id))
-    saving = [rule for rule in ordered if effect.credit.get(rule.id, 0.0) > 0]
-    return saving, [rule for rule in ordered if rule not in saving]
+    return [rule for rule in ordered if effect.credit.get(rule.id, 0.0) > 0]
 
 
 def _curve(ordered: list[Rule], measure: Measure) -> tuple[dict[int, Point], dict[int, Effect]]:
@@ -181,16 +143,11 @@ def _shortest(
         if middle not in effects:
             effects[middle] = measure(ordered[:middle])
             curve[middle] = point(middle, effects[middle])
-        if effects[middle].saved >= goal and _harmless(effects[middle], limits):
+        if effects[middle].saved >= goal and harmless(effects[middle], limits):
             high = middle
         else:
             low = middle + 1
     return ordered[:high], effects[high]
-
-
-def _harmless(effect: Effect, limits: SelectRulesParams) -> bool:
-    """Whether nobody is hurt; fewer rules can hurt where another rule had told the story."""
-    return not any(_harm(one, limits) for one in effect.incidents)
 
 
 def point(size: int, effect: Effect) -> Point:
