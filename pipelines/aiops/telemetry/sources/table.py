@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from pipelines.aiops.params.telemetry import TableParams
 from pipelines.aiops.telemetry.batch import Batch, Collector, MalformedError, Window
-from pipelines.aiops.telemetry.contract import TABLES
+from pipelines.aiops.telemetry.contract import METRICS, TABLES
+from pipelines.aiops.telemetry.fingerprint import microseconds
+from pipelines.aiops.telemetry.sources.metric_rows import MetricRows, kind_of_name, number_of
 from pipelines.aiops.telemetry.sources.records import (
     collector,
     files_of,
@@ -33,6 +35,7 @@ _YES, _NO = {"true", "1", "yes", "y", "t"}, {"false", "0", "no", "n", "f"}
 _FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
             ".json": "jsonl", ".parquet": "parquet"}  # fmt: skip
 _FIELD_LIMIT = 1 << 26
+_TABLES = {**TABLES, METRICS.name: METRICS}
 
 
 def read(settings: TableParams, window: Window, project: Path) -> Batch:
@@ -40,19 +43,25 @@ def read(settings: TableParams, window: Window, project: Path) -> Batch:
     _check(settings)
     local = zone(settings.timezone, f"timezone of source {settings.name}")
     rows = collector(settings, window)
+    metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):
         for number, record in _records(settings, path):
             place = place_of(path, project, number)
             with quarantining(rows, place, record):
-                _take(rows, settings, _opened(record), local)
+                if settings.table == METRICS.name:
+                    _samples(metrics, settings, _opened(record), local)
+                else:
+                    _take(rows, settings, _opened(record), local)
+    metrics.close(settings.name)
     return rows.batch()
 
 
 def _check(settings: TableParams) -> None:
     """Refuse a mapping without what the contract needs and nobody can guess."""
-    table = TABLES[settings.table]
+    table = _TABLES[settings.table]
     given = {*settings.columns, *settings.constants}
-    identity = {"alerts": (), "tickets": ("ticket_id",), "changes": ("change_id",)}
+    long = () if settings.values else ("name", "value")
+    identity = {"alerts": (), "tickets": ("ticket_id",), "changes": ("change_id",), "metrics": long}
     lacking = [name for name in (table.time, *identity[table.name]) if name not in given]
     if table.name == "alerts" and "name" not in given and not (
         "alertname" in settings.labels or settings.labels_json
@@ -99,7 +108,7 @@ def _csv(settings: TableParams, path: Path) -> Records:
 
 def _columns_used(settings: TableParams) -> list[str]:
     own = [settings.labels_json] if settings.labels_json else []
-    named = (settings.columns, settings.labels, settings.annotations)
+    named = (settings.columns, settings.labels, settings.annotations, settings.values)
     return [*own, *(column for one in named for column in one.values())]
 
 
@@ -141,9 +150,36 @@ def _take(rows: Collector, settings: TableParams, record: dict[str, Any], local:
     (rows.ticket if settings.table == "tickets" else rows.change)(row)
 
 
+def _samples(
+    metrics: MetricRows, settings: TableParams, record: dict[str, Any], local: tzinfo
+) -> None:
+    """Take a row of a table of metrics: one sample, or one of each column in ``values``."""
+    row = _mapped(settings, record, local)
+    if row.get("at") is None:
+        raise MalformedError("at is missing")
+    labels = label_set(_labels(settings, record))
+    values = {name: _lookup(record, column) for name, column in settings.values.items()}
+    if not values:
+        if not row.get("name"):
+            raise MalformedError("name is missing")
+        values = {row["name"]: _lookup(record, settings.columns["value"])}
+    for name, value in values.items():
+        kind = row.get("kind") or kind_of_name(name)
+        if kind not in ("gauge", "counter", "unknown"):
+            raise MalformedError(f"kind {kind[:60]!r} is none of gauge, counter, unknown")
+        try:
+            number = None if value is None or value == "" else number_of(value)
+        except (TypeError, ValueError):
+            raise MalformedError(f"not a number: {str(value)[:60]!r}") from None
+        series = metrics.series({**labels, "__name__": name}, kind, row.get("unit") or "")
+        if series is not None:
+            series.us.append(microseconds(row["at"]))
+            series.values.append(number)
+
+
 def _mapped(settings: TableParams, record: dict[str, Any], local: tzinfo) -> dict[str, Any]:
     """Values of the contract's columns, of the contract's types."""
-    schema = TABLES[settings.table].schema
+    schema = _TABLES[settings.table].schema
     found: dict[str, Any] = dict(settings.constants)
     for name, column in settings.columns.items():
         found[name] = _lookup(record, column)

@@ -1,0 +1,81 @@
+"""Logs in OTLP JSON: ``resourceLogs``, one document a file or a line."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.params.signals import OtlpLogsParams
+from pipelines.aiops.telemetry.batch import Batch, MalformedError, Window
+from pipelines.aiops.telemetry.sources.log_files import stable_name
+from pipelines.aiops.telemetry.sources.log_jsonl import RecordFile
+from pipelines.aiops.telemetry.sources.otlp_json import attributes_of, documents, items, value_of
+from pipelines.aiops.telemetry.sources.records import (
+    as_text,
+    collector,
+    files_of,
+    mapping,
+    place_of,
+)
+
+SERVICE = "service.name"
+INSTANCES = ("service.instance.id", "k8s.pod.name", "host.name", "container.id")
+_STEPS = ("trace", "debug", "info", "warn", "error", "fatal")
+
+
+def read(settings: OtlpLogsParams, window: Window, project: Path) -> Batch:
+    """Read all records of the files."""
+    rows = collector(settings, window)
+    seen: Counter[bytes] = Counter()
+    for path in files_of(settings, project):
+        file = RecordFile(settings, rows, place_of(path, project), stable_name(path, project), seen)
+        for number, document, reason in documents(path):
+            if reason:
+                file.reject(number, reason, as_text(document))
+                continue
+            try:
+                for resource, record in _records(mapping(document)):
+                    _take(file, number, settings.service, resource, record)
+            except MalformedError as error:
+                file.reject(number, str(error), as_text(document))
+        file.close()
+    return rows.batch()
+
+
+def _records(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], Any]]:
+    for resource_logs in items(document, "resourceLogs"):
+        resource = attributes_of(mapping(resource_logs.get("resource") or {}).get("attributes"))
+        for scope_logs in items(resource_logs, "scopeLogs"):
+            for record in items(scope_logs, "logRecords"):
+                yield resource, record
+
+
+def _take(
+    file: RecordFile, number: int, service: str, resource: dict[str, str], record: dict[str, Any]
+) -> None:
+    own = attributes_of(record.get("attributes"))
+    body = value_of(record.get("body")) or own.pop("event.name", "")
+    trace = own.pop("exception.stacktrace", "")
+    file.add(number, {
+        "at": record.get("timeUnixNano") if str(record.get("timeUnixNano") or "0") != "0"
+              else record.get("observedTimeUnixNano"),
+        "body": f"{body}\n{trace}".strip("\n"),
+        "severity": _severity(record),
+        "service": resource.get(SERVICE) or service,
+        "instance": next((resource[name] for name in INSTANCES if resource.get(name)), ""),
+        "trace_id": str(record.get("traceId") or "").lower(),
+        "span_id": str(record.get("spanId") or "").lower(),
+        "attributes": own,
+    })  # fmt: skip
+
+
+def _severity(record: dict[str, Any]) -> str:
+    """Severity numbers come in fours: 1–4 is trace, 21–24 is fatal."""
+    from pipelines.aiops.logs.reading.records import severity_of
+
+    number = record.get("severityNumber")
+    if isinstance(number, int) and 1 <= number <= 24:
+        return _STEPS[(number - 1) // 4]
+    text = str(record.get("severityText") or "")
+    named = str(number).removeprefix("SEVERITY_NUMBER_") if isinstance(number, str) else ""
+    return severity_of(text) or severity_of(named)
