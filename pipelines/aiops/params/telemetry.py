@@ -15,6 +15,14 @@ from pipelines.aiops.params.signals import (
     PrometheusMetricsParams,
 )
 from pipelines.aiops.params.source_base import FilesParams, HttpParams, Seconds, SourceParams
+from pipelines.aiops.params.traces import (
+    GitChangesParams,
+    JaegerApiParams,
+    JaegerParams,
+    KubernetesEventsParams,
+    OtlpTracesParams,
+    ZipkinParams,
+)
 from pipelines.base.params.model import Name, PositiveInt, Section
 
 __all__ = ["FilesParams", "HttpParams", "Source", "SourceParams", "TelemetryParams"]
@@ -130,7 +138,13 @@ Source = Annotated[
     | AirflowLogsParams
     | PrometheusMetricsParams
     | OpenMetricsParams
-    | OtlpMetricsParams,
+    | OtlpMetricsParams
+    | OtlpTracesParams
+    | JaegerParams
+    | JaegerApiParams
+    | ZipkinParams
+    | KubernetesEventsParams
+    | GitChangesParams,
     Field(discriminator="kind"),
 ]
 

@@ -28,6 +28,12 @@ READERS: dict[str, str] = {
         "prometheus_metrics",
         "openmetrics",
         "otlp_metrics",
+        "otlp_traces",
+        "jaeger",
+        "jaeger_api",
+        "zipkin",
+        "kubernetes_events",
+        "git_changes",
     )
 }
 
