@@ -33,7 +33,7 @@ class Hearing:
         counted = {}
         for series, start, _ in mine:
             if start < self.last and hours[start]:
-                by = tuple((n, labels[series].get(n, "")) for n in rule.guard.by)
+                by = tuple((n, labels[series].get(n, "")) for n in rule.guard.by if n == "host")
                 counted.setdefault(by, []).append(start)
         for by, starts in sorted(counted.items()):
             window = rule.guard.window_seconds

@@ -25,7 +25,7 @@ from .worlds import alerts, configs, frame_of, matchers, timings
 LAST = UNTIL // SECOND + 1
 guards = st.builds(
     Guard,
-    by=st.sampled_from([(), ("host",), ("alertname", "severity")]),
+    by=st.sampled_from([(), ("host",), ("alertname", "host", "severity")]),
     window_seconds=st.sampled_from([20, 100, 700]),
     max_count=st.integers(0, 3),
     max_seconds=st.sampled_from([None, 0, 15, 90, 300]),

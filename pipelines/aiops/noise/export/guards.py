@@ -20,7 +20,7 @@ from pipelines.aiops.noise.alertmanager import GUARD_NAME, STILL_NAME, sparing_g
 from pipelines.aiops.noise.alertmanager.intervals import steady
 from pipelines.aiops.noise.export.marks import one_line
 from pipelines.aiops.noise.export.scalars import duration, quoted, selector, yaml_scalar
-from pipelines.aiops.noise.replay.guards import guard_labels
+from pipelines.aiops.noise.replay.guards import counted_by, guard_labels
 from pipelines.aiops.noise.rules import Guard, Matcher, QuietRule, RecurringRule, Rule
 
 GROUP = "signalbox-guards"
@@ -107,7 +107,7 @@ def starts_expression(rule: Rule, guard: Guard, step: int) -> str:
 
 
 def _by(guard: Guard) -> str:
-    return ", ".join(guard.by)
+    return ", ".join(counted_by(guard))
 
 
 def untemplated(text: str) -> str:

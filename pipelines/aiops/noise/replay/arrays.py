@@ -46,11 +46,11 @@ def order_of(first: Ints, second: Ints) -> Ints:
     """
     if not len(first):
         return np.empty(0, dtype=np.int64)
-    low = int(second.min())
+    base, low = int(first.min()), int(second.min())
     span = int(second.max()) - low + 1
-    if (int(first.max()) + 1) * span >= 2**62:
+    if (int(first.max()) - base + 1) * span >= 2**62:
         return np.lexsort((second, first))
-    return np.argsort(first * span + (second - low))
+    return np.argsort((first - base) * span + (second - low))
 
 
 def merged(groups: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints, Ints]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads, spread
+from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads, order_of, spread
 from pipelines.aiops.noise.replay.model import Groups, Timing
 from pipelines.aiops.noise.replay.rows import Rows, Wholes, key_of, last_true
 from pipelines.aiops.noise.replay.visible import Resolved
@@ -301,7 +301,7 @@ class _Deduper:
         named = np.concatenate([self.rows.firing[told], self._firing_at(row[owner], time)])
         gone = np.concatenate([self.rows.resolved[told], np.zeros(len(owner), np.int64)])
         why = np.concatenate([self.reason[told], np.full(len(owner), REPEAT)])
-        order = np.lexsort((when, group))
+        order = order_of(group, when)
         return Told(group[order], when[order], named[order], gone[order], why[order])
 
 

@@ -33,6 +33,14 @@ _REPLACED = ("alert", "rule")
 """Labels that `STILL_NAME` sets: alerts that differ in nothing else are one to it."""
 
 
+def counted_by(guard: Guard) -> tuple[str, ...]:
+    """Labels that a guard's count is kept apart by: not those that its own alert sets.
+
+    Counts that differ in those only would be alerts with equal labels, which Prometheus refuses.
+    """
+    return tuple(name for name in guard.by if name not in ("alertname", "rule", "severity"))
+
+
 def guard_labels(rule: Rule) -> Labels:
     """Labels of a rule's `GUARD_NAME`, without those it counts by.
 
@@ -122,7 +130,7 @@ def _counted(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Te
     begun = np.flatnonzero(pieces.whole)
     if len(begun) <= guard.max_count:
         return None
-    columns = [table.column(name)[0][pieces.series[begun]] for name in guard.by]
+    columns = [table.column(name)[0][pieces.series[begun]] for name in counted_by(guard)]
     key_of = codes_of(columns, len(begun))
     order = np.lexsort((pieces.starts[begun], key_of))
     starts, key = pieces.starts[begun][order], key_of[order]
@@ -143,7 +151,7 @@ def _counted(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Te
     labels = []
     for one in pieces.series[begun][example[keys]].tolist():
         own = table.labels[one]
-        by = {name: own[name] for name in guard.by if name in own}
+        by = {name: own[name] for name in counted_by(guard) if name in own}
         labels.append({**by, **guard_labels(rule)})
     pairs = pieces.spell[begun][told], inside[told]
     return Telling(rule, labels, code.astype(np.int64), found[1], found[2], *pairs, own=True)

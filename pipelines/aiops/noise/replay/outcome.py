@@ -119,11 +119,23 @@ def _why_not(seen: Seen) -> tuple[Ints, Ints]:
     """(kind, origin) of the first piece that kept each member back; kind -1 if none did."""
     pieces, size = seen.pieces, len(seen.members)
     kind, origin = np.full(size, -1), np.full(size, -1)
+    if not len(pieces.member):
+        return kind, origin
     order = np.lexsort((pieces.origin, pieces.kind, pieces.start, pieces.member))
     who, first = np.unique(pieces.member[order], return_index=True)
     at = order[first]
     kind[who], origin[who] = pieces.kind[at], pieces.origin[at]
     return kind, origin
+
+
+def _best(spell: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
+    """For each spell the member that comes first by `columns`: (spell, member)."""
+    count = np.bincount(spell)
+    if count.max(initial=0) <= 1:
+        return spell, np.arange(len(spell))
+    order = np.lexsort((*reversed(columns), spell))
+    found, first = np.unique(spell[order], return_index=True)
+    return found, order[first]
 
 
 def judge(
@@ -147,16 +159,14 @@ def judge(
     rule = np.where(quiet_by, of_route, np.where(status <= QUIET, -1, origin))
     rule = np.where(status == FOLDED, of_route, rule)
     real = groups.real[members.group]
-    order = np.lexsort((real, status, first_page, members.spell))
-    spell, first = np.unique(members.spell[order], return_index=True)
-    at = order[first]
+    spell, at = _best(members.spell, (first_page, status, real))
     # A spell in several groups may have been entered with another part of them.
-    old = (outcomes.group[spell], outcomes.status[spell], outcomes.first_page[spell])
-    new = (real[at], status[at], first_page[at])
-    better = np.lexsort(np.stack([np.concatenate([o, n]) for o, n in zip(old, new, strict=True)]))
-    rank = np.empty_like(better)
-    rank[better] = np.arange(len(better))
-    take = rank[len(spell) :] < rank[: len(spell)]
+    take = np.zeros(len(spell), dtype=bool)
+    same = np.ones(len(spell), dtype=bool)
+    for name, column in (("first_page", first_page), ("status", status), ("group", real)):
+        old, new = getattr(outcomes, name)[spell], column[at]
+        take |= same & (new < old)
+        same &= new == old
     spell, at = spell[take], at[take]
     outcomes.status[spell], outcomes.rule[spell] = status[at], rule[at]
     outcomes.group[spell], outcomes.first_page[spell] = real[at], first_page[at]

@@ -8,15 +8,16 @@ import numpy as np
 
 from pipelines.aiops.noise.alertmanager import Config, Silence, apply_rules
 from pipelines.aiops.noise.replay.arrays import Ints, spread
-from pipelines.aiops.noise.replay.dedup import REASONS, Told, notify
+from pipelines.aiops.noise.replay.dedup import notify
 from pipelines.aiops.noise.replay.guards import fold, with_guards
 from pipelines.aiops.noise.replay.labels import LabelTable
 from pipelines.aiops.noise.replay.lifetimes import lifetimes
 from pipelines.aiops.noise.replay.model import Groups, Spells, Timing, World
+from pipelines.aiops.noise.replay.notifications import Collector
 from pipelines.aiops.noise.replay.outcome import (
     FOLDED,
     NOT_YET,
-    PAGED,
+    NOTIFIED,
     STATUSES,
     Outcomes,
     Seen,
@@ -123,8 +124,8 @@ def _range(*times: Ints) -> tuple[int, int]:
 
 
 def _run(
-    world: World, silences: tuple[Silence, ...], chunk: int
-) -> tuple[Groups, Outcomes, list[tuple[Groups, Told]]]:
+    world: World, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
+) -> tuple[Groups, Outcomes, Collector]:
     groups = route_series(world.config, world.table)
     spells = world.spells
     spell_from = np.searchsorted(spells.series, np.arange(len(world.table) + 1))
@@ -135,51 +136,23 @@ def _run(
     longest = int(np.max(groups.interval, initial=1)) + int(np.max(groups.wait, initial=0))
     _, span = _range(spells.starts, spells.ends)
     most = max(2**62 // (span + 4 * longest + 8), 1)
-    told = []
+    told = Collector(groups, only_pages=only_pages)
     pages: list[tuple[Ints, Ints, Ints]] = []
+    # Series are sorted: a series in one group only stands there once.
+    alone = not (groups.members[1:] == groups.members[:-1]).any()
     for low, high in _chunks(groups, load, chunk, most):
         part = _slice(groups, low, high)
         seen = _part(world, part, silences, spell_from)
-        pages.append(judge(part, seen, origins, outcomes))
-        told.append((part, seen.told))
+        spell, real, count = judge(part, seen, origins, outcomes)
+        if alone:
+            outcomes.pages[spell] = count
+        else:
+            pages.append((spell, real, count))
+        told.add(part, seen.told)
+        # Before the next chunk, not after it.
+        del seen, spell, real, count
     count_pages(outcomes, pages)
     return groups, outcomes, told
-
-
-_KINDS = ("int64", "str", "int64", "int64", "int64", "str", "bool")
-
-
-def _notifications(config: Config, parts: list[tuple[Groups, Told]]) -> "pd.DataFrame":
-    import pandas as pd
-
-    frames = []
-    for groups, told in parts:
-        sent = groups.tells[told.group]
-        sent &= (told.firing > 0) | groups.sends[told.group]
-        at = np.flatnonzero(sent)
-        group = told.group[at]
-        resolved = np.where(groups.sends[group], told.resolved[at], 0)
-        names = np.array([route.receiver for route in groups.routes], dtype=object)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "time": told.time[at],
-                    "receiver": names[groups.route[group]],
-                    "group": groups.real[group],
-                    "firing": told.firing[at],
-                    "resolved": resolved,
-                    "reason": np.array(REASONS, dtype=object)[told.reason[at]],
-                    "page": (told.firing[at] > 0) & groups.pages[group],
-                }
-            )
-        )
-    columns = ["time", "receiver", "group", "firing", "resolved", "reason", "page"]
-    frames = [each for each in frames if len(each)]
-    found = pd.concat(frames) if frames else pd.DataFrame({name: [] for name in columns})
-    found = found.astype(dict(zip(columns, _KINDS, strict=True)))
-    # Classes of one receiver that tell at the same tick are one notification.
-    found = found.sort_values(["time", "group", "resolved"], kind="stable")
-    return found.drop_duplicates(["time", "group"], keep="last", ignore_index=True)
 
 
 def _alerts(
@@ -258,6 +231,7 @@ def replay(
     timing: Timing | None = None,
     chunk: int = CHUNK,
     table: LabelTable | None = None,
+    only_pages: bool = False,
 ) -> Replay:
     """Replay alerts through a configuration with rules applied to it.
 
@@ -278,23 +252,25 @@ def replay(
     table
         The frame's labels as an earlier replay read them (``LabelTable(frame.labels)``): what it
         found out about them isn't found out again.
+    only_pages
+        `Replay.notifications` has pages only: what else was sent is counted and dropped.
     """
     ruled = apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
     plain = table or LabelTable(frame.labels)
     table, spells, guarded = with_guards(rules, plain, fire(frame, rules, plain, stop))
     world = World(ruled, table, spells, stop, timing or Timing())
-    groups, outcomes, told = _run(world, tuple(silences), chunk)
+    groups, outcomes, told = _run(world, tuple(silences), chunk, only_pages=only_pages)
     origins = origins_of(ruled)
     fold(guarded, outcomes, origins)
     alerts = _alerts(frame, spells, outcomes, rules, list(origins))
-    notifications = _notifications(ruled, told)
-    visible = np.isin(outcomes.status, [PAGED, PAGED + 1, FOLDED])
+    notifications, count = told.result()
+    visible = (outcomes.status <= NOTIFIED) | (outcomes.status == FOLDED)
     stages = {
         "events": len(frame),
         "episodes": len(spells),
         "alerts": int(visible.sum()),
-        "notifications": len(notifications),
-        "pages": int(notifications["page"].sum()) if len(notifications) else 0,
+        "notifications": count,
+        "pages": int(notifications["page"].sum()),
     }
     return Replay(notifications, alerts, stages, _tickets(frame, alerts), _group_table(groups))
