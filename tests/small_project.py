@@ -39,6 +39,9 @@ def make_small_project(place: Path) -> Path:
             "train.folds": 2,
             "evaluate.replicates": 100,
             "bias_audit.replicates": 100,
+            "aiops.simulate.days": 16,
+            "aiops.simulate.alerts": 8000,
+            "aiops.simulate.services": 12,
         },
     )
     _git(place, "init", "--quiet", "--initial-branch=main")

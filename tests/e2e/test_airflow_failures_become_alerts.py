@@ -9,12 +9,10 @@ import pytest
 from pipelines.aiops.telemetry.contract import ALERTS
 from pipelines.aiops.telemetry.days import files_between
 from pipelines.cli.airflow_api import DONE
-from tests.e2e.test_model_release_in_airflow import Airflow, airflow, wait
+from tests.e2e.stack import Airflow, wait
 from tests.small_project import call
 
-__all__ = ["airflow"]
-
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("airflow")]
 
 FLAKY = '''
 """A DAG of this test."""

@@ -4,13 +4,8 @@ import contextlib
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,81 +14,20 @@ import psutil
 import pytest
 import yaml
 
-from pipelines.cli.airflow_api import DONE, AirflowApi
+from pipelines.cli.airflow_api import DONE
 from pipelines.release.ledger import Ledger
 from pipelines.release.released import fetch, read_released
 from pipelines.release.releasing import problems, production
-from tests.small_project import ROWS, call, commit, environment, make_small_project
+from tests.e2e.stack import DAG, Airflow, answer, login, question, settle, state, wait
+from tests.small_project import ROWS, call
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("airflow")]
 
-DAG = "model_release"
 STAGES = {
     "ingest", "validate", "split", "train", "evaluate", "bias_audit", "drift", "gate", "report",
 }  # fmt: skip
 
 TELLING = {"approval", "rejection", "release"}
-
-
-@dataclass(frozen=True)
-class Airflow:
-    """A project and the Airflow that ``signalbox ui`` started in it."""
-
-    project: Path
-    address: str
-    api: AirflowApi
-    client: httpx.Client
-
-    def finished(self, run: str, seconds: float = 400) -> str:
-        """Wait for the end of a run; return its state."""
-        wait(lambda: self.api.run_state(DAG, run) in DONE, seconds)
-        return self.api.run_state(DAG, run)
-
-
-def wait(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.3)
-
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    """Start ``signalbox ui`` in a small project; end it with Ctrl-C, as a person would."""
-    project = make_small_project(tmp_path_factory.mktemp("airflow") / "project")
-    (project / "release.yaml").write_text("approval: {approvers: [alice], when: always}\n")
-    commit(project, "alice approves")
-    log = project.parent / "ui.log"
-    with log.open("w") as stream:
-        ui = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", "0"],
-            cwd=project, stdout=stream, stderr=subprocess.STDOUT,
-            env={
-                **environment(), "COLUMNS": "200", "SIGNALBOX_KEYS": str(project.parent / "keys"),
-            },
-        )  # fmt: skip
-    try:
-        wait(lambda: "end with Ctrl-C" in log.read_text() or ui.poll() is not None, 300)
-        found = dict(re.findall(r"^(address|password): +(\S+)$", log.read_text(), re.MULTILINE))
-        api = AirflowApi(found["address"], found["password"])
-        api.wait_for_dag(DAG)
-        yield Airflow(project, found["address"], api, api._client)
-    finally:
-        family = psutil.Process(ui.pid).children(recursive=True) if ui.poll() is None else []
-        ui.send_signal(signal.SIGINT)
-        ui.wait(60)
-        _, alive = psutil.wait_procs(family, timeout=10)
-        for process in alive:
-            process.kill()
-    assert alive == []
-
-
-@pytest.fixture(scope="module")
-def first_run(airflow: Airflow) -> str:
-    """Output of ``signalbox run``, applied and committed."""
-    output = call(airflow.project, sys.executable, "-m", "pipelines.cli.main", "run", COLUMNS="200")
-    commit(airflow.project, "first run")
-    return output
 
 
 def test_run_ends_with_the_gates_checks_and_the_path_of_the_report(
@@ -198,8 +132,8 @@ def asked(airflow: Airflow, first_run: str) -> list[str]:
     """Two runs that the gate approves, both waiting for an answer."""
     runs = [airflow.api.trigger(DAG, _easy_policy(airflow)) for _ in range(2)]
     for run in runs:
-        wait(lambda run=run: _state(airflow, run, "approve_release") == "awaiting_input", 300)
-    _settle(airflow)
+        wait(lambda run=run: state(airflow, run, "approve_release") == "awaiting_input", 300)
+    settle(airflow)
     return runs
 
 
@@ -210,25 +144,8 @@ def _easy_policy(airflow: Airflow) -> dict[str, Any]:
     return {"gate.checks": [{**easy[0], "threshold": 0.5}]}
 
 
-def _settle(airflow: Airflow) -> None:
-    """Wait until the scheduler has noticed that the questions wait.
-
-    Airflow 3.3 fails a try whose answer comes before the scheduler has read that its process ended
-    to wait. The task then tries again and takes the answer, which costs half a minute; people don't
-    answer within a second, tests do.
-    """
-    asked_at = datetime.now(UTC) + timedelta(seconds=2)
-
-    def beat() -> datetime:
-        health = airflow.client.get("/api/v2/monitor/health").json()
-        text = health["scheduler"]["latest_scheduler_heartbeat"]
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-    wait(lambda: beat() > asked_at, 60)
-
-
 def test_the_question_says_what_the_gate_found(airflow: Airflow, asked: list[str]) -> None:
-    told = airflow.client.get(_question(asked[0])).json()
+    told = airflow.client.get(question(asked[0])).json()
     assert told["subject"] == "Release model_release? The gate says approve"
     assert "fail: 0 of 1 checks" in told["body"]
     place = re.search(r"\[Read the report\]\((/signalbox/\S+)\)", told["body"])
@@ -244,24 +161,24 @@ def test_the_question_says_what_the_gate_found(airflow: Airflow, asked: list[str
 
 
 def test_who_isnt_on_the_list_cannot_answer(airflow: Airflow, asked: list[str]) -> None:
-    answer = airflow.client.patch(_question(asked[0]), json=_answer("Approve", "I am the admin"))
-    assert answer.status_code == 403, answer.text
-    assert _state(airflow, asked[0], "approve_release") == "awaiting_input"
+    refused = airflow.client.patch(question(asked[0]), json=answer("Approve", "I am the admin"))
+    assert refused.status_code == 403, refused.text
+    assert state(airflow, asked[0], "approve_release") == "awaiting_input"
 
 
 def test_a_rejection_stops_and_an_approval_releases(airflow: Airflow, asked: list[str]) -> None:
-    alice = _login(airflow, "alice")
+    alice = login(airflow, "alice")
     rejected, approved = asked
-    alice.patch(_question(rejected), json=_answer("Reject", "Not before the audit.")
+    alice.patch(question(rejected), json=answer("Reject", "Not before the audit.")
                 ).raise_for_status()  # fmt: skip
     assert airflow.finished(rejected) == "success"
-    assert _state(airflow, rejected, "release") == "skipped"
+    assert state(airflow, rejected, "release") == "skipped"
     assert call(airflow.project, "git", "tag") == ""
 
-    alice.patch(_question(approved), json=_answer("Approve", "Read the report.")
+    alice.patch(question(approved), json=answer("Approve", "Read the report.")
                 ).raise_for_status()  # fmt: skip
     assert airflow.finished(approved) == "success"
-    assert _state(airflow, approved, "release") == "success"
+    assert state(airflow, approved, "release") == "success"
     commits = [airflow.api.xcom(DAG, run, "save_run")["commit"] for run in asked]
     tags = call(airflow.project, "git", "tag").split()
     assert tags == ["model_release#production#1", "model_release@v1.0.0"]
@@ -310,14 +227,14 @@ def test_the_released_model_scores_a_table_and_is_watched(
 
 def test_an_answer_in_the_first_second_counts(airflow: Airflow, asked: list[str]) -> None:
     """It may come before the scheduler knows of the question, see `release_path.answered`."""
-    alice = _login(airflow, "alice")
+    alice = login(airflow, "alice")
     other = {"train.models.logistic_regression.C": [0.5]}  # what is released asks no question
     run = airflow.api.trigger(DAG, {**_easy_policy(airflow), **other})
-    no = _answer("Reject", "Too fast.")
-    wait(lambda: alice.patch(_question(run), json=no).status_code == 200, 300)
+    no = answer("Reject", "Too fast.")
+    wait(lambda: alice.patch(question(run), json=no).status_code == 200, 300)
     assert airflow.finished(run) == "success"
-    assert _state(airflow, run, "approve_release") == "success"
-    assert _state(airflow, run, "release") == "skipped"
+    assert state(airflow, run, "approve_release") == "success"
+    assert state(airflow, run, "release") == "skipped"
     made = airflow.api.xcom(DAG, run, "save_run")["commit"]
     entries = Ledger.of(airflow.project).entries()
     told = [entry for entry in entries if entry.data.get("outcome")]
@@ -345,7 +262,7 @@ def test_an_erased_subject_is_in_no_later_run_and_no_reason(
     assert held == {"model_release@v1.0.0": True}
 
     [retrain] = _runs(airflow) - before
-    wait(lambda: _state(airflow, retrain, "split") == "success", 200)
+    wait(lambda: state(airflow, retrain, "split") == "success", 200)
     made = max((project / "runs").rglob("data/ingested.parquet"), key=os.path.getmtime)
     assert subject not in set(pd.read_parquet(made)["subject_id"])
     stop = {"json": {"state": "failed"}}
@@ -370,29 +287,6 @@ def _done(airflow: Airflow, dag: str, form: dict[str, Any]) -> str:
     wait(lambda: airflow.api.run_state(dag, run) in DONE, 200)
     assert airflow.api.run_state(dag, run) == "success"
     return run
-
-
-def _login(airflow: Airflow, user: str) -> httpx.Client:
-    """Log in as one of the approvers, with the password that Airflow made."""
-    passwords = json.loads((airflow.project / ".airflow/passwords.json").read_text())
-    client = httpx.Client(base_url=airflow.address, timeout=60)
-    secret = {"username": user, "password": passwords[user]}
-    token = client.post("/auth/token", json=secret).raise_for_status().json()["access_token"]
-    client.headers["Authorization"] = f"Bearer {token}"
-    return client
-
-
-def _question(run: str) -> str:
-    place = f"/api/v2/dags/{DAG}/dagRuns/{run}/taskInstances/approve_release/-1/hitlDetails"
-    return place.replace("+", "%2B")
-
-
-def _answer(option: str, reason: str) -> dict[str, Any]:
-    return {"chosen_options": [option], "params_input": {"reason": reason}}
-
-
-def _state(airflow: Airflow, run: str, name: str) -> str:
-    return next((t.state for t in airflow.api.tasks(DAG, run) if t.name == name), "none")
 
 
 def _changed(airflow: Airflow) -> list[str]:
