@@ -45,6 +45,7 @@ class Measurer:
             rules=tuple(rules),
             until=self.window.end,
             table=self.blame.table,
+            only_pages=True,
         )
 
     def effect(self, after: Replay, rules: Sequence[Rule]) -> Effect:

@@ -15,6 +15,8 @@ flush after ``group_wait``, then every
 ``group_interval``; flushes drop what is resolved;
 an empty group goes with the next 30 s sweep
 Alerts of one series that overlap are one              provider/mem, types.Merge       `prometheus`
+``for``, ``keep_firing_for``                           (Prometheus) rules/alerting.go  `prometheus`
+Guards of what rules hide                              (Prometheus) exported rules     `guards`
 Inhibited if a source fires and ``equal`` labels are   inhibit/inhibit.go              `suppression`
 equal (missing = empty); two-sided alerts don't
 inhibit each other
@@ -41,6 +43,8 @@ Approximations, all of them:
   started. With ``repeat_interval`` longer than 120 h the entry ends at 120 h sharp.
 - Prometheus sends resolved alerts again for 15 minutes. That keeps groups alive that long, which
   isn't modelled; it only decides whether a later alert waits ``group_wait`` or for a tick.
+- Prometheus evaluates at every moment. A real guard is up to two evaluations late, and counts
+  starts that its step tells apart.
 - One process, not a cluster; no reloads or restarts.
 - Two sibling routes with equal matchers and receivers share log entries in Alertmanager; here not.
 
@@ -52,6 +56,9 @@ Where a rule can raise the number of pages, because semantics say so:
 - A child route (duplicate, recurring) parts a group in two, each with its own notifications.
 - An inhibition that ends, or a muted time, shows an alert later than others of its group: a
   notification of its own.
+
+- A guard's alert that is over within ``group_wait``, or between two ticks, is told as little as any
+  other: a count guard's window should be several times ``group_interval``.
 
 Newer versions: 0.28 and later remember mute state per group and later ones let an entry's age
 count from the tick; who is told is the same, a repeat may come one tick earlier.
