@@ -187,7 +187,8 @@ def _built(
     services = {row[0] for row in raw.execute("SELECT DISTINCT service FROM spans").fetchall()}
     renamed = _renamed(raw, services, settings)
     found = raw.execute(
-        f'SELECT count(*), count(DISTINCT trace), count_if(took < 0), min("at"), max("at") '
+        "SELECT count(*), count(DISTINCT trace), count(*) FILTER (WHERE took < 0), "
+        'min("at"), max("at") '
         f"FROM spans WHERE {inside}"
     ).fetchone()
     missing = dict(

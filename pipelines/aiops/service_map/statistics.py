@@ -1,0 +1,266 @@
+"""Compare calls before and after, from windows of a map: beyond chance or not.
+
+Calls of one window hang together (one slow minute makes many slow calls), so windows are the
+independent units where there are at least `FEWEST` on both sides: variances are those of clusters,
+and numbers of calls are brought down by the design effect. With fewer windows calls count as
+independent, which makes chance look smaller than it is; `Compared.by_windows` says which it was.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.aiops.service_map.histogram import GROWTH
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FEWEST = 4
+"""Windows on each side from which on windows, not calls, are the units."""
+_Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Calls over an edge in the windows of one side.
+
+    Attributes
+    ----------
+    n, errors
+        Per window, shape (windows,); windows without calls may be left out.
+    durations
+        Calls per window and bucket, shape (windows, buckets); columns are buckets from `first` on.
+    """
+
+    n: "NDArray[np.int64]"
+    errors: "NDArray[np.int64]"
+    durations: "NDArray[np.int64]"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A measure on both sides.
+
+    Attributes
+    ----------
+    change
+        Ratio of durations, difference of shares; `low` and `high` are its 95% interval.
+    p
+        Chance of a change at least this large if nothing had changed.
+    """
+
+    before: float
+    after: float
+    change: float
+    low: float
+    high: float
+    p: float
+    by_windows: bool
+
+
+def durations(before: Calls, after: Calls, share: float = 0.5) -> Compared | None:
+    """Compare durations: test of Mann and Whitney, and the ratio of a quantile.
+
+    The test's variance is that of DeLong, DeLong and Clarke-Pearson (1988), over windows as in
+    Obuchowski (1997), but never below that of the test without change. The interval of the ratio
+    joins those of both quantiles (MOVER; Zou and Donner 2008).
+
+    Returns
+    -------
+    None if a side has no durations.
+    """
+    import numpy as np
+
+    a, b = before.durations.sum(0), after.durations.sum(0)
+    n, m = int(a.sum()), int(b.sum())
+    if not n or not m:
+        return None
+    below_a = (np.cumsum(a) - a / 2) / n
+    above_b = (m - np.cumsum(b) + b / 2) / m
+    larger = float(b @ below_a) / m
+    by_windows = _many(before.durations) and _many(after.durations)
+    first, effect_a = _variance(before.durations, above_b, larger, by_windows)
+    second, effect_b = _variance(after.durations, below_a, larger, by_windows)
+    variance = max(first + second, _null_variance(a + b, n, m))
+    p = _two_sided(larger - 0.5, variance, _freedom(before, after) if by_windows else None)
+    old, new = _quantile(a, share, n / effect_a), _quantile(b, share, m / effect_b)
+    low, high = _mover(new, old)
+    return Compared(_us(old[1]), _us(new[1]), GROWTH ** (new[1] - old[1]), GROWTH**low,
+                    GROWTH**high, p, by_windows)  # fmt: skip
+
+
+def shares(
+    hits: "tuple[NDArray[np.int64], NDArray[np.int64]]",
+    of: "tuple[NDArray[np.int64], NDArray[np.int64]]",
+) -> Compared | None:
+    """Compare shares: Fisher's exact test, and Newcombe's interval (1998, method 10).
+
+    Parameters
+    ----------
+    hits
+        Calls that count, per window, before and after.
+    of
+        All calls, per window, before and after.
+
+    Returns
+    -------
+    None if a side has no calls.
+    """
+    from scipy.stats import fisher_exact
+
+    n, m = int(of[0].sum()), int(of[1].sum())
+    if not n or not m:
+        return None
+    p, q = int(hits[0].sum()) / n, int(hits[1].sum()) / m
+    by_windows = len(of[0]) >= FEWEST and len(of[1]) >= FEWEST
+    # One design effect for both: a side without hits cannot tell its own.
+    effect = max(_effect(h, o) for h, o in zip(hits, of, strict=True)) if by_windows else 1.0
+    n_eff, m_eff = max(1, round(n / effect)), max(1, round(m / effect))
+    x, y = min(n_eff, round(p * n_eff)), min(m_eff, round(q * m_eff))
+    chance = float(fisher_exact([[x, n_eff - x], [y, m_eff - y]])[1])
+    old, new = _wilson(p, n_eff), _wilson(q, m_eff)
+    low, high = _mover(new, old)
+    return Compared(p, q, q - p, low, high, min(1.0, chance), by_windows)
+
+
+def rates(before: Sequence[int], after: Sequence[int]) -> Compared | None:
+    """Compare calls per window: Welch's test of their logarithms; the change is a ratio.
+
+    Windows without calls are to be among them, as zeros.
+
+    Returns
+    -------
+    None with fewer than `FEWEST` windows on a side.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    if min(len(before), len(after)) < FEWEST:
+        return None
+    a, b = (np.log1p(np.asarray(side, float)) for side in (before, after))
+    # A window's count varies at least as much as chance has it.
+    parts = [
+        max(float(side.var(ddof=1)), math.exp(-float(side.mean()))) / len(side) for side in (a, b)
+    ]
+    total = sum(parts)
+    freedom = total**2 / sum(
+        part**2 / (len(side) - 1) for part, side in zip(parts, (a, b), strict=True)
+    )
+    difference = float(b.mean() - a.mean())
+    reach = float(t.ppf(0.975, freedom)) * math.sqrt(total)
+    p = 2 * float(t.sf(abs(difference) / math.sqrt(total), freedom))
+    low, high = math.exp(difference - reach), math.exp(difference + reach)
+    old, new = float(np.mean(before)), float(np.mean(after))
+    return Compared(old, new, math.exp(difference), low, high, p, by_windows=True)
+
+
+def only_in(hits: int, windows: int, own: int, other: int) -> float:
+    """Chance that calls fall into one side's windows only, if both had the same rate.
+
+    Parameters
+    ----------
+    hits, windows
+        Calls, and windows that have some.
+    own, other
+        Windows of the side that has the calls, and of the other.
+    """
+    if not own + other:
+        return 1.0
+    if min(own, other) < FEWEST:
+        return float((own / (own + other)) ** hits)
+    return math.comb(own, windows) / math.comb(own + other, windows)
+
+
+def adjusted(p_values: Sequence[float]) -> list[float]:
+    """Adjust chances for their number, by Benjamini and Hochberg (1995); order is kept."""
+    ordered = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
+    found, least = [1.0] * len(p_values), 1.0
+    for place, i in enumerate(ordered):
+        least = min(least, p_values[i] * len(p_values) / (len(p_values) - place))
+        found[i] = least
+    return found
+
+
+def _many(durations_: "NDArray[np.int64]") -> bool:
+    return bool((durations_.sum(1) > 0).sum() >= FEWEST)
+
+
+def _variance(
+    counts: "NDArray[np.int64]", placements: "NDArray[np.float64]", mean: float, by_windows: bool
+) -> tuple[float, float]:
+    """Give the variance of a mean placement, and how much larger windows make it than calls."""
+    n = int(counts.sum())
+    plain = float(counts.sum(0) @ (placements - mean) ** 2) / (n * max(1, n - 1))
+    if not by_windows:
+        return plain, 1.0
+    sums = counts @ (placements - mean)
+    k = int((counts.sum(1) > 0).sum())
+    clustered = float(sums @ sums) * k / (k - 1) / n**2
+    return max(clustered, plain), max(1.0, clustered / plain) if plain else 1.0
+
+
+def _null_variance(both: "NDArray[np.int64]", n: int, m: int) -> float:
+    """Variance of the share of larger pairs without change, with ties."""
+    total = n + m
+    ties = float((both.astype(float) ** 3 - both).sum()) / (total * max(1, total - 1))
+    return max((total + 1 - ties) / (12 * n * m), 1 / (12.0 * n * m))
+
+
+def _freedom(before: Calls, after: Calls) -> float:
+    return float(min((side.durations.sum(1) > 0).sum() for side in (before, after)) - 1)
+
+
+def _two_sided(difference: float, variance: float, freedom: float | None) -> float:
+    from scipy.stats import norm, t
+
+    score = abs(difference) / math.sqrt(variance)
+    return 2 * float(norm.sf(score) if freedom is None else t.sf(score, freedom))
+
+
+def _effect(hits: "NDArray[np.int64]", of: "NDArray[np.int64]") -> float:
+    """Design effect of a share over windows."""
+    n, k = int(of.sum()), len(of)
+    p = float(hits.sum()) / n
+    plain = p * (1 - p) * n
+    if not plain or k < 2:
+        return 1.0
+    off = hits - p * of
+    return max(1.0, float(off @ off) * k / (k - 1) / plain)
+
+
+def _quantile(
+    counts: "NDArray[np.int64]", share: float, effective: float
+) -> tuple[float, float, float]:
+    """Lower bound, value and upper bound of a quantile, as columns of `counts`."""
+    import numpy as np
+
+    running = np.cumsum(counts) / counts.sum()
+    reach = _Z * math.sqrt(share * (1 - share) / max(effective, 1.0))
+    low, mid, high = (
+        float(np.searchsorted(running, min(max(s, 1e-12), 1 - 1e-12)))
+        for s in (share - reach, share, share + reach)
+    )
+    return low, mid, high
+
+
+def _us(column: float) -> float:
+    """Duration in the middle of a column that is a bucket."""
+    return float(GROWTH ** (column + 0.5))
+
+
+def _mover(new: tuple[float, float, float], old: tuple[float, float, float]) -> tuple[float, float]:
+    """Interval of ``new - old`` from both intervals."""
+    difference = new[1] - old[1]
+    low = difference - math.hypot(new[1] - new[0], old[2] - old[1])
+    high = difference + math.hypot(new[2] - new[1], old[1] - old[0])
+    return low, high
+
+
+def _wilson(p: float, n: float) -> tuple[float, float, float]:
+    """Lower bound, value and upper bound of a share (Wilson 1927)."""
+    z2 = _Z * _Z
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    reach = _Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return min(p, max(0.0, centre - reach)), p, max(p, min(1.0, centre + reach))
