@@ -29,7 +29,8 @@ def replay_files(
         Folder with ``alerts.parquet`` and ``tickets.parquet``.
     memory_mb
         Bounds the engine that reads, and then the work on groups: whole groups are taken together
-        as they fit. On top come some 200 bytes an alert for the alerts and their outcomes.
+        as they fit. On top come some 280 bytes an alert for the alerts, what became of them and the
+        notifications (measured with ten million alerts).
     """
     from pipelines.aiops.telemetry.read import read_history
 

@@ -168,13 +168,13 @@ def _alerts(
         column = np.full(len(frame), missing, dtype=np.int64)
         column[fired] = getattr(outcomes, name)[spell[fired]]
         columns[name] = np.where(column == NOT_YET, -1, column)
-    ids = np.array([*names, *(rule.id for rule in rules), ""], dtype=object)
+    ids = pd.array([*names, *(rule.id for rule in rules), ""], dtype="str")
     decided = np.where(spells.held_by >= 0, len(names) + spells.held_by, columns["rule"])
     categories = pd.Categorical.from_codes(columns["status"], categories=pd.Index(STATUSES))
     return pd.DataFrame(
         {
             "status": categories,
-            "rule": ids[np.where(decided < 0, len(ids) - 1, decided)],
+            "rule": ids.take(np.where(decided < 0, len(ids) - 1, decided)),
             "group": columns["group"],
             "first_page": columns["first_page"],
             "pages": columns["pages"],
