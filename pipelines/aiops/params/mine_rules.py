@@ -20,7 +20,7 @@ class DuplicateMining(Section):
 
     group_wait_seconds: Times = [30, 60]
     """How long a first page waits for its companions: one candidate each (``group_wait``)."""
-    join_seconds: Times = [300, 900]
+    join_seconds: Times = [300, 900, 1800]
     """How long what joins a group already told waits: one candidate each (``group_interval``)."""
     repeat_seconds: Times = [86_400]
     """When a group is told again although nothing joined: one candidate each."""
@@ -67,8 +67,10 @@ class ImpliedMining(Section):
 class RecurringMining(Section):
     """It comes at the same hours."""
 
-    timezones: list[str] = ["UTC"]
-    """Local times in which hours are looked for."""
+    timezones: list[str] = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Sydney"]
+    """Local times in which hours are looked for. What counts is when a clock is changed: hours that
+    move with it are found on any clock changed on the same dates. Of equals the first is taken, so
+    put your own first."""
     step_minutes: PositiveInt = 30
     max_minutes: PositiveInt = 240
     """Longest window."""

@@ -22,5 +22,5 @@ class SelectRulesParams(Section):
     """By how much any single incident may be heard later."""
     renew: bool = True
     """Whether rules are mined again on the middle window as well, after the choice on it."""
-    tolerance: Share = 0.01
+    tolerance: Share = 0.002
     """Share of the saving that may be given up for a smaller set."""

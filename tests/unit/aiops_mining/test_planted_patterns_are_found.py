@@ -1,10 +1,14 @@
 """What is planted in a synthetic history is found, with the right settings."""
 
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipelines.aiops.noise.mining import mine
+from pipelines.aiops.noise.windows import DAY_US, Window
 from tests.unit.aiops_mining.worlds import MONDAY, WINDOW, World, only, times
 
 
@@ -85,8 +89,8 @@ def test_two_severities_of_one_name_imply_each_other_one_way_only(rng):
 def test_alerts_of_one_place_are_grouped_by_it(rng):
     rules = mine(cascade(rng).frame(), only("duplicate"), WINDOW)
     assert ("service",) in {rule.group_by for rule in rules}
-    assert all(rule.group_wait <= 60 and rule.group_interval <= 900 for rule in rules)
-    assert {rule.group_interval for rule in rules} == {300, 900}  # to choose among
+    assert all(rule.group_wait <= 60 and rule.group_interval <= 1800 for rule in rules)
+    assert {rule.group_interval for rule in rules} == {300, 900, 1800}  # to choose among
 
 
 def test_nightly_alerts_get_their_hours(rng):
@@ -96,6 +100,27 @@ def test_nightly_alerts_get_their_hours(rng):
     (rule,) = mine(world.frame(), only("recurring"), WINDOW)
     assert (rule.start_minute, rule.end_minute, rule.timezone) == (120, 150, "UTC")
     assert rule.weekdays == tuple(range(7))
+
+
+def test_a_nightly_alert_that_lasts_or_multiplies_is_heard_all_the_same(rng):
+    world = World()
+    for day in range(28):
+        world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
+    (rule,) = mine(world.frame(), only("recurring"), WINDOW)
+    assert rule.guard.max_seconds == 4800
+    assert 1 <= rule.guard.max_count <= 5
+
+
+def test_hours_that_move_with_a_clock_are_found_on_it(rng):
+    before = datetime(2026, 10, 12, tzinfo=ZoneInfo("Europe/Berlin"))  # clocks change on the 25th
+    start = int(before.timestamp() * 1_000_000) // DAY_US * DAY_US
+    window, world = Window(start, start + 28 * DAY_US), World()
+    for day in range(1, 28):
+        local = (before + timedelta(days=day)).replace(hour=3, minute=2)
+        at = local.timestamp() - MONDAY / 1e6 + rng.uniform(0, 1500)
+        world.add(at, 600, "Batch", job="export")
+    rules = mine(world.frame(), only("recurring"), window)
+    assert {(r.timezone, r.start_minute) for r in rules} == {("Europe/Berlin", 180)}
 
 
 def test_alerts_of_working_days_get_no_weekend(rng):

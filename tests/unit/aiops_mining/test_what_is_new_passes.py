@@ -71,6 +71,12 @@ def test_names_that_are_renewed_all_the_time_are_not_listed():
     assert {m.label for m in matchers} == {"alertname", "service"}
 
 
+def test_a_quiet_rule_outlives_names_that_are_renewed_all_the_time():
+    (matchers,) = {rule.matchers for rule in mine(pods(7), only("quiet"), WINDOW)}
+    assert {m.label for m in matchers} == {"alertname", "service"}
+    assert not matches(matchers, {"alertname": "Blip", "service": "new"})
+
+
 def test_names_that_stay_are_listed():
     (matchers,) = {rule.matchers for rule in mine(pods(1000), only("transient"), WINDOW)}
     assert {m.label for m in matchers} == {"alertname", "service", "pod"}

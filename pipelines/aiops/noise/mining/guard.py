@@ -3,7 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level
+from pipelines.aiops.noise.mining.history import History
+from pipelines.aiops.noise.rules import Guard
 
 METHOD = (
     "upper prediction bound of a Poisson count with unknown rate (Jeffreys prior), of a negative "
@@ -73,3 +76,43 @@ def max_count(
     # A sliding window meets bursts that the fixed ones cut in two: it is tried twice as often.
     confidence = level(alpha, 2 * len(counts) * max(rules, 1))
     return max(most_within(starts, window), prediction_bound(counts, confidence))
+
+
+def routine_guard(history: History, rows: NDArray[np.int64], rules: int) -> Guard:
+    """Guard of a rule that hides routine: neither more of them nor longer ones than the routine.
+
+    Parameters
+    ----------
+    rows
+        Episodes of the routine, of which it is known that nobody acted on them.
+    rules
+        Rules that are guarded like this.
+    """
+    quiet, episodes = history.params.quiet, history.episodes
+    lasting = episodes.end[rows] - episodes.start[rows]
+    longest = int(lasting.max()) / 1000 * quiet.lasting_factor
+    return Guard(
+        window_seconds=quiet.guard_window_seconds,
+        max_count=max_count(
+            np.sort(episodes.start[rows]),
+            episodes.span,
+            window=quiet.guard_window_seconds * 1000,
+            alpha=quiet.guard_alpha,
+            rules=rules,
+        ),
+        max_seconds=max(int(np.ceil(longest)), 1) if quiet.lasting_factor else None,
+    )
+
+
+def guard_says(guard: Guard) -> str:
+    """Say what a guard does, for a rule's sentence."""
+    window = describe.seconds_in_words(guard.window_seconds)
+    lasting = (
+        ""
+        if guard.max_seconds is None
+        else f", or one that lasts longer than {describe.seconds_in_words(guard.max_seconds)}"
+    )
+    return (
+        f"More than {guard.max_count:,} within {window}{lasting}, "
+        "which its history doesn't explain, pages."
+    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, upper
 from pipelines.aiops.noise.mining.episodes import find_episodes
-from pipelines.aiops.noise.mining.guard import max_count
+from pipelines.aiops.noise.mining.guard import guard_says, routine_guard
 from pipelines.aiops.noise.mining.history import History, Mined, members
 from pipelines.aiops.noise.mining.patterns import Patterns, known_values, team_of
 from pipelines.aiops.noise.mining.values import one_of
@@ -209,22 +209,9 @@ def _seldom(
 
 
 def _guard(history: History, one: _Candidate, rules: int) -> Guard:
-    quiet, episodes = history.params.quiet, history.episodes
-    if not one.routine:
-        return Guard(window_seconds=quiet.rare_window_seconds, max_count=0)
-    lasting = episodes.end[one.rows] - episodes.start[one.rows]
-    longest = int(lasting.max()) / 1000 * quiet.lasting_factor
-    return Guard(
-        window_seconds=quiet.guard_window_seconds,
-        max_count=max_count(
-            np.sort(episodes.start[one.rows]),
-            episodes.span,
-            window=quiet.guard_window_seconds * 1000,
-            alpha=quiet.guard_alpha,
-            rules=rules,
-        ),
-        max_seconds=max(int(np.ceil(longest)), 1) if quiet.lasting_factor else None,
-    )
+    if one.routine:
+        return routine_guard(history, one.rows, rules)
+    return Guard(window_seconds=history.params.quiet.rare_window_seconds, max_count=0)
 
 
 def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRule:
@@ -254,12 +241,4 @@ def _says(one: _Candidate, guard: Guard) -> str:
     alone = f"in none of {one.units:,} separate stretches on {days} did anybody act"
     if not one.routine:
         return f"comes too seldom to be routine and pages once within {window}: {alone}."
-    lasting = (
-        ""
-        if guard.max_seconds is None
-        else f", or one that lasts longer than {describe.seconds_in_words(guard.max_seconds)}"
-    )
-    return (
-        f"wakes nobody: {alone}. More than {guard.max_count:,} within {window}{lasting}, "
-        "which its history doesn't explain, pages."
-    )
+    return f"wakes nobody: {alone}. {guard_says(guard)}"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, lower, upper
+from pipelines.aiops.noise.mining.guard import guard_says, routine_guard
 from pipelines.aiops.noise.mining.history import History, Mined, members
 from pipelines.aiops.noise.mining.local_time import local_minutes
 from pipelines.aiops.noise.rules import RecurringRule
@@ -70,7 +71,7 @@ def mine_recurring(history: History) -> Mined:
     confidence = level(params.alpha, tried)
     found: list[tuple[int, str, Found]] = []
     done: set[int] = set()
-    clocks = {zone: _clock(history, zone) for zone in params.recurring.timezones}
+    clocks = _clocks(history)
     for index in eligible:
         if done.intersection(patterns.ancestors(index)):
             continue
@@ -79,8 +80,11 @@ def mine_recurring(history: History) -> Mined:
             done.add(index)
             found += [(index, zone, window) for zone, window in best]
     found.sort(key=lambda f: (-f[2].good, f[0], f[2].start))
-    rules = [_rule(history, *one, clocks[one[1]][0], tried=tried) for one in found]
-    return Mined([r for r in rules if r is not None][: params.max_rules], tried)
+    found = found[: params.max_rules]
+    rules = [
+        _rule(history, *one, clocks[one[1]][0], tried=tried, rules=len(found)) for one in found
+    ]
+    return Mined([r for r in rules if r is not None], tried)
 
 
 def _days(history: History, index: int) -> int:
@@ -98,6 +102,16 @@ def _clock(history: History, zone: str) -> Clock:
     at = history.episodes.start + history.episodes.origin // 1000
     minutes = local_minutes(at, zone)
     return minutes, np.unique(minutes // DAY_MINUTES)
+
+
+def _clocks(history: History) -> dict[str, Clock]:
+    """Clocks to look at: of those that never changed against each other the first named stays."""
+    clocks: dict[str, Clock] = {}
+    for zone in history.params.recurring.timezones:
+        clock = _clock(history, zone)
+        if all(len(np.unique(clock[0] - other[0])) > 1 for other in clocks.values()):
+            clocks[zone] = clock
+    return clocks
 
 
 def _best_zone(
@@ -241,7 +255,8 @@ def _chance(
 
 
 def _rule(
-    history: History, index: int, zone: str, found: Found, minutes: NDArray[np.int64], *, tried: int
+    history: History, index: int, zone: str, found: Found, minutes: NDArray[np.int64], *,
+    tried: int, rules: int,
 ) -> RecurringRule | None:  # fmt: skip
     matchers = history.patterns.matchers(index)
     if matchers is None:
@@ -253,22 +268,24 @@ def _rule(
     weekday = (minutes[rows] // DAY_MINUTES + 3) % 7
     inside = rows[(of_day >= start) & (of_day < end) & np.isin(weekday, found.weekdays)]
     inside = inside[history.episodes.acted[inside] == NO]
+    guard = routine_guard(history, inside, rules)
     hours = f"{_clock_words(start)}–{_clock_words(end)} {zone}"
     return RecurringRule(
         id=describe.identity(
             "recurring", matchers, weekdays=found.weekdays, start_minute=start, end_minute=end,
-            timezone=zone,
+            timezone=zone, guard=guard.model_dump(),
         ),
         matchers=matchers,
         weekdays=found.weekdays,
         start_minute=start,
         end_minute=end,
         timezone=zone,
+        guard=guard,
         sentence=(
             f"{history.patterns.items[index]} is expected {_day_words(found.weekdays)} at {hours}: "
             f"it came on {found.good:,} of {found.n:,} days (at least "
             f"{describe.percent(found.low)} with confidence, {describe.percent(found.chance)} at "
-            f"most by chance) and nobody ever acted on it then."
+            f"most by chance) and nobody ever acted on it then. {guard_says(guard)}"
         ),
         support=describe.support_of(history.episodes, inside, found.good),
         bound=describe.bound_of(
