@@ -28,6 +28,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("collect", "pipelines.cli.telemetry_commands", "collect"),
     ("erase", "pipelines.cli.erase_commands", "erase"),
     ("simulate", "pipelines.cli.simulate_commands", "simulate"),
+    ("rules", "pipelines.cli.rules_commands", "app"),
     ("compliance", "pipelines.cli.compliance_commands", "compliance"),
 )
 """Commands in other files: name, module, attribute (a typer app, or a function)."""
