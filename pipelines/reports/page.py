@@ -1,5 +1,7 @@
 """A page: decision first, then chapters; drawn into one self-contained HTML file."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,9 @@ class Page:
         The few numbers that matter most, right below the decision.
     styles
         Style sheets in ``templates/`` beside the one that every page has.
+    script
+        Script in ``templates/``; empty = none. It makes a page handier and holds nothing that
+        can't be read without it.
     """
 
     kind: str
@@ -47,10 +52,14 @@ class Page:
     language: str = "en"
     headline: Headline | None = None
     styles: Sequence[str] = ()
+    script: str = ""
 
 
 def render(page: Page) -> str:
-    """HTML of `page`: no script, no address to fetch, the same bytes for the same page."""
+    """HTML of `page`: no address to fetch, the same bytes for the same page.
+
+    No script runs but the page's own, which the browser knows by its hash.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -66,4 +75,8 @@ def render(page: Page) -> str:
     css = Markup("").join(
         Markup((TEMPLATES / sheet).read_text(encoding="utf-8")) for sheet in sheets
     )
-    return environment.get_template("page.html").render(page=page, css=css)
+    script = (TEMPLATES / page.script).read_text(encoding="utf-8") if page.script else ""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        page=page, css=css, script=Markup(script), script_digest=digest
+    )

@@ -1,0 +1,1 @@
+"""Page with a service map: a picture to look around in, and tables for those who read."""

@@ -1,0 +1,239 @@
+"""The page: map first, then services, calls, what moved, and what spans could not tell."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.reports.blocks import (
+    Block,
+    Chapter,
+    Chart,
+    Charts,
+    Column,
+    Facts,
+    Fold,
+    Headline,
+    Items,
+    Prose,
+    Row,
+    Table,
+    Text,
+    join,
+    name,
+)
+from pipelines.reports.numbers import count, percent
+from pipelines.reports.page import Banner, Page
+from pipelines.reports.service_map import words
+from pipelines.reports.service_map.picture import drawing
+
+OPEN_ROWS = 40
+"""Rows up to which a table of calls stands open."""
+_WHERE = {"on it": "on it", "downstream": "downstream", "upstream": "upstream", "elsewhere": "–"}
+
+
+def make_page(
+    data: Mapping[str, Any],
+    *,
+    title: str = "Service map",
+    notice: Text = "",
+    moved: Sequence[Mapping[str, Any]] | None = None,
+    compared_with: str = "",
+    foot: Text = "Made by Signalbox from spans.",
+) -> Page:
+    """Make the page of a map; `pipelines.reports.page.render` draws it.
+
+    Parameters
+    ----------
+    data
+        Content of ``service_map.json``.
+    moved
+        Key ``moved`` of a diff's or a change's JSON; None: nothing was compared.
+    compared_with
+        What it was compared with, for example "the day before".
+    """
+    services = [node for node in data["nodes"] if node["kind"] == "service"]
+    virtual = [node for node in data["nodes"] if node["kind"] not in ("service", "user")]
+    chapters = [_map(data), _services(services, data), _calls(data)]
+    if virtual:
+        chapters.append(_virtual(virtual, data))
+    if moved is not None:
+        chapters.insert(1, _moved(moved, compared_with))
+    chapters.append(_missing(data))
+    return Page(
+        kind="Service map",
+        title=title,
+        banner=Banner(_verdict(services, data), "info", _sentences(moved, compared_with)),
+        facts=Facts(_facts(data)),
+        headline=_headline(data, services),
+        chapters=chapters,
+        foot=foot,
+        notice=notice,
+        styles=("folds.css", "service_map.css"),
+        script="service_map.js",
+    )
+
+
+def _verdict(services: list[Any], data: Mapping[str, Any]) -> str:
+    return f"{words.plural(len(services), 'service')}, {words.plural(len(data['edges']), 'edge')}"
+
+
+def _sentences(moved: Sequence[Mapping[str, Any]] | None, compared_with: str) -> list[Text]:
+    if moved is None:
+        return ["Who calls whom, how often, how fast, and how much of it fails."]
+    sure = [one for one in moved if one["certain"]]
+    since = f" since {compared_with}" if compared_with else ""
+    if not sure:
+        return [f"Nothing moved beyond chance{since}."]
+    verb = "thing" if len(sure) == 1 else "things"
+    return [f"{len(sure)} {verb} moved beyond chance{since}. {sure[0]['sentence']}"]
+
+
+def _headline(data: Mapping[str, Any], services: list[Any]) -> Headline:
+    seconds = _seconds(data)
+    entered = [edge for edge in data["edges"] if edge["source"] == "user:"]
+    n, errors = (sum(edge[key] for edge in entered) for key in ("n", "errors"))
+    calls = sum(edge["n"] for edge in data["edges"])
+    worst = max(services, key=lambda s: (_share(s["received"]), s["id"]), default=None)
+    items: list[tuple[Text, Text, Text]] = [
+        ("Requests of users", words.rate(n, seconds), f"{count(n)} in all"),
+        ("Of them failed", percent(errors / n if n else None), f"{count(errors)} requests"),
+        ("Calls and messages", words.rate(calls, seconds), f"{count(calls)} in all"),
+    ]
+    if worst and _share(worst["received"]):
+        items.append(
+            ("Fails most", percent(_share(worst["received"])), join("of calls of ",
+             name(worst["name"])))
+        )  # fmt: skip
+    return Headline(items)
+
+
+def _facts(data: Mapping[str, Any]) -> list[tuple[str, Text]]:
+    counts = data["counts"]
+    return [
+        ("From", f"{words.when(data['start_us'])} UTC"),
+        ("To", f"{words.when(data['end_us'])} UTC"),
+        ("Windows of", words.duration(data["window_us"])),
+        ("Spans, traces", f"{count(counts.get('spans'))}, {count(counts.get('traces'))}"),
+    ]
+
+
+def _map(data: Mapping[str, Any]) -> Chapter:
+    if not data["nodes"]:
+        return Chapter("map", "Map", [Prose("There are no spans in this time.")])
+    return Chapter("map", "Map", [
+        Prose("Callers stand left of what they call. Point at a node to see what it is joined "
+              "with, choose it for its figures; arrow keys move, Escape clears. The same figures "
+              "stand in the tables below."),
+        Charts([Chart(drawing(data), "Durations are as the caller waits, where it sent a span.")]),
+    ])  # fmt: skip
+
+
+_TRAFFIC = [
+    Column("Calls", numeric=True), Column("Rate", numeric=True), Column("Failed", numeric=True),
+    Column("Median", numeric=True), Column("95% within", numeric=True),
+    Column("99% within", numeric=True),
+]  # fmt: skip
+
+
+def _traffic(traffic: Mapping[str, Any], seconds: float) -> list[Text]:
+    durations = (words.duration(traffic[key]) for key in ("p50_us", "p95_us", "p99_us"))
+    share = _share(traffic) if traffic["n"] else None
+    return [count(traffic["n"]), words.rate(traffic["n"], seconds), percent(share), *durations]
+
+
+def _share(traffic: Mapping[str, Any]) -> float:
+    return float(traffic["errors"] / traffic["n"]) if traffic["n"] else 0.0
+
+
+def _seconds(data: Mapping[str, Any]) -> float:
+    return float(data["end_us"] - data["start_us"]) / 1e6
+
+
+def _services(services: list[Any], data: Mapping[str, Any]) -> Chapter:
+    ordered = sorted(services, key=lambda node: (-node["received"]["n"], node["id"]))
+    callers: dict[str, set[str]] = {}
+    callees: dict[str, set[str]] = {}
+    for edge in data["edges"]:
+        callers.setdefault(edge["target"], set()).add(edge["source"])
+        callees.setdefault(edge["source"], set()).add(edge["target"])
+    rows = [
+        Row([name(node["name"]), *_traffic(node["received"], _seconds(data)),
+             count(len(callers.get(node["id"], ()))), count(len(callees.get(node["id"], ())))])
+        for node in ordered
+    ]  # fmt: skip
+    columns = [Column("Service"), *_TRAFFIC, Column("Called by", numeric=True),
+               Column("Calls how many", numeric=True)]  # fmt: skip
+    table = Table("What each service received, the busiest first", columns, rows)
+    return Chapter("services", "Services", [table if rows else Prose("None sent spans.")])
+
+
+def _calls(data: Mapping[str, Any]) -> Chapter:
+    ordered = sorted(data["edges"], key=lambda edge: (-edge["n"], edge["source"], edge["target"]))
+    names = {node["id"]: node["name"] for node in data["nodes"]}
+    rows = [
+        Row([join(name(names[edge["source"]]), " → ", name(names[edge["target"]])),
+             *_traffic(edge, _seconds(data))])
+        for edge in ordered
+    ]  # fmt: skip
+    columns = [Column("From → to", wide=True), *_TRAFFIC]
+    blocks: list[Block] = [Table("The busiest first", columns, rows[:OPEN_ROWS])]
+    if len(rows) > OPEN_ROWS:
+        label = f"The other {len(rows) - OPEN_ROWS}"
+        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_ROWS:])]))
+    return Chapter("calls", "Calls and messages", blocks if rows else [Prose("There are none.")])
+
+
+def _virtual(nodes: list[Any], data: Mapping[str, Any]) -> Chapter:
+    ordered = sorted(nodes, key=lambda node: (-node["received"]["n"], node["id"]))
+    rows = [
+        Row([name(node["name"]), node["kind"], *_traffic(node["received"], _seconds(data))])
+        for node in ordered
+    ]
+    columns = [Column("Name"), Column("Kind"), *_TRAFFIC]
+    table = Table("Named by attributes of the spans that call them", columns, rows)
+    return Chapter("others", "Databases, queues, external services", [table],
+                   short="Databases, queues, external")  # fmt: skip
+
+
+def _moved(moved: Sequence[Mapping[str, Any]], compared_with: str) -> Chapter:
+    since = f"Compared with {compared_with}. " if compared_with else ""
+    told = Prose(
+        f"{since}Windows of time are what is compared, so that one bad minute does not count as "
+        "many; chances are corrected for the number of comparisons (Benjamini–Hochberg), "
+        "intervals hold with 95%."
+    )
+    if not moved:
+        return Chapter("moved", "What moved", [told, Prose("Nothing moved beyond chance.")])
+    placed = any(one["where"] for one in moved)
+    columns = [Column("What", wide=True), *([Column("Where")] if placed else []),
+               Column("Chance", numeric=True)]  # fmt: skip
+    rows = [
+        Row([one["sentence"], *([_WHERE.get(one["where"], "")] if placed else []),
+             "< 0.0001" if one["p"] < 1e-4 else f"{one['p']:.4f}"], strong=False)
+        for one in moved
+    ]  # fmt: skip
+    return Chapter("moved", "What moved", [told, Table("Moved", columns, rows)])
+
+
+def _missing(data: Mapping[str, Any]) -> Chapter:
+    counts = data["counts"]
+    told = (
+        ("missing_parents", "whose parent no span is: their callers are not known, they count as "
+         "calls of the service alone"),
+        ("unpaired_clients", "that call something which sent no span and which no attribute names"),
+        ("duplicates", "delivered more than once, counted once"),
+        ("loops", "that name themselves or their own child as parent; the parent was dropped"),
+        ("negative", "that end before they begin: counted, without a duration"),
+    )  # fmt: skip
+    items = [
+        f"{words.plural(counts[key], 'span')} {text}." for key, text in told if counts.get(key)
+    ]
+    worst = sorted(
+        (node for node in data["nodes"] if node["missing_parents"]),
+        key=lambda node: (-node["missing_parents"], node["id"]),
+    )
+    blocks: list[Block] = [Items(items) if items else Prose("Every span found its place.")]
+    if worst:
+        rows = [Row([name(node["name"]), count(node["missing_parents"])]) for node in worst[:10]]
+        columns = [Column("Service"), Column("Spans", numeric=True)]
+        blocks.append(Table("Services with spans whose parent is missing", columns, rows))
+    return Chapter("missing", "What spans could not tell", blocks, short="What is missing")
