@@ -9,6 +9,7 @@ MODULES = (
     "ait_alerts",
     "alert_noise",
     "log_templates",
+    "root_cause",
     "replay",
     "parse_time",
     "stage_times",

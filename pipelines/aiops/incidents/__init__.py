@@ -1,0 +1,41 @@
+"""Incidents: what belongs together, where it began, whom it reaches, how it was fixed before."""
+
+from pipelines.aiops.incidents.assemble import incidents
+from pipelines.aiops.incidents.grouping import Grouping, group, quiet_before
+from pipelines.aiops.incidents.model import Change, Incident, PastIncident
+from pipelines.aiops.incidents.posting import alertmanager_payload, post, webhook_payload
+from pipelines.aiops.incidents.ranking import rank
+from pipelines.aiops.incidents.signals import (
+    Cause,
+    Graph,
+    Logs,
+    Series,
+    Signals,
+    Spans,
+    Target,
+    Window,
+    role_of,
+)
+
+__all__ = [
+    "Cause",
+    "Change",
+    "Graph",
+    "Grouping",
+    "Incident",
+    "Logs",
+    "PastIncident",
+    "Series",
+    "Signals",
+    "Spans",
+    "Target",
+    "Window",
+    "alertmanager_payload",
+    "group",
+    "incidents",
+    "post",
+    "quiet_before",
+    "rank",
+    "role_of",
+    "webhook_payload",
+]

@@ -1,0 +1,212 @@
+"""Evidence from metrics: whose lost time and whose failures aren't those of the services it calls.
+
+Time that callers wait is conserved along synchronous calls: what a service loses is what its
+callees lose plus what it loses itself. The same holds for failed calls. So each service's excess
+over its ordinary level, times its requests, is a budget, and what callees don't account for is
+blamed on the service itself. A service that has no past and fails is not blamed: who began to call
+it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.aiops.incidents.signals import (
+    Floats,
+    Graph,
+    Ints,
+    Role,
+    Series,
+    Signals,
+    Target,
+    Window,
+    inside,
+)
+
+CAP = 60.0
+"""Most that one source of evidence adds to a service, in nats."""
+SURE = 4.0
+"""Deviations from the median, in robust standard deviations, below which nothing is anomalous."""
+DRIFT = 3.0
+"""A level just before the fault up to this far from the past is drift, not already the fault."""
+ENOUGH = 5
+"""Values below which a series has no past."""
+RATE_FLOOR = 0.002
+SHARE_FLOOR = 0.02
+SMALL = 5.0
+"""Points for an excess that callees account for: keeps the path in the ranking, below its cause."""
+PERCENT = 1.5
+"""An availability above this is in percent."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Points for one service from one source, with the sentence for it."""
+
+    service: str
+    metric: str
+    points: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Excess:
+    """What a service lost in the window: seconds waited, or calls failed."""
+
+    total: float
+    worst: float
+    level: float
+    metric: str
+
+
+def budget_evidence(
+    window: Window, graph: Graph, signals: Signals, target: Target | None
+) -> list[Evidence]:
+    """Blame lost time and failures on services whose callees don't account for them."""
+    asked = target.role if target else None
+    kinds: tuple[tuple[Role, ...], ...] = (("latency",), ("availability", "errors"))
+    found = []
+    for roles in kinds:
+        if asked in ("latency", "availability", "errors") and asked not in roles:
+            continue
+        losses = _losses(window, signals, roles)
+        losses = _reachable(losses, graph, target)
+        found += _blame(losses, graph, roles[0])
+    return found
+
+
+def _losses(window: Window, signals: Signals, roles: tuple[Role, ...]) -> dict[str, Excess]:
+    requests = {s.service: s for s in signals.series if s.role == "requests"}
+    best: dict[str, Excess] = {}
+    for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
+        if series.role not in roles:
+            continue
+        excess = _excess(window, series, requests.get(series.service))
+        if excess and excess.total > best.get(series.service, Excess(0, 0, 0, "")).total:
+            best[series.service] = excess
+    return best
+
+
+def _excess(window: Window, series: Series, requests: Series | None) -> Excess | None:
+    times, values = _bad_is_up(series)
+    past = values[inside(times, window.metric_reference or window.reference)]
+    now = (times >= window.start) & (times < window.end)
+    if len(past) < ENOUGH or not now.any():
+        return None
+    level = float(np.median(past))
+    spread = _spread(past, series.role)
+    before = values[(times < window.start) & (times >= window.start - (window.end - window.start))]
+    if len(before):
+        level += float(np.clip(np.median(before) - level, -DRIFT * spread, DRIFT * spread))
+    over = values[now] - level
+    if over.max() < SURE * spread:
+        return None
+    calls = _calls_at(times[now], requests)
+    total = float((np.maximum(over - spread, 0) * calls).sum())
+    return Excess(total, float(values[now].max()), level, series.metric)
+
+
+def _bad_is_up(series: Series) -> tuple[Ints, Floats]:
+    order = np.argsort(series.times, kind="stable")
+    times, values = series.times[order], series.values[order].astype(float)
+    known = np.isfinite(values)
+    times, values = times[known], values[known]
+    if series.role == "availability" and len(values):
+        whole = 100.0 if values.max() > PERCENT else 1.0
+        values = 1 - values / whole
+    return times, values
+
+
+def _spread(past: Floats, role: Role) -> float:
+    level = float(np.median(past))
+    mad = 1.4826 * float(np.median(np.abs(past - level)))
+    low, high = np.quantile(past, (0.05, 0.95))
+    floor = SHARE_FLOOR * abs(level) + (RATE_FLOOR if role == "availability" else 0.0)
+    return max(mad, float(high - low) / 4, floor, 1e-12)
+
+
+def _calls_at(times: Ints, requests: Series | None) -> Floats:
+    ones = np.ones(len(times))
+    if requests is None:
+        return ones
+    known = dict(zip(requests.times.tolist(), requests.values.tolist(), strict=True))
+    calls = np.array([known.get(t, np.nan) for t in times.tolist()], float)
+    return np.where(np.isfinite(calls), calls, 1.0)
+
+
+def _reachable(losses: dict[str, Excess], graph: Graph, target: Target | None) -> dict[str, Excess]:
+    """Keep what the symptom can come from; all, if the graph doesn't know the target."""
+    callees = callees_of(graph)
+    if target is None or target.service not in callees:
+        return losses
+    seen, todo = {target.service}, [target.service]
+    while todo:
+        fresh = callees.get(todo.pop(), set()) - seen
+        seen |= fresh
+        todo += sorted(fresh)
+    return {name: loss for name, loss in losses.items() if name in seen}
+
+
+def callees_of(graph: Graph) -> dict[str, set[str]]:
+    """Give each caller's callees."""
+    callees: dict[str, set[str]] = {}
+    for caller, callee in graph.calls:
+        if caller != callee:
+            callees.setdefault(caller, set()).add(callee)
+    return callees
+
+
+def _blame(losses: Mapping[str, Excess], graph: Graph, what: str) -> list[Evidence]:
+    callees = callees_of(graph)
+    circle = _circles(graph)
+    own, passed = {}, {}
+    for name, loss in losses.items():
+        below = [
+            other
+            for other in callees.get(name, ())
+            if other in losses and circle.get(other) != circle.get(name)
+        ]
+        passed[name] = min(loss.total, sum(losses[other].total for other in sorted(below)))
+        own[name] = loss.total - passed[name]
+    most, largest = (
+        max(own.values(), default=0.0),
+        max((x.total for x in losses.values()), default=0.0),
+    )
+    if not most:
+        return []
+    return [
+        Evidence(
+            name,
+            losses[name].metric,
+            (CAP - SMALL) * own[name] / most + SMALL * losses[name].total / largest,
+            _sentence(losses[name], own[name], what),
+        )
+        for name in sorted(losses)
+    ]
+
+
+def _sentence(loss: Excess, own: float, what: str) -> str:
+    unit = "s of waiting" if what == "latency" else " failed calls"
+    level = f"{loss.level:.3g} before, {loss.worst:.3g} at worst"
+    share = 100 * own / loss.total
+    return (
+        f"{loss.metric}: {level}; {loss.total:.3g}{unit} more than usual, "
+        f"{share:.0f} % of it not accounted for by what it calls"
+    )
+
+
+def _circles(graph: Graph) -> dict[str, int]:
+    """Give services that call each other in a circle the same number, others their own."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    names = sorted({name for call in graph.calls for name in call})
+    if not names:
+        return {}
+    number = {name: i for i, name in enumerate(names)}
+    rows = [number[a] for a, _ in sorted(graph.calls)]
+    columns = [number[b] for _, b in sorted(graph.calls)]
+    matrix = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(names), len(names)))
+    _, groups = connected_components(matrix, directed=True, connection="strong")
+    return dict(zip(names, groups.tolist(), strict=True))
