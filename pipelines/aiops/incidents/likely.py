@@ -10,7 +10,7 @@ from pipelines.aiops.incidents.signals import Cause
 
 MINUTE = 60_000_000
 RARE_CAP, RARE_EACH = 20.0, 6.0
-"""Points of a service's findings together, and of each (-log10 of its chance)."""
+"""Points of a service's different findings together, and of each (-log10 of its chance)."""
 FIRST, FIRST_FADES = 8.0, 10 * MINUTE
 CALLED_EACH, CALLED_CAP = 4.0, 12.0
 EXPLAINED = 6.0
@@ -56,12 +56,7 @@ def likely_causes(
         suspect = suspects[service]
         _by_rarity(suspect, own)
         late = onset[service] - begin
-        suspect.add(
-            FIRST * exp(-late / FIRST_FADES),
-            "first to be affected"
-            if not late
-            else f"affected {late / MINUTE:.0f} min after the first",
-        )
+        suspect.add(FIRST * exp(-late / FIRST_FADES), _when(late))
         _by_topology(suspect, service, onset, callees, callers)
     for change in changes:
         suspect = suspects.setdefault(change.service, _Suspect())
@@ -83,8 +78,20 @@ def likely_causes(
     return sorted(ranked, key=lambda cause: (-cause.score, cause.service))
 
 
+def _when(late_us: int) -> str:
+    if late_us <= 0:
+        return "first to be affected"
+    if late_us < MINUTE:
+        return "affected within a minute of the first"
+    return f"affected {late_us / MINUTE:.0f} min after the first"
+
+
 def _by_rarity(suspect: _Suspect, own: list[Finding]) -> None:
-    points = min(RARE_CAP, sum(min(one.score, RARE_EACH) for one in own))
+    best: dict[str, float] = {}
+    for one in own:  # the same thing again is no new evidence
+        name = _metric([one])
+        best[name] = max(best.get(name, 0.0), min(one.score, RARE_EACH))
+    points = min(RARE_CAP, sum(best[name] for name in sorted(best)))
     rarest = sorted(own, key=lambda one: (-one.score, one.start_us, one.id))[:SENTENCES]
     suspect.add(points, "; ".join(dict.fromkeys(one.sentence for one in rarest)))
 
