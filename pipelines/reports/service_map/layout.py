@@ -8,21 +8,31 @@ the same places.
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-COLUMN, ROW = 212.0, 30.0
+COLUMN, ROW = 200.0, 30.0
 """Distance between columns and between rows, in pixels."""
 MOST_LAYERS, MOST_ROWS = 9, 44
+MOST_ROUTED = 120
+"""Edges up to which long ones get places of their own in the columns they cross."""
 _SWEEPS = 12
 Edge = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Centres of nodes, and the size of the picture."""
+    """Centres of nodes, and the size of the picture.
+
+    Attributes
+    ----------
+    through
+        Long edge → points that it passes on its way, so that it runs between nodes.
+    """
 
     places: dict[str, tuple[float, float]]
     width: float
     height: float
+    through: dict[Edge, list[tuple[float, float]]]
 
 
 def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
@@ -36,15 +46,35 @@ def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
         Source and target; loops count for nothing.
     """
     known = [edge for edge in sorted(set(edges)) if edge[0] != edge[1]]
-    columns = _split(_ordered(_layers(nodes, known), known))
-    places = _placed(columns, known)
+    layers = _layers(nodes, known)
+    ways: dict[Edge, list[str]] = {}
+    if len(known) <= MOST_ROUTED:
+        ways = _routed(layers, known)
+    steps = [step for edge in known for step in pairwise([edge[0], *ways.get(edge, []), edge[1]])]
+    columns = _split(_ordered(layers, steps))
+    places = _placed(columns, steps)
     lowest = min((y for _, y in places.values()), default=0.0)
     highest = max((y for _, y in places.values()), default=0.0)
+    moved = {name: (x, y - lowest + ROW) for name, (x, y) in places.items()}
     return Layout(
-        {name: (x, y - lowest + ROW) for name, (x, y) in places.items()},
+        {name: moved[name] for name in nodes},
         max(1, len(columns)) * COLUMN,
         highest - lowest + 2 * ROW,
+        {edge: [moved[name] for name in way] for edge, way in ways.items()},
     )
+
+
+def _routed(layers: list[list[str]], edges: list[Edge]) -> dict[Edge, list[str]]:
+    """Put a place holder into each layer that a long edge crosses; return them by edge."""
+    rank = {name: i for i, layer in enumerate(layers) for name in layer}
+    ways: dict[Edge, list[str]] = {}
+    for number, (source, target) in enumerate(edges):
+        for i in range(rank[source] + 1, rank[target]):
+            # No node has such a name: names are texts of one line.
+            holder = f"\n{number} {i}"
+            layers[i].append(holder)
+            ways.setdefault((source, target), []).append(holder)
+    return ways
 
 
 def _after(edges: Iterable[Edge]) -> dict[str, list[str]]:

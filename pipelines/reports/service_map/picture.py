@@ -11,11 +11,11 @@ from pipelines.reports.numbers import percent
 from pipelines.reports.service_map import words
 from pipelines.reports.service_map.layout import COLUMN, Layout, layout
 
-WIDTH, HEIGHT = 148.0, 22.0
+WIDTH, HEIGHT = 146.0, 22.0
 """Size of a node, in pixels."""
 FAILING = 0.01
 """Share of errors from which on an edge is drawn as failing."""
-_LETTERS = 19
+_LETTERS = 18
 _GLYPHS = {"database": "◍", "queue": "≡", "external": "↗", "user": "●", "service": ""}
 _CROWD = 80
 
@@ -93,11 +93,30 @@ def _edge(edge: Mapping[str, Any], index: Mapping[str, int], places: Layout, mos
     return tag(
         "path",
         tag("title", f"{_name(a)} → {_name(b)}: {_told(edge)}"),
-        d=_curve(places.places[a], places.places[b], loop=a == b),
+        d=_way([places.places[a], *places.through.get((a, b), []), places.places[b]], loop=a == b),
         stroke_width=round(thick, 2), class_=" ".join(classes),
         data_a=index[a], data_b=index[b],
         marker_end="url(#tip-failing)" if failing else "url(#tip)",
     )  # fmt: skip
+
+
+def _way(points: Sequence[tuple[float, float]], *, loop: bool) -> str:
+    """Path of an edge: out at the right of its source, in at the left of its target."""
+    if len(points) == 2:
+        return _curve(points[0], points[1], loop=loop)
+    x, y = points[0][0] + WIDTH / 2, points[0][1]
+    parts = [f"M{number(x)} {number(y)}"]
+    for i, (u, v) in enumerate(points[1:], 1):
+        left, right = u - WIDTH / 2, u + WIDTH / 2
+        reach = (left - x) / 2
+        parts.append(
+            f"C{number(x + reach)} {number(y)} {number(left - reach)} {number(v)} "
+            f"{number(left)} {number(v)}"
+        )
+        if i < len(points) - 1:
+            parts.append(f"H{number(right)}")
+        x, y = right, v
+    return "".join(parts)
 
 
 def _curve(a: tuple[float, float], b: tuple[float, float], *, loop: bool) -> str:

@@ -97,4 +97,9 @@
   map.addEventListener("keydown", (event) => { if (event.key === "Escape") clear(); });
   if (nodes.length) nodes[0].setAttribute("tabindex", "0");
   form.hidden = false;
+  const canvas = map.querySelector(".canvas");
+  if (nodes.length) {
+    const first = nodes.map((_, k) => k).sort((a, b) => at(a)[0] - at(b)[0] || out[b].length - out[a].length)[0];
+    canvas.scrollTop = at(first)[1] - canvas.clientHeight / 2;
+  }
 })();
