@@ -1,0 +1,354 @@
+"""Log anomalies: planted ones found, and false alarms a day on logs without any.
+
+``python -m benchmarks.log_anomalies [--data PATH] [--days N] [--lines N] [--seed N] [--out DIR]``
+prints readable lines, then one line of JSON. PATH holds ``loghub_2k/<System>/…``; each system is a
+service whose lines are resampled: rates follow the hour of the day, vary between hours, and lines
+come in clumps. Without it lines are made up (synthetic). What is planted is synthetic in either
+case, but new templates, which are real ones held out (with ``--data``).
+
+Planted on each test day: in a service each, a template never seen (1, 3 or 10 times), a burst (ten
+times the hour's lines within ten minutes), a heartbeat that stops for two hours, a mix of messages
+that changes for six hours while their number stays, and a new value of a variable with three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.log_templates import systems, variable_digits
+from pipelines.aiops.findings import Finding
+from pipelines.aiops.logs.anomalies import LogAnomalySettings, count_lines, find
+from pipelines.aiops.logs.anomalies.settings import DAY_US, HOUR_US
+from pipelines.aiops.logs.templates import TemplateStore
+from pipelines.aiops.params.signals import LogFilesParams
+from pipelines.aiops.telemetry.batch import Window
+from pipelines.aiops.telemetry.sources.log_files import read
+
+KINDS = ("new_template", "burst", "silence", "changed_mix", "new_value")
+START = 20_000 * DAY_US
+HISTORY, HELD_OUT, HEARTBEAT_SECONDS = 7, 6, 60
+MADE_UP = ("request <*> done in <*> ms", "cache hit for key <*>", "user <*> logged in from <*>",
+           "job <*> started", "job <*> finished with <*> rows", "connection <*> opened",
+           "connection <*> closed after <*> s", "retry <*> of call <*>", "flushed <*> segments",
+           "lease <*> renewed", "queue depth is <*>", "config <*> reloaded", "gc took <*> ms",
+           "slow query <*> took <*> ms", "disk <*> is at <*> percent")  # fmt: skip
+
+
+@dataclass
+class Service:
+    """A service: texts of each of its templates (with the places of fresh digits) and weights."""
+
+    name: str
+    texts: list[list[tuple[bytes, np.ndarray]]]
+    weights: np.ndarray
+    held_out: list[list[tuple[bytes, np.ndarray]]]
+    levels: list[str]
+
+
+@dataclass
+class Lines:
+    """Lines of one day."""
+
+    us: list[np.ndarray] = field(default_factory=list)
+    service: list[str] = field(default_factory=list)
+    body: list[str] = field(default_factory=list)
+    severity: list[str] = field(default_factory=list)
+
+    def add(self, us: np.ndarray, service: str, bodies: list[str], severity: str = "info") -> None:
+        """Take lines of one service and level."""
+        self.us.append(us)
+        self.service += [service] * len(bodies)
+        self.body += bodies
+        self.severity += [severity] * len(bodies)
+
+    def table(self) -> pa.Table:
+        """Return them with the contract's columns."""
+        us = np.concatenate(self.us)
+        return pa.table({
+            "at": pa.array(us).cast(pa.timestamp("us", tz="UTC")), "service": self.service,
+            "severity": self.severity, "body": self.body,
+        })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What was planted."""
+
+    day: int
+    kind: str
+    service: str
+    start_us: int
+    end_us: int
+    note: str
+
+
+def services(data: Path | None, rng: np.random.Generator) -> list[Service]:
+    if data is None:
+        return [made_up(f"svc-{i}", rng) for i in range(6)]
+    found = []
+    for system in systems(data):
+        groups: dict[str, list[tuple[bytes, np.ndarray]]] = defaultdict(list)
+        for line, template in zip(system.content, system.templates, strict=True):
+            if line.isascii() and line:
+                places = np.array(variable_digits(line, template), int)
+                groups[template].append((line.encode(), places))
+        names = sorted(groups, key=lambda t: (-len(groups[t]), t))
+        rest = rng.permutation(np.arange(3, len(names))) if len(names) > 3 + HELD_OUT else []
+        out = {names[i] for i in list(rest)[:HELD_OUT]}
+        kept = [groups[name] for name in names if name not in out]
+        weights = np.array([len(group) for group in kept], float)
+        held = [groups[name] for name in sorted(out)]
+        told = levels(data, system.name, system.templates)
+        own = [told.get(name, "") for name in names if name not in out]
+        found.append(Service(system.name, kept, weights / weights.sum(), held, own))
+    return found
+
+
+def levels(data: Path, name: str, templates: list[str]) -> dict[str, str]:
+    """Highest level of each template, as its system tells it (column Level)."""
+    from pipelines.aiops.logs.reading.records import severity_of
+
+    folder = data / "loghub_2k" if (data / "loghub_2k").is_dir() else data
+    path = next((folder / name).glob("*_structured_corrected.csv"))
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        rows = [severity_of(row.get("Level")) for row in csv.DictReader(file)]
+    order = ("", "trace", "debug", "info", "warn", "error", "fatal")
+    found: dict[str, str] = {}
+    for template, level in zip(templates, rows, strict=True):
+        found[template] = max(found.get(template, ""), level, key=order.index)
+    return found
+
+
+def made_up(name: str, rng: np.random.Generator) -> Service:
+    def group(text: str) -> list[tuple[bytes, np.ndarray]]:
+        line = text.replace("<*>", "12345").encode()
+        at = [i for i, byte in enumerate(line) if chr(byte).isdigit()]
+        return [(line, np.array(at, int))]
+
+    words = ("alpha", "beta", "gamma", "delta", "omega", "sigma")
+    held = [group(f"failed to bind {word} port <*>: address in use") for word in words]
+    return Service(name, [group(text) for text in MADE_UP], rng.dirichlet(np.ones(15)), held,
+                   ["info"] * 15)  # fmt: skip
+
+
+def written(group: list[tuple[bytes, np.ndarray]], n: int, rng: np.random.Generator) -> list[str]:
+    made = []
+    for i in rng.integers(0, len(group), n).tolist():
+        line, places = group[i]
+        bytes_ = np.frombuffer(line, np.uint8).copy()
+        bytes_[places] = rng.integers(48, 58, len(places), dtype=np.uint8)
+        made.append(bytes_.tobytes().decode())
+    return made
+
+
+def clean_day(all_: list[Service], day: int, per_day: int, rng: np.random.Generator) -> Lines:
+    lines = Lines()
+    begin = START + day * DAY_US
+    hours = np.arange(24)
+    for k, service in enumerate(all_):
+        season = 1 + 0.6 * np.sin(2 * np.pi * (hours + 3 * k) / 24)
+        for i, group in enumerate(service.texts):
+            mean = service.weights[i] * per_day / 24 * season
+            clumps = rng.poisson(mean / 2 * rng.gamma(4, 1 / 4, 24))
+            hour = np.repeat(hours, clumps)
+            sizes = rng.geometric(0.5, len(hour))
+            at = begin + hour * HOUR_US + rng.integers(0, HOUR_US, len(hour))
+            us = np.repeat(at, sizes) + rng.integers(0, 2_000_000, int(sizes.sum()))
+            us = np.minimum(us, begin + DAY_US - 1)
+            lines.add(us, service.name, written(group, len(us), rng), service.levels[i])
+        beats = np.arange(0, 86_400, HEARTBEAT_SECONDS) * 1_000_000
+        us = begin + beats + rng.integers(0, 5_000_000, len(beats))
+        lines.add(us, service.name, ["heartbeat ok"] * len(us))
+        status = rng.choice(["OK", "RETRY", "EMPTY"], 500, p=[0.9, 0.07, 0.03])
+        us = begin + rng.integers(0, DAY_US, 500)
+        bodies = [f"batch ended state={s} rows={rng.integers(1, 9999)}" for s in status]
+        lines.add(us, service.name, bodies)
+    return lines
+
+
+def plant(
+    lines: Lines, all_: list[Service], day: int, rng: np.random.Generator
+) -> tuple[pa.Table, list[Plant]]:
+    begin = START + day * DAY_US
+    order = rng.permutation(len(all_))
+    at = {kind: all_[order[i % len(all_)]] for i, kind in enumerate(KINDS)}
+    plants = []
+
+    def told(kind: str, start: int, end: int, note: str = "") -> None:
+        plants.append(Plant(day, kind, at[kind].name, start, end, note))
+
+    start = begin + int(rng.integers(6, 16)) * HOUR_US
+    one = at["new_template"]
+    if one.held_out:
+        n = int(rng.choice([1, 3, 10]))
+        us = np.sort(start + rng.integers(0, 4 * HOUR_US, n))
+        group = one.held_out[day % len(one.held_out)]
+        lines.add(us, one.name, written(group, n, rng), "error")
+        told("new_template", int(us[0]), int(us[-1]), f"{n} times")
+    one = at["burst"]
+    i = int(rng.integers(0, min(8, len(one.texts))))
+    hourly = sum(s == one.name for s in lines.service) * one.weights[i] / 24
+    n = int(max(40, 10 * hourly))
+    us = start + rng.integers(0, 600_000_000, n)
+    lines.add(us, one.name, written(one.texts[i], n, rng))
+    told("burst", int(us.min()), int(us.max()), f"{n} lines where {hourly:.1f} an hour")
+    one = at["new_value"]
+    us = np.sort(start + rng.integers(0, 3 * HOUR_US, 4))
+    bodies = [f"batch ended state=POISONED rows={rng.integers(1, 9999)}" for _ in us]
+    lines.add(us, one.name, bodies)
+    told("new_value", int(us[0]), int(us[-1]))
+    table = lines.table()
+    us_all = table["at"].cast(pa.int64()).to_numpy()
+    names, bodies_all = np.array(lines.service, object), np.array(lines.body, object)
+    drop = np.zeros(len(us_all), bool)
+    one = at["silence"]
+    inside = (us_all >= start) & (us_all < start + 2 * HOUR_US)
+    drop |= (names == one.name) & (bodies_all == "heartbeat ok") & inside
+    told("silence", start, start + 2 * HOUR_US)
+    one = at["changed_mix"]
+    block = begin + int(rng.integers(1, 4)) * 6 * HOUR_US
+    inside = np.flatnonzero(
+        (us_all >= block) & (us_all < block + 6 * HOUR_US) & (names == one.name)
+        & (bodies_all != "heartbeat ok") & ~drop
+    )  # fmt: skip
+    # Two in three of all lines become lines of templates that are there but seldom.
+    chosen = rng.choice(inside, 2 * len(inside) // 3, replace=False)
+    seldom = [one.texts[j] for j in range(len(one.texts) // 4, max(len(one.texts) // 2, 2))]
+    for j, row in enumerate(chosen.tolist()):
+        bodies_all[row] = written(seldom[j % len(seldom)], 1, rng)[0]
+    told("changed_mix", block, block + 6 * HOUR_US)
+    table = table.set_column(3, "body", pa.array(bodies_all.tolist()))
+    return table.filter(pa.array(~drop)), plants
+
+
+def judged(days: list[pa.Table], first: int, settings: LogAnomalySettings) -> list[list[Finding]]:
+    """Judge each day from `first` on, with what was known then."""
+    store = TemplateStore()
+    counts, values, found = [], [], []
+    for day, logs in enumerate(days):
+        counted = count_lines(logs, store, settings)
+        store = counted.store
+        counts.append(counted.counts)
+        values.append(counted.values)
+        if day >= first:
+            begin = START + day * DAY_US
+            found.append(find(pa.concat_tables(counts), pa.concat_tables(values), store, begin,
+                              begin + DAY_US, settings=settings))  # fmt: skip
+    return found
+
+
+def overlaps(finding: Finding, one: Plant) -> bool:
+    return (
+        finding.service == one.service
+        and finding.start_us <= one.end_us + HOUR_US
+        and finding.end_us >= one.start_us - HOUR_US
+    )
+
+
+def reading_speed(days: list[pa.Table]) -> float:
+    """Lines a second from a file through masking into rows of the contract."""
+    logs = days[0]
+    with tempfile.TemporaryDirectory() as folder:
+        stamps = logs["at"].to_pylist()
+        text = "\n".join(
+            f"{at:%Y-%m-%dT%H:%M:%S.%f}Z INFO [main] {body}"
+            for at, body in zip(stamps, logs["body"].to_pylist(), strict=True)
+        )
+        (Path(folder) / "app.log").write_text(text, encoding="utf-8")
+        settings = LogFilesParams(kind="log_files", name="bench", files=["app.log"])
+        start = time.perf_counter()
+        read(settings, Window(None, None, datetime(2100, 1, 1, tzinfo=UTC)), Path(folder))
+        return len(logs) / (time.perf_counter() - start)
+
+
+def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder that holds loghub_2k, or is it")
+    parser.add_argument("--days", type=int, default=6, help="test days, after a week of history")
+    parser.add_argument("--lines", type=int, default=3_000, help="lines of a service and day")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="write plants and findings here, as JSON lines")
+    return parser.parse_args(arguments)
+
+
+def write_out(folder: Path, plants: list[Plant], planted: Any, clean: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "plants.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("day", "kind", "service", "start_us", "end_us", "note"))
+        writer.writerows((p.day, p.kind, p.service, p.start_us, p.end_us, p.note) for p in plants)
+    for name, days in (("planted", planted), ("clean", clean)):
+        rows = [json.dumps(f.as_json()) for day in days for f in day]
+        (folder / f"findings_{name}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    rng = np.random.default_rng(options.seed)
+    all_ = services(options.data, rng)
+    settings = LogAnomalySettings()
+    history = [clean_day(all_, day, options.lines, rng) for day in range(HISTORY)]
+    tests = [clean_day(all_, HISTORY + i, options.lines, rng) for i in range(options.days)]
+    clean = [day.table() for day in (*history, *tests)]
+    start = time.perf_counter()
+    clean_found = judged(clean, HISTORY, settings)
+    speed = sum(map(len, clean)) / (time.perf_counter() - start)
+    plants: list[Plant] = []
+    found: list[list[Finding]] = []
+    for i, lines in enumerate(tests):
+        # Each day is judged by a week without anything planted.
+        table, own = plant(lines, all_, HISTORY + i, rng)
+        plants += own
+        found += judged([*clean[i : HISTORY + i], table], HISTORY, settings) if i == 0 else (
+            judged([*clean[: HISTORY + i], table], HISTORY + i, settings))  # fmt: skip
+    by_day = dict(zip(range(HISTORY, HISTORY + options.days), found, strict=True))
+    hits = [(p, any(f.kind == p.kind and overlaps(f, p) for f in by_day[p.day])) for p in plants]
+    any_kind = [any(overlaps(f, p) for f in by_day[p.day]) for p in plants]
+    for p, hit in hits:
+        print(f"day {p.day} {p.kind:13} {p.service:12} {'found' if hit else 'MISSED':7} {p.note}")
+    false = Counter(f.kind for day in clean_found for f in day)
+    for day in clean_found:
+        for f in day:
+            print("false alarm:", f.kind, f.score, f.sentence[:150])
+    if options.out:
+        write_out(options.out, plants, found, clean_found)
+    asked = Counter(p.kind for p in plants)
+    got = Counter(p.kind for p, hit in hits if hit)
+    return {
+        "data": "loghub_2k" if options.data else "synthetic",
+        "recall": {kind: round(got[kind] / asked[kind], 3) for kind in KINDS if asked[kind]},
+        "recall_as_any_kind": round(sum(any_kind) / len(plants), 3),
+        "planted": dict(asked),
+        "false_alarms_per_day": {
+            "all": round(sum(false.values()) / options.days, 3),
+            **{kind: round(false[kind] / options.days, 3) for kind in KINDS},
+        },
+        "services": len(all_),
+        "lines": sum(map(len, clean)),
+        "lines_per_second_templates_counts_findings": round(speed),
+        "lines_per_second_reading_and_masking": round(reading_speed(clean)),
+    }
+
+
+def main() -> int:
+    result = measured(options_of())
+    print(json.dumps({"benchmark": "log_anomalies", **result, "python": platform.python_version()}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

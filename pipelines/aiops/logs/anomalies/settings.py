@@ -1,0 +1,53 @@
+"""Settings of log anomalies; the defaults are meant for every system."""
+
+from dataclasses import dataclass
+
+DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class LogAnomalySettings:
+    """What is looked at, and how rare something must be.
+
+    Attributes
+    ----------
+    bin_seconds
+        Width of the bins that lines are counted in; divides an hour.
+    history_days
+        Days before the window that a template is compared with.
+    false_share
+        Of bursts, silences and changed mixes of a run, the share that may be false alarms
+        (Benjamini and Hochberg's false discovery rate).
+    false_share_new
+        The same of new templates and new values.
+    min_ratio
+        A burst has at least so many times the lines expected; a silence lasts at least so many
+        times the longest usual gap.
+    min_burst
+        Lines of a burst at least.
+    max_values
+        A variable with more distinct values has no new ones.
+    max_findings
+        Of each kind, the rarest are kept.
+    sample
+        Lines of a template from which is judged whether a variable has few values.
+    """
+
+    bin_seconds: int = 300
+    history_days: int = 14
+    false_share: float = 0.05
+    false_share_new: float = 0.2
+    min_ratio: float = 2.0
+    min_burst: int = 5
+    max_values: int = 20
+    max_findings: int = 200
+    sample: int = 400
+
+    @property
+    def bin_us(self) -> int:
+        """Width of a bin in microseconds."""
+        return self.bin_seconds * 1_000_000
+
+
+DEFAULT = LogAnomalySettings()

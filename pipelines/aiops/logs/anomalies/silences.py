@@ -1,0 +1,93 @@
+"""Silences: a template that came regularly and no longer does; gaps against its own regularity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.logs.anomalies.chance import adjusted
+from pipelines.aiops.logs.anomalies.settings import DAY_US, LogAnomalySettings
+from pipelines.aiops.logs.anomalies.table import Table
+from pipelines.aiops.logs.anomalies.tail import Tail, tail_of
+
+_LEAST_GAPS = 12
+_TOO_LONG_US = 3 * DAY_US
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A gap that is too long; `open` if it lasts at the window's end."""
+
+    code: int
+    start_us: int
+    end_us: int
+    usual_us: float
+    longest_us: float
+    open: bool
+    chance: float
+
+
+def silences(
+    table: Table, start_us: int, end_us: int, settings: LogAnomalySettings
+) -> list[Silence]:
+    """Find gaps that end in the window or last at its end.
+
+    A silence is told once: by the first window at whose end it is long enough, or in which it ends.
+    """
+    edges = np.searchsorted(table.code, np.arange(len(table.series) + 1)).tolist()
+    judged: list[tuple[Silence, float]] = []
+    for code in range(len(table.series)):
+        rows = slice(edges[code], edges[code + 1])
+        judged += _longest(table, code, rows, start_us, end_us)
+    if not judged:
+        return []
+    chances = adjusted(np.array([one.chance for one, _ in judged]))
+    bar = settings.false_share / len(judged)
+    return [
+        replace(one, chance=float(p))
+        for (one, before), p in zip(judged, chances, strict=True)
+        if p <= settings.false_share and before > bar
+        and one.end_us - one.start_us >= settings.min_ratio * one.longest_us
+    ]  # fmt: skip
+
+
+def _longest(
+    table: Table, code: int, rows: slice, start_us: int, end_us: int
+) -> list[tuple[Silence, float]]:
+    """Judge a series' longest gap in the window; with the chance of what of it lay before."""
+    first, last, count = table.first_us[rows], table.last_us[rows], table.count[rows]
+    past = first < start_us
+    n = int(past.sum())
+    if n < 2:
+        return []
+    tail = _tail(first[:n], last[:n], count[:n])
+    if tail is None:
+        return []
+    begins = np.append(last[max(n - 1, 0) : -1], last[-1])
+    ends = np.append(first[n:], end_us)
+    gaps = ends - begins
+    at = int(gaps.argmax())
+    gap = float(gaps[at])
+    begin, end = int(begins[at]), int(ends[at])
+    before = tail.chance(float(start_us - begin)) if begin < start_us else 1.0
+    chance = min(tail.chance(gap) * len(gaps), 1.0)
+    is_open = at == len(gaps) - 1
+    found = Silence(code, begin, end, tail.usual, tail.longest, is_open, chance)
+    return [(found, before if is_open or begin < start_us else 1.0)]
+
+
+def _tail(
+    first: NDArray[np.int64], last: NDArray[np.int64], count: NDArray[np.int64]
+) -> Tail | None:
+    """Fit the tail of the gaps of the history; None with too few, or if it was away for days."""
+    between = (first[1:] - last[:-1]).astype(np.float64)
+    inside = (last - first) / np.maximum(count - 1, 1)
+    n = int(count.sum()) - 1
+    if n < _LEAST_GAPS:
+        return None
+    gaps = np.concatenate([between, np.repeat(inside, np.minimum(count - 1, 3))])
+    if len(gaps) < _LEAST_GAPS or gaps.max() > _TOO_LONG_US:
+        return None
+    return tail_of(gaps)

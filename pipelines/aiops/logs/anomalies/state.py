@@ -1,0 +1,178 @@
+"""Counts and templates of each day, kept as files: a day rests on the days before it.
+
+``<state>/day=YYYY-MM-DD/`` holds ``counts.parquet``, ``values.parquet``, ``templates.json`` (known
+at the day's end) and ``key.txt``, the hash of what it was made from: the day before, the lake's
+files and the settings. A day whose key differs is made anew, and so are those after it. Hence a window
+that is filled in later gives what it gave on time, if the lake had the same lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.aiops.findings import Finding
+from pipelines.aiops.logs.anomalies.counting import COUNTS, VALUES, Counted, count_lines
+from pipelines.aiops.logs.anomalies.find import find
+from pipelines.aiops.logs.anomalies.settings import DAY_US, DEFAULT, LogAnomalySettings
+from pipelines.aiops.logs.templates import TemplateStore
+from pipelines.aiops.telemetry.contract import LOGS, TIME
+from pipelines.aiops.telemetry.days import day_files, days_of
+from pipelines.aiops.telemetry.fingerprint import microseconds
+from pipelines.aiops.telemetry.lake import write_if_changed
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import sha256_file, write_text
+
+FORMAT = "1"
+_COLUMNS = ["log_id", "at", "service", "severity", "body"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a window gave.
+
+    Attributes
+    ----------
+    findings
+        In order of time.
+    lines, templates
+        Lines and templates in the window.
+    history_days
+        Days before the window that it was compared with.
+    """
+
+    findings: list[Finding]
+    lines: int
+    templates: int
+    history_days: int
+
+
+def anomalies_between(
+    lake: Path,
+    state: Path,
+    first: datetime,
+    last: datetime,
+    settings: LogAnomalySettings = DEFAULT,
+) -> Outcome:
+    """Find log anomalies in ``[first, last)``.
+
+    Parameters
+    ----------
+    lake
+        Folder of the lake.
+    state
+        Folder for counts and templates of days; what is missing or outdated is made.
+    first, last
+        UTC, whole bins.
+
+    Raises
+    ------
+    SignalboxError
+        If the window is empty or not of whole bins.
+    """
+    start_us, end_us = microseconds(first), microseconds(last)
+    if end_us <= start_us or start_us % settings.bin_us or end_us % settings.bin_us:
+        raise SignalboxError(
+            f"window {first.isoformat()} to {last.isoformat()}: must be whole bins of "
+            f"{settings.bin_seconds} s, one at least"
+        )
+    end_day = last.astimezone(UTC).date()
+    store = advance(lake, state, end_day - timedelta(days=1), settings)
+    since = first.astimezone(UTC).date() - timedelta(days=settings.history_days)
+    days = [d for d in days_of(lake, LOGS) if since <= d < end_day]
+    parts = [_load(state, day) for day in days]
+    if end_us % DAY_US:
+        rest = count_lines(_logs(lake, end_day, last), store, settings)
+        parts.append((rest.counts, rest.values))
+        store = rest.store
+    counts = pa.concat_tables([COUNTS.empty_table(), *(one for one, _ in parts)])
+    values = pa.concat_tables([VALUES.empty_table(), *(two for _, two in parts)])
+    found = find(counts, values, store, start_us, end_us, settings=settings)
+    lines, templates = _size(counts, start_us, end_us)
+    earlier = sum(day < first.astimezone(UTC).date() for day in days)
+    return Outcome(found, lines, templates, earlier)
+
+
+def advance(
+    lake: Path, state: Path, until: date, settings: LogAnomalySettings = DEFAULT
+) -> TemplateStore:
+    """Bring the state up to the end of a day; return the templates known then."""
+    store: TemplateStore | None = None
+    before, key = None, ""
+    for day in days_of(lake, LOGS):
+        if day > until:
+            break
+        key = _key(key, lake, day, settings)
+        folder = _folder(state, day)
+        path = folder / "key.txt"
+        if path.is_file() and path.read_text(encoding="utf-8").strip() == key:
+            before, store = day, None
+            continue
+        if store is None:
+            store = _store(state, before)
+        counted = count_lines(_logs(lake, day), store, settings)
+        path.unlink(missing_ok=True)
+        _save(folder, counted)
+        write_text(path, f"{key}\n")
+        before, store = day, counted.store
+    return store if store is not None else _store(state, before)
+
+
+def _store(state: Path, day: date | None) -> TemplateStore:
+    return TemplateStore.load(_folder(state, day) / "templates.json") if day else TemplateStore()
+
+
+def _folder(state: Path, day: date) -> Path:
+    return state / f"day={day.isoformat()}"
+
+
+def _key(before: str, lake: Path, day: date, settings: LogAnomalySettings) -> str:
+    digest = hashlib.sha256(f"{FORMAT}\0{before}\0{day}\0{_counting(settings)}".encode())
+    for file in day_files(lake, LOGS, day):
+        digest.update(sha256_file(file).encode())
+    return digest.hexdigest()
+
+
+def _counting(settings: LogAnomalySettings) -> str:
+    """Those settings that counts depend on; the others judge only."""
+    return f"{settings.bin_seconds} {settings.max_values} {settings.sample}"
+
+
+def _logs(lake: Path, day: date, until: datetime | None = None) -> Any:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    files = day_files(lake, LOGS, day)
+    schema = pa.schema([LOGS.schema.field(name) for name in _COLUMNS])
+    parts = [pq.ParquetFile(file).read(columns=_COLUMNS).cast(schema) for file in files]
+    rows = pa.concat_tables([schema.empty_table(), *parts])
+    if until is not None:
+        rows = rows.filter(pc.less(rows["at"], pa.scalar(until, TIME)))
+    return rows
+
+
+def _save(folder: Path, counted: Counted) -> None:
+    write_if_changed(folder / "counts.parquet", counted.counts)
+    write_if_changed(folder / "values.parquet", counted.values)
+    counted.store.save(folder / "templates.json")
+
+
+def _load(state: Path, day: date) -> tuple[pa.Table, pa.Table]:
+    import pyarrow.parquet as pq
+
+    folder = _folder(state, day)
+    return (pq.ParquetFile(folder / "counts.parquet").read().cast(COUNTS),
+            pq.ParquetFile(folder / "values.parquet").read().cast(VALUES))  # fmt: skip
+
+
+def _size(counts: pa.Table, start_us: int, end_us: int) -> tuple[int, int]:
+    import pyarrow.compute as pc
+
+    inside = pc.and_(pc.greater_equal(counts["at"], start_us), pc.less(counts["at"], end_us))
+    own = counts.filter(inside)
+    return int(pc.sum(own["count"]).as_py() or 0), len(pc.unique(own["template"]))
