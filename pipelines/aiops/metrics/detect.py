@@ -1,0 +1,157 @@
+"""Find what is unusual in a table of metrics, for all its series at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from pipelines.aiops.findings import Finding, finding_id, in_order
+from pipelines.aiops.metrics.events import Event, corrected, find_events
+from pipelines.aiops.metrics.grid import Grid, Subject, grids
+from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
+
+SERVICE_LABELS = ("service", "service_name", "service.name", "app", "job")
+INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
+MOST_SERIES = 20_000
+FALSE_SHARE = 0.1
+WORDS = {
+    "spike": "a spike",
+    "level_shift": "a new level",
+    "trend_change": "a new trend",
+    "flat_line": "it no longer changes",
+    "missing_data": "no values",
+    "season_broken": "its usual rhythm is broken",
+}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a run found, and what it looked at.
+
+    Attributes
+    ----------
+    findings
+        By start.
+    series, points
+        Judged: series, and points at which an event could have started.
+    uncertain
+        Events that are too common for a run of this size and were left out.
+    skipped
+        Series not judged, by reason.
+    """
+
+    findings: list[Finding]
+    series: int
+    points: int
+    uncertain: int
+    skipped: Mapping[str, int]
+
+
+def detect(
+    table: Any,
+    *,
+    since_us: int | None = None,
+    false_share: float = FALSE_SHARE,
+    most_series: int = MOST_SERIES,
+    settings: DetectorSettings = DEFAULTS,
+) -> Detection:
+    """Find unusual behaviour in every series of a metrics table.
+
+    Parameters
+    ----------
+    table
+        Arrow table of the contract's ``metrics``; rows in any order. Earlier rows teach: give at
+        least two of the longest seasons before `since_us`.
+    since_us
+        Only events that start at or after this time (microseconds since 1970) are reported.
+    false_share
+        Share of the findings that may be false, over all series of the run (Benjamini–Hochberg).
+        1: everything that raised an alarm.
+    most_series
+        See `grids`.
+
+    Returns
+    -------
+    Detection
+        Depends on the rows, not on their order.
+    """
+    found = grids(table, most_series)
+    events: list[tuple[Grid, Event]] = []
+    points = 0
+    for grid in found.grids:
+        from_column = 0 if since_us is None else -(-(since_us - grid.start_us) // grid.step_us)
+        here, judged = find_events(grid.values, grid.step_us, settings, max(0, from_column))
+        events += [(grid, event) for event in here]
+        points += judged
+    scores = corrected([event.rareness for _, event in events], points)
+    kept = [
+        _finding(grid, event, score)
+        for (grid, event), score in zip(events, scores, strict=True)
+        if false_share >= 1 or score >= -np.log10(false_share)
+    ]
+    return Detection(
+        in_order(kept),
+        sum(len(grid.subjects) for grid in found.grids),
+        points,
+        len(events) - len(kept),
+        found.skipped,
+    )
+
+
+def _finding(grid: Grid, event: Event, score: float) -> Finding:
+    subject = grid.subjects[event.row]
+    start = grid.start_us + event.left * grid.step_us
+    service = _first(subject.labels, SERVICE_LABELS)
+    instance = _first(subject.labels, INSTANCE_LABELS)
+    identity = {"source": subject.source, "fingerprint": subject.fingerprint}
+    return Finding(
+        id=finding_id("metric", event.kind, identity, start),
+        signal="metric",
+        kind=event.kind,
+        service=service,
+        instance=instance,
+        labels={**subject.labels, "__name__": subject.name},
+        start_us=start,
+        end_us=grid.start_us + event.right * grid.step_us,
+        score=min(score, 300.0),
+        sentence=_sentence(subject, event, service, start),
+        expected_low=_number(event.low),
+        expected_high=_number(event.high),
+        observed=_number(event.observed),
+        evidence={
+            **identity,
+            "surprise": event.surprise,
+            "rareness_per_point": event.rareness,
+            "expected": _number(event.expected),
+            "peak_us": grid.start_us + event.peak * grid.step_us,
+            "step_us": grid.step_us,
+            "points": event.right - event.left + 1,
+            "unit": subject.unit,
+            "rate_per_second": subject.rate,
+        },
+    )
+
+
+def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((labels[name] for name in names if labels.get(name)), "")
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _sentence(subject: Subject, event: Event, service: str, start: int) -> str:
+    of = f" of {service}" if service else ""
+    per = " per second" if subject.rate else ""
+    when = datetime.fromtimestamp(start // 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    what = f"{subject.name}{of}: {WORDS[event.kind]} from {when}"
+    if event.kind == "missing_data":
+        return f"{what}, for {event.right - event.left + 1} points in a row."
+    seen = f", {event.observed:.4g}{per}" if np.isfinite(event.observed) else ""
+    if not np.isfinite(event.low):
+        return f"{what}{seen}."
+    return f"{what}{seen} (expected {event.low:.4g} to {event.high:.4g})."

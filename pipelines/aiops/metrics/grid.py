@@ -1,0 +1,183 @@
+"""From rows of the metrics table to evenly spaced series, whatever order and state they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.base.errors import SignalboxError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MOST_COLUMNS = 50_000
+"""Columns a series may have; a longer one gets wider steps."""
+LEAST_POINTS = 20
+COUNTER_RISES, COUNTER_FALLS, RESET = 0.2, 0.005, 0.1
+"""A counter rises in a fifth of its steps and falls in hardly any, then to a tenth or less."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a series measures."""
+
+    source: str
+    fingerprint: str
+    name: str
+    labels: Mapping[str, str]
+    unit: str
+    rate: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Series of one step: ``values[series, time]``, column 0 at `start_us`; NaN: no value.
+
+    Counters have become rates per second.
+    """
+
+    step_us: int
+    start_us: int
+    values: Floats
+    subjects: tuple[Subject, ...]
+
+
+@dataclass(frozen=True)
+class Grids:
+    """All series of a table, and how many were left out for which reason."""
+
+    grids: tuple[Grid, ...]
+    skipped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """One series: sorted times without duplicates, finite values, row where it is described."""
+
+    at: Ints
+    values: Floats
+    row: int
+    step_us: int
+
+
+def grids(table: Any, most_series: int) -> Grids:
+    """Return the series of a table on even grids, one for each step that occurs.
+
+    Parameters
+    ----------
+    table
+        Arrow table with the columns of the contract's ``metrics``; rows in any order. Of two
+        values at the same time the larger counts; null, NaN and infinite are no values.
+    most_series
+        More are left out and counted: those with the fewest points, then by fingerprint.
+
+    Raises
+    ------
+    SignalboxError
+        If a column is missing.
+    """
+    needed = {"source", "fingerprint", "name", "labels", "at", "value", "kind"}
+    absent = sorted(needed - set(table.column_names))
+    if absent:
+        raise SignalboxError(f"metrics: column {absent[0]} is missing")
+    raws, skipped = _series(table, most_series)
+    steps = sorted({raw.step_us for raw in raws})
+    described = table.select(
+        [
+            c
+            for c in ("source", "fingerprint", "name", "labels", "kind", "unit")
+            if c in table.column_names
+        ]
+    )
+    found = []
+    for step in steps:
+        chosen = [raw for raw in raws if raw.step_us == step]
+        rows = described.take(np.array([raw.row for raw in chosen])).to_pylist()
+        found.append(_grid(chosen, rows, step))
+    return Grids(tuple(found), skipped)
+
+
+def _series(table: Any, most_series: int) -> tuple[list[_Raw], dict[str, int]]:
+    import pyarrow.compute as pc
+
+    key = pc.binary_join_element_wise(table["source"], table["fingerprint"], "\x1f")
+    names = key.combine_chunks().dictionary_encode() if hasattr(key, "combine_chunks") else key
+    codes = np.asarray(names.indices, dtype=np.int64)
+    at = np.asarray(table["at"].cast("int64"), dtype=np.int64)
+    values = np.asarray(table["value"].fill_null(float("nan")), dtype=np.float64)
+    alive = np.flatnonzero(np.isfinite(values))
+    order = alive[np.lexsort((values[alive], at[alive], codes[alive]))]
+    codes_, at_ = codes[order], at[order]
+    # The last of equal times: the larger value, as they are sorted.
+    last = np.append((codes_[1:] != codes_[:-1]) | (at_[1:] != at_[:-1]), True)[: len(order)]
+    order, codes_, at_ = order[last], codes_[last], at_[last]
+    edges = np.flatnonzero(np.diff(codes_)) + 1
+    parts = [part for part in np.split(np.arange(len(order)), edges) if len(part)]
+    enough = [part for part in parts if len(part) >= LEAST_POINTS]
+    total = len(names.dictionary)
+    skipped = {"too few points": total - len(enough)}
+    fingerprints = names.dictionary.to_pylist()
+    enough.sort(key=lambda part: (-len(part), fingerprints[int(codes_[part[0]])]))
+    skipped["more series than the limit"] = max(0, len(enough) - most_series)
+    chosen = sorted(enough[:most_series], key=lambda part: fingerprints[int(codes_[part[0]])])
+    return [
+        _Raw(at_[part], values[order[part]], int(order[part[0]]), step_of(at_[part]))
+        for part in chosen
+    ], {reason: count for reason, count in skipped.items() if count}
+
+
+def step_of(at: Ints) -> int:
+    """Return the usual distance of sorted times, in whole seconds; wider if there are too many."""
+    step = max(1, round(float(np.median(np.diff(at))) / 1e6))
+    widest = -(-int(at[-1] - at[0]) // (MOST_COLUMNS * 1_000_000))
+    return max(step, widest) * 1_000_000
+
+
+def _grid(raws: list[_Raw], rows: list[dict[str, Any]], step: int) -> Grid:
+    # Columns begin at multiples of the step since 1970: every window of time has the same ones.
+    start = min(int(raw.at[0]) for raw in raws) // step
+    end = max(int(raw.at[-1]) for raw in raws) // step
+    values = np.full((len(raws), end - start + 1), np.nan)
+    subjects = []
+    for number, (raw, row) in enumerate(zip(raws, rows, strict=True)):
+        counted = row["kind"] == "counter" or (
+            row["kind"] != "gauge" and looks_like_counter(raw.values)
+        )
+        at, found = (raw.at, raw.values) if not counted else rates(raw.at, raw.values)
+        values[number, at // step - start] = found
+        subjects.append(
+            Subject(
+                row["source"],
+                row["fingerprint"],
+                row["name"],
+                dict(row["labels"] or ()),
+                row.get("unit") or "",
+                counted,
+            )
+        )
+    return Grid(step, start * step, values, tuple(subjects))
+
+
+def looks_like_counter(values: Floats) -> bool:
+    """Return whether values behave like a counter: they only grow, or fall to near nothing."""
+    if len(values) < 2 * LEAST_POINTS or values.min() < 0:
+        return False
+    step = np.diff(values)
+    falls = step < 0
+    if (step > 0).mean() < COUNTER_RISES or falls.mean() > COUNTER_FALLS:
+        return False
+    return bool((values[1:][falls] <= RESET * values[:-1][falls]).all())
+
+
+def rates(at: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """Return increase per second between neighbours; after a reset, what was counted since.
+
+    Increases over a gap are spread over it, as Prometheus does.
+    """
+    grown = np.diff(values)
+    grown = np.where(grown < 0, values[1:], grown)
+    return at[1:], grown / (np.diff(at) / 1e6)

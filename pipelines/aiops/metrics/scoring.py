@@ -1,0 +1,193 @@
+"""Score every point of many series, each point by what came before it.
+
+Four distances of a point from the past (`features`) are each turned into a surprise, -log10 of the
+chance by the tail of its own past distances (`tails`); the surprises are added, as in Fisher's
+method. Levels and tails are brought up to date every few points: more often while a series is
+young. No parameter depends on the series, none is fitted to labels but the alarm level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.aiops.metrics import features
+from pipelines.aiops.metrics.features import CHANGE, LEVEL, MEAN, PARTS, SEASON
+from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
+from pipelines.aiops.metrics.tails import NOTHING, Fit, Tail
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+
+CHUNK = 64
+"""Series worked on together: few enough to stay in the processor's cache."""
+LARGEST = 1e150
+"""Values beyond are as good as this: their squares could not be summed."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Surprise per point.
+
+    Attributes
+    ----------
+    surprise
+        ``[series, time]``: sum over the four distances of -log10 of the chance of at least this
+        distance; 0 for what is common, missing or not judged.
+    parts
+        ``[4, series, time]``, the summands in the order of `features.PARTS`; None if not asked for.
+    low, high, expected
+        ``[series, time]``: the band that a value has to leave to be surprising on its own, and the
+        value expected; None if not asked for.
+    """
+
+    surprise: Singles
+    parts: Singles | None = None
+    low: Floats | None = None
+    high: Floats | None = None
+    expected: Floats | None = None
+
+
+def blocks(columns: int, settings: DetectorSettings) -> Iterator[tuple[int, int]]:
+    """Yield first and last column (exclusive) between two refreshes: short ones first."""
+    left = 0
+    while left < columns:
+        right = min(columns, left + int(np.clip(left // 32, 16, settings.refresh)))
+        yield left, right
+        left = right
+
+
+def score(
+    values: Floats,
+    step_us: int,
+    settings: DetectorSettings = DEFAULTS,
+    *,
+    details: bool = False,
+) -> Scores:
+    """Score each point of each series by its past.
+
+    Parameters
+    ----------
+    values
+        ``[series, time]``, evenly spaced; NaN and infinite: missing. Series may start late.
+    step_us
+        Microseconds from one column to the next.
+    details
+        Also return parts, expected values and bands (needs eight times the memory).
+
+    Returns
+    -------
+    Scores
+        The score of a column depends on columns up to it only.
+    """
+    found = [
+        _score_chunk(
+            np.asarray(values[left : left + CHUNK], dtype=np.float64), step_us, settings, details
+        )
+        for left in range(0, len(values), CHUNK)
+    ]
+    if not found:
+        return Scores(np.zeros(values.shape, dtype=np.float32))
+    return Scores(
+        np.concatenate([s.surprise for s in found]),
+        _joined([s.parts for s in found], axis=1),
+        _joined([s.low for s in found]),
+        _joined([s.high for s in found]),
+        _joined([s.expected for s in found]),
+    )
+
+
+def _joined(parts: list[Any], axis: int = 0) -> Any:
+    kept = [part for part in parts if part is not None]
+    return np.concatenate(kept, axis=axis) if kept else None
+
+
+class _Details:
+    """Collects what explains the scores of a chunk."""
+
+    def __init__(self, shape: tuple[int, int], alarm: float) -> None:
+        self.parts = np.zeros((len(PARTS), *shape), dtype=np.float32)
+        self.low, self.high, self.expected = (np.full(shape, np.nan) for _ in range(3))
+        self.share = alarm / len(PARTS)
+        self.by_season = np.zeros(shape[0], dtype=bool)
+
+    def add(self, at: slice, level: Floats, season: Floats, fits: list[Fit]) -> None:
+        """Keep the narrower of the two bands: around the level or around the season."""
+        reach = np.stack([fits[part].reach(self.share) for part in (LEVEL, SEASON)])
+        # One band per refresh, by which of the two has been the better guide so far.
+        self.by_season = reach[1] < reach[0]
+        centre = np.where(self.by_season[:, None] & np.isfinite(season), season, level[:, None])
+        half = np.where(self.by_season, reach[1], reach[0])[:, None]
+        known = np.isfinite(half)
+        self.expected[:, at] = np.where(known, centre, np.nan)
+        self.low[:, at] = np.where(known, centre - half, np.nan)
+        self.high[:, at] = np.where(known, centre + half, np.nan)
+
+
+def _score_chunk(values: Floats, step_us: int, settings: DetectorSettings, details: bool) -> Scores:
+    filled, first = features.carried(values)
+    if np.abs(filled).max(initial=0.0) > LARGEST:
+        filled = np.clip(filled, -LARGEST, LARGEST)
+    missing = ~np.isfinite(values)
+    rows, columns = values.shape
+    lengths = features.periods(step_us)
+    mean = features.moving_mean(filled, settings.smooth)
+    change = features.change(filled, settings.smooth)
+    season, expected = features.season_error(filled, lengths)
+    plain_start, season_start = features.starts(first, lengths, settings)
+    tails = [Tail(rows, settings) for _ in PARTS]
+    surprise = np.zeros((rows, columns), dtype=np.float32)
+    kept = _Details((rows, columns), settings.alarm) if details else None
+    for left, right in blocks(columns, settings):
+        past = filled[:, max(0, left - settings.reference) : max(left, 1)]
+        level, spread = features.level_and_spread(past)
+        floor = features.floors(level, spread)
+        at = slice(left, right)
+        now = [np.empty(0)] * len(PARTS)
+        now[LEVEL] = np.abs(filled[:, at] - level[:, None])
+        now[MEAN] = np.abs(mean[:, at] - level[:, None])
+        now[CHANGE] = change[:, at]
+        now[SEASON] = season[:, at]
+        fits = []
+        for part, tail in enumerate(tails):
+            start = season_start if part == SEASON else plain_start
+            _blank(now[part], start, left, right, missing[:, at])
+            fits.append(tail.fit(floor))
+            found = fits[part].surprise(now[part], floor)
+            judged = start + settings.warm_up // 2
+            if (judged > left).any():
+                found[np.arange(left, right) < judged[:, None]] = 0.0
+            surprise[:, at] += found
+            if kept:
+                kept.parts[part, :, at] = found
+            tail.learn(now[part])
+        if kept:
+            kept.add(at, level, expected[:, at], fits)
+    if kept is None:
+        return Scores(surprise)
+    return Scores(surprise, kept.parts, kept.low, kept.high, kept.expected)
+
+
+def _blank(
+    distances: Floats,
+    start: npt.NDArray[np.int64],
+    left: int,
+    right: int,
+    missing: npt.NDArray[np.bool_],
+) -> None:
+    """Set distances that do not exist, in place: missing ones to `NOTHING`, early ones to zero.
+
+    An early zero counts as an observation without surprise: a tail that has seen little is not
+    fitted to the few largest of few.
+    """
+    if (start > left).any():
+        early = np.arange(left, right) < start[:, None]
+        distances[early] = 0.0
+    # What overflows, and the season's first period.
+    np.nan_to_num(distances, copy=False, nan=0.0, posinf=NOTHING)
+    if missing.any():
+        distances[missing] = NOTHING
