@@ -7,6 +7,7 @@ MODULES = (
     "bias_audit",
     "scoring",
     "ait_alerts",
+    "service_map",
     "alert_noise",
     "log_templates",
     "root_cause",

@@ -70,7 +70,8 @@
       nodes.forEach((n, k) => { if (!kept.has(k)) n.classList.add("off"); });
     }
     const text = find.value.trim().toLowerCase();
-    const hits = nodes.map((_, k) => k).filter((k) => text && shown(k) && nodes[k].dataset.name.toLowerCase().includes(text));
+    const hits = nodes.map((_, k) => k).filter((k) => text && shown(k) && nodes[k].dataset.name.toLowerCase().includes(text))
+      .sort((a, b) => nodes[a].dataset.name.length - nodes[b].dataset.name.length || a - b);
     nodes.forEach((n, k) => n.classList.toggle("hit", hits.includes(k)));
     output.textContent = text ? hits.length + " found" : "";
     return hits;
