@@ -23,7 +23,8 @@ class ChangeImpact:
     Attributes
     ----------
     moved
-        By place (`PLACES`), then as in a diff. What moved elsewhere shows how much moves anyway.
+        What moved beyond chance, by place (`PLACES`), then as in a diff. What moved elsewhere shows
+        how much moves anyway.
     windows
         Windows before and after that were compared; the one with the change in it is left out.
     tests
@@ -88,7 +89,7 @@ def change_impact(
     named = {key: _place(key, service, down, up) for key in {*before.rows, *after.rows}}
     places = {key: place for key, place in named.items() if place}
     found, tests = moves(before, after, places, settings)
-    placed = [replace(one, where=places[one.source, one.target]) for one in found]
+    placed = [replace(one, where=places[one.source, one.target]) for one in found if one.certain]
     ordered = sorted(in_order(placed), key=lambda one: PLACES.index(one.where))
     return ChangeImpact(service, at_us, ordered, counts, tests)
 

@@ -19,7 +19,7 @@ from tests.unit.aiops_service_map.spans import NOON_US, SECOND, built, request, 
 
 MINUTE = MapSettings(window_seconds=60)
 FEW = settings(
-    max_examples=8, deadline=None, derandomize=True,
+    max_examples=6, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 KINDS = ["internal", "server", "client", "producer", "consumer"]
