@@ -10,6 +10,8 @@ MODULES = (
     "service_map",
     "alert_noise",
     "log_templates",
+    "nab",
+    "metric_throughput",
     "root_cause",
     "replay",
     "parse_time",
