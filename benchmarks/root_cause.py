@@ -7,7 +7,7 @@ or a part of one; whatever lies there is measured with the same code and constan
 Hits: PetShop as its `in_top_k`: the true node is among the first k (and, if the truth names a
 metric, with it). Nezha at service level: the service of the injected pod (deployment: the pod's
 name without its two generated parts) is among the first k. Times of Nezha's faults are their
-``inject_time``, in UTC as in the telemetry.
+``inject_time``; its time zone is told from the names of the telemetry's files.
 
 Reference of Nezha's spans and logs: ``others`` (default): everything that was recorded farther than
 two minutes from the fault, later ones and other faults included, no labels used; ``earlier``: only
@@ -30,8 +30,7 @@ from typing import Any
 
 from benchmarks.root_cause_nezha import NezhaDay, read_days, windows
 from benchmarks.root_cause_petshop import Issue, read_scenarios
-from pipelines.aiops.incidents.behaviour import prepare
-from pipelines.aiops.incidents.ranking import SOURCES, rank
+from pipelines.aiops.incidents.ranking import SOURCES, prepare, rank
 from pipelines.aiops.incidents.signals import Cause
 
 REFERENCES = ("others", "earlier", "fault_free")
@@ -61,12 +60,12 @@ def petshop(issues: list[Issue], out: Path | None) -> dict[str, Any]:
 
 
 def nezha(day: NezhaDay, reference: str, out: Path | None) -> dict[str, Any]:
-    behaviour = prepare(day.signals)
+    prepared = prepare(day.signals)
     results: dict[str, Any] = {}
     for name in (reference, *(r for r in REFERENCES if r != reference)):
         places = {}
         for fault, window in zip(day.faults, windows(day, name), strict=True):
-            causes = rank(window, day.graph, day.signals, behaviour=behaviour)
+            causes = rank(window, day.graph, day.signals, prepared=prepared)
             places[fault.name] = (place(causes, fault.service, None), fault.kind)
             if name == reference:
                 write_causes(out, fault.name, causes)
@@ -76,14 +75,14 @@ def nezha(day: NezhaDay, reference: str, out: Path | None) -> dict[str, Any]:
 
 def nezha_without(day: NezhaDay, reference: str) -> dict[str, Any]:
     """Give the figures without each source of evidence."""
-    behaviour = prepare(day.signals)
+    prepared = prepare(day.signals)
     results = {}
     for source in SOURCES:
         left = tuple(s for s in SOURCES if s != source)
         places = {
             fault.name: (
                 place(
-                    rank(window, day.graph, day.signals, behaviour=behaviour, sources=left),
+                    rank(window, day.graph, day.signals, prepared=prepared, sources=left),
                     fault.service,
                     None,
                 ),

@@ -89,12 +89,30 @@ def _day(faults: Path) -> NezhaDay:
         name,
         Signals(tuple(_series(folder / "metric")), spans, logs),
         Graph(frozenset(_calls(spans))),
-        tuple(_faults(faults, name)),
+        tuple(_faults(faults, name, _offset(folder / "trace"))),
         (int(free.min()), int(free.max()) + 1) if len(free) else (0, 0),
     )
 
 
-def _faults(path: Path, day: str) -> Iterator[Fault]:
+def _offset(traces: Path) -> int:
+    """Give what is to be added to local times (those in names of files and of faults), in us.
+
+    File HH_MM holds the minute that ends then, so the difference from its spans' times is the time
+    zone; rounded to half an hour.
+    """
+    found = []
+    for path in sorted(traces.glob("*_trace.csv")):
+        starts = _spans([path]).start
+        if len(starts):
+            hour, minute = path.name.split("_")[:2]
+            named = (int(hour) * 60 + int(minute)) * MINUTE
+            found.append(float(np.median(starts)) % (24 * 60 * MINUTE) - named)
+    half, day = 30 * MINUTE, 24 * 60 * MINUTE
+    shift = round(float(np.median(found)) / half) * half if found else 0
+    return (shift + day // 2) % day - day // 2
+
+
+def _faults(path: Path, day: str, offset: int) -> Iterator[Fault]:
     listed = json.loads(path.read_text(encoding="utf-8"))
     every = [fault for hour in listed.values() for fault in hour]
     for i, fault in enumerate(every):
@@ -103,7 +121,7 @@ def _faults(path: Path, day: str) -> Iterator[Fault]:
             f"{day}/fault_{i:02d}",
             fault["inject_type"],
             deployment(fault["inject_pod"]),
-            int(at.timestamp()) * SECOND,
+            int(at.timestamp()) * SECOND + offset,
         )
 
 
@@ -154,8 +172,9 @@ def _logs(paths: list[Path]) -> Logs:
 def _message(cell: str) -> str:
     """Message of a line as the container runtime wrote it."""
     text = cell.strip('"').replace('""', '"')
-    with suppress(ValueError, KeyError, TypeError):  # not as the container runtime writes it
-        text = str(json.loads(text)["log"])
+    for key in ("log", "message"):  # the container runtime's line may hold a line of JSON
+        with suppress(ValueError, KeyError, TypeError):
+            text = str(json.loads(text)[key])
     return IDS.sub("", text).rstrip()
 
 

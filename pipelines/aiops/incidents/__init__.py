@@ -4,7 +4,7 @@ from pipelines.aiops.incidents.assemble import incidents
 from pipelines.aiops.incidents.grouping import Grouping, group, quiet_before
 from pipelines.aiops.incidents.model import Change, Incident, PastIncident
 from pipelines.aiops.incidents.posting import alertmanager_payload, post, webhook_payload
-from pipelines.aiops.incidents.ranking import rank
+from pipelines.aiops.incidents.ranking import Prepared, prepare, rank
 from pipelines.aiops.incidents.signals import (
     Cause,
     Graph,
@@ -25,6 +25,7 @@ __all__ = [
     "Incident",
     "Logs",
     "PastIncident",
+    "Prepared",
     "Series",
     "Signals",
     "Spans",
@@ -34,6 +35,7 @@ __all__ = [
     "group",
     "incidents",
     "post",
+    "prepare",
     "quiet_before",
     "rank",
     "role_of",

@@ -68,7 +68,7 @@ class Behaviour:
     bad: NDArray[np.bool_]
 
 
-def prepare(signals: Signals) -> Behaviour | None:
+def prepare_behaviour(signals: Signals) -> Behaviour | None:
     """Find and number the successions of events in all spans, once for all windows."""
     if signals.spans is None or not len(signals.spans.start):
         return None

@@ -36,6 +36,8 @@ RATE_FLOOR = 0.002
 SHARE_FLOOR = 0.02
 SMALL = 5.0
 """Points for an excess that callees account for: keeps the path in the ranking, below its cause."""
+UNREACHABLE = 0.2
+"""Factor for services that the symptom doesn't depend on, as far as the graph knows."""
 PERCENT = 1.5
 """An availability above this is in percent."""
 
@@ -71,8 +73,7 @@ def budget_evidence(
         if asked in ("latency", "availability", "errors") and asked not in roles:
             continue
         losses = _losses(window, signals, roles)
-        losses = _reachable(losses, graph, target)
-        found += _blame(losses, graph, roles[0])
+        found += _blame(losses, graph, roles[0], _reachable(losses, graph, target))
     return found
 
 
@@ -135,17 +136,17 @@ def _calls_at(times: Ints, requests: Series | None) -> Floats:
     return np.where(np.isfinite(calls), calls, 1.0)
 
 
-def _reachable(losses: dict[str, Excess], graph: Graph, target: Target | None) -> dict[str, Excess]:
-    """Keep what the symptom can come from; all, if the graph doesn't know the target."""
+def _reachable(losses: dict[str, Excess], graph: Graph, target: Target | None) -> set[str]:
+    """Give what the symptom can come from; all, if the graph doesn't know the target."""
     callees = callees_of(graph)
     if target is None or target.service not in callees:
-        return losses
+        return set(losses)
     seen, todo = {target.service}, [target.service]
     while todo:
         fresh = callees.get(todo.pop(), set()) - seen
         seen |= fresh
         todo += sorted(fresh)
-    return {name: loss for name, loss in losses.items() if name in seen}
+    return seen
 
 
 def callees_of(graph: Graph) -> dict[str, set[str]]:
@@ -157,33 +158,37 @@ def callees_of(graph: Graph) -> dict[str, set[str]]:
     return callees
 
 
-def _blame(losses: Mapping[str, Excess], graph: Graph, what: str) -> list[Evidence]:
-    callees = callees_of(graph)
-    circle = _circles(graph)
-    own, passed = {}, {}
+def _blame(
+    losses: Mapping[str, Excess], graph: Graph, what: str, reachable: set[str]
+) -> list[Evidence]:
+    own = _own(losses, graph)
+    suspects = [name for name in losses if name in reachable] or list(losses)
+    most = max((own[name] for name in suspects), default=0.0)
+    largest = max((losses[name].total for name in suspects), default=0.0)
+    if not most:
+        return []
+    found = []
+    for name in sorted(losses):
+        share = min(1.0, own[name] / most), min(1.0, losses[name].total / largest)
+        points = (CAP - SMALL) * share[0] + SMALL * share[1]
+        points *= 1.0 if name in reachable else UNREACHABLE
+        sentence = _sentence(losses[name], own[name], what)
+        found.append(Evidence(name, losses[name].metric, points, sentence))
+    return found
+
+
+def _own(losses: Mapping[str, Excess], graph: Graph) -> dict[str, float]:
+    """Give what of each service's excess isn't that of its callees, those in a circle apart."""
+    callees, circle = callees_of(graph), _circles(graph)
+    own = {}
     for name, loss in losses.items():
         below = [
             other
-            for other in callees.get(name, ())
+            for other in sorted(callees.get(name, ()))
             if other in losses and circle.get(other) != circle.get(name)
         ]
-        passed[name] = min(loss.total, sum(losses[other].total for other in sorted(below)))
-        own[name] = loss.total - passed[name]
-    most, largest = (
-        max(own.values(), default=0.0),
-        max((x.total for x in losses.values()), default=0.0),
-    )
-    if not most:
-        return []
-    return [
-        Evidence(
-            name,
-            losses[name].metric,
-            (CAP - SMALL) * own[name] / most + SMALL * losses[name].total / largest,
-            _sentence(losses[name], own[name], what),
-        )
-        for name in sorted(losses)
-    ]
+        own[name] = loss.total - min(loss.total, sum(losses[other].total for other in below))
+    return own
 
 
 def _sentence(loss: Excess, own: float, what: str) -> str:

@@ -1,11 +1,30 @@
 """Rank services by the evidence that they are the cause, each piece of it in words."""
 
-from pipelines.aiops.incidents.behaviour import Behaviour, behaviour_evidence, prepare
+from dataclasses import dataclass
+
+from pipelines.aiops.incidents.behaviour import Behaviour, behaviour_evidence, prepare_behaviour
 from pipelines.aiops.incidents.budgets import Evidence, budget_evidence
+from pipelines.aiops.incidents.delays import Delays, delay_evidence, prepare_delays
 from pipelines.aiops.incidents.saturation import saturation_evidence
 from pipelines.aiops.incidents.signals import Cause, Graph, Signals, Target, Window
 
-SOURCES = ("budgets", "saturation", "behaviour")
+SOURCES = ("budgets", "saturation", "behaviour", "delays")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What spans and logs are turned into once, for all windows."""
+
+    behaviour: Behaviour
+    delays: Delays
+
+
+def prepare(signals: Signals) -> Prepared | None:
+    """Read spans and logs once, if there are spans."""
+    behaviour = prepare_behaviour(signals)
+    if behaviour is None or signals.spans is None:
+        return None
+    return Prepared(behaviour, prepare_delays(signals.spans, behaviour.parent))
 
 
 def rank(
@@ -14,7 +33,7 @@ def rank(
     signals: Signals,
     *,
     target: Target | None = None,
-    behaviour: Behaviour | None = None,
+    prepared: Prepared | None = None,
     sources: tuple[str, ...] = SOURCES,
 ) -> list[Cause]:
     """Rank services by how likely they are the cause of what happened in a window.
@@ -26,7 +45,7 @@ def rank(
     ----------
     target
         The symptom, if it is known: only what it depends on is suspected.
-    behaviour
+    prepared
         `prepare(signals)`, to be given if many windows of the same signals are ranked.
     sources
         Kinds of evidence to use, of `SOURCES`.
@@ -41,9 +60,11 @@ def rank(
         found += budget_evidence(window, graph, signals, target)
     if "saturation" in sources:
         found += saturation_evidence(window, signals)
-    if "behaviour" in sources:
-        behaviour = behaviour or prepare(signals)
-        found += behaviour_evidence(window, behaviour) if behaviour else []
+    prepared = prepared or prepare(signals)
+    if prepared and "behaviour" in sources:
+        found += behaviour_evidence(window, prepared.behaviour)
+    if prepared and "delays" in sources:
+        found += delay_evidence(window, prepared.delays)
     return _added_up(found)
 
 

@@ -73,13 +73,15 @@ def test_a_new_failing_callee_is_not_blamed_but_who_calls_it() -> None:
     assert [cause.service for cause in causes] == ["shop"]
 
 
-def test_only_what_the_target_depends_on_is_suspected() -> None:
+def test_what_the_target_depends_on_is_suspected_first() -> None:
     signals = slow_store()
     worse = replace(signals.series[3], values=signals.series[3].values * 1.0)
     worse.values[PAST:] = 100.0
     signals = Signals(series=(*signals.series[:3], worse))
-    services = [c.service for c in rank(WINDOW, GRAPH, signals, target=Target("shop", "latency"))]
-    assert services == ["store", "shop"]
+    worse.values[PAST:] = 0.4
+    causes = rank(WINDOW, GRAPH, signals, target=Target("shop", "latency"))
+    assert [cause.service for cause in causes][:2] == ["store", "mail"]
+    worse.values[PAST:] = 100.0
     assert rank(WINDOW, GRAPH, signals)[0].service == "mail"
 
 
@@ -205,3 +207,33 @@ def test_order_of_spans_and_lines_does_not_matter(rng) -> None:  # type: ignore[
         ),
     )  # fmt: skip
     assert rank(WINDOW, GRAPH, mixed) == rank(WINDOW, GRAPH, signals)
+
+
+@pytest.mark.parametrize("way", ["answer", "request"])
+def test_a_delayed_network_is_that_of_the_service_at_both_of_its_ends(way: str) -> None:
+    signals = traces(30)
+    spans = signals.spans
+    assert spans is not None
+    late = np.array([int(t[1:]) >= 60 for t in spans.trace])
+    service = np.array(spans.service)
+    # shop's answers to web, or its requests to store, travel 300 ms.
+    start, end = (
+        spans.start.copy(),
+        spans.start + np.select([service == "web", service == "shop"], [9_000, 6_000], 3_000),
+    )
+    if way == "answer":
+        end[late & (service == "web")] += 300_000
+    else:
+        start[late & (service == "store")] += 300_000
+        end[late] += 300_000
+    causes = rank(
+        WINDOW, GRAPH, Signals(spans=replace(spans, start=start, end=end)), sources=("delays",)
+    )
+    assert causes[0].service == "shop"
+    assert len(causes) == 1
+
+
+def test_services_the_graph_cannot_reach_stay_suspects() -> None:
+    graph = Graph(frozenset({("web", "shop"), ("mail", "store")}))
+    causes = rank(WINDOW, graph, slow_store(), target=Target("web", "latency"))
+    assert "store" in [cause.service for cause in causes][:3]
