@@ -7,6 +7,7 @@ edge, window and bucket of duration.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipelines.aiops.service_map.model import ANY, WINDOWS, Key, ServiceMap, Sha
 from pipelines.aiops.service_map.pairing import pair
 from pipelines.aiops.service_map.peers import EXTERNAL
 from pipelines.aiops.telemetry.contract import SPANS
+from pipelines.aiops.telemetry.days import EPOCH, files_between
 from pipelines.base.errors import SignalboxError
 
 HOUR_US = 3_600_000_000
@@ -94,6 +96,21 @@ def build_map(
         raise SignalboxError(f"{where}: not readable spans of the contract: {text}") from error
     finally:
         connection.disconnect()
+
+
+def build_lake_map(
+    lake: Path, first_us: int, last_us: int, settings: MapSettings = DEFAULT_SETTINGS
+) -> ServiceMap:
+    """Build the map of ``[first, last)`` from a lake's spans; see `build_map`.
+
+    Days that the margin reaches into are read too, so a map built later over a longer time counts
+    the same calls in these windows.
+    """
+    margin = settings.margin_seconds * 1_000_000
+    days = [
+        (EPOCH + timedelta(microseconds=us)).date() for us in (first_us - margin, last_us + margin)
+    ]
+    return build_map(files_between(lake, SPANS, *days), first_us, last_us, settings)
 
 
 def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTINGS) -> ServiceMap:
@@ -318,11 +335,15 @@ def _shapes(
         "(row_number() OVER (ORDER BY source, target) - 1)::INTEGER AS code FROM "
         f"(SELECT DISTINCT coalesce(source, '{ANY}') AS source, target FROM calls)"
     )
+    inside = (
+        ""
+        if began == "true"
+        else f"SEMI JOIN (SELECT trace FROM spans GROUP BY trace HAVING {began}) USING (trace)"
+    )
     rows = raw.execute(
-        "WITH per AS (SELECT list_sort(list(DISTINCT code)) AS codes FROM "
-        f"(SELECT trace, code FROM calls JOIN edge_codes ON edge_codes.target = calls.target "
-        f"AND edge_codes.source = coalesce(calls.source, '{ANY}')) AS c SEMI JOIN "
-        f"(SELECT trace FROM spans GROUP BY trace HAVING {began}) AS t USING (trace) "
+        "WITH pairs AS (SELECT DISTINCT trace, code FROM calls JOIN edge_codes "
+        f"ON edge_codes.target = calls.target AND edge_codes.source = coalesce(calls.source, "
+        f"'{ANY}') {inside}), per AS (SELECT list_sort(list(code)) AS codes FROM pairs "
         "GROUP BY trace) SELECT codes, count(*) FROM per GROUP BY codes"
     ).fetchall()
     edges: list[Key] = raw.execute("SELECT source, target FROM edge_codes ORDER BY code").fetchall()

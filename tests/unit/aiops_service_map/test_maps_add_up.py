@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.service_map.build import MapSettings, build_map, merge_maps
+from pipelines.aiops.service_map.build import MapSettings, build_lake_map, build_map, merge_maps
 from pipelines.aiops.service_map.model import ANY, ServiceMap, as_data, read_map, write_map
+from pipelines.aiops.telemetry.lake import upsert
 from pipelines.base.errors import SignalboxError
 from pipelines.base.files import sha256_file
 from tests.unit.aiops_service_map.spans import NOON_US, SECOND, built, request, span, spans
@@ -111,6 +112,20 @@ def test_files_and_tables_give_the_same_map(tmp_path: Path) -> None:
         pq.write_table(spans(*[row for trace in part for row in trace]), file)
     table = spans(*[row for trace in rows for row in trace])
     assert content(build_map(files)) == content(build_map(table))
+
+
+def test_hours_built_one_by_one_from_a_lake_are_the_day_built_at_once(tmp_path: Path) -> None:
+    hour = 3600
+    rows = [row for i in range(9) for row in request(f"t{i}", i * 0.5 * hour + 11.9 * hour - 1)]
+    upsert(tmp_path, {"spans": spans(*rows)})
+    start = NOON_US + 11 * hour * SECOND
+    whole = build_lake_map(tmp_path, start, start + 6 * hour * SECOND)
+    parts = [
+        build_lake_map(tmp_path, start + i * hour * SECOND, start + (i + 1) * hour * SECOND)
+        for i in range(6)
+    ]
+    assert len(list(tmp_path.glob("spans/day=*"))) == 2
+    assert content(merge_maps(parts))[1] == content(whole)[1]
 
 
 def test_a_file_that_is_no_spans_is_an_error_that_names_its_folder(tmp_path: Path) -> None:
