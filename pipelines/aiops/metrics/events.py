@@ -65,22 +65,23 @@ def find_events(
     from_column
         Earlier columns only teach: events that start there are not returned, nor points counted.
     """
-    surprise = score(values, step_us, settings).surprise
     first = carried(np.asarray(values, dtype=np.float64))[1]
-    rows, columns = alarms(surprise, step_us, settings, first)
     gaps, flats = missing_runs(values, settings), flat_runs(values, settings)
     found = [
         Event(run.row, run.left, run.right, run.left, "missing_data", run.rareness) for run in gaps
     ]
-    # Bands are worked out again for the few series that need them.
-    chosen = sorted({*rows.tolist(), *(run.row for run in flats)})
     grown = max(GROWN * settings.warm_up, GROWN_SEASONS * min(periods(step_us), default=0))
-    for left in range(0, len(chosen), CHUNK):
-        part = chosen[left : left + CHUNK]
+    for left in range(0, len(values), CHUNK):
+        # A chunk at a time: bands of all points of all series would need too much memory.
+        part = slice(left, left + CHUNK)
         details = score(values[part], step_us, settings, details=True)
-        for place, row in enumerate(part):
+        rows, columns = alarms(details.surprise, step_us, settings, first[part])
+        flat = {run.row for run in flats}
+        for place in range(len(details.surprise)):
+            row, starts = left + place, columns[rows == place].tolist()
+            if not starts and row not in flat:
+                continue
             course = _Course.of(row, values[row], details, place, (int(first[row]), grown))
-            starts = columns[rows == row].tolist()
             found += _of_row(course, starts, [run for run in flats if run.row == row], settings)
     teaching = np.maximum(first + settings.warm_up * 3 // 2, from_column)[:, None]
     judged = int((np.isfinite(values) & (np.arange(values.shape[1]) >= teaching)).sum())
