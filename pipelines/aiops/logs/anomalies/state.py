@@ -2,8 +2,7 @@
 
 ``<state>/day=YYYY-MM-DD/`` holds ``counts.parquet``, ``values.parquet``, ``templates.json`` (known
 at the day's end) and ``key.txt``, the hash of what it was made from: the day before, the lake's
-files and the settings. A day whose key differs is made anew, and so are those after it. Hence a window
-that is filled in later gives what it gave on time, if the lake had the same lines.
+files X
 """
 
 from __future__ import annotations

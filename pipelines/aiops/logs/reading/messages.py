@@ -65,9 +65,10 @@ def messages_of(
     """
     every = stamps_of(lines, forms, local, day_first)
     first = np.flatnonzero(every.found)
-    stamps = Stamps(every.us[first], every.found[first], every.yearless[first],
-                    every.rest.take(first), every.pri.take(first), every.letter.take(first),
-                    every.forms[first])  # fmt: skip
+    stamps = Stamps(
+        every.us[first], every.found[first], every.yearless[first], every.turns[first],
+        every.rest.take(first), every.pri.take(first), every.letter.take(first), every.forms[first],
+    )  # fmt: skip
     names = np.array([form.name for form in FORMS] + [""], object)[stamps.forms]
     headers = headers_of(stamps.rest, stamps.pri, stamps.letter, names)
     body = _with_more_lines(headers.body, lines, first, max_chars)

@@ -31,12 +31,13 @@ class Stamps:
     ----------
     us
         Microseconds since 1970, UTC, int64, shape (lines,); of no meaning where `found` is false.
-        Where `yearless`, in the year 2000 (which has every day) plus the turns of the year since
-        the first line.
+        Where `yearless`, in the year 2000, which has every day.
     found
         Whether a line has one, bool, shape (lines,).
     yearless
         Whether it lacks its year, bool, shape (lines,).
+    turns
+        Turns of the year since the first line without year, int64, shape (lines,).
     rest
         What follows, an Arrow array of large strings; the line itself where there is none.
     pri, letter
@@ -48,6 +49,7 @@ class Stamps:
     us: NDArray[np.int64]
     found: NDArray[np.bool_]
     yearless: NDArray[np.bool_]
+    turns: NDArray[np.int64]
     rest: Any
     pri: Any
     letter: Any
@@ -104,8 +106,9 @@ def stamps_of(
         left = np.flatnonzero(kinds < 0)
     has = kinds >= 0
     us[open_zone & has] = to_utc(us[open_zone & has], local)
-    us[yearless] = _with_turns(us[yearless])
-    return Stamps(us, has, yearless, _scattered(lines, parts["rest"]),
+    turns = np.zeros(n, np.int64)
+    turns[yearless] = turns_of(us[yearless])
+    return Stamps(us, has, yearless, turns, _scattered(lines, parts["rest"]),
                   _scattered(_empty(n), parts["pri"]), _scattered(_empty(n), parts["letter"]),
                   kinds)  # fmt: skip
 
@@ -116,25 +119,20 @@ def with_year(stamps: Stamps, first_year: int) -> NDArray[np.int64]:
     rows = np.flatnonzero(stamps.yearless)
     base = us[rows].astype("datetime64[us]")
     months = base.astype("datetime64[M]")
-    month = months.astype(np.int64)
-    shifted = month + 12 * (first_year - _LEAP)
-    day = shifted.astype("datetime64[M]").astype("datetime64[D]").astype("datetime64[us]")
-    us[rows] = (day + (base - months.astype("datetime64[us]"))).astype(np.int64)
+    shifted = months.astype(np.int64) + 12 * (first_year - _LEAP + stamps.turns[rows])
+    begin = shifted.astype("datetime64[M]").astype("datetime64[us]")
+    us[rows] = (begin + (base - months.astype("datetime64[us]"))).astype(np.int64)
     return us
 
 
-def turns_in(stamps: Stamps) -> int:
-    """Count turns of the year from the first to the last of the stamps without year."""
-    own = stamps.us[stamps.yearless]
-    if not len(own):
-        return 0
-    return int(own[-1].astype("datetime64[us]").astype("datetime64[Y]").astype(int)) - 30
+def turns_of(us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count turns of the year since the first of some stamps of the year 2000, in their order.
 
-
-def in_leap_year(us: int) -> int:
-    """Return the same day and time in the year 2000."""
-    time = EPOCH + timedelta(microseconds=us)
-    return (time.replace(year=_LEAP) - EPOCH) // timedelta(microseconds=1)
+    The year turns where time falls back by half a year or more, and back again for stragglers.
+    """
+    steps = np.diff(us)
+    turn = np.where(steps < -_HALF_YEAR, 1, np.where(steps > _HALF_YEAR, -1, 0))
+    return np.concatenate([[0], np.cumsum(turn)]).astype(np.int64)[: len(us)]
 
 
 def latest_year(last_us: int, not_after: datetime) -> int:
@@ -165,23 +163,6 @@ def _offset(quarter: int, local: tzinfo) -> int:
     except OverflowError:
         return 0
     return (time.utcoffset() or timedelta()) // timedelta(microseconds=1)
-
-
-def _with_turns(us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Add a year wherever time falls back by half a year or more; take it back for stragglers."""
-    if not len(us):
-        return us
-    steps = np.diff(us)
-    turn = np.where(steps < -_HALF_YEAR, 1, np.where(steps > _HALF_YEAR, -1, 0))
-    years = np.concatenate([[0], np.cumsum(turn)])
-    if not years.any():
-        return us
-    base = us.astype("datetime64[us]")
-    months = base.astype("datetime64[M]")
-    moved = (months.astype(np.int64) + 12 * years).astype("datetime64[M]")
-    full = moved.astype("datetime64[us]") + (base - months.astype("datetime64[us]"))
-    turned: NDArray[np.int64] = full.astype(np.int64)
-    return turned
 
 
 class _Groups:

@@ -68,12 +68,11 @@ class PlainFile:
         """Read blocks of lines (Arrow arrays)."""
         import pyarrow as pa
 
-        from pipelines.aiops.logs.reading.stamps import turns_in
-
         year: int | None = None
         turns, carry, found = 0, None, False
         parts = _with_last(blocks)
-        for block, is_last in parts:
+        for raw, is_last in parts:
+            block = self._text(rows, raw)
             lines = block if carry is None else pa.concat_arrays([carry, block])
             messages = self._messages(lines)
             n = len(messages.first)
@@ -89,7 +88,7 @@ class PlainFile:
                 year = self._first_year(rows.window.now)
             keep = n if is_last else n - 1
             self._put(rows, seen, messages, keep, (year or 0) + turns if year else 0)
-            turns += turns_in(messages.stamps)
+            turns += int(messages.stamps.turns[messages.stamps.yearless][-1:].sum())
             carry = None if is_last else lines.slice(int(messages.first[-1]))
             if carry is not None and len(carry) > _CARRY:
                 carry = carry.slice(0, _CARRY)
@@ -107,22 +106,18 @@ class PlainFile:
 
     def _first_year(self, now: datetime) -> int:
         """Year of the first stamp: that of the last one less the turns between them."""
-        from pipelines.aiops.logs.reading.stamps import (
-            in_leap_year,
-            latest_year,
-            stamps_of,
-            turns_in,
-        )
+        import numpy as np
 
-        turns, last = 0, 0
+        from pipelines.aiops.logs.reading.stamps import latest_year, stamps_of, turns_of
+
+        every = []
         for lines in self._blocks():
             stamps = stamps_of(lines, self.forms, self.local, self.settings.day_first)
-            turns += turns_in(stamps)
-            own = stamps.us[stamps.yearless]
-            last = int(own[-1]) if len(own) else last
+            every.append(stamps.us[stamps.yearless])
+        us = np.concatenate(every)
         changed = datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
-        newest = latest_year(in_leap_year(last), min(changed, now) + timedelta(days=1))
-        return (self.settings.year or newest) - turns
+        newest = latest_year(int(us[-1]), min(changed, now) + timedelta(days=1))
+        return (self.settings.year or newest) - int(turns_of(us)[-1])
 
     def _put(
         self, rows: Collector, seen: "Counter[bytes]", messages: Any, keep: int, year: int
@@ -137,9 +132,8 @@ class PlainFile:
         us = with_year(messages.stamps, year) if year else messages.stamps.us
         wanted = np.arange(len(us)) < keep
         body = messages.body
-        junk = self._junk(rows, body)
         empty = pc.equal(body, "").to_numpy(zero_copy_only=False)
-        at = np.flatnonzero(wanted & ~junk & ~empty)
+        at = np.flatnonzero(wanted & ~empty)
         heads = messages.headers
         program = heads.program.take(at)
         own = pa.scalar(self.service, pa.large_string())
@@ -157,22 +151,25 @@ class PlainFile:
         )  # fmt: skip
         rows.signals(LOGS, table, self.place)
 
-    def _junk(self, rows: Collector, body: Any) -> Any:
-        """Where messages are binary; one record in quarantine says how many."""
+    def _text(self, rows: Collector, lines: Any) -> Any:
+        """Return the lines that are text; one record in quarantine says how many are not."""
         import numpy as np
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         from pipelines.aiops.logs.reading.lines import is_junk
 
-        at = np.flatnonzero(pc.match_substring(body, "\ufffd").to_numpy(zero_copy_only=False))
-        found = np.zeros(len(body), bool)
-        texts = body.take(at).to_pylist()
+        suspects = pc.match_substring(lines, "\ufffd").to_numpy(zero_copy_only=False)
+        at = np.flatnonzero(suspects)
+        texts = lines.take(pa.array(at)).to_pylist()
         bad = [i for i, text in zip(at.tolist(), texts, strict=True) if is_junk(text)]
-        found[bad] = True
-        if bad:
-            reason = f"binary, not text: {len(bad)} lines"
-            rows.reject(self.place, reason, self._masked(body[bad[0]].as_py()))
-        return found
+        if not bad:
+            return lines
+        shown = self._masked(lines[bad[0]].as_py())
+        rows.reject(self.place, f"binary, not text: {len(bad)} lines", shown)
+        keep = np.ones(len(lines), bool)
+        keep[bad] = False
+        return lines.filter(pa.array(keep))
 
     def _without_time(self, rows: Collector, lines: Any) -> None:
         texts = [text for text in lines.slice(0, 5).to_pylist() if text.strip()]

@@ -23,7 +23,7 @@ from pipelines.aiops.telemetry.times import read_time
 
 MOST_REJECTED = 100
 _SAMPLE = re.compile(
-    r"^(?P<name>[^\s{]+)\s*(?:\{(?P<labels>(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?\s*"
+    r"^(?P<name>[^\s{]*)\s*(?:\{(?P<labels>(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?\s*"
     r"(?P<value>[^\s]+)(?:\s+(?P<time>[^\s#]+))?\s*(?:#.*)?$"
 )
 _LABEL = re.compile(
@@ -83,7 +83,10 @@ class _File:
         if found is None:
             raise MalformedError("not a sample: name, labels, value, time")
         labels = _labels(found["labels"] or "")
-        name = labels.pop("", found["name"])
+        # promtool tsdb dump writes the name as a label, OpenMetrics 2 as a lone quoted text.
+        name = labels.pop("", "") or labels.pop("__name__", "") or found["name"]
+        if not name:
+            raise MalformedError("not a sample: it has no name")
         if not found["time"]:
             raise MalformedError("no time stamp; scrape with Prometheus, or write times")
         us = _time(found["time"], self.form)
