@@ -19,7 +19,9 @@ class QuietMining(Section):
     """Sliding window in which the guard counts."""
     guard_alpha: OpenShare = 0.05
     """Chance that any guard trips in as much time as the history had, if nothing changes."""
-    lasting_factor: Annotated[float, Field(ge=0)] = 2.0
-    """One that lasts so many times longer than any before pages; 0: however long it lasts."""
+    lasting_quantile: OpenShare = 0.995
+    """Nearly all that nobody acted on were over after this quantile of their lengths …"""
+    lasting_factor: Annotated[float, Field(ge=0)] = 1.5
+    """… and one that lasts so many times longer pages; 0: it never pages for its length."""
     rare_window_seconds: Annotated[int, Field(ge=0)] = 0
     """What came too seldom to be routine pages once in so long a time; 0: no rule for it."""

@@ -15,7 +15,7 @@ class SelectRulesParams(Section):
 
     max_median_delay_seconds: Seconds = 60.0
     """What counts as heard late; the median incident must not be."""
-    max_late_share: Share = 0.4
+    max_late_share: Share = 0.3
     """Share of incidents that may be heard late. Below one half, so that the median of incidents
     to come keeps to the bound as well."""
     max_incident_delay_seconds: Seconds = 900.0

@@ -72,4 +72,21 @@ def _set(data: Any, parts: tuple[str, ...], value: Any, file: str) -> None:
             raise WorkspaceError(msg)
         data = data[part]
     if data.get(parts[-1]) != value or type(data.get(parts[-1])) is not type(value):
-        data[parts[-1]] = value
+        data[parts[-1]] = _quoted(value)
+
+
+_LINE_BREAKS = frozenset("\x85\u2028\u2029")
+"""What YAML takes for the end of a line: kept only where it is written as an escape."""
+
+
+def _quoted(value: Any) -> Any:
+    """Return the value, its texts with line breaks of Unicode in double quotes."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, list):
+        return [_quoted(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _quoted(one) for key, one in value.items()}
+    if isinstance(value, str) and _LINE_BREAKS.intersection(value):
+        return DoubleQuotedScalarString(value)
+    return value

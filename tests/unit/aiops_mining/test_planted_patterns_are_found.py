@@ -107,7 +107,7 @@ def test_a_nightly_alert_that_lasts_or_multiplies_is_heard_all_the_same(rng):
     for day in range(28):
         world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
     (rule,) = mine(world.frame(), only("recurring"), WINDOW)
-    assert rule.guard.max_seconds == 4800
+    assert rule.guard.max_seconds == 3600
     assert 1 <= rule.guard.max_count <= 5
 
 

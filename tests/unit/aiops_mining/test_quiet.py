@@ -48,7 +48,7 @@ def test_planted_routine_noise_becomes_quiet_with_a_guard(seed, per_day):
     values = {m.label: (m.op, m.value) for m in rule.matchers}
     assert values == {"alertname": ("=", "DiskSlow"), "host": ("=", "a")}
     assert rule.guard is not None
-    assert rule.guard.max_seconds >= 120
+    assert rule.guard.max_seconds >= 90
     # A window of the same noise stays below the guard, ten times as much doesn't.
     assert rule.guard.max_count >= 1
     assert rule.guard.max_count < 10 * per_day
