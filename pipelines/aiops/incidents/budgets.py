@@ -192,12 +192,15 @@ def _own(losses: Mapping[str, Excess], graph: Graph) -> dict[str, float]:
 
 
 def _sentence(loss: Excess, own: float, what: str) -> str:
-    unit = "s of waiting" if what == "latency" else " failed calls"
-    level = f"{loss.level:.3g} before, {loss.worst:.3g} at worst"
-    share = 100 * own / loss.total
+    if what == "latency":
+        seen = f"{loss.metric}: {loss.level:.3g} before, {loss.worst:.3g} at worst"
+        unit = "s of waiting"
+    else:
+        seen = f"{loss.metric}: {loss.level:.3g} of calls failed before, {loss.worst:.3g} at worst"
+        unit = " failed calls"
     return (
-        f"{loss.metric}: {level}; {loss.total:.3g}{unit} more than usual, "
-        f"{share:.0f} % of it not accounted for by what it calls"
+        f"{seen}; {loss.total:.3g}{unit} more than usual, "
+        f"{100 * own / loss.total:.0f} % of it not accounted for by what it calls"
     )
 
 

@@ -4,7 +4,8 @@ The time of a span is cut at the calls that it makes. What passes before a call 
 caller's (its work, or its requests on the way); what passes between a callee's end and the caller's
 going on is the callee's (its answer on the way); a span without calls is its service's own. Each
 piece is compared with the same piece in ordinary traces: its middle must lie beyond what ordinarily
-is extreme.
+is extreme. A request that comes late may also be due to a callee too busy to take it, so the other
+end gets most of those points as well: the service with most late pieces at its ends stands out.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ PER_FOLD = 15.0
 """Nats for each factor e of the middle beyond the ordinary reach."""
 EXTREME = 0.95
 ENOUGH_PAST, ENOUGH_NOW = 10, 4
+OTHER_END = 0.8
+"""Share of the points for a late request that the callee gets."""
 FLOOR_US = 5_000.0
 """A reach below this counts as this: clocks of different machines differ."""
 
@@ -31,13 +34,14 @@ class Delays:
     edges
         Pieces of kind k are those from ``edges[k]`` to ``edges[k + 1]``.
     kinds
-        For each kind the service that it is counted for, and what it is in words.
+        For each kind the service that it is counted for, the one at the other end (may be empty;
+        it gets a share), and what it is in words.
     """
 
     start: Ints
     taken: Floats
     edges: Ints
-    kinds: list[tuple[str, str]]
+    kinds: list[tuple[str, str, str]]
 
 
 def prepare_delays(spans: Spans, parent: Ints) -> Delays:
@@ -69,9 +73,9 @@ def prepare_delays(spans: Spans, parent: Ints) -> Delays:
         )
     )
     names = [
-        *_named(spans, child[crosses], caller[crosses].tolist(), "until it calls"),
-        *_named(spans, child[crosses], None, "until its caller goes on after"),
-        *((spans.service[i], f"the time of {spans.name[i]}") for i in own.tolist()),
+        *_requests(spans, child[crosses], caller[crosses].tolist()),
+        *_answers(spans, child[crosses]),
+        *((spans.service[i], "", f"the time of {spans.name[i]}") for i in own.tolist()),
     ]
     known = sorted(set(names))
     number = {name: i for i, name in enumerate(known)}
@@ -81,38 +85,66 @@ def prepare_delays(spans: Spans, parent: Ints) -> Delays:
     return Delays(spans.start[row][order], taken[order].astype(float), edges, known)
 
 
-def _named(spans: Spans, rows: Ints, whose: list[str] | None, what: str) -> list[tuple[str, str]]:
-    owners = whose or [spans.service[i] for i in rows.tolist()]
+def _requests(spans: Spans, rows: Ints, callers: list[str]) -> list[tuple[str, str, str]]:
     return [
-        (owner, f"the time {what} {spans.service[i]} {spans.name[i]}")
-        for owner, i in zip(owners, rows.tolist(), strict=True)
+        (caller, spans.service[i], f"the time until {caller} reaches {_what(spans, i)}")
+        for caller, i in zip(callers, rows.tolist(), strict=True)
     ]
+
+
+def _answers(spans: Spans, rows: Ints) -> list[tuple[str, str, str]]:
+    return [
+        (spans.service[i], "", f"the time until its caller goes on after {_what(spans, i)}")
+        for i in rows.tolist()
+    ]
+
+
+def _what(spans: Spans, row: int) -> str:
+    return f"{spans.service[row]} {spans.name[row]}"
 
 
 def delay_evidence(window: Window, delays: Delays) -> list[Evidence]:
     """Blame services for the pieces of time that became longer than they ever ordinarily are."""
     now = (delays.start >= window.start) & (delays.start < window.end)
     past = inside(delays.start, window.reference)
-    best: dict[str, Evidence] = {}
-    for k, (service, what) in enumerate(delays.kinds):
+    best: dict[tuple[str, str], Evidence] = {}
+    for k, (service, other, what) in enumerate(delays.kinds):
         piece = slice(int(delays.edges[k]), int(delays.edges[k + 1]))
         taken = delays.taken[piece]
-        found = _longer(taken[past[piece]], taken[now[piece]], service, what)
-        if found and found.points > best.get(service, Evidence("", "", 0, "")).points:
-            best[service] = found
-    return [best[name] for name in sorted(best)]
+        points, sentence = _longer(taken[past[piece]], taken[now[piece]], what)
+        for name, peer, share in ((service, other, 1.0), (other, service, OTHER_END)):
+            found = Evidence(name, "latency", share * points, sentence)
+            if name and found.points > best.get((name, peer), Evidence("", "", 0, "")).points:
+                best[name, peer] = found
+    return _summed([best[key] for key in sorted(best)])
 
 
-def _longer(past: Floats, now: Floats, service: str, what: str) -> Evidence | None:
+def _summed(pieces: list[Evidence]) -> list[Evidence]:
+    """Add up each service's pieces, one a peer, to at most the cap; the strongest says why."""
+    mine: dict[str, list[Evidence]] = {}
+    for piece in pieces:
+        mine.setdefault(piece.service, []).append(piece)
+    return [
+        Evidence(
+            name,
+            "latency",
+            min(CAP, sum(piece.points for piece in own)),
+            max(own, key=lambda piece: (piece.points, piece.sentence)).sentence,
+        )
+        for name, own in mine.items()
+    ]
+
+
+def _longer(past: Floats, now: Floats, what: str) -> tuple[float, str]:
     if len(past) < ENOUGH_PAST or len(now) < ENOUGH_NOW:
-        return None
+        return 0.0, ""
     level, high = (float(x) for x in np.quantile(past, (0.5, EXTREME)))
     middle = float(np.median(now))
     fold = (middle - level) / max(high - level, FLOOR_US)
     if fold <= 1:
-        return None
+        return 0.0, ""
     sentence = (
         f"{what}: {middle / 1e3:.3g} ms in the middle, before {level / 1e3:.3g} ms and hardly ever "
         f"above {high / 1e3:.3g} ms"
     )
-    return Evidence(service, "latency", min(CAP, PER_FOLD * float(np.log(fold))), sentence)
+    return min(CAP, PER_FOLD * float(np.log(fold))), sentence
