@@ -1,6 +1,5 @@
 """A service map: nodes, edges, how busy each was in every window, and the shapes of traces."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -171,22 +170,33 @@ class ServiceMap:
 
 def totals(windows: pa.Table) -> dict[Key, Traffic]:
     """Sum windows by edge; sorted by source and target."""
-    found: dict[Key, tuple[list[int], Counter[int], list[bool]]] = {}
-    names = ("source", "target", "message", "n", "errors", "buckets", "counts")
-    for row in zip(*(windows[name].to_pylist() for name in names), strict=True):
-        source, target, message, n, errors, buckets, counts = row
-        sums, histogram, messages = found.setdefault(
-            (source, target), ([0, 0], Counter(), [message])
+    import pyarrow.compute as pc
+
+    rows = windows.combine_chunks()
+    key = ["source", "target"]
+    sums = rows.group_by(key).aggregate([("n", "sum"), ("errors", "sum"), ("message", "any")])
+    place = pc.list_parent_indices(rows["buckets"])
+    flat = pa.table(
+        {
+            **{name: rows[name].take(place) for name in key},
+            "bucket": pc.list_flatten(rows["buckets"]),
+            "count": pc.list_flatten(rows["counts"]),
+        }
+    )
+    histograms: dict[Key, dict[int, int]] = {}
+    counted = flat.group_by([*key, "bucket"]).aggregate([("count", "sum")])
+    for one in counted.sort_by([(name, "ascending") for name in (*key, "bucket")]).to_pylist():
+        histograms.setdefault((one["source"], one["target"]), {})[one["bucket"]] = one["count_sum"]
+    found = {
+        (one["source"], one["target"]): Traffic(
+            one["n_sum"],
+            one["errors_sum"],
+            histograms.get((one["source"], one["target"]), {}),
+            one["message_any"],
         )
-        sums[0] += n
-        sums[1] += errors
-        messages[0] = messages[0] or message
-        for bucket, count in zip(buckets, counts, strict=True):
-            histogram[bucket] += count
-    return {
-        key: Traffic(sums[0], sums[1], dict(sorted(histogram.items())), messages[0])
-        for key, (sums, histogram, messages) in sorted(found.items())
+        for one in sums.to_pylist()
     }
+    return dict(sorted(found.items()))
 
 
 def write_map(service_map: ServiceMap, folder: Path) -> None:

@@ -161,7 +161,7 @@ def _services(services: list[Any], data: Mapping[str, Any]) -> Chapter:
         for node in ordered
     ]  # fmt: skip
     columns = [Column("Service"), *_TRAFFIC, Column("Called by", numeric=True),
-               Column("Calls how many", numeric=True)]  # fmt: skip
+               Column("Calls to", numeric=True)]  # fmt: skip
     table = Table("What each service received, the busiest first", columns, rows)
     return Chapter("services", "Services", [table if rows else Prose("None sent spans.")])
 
