@@ -103,7 +103,8 @@ def _excess(window: Window, series: Series, requests: Series | None) -> Excess |
     over = values[now] - level
     if over.max() < SURE * spread:
         return None
-    calls = _calls_at(times[now], requests)
+    counted = series.role == "errors" and float(np.abs(values).max()) > 1  # calls, not a share
+    calls = _calls_at(times[now], None if counted else requests)
     total = float((np.maximum(over - spread, 0) * calls).sum())
     return Excess(total, float(values[now].max()), level, series.metric)
 
