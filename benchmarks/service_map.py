@@ -40,7 +40,8 @@ COPY (SELECT TraceID AS trace_id, SpanID AS span_id,
   PodName AS instance, OperationName AS name, 'internal' AS kind,
   make_timestamptz(StartTimeUnixNano // 1000) AS starts_at, Duration::BIGINT AS duration_us,
   'unset' AS status, MAP {{}}::MAP(VARCHAR, VARCHAR) AS attributes
-FROM read_csv([{files}], union_by_name=true, types={{'StartTimeUnixNano': 'BIGINT'}}))
+FROM read_csv([{files}], union_by_name=true, types={{'TraceID': 'VARCHAR',
+  'SpanID': 'VARCHAR', 'ParentID': 'VARCHAR', 'StartTimeUnixNano': 'BIGINT'}}))
 TO '{target}' (FORMAT parquet, COMPRESSION zstd)
 """
 # Nine spans a trace: an entry, three services in a row, one beside, a database, in-process spans.
