@@ -40,7 +40,7 @@ def product(series: Series) -> Floats:
 
 
 def parts(series: Series) -> Floats:
-    """Return the product's summands, ``[4, rows]``."""
+    """Return the product's summands, ``[5, rows]``."""
     values, columns = gridded(series)
     found = score(values[None], step_us(series), details=True).parts
     assert found is not None
@@ -159,6 +159,7 @@ METHODS: dict[str, Method] = {
     "without mean": without_part("mean"),
     "without change": without_part("change"),
     "without season": without_part("season"),
+    "without rhythm": without_part("rhythm"),
     "rolling z": rolling_z,
     "robust rolling z": robust_z,
     "EWMA, anomaly likelihood": ewma_likelihood,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.aiops.metrics.alarms import alarms, event_rareness
-from pipelines.aiops.metrics.features import LEVEL, SEASON, carried, periods
+from pipelines.aiops.metrics.features import LEVEL, RHYTHM, SEASON, carried, periods
 from pipelines.aiops.metrics.runs import Run, flat_runs, missing_runs
 from pipelines.aiops.metrics.scoring import CHUNK, Scores, score
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
@@ -174,7 +174,8 @@ def _kind(course: _Course, span: tuple[int, int], settings: DetectorSettings) ->
     left, right = span
     values, half = course.values, (course.high[left] - course.low[left]) / 2
     parts = course.parts[:, left : right + 1].sum(axis=1)
-    if parts[SEASON] > 0.5 * parts.sum() and parts[LEVEL] < 0.25 * parts.sum():
+    seasonal = parts[SEASON] + parts[RHYTHM]
+    if seasonal > 0.6 * parts.sum() and parts[LEVEL] < 0.2 * parts.sum():
         return "season_broken"
     before = float(np.nanmedian(values[max(0, left - settings.reference) : left]))
     inside = _known(values[left : right + 1])

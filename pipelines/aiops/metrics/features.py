@@ -1,4 +1,8 @@
-"""What is compared with the past: four distances, each from earlier points only.
+"""What is compared with the past: five distances, each from earlier points only.
+
+Of the value from the level, of the short mean from the level, of the value from itself a short time
+ago, of the value from the season, and the short mean of the latter (a rhythm that is lost without
+any value being odd).
 
 Every array is ``[series, time]``. All distances scale with the series and do not change when a
 constant is added.
@@ -18,8 +22,8 @@ Bools = npt.NDArray[np.bool_]
 SAMPLE = 256
 """Points that level and spread are taken from: more change neither by much."""
 
-LEVEL, MEAN, CHANGE, SEASON = range(4)
-PARTS = ("level", "mean", "change", "season")
+LEVEL, MEAN, CHANGE, SEASON, RHYTHM = range(5)
+PARTS = ("level", "mean", "change", "season", "rhythm")
 
 
 def carried(values: Floats) -> tuple[Floats, Ints]:

@@ -1,6 +1,6 @@
 """Score every point of many series, each point by what came before it.
 
-Four distances of a point from the past (`features`) are each turned into a surprise, -log10 of the
+Five distances of a point from the past (`features`) are each turned into a surprise, -log10 of the
 chance by the tail of its own past distances (`tails`); the surprises are added, as in Fisher's
 method. Levels and tails are brought up to date every few points: more often while a series is
 young. No parameter depends on the series, none is fitted to labels but the alarm level.
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.aiops.metrics import features
-from pipelines.aiops.metrics.features import CHANGE, LEVEL, MEAN, PARTS, SEASON
+from pipelines.aiops.metrics.features import CHANGE, LEVEL, MEAN, PARTS, RHYTHM, SEASON
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 from pipelines.aiops.metrics.tails import NOTHING, Fit, Tail
 
@@ -36,10 +36,10 @@ class Scores:
     Attributes
     ----------
     surprise
-        ``[series, time]``: sum over the four distances of -log10 of the chance of at least this
+        ``[series, time]``: sum over the five distances of -log10 of the chance of at least this
         distance; 0 for what is common, missing or not judged.
     parts
-        ``[4, series, time]``, the summands in the order of `features.PARTS`; None if not asked for.
+        ``[5, series, time]``, the summands in the order of `features.PARTS`; None if not asked for.
     low, high, expected
         ``[series, time]``: the band that a value has to leave to be surprising on its own, and the
         value expected; None if not asked for.
@@ -77,7 +77,7 @@ def score(
     step_us
         Microseconds from one column to the next.
     details
-        Also return parts, expected values and bands (needs eight times the memory).
+        Also return parts, expected values and bands (needs ten times the memory).
 
     Returns
     -------
@@ -138,6 +138,7 @@ def _score_chunk(values: Floats, step_us: int, settings: DetectorSettings, detai
     mean = features.moving_mean(filled, settings.smooth)
     change = features.change(filled, settings.smooth)
     season, expected = features.season_error(filled, lengths)
+    rhythm = features.moving_mean(np.nan_to_num(season), settings.smooth)
     plain_start, season_start = features.starts(first, lengths, settings)
     tails = [Tail(rows, settings) for _ in PARTS]
     surprise = np.zeros((rows, columns), dtype=np.float32)
@@ -152,9 +153,10 @@ def _score_chunk(values: Floats, step_us: int, settings: DetectorSettings, detai
         now[MEAN] = np.abs(mean[:, at] - level[:, None])
         now[CHANGE] = change[:, at]
         now[SEASON] = season[:, at]
+        now[RHYTHM] = rhythm[:, at]
         fits = []
         for part, tail in enumerate(tails):
-            start = season_start if part == SEASON else plain_start
+            start = season_start if part in (SEASON, RHYTHM) else plain_start
             _blank(now[part], start, left, right, missing[:, at])
             fits.append(tail.fit(floor))
             found = fits[part].surprise(now[part], floor)

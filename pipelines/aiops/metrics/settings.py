@@ -44,7 +44,7 @@ class DetectorSettings:
     tail_least: int = 30
     tail_most: int = 128
     refresh: int = 256
-    alarm: float = 9.0
+    alarm: float = 10.0
     quiet_share: float = 0.04
     quiet_least: int = 16
 

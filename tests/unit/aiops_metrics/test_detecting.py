@@ -54,6 +54,15 @@ def test_a_ramp_is_a_trend_change() -> None:
     assert ("trend_change", "p3") in kinds(metrics(values), false_share=1)
 
 
+def test_a_lost_rhythm_is_found_although_no_value_is_odd() -> None:
+    values = daily(20, 10)
+    values[3, 1900:2150] = noise(1, 10, 9)[0, :250]
+    found = detect(metrics(values), false_share=1).findings
+    mine = [f for f in found if f.instance == "p3" and f.start_us >= START + 1900 * STEP]
+    assert mine[0].kind == "season_broken"
+    assert mine[0].start_us <= START + 2100 * STEP
+
+
 def test_a_line_that_goes_flat_is_found_once() -> None:
     values = daily(20)
     values[3, 1200:1500] = 4.25

@@ -86,9 +86,9 @@ def test_huge_values_do_not_overflow() -> None:
 
 def test_what_happens_every_day_at_the_same_time_is_not_news() -> None:
     values = noise(1, 10, 3)
-    values[0, 100::DAY] += 20
+    values[0, 500::DAY] += 40
     surprise = score(values, STEP).surprise[0]
-    first, last = surprise[100 + DAY], surprise[100 + 9 * DAY]
+    first, last = surprise[500], surprise[500 + 8 * DAY]
     assert first > DEFAULTS.alarm > last
 
 
