@@ -13,6 +13,7 @@ MODULES = (
     "nab",
     "metric_throughput",
     "root_cause",
+    "root_cause_incidents",
     "replay",
     "parse_time",
     "stage_times",

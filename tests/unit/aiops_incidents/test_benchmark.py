@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import root_cause
+from benchmarks import root_cause, root_cause_incidents
 from tests.unit.aiops_incidents.worlds import traces
 
 STEP = 300
@@ -123,3 +123,10 @@ def _run(data: Path, capsys: pytest.CaptureFixture[str]) -> dict:  # type: ignor
 def test_without_data_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert root_cause.main([]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["skipped"]
+
+
+def test_simulated_histories_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert root_cause_incidents.main(["--seeds", "1", "--alerts", "3000", "--days", "4"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["synthetic"]
+    assert result["median_precision_recall_f1"]["real"][2] > 0.5
