@@ -59,9 +59,9 @@ def find(
     rare = [one for one in new if one.chance <= settings.false_share_new]
     burst = [b for b in bursts(table, start_us, end_us, settings)
              if b.code not in {one.subject for one in new}]  # fmt: skip
-    known = {one.subject for one in new} | {one.code for one in burst}
-    mixes = changed_mixes(table, start_us, end_us, settings, known)
     quiet = silences(table, start_us, end_us, settings)
+    known = {one.subject for one in new} | {b.code for b in burst} | {s.code for s in quiet}
+    mixes = changed_mixes(table, start_us, end_us, settings, known)
     fresh, slots, usual = new_values(values, store, start_us, end_us, settings)
     fresh = [one for one in fresh if one.chance <= settings.false_share_new]
     parts: tuple[Iterable[Finding], ...] = (

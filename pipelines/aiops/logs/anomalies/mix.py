@@ -16,7 +16,7 @@ _BLOCK = 6 * HOUR_US
 _LEAST_DAYS = 4
 _LEAST_LINES = 200
 _LEAST_SPREAD = 0.15
-_LEAST_DISTANCE = 0.1
+_LEAST_DISTANCE = 0.05
 """Hellinger distances below are no change that anybody would call one."""
 Floats = NDArray[np.float64]
 
