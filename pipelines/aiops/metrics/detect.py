@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.aiops.findings import Finding, finding_id, in_order
 from pipelines.aiops.metrics.events import Event, corrected, find_events
-from pipelines.aiops.metrics.grid import Grid, Subject, grids
+from pipelines.aiops.metrics.grid import Subject, grids
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 
 SERVICE_LABELS = ("service", "service_name", "service.name", "app", "job")
@@ -80,30 +80,41 @@ def detect(
         Depends on the rows, not on their order.
     """
     found = grids(table, most_series)
-    events: list[tuple[Grid, Event]] = []
+    events: list[tuple[_Place, Event]] = []
     points = 0
-    for grid in found.grids:
+    for grid in found:
         from_column = 0 if since_us is None else -(-(since_us - grid.start_us) // grid.step_us)
         here, judged = find_events(grid.values, grid.step_us, settings, max(0, from_column))
-        events += [(grid, event) for event in here]
+        events += [
+            (_Place(grid.subjects[event.row], grid.start_us, grid.step_us), event) for event in here
+        ]
         points += judged
     scores = corrected([event.rareness for _, event in events], points)
     kept = [
-        _finding(grid, event, score)
-        for (grid, event), score in zip(events, scores, strict=True)
+        _finding(place, event, score)
+        for (place, event), score in zip(events, scores, strict=True)
         if false_share >= 1 or score >= -np.log10(false_share)
     ]
     return Detection(
         in_order(kept),
-        sum(len(grid.subjects) for grid in found.grids),
+        found.series,
         points,
         len(events) - len(kept),
         found.skipped,
     )
 
 
-def _finding(grid: Grid, event: Event, score: float) -> Finding:
-    subject = grid.subjects[event.row]
+@dataclass(frozen=True)
+class _Place:
+    """What is needed of a grid to describe an event, without its values."""
+
+    subject: Subject
+    start_us: int
+    step_us: int
+
+
+def _finding(grid: _Place, event: Event, score: float) -> Finding:
+    subject = grid.subject
     start = grid.start_us + event.left * grid.step_us
     service = _first(subject.labels, SERVICE_LABELS)
     instance = _first(subject.labels, INSTANCE_LABELS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ Ints = npt.NDArray[np.int64]
 
 MOST_COLUMNS = 50_000
 """Columns a series may have; a longer one gets wider steps."""
+MOST_TOGETHER = 256
+"""Series in one grid: bounds the memory, whatever the number of series."""
 LEAST_POINTS = 20
 COUNTER_RISES, COUNTER_FALLS, RESET = 0.2, 0.005, 0.1
 """A counter rises in a fifth of its steps and falls in hardly any, then to a tenth or less."""
@@ -48,10 +50,17 @@ class Grid:
 
 @dataclass(frozen=True)
 class Grids:
-    """All series of a table, and how many were left out for which reason."""
+    """All series of a table, made even a few at a time, and how many were left out and why."""
 
-    grids: tuple[Grid, ...]
+    series: int
     skipped: Mapping[str, int]
+    _groups: tuple[tuple[_Raw, ...], ...]
+    _described: Any
+
+    def __iter__(self) -> Iterator[Grid]:
+        for group in self._groups:
+            rows = self._described.take(np.array([raw.row for raw in group])).to_pylist()
+            yield _grid(group, rows)
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class _Raw:
 
 
 def grids(table: Any, most_series: int) -> Grids:
-    """Return the series of a table on even grids, one for each step that occurs.
+    """Return the series of a table on even grids of one step each.
 
     Parameters
     ----------
@@ -85,20 +94,27 @@ def grids(table: Any, most_series: int) -> Grids:
     if absent:
         raise SignalboxError(f"metrics: column {absent[0]} is missing")
     raws, skipped = _series(table, most_series)
-    steps = sorted({raw.step_us for raw in raws})
-    described = table.select(
-        [
-            c
-            for c in ("source", "fingerprint", "name", "labels", "kind", "unit")
-            if c in table.column_names
-        ]
-    )
-    found = []
-    for step in steps:
-        chosen = [raw for raw in raws if raw.step_us == step]
-        rows = described.take(np.array([raw.row for raw in chosen])).to_pylist()
-        found.append(_grid(chosen, rows, step))
-    return Grids(tuple(found), skipped)
+    columns = ("source", "fingerprint", "name", "labels", "kind", "unit")
+    described = table.select([c for c in columns if c in table.column_names])
+    return Grids(len(raws), skipped, _groups(raws), described)
+
+
+def _groups(raws: list[_Raw]) -> tuple[tuple[_Raw, ...], ...]:
+    """Return series of one step that lie near one another in time, a bounded number together."""
+    found: list[list[_Raw]] = []
+    for raw in sorted(raws, key=lambda raw: (raw.step_us, int(raw.at[0]))):
+        group = found[-1] if found else []
+        together = (
+            bool(group)
+            and len(group) < MOST_TOGETHER
+            and group[0].step_us == raw.step_us
+            and int(raw.at[-1] - group[0].at[0]) <= 2 * MOST_COLUMNS * raw.step_us
+        )
+        if together:
+            group.append(raw)
+        else:
+            found.append([raw])
+    return tuple(tuple(group) for group in found)
 
 
 def _series(table: Any, most_series: int) -> tuple[list[_Raw], dict[str, int]]:
@@ -137,7 +153,8 @@ def step_of(at: Ints) -> int:
     return max(step, widest) * 1_000_000
 
 
-def _grid(raws: list[_Raw], rows: list[dict[str, Any]], step: int) -> Grid:
+def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]]) -> Grid:
+    step = raws[0].step_us
     # Columns begin at multiples of the step since 1970: every window of time has the same ones.
     start = min(int(raw.at[0]) for raw in raws) // step
     end = max(int(raw.at[-1]) for raw in raws) // step
