@@ -10,6 +10,7 @@ MODULES = (
     "service_map",
     "alert_noise",
     "log_templates",
+    "log_anomalies",
     "nab",
     "metric_throughput",
     "root_cause",
