@@ -8,6 +8,7 @@ MODULES = (
     "scoring",
     "ait_alerts",
     "service_map",
+    "mining",
     "alert_noise",
     "log_templates",
     "log_anomalies",
