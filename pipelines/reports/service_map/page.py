@@ -157,7 +157,8 @@ def _services(services: list[Any], data: Mapping[str, Any]) -> Chapter:
         callees.setdefault(edge["source"], set()).add(edge["target"])
     rows = [
         Row([name(node["name"]), *_traffic(node["received"], _seconds(data)),
-             count(len(callers.get(node["id"], ()))), count(len(callees.get(node["id"], ())))])
+             count(len(callers.get(node["id"], ()))), count(len(callees.get(node["id"], ())))],
+            words.anchor_of(node["id"]))
         for node in ordered
     ]  # fmt: skip
     columns = [Column("Service"), *_TRAFFIC, Column("Called by", numeric=True),
@@ -185,7 +186,10 @@ def _calls(data: Mapping[str, Any]) -> Chapter:
 def _virtual(nodes: list[Any], data: Mapping[str, Any]) -> Chapter:
     ordered = sorted(nodes, key=lambda node: (-node["received"]["n"], node["id"]))
     rows = [
-        Row([name(node["name"]), node["kind"], *_traffic(node["received"], _seconds(data))])
+        Row(
+            [name(node["name"]), node["kind"], *_traffic(node["received"], _seconds(data))],
+            words.anchor_of(node["id"]),
+        )
         for node in ordered
     ]
     columns = [Column("Name"), Column("Kind"), *_TRAFFIC]

@@ -1,5 +1,6 @@
 """Numbers and kinds of a map as people read them."""
 
+import hashlib
 from datetime import UTC, datetime
 
 from pipelines.reports.numbers import NONE
@@ -49,3 +50,8 @@ def when(us: int) -> str:
 def plural(n: int, one: str, many: str = "") -> str:
     """Write a number with its noun."""
     return f"{n:,}{SPACE}{one if n == 1 else many or one + 's'}"
+
+
+def anchor_of(node: str) -> str:
+    """Place of a node's row on the page, for links from other pages: any name gives a sound one."""
+    return f"node-{hashlib.sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"

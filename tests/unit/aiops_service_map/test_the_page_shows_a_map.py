@@ -14,6 +14,7 @@ from pipelines.aiops.service_map.model import as_data
 from pipelines.reports.page import render
 from pipelines.reports.service_map.layout import COLUMN, ROW, layout
 from pipelines.reports.service_map.page import make_page
+from pipelines.reports.service_map.words import anchor_of
 from tests.unit.aiops_service_map.spans import built, client, request, span
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&"
@@ -66,6 +67,12 @@ def test_figures_stand_in_tables_too() -> None:
     page = page_of(*request("t1", 0, error=True))
     for text in ("postgresql/shop", "100.0%", "What spans could not tell", "user"):
         assert text in page
+
+
+def test_other_pages_can_link_to_a_nodes_row() -> None:
+    page = page_of(*request("t1", 0), span(EVIL, "1", trace_id="t2"))
+    for node in ("shop", "database:postgresql/shop", EVIL):
+        assert page.count(f'<tr id="{anchor_of(node)}"') == 1
 
 
 def test_a_page_of_nothing_says_so() -> None:
