@@ -20,22 +20,24 @@ def daily(rows: int = 1, days: float = 6, seed: int = 0) -> np.ndarray:
 
 def metrics(values: np.ndarray, kind: str = "gauge", step: int = STEP, **first: object) -> pa.Table:
     rows, columns = values.shape
-    count = rows * columns
-    names = np.repeat([f"{row:016x}" for row in range(rows)], columns)
-    table = {
-        "source": ["test"] * count,
-        "fingerprint": names.tolist(),
-        "name": [str(first.get("name", "load"))] * count,
-        "labels": [
-            [("service", str(first.get("service", "web"))), ("pod", f"p{row}")]
-            for row in range(rows)
-            for _ in range(columns)
-        ],
-        "at": pa.array(np.tile(START + np.arange(columns) * step, rows)).cast(
-            pa.timestamp("us", tz="UTC")
-        ),
-        "value": pa.array(values.ravel()),
-        "kind": [kind] * count,
-        "unit": [""] * count,
-    }
-    return pa.table(table, schema=METRICS.schema)
+    subjects = pa.table(
+        {
+            "source": ["test"] * rows,
+            "fingerprint": [f"{row:016x}" for row in range(rows)],
+            "name": [str(first.get("name", "load"))] * rows,
+            "labels": pa.array(
+                [
+                    [("service", str(first.get("service", "web"))), ("pod", f"p{r}")]
+                    for r in range(rows)
+                ],
+                METRICS.schema.field("labels").type,
+            ),
+            "kind": [kind] * rows,
+            "unit": [""] * rows,
+        }
+    )
+    table = subjects.take(np.repeat(np.arange(rows), columns))
+    at = pa.array(np.tile(START + np.arange(columns) * step, rows))
+    table = table.append_column("at", at.cast(METRICS.schema.field("at").type))
+    table = table.append_column("value", pa.array(values.ravel()))
+    return table.select(METRICS.schema.names).cast(METRICS.schema)

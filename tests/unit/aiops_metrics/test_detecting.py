@@ -167,7 +167,7 @@ def test_correction_is_that_of_benjamini_and_hochberg() -> None:
 
 
 def test_more_series_demand_rarer_events() -> None:
-    few, many = noise(4), noise(200, seed=7)
+    few, many = noise(4), noise(60, seed=7)
     few[3, 1200] += 12
     many[3] = few[3]
     scores = [
