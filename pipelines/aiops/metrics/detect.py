@@ -17,7 +17,7 @@ from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 SERVICE_LABELS = ("service", "service_name", "service.name", "app", "job")
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
 MOST_SERIES = 20_000
-FALSE_SHARE = 0.1
+FALSE_SHARE = 0.2
 WORDS = {
     "spike": "a spike",
     "level_shift": "a new level",
@@ -69,7 +69,8 @@ def detect(
     since_us
         Only events that start at or after this time (microseconds since 1970) are reported.
     false_share
-        Share of the findings that may be false, over all series of the run (Benjamini–Hochberg).
+        Share of the findings that may be false, over all series of the run (Benjamini–Hochberg);
+        how far it is kept for which series: see `alarms.SURPRISE_PER_DECADE`.
         1: everything that raised an alarm.
     most_series
         See `grids`.
