@@ -18,8 +18,9 @@ def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False)
     """Put the files that a run changed into the working tree, then its data.
 
     That is dvc.lock, overridden parameters, metrics and other outputs kept in git;
-    afterwards ``dvc checkout`` fetches the run's outputs from the cache. Neither HEAD
-    nor the index changes.
+    afterwards ``dvc checkout`` fetches the run's outputs from the cache. Outputs of stages
+    that the run did not have stay away if they never were in this cache. Neither HEAD nor
+    the index changes.
 
     Parameters
     ----------
@@ -99,7 +100,8 @@ def _write(root: Path, commit: str, path: str) -> None:
 
 
 def _dvc_checkout(project: Path, *, force: bool) -> None:
-    command = [sys.executable, "-m", "dvc", "checkout", *(["--force"] if force else [])]
+    flags = ["--allow-missing", *(["--force"] if force else [])]
+    command = [sys.executable, "-m", "dvc", "checkout", *flags]
     done = subprocess.run(
         command,
         cwd=project,
