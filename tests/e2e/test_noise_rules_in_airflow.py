@@ -51,6 +51,7 @@ def asked(airflow: Airflow) -> str:
         },
     )
     commit(project, "alerts go to our own Alertmanager")
+    airflow.api.wait_for_dag(DAG)
     run = airflow.api.trigger(DAG, _easy_policy(project))
     wait(lambda: state(airflow, run, "approve_release", DAG) == "awaiting_input", 400)
     settle(airflow)
