@@ -60,13 +60,14 @@ def test_a_rejected_release_is_a_normal_end_that_can_be_seen(
 def test_after_a_run_the_work_tree_is_as_dvc_repro_would_leave_it(
     airflow: Airflow, first_run: str
 ) -> None:
-    output = call(airflow.project, "dvc", "repro")
+    output = call(airflow.project, "dvc", "repro", "report")
     assert "Running stage" not in output
     assert call(airflow.project, "git", "status", "--porcelain") == ""
 
 
 def test_a_second_run_runs_nothing_and_changes_nothing(airflow: Airflow, first_run: str) -> None:
-    output = call(airflow.project, sys.executable, "-m", "pipelines.cli.main", "run", COLUMNS="200")
+    command = (sys.executable, "-m", "pipelines.cli.main", "run", DAG)
+    output = call(airflow.project, *command, COLUMNS="200")
     for stage in STAGES:
         assert re.search(rf"^ +{stage} +(unchanged|cached) ", output, re.MULTILINE), stage
     assert _changed(airflow) == ["ledger/ledger.jsonl"]
