@@ -30,7 +30,7 @@ def ran(output: str) -> list[str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which everything ran once."""
     place = make_small_project(tmp_path_factory.mktemp("repro"))
-    assert sorted(ran(call(place, "dvc", "repro"))) == sorted(EVERYTHING)
+    assert sorted(ran(call(place, "dvc", "repro", "report"))) == sorted(EVERYTHING)
     return place
 
 
@@ -41,7 +41,7 @@ def copy(project: Path, tmp_path: Path) -> Path:
 
 
 def test_a_second_repro_does_nothing(project: Path) -> None:
-    assert ran(call(project, "dvc", "repro")) == []
+    assert ran(call(project, "dvc", "repro", "report")) == []
     assert "Data and pipelines are up to date" in call(project, "dvc", "status")
 
 
@@ -68,14 +68,14 @@ def test_one_changed_parameter_reruns_what_depends_on_it(
         (copy / "params.yaml").write_text(text.replace("threshold: 0.85", "threshold: 0.8"))
     else:
         change_params(copy, {key: value})
-    assert sorted(ran(call(copy, "dvc", "repro"))) == sorted(expected)
+    assert sorted(ran(call(copy, "dvc", "repro", "report"))) == sorted(expected)
 
 
 def test_another_place_hash_seed_and_clock_give_the_same_bytes(
     project: Path, tmp_path: Path
 ) -> None:
     other = make_small_project(tmp_path / "somewhere" / "else")
-    call(other, "dvc", "repro", PYTHONHASHSEED="12345", TZ="Pacific/Chatham")
+    call(other, "dvc", "repro", "report", PYTHONHASHSEED="12345", TZ="Pacific/Chatham")
     assert (other / "dvc.lock").read_text() == (project / "dvc.lock").read_text()
 
 
@@ -106,9 +106,12 @@ def test_a_stage_killed_at_any_moment_leaves_a_workspace_in_which_a_retry_succee
         with contextlib.suppress(ProcessLookupError):
             os.killpg(work.pid, signal.SIGKILL)
         work.wait()
-    call(copy, "dvc", "repro")
+    call(copy, "dvc", "repro", "report")
     assert (copy / "dvc.lock").read_text() == (project / "dvc.lock").read_text()
-    assert not list(copy.glob("data/split/.*partial")) or ran(call(copy, "dvc", "repro")) == []
+    assert (
+        not list(copy.glob("data/split/.*partial"))
+        or ran(call(copy, "dvc", "repro", "report")) == []
+    )
 
 
 def test_a_failing_stage_says_what_to_do_and_leaves_no_out(copy: Path) -> None:
