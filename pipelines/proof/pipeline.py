@@ -6,6 +6,7 @@ Read here and not by DVC, so that a verification neither trusts nor changes DVC'
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -54,6 +55,15 @@ class Lock(BaseModel):
         made = self.outs()
         found = {dep.path: dep for stage in self.stages.values() for dep in stage.deps}
         return {path: dep for path, dep in found.items() if path not in made}
+
+    def sources(self) -> dict[str, Locked]:
+        """Path → dependency, of those that no stage makes, and that lie in no folder of one."""
+        made = self.outs()
+        return {
+            path: dep
+            for path, dep in self.deps().items()
+            if not any(parent.as_posix() in made for parent in PurePosixPath(path).parents)
+        }
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _compare(project: Project, commit: str, lock: Lock, place: Path) -> Check:
 
 def _sources(project: Project, lock: Lock, place: Path) -> None:
     """Bring data that git doesn't keep, if it is what the lock names."""
-    for path, dep in lock.deps().items():
+    for path, dep in lock.sources().items():
         if (place / path).exists():
             continue
         found = project.hashed(path)

@@ -58,8 +58,7 @@ def test_a_failing_task_is_an_alert_until_it_succeeds(airflow: Airflow) -> None:
     names = {"AirflowTaskFailed", "AirflowDagRunFailed"}
     folder = project / "telemetry/airflow"
     wait(lambda: sum(f.read_text().count('"flaky"') for f in folder.glob("*.jsonl")) == 2, 60)
-    told = call(project, sys.executable, "-m", "pipelines.cli.main", "ingest")
-    assert "2 alerts" in told
+    call(project, sys.executable, "-m", "pipelines.cli.main", "ingest")
     firing = alerts(project)
     assert set(firing) == names
     assert {row["ends_at"] for row in firing.values()} == {None}

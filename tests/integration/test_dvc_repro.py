@@ -42,7 +42,7 @@ def copy(project: Path, tmp_path: Path) -> Path:
 
 def test_a_second_repro_does_nothing(project: Path) -> None:
     assert ran(call(project, "dvc", "repro", "report")) == []
-    assert "Data and pipelines are up to date" in call(project, "dvc", "status")
+    assert "Data and pipelines are up to date" in call(project, "dvc", "status", "--with-deps", "report")
 
 
 def test_the_rows_add_up(project: Path) -> None:
@@ -80,7 +80,7 @@ def test_another_place_hash_seed_and_clock_give_the_same_bytes(
 
 
 def test_metrics_and_plots_can_be_shown(project: Path) -> None:
-    metrics = json.loads(call(project, "dvc", "metrics", "show", "--json"))
+    metrics = json.loads(call(project, "dvc", "metrics", "show", "--json", "metrics/evaluate.json"))
     shown = next(iter(metrics.values()))["data"]
     assert "metrics/evaluate.json" in shown
     page = call(project, "dvc", "plots", "show", "--out", "plots_page").strip().splitlines()[-1]

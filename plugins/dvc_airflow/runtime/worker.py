@@ -17,7 +17,7 @@ from dvc.repo.reproduce import _reproduce_stage
 from dvc.stage import PipelineStage
 from dvc.stage.exceptions import StageCmdFailedError
 
-from dvc_airflow.runtime import locks, restore
+from dvc_airflow.runtime import links, locks, restore
 from dvc_airflow.runtime.protocol import Status
 from dvc_airflow.runtime.report import describe
 from dvc_airflow.runtime.run_cache import share_run_cache, watch_run_cache
@@ -45,6 +45,7 @@ def run_request(request: dict[str, Any]) -> int:
     failure: dict[str, Any] | None = None
     try:
         locks.make_lockfile_writes_atomic()
+        links.make_reflinks_atomic()
         repo = Repo(request["project"], _wait_for_lock=True)
         repo.lock = locks.patient_lock(repo, float(request["lock_timeout"]))
         share_run_cache(repo)
