@@ -92,6 +92,7 @@ def show(done: "Ingested") -> None:
 
 
 def collect(
+    *,
     folder: Annotated[
         Path, typer.Option(help="Where payloads go: the folder of an alertmanager_webhook source.")
     ] = Path("telemetry/webhook"),
@@ -100,18 +101,28 @@ def collect(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9099,
     max_body: Annotated[int, typer.Option(min=1024, help="Largest payload, in bytes.")] = 8 << 20,
+    otlp: Annotated[
+        Path, typer.Option(help="Where OTLP goes: <folder>/{metrics,traces,logs}/<day>.jsonl.")
+    ] = Path("telemetry/otlp"),
+    mask: Annotated[
+        bool, typer.Option(help="Mask personal data and secrets in OTLP logs before they are kept.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Receive Alertmanager webhooks; each payload is on disk before it is answered."""
+    """Receive Alertmanager webhooks and OTLP over HTTP; on disk before it is answered."""
+    from pipelines.aiops.logs.masking.patterns import DEFAULT_KINDS
+    from pipelines.aiops.telemetry.otlp_inbox import OtlpInbox
     from pipelines.aiops.telemetry.receiver import Receiver
 
     with one_line_errors():
-        receiver = Receiver(host, port, folder, max_body)
+        inbox = OtlpInbox(otlp, DEFAULT_KINDS if mask else ())
+        receiver = Receiver(host, port, folder, max_body, inbox)
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: receiver.stop())
         address = f"http://{host}:{receiver.port}/"
         if not as_json:
-            typer.echo(f"listening on {address}, writing to {folder}; end with Ctrl-C")
+            places = f"webhooks to {folder}, OTLP to {otlp}"
+            typer.echo(f"listening on {address}, writing {places}; end with Ctrl-C")
         receiver.run()
         told: dict[str, Any] = {"address": address, "received": receiver.received,
                                 "refused": receiver.refused}  # fmt: skip

@@ -1,7 +1,9 @@
-"""A small HTTP receiver of Alertmanager webhooks: one file a payload, fsynced before the answer.
+"""A small HTTP receiver of Alertmanager webhooks and of OTLP; on disk before the answer.
 
-Alertmanager repeats a notification that isn't answered with 2xx, so what isn't safely on disk is
-sent again; the same payload twice is the same rows. It answers ``GET /`` for health checks.
+Webhooks are one file a payload. ``/v1/metrics``, ``/v1/traces`` and ``/v1/logs`` take what
+OpenTelemetry exporters send over HTTP. A sender repeats what isn't answered with 2xx, so what isn't
+safely on disk is sent again; the same payload twice is the same rows. It answers ``GET /`` for
+health checks.
 """
 
 import hashlib
@@ -13,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+from pipelines.aiops.telemetry.otlp_document import BINARY, SIGNALS, UnfitError, unpacked
+from pipelines.aiops.telemetry.otlp_inbox import OtlpInbox
 from pipelines.base.errors import SignalboxError
 
 TIMEOUT = 30
@@ -30,6 +34,8 @@ class Receiver:
         Made if missing.
     max_body
         Larger payloads are refused, in bytes.
+    otlp
+        Takes what OpenTelemetry exporters send.
 
     Attributes
     ----------
@@ -37,8 +43,8 @@ class Receiver:
         Payloads written, and requests turned away.
     """
 
-    def __init__(self, host: str, port: int, folder: Path, max_body: int) -> None:
-        self.folder, self.max_body = folder, max_body
+    def __init__(self, host: str, port: int, folder: Path, max_body: int, otlp: OtlpInbox) -> None:
+        self.folder, self.max_body, self.otlp = folder, max_body, otlp
         self.received = self.refused = 0
         self._lock = threading.Lock()
         try:
@@ -76,6 +82,11 @@ class Receiver:
                 os.fsync(stream.fileno())
             partial.replace(path)
             _sync(path.parent)
+        self.count()
+
+    def count(self) -> None:
+        """Count a payload that is on disk."""
+        with self._lock:
             self.received += 1
 
     def refuse(self) -> None:
@@ -120,19 +131,36 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             self._refuse(400, "the body ended early")
             return
+        path = self.path.partition("?")[0].rstrip("/")
+        signal = path.removeprefix("/v1/")
+        try:
+            if path.startswith("/v1/") and signal in SIGNALS:
+                self._otlp(signal, body)
+            else:
+                self._webhook(body)
+        except UnfitError as error:
+            self._refuse(error.status, str(error))
+        except OSError as error:
+            self._refuse(503, f"cannot write: {error.strerror}")
+
+    def _webhook(self, body: bytes) -> None:
         try:
             sound = isinstance(json.loads(body), dict)
         except (ValueError, RecursionError):
             sound = False
         if not sound:
-            self._refuse(400, "not a JSON object")
-            return
-        try:
-            self.receiver.write(body)
-        except OSError as error:
-            self._refuse(503, f"cannot write: {error.strerror}")
-            return
+            raise UnfitError(400, "not a JSON object")
+        self.receiver.write(body)
         self._answer(200, "written")
+
+    def _otlp(self, signal: str, body: bytes) -> None:
+        form = self.headers.get_content_type()
+        encoding = self.headers.get("Content-Encoding", "").strip().lower()
+        content = unpacked(body, encoding, self.receiver.max_body)
+        self.receiver.otlp.take(signal, content, form)
+        self.receiver.count()
+        # An answer without fields says that all was taken.
+        self._send(200, form, b"" if form == BINARY else b"{}")
 
     def _refuse(self, status: int, reason: str) -> None:
         self.receiver.refuse()
@@ -140,9 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, reason)
 
     def _answer(self, status: int, text: str) -> None:
-        body = f"{text}\n".encode()
+        self._send(status, "text/plain; charset=utf-8", f"{text}\n".encode())
+
+    def _send(self, status: int, form: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Type", form)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
