@@ -28,3 +28,21 @@ RULES_REPORT_JSON = Path("reports/alert_noise_reduction.json")
 
 LAKE = Path("telemetry/lake")
 """Lake that ``signalbox ingest`` writes by default: your own telemetry."""
+
+METRIC_ANOMALIES = Path("anomalies/metric_anomalies.json")
+LOG_ANOMALIES = Path("anomalies/log_anomalies.json")
+SERVICE_MAP = Path("service_map")
+"""Folder with ``service_map.json``, ``edge_windows.parquet`` and ``moved.json``."""
+MOVED = SERVICE_MAP / "moved.json"
+INCIDENTS = Path("incidents/incidents.json")
+INCIDENTS_HTML = Path("reports/incidents.html")
+INCIDENTS_JSON = Path("reports/incidents.json")
+ANOMALIES_HTML = Path("reports/anomalies.html")
+ANOMALIES_JSON = Path("reports/anomalies.json")
+SERVICE_MAP_HTML = Path("reports/service_map.html")
+SERVICE_MAP_JSON = Path("reports/service_map.json")
+
+RESULTS = Path("telemetry/results")
+"""Where DAGs keep results: a folder a window, with the paths above."""
+STATE = Path("telemetry/state")
+"""What detectors remember from day to day."""
