@@ -60,13 +60,17 @@ class TraceParams(SourceParams):
     """Longer values of attributes are cut."""
 
 
-class OtlpTracesParams(TraceParams, FilesParams):
+class TraceFilesParams(TraceParams, FilesParams):
+    """Traces that lie in files."""
+
+
+class OtlpTracesParams(TraceFilesParams):
     """Traces in OTLP JSON, as the OpenTelemetry collector's file exporter writes them."""
 
     kind: Literal["otlp_traces"]
 
 
-class JaegerParams(TraceParams, FilesParams):
+class JaegerParams(TraceFilesParams):
     """Traces in Jaeger's JSON: downloads of its page, answers of its API."""
 
     kind: Literal["jaeger"]
@@ -84,7 +88,7 @@ class JaegerApiParams(TraceParams, HttpParams):
     """How far back a window without begin goes."""
 
 
-class ZipkinParams(TraceParams, FilesParams):
+class ZipkinParams(TraceFilesParams):
     """Traces in Zipkin's JSON, version 2."""
 
     kind: Literal["zipkin"]

@@ -6,43 +6,32 @@ write; Git is run for real.
 
 import json
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
 
 import pytest
-from pydantic import TypeAdapter
 
-from pipelines.aiops.params.telemetry import Source
 from pipelines.aiops.service_map.build import build_map
 from pipelines.aiops.telemetry.batch import Batch, Window
 from pipelines.aiops.telemetry.lake import upsert
-from pipelines.aiops.telemetry.sources import read_source
 from pipelines.base.errors import SignalboxError
+from tests.http_server import Answer, serving
 from tests.unit.aiops_service_map.spans import edges
+from tests.unit.aiops_telemetry import sources
+from tests.unit.aiops_telemetry.sources import NOW, reasons
 
 PAYLOADS = Path(__file__).parent / "payloads"
-NOW = datetime(2026, 12, 1, tzinfo=UTC)
 TRACE = "5b8efff798038103d269b633813fc60c"
 
 
-def read(project: Path = PAYLOADS, window: Window | None = None, **keys: Any) -> Batch:
-    source = TypeAdapter(Source).validate_python({"name": "test", **keys})
-    return read_source(source, window or Window(None, None, NOW), project)
+def read(project: Path = PAYLOADS, **keys: Any) -> Batch:
+    return sources.read(project=project, **keys)
 
 
 def spans(batch: Batch) -> list[dict[str, Any]]:
     found = batch.signals["spans"].to_pylist()
     return [{**row, "attributes": dict(row["attributes"])} for row in found]
-
-
-def reasons(batch: Batch) -> list[str]:
-    return list(batch.rejected["reason"].to_pylist())
 
 
 def test_otlp_json_lines_of_the_collector() -> None:
@@ -106,37 +95,19 @@ def test_jaeger_as_its_index_has_it() -> None:
     assert (one["service"], one["kind"]) == ("frontend", "internal")
 
 
-@contextmanager
-def serving(traces: list[dict[str, Any]], asked: list[str]) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            url = urlparse(self.path)
-            query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            data: list[Any] = ["frontend"]
-            if url.path == "/api/traces":
-                inside = [
-                    t
-                    for t in traces
-                    if int(query["start"]) <= t["spans"][0]["startTime"] <= int(query["end"])
-                ]
-                data = inside[: int(query["limit"])]  # fmt: skip
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps({"data": data}).encode())
+def finding(traces: list[dict[str, Any]], asked: list[str]) -> Answer:
+    """Answer like a query service that knows these traces; `asked` gets the paths."""
 
-        def log_message(self, *args: object) -> None:
-            pass
+    def answer(path: str, query: dict[str, str], headers: Any) -> tuple[int, bytes]:
+        asked.append(path)
+        data: list[Any] = ["frontend"]
+        if path == "/api/traces":
+            first, last = int(query["start"]), int(query["end"])
+            inside = [t for t in traces if first <= t["spans"][0]["startTime"] <= last]
+            data = inside[: int(query["limit"])]
+        return 200, json.dumps({"data": data}).encode()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return answer
 
 
 def test_jaeger_is_asked_for_shorter_times_where_an_answer_is_full() -> None:
@@ -150,7 +121,7 @@ def test_jaeger_is_asked_for_shorter_times_where_an_answer_is_full() -> None:
     ]  # fmt: skip
     asked: list[str] = []
     window = Window(noon, noon + timedelta(minutes=5), NOW)
-    with serving(traces, asked) as url:
+    with serving(finding(traces, asked)) as url:
         batch = read(kind="jaeger_api", url=url, limit=3, window=window, late_seconds=0)
     assert len({row["trace_id"] for row in spans(batch)}) == 9
     assert asked[0] == "/api/services"

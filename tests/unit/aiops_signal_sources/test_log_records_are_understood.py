@@ -68,7 +68,7 @@ def test_records_that_cannot_be_read_are_quarantined_and_bounded(tmp_path: Path)
 
 
 def test_otlp_logs(tmp_path: Path) -> None:
-    document = {"resourceLogs": [{
+    document: Any = {"resourceLogs": [{
         "resource": {"attributes": [
             {"key": "service.name", "value": {"stringValue": "cart"}},
             {"key": "host.name", "value": {"stringValue": "node-1"}}]},
@@ -81,6 +81,8 @@ def test_otlp_logs(tmp_path: Path) -> None:
             {"observedTimeUnixNano": "1795348801000000000",
              "body": {"kvlistValue": {"values": [{"key": "a", "value": {"boolValue": True}}]}}},
             {"body": {"stringValue": "no time"}}]}]}]}  # fmt: skip
+    records = document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    records[1:1] = [3, {"attributes": 3, "body": {"stringValue": "damaged"}}]
     write(tmp_path / "o.jsonl", document, "{")
     batch = read(project=tmp_path, kind="otlp_logs", files=["o.jsonl"])
     first, second = logs(batch)
@@ -89,7 +91,7 @@ def test_otlp_logs(tmp_path: Path) -> None:
     assert first["trace_id"] == "5b8efff798038103d269b633813fc60c"
     assert first["attributes"] == {"n": "7"}
     assert second["body"] == '{"a": true}'
-    assert len(reasons(batch)) == 2
+    assert len(reasons(batch)) == 4
 
 
 def test_airflow_task_logs() -> None:

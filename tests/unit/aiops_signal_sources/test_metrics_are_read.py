@@ -13,6 +13,7 @@ import pytest
 from pipelines.aiops.telemetry.days import EPOCH
 from pipelines.aiops.telemetry.lake import upsert
 from pipelines.base.errors import SignalboxError
+from tests.http_server import serving
 from tests.unit.aiops_signal_sources.signals import (
     PAYLOADS,
     Window,
@@ -22,7 +23,6 @@ from tests.unit.aiops_signal_sources.signals import (
     utc,
     write,
 )
-from tests.unit.aiops_telemetry.test_sources_read_what_programs_write import serving
 
 CPU = 'node_cpu_seconds_total{cpu="0",mode=~"idle|user"}'
 NOW = EPOCH + timedelta(seconds=1795327912)

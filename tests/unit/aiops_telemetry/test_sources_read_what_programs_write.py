@@ -5,48 +5,17 @@ names were replaced. Event recorder and PagerDuty payloads are written after the
 """
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
 
 import pytest
 
 from pipelines.aiops.telemetry.batch import Window
 from pipelines.aiops.telemetry.days import EPOCH
 from pipelines.base.errors import SignalboxError
+from tests.http_server import serving
 from tests.unit.aiops_telemetry.sources import NOW, PAYLOADS, read, reasons, rows, utc
-
-
-@contextmanager
-def serving(answer: Any) -> Iterator[str]:
-    """An HTTP server; `answer` gets path and query, and gives status and bytes."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = urlparse(self.path)
-            query = {name: values[0] for name, values in parse_qs(asked.query).items()}
-            status, body = answer(asked.path, query, self.headers)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_alertmanager_webhook() -> None:

@@ -109,7 +109,7 @@ def epoch_us(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     text = str(value).strip()
-    whole = text.isascii() and text.lstrip("-").isdigit()
+    whole = text.isascii() and text.isdigit()
     if whole and len(text) <= 20:
         number = int(text)
         unit = 10**6 if number < 10**11 else 10**3 if number < 10**14 else 1
@@ -129,7 +129,7 @@ def epoch_us(value: Any) -> int | None:
 def severity_of(value: Any) -> str:
     """Severity of a level in words or numbers (syslog 0–7, bunyan and Python 10–60)."""
     text = str(value).strip().lower() if value is not None else ""
-    if not text.isdigit():
+    if not (text.isdecimal() and len(text) < 4):
         return SEVERITY.get(text, SEVERITY.get(text.rstrip("0123456789"), ""))
     number = int(text)
     if number < 8:

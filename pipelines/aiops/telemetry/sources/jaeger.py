@@ -9,42 +9,30 @@ from typing import Any
 
 from pipelines.aiops.params.traces import JaegerParams
 from pipelines.aiops.telemetry.batch import Batch, Collector, MalformedError, Window
-from pipelines.aiops.telemetry.sources.records import (
-    collector,
-    files_of,
-    listing,
-    mapping,
-    quarantining,
-)
+from pipelines.aiops.telemetry.sources.records import listing, mapping, quarantining
 from pipelines.aiops.telemetry.sources.spans import (
     INSTANCE,
     UNKNOWN,
+    Keep,
     at_us,
-    documents,
     duration_us,
     first_of,
-    keeper,
+    kind_of,
     parent_id,
+    read_files,
     span_id,
     take,
     time_of,
     trace_id,
 )
 
-_KINDS = ("client", "server", "producer", "consumer")
-
 
 def read(settings: JaegerParams, window: Window, project: Path) -> Batch:
     """Read all spans of the files."""
-    rows = collector(settings, window)
-    keep = keeper(settings)
-    for path in files_of(settings, project):
-        for place, document in documents(rows, path, project):
-            take_traces(rows, document, place, keep)
-    return rows.batch()
+    return read_files(settings, window, project, take_traces)
 
 
-def take_traces(rows: Collector, document: Any, place: str, keep: Any) -> None:
+def take_traces(rows: Collector, document: Any, place: str, keep: Keep) -> None:
     """Take the spans of a document."""
     with quarantining(rows, place, document):
         for number, trace in enumerate(_traces(document), 1):
@@ -65,7 +53,7 @@ def _traces(document: Any) -> list[Any]:
     raise MalformedError("data is missing: not traces in Jaeger's JSON")
 
 
-def _trace(rows: Collector, trace: dict[str, Any], place: str, keep: Any) -> None:
+def _trace(rows: Collector, trace: dict[str, Any], place: str, keep: Keep) -> None:
     if "spanID" in trace:
         trace = {"spans": [trace]}
     processes = mapping(trace.get("processes") or {}, "processes")
@@ -76,16 +64,15 @@ def _trace(rows: Collector, trace: dict[str, Any], place: str, keep: Any) -> Non
             _span(rows, one, mapping(process, "process"), keep)
 
 
-def _span(rows: Collector, span: dict[str, Any], process: dict[str, Any], keep: Any) -> None:
+def _span(rows: Collector, span: dict[str, Any], process: dict[str, Any], keep: Keep) -> None:
     attributes = {**_tags(process), **_tags(span)}
     trace = trace_id(span.get("traceID"))
     parent, links = _references(span, trace)
-    kind = str(attributes.get("span.kind") or "").lower()
     take(rows, {
         "trace_id": trace, "span_id": span_id(span.get("spanID")), "parent_span_id": parent,
         "links": links, "service": str(process.get("serviceName") or UNKNOWN),
         "instance": first_of(attributes, INSTANCE), "name": str(span.get("operationName") or ""),
-        "kind": kind if kind in _KINDS else "internal",
+        "kind": kind_of(attributes.get("span.kind")),
         "starts_at": time_of(at_us(span.get("startTime"), "startTime")),
         "duration_us": duration_us(span.get("duration")),
         "status": _status(attributes),

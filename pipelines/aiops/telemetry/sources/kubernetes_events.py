@@ -12,12 +12,13 @@ from pipelines.aiops.params.traces import KubernetesEventsParams
 from pipelines.aiops.telemetry.batch import Batch, Collector, MalformedError, Window
 from pipelines.aiops.telemetry.sources.records import (
     collector,
+    documents,
     files_of,
     listing,
     mapping,
     quarantining,
 )
-from pipelines.aiops.telemetry.sources.spans import documents, plain
+from pipelines.aiops.telemetry.sources.spans import plain
 from pipelines.aiops.telemetry.times import read_time
 
 # Kubernetes makes names of these characters: no vowels, no 0, 1, 3.

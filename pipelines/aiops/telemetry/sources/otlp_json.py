@@ -1,38 +1,17 @@
-"""What OTLP JSON of logs and metrics shares (OpenTelemetry protocol 1.x, JSON mapping)."""
+"""What OTLP JSON of traces, logs and metrics shares: lists, attributes, values.
 
-import json
+https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+"""
+
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 from typing import Any
 
-from pipelines.aiops.telemetry.batch import MalformedError
-from pipelines.aiops.telemetry.sources.records import content_of, listing, mapping, parse_json
+from pipelines.aiops.telemetry.sources.records import listing, mapping
 
-_WHOLE = 64 << 20
 _MOST_DEPTH = 16
-
-
-def documents(path: Path) -> Iterator[tuple[int, Any, str]]:
-    """JSON documents of a file, one a line or one in all: line, document, and what is wrong."""
-    from pipelines.aiops.telemetry.sources.records import lines_of
-
-    first = next(lines_of(path), None)
-    if first is None:
-        return
-    try:
-        json.loads(first[1])
-    except (ValueError, RecursionError):
-        if path.stat().st_size <= _WHOLE:
-            try:
-                yield 1, parse_json(content_of(path)), ""
-                return
-            except MalformedError:
-                pass
-    for number, line in lines_of(path):
-        try:
-            yield number, parse_json(line), ""
-        except MalformedError as error:
-            yield number, line, str(error)
+_PLAIN = ("stringValue", "boolValue", "doubleValue", "bytesValue")
 
 
 def items(record: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
@@ -41,36 +20,53 @@ def items(record: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
         yield mapping(one, key)
 
 
-def attributes_of(pairs: Any) -> dict[str, str]:
-    """Attributes as texts."""
-    from pipelines.aiops.logs.reading.records import sound
+def texts_of(record: dict[str, Any]) -> dict[str, str]:
+    """Attributes of a resource, record or data point as texts; one without a name is left out."""
+    from pipelines.aiops.logs.reading.records import sound, text_of
 
-    found: dict[str, str] = {}
-    for pair in listing(pairs or [], "attributes"):
-        one = mapping(pair, "attribute")
-        found[sound(str(one.get("key") or ""))] = sound(value_of(one.get("value")))
-    found.pop("", None)
-    return found
+    found = attributes_of(record)
+    return {sound(name): sound(text_of(value)) for name, value in found.items() if name}
 
 
-def value_of(value: Any) -> str:
-    """Text of an ``AnyValue``."""
-    from pipelines.aiops.logs.reading.records import text_of
-
-    return text_of(_plain(value))
+def attributes_of(record: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of a resource, scope, span or event as plain values."""
+    return _pairs(record.get("attributes"), "attributes", 0)
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def _pairs(pairs: Any, what: str, depth: int) -> dict[str, Any]:
+    named = [mapping(pair, "attribute") for pair in listing(pairs or [], what)]
+    return {str(one.get("key") or ""): plain_value(one.get("value"), depth) for one in named}
+
+
+def plain_value(value: Any, depth: int = 0) -> Any:
+    """Value of an ``AnyValue``; what is none, or lies too deep, is None.
+
+    Raises
+    ------
+    MalformedError
+        If a list or an object in it isn't one.
+    """
     if not isinstance(value, dict) or depth > _MOST_DEPTH:
         return value if isinstance(value, str) else None
-    for key in ("stringValue", "boolValue", "doubleValue", "bytesValue"):
-        if key in value:
-            return value[key]
-    if "intValue" in value:
-        return int(value["intValue"]) if str(value["intValue"]).lstrip("-").isdigit() else None
-    if "arrayValue" in value:
-        return [_plain(one, depth + 1) for one in (value["arrayValue"] or {}).get("values") or []]
-    if "kvlistValue" in value:
-        pairs = (value["kvlistValue"] or {}).get("values") or []
-        return {str(one.get("key")): _plain(one.get("value"), depth + 1) for one in pairs}
-    return None
+    if (array := get(value, "arrayValue")) is not None:
+        inside = listing(mapping(array, "arrayValue").get("values") or [], "values")
+        return [plain_value(one, depth + 1) for one in inside]
+    if (pairs := get(value, "kvlistValue")) is not None:
+        return _pairs(mapping(pairs, "kvlistValue").get("values"), "values", depth + 1)
+    if (whole := get(value, "intValue")) is not None:
+        try:
+            return int(str(whole))
+        except ValueError:
+            return str(whole)
+    return get(value, *_PLAIN)
+
+
+def get(record: dict[str, Any], *names: str) -> Any:
+    """Value under the first name that is there, in camel or in snake case: JSON has both."""
+    both = (form for name in names for form in (name, _snake(name)))
+    return next((record[name] for name in both if record.get(name) is not None), None)
+
+
+@cache
+def _snake(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", name)

@@ -9,11 +9,13 @@ from pipelines.aiops.params.signals import OtlpLogsParams
 from pipelines.aiops.telemetry.batch import Batch, MalformedError, Window
 from pipelines.aiops.telemetry.sources.log_files import stable_name
 from pipelines.aiops.telemetry.sources.log_jsonl import RecordFile
-from pipelines.aiops.telemetry.sources.otlp_json import attributes_of, documents, items, value_of
+from pipelines.aiops.telemetry.sources.otlp_json import items, plain_value, texts_of
 from pipelines.aiops.telemetry.sources.records import (
     as_text,
     collector,
     files_of,
+    json_documents,
+    listing,
     mapping,
     place_of,
 )
@@ -29,13 +31,17 @@ def read(settings: OtlpLogsParams, window: Window, project: Path) -> Batch:
     seen: Counter[bytes] = Counter()
     for path in files_of(settings, project):
         file = RecordFile(settings, rows, place_of(path, project), stable_name(path, project), seen)
-        for number, document, reason in documents(path):
+        for line, document, reason in json_documents(path):
+            number = line or 1
             if reason:
                 file.reject(number, reason, as_text(document))
                 continue
             try:
                 for resource, record in _records(mapping(document)):
-                    _take(file, number, settings.service, resource, record)
+                    try:
+                        _take(file, number, settings.service, resource, mapping(record))
+                    except MalformedError as error:
+                        file.reject(number, str(error), as_text(record))
             except MalformedError as error:
                 file.reject(number, str(error), as_text(document))
         file.close()
@@ -44,17 +50,19 @@ def read(settings: OtlpLogsParams, window: Window, project: Path) -> Batch:
 
 def _records(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], Any]]:
     for resource_logs in items(document, "resourceLogs"):
-        resource = attributes_of(mapping(resource_logs.get("resource") or {}).get("attributes"))
+        resource = texts_of(mapping(resource_logs.get("resource") or {}, "resource"))
         for scope_logs in items(resource_logs, "scopeLogs"):
-            for record in items(scope_logs, "logRecords"):
+            for record in listing(scope_logs.get("logRecords") or [], "logRecords"):
                 yield resource, record
 
 
 def _take(
     file: RecordFile, number: int, service: str, resource: dict[str, str], record: dict[str, Any]
 ) -> None:
-    own = attributes_of(record.get("attributes"))
-    body = value_of(record.get("body")) or own.pop("event.name", "")
+    from pipelines.aiops.logs.reading.records import text_of
+
+    own = texts_of(record)
+    body = text_of(plain_value(record.get("body"))) or own.pop("event.name", "")
     trace = own.pop("exception.stacktrace", "")
     file.add(number, {
         "at": record.get("timeUnixNano") if str(record.get("timeUnixNano") or "0") != "0"

@@ -4,20 +4,20 @@ Cumulative monotonic sums are counters; a histogram becomes ``_count``, ``_sum``
 Prometheus has them. Deltas are gauges: each says what came since the one before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipelines.aiops.params.signals import OtlpMetricsParams
 from pipelines.aiops.telemetry.batch import Batch, MalformedError, Window
 from pipelines.aiops.telemetry.sources.metric_rows import MetricRows, Series, number_of
-from pipelines.aiops.telemetry.sources.otlp_json import attributes_of, documents, items
+from pipelines.aiops.telemetry.sources.otlp_json import items, texts_of
 from pipelines.aiops.telemetry.sources.records import (
-    as_text,
     collector,
+    documents,
     files_of,
+    listing,
     mapping,
-    place_of,
     quarantining,
 )
 
@@ -25,6 +25,7 @@ from pipelines.aiops.telemetry.sources.records import (
 _RESOURCE = {"service.name": "service", "service.instance.id": "instance", "host.name": "host",
              "service.namespace": "namespace", "k8s.pod.name": "pod",
              "k8s.namespace.name": "namespace"}  # fmt: skip
+T = TypeVar("T")
 _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
 
 
@@ -33,11 +34,7 @@ def read(settings: OtlpMetricsParams, window: Window, project: Path) -> Batch:
     rows = collector(settings, window)
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):
-        for number, document, reason in documents(path):
-            place = place_of(path, project, number)
-            if reason:
-                rows.reject(place, reason, as_text(document))
-                continue
+        for place, document in documents(rows, path, project):
             with quarantining(rows, place, document):
                 for resource, metric in _metrics(mapping(document)):
                     with quarantining(rows, place, metric):
@@ -48,7 +45,7 @@ def read(settings: OtlpMetricsParams, window: Window, project: Path) -> Batch:
 
 def _metrics(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
     for resource_metrics in items(document, "resourceMetrics"):
-        told = attributes_of(mapping(resource_metrics.get("resource") or {}).get("attributes"))
+        told = texts_of(mapping(resource_metrics.get("resource") or {}, "resource"))
         resource = {_RESOURCE[key]: text for key, text in sorted(told.items()) if key in _RESOURCE}
         for scope_metrics in items(resource_metrics, "scopeMetrics"):
             for metric in items(scope_metrics, "metrics"):
@@ -67,10 +64,10 @@ def _take(metrics: MetricRows, resource: dict[str, str], metric: dict[str, Any])
     monotonic = form != "sum" or data.get("isMonotonic") is True
     kind = "gauge" if form == "gauge" or delta or not monotonic else "counter"
     for point in items(data, "dataPoints"):
-        labels = {**attributes_of(point.get("attributes")), **resource}
+        labels = {**texts_of(point), **resource}
         us = _time(point)
         # Bit 1: nothing was recorded.
-        empty = bool(int(point.get("flags") or 0) & 1)
+        empty = bool(_as(int, point.get("flags") or 0) & 1)
         for suffix, more, value in _FORMS[form](point):
             own = {**labels, **more, "__name__": name + suffix}
             kind_here = "gauge" if form == "summary" and "quantile" in more else kind
@@ -80,12 +77,16 @@ def _take(metrics: MetricRows, resource: dict[str, str], metric: dict[str, Any])
 def _put(series: Series | None, us: int, value: Any) -> None:
     if series is None:
         return
-    try:
-        number = None if value is None else number_of(value)
-    except (TypeError, ValueError):
-        raise MalformedError(f"not a number: {str(value)[:60]!r}") from None
+    number = None if value is None else _as(number_of, value)
     series.us.append(us)
     series.values.append(number)
+
+
+def _as(form: Callable[[Any], T], value: Any) -> T:
+    try:
+        return form(value)
+    except (TypeError, ValueError, OverflowError):
+        raise MalformedError(f"not a number: {str(value)[:60]!r}") from None
 
 
 def _time(point: dict[str, Any]) -> int:
@@ -109,14 +110,18 @@ def _histogram(point: dict[str, Any]) -> Values:
     yield "_count", {}, point.get("count")
     if "sum" in point:
         yield "_sum", {}, point["sum"]
-    bounds, counts = point.get("explicitBounds") or [], point.get("bucketCounts") or []
+    bounds = listing(point.get("explicitBounds") or [], "explicitBounds")
+    counts = listing(point.get("bucketCounts") or [], "bucketCounts")
     if counts and len(counts) != len(bounds) + 1:
         raise MalformedError(f"{len(counts)} buckets for {len(bounds)} bounds")
     total = 0
     for bound, count in zip([*bounds, "+Inf"], counts, strict=False):
-        total += int(count)
-        text = bound if isinstance(bound, str) else f"{float(bound):g}"
-        yield "_bucket", {"le": text}, total
+        total += _as(int, count)
+        yield (
+            "_bucket",
+            {"le": bound if isinstance(bound, str) else f"{_as(float, bound):g}"},
+            total,
+        )
 
 
 def _exponential(point: dict[str, Any]) -> Values:
@@ -128,7 +133,7 @@ def _exponential(point: dict[str, Any]) -> Values:
 def _summary(point: dict[str, Any]) -> Values:
     yield from _exponential(point)
     for one in items(point, "quantileValues"):
-        yield "", {"quantile": f"{float(one.get('quantile') or 0):g}"}, one.get("value")
+        yield "", {"quantile": f"{_as(float, one.get('quantile') or 0):g}"}, one.get("value")
 
 
 _FORMS = {"gauge": _number, "sum": _number, "histogram": _histogram,

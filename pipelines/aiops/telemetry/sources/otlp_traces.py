@@ -10,21 +10,16 @@ from typing import Any
 
 from pipelines.aiops.params.traces import OtlpTracesParams
 from pipelines.aiops.telemetry.batch import Batch, Collector, MalformedError, Window
-from pipelines.aiops.telemetry.sources.records import (
-    collector,
-    files_of,
-    listing,
-    mapping,
-    quarantining,
-)
+from pipelines.aiops.telemetry.sources.otlp_json import attributes_of, get
+from pipelines.aiops.telemetry.sources.records import listing, mapping, quarantining
 from pipelines.aiops.telemetry.sources.spans import (
     INSTANCE,
     UNKNOWN,
+    Keep,
     at_us,
-    documents,
     first_of,
-    keeper,
     parent_id,
+    read_files,
     span_id,
     take,
     time_of,
@@ -39,32 +34,26 @@ _NANO = 1000
 
 def read(settings: OtlpTracesParams, window: Window, project: Path) -> Batch:
     """Read all spans of the files."""
-    rows = collector(settings, window)
-    keep = keeper(settings)
-    for path in files_of(settings, project):
-        for place, document in documents(rows, path, project):
-            for number, one in enumerate(document if isinstance(document, list) else [document]):
-                with quarantining(rows, place, one):
-                    _document(rows, mapping(one, "document"), f"{place}#{number}", keep)
-    return rows.batch()
+    return read_files(settings, window, project, _documents)
 
 
-def _get(record: dict[str, Any], *names: str) -> Any:
-    """Value under the first name that is there: JSON of protocol buffers has two for each."""
-    return next((record[name] for name in names if record.get(name) is not None), None)
+def _documents(rows: Collector, document: Any, place: str, keep: Keep) -> None:
+    for number, one in enumerate(document if isinstance(document, list) else [document]):
+        with quarantining(rows, place, one):
+            _document(rows, mapping(one, "document"), f"{place}#{number}", keep)
 
 
-def _document(rows: Collector, document: dict[str, Any], place: str, keep: Any) -> None:
-    groups = _get(document, "resourceSpans", "resource_spans")
+def _document(rows: Collector, document: dict[str, Any], place: str, keep: Keep) -> None:
+    groups = get(document, "resourceSpans")
     if groups is None:
-        if _get(document, "resourceLogs", "resourceMetrics", "resource_logs", "resource_metrics"):
+        if get(document, "resourceLogs", "resourceMetrics"):
             return
         raise MalformedError("resourceSpans is missing: not traces in OTLP JSON")
     count = 0
     for group in listing(groups, "resourceSpans"):
         with quarantining(rows, place, group):
             resource = attributes_of(mapping(mapping(group).get("resource") or {}, "resource"))
-            scopes = _get(group, "scopeSpans", "scope_spans", "instrumentationLibrarySpans")
+            scopes = get(group, "scopeSpans", "instrumentationLibrarySpans")
             for scope in listing(scopes or [], "scopeSpans"):
                 shared = {**resource, **_scope(mapping(scope, "scopeSpans"))}
                 for span in listing(scope.get("spans") or [], "spans"):
@@ -74,20 +63,20 @@ def _document(rows: Collector, document: dict[str, Any], place: str, keep: Any) 
 
 
 def _scope(scope: dict[str, Any]) -> dict[str, Any]:
-    about = mapping(_get(scope, "scope", "instrumentationLibrary") or {}, "scope")
+    about = mapping(get(scope, "scope", "instrumentationLibrary") or {}, "scope")
     return {"otel.scope.name": about.get("name") or None, **attributes_of(about)}
 
 
-def _span(rows: Collector, span: dict[str, Any], shared: dict[str, Any], keep: Any) -> None:
-    start = at_us(_get(span, "startTimeUnixNano", "start_time_unix_nano"), "start time", _NANO)
-    end = _get(span, "endTimeUnixNano", "end_time_unix_nano")
+def _span(rows: Collector, span: dict[str, Any], shared: dict[str, Any], keep: Keep) -> None:
+    start = at_us(get(span, "startTimeUnixNano"), "start time", _NANO)
+    end = get(span, "endTimeUnixNano")
     attributes = {**shared, **attributes_of(span), **_exception(span)}
     status = mapping(span.get("status") or {}, "status").get("code")
     kind = span.get("kind")
     take(rows, {
-        "trace_id": trace_id(_get(span, "traceId", "trace_id")),
-        "span_id": span_id(_get(span, "spanId", "span_id")),
-        "parent_span_id": parent_id(_get(span, "parentSpanId", "parent_span_id")),
+        "trace_id": trace_id(get(span, "traceId")),
+        "span_id": span_id(get(span, "spanId")),
+        "parent_span_id": parent_id(get(span, "parentSpanId")),
         "links": [_link(link) for link in listing(span.get("links") or [], "links")],
         "service": first_of(attributes, ("service.name",)) or UNKNOWN,
         "instance": first_of(attributes, INSTANCE),
@@ -106,7 +95,7 @@ def _of(table: dict[Any, str], value: Any) -> str | None:
 
 def _link(value: Any) -> str:
     link = mapping(value, "link")
-    trace, span = _get(link, "traceId", "trace_id"), _get(link, "spanId", "span_id")
+    trace, span = get(link, "traceId"), get(link, "spanId")
     return f"{trace_id(trace)}:{span_id(span)}"
 
 
@@ -117,23 +106,3 @@ def _exception(span: dict[str, Any]) -> dict[str, Any]:
         if isinstance(event, dict) and event.get("name") == "exception":
             found = {"exception.type": attributes_of(event).get("exception.type")}
     return found
-
-
-def attributes_of(record: dict[str, Any]) -> dict[str, Any]:
-    """Attributes of a resource, scope, span or event as plain values."""
-    pairs = listing(record.get("attributes") or [], "attributes")
-    return {str(mapping(pair).get("key") or ""): plain_value(pair.get("value")) for pair in pairs}
-
-
-def plain_value(value: Any) -> Any:
-    """Value of an ``AnyValue``."""
-    if not isinstance(value, dict) or not value:
-        return None
-    name, content = next(iter(value.items()))
-    if name in ("intValue", "int_value"):
-        return int(content) if str(content).lstrip("-").isdigit() else str(content)
-    if name in ("arrayValue", "array_value"):
-        return [plain_value(one) for one in mapping(content).get("values") or []]
-    if name in ("kvlistValue", "kvlist_value"):
-        return attributes_of({"attributes": mapping(content).get("values")})
-    return content

@@ -14,6 +14,9 @@ from pipelines.aiops.telemetry.batch import Collector, MalformedError, Window
 from pipelines.aiops.telemetry.times import read_time
 from pipelines.base.errors import SignalboxError
 
+_WHOLE = 256 << 20
+"""Bytes of a file that may be one document of many lines; a greater one is read by lines only."""
+
 
 def collector(settings: SourceParams, window: Window) -> Collector:
     """Return a collector for a source's records."""
@@ -90,8 +93,42 @@ def parse_json(content: bytes | str) -> Any:
         return json.loads(text)
     except UnicodeDecodeError as error:
         raise MalformedError(f"not UTF-8: byte {error.start}") from None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 4301 digits is a ValueError
         raise MalformedError(f"not JSON: {error}") from None
+
+
+def documents(rows: Collector, path: Path, project: Path) -> Iterator[tuple[str, Any]]:
+    """JSON documents of a file with their places; what isn't JSON goes to quarantine."""
+    for line, document, reason in json_documents(path):
+        place = place_of(path, project, line)
+        if reason:
+            rows.reject(place, reason, as_text(document))
+        else:
+            yield place, document
+
+
+def json_documents(path: Path) -> Iterator[tuple[int | None, Any, str]]:
+    """JSON documents of a file, one in all or one a line: line, document, and what is wrong.
+
+    The line of a document that is the whole file is None; a line that isn't JSON is its bytes.
+    """
+    first = next(lines_of(path), None)
+    if first is None:
+        return
+    if _parsed(first[1])[1] and path.stat().st_size <= _WHOLE:
+        document, reason = _parsed(content_of(path))
+        if not reason:
+            yield None, document, ""
+            return
+    for number, line in lines_of(path):
+        yield (number, *_parsed(line))
+
+
+def _parsed(content: bytes) -> tuple[Any, str]:
+    try:
+        return parse_json(content), ""
+    except MalformedError as error:
+        return content, str(error)
 
 
 def as_text(record: Any) -> str:

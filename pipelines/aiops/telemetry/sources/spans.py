@@ -1,60 +1,53 @@
-"""What sources of traces share: documents in files, ids, attributes."""
+"""What sources of traces share: files, ids, kinds, attributes."""
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import translate
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.params.traces import TraceParams
-from pipelines.aiops.telemetry.batch import Collector, MalformedError
+from pipelines.aiops.params.traces import TraceFilesParams, TraceParams
+from pipelines.aiops.telemetry.batch import Batch, Collector, MalformedError, Window
 from pipelines.aiops.telemetry.contract import SPANS
 from pipelines.aiops.telemetry.days import EPOCH
-from pipelines.aiops.telemetry.sources.records import (
-    content_of,
-    lines_of,
-    parse_json,
-    place_of,
-    quarantining,
-)
+from pipelines.aiops.telemetry.sources.records import collector, documents, files_of
 
 UNKNOWN = "unknown_service"
 """What OpenTelemetry calls a service that doesn't say its name."""
+KINDS = ("server", "client", "producer", "consumer")
 _TRACE, _SPAN = 32, 16
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _URLS = ("url.full", "http.url", "http.target")
 _CENTURY_US = 100 * 366 * 86_400_000_000
 
 
-def documents(rows: Collector, path: Path, project: Path) -> Iterator[tuple[str, Any]]:
-    """Documents of a file with their places: one document, or one a line.
-
-    A line that isn't JSON goes to quarantine; the others are read.
-    """
-    first = next(lines_of(path), None)
-    if first is None:
-        return
-    if not _is_json(first[1]):
-        whole = content_of(path)
-        if _is_json(whole):
-            yield place_of(path, project), parse_json(whole)
-            return
-    for number, line in lines_of(path):
-        place = place_of(path, project, number)
-        with quarantining(rows, place, line):
-            yield place, parse_json(line)
+Keep = Callable[[Mapping[str, Any]], list[tuple[str, str]]]
+"""Turns attributes into the contract's."""
 
 
-def _is_json(content: bytes) -> bool:
-    try:
-        parse_json(content)
-    except MalformedError:
-        return False
-    return True
+def read_files(
+    settings: TraceFilesParams,
+    window: Window,
+    project: Path,
+    take_document: Callable[[Collector, Any, str, Keep], None],
+) -> Batch:
+    """Read all documents of a source's files; each is given with its place."""
+    rows = collector(settings, window)
+    keep = keeper(settings)
+    for path in files_of(settings, project):
+        for place, document in documents(rows, path, project):
+            take_document(rows, document, place, keep)
+    return rows.batch()
+
+
+def kind_of(name: Any) -> str:
+    """Kind of a span by its name in any case; what has none, or another, is internal."""
+    kind = str(name or "").lower()
+    return kind if kind in KINDS else "internal"
 
 
 def trace_id(value: Any) -> str:
@@ -144,7 +137,7 @@ def plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, sort_keys=True)
 
 
-def keeper(settings: TraceParams) -> Callable[[Mapping[str, Any]], list[tuple[str, str]]]:
+def keeper(settings: TraceParams) -> Keep:
     """Return a function that turns attributes into the contract's: sorted, cut, some dropped."""
     dropped = re.compile("|".join(translate(name) for name in settings.drop_attributes) or r"(?!)")
 

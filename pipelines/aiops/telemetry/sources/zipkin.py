@@ -8,35 +8,34 @@ from typing import Any
 
 from pipelines.aiops.params.traces import ZipkinParams
 from pipelines.aiops.telemetry.batch import Batch, Collector, MalformedError, Window
-from pipelines.aiops.telemetry.sources.records import collector, files_of, mapping, quarantining
+from pipelines.aiops.telemetry.sources.records import mapping, quarantining
 from pipelines.aiops.telemetry.sources.spans import (
     UNKNOWN,
+    Keep,
     at_us,
-    documents,
     duration_us,
-    keeper,
+    kind_of,
     parent_id,
+    read_files,
     span_id,
     take,
     time_of,
     trace_id,
 )
 
-_KINDS = ("client", "server", "producer", "consumer")
 _TOPICS = ("kafka.topic", "jms.queue", "jms.topic", "rabbit.queue", "rabbit.exchange",
            "rabbit.routing_key")  # fmt: skip
 
 
 def read(settings: ZipkinParams, window: Window, project: Path) -> Batch:
     """Read all spans of the files."""
-    rows = collector(settings, window)
-    keep = keeper(settings)
-    for path in files_of(settings, project):
-        for place, document in documents(rows, path, project):
-            for number, span in enumerate(_spans(document), 1):
-                with quarantining(rows, f"{place}#{number}", span):
-                    _span(rows, mapping(span, "span"), keep)
-    return rows.batch()
+    return read_files(settings, window, project, _take)
+
+
+def _take(rows: Collector, document: Any, place: str, keep: Keep) -> None:
+    for number, span in enumerate(_spans(document), 1):
+        with quarantining(rows, f"{place}#{number}", span):
+            _span(rows, mapping(span, "span"), keep)
 
 
 def _spans(document: Any) -> list[Any]:
@@ -46,9 +45,8 @@ def _spans(document: Any) -> list[Any]:
     return [span for one in document for span in (one if isinstance(one, list) else [one])]
 
 
-def _span(rows: Collector, span: dict[str, Any], keep: Any) -> None:
-    kind = str(span.get("kind") or "").lower()
-    kind = kind if kind in _KINDS else "internal"
+def _span(rows: Collector, span: dict[str, Any], keep: Keep) -> None:
+    kind = kind_of(span.get("kind"))
     tags = mapping(span.get("tags") or {}, "tags")
     here = mapping(span.get("localEndpoint") or {}, "localEndpoint")
     if "timestamp" not in span:
