@@ -136,7 +136,15 @@ class Section:
     blocks: Sequence["Block"]
 
 
-Block = Prose | Items | Facts | Code | Callout | Table | Charts | Headline | Fold | Section
+@dataclass(frozen=True)
+class Ranked:
+    """Things in order, the first first: what, how much, and a line for each reason."""
+
+    kind: ClassVar[str] = "ranked"
+    items: Sequence[tuple[Text, Text, Sequence[Text]]]
+
+
+Block = Prose | Items | Facts | Code | Callout | Table | Charts | Headline | Fold | Section | Ranked
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ NAME = "index.html"
 TITLES = {
     "model_release": "Model release",
     "alert_noise_reduction": "Alert noise rules",
+    "incidents": "Incidents",
+    "anomalies": "Anomalies in metrics and logs",
+    "service_map": "Service map",
     "compliance": "Compliance",
     "drift": "Drift, column by column (Evidently)",
     "data_docs": "Rules on the data (Great Expectations)",
@@ -62,6 +65,8 @@ def _says(path: Path) -> Markup | str:
         return ""
     if not isinstance(record, dict):
         return ""
+    if isinstance(record.get("says"), str):
+        return str(record["says"])
     verdict = (record.get("decision") or {}).get("verdict")
     if verdict in WORDS:
         return badge(verdict)

@@ -82,7 +82,9 @@ def _mark(artifact: Artifact) -> Markup:
     )
 
 
-def gather(evidence: Mapping[Path, Evidence], tables: Sequence[Path] = ()) -> Sources:
+def gather(
+    evidence: Mapping[Path, Evidence], tables: Sequence[Path] = (), root: Path = Path()
+) -> Sources:
     """Give every artifact its number, and find every figure.
 
     Parameters
@@ -91,6 +93,8 @@ def gather(evidence: Mapping[Path, Evidence], tables: Sequence[Path] = ()) -> So
         Path of an evidence file → what it holds, in the order of the pipeline.
     tables
         Further files the page draws from.
+    root
+        Folder that all paths are relative to.
 
     Raises
     ------
@@ -101,9 +105,10 @@ def gather(evidence: Mapping[Path, Evidence], tables: Sequence[Path] = ()) -> So
     """
     sources = Sources()
     for path, content in evidence.items():
-        _add(sources, path.as_posix(), sha256_path(path), EVIDENCE, tuple(sorted(content.inputs)))
+        own = sha256_path(root / path)
+        _add(sources, path.as_posix(), own, EVIDENCE, tuple(sorted(content.inputs)))
     for path in tables:
-        _add(sources, path.as_posix(), sha256_path(path), TABLE)
+        _add(sources, path.as_posix(), sha256_path(root / path), TABLE)
     seen: dict[str, str] = {}
     for path, content in evidence.items():
         for name, sha256 in sorted(content.inputs.items()):

@@ -32,11 +32,27 @@ def record(
     params
         Every parameter the stages ran with.
     """
+    return _record(kind, about, _decision(decision), sources, params)
+
+
+def unjudged(kind: str, about: dict[str, str], sources: Sources) -> dict[str, Any]:
+    """Build the record of a page that tells what is, and on which no gate decides."""
+    nothing = {"verdict": "not_applicable", "because": [], "checks": []}
+    return _record(kind, about, nothing, sources, {})
+
+
+def _record(
+    kind: str,
+    about: dict[str, str],
+    decision: dict[str, Any],
+    sources: Sources,
+    params: dict[str, Any],
+) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "kind": kind,
         "about": about,
-        "decision": _decision(decision),
+        "decision": decision,
         "figures": [_figure(sourced) for sourced in sources.figures.values()],
         "artifacts": {
             a.path: {"number": a.number, "role": a.role, "sha256": a.sha256, "inputs": [*a.inputs]}

@@ -1,0 +1,126 @@
+"""Where everything stands on the three pages, and links from any of them to it.
+
+What a page leaves out for want of room has no place; a link to it is only its words.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from pipelines.reports.blocks import Text
+from pipelines.reports.incidents import words
+from pipelines.reports.incidents.inputs import Inputs
+from pipelines.reports.incidents.shapes import Finding, Incident
+from pipelines.reports.service_map.words import anchor_of
+
+INCIDENTS, ANOMALIES, MAP = "incidents.html", "anomalies.html", "service_map.html"
+MOST_FINDINGS = 1000
+"""Findings on the page about anomalies: the rarest, and those of incidents before others."""
+MOST_INCIDENTS = 300
+"""Incidents that the list names."""
+
+
+def anchor(kind: str, text: str) -> str:
+    """Place of a thing on its page; any text gives a sound one."""
+    if not re.fullmatch(r"[0-9a-f]{16}", text):
+        text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{kind}-{text}"
+
+
+def worst_first(incidents: Iterable[Incident], inputs: Inputs) -> list[Incident]:
+    """Sort: most affected services, then most exposed, then the rarest finding, then by time."""
+
+    def key(one: Incident) -> tuple[int, int, float, int, str]:
+        known = [inputs.finding(id_) for id_ in one.findings]
+        rarest = max((f.score for f in known if f), default=0.0)
+        return (-len(one.affected), -len(one.exposed), -rarest, one.start_us, one.id)
+
+    return sorted(incidents, key=key)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What has a place.
+
+    Attributes
+    ----------
+    incidents
+        Incidents that are listed, the worst first.
+    findings
+        Findings of metrics and logs that are shown, by service, in the order of the page.
+    of_finding
+        Finding → listed incidents that it belongs to.
+    of_service
+        Service → listed incidents that affect it.
+    nodes
+        Nodes of the map.
+    """
+
+    incidents: list[Incident]
+    findings: dict[str, list[Finding]]
+    of_finding: dict[str, list[Incident]] = field(default_factory=dict)
+    of_service: dict[str, list[Incident]] = field(default_factory=dict)
+    nodes: frozenset[str] = frozenset()
+    shown: frozenset[str] = frozenset()
+
+    def incident(self, one: Incident, text: Text = "", page: str = INCIDENTS) -> Markup:
+        """Lead to an incident."""
+        return link(page, anchor("incident", one.id), text or words.shown(one.title, 90))
+
+    def incidents_of(self, found: Iterable[Incident], page: str = INCIDENTS) -> Text:
+        """Lead to several incidents, the worst first."""
+        return words.listed([self.incident(one, page=page) for one in found], 3)
+
+    def finding(self, id_: str, text: Text, page: str = ANOMALIES) -> Text:
+        """Lead to a finding's plot or lines; its words alone if it isn't shown."""
+        return link(page, anchor("finding", id_), text) if id_ in self.shown else text
+
+    def service(self, service: str, page: str = ANOMALIES) -> Text:
+        """Lead to a service's findings; its name alone if it has none."""
+        text = words.shown(service, 60)
+        return link(page, anchor("service", service), text) if service in self.findings else text
+
+    def node(self, node: str, text: Text = "", page: str = MAP) -> Text:
+        """Lead to a node on the map; its name alone if the map has none of that name."""
+        text = text or words.shown(node, 60)
+        return link(page, anchor_of(node), text) if node in self.nodes else text
+
+
+def link(page: str, to: str, text: Text) -> Markup:
+    """Link to a place on one of the pages; an empty `page` is this one."""
+    return Markup('<a href="{}#{}">{}</a>').format(page, to, text)
+
+
+def places_of(inputs: Inputs) -> Places:
+    """Give everything that is shown its place."""
+    listed = worst_first(inputs.incidents.incidents, inputs)[:MOST_INCIDENTS]
+    of_finding: dict[str, list[Incident]] = {}
+    of_service: dict[str, list[Incident]] = {}
+    for one in listed:
+        for id_ in dict.fromkeys(one.findings):
+            of_finding.setdefault(id_, []).append(one)
+        for service in dict.fromkeys(one.affected):
+            of_service.setdefault(service, []).append(one)
+    kept = sorted(
+        inputs.found.values(), key=lambda f: (f.id not in of_finding, -f.score, f.start_us, f.id)
+    )[:MOST_FINDINGS]
+    return Places(
+        listed,
+        _by_service(kept),
+        of_finding,
+        of_service,
+        frozenset(str(node["id"]) for node in inputs.service_map["nodes"]),
+        frozenset(one.id for one in kept),
+    )
+
+
+def _by_service(kept: list[Finding]) -> dict[str, list[Finding]]:
+    """Services by their rarest finding; findings of a service, the rarest first."""
+    ordered = sorted(kept, key=lambda f: (-f.score, f.start_us, f.id))
+    found: dict[str, list[Finding]] = {}
+    for one in ordered:
+        found.setdefault(one.service, []).append(one)
+    return found
