@@ -23,8 +23,6 @@ EXPORT = Path("rules/export")
 """Folder with ``alertmanager.yml``, ``prometheus_rules.yml``, ``pagerduty.json``, diffs."""
 
 RULES_RELEASED = Path("released/alert_noise_reduction.json")
-RULES_REPORT_HTML = Path("reports/alert_noise_reduction.html")
-RULES_REPORT_JSON = Path("reports/alert_noise_reduction.json")
 
 LAKE = Path("telemetry/lake")
 """Lake that ``signalbox ingest`` writes by default: your own telemetry."""

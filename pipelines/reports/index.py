@@ -1,5 +1,7 @@
 """The last chapter: every artifact and every figure of the page, and where it comes from."""
 
+from pathlib import Path
+
 from markupsafe import Markup
 
 from pipelines.reports import numbers
@@ -40,6 +42,18 @@ def chapter(sources: Sources) -> Chapter:
             Section("artifacts", "Artifacts", [_artifacts(sources)]),
             Section("figures", "Figures", [_figures(sources)]),
         ],
+    )
+
+
+def foot(record: Path) -> Text:
+    """Build the foot of a page with this chapter; `record` is the same page for machines."""
+    return join(
+        "Made by Signalbox from the artifacts listed under “Provenance”. The same content for "
+        "machines: ",
+        code(record.as_posix()),
+        ". Times, hosts and versions of the run: ",
+        code("run_facts/"),
+        ".",
     )
 
 

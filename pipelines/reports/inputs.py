@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.base.artifacts import evidence_of
 from pipelines.base.errors import SignalboxError
-from pipelines.base.evidence import Evidence, Figure
+from pipelines.base.evidence import Evidence, Figure, read_evidence
 from pipelines.reports.provenance import Sources
 
 Number = float | None
@@ -55,6 +56,11 @@ class Measured:
         """Figure called `figure_id`, if a stage measured it."""
         sourced = self.sources.figures.get(figure_id)
         return sourced.figure if sourced else None
+
+
+def read_evidence_of(stages: Iterable[str], root: Path = Path()) -> dict[Path, Evidence]:
+    """Path of each stage's evidence, relative to `root` → what it holds."""
+    return {evidence_of(stage): read_evidence(root / evidence_of(stage)) for stage in stages}
 
 
 def read_records(path: Path) -> Records:

@@ -5,17 +5,16 @@ Outs: ``reports/model_release.html`` (self-contained, prints on A4) and
 host or a path outside the project: the same evidence gives the same bytes.
 """
 
-from pathlib import Path
 from typing import Any
 
-from pipelines.base.artifacts import MODEL_INFO, PLOTS, REPORT_HTML, REPORT_JSON, evidence_of
-from pipelines.base.evidence import Evidence, read_evidence
+from pipelines.base.artifacts import MODEL_INFO, PLOTS, REPORT_HTML, REPORT_JSON
 from pipelines.base.files import write_json, write_text
 from pipelines.base.params import Params
 from pipelines.base.stage import run_stage, say
 from pipelines.reports import decision as gate
 from pipelines.reports import index
-from pipelines.reports.blocks import Facts, Text, code, join
+from pipelines.reports.blocks import Facts, Text
+from pipelines.reports.inputs import read_evidence_of
 from pipelines.reports.model_release import (
     crosswalk,
     data,
@@ -37,9 +36,7 @@ KIND = "model_release"
 
 def gather_inputs(params: Params) -> Inputs:
     """Read everything the report is made from."""
-    evidence: dict[Path, Evidence] = {
-        evidence_of(stage): read_evidence(evidence_of(stage)) for stage in STAGES
-    }
+    evidence = read_evidence_of(STAGES)
     tables = [MODEL_INFO, *(PLOTS / f"{name}.csv" for name in CURVES)]
     return Inputs(
         params=params,
@@ -71,14 +68,7 @@ def make_page(inputs: Inputs) -> Page:
             reproduce.chapter(),
             index.chapter(inputs.sources),
         ],
-        foot=join(
-            "Made by Signalbox from the artifacts listed under “Provenance”. The same content for "
-            "machines: ",
-            code(REPORT_JSON.as_posix()),
-            ". Times, hosts and versions of the run: ",
-            code("run_facts/"),
-            ".",
-        ),
+        foot=index.foot(REPORT_JSON),
     )
 
 

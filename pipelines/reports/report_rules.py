@@ -5,11 +5,8 @@ Outs: ``reports/alert_noise_reduction.html`` (self-contained, prints on A4) and
 date of its making, a host or a path outside the project: the same evidence gives the same bytes.
 """
 
-from pathlib import Path
 from typing import Any
 
-from pipelines.base.artifacts import evidence_of
-from pipelines.base.evidence import Evidence, read_evidence
 from pipelines.base.files import write_json, write_text
 from pipelines.base.params import load_section
 from pipelines.base.stage import run_stage, say
@@ -27,6 +24,8 @@ from pipelines.reports.alert_rules import (
     source,
 )
 from pipelines.reports.alert_rules.inputs import (
+    HTML,
+    JSON,
     PAGES_PER_DAY,
     STAGES,
     SUMMARY,
@@ -36,8 +35,7 @@ from pipelines.reports.alert_rules.inputs import (
 )
 from pipelines.reports.alert_rules.params import AiopsSection
 from pipelines.reports.alert_rules.shapes import Done
-from pipelines.reports.blocks import code, join
-from pipelines.reports.inputs import read_records
+from pipelines.reports.inputs import read_evidence_of, read_records
 from pipelines.reports.page import Page, render
 from pipelines.reports.provenance import gather
 from pipelines.reports.record import record
@@ -45,15 +43,11 @@ from pipelines.reports.record import record
 STAGE = "report_rules"
 KIND = "alert_noise_reduction"
 GATE = "gate_rules"
-HTML = Path("reports/alert_noise_reduction.html")
-JSON = Path("reports/alert_noise_reduction.json")
 
 
 def gather_inputs(params: AiopsSection) -> Inputs:
     """Read everything the report is made from."""
-    evidence: dict[Path, Evidence] = {
-        evidence_of(stage): read_evidence(evidence_of(stage)) for stage in STAGES
-    }
+    evidence = read_evidence_of(STAGES)
     return Inputs(
         params=params,
         evidence={content.stage: content for content in evidence.values()},
@@ -90,14 +84,7 @@ def make_page(inputs: Inputs) -> Page:
             limits.reproduce(),
             index.chapter(inputs.sources),
         ],
-        foot=join(
-            "Made by Signalbox from the artifacts listed under “Provenance”. The same content for "
-            "machines: ",
-            code(JSON.as_posix()),
-            ". Times, hosts and versions of the run: ",
-            code("run_facts/"),
-            ".",
-        ),
+        foot=index.foot(JSON),
         styles=("folds.css",),
     )
 

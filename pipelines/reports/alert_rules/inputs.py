@@ -30,6 +30,8 @@ STAGES = (
 )  # fmt: skip
 """Stages whose evidence the report reads, in the order of the pipeline."""
 
+HTML = Path("reports/alert_noise_reduction.html")
+JSON = HTML.with_suffix(".json")
 PAGES_PER_DAY = PLOTS / "rules_pages_per_day.csv"
 TRADE_OFF = PLOTS / "rules_trade_off.csv"
 SUMMARY = Path("rules/export/summary.json")

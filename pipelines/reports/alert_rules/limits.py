@@ -3,7 +3,7 @@
 from pipelines.reports import numbers
 from pipelines.reports.alert_rules import words
 from pipelines.reports.alert_rules.headline import SYNTHETIC
-from pipelines.reports.alert_rules.inputs import Inputs
+from pipelines.reports.alert_rules.inputs import JSON, Inputs
 from pipelines.reports.blocks import (
     Chapter,
     Code,
@@ -15,8 +15,6 @@ from pipelines.reports.blocks import (
     join,
     strong,
 )
-
-PUBLISHED = "reports/alert_noise_reduction.json"
 
 
 def limits(inputs: Inputs) -> Chapter:
@@ -112,7 +110,7 @@ def reproduce() -> Chapter:
                     "dvc status                      # nothing may have changed",
                     "dvc repro --force report_rules  # or compute every stage anew",
                     "git diff --exit-code dvc.lock",
-                    f"signalbox verify {PUBLISHED}   # prove it: hashes and figures",
+                    f"signalbox verify {JSON}   # prove it: hashes and figures",
                 ],
                 "Commands that reproduce the report",
             ),
@@ -128,7 +126,7 @@ def reproduce() -> Chapter:
                     ),
                     join(
                         "Every figure of the index below stands in ",
-                        code(PUBLISHED),
+                        code(JSON.as_posix()),
                         " with its evidence file, that file’s SHA-256 and the hashes of what it "
                         "was computed from.",
                     ),

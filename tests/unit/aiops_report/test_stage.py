@@ -45,10 +45,6 @@ def test_the_record_holds_decision_figures_artifacts_and_params(here):
 
 
 def test_reports_and_stages_name_the_same_things():
-    assert {report_rules.HTML, report_rules.JSON} == {
-        artifacts.RULES_REPORT_HTML,
-        artifacts.RULES_REPORT_JSON,
-    }
     assert inputs.PAGES_PER_DAY == artifacts.PAGES_PER_DAY
     assert inputs.TRADE_OFF == artifacts.TRADE_OFF
     assert inputs.SUMMARY == artifacts.EXPORT / EXPORT_SUMMARY

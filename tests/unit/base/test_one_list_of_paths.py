@@ -8,6 +8,7 @@ import yaml
 
 from pipelines.aiops import artifacts as aiops
 from pipelines.base import artifacts
+from pipelines.reports.alert_rules import inputs as rules_report
 from tests.conftest import ROOT
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -19,8 +20,8 @@ def paths_of(stage: dict[str, Any], *keys: str) -> set[str]:
 
 
 def test_every_out_is_in_the_list_of_artifacts() -> None:
-    listed = [*vars(artifacts).values(), *vars(aiops).values()]
-    known = {str(value) for value in listed if isinstance(value, Path)}
+    lists = (artifacts, aiops, rules_report)
+    known = {str(v) for one in lists for v in vars(one).values() if isinstance(v, Path)}
     for name, stage in STAGES.items():
         own = {str(artifacts.evidence_of(name)), str(artifacts.metrics_of(name))}
         for out in paths_of(stage, "outs", "metrics"):
