@@ -1,16 +1,22 @@
 """A report as a browser shows and prints it, with ordinary names and with hostile ones."""
 
-import base64
 import json
-import os
-import re
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from pipelines.reports import report
-from tests.e2e.browser import browser, resize
+from tests.e2e.browser import browser
+from tests.e2e.page_checks import (
+    WIDTHS,
+    check_charts_are_readable_on_a_phone,
+    check_it_prints_on_a4,
+    check_links_arrive,
+    check_nothing_sticks_out,
+    check_only_boxes_scroll_on_a_phone,
+    inside,
+    open_page,
+)
 from tests.unit.report import cases
 
 pytestmark = pytest.mark.e2e
@@ -20,11 +26,9 @@ pytestmark = pytest.mark.e2e
 def pages(tmp_path_factory):
     """Two reports: one plain, one whose groups and columns have the worst names."""
     made = {}
-    before = Path.cwd()
     for kind, names in (("plain", ["Female", "Male"]), ("hostile", [*cases.NASTY, "Male"])):
         folder = tmp_path_factory.mktemp(kind)
-        os.chdir(folder)
-        try:
+        with inside(folder):
             details = {
                 "ingest": cases.ingest([*names, "income"]),
                 "bias_audit": cases.fairness(names),
@@ -32,8 +36,6 @@ def pages(tmp_path_factory):
                 "drift": cases.drift(names[-2]),
             }
             report.main(cases.leave(details, cases.figures(low=names[0])))
-        finally:
-            os.chdir(before)
         made[kind] = folder / "reports/model_release.html"
     return made
 
@@ -47,11 +49,7 @@ def driver(tmp_path_factory):
 @pytest.fixture(params=["plain", "hostile"])
 def shown(request, pages, driver):
     """The browser with one of the reports open at desktop width."""
-    resize(driver, 1280)
-    driver.get_log("browser")
-    driver.get_log("performance")
-    driver.get(pages[request.param].as_uri())
-    return driver
+    return open_page(driver, pages[request.param])
 
 
 def test_the_console_is_silent(shown):
@@ -70,30 +68,18 @@ def test_no_request_leaves_the_page(shown):
     assert files == {shown.current_url.partition("#")[0]}
 
 
-@pytest.mark.parametrize("width", [320, 375, 768, 1280, 1920])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out_sideways(shown, width):
-    resize(shown, width)
-    wide = shown.execute_script("return document.documentElement.scrollWidth")
-    assert wide <= width
+    check_nothing_sticks_out(shown, width)
 
 
 def test_wide_tables_scroll_in_their_own_box_on_a_phone(shown):
-    resize(shown, 375)
-    outside = shown.execute_script(
-        """return [...document.querySelectorAll('main *')].filter(e =>
-             !e.closest('.scroll') && !e.closest('pre') && !e.closest('svg') &&
-             e.getBoundingClientRect().right > 376).map(e => e.outerHTML.slice(0, 80))"""
-    )
-    assert outside == []
+    check_only_boxes_scroll_on_a_phone(shown)
 
 
 def test_every_link_arrives(shown):
-    lost = shown.execute_script(
-        """return [...document.querySelectorAll('a')].map(a => a.getAttribute('href'))
-             .filter(h => !h.startsWith('#') || !document.getElementById(h.slice(1)))"""
-    )
     # The compliance report lies beside this one; other tests hold its anchors.
-    assert [link for link in lost if link.partition("#")[0] != "compliance.html"] == []
+    check_links_arrive(shown, lambda link: link.partition("#")[0] == "compliance.html")
 
 
 def test_headings_are_in_order(shown):
@@ -105,12 +91,7 @@ def test_headings_are_in_order(shown):
 
 
 def test_text_in_charts_keeps_a_readable_size_on_a_phone(shown):
-    resize(shown, 375)
-    smallest = shown.execute_script(
-        """return Math.min(...[...document.querySelectorAll('svg.chart')].map(s =>
-             11 * s.getBoundingClientRect().width / s.viewBox.baseVal.width))"""
-    )
-    assert smallest >= 9
+    check_charts_are_readable_on_a_phone(shown)
 
 
 def test_the_decision_is_seen_without_scrolling(shown):
@@ -121,9 +102,4 @@ def test_the_decision_is_seen_without_scrolling(shown):
 
 
 def test_it_prints_on_several_a4_pages(shown):
-    printed = shown.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
-    pdf = base64.b64decode(printed["data"])
-    assert pdf.startswith(b"%PDF")
-    assert len(re.findall(rb"/Type\s*/Page[^s]", pdf)) > 3
-    width, height = (float(x) for x in re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)[0])
-    assert (round(width), round(height)) in ((595, 842), (596, 842))
+    check_it_prints_on_a4(shown)

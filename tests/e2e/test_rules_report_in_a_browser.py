@@ -1,14 +1,19 @@
 """The report about alert rules as a browser shows and prints it, with the worst of names too."""
 
-import base64
-import os
-import re
-from pathlib import Path
-
 import pytest
 
 from pipelines.reports import report_rules
 from tests.e2e.browser import browser, resize
+from tests.e2e.page_checks import (
+    WIDTHS,
+    check_charts_are_readable_on_a_phone,
+    check_it_prints_on_a4,
+    check_links_arrive,
+    check_nothing_sticks_out,
+    check_only_boxes_scroll_on_a_phone,
+    inside,
+    open_page,
+)
 from tests.unit.aiops_report import cases
 from tests.unit.report.cases import NASTY
 
@@ -22,11 +27,9 @@ TRAP = "<script>document.title='caught'</script><img src=x onerror=\"document.ti
 def pages(tmp_path_factory):
     """Two reports: one plain, one whose alerts, labels, tickets and rules are hostile."""
     made = {}
-    before = Path.cwd()
     for kind in ("plain", "hostile"):
         folder = tmp_path_factory.mktemp(kind)
-        os.chdir(folder)
-        try:
+        with inside(folder):
             if kind == "plain":
                 params = cases.leave()
             else:
@@ -35,8 +38,6 @@ def pages(tmp_path_factory):
                 lost = cases.incident(TRAP, None, lost=True)
                 params = cases.leave(TRAP + WORST, incidents=[lost], bad=bad, why=TRAP)
             report_rules.main(params)
-        finally:
-            os.chdir(before)
         made[kind] = folder / report_rules.HTML
     return made
 
@@ -50,10 +51,7 @@ def driver(tmp_path_factory):
 @pytest.fixture(params=["plain", "hostile"])
 def shown(request, pages, driver):
     """The browser with one of the reports open at desktop width."""
-    resize(driver, 1280)
-    driver.get_log("browser")
-    driver.get(pages[request.param].as_uri())
-    return driver
+    return open_page(driver, pages[request.param])
 
 
 def test_names_of_alerts_and_labels_do_nothing(shown):
@@ -62,34 +60,18 @@ def test_names_of_alerts_and_labels_do_nothing(shown):
     assert shown.execute_script("return document.querySelectorAll('script, img').length") == 0
 
 
-@pytest.mark.parametrize("width", [320, 375, 768, 1280, 1920])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_sticks_out_sideways(shown, width):
-    resize(shown, width)
-    wide = shown.execute_script("return document.documentElement.scrollWidth")
-    assert wide <= width
+    check_nothing_sticks_out(shown, width)
 
 
 def test_on_a_phone_only_tables_scroll_and_charts_stay_readable(shown):
-    resize(shown, 375)
-    outside = shown.execute_script(
-        """return [...document.querySelectorAll('main *, header *')].filter(e =>
-             !e.closest('.scroll') && !e.closest('pre') && !e.closest('svg') &&
-             e.getBoundingClientRect().right > 376).map(e => e.outerHTML.slice(0, 80))"""
-    )
-    assert outside == []
-    smallest = shown.execute_script(
-        """return Math.min(...[...document.querySelectorAll('figure svg.chart')].map(s =>
-             11 * s.getBoundingClientRect().width / s.viewBox.baseVal.width))"""
-    )
-    assert smallest >= 9
+    check_only_boxes_scroll_on_a_phone(shown)
+    check_charts_are_readable_on_a_phone(shown)
 
 
 def test_every_link_arrives(shown):
-    lost = shown.execute_script(
-        """return [...document.querySelectorAll('a')].map(a => a.getAttribute('href'))
-             .filter(h => !h.startsWith('#') || !document.getElementById(h.slice(1)))"""
-    )
-    assert lost == []
+    check_links_arrive(shown)
 
 
 def test_decision_and_numbers_are_seen_without_scrolling(pages, driver):
@@ -120,8 +102,4 @@ def test_what_a_screen_folds_away_is_printed(pages, driver):
 
 
 def test_it_prints_on_several_a4_pages(shown):
-    printed = shown.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
-    pdf = base64.b64decode(printed["data"])
-    assert len(re.findall(rb"/Type\s*/Page[^s]", pdf)) > 3
-    width, height = (float(x) for x in re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)[0])
-    assert (round(width), round(height)) in ((595, 842), (596, 842))
+    check_it_prints_on_a4(shown)

@@ -1,0 +1,88 @@
+"""What holds for every page of a report, as a browser shows and prints it."""
+
+import base64
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.e2e.browser import resize
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+WIDTHS = (320, 375, 768, 1280, 1920)
+"""CSS pixels, from a small phone to a large screen."""
+A4 = ((595, 842), (596, 842))
+"""Points; programs round differently."""
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Work in a folder, as a stage does in the project's root."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def open_page(driver: "Chrome", page: Path) -> "Chrome":
+    """Open a page at desktop width; logs of pages before are forgotten."""
+    resize(driver, 1280)
+    driver.get_log("browser")
+    driver.get_log("performance")
+    driver.get(page.as_uri())
+    return driver
+
+
+def check_nothing_sticks_out(driver: "Chrome", width: int) -> None:
+    resize(driver, width)
+    wide = driver.execute_script("return document.documentElement.scrollWidth")
+    assert wide <= width
+
+
+def check_only_boxes_scroll_on_a_phone(driver: "Chrome") -> None:
+    resize(driver, 375)
+    outside = driver.execute_script(
+        """return [...document.querySelectorAll('main *, header *')].filter(e =>
+             !e.closest('.scroll') && !e.closest('pre') && !e.closest('svg') &&
+             e.getBoundingClientRect().right > 376).map(e => e.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+
+
+def check_charts_are_readable_on_a_phone(driver: "Chrome") -> None:
+    """Text in charts, 11 units high, is at least 9 pixels."""
+    resize(driver, 375)
+    sizes = driver.execute_script(
+        """return [...document.querySelectorAll('figure svg.chart')].map(s =>
+             11 * s.getBoundingClientRect().width / s.viewBox.baseVal.width)"""
+    )
+    assert sizes
+    assert min(sizes) >= 9
+
+
+def check_links_arrive(
+    driver: "Chrome", elsewhere: Callable[[str], bool] = lambda link: False
+) -> None:
+    """Every link leads to an anchor of the page, or `elsewhere`, which other tests hold."""
+    lost = driver.execute_script(
+        """return [...document.querySelectorAll('a')].map(a => a.getAttribute('href'))
+             .filter(h => !h.startsWith('#') || !document.getElementById(h.slice(1)))"""
+    )
+    assert [link for link in lost if not elsewhere(link)] == []
+
+
+def check_it_prints_on_a4(driver: "Chrome") -> None:
+    """The page prints on more than three pages, all A4."""
+    printed = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    pdf = base64.b64decode(printed["data"])
+    assert pdf.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page[^s]", pdf)) > 3
+    boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+    assert {(round(float(width)), round(float(height))) for width, height in boxes} <= set(A4)
+    assert boxes
