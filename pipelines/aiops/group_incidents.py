@@ -48,9 +48,7 @@ def pending(params: AiopsParams, windows: Sequence[Window] | None = None) -> lis
     return found
 
 
-def run(
-    params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path] = ()
-) -> Path:
+def run(params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path] = ()) -> Path:
     """Make the incidents of a window.
 
     Parameters
@@ -63,7 +61,9 @@ def run(
     path = incident_file.write(place, content)
     counts = {**content["counts"]["findings"], "incidents": content["counts"]["incidents"]}
     write_measured(place, params, window, Measured(STAGE, INCIDENTS, "", counts, findings))
-    say(f"{content['counts']['incidents']:,} incidents of {len(findings):,} findings, {window.name}")
+    say(
+        f"{content['counts']['incidents']:,} incidents of {len(findings):,} findings, {window.name}"
+    )
     return path
 
 

@@ -40,7 +40,7 @@ def run(params: AiopsParams, window: Window, place: Path) -> Path:
         path,
         FindingsFile(
             "log", window, found.findings, counts, about.model_dump(),
-            plots_of(found.counts, shown, window, settings), lines_of(found.counts, shown),
+            plots_of(found, shown, window, settings), lines_of(params, window, found, shown),
         ),
     )  # fmt: skip
     write_measured(

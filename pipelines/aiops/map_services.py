@@ -7,9 +7,9 @@ differs from the same hours ``compare_days`` earlier, and what moved after each 
 from pathlib import Path
 
 from pipelines.aiops.analysis import map_parts
+from pipelines.aiops.analysis.findings_file import write_ordered
 from pipelines.aiops.analysis.map_moves import moved_of
 from pipelines.aiops.analysis.measured import Measured, write_measured
-from pipelines.aiops.analysis.findings_file import write_ordered
 from pipelines.aiops.analysis.window import Window, lake_of, window_of
 from pipelines.aiops.artifacts import MOVED, SERVICE_MAP
 from pipelines.aiops.params import AiopsParams, load_aiops_params

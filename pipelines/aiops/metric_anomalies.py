@@ -49,7 +49,9 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
     plots = plots_of(params, window, kept)
     file = FindingsFile("metric", window, kept, counts, settings.model_dump(), plots)
     write_findings(path, file)
-    write_measured(place, params, window, Measured(STAGE, METRIC_ANOMALIES, "metrics", counts, kept))
+    write_measured(
+        place, params, window, Measured(STAGE, METRIC_ANOMALIES, "metrics", counts, kept)
+    )
     metric_parts.remove(place)
     say(f"{len(kept):,} findings in {counts['series']:,} series of metrics, {window.name}")
     return path

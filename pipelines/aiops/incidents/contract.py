@@ -112,12 +112,12 @@ def series_of(
             key = service(dict(row["labels"] or ())), row["name"]
             found.setdefault(key, []).append((row["at"], row["value"]))
     return tuple(
-        Series(name, metric, *_columns(sorted(points), role_of(metric)), role_of(metric))
+        Series(name, metric, *columns_of(sorted(points), role_of(metric)), role_of(metric))
         for (name, metric), points in sorted(found.items())
     )
 
 
-def _columns(points: list[tuple[int, float]], role: Role) -> tuple[Ints, Floats]:
+def columns_of(points: list[tuple[int, float]], role: Role) -> tuple[Ints, Floats]:
     """Join what instances had at the same time: the fullest one's resource, else the mean."""
     import numpy as np
 

@@ -1,9 +1,11 @@
 """What an incident is made of, and what it is compared with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.aiops.incidents.signals import Cause
+from pipelines.base.errors import SignalboxError
 
 
 @dataclass(frozen=True)
@@ -98,3 +100,27 @@ class Incident:
             "causes": [{**vars(c), "evidence": list(c.evidence)} for c in self.causes],
             "similar": [{**vars(s), "shared": list(s.shared)} for s in self.similar],
         }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Incident":
+        """Return the incident that `as_json` wrote.
+
+        Raises
+        ------
+        SignalboxError
+            If keys are missing or unknown.
+        """
+        made: dict[str, Any] = {
+            key: tuple(one) if isinstance(one, list) else one for key, one in values.items()
+        }
+        try:
+            made["timeline"] = tuple(Entry(**one) for one in values["timeline"])
+            made["causes"] = tuple(
+                Cause(**{**one, "evidence": tuple(one["evidence"])}) for one in values["causes"]
+            )
+            made["similar"] = tuple(
+                Similar(**{**one, "shared": tuple(one["shared"])}) for one in values["similar"]
+            )
+            return cls(**made)
+        except (KeyError, TypeError) as error:
+            raise SignalboxError(f"not an incident: {error}") from None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ SERVICE_LABELS = ("service", "service_name", "service.name", "app", "job")
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
 MOST_SERIES = 20_000
 FALSE_SHARE = 0.2
+HIGHEST = 300.0
+"""Scores are cut here: no smaller chance has a meaning."""
 WORDS = {
     "spike": "a spike",
     "level_shift": "a new level",
@@ -55,6 +57,7 @@ def detect(
     table: Any,
     *,
     since_us: int | None = None,
+    until_us: int | None = None,
     false_share: float = FALSE_SHARE,
     most_series: int = MOST_SERIES,
     settings: DetectorSettings = DEFAULTS,
@@ -68,6 +71,9 @@ def detect(
         least two of the longest seasons before `since_us`.
     since_us
         Only events that start at or after this time (microseconds since 1970) are reported.
+    until_us
+        Later rows are left out, and a series without values up to then has a gap. Then parts of a
+        table give the events of the whole; `correct` joins them. None: see `grids`.
     false_share
         Share of the findings that may be false, over all series of the run (Benjamini–Hochberg);
         how far it is kept for which series: see `alarms.SURPRISE_PER_DECADE`.
@@ -80,29 +86,47 @@ def detect(
     Detection
         Depends on the rows, not on their order.
     """
-    found = grids(table, most_series)
-    events: list[tuple[_Place, Event]] = []
+    found = grids(table, most_series, until_us)
+    findings: list[Finding] = []
     points = 0
     for grid in found:
         from_column = 0 if since_us is None else -(-(since_us - grid.start_us) // grid.step_us)
         here, judged = find_events(grid.values, grid.step_us, settings, max(0, from_column))
-        events += [
-            (_Place(grid.subjects[event.row], grid.start_us, grid.step_us), event) for event in here
+        findings += [
+            _finding(_Place(grid.subjects[event.row], grid.start_us, grid.step_us), event)
+            for event in here
         ]
         points += judged
-    scores = corrected([event.rareness for _, event in events], points)
+    kept, uncertain = correct(findings, points, false_share)
+    return Detection(kept, found.series, points, uncertain, found.skipped)
+
+
+def correct(
+    findings: Sequence[Finding], points: int, false_share: float
+) -> tuple[list[Finding], int]:
+    """Score findings of one or more tables together, and keep those that are rare enough.
+
+    Parameters
+    ----------
+    findings
+        Of `detect`; their scores are made anew.
+    points
+        Points judged in all the tables.
+    false_share
+        As in `detect`.
+
+    Returns
+    -------
+    tuple
+        Findings by start, and how many were left out.
+    """
+    scores = corrected([float(one.evidence["rareness_per_point"]) for one in findings], points)
     kept = [
-        _finding(place, event, score)
-        for (place, event), score in zip(events, scores, strict=True)
+        replace(one, score=min(score, HIGHEST))
+        for one, score in zip(findings, scores, strict=True)
         if false_share >= 1 or score >= -np.log10(false_share)
     ]
-    return Detection(
-        in_order(kept),
-        found.series,
-        points,
-        len(events) - len(kept),
-        found.skipped,
-    )
+    return in_order(kept), len(findings) - len(kept)
 
 
 @dataclass(frozen=True)
@@ -114,7 +138,7 @@ class _Place:
     step_us: int
 
 
-def _finding(grid: _Place, event: Event, score: float) -> Finding:
+def _finding(grid: _Place, event: Event) -> Finding:
     subject = grid.subject
     start = grid.start_us + event.left * grid.step_us
     service = _first(subject.labels, SERVICE_LABELS)
@@ -129,7 +153,7 @@ def _finding(grid: _Place, event: Event, score: float) -> Finding:
         labels={**subject.labels, "__name__": subject.name},
         start_us=start,
         end_us=grid.start_us + event.right * grid.step_us,
-        score=min(score, 300.0),
+        score=0.0,
         sentence=_sentence(subject, event, service, start),
         expected_low=_number(event.low),
         expected_high=_number(event.high),

@@ -19,6 +19,8 @@ MOST_COLUMNS = 50_000
 MOST_TOGETHER = 256
 """Series in one grid: bounds the memory, whatever the number of series."""
 LEAST_POINTS = 20
+BLOCK = 1024
+"""Columns that a grid begins at a multiple of, if all grids end at the same time."""
 COUNTER_RISES, COUNTER_FALLS, RESET = 0.2, 0.005, 0.1
 """A counter rises in a fifth of its steps and falls in hardly any, then to a tenth or less."""
 
@@ -56,11 +58,12 @@ class Grids:
     skipped: Mapping[str, int]
     _groups: tuple[tuple[_Raw, ...], ...]
     _described: Any
+    _until_us: int | None
 
     def __iter__(self) -> Iterator[Grid]:
         for group in self._groups:
             rows = self._described.take(np.array([raw.row for raw in group])).to_pylist()
-            yield _grid(group, rows)
+            yield _grid(group, rows, self._until_us)
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,13 @@ class _Raw:
     row: int
     step_us: int
 
+    @property
+    def block(self) -> int:
+        """Column since 1970 that its grid begins at, if that must not depend on other series."""
+        return int(self.at[0]) // self.step_us // BLOCK * BLOCK
 
-def grids(table: Any, most_series: int) -> Grids:
+
+def grids(table: Any, most_series: int, until_us: int | None = None) -> Grids:
     """Return the series of a table on even grids of one step each.
 
     Parameters
@@ -83,6 +91,9 @@ def grids(table: Any, most_series: int) -> Grids:
         values at the same time the larger counts; null, NaN and infinite are no values.
     most_series
         More are left out and counted: those with the fewest points, then by fingerprint.
+    until_us
+        Time that every grid ends at; later rows are left out. Then a series is judged alike
+        whatever others are in the table. None: a grid ends with the latest of its series.
 
     Raises
     ------
@@ -93,13 +104,13 @@ def grids(table: Any, most_series: int) -> Grids:
     absent = sorted(needed - set(table.column_names))
     if absent:
         raise SignalboxError(f"metrics: column {absent[0]} is missing")
-    raws, skipped = _series(table, most_series)
+    raws, skipped = _series(table, most_series, until_us)
     columns = ("source", "fingerprint", "name", "labels", "kind", "unit")
     described = table.select([c for c in columns if c in table.column_names])
-    return Grids(len(raws), skipped, _groups(raws), described)
+    return Grids(len(raws), skipped, _groups(raws, alone=until_us is None), described, until_us)
 
 
-def _groups(raws: list[_Raw]) -> tuple[tuple[_Raw, ...], ...]:
+def _groups(raws: list[_Raw], *, alone: bool) -> tuple[tuple[_Raw, ...], ...]:
     """Return series of one step that lie near one another in time, a bounded number together."""
     found: list[list[_Raw]] = []
     for raw in sorted(raws, key=lambda raw: (raw.step_us, int(raw.at[0]))):
@@ -108,7 +119,11 @@ def _groups(raws: list[_Raw]) -> tuple[tuple[_Raw, ...], ...]:
             bool(group)
             and len(group) < MOST_TOGETHER
             and group[0].step_us == raw.step_us
-            and int(raw.at[-1] - group[0].at[0]) <= 2 * MOST_COLUMNS * raw.step_us
+            and (
+                int(raw.at[-1] - group[0].at[0]) <= 2 * MOST_COLUMNS * raw.step_us
+                if alone
+                else raw.block == group[0].block
+            )
         )
         if together:
             group.append(raw)
@@ -117,7 +132,9 @@ def _groups(raws: list[_Raw]) -> tuple[tuple[_Raw, ...], ...]:
     return tuple(tuple(group) for group in found)
 
 
-def _series(table: Any, most_series: int) -> tuple[list[_Raw], dict[str, int]]:
+def _series(
+    table: Any, most_series: int, until_us: int | None
+) -> tuple[list[_Raw], dict[str, int]]:
     import pyarrow.compute as pc
 
     key = pc.binary_join_element_wise(table["source"], table["fingerprint"], "\x1f")
@@ -125,7 +142,7 @@ def _series(table: Any, most_series: int) -> tuple[list[_Raw], dict[str, int]]:
     codes = np.asarray(names.indices, dtype=np.int64)
     at = np.asarray(table["at"].cast("int64"), dtype=np.int64)
     values = np.asarray(table["value"].fill_null(float("nan")), dtype=np.float64)
-    alive = np.flatnonzero(np.isfinite(values))
+    alive = np.flatnonzero(np.isfinite(values) & (True if until_us is None else at < until_us))
     order = alive[np.lexsort((values[alive], at[alive], codes[alive]))]
     codes_, at_ = codes[order], at[order]
     # The last of equal times: the larger value, as they are sorted.
@@ -141,23 +158,28 @@ def _series(table: Any, most_series: int) -> tuple[list[_Raw], dict[str, int]]:
     skipped["more series than the limit"] = max(0, len(enough) - most_series)
     chosen = sorted(enough[:most_series], key=lambda part: fingerprints[int(codes_[part[0]])])
     return [
-        _Raw(at_[part], values[order[part]], int(order[part[0]]), step_of(at_[part]))
+        _Raw(at_[part], values[order[part]], int(order[part[0]]), step_of(at_[part], until_us))
         for part in chosen
     ], {reason: count for reason, count in skipped.items() if count}
 
 
-def step_of(at: Ints) -> int:
+def step_of(at: Ints, until_us: int | None = None) -> int:
     """Return the usual distance of sorted times, in whole seconds; wider if there are too many."""
     step = max(1, round(float(np.median(np.diff(at))) / 1e6))
-    widest = -(-int(at[-1] - at[0]) // (MOST_COLUMNS * 1_000_000))
+    end = int(at[-1]) if until_us is None else until_us
+    widest = -(-(end - int(at[0])) // (MOST_COLUMNS * 1_000_000))
     return max(step, widest) * 1_000_000
 
 
-def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]]) -> Grid:
+def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]], until_us: int | None) -> Grid:
     step = raws[0].step_us
     # Columns begin at multiples of the step since 1970: every window of time has the same ones.
-    start = min(int(raw.at[0]) for raw in raws) // step
-    end = max(int(raw.at[-1]) for raw in raws) // step
+    if until_us is None:
+        start = min(int(raw.at[0]) for raw in raws) // step
+        end = max(int(raw.at[-1]) for raw in raws) // step
+    else:
+        # The last whole step: what a step that has only begun lacks is not missing.
+        start, end = raws[0].block, until_us // step - 1
     values = np.full((len(raws), end - start + 1), np.nan)
     subjects = []
     for number, (raw, row) in enumerate(zip(raws, rows, strict=True)):
@@ -165,7 +187,8 @@ def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]]) -> Grid:
             row["kind"] != "gauge" and looks_like_counter(raw.values)
         )
         at, found = (raw.at, raw.values) if not counted else rates(raw.at, raw.values)
-        values[number, at // step - start] = found
+        whole = at // step <= end
+        values[number, at[whole] // step - start] = found[whole]
         subjects.append(
             Subject(
                 row["source"],

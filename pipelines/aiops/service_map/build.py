@@ -59,6 +59,7 @@ def build_map(
     first_us: int | None = None,
     last_us: int | None = None,
     settings: MapSettings = DEFAULT_SETTINGS,
+    known_us: int | None = None,
 ) -> ServiceMap:
     """Build a map.
 
@@ -69,6 +70,9 @@ def build_map(
         for the margin), or such a table.
     first_us, last_us
         Calls that began in ``[first, last)`` are counted, microseconds UTC; None: without bound.
+    known_us
+        Spans that began at or after this time are not read, in the margin neither: a map that is
+        built later is the one that was built then. None: all are.
 
     Returns
     -------
@@ -88,7 +92,10 @@ def build_map(
     raw = connection.con
     try:
         relation = _relation(raw, spans)
-        counts = pair(raw, relation, _where(first_us, last_us, settings.margin_seconds))
+        where = _where(first_us, last_us, settings.margin_seconds)
+        if known_us is not None:
+            where = f"{where} AND starts_at < make_timestamptz({known_us})"
+        counts = pair(raw, relation, where)
         return _built(raw, first_us, last_us, settings, counts)
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
@@ -99,7 +106,11 @@ def build_map(
 
 
 def build_lake_map(
-    lake: Path, first_us: int, last_us: int, settings: MapSettings = DEFAULT_SETTINGS
+    lake: Path,
+    first_us: int,
+    last_us: int,
+    settings: MapSettings = DEFAULT_SETTINGS,
+    known_us: int | None = None,
 ) -> ServiceMap:
     """Build the map of ``[first, last)`` from a lake's spans; see `build_map`.
 
@@ -110,7 +121,7 @@ def build_lake_map(
     days = [
         (EPOCH + timedelta(microseconds=us)).date() for us in (first_us - margin, last_us + margin)
     ]
-    return build_map(files_between(lake, SPANS, *days), first_us, last_us, settings)
+    return build_map(files_between(lake, SPANS, *days), first_us, last_us, settings, known_us)
 
 
 def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTINGS) -> ServiceMap:

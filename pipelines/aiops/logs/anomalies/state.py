@@ -43,12 +43,18 @@ class Outcome:
         Lines and templates in the window.
     history_days
         Days before the window that it was compared with.
+    counts
+        By `COUNTS`, of the window and these days.
+    store
+        Templates as they are known at the window's end.
     """
 
     findings: list[Finding]
     lines: int
     templates: int
     history_days: int
+    counts: pa.Table
+    store: TemplateStore
 
 
 def anomalies_between(
@@ -94,7 +100,7 @@ def anomalies_between(
     found = find(counts, values, store, start_us, end_us, settings=settings)
     lines, templates = _size(counts, start_us, end_us)
     earlier = sum(day < first.astimezone(UTC).date() for day in days)
-    return Outcome(found, lines, templates, earlier)
+    return Outcome(found, lines, templates, earlier, counts, store)
 
 
 def advance(

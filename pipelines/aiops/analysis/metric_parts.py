@@ -1,0 +1,217 @@
+"""Parts of a window's metrics: services are dealt to parts, each part is judged by itself."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.analysis.window import Window, lake_of
+from pipelines.aiops.artifacts import METRIC_ANOMALIES
+from pipelines.aiops.engine import connect
+from pipelines.aiops.findings import Finding
+from pipelines.aiops.metrics.detect import SERVICE_LABELS, detect
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.telemetry.contract import METRICS
+from pipelines.aiops.telemetry.days import files_between
+from pipelines.base.errors import SignalboxError
+from pipelines.base.files import read_json, write_json
+
+PARTS = METRIC_ANOMALIES.parent / "parts"
+TOGETHER = 1_000_000
+"""Rows that are in memory at a time, as far as one series has no more."""
+LIMIT = "more series than the limit"
+
+
+def keys(params: AiopsParams, window: Window) -> list[str]:
+    """Keys of the parts that have series."""
+    with _metrics(params, window) as raw:
+        rows = raw.execute("SELECT DISTINCT part FROM series ORDER BY part").fetchall()
+    return [_key(params, number) for (number,) in rows]
+
+
+def judge(params: AiopsParams, window: Window, place: Path, key: str) -> Path:
+    """Judge the series of a part and write what was found, not yet corrected for the others."""
+    findings: list[Finding] = []
+    counts = {"series": 0, "points": 0}
+    skipped: Counter[str] = Counter()
+    with _metrics(params, window) as raw:
+        for table in _tables(raw, _number(params, key)):
+            found = detect(
+                table, since_us=window.start_us, until_us=window.end_us, false_share=1,
+                most_series=params.metric_anomalies.most_series,
+            )  # fmt: skip
+            findings += found.findings
+            counts["series"] += found.series
+            counts["points"] += found.points
+            skipped.update(found.skipped)
+        left_out = raw.execute(
+            "SELECT count(*) FROM series WHERE part = ? AND NOT chosen", [_number(params, key)]
+        ).fetchone()[0]
+    if left_out:
+        skipped[LIMIT] += left_out
+    path = _path(place, key)
+    write_json(
+        path,
+        {
+            "window": window.name,
+            "counts": counts,
+            "skipped": dict(skipped),
+            "findings": [one.as_json() for one in findings],
+        },
+    )
+    return path
+
+
+def read_all(
+    params: AiopsParams, window: Window, place: Path
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Read all parts of a window: findings, and what was looked at.
+
+    Raises
+    ------
+    SignalboxError
+        If a part is missing or is one of another window.
+    """
+    wanted = keys(params, window)
+    found: list[Finding] = []
+    counts = {"series": 0, "points": 0}
+    skipped: Counter[str] = Counter()
+    for key in wanted:
+        path = _path(place, key)
+        part = read_json(path)
+        if part.get("window") != window.name:
+            raise SignalboxError(f"{path}: not a part of {window.name}; run this part again")
+        found += [Finding.from_json(one) for one in part["findings"]]
+        for name in counts:
+            counts[name] += part["counts"][name]
+        skipped.update(part["skipped"])
+    if not wanted:
+        skipped["no metrics in the window or the days before it"] = 1
+    return found, {**counts, "skipped": dict(sorted(skipped.items()))}
+
+
+def remove(place: Path) -> None:
+    """Remove the parts: they are in the joined file."""
+    shutil.rmtree(place / PARTS, ignore_errors=True)
+
+
+def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str]]) -> Any:
+    """Read the rows of some series (source and fingerprint) as an Arrow table."""
+    with _metrics(params, window) as raw:
+        return _rows_of(raw, series)
+
+
+def _path(place: Path, key: str) -> Path:
+    return place / PARTS / f"metrics-{key}.json"
+
+
+def _key(params: AiopsParams, number: int) -> str:
+    return f"{number + 1}of{params.analysis.parts}"
+
+
+def _number(params: AiopsParams, key: str) -> int:
+    number, _, of = key.partition("of")
+    if not number.isdigit() or of != str(params.analysis.parts):
+        raise SignalboxError(
+            f"{key!r} is no part of {params.analysis.parts} (aiops.analysis.parts); parts are "
+            f"named like '1of{params.analysis.parts}'"
+        )
+    return int(number) - 1
+
+
+@contextmanager
+def _metrics(params: AiopsParams, window: Window) -> Iterator[Any]:
+    """Open an engine with the view ``rows`` of the time that counts, and the table ``series``."""
+    import duckdb
+
+    connection = connect(params.analysis.memory_mb)
+    raw = connection.con
+    lake = lake_of(params.analysis)
+    try:
+        raw.execute(f"CREATE TEMP VIEW rows AS {_rows_sql(params, window)}")
+        _find_series(raw, params)
+        yield raw
+    except duckdb.Error as error:
+        text = str(error).splitlines()[0]
+        raise SignalboxError(
+            f"{lake}/metrics: not readable metrics of the contract, or aiops.analysis.memory_mb "
+            f"({params.analysis.memory_mb}) is too small: {text}"
+        ) from error
+    finally:
+        connection.disconnect()
+
+
+def _rows_sql(params: AiopsParams, window: Window) -> str:
+    """Rows of the window and of the days before it that teach."""
+    since = window.start - timedelta(days=params.metric_anomalies.lookback_days)
+    lake = lake_of(params.analysis)
+    files = files_between(lake, METRICS, since.date(), window.last_day)
+    columns = "source, fingerprint, name, labels, at, value, kind, unit"
+    if not files:
+        return (
+            "SELECT ''::VARCHAR AS source, ''::VARCHAR AS fingerprint, ''::VARCHAR AS name, "
+            "MAP {'': ''} AS labels, now() AS at, 0.0::DOUBLE AS value, ''::VARCHAR AS kind, "
+            "''::VARCHAR AS unit WHERE false"
+        )
+    first, last = (int(at.timestamp() * 1_000_000) for at in (since, window.end))
+    return (
+        f"SELECT {columns} FROM read_parquet([{_listed(files)}], union_by_name=true, "
+        f"hive_partitioning=false) WHERE at >= make_timestamptz({first}) "
+        f"AND at < make_timestamptz({last})"
+    )
+
+
+def _listed(files: Iterable[Path]) -> str:
+    return ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+
+
+def _find_series(raw: Any, params: AiopsParams) -> None:
+    """Make ``series``: each one's part and size, and whether it is within the limit of the run."""
+    service = "coalesce(" + ", ".join(
+        f"nullif(any_value(labels)['{label}'], '')" for label in SERVICE_LABELS
+    ) + ", '')"  # fmt: skip
+    raw.execute(
+        "CREATE TEMP TABLE series AS SELECT source, fingerprint, "
+        f"(md5_number_lower({service}) % {params.analysis.parts})::INTEGER AS part, "
+        "count(*) AS n, count(*) FILTER (isfinite(value)) AS known "
+        "FROM rows GROUP BY source, fingerprint"
+    )
+    raw.execute(
+        "CREATE OR REPLACE TEMP TABLE series AS SELECT *, row_number() OVER "
+        "(ORDER BY known DESC, source, fingerprint) <= "
+        f"{params.metric_anomalies.most_series} AS chosen FROM series"
+    )
+
+
+def _tables(raw: Any, part: int) -> Iterator[Any]:
+    """Yield rows of a part's series as Arrow tables, a bounded number of rows at a time."""
+    chosen = raw.execute(
+        "SELECT source, fingerprint, n FROM series WHERE part = ? AND chosen "
+        "ORDER BY source, fingerprint", [part],
+    ).fetchall()  # fmt: skip
+    group: list[tuple[str, str]] = []
+    rows = 0
+    for source, fingerprint, n in chosen:
+        if group and rows + n > TOGETHER:
+            yield _rows_of(raw, group)
+            group, rows = [], 0
+        group.append((source, fingerprint))
+        rows += n
+    if group:
+        yield _rows_of(raw, group)
+
+
+def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
+    """Return the rows of some series as an Arrow table."""
+    import pyarrow as pa
+
+    source, fingerprint = (pa.array(column, pa.string()) for column in zip(*series, strict=True))
+    raw.register("wanted", pa.table({"source": source, "fingerprint": fingerprint}))
+    found = raw.sql(
+        "SELECT rows.* FROM rows SEMI JOIN wanted USING (source, fingerprint)"
+    ).to_arrow_table()
+    raw.unregister("wanted")
+    return found
