@@ -62,7 +62,7 @@ format: $(READY)
 	ruff check --fix .
 
 test: lint
-	pytest --numprocesses 2 --dist loadgroup
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(READY)
 	python -m benchmarks

@@ -1,8 +1,10 @@
 """What all tests share."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +20,46 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["SIGNALBOX_KEYS"] = tempfile.mkdtemp(prefix="signalbox-keys-")
 
 
+TOGETHER = (
+    ("airflow", re.compile(r"tests/e2e/test_\w+_in_airflow\.py$")),
+    ("proof", re.compile(r"tests/integration/proof/")),
+)
+"""Files that share what takes long to start. All other files are each for themselves."""
+LOOKS_AT_ALL = "test_model_release_in_airflow.py"
+"""Looks at everything in the shared project: comes before the files that leave something there."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker, so that fixtures and heavy imports happen once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+    """Put what takes longest first, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: _rank(_file(item.nodeid)))
+
+
+def _rank(file: str) -> tuple[bool, bool, bool]:
+    return (_scope(file) == file, LOOKS_AT_ALL not in file, file.startswith("tests/unit/"))
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.split("::", maxsplit=1)[0]
+
+
+def _scope(file: str) -> str:
+    return next((name for name, pattern in TOGETHER if pattern.search(file)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file's tests on one worker, and those of `TOGETHER` too.
+
+    The plugin's own groups don't work with pytest 9.2: it looks for them in names that pytest no
+    longer lets it change.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return _scope(_file(nodeid))
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from pipelines.release.releasing import problems, production
 from tests.e2e.stack import DAG, Airflow, answer, login, question, settle, state, wait
 from tests.small_project import ROWS, call
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.e2e
 
 STAGES = {
     "ingest", "validate", "split", "train", "evaluate", "bias_audit", "drift", "gate", "report",

@@ -15,7 +15,7 @@ from pipelines.release.releasing import production
 from tests.e2e.stack import Airflow, answer, login, question, settle, state, wait
 from tests.small_project import call, change_params, commit
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.e2e
 
 DAG = "alert_noise_reduction"
 LIVE = "live/alertmanager.yml"

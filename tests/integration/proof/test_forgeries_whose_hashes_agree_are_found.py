@@ -14,7 +14,7 @@ from pipelines.proof.results import Check, Status
 from pipelines.proof.verify import open_project, verify_hashes, verify_report
 from tests.small_project import call, commit
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("proof")]
+pytestmark = pytest.mark.e2e
 
 REPORT = "reports/model_release.json"
 GATE, PAGE = "pipelines.release.gate", "pipelines.reports.report"

@@ -9,7 +9,7 @@ from pipelines.proof.results import Verification
 from pipelines.proof.verify import open_project, verify_hashes
 from tests.small_project import call
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("proof")]
+pytestmark = pytest.mark.e2e
 
 PLACES = 3
 """Flips of each file."""

@@ -19,7 +19,7 @@ from tests.integration.proof.test_forgeries_whose_hashes_agree_are_found import 
 )
 from tests.small_project import call, commit
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("proof")]
+pytestmark = pytest.mark.e2e
 
 
 def verify(project: Path, *arguments: str) -> tuple[int, dict[str, Any]]:

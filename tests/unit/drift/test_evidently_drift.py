@@ -11,7 +11,6 @@ from pipelines.mlops.drift_compare import Comparison, compare
 from pipelines.mlops.drift_page import MAX_BYTES, page
 from pipelines.release.released import NOTHING_RELEASED
 
-pytestmark = pytest.mark.xdist_group("evidently")
 TITLES = ("Old against new", "old", "new")
 
 

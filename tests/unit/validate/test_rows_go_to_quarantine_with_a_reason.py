@@ -14,7 +14,6 @@ from pipelines.mlops.validate import basic_rules, part, stop_if_broken
 from tests.conftest import data_params
 
 # Great Expectations takes seconds to import: all tests that need it share a worker.
-pytestmark = pytest.mark.xdist_group("great_expectations")
 
 BETWEEN = {
     "type": "expect_column_values_to_be_between",

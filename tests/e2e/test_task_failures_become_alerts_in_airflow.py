@@ -12,7 +12,7 @@ from pipelines.cli.airflow_api import DONE
 from tests.e2e.stack import Airflow, wait
 from tests.small_project import call
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("airflow")]
+pytestmark = pytest.mark.e2e
 
 FLAKY = '''
 """A DAG of this test."""
