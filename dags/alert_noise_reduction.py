@@ -31,10 +31,9 @@ with DAG(
     def publish_rules(**context: Any) -> dict[str, Any]:
         """Publish what is in production; without a target it says so and changes nothing."""
         from pipelines.aiops.noise.publish import publish_released
-        from pipelines.aiops.params import AiopsParams
-        from pipelines.base.params import load_section
+        from pipelines.aiops.params import load_aiops_params
 
-        params = load_section("aiops", AiopsParams, PROJECT / "params.yaml")
+        params = load_aiops_params(PROJECT)
         today = context["dag_run"].run_after.date()
         return publish_released(PROJECT, params.export_rules, today=today)
 

@@ -20,10 +20,9 @@ with DAG(
     @task(task_id="sources", doc_md="Names of the sources in aiops.telemetry.")
     def sources() -> list[str]:
         """List the sources."""
-        from pipelines.aiops.params import AiopsParams
-        from pipelines.base.params import load_section
+        from pipelines.aiops.params import load_aiops_params
 
-        params = load_section("aiops", AiopsParams, PROJECT / "params.yaml")
+        params = load_aiops_params(PROJECT)
         return [source.name for source in params.telemetry.sources]
 
     @task(
@@ -41,15 +40,14 @@ with DAG(
 
         from airflow.sdk import get_current_context
 
-        from pipelines.aiops.params import AiopsParams
+        from pipelines.aiops.params import load_aiops_params
         from pipelines.aiops.telemetry.batch import Window
         from pipelines.aiops.telemetry.ingest import chosen
         from pipelines.aiops.telemetry.ingest import ingest as ingest_source
-        from pipelines.base.params import load_section
         from pipelines.cli.telemetry_commands import show
 
         get_current_context()["source"] = source
-        params = load_section("aiops", AiopsParams, PROJECT / "params.yaml").telemetry
+        params = load_aiops_params(PROJECT).telemetry
         window = Window(data_interval_start, data_interval_end, datetime.now(UTC))
         done = ingest_source(params, chosen(params, [source])[0], window, PROJECT)
         show(done)

@@ -140,10 +140,9 @@ def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson =
 
 
 def _params(project: Path) -> "AiopsParams":
-    from pipelines.aiops.params import AiopsParams
-    from pipelines.base.params import load_section
+    from pipelines.aiops.params import load_aiops_params
 
-    return load_section("aiops", AiopsParams, project / "params.yaml")
+    return load_aiops_params(project)
 
 
 def _day(text: str) -> date:

@@ -49,13 +49,12 @@ def _ingest_all(
     project: Path, names: list[str], first: datetime | None, last: datetime | None, *, quiet: bool
 ) -> "tuple[list[Ingested], dict[str, str]]":
     """Read each source on its own: one that is down holds up no other."""
-    from pipelines.aiops.params import AiopsParams
+    from pipelines.aiops.params import load_aiops_params
     from pipelines.aiops.telemetry.batch import Window
     from pipelines.aiops.telemetry.ingest import chosen
     from pipelines.aiops.telemetry.ingest import ingest as ingest_source
-    from pipelines.base.params import load_section
 
-    params = load_section("aiops", AiopsParams, project / "params.yaml").telemetry
+    params = load_aiops_params(project).telemetry
     start, end = _utc(first), _utc(last)
     if start and end and end <= start:
         raise SignalboxError(f"--to {end:%Y-%m-%d %H:%M:%S} must be after --from")

@@ -1,5 +1,7 @@
 """Section ``aiops`` of ``params.yaml``: one subsection a stage, named like it."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from pipelines.aiops.params.alert_history import AlertHistoryParams
@@ -40,8 +42,9 @@ class AiopsParams(Section):
     report_incidents: ReportIncidentsParams = Field(default_factory=ReportIncidentsParams)
 
 
-def load_aiops_params() -> AiopsParams:
-    """Load section ``aiops`` of the project's ``params.yaml``; what isn't there has defaults."""
+def load_aiops_params(project: Path = Path()) -> AiopsParams:
+    """Load section ``aiops`` of a project's ``params.yaml``; what isn't there has defaults."""
+    from pipelines.base.artifacts import PARAMS
     from pipelines.base.params import load_section
 
-    return load_section("aiops", AiopsParams)
+    return load_section("aiops", AiopsParams, project / PARAMS)
