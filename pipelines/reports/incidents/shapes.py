@@ -143,10 +143,19 @@ class Incidents(Shape):
     synthetic: bool = False
 
 
+class Move(Shape):
+    """One thing that moved on the map; `p` is the chance of it, corrected."""
+
+    sentence: str
+    where: str = ""
+    p: float
+    certain: bool = True
+
+
 class Diff(Shape):
     """What moved on the map since the time before."""
 
-    moved: list[dict[str, Any]] = Field(default_factory=list)
+    moved: list[Move] = Field(default_factory=list)
     nodes_appeared: list[str] = Field(default_factory=list)
     nodes_vanished: list[str] = Field(default_factory=list)
     tests: int = 0
@@ -159,7 +168,7 @@ class ChangeImpact(Shape):
     title: str = ""
     service: str = ""
     at_us: int
-    moved: list[dict[str, Any]] = Field(default_factory=list)
+    moved: list[Move] = Field(default_factory=list)
     windows_before: int = 0
     windows_after: int = 0
     tests: int = 0

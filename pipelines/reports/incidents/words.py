@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from pipelines.reports.alert_rules.words import SPACE, duration, number_of, short
+from pipelines.reports.alert_rules.words import SPACE, duration, number_of, one_line, short
 from pipelines.reports.blocks import Text, join, name
 from pipelines.reports.numbers import NONE
 
-__all__ = ["SPACE", "duration", "listed", "number_of", "plain", "short", "shown"]
+__all__ = ["SPACE", "duration", "listed", "number_of", "one_line", "plain", "short", "shown"]
 
 NAMELESS = "(no name)"
 _LONG = 120
+_MINUTE_US = 60_000_000
 KINDS = {
     "spike": "spike",
     "level_shift": "new level",
@@ -110,25 +111,31 @@ def at(us: int) -> datetime | None:
         return None
 
 
-def moment(us: int) -> str:
-    """Day and minute in UTC."""
+def moment(us: int) -> Markup:
+    """Day and minute in UTC, on one line."""
+    return _time(us, "%H:%M")
+
+
+def moment_to_second(us: int) -> Markup:
+    """Day and second in UTC, on one line."""
+    return _time(us, "%H:%M:%S")
+
+
+def _time(us: int, clock: str) -> Markup:
     when = at(us)
-    return when.strftime(f"%Y-%m-%d{SPACE}%H:%M") if when else NONE
+    return one_line(when.strftime(f"%Y-%m-%d{SPACE}{clock}") if when else NONE)
 
 
-def clock(us: int) -> str:
-    """Time of the day to the second."""
-    when = at(us)
-    return when.strftime("%H:%M:%S") if when else NONE
-
-
-def span(start_us: int, end_us: int) -> str:
-    """From when to when, the day once if it is one."""
+def span(start_us: int, end_us: int) -> Markup:
+    """From when to when, the day once if it is one, and one time if it is a moment."""
     first, last = at(start_us), at(end_us)
     if first is None or last is None:
-        return NONE
+        return one_line(NONE)
+    if end_us - start_us < _MINUTE_US:
+        return moment(start_us)
     same = first.date() == last.date()
-    return f"{moment(start_us)} to {last.strftime('%H:%M') if same else moment(end_us)}"
+    end = last.strftime("%H:%M") if same else moment(end_us)
+    return join(moment(start_us), " to ", end)
 
 
 def lasted(start_us: int, end_us: int) -> str:

@@ -20,14 +20,17 @@ from pipelines.reports.blocks import (
     join,
     name,
 )
-from pipelines.reports.numbers import count, percent
+from pipelines.reports.numbers import NONE, count, percent
 from pipelines.reports.page import Banner, Page
 from pipelines.reports.service_map import words
+from pipelines.reports.service_map.moved import chapter as moved_chapter
 from pipelines.reports.service_map.picture import drawing
 
 OPEN_ROWS = 40
 """Rows up to which a table of calls stands open."""
-_WHERE = {"on it": "on it", "downstream": "downstream", "upstream": "upstream", "elsewhere": "–"}
+MOST_ROWS = 2000
+"""Calls that tables name."""
+MOST_LETTERS = 120
 
 
 def make_page(
@@ -37,6 +40,11 @@ def make_page(
     notice: Text = "",
     moved: Sequence[Mapping[str, Any]] | None = None,
     compared_with: str = "",
+    more: Sequence[Chapter] = (),
+    found: Mapping[str, Text] | None = None,
+    kind: str = "Service map",
+    facts: Sequence[tuple[str, Text]] = (),
+    notice_label: str = "About the data",
     foot: Text = "Made by Signalbox from spans.",
 ) -> Page:
     """Make the page of a map; `pipelines.reports.page.render` draws it.
@@ -49,23 +57,29 @@ def make_page(
         Key ``moved`` of a diff's or a change's JSON; None: nothing was compared.
     compared_with
         What it was compared with, for example "the day before".
+    more
+        Chapters that stand behind what moved.
+    found
+        Node → what other pages found there, with links; None: there are no other pages.
+    facts
+        Facts besides the map's own.
     """
     services = [node for node in data["nodes"] if node["kind"] == "service"]
     virtual = [node for node in data["nodes"] if node["kind"] not in ("service", "user")]
-    chapters = [_map(data), _services(services, data), _calls(data)]
+    changed = [] if moved is None else [moved_chapter(moved, compared_with)]
+    chapters = [_map(data), *changed, *more, _services(services, data, found), _calls(data)]
     if virtual:
         chapters.append(_virtual(virtual, data))
-    if moved is not None:
-        chapters.insert(1, _moved(moved, compared_with))
     chapters.append(_missing(data))
     return Page(
-        kind="Service map",
+        kind=kind,
         title=title,
         banner=Banner(_verdict(services, data), "info", _sentences(moved, compared_with)),
-        facts=Facts(_facts(data)),
+        facts=Facts([*_facts(data), *facts]),
         headline=_headline(data, services),
         chapters=chapters,
         foot=foot,
+        notice_label=notice_label,
         notice=notice,
         styles=("folds.css", "service_map.css"),
         script="service_map.js",
@@ -84,7 +98,9 @@ def _sentences(moved: Sequence[Mapping[str, Any]] | None, compared_with: str) ->
     if not sure:
         return [f"Nothing moved beyond chance{since}."]
     verb = "thing" if len(sure) == 1 else "things"
-    return [f"{len(sure)} {verb} moved beyond chance{since}. {sure[0]['sentence']}"]
+    return [
+        f"{len(sure)} {verb} moved beyond chance{since}. {words.short(sure[0]['sentence'], 300)}"
+    ]
 
 
 def _headline(data: Mapping[str, Any], services: list[Any]) -> Headline:
@@ -101,7 +117,7 @@ def _headline(data: Mapping[str, Any], services: list[Any]) -> Headline:
     if worst and _share(worst["received"]):
         items.append(
             ("Fails most", percent(_share(worst["received"])), join("of calls of ",
-             name(worst["name"])))
+             _name(worst)))
         )  # fmt: skip
     return Headline(items)
 
@@ -127,6 +143,14 @@ def _map(data: Mapping[str, Any]) -> Chapter:
     ])  # fmt: skip
 
 
+def _name(node: Mapping[str, Any]) -> Text:
+    return _short(node["name"])
+
+
+def _short(text: str) -> Text:
+    return name(words.short(text, MOST_LETTERS))
+
+
 _TRAFFIC = [
     Column("Calls", numeric=True), Column("Rate", numeric=True), Column("Failed", numeric=True),
     Column("Median", numeric=True), Column("95% within", numeric=True),
@@ -148,7 +172,9 @@ def _seconds(data: Mapping[str, Any]) -> float:
     return float(data["end_us"] - data["start_us"]) / 1e6
 
 
-def _services(services: list[Any], data: Mapping[str, Any]) -> Chapter:
+def _services(
+    services: list[Any], data: Mapping[str, Any], found: Mapping[str, Text] | None
+) -> Chapter:
     ordered = sorted(services, key=lambda node: (-node["received"]["n"], node["id"]))
     callers: dict[str, set[str]] = {}
     callees: dict[str, set[str]] = {}
@@ -156,13 +182,14 @@ def _services(services: list[Any], data: Mapping[str, Any]) -> Chapter:
         callers.setdefault(edge["target"], set()).add(edge["source"])
         callees.setdefault(edge["source"], set()).add(edge["target"])
     rows = [
-        Row([name(node["name"]), *_traffic(node["received"], _seconds(data)),
+        Row([_name(node), *([] if found is None else [found.get(node["id"], NONE)]),
+             *_traffic(node["received"], _seconds(data)),
              count(len(callers.get(node["id"], ()))), count(len(callees.get(node["id"], ())))],
             words.anchor_of(node["id"]))
         for node in ordered
     ]  # fmt: skip
-    columns = [Column("Service"), *_TRAFFIC, Column("Called by", numeric=True),
-               Column("Calls to", numeric=True)]  # fmt: skip
+    columns = [Column("Service"), *([] if found is None else [Column("Found here")]), *_TRAFFIC,
+               Column("Called by", numeric=True), Column("Calls to", numeric=True)]  # fmt: skip
     table = Table("What each service received, the busiest first", columns, rows)
     return Chapter("services", "Services", [table if rows else Prose("None sent spans.")])
 
@@ -171,15 +198,17 @@ def _calls(data: Mapping[str, Any]) -> Chapter:
     ordered = sorted(data["edges"], key=lambda edge: (-edge["n"], edge["source"], edge["target"]))
     names = {node["id"]: node["name"] for node in data["nodes"]}
     rows = [
-        Row([join(name(names[edge["source"]]), " → ", name(names[edge["target"]])),
+        Row([join(_short(names[edge["source"]]), " → ", _short(names[edge["target"]])),
              *_traffic(edge, _seconds(data))])
         for edge in ordered
     ]  # fmt: skip
     columns = [Column("From → to", wide=True), *_TRAFFIC]
     blocks: list[Block] = [Table("The busiest first", columns, rows[:OPEN_ROWS])]
     if len(rows) > OPEN_ROWS:
-        label = f"The other {len(rows) - OPEN_ROWS}"
-        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_ROWS:])]))
+        label = f"The next {len(rows[OPEN_ROWS:MOST_ROWS])}"
+        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_ROWS:MOST_ROWS])]))
+    if len(rows) > MOST_ROWS:
+        blocks.append(Prose(f"{words.plural(len(rows) - MOST_ROWS, 'edge')} more left out."))
     return Chapter("calls", "Calls and messages", blocks if rows else [Prose("There are none.")])
 
 
@@ -187,7 +216,7 @@ def _virtual(nodes: list[Any], data: Mapping[str, Any]) -> Chapter:
     ordered = sorted(nodes, key=lambda node: (-node["received"]["n"], node["id"]))
     rows = [
         Row(
-            [name(node["name"]), node["kind"], *_traffic(node["received"], _seconds(data))],
+            [_name(node), node["kind"], *_traffic(node["received"], _seconds(data))],
             words.anchor_of(node["id"]),
         )
         for node in ordered
@@ -196,26 +225,6 @@ def _virtual(nodes: list[Any], data: Mapping[str, Any]) -> Chapter:
     table = Table("Named by attributes of the spans that call them", columns, rows)
     return Chapter("others", "Databases, queues, external services", [table],
                    short="Databases, queues, external")  # fmt: skip
-
-
-def _moved(moved: Sequence[Mapping[str, Any]], compared_with: str) -> Chapter:
-    since = f"Compared with {compared_with}. " if compared_with else ""
-    told = Prose(
-        f"{since}Windows of time are what is compared, so that one bad minute does not count as "
-        "many; chances are corrected for the number of comparisons (Benjamini–Hochberg), "
-        "intervals hold with 95%."
-    )
-    if not moved:
-        return Chapter("moved", "What moved", [told, Prose("Nothing moved beyond chance.")])
-    placed = any(one["where"] for one in moved)
-    columns = [Column("What", wide=True), *([Column("Where")] if placed else []),
-               Column("Chance", numeric=True)]  # fmt: skip
-    rows = [
-        Row([one["sentence"], *([_WHERE.get(one["where"], "")] if placed else []),
-             "< 0.0001" if one["p"] < 1e-4 else f"{one['p']:.4f}"], strong=False)
-        for one in moved
-    ]  # fmt: skip
-    return Chapter("moved", "What moved", [told, Table("Moved", columns, rows)])
 
 
 def _missing(data: Mapping[str, Any]) -> Chapter:
@@ -237,7 +246,7 @@ def _missing(data: Mapping[str, Any]) -> Chapter:
     )
     blocks: list[Block] = [Items(items) if items else Prose("Every span found its place.")]
     if worst:
-        rows = [Row([name(node["name"]), count(node["missing_parents"])]) for node in worst[:10]]
+        rows = [Row([_name(node), count(node["missing_parents"])]) for node in worst[:10]]
         columns = [Column("Service"), Column("Spans", numeric=True)]
         blocks.append(Table("Services with spans whose parent is missing", columns, rows))
     return Chapter("missing", "What spans could not tell", blocks, short="What is missing")

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 146.0, 22.0
 """Size of a node, in pixels."""
 FAILING = 0.01
 """Share of errors from which on an edge is drawn as failing."""
-_LETTERS = 18
+_LETTERS, _MOST_TOLD = 18, 300
 _GLYPHS = {"database": "◍", "queue": "≡", "external": "↗", "user": "●", "service": ""}
 _CROWD = 80
 
@@ -143,9 +143,9 @@ def _curve(a: tuple[float, float], b: tuple[float, float], *, loop: bool) -> str
 
 def _node(node: Mapping[str, Any], i: int, places: Layout, seconds: float) -> Markup:
     x, y = places.places[node["id"]]
-    name, kind = node["name"], node["kind"]
+    name, kind = words.short(node["name"], _MOST_TOLD), node["kind"]
     glyph = _GLYPHS[kind]
-    shown = _short(name, _LETTERS - 2 * bool(glyph))
+    shown = words.short(name, _LETTERS - 2 * bool(glyph))
     received = node["received"]
     failing = received["n"] > 0 and received["errors"] / received["n"] >= FAILING
     told = f"{words.rate(received['n'], seconds)}, {_told(received)}" if received["n"] else (
@@ -174,12 +174,4 @@ def _told(traffic: Mapping[str, Any]) -> str:
 
 
 def _name(node: str) -> str:
-    return node.rstrip(":")
-
-
-def _short(name: str, most: int) -> str:
-    """Middle of a long name left out: begins and ends tell services apart."""
-    if len(name) <= most:
-        return name
-    head = (most - 1) // 2
-    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
+    return words.short(node.rstrip(":"), _MOST_TOLD)

@@ -43,8 +43,11 @@ def _three(value: float) -> str:
 
 
 def when(us: int) -> str:
-    """Time in UTC to the minute."""
-    return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+    """Time in UTC to the minute; a dash if no calendar has it."""
+    try:
+        return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return NONE
 
 
 def plural(n: int, one: str, many: str = "") -> str:
@@ -55,3 +58,11 @@ def plural(n: int, one: str, many: str = "") -> str:
 def anchor_of(node: str) -> str:
     """Place of a node's row on the page, for links from other pages: any name gives a sound one."""
     return f"node-{hashlib.sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def short(text: str, most: int) -> str:
+    """Leave out the middle of a long name: begins and ends tell services apart."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"

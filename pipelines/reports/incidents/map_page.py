@@ -1,0 +1,91 @@
+"""The page about the service map: as `service_map.page` makes it, with ways to the other pages."""
+
+from dataclasses import replace
+from typing import Any
+
+from pipelines.reports import index
+from pipelines.reports.blocks import Chapter, Prose, Text, join
+from pipelines.reports.incidents import frame, words
+from pipelines.reports.incidents.inputs import INCIDENTS, LOGS, MAP, METRICS, MOVED, Inputs
+from pipelines.reports.incidents.places import ANOMALIES, Places, anchor, link
+from pipelines.reports.incidents.shapes import ChangeImpact, Move
+from pipelines.reports.page import Page
+from pipelines.reports.provenance import Sources
+from pipelines.reports.service_map.moved import changes
+from pipelines.reports.service_map.page import make_page as map_of
+
+KIND = "service_map"
+TITLE = "Service map"
+TABLES = (MAP, MOVED, INCIDENTS, METRICS, LOGS)
+
+
+def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
+    """Draw the map with what moved, changes, and what was found on each service."""
+    moves = inputs.moves
+    moved = None if moves.diff is None else [_move(one) for one in moves.diff.moved]
+    told = [_change(one, places) for one in moves.changes]
+    chapters = [changes(told, sources.mark(MOVED))]
+    if moved is None:
+        nothing = Prose("There is no map of the time before to compare with.")
+        chapters.insert(0, Chapter("moved", "What moved", [nothing]))
+    page = map_of(
+        inputs.service_map,
+        title=TITLE,
+        moved=moved,
+        compared_with=_compared(inputs),
+        more=chapters,
+        found=_found(places),
+        kind="Service map" + frame.synthetic(inputs),
+        facts=frame.facts(inputs).items[2:],
+        notice_label=frame.notice_label(inputs),
+        notice=frame.notice(inputs),
+        foot=frame.foot(KIND),
+    )
+    return _with_provenance(page, sources)
+
+
+def says(inputs: Inputs) -> str:
+    """Say what the page comes to, in a few words."""
+    services = [node for node in inputs.service_map["nodes"] if node.get("kind") == "service"]
+    return words.number_of(len(services), "service")
+
+
+def _with_provenance(page: Page, sources: Sources) -> Page:
+    styles = (*page.styles, "incidents.css")
+    return replace(page, chapters=[*page.chapters, index.chapter(sources)], styles=styles)
+
+
+def _compared(inputs: Inputs) -> str:
+    other = inputs.moves.compared_with
+    if other is None:
+        return ""
+    return f"{other.start:%Y-%m-%d %H:%M} to {other.end:%Y-%m-%d %H:%M} UTC"
+
+
+def _move(one: Move) -> dict[str, Any]:
+    return {**one.model_dump(), "sentence": words.plain(one.sentence, 300)}
+
+
+def _change(one: ChangeImpact, places: Places) -> dict[str, Any]:
+    title = words.plain(one.title or one.id, 140) or "A change without title"
+    node: Text = places.node(one.service, page="") if one.service else "service not known"
+    moved = [_move(found) for found in one.moved]
+    return {**one.model_dump(), "title": title, "node": node, "moved": moved}
+
+
+def _found(places: Places) -> dict[str, Text]:
+    """Say for each node with findings or incidents what there is, with links."""
+    told: dict[str, Text] = {}
+    for node in sorted(places.nodes):
+        own = places.findings.get(node, [])
+        incidents = places.of_service.get(node, [])
+        parts: list[Text] = []
+        if own:
+            count = f"{len(own):,} anomal{'y' if len(own) == 1 else 'ies'}"
+            parts.append(link(ANOMALIES, anchor("service", node), count))
+        if incidents:
+            count = words.number_of(len(incidents), "incident")
+            parts.append(places.incident(incidents[0], count))
+        if parts:
+            told[node] = join(*[piece for part in parts for piece in (", ", part)][1:])
+    return told
