@@ -4,6 +4,7 @@ The approvers' question links to it. The page comes from the saved run's commit,
 workspace: workspaces are removed after some runs, and what is decided on is the commit.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,20 @@ def address(dag_id: str, run: str) -> str:
     return f"{PREFIX}/reports/{quote(dag_id, safe='')}/{quote(run, safe='')}"
 
 
-class _Lazy:
-    """The web application, made at its first request.
+class Lazy:
+    """A web application, made at its first request.
 
     Every component of Airflow imports plugins, and only the API server answers requests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[Path], Any]) -> None:
+        self._make = make
         self._app: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
         if self._app is None:
-            self._app = make_app(PROJECT)
+            self._app = self._make(PROJECT)
         await self._app(scope, receive, send)
 
 
@@ -91,5 +94,5 @@ class ReleasePathPlugin(AirflowPlugin):
 
     name = "release_path"
     fastapi_apps = [  # noqa: RUF012
-        {"app": _Lazy(), "url_prefix": PREFIX, "name": "Reports of Signalbox"}
+        {"app": Lazy(make_app), "url_prefix": PREFIX, "name": "Reports of Signalbox"}
     ]

@@ -1,0 +1,77 @@
+"""What belongs together, where it began, whom it reaches; with pages, and sent on if asked for.
+
+Runs after either of telemetry_anomalies and service_map, and takes up every window of which both
+are there and incidents are missing or out of date. So the order in which windows were analysed
+doesn't matter, and an event that came while a run was under way loses nothing.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, task, task_group
+
+from analysis_dags import FOUND, MAPPED
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+with DAG(
+    "incidents",
+    # Not both: if all maps of a backfill came first, one event would be left for many windows.
+    schedule=(FOUND | MAPPED),
+    catchup=False,
+    max_active_runs=1,
+    tags=["signalbox", "aiops"],
+    doc_md=__doc__,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+) as dag:
+
+    @task(task_id="pending", doc_md="Windows whose incidents are missing or out of date.")
+    def pending() -> list[str]:
+        """List the windows."""
+        from analysis_dags.work import pending_windows
+
+        return pending_windows(PROJECT)
+
+    @task(task_id="group_incidents", map_index_template="{{ named }}", doc_md="Groups findings.")
+    def group_incidents(window: str) -> str:
+        """Make one window's incidents."""
+        from airflow.sdk import get_current_context
+
+        from analysis_dags.work import group
+
+        get_current_context()["named"] = window
+        group(PROJECT, window)
+        return window
+
+    @task(task_id="report_incidents", map_index_template="{{ named }}", doc_md="Writes the pages.")
+    def report_incidents(window: str) -> dict[str, str]:
+        """Write one window's pages."""
+        from airflow.sdk import get_current_context
+
+        from analysis_dags.work import report
+
+        get_current_context()["named"] = window
+        return report(PROJECT, window)
+
+    @task(
+        task_id="post_incidents",
+        map_index_template="{{ named }}",
+        doc_md="Sends incidents to aiops.group_incidents.post; a dry run by default.",
+    )
+    def post_incidents(window: str) -> list[dict[str, Any]]:
+        """Send one window's incidents on."""
+        from airflow.sdk import get_current_context
+
+        from analysis_dags.work import post
+
+        get_current_context()["named"] = window
+        return post(PROJECT, window)
+
+    @task_group(group_id="window", prefix_group_id=False)
+    def each(window: str) -> None:
+        """Do one window; one that fails holds up no other."""
+        grouped = group_incidents(window)
+        grouped >> report_incidents(window) >> post_incidents(window)
+
+    each.expand(window=pending())

@@ -1,0 +1,53 @@
+"""Who calls whom, window by window, and what moved since the same hours before."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import DAG, task
+
+from analysis_dags import MAPPED, timetable, window_task
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+with DAG(
+    "service_map",
+    schedule=timetable(PROJECT),
+    catchup=False,
+    tags=["signalbox", "aiops"],
+    doc_md=__doc__,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+) as dag:
+
+    @task(task_id="map_pieces", doc_md="Cuts the window into hours, long ones into days.")
+    def map_pieces(window: str) -> list[str]:
+        """List the pieces."""
+        from analysis_dags.work import map_pieces
+
+        return map_pieces(PROJECT, window)
+
+    @task(task_id="map_services", map_index_template="{{ piece }}", doc_md="Maps one piece.")
+    def map_services(window: str, piece: str) -> None:
+        """Map one piece."""
+        from airflow.sdk import get_current_context
+
+        from analysis_dags.work import job
+        from pipelines.aiops.analysis.window import Window
+
+        get_current_context()["piece"] = piece
+        job(PROJECT, "map_services", "part", window, Window.parse(piece))
+
+    @task(
+        task_id="join_service_map",
+        outlets=[MAPPED],
+        doc_md="Joins the pieces, compares with the time before, tells what changes moved; "
+        "starts incidents.",
+    )
+    def join_service_map(window: str) -> None:
+        """Join the pieces."""
+        from analysis_dags.work import job
+
+        job(PROJECT, "map_services", "join", window)
+
+    window = window_task(PROJECT)
+    mapped = map_services.partial(window=window).expand(piece=map_pieces(window))
+    mapped >> join_service_map(window)

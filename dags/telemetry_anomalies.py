@@ -1,0 +1,76 @@
+"""What is unusual in metrics and logs, window by window; a backfill finds the same as on time."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+from analysis_dags import FOUND, timetable, window_task
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+with DAG(
+    "telemetry_anomalies",
+    schedule=timetable(PROJECT),
+    catchup=False,
+    tags=["signalbox", "aiops"],
+    doc_md=__doc__,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+) as dag:
+
+    @task(task_id="metric_parts", doc_md="Cuts the services with metrics into parts.")
+    def metric_parts(window: str) -> list[str]:
+        """List the parts."""
+        from analysis_dags.work import metric_groups
+
+        return metric_groups(PROJECT, window)
+
+    @task(task_id="metric_anomalies", map_index_template="{{ part }}", doc_md="Judges one part.")
+    def metric_anomalies(window: str, part: str) -> None:
+        """Judge one part."""
+        from airflow.sdk import get_current_context
+
+        from analysis_dags.work import job
+
+        get_current_context()["part"] = part
+        job(PROJECT, "metric_anomalies", "part", window, part)
+
+    @task(
+        task_id="join_metric_anomalies",
+        trigger_rule="none_failed",
+        doc_md="Joins the parts; false alarms are controlled over all series of the run.",
+    )
+    def join_metric_anomalies(window: str | None) -> None:
+        """Join the parts; a window without metrics has none."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from analysis_dags.work import job
+
+        if window is None:
+            raise AirflowSkipException("no window")
+        job(PROJECT, "metric_anomalies", "join", window)
+
+    @task(
+        task_id="log_anomalies",
+        max_active_tis_per_dag=1,  # what it remembers of earlier days lies in one folder
+        doc_md="New templates, bursts, silences, changed mixes, new values.",
+    )
+    def log_anomalies(window: str) -> None:
+        """Judge the logs."""
+        from analysis_dags.work import job
+
+        job(PROJECT, "log_anomalies", "run", window)
+
+    @task(task_id="findings", outlets=[FOUND], doc_md="Says what was found; starts incidents.")
+    def findings(window: str) -> dict[str, Any]:
+        """Say what was found."""
+        from analysis_dags.work import tell_findings
+
+        return tell_findings(PROJECT, window)
+
+    window = window_task(PROJECT)
+    judged = metric_anomalies.partial(window=window).expand(part=metric_parts(window))
+    joined = join_metric_anomalies(window)
+    judged >> joined
+    [joined, log_anomalies(window)] >> findings(window)
