@@ -7,6 +7,31 @@ from pydantic import Field
 from pipelines.base.params.model import PositiveInt, Section
 
 
+class SignalsParams(Section):
+    """Metrics, logs and spans of the simulated world.
+
+    Attributes
+    ----------
+    days
+        Of metrics and logs at the end of the history; 0: none, and no spans either.
+    span_days
+        Of spans, at the end as well.
+    step_seconds
+        Between two values of a metric.
+    instances
+        Instances of each service that are scraped.
+    lines_per_day, spans_per_day
+        About how many.
+    """
+
+    days: Annotated[int, Field(ge=0, le=1000)] = 0
+    span_days: Annotated[int, Field(ge=0, le=1000)] = 3
+    step_seconds: Annotated[int, Field(ge=15, le=3600)] = 300
+    instances: Annotated[int, Field(ge=1, le=100)] = 2
+    lines_per_day: PositiveInt = 25_000
+    spans_per_day: PositiveInt = 80_000
+
+
 class SimulateParams(Section):
     """Settings of ``simulate``.
 
@@ -24,3 +49,4 @@ class SimulateParams(Section):
     alerts: PositiveInt = 100_000
     services: Annotated[int, Field(ge=5, le=5000)] | None = None
     incidents_per_day: Annotated[float, Field(ge=0, le=1000)] | None = None
+    signals: SignalsParams = Field(default_factory=SignalsParams)

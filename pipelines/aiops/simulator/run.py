@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.simulate import SignalsParams, SimulateParams
 from pipelines.aiops.simulator.alerts import Alerts, build_alerts
 from pipelines.aiops.simulator.model import Timeline, World
 from pipelines.aiops.simulator.people import Reactions, react
@@ -23,6 +23,7 @@ class Simulated:
     timeline: Timeline
     alerts: Alerts
     people: Reactions
+    signals: SignalsParams
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def simulate(params: SimulateParams) -> Simulated:
     world = build_world(params)
     timeline = build_timeline(world, params)
     alerts = build_alerts(world, timeline)
-    return Simulated(world, timeline, alerts, react(world, timeline, alerts))
+    return Simulated(world, timeline, alerts, react(world, timeline, alerts), params.signals)
 
 
 def write(simulated: Simulated, out: Path) -> None:
@@ -55,7 +56,7 @@ def write(simulated: Simulated, out: Path) -> None:
     if not _may_replace(out):
         raise SignalboxError(f"{out}: holds something else; choose another folder")
     parts = simulated.world, simulated.timeline, simulated.alerts, simulated.people
-    write_folder(out, lambda folder: write_world(folder, *parts))
+    write_folder(out, lambda folder: write_world(folder, *parts, signals=simulated.signals))
 
 
 def _may_replace(out: Path) -> bool:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.aiops.params.simulate import SignalsParams
 from pipelines.aiops.simulator.alerts import Alerts
 from pipelines.aiops.simulator.configuration import configuration
 from pipelines.aiops.simulator.model import Timeline, World
 from pipelines.aiops.simulator.people import Reactions
 from pipelines.aiops.simulator.rule_file import rule_file
+from pipelines.aiops.simulator.signals.tables import signal_tables
 from pipelines.aiops.simulator.tables import (
     alert_rows,
     change_rows,
@@ -44,10 +46,22 @@ World: seed {{seed}}, {{days}} days from {{start}}, {{services}} services, time 
 - `truth/alerts.parquet`: which incident each alert belonged to ("" = none), and what caused it
 - `truth/incidents.parquet`: the real faults; `shape` says what makes each easy or hard to tell
 """
+SIGNALS_README = """\
+- `metrics/`, `logs/`: the last {days} days; `spans/`: the last {span_days} days
+- `truth/signals.parquet`: which fault is behind what a service's metrics, logs and spans show.
+  `fault_id` is `F-` of `incidents.parquet`, `S-` for troubles that no alert rule saw, and `E-` for
+  calls that a deployment made slower or added. `force` below 0.4 is hard to see.
+"""
 
 
 def write_world(
-    folder: Path, world: World, timeline: Timeline, alerts: Alerts, people: Reactions
+    folder: Path,
+    world: World,
+    timeline: Timeline,
+    alerts: Alerts,
+    people: Reactions,
+    *,
+    signals: SignalsParams,
 ) -> None:
     """Write everything into an empty folder, a day at a time."""
     import pyarrow as pa
@@ -65,8 +79,19 @@ def write_world(
     _write(truth / "incidents.parquet", truth_incidents(world, timeline, alerts, people, ids))
     (folder / CONFIGURATION).write_text(configuration(world), encoding="utf-8")
     (folder / RULE_FILE).write_text(rule_file(world, alerts.keys), encoding="utf-8")
+    for kind, part in signal_tables(world, timeline, signals):
+        if kind is None:
+            _write(truth / "signals.parquet", part)
+        else:
+            _write_days(folder, kind, part)
     facts = summary(world, timeline, alerts, people)
-    (folder / "README.md").write_text(README.format(**facts), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(facts, signals), encoding="utf-8")
+
+
+def _readme(facts: dict[str, Any], signals: SignalsParams) -> str:
+    days = min(signals.days, int(facts["days"]))
+    more = SIGNALS_README.format(days=days, span_days=min(signals.span_days, days)) if days else ""
+    return README.format(**facts) + more
 
 
 def summary(world: World, timeline: Timeline, alerts: Alerts, people: Reactions) -> dict[str, Any]:

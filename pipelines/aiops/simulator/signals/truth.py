@@ -1,0 +1,98 @@
+"""The truth about signals: which fault is behind what a service shows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.aiops.simulator.model import World
+from pipelines.aiops.simulator.signals.edges import EdgeChange
+from pipelines.aiops.simulator.signals.load import Load
+from pipelines.aiops.simulator.signals.log_troubles import speaks
+from pipelines.aiops.simulator.signals.names import Names
+from pipelines.aiops.simulator.signals.troubles import Trouble
+from pipelines.aiops.simulator.tables import change_id
+from pipelines.aiops.telemetry.contract import TIME
+from pipelines.aiops.telemetry.fingerprint import microseconds
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def truth_signals(
+    world: World,
+    load: Load,
+    troubles: Sequence[Trouble],
+    changes: Sequence[EdgeChange],
+    settings: SignalsParams,
+) -> "pa.Table":
+    """Build the table of what each service's metrics, logs and spans show, by start."""
+    spans = world.seconds - min(settings.span_days, settings.days) * 86400
+    rows = [_of_trouble(world, load, one, spans) for one in troubles]
+    rows += [_of_change(world, n, one) for n, one in enumerate(changes) if one.start >= spans]
+    rows.sort(key=lambda row: (row["starts_at"], row["fault_id"], row["service"]))
+    return _table(world, rows)
+
+
+def _of_trouble(world: World, load: Load, one: Trouble, spans: float) -> dict[str, object]:
+    names = Names(world)
+    drawn = world.services[one.service].kind != "nodes"
+    shows = {"metrics": True, "logs": speaks(one),
+             "spans": drawn and one.end > spans and load.rate[one.service] > 0}  # fmt: skip
+    return {
+        "fault_id": one.fault,
+        "kind": one.kind,
+        "shape": one.shape,
+        "service": names.name_at(one.service, one.start),
+        "root_service": names.name_at(one.root, one.start),
+        "starts_at": one.start,
+        "ends_at": one.end,
+        "depth": one.depth,
+        "strength": one.strength,
+        "force": one.force,
+        "change_id": change_id(one.change) if one.change >= 0 else "",
+        "signals": [name for name, shown in shows.items() if shown],
+        "new_template": one.new_line,
+        "new_code": one.new_code,
+        "heartbeat_stops": one.no_heartbeat,
+    }
+
+
+def _of_change(world: World, number: int, one: EdgeChange) -> dict[str, object]:
+    names = Names(world)
+    return {
+        "fault_id": f"E-{number + 1:05d}",
+        "kind": one.kind,
+        "shape": "change",
+        "service": names.name_at(one.called, one.start),
+        "root_service": names.name_at(one.caller, one.start),
+        "starts_at": one.start,
+        "ends_at": one.end,
+        "depth": 0,
+        "strength": 1.0,
+        "force": one.slow,
+        "change_id": change_id(one.change),
+        "signals": ["spans"],
+        "new_template": False,
+        "new_code": False,
+        "heartbeat_stops": False,
+    }
+
+
+def _table(world: World, rows: list[dict[str, object]]) -> "pa.Table":
+    import pyarrow as pa
+
+    text, flag, number = pa.string(), pa.bool_(), pa.float64()
+    schema = pa.schema(
+        [("fault_id", text), ("kind", text), ("shape", text), ("service", text),
+         ("root_service", text), ("starts_at", TIME), ("ends_at", TIME), ("depth", pa.int64()),
+         ("strength", number), ("force", number), ("change_id", text),
+         ("signals", pa.list_(text)), ("new_template", flag), ("new_code", flag),
+         ("heartbeat_stops", flag)]
+    )  # fmt: skip
+    zero = microseconds(world.start)
+    for row in rows:
+        for name in ("starts_at", "ends_at"):
+            row[name] = int(np.rint(float(str(row[name])) * 1e6)) + zero
+    return pa.Table.from_pylist(rows, schema)
