@@ -13,7 +13,7 @@ from pipelines.aiops.analysis.measured import Measured, write_measured
 from pipelines.aiops.analysis.window import Window, lake_of, window_of
 from pipelines.aiops.artifacts import MOVED, SERVICE_MAP
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.service_map.model import write_map
+from pipelines.aiops.service_map.model import ServiceMap, write_map
 from pipelines.base.stage import run_stage, say
 
 STAGE = "map_services"
@@ -37,28 +37,30 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
     SignalboxError
         If a piece is missing.
     """
-    found = map_parts.merged(params, window, place)
+    path = _write(params, window, place, map_parts.merged(params, window, place))
+    map_parts.remove(place)
+    return path
+
+
+def run(params: AiopsParams, window: Window, place: Path) -> Path:
+    """Map a window in one go: what its pieces give when they are joined."""
+    lake_of(params.analysis)
+    map_parts.check(params, window)
+    return _write(params, window, place, map_parts.whole(params, window))
+
+
+def _write(params: AiopsParams, window: Window, place: Path, found: ServiceMap) -> Path:
     write_map(found, place / SERVICE_MAP)
     moved, findings = moved_of(params, window, found)
     write_ordered(place / MOVED, moved)
     counts = {**found.counts, "nodes": len(found.nodes), "edges": len(found.edges),
               "changes": len(moved["changes"])}  # fmt: skip
     write_measured(place, params, window, Measured(STAGE, SERVICE_MAP, "spans", counts, findings))
-    map_parts.remove(place)
     say(
         f"{len(found.nodes):,} nodes, {len(found.edges):,} edges of {found.counts['spans']:,} "
         f"spans, {len(findings):,} moved, {window.name}"
     )
     return place / SERVICE_MAP
-
-
-def run(params: AiopsParams, window: Window, place: Path) -> Path:
-    """Do all pieces, then join them."""
-    lake_of(params.analysis)
-    map_parts.remove(place)
-    for piece in parts_of(params, window):
-        part(params, window, place, piece)
-    return join(params, window, place)
 
 
 def main(params: AiopsParams) -> None:

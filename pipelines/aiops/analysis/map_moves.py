@@ -1,6 +1,6 @@
 """What moved on a service map: since the same hours before, and after each change."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipelines.aiops.service_map.model import ServiceMap
 from pipelines.aiops.telemetry.contract import CHANGES
 
 FORMAT = "signalbox.moved/1"
+HOUR_US = 3_600_000_000
 LEAD = 2 * HOUR
 """A change up to an hour before the window is told again, with the hour before it to compare."""
 MOST_CHANGES = 100
@@ -33,15 +34,12 @@ def moved_of(
     diff, other = _diff(params, window, found)
     changes = _changes(params, window)
     judged = changes[-MOST_CHANGES:]
-    impacts = _impacts(params, window, found, judged)
+    impacts, after = _impacts(params, window, found, judged)
     findings: list[Finding] = []
     for one in diff.moved if diff else ():
         if one.certain:
             findings += as_findings([one], *extent(found, one))
-    for change, impact in zip(judged, impacts, strict=True):
-        until = min(change.at_us + HOUR // timedelta(microseconds=1), window.end_us)
-        near = [one for one in impact.moved if one.where != "elsewhere"]
-        findings += as_findings(near, change.at_us, max(until, change.at_us))
+    findings += after
     ordered = in_order({one.id: one for one in findings}.values())
     content = {
         "format": FORMAT,
@@ -76,15 +74,22 @@ def _changes(params: AiopsParams, window: Window) -> list[Change]:
 
 
 def _impacts(
-    params: AiopsParams, window: Window, found: ServiceMap, changes: Iterable[Change]
-) -> list[ChangeImpact]:
-    changes = list(changes)
+    params: AiopsParams, window: Window, found: ServiceMap, changes: Sequence[Change]
+) -> tuple[list[ChangeImpact], list[Finding]]:
+    """Judge changes on the map of the window and the hours before it."""
     if not changes:
-        return []
+        return [], []
     lead = Window(window.start - LEAD, window.start)
-    earlier = [map_parts.map_of(params, piece, window.end_us) for piece in map_parts.pieces(lead)]
-    both = merge_maps([*earlier, found], map_parts.settings_of(params))
-    return [change_impact(both, change.service, change.at_us) for change in changes]
+    earlier = map_parts.map_of(params, lead, window.end_us)
+    both = merge_maps([earlier, found], map_parts.settings_of(params))
+    impacts = [change_impact(both, change.service, change.at_us) for change in changes]
+    findings: list[Finding] = []
+    for change, impact in zip(changes, impacts, strict=True):
+        after = both.between(change.at_us, min(change.at_us + HOUR_US, window.end_us))
+        for one in impact.moved:
+            if one.where != "elsewhere":
+                findings += as_findings([one], *extent(after, one))
+    return impacts, findings
 
 
 def read_moved(path: Path) -> tuple[dict[str, Any], list[Finding]]:

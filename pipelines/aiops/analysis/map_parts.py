@@ -96,8 +96,9 @@ def merged(params: AiopsParams, window: Window, place: Path) -> ServiceMap:
 
 
 def whole(params: AiopsParams, window: Window) -> ServiceMap:
-    """Map a time, piece by piece, as it was known at its end."""
-    maps = [map_of(params, piece, window.end_us) for piece in pieces(window)]
+    """Map a time as it was known at its end: in one go, or day by day if it is long."""
+    parts = [window] if window.end - window.start <= LONG else pieces(window)
+    maps = [map_of(params, piece, window.end_us) for piece in parts]
     return merge_maps(maps, settings_of(params))
 
 

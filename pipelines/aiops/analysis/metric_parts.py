@@ -124,14 +124,14 @@ def _number(params: AiopsParams, key: str) -> int:
 
 @contextmanager
 def _metrics(params: AiopsParams, window: Window) -> Iterator[Any]:
-    """Open an engine with the view ``rows`` of the time that counts, and the table ``series``."""
+    """Open an engine with the view ``points`` of the time that counts, and the table ``series``."""
     import duckdb
 
     connection = connect(params.analysis.memory_mb)
     raw = connection.con
     lake = lake_of(params.analysis)
     try:
-        raw.execute(f"CREATE TEMP VIEW rows AS {_rows_sql(params, window)}")
+        raw.execute(f"CREATE TEMP VIEW points AS {_rows_sql(params, window)}")
         _find_series(raw, params)
         yield raw
     except duckdb.Error as error:
@@ -149,18 +149,18 @@ def _rows_sql(params: AiopsParams, window: Window) -> str:
     since = window.start - timedelta(days=params.metric_anomalies.lookback_days)
     lake = lake_of(params.analysis)
     files = files_between(lake, METRICS, since.date(), window.last_day)
-    columns = "source, fingerprint, name, labels, at, value, kind, unit"
+    columns = 'source, fingerprint, name, labels, "at", value, kind, unit'
     if not files:
         return (
             "SELECT ''::VARCHAR AS source, ''::VARCHAR AS fingerprint, ''::VARCHAR AS name, "
-            "MAP {'': ''} AS labels, now() AS at, 0.0::DOUBLE AS value, ''::VARCHAR AS kind, "
+            "MAP {'': ''} AS labels, now() AS \"at\", 0.0::DOUBLE AS value, ''::VARCHAR AS kind, "
             "''::VARCHAR AS unit WHERE false"
         )
     first, last = (int(at.timestamp() * 1_000_000) for at in (since, window.end))
     return (
         f"SELECT {columns} FROM read_parquet([{_listed(files)}], union_by_name=true, "
-        f"hive_partitioning=false) WHERE at >= make_timestamptz({first}) "
-        f"AND at < make_timestamptz({last})"
+        f'hive_partitioning=false) WHERE "at" >= make_timestamptz({first}) '
+        f'AND "at" < make_timestamptz({last})'
     )
 
 
@@ -177,7 +177,7 @@ def _find_series(raw: Any, params: AiopsParams) -> None:
         "CREATE TEMP TABLE series AS SELECT source, fingerprint, "
         f"(md5_number_lower({service}) % {params.analysis.parts})::INTEGER AS part, "
         "count(*) AS n, count(*) FILTER (isfinite(value)) AS known "
-        "FROM rows GROUP BY source, fingerprint"
+        "FROM points GROUP BY source, fingerprint"
     )
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE series AS SELECT *, row_number() OVER "
@@ -211,7 +211,7 @@ def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
     source, fingerprint = (pa.array(column, pa.string()) for column in zip(*series, strict=True))
     raw.register("wanted", pa.table({"source": source, "fingerprint": fingerprint}))
     found = raw.sql(
-        "SELECT rows.* FROM rows SEMI JOIN wanted USING (source, fingerprint)"
+        "SELECT points.* FROM points SEMI JOIN wanted USING (source, fingerprint)"
     ).to_arrow_table()
     raw.unregister("wanted")
     return found

@@ -55,12 +55,12 @@ def rows_between(
     limit = "" if most is None else f" LIMIT {most}"
     connection = connect(params.analysis.memory_mb)
     try:
-        found = connection.con.execute(
+        found = connection.con.sql(
             f"SELECT {names} FROM read_parquet([{listed}], union_by_name=true, "
             f'hive_partitioning=false) WHERE "{table.time}" >= make_timestamptz({window.start_us}) '
             f'AND "{table.time}" < make_timestamptz({window.end_us}) AND ({where}) '
             f"ORDER BY {keys}{limit}",
-            list(values),
+            params=list(values),
         ).to_arrow_table()
     except duckdb.Error as error:
         text = str(error).splitlines()[0]

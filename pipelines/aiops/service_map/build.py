@@ -95,7 +95,7 @@ def build_map(
         where = _where(first_us, last_us, settings.margin_seconds)
         if known_us is not None:
             where = f"{where} AND starts_at < make_timestamptz({known_us})"
-        counts = pair(raw, relation, where)
+        counts = pair(raw, relation, where, _inside(first_us, last_us))
         return _built(raw, first_us, last_us, settings, counts)
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
@@ -193,6 +193,13 @@ def _where(first_us: int | None, last_us: int | None, margin_seconds: int) -> st
     return " AND ".join([*low, *high]) or "true"
 
 
+def _inside(first_us: int | None, last_us: int | None) -> str:
+    return " AND ".join(
+        [f'"at" >= {first_us}'] * (first_us is not None)
+        + [f'"at" < {last_us}'] * (last_us is not None)
+    ) or "true"  # fmt: skip
+
+
 def _built(
     raw: Any,
     first_us: int | None,
@@ -201,10 +208,7 @@ def _built(
     counts: dict[str, int],
 ) -> ServiceMap:
     length = settings.window_seconds * 1_000_000
-    inside = " AND ".join(
-        [f'"at" >= {first_us}'] * (first_us is not None)
-        + [f'"at" < {last_us}'] * (last_us is not None)
-    ) or "true"  # fmt: skip
+    inside = _inside(first_us, last_us)
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE cells AS SELECT source, target, message, "
         f'("at" // {length}) * {length} - CASE WHEN "at" % {length} < 0 THEN {length} ELSE 0 END '

@@ -17,7 +17,7 @@ DEPTH = 32
 Counts = dict[str, int]
 
 
-def pair(raw: Any, relation: str, where: str) -> Counts:
+def pair(raw: Any, relation: str, where: str, inside: str = "true") -> Counts:
     """Make the tables ``spans`` and ``calls`` of the spans in a relation; count what is wrong.
 
     Parameters
@@ -28,16 +28,19 @@ def pair(raw: Any, relation: str, where: str) -> Counts:
         Table expression with the contract's columns.
     where
         Condition on its rows.
+    inside
+        Condition on ``"at"``: what is wrong outside isn't counted, so that counts of disjoint times
+        add up.
 
     Returns
     -------
     ``duplicates``, ``shared``, ``loops`` of parents, ``outer`` spans whose call an inner one tells.
     """
     _load(raw, relation, where)
-    counts = _unique(raw)
+    counts = _unique(raw, inside)
     _parents(raw, relation, where)
-    counts["loops"] = _drop_loops(raw)
-    counts["outer"] = _inner(raw)
+    counts["loops"] = _drop_loops(raw, inside)
+    counts["outer"] = _inner(raw, inside)
     _received(raw)
     _calls(raw)
     return counts
@@ -55,7 +58,7 @@ def _load(raw: Any, relation: str, where: str) -> None:
     )
 
 
-def _unique(raw: Any) -> Counts:
+def _unique(raw: Any, inside: str) -> Counts:
     """Make ids unique: duplicates go, and halves of a shared span (Zipkin) become two spans."""
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE multiple AS SELECT id FROM spans GROUP BY id "
@@ -81,15 +84,17 @@ def _unique(raw: Any) -> Counts:
         "CASE WHEN shared.id IS NOT NULL THEN doubled.kind IN (1, 4) END ORDER BY "
         "CASE doubled.kind WHEN 0 THEN 9 ELSE doubled.kind END, service) = 1"
     )
-    before = _number(raw, "SELECT count(*) FROM spans")
+    number = f"SELECT count(*) FROM spans WHERE {inside}"
+    before = _number(raw, number)
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE spans AS SELECT * FROM spans ANTI JOIN multiple USING (id) "
         "UNION ALL SELECT * FROM doubled"
     )
-    shared = _number(raw, "SELECT count(*) FROM shared")
-    if shared:
+    duplicates = before - _number(raw, number)
+    shared = _number(raw, f"{number} AND kind IN (1, 4) AND id IN (SELECT id FROM shared)")
+    if _number(raw, "SELECT count(*) FROM shared"):
         _split(raw)
-    return {"duplicates": before - _number(raw, "SELECT count(*) FROM spans"), "shared": shared}
+    return {"duplicates": duplicates, "shared": shared}
 
 
 def _split(raw: Any) -> None:
@@ -126,24 +131,25 @@ def _parents(raw: Any, relation: str, where: str) -> None:
     )
 
 
-def _drop_loops(raw: Any) -> int:
-    """Drop parents in a circle; return how many.
+def _drop_loops(raw: Any, inside: str) -> int:
+    """Drop parents in a circle; return how many inside.
 
     A span that is its own parent has none; of two that are each other's, the earlier has none.
     """
     wrong = (
         'pid = id OR (mutual AND ("at", kind NOT IN (1, 4), id) < (pat, pkind NOT IN (1, 4), pid))'
     )
-    found = _number(raw, f"SELECT count(*) FROM linked WHERE {wrong}")
-    if found:
+    if _number(raw, f"SELECT count(*) FROM linked WHERE {wrong}"):
+        found = _number(raw, f"SELECT count(*) FROM linked WHERE {wrong} AND {inside}")
         raw.execute(
             "UPDATE linked SET pid = NULL, pservice = NULL, pkind = NULL, ptook = NULL, "
             f"pfailed = NULL, ppeer = NULL WHERE {wrong}"
         )
-    return found
+        return found
+    return 0
 
 
-def _inner(raw: Any) -> int:
+def _inner(raw: Any, inside: str) -> int:
     """Find clients, producers and consumers within which another one tells of the same call."""
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE outer_spans AS SELECT DISTINCT pid AS id FROM linked "
@@ -167,7 +173,9 @@ def _inner(raw: Any) -> int:
             "CREATE OR REPLACE TEMP TABLE front AS SELECT root, id, service FROM below "
             "WHERE kind = 0 AND NOT told AND root NOT IN (SELECT id FROM outer_spans)"
         )
-    return _number(raw, "SELECT count(DISTINCT id) FROM outer_spans")
+    return _number(
+        raw, f"SELECT count(*) FROM spans WHERE {inside} AND id IN (SELECT id FROM outer_spans)"
+    )
 
 
 def _received(raw: Any) -> None:
