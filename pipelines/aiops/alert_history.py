@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.artifacts import HISTORY, HISTORY_QUARANTINE
-from pipelines.aiops.engine import connect
+from pipelines.aiops.engine import opened, parquet
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.alert_history import AlertHistoryParams
 from pipelines.aiops.telemetry.batch import REJECTED
@@ -63,17 +63,15 @@ def main(params: AiopsParams) -> None:
 def _engine(settings: AlertHistoryParams) -> Iterator[Any]:
     import duckdb
 
-    connection = connect(settings.memory_mb)
     try:
-        yield connection.con
+        with opened(settings.memory_mb) as raw:
+            yield raw
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(
             f"{settings.lake}: not a lake of the telemetry contract, or aiops.alert_history."
             f"memory_mb ({settings.memory_mb}) is too small: {text}"
         ) from error
-    finally:
-        connection.disconnect()
 
 
 def _judge(raw: Any, lake: Path, span: Span) -> tuple[dict[str, list[Rule]], dict[str, list[Part]]]:
@@ -107,8 +105,7 @@ def _relation(lake: Path, table: Table, span: Span) -> str:
     if not files:
         raw_columns = ", ".join(_empty_column(field) for field in table.schema)
         return f"(SELECT {raw_columns} WHERE false)"
-    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+    return parquet(files)
 
 
 def _empty_column(field: Any) -> str:
@@ -140,10 +137,9 @@ def _parts(lake: Path, table: Table, span: Span, broken: str) -> list[Part]:
 
 def _freeze(raw: Any, parts: dict[str, list[Part]], folder: Path) -> dict[str, int]:
     counts = {"alerts": freeze(raw, ALERTS, parts["alerts"], folder / "alerts.parquet")}
-    alerts = str(folder / "alerts.parquet").replace("'", "''")
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE frozen_alerts AS SELECT DISTINCT ticket_id "
-        f"FROM read_parquet('{alerts}') WHERE ticket_id IS NOT NULL"
+        f"FROM {parquet([folder / 'alerts.parquet'])} WHERE ticket_id IS NOT NULL"
     )
     for table in (TICKETS, CHANGES):
         path = folder / f"{table.name}.parquet"

@@ -31,11 +31,11 @@ def main(params: AiopsParams) -> None:
         label_field=own.pagerduty_label_field,
     )
     read = [Path(path) for path in (own.alertmanager_yml, *own.prometheus_rules) if path]
-    figures = [
-        _count("exported", "rules exported as native configuration", summary["exported"], rules),
-        _count("not_exported", "rules that a person must set by hand", summary["not_exported"],
-               rules),
-    ]  # fmt: skip
+    counts = {
+        "exported": "rules exported as native configuration",
+        "not_exported": "rules that a person must set by hand",
+    }
+    figures = [_count(name, label, summary[name], len(rules)) for name, label in counts.items()]
     evidence = Evidence(
         stage=STAGE,
         inputs=hash_inputs(RULE_SET, *read, EXPORT / SUMMARY),
@@ -49,8 +49,7 @@ def main(params: AiopsParams) -> None:
     say(f"{summary['exported']} of {len(rules)} rules exported to {EXPORT}")
 
 
-def _count(name: str, label: str, value: int, over: object) -> Figure:
-    n = len(over) if isinstance(over, list | tuple) else 0
+def _count(name: str, label: str, value: int, n: int) -> Figure:
     return Figure(id=f"{STAGE}.{name}", label=label, value=value, method="count", n=n)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.artifacts import HISTORY
+from pipelines.aiops.engine import parquet
 from pipelines.aiops.telemetry.contract import TABLES, Table
 from pipelines.aiops.telemetry.suite import Rule
 from pipelines.base.artifacts import EXPECTATIONS
@@ -67,9 +68,7 @@ def describe(
 
 
 def _seen(raw: Any) -> dict[str, Any]:
-    alerts, tickets = (
-        f"read_parquet('{HISTORY}/{name}.parquet')" for name in ("alerts", "tickets")
-    )
+    alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
     series, acted = raw.execute(
         f"SELECT count(DISTINCT fingerprint), count(acted) FROM {alerts}"
     ).fetchall()[0]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.engine import DEFAULT_MEMORY_MB, connect
+from pipelines.aiops.engine import DEFAULT_MEMORY_MB, opened
 from pipelines.aiops.telemetry.contract import ALERTS, SIGNALS, TABLES, Table
 from pipelines.aiops.telemetry.days import (
     EPOCH,
@@ -73,15 +73,11 @@ def upsert(
     """
     tables = [(_table(name), _checked(_table(name), part)) for name, part in rows.items()]
     written = Written()
-    with locked(lake, wait_seconds):
-        connection = connect(memory_mb)
-        try:
-            for table, part in tables:
-                written.rows[table.name] = len(part)
-                changed = _merge_days(connection.con, lake, table, part)
-                written.days[table.name] = [day.isoformat() for day in changed]
-        finally:
-            connection.disconnect()
+    with locked(lake, wait_seconds), opened(memory_mb) as raw:
+        for table, part in tables:
+            written.rows[table.name] = len(part)
+            changed = _merge_days(raw, lake, table, part)
+            written.days[table.name] = [day.isoformat() for day in changed]
     return written
 
 

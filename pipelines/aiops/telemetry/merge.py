@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.aiops.engine import parquet
 from pipelines.aiops.telemetry.contract import TIME, Table
 
 LEARNED = "learned"
@@ -87,8 +88,7 @@ def versions_sql(table: Table, files: list[Path]) -> str:
     if not files:
         return ""
     columns = quoted(table.schema.names)
-    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    reader = f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
+    reader = parquet(files)
     if table.name not in STICKY:
         return f"SELECT {columns} FROM {reader}"
     # A column that no file has is found as null through the empty relation with the lake's schema.

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.aiops.engine import DEFAULT_MEMORY_MB, connect
+from pipelines.aiops.engine import DEFAULT_MEMORY_MB, opened, parquet
 from pipelines.aiops.telemetry.contract import ALERTS, TICKETS
 from pipelines.aiops.telemetry.days import files_between
 from pipelines.aiops.telemetry.frame import NEVER, AlertFrame, Labels
@@ -73,27 +73,19 @@ def _read(alerts: Sequence[Path], tickets: Sequence[Path], memory_mb: int, ids: 
         none = np.empty(0, object) if ids else None
         return AlertFrame(empty.astype(np.int32), empty, empty, empty.astype(np.int8),
                           empty.astype(np.int32), [], [], none)  # fmt: skip
-    connection = connect(memory_mb)
-    raw = connection.con
     try:
-        labels = _series(raw, alerts)
-        names = _incidents(raw, alerts, tickets)
-        return _frame(raw, labels, names, ids)
+        with opened(memory_mb) as raw:
+            labels = _series(raw, alerts)
+            names = _incidents(raw, alerts, tickets)
+            return _frame(raw, labels, names, ids)
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(f"{alerts[0].parent}: not a readable alert history: {text}") from error
-    finally:
-        connection.disconnect()
-
-
-def _from(files: Sequence[Path]) -> str:
-    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
 
 
 def _series(raw: Any, alerts: Sequence[Path]) -> list[Labels]:
     """Give each fingerprint its place in their order as code; fetch each one's labels once."""
-    raw.execute(f"CREATE TEMP VIEW alerts AS SELECT * FROM {_from(alerts)}")
+    raw.execute(f"CREATE TEMP VIEW alerts AS SELECT * FROM {parquet(alerts)}")
     raw.execute(
         "CREATE TEMP TABLE series AS SELECT fingerprint, any_value(labels) AS labels, "
         "(row_number() OVER (ORDER BY fingerprint) - 1)::INTEGER AS code "
@@ -105,7 +97,7 @@ def _series(raw: Any, alerts: Sequence[Path]) -> list[Labels]:
 
 def _incidents(raw: Any, alerts: Sequence[Path], tickets: Sequence[Path]) -> list[str]:
     """Give each incident that alerts belong to its code."""
-    wanted = f"SELECT ticket_id FROM {_from(tickets)} WHERE kind = 'incident'" if tickets else ""
+    wanted = f"SELECT ticket_id FROM {parquet(tickets)} WHERE kind = 'incident'" if tickets else ""
     condition = f"ticket_id IN ({wanted})" if wanted else "false"
     raw.execute(
         "CREATE TEMP TABLE incidents AS SELECT ticket_id, "

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.engine import parquet
 from pipelines.aiops.params.alert_history import AlertHistoryParams
 from pipelines.aiops.telemetry.contract import ALERTS, TABLES
 from pipelines.aiops.telemetry.days import days_of, files_between
@@ -51,10 +52,8 @@ def window(raw: Any, lake: Path, settings: AlertHistoryParams) -> Span:
 def latest(raw: Any, lake: Path, known: list[date]) -> date:
     """Find the latest complete day: one after which something is known. A lone day counts too."""
     files = [file for table in TABLES.values() for file in files_between(lake, table, known[-1])]
-    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     newest = raw.execute(
-        f"SELECT (max(updated_at) AT TIME ZONE 'UTC')::DATE FROM read_parquet([{listed}], "
-        "union_by_name=true, hive_partitioning=false)"
+        f"SELECT (max(updated_at) AT TIME ZONE 'UTC')::DATE FROM {parquet(files)}"
     ).fetchall()[0][0]
     complete = [day for day in known if newest is not None and day < newest]
     return complete[-1] if complete else known[-1]
