@@ -25,14 +25,21 @@ def plots_of(
     """Count the lines a bin of each finding's message, around the finding."""
     counted: dict[tuple[str, str], dict[int, int]] = {}
     wanted = {(one.service, template_of(one)) for one in shown}
+    begun: dict[str, int] = {}
     columns = found.counts.select(["service", "template", "at", "count"]).to_pydict()
     for service, template, at, n in zip(*columns.values(), strict=True):
+        begun[service] = min(at, begun.get(service, at))
         key = service, found.store.current(template)
         if key in wanted:
             mine_ = counted.setdefault(key, {})
             mine_[at] = mine_.get(at, 0) + n
     return {
-        one.id: _plot(one, counted.get((one.service, template_of(one)), {}), window, settings)
+        one.id: _plot(
+            one,
+            counted.get((one.service, template_of(one)), {}),
+            (begun.get(one.service, window.start_us), window.end_us),
+            settings,
+        )
         for one in shown
     }
 
@@ -44,14 +51,16 @@ def template_of(finding: Finding) -> str:
 
 
 def _plot(
-    finding: Finding, counted: dict[int, int], window: Window, settings: LogAnomalySettings
+    finding: Finding,
+    counted: dict[int, int],
+    known: tuple[int, int],
+    settings: LogAnomalySettings,
 ) -> dict[str, Any]:
     step = settings.bin_us
     left, right = finding.start_us // step, finding.end_us // step
     # A plot never begins before the service's history does: nothing is known there.
-    known = min(counted, default=window.start_us) // step
-    first = max(left - max(BEFORE, right - left), min(known, left))
-    last = min(right + 1 + max(AFTER, (right - left) // 2), window.end_us // step)
+    first = max(left - max(BEFORE, right - left), min(known[0] // step, left))
+    last = min(right + 1 + max(AFTER, (right - left) // 2), known[1] // step)
     values = [float(counted.get(at * step, 0)) for at in range(first, last)]
     thin, every = thinned(values, POINTS)
     return {

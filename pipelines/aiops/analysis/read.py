@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipelines.aiops.analysis.window import Window, lake_of
-from pipelines.aiops.engine import connect
+from pipelines.aiops.engine import opened, parquet
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.telemetry.contract import Table
 from pipelines.aiops.telemetry.days import files_between
@@ -49,24 +49,20 @@ def rows_between(
         schema = pa.schema([schema.field(name) for name in columns])
     if not files:
         return schema.empty_table()
-    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     names = ", ".join(f'"{name}"' for name in schema.names)
     keys = ", ".join(f'"{name}"' for name in (table.time, *table.key))
     limit = "" if most is None else f" LIMIT {most}"
-    connection = connect(params.analysis.memory_mb)
+    query = (
+        f'SELECT {names} FROM {parquet(files)} WHERE "{table.time}" >= '
+        f'make_timestamptz({window.start_us}) AND "{table.time}" < '
+        f"make_timestamptz({window.end_us}) AND ({where}) ORDER BY {keys}{limit}"
+    )
     try:
-        found = connection.con.sql(
-            f"SELECT {names} FROM read_parquet([{listed}], union_by_name=true, "
-            f'hive_partitioning=false) WHERE "{table.time}" >= make_timestamptz({window.start_us}) '
-            f'AND "{table.time}" < make_timestamptz({window.end_us}) AND ({where}) '
-            f"ORDER BY {keys}{limit}",
-            params=list(values),
-        ).to_arrow_table()
+        with opened(params.analysis.memory_mb) as raw:
+            found = raw.sql(query, params=list(values)).to_arrow_table()
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(
             f"{files[0].parent.parent}: not a readable table of the contract: {text}"
         ) from error
-    finally:
-        connection.disconnect()
     return found.cast(schema)

@@ -37,8 +37,8 @@ class Memory:
                 self.places.setdefault(trait, []).append(i)
 
     def _norm(self, own: frozenset[str]) -> float:
-        unseen = log(1 + len(self.past))
-        return sqrt(sum(self.weight.get(trait, unseen) ** 2 for trait in sorted(own)))
+        # What no past incident has tells nothing about which of them is like this one.
+        return sqrt(sum(self.weight.get(trait, 0.0) ** 2 for trait in sorted(own)))
 
     def similar(self, own: frozenset[str], before_us: int, top: int = 3) -> tuple[Similar, ...]:
         """Give the past incidents opened before a time that resemble one most."""
