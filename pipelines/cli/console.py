@@ -1,7 +1,7 @@
 """What every command shares: errors on one line, and results as JSON."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -28,3 +28,9 @@ def one_line_errors() -> Iterator[None]:
 def print_json(value: Any) -> None:
     """Print `value` as JSON on stdout, for programs."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print texts that may come from telemetry: what steers a terminal is left out of them."""
+    for line in lines:
+        typer.echo("".join(sign if sign.isprintable() else "\ufffd" for sign in line))

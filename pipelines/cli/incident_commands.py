@@ -1,0 +1,173 @@
+"""``signalbox incidents``: look at incidents, and send them on.
+
+Exit codes: 0 done; 1 no such incident, or an address that isn't allowed or doesn't take it (one
+line says what to do); 2 wrong usage.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import AsJson, one_line_errors, print_json, print_lines
+
+if TYPE_CHECKING:
+    from pipelines.aiops.params import AiopsParams
+
+Project = Annotated[Path, typer.Option(help="Root of the project.")]
+InWindow = Annotated[
+    str, typer.Option("--window", help="Only of this window of aiops.analysis.results.")
+]
+_CAUSES = 3
+
+app = typer.Typer(help="Incidents: what is wrong, where, and what changed.", no_args_is_help=True)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An incident, and the place whose report tells of it."""
+
+    place: Path
+    window: dict[str, str]
+    incident: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        report = {"place": str(self.place), "report": str(_report(self.place))}
+        return {"window": self.window, **report, **self.incident}
+
+
+@app.command("list")
+def list_incidents(
+    window: InWindow = "", *, project: Project = Path(), as_json: AsJson = False
+) -> None:
+    """List incidents, the newest first; of one that several windows tell of, the last state."""
+    with one_line_errors():
+        found = _all(project, window)
+    if as_json:
+        print_json([one.as_json() for one in found])
+        return
+    print_lines([_line(one.incident) for one in found] or ["no incidents"])
+
+
+@app.command("show")
+def show_incident(
+    incident: Annotated[str, typer.Argument(metavar="ID", help="Id, or how it begins.")],
+    *,
+    window: InWindow = "",
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Show an incident: likely causes with their evidence, blast radius, timeline, the like."""
+    with one_line_errors():
+        found = [one for one in _all(project, window) if one.incident["id"].startswith(incident)]
+        if len(found) != 1:
+            many = ", ".join(one.incident["id"] for one in found[:5])
+            why = f"{incident!r} may be {many}" if found else f"there is no incident {incident!r}"
+            raise SignalboxError(f"{why}; see signalbox incidents list")
+    if as_json:
+        print_json(found[0].as_json())
+        return
+    print_lines(_lines(found[0]))
+
+
+@app.command("post")
+def post_incidents(
+    window: InWindow = "", *, project: Project = Path(), as_json: AsJson = False
+) -> None:
+    """Send the newest window's incidents to aiops.group_incidents.post; dry_run there decides."""
+    from pipelines.aiops.group_incidents import post
+
+    with one_line_errors():
+        params = _params(project)
+        place = _places(project, params, window)[-1]
+        if not params.group_incidents.post.urls:
+            raise SignalboxError("aiops.group_incidents.post.urls is empty: nobody to send it to")
+        sent = post(params, place)
+    if as_json:
+        print_json({"place": str(place), "sent": sent})
+        return
+    print_lines([_sent(one) for one in sent] or [f"{place}: no incidents"])
+
+
+def _params(project: Path) -> "AiopsParams":
+    from pipelines.aiops.params import load_aiops_params
+
+    return load_aiops_params(project)
+
+
+def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
+    """Places with incidents: the project's own, then windows by time."""
+    from pipelines.aiops.analysis.results import place_of, windows_in
+    from pipelines.aiops.analysis.window import Window
+    from pipelines.aiops.artifacts import INCIDENTS
+
+    results = project / params.analysis.results
+    named = [Window.parse(window)] if window else windows_in(results)
+    places = [place_of(results, one) for one in named]
+    if not window:
+        places.insert(0, project)
+    found = [place for place in places if (place / INCIDENTS).is_file()]
+    if not found:
+        where = places[0] if window else f"{project / INCIDENTS.parent} nor in {results}"
+        raise SignalboxError(
+            f"no incidents in {where}; run dvc repro report_incidents, or unpause the DAGs "
+            "telemetry_anomalies, service_map and incidents"
+        )
+    return found
+
+
+def _all(project: Path, window: str) -> list[_Known]:
+    """Incidents of all places, the newest first, each once: as the latest window tells it."""
+    from pipelines.aiops.analysis.incident_file import read
+
+    found: dict[str, _Known] = {}
+    ends: dict[str, str] = {}
+    for place in _places(project, _params(project), window):
+        content = read(place)
+        for one in content["incidents"]:
+            end = content["window"]["end"]
+            if ends.get(one["id"], "") <= end:
+                ends[one["id"]] = end
+                found[one["id"]] = _Known(place, content["window"], one)
+    return sorted(found.values(), key=lambda one: (-one.incident["start_us"], one.incident["id"]))
+
+
+def _line(told: dict[str, Any]) -> str:
+    return f"{told['id']}  {_time(told['start_us'])} – {_time(told['end_us'])}  {told['title']}"
+
+
+def _sent(one: dict[str, Any]) -> str:
+    how = "would be sent (dry_run)" if one["dry_run"] else f"sent, answer {one['status']}"
+    return f"{one['incident']} to {one['url']}: {how}"
+
+
+def _lines(known: _Known) -> list[str]:
+    told = known.incident
+    lines = [told["title"], f"from {_time(told['start_us'])} to {_time(told['end_us'])}", ""]
+    lines += [f"affected: {', '.join(told['affected']) or 'nobody known'}"]
+    lines += [f"exposed:  {', '.join(told['exposed']) or 'nobody else'}", "", "likely causes:"]
+    for number, cause in enumerate(told["causes"][:_CAUSES], 1):
+        lines += [f"  {number}. {cause['service'] or 'unknown'} ({cause['score']:.1f})"]
+        lines += [f"     {text}" for text in cause["evidence"]]
+    lines += ["  none found"] * (not told["causes"])
+    lines += ["", "timeline:"]
+    lines += [f"  {_time(one['at_us'])}  {one['service']}: {one['sentence']}"
+              for one in told["timeline"]]  # fmt: skip
+    lines += ["", "similar before:"] if told["similar"] else []
+    lines += [f"  {one['id']} ({one['score']:.2f}): {one['fix'] or one['resolution'] or 'unknown'}"
+              for one in told["similar"]]  # fmt: skip
+    report = _report(known.place)
+    return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]
+
+
+def _report(place: Path) -> Path:
+    from pipelines.aiops.artifacts import INCIDENTS_HTML
+
+    return place / INCIDENTS_HTML
+
+
+def _time(us: int) -> str:
+    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%d %H:%M:%SZ}"

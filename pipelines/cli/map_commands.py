@@ -1,0 +1,183 @@
+"""``signalbox impact`` and ``signalbox service_map``: who depends on whom, and what moved.
+
+Exit codes: 0 done; 1 no such map or service (one line says what to do); 2 wrong usage.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import AsJson, one_line_errors, print_json, print_lines
+
+if TYPE_CHECKING:
+    from pipelines.aiops.analysis.window import Window
+    from pipelines.aiops.params import AiopsParams
+    from pipelines.aiops.service_map.diff import Diff
+    from pipelines.aiops.service_map.impact import Impact
+    from pipelines.aiops.service_map.model import ServiceMap
+
+Project = Annotated[Path, typer.Option(help="Root of the project.")]
+Which = "A folder, a window or day (YYYY-MM-DD) with results, or a git revision."
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+_HOUR_US = 3_600_000_000
+
+app = typer.Typer(help="Service maps: build and compare.", no_args_is_help=True)
+
+
+def impact(
+    service: Annotated[str, typer.Argument(help="A service, database, queue or external peer.")],
+    *,
+    map_name: Annotated[
+        str, typer.Option("--map", help=f"{Which} Default: the newest there is.")
+    ] = "",
+    rev: Annotated[str, typer.Option(help="A git revision of this project.")] = "",
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Show who depends on a service, directly and through others, with shares of traffic."""
+    from pipelines.cli.map_source import find_map, map_of_revision, newest_map
+
+    with one_line_errors():
+        if map_name and rev:
+            raise SignalboxError("--map and --rev name two maps; give one of them")
+        from pipelines.aiops.service_map.impact import impact_of
+
+        place = ""
+        if rev:
+            found = map_of_revision(project, rev)
+        elif map_name:
+            found = find_map(project, map_name)
+        else:
+            found, place = newest_map(project)
+        told = impact_of(found, service)
+    if as_json:
+        print_json({"map": _span(found), **told.as_data()})
+        return
+    print_lines([f"map:      {place or map_name or rev}, {_when(found)}", *_impact_lines(told)])
+
+
+@app.command("diff")
+def diff(
+    old: Annotated[str, typer.Argument(metavar="A", help=Which)],
+    new: Annotated[str, typer.Argument(metavar="B", help=Which)],
+    *,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Show what appeared, vanished, slowed or fails more in B than in A, beyond chance."""
+    from pipelines.cli.map_source import find_map
+
+    with one_line_errors():
+        from pipelines.aiops.service_map.diff import diff_maps
+
+        before, after = find_map(project, old), find_map(project, new)
+        found = diff_maps(before, after)
+    unlike = _unlike(before, after)
+    if as_json:
+        spans = {"before": _span(before), "after": _span(after)}
+        print_json({**spans, "warnings": unlike, **found.as_data()})
+        return
+    print_lines([f"before: {old}, {_when(before)}", f"after:  {new}, {_when(after)}"])
+    print_lines([*(f"note:   {text}" for text in unlike), "", *_diff_lines(found)])
+
+
+@app.command("build")
+def build(
+    folder: Annotated[Path, typer.Argument(help="Where the map goes; replaced if there is one.")],
+    *,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=_FORMATS, help="Begin, UTC.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=_FORMATS, help="End, UTC, excluded.")
+    ] = None,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Build a map from the spans of aiops.analysis.lake; by default of the window of params."""
+    with one_line_errors():
+        if (first is None) != (last is None):
+            raise SignalboxError("give both --from and --to, or none of them")
+        from pipelines.aiops.analysis import map_parts
+        from pipelines.aiops.service_map.build import build_lake_map
+        from pipelines.aiops.service_map.model import MAP_FILE, write_map
+
+        if folder.exists() and not (folder / MAP_FILE).is_file():
+            raise SignalboxError(f"{folder} is there and holds no map; name another folder")
+        params = _params(project)
+        window = _window(params, first, last)
+        map_parts.check(params, window)
+        lake, settings = Path(params.analysis.lake), map_parts.settings_of(params)
+        found = build_lake_map(lake, window.start_us, window.end_us, settings)
+        write_map(found, folder)
+    if as_json:
+        print_json({"map": str(folder), **_span(found), "counts": found.counts})
+        return
+    print_lines([
+        f"{folder}: {len(found.nodes):,} nodes, {len(found.edges):,} edges of "
+        f"{found.counts['spans']:,} spans, {_when(found)}"
+    ])  # fmt: skip
+
+
+def _params(project: Path) -> "AiopsParams":
+    """Params whose lake doesn't depend on the folder that the command runs in."""
+    from pipelines.aiops.params import load_aiops_params
+
+    params = load_aiops_params(project)
+    lake = str(project / params.analysis.lake)
+    analysis = params.analysis.model_copy(update={"lake": lake})
+    return params.model_copy(update={"analysis": analysis})
+
+
+def _window(params: "AiopsParams", first: datetime | None, last: datetime | None) -> "Window":
+    from pipelines.aiops.analysis.window import Window, lake_of, window_of
+
+    lake_of(params.analysis)
+    if first is None or last is None:
+        return window_of(params.analysis)
+    return Window(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+
+
+def _impact_lines(told: "Impact") -> list[str]:
+    how = "" if told.counted else " (estimated from calls, not counted in traces)"
+    lines = [f"service:  {told.node}, in {told.share_of_traces:.1%} of all traces{how}", ""]
+    lines += ["depend on it (hops, share of their traces that reach it, share of its calls):"]
+    lines += [
+        f"  {one.hops}  {one.share:7.1%}  {one.share_of_calls:7.1%}  {one.node}"
+        for one in told.dependents
+    ] or ["  nobody"]
+    lines += ["", "entries that users call (share of their traces that reach it):"]
+    lines += [f"  {share:7.1%}  {name}" for name, share in told.entries.items()] or ["  none"]
+    lines += ["", "it depends on (hops):"]
+    return lines + ([f"  {hops}  {name}" for name, hops in told.depends_on.items()] or ["  nobody"])
+
+
+def _diff_lines(found: "Diff") -> list[str]:
+    lines = [f"new node:  {name}" for name in found.appeared]
+    lines += [f"gone node: {name}" for name in found.vanished]
+    lines += [f"{one.kind.replace('_', ' ')}: {one.sentence}" for one in found.moved]
+    return lines or [f"nothing moved beyond chance ({found.tests:,} comparisons)"]
+
+
+def _unlike(before: "ServiceMap", after: "ServiceMap") -> list[str]:
+    """Say why a comparison of the two may mislead."""
+    if before.end_us - before.start_us != after.end_us - after.start_us:
+        return ["the maps cover times of different length"]
+    if (after.start_us - before.start_us) % (24 * _HOUR_US):
+        return ["the maps cover different hours of the day, which have different traffic"]
+    return []
+
+
+def _span(service_map: "ServiceMap") -> dict[str, Any]:
+    return {"start": _time(service_map.start_us), "end": _time(service_map.end_us)}
+
+
+def _when(service_map: "ServiceMap") -> str:
+    return f"{_time(service_map.start_us)} to {_time(service_map.end_us)}"
+
+
+def _time(us: int) -> str:
+    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%dT%H:%MZ}"
