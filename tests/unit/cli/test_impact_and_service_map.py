@@ -60,11 +60,7 @@ def test_impact_tells_who_depends_directly_and_through_others(made: Path) -> Non
 
 
 def test_impact_of_a_named_map(made: Path) -> None:
-    told = (
-        data(made, "impact", "db:postgresql/carts", "--map", window(9, 10))
-        if False
-        else data(made, "impact", "cart", "--map", window(9, 10))
-    )
+    told = data(made, "impact", "cart", "--map", window(9, 10))
     assert told["map"]["start"] == f"{WORLD.at(9):%Y-%m-%dT%H:%MZ}"
     assert any("carts" in name for name in told["depends_on"])
 
@@ -92,7 +88,6 @@ def test_diff_says_what_slowed_and_fails(made: Path) -> None:
     moved = {(one["kind"], one["target"]) for one in found["moved"] if one["certain"]}
     assert ("slowed", "pay") in moved
     assert ("more_errors", "pay") in moved
-    assert not any(target == "search" for _, target in moved)
     assert found["warnings"] == []
     text = signalbox(made, "service_map", "diff", window(-14, -13), window(10, 11)).output
     assert "slowed: Calls from shop to pay became slower" in text
