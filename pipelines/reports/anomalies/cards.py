@@ -33,10 +33,11 @@ MOST_LINES, MOST_LABELS, OPEN_ROWS = 5, 6, 20
 def card(one: Finding, inputs: Inputs, places: Places) -> Section:
     """Build the section of a finding that has a plot or lines."""
     plot = inputs.metrics.plots.get(one.id) or inputs.logs.plots.get(one.id)
-    blocks: list[Block] = [Prose(words.shown(one.sentence, 400))]
+    blocks: list[Block] = [Prose(words.sentence(one.sentence, one.kind, 400))]
     if plot:
         blocks.append(_plot(one, plot))
-    blocks.append(Facts(_facts(one, plot, places)))
+    blocks.append(Facts(_facts(one, plot)))
+    blocks += _ways(one, places)
     lines = inputs.logs.lines.get(one.id, [])
     if lines:
         blocks.append(_lines(lines))
@@ -55,7 +56,7 @@ def _subject(one: Finding) -> str:
     return one.labels.get("__name__", "")
 
 
-def _facts(one: Finding, plot: Plot | None, places: Places) -> list[tuple[str, Text]]:
+def _facts(one: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
     unit = _unit(one, plot)
     facts: list[tuple[str, Text]] = [
         ("How rare", words.rareness(one.score)),
@@ -73,19 +74,24 @@ def _facts(one: Finding, plot: Plot | None, places: Places) -> list[tuple[str, T
     if labels:
         told = [words.shown(f"{key}={value}", 60) for key, value in labels]
         facts.append(("Labels", words.listed(told, MOST_LABELS)))
-    incidents = places.of_finding.get(one.id)
-    if incidents:
-        facts.append(("Incident", places.incidents_of(incidents)))
-        facts += _same_incident(one, places)
-    if one.service in places.nodes:
-        facts.append(("On the map", places.node(one.service)))
     return facts
 
 
-def _same_incident(one: Finding, places: Places) -> list[tuple[str, Text]]:
+def _ways(one: Finding, places: Places) -> list[Block]:
+    """Lead to the incident, to what else it is made of, and to the map."""
+    parts: list[Text] = []
+    incidents = places.of_finding.get(one.id)
+    if incidents:
+        parts.append(join("Incident: ", places.incidents_of(incidents)))
+        parts += _beside(one, places)
+    if one.service in places.nodes:
+        parts.append(join("On the map: ", places.node(one.service)))
+    return [Prose(words.dotted(parts))] if parts else []
+
+
+def _beside(one: Finding, places: Places) -> list[Text]:
     """Lead from a plot to log lines of the same incident, and from lines to plots."""
-    wanted, label = ("log", "Log lines beside it") if one.signal == "metric" else (
-        "metric", "Plots beside it")  # fmt: skip
+    wanted, label = ("log", "log lines") if one.signal == "metric" else ("metric", "plots")
     ids = {id_ for incident in places.of_finding[one.id] for id_ in incident.findings}
     near = [
         other
@@ -98,7 +104,7 @@ def _same_incident(one: Finding, places: Places) -> list[tuple[str, Text]]:
     near.sort(key=lambda other: (other.service != one.service, -other.score, other.id))
     links = [places.finding(other.id, _where(other), page="") for other in near[:3]]
     more = len(near) - len(links)
-    return [(label, join(words.listed(links), f" and {more:,} more" if more else ""))]
+    return [join(f"its {label}: ", words.listed(links), f" and {more:,} more" if more else "")]
 
 
 def _where(one: Finding) -> Text:
@@ -112,7 +118,7 @@ def _unit(one: Finding, plot: Plot | None) -> str:
         return own.get(one.kind, "lines")
     unit = plot.unit if plot else str(one.evidence.get("unit") or "")
     rate = plot.per_second if plot else bool(one.evidence.get("rate_per_second"))
-    unit = words.plain(unit, 24)
+    unit = "" if unit == "1" else words.plain(unit, 24)
     return f"{unit} per second".strip() if rate else unit
 
 
@@ -184,10 +190,10 @@ def _row(one: Finding, places: Places) -> Row:
     incidents = places.of_finding.get(one.id)
     return Row(
         [
-            words.shown(one.sentence, 220),
+            words.sentence(one.sentence, one.kind, 220),
             words.kind(one.kind),
             words.span(one.start_us, one.end_us),
-            words.rareness(one.score),
+            words.one_line(words.rareness(one.score)),
             places.incidents_of(incidents) if incidents else numbers.NONE,
         ],
         anchor("finding", one.id),

@@ -1,5 +1,7 @@
 """The page about anomalies: findings by service, then what was looked at and how."""
 
+from pathlib import Path
+
 from pipelines.reports import index, numbers
 from pipelines.reports.anomalies.services import chapters
 from pipelines.reports.blocks import Headline, Text, Tone, join, strong
@@ -29,7 +31,7 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
             looked_at.of_anomalies(inputs, sources),
             index.chapter(sources),
         ],
-        foot=frame.foot(KIND),
+        foot=index.foot(Path(f"reports/{KIND}.json")),
         styles=("folds.css", "incidents.css"),
     )
 
@@ -50,7 +52,11 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
         sentences.append(
             join(
                 "The rarest: ",
-                strong(places.finding(rarest.id, words.shown(rarest.sentence, 200), page="")),
+                strong(
+                    places.finding(
+                        rarest.id, words.sentence(rarest.sentence, rarest.kind, 200), page=""
+                    )
+                ),
                 f" – {words.rareness(rarest.score)}.",
             )
         )

@@ -79,7 +79,7 @@ def _row(service: str, found: Sequence[Finding], places: Places) -> Row:
             link(anchor("service", service), words.shown(service, 60)),
             numbers.count(sum(one.signal == "metric" for one in found)),
             numbers.count(sum(one.signal == "log" for one in found)),
-            words.rareness(found[0].score),
+            words.one_line(words.rareness(found[0].score)),
             places.incidents_of(own) if own else numbers.NONE,
             places.node(service, "map") if service in places.nodes else numbers.NONE,
         ]
@@ -113,4 +113,4 @@ def _about(service: str, found: Sequence[Finding], places: Places) -> Text:
         parts.append(join("incidents: ", places.incidents_of(own)))
     if service in places.nodes:
         parts.append(places.node(service, "on the map"))
-    return join(*(piece for part in parts for piece in (" · ", part)))[3:]
+    return words.dotted(parts)

@@ -29,6 +29,8 @@ LEFT, RIGHT, TOP, BOTTOM = 50, 10, 22, 36
 _LEAST_WIDE = 26.0
 """Least width of the expected band, in pixels: a moment must be seen too."""
 _LARGEST = 1e300
+_UNUSUAL, _LETTER = "unusual", 6.4
+"""Label of the unusual time, and the width of a letter, in pixels."""
 Number = float | None
 Place = tuple[float, float]
 
@@ -143,12 +145,16 @@ def _time(across: Scale, up: Scale, watched: Watched) -> list[Markup]:
     shade = tag("rect", x=left, y=TOP, width=right - left, height=up.start - TOP, fill=VERMILLION,
                 fill_opacity=0.13)  # fmt: skip
     roof = line(left, TOP, right, TOP, stroke=VERMILLION, stroke_width=3)
-    middle, label = (left + right) / 2, "unusual"
-    anchor = "start" if middle < LEFT + 26 else "end" if middle > across.end - 26 else "middle"
-    at = {"start": LEFT, "end": across.end, "middle": middle}[anchor]
-    # The unit stands at the left of this line.
-    at = max(at, LEFT + 70 if anchor == "middle" else LEFT + 48)
-    return [shade, roof, text(at, TOP - 7, label, anchor=anchor)]
+    return [shade, roof, *_label((left + right) / 2, across.end, watched.unit)]
+
+
+def _label(middle: float, end: float, unit: str) -> list[Markup]:
+    """Name the unusual time, right of the unit that stands on the same line, if there is room."""
+    half = _LETTER * len(_UNUSUAL) / 2
+    left = max(LEFT, _LETTER * (len(unit) + 2)) + half
+    if left > end - half:
+        return []
+    return [text(min(max(middle, left), end - half), TOP - 7, _UNUSUAL, anchor="middle")]
 
 
 def _expected(across: Scale, up: Scale, watched: Watched) -> list[Markup]:

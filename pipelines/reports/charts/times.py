@@ -42,6 +42,8 @@ def _label(us: int, step: int) -> str:
 
 def short_number(value: float) -> str:
     """Write a number with three or four digits and a letter for its size."""
+    if abs(value) >= 1e15:
+        return tick_label(float(f"{value:.4g}"))
     for size, letter in _SIZES:
         if abs(value) >= size:
             return tick_label(float(f"{value / (size if letter != 'k' else 1e3):.4g}")) + letter

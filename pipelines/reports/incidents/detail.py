@@ -93,7 +93,7 @@ def _causes(causes: Sequence[Cause], places: Places) -> Block:
                 places.node(cause.service),
                 f"{numbers.decimal(cause.score, 1)} points",
                 [
-                    *(words.shown(reason, 300) for reason in cause.evidence[:MOST_REASONS]),
+                    *(words.shown(reason, 500) for reason in cause.evidence[:MOST_REASONS]),
                     *_more(len(cause.evidence) - MOST_REASONS),
                 ],
             )
@@ -167,10 +167,12 @@ def _findings(one: Incident, known: Sequence[Finding], places: Places) -> list[B
 
 
 def _finding(found: Finding, places: Places) -> Row:
-    rare = numbers.NONE if found.signal == "alert" else words.rareness(found.score)
+    rare: Text = numbers.NONE
+    if found.signal != "alert":
+        rare = words.one_line(words.rareness(found.score))
     return Row(
         [
-            words.shown(found.sentence, 220),
+            words.sentence(found.sentence, found.kind, 220),
             _see(found, places),
             places.service(found.service) if found.service else numbers.NONE,
             words.moment(found.start_us),

@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from pipelines.reports.blocks import Callout, Facts, Text, code, join
+from pipelines.reports.blocks import Callout, Facts, code, join
 from pipelines.reports.incidents import words
 from pipelines.reports.incidents.inputs import Inputs
 from pipelines.reports.incidents.places import ANOMALIES, INCIDENTS, MAP
@@ -52,14 +52,4 @@ def facts(inputs: Inputs) -> Facts:
             ("Owner", words.shown(inputs.about.owner)),
             ("Pages of this window", pages),
         ]
-    )
-
-
-def foot(kind: str) -> Text:
-    """Say what made the page."""
-    return join(
-        "Made by Signalbox from the artifacts listed under “Provenance”; paths are relative to the "
-        "folder of this analysis. The same content for machines: ",
-        code(f"reports/{kind}.json"),
-        ". The same inputs give the same bytes.",
     )

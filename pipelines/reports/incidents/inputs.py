@@ -8,12 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines.base.artifacts import evidence_of
 from pipelines.base.errors import SignalboxError
-from pipelines.base.evidence import read_evidence
 from pipelines.base.files import read_json, sha256_file
 from pipelines.reports.incidents.params import IncidentsReportParams
 from pipelines.reports.incidents.shapes import Finding, Findings, Incidents, Moves, S, Span
+from pipelines.reports.inputs import read_evidence_of
 from pipelines.reports.provenance import Sources, gather
 
 METRICS = Path("anomalies/metric_anomalies.json")
@@ -80,11 +79,8 @@ class Inputs:
         SignalboxError
             If evidence is missing, or files of two runs lie side by side.
         """
-        stages = list(dict.fromkeys(_STAGES[table] for table in tables))
-        evidence = {
-            evidence_of(stage): read_evidence(self.place / evidence_of(stage)) for stage in stages
-        }
-        return gather(evidence, tables, self.place)
+        stages = dict.fromkeys(_STAGES[table] for table in tables)
+        return gather(read_evidence_of(stages, self.place), tables, self.place)
 
 
 def read_inputs(place: Path, about: IncidentsReportParams) -> Inputs:

@@ -75,16 +75,20 @@ def of_anomalies(inputs: Inputs, sources: Sources) -> Chapter:
 
 
 def table(caption: str, counts: Mapping[str, Any], mark: Text) -> Table:
-    """Table of counts with units; a count by reason has a row each."""
+    """Make a table of counts with units; a count by reason has a row each, words are a note."""
     rows: list[Row] = []
+    said: list[str] = []
     for key, value in counts.items():
         label, unit = _LABELS.get(key, (words.reason(key).capitalize(), ""))
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            said.append(words.plain(f"{label}: {value}.", 300))
+        elif isinstance(value, Mapping):
             rows += _by_reason(label, value, unit or ("series" if "series" in counts else ""))
         else:
             rows.append(Row([label, _number(value), unit or numbers.NONE]))
     columns = [Column("What"), Column("How many", numeric=True), Column("Unit")]
-    return Table(caption, columns, rows or [Row(["Nothing is counted", numbers.NONE, ""])], mark)
+    rows = rows or [Row(["Nothing is counted", numbers.NONE, numbers.NONE])]
+    return Table(caption, columns, rows, mark, note=" ".join(said[:MOST_REASONS]))
 
 
 def _by_reason(label: str, found: Mapping[str, Any], unit: str) -> list[Row]:

@@ -1,6 +1,7 @@
 """The page about the service map: as `service_map.page` makes it, with ways to the other pages."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pipelines.reports import index
@@ -24,7 +25,7 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
     moves = inputs.moves
     moved = None if moves.diff is None else [_move(one) for one in moves.diff.moved]
     told = [_change(one, places) for one in moves.changes]
-    chapters = [changes(told, sources.mark(MOVED))]
+    chapters = [changes(told, sources.mark(MOVED), moves.changes_left_out)]
     if moved is None:
         nothing = Prose("There is no map of the time before to compare with.")
         chapters.insert(0, Chapter("moved", "What moved", [nothing]))
@@ -39,7 +40,7 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
         facts=frame.facts(inputs).items[2:],
         notice_label=frame.notice_label(inputs),
         notice=frame.notice(inputs),
-        foot=frame.foot(KIND),
+        foot=index.foot(Path(f"reports/{KIND}.json")),
     )
     return _with_provenance(page, sources)
 

@@ -1,5 +1,7 @@
 """The page about incidents: what a person on call needs first, then what it rests on."""
 
+from pathlib import Path
+
 from pipelines.reports import index, numbers
 from pipelines.reports.blocks import (
     Block,
@@ -46,7 +48,7 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
             looked_at.of_incidents(inputs, sources),
             index.chapter(sources),
         ],
-        foot=frame.foot(KIND),
+        foot=index.foot(Path(f"reports/{KIND}.json")),
         styles=("folds.css", "incidents.css"),
     )
 
@@ -65,7 +67,7 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
         worst, tone = places.incidents[0], "open"
         sentences.append(
             join(
-                "The worst: ",
+                "The worst: " if len(found) > 1 else "",
                 strong(places.incident(worst, page="")),
                 ", ",
                 words.span(worst.start_us, worst.end_us),
@@ -107,7 +109,7 @@ def _headline(inputs: Inputs, sources: Sources) -> Headline:
             (
                 "Services affected",
                 numbers.count(len(affected)),
-                f"of {words.number_of(len(services), 'service')} on the map",
+                f"{words.number_of(len(services), 'service')} on the map",
             ),
             (
                 "Exposed besides",
@@ -117,7 +119,7 @@ def _headline(inputs: Inputs, sources: Sources) -> Headline:
             (
                 "Longest",
                 words.duration(longest / 1e6) if found else numbers.NONE,
-                f"{grouped:,} findings in all incidents",
+                f"{words.number_of(grouped, 'finding')} in all incidents",
             ),
         ]
     )
@@ -159,13 +161,12 @@ def _table(
         mark=mark,
         columns=[
             Column("Incident", wide=True),
-            Column("Began (UTC)"),
-            Column("Lasted"),
+            Column("Began (UTC), lasted"),
             Column("Affected services", numeric=True),
             Column("Exposed services", numeric=True),
             Column("Likeliest cause"),
             Column("Findings", numeric=True),
-            Column("of them alerts", numeric=True),
+            Column("Alerts among them", numeric=True),
         ],
         rows=[_row(one, inputs, places, one.id in told) for one in found],
     )
@@ -177,8 +178,7 @@ def _row(one: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
     return Row(
         [
             places.incident(one, page="") if told else title,
-            words.moment(one.start_us),
-            words.lasted(one.start_us, one.end_us),
+            join(words.moment(one.start_us), ", ", words.lasted(one.start_us, one.end_us)),
             numbers.count(len(one.affected)),
             numbers.count(len(one.exposed)),
             words.shown(one.causes[0].service, 50) if one.causes else numbers.NONE,

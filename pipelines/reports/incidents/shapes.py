@@ -182,4 +182,5 @@ class Moves(Shape):
     compared_with: Span | None = None
     diff: Diff | None = None
     changes: list[ChangeImpact] = Field(default_factory=list)
+    changes_left_out: int = 0
     findings: list[Finding] = Field(default_factory=list)

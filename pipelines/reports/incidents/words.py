@@ -81,6 +81,11 @@ def shown(text: str, most: int = _LONG) -> Markup:
     return name(plain(text, most) or NAMELESS)
 
 
+def sentence(text: str, of_kind: str, most: int) -> Markup:
+    """Sentence of a finding; its kind where there is none."""
+    return shown(text if text.strip() else kind(of_kind).capitalize(), most)
+
+
 def listed(names: Sequence[Text], most: int = 8) -> Text:
     """Give some of the names, and how many there are besides."""
     if not names:
@@ -90,6 +95,11 @@ def listed(names: Sequence[Text], most: int = 8) -> Text:
     for one in names[:most]:
         parts += [", ", one] if parts else [one]
     return join(*parts, f" and {more:,} more" if more > 0 else "")
+
+
+def dotted(parts: Sequence[Text]) -> Markup:
+    """Put several things on one line, with dots between them."""
+    return Markup(" · ").join(parts)
 
 
 def rareness(score: float) -> str:

@@ -38,7 +38,7 @@ def chapter(moved: Sequence[Told], compared_with: str) -> Chapter:
     return Chapter("moved", "What moved", [told, *_tables("Moved", moved)])
 
 
-def changes(found: Sequence[Told], mark: Text = "") -> Chapter:
+def changes(found: Sequence[Told], mark: Text = "", left_out: int = 0) -> Chapter:
     """Build the chapter about changes.
 
     Parameters
@@ -46,6 +46,8 @@ def changes(found: Sequence[Told], mark: Text = "") -> Chapter:
     found
         Changes, each with ``title``, ``service``, ``at_us``, ``moved``, ``note``, the number of
         windows before and after, and ``node``: its service with a link.
+    left_out
+        Changes that were not looked at.
     """
     if not found:
         nothing = Prose("No change is known of this time.")
@@ -65,6 +67,8 @@ def changes(found: Sequence[Told], mark: Text = "") -> Chapter:
     blocks += [_change(one, n) for n, one in enumerate(full, 1)]
     if rest:
         blocks += _others(rest)
+    if left_out:
+        blocks.append(Prose(f"{words.plural(left_out, 'change')} more were not looked at."))
     return Chapter("changes", "After changes: what moved beyond chance", blocks, "After changes")
 
 

@@ -94,7 +94,7 @@ def _sentences(moved: Sequence[Mapping[str, Any]] | None, compared_with: str) ->
     if moved is None:
         return ["Who calls whom, how often, how fast, and how much of it fails."]
     sure = [one for one in moved if one["certain"]]
-    since = f" since {compared_with}" if compared_with else ""
+    since = f", compared with {compared_with}" if compared_with else ""
     if not sure:
         return [f"Nothing moved beyond chance{since}."]
     verb = "thing" if len(sure) == 1 else "things"
