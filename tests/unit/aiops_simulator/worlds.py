@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.simulate import SignalsParams, SimulateParams
 from pipelines.aiops.simulator.run import Simulated, simulate, write
-from pipelines.aiops.telemetry.contract import TABLES
+from pipelines.aiops.telemetry.contract import SIGNALS, TABLES
 
 
 @lru_cache(maxsize=8)
@@ -22,7 +22,10 @@ ROOT_PARAMS = Path(__file__).resolve().parents[3] / "params.yaml"
 
 def tiny(seed: int) -> SimulateParams:
     """Parameters of a world that is drawn in a moment."""
-    return SimulateParams(seed=seed, days=5, alerts=400, services=8, incidents_per_day=2.0)
+    signals = SignalsParams(days=2, span_days=1, lines_per_day=2_000, spans_per_day=2_000)
+    return SimulateParams(
+        seed=seed, days=5, alerts=400, services=8, incidents_per_day=2.0, signals=signals
+    )
 
 
 def written(params: SimulateParams, folder: Path) -> Path:
@@ -35,9 +38,18 @@ def rows(folder: Path, table: str) -> pa.Table:
     """All rows of a table in a lake, read file by file."""
     files = sorted((folder / table).glob("day=*/*.parquet"))
     parts = [pq.ParquetFile(file).read() for file in files]
-    return pa.concat_tables(parts) if parts else TABLES[table].schema.empty_table()
+    return pa.concat_tables(parts) if parts else (TABLES | SIGNALS)[table].schema.empty_table()
+
+
+@lru_cache(maxsize=1)
+def troubled() -> SimulateParams:
+    """Parameters of a small world with many faults and with signals of all of its days."""
+    signals = SignalsParams(days=8, span_days=2, lines_per_day=6_000, spans_per_day=8_000)
+    return SimulateParams(
+        seed=9, days=8, alerts=400, services=16, incidents_per_day=5.0, signals=signals
+    )
 
 
 def truth(folder: Path, name: str) -> pa.Table:
-    """One of the two tables of the truth."""
+    """One of the tables of the truth."""
     return pq.ParquetFile(folder / "truth" / f"{name}.parquet").read()

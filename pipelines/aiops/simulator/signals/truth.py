@@ -30,7 +30,11 @@ def truth_signals(
     """Build the table of what each service's metrics, logs and spans show, by start."""
     spans = world.seconds - min(settings.span_days, settings.days) * 86400
     rows = [_of_trouble(world, load, one, spans) for one in troubles]
-    rows += [_of_change(world, n, one) for n, one in enumerate(changes) if one.start >= spans]
+    # A new call is news once; one that is slow is told until it is as before.
+    rows += [
+        _of_change(world, n, one) for n, one in enumerate(changes)
+        if (one.end if one.slow else one.start) > spans
+    ]  # fmt: skip
     rows.sort(key=lambda row: (row["starts_at"], row["fault_id"], row["service"]))
     return _table(world, rows)
 
