@@ -1,10 +1,16 @@
 """Stage ``simulate``: a declared synthetic world, so that a fresh clone has telemetry.
 
 ``telemetry/simulated/`` is a lake in the layout of the contract (``alerts``, ``tickets``,
-``changes``), with ``alertmanager.yml`` (today's configuration of that world), ``README.md`` and
-the truth: ``truth/alerts.parquet`` (alert_id, incident_id, cause) and ``truth/incidents.parquet``
-(incident_id, starts_at, ends_at, root_service, kind, shape, fix, ticket_id, change_id, services,
-alerts, first_alert_id). Equal parameters give equal bytes.
+``changes``; ``metrics``, ``logs``, ``spans`` of the last days), with ``alertmanager.yml`` (today's
+configuration of that world), ``README.md`` and the truth:
+
+- ``truth/alerts.parquet``: alert_id, incident_id, cause
+- ``truth/incidents.parquet``: incident_id, starts_at, ends_at, root_service, kind, shape, fix,
+  ticket_id, change_id, services, alerts, first_alert_id
+- ``truth/signals.parquet``: fault_id, kind, shape, service, root_service, starts_at, ends_at,
+  depth, strength, force, change_id, signals, new_template, new_code, heartbeat_stops
+
+Equal parameters give equal bytes.
 """
 
 from pipelines.aiops.artifacts import SIMULATED

@@ -13,15 +13,20 @@ from pipelines.cli.console import AsJson, one_line_errors, print_json
 
 
 def simulate(
+    *,
     seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Of the world.")] = None,
     days: Annotated[int | None, typer.Option(min=1, max=1000, help="Length of history.")] = None,
     alerts: Annotated[int | None, typer.Option(min=1, help="About how many alerts.")] = None,
+    signal_days: Annotated[
+        int | None,
+        typer.Option(min=0, max=1000, help="Days of metrics and logs, at the end; 0 = none."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder; default: where the stage simulate writes.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write alerts, tickets, changes of a synthetic world; what isn't given is in params.yaml."""
+    """Write the telemetry of a synthetic world; what isn't given is in params.yaml."""
     from pipelines.aiops.artifacts import SIMULATED
     from pipelines.aiops.params import load_aiops_params
     from pipelines.aiops.simulator import run
@@ -31,10 +36,14 @@ def simulate(
         params = load_aiops_params().simulate.model_copy(
             update={name: value for name, value in given.items() if value is not None}
         )
+        if signal_days is not None:
+            signals = params.signals.model_copy(update={"days": signal_days})
+            params = params.model_copy(update={"signals": signals})
         simulated = run.simulate(params)
         folder = out or SIMULATED
         run.write(simulated, folder)
-    facts = simulated.summary | {"folder": folder.as_posix(), "synthetic": True}
+    told = {"signal_days": min(params.signals.days, params.days)}
+    facts = simulated.summary | told | {"folder": folder.as_posix(), "synthetic": True}
     if as_json:
         print_json(facts)
         return
@@ -42,4 +51,6 @@ def simulate(
     typer.echo(
         f"{facts['alerts']:,} alerts, {facts['tickets']:,} incident tickets, {facts['days']} days"
     )
+    if facts["signal_days"]:
+        typer.echo(f"metrics, logs and spans; days of them, at the end: {facts['signal_days']}")
     typer.echo(str(folder))

@@ -21,6 +21,18 @@ def test_the_command_writes_a_world_and_tells_about_it(here: Path) -> None:
     assert told["alerts"] == len(rows(here / "w", "alerts")) == sum(told["causes"].values())
 
 
+def test_the_command_writes_as_many_days_of_signals_as_wanted(here: Path) -> None:
+    (here / "params.yaml").write_text("aiops: {simulate: {services: 6, signals: {days: 3}}}\n")
+    given = ["simulate", "--days", "3", "--alerts", "200"]
+    done = CliRunner().invoke(app, [*given, "--signal-days", "1", "--out", "one"])
+    assert done.exit_code == 0, done.output
+    assert "days of them, at the end: 1" in done.output
+    assert len(list((here / "one" / "logs").iterdir())) == 1
+    done = CliRunner().invoke(app, [*given, "--signal-days", "0", "--out", "none"])
+    assert done.exit_code == 0, done.output
+    assert not (here / "none" / "logs").exists()
+
+
 def test_a_folder_in_use_is_one_line_and_exit_code_1(here: Path) -> None:
     (here / "params.yaml").write_text("aiops: {}\n")
     (here / "w").mkdir()
