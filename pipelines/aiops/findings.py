@@ -17,6 +17,14 @@ from pipelines.base.numbers import tidy
 
 Signal = Literal["metric", "log", "service_map", "alert", "change"]
 SIGNALS: tuple[str, ...] = get_args(Signal)
+SERVICE_LABELS = ("service", "service_name", "service.name", "app", "application", "job",
+                  "namespace")  # fmt: skip
+"""Labels that may name a service, best first."""
+
+
+def service_of(labels: Mapping[str, str]) -> str:
+    """Tell the service that labels name; empty if none does."""
+    return next((labels[name] for name in SERVICE_LABELS if labels.get(name)), "")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.base.stage import run_stage, say
 
 STAGE = "group_incidents"
+TABLES = ("alerts", "changes", "tickets", "metrics", "logs", "spans")
 
 
 def earlier_places(params: AiopsParams, window: Window) -> list[Path]:
@@ -60,7 +61,12 @@ def run(params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path
     content, findings = incident_file.content_of(params, window, place, earlier)
     path = incident_file.write(place, content)
     counts = {**content["counts"]["findings"], "incidents": content["counts"]["incidents"]}
-    write_measured(place, params, window, Measured(STAGE, INCIDENTS, "", counts, findings))
+    write_measured(
+        place,
+        params,
+        window,
+        Measured(STAGE, INCIDENTS, TABLES, counts, findings, content["inputs"]),
+    )
     say(
         f"{content['counts']['incidents']:,} incidents of {len(findings):,} findings, {window.name}"
     )

@@ -44,7 +44,7 @@ def run(params: AiopsParams, window: Window, place: Path) -> Path:
         ),
     )  # fmt: skip
     write_measured(
-        place, params, window, Measured(STAGE, LOG_ANOMALIES, "logs", counts, found.findings)
+        place, params, window, Measured(STAGE, LOG_ANOMALIES, ["logs"], counts, found.findings)
     )
     say(f"{len(found.findings):,} findings in {found.lines:,} lines of logs, {window.name}")
     return path

@@ -55,7 +55,9 @@ def _write(params: AiopsParams, window: Window, place: Path, found: ServiceMap) 
     write_ordered(place / MOVED, moved)
     counts = {**found.counts, "nodes": len(found.nodes), "edges": len(found.edges),
               "changes": len(moved["changes"])}  # fmt: skip
-    write_measured(place, params, window, Measured(STAGE, SERVICE_MAP, "spans", counts, findings))
+    write_measured(
+        place, params, window, Measured(STAGE, SERVICE_MAP, ["spans", "changes"], counts, findings)
+    )
     say(
         f"{len(found.nodes):,} nodes, {len(found.edges):,} edges of {found.counts['spans']:,} "
         f"spans, {len(findings):,} moved, {window.name}"

@@ -50,7 +50,7 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
     file = FindingsFile("metric", window, kept, counts, settings.model_dump(), plots)
     write_findings(path, file)
     write_measured(
-        place, params, window, Measured(STAGE, METRIC_ANOMALIES, "metrics", counts, kept)
+        place, params, window, Measured(STAGE, METRIC_ANOMALIES, ["metrics"], counts, kept)
     )
     metric_parts.remove(place)
     say(f"{len(kept):,} findings in {counts['series']:,} series of metrics, {window.name}")

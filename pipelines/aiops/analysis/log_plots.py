@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.aiops.analysis.metric_plots import POINTS, thinned
+from pipelines.aiops.analysis.plots import AFTER, BEFORE, thinned
 from pipelines.aiops.analysis.read import rows_between
 from pipelines.aiops.analysis.window import Window
 from pipelines.aiops.findings import Finding
@@ -14,7 +14,6 @@ from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.telemetry.contract import LOGS
 from pipelines.aiops.telemetry.days import EPOCH
 
-BEFORE, AFTER = 200, 50
 LINES, LOOKED_AT, LONGEST = 5, 5000, 500
 """Lines shown of a finding, lines of its service that they are looked for in, characters."""
 
@@ -62,7 +61,7 @@ def _plot(
     first = max(left - max(BEFORE, right - left), min(known[0] // step, left))
     last = min(right + 1 + max(AFTER, (right - left) // 2), known[1] // step)
     values = [float(counted.get(at * step, 0)) for at in range(first, last)]
-    thin, every = thinned(values, POINTS)
+    thin, every = thinned(values)
     return {
         "unit": "lines",
         "per_second": False,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pipelines.aiops.analysis.window import Window
 from pipelines.aiops.findings import Finding
 from pipelines.aiops.params import AiopsParams
 from pipelines.base.artifacts import evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, Figure, write_evidence
+from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.base.files import sha256_path, write_json
 
 UNITS = {"series": "series", "points": "points", "uncertain": "findings", "lines": "lines",
@@ -27,15 +27,18 @@ class Measured:
     ----------
     out
         Its file or folder, below the place.
-    table
-        Signal that it read in the lake; empty: none.
+    tables
+        Tables that it read in the lake.
+    made_of
+        Other files of the place that it read → SHA-256.
     """
 
     stage: str
     out: Path
-    table: str
+    tables: Sequence[str]
     counts: Mapping[str, Any]
     findings: Sequence[Finding]
+    made_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_measured(place: Path, params: AiopsParams, window: Window, found: Measured) -> None:
@@ -58,14 +61,29 @@ def write_measured(place: Path, params: AiopsParams, window: Window, found: Meas
         "window": window.as_json(),
         "kinds": dict(sorted(kinds.items())),
         "skipped": found.counts.get("skipped", {}),
-        **({"lake": params.analysis.lake, "table": found.table} if found.table else {}),
+        "lake": params.analysis.lake,
+        "tables": list(found.tables),
     }
     evidence = Evidence(
         stage=found.stage,
-        inputs={found.out.as_posix(): sha256_path(place / found.out)},
+        inputs={
+            **_of_lake(place, params, found),
+            **found.made_of,
+            found.out.as_posix(): sha256_path(place / found.out),
+        },
         figures=figures,
         details=details,
     )
     write_evidence(place / evidence_of(found.stage), evidence)
     values = {one.id.removeprefix(f"{found.stage}."): one.value for one in figures}
     write_json(place / metrics_of(found.stage), values)
+
+
+def _of_lake(place: Path, params: AiopsParams, found: Measured) -> dict[str, str]:
+    """Hash what was read of the lake, in a run of DVC, for which the lake stands still.
+
+    The lake of a DAG grows: the same window would have another hash each hour.
+    """
+    lake = Path(params.analysis.lake)
+    folders = [lake / name for name in found.tables] if place == Path() else []
+    return hash_inputs(*(folder for folder in folders if folder.is_dir()))

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any
 
 from pipelines.aiops.analysis.window import Window, lake_of
 from pipelines.aiops.artifacts import METRIC_ANOMALIES
-from pipelines.aiops.engine import connect
-from pipelines.aiops.findings import Finding
-from pipelines.aiops.metrics.detect import SERVICE_LABELS, detect
+from pipelines.aiops.engine import opened, parquet
+from pipelines.aiops.findings import SERVICE_LABELS, Finding
+from pipelines.aiops.metrics.detect import detect
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.telemetry.contract import METRICS
 from pipelines.aiops.telemetry.days import files_between
@@ -127,21 +127,18 @@ def _metrics(params: AiopsParams, window: Window) -> Iterator[Any]:
     """Open an engine with the view ``points`` of the time that counts, and the table ``series``."""
     import duckdb
 
-    connection = connect(params.analysis.memory_mb)
-    raw = connection.con
     lake = lake_of(params.analysis)
     try:
-        raw.execute(f"CREATE TEMP VIEW points AS {_rows_sql(params, window)}")
-        _find_series(raw, params)
-        yield raw
+        with opened(params.analysis.memory_mb) as raw:
+            raw.execute(f"CREATE TEMP VIEW points AS {_rows_sql(params, window)}")
+            _find_series(raw, params)
+            yield raw
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(
             f"{lake}/metrics: not readable metrics of the contract, or aiops.analysis.memory_mb "
             f"({params.analysis.memory_mb}) is too small: {text}"
         ) from error
-    finally:
-        connection.disconnect()
 
 
 def _rows_sql(params: AiopsParams, window: Window) -> str:
@@ -158,14 +155,9 @@ def _rows_sql(params: AiopsParams, window: Window) -> str:
         )
     first, last = (int(at.timestamp() * 1_000_000) for at in (since, window.end))
     return (
-        f"SELECT {columns} FROM read_parquet([{_listed(files)}], union_by_name=true, "
-        f'hive_partitioning=false) WHERE "at" >= make_timestamptz({first}) '
+        f'SELECT {columns} FROM {parquet(files)} WHERE "at" >= make_timestamptz({first}) '
         f'AND "at" < make_timestamptz({last})'
     )
-
-
-def _listed(files: Iterable[Path]) -> str:
-    return ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
 
 
 def _find_series(raw: Any, params: AiopsParams) -> None:

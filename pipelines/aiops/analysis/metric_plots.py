@@ -1,17 +1,14 @@
 """Values around findings in metrics, for their plots."""
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any
 
 from pipelines.aiops.analysis import metric_parts
+from pipelines.aiops.analysis.plots import AFTER, BEFORE, thinned
 from pipelines.aiops.analysis.window import Window
 from pipelines.aiops.findings import Finding
 from pipelines.aiops.metrics.grid import Grid, grids
 from pipelines.aiops.params import AiopsParams
-
-BEFORE, AFTER, POINTS = 200, 50, 300
-"""Steps shown before and after a finding, and points of a plot, about."""
 
 
 def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -38,7 +35,7 @@ def _plot(grid: Grid, row: int, finding: Finding) -> dict[str, Any]:
     right = (finding.end_us - grid.start_us) // step
     first = max(0, left - max(BEFORE, right - left))
     last = min(grid.values.shape[1], right + 1 + max(AFTER, (right - left) // 2))
-    values, every = thinned(grid.values[row, first:last].tolist(), POINTS)
+    values, every = thinned(grid.values[row, first:last].tolist())
     return {
         "unit": grid.subjects[row].unit,
         "per_second": grid.subjects[row].rate,
@@ -48,26 +45,3 @@ def _plot(grid: Grid, row: int, finding: Finding) -> dict[str, Any]:
         "low": finding.expected_low,
         "high": finding.expected_high,
     }
-
-
-def thinned(values: Sequence[float | None], most: int) -> tuple[list[float | None], int]:
-    """Return at most so many values, and how many each stands for: of some in a row, the extremes.
-
-    Of each ``2 * every`` values the least and the greatest are kept, in their order; None and NaN
-    are no values.
-    """
-    every = -(-len(values) // most) if values else 1
-    known = [value if value is not None and isfinite(value) else None for value in values]
-    if every == 1:
-        return known, 1
-    found: list[float | None] = []
-    for at in range(0, len(known), 2 * every):
-        part = [
-            (value, i) for i, value in enumerate(known[at : at + 2 * every]) if value is not None
-        ]
-        if not part:
-            found += [None, None]
-            continue
-        ends = sorted((min(part), max(part)), key=lambda one: one[1])
-        found += [value for value, _ in ends]
-    return found, every

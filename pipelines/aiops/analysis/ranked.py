@@ -6,6 +6,7 @@ from math import isfinite
 
 from pipelines.aiops.analysis.read import rows_between
 from pipelines.aiops.analysis.window import Window
+from pipelines.aiops.findings import service_of
 from pipelines.aiops.incidents import (
     Cause,
     Graph,
@@ -19,7 +20,7 @@ from pipelines.aiops.incidents import (
     role_of,
 )
 from pipelines.aiops.incidents import Window as Fault
-from pipelines.aiops.incidents.contract import columns_of, logs_of, service_of, spans_of
+from pipelines.aiops.incidents.contract import columns_of, logs_of, spans_of
 from pipelines.aiops.logs.templates import mine
 from pipelines.aiops.metrics.grid import grids
 from pipelines.aiops.params import AiopsParams

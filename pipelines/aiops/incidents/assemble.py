@@ -16,6 +16,7 @@ from pipelines.aiops.incidents.similar import Memory, traits
 BEFORE_US = 3_600_000_000
 """Changes this long before an incident may have caused it."""
 LONGEST_TIMELINE = 500
+LONGEST_NAME = 80
 
 Ranker = Callable[[int, int, str], Sequence[Cause]]
 """Ranks causes from signals for start, end (microseconds) and the most affected service."""
@@ -130,9 +131,11 @@ def _name(finding: Finding) -> str:
 def _title(findings: Sequence[Finding], affected: Sequence[str], causes: Sequence[Cause]) -> str:
     where = causes[0].service if causes else (affected[0] if affected else "unknown service")
     rarest = min(findings, key=lambda one: (-one.score, one.start_us, one.id))
+    line = str(rarest.evidence.get("first_line", "")) if rarest.signal == "log" else ""
+    what = line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"
     others = len(affected) - (where in affected)
     also = f", {others} more service{'s' * (others != 1)} affected" if others else ""
-    return f"{where}: {_name(rarest)}{also}"
+    return f"{where}: {what or _name(rarest)}{also}"
 
 
 def _timeline(findings: Sequence[Finding], changes: Sequence[Change]) -> tuple[Entry, ...]:

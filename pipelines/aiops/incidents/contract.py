@@ -3,23 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.aiops.findings import Finding, finding_id
+from pipelines.aiops.findings import Finding, finding_id, service_of
 from pipelines.aiops.incidents.model import Change, PastIncident
 from pipelines.aiops.incidents.signals import Floats, Ints, Logs, Role, Series, Spans, role_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SERVICE_LABELS = ("service", "service_name", "app", "application", "job", "namespace")
-"""Labels that may name an alert's service, best first."""
 ALERT_SCORE = 2.0
 """An alert is taken to be as rare as one in a hundred runs: noise was dropped before."""
 INCIDENT = "incident"
-
-
-def service_of(labels: Mapping[str, str]) -> str:
-    """Tell an alert's service from its labels; empty if none names one."""
-    return next((labels[key] for key in SERVICE_LABELS if labels.get(key)), "")
 
 
 def alert_findings(

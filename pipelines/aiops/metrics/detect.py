@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.aiops.findings import Finding, finding_id, in_order
+from pipelines.aiops.findings import Finding, finding_id, in_order, service_of
 from pipelines.aiops.metrics.events import Event, corrected, find_events
 from pipelines.aiops.metrics.grid import Subject, grids
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 
-SERVICE_LABELS = ("service", "service_name", "service.name", "app", "job")
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
 MOST_SERIES = 20_000
 FALSE_SHARE = 0.2
@@ -141,8 +140,8 @@ class _Place:
 def _finding(grid: _Place, event: Event) -> Finding:
     subject = grid.subject
     start = grid.start_us + event.left * grid.step_us
-    service = _first(subject.labels, SERVICE_LABELS)
-    instance = _first(subject.labels, INSTANCE_LABELS)
+    service = service_of(subject.labels)
+    instance = next((subject.labels[n] for n in INSTANCE_LABELS if subject.labels.get(n)), "")
     identity = {"source": subject.source, "fingerprint": subject.fingerprint}
     return Finding(
         id=finding_id("metric", event.kind, identity, start),
@@ -170,10 +169,6 @@ def _finding(grid: _Place, event: Event) -> Finding:
             "rate_per_second": subject.rate,
         },
     )
-
-
-def _first(labels: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((labels[name] for name in names if labels.get(name)), "")
 
 
 def _number(value: float) -> float | None:

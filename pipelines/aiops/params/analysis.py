@@ -28,6 +28,8 @@ class AnalysisParams(Section):
     schedule
         When the DAGs ``telemetry_anomalies`` and ``service_map`` run; a window is the time between
         two runs.
+    delay_minutes
+        DAGs wait so long after a window's end: what is collected until then belongs to it.
     parts
         Pieces that the work on metrics is spread over; results don't depend on it.
     memory_mb
@@ -40,5 +42,6 @@ class AnalysisParams(Section):
     results: Name = artifacts.RESULTS.as_posix()
     state: Name = artifacts.STATE.as_posix()
     schedule: Name = "@hourly"
+    delay_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = 20
     parts: Annotated[int, Field(ge=1, le=1000)] = 8
     memory_mb: PositiveInt = 2048
