@@ -195,7 +195,7 @@ class Collector:
 
     def reject(self, place: str, reason: str, raw: str, at: datetime | None = None) -> None:
         """Put a record into quarantine."""
-        reason, raw, place = _sound(reason), _sound(raw), _sound(place)
+        reason, raw, place = sound(reason), sound(raw), sound(place)
         known = "\0".join((self.source, place, reason, raw))
         if len(raw) > RAW_LIMIT:
             raw = f"{raw[:RAW_LIMIT]}… ({len(raw)} characters)"
@@ -225,7 +225,7 @@ class Collector:
     def _append(self, table: Table, row: dict[str, Any]) -> None:
         """Take a row; many rows are kept as Arrow, which is some twenty times smaller."""
         rows = self._rows[table.name]
-        rows.append(row)
+        rows.append({k: sound(v) if isinstance(v, str) else v for k, v in row.items()})
         if len(rows) >= _CHUNK:
             self._full[table.name].append(pa.Table.from_pylist(rows, schema=table.schema))
             rows.clear()
@@ -235,6 +235,6 @@ class Collector:
         return pa.concat_tables([*self._full[table.name], rest])
 
 
-def _sound(text: str) -> str:
+def sound(text: str) -> str:
     """Text that can be written as UTF-8: half characters are shown, not kept."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

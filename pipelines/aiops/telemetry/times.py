@@ -55,7 +55,7 @@ def read_time(value: Any, form: str = "iso", local: tzinfo = UTC) -> datetime | 
         if time.year == _ZERO_YEAR:
             return None
         time = time.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         raise MalformedError(f"not a time: {str(value)[:60]!r}") from None
     if not _FIRST <= time < _LAST:
         raise MalformedError(f"not a time of this age: {str(value)[:60]!r}")

@@ -1,14 +1,13 @@
 """Whatever stands where a value of OTLP JSON belongs is read or quarantined, never raised."""
 
-import copy
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.aiops_signal_sources.signals import read, reasons
+from tests.unit.aiops_telemetry.damage import damaged
 
 AT = "1795348800000000000"
 ATTRIBUTES = [
@@ -42,42 +41,6 @@ DOCUMENTS: dict[str, Any] = {
     "otlp_traces": {"resourceSpans": [
         {"resource": RESOURCE, "scopeSpans": [{"scope": {"name": "x"}, "spans": [SPAN]}]}]},
 }  # fmt: skip
-JUNK = [
-    None,
-    True,
-    -1,
-    1.5,
-    "--5",
-    "²",
-    "x" * 5000,
-    "1" * 5000,
-    [],
-    [None],
-    ["x"],
-    {},
-    {"values": "x"},
-]
-
-
-def damaged(document: Any) -> Iterator[Any]:
-    """Give the document with junk in the place of each of its values in turn."""
-    for path in paths(document):
-        for junk in JUNK:
-            copied = copy.deepcopy(document)
-            inner = copied
-            for key in path[:-1]:
-                inner = inner[key]
-            inner[path[-1]] = junk
-            yield copied
-
-
-def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    keys = (
-        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    )
-    for key in keys:
-        yield (*above, key)
-        yield from paths(value[key], (*above, key))
 
 
 @pytest.mark.parametrize("kind", sorted(DOCUMENTS))

@@ -54,7 +54,7 @@ def read(settings: AirflowParams, window: Window, project: Path) -> Batch:
 
 
 def _event(record: dict[str, Any]) -> Event:
-    what, state = record.get("what"), record.get("state")
+    what, state = str(record.get("what")), str(record.get("state"))
     if what not in NAMES or state not in STATES:
         raise MalformedError(
             f"what is {what!r} and state {state!r}; expected {list(NAMES)}, {STATES}"

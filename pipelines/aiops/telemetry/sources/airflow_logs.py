@@ -72,7 +72,8 @@ def _traceback(details: Any) -> str:
     for error in details if isinstance(details, list) else []:
         if not isinstance(error, dict):
             continue
-        frames = [one for one in error.get("frames") or [] if isinstance(one, dict)]
+        given = error.get("frames")
+        frames = [f for f in given if isinstance(f, dict)] if isinstance(given, list) else []
         texts.append("Traceback (most recent call last):")
         texts += [f'  File "{f.get("filename")}", line {f.get("lineno")}, in {f.get("name")}'
                   for f in frames]  # fmt: skip

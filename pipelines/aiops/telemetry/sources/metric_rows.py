@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.aiops.params.signals import MetricParams
 from pipelines.aiops.params.telemetry import TableParams
-from pipelines.aiops.telemetry.batch import Collector
+from pipelines.aiops.telemetry.batch import Collector, sound
 from pipelines.aiops.telemetry.contract import METRICS, TIME
 from pipelines.aiops.telemetry.fingerprint import fingerprint
 
@@ -50,12 +50,13 @@ class MetricRows:
         given = (*sorted(labels.items()),)
         found = self._known.get(given)
         if found is None:
-            kept = {k: v[:MAX_LABEL] for k, v in labels.items() if v and k not in self._drop}
+            named = ((sound(k), sound(v)) for k, v in labels.items() if k not in self._drop)
+            kept = {name: value[:MAX_LABEL] for name, value in named if value}
             found = fingerprint(kept)
             if len(self._known) < 4 * self._most:
                 self._known[given] = found
             if found < self._bar and found not in self._series:
-                self._series[found] = Series(kept, kind, unit)
+                self._series[found] = Series(kept, kind, sound(unit))
                 if len(self._series) > 2 * self._most:
                     self._shrink()
         if found >= self._bar:

@@ -6,6 +6,7 @@ note; one that only its monitoring closed is a ticket of kind ``noise``.
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -33,23 +34,27 @@ def read(settings: PagerDutyParams, window: Window, project: Path) -> Batch:
     for path in files_of(settings, project):
         content, name = content_of(path), place_of(path, project)
         with quarantining(rows, name, content):
-            for number, record in enumerate(_records(path, content), 1):
-                place = f"{name}:{number}"
-                with quarantining(rows, place, record):
-                    _incident(rows, record, local)
+            form, records = _records(path, content)
+            for number, record in enumerate(records, 1):
+                with quarantining(rows, f"{name}:{number}", record):
+                    _incident(rows, form(mapping(record, "incident")), local)
     return rows.batch()
 
 
-def _records(path: Path, content: bytes) -> list[dict[str, Any]]:
+Form = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _records(path: Path, content: bytes) -> tuple[Form, list[Any]]:
+    """Give the records as they came, and what brings them to one form."""
     if ".csv" in path.suffixes:
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise MalformedError(f"not UTF-8: byte {error.start}") from None
-        return [_from_csv(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+        return _from_csv, list(csv.DictReader(io.StringIO(text, newline="")))
     found = parse_json(content)
     incidents = found.get("incidents") if isinstance(found, dict) else found
-    return [_from_api(record) for record in listing(incidents, "incidents")]
+    return _from_api, listing(incidents, "incidents")
 
 
 def _from_csv(row: dict[str, Any]) -> dict[str, Any]:
@@ -65,29 +70,40 @@ def _from_csv(row: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _from_api(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {"id": None, "record": value}
-    acknowledged = [one for one in value.get("acknowledgements") or [] if isinstance(one, dict)]
-    by = value.get("last_status_change_by") or {}
+def _from_api(value: dict[str, Any]) -> dict[str, Any]:
+    acknowledged = _inside(value, "acknowledgements")
+    by = mapping(value.get("last_status_change_by") or {}, "last_status_change_by")
     resolved = value.get("status") == "resolved"
-    notes = value.get("notes") or []
     return {
-        "id": value.get("id"), "title": value.get("title") or value.get("summary"),
-        "service": (value.get("service") or {}).get("summary"), "urgency": value.get("urgency"),
+        "id": _text(value, "id"), "title": _text(value, "title") or _text(value, "summary"),
+        "service": _summary(value, "service"), "urgency": _text(value, "urgency"),
         "created": value.get("created_at"), "changed": value.get("last_status_change_at"),
         "resolved": (value.get("resolved_at") or value.get("last_status_change_at"))
         if resolved else None,
-        "acknowledged": min((one.get("at") or "" for one in acknowledged), default=None),
-        "resolved_by": by.get("summary") if resolved and "user" in str(by.get("type")) else None,
-        "team": next((team.get("summary") for team in value.get("teams") or []), None),
-        "priority": (value.get("priority") or {}).get("summary"),
-        "notes": "\n".join(note.get("content", "") for note in notes),
+        "acknowledged": min((_text(one, "at") or "" for one in acknowledged), default=None),
+        "resolved_by": _text(by, "summary") if resolved and "user" in str(by.get("type")) else None,
+        "team": next((_text(team, "summary") for team in _inside(value, "teams")), None),
+        "priority": _summary(value, "priority"),
+        "notes": "\n".join(_text(note, "content") or "" for note in _inside(value, "notes")),
     }  # fmt: skip
 
 
+def _inside(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    return [mapping(one, key) for one in listing(value.get(key) or [], key)]
+
+
+def _summary(value: dict[str, Any], key: str) -> str | None:
+    return _text(mapping(value.get(key) or {}, key), "summary")
+
+
+def _text(value: dict[str, Any], key: str) -> str | None:
+    found = value.get(key)
+    if found is None or isinstance(found, str):
+        return found
+    raise MalformedError(f"{key} is {type(found).__name__}, not text")
+
+
 def _incident(rows: Collector, record: dict[str, Any], local: tzinfo) -> None:
-    mapping(record.get("record", {}), "incident")
     for key in ("id", "title"):
         if not record.get(key):
             raise MalformedError(f"{key} is missing")
