@@ -65,7 +65,7 @@ def _longest(
     tail = _tail(first[:n], last[:n], count[:n])
     if tail is None:
         return []
-    begins = np.append(last[max(n - 1, 0) : -1], last[-1])
+    begins = last[n - 1 :]
     ends = np.append(first[n:], end_us)
     gaps = ends - begins
     at = int(gaps.argmax())

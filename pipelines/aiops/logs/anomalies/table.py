@@ -24,13 +24,13 @@ class Table:
     series
         Service and template of each code, sorted.
     code, at, count, first_us, last_us
-        Shape (rows,); `at` is the bin's begin.
+        Shape (rows,); `code` is the position in `series`, `at` the bin's begin.
     severity
         Highest severity of a series (position in `SEVERITIES`), shape (series,).
     first_line
         First line of each series in the window, else in the history.
-    begin_us, first_us_of_service
-        Begin of the history; of each series' service, shape (series,).
+    service_begin
+        When each series' service was first seen, shape (series,).
     """
 
     series: list[Series]
