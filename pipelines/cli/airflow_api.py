@@ -2,7 +2,9 @@
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -14,12 +16,21 @@ DONE = {"success", "failed"}
 
 @dataclass(frozen=True)
 class TaskState:
-    """State of one task of a run; `seconds` is None until it has ended."""
+    """State of one task of a run; `seconds` is None until it has ended.
+
+    A mapped task has one for each `map_index`; others have -1.
+    """
 
     name: str
     state: str
     seconds: float | None
     try_number: int
+    map_index: int = -1
+
+    @property
+    def label(self) -> str:
+        """Name for people."""
+        return self.name if self.map_index < 0 else f"{self.name}[{self.map_index}]"
 
 
 class AirflowApi:
@@ -60,13 +71,23 @@ class AirflowApi:
 
     def trigger(self, dag: str, params: dict[str, Any]) -> str:
         """Unpause the DAG and start a run; return the run's id."""
-        self._client.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+        self.unpause(dag)
         answer = self._client.post(
             f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": params}
         )
         if answer.is_error:
             raise SignalboxError(f"Airflow refused to start {dag}: {answer.text}")
         return str(answer.json()["dag_run_id"])
+
+    def unpause(self, dag: str) -> None:
+        """Let the DAG run."""
+        self._client.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+
+    def runs_since(self, dag: str, since: datetime) -> dict[str, str]:
+        """Return the runs of a DAG that were due since a time, with their states."""
+        asked = urlencode({"run_after_gte": since.isoformat(), "limit": 100})
+        found = self._get(f"/api/v2/dags/{dag}/dagRuns?{asked}")
+        return {str(run["dag_run_id"]): str(run["state"]) for run in found["dag_runs"]}
 
     def run_state(self, dag: str, run: str) -> str:
         """State of a run: ``queued``, ``running``, ``success`` or ``failed``."""
@@ -81,6 +102,7 @@ class AirflowApi:
                 state=task["state"] or "waiting",
                 seconds=task["duration"],
                 try_number=task["try_number"],
+                map_index=task["map_index"],
             )
             for task in found["task_instances"]
         ]
@@ -94,7 +116,7 @@ class AirflowApi:
     def log(self, dag: str, run: str, task: TaskState) -> list[str]:
         """Lines of a task's log."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task.name}/logs/{task.try_number}"
-        content = self._get(f"{path}?full_content=true")["content"]
+        content = self._get(f"{path}?full_content=true&map_index={task.map_index}")["content"]
         return [text for line in content for text in _lines(line)]
 
     def _get(self, path: str) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.base.errors import SignalboxError
+from pipelines.cli.analysis_params import analysis_params
 from pipelines.cli.console import AsJson, one_line_errors, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def post_incidents(
     from pipelines.aiops.group_incidents import post
 
     with one_line_errors():
-        params = _params(project)
+        params = analysis_params(project)
         place = _places(project, params, window)[-1]
         if not params.group_incidents.post.urls:
             raise SignalboxError("aiops.group_incidents.post.urls is empty: nobody to send it to")
@@ -92,19 +93,13 @@ def post_incidents(
     print_lines([_sent(one) for one in sent] or [f"{place}: no incidents"])
 
 
-def _params(project: Path) -> "AiopsParams":
-    from pipelines.aiops.params import load_aiops_params
-
-    return load_aiops_params(project)
-
-
 def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
     """Places with incidents: the project's own, then windows by time."""
     from pipelines.aiops.analysis.results import place_of, windows_in
     from pipelines.aiops.analysis.window import Window
     from pipelines.aiops.artifacts import INCIDENTS
 
-    results = project / params.analysis.results
+    results = Path(params.analysis.results)
     named = [Window.parse(window)] if window else windows_in(results)
     places = [place_of(results, one) for one in named]
     if not window:
@@ -125,7 +120,7 @@ def _all(project: Path, window: str) -> list[_Known]:
 
     found: dict[str, _Known] = {}
     ends: dict[str, str] = {}
-    for place in _places(project, _params(project), window):
+    for place in _places(project, analysis_params(project), window):
         content = read(place)
         for one in content["incidents"]:
             end = content["window"]["end"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.base.errors import SignalboxError
+from pipelines.cli.analysis_params import analysis_params
 from pipelines.cli.console import AsJson, one_line_errors, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def build(
 
         if folder.exists() and not (folder / MAP_FILE).is_file():
             raise SignalboxError(f"{folder} is there and holds no map; name another folder")
-        params = _params(project)
+        params = analysis_params(project)
         window = _window(params, first, last)
         map_parts.check(params, window)
         lake, settings = Path(params.analysis.lake), map_parts.settings_of(params)
@@ -120,16 +121,6 @@ def build(
         f"{folder}: {len(found.nodes):,} nodes, {len(found.edges):,} edges of "
         f"{found.counts['spans']:,} spans, {_when(found)}"
     ])  # fmt: skip
-
-
-def _params(project: Path) -> "AiopsParams":
-    """Params whose lake doesn't depend on the folder that the command runs in."""
-    from pipelines.aiops.params import load_aiops_params
-
-    params = load_aiops_params(project)
-    lake = str(project / params.analysis.lake)
-    analysis = params.analysis.model_copy(update={"lake": lake})
-    return params.model_copy(update={"analysis": analysis})
 
 
 def _window(params: "AiopsParams", first: datetime | None, last: datetime | None) -> "Window":

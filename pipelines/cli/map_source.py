@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import SignalboxError
+from pipelines.cli.analysis_params import analysis_params
 
 if TYPE_CHECKING:
     from pipelines.aiops.service_map.model import ServiceMap
@@ -106,7 +107,6 @@ def _of_windows(project: Path, name: str) -> "ServiceMap | None":
     from pipelines.aiops.analysis.map_parts import settings_of
     from pipelines.aiops.analysis.results import place_of, windows_in
     from pipelines.aiops.artifacts import SERVICE_MAP
-    from pipelines.aiops.params import load_aiops_params
     from pipelines.aiops.service_map.build import merge_maps
     from pipelines.aiops.service_map.model import MAP_FILE, read_map
 
@@ -126,10 +126,8 @@ def _of_windows(project: Path, name: str) -> "ServiceMap | None":
     for before, after in pairwise(found):
         if after.start_us < before.end_us:
             raise SignalboxError(f"windows of {name} in {results} overlap; name one of them")
-    return merge_maps(found, settings_of(load_aiops_params(project)))
+    return merge_maps(found, settings_of(analysis_params(project)))
 
 
 def _results(project: Path) -> Path:
-    from pipelines.aiops.params import load_aiops_params
-
-    return project / load_aiops_params(project).analysis.results
+    return Path(analysis_params(project).analysis.results)

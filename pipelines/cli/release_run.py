@@ -1,4 +1,7 @@
-"""Run release DAGs in the project's Airflow, follow them, bring results into the work tree."""
+"""Run release DAGs in the project's Airflow, follow them, bring results into the work tree.
+
+After them, or if asked for, ``incidents``: not released, so without gate and approval.
+"""
 
 import subprocess
 import sys
@@ -15,9 +18,12 @@ from rich.table import Table
 from pipelines.base.artifacts import evidence_of
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import read_evidence
-from pipelines.cli.airflow_api import DONE, AirflowApi, TaskState
+from pipelines.cli.airflow_api import AirflowApi
+from pipelines.cli.airflow_follow import explain_failure, follow
 from pipelines.cli.airflow_home import PROJECT
 from pipelines.cli.airflow_stack import Stack, running, started
+from pipelines.cli.incidents_run import PRODUCT as INCIDENTS
+from pipelines.cli.incidents_run import run_incidents
 from pipelines.release.config import load_section
 from pipelines.release.registry.params import ProductParams, RegistryParams
 
@@ -27,7 +33,6 @@ _AIOPS = frozenset({"alert_noise_reduction"})
 SAVE_TASK = "save_run"
 APPROVE_TASK = "approve_release"
 RELEASE_TASK = "release"
-_TAIL = 25
 _MARKS = {
     "pass": "✓ pass",
     "fail": "✗ fail",
@@ -45,7 +50,7 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
     Parameters
     ----------
     products
-        Names in the registry, which are those of their DAGs; none = all of them.
+        Names in the registry, which are those of their DAGs, or ``incidents``; none = all of them.
     params
         DVC parameters to override, dotted key → value; a DAG gets those that its stages read.
 
@@ -55,14 +60,21 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
         If there is no such product, Airflow cannot start, a DAG doesn't import, or a run fails.
     """
     known = load_section(PROJECT, "registry", RegistryParams).products
-    unknown = [name for name in products if name not in known]
+    every = [*known, INCIDENTS]
+    unknown = [name for name in products if name not in every]
     if unknown:
         raise SignalboxError(
-            f"release.yaml: registry.products has no {', '.join(unknown)}; it has {sorted(known)}"
+            f"release.yaml: registry.products has no {', '.join(unknown)}; there are "
+            f"{', '.join(every)}"
         )
+    if params and list(products) == [INCIDENTS]:
+        raise SignalboxError(f"{INCIDENTS} takes no --param; change params.yaml")
     with _stack(console) as stack:
-        for name in products or known:
+        for name in products or every:
             console.rule(name)
+            if name == INCIDENTS:
+                run_incidents(console, AirflowApi(stack.address), stack.address, PROJECT)
+                continue
             own = {k: v for k, v in params.items() if k.startswith("aiops.") == (name in _AIOPS)}
             _run(console, stack, name, known[name], own)
 
@@ -77,7 +89,7 @@ def _run(
     console.print(f"run {run} started; watch it at\n{place}", soft_wrap=True)
     state = follow(api, dag, run, console)
     if state != "success":
-        _explain_failure(api, dag, run, console)
+        explain_failure(api, dag, run, console)
         raise SignalboxError(f"run {run} {state}; see the log above")
     saved = api.xcom(dag, run, SAVE_TASK) or {}
     told = outcome_lines(
@@ -104,44 +116,6 @@ def _stack(console: Console) -> Iterator[Stack]:
     with started() as stack:
         console.print(f"Airflow is up after {time.monotonic() - clock:.0f} s")
         yield stack
-
-
-def follow(api: AirflowApi, dag: str, run: str, console: Console) -> str:
-    """Print every task once when it ends; return the run's last state."""
-    told: set[str] = set()
-    while True:
-        state = api.run_state(dag, run)
-        for task in api.tasks(dag, run):
-            if task.name not in told and task.seconds is not None and _ended(task):
-                told.add(task.name)
-                console.print(_line(api, dag, run, task), highlight=False)
-        if state in DONE:
-            return state
-        time.sleep(0.7)
-
-
-def _ended(task: TaskState) -> bool:
-    return task.state in {"success", "failed", "upstream_failed", "skipped"}
-
-
-def _line(api: AirflowApi, dag: str, run: str, task: TaskState) -> str:
-    how = task.state
-    if how == "success":
-        how = _status(api.xcom(dag, run, task.name)) or how
-    return f"  {task.name:<22} {how:<10} {task.seconds or 0:7.1f} s"
-
-
-def _status(result: Any) -> str:
-    """How DVC came by a stage's outs: ran, cached or unchanged; empty for other tasks."""
-    return str(result.get("status", "")) if isinstance(result, dict) else ""
-
-
-def _explain_failure(api: AirflowApi, dag: str, run: str, console: Console) -> None:
-    for task in api.tasks(dag, run):
-        if task.state == "failed":
-            console.rule(f"last lines of the log of {task.name}")
-            for line in api.log(dag, run, task)[-_TAIL:]:
-                console.print(line, markup=False, highlight=False)
 
 
 def _apply(console: Console, ref: str) -> None:
