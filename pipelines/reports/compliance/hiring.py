@@ -12,6 +12,8 @@ from pipelines.reports.model_release.ratios import FOUR_FIFTHS, is_below
 
 LL144 = "https://rules.cityofnewyork.us/rule/automated-employment-decision-tools-2/"
 EEOC = "https://www.ecfr.gov/current/title-29/part-1607/section-1607.4"
+LOCAL_LAW = "ll144"
+"""Anchor of the law's chapter, which `tables` stand in."""
 YEAR = 365
 """Days that an audit may be old when the tool is used (Admin. Code 20-871)."""
 
@@ -22,7 +24,7 @@ MIN_SHARE = 0.02
 def local_law(facts: Facts) -> Law:
     """Hold the bias audit against Local Law 144."""
     own = facts.own
-    return Law("ll144", "New York City, Local Law 144", "Local Law 144",
+    return Law(LOCAL_LAW, "New York City, Local Law 144", "Local Law 144",
                "Binding for tools that substantially help to decide on hiring or promotion in New "
                "York City. It asks for figures and their publication, and sets no threshold.",
                LL144, [

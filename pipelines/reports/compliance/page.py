@@ -65,8 +65,7 @@ def laws(found: Found, privacy: Privacy) -> list[Law]:
 def make_page(found: Found, privacy: Privacy, kpis: Sequence[told.ToldKpi] = ()) -> Page:
     """Summary first, then a chapter a law, decisions, KPIs, the record, and the artifacts."""
     held = laws(found, privacy)
-    chapters = [_crosswalk(held), *(_chapter(law) for law in held)]
-    chapters[4] = _with(chapters[4], hiring.tables(found))
+    more = {hiring.LOCAL_LAW: hiring.tables(found)}
     report = found.params.report
     return Page(
         kind="Compliance report",
@@ -82,7 +81,8 @@ def make_page(found: Found, privacy: Privacy, kpis: Sequence[told.ToldKpi] = ())
         ),
         notice=report.notice,
         chapters=[
-            *chapters,
+            _crosswalk(held),
+            *(_chapter(law, more.get(law.anchor, ())) for law in held),
             told.decisions(found.entries),
             told.kpis(kpis),
             _record(privacy),
@@ -224,16 +224,13 @@ def _number(law: Law, status: Status) -> int:
     return sum(r.status == status for r in law.requirements)
 
 
-def _chapter(law: Law) -> Chapter:
+def _chapter(law: Law, more: Sequence[Block]) -> Chapter:
     blocks: list[Block] = [
         Prose(join(law.applies, " Text: ", code(law.text))),
         *(_section(r) for r in law.requirements),
+        *more,
     ]
     return Chapter(law.anchor, law.title, blocks, law.short)
-
-
-def _with(chapter: Chapter, more: Sequence[Block]) -> Chapter:
-    return Chapter(chapter.anchor, chapter.title, [*chapter.blocks, *more], chapter.short)
 
 
 def _section(requirement: Requirement) -> Section:
