@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pendulum
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
@@ -23,7 +24,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_run_s_interval_is_the_window(project: Path) -> None:
-    assert find_window(project, NINE, TEN) == HOUR
+    given = [pendulum.instance(at) for at in (NINE, TEN)]  # as Airflow gives it
+    assert find_window(project, *given) == HOUR
     assert metric_groups(project, HOUR)
 
 
