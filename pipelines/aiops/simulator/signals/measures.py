@@ -1,7 +1,6 @@
 """What is measured at each kind of service, as curves over time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from pipelines.aiops.simulator.clock import local_seconds
 from pipelines.aiops.simulator.model import Service, World
 from pipelines.aiops.simulator.signals.load import Load, usual_traffic
 from pipelines.aiops.simulator.signals.names import Floats
+from pipelines.aiops.simulator.signals.scene import Measured, Scene
 from pipelines.aiops.simulator.signals.shapes import (
     backlog,
     counted,
@@ -20,52 +20,6 @@ from pipelines.aiops.simulator.signals.shapes import (
 from pipelines.aiops.simulator.signals.troubles import Trouble
 
 GIB = 1024.0**3
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A curve; `instance` is -1 for what is measured of the whole service."""
-
-    name: str
-    values: Floats
-    instance: int = -1
-    kind: str = "gauge"
-    unit: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Scene:
-    """One service over time: its traffic, and what is wrong with it."""
-
-    rng: np.random.Generator
-    world: World
-    service: Service
-    troubles: Sequence[Trouble]
-    resets: Sequence[float]
-    at: Floats
-    rate: Floats
-    own: float
-
-    def whole(self, what: str) -> Floats:
-        """Part of the effects for the service as a whole."""
-        share = [one.hit / self.service.instances for one in self.troubles]
-        return total(self.troubles, what, self.at, share)
-
-    def slowest(self, what: str) -> Floats:
-        """Part of the effects for a high quantile: few instances are enough to see it."""
-        share = [min(1.0, 4 * one.hit / self.service.instances) for one in self.troubles]
-        return total(self.troubles, what, self.at, share)
-
-    def at_instance(self, what: str, number: int) -> Floats:
-        """Part of the effects for one instance."""
-        return total(self.troubles, what, self.at, [float(number < t.hit) for t in self.troubles])
-
-    def restarts(self, number: int) -> list[float]:
-        """When an instance began again: deployments, and what crashed or was restarted."""
-        ended = [one.end for one in self.troubles if number < one.hit and one.depth == 0
-                 and (one.effect.down or one.kind == "memory_leak")]  # fmt: skip
-        return [*self.resets, *ended]
 
 
 def measures(

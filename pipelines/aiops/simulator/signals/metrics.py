@@ -9,8 +9,9 @@ import numpy as np
 from pipelines.aiops.params.simulate import SignalsParams
 from pipelines.aiops.simulator.model import Service, Timeline, World
 from pipelines.aiops.simulator.randomness import stream
-from pipelines.aiops.simulator.signals.measures import Measured, measures
+from pipelines.aiops.simulator.signals.measures import measures
 from pipelines.aiops.simulator.signals.names import Floats, Names, instance_name
+from pipelines.aiops.simulator.signals.scene import Measured
 from pipelines.aiops.simulator.signals.troubles import Trouble
 from pipelines.aiops.telemetry.contract import METRICS, TIME
 from pipelines.aiops.telemetry.fingerprint import fingerprint, microseconds

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.aiops.simulator.clock import draw_times, traffic
 from pipelines.aiops.simulator.model import World
@@ -13,50 +11,25 @@ from pipelines.aiops.simulator.randomness import stream
 from pipelines.aiops.simulator.signals.edges import EdgeChange
 from pipelines.aiops.simulator.signals.load import Load
 from pipelines.aiops.simulator.signals.names import Floats
+from pipelines.aiops.simulator.signals.span_model import (
+    CLIENT,
+    CONSUMER,
+    INTERNAL,
+    NOBODY,
+    PRODUCER,
+    SERVER,
+    Block,
+    Ints,
+    Spans,
+    joined,
+)
 from pipelines.aiops.simulator.signals.troubles import Trouble
 
-Ints = NDArray[np.int64]
-Block = dict[str, NDArray[np.generic]]
-"""Columns of some spans, or of requests."""
-SERVER, CLIENT, PRODUCER, CONSUMER, INTERNAL = range(5)
-KINDS = ("server", "client", "producer", "consumer", "internal")
-NOBODY = -1
 FETCHED = 0.8
 """Chance that a worker gets a message of a queue that it reads."""
 ELSEWHERE = 0.25
 """How much of a trouble is seen by callers that it doesn't reach: they use what still works."""
 FAILS = 0.0015
-
-
-@dataclass(frozen=True)
-class Spans:
-    """Spans of all traces; parents come before their children.
-
-    Attributes
-    ----------
-    trace, parent, link
-        Numbers of the trace, and of other spans; `NOBODY`: none.
-    under
-        Span that it takes part of the time of: the parent, but of what is asynchronous.
-    peer
-        Service that a client or producer talks to.
-    at
-        When it began, about: seconds since the world's start.
-    own
-        Seconds of its own, without calls.
-    """
-
-    trace: Ints
-    parent: Ints
-    under: Ints
-    link: Ints
-    kind: Ints
-    service: Ints
-    peer: Ints
-    instance: Ints
-    at: Floats
-    own: Floats
-    error: NDArray[np.bool_]
 
 
 @dataclass
@@ -131,17 +104,7 @@ def grow(
     for service in load.order:
         if world.services[service].layer < 3:
             _serve(growth, service)
-    return _joined(growth.blocks)
-
-
-def _joined(blocks: Sequence[Block]) -> Spans:
-    def column(name: str, kind: type) -> "NDArray[np.generic]":
-        return np.concatenate([np.empty(0, kind), *(block[name] for block in blocks)])
-
-    kinds = {"at": np.float64, "own": np.float64, "error": np.bool_}
-    names = Spans.__dataclass_fields__
-    found: dict[str, Any] = {name: column(name, kinds.get(name, np.int64)) for name in names}
-    return Spans(**found)
+    return joined(growth.blocks)
 
 
 def _readers(growth: Growth, queue: int) -> list[int]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.simulator.model import Service, World
 from pipelines.aiops.simulator.randomness import stream
 from pipelines.aiops.simulator.signals.names import Floats, Names, instance_name
-from pipelines.aiops.simulator.signals.span_growth import KINDS, NOBODY, Ints, Spans
+from pipelines.aiops.simulator.signals.span_model import KINDS, NOBODY, Ints, Spans
 from pipelines.aiops.simulator.vocabulary import NOUNS
 from pipelines.aiops.telemetry.contract import SPANS, TIME
 from pipelines.aiops.telemetry.fingerprint import microseconds

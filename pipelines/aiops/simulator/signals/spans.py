@@ -11,14 +11,8 @@ from pipelines.aiops.simulator.randomness import stream
 from pipelines.aiops.simulator.signals.edges import EdgeChange
 from pipelines.aiops.simulator.signals.load import Load
 from pipelines.aiops.simulator.signals.names import Floats
-from pipelines.aiops.simulator.signals.span_growth import (
-    CLIENT,
-    NOBODY,
-    PRODUCER,
-    Ints,
-    Spans,
-    grow,
-)
+from pipelines.aiops.simulator.signals.span_growth import grow
+from pipelines.aiops.simulator.signals.span_model import CLIENT, NOBODY, PRODUCER, Ints, Spans
 from pipelines.aiops.simulator.signals.span_rows import span_rows
 from pipelines.aiops.simulator.signals.troubles import Trouble
 
