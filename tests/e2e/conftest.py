@@ -25,6 +25,8 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
         yaml.safe_dump({**mine, "registry": settings["registry"]})
     )
     commit(project, "alice approves")
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a job in the background; it inherits
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     log = project.parent / "ui.log"
     with log.open("w") as stream:
         ui = subprocess.Popen(
