@@ -92,12 +92,12 @@ def _ways(one: Finding, places: Places) -> list[Block]:
 def _beside(one: Finding, places: Places) -> list[Text]:
     """Lead from a plot to log lines of the same incident, and from lines to plots."""
     wanted, label = ("log", "log lines") if one.signal == "metric" else ("metric", "plots")
-    ids = {id_ for incident in places.of_finding[one.id] for id_ in incident.findings}
+    mine = {incident.id for incident in places.of_finding[one.id]}
     near = [
         other
         for found in places.findings.values()
         for other in found
-        if other.signal == wanted and other.id in ids
+        if other.signal == wanted and mine & {i.id for i in places.of_finding.get(other.id, [])}
     ]
     if not near:
         return []

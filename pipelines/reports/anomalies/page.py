@@ -69,7 +69,7 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
 
 def _headline(inputs: Inputs, sources: Sources) -> Headline:
     metrics, logs = inputs.metrics, inputs.logs
-    grouped = {id_ for one in inputs.incidents.incidents for id_ in one.findings}
+    grouped = {id_ for one in inputs.incidents.incidents for id_ in inputs.members(one)}
     together = sum(id_ in grouped for id_ in inputs.found)
     return Headline(
         [

@@ -11,7 +11,15 @@ from pydantic import ValidationError
 from pipelines.base.errors import SignalboxError
 from pipelines.base.files import read_json, sha256_file
 from pipelines.reports.incidents.params import IncidentsReportParams
-from pipelines.reports.incidents.shapes import Finding, Findings, Incidents, Moves, S, Span
+from pipelines.reports.incidents.shapes import (
+    Finding,
+    Findings,
+    Incident,
+    Incidents,
+    Moves,
+    S,
+    Span,
+)
 from pipelines.reports.inputs import read_evidence_of
 from pipelines.reports.provenance import Sources, gather
 
@@ -70,6 +78,16 @@ class Inputs:
     def finding(self, id_: str) -> Finding | None:
         """Return a finding of an incident; None if no file has it."""
         return self.incidents.findings.get(id_) or self.found.get(id_)
+
+    def members(self, incident: Incident) -> list[str]:
+        """Give the findings of an incident, those too that were told together with another."""
+        ids = dict.fromkeys(incident.findings)
+        for id_ in incident.findings:
+            found = self.finding(id_)
+            others = found.evidence.get("other_findings") if found else None
+            if isinstance(others, list):
+                ids.update(dict.fromkeys(str(one) for one in others))
+        return list(ids)
 
     def sources(self, tables: Sequence[Path]) -> Sources:
         """Give a page's artifacts their numbers: evidence of its tables' stages, then the tables.

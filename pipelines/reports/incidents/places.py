@@ -18,7 +18,7 @@ from pipelines.reports.service_map.words import anchor_of
 
 INCIDENTS, ANOMALIES, MAP = "incidents.html", "anomalies.html", "service_map.html"
 MOST_FINDINGS = 1000
-"""Findings on the page about anomalies: the rarest, and those of incidents before others."""
+"""Findings on the page about anomalies: with plots or lines, then of incidents, then the rarest."""
 MOST_INCIDENTS = 300
 """Incidents that the list names."""
 
@@ -100,12 +100,14 @@ def places_of(inputs: Inputs) -> Places:
     of_finding: dict[str, list[Incident]] = {}
     of_service: dict[str, list[Incident]] = {}
     for one in listed:
-        for id_ in dict.fromkeys(one.findings):
+        for id_ in inputs.members(one):
             of_finding.setdefault(id_, []).append(one)
         for service in dict.fromkeys(one.affected):
             of_service.setdefault(service, []).append(one)
+    pictured = {*inputs.metrics.plots, *inputs.logs.plots, *inputs.logs.lines}
     kept = sorted(
-        inputs.found.values(), key=lambda f: (f.id not in of_finding, -f.score, f.start_us, f.id)
+        inputs.found.values(),
+        key=lambda f: (f.id not in pictured, f.id not in of_finding, -f.score, f.start_us, f.id),
     )[:MOST_FINDINGS]
     return Places(
         listed,

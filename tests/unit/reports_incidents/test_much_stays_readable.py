@@ -1,0 +1,41 @@
+"""Hundreds of incidents and thousands of findings: bounded pages that say what they leave out."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.report.markup import Page
+
+from .conftest import read
+
+
+@pytest.fixture(scope="module")
+def pages(huge: Path) -> dict[str, Page]:
+    return read(huge)
+
+
+def test_pages_are_bounded(huge: Path) -> None:
+    for page in (huge / "reports").glob("*.html"):
+        assert page.stat().st_size < 3_000_000, page.name
+
+
+def test_the_worst_stand_open_and_the_others_fold(pages: dict[str, Page]) -> None:
+    page = pages["incidents"]
+    assert len([e for e in page.all("h3") if e.text[:1].isdigit()]) == 40
+    assert "536 incidents" in page.text
+    assert "236 incidents more; all of them stand in incidents/incidents.json" in page.text
+    assert "496 incidents more" in page.text
+    assert any("The next 280" in e.text for e in page.all("summary"))
+
+
+def test_findings_left_out_are_counted(pages: dict[str, Page]) -> None:
+    assert "3,900 findings more; all of them stand in" in pages["anomalies"].text
+
+
+def test_rare_findings_with_plots_are_never_those_left_out(pages: dict[str, Page]) -> None:
+    charts = [e for e in pages["anomalies"].all("svg") if "chart" in e.attributes["class"]]
+    assert len(charts) >= 100
+
+
+def test_changes_that_moved_nothing_are_listed_up_to_a_bound(pages: dict[str, Page]) -> None:
+    assert "more left out" in pages["service_map"].text
