@@ -1,6 +1,7 @@
 """A small lake that the tests of the jobs share; none of them writes to it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from pipelines.aiops.params import AiopsParams
 from tests.aiops_world import World, params_for, write_lake
 
 WORLD = World(days=4)
-SHORT = {
+SHORT: dict[str, dict[str, Any]] = {
     "metric_anomalies": {"lookback_days": 3},
     "log_anomalies": {"history_days": 3},
     "export_rules": {"alertmanager_yml": ""},
