@@ -20,7 +20,7 @@ class DuplicateMining(Section):
 
     group_wait_seconds: Times = [30, 60]
     """How long a first page waits for its companions: one candidate each (``group_wait``)."""
-    join_seconds: Times = [300, 900, 1800]
+    join_seconds: Times = [900, 1800]
     """How long what joins a group already told waits: one candidate each (``group_interval``)."""
     repeat_seconds: Times = [86_400]
     """When a group is told again although nothing joined: one candidate each."""

@@ -90,7 +90,7 @@ def test_alerts_of_one_place_are_grouped_by_it(rng):
     rules = mine(cascade(rng).frame(), only("duplicate"), WINDOW)
     assert ("service",) in {rule.group_by for rule in rules}
     assert all(rule.group_wait <= 60 and rule.group_interval <= 1800 for rule in rules)
-    assert {rule.group_interval for rule in rules} == {300, 900, 1800}  # to choose among
+    assert {rule.group_interval for rule in rules} == {900, 1800}  # to choose among
 
 
 def test_nightly_alerts_get_their_hours(rng):

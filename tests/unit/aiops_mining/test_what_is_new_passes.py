@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.aiops.noise.alertmanager import GUARD_NAME, STILL_NAME
+from pipelines.aiops.noise.alertmanager.matching import value_matches
 from pipelines.aiops.noise.mining import mine
 from pipelines.aiops.noise.mining.values import one_of
 from tests.unit.aiops_mining.worlds import WINDOW, World, only, times
@@ -96,3 +98,30 @@ def test_where_a_name_has_too_many_values_its_parts_get_rules():
     rules = mine(world.frame(), params, WINDOW)
     zones = {m.value for rule in rules for m in rule.matchers if m.label == "zone"}
     assert zones == {"z0", "z1"}
+
+
+def test_new_names_are_grouped_only_where_they_are_groups_of_their_own():
+    rng, world = np.random.default_rng(0), World()
+    for n, at in enumerate(times(rng, 30)):
+        place = f"s{n % 6}"
+        for name in ("Slow", "Errors", "Queue"):
+            world.add(at + rng.uniform(0, 20), 300, name, service=place)
+    rules = mine(world.frame(), only("duplicate"), WINDOW)
+    new = {"alertname": "New", "service": "s1"}
+    takes = {"alertname" in rule.group_by: set() for rule in rules}
+    for rule in rules:
+        takes["alertname" in rule.group_by].add(taken_by(rule, new))
+    assert takes == {True: {True}, False: {False}}
+
+
+def taken_by(rule, labels):
+    return all(value_matches(one, labels.get(one.label, "")) for one in rule.matchers)
+
+
+def test_no_grouping_takes_what_guards_tell():
+    rng, world = np.random.default_rng(0), World()
+    for n, at in enumerate(times(rng, 30)):
+        for name in ("Slow", "Errors"):
+            world.add(at + rng.uniform(0, 20), 300, name, service=f"s{n % 6}")
+    for rule in mine(world.frame(), only("duplicate"), WINDOW):
+        assert not any(taken_by(rule, {"alertname": one}) for one in (GUARD_NAME, STILL_NAME))

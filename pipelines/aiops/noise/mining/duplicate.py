@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.noise.alertmanager.rules import sparing_guards
 from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, lower
 from pipelines.aiops.noise.mining.company import Company, company
 from pipelines.aiops.noise.mining.history import History, Mined, positions
 from pipelines.aiops.noise.mining.keys import NAME, Coder, common_labels, label_sets
 from pipelines.aiops.noise.mining.patterns import team_of
-from pipelines.aiops.noise.mining.quiet_novel import ONE_GROUP
+from pipelines.aiops.noise.mining.quiet_novel import EVERY_ALERT, ONE_GROUP
 from pipelines.aiops.noise.mining.thin import thinned
 from pipelines.aiops.noise.mining.values import one_of
-from pipelines.aiops.noise.rules import DuplicateRule, Rule
+from pipelines.aiops.noise.rules import DuplicateRule, Matcher, Rule
 
 SAMPLE = 50_000
 """Groupings are compared on about so many episodes; the chosen ones are counted on all."""
@@ -29,6 +30,22 @@ class _Candidate:
     names: tuple[str, ...]
     group_by: tuple[str, ...]
     group: NDArray[np.int64]
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        """Whom it may take: every alert, if one with a name that is new is a group of its own.
+
+        Such an alert is then told as soon as any, and its next ones together: nothing waits for a
+        group that it has no history with.
+        """
+        if len(self.names) > 1 and NAME in self.group_by:
+            return sparing_guards(EVERY_ALERT)
+        return (one_of(NAME, self.names),)
+
+    def __str__(self) -> str:
+        if self.matchers[0] == EVERY_ALERT[0]:
+            return "all alerts, new ones too,"
+        return self.names[0] if len(self.names) == 1 else f"{len(self.names)} alerts"
 
 
 def mine_duplicate(history: History) -> Mined:
@@ -162,7 +179,7 @@ def _rule(
     tried: int,
 ) -> DuplicateRule:
     params = history.params
-    matchers = (one_of(NAME, candidate.names),)
+    matchers = candidate.matchers
     does = {
         "group_by": candidate.group_by or ONE_GROUP,
         "group_wait": max(params.duplicate.group_wait_seconds),
@@ -170,7 +187,6 @@ def _rule(
         "repeat_interval": max(params.duplicate.repeat_seconds),
     }
     by = " and ".join(candidate.group_by) or "nothing else: one group"
-    whom = candidate.names[0] if len(candidate.names) == 1 else f"{len(candidate.names)} alerts"
     saved = counted.episodes - counted.bursts
     rows = positions(history.episodes, np.flatnonzero(candidate.group >= 0).astype(np.int32))
     return DuplicateRule.model_validate(
@@ -179,7 +195,7 @@ def _rule(
             "id": describe.identity("duplicate", matchers, **does),
             "matchers": matchers,
             "sentence": (
-                f"Tell {whom} together by {by}: {counted.episodes:,} episodes came in "
+                f"Tell {candidate} together by {by}: {counted.episodes:,} episodes came in "
                 f"{counted.bursts:,} bursts, {saved:,} fewer, and mostly in company in "
                 f"{counted.good:,} of {counted.n:,} separate stretches (at least "
                 f"{describe.percent(low)} with confidence)."

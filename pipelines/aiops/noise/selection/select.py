@@ -3,9 +3,10 @@
 First everything that harms is thrown out: all candidates that decide over single alerts are
 replayed together, and a rule that changes what happens to an incident which is lost or heard too
 late is dropped, until nothing is lost. Then groupings are added, each time the one that saves most
-beside what is chosen already (`groupings`): they are alternatives of each other. The rest is
-ordered by the pages each saves, and the shortest prefix is taken that saves as much as all of them,
-but for a tolerance. Prefixes on the way are the trade-off curve.
+beside what is chosen already (`groupings`): they are alternatives of each other, and other rules
+make room for them. The rest is ordered by the pages each saves, and the shortest prefix is taken
+that saves as much as all of them, but for a tolerance. Prefixes on the way are the trade-off curve.
+In the end alerts with new names, which none of these rules has, get a grouping too.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,12 @@ import numpy as np
 
 from pipelines.aiops.noise.judging import Effect
 from pipelines.aiops.noise.rules import DuplicateRule, Rule
-from pipelines.aiops.noise.selection.groupings import add_groupings, in_order
+from pipelines.aiops.noise.selection.groupings import (
+    Search,
+    add_groupings,
+    for_what_is_new,
+    in_order,
+)
 from pipelines.aiops.noise.selection.harm import Dropped, Measure, harmless, without_harm
 from pipelines.aiops.params.select_rules import SelectRulesParams
 
@@ -79,15 +85,22 @@ def select(
     active: list[Rule] = [rule for rule in rest if rule.family != "duplicate"]
     apart = [rule for rule in rest if isinstance(rule, DuplicateRule)]
     saving, dropped = _saving(active, measure, limits, also)
-    groupings = add_groupings(saving, apart, measure, limits, also)
-    together = [*groupings, *saving]
-    ordered = in_order(_by_credit(together, measure(together)), groupings)
-    dropped += _unused(saving, ordered, _IDLE)
-    dropped += _unused(apart, ordered, "no harmless set of groupings saves more with it")
+    search = Search(measure, limits, also)
+    grouped = add_groupings(saving, apart, search)
+    dropped += grouped.dropped
+    together = [*grouped.groupings, *grouped.active]
+    ordered = in_order(_by_credit(together, grouped.effect), grouped.groupings)
+    dropped += _unused(grouped.active, ordered, _IDLE)
     curve, sets = _curve(ordered, measure)
     chosen, effect = _shortest(ordered, curve, sets, measure, limits)
-    points = sorted(curve.values(), key=lambda point: point.rules)
     dropped += _unused(ordered, chosen, "the rules before it save as much without it")
+    more = for_what_is_new(chosen, apart, search, effect.saved)
+    if more is not None:
+        chosen, effect = [*chosen, more[0]], more[1]
+        curve.setdefault(len(chosen), point(len(chosen), effect))
+    grouping = [*ordered, *chosen]
+    dropped += _unused(apart, grouping, "no harmless set of groupings saves more with it")
+    points = sorted(curve.values(), key=lambda point: point.rules)
     return Selection(tuple(chosen) + tuple(silent), tuple(dropped), tuple(points), effect)
 
 
