@@ -6,8 +6,8 @@ import random
 import pytest
 
 from pipelines.aiops.findings import Finding
-from pipelines.aiops.logs.anomalies.settings import HOUR_US
-from tests.unit.aiops_log_anomalies.world import TEXTS, Row, World, noon
+from pipelines.aiops.logs.anomalies.settings import DAY_US, HOUR_US
+from tests.unit.aiops_log_anomalies.world import START_US, TEXTS, Row, World, noon
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,17 @@ def test_a_pause_that_ended_is_told_as_such(world: World) -> None:
     found = only(world.judged(paused), "silence")
     assert found.evidence["open"] is False
     assert found.end_us - found.start_us == pytest.approx(HOUR_US, rel=0.1)
+
+
+def test_a_message_of_one_bad_hour_does_not_fall_silent_for_ever() -> None:
+    rng = random.Random(1)
+    begin = START_US + 3 * DAY_US
+    hour = [
+        (begin + rng.randrange(HOUR_US), "cart", "error", f"{word} pool lost its leader {i}")
+        for word in "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
+        for i in range(20)
+    ]
+    assert World({3: hour}).judged() == []
 
 
 def test_a_changed_mix(world: World) -> None:

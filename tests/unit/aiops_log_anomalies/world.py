@@ -1,6 +1,6 @@
 """Small made-up logs of two services over a few days."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,14 +54,14 @@ def table(rows: list[Row]) -> pa.Table:
 
 
 class World:
-    """A week of history, counted once."""
+    """A week of history, counted once; with lines added to some of its days."""
 
-    def __init__(self) -> None:
+    def __init__(self, added: Mapping[int, list[Row]] | None = None) -> None:
         self.store = TemplateStore()
         self.counts: list[pa.Table] = []
         self.values: list[pa.Table] = []
         for day in range(HISTORY):
-            counted = count_lines(table(clean(day)), self.store)
+            counted = count_lines(table(clean(day) + (added or {}).get(day, [])), self.store)
             self.store = counted.store
             self.counts.append(counted.counts)
             self.values.append(counted.values)

@@ -14,6 +14,9 @@ from pipelines.aiops.logs.anomalies.tail import Tail, tail_of
 
 _LEAST_GAPS = 12
 _TOO_LONG_US = 3 * DAY_US
+_LEAST_SPAN_US = DAY_US
+_SPANS = 2
+"""What came regularly for some time tells nothing of absences beyond half that time."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ def silences(
         judged += _longest(table, code, rows, start_us, end_us)
     if not judged:
         return []
-    chances = adjusted(np.array([one.chance for one, _ in judged]))
-    bar = settings.false_share / len(judged)
+    raw = np.array([one.chance for one, _ in judged])
+    chances = adjusted(raw)
+    bar = raw[chances <= settings.false_share].max(initial=0.0)
     return [
         replace(one, chance=float(p))
         for (one, before), p in zip(judged, chances, strict=True)
@@ -60,7 +64,7 @@ def _longest(
     first, last, count = table.first_us[rows], table.last_us[rows], table.count[rows]
     past = first < start_us
     n = int(past.sum())
-    if n < 2:
+    if n < 2 or last[n - 1] - first[0] < _LEAST_SPAN_US:
         return []
     tail = _tail(first[:n], last[:n], count[:n])
     if tail is None:
@@ -71,6 +75,8 @@ def _longest(
     at = int(gaps.argmax())
     gap = float(gaps[at])
     begin, end = int(begins[at]), int(ends[at])
+    if begin - first[0] < _SPANS * gap:
+        return []
     before = tail.chance(float(start_us - begin)) if begin < start_us else 1.0
     chance = min(tail.chance(gap) * len(gaps), 1.0)
     is_open = at == len(gaps) - 1
