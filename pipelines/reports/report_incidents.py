@@ -17,7 +17,7 @@ from pipelines.reports.anomalies import page as anomalies
 from pipelines.reports.incidents import map_page, words
 from pipelines.reports.incidents import page as incidents
 from pipelines.reports.incidents.inputs import Inputs, read_inputs
-from pipelines.reports.incidents.params import AiopsSection, IncidentsReportParams
+from pipelines.reports.incidents.params import About, AiopsSection
 from pipelines.reports.incidents.places import Places, anchor, places_of
 from pipelines.reports.incidents.shapes import Incident
 from pipelines.reports.page import Page, render
@@ -39,7 +39,7 @@ def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
         (map_page.KIND, map_page.TABLES, map_page.make_page, map_page.says),
     ):
         sources = inputs.sources(tables)
-        about = inputs.about.model_dump(mode="json")
+        about = {key: getattr(inputs.about, key) for key in ("title", "owner", "notice")}
         record = {
             **unjudged(kind, about, sources),
             "synthetic": inputs.incidents.synthetic,
@@ -66,7 +66,7 @@ def _incident(one: Incident) -> dict[str, Any]:
     }
 
 
-def run(place: Path, about: IncidentsReportParams) -> Path:
+def run(place: Path, about: About) -> Path:
     """Make the pages of a place.
 
     Parameters

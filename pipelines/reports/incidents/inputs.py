@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipelines.base.errors import SignalboxError
 from pipelines.base.files import read_json, sha256_file
-from pipelines.reports.incidents.params import IncidentsReportParams
+from pipelines.reports.incidents.params import About
 from pipelines.reports.incidents.shapes import (
     Finding,
     Findings,
@@ -58,7 +58,7 @@ class Inputs:
     """
 
     place: Path
-    about: IncidentsReportParams
+    about: About
     metrics: Findings
     logs: Findings
     service_map: dict[str, Any]
@@ -101,7 +101,7 @@ class Inputs:
         return gather(read_evidence_of(stages, self.place), tables, self.place)
 
 
-def read_inputs(place: Path, about: IncidentsReportParams) -> Inputs:
+def read_inputs(place: Path, about: About) -> Inputs:
     """Read the files in a place.
 
     Raises

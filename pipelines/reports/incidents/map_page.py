@@ -1,11 +1,13 @@
 """The page about the service map: as `service_map.page` makes it, with ways to the other pages."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipelines.reports import index
 from pipelines.reports.blocks import Chapter, Prose, Text, join
+from pipelines.reports.blocks import link as to
 from pipelines.reports.incidents import frame, words
 from pipelines.reports.incidents.inputs import INCIDENTS, LOGS, MAP, METRICS, MOVED, Inputs
 from pipelines.reports.incidents.places import ANOMALIES, Places, anchor, link
@@ -42,7 +44,7 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
         notice=frame.notice(inputs),
         foot=index.foot(Path(f"reports/{KIND}.json")),
     )
-    return _with_provenance(page, sources)
+    return _completed(page, moves.changes, sources)
 
 
 def says(inputs: Inputs) -> str:
@@ -51,9 +53,17 @@ def says(inputs: Inputs) -> str:
     return words.number_of(len(services), "service")
 
 
-def _with_provenance(page: Page, sources: Sources) -> Page:
-    styles = (*page.styles, "incidents.css")
-    return replace(page, chapters=[*page.chapters, index.chapter(sources)], styles=styles)
+def _completed(page: Page, changed: Sequence[ChangeImpact], sources: Sources) -> Page:
+    """Add what changes did to the banner, and where everything comes from."""
+    moving = sum(bool(one.moved) for one in changed)
+    told = f"After {moving} of {words.number_of(len(changed), 'change')} something moved."
+    sentences = [*page.banner.sentences, to("changes", told)] if changed else None
+    return replace(
+        page,
+        banner=replace(page.banner, sentences=sentences or page.banner.sentences),
+        chapters=[*page.chapters, index.chapter(sources)],
+        styles=(*page.styles, "incidents.css"),
+    )
 
 
 def _compared(inputs: Inputs) -> str:

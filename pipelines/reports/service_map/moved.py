@@ -21,7 +21,6 @@ from pipelines.reports.service_map import words
 
 OPEN_ROWS, MOST_ROWS, MOST_CHANGES, MOST_LISTED = 30, 200, 20, 100
 _LONG = 300
-_WHERE = {"on it": "on it", "downstream": "downstream", "upstream": "upstream", "elsewhere": NONE}
 Told = Mapping[str, Any]
 
 
@@ -129,6 +128,6 @@ def _tables(caption: str, moved: Sequence[Told]) -> list[Block]:
 
 
 def _row(one: Told, *, placed: bool) -> Row:
-    where = [_WHERE.get(one.get("where", ""), "")] if placed else []
+    where = [words.short(one.get("where") or NONE, 20)] if placed else []
     chance = "< 0.0001" if one["p"] < 1e-4 else f"{one['p']:.4f}"
     return Row([name(words.short(one["sentence"], _LONG)), *where, chance])

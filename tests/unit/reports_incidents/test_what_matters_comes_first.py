@@ -53,7 +53,8 @@ def test_the_map_tells_what_moved_and_what_changes_did(pages: dict[str, Page]) -
     text = pages["service_map"].text
     assert "Compared with 2024-03-08 10:00 to 2024-03-08 12:00 UTC" in text
     assert "payments 4.2.0: new card authoriser" in text
-    assert "on it" in text
+    assert "After 1 of 1 change something moved." in text
+    assert {"on it", "upstream"} <= {e.text for e in pages["service_map"].all("td")}
     assert "2 anomalies, 1 incident" in text
 
 
