@@ -1,7 +1,7 @@
 """A window's incidents as a file: what they are made of, made, written, read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,7 @@ def content_of(
         "counts": {
             "findings": {name: signals[name] for name in SIGNALS if name != "change"},
             "incidents": len(found),
+            "incidents_of_alerts_only": sum(_alerts_only(one, named) for one in found),
             "earlier_windows": len(earlier),
             "missing_windows": gaps([*(Window.parse(one.name) for one in earlier), window]),
             "alerts": which,
@@ -112,6 +113,10 @@ def content_of(
         "synthetic": (lake_of(params.analysis) / "truth").is_dir(),
     }
     return content, inside
+
+
+def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
+    return all(named[name].signal == "alert" for name in incident.findings)
 
 
 def graph_of(place: Path) -> Graph:

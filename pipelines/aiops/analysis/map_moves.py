@@ -23,6 +23,8 @@ FORMAT = "signalbox.moved/1"
 HOUR_US = 3_600_000_000
 LEAD = 2 * HOUR
 """A change up to an hour before the window is told again, with the hour before it to compare."""
+BETTER = ("faster", "fewer_errors")
+"""What moved for the better is told of the map, but is no part of an incident."""
 MOST_CHANGES = 100
 """Changes that are judged; of more, the latest."""
 
@@ -37,7 +39,7 @@ def moved_of(
     impacts, after = _impacts(params, window, found, judged)
     findings: list[Finding] = []
     for one in diff.moved if diff else ():
-        if one.certain:
+        if one.certain and one.kind not in BETTER:
             findings += as_findings([one], *extent(found, one))
     findings += after
     ordered = in_order({one.id: one for one in findings}.values())
@@ -87,7 +89,7 @@ def _impacts(
     for change, impact in zip(changes, impacts, strict=True):
         after = both.between(change.at_us, min(change.at_us + HOUR_US, window.end_us))
         for one in impact.moved:
-            if one.where != "elsewhere":
+            if one.where != "elsewhere" and one.kind not in BETTER:
                 findings += as_findings([one], *extent(after, one))
     return impacts, findings
 

@@ -28,7 +28,7 @@ from pipelines.aiops.telemetry.contract import LOGS, METRICS, SPANS
 from pipelines.aiops.telemetry.days import EPOCH
 
 MOST_RANKED = 20
-"""Incidents that are ranked from signals: those with the most findings."""
+"""Incidents that are ranked from signals: those seen in most of them, with the most findings."""
 MINUTE_US = 60_000_000
 REFERENCE, GAP, SHORTEST, LONGEST = (n * MINUTE_US for n in (120, 5, 10, 60))
 """Ordinary time before an incident; its last minutes, that may be part of it; length looked at."""
@@ -39,8 +39,13 @@ Ranker = Callable[[int, int, str], Sequence[Cause]]
 
 
 def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[Incident]) -> Ranker:
-    """Return what ranks causes of the incidents with the most findings, and none of the others."""
-    ordered = sorted(found, key=lambda one: (-len(one.findings), one.start_us, one.id))
+    """Return what ranks causes of some incidents, the weightiest, and of none of the others."""
+
+    def weight(one: Incident) -> tuple[int, int, int, str]:
+        signals = {entry.what for entry in one.timeline if entry.what != "change"}
+        return (-len(signals), -len(one.findings), one.start_us, one.id)
+
+    ordered = sorted(found, key=weight)
     chosen = {(one.start_us, one.end_us) for one in ordered[:MOST_RANKED]}
 
     def ranked(start_us: int, end_us: int, worst: str) -> Sequence[Cause]:

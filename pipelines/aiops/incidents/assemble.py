@@ -131,7 +131,9 @@ def _name(finding: Finding) -> str:
 def _title(findings: Sequence[Finding], affected: Sequence[str], causes: Sequence[Cause]) -> str:
     where = causes[0].service if causes else (affected[0] if affected else "unknown service")
     rarest = min(findings, key=lambda one: (-one.score, one.start_us, one.id))
-    line = str(rarest.evidence.get("first_line", "")) if rarest.signal == "log" else ""
+    # A template's id tells a person nothing; its line does.
+    told = str(rarest.evidence.get("first_line") or rarest.sentence)
+    line = told if rarest.signal == "log" else ""
     what = line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"
     others = len(affected) - (where in affected)
     also = f", {others} more service{'s' * (others != 1)} affected" if others else ""
