@@ -94,6 +94,21 @@ def test_otlp_logs(tmp_path: Path) -> None:
     assert len(reasons(batch)) == 4
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("W47/95gDgQPSabYzgT/GDA==", "5b8efff798038103d269b633813fc60c"),
+     ("03d269b633813fc6", "000000000000000003d269b633813fc6"), ("nonsense!", None)],
+    ids=["base64", "64 bits", "wrong"],
+)  # fmt: skip
+def test_ids_of_traces_are_those_that_spans_have(
+    given: str, found: str | None, tmp_path: Path
+) -> None:
+    record = {"timeUnixNano": "1795348800000000000", "body": {"stringValue": "x"}, "traceId": given}
+    write(tmp_path / "logs.json", {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]})
+    [row] = logs(read(project=tmp_path, kind="otlp_logs", files=["*.json"]))
+    assert row["trace_id"] == found
+
+
 def test_airflow_task_logs() -> None:
     batch = read(project=PAYLOADS, kind="airflow_logs", folder="airflow")
     assert reasons(batch) == []

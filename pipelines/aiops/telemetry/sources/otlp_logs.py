@@ -1,7 +1,7 @@
 """Logs in OTLP JSON: ``resourceLogs``, one document a file or a line."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipelines.aiops.telemetry.sources.records import (
     mapping,
     place_of,
 )
+from pipelines.aiops.telemetry.sources.spans import span_id, trace_id
 
 SERVICE = "service.name"
 INSTANCES = ("service.instance.id", "k8s.pod.name", "host.name", "container.id")
@@ -71,10 +72,18 @@ def _take(
         "severity": _severity(record),
         "service": resource.get(SERVICE) or service,
         "instance": next((resource[name] for name in INSTANCES if resource.get(name)), ""),
-        "trace_id": str(record.get("traceId") or "").lower(),
-        "span_id": str(record.get("spanId") or "").lower(),
+        "trace_id": _id(trace_id, record.get("traceId")),
+        "span_id": _id(span_id, record.get("spanId")),
         "attributes": own,
     })  # fmt: skip
+
+
+def _id(read_id: Callable[[Any], str], value: Any) -> str:
+    """Id as spans have it, so that a line finds its span; a wrong one is left out, not the line."""
+    try:
+        return read_id(value)
+    except MalformedError:
+        return ""
 
 
 def _severity(record: dict[str, Any]) -> str:
