@@ -1,0 +1,172 @@
+"""Anomalies, service map and incidents on a real Airflow: a backfill, backwards, changes nothing.
+
+What it leaves is the same, byte for byte, as analysing one window after another on time.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.aiops import group_incidents
+from pipelines.aiops.analysis.results import place_of
+from pipelines.aiops.analysis.window import Window
+from pipelines.aiops.params import load_aiops_params
+from pipelines.cli.airflow_api import DONE
+from pipelines.reports import report_incidents
+from tests.aiops_world import CULPRIT, World, analyse, write_lake
+from tests.e2e.stack import Airflow, login, wait
+from tests.small_project import call, change_params, commit
+
+pytestmark = pytest.mark.e2e
+
+WORLD = World()
+HOURS = (9, 10, 11)
+WINDOWS = [Window(WORLD.at(hour), WORLD.at(hour + 1)) for hour in HOURS]
+DAGS = ("telemetry_anomalies", "service_map")
+FAULTY = WINDOWS[1]
+ROUTES = "{route: {receiver: on-call}, receivers: [{name: on-call}]}"
+
+
+@pytest.fixture(scope="module")
+def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Results of the jobs, called in order, with the project's params, in another folder."""
+    project, world = airflow.project, airflow.project.parent / "world"
+    write_lake(world, WORLD)
+    before = (project / "params.yaml").read_text()
+    (world / "alertmanager.yml").write_text(ROUTES)
+    change_params(project, {
+        "aiops.analysis.lake": str(world),
+        "aiops.analysis.parts": 2,
+        "aiops.export_rules.alertmanager_yml": str(world / "alertmanager.yml"),
+    })  # fmt: skip
+    commit(project, "the lake lies elsewhere")
+    folder = tmp_path_factory.mktemp("on-time")
+    params = load_aiops_params(project)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for window in WINDOWS:
+            place = place_of(Path(params.analysis.results), window)
+            analyse(params, place, window, group_incidents.earlier_places(params, window))
+            report_incidents.run(place, params.report_incidents)
+    yield folder / params.analysis.results
+    (project / "params.yaml").write_text(before)  # for the tests of other files
+    commit(project, "the lake lies where it lay")
+
+
+@pytest.fixture(scope="module")
+def backfilled(airflow: Airflow, on_time: Path) -> Path:
+    """Results of Airflow's backfill of both DAGs, the last window first; incidents followed."""
+    for dag in (*DAGS, "incidents"):
+        airflow.api.wait_for_dag(dag)
+    asked = [backfill(airflow, dag) for dag in DAGS]
+    for dag in (*DAGS, "incidents"):
+        airflow.api.unpause(dag)
+    wait(lambda: all(completed(airflow, number) for number in asked), 500)
+    results = airflow.project / "telemetry/results"
+
+    def quiet() -> bool:
+        states = [run["state"] for run in runs(airflow, "incidents")]
+        return bool(states) and all(state in DONE for state in states) and whole(results)
+
+    wait(quiet, 300)
+    for dag in (*DAGS, "incidents"):
+        airflow.client.patch(f"/api/v2/dags/{dag}", json={"is_paused": True}).raise_for_status()
+    return results
+
+
+def backfill(airflow: Airflow, dag: str) -> int:
+    """Ask for a backfill of the windows, the last first; repeated while SQLite is busy."""
+    about = {"dag_id": dag, "from_date": WINDOWS[0].start.isoformat(),
+             "to_date": WINDOWS[-1].start.isoformat(), "run_backwards": True,
+             "max_active_runs": 2}  # fmt: skip
+
+    def asked() -> bool:
+        answer = airflow.client.post("/api/v2/backfills", json=about)
+        assert answer.is_success or answer.status_code in {409, 503}, answer.text
+        return answer.is_success or answer.status_code == 409
+
+    wait(asked, 120)
+    place = airflow.client.get("/api/v2/backfills", params={"dag_id": dag}).raise_for_status()
+    return int(place.json()["backfills"][0]["id"])
+
+
+def completed(airflow: Airflow, number: int) -> bool:
+    return bool(airflow.client.get(f"/api/v2/backfills/{number}").json()["completed_at"])
+
+
+def runs(airflow: Airflow, dag: str) -> list[dict[str, Any]]:
+    answer = airflow.client.get(f"/api/v2/dags/{dag}/dagRuns", params={"limit": 100})
+    found: list[dict[str, Any]] = answer.raise_for_status().json()["dag_runs"]
+    return found
+
+
+def whole(results: Path) -> bool:
+    """Whether the pages of all windows tell of what is there now."""
+    for window in WINDOWS:
+        place = place_of(results, window)
+        if not (place / "reports/incidents.html").is_file():
+            return False
+        earlier = [place_of(results, one) for one in WINDOWS if one < window]
+        told = json.loads((place / "incidents/incidents.json").read_text())["inputs"]
+        if {name.split("/")[1] for name in told if name.startswith("..")} != {
+            one.name for one in earlier
+        }:
+            return False
+    return True
+
+
+def files(results: Path) -> dict[str, bytes]:
+    return {path.relative_to(results).as_posix(): path.read_bytes()
+            for path in sorted(results.rglob("*")) if path.is_file()}  # fmt: skip
+
+
+def test_a_backfill_backwards_gives_what_running_on_time_gives(
+    on_time: Path, backfilled: Path
+) -> None:
+    expected, found = files(on_time), files(backfilled)
+    assert list(found) == list(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+    assert len(expected) == len(WINDOWS) * 20
+
+
+def test_the_planted_fault_is_an_incident_of_its_hour(airflow: Airflow, backfilled: Path) -> None:
+    told = call(airflow.project, sys.executable, "-m", "pipelines.cli.main", "incidents", "list",
+                "--json", "--window", FAULTY.name)  # fmt: skip
+    incidents = json.loads(told)
+    assert incidents
+    assert incidents[0]["causes"][0]["service"] == CULPRIT
+
+
+def test_work_was_spread_over_tasks_with_names(airflow: Airflow, backfilled: Path) -> None:
+    for dag, task, most in (("telemetry_anomalies", "metric_anomalies", 2),
+                            ("service_map", "map_services", 1)):  # fmt: skip
+        for run in runs(airflow, dag):
+            if run["run_type"] != "backfill":
+                continue
+            assert run["state"] == "success"
+            place = f"/api/v2/dags/{dag}/dagRuns/{run['dag_run_id']}/taskInstances"
+            found = airflow.client.get(place.replace("+", "%2B")).json()["task_instances"]
+            names = [one["rendered_map_index"] for one in found if one["task_id"] == task]
+            assert 1 <= len(names) <= most
+            assert all(names)
+
+
+def test_pages_of_a_window_are_shown_to_those_who_may_see_the_dag(
+    airflow: Airflow, backfilled: Path
+) -> None:
+    base = "/signalbox-results"
+    page = f"{base}/{FAULTY.name}/incidents.html"
+    anonymous = httpx.get(airflow.address + page)
+    assert anonymous.status_code == 401
+    person = login(airflow, "alice")
+    shown = person.get(page)
+    assert shown.status_code == 200
+    assert shown.content == (backfilled / FAULTY.name / "reports/incidents.html").read_bytes()
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
+    assert person.get(f"{base}/{FAULTY.name}/../params.yaml").status_code == 404
+    assert FAULTY.name in person.get(f"{base}/").text
