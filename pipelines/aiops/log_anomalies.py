@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from pipelines.aiops.analysis.findings_file import FindingsFile, write_findings
+from pipelines.aiops.analysis.held import held
 from pipelines.aiops.analysis.log_plots import lines_of, plots_of
 from pipelines.aiops.analysis.measured import Measured, write_measured
 from pipelines.aiops.analysis.window import Window, lake_of, window_of
@@ -44,7 +45,12 @@ def run(params: AiopsParams, window: Window, place: Path) -> Path:
         ),
     )  # fmt: skip
     write_measured(
-        place, params, window, Measured(STAGE, LOG_ANOMALIES, ["logs"], counts, found.findings)
+        place,
+        params,
+        window,
+        Measured(
+            STAGE, LOG_ANOMALIES, ["logs"], counts, found.findings, rules=held(params, window, LOGS)
+        ),
     )
     say(f"{len(found.findings):,} findings in {found.lines:,} lines of logs, {window.name}")
     return path

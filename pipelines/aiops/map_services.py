@@ -8,12 +8,14 @@ from pathlib import Path
 
 from pipelines.aiops.analysis import map_parts
 from pipelines.aiops.analysis.findings_file import write_ordered
+from pipelines.aiops.analysis.held import held
 from pipelines.aiops.analysis.map_moves import moved_of
 from pipelines.aiops.analysis.measured import Measured, write_measured
 from pipelines.aiops.analysis.window import Window, lake_of, window_of
 from pipelines.aiops.artifacts import MOVED, SERVICE_MAP
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.service_map.model import ServiceMap, write_map
+from pipelines.aiops.telemetry.contract import SPANS
 from pipelines.base.stage import run_stage, say
 
 STAGE = "map_services"
@@ -56,7 +58,17 @@ def _write(params: AiopsParams, window: Window, place: Path, found: ServiceMap) 
     counts = {**found.counts, "nodes": len(found.nodes), "edges": len(found.edges),
               "changes": len(moved["changes"])}  # fmt: skip
     write_measured(
-        place, params, window, Measured(STAGE, SERVICE_MAP, ["spans", "changes"], counts, findings)
+        place,
+        params,
+        window,
+        Measured(
+            STAGE,
+            SERVICE_MAP,
+            ["spans", "changes"],
+            counts,
+            findings,
+            rules=held(params, window, SPANS),
+        ),
     )
     say(
         f"{len(found.nodes):,} nodes, {len(found.edges):,} edges of {found.counts['spans']:,} "

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from pipelines.aiops.analysis import metric_parts
 from pipelines.aiops.analysis.findings_file import FindingsFile, write_findings
+from pipelines.aiops.analysis.held import held
 from pipelines.aiops.analysis.measured import Measured, write_measured
 from pipelines.aiops.analysis.metric_plots import plots_of
 from pipelines.aiops.analysis.window import Window, lake_of, window_of
 from pipelines.aiops.artifacts import METRIC_ANOMALIES
 from pipelines.aiops.metrics.detect import correct
 from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.telemetry.contract import METRICS
 from pipelines.base.stage import run_stage, say
 
 STAGE = "metric_anomalies"
@@ -50,7 +52,12 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
     file = FindingsFile("metric", window, kept, counts, settings.model_dump(), plots)
     write_findings(path, file)
     write_measured(
-        place, params, window, Measured(STAGE, METRIC_ANOMALIES, ["metrics"], counts, kept)
+        place,
+        params,
+        window,
+        Measured(
+            STAGE, METRIC_ANOMALIES, ["metrics"], counts, kept, rules=held(params, window, METRICS)
+        ),
     )
     metric_parts.remove(place)
     say(f"{len(kept):,} findings in {counts['series']:,} series of metrics, {window.name}")

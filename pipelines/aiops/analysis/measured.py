@@ -31,6 +31,8 @@ class Measured:
         Tables that it read in the lake.
     made_of
         Other files of the place that it read → SHA-256.
+    rules
+        What `held` told of the rows; None: not asked.
     """
 
     stage: str
@@ -39,6 +41,7 @@ class Measured:
     counts: Mapping[str, Any]
     findings: Sequence[Finding]
     made_of: Mapping[str, str] = field(default_factory=dict)
+    rules: Sequence[Mapping[str, Any]] | None = None
 
 
 def write_measured(place: Path, params: AiopsParams, window: Window, found: Measured) -> None:
@@ -56,6 +59,8 @@ def write_measured(place: Path, params: AiopsParams, window: Window, found: Meas
                method="findings that are rare enough over everything that was looked at", n=number,
                unit="findings")
     )  # fmt: skip
+    if found.rules is not None:
+        figures.append(_broken(found.stage, found.rules))
     kinds = Counter(f"{one.signal}.{one.kind}" for one in found.findings)
     details = {
         "window": window.as_json(),
@@ -63,6 +68,7 @@ def write_measured(place: Path, params: AiopsParams, window: Window, found: Meas
         "skipped": found.counts.get("skipped", {}),
         "lake": params.analysis.lake,
         "tables": list(found.tables),
+        **({} if found.rules is None else {"rules": list(found.rules)}),
     }
     evidence = Evidence(
         stage=found.stage,
@@ -77,6 +83,13 @@ def write_measured(place: Path, params: AiopsParams, window: Window, found: Meas
     write_evidence(place / evidence_of(found.stage), evidence)
     values = {one.id.removeprefix(f"{found.stage}."): one.value for one in figures}
     write_json(place / metrics_of(found.stage), values)
+
+
+def _broken(stage: str, rules: Sequence[Mapping[str, Any]]) -> Figure:
+    number = sum(not rule["kept"] for rule in rules)
+    return Figure(id=f"{stage}.rules_broken", label="Expectations that rows break", value=number,
+                  method="rules of the table's suite that some row of the window breaks",
+                  n=len(rules), unit="rules")  # fmt: skip
 
 
 def _of_lake(place: Path, params: AiopsParams, found: Measured) -> dict[str, str]:

@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from pipelines.aiops.findings import SERVICE_LABELS
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _HEX = "regexp_full_match({column}, '[0-9a-f]{{{digits}}}')"
+
+_NAMES_SERVICE = " OR ".join(f"coalesce(labels['{label}'], '') <> ''" for label in SERVICE_LABELS)
 
 FACTS: dict[str, dict[str, str]] = {
     "alerts": {
@@ -32,6 +36,31 @@ FACTS: dict[str, dict[str, str]] = {
         "has_id": "coalesce(change_id, '') <> ''",
         "kind": "kind",
         "dated": '"at" IS NOT NULL',
+    },
+    "metrics": {
+        "source": "source",
+        "has_name": "coalesce(name, '') <> ''",
+        "fingerprint_is_sound": _HEX.format(column="fingerprint", digits=16),
+        "kind": "kind",
+        # A gap is null; NaN and infinity are no numbers.
+        "is_number": "value IS NULL OR isfinite(value)",
+        "names_its_service": _NAMES_SERVICE,
+    },
+    "logs": {
+        "source": "source",
+        "id_is_sound": _HEX.format(column="log_id", digits=32),
+        "severity": "severity",
+        "has_service": "coalesce(service, '') <> ''",
+        "long": "length(body) > 65536",
+    },
+    "spans": {
+        "source": "source",
+        "has_ids": "trace_id <> '' AND span_id <> ''",
+        "kind": "kind",
+        "has_service": "service <> ''",
+        # -1: ends before it starts; null: the source has no durations.
+        "lasts": "sign(duration_us)",
+        "own_parent": "coalesce(parent_span_id = span_id, false)",
     },
 }
 
