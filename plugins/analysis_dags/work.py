@@ -17,6 +17,7 @@ from pipelines.aiops.analysis.window import Window, window_of
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.base.errors import SignalboxError
 
+OLD = timedelta(days=1)
 MOST_WINDOWS = 500
 """Windows that one run of ``incidents`` takes up; Airflow maps at most 1,024 tasks by default."""
 
@@ -167,14 +168,18 @@ def report(project: Path, window: str) -> dict[str, str]:
 
 
 def post(project: Path, window: str) -> list[dict[str, Any]]:
-    """Send a window's incidents on, as ``aiops.group_incidents.post`` says."""
+    """Send a window's incidents on, as ``aiops.group_incidents.post`` says.
+
+    Nobody is told of a window that ended long ago: a backfill must not wake people.
+    """
     from pipelines.aiops import group_incidents
 
+    at = Window.parse(window)
+    if datetime.now(UTC) - at.end > OLD:
+        print(f"{window} ended more than a day ago; to send it: signalbox incidents post")
+        return []
     with project_params(project) as params:
-        place = place_of(Path(params.analysis.results), Window.parse(window))
-        sent: list[dict[str, Any]] = group_incidents.post(params, place)
-    for one in sent:
-        print(one)
-    if not sent:
-        print("nothing to send")
-    return sent
+        sent = group_incidents.post(params, place_of(Path(params.analysis.results), at))
+    told = [{key: one[key] for key in ("url", "incident", "dry_run", "status")} for one in sent]
+    print("\n".join(map(str, told)) or "nothing to send")
+    return told
