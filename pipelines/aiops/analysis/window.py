@@ -37,7 +37,9 @@ class Window:
             at: datetime = getattr(self, name)
             if at.tzinfo is None or at.microsecond:
                 raise SignalboxError(f"window's {name} {at}: give whole seconds and a time zone")
-            object.__setattr__(self, name, at.astimezone(UTC))
+            # A plain datetime, whatever kind came in: some kinds lose their zone when added to.
+            plain = datetime.fromtimestamp(int(at.timestamp()), UTC)
+            object.__setattr__(self, name, plain)
         if self.end <= self.start:
             raise SignalboxError(f"window {self.start} to {self.end}: the end must be later")
 

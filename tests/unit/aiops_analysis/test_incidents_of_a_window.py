@@ -1,7 +1,9 @@
 """Incidents of a window: what the fault did is one, with its cause, history and neighbours."""
 
 import json
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,14 @@ import pytest
 
 from pipelines.aiops import group_incidents, log_anomalies, map_services, metric_anomalies
 from pipelines.aiops.analysis import incident_file, ranked
+from pipelines.aiops.analysis.posting import POSTED
 from pipelines.aiops.analysis.results import place_of
 from pipelines.aiops.analysis.window import Window
 from pipelines.aiops.artifacts import INCIDENTS, METRIC_ANOMALIES
 from pipelines.aiops.incidents import Signals
 from pipelines.aiops.incidents.model import Incident
 from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.group_incidents import PostParams
 from pipelines.base.artifacts import evidence_of
 from pipelines.base.errors import SignalboxError
 from tests.aiops_world import CULPRIT, HIT, analyse, params_for
@@ -149,6 +153,36 @@ def test_posting_says_what_it_would_send_and_sends_nothing(
     assert json.loads(told[1]["body"])["incident"]["id"] == only(place)["id"]
     with pytest.raises(SignalboxError, match="not on the allow-list"):
         group_incidents.post(with_post([]), place)
+
+
+def test_what_was_taken_is_not_sent_again(analysed: AiopsParams, place: Path) -> None:
+    taken: list[bytes] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/in"
+    post = PostParams(urls=[url], allowed=[url], dry_run=False)
+    section = analysed.group_incidents.model_copy(update={"post": post})
+    params = analysed.model_copy(update={"group_incidents": section})
+    try:
+        told = group_incidents.post(params, place)
+        again = group_incidents.post(params, place)
+    finally:
+        server.shutdown()
+        server.server_close()
+        (place / POSTED).unlink(missing_ok=True)
+    assert [one["status"] for one in told] == [204]
+    assert again == []
+    assert len(taken) == 1
 
 
 def test_an_incident_is_read_as_it_was_written(place: Path) -> None:

@@ -62,6 +62,19 @@ def test_a_window_is_told_in_utc() -> None:
     assert window.end_us - window.start_us == 3_600_000_000
 
 
+def test_a_window_is_of_plain_times_whatever_was_given() -> None:
+    class Odd(datetime):
+        """A kind of datetime that loses its zone when it is added to."""
+
+        def __add__(self, other: timedelta) -> datetime:  # type: ignore[override]
+            return (datetime(self.year, self.month, self.day, self.hour) + other).replace(
+                tzinfo=None
+            )
+
+    window = Window(Odd(2026, 4, 12, 12, tzinfo=UTC), Odd(2026, 4, 12, 13, tzinfo=UTC))
+    assert window.moved(HOUR) == Window(NOON + HOUR, NOON + 2 * HOUR)
+
+
 @pytest.mark.parametrize(
     ("start", "end", "says"),
     [
