@@ -122,3 +122,15 @@ def test_the_worst_incident_is_seen_without_scrolling(places, driver):
     told = driver.find_element("css selector", ".decision")
     assert "payments" in told.text
     assert told.rect["y"] + told.rect["height"] < 700
+
+
+def test_what_is_folded_away_opens_when_a_link_leads_to_it(driver, tmp_path):
+    found = [cases.finding("metric", "spike", f"s{n:02d}", n, score=9 - n / 10) for n in range(30)]
+    cases.leave(tmp_path, found, [], [])
+    report_incidents.run(tmp_path, cases.ABOUT)
+    page = open_page(driver, tmp_path / "reports/anomalies.html")
+    last = anchor("finding", found[-1].id)
+    row = page.find_element("id", last)
+    assert not row.is_displayed()
+    driver.get(f"{driver.current_url}#{last}")
+    assert row.is_displayed()

@@ -111,7 +111,7 @@ def places_of(inputs: Inputs) -> Places:
     )[:MOST_FINDINGS]
     return Places(
         listed,
-        _by_service(kept),
+        by_service(kept),
         of_finding,
         of_service,
         frozenset(str(node["id"]) for node in inputs.service_map["nodes"]),
@@ -119,10 +119,10 @@ def places_of(inputs: Inputs) -> Places:
     )
 
 
-def _by_service(kept: list[Finding]) -> dict[str, list[Finding]]:
-    """Services by their rarest finding; findings of a service, the rarest first."""
-    ordered = sorted(kept, key=lambda f: (-f.score, f.start_us, f.id))
-    found: dict[str, list[Finding]] = {}
+def by_service(found: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Sort services by their rarest finding, and findings of a service, the rarest first."""
+    ordered = sorted(found, key=lambda f: (-f.score, f.start_us, f.id))
+    sorted_in: dict[str, list[Finding]] = {}
     for one in ordered:
-        found.setdefault(one.service, []).append(one)
-    return found
+        sorted_in.setdefault(one.service, []).append(one)
+    return sorted_in

@@ -39,3 +39,18 @@ def test_rare_findings_with_plots_are_never_those_left_out(pages: dict[str, Page
 
 def test_changes_that_moved_nothing_are_listed_up_to_a_bound(pages: dict[str, Page]) -> None:
     assert "more left out" in pages["service_map"].text
+
+
+def test_counts_of_a_service_are_of_all_its_findings(pages: dict[str, Page]) -> None:
+    """Each of the 700 services has 5 or 6 findings in metrics, whatever is shown of them."""
+    cells = pages["anomalies"].all("td", "th")
+    rows = [i for i, e in enumerate(cells) if e.tag == "th" and e.text.startswith("service-")]
+    assert len(rows) == 500
+    assert {cells[i + 1].text for i in rows} == {"5", "6"}
+    assert "200 services more left out." in pages["anomalies"].text
+    assert "of them shown" in pages["anomalies"].text
+
+
+def test_most_services_fold(pages: dict[str, Page]) -> None:
+    open_ones = [e for e in pages["anomalies"].all("h3") if "details" not in e.inside]
+    assert len([e for e in open_ones if e.text.startswith("service-")]) == 15
