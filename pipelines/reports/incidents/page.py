@@ -27,8 +27,8 @@ from pipelines.reports.provenance import Sources
 
 KIND = "incidents"
 TABLES = (INCIDENTS, METRICS, LOGS, MAP)
-MOST_DETAILS = 40
-"""Incidents that are told in full; the others stand in the list."""
+MOST_DETAILS, OPEN_DETAILS = 40, 10
+"""Incidents that are told in full, the others stand in the list; and those that stand open."""
 OPEN_ROWS = 20
 
 
@@ -193,7 +193,11 @@ def _details(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
     told = places.incidents[:MOST_DETAILS]
     if not told:
         return []
-    blocks: list[Block] = [section(one, n, inputs, places) for n, one in enumerate(told, 1)]
+    sections: list[Block] = [section(one, n, inputs, places) for n, one in enumerate(told, 1)]
+    blocks = sections[:OPEN_DETAILS]
+    if sections[OPEN_DETAILS:]:
+        label = f"The next {words.number_of(len(sections) - OPEN_DETAILS, 'incident')} in full"
+        blocks.append(Fold(label, sections[OPEN_DETAILS:]))
     rest = len(inputs.incidents.incidents) - len(told)
     if rest > 0:
         blocks.append(frame.left_out_of(rest, "incident", INCIDENTS.as_posix()))
