@@ -53,7 +53,6 @@ with DAG(
 
     @task(
         task_id="log_anomalies",
-        max_active_tis_per_dag=1,  # what it remembers of earlier days lies in one folder
         doc_md="New templates, bursts, silences, changed mixes, new values.",
     )
     def log_anomalies(window: str) -> None:

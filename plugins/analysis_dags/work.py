@@ -53,9 +53,7 @@ def find_window(project: Path, start: datetime | None, end: datetime | None) -> 
             )
         if start is None or end is None or end <= start:
             return window_of(settings).name
-        # Airflow's own times lose their time zone when something is added to them in UTC.
-        plain = (datetime.fromisoformat(one.isoformat()) for one in (start, end))
-        window = Window(*plain)
+        window = Window(start, end)
         delay = timedelta(minutes=settings.delay_minutes)
         if datetime.now(UTC) < window.end + delay:
             print(f"{window.name}: waits until {window.end + delay:%Y-%m-%d %H:%M} UTC")

@@ -4,6 +4,7 @@ What it leaves is the same, byte for byte, as analysing one window after another
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipelines.aiops.params import load_aiops_params
 from pipelines.cli.airflow_api import DONE
 from pipelines.reports import report_incidents
 from tests.aiops_world import CULPRIT, World, analyse, write_lake
+from tests.e2e.browser import browser
 from tests.e2e.stack import Airflow, login, wait
 from tests.small_project import call, change_params, commit
 
@@ -46,6 +48,7 @@ def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Itera
     })  # fmt: skip
     commit(project, "the lake lies elsewhere")
     folder = tmp_path_factory.mktemp("on-time")
+    (folder / "expectations").symlink_to(project / "expectations")
     params = load_aiops_params(project)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -54,6 +57,7 @@ def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Itera
             analyse(params, place, window, group_incidents.earlier_places(params, window))
             report_incidents.run(place, params.report_incidents)
     yield folder / params.analysis.results
+    pause(airflow)
     (project / "params.yaml").write_text(before)  # for the tests of other files
     commit(project, "the lake lies where it lay")
 
@@ -74,9 +78,13 @@ def backfilled(airflow: Airflow, on_time: Path) -> Path:
         return bool(states) and all(state in DONE for state in states) and whole(results)
 
     wait(quiet, 300)
+    pause(airflow)
+    return results
+
+
+def pause(airflow: Airflow) -> None:
     for dag in (*DAGS, "incidents"):
         airflow.client.patch(f"/api/v2/dags/{dag}", json={"is_paused": True}).raise_for_status()
-    return results
 
 
 def backfill(airflow: Airflow, dag: str) -> int:
@@ -125,6 +133,10 @@ def files(results: Path) -> dict[str, bytes]:
             for path in sorted(results.rglob("*")) if path.is_file()}  # fmt: skip
 
 
+def signalbox(project: Path, *arguments: str) -> str:
+    return call(project, sys.executable, "-m", "pipelines.cli.main", *arguments, COLUMNS="200")
+
+
 def test_a_backfill_backwards_gives_what_running_on_time_gives(
     on_time: Path, backfilled: Path
 ) -> None:
@@ -135,8 +147,7 @@ def test_a_backfill_backwards_gives_what_running_on_time_gives(
 
 
 def test_the_planted_fault_is_an_incident_of_its_hour(airflow: Airflow, backfilled: Path) -> None:
-    told = call(airflow.project, sys.executable, "-m", "pipelines.cli.main", "incidents", "list",
-                "--json", "--window", FAULTY.name)  # fmt: skip
+    told = signalbox(airflow.project, "incidents", "list", "--json", "--window", FAULTY.name)
     incidents = json.loads(told)
     assert incidents
     assert incidents[0]["causes"][0]["service"] == CULPRIT
@@ -170,3 +181,34 @@ def test_pages_of_a_window_are_shown_to_those_who_may_see_the_dag(
     assert "sandbox" in shown.headers["Content-Security-Policy"]
     assert person.get(f"{base}/{FAULTY.name}/../params.yaml").status_code == 404
     assert FAULTY.name in person.get(f"{base}/").text
+
+
+def test_a_browser_follows_the_links_between_the_pages(
+    airflow: Airflow, backfilled: Path, tmp_path: Path
+) -> None:
+    token = login(airflow, "alice").headers["Authorization"].removeprefix("Bearer ")
+    with browser(tmp_path / "profile") as driver:
+        driver.get(airflow.address + "/")
+        driver.add_cookie({"name": "_token", "value": token, "sameSite": "Lax"})
+        driver.get(f"{airflow.address}/signalbox-results/")
+        driver.get_log("browser")
+        for page in (FAULTY.name, "anomalies.html", "service_map.html", "incidents.html"):
+            links = driver.find_elements("css selector", f"a[href*='{page}']")
+            driver.execute_script("arguments[0].click()", links[0])
+            wait(lambda page=page: page in driver.current_url, 20)
+            assert driver.find_elements("css selector", "h1"), driver.page_source[:500]
+            assert driver.get_log("browser") == []
+
+
+def test_signalbox_run_analyses_the_window_of_params_and_tells_what_it_found(
+    airflow: Airflow, on_time: Path, backfilled: Path
+) -> None:
+    project, end = airflow.project, f"{FAULTY.end:%Y-%m-%dT%H:%M}"
+    change_params(project, {"aiops.analysis.until": end, "aiops.analysis.hours": 1})
+    told = signalbox(project, "run", "incidents")
+    assert f"window {FAULTY.name}" in told
+    assert "metric_anomalies[1]" in told
+    assert re.search(r"^findings: \d+ metric, \d+ log, ", told, re.MULTILINE)
+    assert f"first suspect: {CULPRIT}" in told
+    assert f"{FAULTY.name}/reports/incidents.html" in told
+    assert files(backfilled / FAULTY.name) == files(on_time / FAULTY.name)
