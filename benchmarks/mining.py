@@ -53,6 +53,7 @@ def peak_mb() -> float:
 
 
 def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
+    from pipelines.aiops.noise.memory import needed_mb
     from pipelines.aiops.noise.mining import mine_all
     from pipelines.aiops.noise.rules import RULES
     from pipelines.aiops.noise.windows import whole_window
@@ -78,6 +79,7 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
         "mining_s": mined,
         "mining_cpu_s": processor,
         "peak_mb": peak_mb(),
+        "needed_mb": needed_mb(len(frame)),
         "rules": {family: len(one.rules) for family, one in found.items()},
     }
 
@@ -108,7 +110,7 @@ def show(one: dict[str, Any]) -> None:
         f"{one['alerts']:>12,} alerts, {one['series']:,} series: scan {one['scan_s']:.2f} s, "
         f"read {one['read_s']:.2f} s, mining {one['mining_s']:.2f} s "
         f"= {one['scans_mining']:.1f} scans ({one['scans_read_and_mining']:.1f} with reading), "
-        f"peak {one['peak_mb']:.0f} MB",
+        f"peak {one['peak_mb']:.0f} MB (from {one['needed_mb']} MB on the stage starts)",
         flush=True,
     )
 

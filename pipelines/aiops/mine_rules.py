@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.aiops.artifacts import CANDIDATES, HISTORY
+from pipelines.aiops.noise import memory
 from pipelines.aiops.noise.mining.history import Mined
 from pipelines.aiops.noise.mining.mine import mine_all
 from pipelines.aiops.noise.rules import RULES
@@ -32,6 +33,7 @@ STAGE = "mine_rules"
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     settings = params.mine_rules
+    memory.require(HISTORY, settings.memory_mb, memory.MINING)
     frame = read_history(HISTORY, settings.memory_mb)
     windows = split_window(whole_window(frame), settings.learn, settings.choose)
     found = mine_all(frame, settings, windows.learn, read_tickets(HISTORY / "tickets.parquet"))

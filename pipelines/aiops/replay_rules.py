@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.aiops.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
+from pipelines.aiops.noise import memory
 from pipelines.aiops.noise.judging import Effect, Measurer, closing_times, tables
 from pipelines.aiops.noise.judging import intervals as bounds
 from pipelines.aiops.noise.replay import Replay
@@ -35,6 +36,7 @@ _REPLAYED = "replay of the last window, which nothing was learned or chosen on"
 
 def measured_on_last(params: AiopsParams) -> Measurer:
     """Read the history and replay its last window through today's configuration."""
+    memory.require(HISTORY, params.mine_rules.memory_mb, memory.MINING)
     frame = read_history(HISTORY, params.mine_rules.memory_mb, ids=True)
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
     config = todays_config(params.export_rules.alertmanager_yml)

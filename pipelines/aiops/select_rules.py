@@ -15,6 +15,7 @@ from typing import Any
 
 from pipelines.aiops.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
 from pipelines.aiops.mine_rules import read_tickets
+from pipelines.aiops.noise import memory
 from pipelines.aiops.noise.judging import Measurer, closing_times
 from pipelines.aiops.noise.mining.mine import mine_all
 from pipelines.aiops.noise.rule_files import read_rules, write_rules
@@ -43,6 +44,7 @@ def choose(
     What was chosen in the end; what was chosen first, among rules that knew nothing of the window;
     all candidates; and the windows.
     """
+    memory.require(HISTORY, params.mine_rules.memory_mb, memory.MINING)
     frame = read_history(HISTORY, params.mine_rules.memory_mb)
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
     config = todays_config(params.export_rules.alertmanager_yml)

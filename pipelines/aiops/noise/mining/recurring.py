@@ -207,16 +207,18 @@ def _best(
         return None
     barred = table.barred | taken[chosen].any(axis=0)
     least = (table.days[chosen, None] + 1) // 2
+    lowest = lower(np.arange(n + 1), n, confidence)
     best: tuple[float, Found] | None = None
     for size, inside in enumerate(table.inside, start=1):
         good = inside[chosen].sum(axis=0)
         # It came on at least half of the days of each weekday: none rides on the others.
         fits = (good >= enough) & (inside[chosen] >= least).all(axis=0)
-        if not fits.any():
-            continue
-        fits &= ~_slide(barred[None, :], size)[0]
+        if fits.any():
+            fits &= ~_slide(barred[None, :], size)[0]
         starts = np.flatnonzero(fits)
-        low = lower(good[starts], n, confidence)
+        if not len(starts):
+            continue
+        low = lowest[good[starts]]
         outside = _outside(table.per_bin[chosen].sum(axis=0), size)[starts]
         chance = _chance(outside, (n, len(barred)), size, confidence)
         for i in np.flatnonzero(low > chance).tolist():

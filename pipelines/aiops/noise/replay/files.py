@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.aiops.engine import DEFAULT_MEMORY_MB
+from pipelines.aiops.noise import memory
 from pipelines.aiops.noise.alertmanager import Config
 from pipelines.aiops.noise.replay.run import Replay, replay
 from pipelines.aiops.noise.rules import Rule
+from pipelines.base.errors import SignalboxError
 
 MEMBER_BYTES = 500
 """What working on one member of a group takes at most, measured."""
+ROW_BYTES = 400
+"""What an alert, what became of it and what was sent about it take, measured at a million."""
 LEAST = 100_000
+"""Members worked on together at least."""
 
 
 def replay_files(
@@ -28,12 +33,25 @@ def replay_files(
     folder
         Folder with ``alerts.parquet`` and ``tickets.parquet``.
     memory_mb
-        Bounds the engine that reads, and then the work on groups: whole groups are taken together
-        as they fit. On top come some 280 bytes an alert for the alerts, what became of them and the
-        notifications (measured with ten million alerts).
+        Bounds everything: the engine that reads, the alerts with what becomes of them (some 400
+        bytes each), and with what is left the work on groups, as many together as fit.
+
+    Raises
+    ------
+    SignalboxError
+        If the alerts alone would take more than that.
     """
     from pipelines.aiops.telemetry.read import read_history
 
+    alerts = memory.alerts_in(folder)
+    left = (memory_mb - memory.PROGRAM_MB) * memory.MB - alerts * ROW_BYTES
+    if left < LEAST * MEMBER_BYTES:
+        least = memory_mb - (left - LEAST * MEMBER_BYTES) // memory.MB
+        raise SignalboxError(
+            f"{folder / 'alerts.parquet'}: a replay of its {alerts:,} alerts takes at least "
+            f"{least:,} MB, more than the {memory_mb:,} MB that memory_mb allows: raise it, or "
+            "replay fewer days"
+        )
     frame = read_history(folder, memory_mb)
-    chunk = max(memory_mb * 1_000_000 // MEMBER_BYTES, LEAST)
+    chunk = left // MEMBER_BYTES
     return replay(frame, config, rules=rules, until=until, chunk=chunk)
