@@ -6,29 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining import describe
-from pipelines.aiops.noise.mining.bounds import level, lower
 from pipelines.aiops.noise.mining.episodes import Episodes
-from pipelines.aiops.noise.mining.history import (
-    History,
-    Mined,
-    days_per_pattern,
-    levels,
-    members,
-    units,
-)
+from pipelines.aiops.noise.mining.history import History, Mined, members
+from pipelines.aiops.noise.mining.steps import Bounds, Counts, bounds_of, by_level, shown, widest
 from pipelines.aiops.noise.rules import FlappingRule, Rule
 from pipelines.aiops.telemetry.frame import YES
 
 NEVER_AGAIN = np.int64(2**60)
+NEARLY = 9, 10
+"""The shortest hold that folds so much of what the best one folds is a candidate, too."""
 
 
 @dataclass(frozen=True)
-class _Counts:
-    """Per pattern: units, days, units that come back within each hold, the longest safe hold."""
+class _Folds:
+    """Per pattern: episodes that each hold folds, and the gap from which on it may hide one."""
 
-    n: NDArray[np.int64]
-    days: NDArray[np.int64]
-    good: NDArray[np.int64]
     folded: NDArray[np.int64]
     first_danger: NDArray[np.int64]
 
@@ -51,61 +43,41 @@ def mine_flapping(history: History) -> Mined:
     """
     params = history.params
     holds = np.array(sorted(set(params.flapping.holds_seconds)), np.int64)
-    counts = _count(history, holds)
-    enough = (counts.n >= params.min_episodes) & (counts.days >= params.min_days)
-    tried = int(enough.sum()) * len(holds)
-    low = lower(counts.good, counts.n[:, None], level(params.alpha, tried))
-    safe = holds * 1000 < counts.first_danger[:, None]
-    fits = enough[:, None] & (low >= params.flapping.min_share) & safe
-    found: list[tuple[int, int]] = []
-    done: set[int] = set()
-    for index in np.flatnonzero(fits.any(axis=1)).tolist():
-        told = done.intersection(history.patterns.ancestors(index))
-        if not told and history.patterns.matchers(index) is not None:
-            done.add(index)
-            found += [(index, j) for j in _choice(counts.folded[index], fits[index])]
-    ranked = sorted(found, key=lambda f: (-int(counts.folded[f]), f))[: params.max_rules]
-    rules: list[Rule] = []
     gaps = gaps_of(history.episodes)
-    for index, j in ranked:
-        rule = _rule(
-            history, (index, j), int(holds[j]), counts,
-            low=float(low[index, j]), tried=tried, gaps=gaps,
-        )  # fmt: skip
+    counts, folds = _count(history, holds, gaps)
+    bounds = bounds_of(counts)
+    safe = holds * 1000 < folds.first_danger[:, None]
+    fits = bounds.enough[:, None] & (bounds.low >= params.flapping.min_share) & safe
+    found = widest(history, fits, folds.folded, NEARLY)
+    ranked = sorted(found, key=lambda f: (-int(folds.folded[f]), f))
+    rules: list[Rule] = []
+    for where in ranked[: params.max_rules]:
+        hold, folded = int(holds[where[1]]), int(folds.folded[where])
+        rule = _rule(counts, bounds, where, hold, folded=folded, gaps=gaps)
         rules += [] if rule is None else [rule]
-    return Mined(rules, tried)
+    return Mined(rules, bounds.tried)
 
 
-def _choice(folded: NDArray[np.int64], fits: NDArray[np.bool_]) -> list[int]:
-    """Pick the hold that folds most, and the shortest that folds nine tenths of that."""
-    allowed = np.flatnonzero(fits)
-    most = allowed[np.argmax(folded[allowed])]
-    nearly = allowed[np.argmax(folded[allowed] * 10 >= folded[most] * 9)]
-    return sorted({int(most), int(nearly)})
-
-
-def _count(history: History, holds: NDArray[np.int64]) -> _Counts:
+def _count(
+    history: History, holds: NDArray[np.int64], gap: NDArray[np.int64]
+) -> tuple[Counts, _Folds]:
+    """Count units that come back within each hold, and what it would fold."""
     episodes, count = history.episodes, len(history.patterns)
-    gap = gaps_of(episodes)
+    counts = Counts(history, len(holds))
     danger = _dangerous(episodes, gap)
-    n, days = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    good = np.zeros((count, len(holds)), np.int64)
-    folded = np.zeros((count, len(holds)), np.int64)
-    first_danger = np.full(count, NEVER_AGAIN)
-    for of_level in levels(history):
-        unit = units(episodes, of_level, history.params.independence_seconds)
+    folds = _Folds(np.zeros((count, len(holds)), np.int64), np.full(count, NEVER_AGAIN))
+    for of_level, unit in by_level(history, episodes):
+        counts.add(unit)
         size = np.diff(np.append(unit.first, len(unit.order)))
-        n += np.bincount(unit.pattern, minlength=count)
-        days += days_per_pattern(unit, count)
-        for j, hold in enumerate(holds.tolist()):
+        for step, hold in enumerate(holds.tolist()):
             back = (gap <= hold * 1000).astype(np.int64)
             backs = np.add.reduceat(back[unit.order], unit.first)
-            good[:, j] += np.bincount(unit.pattern[backs * 2 >= size], minlength=count)
-            folded[:, j] += np.bincount(unit.pattern, backs, minlength=count).astype(np.int64)
+            counts.speaks(step, unit.pattern[backs * 2 >= size])
+            folds.folded[:, step] += np.bincount(unit.pattern, backs, count).astype(np.int64)
         pattern = of_level[episodes.series[danger]]
         held = pattern >= 0
-        np.minimum.at(first_danger, pattern[held], gap[danger][held])
-    return _Counts(n, days, good, folded, first_danger)
+        np.minimum.at(folds.first_danger, pattern[held], gap[danger][held])
+    return counts, folds
 
 
 def _dangerous(episodes: Episodes, gap: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -117,37 +89,32 @@ def _dangerous(episodes: Episodes, gap: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _rule(
-    history: History, where: tuple[int, int], hold: int, counts: _Counts, *,
-    low: float, tried: int, gaps: NDArray[np.int64],
+    counts: Counts, bounds: Bounds, where: tuple[int, int], hold: int, *,
+    folded: int, gaps: NDArray[np.int64],
 ) -> FlappingRule | None:  # fmt: skip
-    patterns, episodes = history.patterns, history.episodes
-    index = where[0]
-    matchers = patterns.matchers(index)
+    history, index = counts.history, where[0]
+    matchers = history.patterns.matchers(index)
     if matchers is None:
         return None
     rows = members(history, index)
     again = rows[gaps[rows] <= hold * 1000]
     if not len(again):
         return None
-    good, n, folded = int(counts.good[where]), int(counts.n[index]), int(counts.folded[where])
     words = describe.seconds_in_words(hold)
     return FlappingRule(
         id=describe.identity("flapping", matchers, keep_firing=hold),
         matchers=matchers,
         keep_firing=hold,
         sentence=(
-            f"{patterns.items[index]} stays one alert until it has been away for {words}: it came "
-            f"back sooner {folded:,} of {len(rows):,} times, and mostly so in {good:,} of "
-            f"{n:,} separate stretches (at least {describe.percent(low)} with confidence)."
+            f"{history.patterns.items[index]} stays one alert until it has been away for {words}: "
+            f"it came back sooner {folded:,} of {len(rows):,} times, and mostly so in "
+            f"{counts.good[where]:,} of {counts.n[index]:,} separate stretches (at least "
+            f"{describe.percent(float(bounds.low[where]))} with confidence)."
         ),
-        support=describe.support_of(episodes, again, n),
-        bound=describe.bound_of(
-            f"share of separate stretches in which most episodes come back within {hold} s",
-            good, n, low=low, alpha=history.params.alpha, tried=tried,
-        ),
-        expires=describe.expiry(history),
-        team=patterns.team(index),
-        examples=describe.examples_of(
-            history, again, lambda i: f"came back after {gaps[i] / 1000:.0f} s"
+        **shown(
+            counts, bounds, where, again,
+            measures=f"share of separate stretches in which most episodes come back within "
+            f"{hold} s",
+            says=lambda i: f"came back after {gaps[i] / 1000:.0f} s",
         ),
     )  # fmt: skip

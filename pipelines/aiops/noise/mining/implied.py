@@ -1,4 +1,11 @@
-"""Family implied: another alert of the same place tells it already."""
+"""Family implied: another alert of the same place tells it already.
+
+A rule needs a target that seldom comes alone. Where most of a kind's episodes are noise of its own,
+as in the simulated worlds, no pair is found: there incidents make 1-3 % of the alerts, and the best
+pair (failed requests, then a burnt error budget) was in company 13 times of 27, of which some 5,600
+pairs compared leave a bound of 14 %. A lower `ImpliedMining.min_share` would find it, to save less
+than one page in a thousand; so it stays.
+"""
 
 from dataclasses import dataclass
 

@@ -1,35 +1,18 @@
 """Family transient: it ends by itself soon, so the alert may wait before it fires."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining import describe
-from pipelines.aiops.noise.mining.bounds import level, lower
-from pipelines.aiops.noise.mining.history import (
-    History,
-    Mined,
-    days_per_pattern,
-    levels,
-    members,
-    units,
-)
+from pipelines.aiops.noise.mining.history import History, Mined, members
+from pipelines.aiops.noise.mining.steps import Bounds, Counts, bounds_of, by_level, shown, widest
 from pipelines.aiops.noise.rules import Rule, TransientRule
 from pipelines.aiops.telemetry.frame import NO, UNKNOWN, YES
 
 LASTING = np.int64(2**60)
 """Length of an episode whose end isn't known: it outlasts every wait."""
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """Per pattern: units, separate days, units that end by each wait; the shortest acted-on."""
-
-    n: NDArray[np.int64]
-    days: NDArray[np.int64]
-    good: NDArray[np.int64]
-    shortest_acted: NDArray[np.int64]
+NEARLY = 1, 2
+"""The shortest wait that hides so much of what the best one hides is a candidate, too."""
 
 
 def mine_transient(history: History) -> Mined:
@@ -41,77 +24,47 @@ def mine_transient(history: History) -> Mined:
     """
     params = history.params
     waits = np.array(sorted(set(params.transient.waits_seconds)), np.int64)
-    counts = _count(history, waits)
-    enough = (counts.n >= params.min_episodes) & (counts.days >= params.min_days)
-    tried = int(enough.sum()) * len(waits)
-    low = lower(counts.good, counts.n[:, None], level(params.alpha, tried))
+    counts, shortest_acted = _count(history, waits)
+    bounds = bounds_of(counts)
     longest = np.where(
-        counts.shortest_acted < LASTING,
-        np.minimum(params.transient.max_delay_seconds, (counts.shortest_acted - 1) // 1000),
+        shortest_acted < LASTING,
+        np.minimum(params.transient.max_delay_seconds, (shortest_acted - 1) // 1000),
         waits[-1],
     )
-    fits = enough[:, None] & (low >= params.transient.min_share) & (waits <= longest[:, None])
-    return Mined(_rules(history, waits, counts, low, fits, tried=tried), tried)
+    proven = bounds.low >= params.transient.min_share
+    fits = bounds.enough[:, None] & proven & (waits <= longest[:, None])
+    found = widest(history, fits, counts.good, NEARLY)
+    ranked = sorted(found, key=lambda f: (-int(counts.good[f]), waits[f[1]], f))
+    rules: list[Rule] = []
+    for where in ranked[: params.max_rules]:
+        rule = _rule(counts, bounds, where, int(waits[where[1]]))
+        rules += [] if rule is None else [rule]
+    return Mined(rules, bounds.tried)
 
 
-def _count(history: History, waits: NDArray[np.int64]) -> _Counts:
+def _count(history: History, waits: NDArray[np.int64]) -> tuple[Counts, NDArray[np.int64]]:
+    """Count units that end by each wait; and find each pattern's shortest episode acted on."""
     known = history.episodes.where(history.episodes.acted != UNKNOWN)
-    count = len(history.patterns)
+    counts = Counts(history, len(waits))
     length = np.where(known.ended, known.end - known.start, LASTING)
     acted = known.acted == YES
-    n, days = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    good = np.zeros((count, len(waits)), np.int64)
-    shortest = np.full(count, LASTING)
-    for of_level in levels(history):
-        unit = units(known, of_level, history.params.independence_seconds)
-        if not len(unit.pattern):
-            continue
-        n += np.bincount(unit.pattern, minlength=count)
-        days += days_per_pattern(unit, count)
+    shortest = np.full(len(history.patterns), LASTING)
+    for of_level, unit in by_level(history, known):
+        counts.add(unit)
         worst = unit.worst(np.where(acted, LASTING, length))
-        for j, wait in enumerate(waits.tolist()):
-            good[:, j] += np.bincount(unit.pattern[worst <= wait * 1000], minlength=count)
+        for step, wait in enumerate(waits.tolist()):
+            counts.speaks(step, unit.pattern[worst <= wait * 1000])
         pattern = of_level[known.series[acted]]
         held = pattern >= 0
         np.minimum.at(shortest, pattern[held], length[acted][held])
-    return _Counts(n, days, good, shortest)
-
-
-def _rules(
-    history: History, waits: NDArray[np.int64], counts: _Counts, low: NDArray[np.float64],
-    fits: NDArray[np.bool_], *, tried: int,
-) -> list[Rule]:  # fmt: skip
-    found: list[tuple[int, int]] = []
-    done: set[int] = set()
-    for index in np.flatnonzero(fits.any(axis=1)).tolist():
-        told = done.intersection(history.patterns.ancestors(index))
-        if told or history.patterns.matchers(index) is None:
-            continue
-        done.add(index)
-        found += [(index, j) for j in _choice(counts.good[index], fits[index])]
-    ranked = sorted(found, key=lambda f: (-int(counts.good[f]), waits[f[1]], f))
-    rules: list[Rule] = []
-    for index, j in ranked[: history.params.max_rules]:
-        rule = _rule(
-            history, (index, j), int(waits[j]), counts, low=float(low[index, j]), tried=tried
-        )
-        if rule is not None:
-            rules.append(rule)
-    return rules
-
-
-def _choice(good: NDArray[np.int64], fits: NDArray[np.bool_]) -> list[int]:
-    """Pick the wait that hides most, and the shortest that hides half of that."""
-    allowed = np.flatnonzero(fits)
-    most = allowed[np.argmax(good[allowed])]
-    half = allowed[np.argmax(good[allowed] * 2 >= good[most])]
-    return sorted({int(most), int(half)})
+    return counts, shortest
 
 
 def _rule(
-    history: History, where: tuple[int, int], wait: int, counts: _Counts, *, low: float, tried: int
+    counts: Counts, bounds: Bounds, where: tuple[int, int], wait: int
 ) -> TransientRule | None:
-    patterns, episodes, index = history.patterns, history.episodes, where[0]
+    history, index = counts.history, where[0]
+    patterns, episodes = history.patterns, history.episodes
     matchers = patterns.matchers(index)
     if matchers is None:
         return None
@@ -120,7 +73,6 @@ def _rule(
     hidden = rows[short & (episodes.acted[rows] == NO)]
     if not len(hidden):
         return None
-    good, n = int(counts.good[where]), int(counts.n[index])
     words = describe.seconds_in_words(wait)
     block = describe.seconds_in_words(history.params.independence_seconds)
     return TransientRule(
@@ -128,20 +80,17 @@ def _rule(
         matchers=matchers,
         wait=wait,
         sentence=(
-            f"Wait {words} before {patterns.items[index]} pages: in {good:,} of {n:,} separate "
+            f"Wait {words} before {patterns.items[index]} pages: in {counts.good[where]:,} of "
+            f"{counts.n[index]:,} separate "
             f"stretches of {block} with it, each was over by itself within {words} and nobody "
-            f"acted (at least {describe.percent(low)} with confidence); "
+            f"acted (at least {describe.percent(float(bounds.low[where]))} with confidence); "
             f"none that ended so soon was ever acted on."
         ),
-        support=describe.support_of(episodes, hidden, n),
-        bound=describe.bound_of(
-            f"share of separate stretches in which every episode ends unacted within {wait} s",
-            good, n, low=low, alpha=history.params.alpha, tried=tried,
-        ),
-        expires=describe.expiry(history),
-        team=patterns.team(index),
-        examples=describe.examples_of(
-            history, hidden, lambda i: f"over after {_length(history, i):.0f} s, nobody acted"
+        **shown(
+            counts, bounds, where, hidden,
+            measures=f"share of separate stretches in which every episode ends unacted within "
+            f"{wait} s",
+            says=lambda i: f"over after {_length(history, i):.0f} s, nobody acted",
         ),
     )  # fmt: skip
 
