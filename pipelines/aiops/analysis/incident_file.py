@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipelines.aiops.analysis.merging import merged
 from pipelines.aiops.analysis.ranked import ranker
 from pipelines.aiops.analysis.read import rows_between
 from pipelines.aiops.analysis.results import HORIZON, INPUTS, gaps
+from pipelines.aiops.analysis.usual import judged
 from pipelines.aiops.analysis.window import Window, lake_of
 from pipelines.aiops.artifacts import INCIDENTS, LOG_ANOMALIES, METRIC_ANOMALIES, MOVED, SERVICE_MAP
 from pipelines.aiops.findings import SIGNALS, Finding
@@ -87,11 +89,13 @@ def content_of(
     inputs = inputs_of(place, earlier)
     graph = graph_of(place)
     alerts, which = heard(params, Window(window.start - HORIZON, window.end))
+    news, usual = judged(params, window, alerts)
     told = [one for other in earlier for one in _findings(other)]
-    own = [*_findings(place), *alerts]
+    own = [*_findings(place), *news]
     findings = merged([*told, *own])  # Of one told again, what the later window says counts.
-    found = _incidents(params, window, graph, findings)
-    named = {one.id: one for one in findings}
+    company = merged(usual)
+    found = _incidents(params, window, graph, findings, company)
+    named = {one.id: one for one in (*findings, *company)}
     inside = [one for one in findings if _lies_in(one, window)]
     signals: Counter[str] = Counter(one.signal for one in inside)
     used = {name: named[name].as_json() for one in found for name in one.findings}
@@ -106,6 +110,7 @@ def content_of(
             "earlier_windows": len(earlier),
             "missing_windows": gaps([*(Window.parse(one.name) for one in earlier), window]),
             "alerts": which,
+            "usual_alerts": sum(_lies_in(one, window) for one in company),
         },
         "graph": {"calls": [list(call) for call in sorted(graph.calls)]},
         "findings": dict(sorted(used.items())),
@@ -139,7 +144,11 @@ def _findings(place: Path) -> list[Finding]:
 
 
 def _incidents(
-    params: AiopsParams, window: Window, graph: Graph, findings: Sequence[Finding]
+    params: AiopsParams,
+    window: Window,
+    graph: Graph,
+    findings: Sequence[Finding],
+    company: Sequence[Finding] = (),
 ) -> list[Incident]:
     about = params.group_incidents
     settings = Grouping(
@@ -156,11 +165,12 @@ def _incidents(
     def now(found: Sequence[Incident]) -> list[Incident]:
         return [one for one in found if within.intersection(one.findings)]
 
-    found = now(incidents(findings, graph, changes, past, settings=settings))
+    made = partial(incidents, findings, graph, changes, past, company=company, settings=settings)
+    found = now(made())
     if not about.signals or not found:
         return found
     rank = ranker(params, window, graph, found)
-    return now(incidents(findings, graph, changes, past, settings=settings, ranker=rank))
+    return now(made(ranker=rank))
 
 
 def _past(params: AiopsParams, window: Window) -> list[PastIncident]:

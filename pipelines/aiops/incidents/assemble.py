@@ -28,6 +28,7 @@ def incidents(
     changes: Sequence[Change] = (),
     past: Sequence[PastIncident] = (),
     *,
+    company: Sequence[Finding] = (),
     settings: Grouping = DEFAULT,
     ranker: Ranker | None = None,
 ) -> list[Incident]:
@@ -42,6 +43,9 @@ def incidents(
     findings
         Alerts (as findings of signal ``alert``), anomalies of metrics and logs. Findings of signal
         ``change`` are not grouped: give changes.
+    company
+        Findings that tell little by themselves: they join an incident at one of its services in
+        its time, and never make one.
     ranker
         Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
     """
@@ -52,7 +56,18 @@ def incidents(
     for number, one in zip(groups.tolist(), ordered, strict=True):
         parts.setdefault(number, []).append(one)
     known = _Known(graph, changes, past)
-    return [_incident(parts[number], known, ranker) for number in sorted(parts)]
+    return [
+        _incident(own, [one for one in company if _joins(one, own, settings)], known, ranker)
+        for _, own in sorted(parts.items())
+    ]
+
+
+def _joins(one: Finding, own: Sequence[Finding], settings: Grouping) -> bool:
+    """Whether a finding is at a service of an incident, and near one of its findings there."""
+    return any(
+        one.service == other.service and abs(one.start_us - other.start_us) <= settings.same
+        for other in own
+    )
 
 
 class _Known:
@@ -88,7 +103,9 @@ class _Known:
         return self._above[service]
 
 
-def _incident(findings: list[Finding], known: _Known, ranker: Ranker | None) -> Incident:
+def _incident(
+    findings: list[Finding], company: Sequence[Finding], known: _Known, ranker: Ranker | None
+) -> Incident:
     start, end = findings[0].start_us, max(one.end_us for one in findings)
     affected = tuple(dict.fromkeys(one.service for one in findings if one.service))
     changes = known.changes_before(start, affected)
@@ -107,8 +124,8 @@ def _incident(findings: list[Finding], known: _Known, ranker: Ranker | None) -> 
         end_us=end,
         affected=affected,
         exposed=tuple(sorted(exposed)),
-        findings=tuple(one.id for one in findings),
-        timeline=_timeline(findings, changes),
+        findings=tuple(one.id for one in in_order([*findings, *company])),
+        timeline=_timeline([*findings, *company], changes),
         causes=tuple(causes),
         similar=known.memory.similar(own, start),
     )
@@ -137,7 +154,9 @@ def _title(findings: Sequence[Finding], affected: Sequence[str], causes: Sequenc
     what = line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"
     others = len(affected) - (where in affected)
     also = f", {others} more service{'s' * (others != 1)} affected" if others else ""
-    return f"{where}: {what or _name(rarest)}{also}"
+    name = _name(rarest)
+    kind = name.replace("_", " ") if name == rarest.kind else name
+    return f"{where}: {what or kind}{also}"
 
 
 def _timeline(findings: Sequence[Finding], changes: Sequence[Change]) -> tuple[Entry, ...]:

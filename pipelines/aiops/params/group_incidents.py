@@ -37,6 +37,9 @@ class GroupIncidentsParams(Section):
         the other, at any services if no map is known.
     longest_minutes
         A chain of links is cut after so long.
+    usual_days, usual_share
+        An alert that a service had on more than this share of so many days before is usual: it
+        joins an incident that something else makes, and makes none. 1: no alert is usual.
     signals
         Whether causes are ranked from metrics, logs and spans too, or from findings alone.
     """
@@ -45,5 +48,7 @@ class GroupIncidentsParams(Section):
     near_minutes: Minutes = 10
     anywhere_minutes: Minutes = 1
     longest_minutes: PositiveInt = 240
+    usual_days: Annotated[int, Field(ge=1, le=366)] = 14
+    usual_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     signals: bool = True
     post: PostParams = Field(default_factory=PostParams)

@@ -19,7 +19,9 @@ _LABELS = {
     "history_days": ("Days before, to compare with", "days"),
     "earlier_windows": ("Earlier windows read, so that incidents are whole", "windows"),
     "incidents": ("Incidents", "incidents"),
+    "incidents_of_alerts_only": ("Of them seen in alerts only", "incidents"),
     "findings": ("Findings grouped", "findings"),
+    "usual_alerts": ("Usual alerts, which join incidents and make none", "alerts"),
     "missing_windows": ("Earlier windows that are missing", "windows"),
     "spans": ("Spans", "spans"),
     "traces": ("Traces", "traces"),
@@ -35,6 +37,7 @@ def nothing_seen(inputs: Inputs) -> bool:
         inputs.logs.counts.get("lines"),
         inputs.service_map["counts"].get("spans"),
         (inputs.incidents.counts.get("findings") or {}).get("alert"),
+        inputs.incidents.counts.get("usual_alerts"),
     )
     return not any(seen)
 

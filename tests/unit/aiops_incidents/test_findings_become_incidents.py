@@ -50,6 +50,19 @@ def test_near_services_at_the_same_time_are_one_incident_others_are_not() -> Non
     assert found[0].exposed == ("app",)
 
 
+def test_company_joins_an_incident_at_its_services_and_makes_none() -> None:
+    near, elsewhere, later = alert("shop", 5, "Usual"), alert("mail", 1), alert("store", 200)
+    own = [alert("store", 0), alert("shop", 2)]
+    (one,) = incidents(own, GRAPH, company=[near, elsewhere, later])
+    assert one.findings == tuple(finding.id for finding in [*own, near])
+    assert [entry.sentence for entry in one.timeline][-1] == "Usual at shop"
+    (alone,) = incidents(own, GRAPH)
+    assert (one.id, one.title, one.causes, one.end_us) == (
+        alone.id, alone.title, alone.causes, alone.end_us,
+    )  # fmt: skip
+    assert incidents([], GRAPH, company=[near]) == []
+
+
 def test_the_deepest_and_first_is_the_likely_cause_and_says_why() -> None:
     (one,) = incidents([alert("store", 0), alert("shop", 1), alert("web", 2)], GRAPH)
     assert one.causes[0].service == "store"
