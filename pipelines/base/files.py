@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -104,12 +103,6 @@ def read_json(path: Path) -> Any:
         raise SignalboxError(f"{path}: no such file; run the stage that makes it") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SignalboxError(f"{path}: not valid JSON ({error})") from error
-
-
-def finite_or_none(value: float) -> float | None:
-    """`value` as a Python float, or None where it is NaN or infinite."""
-    number = float(value)
-    return number if math.isfinite(number) else None
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:

@@ -42,7 +42,9 @@ def copy(project: Path, tmp_path: Path) -> Path:
 
 def test_a_second_repro_does_nothing(project: Path) -> None:
     assert ran(call(project, "dvc", "repro", "report")) == []
-    assert "Data and pipelines are up to date" in call(project, "dvc", "status", "--with-deps", "report")
+    assert "Data and pipelines are up to date" in call(
+        project, "dvc", "status", "--with-deps", "report"
+    )
 
 
 def test_the_rows_add_up(project: Path) -> None:

@@ -1,7 +1,7 @@
 """Incidents: what belongs together, where it began, whom it reaches, how it was fixed before."""
 
 from pipelines.aiops.incidents.assemble import incidents
-from pipelines.aiops.incidents.grouping import Grouping, group, quiet_before
+from pipelines.aiops.incidents.grouping import Grouping, group
 from pipelines.aiops.incidents.model import Change, Incident, PastIncident
 from pipelines.aiops.incidents.posting import alertmanager_payload, post, webhook_payload
 from pipelines.aiops.incidents.ranking import Prepared, prepare, rank
@@ -36,7 +36,6 @@ __all__ = [
     "incidents",
     "post",
     "prepare",
-    "quiet_before",
     "rank",
     "role_of",
     "webhook_payload",

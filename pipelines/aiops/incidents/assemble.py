@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pipelines.aiops.findings import Finding, in_order
-from pipelines.aiops.incidents.budgets import callees_of
-from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, group, neighbourhood
+from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, group
 from pipelines.aiops.incidents.likely import likely_causes
 from pipelines.aiops.incidents.model import Change, Entry, Incident, PastIncident
 from pipelines.aiops.incidents.signals import Cause, Graph
@@ -35,8 +34,8 @@ def incidents(
     """Group findings into incidents and say what is known about each.
 
     Equal inputs give equal incidents, whatever their order; nothing after an incident's end is
-    read, so a window that is computed later gives what it gave on time (read findings from
-    `quiet_before` the window).
+    read, so a window that is computed later gives what it gave on time (read findings since
+    long enough before it).
 
     Parameters
     ----------
@@ -51,7 +50,8 @@ def incidents(
     """
     ordered = in_order({one.id: one for one in findings if one.signal != "change"}.values())
     starts = np.array([one.start_us for one in ordered], np.int64)
-    groups = group(starts, [one.service for one in ordered], graph, settings)
+    ends = np.array([one.end_us for one in ordered], np.int64)
+    groups = group(starts, [one.service for one in ordered], graph, settings, ends)
     parts: dict[int, list[Finding]] = {}
     for number, one in zip(groups.tolist(), ordered, strict=True):
         parts.setdefault(number, []).append(one)
@@ -76,7 +76,7 @@ class _Known:
     def __init__(
         self, graph: Graph, changes: Sequence[Change], past: Sequence[PastIncident]
     ) -> None:
-        self.callees, self.callers = callees_of(graph), neighbourhood(graph)
+        self.callees, self.callers = graph.callees, graph.callers
         self.changes = sorted(changes, key=lambda one: (one.at_us, one.id))
         self.change_times = np.array([one.at_us for one in self.changes], np.int64)
         self.memory = Memory(past)

@@ -139,7 +139,7 @@ def _calls_at(times: Ints, requests: Series | None) -> Floats:
 
 def _reachable(losses: dict[str, Excess], graph: Graph, target: Target | None) -> set[str]:
     """Give what the symptom can come from; all, if the graph doesn't know the target."""
-    callees = callees_of(graph)
+    callees = graph.callees
     if target is None or target.service not in callees:
         return set(losses)
     seen, todo = {target.service}, [target.service]
@@ -148,15 +148,6 @@ def _reachable(losses: dict[str, Excess], graph: Graph, target: Target | None) -
         seen |= fresh
         todo += sorted(fresh)
     return seen
-
-
-def callees_of(graph: Graph) -> dict[str, set[str]]:
-    """Give each caller's callees."""
-    callees: dict[str, set[str]] = {}
-    for caller, callee in graph.calls:
-        if caller != callee:
-            callees.setdefault(caller, set()).add(callee)
-    return callees
 
 
 def _blame(
@@ -180,7 +171,7 @@ def _blame(
 
 def _own(losses: Mapping[str, Excess], graph: Graph) -> dict[str, float]:
     """Give what of each service's excess isn't that of its callees, those in a circle apart."""
-    callees, circle = callees_of(graph), _circles(graph)
+    callees, circle = graph.callees, _circles(graph)
     own = {}
     for name, loss in losses.items():
         below = [

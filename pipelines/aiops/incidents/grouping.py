@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.incidents.budgets import callees_of
 from pipelines.aiops.incidents.signals import Graph, Ints
 
 MINUTE = 60_000_000
@@ -43,7 +42,13 @@ class Grouping:
 DEFAULT = Grouping()
 
 
-def group(starts: Ints, services: list[str], graph: Graph, settings: Grouping = DEFAULT) -> Ints:
+def group(
+    starts: Ints,
+    services: list[str],
+    graph: Graph,
+    settings: Grouping = DEFAULT,
+    ends: Ints | None = None,
+) -> Ints:
     """Give each event the number of its group.
 
     Parameters
@@ -53,6 +58,9 @@ def group(starts: Ints, services: list[str], graph: Graph, settings: Grouping = 
     services
         Of each event; empty if not known: such events are linked by time alone if there is no
         graph, and stay alone if there is one.
+    ends
+        Microseconds since 1970, shape (n,): what starts at a service while something lasts there
+        is linked to it, for as long as a chain may be. None: they are not known.
 
     Returns
     -------
@@ -64,12 +72,14 @@ def group(starts: Ints, services: list[str], graph: Graph, settings: Grouping = 
         return np.zeros(0, np.int64)
     order = np.lexsort((np.array(services, dtype=object).astype(str), starts))
     at = starts[order]
+    until = at if ends is None else np.minimum(ends[order], at + settings.longest)
     rows = _rows([services[i] for i in order.tolist()])
-    links = [_chain(at, mine, settings.same) for name, mine in rows.items() if name]
+    reach = np.maximum(at + settings.same, until)
+    links = [_chain(at, reach, mine) for name, mine in rows.items() if name]
     if graph.calls:
         links += _neighbours(at, rows, graph, settings.near)
     elif settings.anywhere:
-        links.append(_chain(at, np.arange(n), settings.anywhere))
+        links.append(_chain(at, at + settings.anywhere, np.arange(n)))
     joined = _joined(np.concatenate([np.zeros((0, 2), np.int64), *links]), n)
     cut = _cut(at, joined, settings.longest)
     result = np.empty(n, np.int64)
@@ -87,14 +97,15 @@ def _rows(services: list[str]) -> dict[str, Ints]:
     }
 
 
-def _chain(at: Ints, rows: Ints, gap: int) -> Ints:
-    near = np.diff(at[rows]) <= gap
+def _chain(at: Ints, reach: Ints, rows: Ints) -> Ints:
+    """Link each row to the one before, if one before reaches so far."""
+    near = at[rows[1:]] <= np.maximum.accumulate(reach[rows])[:-1]
     return np.column_stack((rows[:-1][near], rows[1:][near]))
 
 
 def _neighbours(at: Ints, rows: dict[str, Ints], graph: Graph, gap: int) -> list[Ints]:
     links = []
-    for caller, callees in sorted(callees_of(graph).items()):
+    for caller, callees in sorted(graph.callees.items()):
         for callee in sorted(callees):
             if caller in rows and callee in rows:
                 links.append(_nearest(at, rows[caller], rows[callee], gap))
@@ -130,29 +141,6 @@ def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
     rank = np.empty(len(where), np.int64)
     rank[np.argsort(where, kind="stable")] = np.arange(len(where))
     return rank[inverse.ravel()]
-
-
-def quiet_before(starts: Ints, at: int, settings: Grouping = DEFAULT) -> int:
-    """Give the time from which events must be read so that groups at `at` are whole.
-
-    The last time before `at` that no event precedes within the longest gap; a run that reads from
-    there has the same groups as one that reads everything.
-    """
-    gap = max(settings.same, settings.near, settings.anywhere)
-    before = np.sort(starts[starts < at])
-    if not len(before) or at - before[-1] > gap:
-        return at
-    breaks = np.flatnonzero(np.diff(before) > gap)
-    return int(before[breaks[-1] + 1]) if len(breaks) else int(before[0])
-
-
-def neighbourhood(graph: Graph) -> dict[str, set[str]]:
-    """Give each callee's callers."""
-    callers: dict[str, set[str]] = {}
-    for caller, callee in graph.calls:
-        if caller != callee:
-            callers.setdefault(callee, set()).add(caller)
-    return callers
 
 
 def pairwise(truth: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[float, float, float]:

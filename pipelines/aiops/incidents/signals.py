@@ -1,7 +1,9 @@
 """What root causes are ranked from: a service graph, series, spans and log lines around a fault."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -110,6 +112,24 @@ class Graph:
     """Who calls whom, as (caller, callee)."""
 
     calls: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+    @cached_property
+    def callees(self) -> dict[str, set[str]]:
+        """Caller → those it calls, itself excepted."""
+        return _by_first(self.calls)
+
+    @cached_property
+    def callers(self) -> dict[str, set[str]]:
+        """Callee → those that call it, itself excepted."""
+        return _by_first((callee, caller) for caller, callee in self.calls)
+
+
+def _by_first(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for one, other in pairs:
+        if one != other:
+            found.setdefault(one, set()).add(other)
+    return found
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 ALL = ("edge", "api", "worker", "batch", "database", "cache", "queue")
 RUNNING = ("edge", "api", "worker")
-STORES = ("database", "cache", "queue")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.simulator.alerts import OPEN, Alerts
+from pipelines.aiops.simulator.alerts import Alerts
 from pipelines.aiops.simulator.clock import STEP, awake
 from pipelines.aiops.simulator.events import Ints
 from pipelines.aiops.simulator.kinds import FAULTS
@@ -191,8 +191,3 @@ def _requests(rng: np.random.Generator, world: World, before: int) -> list[Ticke
                    "", -1)
         )  # fmt: skip
     return tickets
-
-
-def still_firing(alerts: Alerts) -> NDArray[np.bool_]:
-    """Alerts whose end nobody has seen."""
-    return np.asarray(alerts.end == OPEN)

@@ -137,8 +137,8 @@ def _list(inputs: Inputs, places: Places, sources: Sources) -> Chapter:
         return Chapter("list", "Incidents", [Prose("There are none in this time.")])
     blocks: list[Block] = [
         Prose(
-            "The worst first: the most affected services, then the most exposed ones, then the "
-            "rarest finding."
+            "The worst first: those for which the strongest evidence was found (rareness, added "
+            "up over kinds of findings and services), then those that affect most services."
         ),
         _table("The worst", places.incidents[:OPEN_ROWS], inputs, places, sources.mark(INCIDENTS)),
     ]

@@ -19,6 +19,8 @@ from pipelines.reports.service_map.words import anchor_of
 INCIDENTS, ANOMALIES, MAP = "incidents.html", "anomalies.html", "service_map.html"
 MOST_FINDINGS = 1000
 """Findings on the page about anomalies: with plots or lines, then of incidents, then the rarest."""
+ENOUGH = 6.0
+"""Score beyond which a finding is no stronger evidence: once in a million runs."""
 MOST_INCIDENTS = 300
 """Incidents that the list names."""
 
@@ -31,14 +33,22 @@ def anchor(kind: str, text: str) -> str:
 
 
 def worst_first(incidents: Iterable[Incident], inputs: Inputs) -> list[Incident]:
-    """Sort: most affected services, then most exposed, then the rarest finding, then by time."""
+    """Sort: strongest evidence, then most affected services, then most exposed, then by time."""
 
-    def key(one: Incident) -> tuple[int, int, float, int, str]:
-        known = [inputs.finding(id_) for id_ in one.findings]
-        rarest = max((f.score for f in known if f), default=0.0)
-        return (-len(one.affected), -len(one.exposed), -rarest, one.start_us, one.id)
+    def key(one: Incident) -> tuple[float, int, int, int, str]:
+        known = [f for f in map(inputs.finding, one.findings) if f]
+        return (-evidence(known), -len(one.affected), -len(one.exposed), one.start_us, one.id)
 
     return sorted(incidents, key=key)
+
+
+def evidence(findings: Iterable[Finding]) -> float:
+    """Add up scores; of the same kind at the same service the rarest counts, `ENOUGH` at most."""
+    best: dict[tuple[str, str, str], float] = {}
+    for one in findings:
+        what = (one.signal, one.kind, one.service)
+        best[what] = max(best.get(what, 0.0), min(one.score, ENOUGH))
+    return round(sum(best[what] for what in sorted(best)), 6)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from pipelines.aiops.incidents.grouping import (
     Grouping,
     group,
     pairwise,
-    quiet_before,
 )
 from pipelines.aiops.incidents.model import Change, Incident, PastIncident
 from pipelines.aiops.incidents.signals import Cause, Graph
@@ -48,6 +48,22 @@ def test_near_services_at_the_same_time_are_one_incident_others_are_not() -> Non
     )
     assert [one.affected for one in found] == [("store", "shop", "web"), ("mail",), ("web",)]
     assert found[0].exposed == ("app",)
+
+
+def test_what_starts_while_something_lasts_at_the_service_belongs_to_it() -> None:
+    lasting = replace(alert("store", 0, "DiskFull"), end_us=T0 + 200 * MINUTE)
+    later, elsewhere, after = alert("store", 120), alert("mail", 120), alert("store", 250)
+    found = incidents([lasting, later, elsewhere, after], GRAPH)
+    assert [one.findings for one in found] == [
+        (lasting.id, later.id), (elsewhere.id,), (after.id,),
+    ]  # fmt: skip
+
+
+def test_what_never_ends_does_not_hold_everything_together() -> None:
+    endless = replace(alert("store", 0, "DiskFull"), end_us=T0 + 10_000 * MINUTE)
+    found = incidents([endless, *(alert("store", 60 * hour) for hour in range(1, 9))], GRAPH)
+    assert all(one.end_us - one.start_us <= 241 * MINUTE for one in found[1:])
+    assert len(found[0].findings) == 4
 
 
 def test_company_joins_an_incident_at_its_services_and_makes_none() -> None:
@@ -139,23 +155,6 @@ def test_the_order_of_findings_does_not_matter(
     alerts = [alert(service, minute) for service, minute in events]
     mixed = rng.sample(alerts, len(alerts))
     assert incidents(alerts, GRAPH) == incidents(mixed + mixed[:1], GRAPH)
-
-
-@settings(max_examples=40, deadline=None)
-@given(EVENTS, st.integers(0, 400))
-def test_a_later_run_from_the_last_quiet_moment_gives_the_same(
-    events: list[tuple[str, int]], minute: int
-) -> None:
-    settings_ = Grouping(longest=10**15)
-    alerts = [alert(service, at) for service, at in events]
-    at = T0 + minute * MINUTE
-    starts = np.array([one.start_us for one in alerts], np.int64)
-    since = quiet_before(starts, at, settings_)
-    whole = incidents(alerts, GRAPH, settings=settings_)
-    part = incidents([a for a in alerts if a.start_us >= since], GRAPH, settings=settings_)
-    assert [one for one in whole if one.end_us - MINUTE >= at] == [
-        one for one in part if one.end_us - MINUTE >= at
-    ]
 
 
 @settings(max_examples=30, deadline=None)

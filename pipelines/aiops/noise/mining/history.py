@@ -27,10 +27,6 @@ class History:
     patterns: Patterns
     params: MineRulesParams
 
-    def observed_days(self) -> NDArray[np.int64]:
-        """UTC days with any alert at all: a day without one may be a day without data."""
-        return np.unique(self.episodes.days())
-
 
 @dataclass(frozen=True)
 class Mined:
