@@ -115,7 +115,7 @@ def _incident(
         causes = _added(causes, ranker(start, end, worst))
     exposed = set().union(*(known.above(name) for name in affected)) - set(affected)
     names = sorted({_name(one) for one in findings})
-    title = _title(findings, affected, causes)
+    title = _title(findings, affected)
     own = traits(affected, names, title)
     return Incident(
         id=incident_id(findings[0]),
@@ -145,18 +145,22 @@ def _name(finding: Finding) -> str:
     return labels.get("alertname") or labels.get("__name__") or labels.get("template", finding.kind)
 
 
-def _title(findings: Sequence[Finding], affected: Sequence[str], causes: Sequence[Cause]) -> str:
-    where = causes[0].service if causes else (affected[0] if affected else "unknown service")
+def _title(findings: Sequence[Finding], affected: Sequence[str]) -> str:
+    """Say the rarest thing that was found, and where; the likeliest cause may be elsewhere."""
     rarest = min(findings, key=lambda one: (-one.score, one.start_us, one.id))
-    # A template's id tells a person nothing; its line does.
-    told = str(rarest.evidence.get("first_line") or rarest.sentence)
-    line = told if rarest.signal == "log" else ""
-    what = line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"
+    where = rarest.service or "unknown service"
+    what = _what(rarest)
     others = len(affected) - (where in affected)
     also = f", {others} more service{'s' * (others != 1)} affected" if others else ""
-    name = _name(rarest)
-    kind = name.replace("_", " ") if name == rarest.kind else name
-    return f"{where}: {what or kind}{also}"
+    return (what if what.startswith(where) else f"{where}: {what}") + also
+
+
+def _what(finding: Finding) -> str:
+    name = _name(finding)
+    if finding.signal == "log":  # A template's id tells a person nothing; its line does.
+        line = str(finding.evidence.get("first_line") or finding.sentence)
+        return line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"
+    return name.replace("_", " ") if name == finding.kind else name
 
 
 def _timeline(findings: Sequence[Finding], changes: Sequence[Change]) -> tuple[Entry, ...]:
