@@ -20,13 +20,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["SIGNALBOX_KEYS"] = tempfile.mkdtemp(prefix="signalbox-keys-")
 
 
+ALONE = "tests/e2e/test_model_release_in_airflow.py"
+"""Takes as long as the other files with an Airflow together: it has one for itself."""
 TOGETHER = (
-    ("airflow", re.compile(r"tests/e2e/test_\w+_in_airflow\.py$")),
-    ("proof", re.compile(r"tests/integration/proof/")),
+    ("airflow", re.compile(rf"^(?!{ALONE})tests/e2e/test_\w+_in_airflow\.py$")),
+    ("proof", re.compile(r"^tests/integration/proof/")),
 )
 """Files that share what takes long to start. All other files are each for themselves."""
-LOOKS_AT_ALL = "test_model_release_in_airflow.py"
-"""Looks at everything in the shared project: comes before the files that leave something there."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(file: str) -> tuple[bool, bool, bool]:
-    return (_scope(file) == file, LOOKS_AT_ALL not in file, file.startswith("tests/unit/"))
+    return (file != ALONE, _scope(file) == file, file.startswith("tests/unit/"))
 
 
 def _file(nodeid: str) -> str:

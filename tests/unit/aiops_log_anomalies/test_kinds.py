@@ -72,6 +72,7 @@ def test_a_pause_that_ended_is_told_as_such(world: World) -> None:
 
     found = only(world.judged(paused), "silence")
     assert found.evidence["open"] is False
+    assert "fell silent for 1 h 1 min (then back)" in found.sentence
     assert found.end_us - found.start_us == pytest.approx(HOUR_US, rel=0.1)
 
 

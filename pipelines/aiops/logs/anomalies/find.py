@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -191,10 +190,17 @@ def _times(n: int) -> str:
 
 
 def _span(us: float) -> str:
-    seconds = us / 1e6
+    """Write a duration in its two largest units."""
+    seconds = round(us / 1e6)
     if seconds < 120:
-        return f"{seconds:.3g} s"
-    return str(timedelta(seconds=round(seconds)))
+        return f"{us / 1e6:.3g} s"
+    sizes = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    at = next(i for i, (size, _) in enumerate(sizes) if seconds >= size)
+    parts = []
+    for size, unit in sizes[at : at + 2]:
+        number, seconds = divmod(seconds, size)
+        parts += [f"{number} {unit}"] if number else []
+    return " ".join(parts)
 
 
 def _one_line(text: str) -> str:
