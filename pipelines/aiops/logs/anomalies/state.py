@@ -2,7 +2,7 @@
 
 ``<state>/day=YYYY-MM-DD/`` holds ``counts.parquet``, ``values.parquet``, ``templates.json`` (known
 at the day's end) and ``key.txt``, the hash of what it was made from: the day before, the lake's
-files X
+files, the settings.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 from pipelines.aiops.findings import Finding
 from pipelines.aiops.logs.anomalies.counting import COUNTS, VALUES, Counted, count_lines
 from pipelines.aiops.logs.anomalies.find import find
+from pipelines.aiops.logs.anomalies.hashes import FileHashes
 from pipelines.aiops.logs.anomalies.settings import DAY_US, DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
 from pipelines.aiops.telemetry.contract import LOGS, TIME
@@ -25,7 +26,7 @@ from pipelines.aiops.telemetry.days import day_files, days_of
 from pipelines.aiops.telemetry.fingerprint import microseconds
 from pipelines.aiops.telemetry.lake import write_if_changed
 from pipelines.base.errors import SignalboxError
-from pipelines.base.files import sha256_file, write_text
+from pipelines.base.files import write_text
 
 FORMAT = "1"
 _COLUMNS = ["log_id", "at", "service", "severity", "body"]
@@ -109,10 +110,11 @@ def advance(
     """Bring the state up to the end of a day; return the templates known then."""
     store: TemplateStore | None = None
     before, key = None, ""
+    hashes = FileHashes(state / "hashes.json")
     for day in days_of(lake, LOGS):
         if day > until:
             break
-        key = _key(key, lake, day, settings)
+        key = _key(key, [hashes.of(file) for file in day_files(lake, LOGS, day)], day, settings)
         folder = _folder(state, day)
         path = folder / "key.txt"
         if path.is_file() and path.read_text(encoding="utf-8").strip() == key:
@@ -125,6 +127,7 @@ def advance(
         _save(folder, counted)
         write_text(path, f"{key}\n")
         before, store = day, counted.store
+    hashes.save()
     return store if store is not None else _store(state, before)
 
 
@@ -136,10 +139,10 @@ def _folder(state: Path, day: date) -> Path:
     return state / f"day={day.isoformat()}"
 
 
-def _key(before: str, lake: Path, day: date, settings: LogAnomalySettings) -> str:
+def _key(before: str, files: list[str], day: date, settings: LogAnomalySettings) -> str:
     digest = hashlib.sha256(f"{FORMAT}\0{before}\0{day}\0{_counting(settings)}".encode())
-    for file in day_files(lake, LOGS, day):
-        digest.update(sha256_file(file).encode())
+    for file in files:
+        digest.update(file.encode())
     return digest.hexdigest()
 
 
