@@ -97,8 +97,10 @@ def _show(params: "AiopsParams", window: "Window") -> None:
     from pipelines.aiops.artifacts import INCIDENTS_HTML
 
     place = _place(params, window)
+    page = place / INCIDENTS_HTML
+    here = Path.cwd()
     print_lines(outcome_lines(read(place)))
-    print_lines([f"report:   {place / INCIDENTS_HTML}"])
+    print_lines([f"report:   {page.relative_to(here) if page.is_relative_to(here) else page}"])
 
 
 def outcome_lines(content: dict[str, Any]) -> list[str]:
