@@ -42,6 +42,10 @@ def make_small_project(place: Path) -> Path:
             "aiops.simulate.days": 16,
             "aiops.simulate.alerts": 8000,
             "aiops.simulate.services": 12,
+            "aiops.simulate.signals.days": 3,
+            "aiops.simulate.signals.span_days": 2,
+            "aiops.simulate.signals.lines_per_day": 2000,
+            "aiops.simulate.signals.spans_per_day": 2000,
         },
     )
     _git(place, "init", "--quiet", "--initial-branch=main")

@@ -66,7 +66,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["validate"]["max_quarantined_share"] = 0.1
     yaml.dump(params, place / "params.yaml")
     commit(place, "loans")
-    call(place, "dvc", "repro")
+    call(place, "dvc", "repro", "report")
     return place
 
 
@@ -98,6 +98,6 @@ def test_the_all_missing_column_is_left_out_of_the_model(project: Path) -> None:
 def test_ten_times_more_rows_only_take_longer(project: Path) -> None:
     more = loans(40_000)
     more.to_parquet(project / "data/loans/part-0.parquet")
-    call(project, "dvc", "repro")
+    call(project, "dvc", "repro", "report")
     ingest = json.loads((project / "evidence/ingest.json").read_text())
     assert ingest["figures"][0]["value"] == 40_000

@@ -74,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "params.yaml").write_text(text.replace("sha256: []", f"sha256: [{pin}]  # pinned"))
     call(place, "dvc", "remote", "add", "--default", "store", str(top / "remote"))
     commit(place, "remote and pin")
-    call(place, "dvc", "repro")
+    call(place, "dvc", "repro", "report")
     call(place, "dvc", "push")
     commit(place, "run")
     call(place, "git", "tag", "model_release@v1.0.0")
@@ -185,7 +185,7 @@ def test_the_pin_follows_and_the_pipeline_runs_again(
     text = (project / "params.yaml").read_text()
     assert json.loads(call(project, sys.executable, "-c", PIN)) in text
     assert "# pinned" in text
-    output = call(project, "dvc", "repro", SIGNALBOX_KEYS=keys)
+    output = call(project, "dvc", "repro", "report", SIGNALBOX_KEYS=keys)
     assert "Running stage 'train'" in output
     assert places(project, subject, line) == []
 
