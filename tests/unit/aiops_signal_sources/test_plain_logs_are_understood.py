@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.aiops_signal_sources.signals import logs, read, reasons, utc, write
@@ -187,6 +187,8 @@ def test_a_path_tells_service_and_instance(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=12))
+@example([b"\x00\r "])
+@example([b"10 %\r20 %"])
 def test_whatever_a_file_holds_it_is_read(tmp_path_factory: Any, lines: list[bytes]) -> None:
     folder = tmp_path_factory.mktemp("any")
     stamped = [b"2026-11-22 05:31:50 INFO first", *lines]

@@ -13,7 +13,7 @@ BLOCK = 8 << 20
 MAX_LINE = 65_536
 """Bytes of a line that are kept; how many more there were is said at its end."""
 
-_JUNK = "[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
+_JUNK = "[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
 _COLOUR = r"\x1b\[[0-9;]*[A-Za-z]"
 
 
