@@ -1,10 +1,8 @@
 """What holds for every page of a report, as a browser shows and prints it."""
 
 import base64
-import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +15,6 @@ WIDTHS = (320, 375, 768, 1280, 1920)
 """CSS pixels, from a small phone to a large screen."""
 A4 = ((595, 842), (596, 842))
 """Points; programs round differently."""
-
-
-@contextmanager
-def inside(folder: Path) -> Iterator[None]:
-    """Work in a folder, as a stage does in the project's root."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def open_page(driver: "Chrome", page: Path) -> "Chrome":

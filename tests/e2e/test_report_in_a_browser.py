@@ -1,5 +1,6 @@
 """A report as a browser shows and prints it, with ordinary names and with hostile ones."""
 
+import contextlib
 import json
 from itertools import pairwise
 
@@ -14,7 +15,6 @@ from tests.e2e.page_checks import (
     check_links_arrive,
     check_nothing_sticks_out,
     check_only_boxes_scroll_on_a_phone,
-    inside,
     open_page,
 )
 from tests.unit.report import cases
@@ -28,7 +28,7 @@ def pages(tmp_path_factory):
     made = {}
     for kind, names in (("plain", ["Female", "Male"]), ("hostile", [*cases.NASTY, "Male"])):
         folder = tmp_path_factory.mktemp(kind)
-        with inside(folder):
+        with contextlib.chdir(folder):
             details = {
                 "ingest": cases.ingest([*names, "income"]),
                 "bias_audit": cases.fairness(names),

@@ -1,5 +1,7 @@
 """The report about alert rules as a browser shows and prints it, with the worst of names too."""
 
+import contextlib
+
 import pytest
 
 from pipelines.reports import report_rules
@@ -11,7 +13,6 @@ from tests.e2e.page_checks import (
     check_links_arrive,
     check_nothing_sticks_out,
     check_only_boxes_scroll_on_a_phone,
-    inside,
     open_page,
 )
 from tests.unit.aiops_report import cases
@@ -29,7 +30,7 @@ def pages(tmp_path_factory):
     made = {}
     for kind in ("plain", "hostile"):
         folder = tmp_path_factory.mktemp(kind)
-        with inside(folder):
+        with contextlib.chdir(folder):
             if kind == "plain":
                 params = cases.leave()
             else:

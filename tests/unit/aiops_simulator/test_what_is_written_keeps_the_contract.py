@@ -5,7 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -17,7 +16,7 @@ from pipelines.aiops.telemetry.contract import TABLES
 from pipelines.aiops.telemetry.fingerprint import alert_id, fingerprint, microseconds
 from pipelines.aiops.telemetry.read import read_lake
 from pipelines.base.errors import SignalboxError
-from tests.unit.aiops_simulator.worlds import rows, tiny, truth, written
+from tests.unit.aiops_simulator.worlds import check_contract, rows, tiny, truth, written
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +28,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_every_table_has_the_contracts_schema_keys_and_days(lake: Path, name: str) -> None:
-    table, found = TABLES[name], rows(lake, name)
-    assert len(found)
-    for file in (lake / name).glob("day=*/*.parquet"):
-        part = pq.ParquetFile(file).read()
-        assert part.schema.equals(table.schema)
-        days = set(pc.strftime(part[table.time], format="%Y-%m-%d").to_pylist())
-        assert days == {file.parent.name.removeprefix("day=")}
-    assert not any(found[column].null_count for column in table.required)
-    assert len(found.group_by(list(table.key)).aggregate([])) == len(found)
+    assert len(check_contract(lake, TABLES[name]))
 
 
 def test_ids_are_those_that_ingestion_would_give(lake: Path) -> None:

@@ -4,11 +4,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.aiops.params.simulate import SignalsParams, SimulateParams
 from pipelines.aiops.simulator.run import Simulated, simulate, write
-from pipelines.aiops.telemetry.contract import SIGNALS, TABLES
+from pipelines.aiops.telemetry.contract import SIGNALS, TABLES, Table
 
 
 @lru_cache(maxsize=8)
@@ -53,3 +54,16 @@ def troubled() -> SimulateParams:
 def truth(folder: Path, name: str) -> pa.Table:
     """One of the tables of the truth."""
     return pq.ParquetFile(folder / "truth" / f"{name}.parquet").read()
+
+
+def check_contract(lake: Path, table: Table) -> pa.Table:
+    """Hold a table against its schema, days, required columns and keys; give its rows."""
+    found = rows(lake, table.name)
+    for file in (lake / table.name).glob("day=*/*.parquet"):
+        part = pq.ParquetFile(file).read()
+        assert part.schema.equals(table.schema)
+        days = set(pc.strftime(part[table.time], format="%Y-%m-%d").to_pylist())
+        assert days == {file.parent.name.removeprefix("day=")}
+    assert not any(found[column].null_count for column in table.required)
+    assert len(found.group_by(list(table.key)).aggregate([])) == len(found)
+    return found

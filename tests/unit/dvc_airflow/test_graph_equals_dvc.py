@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -187,16 +187,6 @@ SAMPLES: dict[str, dict[str, str]] = {
 }
 
 
-@contextmanager
-def inside(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
 def according_to_dvc(root: Path) -> dict[str, Any]:
     from dvc.repo import Repo
 
@@ -204,7 +194,7 @@ def according_to_dvc(root: Path) -> dict[str, Any]:
         inside_root = path == str(root) or path.startswith(f"{root}{os.sep}")
         return os.path.relpath(path, root) if inside_root else path
 
-    with inside(root), Repo(str(root)) as repo:
+    with contextlib.chdir(root), Repo(str(root)) as repo:
         stages = [s for s in repo.index.stages if s.cmd is not None]
         deps = {s: [d for d in s.deps if d not in s.params] for s in stages}
         return {
