@@ -129,15 +129,13 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
                 state = journal.start(subject.token)
             state.keep_cache = keep_cache
             _record(project, state, plan)
-            if not state.intent:
-                entry = book.append(KIND, PRODUCT, _intent(state))
-                state.intent = str(getattr(entry, "hash", "")) or "written"
-                journal.save(project, state)
+            if not _is_told(book, state.erasure, "intent"):
+                book.append(KIND, PRODUCT, _intent(state))
             exclusion.add(project, subject.token)
             _act(project, state, plan, probe)
             left = _search(project, probe, places)
         proof = _proof(project, state, left, closed=closed, data=data, days=models_days)
-        if not _is_proven(book, state.erasure):
+        if not _is_told(book, state.erasure, "done"):
             book.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
             journal.forget(project, state)
@@ -315,12 +313,12 @@ def _nothing(book: Book, subject: Subject, plan: _Plan, closed: list[str]) -> Ou
     )
 
 
-def _is_proven(book: Book, erasure: str) -> bool:
-    """Whether the ledger has this erasure's proof (the process was killed just after it)."""
+def _is_told(book: Book, erasure: str, stage: str) -> bool:
+    """Whether the ledger has this entry already: an attempt may have been killed just after it."""
     return any(
         entry.kind == KIND
         and entry.data.get("erasure") == erasure
-        and entry.data.get("stage") == "done"
+        and entry.data.get("stage") == stage
         for entry in book.entries()
     )
 

@@ -47,7 +47,6 @@ class Journal(BaseModel):
     erasure: str
     token: str
     keep_cache: bool = False
-    intent: str = ""
     removals: dict[str, Removal] = {}
     pins: dict[str, dict[str, str]] = {}
     """Root (relative to the project) → pins to replace there, old → new."""
