@@ -34,7 +34,7 @@ import pandas as pd
 from benchmarks.ait_data import Scenario, frame_of, scenarios, steps, yardstick
 from pipelines.aiops.noise.alertmanager import Config, Integration, Receiver, Route
 from pipelines.aiops.noise.mining.history import history_of
-from pipelines.aiops.noise.mining.quiet import quiet_rules
+from pipelines.aiops.noise.mining.quiet import mine_quiet
 from pipelines.aiops.noise.mining.quiet_novel import tell_at_once
 from pipelines.aiops.noise.replay import Replay, replay
 from pipelines.aiops.noise.rules import RULES, Rule
@@ -132,7 +132,7 @@ def answer(scenario: Scenario, settings: Settings) -> Answer:
     frame = frame_of(scenario, settings.hold)
     history = history_of(frame, params_of(settings), scenario.learning)
     rules: list[Rule] = [
-        *quiet_rules(history).rules,  # type: ignore[list-item]
+        *mine_quiet(history).rules,  # type: ignore[list-item]
         tell_at_once(
             history,
             group_interval=settings.group_interval,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pipelines.aiops.noise.alertmanager import apply_rules, default_config, parse_config
 from pipelines.aiops.noise.export.alertmanager import merge_config
 from pipelines.aiops.noise.mining.history import history_of
-from pipelines.aiops.noise.mining.quiet import mine_quiet, quiet_rules
+from pipelines.aiops.noise.mining.quiet import mine_quiet
 from pipelines.aiops.noise.mining.quiet_novel import tell_at_once
 from pipelines.aiops.noise.replay import replay
 from pipelines.aiops.noise.windows import DAY_US, Window
@@ -30,7 +30,7 @@ def routine(world, rng, name="DiskSlow", per_day=12, acted=False, **labels):
 
 
 def rules_of(frame, params=PARAMS, window=WINDOW):
-    return quiet_rules(history_of(frame, params, window)).rules
+    return mine_quiet(history_of(frame, params, window)).rules
 
 
 def judged(world, rules):
@@ -202,7 +202,7 @@ receivers: [{name: pager}]
     world = World()
     world.add(60, 10, 'Odd "name" (x|y)', host="a")
     history = history_of(world.frame(), SPARSE, SHORT)
-    rules = [*quiet_rules(history).rules, tell_at_once(history)]
+    rules = [*mine_quiet(history).rules, tell_at_once(history)]
     merged = merge_config(text, "alertmanager.yml", rules).text
     routes = parse_config(merged, "merged").route.routes
     assert [route.group_by for route in routes] == [
@@ -221,15 +221,3 @@ def test_the_order_and_numbering_of_the_history_change_nothing():
     expected = rules_of(world.frame())
     assert expected
     assert rules_of(shuffled(world.frame(), 1)) == expected
-
-
-def test_mine_quiet_takes_the_whole_days_if_no_window_is_given():
-    world = World()
-    routine(world, np.random.default_rng(7), host="a")
-    frame = world.frame()
-    patterns = history_of(frame, PARAMS, WINDOW).patterns
-    (rule,) = mine_quiet(frame, patterns, PARAMS)
-    assert rule == mine_quiet(frame, patterns, PARAMS, WINDOW)[0]
-    assert "nobody" in rule.sentence
-    assert rule.bound.high is not None
-    assert rule.bound.high <= PARAMS.quiet.max_acted_share

@@ -1,13 +1,14 @@
 """How each series behaves, and which labels tell it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.episodes import Episodes
-from pipelines.aiops.telemetry.frame import YES, Labels
+from pipelines.aiops.noise.mining.label_pairs import LabelPairs
+from pipelines.aiops.telemetry.frame import YES
 
 MIN_EXPLAINED = 0.02
 """Share of the variance of a name's episodes that a label must explain, beyond chance."""
@@ -47,8 +48,9 @@ def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
 
 
 def telling_labels(
-    labels: Sequence[Labels], series: NDArray[np.int32], behaviour: Behaviour, max_values: int
-) -> list[str]:
+    pairs: LabelPairs, series: NDArray[np.int32], behaviour: Behaviour, max_values: int,
+    without: Collection[str] = (),
+) -> list[str]:  # fmt: skip
     """Labels of one name's series whose values go with different behaviour, best first.
 
     Notes
@@ -57,12 +59,12 @@ def telling_labels(
     by chance alone, and pays for each of them. Of labels that split the series alike, the first
     by name stays.
     """
-    if len(labels) < 2:
+    if len(series) < 2:
         return []
     scored: list[tuple[float, str]] = []
     seen: set[bytes] = set()
-    for key in sorted({key for one in labels for key in one})[:64]:
-        codes, count = _codes([one.get(key, "") for one in labels])
+    for key in sorted(pairs.counts(series).keys() - set(without))[:64]:
+        codes, count = _numbered(pairs.codes(key, series))
         if not 2 <= count <= max_values or codes.tobytes() in seen:
             continue
         seen.add(codes.tobytes())
@@ -72,10 +74,12 @@ def telling_labels(
     return [key for _, key in sorted(scored)[:TELLING]]
 
 
-def _codes(values: list[str]) -> tuple[NDArray[np.int64], int]:
-    numbers: dict[str, int] = {}
-    codes = [numbers.setdefault(value, len(numbers)) for value in values]
-    return np.array(codes, np.int64), len(numbers)
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Renumber values as they come: labels that split series alike have equal numbers then."""
+    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[place], len(first)
 
 
 def _explained(

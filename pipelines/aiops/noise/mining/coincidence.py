@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.noise.mining.episodes import Episodes
+from pipelines.aiops.noise.mining.episodes import Episodes, positions
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def stretches(
     The lead (milliseconds) is put before each start, so that no target is counted twice.
     """
     both, pair = _pairs(place, kind)
-    code = pair[episodes.series]
-    rows = np.flatnonzero(code >= 0)
+    rows = positions(episodes, np.flatnonzero(pair >= 0))
+    code = pair[episodes.series[rows]]
     span = episodes.span + lead + 1
-    start = code[rows] * span + np.maximum(episodes.start[rows], 0)
+    start = code * span + np.maximum(episodes.start[rows], 0)
     order = np.argsort(start)
-    start, code = start[order], code[rows][order]
+    start, code = start[order], code[order]
     end = code * span + episodes.end[rows][order] + lead
     reach = np.maximum.accumulate(end) if len(end) else end
     first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
@@ -68,9 +68,8 @@ def targets(
 ) -> Targets:
     """First begin of each kind in each place and block of `block` milliseconds."""
     both, pair = _pairs(place, kind)
-    code = pair[episodes.series]
-    rows = np.flatnonzero(code >= 0)
-    key = code[rows] * episodes.span + episodes.start[rows]
+    rows = positions(episodes, np.flatnonzero(pair >= 0))
+    key = pair[episodes.series[rows]] * episodes.span + episodes.start[rows]
     key.sort()
     code, at = key // episodes.span, key % episodes.span
     unit = code * (episodes.span // block + 1) + at // block
@@ -93,6 +92,21 @@ def _pairs(
     pair[inside] = code
     both = np.stack([found // width, found % width], axis=1)
     return both, pair
+
+
+def begin_inside(
+    firing: Stretches, place: NDArray[np.int64], at: NDArray[np.int64], span: int
+) -> NDArray[np.bool_]:
+    """Whether each moment lies in a stretch of its place, given the stretches of one kind."""
+    if not len(firing.place):
+        return np.zeros(len(at), np.bool_)
+    begin = firing.place * span + np.maximum(firing.start, 0)
+    before = np.searchsorted(begin, place * span + at, "right") - 1
+    known = np.maximum(before, 0)
+    result: NDArray[np.bool_] = (
+        (before >= 0) & (firing.place[known] == place) & (firing.end[known] >= at)
+    )
+    return result
 
 
 def size_of(sources: Stretches, wanted: Targets, span: int) -> int:

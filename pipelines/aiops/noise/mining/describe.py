@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.bounds import METHOD, level
-from pipelines.aiops.noise.mining.episodes import Episodes
+from pipelines.aiops.noise.mining.episodes import Episodes, days_of
 from pipelines.aiops.noise.mining.history import History
 from pipelines.aiops.noise.rules import Bound, Example, Matcher, Support, rule_id
 from pipelines.base.numbers import tidy
@@ -25,31 +25,38 @@ def moment(episodes: Episodes, at: int) -> datetime:
 
 def support_of(episodes: Episodes, rows: NDArray[np.int64], count: int | None = None) -> Support:
     """Support of a rule that rests on these episodes; `count` is the number of independent ones."""
-    days = count_days(episodes, rows)
+    starts = episodes.start[rows]
     return Support(
         alerts=int(episodes.rows[rows].sum()),
         episodes=len(rows) if count is None else count,
-        days=days,
-        first=moment(episodes, int(episodes.start[rows].min())),
-        last=moment(episodes, int(episodes.start[rows].max())),
+        days=days_of(episodes, starts),
+        first=moment(episodes, int(starts.min())),
+        last=moment(episodes, int(starts.max())),
     )
-
-
-def count_days(episodes: Episodes, rows: NDArray[np.int64]) -> int:
-    """Count the separate UTC days on which these episodes began."""
-    day = (episodes.start[rows] + episodes.origin // 1000) // 86_400_000
-    return int(np.count_nonzero(np.bincount(day - day.min()))) if len(day) else 0
 
 
 def examples_of(
     history: History, rows: NDArray[np.int64], says: Callable[[int], str]
 ) -> tuple[Example, ...]:
     """Pick episodes from the beginning, the middle and the end of `rows`, in order of time."""
-    episodes, labels = history.episodes, history.patterns.labels
-    starts = episodes.start[rows]
+    return examples_at(history, rows, moments_of(history, history.episodes.start[rows]), says)
+
+
+def moments_of(history: History, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pick starts of examples: the first, the last and some between."""
     wanted = min(history.params.examples, len(starts))
     places = np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(int))
-    moments = np.unique(np.partition(starts, places)[places])
+    return np.unique(np.partition(starts, places)[places])
+
+
+def examples_at(
+    history: History,
+    rows: NDArray[np.int64],
+    moments: NDArray[np.int64],
+    says: Callable[[int], str],
+) -> tuple[Example, ...]:
+    """Show an episode of `rows` for each of the moments, at which one must start."""
+    episodes, labels = history.episodes, history.patterns.labels
     chosen = [_at(history, rows, int(start)) for start in moments]
     return tuple(
         Example(

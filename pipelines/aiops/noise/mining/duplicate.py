@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from pipelines.aiops.noise.alertmanager.rules import sparing_guards
 from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, lower
-from pipelines.aiops.noise.mining.company import Company, company
-from pipelines.aiops.noise.mining.history import History, Mined, positions
+from pipelines.aiops.noise.mining.company import Company, company, key_of
+from pipelines.aiops.noise.mining.episodes import positions
+from pipelines.aiops.noise.mining.history import History, Mined
 from pipelines.aiops.noise.mining.keys import NAME, Coder, common_labels, label_sets
-from pipelines.aiops.noise.mining.patterns import team_of
 from pipelines.aiops.noise.mining.quiet_novel import EVERY_ALERT, ONE_GROUP
 from pipelines.aiops.noise.mining.thin import thinned
 from pipelines.aiops.noise.mining.values import one_of
-from pipelines.aiops.noise.rules import DuplicateRule, Matcher, Rule
+from pipelines.aiops.noise.rules import DuplicateRule, Example, Matcher, Rule
 
 SAMPLE = 50_000
 """Groupings are compared on about so many episodes; the chosen ones are counted on all."""
@@ -123,15 +123,15 @@ def _wide(history: History) -> list[_Candidate]:
     by_name = dict(list(_series_by_name(history).items())[: history.params.max_values])
     if len(by_name) < 2:
         return []
-    labels, names = history.patterns.labels, tuple(sorted(by_name))
+    pairs, names = history.patterns.pairs, tuple(sorted(by_name))
     series = np.sort(np.concatenate(list(by_name.values())))
-    episodes = np.zeros(len(labels), np.int64)
+    episodes = np.zeros(len(pairs), np.int64)
     episodes[series] = history.patterns.episodes[series]
     keys = common_labels(
-        labels, episodes, history.params.duplicate.max_labels, history.patterns.open_labels
+        pairs, episodes, history.params.duplicate.max_labels, history.patterns.open_labels
     )
     found: dict[bytes, _Candidate] = {}
-    coder = Coder(labels, series)
+    coder = Coder(pairs, series)
     for chosen in label_sets(keys):
         for group_by in (chosen, tuple(sorted((NAME, *chosen)))):
             group = coder.codes(group_by)
@@ -157,14 +157,14 @@ def _best_wide(history: History, wide: list[_Candidate]) -> list[_Candidate]:
 
 
 def _narrow(history: History) -> list[_Candidate]:
-    labels, found = history.patterns.labels, []
+    pairs, found = history.patterns.pairs, []
     for name, series in list(_series_by_name(history).items())[:NAMES_ALONE]:
         if len(series) < 2:
             continue
-        own = np.zeros(len(labels), np.int64)
+        own = np.zeros(len(pairs), np.int64)
         own[series] = history.patterns.episodes[series]
-        keys = common_labels(labels, own, 2, history.patterns.open_labels)
-        coder = Coder(labels, series)
+        keys = common_labels(pairs, own, 2, history.patterns.open_labels)
+        coder = Coder(pairs, series)
         for group_by in label_sets(keys, 1):
             found.append(_Candidate((name,), group_by, coder.codes(group_by)))
     return found
@@ -188,7 +188,8 @@ def _rule(
     }
     by = " and ".join(candidate.group_by) or "nothing else: one group"
     saved = counted.episodes - counted.bursts
-    rows = positions(history.episodes, np.flatnonzero(candidate.group >= 0).astype(np.int32))
+    series = np.flatnonzero(candidate.group >= 0)
+    rows = positions(history.episodes, series)
     return DuplicateRule.model_validate(
         {
             **does,
@@ -206,11 +207,20 @@ def _rule(
                 counted.good, counted.n, low=low, alpha=params.alpha, tried=tried,
             ),
             "expires": describe.expiry(history),
-            "team": team_of(
-                history.patterns.labels[i] for i in np.flatnonzero(candidate.group >= 0).tolist()
-            ),
-            "examples": describe.examples_of(
-                history, counted.rows, lambda _: "began together with others of its group"
-            ),
+            "team": history.patterns.pairs.team(series),
+            "examples": _examples(history, candidate, counted),
         }
+    )  # fmt: skip
+
+
+def _examples(history: History, candidate: _Candidate, counted: Company) -> tuple[Example, ...]:
+    episodes, together = history.episodes, counted.together
+    moments = describe.moments_of(history, together % episodes.span)
+    rows = np.flatnonzero(np.isin(episodes.start, moments))
+    rows = rows[candidate.group[episodes.series[rows]] >= 0]
+    key = key_of(episodes, candidate.group, rows)
+    known = np.minimum(np.searchsorted(together, key), len(together) - 1)
+    return describe.examples_at(
+        history, rows[together[known] == key], moments,
+        lambda _: "began together with others of its group",
     )  # fmt: skip

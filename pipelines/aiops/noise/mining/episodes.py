@@ -1,10 +1,13 @@
 """Episodes: from the moment an alert starts to fire until it stops, as often as it was reported."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.noise.mining.ranges import spread
 from pipelines.aiops.noise.windows import Window
 from pipelines.aiops.telemetry.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
 
@@ -46,6 +49,12 @@ class Episodes:
 
     def __len__(self) -> int:
         return len(self.series)
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """Where each series' episodes begin; the last entry is the end of all."""
+        count = np.bincount(self.series) if len(self) else np.empty(0, np.int64)
+        return np.concatenate([[0], np.cumsum(count)])
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Episodes":
         """Episodes chosen by a mask or by ascending positions."""
@@ -96,6 +105,19 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
         origin=window.start,
         span=span,
     )
+
+
+def positions(episodes: Episodes, series: NDArray[Any]) -> NDArray[np.int64]:
+    """Positions of the episodes of some ascending series, of which there may be none."""
+    first = episodes.first
+    low = np.minimum(series, len(first) - 1)
+    return spread(first[low], first[np.minimum(low + 1, len(first) - 1)])[0]
+
+
+def days_of(episodes: Episodes, start: NDArray[np.int64]) -> int:
+    """Count the separate UTC days on which episodes with these starts began."""
+    day = (start + episodes.origin // MS) // 86_400_000
+    return int(np.count_nonzero(np.bincount(day - day.min()))) if len(day) else 0
 
 
 def _ends(

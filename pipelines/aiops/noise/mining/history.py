@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.behaviour import behaviour_of
-from pipelines.aiops.noise.mining.episodes import Episodes, find_episodes
+from pipelines.aiops.noise.mining.episodes import Episodes, find_episodes, positions
+from pipelines.aiops.noise.mining.label_pairs import LabelPairs
 from pipelines.aiops.noise.mining.patterns import Patterns, find_patterns
 from pipelines.aiops.noise.mining.renewal import open_labels
 from pipelines.aiops.noise.rules import Rule
@@ -43,13 +44,15 @@ def history_of(frame: AlertFrame, params: MineRulesParams, window: Window) -> Hi
     """Prepare a learning window; nothing that came after it is seen."""
     seen = started_in(frame, window)
     episodes = find_episodes(seen, window)
+    pairs = LabelPairs(frame.labels)
     patterns = find_patterns(
         frame.labels,
+        pairs,
         behaviour_of(episodes, len(frame.labels)),
         min_episodes=params.min_episodes,
         max_patterns=params.max_patterns,
         max_values=params.max_values,
-        open_labels=open_labels(episodes, frame.labels),
+        open_labels=open_labels(episodes, pairs),
     )
     return History(seen, window, episodes, patterns, params)
 
@@ -116,12 +119,3 @@ def levels(history: History) -> Iterator[NDArray[np.int32]]:
 def members(history: History, index: int) -> NDArray[np.int64]:
     """Positions of a pattern's episodes, ascending; they lie together series by series."""
     return positions(history.episodes, history.patterns.items[index].series)
-
-
-def positions(episodes: Episodes, series: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Positions of the episodes of some ascending series."""
-    low = np.searchsorted(episodes.series, series, "left")
-    count = np.searchsorted(episodes.series, series, "right") - low
-    inside = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    rows: NDArray[np.int64] = np.repeat(low, count) + inside
-    return rows

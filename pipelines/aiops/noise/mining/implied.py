@@ -16,6 +16,7 @@ from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, lower
 from pipelines.aiops.noise.mining.coincidence import (
     Stretches,
+    begin_inside,
     coincidences,
     shifted,
     size_of,
@@ -23,10 +24,10 @@ from pipelines.aiops.noise.mining.coincidence import (
     targets,
 )
 from pipelines.aiops.noise.mining.covered import Covered, covered
-from pipelines.aiops.noise.mining.history import History, Mined, positions
+from pipelines.aiops.noise.mining.history import History, Mined
 from pipelines.aiops.noise.mining.keys import Coder, common_labels, label_sets
 from pipelines.aiops.noise.mining.kinds import Kinds, kinds_of
-from pipelines.aiops.noise.mining.patterns import known_values, team_of
+from pipelines.aiops.noise.mining.patterns import known_values
 from pipelines.aiops.noise.mining.thin import thinned
 from pipelines.aiops.noise.rules import ImpliedRule, Matcher
 
@@ -68,16 +69,14 @@ def mine_implied(history: History) -> Mined:
     for equal, place in places.items():
         looked[equal], compared = _candidates(history, kinds, place)
         tried += compared
-    proven = [
-        pair
-        for equal, pairs in looked.items()
-        for source, target in pairs
-        if (
-            pair := _proven(
-                history, kinds, (source, target), equal=equal, place=places[equal], tried=tried
-            )
-        )
-    ]
+    proven = []
+    for equal, pairs in looked.items():
+        firing = _Firing(history, kinds, places[equal])
+        proven += [
+            found
+            for pair in pairs
+            if (found := _proven(history, kinds, pair, equal=equal, firing=firing, tried=tried))
+        ]
     chosen = _without_circles(_one_each(proven), history.params.max_rules)
     rules = [_rule(history, kinds, pair, tried) for pair in chosen]
     return Mined([rule for rule in rules if rule is not None], tried)
@@ -85,15 +84,16 @@ def mine_implied(history: History) -> Mined:
 
 def _places(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[np.int64]]:
     """Codes of series for every set of labels that splits them in its own way."""
-    labels = history.patterns.labels
     series = np.flatnonzero(kinds.of_series >= 0)
-    episodes = np.zeros(len(labels), np.int64)
+    episodes = np.zeros(len(kinds.of_series), np.int64)
     episodes[series] = history.patterns.episodes[series]
     without = ("severity", *history.patterns.open_labels)
-    keys = common_labels(labels, episodes, history.params.implied.max_labels, without)
+    keys = common_labels(
+        history.patterns.pairs, episodes, history.params.implied.max_labels, without
+    )
     found: dict[bytes, tuple[str, ...]] = {}
     places = {}
-    coder = Coder(labels, series)
+    coder = Coder(history.patterns.pairs, series)
     for equal in label_sets(keys):
         place = coder.codes(equal)
         if found.setdefault(place.tobytes(), equal) == equal:
@@ -135,14 +135,34 @@ def _candidates(
     return chosen, int(compared.sum())
 
 
+class _Firing:
+    """When each kind fires in some places; pairs come by their sources, so the last one is kept."""
+
+    def __init__(self, history: History, kinds: Kinds, place: NDArray[np.int64]) -> None:
+        self.history, self.kinds, self.place = history, kinds, place
+        self._last: tuple[int, Stretches] | None = None
+
+    def of(self, kind: int) -> Stretches:
+        """Stretches during which a kind fires."""
+        if self._last is None or self._last[0] != kind:
+            self._last = kind, stretches(
+                self.history.episodes, self.only(kind), self.kinds.of_series,
+                self.history.params.implied.lead_seconds * 1000,
+            )  # fmt: skip
+        return self._last[1]
+
+    def only(self, kind: int) -> NDArray[np.int64]:
+        """Code of each series' place, -1 for series of other kinds."""
+        return np.where(self.kinds.of_series == kind, self.place, -1)
+
+
 def _proven(
     history: History, kinds: Kinds, pair: tuple[int, int], *, equal: tuple[str, ...],
-    place: NDArray[np.int64], tried: int,
+    firing: _Firing, tried: int,
 ) -> _Pair | None:  # fmt: skip
     """Count a pair on all of the history; None if it doesn't hold."""
     params = history.params
-    source, target = pair
-    counted = covered(history, kinds, pair, place)
+    counted = covered(history, kinds, pair, firing.place, firing.of(pair[0]))
     if counted is None:
         return None
     low = float(lower(counted.good, counted.n, level(params.alpha, tried)))
@@ -150,37 +170,24 @@ def _proven(
         counted.n < params.min_episodes
         or counted.days < params.min_days
         or low < params.implied.min_share
-        or low < params.implied.min_lift * _by_chance(history, kinds, pair, place)
+        or low < params.implied.min_lift * _by_chance(history, pair, firing)
     ):
         return None
-    return _Pair(source, target, equal, place, counted, low)
+    return _Pair(*pair, equal, firing.place, counted, low)
 
 
-def _by_chance(
-    history: History, kinds: Kinds, pair: tuple[int, int], place: NDArray[np.int64]
-) -> float:
+def _by_chance(history: History, pair: tuple[int, int], firing: _Firing) -> float:
     """Share of targets that a source covers when they are laid whole days later."""
-    source, target = pair
-    episodes, params = history.episodes, history.params
-    days = episodes.span // DAY_MS
-    series = np.flatnonzero(np.isin(kinds.of_series, pair)).astype(np.int32)
-    only = episodes.where(positions(episodes, series))
-    sources: Stretches = stretches(
-        only, np.where(kinds.of_series == source, place, -1), kinds.of_series,
-        params.implied.lead_seconds * 1000,
-    )  # fmt: skip
-    wanted = targets(
-        only, np.where(kinds.of_series == target, place, -1), kinds.of_series,
-        params.independence_seconds * 1000,
-    )  # fmt: skip
+    episodes, days = history.episodes, history.episodes.span // DAY_MS
+    block = history.params.independence_seconds * 1000
+    wanted = targets(episodes, firing.only(pair[1]), firing.kinds.of_series, block)
     if days < 2 or not len(wanted.at):
         return 0.0
-    count = len(kinds.keys)
-    hits, shifts = 0, range(1, min(SHIFTS, days - 1) + 1)
+    shifts = range(1, min(SHIFTS, days - 1) + 1)
+    hits = 0
     for day in shifts:
-        laid = shifted(wanted, day * DAY_MS, days * DAY_MS)
-        found = coincidences(sources, laid, episodes.span, count)
-        hits += found.get(source * count + target, 0)
+        at = (wanted.at + day * DAY_MS) % (days * DAY_MS)
+        hits += int(begin_inside(firing.of(pair[0]), wanted.place, at, episodes.span).sum())
     return hits / (len(wanted.at) * len(shifts))
 
 
@@ -249,7 +256,7 @@ def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> ImpliedRul
             counted.good, counted.n, low=pair.low, alpha=history.params.alpha, tried=tried,
         ),
         expires=describe.expiry(history),
-        team=team_of(history.patterns.labels[i] for i in series.tolist()),
+        team=history.patterns.pairs.team(series),
         examples=describe.examples_of(
             history, counted.rows, lambda _: f"began while {kinds.words(pair.source)} fired"
         ),
@@ -259,8 +266,9 @@ def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> ImpliedRul
 def _matchers(history: History, kinds: Kinds, kind: int) -> tuple[Matcher, ...] | None:
     series = np.flatnonzero(kinds.of_series == kind)
     return known_values(
-        [history.patterns.labels[i] for i in series.tolist()],
-        history.patterns.episodes[series].tolist(),
+        history.patterns.pairs,
+        series,
+        history.patterns.episodes[series],
         history.params.max_values,
         history.patterns.open_labels,
     )

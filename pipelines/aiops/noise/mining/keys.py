@@ -6,13 +6,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.telemetry.frame import Labels
+from pipelines.aiops.noise.mining.label_pairs import LabelPairs
 
 NAME = "alertname"
 
 
 def common_labels(
-    labels: Sequence[Labels],
+    pairs: LabelPairs,
     episodes: NDArray[np.int64],
     most: int,
     without: Collection[str] = (),
@@ -26,15 +26,13 @@ def common_labels(
     most
         So many labels at most, those on most episodes first.
     """
-    weight: dict[str, int] = {}
-    values: dict[str, set[str]] = {}
-    for index in np.flatnonzero(episodes).tolist():
-        for key, value in labels[index].items():
-            if key != NAME and key not in without:
-                weight[key] = weight.get(key, 0) + int(episodes[index])
-                values.setdefault(key, set()).add(value)
-    useful = [key for key in weight if 2 <= len(values[key]) <= max(2, weight[key] // 2)]
-    return sorted(useful, key=lambda key: (-weight[key], key))[:most]
+    series = np.flatnonzero(episodes)
+    found, at = pairs.having(series)
+    weight = np.bincount(pairs.key[found], episodes[series[at]], len(pairs.keys)).astype(np.int64)
+    values = np.bincount(pairs.key[np.unique(found)], minlength=len(pairs.keys))
+    useful = np.flatnonzero((values >= 2) & (values <= np.maximum(2, weight // 2)))
+    names = [(-int(weight[number]), pairs.keys[number]) for number in useful.tolist()]
+    return [name for _, name in sorted(names) if name != NAME and name not in without][:most]
 
 
 def label_sets(keys: Sequence[str], largest: int = 2) -> list[tuple[str, ...]]:
@@ -49,10 +47,10 @@ def label_sets(keys: Sequence[str], largest: int = 2) -> list[tuple[str, ...]]:
 class Coder:
     """Numbers the values that some series have of sets of labels."""
 
-    def __init__(self, labels: Sequence[Labels], series: NDArray[np.int64]) -> None:
-        self.labels = labels
+    def __init__(self, pairs: LabelPairs, series: NDArray[np.int64]) -> None:
+        self.pairs = pairs
         self.series = series
-        self._single: dict[str, tuple[NDArray[np.int64], int]] = {}
+        self._single: dict[str, NDArray[np.int64]] = {}
 
     def codes(self, keys: tuple[str, ...]) -> NDArray[np.int64]:
         """Give a number to each series' values of `keys`, in their order; -1 to other series.
@@ -61,15 +59,14 @@ class Coder:
         """
         code = np.zeros(len(self.series), np.int64)
         for key in keys:
-            single, count = self._codes(key)
+            single = self._codes(key)
+            count = int(single.max(initial=0)) + 1
             _, code = np.unique(code * count + single, return_inverse=True)
-        codes = np.full(len(self.labels), -1, np.int64)
+        codes = np.full(len(self.pairs), -1, np.int64)
         codes[self.series] = code
         return codes
 
-    def _codes(self, key: str) -> tuple[NDArray[np.int64], int]:
+    def _codes(self, key: str) -> NDArray[np.int64]:
         if key not in self._single:
-            values = [self.labels[i].get(key, "") for i in self.series.tolist()]
-            numbers = {value: number for number, value in enumerate(sorted(set(values)))}
-            self._single[key] = np.array([numbers[v] for v in values], np.int64), len(numbers)
+            self._single[key] = self.pairs.codes(key, self.series)
         return self._single[key]

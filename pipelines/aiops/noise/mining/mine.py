@@ -1,14 +1,13 @@
 """All families over one learning window."""
 
-import importlib
-import importlib.util
 from typing import TYPE_CHECKING
 
 from pipelines.aiops.noise.mining.duplicate import mine_duplicate
 from pipelines.aiops.noise.mining.flapping import mine_flapping
-from pipelines.aiops.noise.mining.history import Family, History, Mined, history_of
+from pipelines.aiops.noise.mining.history import Family, Mined, history_of
 from pipelines.aiops.noise.mining.implied import mine_implied
 from pipelines.aiops.noise.mining.known_fix import fixes_miner
+from pipelines.aiops.noise.mining.quiet import mine_quiet
 from pipelines.aiops.noise.mining.recurring import mine_recurring
 from pipelines.aiops.noise.mining.transient import mine_transient
 from pipelines.aiops.noise.rules import FAMILIES, Rule
@@ -18,9 +17,6 @@ from pipelines.aiops.telemetry.frame import AlertFrame
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-QUIET = "pipelines.aiops.noise.mining.quiet"
 
 
 def mine(
@@ -63,7 +59,7 @@ def mine_all(
         "flapping": mine_flapping,
         "implied": mine_implied,
         "recurring": mine_recurring,
-        "quiet": _quiet,
+        "quiet": mine_quiet,
         "known_fix": fixes_miner(tickets),
     }
     wanted = [family for family in FAMILIES if family in params.families]
@@ -71,11 +67,3 @@ def mine_all(
         family: families[family](history) if len(history.episodes) else Mined([], 0)
         for family in wanted
     }
-
-
-def _quiet(history: History) -> Mined:
-    if importlib.util.find_spec(QUIET) is None:
-        return Mined([], 0)
-    module = importlib.import_module(QUIET)
-    rules = module.mine_quiet(history.frame, history.patterns, history.params)
-    return Mined(list(rules), max((rule.bound.tried for rule in rules), default=0))

@@ -7,11 +7,13 @@ particular names. A pattern lists the values it knows: what is new does not matc
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.behaviour import Behaviour, telling_labels
+from pipelines.aiops.noise.mining.label_pairs import LabelPairs
 from pipelines.aiops.noise.mining.values import one_of
 from pipelines.aiops.noise.rules import Matcher
 from pipelines.aiops.telemetry.frame import Labels
@@ -70,6 +72,7 @@ class Patterns:
     items: list[Pattern]
     levels: list[NDArray[np.int32]]
     labels: list[Labels]
+    pairs: LabelPairs
     episodes: NDArray[np.int64]
     max_values: int
     open_labels: frozenset[str] = frozenset()
@@ -86,16 +89,13 @@ class Patterns:
         if index not in self._matchers:
             series = self.items[index].series
             self._matchers[index] = known_values(
-                [self.labels[int(s)] for s in series],
-                self.episodes[series].tolist(),
-                self.max_values,
-                self.open_labels,
+                self.pairs, series, self.episodes[series], self.max_values, self.open_labels
             )
         return self._matchers[index]
 
     def team(self, index: int) -> str:
         """Label ``team``, if all of the pattern's series agree on it."""
-        return team_of(self.labels[int(s)] for s in self.items[index].series)
+        return self.pairs.team(self.items[index].series)
 
     def ancestors(self, index: int) -> Iterable[int]:
         """Patterns that hold all of this one's series."""
@@ -103,52 +103,57 @@ class Patterns:
             yield index
 
 
-def team_of(labels: Iterable[Labels]) -> str:
-    """Label ``team``, if all agree on it; otherwise empty."""
-    teams = {one.get("team", "") for one in labels}
-    return teams.pop() if len(teams) == 1 else ""
-
-
 def known_values(
-    labels: Sequence[Labels],
-    episodes: Sequence[int],
+    pairs: LabelPairs,
+    series: NDArray[Any],
+    episodes: NDArray[np.int64],
     max_values: int,
     open_labels: Collection[str] = (),
 ) -> tuple[Matcher, ...] | None:
     """Matchers listing every label's known values, a missing label being the empty value.
 
+    Parameters
+    ----------
+    series
+        Series that the matchers hold for, and of each the number of `episodes`.
+
+    Returns
+    -------
     None if a label has more than `max_values` and isn't a running number. Labels in `open_labels`
     are not listed either: their values are renewed all the time (`renewal`).
     """
+    found, at = pairs.having(series)
+    seen, place = np.unique(found, return_inverse=True)
+    weight = np.bincount(place, episodes[at], len(seen)).astype(np.int64)
+    key = pairs.key[seen]
     matchers = []
-    for key in _common_keys(labels):
-        if key in open_labels:
+    common = pairs.counts(series)
+    for name in _listed(common):
+        if name in open_labels:
             continue
-        values: dict[str, int] = {}
-        for one, count in zip(labels, episodes, strict=True):
-            values[one.get(key, "")] = values.get(one.get(key, ""), 0) + count
-        once = sum(count == 1 for count in values.values())
-        running = once > OPEN_SHARE * sum(values.values()) and len(values) > OPEN_VALUES
-        if running and key != NAME:
+        mine = slice(*np.searchsorted(key, pairs.numbers(name))) if name in common else slice(0)
+        values = [pairs.values[pair] for pair in seen[mine].tolist()]
+        counts = weight[mine].tolist()
+        if common.get(name, 0) < len(series):
+            values, counts = ["", *values], [int(episodes.sum()) - sum(counts), *counts]
+        running = counts.count(1) > OPEN_SHARE * sum(counts) and len(values) > OPEN_VALUES
+        if running and name != NAME:
             continue
         if len(values) > max_values:
             return None
-        matchers.append(one_of(key, sorted(values)))
+        matchers.append(one_of(name, values))
     return tuple(matchers)
 
 
-def _common_keys(labels: Sequence[Labels]) -> list[str]:
-    counts: dict[str, int] = {}
-    for one in labels:
-        for key in one:
-            counts[key] = counts.get(key, 0) + 1
-    ranked = sorted(counts, key=lambda key: (key != NAME, -counts[key], key))[:MAX_KEYS]
+def _listed(common: dict[str, int]) -> list[str]:
+    """Labels that matchers list, of those that series have: the most common ones, in order."""
+    ranked = sorted(common, key=lambda key: (key != NAME, -common[key], key))[:MAX_KEYS]
     return [NAME, *sorted(key for key in ranked if key != NAME)]
 
 
 def find_patterns(
-    labels: list[Labels], behaviour: Behaviour, *, min_episodes: int, max_patterns: int,
-    max_values: int,
+    labels: list[Labels], pairs: LabelPairs, behaviour: Behaviour, *, min_episodes: int,
+    max_patterns: int, max_values: int,
     open_labels: frozenset[str] = frozenset(),
 ) -> Patterns:  # fmt: skip
     """Find the patterns of a history.
@@ -163,13 +168,12 @@ def find_patterns(
         Names and labels with most episodes come first.
     """
     levels = [np.full(len(labels), -1, np.int32) for _ in range(4)]
-    patterns = Patterns([], levels, labels, behaviour.episodes, max_values, open_labels)
+    patterns = Patterns([], levels, labels, pairs, behaviour.episodes, max_values, open_labels)
     for name, series in _names(labels, behaviour, min_episodes):
         if len(patterns) >= max_patterns:
             break
         root = _add(patterns, 0, ((NAME, name),), series, -1)
-        own = [{k: v for k, v in labels[int(s)].items() if k not in open_labels} for s in series]
-        keys = telling_labels(own, series, behaviour, max_values)
+        keys = telling_labels(pairs, series, behaviour, max_values, open_labels)
         first = _children(patterns, 1, root, keys[:1], min_episodes)
         _children(patterns, 2, root, keys[1:], min_episodes)
         for child in first:
@@ -207,14 +211,13 @@ def _children(
     made: list[int] = []
     above = patterns.items[parent]
     for key in keys:
-        by_value: dict[str, list[int]] = {}
-        for index in above.series.tolist():
-            by_value.setdefault(patterns.labels[index].get(key, ""), []).append(index)
-        if len(by_value) < 2:
+        code = patterns.pairs.codes(key, above.series)
+        values = np.unique(code).tolist()
+        if len(values) < 2:
             continue
-        for value in sorted(by_value):
-            series = np.array(by_value[value], np.int32)
+        for value in values:
+            series = above.series[code == value]
             if patterns.episodes[series].sum() >= min_episodes:
-                chosen = (*above.chosen, (key, value))
+                chosen = (*above.chosen, (key, patterns.pairs.value(key, value)))
                 made.append(_add(patterns, depth, chosen, series, parent))
     return made

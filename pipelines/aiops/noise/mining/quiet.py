@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, upper
-from pipelines.aiops.noise.mining.episodes import find_episodes
 from pipelines.aiops.noise.mining.guard import guard_says, routine_guard
 from pipelines.aiops.noise.mining.history import History, Mined, members
-from pipelines.aiops.noise.mining.patterns import Patterns, known_values, team_of
+from pipelines.aiops.noise.mining.patterns import known_values
+from pipelines.aiops.noise.mining.ranges import spread
 from pipelines.aiops.noise.mining.values import one_of
 from pipelines.aiops.noise.rules import Guard, Matcher, QuietRule
-from pipelines.aiops.noise.windows import DAY_US, SECOND_US, Window, started_in, whole_window
-from pipelines.aiops.params.mine_rules import MineRulesParams
+from pipelines.aiops.noise.windows import DAY_US, SECOND_US
 from pipelines.aiops.telemetry.frame import NO, YES, AlertFrame
 
 HOUR_US = 3600 * SECOND_US
@@ -55,32 +54,12 @@ class _Candidate:
     acted: bool
 
 
-def mine_quiet(
-    frame: AlertFrame, patterns: Patterns, params: MineRulesParams, window: Window | None = None
-) -> list[QuietRule]:
-    """Find alerts that nobody ever acts on.
+def mine_quiet(history: History) -> Mined:
+    """Find alerts that nobody ever acts on; those first that hide most.
 
-    Parameters
-    ----------
-    frame
-        Alert history; rows whose `AlertFrame.acted` is unknown teach nothing.
-    patterns
-        What rules may speak of, found in the same history.
-    window
-        The learning window; None: the whole days of `frame`.
-
-    Returns
-    -------
-    Rules that hide most first; none holds an alert that was acted on or ticketed.
+    Rows whose `AlertFrame.acted` is unknown teach nothing. No rule holds an alert that was acted on
+    or ticketed.
     """
-    within = window or whole_window(frame)
-    seen = started_in(frame, within)
-    history = History(seen, within, find_episodes(seen, within), patterns, params)
-    return [rule for rule in quiet_rules(history).rules if isinstance(rule, QuietRule)]
-
-
-def quiet_rules(history: History) -> Mined:
-    """Like `mine_quiet`, with the number of candidates tried."""
     seen = [one for one in map(_Look(history), range(len(history.patterns))) if one is not None]
     tried = sum(one.routine for one in seen)
     found = [one for one in seen if not one.acted]
@@ -102,14 +81,17 @@ class _Presence:
         block = block - (block.min() if len(block) else 0)
         self.blocks = int(block.max(initial=0)) + 1
         left = frame.acted == NO
-        self.keys = np.unique(frame.series[left].astype(np.int64) * self.blocks + block[left])
+        keys = frame.series[left].astype(np.int64) * self.blocks + block[left]
+        keys.sort()
+        self.keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)]]
 
     def of(self, series: NDArray[np.int32]) -> int:
         """Separate stretches in which any of these series was reported."""
         low = np.searchsorted(self.keys, series.astype(np.int64) * self.blocks)
         high = np.searchsorted(self.keys, (series.astype(np.int64) + 1) * self.blocks)
-        found = [self.keys[i:j] % self.blocks for i, j in zip(low, high, strict=True)]
-        return len(np.unique(np.concatenate(found))) if found else 0
+        there = np.zeros(self.blocks, np.bool_)
+        there[self.keys[spread(low, high)[0]] % self.blocks] = True
+        return int(there.sum())
 
 
 class _Silence:
@@ -124,8 +106,8 @@ class _Silence:
         """Longest time without a report, microseconds; the window's edges count as reports."""
         low = np.searchsorted(self.series, series, "left")
         high = np.searchsorted(self.series, series, "right")
-        parts = [self.starts[i:j] for i, j in zip(low, high, strict=True)]
-        times = np.sort(np.concatenate([*parts, [self.window.start, self.window.end]]))
+        reports = self.starts[spread(low, high)[0]]
+        times = np.sort(np.concatenate([reports, [self.window.start, self.window.end]]))
         return int(np.diff(times).max())
 
 
@@ -165,18 +147,17 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
     """Values of the series in which people are known to have left it alone; None: no rule."""
     if not len(rows):
         return None
+    pairs, renewed = history.patterns.pairs, history.patterns.open_labels
     series, count = np.unique(history.episodes.series[rows], return_counts=True)
-    labels = [history.patterns.labels[int(s)] for s in series]
-    renewed = history.patterns.open_labels
-    listed = known_values(labels, count.tolist(), history.patterns.max_values, renewed)
+    listed = known_values(pairs, series, count, history.patterns.max_values, renewed)
     if listed is None:
         return None
     # Seen once each, values look like running numbers, which matchers leave out; of a few values
     # nobody can tell, and what is new must pass.
     named = {matcher.label for matcher in listed} | renewed
     few = [
-        one_of(label, sorted({one.get(label, "") for one in labels}))
-        for label in sorted(set().union(*labels) - named)
+        one_of(label, pairs.values_of(label, series))
+        for label in sorted(pairs.counts(series).keys() - named)
     ]
     return (*listed, *(one for one in few if one.value.count("|") < FEW_VALUES))
 
@@ -218,7 +199,6 @@ def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRul
     guard = _guard(history, one, rules)
     params, pattern = history.params, history.patterns.items[one.index]
     high = float(upper(0, one.units, level(params.alpha, tried)))
-    labels = (history.patterns.labels[int(s)] for s in pattern.series)
     return QuietRule(
         id=describe.identity("quiet", one.matchers, guard=guard.model_dump()),
         matchers=one.matchers,
@@ -230,7 +210,7 @@ def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRul
             0, one.units, high=high, alpha=params.alpha, tried=tried,
         ),
         expires=describe.expiry(history),
-        team=team_of(labels),
+        team=history.patterns.pairs.team(pattern.series),
         examples=describe.examples_of(history, one.rows, lambda _: "nobody acted on it"),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.episodes import Episodes
-from pipelines.aiops.telemetry.frame import Labels
+from pipelines.aiops.noise.mining.label_pairs import LabelPairs
 
 KEYS = 64
 """Labels looked at, those on most series first."""
@@ -18,7 +18,7 @@ RENEWALS = 4
 """… and on so many separate days: one migration is not a habit."""
 
 
-def open_labels(episodes: Episodes, labels: list[Labels]) -> frozenset[str]:
+def open_labels(episodes: Episodes, pairs: LabelPairs) -> frozenset[str]:
     """Find labels whose values are renewed all the time.
 
     Notes
@@ -31,28 +31,15 @@ def open_labels(episodes: Episodes, labels: list[Labels]) -> frozenset[str]:
         return frozenset()
     new = np.concatenate([[True], (np.diff(day) != 0) | (np.diff(episodes.series) != 0)])
     series, day = episodes.series[new], day[new] - int(day.min())
-    found = {key: _codes(labels, series, key) for key in _keys(labels, series)}
-    return frozenset(key for key, value in found.items() if _renewed(value, day))
+    every = np.arange(len(pairs))
+    found = ((key, pairs.codes(key, every)[series] - 1) for key in _keys(pairs, series))
+    return frozenset(key for key, value in found if _renewed(value, day))
 
 
-def _keys(labels: list[Labels], series: NDArray[np.int32]) -> list[str]:
-    counts: dict[str, int] = {}
-    for index in np.unique(series).tolist():
-        for key in labels[index]:
-            counts[key] = counts.get(key, 0) + 1
+def _keys(pairs: LabelPairs, series: NDArray[np.int32]) -> list[str]:
+    counts = pairs.counts(np.unique(series))
     counts.pop("alertname", None)
     return sorted(counts, key=lambda key: (-counts[key], key))[:KEYS]
-
-
-def _codes(labels: list[Labels], series: NDArray[np.int32], key: str) -> NDArray[np.int64]:
-    numbers: dict[str, int] = {}
-    of_series = np.full(len(labels), -1, np.int64)
-    for index in np.unique(series).tolist():
-        value = labels[index].get(key, "")
-        if value:
-            of_series[index] = numbers.setdefault(value, len(numbers))
-    codes: NDArray[np.int64] = of_series[series]
-    return codes
 
 
 def _renewed(value: NDArray[np.int64], day: NDArray[np.int64]) -> bool:
