@@ -50,29 +50,37 @@ def covered(
     None if a target that was acted on would be hidden while its source tells of something else.
     """
     episodes, lead = history.episodes, history.params.implied.lead_seconds * 1000
-    rows = episodes_of(episodes, kinds, pair[1])
-    where = place[episodes.series[rows]]
-    inside = begin_inside(firing, where, episodes.start[rows], episodes.span)
-    acted = rows[inside & (episodes.acted[rows] == YES)]
-    if len(acted) and _harm(episodes, episodes_of(episodes, kinds, pair[0]), acted, place, lead):
+    acted = kinds.acted[pair[1]]
+    acted = acted[_inside(episodes, acted, place, firing)]
+    # One harm decides, and is found without looking at all the rest.
+    if len(acted) and _harm(episodes, _of_kind(episodes, kinds, pair[0]), acted, place, lead):
         return None
-    good, n = _units(history, rows, inside, where)
+    rows = _of_kind(episodes, kinds, pair[1])
+    inside = _inside(episodes, rows, place, firing)
+    good, n = _units(history, rows, inside, place)
     hidden = rows[inside]
     days = days_of(episodes, episodes.start[hidden])
     return Covered(len(rows), hidden, good, n, days)
 
 
-def episodes_of(episodes: Episodes, kinds: Kinds, kind: int) -> NDArray[np.int64]:
-    """Positions of the episodes of one kind."""
+def _inside(
+    episodes: Episodes, rows: NDArray[np.int64], place: NDArray[np.int64], firing: Stretches
+) -> NDArray[np.bool_]:
+    return begin_inside(
+        firing, place[episodes.series[rows]], episodes.start[rows], episodes.span
+    )  # fmt: skip
+
+
+def _of_kind(episodes: Episodes, kinds: Kinds, kind: int) -> NDArray[np.int64]:
     return positions(episodes, np.flatnonzero(kinds.of_series == kind))
 
 
 def _units(
-    history: History, rows: NDArray[np.int64], inside: NDArray[np.bool_], where: NDArray[np.int64]
+    history: History, rows: NDArray[np.int64], inside: NDArray[np.bool_], place: NDArray[np.int64]
 ) -> tuple[int, int]:
     episodes, block = history.episodes, history.params.independence_seconds * 1000
     blocks = episodes.span // block + 1
-    key = where * blocks + episodes.start[rows] // block
+    key = place[episodes.series[rows]] * blocks + episodes.start[rows] // block
     n, missed = len(np.unique(key)), len(np.unique(key[~inside]))
     return n - missed, n
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.noise.mining.history import History
+from pipelines.aiops.telemetry.frame import YES
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,13 @@ class Kinds:
         Name and severity ("" without) of each kind, in order.
     of_series
         Position in `keys` of each series, -1 for others.
+    acted
+        Positions of each kind's episodes that somebody acted on.
     """
 
     keys: list[tuple[str, str]]
     of_series: NDArray[np.int64]
+    acted: list[NDArray[np.int64]]
 
     def words(self, kind: int) -> str:
         """Name the kind, with its severity where the name has several."""
@@ -44,4 +48,6 @@ def kinds_of(history: History) -> Kinds:
     of_series = np.full(len(labels), -1, np.int64)
     for kind, key in enumerate(keys):
         of_series[by_kind[key]] = kind
-    return Kinds(keys, of_series)
+    acted = np.flatnonzero(history.episodes.acted == YES)
+    kind_of = of_series[history.episodes.series[acted]]
+    return Kinds(keys, of_series, [acted[kind_of == kind] for kind in range(len(keys))])
