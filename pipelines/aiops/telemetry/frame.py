@@ -54,7 +54,12 @@ class AlertFrame:
         return len(self.series)
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "AlertFrame":
-        """Rows chosen by a mask or by positions; `labels` and `tickets` stay whole."""
+        """Rows chosen by a mask or by positions; `labels` and `tickets` stay whole.
+
+        A mask of all copies nothing.
+        """
+        if keep.dtype == np.bool_ and keep.all():
+            return self
         return AlertFrame(
             self.series[keep],
             self.starts[keep],

@@ -92,7 +92,12 @@ def _series(raw: Any, alerts: Sequence[Path]) -> list[Labels]:
         "FROM alerts GROUP BY fingerprint"
     )
     found = raw.sql("SELECT labels FROM series ORDER BY code").to_arrow_table()
-    return [dict(pairs or ()) for pairs in found["labels"].to_pylist()]
+    same: dict[str, str] = {}  # one copy of each text, however many series have it
+    return [
+        {same.setdefault(k, k): same.setdefault(v, v) for k, v in pairs or ()}
+        for batch in found.to_batches()
+        for pairs in batch["labels"].to_pylist()
+    ]
 
 
 def _incidents(raw: Any, alerts: Sequence[Path], tickets: Sequence[Path]) -> list[str]:

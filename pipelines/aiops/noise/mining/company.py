@@ -20,8 +20,6 @@ class Company:
         Units (stretches of time) in which most episodes came in company, and all of them.
     days
         Separate days with a unit.
-    together
-        Keys (`key_of`) of the episodes that came in company, ascending.
     """
 
     episodes: int
@@ -29,7 +27,11 @@ class Company:
     good: int
     n: int
     days: int
-    together: NDArray[np.int64]
+
+    @property
+    def spared(self) -> int:
+        """Episodes that aren't told by themselves."""
+        return self.episodes - self.bursts
 
 
 def key_of(
@@ -40,7 +42,9 @@ def key_of(
     return key
 
 
-def company(episodes: Episodes, group: NDArray[np.int64], wait: int, unit_seconds: int) -> Company:
+def company(
+    episodes: Episodes, group: NDArray[np.int64], wait: int, unit_seconds: int
+) -> tuple[Company, NDArray[np.int64]]:
     """Count what grouping series by `group` (-1: not in it) folds.
 
     Parameters
@@ -49,10 +53,14 @@ def company(episodes: Episodes, group: NDArray[np.int64], wait: int, unit_second
         Seconds that the next episode may begin after the one before, in the same burst.
     unit_seconds
         Length of the stretches that count as independent of each other.
+
+    Returns
+    -------
+    Counts, and the keys (`key_of`) of the episodes that came in company, ascending.
     """
     key = key_of(episodes, group, positions(episodes, np.flatnonzero(group >= 0)))
     if not len(key):
-        return Company(0, 0, 0, 0, 0, key)
+        return Company(0, 0, 0, 0, 0), key
     key.sort()
     new = np.ones(len(key) + 1, np.bool_)
     new[1:-1] = np.diff(key) > wait * 1000
@@ -60,8 +68,10 @@ def company(episodes: Episodes, group: NDArray[np.int64], wait: int, unit_second
     of = key // episodes.span
     new[1:-1] |= of[1:] != of[:-1]
     together = ~(new[:-1] & new[1:])
-    good, n, days = _units(episodes, key - of * episodes.span, together, unit_seconds)
-    return Company(len(key), int(new[:-1].sum()), good, n, days, key[together])
+    of *= episodes.span
+    start = np.subtract(key, of, out=of)
+    good, n, days = _units(episodes, start, together, unit_seconds)
+    return Company(len(key), int(new[:-1].sum()), good, n, days), key[together]
 
 
 def _units(

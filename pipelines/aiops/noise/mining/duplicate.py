@@ -48,6 +48,14 @@ class _Candidate:
         return self.names[0] if len(self.names) == 1 else f"{len(self.names)} alerts"
 
 
+@dataclass(frozen=True)
+class _Found:
+    by: _Candidate
+    counted: Company
+    low: float
+    examples: tuple[Example, ...]
+
+
 def mine_duplicate(history: History) -> Mined:
     """Find groupings in which alerts come together.
 
@@ -59,20 +67,20 @@ def mine_duplicate(history: History) -> Mined:
     wide, narrow = _wide(history), _narrow(history)
     tried = len(wide) + len(narrow)
     confidence = level(params.alpha, tried)
-    found: list[tuple[_Candidate, Company, float]] = []
+    found: list[_Found] = []
     for candidate in [*_best_wide(history, wide), *narrow]:
-        counted = company(
+        counted, together = company(
             history.episodes, candidate.group, _together(history), params.independence_seconds
         )
         low = float(lower(counted.good, counted.n, confidence))
         enough = counted.n >= params.min_episodes and counted.days >= params.min_days
         if enough and low >= params.duplicate.min_share:
-            found.append((candidate, counted, low))
-    found.sort(key=lambda f: (-len(f[0].names), f[1].bursts - f[1].episodes, f[0].group_by))
+            found.append(_Found(candidate, counted, low, _examples(history, candidate, together)))
+    found.sort(key=lambda f: (-len(f.by.names), -f.counted.spared, f.by.group_by))
     times = _times(history)
     rules: list[Rule] = []
-    for candidate, counted, low in found[: -(-params.max_rules // len(times))]:
-        rule = _rule(history, candidate, counted, low, tried=tried)
+    for one in found[: -(-params.max_rules // len(times))]:
+        rule = _rule(history, one, tried)
         rules += {one.id: one for one in (_timed(rule, *setting) for setting in times)}.values()
     return Mined(rules[: params.max_rules], tried)
 
@@ -148,7 +156,7 @@ def _best_wide(history: History, wide: list[_Candidate]) -> list[_Candidate]:
     for candidate in wide:
         groups = int(candidate.group.max(initial=0)) + 1
         step = round((KEPT_WIDE - 1) * float(np.log(groups) / np.log(max(finest, 2))))
-        counted = company(
+        counted, _ = company(
             sample, candidate.group, _together(history), history.params.independence_seconds
         )
         entry = (counted.bursts, len(candidate.group_by), candidate.group_by, candidate)
@@ -170,15 +178,8 @@ def _narrow(history: History) -> list[_Candidate]:
     return found
 
 
-def _rule(
-    history: History,
-    candidate: _Candidate,
-    counted: Company,
-    low: float,
-    *,
-    tried: int,
-) -> DuplicateRule:
-    params = history.params
+def _rule(history: History, found: _Found, tried: int) -> DuplicateRule:
+    params, candidate, counted, low = history.params, found.by, found.counted, found.low
     matchers = candidate.matchers
     does = {
         "group_by": candidate.group_by or ONE_GROUP,
@@ -187,7 +188,6 @@ def _rule(
         "repeat_interval": max(params.duplicate.repeat_seconds),
     }
     by = " and ".join(candidate.group_by) or "nothing else: one group"
-    saved = counted.episodes - counted.bursts
     series = np.flatnonzero(candidate.group >= 0)
     rows = positions(history.episodes, series)
     return DuplicateRule.model_validate(
@@ -197,7 +197,7 @@ def _rule(
             "matchers": matchers,
             "sentence": (
                 f"Tell {candidate} together by {by}: {counted.episodes:,} episodes came in "
-                f"{counted.bursts:,} bursts, {saved:,} fewer, and mostly in company in "
+                f"{counted.bursts:,} bursts, {counted.spared:,} fewer, and mostly in company in "
                 f"{counted.good:,} of {counted.n:,} separate stretches (at least "
                 f"{describe.percent(low)} with confidence)."
             ),
@@ -208,13 +208,15 @@ def _rule(
             ),
             "expires": describe.expiry(history),
             "team": history.patterns.pairs.team(series),
-            "examples": _examples(history, candidate, counted),
+            "examples": found.examples,
         }
     )  # fmt: skip
 
 
-def _examples(history: History, candidate: _Candidate, counted: Company) -> tuple[Example, ...]:
-    episodes, together = history.episodes, counted.together
+def _examples(
+    history: History, candidate: _Candidate, together: NDArray[np.int64]
+) -> tuple[Example, ...]:
+    episodes = history.episodes
     moments = describe.moments_of(history, together % episodes.span)
     rows = np.flatnonzero(np.isin(episodes.start, moments))
     rows = rows[candidate.group[episodes.series[rows]] >= 0]

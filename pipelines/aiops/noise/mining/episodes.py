@@ -13,6 +13,7 @@ from pipelines.aiops.telemetry.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
 
 MS = 1000
 """Microseconds in a millisecond, the precision of everything that is mined."""
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ class Episodes:
         return np.concatenate([[0], np.cumsum(count)])
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Episodes":
-        """Episodes chosen by a mask or by ascending positions."""
+        """Episodes chosen by a mask or by ascending positions; a mask of all copies nothing."""
+        if keep.dtype == np.bool_ and keep.all():
+            return self
         return Episodes(
             self.series[keep], self.start[keep], self.end[keep], self.ended[keep],
             self.acted[keep], self.ticket[keep], self.rows[keep], self.origin, self.span,
@@ -65,7 +68,7 @@ class Episodes:
 
     def days(self) -> NDArray[np.int64]:
         """UTC day of each start, counted from 1970."""
-        return (self.start + self.origin // MS) // 86_400_000
+        return (self.start + self.origin // MS) // DAY_MS
 
 
 def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
@@ -79,25 +82,21 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
     One sort by series and time as a single integer; a running maximum of ends over that integer
     restarts by itself at each series, since a later series' numbers are all larger.
     """
-    rows = np.flatnonzero(window.holds(frame.starts))
     span = (window.end - window.start) // MS + 1
-    series = frame.series[rows].astype(np.int64)
-    start = (frame.starts[rows] - window.start) // MS + series * span
-    order = np.argsort(start)
-    rows, start, series = rows[order], start[order], series[order]
-    end, known = _ends(frame.ends[rows], start, series, window)
-    reach = np.maximum.accumulate(end) if len(end) else end
+    rows, start = _sorted(frame, window, span)
+    end, known = _ends(frame.ends[rows], start, window)
+    reach = np.maximum.accumulate(end, out=end) if len(end) else end
     first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
     if not len(first):
         return _nothing(window, span)
     last = np.append(first[1:], len(rows)) - 1
-    offset = series[first] * span
+    series = start[first] // span
     ticket = np.maximum.reduceat(frame.ticket[rows], first)
     acted = _acted(frame.acted[rows], first)
     return Episodes(
-        series=series[first].astype(np.int32),
-        start=start[first] - offset,
-        end=reach[last] - offset,
+        series=series.astype(np.int32),
+        start=start[first] - series * span,
+        end=reach[last] - series * span,
         ended=np.minimum.reduceat(known, first),
         acted=np.where(ticket >= 0, YES, acted).astype(np.int8),
         ticket=ticket,
@@ -107,32 +106,46 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
     )
 
 
+def _sorted(
+    frame: AlertFrame, window: Window, span: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the rows of the window, and of each the series and start as one number, ascending."""
+    rows = np.flatnonzero(window.holds(frame.starts))
+    start = frame.starts[rows] - window.start
+    start //= MS
+    start += frame.series[rows].astype(np.int64) * span
+    order = np.argsort(start)
+    return rows[order], start[order]
+
+
 def positions(episodes: Episodes, series: NDArray[Any]) -> NDArray[np.int64]:
     """Positions of the episodes of some ascending series, of which there may be none."""
     first = episodes.first
     low = np.minimum(series, len(first) - 1)
-    return spread(first[low], first[np.minimum(low + 1, len(first) - 1)])[0]
+    return spread(first[low], first[np.minimum(low + 1, len(first) - 1)])
 
 
 def days_of(episodes: Episodes, start: NDArray[np.int64]) -> int:
     """Count the separate UTC days on which episodes with these starts began."""
-    day = (start + episodes.origin // MS) // 86_400_000
-    return int(np.count_nonzero(np.bincount(day - day.min()))) if len(day) else 0
+    since = episodes.origin // MS % DAY_MS
+    return int(np.count_nonzero(np.bincount((start + since) // DAY_MS)))
 
 
 def _ends(
-    ends: NDArray[np.int64], start: NDArray[np.int64], series: NDArray[np.int64], window: Window
+    ends: NDArray[np.int64], start: NDArray[np.int64], window: Window
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give the ends as such numbers, too, and whether each is known."""
     span = (window.end - window.start) // MS + 1
-    known = ends < window.end
-    latest = (np.minimum(ends, window.end) - window.start) // MS + series * span
-    open_ended = np.flatnonzero(ends >= NEVER)
+    known, open_ended = ends < window.end, np.flatnonzero(ends >= NEVER)
+    latest = np.minimum(ends, window.end) - window.start
+    latest //= MS
+    latest += start // span * span
     following = np.minimum(open_ended + 1, len(ends) - 1)
-    again = (series[following] == series[open_ended]) & (following > open_ended)
+    again = (start[following] // span == start[open_ended] // span) & (following > open_ended)
     latest[open_ended[again]] = np.maximum(
         start[following[again]] - 1, start[open_ended[again]]
     )  # fmt: skip
-    return np.maximum(latest, start), known
+    return np.maximum(latest, start, out=latest), known
 
 
 def _acted(acted: NDArray[np.int8], first: NDArray[np.int64]) -> NDArray[np.int8]:

@@ -52,8 +52,9 @@ class LabelPairs:
 
     def having(self, series: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Give all pairs of some series, and for each the place of its series among these."""
-        rows, at = spread(self._first[series], self._first[series + 1])
-        return self._pairs[rows], at
+        low, high = self._first[series], self._first[series + 1]
+        at = np.repeat(np.arange(len(series)), high - low)
+        return self._pairs[spread(low, high)], at
 
     def codes(self, key: str, series: NDArray[Any]) -> NDArray[np.int64]:
         """Code of each series' value of a label, 0 where it is missing, in the values' order."""

@@ -90,7 +90,7 @@ class _Presence:
         low = np.searchsorted(self.keys, series.astype(np.int64) * self.blocks)
         high = np.searchsorted(self.keys, (series.astype(np.int64) + 1) * self.blocks)
         there = np.zeros(self.blocks, np.bool_)
-        there[self.keys[spread(low, high)[0]] % self.blocks] = True
+        there[self.keys[spread(low, high)] % self.blocks] = True
         return int(there.sum())
 
 
@@ -106,7 +106,7 @@ class _Silence:
         """Longest time without a report, microseconds; the window's edges count as reports."""
         low = np.searchsorted(self.series, series, "left")
         high = np.searchsorted(self.series, series, "right")
-        reports = self.starts[spread(low, high)[0]]
+        reports = self.starts[spread(low, high)]
         times = np.sort(np.concatenate([reports, [self.window.start, self.window.end]]))
         return int(np.diff(times).max())
 
