@@ -53,7 +53,7 @@ def peak_mb() -> float:
 
 
 def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
-    from pipelines.aiops.noise.memory import needed_mb
+    from pipelines.aiops.noise.memory import MINING_BYTES, needed_mb
     from pipelines.aiops.noise.mining import mine_all
     from pipelines.aiops.noise.rules import RULES
     from pipelines.aiops.noise.windows import whole_window
@@ -79,7 +79,7 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
         "mining_s": mined,
         "mining_cpu_s": processor,
         "peak_mb": peak_mb(),
-        "needed_mb": needed_mb(len(frame)),
+        "needed_mb": needed_mb(len(frame), MINING_BYTES),
         "rules": {family: len(one.rules) for family, one in found.items()},
     }
 

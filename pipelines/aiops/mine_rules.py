@@ -33,7 +33,7 @@ STAGE = "mine_rules"
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     settings = params.mine_rules
-    memory.require(HISTORY, settings.memory_mb, memory.MINING)
+    memory.require(HISTORY, settings.memory_mb, memory.MINING_BYTES)
     frame = read_history(HISTORY, settings.memory_mb)
     windows = split_window(whole_window(frame), settings.learn, settings.choose)
     found = mine_all(frame, settings, windows.learn, read_tickets(HISTORY / "tickets.parquet"))

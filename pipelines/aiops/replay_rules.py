@@ -36,7 +36,7 @@ _REPLAYED = "replay of the last window, which nothing was learned or chosen on"
 
 def measured_on_last(params: AiopsParams) -> Measurer:
     """Read the history and replay its last window through today's configuration."""
-    memory.require(HISTORY, params.mine_rules.memory_mb, memory.MINING)
+    memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
     frame = read_history(HISTORY, params.mine_rules.memory_mb, ids=True)
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
     config = todays_config(params.export_rules.alertmanager_yml)

@@ -44,7 +44,7 @@ def choose(
     What was chosen in the end; what was chosen first, among rules that knew nothing of the window;
     all candidates; and the windows.
     """
-    memory.require(HISTORY, params.mine_rules.memory_mb, memory.MINING)
+    memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
     frame = read_history(HISTORY, params.mine_rules.memory_mb)
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
     config = todays_config(params.export_rules.alertmanager_yml)

@@ -11,17 +11,20 @@ from pipelines.base.errors import SignalboxError
 
 PROGRAM_MB = 320
 """The program, its libraries and the engine at work, before there are alerts; measured."""
-ALERT_BYTES = 600
-"""One alert of the history. Mining took 395 bytes each (from 0.1 to 0.9 million simulated alerts,
-labels of 32,000 series included); a replay at most 750, but of half of the history at a time."""
+MINING_BYTES = 200
+"""One alert of the history, while rules are mined: 186 bytes of each of 7.9 million simulated ones,
+labels of 193,000 series included."""
+REPLAY_BYTES = 400
+"""One alert of the history, while sets of rules are replayed on its windows, at most half of it at
+a time: 335 bytes of each of 2.7 million."""
 MB = 1 << 20
-MINING = "aiops.mine_rules.memory_mb"
-"""Setting of the stages that mine, choose and judge."""
+SETTING = "aiops.mine_rules.memory_mb"
+"""Of the stages that mine, choose and judge."""
 
 
-def needed_mb(alerts: int) -> int:
-    """Estimate the peak memory of mining and replaying so many alerts, in MB."""
-    return PROGRAM_MB + -(-alerts * ALERT_BYTES // MB)
+def needed_mb(alerts: int, alert_bytes: int) -> int:
+    """Estimate the peak memory for so many alerts, in MB."""
+    return PROGRAM_MB + -(-alerts * alert_bytes // MB)
 
 
 def alerts_in(folder: Path) -> int:
@@ -38,13 +41,15 @@ def alerts_in(folder: Path) -> int:
         return 0  # whoever reads it says what is wrong with it
 
 
-def require(folder: Path, memory_mb: int, setting: str) -> None:
+def require(folder: Path, memory_mb: int, alert_bytes: int) -> None:
     """Refuse a history that needs more memory than is allowed.
 
     Parameters
     ----------
-    setting
-        Name of the setting that `memory_mb` comes from.
+    memory_mb
+        What `SETTING` allows.
+    alert_bytes
+        What an alert takes: `MINING_BYTES` or `REPLAY_BYTES`.
 
     Raises
     ------
@@ -52,10 +57,10 @@ def require(folder: Path, memory_mb: int, setting: str) -> None:
         If the estimate is larger than `memory_mb`.
     """
     alerts = alerts_in(folder)
-    needed = needed_mb(alerts)
+    needed = needed_mb(alerts, alert_bytes)
     if needed > memory_mb:
         raise SignalboxError(
             f"{folder / 'alerts.parquet'}: its {alerts:,} alerts need about {needed:,} MB, more "
-            f"than {setting} ({memory_mb:,}) allows: raise it, or freeze fewer days "
+            f"than {SETTING} ({memory_mb:,}) allows: raise it, or freeze fewer days "
             "(aiops.alert_history.days)"
         )

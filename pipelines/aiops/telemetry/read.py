@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LEAST_MB = 256
+"""What the engine needs to read anything large at all."""
+
 
 def read_history(
     folder: Path, memory_mb: int = DEFAULT_MEMORY_MB, *, ids: bool = False
@@ -26,7 +29,8 @@ def read_history(
     folder
         Folder with ``alerts.parquet`` and ``tickets.parquet``.
     memory_mb
-        The engine keeps to this; the arrays that are returned (some 25 bytes an alert) come on top.
+        The engine keeps to half of this, which leaves the other half to the arrays that are
+        returned: some 25 bytes an alert, and a kilobyte a series.
     ids
         Whether to return ``alert_id`` too: some 80 bytes an alert more.
 
@@ -74,7 +78,7 @@ def _read(alerts: Sequence[Path], tickets: Sequence[Path], memory_mb: int, ids: 
         return AlertFrame(empty.astype(np.int32), empty, empty, empty.astype(np.int8),
                           empty.astype(np.int32), [], [], none)  # fmt: skip
     try:
-        with opened(memory_mb) as raw:
+        with opened(max(memory_mb // 2, LEAST_MB)) as raw:
             labels = _series(raw, alerts)
             names = _incidents(raw, alerts, tickets)
             return _frame(raw, labels, names, ids)
