@@ -262,9 +262,10 @@ def _configuration(inputs: Inputs) -> Section:
             "back by Signalbox: it means what was proven here.",
         )
     )
-    missed = len(inputs.summary.pagerduty.not_expressed)
+    pagerduty = inputs.summary.pagerduty
     items.append(
-        f"PagerDuty’s event orchestration expresses "
-        f"{words.number_of(inputs.summary.pagerduty.rules, 'rule')}; {missed:,} it cannot."
+        f"PagerDuty’s event orchestration expresses {words.number_of(pagerduty.rules, 'rule')}, "
+        f"{len(pagerduty.weaker):,} of them without all of their guards; "
+        f"{len(pagerduty.not_expressed):,} it cannot."
     )
     return Section("configuration", "As configuration", [Items(items)])

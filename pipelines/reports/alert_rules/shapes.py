@@ -230,6 +230,7 @@ class Unexpressed(Shape):
 
     rules: int = 0
     not_expressed: list[object] = Field(default_factory=list)
+    weaker: list[object] = Field(default_factory=list)
 
 
 class Summary(Shape):

@@ -153,21 +153,26 @@ def test_two_rules_of_one_id_are_an_error() -> None:
 
 
 def test_pagerduty_gets_what_it_can_express_and_the_rest_is_told() -> None:
-    found = make_bundle(Sources(configs.SMALL, "am.yml"), ALL, 60, FIELD).pagerduty
-    rules = found["orchestration_path"]["sets"][0]["rules"]
-    by_id = {one["label"].split(":")[0]: one for one in rules}
+    guard = GUARD.model_copy(update={"by": ()})
+    rules = [quiet("alertname = Chatter", n=2, guard=guard), *ALL]
+    found = make_bundle(Sources(configs.SMALL, "am.yml"), rules, 60, FIELD).pagerduty
+    taken = found["orchestration_path"]["sets"][0]["rules"]
+    by_id = {one["label"].split(":")[0]: one for one in taken}
     assert by_id["transient-1"]["actions"]["suspend"] == 120
-    assert by_id["quiet-1"]["actions"]["suppress"] is True
-    assert by_id["quiet-1"]["conditions"] == [
-        {"expression": "event.custom_details.alertname matches 'Chatter'"}
+    assert by_id["quiet-2"]["actions"]["suppress"] is True
+    assert by_id["quiet-2"]["conditions"] == [
+        {
+            "expression": "event.custom_details.alertname matches exactly 'Chatter' "
+            "and trigger_count over 10 minutes <= 2"
+        }
     ]
     assert by_id["recurring-1"]["conditions"][0]["expression"].endswith(
         "now in Mon,Tue,Sun 01:00:00 to 23:59:59 Europe/Berlin"
     )
     assert {one["family"] for one in found["not_expressed"]} == {
-        "duplicate", "implied", "flapping", "known_fix",
+        "duplicate", "implied", "flapping", "known_fix", "quiet",
     }  # fmt: skip
-    assert all(one["reason"] for one in found["not_expressed"])
+    assert all(one["reason"] for one in found["not_expressed"] + found["weaker"])
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))

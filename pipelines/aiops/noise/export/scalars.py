@@ -64,11 +64,6 @@ def re2_problem(pattern: str) -> str:
     return ""
 
 
-def pcl_text(text: str) -> str:
-    """Return a string of PagerDuty's condition language."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
-
-
 def duration(seconds: int) -> str:
     """Seconds as Prometheus writes them: 90 → ``1m30s``, 0 → ``0s``."""
     if seconds <= 0:

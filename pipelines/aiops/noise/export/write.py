@@ -107,6 +107,7 @@ def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
         "pagerduty": {
             "rules": len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
             "not_expressed": bundle.pagerduty["not_expressed"],
+            "weaker": bundle.pagerduty["weaker"],
         },
         "changed_lines": sum(
             line.startswith(("+", "-")) and not line.startswith(("+++", "---"))

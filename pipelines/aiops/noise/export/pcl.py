@@ -1,0 +1,117 @@
+"""PagerDuty's condition language (PCL), after PagerDuty's "PCL Overview".
+
+What differs from Alertmanager's matchers: comparisons take no notice of case unless ``exactly``
+stands there; what an event lacks is an error, and an error is false wherever it stands; ``^`` and
+``$`` match at every line and ``.`` matches line ends unless flags say otherwise; strings know two
+escapes (quote and backslash); the end of a schedule belongs to it.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pipelines.aiops.noise.alertmanager import value_matches, values_of
+from pipelines.aiops.noise.mining.values import one_of, quoted
+from pipelines.aiops.noise.rules import Matcher, RecurringRule
+
+BLOCKS = 25
+"""Conditions that a rule may have, of which any is enough, …"""
+BLOCK_BYTES = 2048
+"""… and the length of each, in UTF-8."""
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def text(value: str) -> str:
+    """Write a string."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def span(seconds: int) -> str:
+    """Write a duration: 5400 as ``1 hour 30 minutes``."""
+    parts = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}{'s' if count > 1 else ''}")
+    return " ".join(parts)
+
+
+def schedule(rule: RecurringRule) -> str:
+    """Write a rule's hours, up to their last second."""
+    days = ",".join(DAYS[day] for day in sorted(rule.weekdays))
+    first, last = rule.start_minute * 60, rule.end_minute * 60 - 1
+    return f"now in {days} {_clock(first)} to {_clock(last)} {rule.timezone}"
+
+
+def _clock(seconds: int) -> str:
+    return str(timedelta(seconds=seconds)).rjust(8, "0")
+
+
+def path(field: str, label: str) -> str:
+    """Write where an event holds a label; ``{label}`` in `field` stands for its name."""
+    if _NAME.fullmatch(label):
+        return field.format(label=label)
+    return field.replace(".{label}", "[{label}]").format(label=text(label))
+
+
+def condition(matcher: Matcher, field: str) -> str:
+    """Write a matcher, missing labels being empty as in Alertmanager."""
+    where = path(field, matcher.label)
+    said = _says(matcher, where)
+    empty = [f"not {where} exists", f"{where} matches exactly ''"]
+    if matcher.op in {"=", "=~"}:
+        options = [*empty, said] if value_matches(matcher, "") else [said]
+        return _any(options)
+    if value_matches(matcher, ""):
+        return f"not {said}"  # an event without the label doesn't say so either
+    return f"not {_any([*empty, said])}"
+
+
+def _any(options: Sequence[str]) -> str:
+    some = [option for option in options if option]
+    return some[0] if len(some) == 1 else f"({' or '.join(some)})"
+
+
+def _says(matcher: Matcher, where: str) -> str:
+    """Write that the label has one of the values named, other than the empty one; "" without."""
+    values = [matcher.value] if matcher.op == "!=" else values_of(matcher)
+    if values is None:
+        return f"{where} matches regex exactly {text(f'(?-sm)^(?:{matcher.value})$')}"
+    some = [value for value in values if value]
+    if len(some) < 2:
+        return f"{where} matches exactly {text(some[0])}" if some else ""
+    listed = "|".join(map(quoted, some))
+    return f"{where} matches regex exactly {text(f'(?-sm)^(?:{listed})$')}"
+
+
+def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) -> list[str]:
+    """Write matchers as conditions of which any is enough, each as short as it must be.
+
+    Parameters
+    ----------
+    more
+        What each has to hold beside them.
+
+    Returns
+    -------
+    Nothing if they don't fit, however their values are divided.
+    """
+    parts = [condition(one, field) for one in matchers]
+    whole = " and ".join([*parts, *more])
+    if len(whole.encode()) <= BLOCK_BYTES:
+        return [whole]
+    sizes = [len(values_of(one) or ()) for one in matchers]
+    place = max(range(len(parts)), key=lambda i: (sizes[i] > 1, len(parts[i])), default=-1)
+    if place < 0 or sizes[place] < 2:
+        return []
+    values = values_of(matchers[place]) or ()
+    found: list[str] = []
+    for half in (values[: len(values) // 2], values[len(values) // 2 :]):
+        one = one_of(matchers[place].label, half)
+        some = blocks([*matchers[:place], one, *matchers[place + 1 :]], field, more)
+        if not some or len(found) + len(some) > BLOCKS:
+            return []
+        found += some
+    return found
