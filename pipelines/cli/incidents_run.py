@@ -104,20 +104,24 @@ def _show(params: "AiopsParams", window: "Window") -> None:
 
 
 def outcome_lines(content: dict[str, Any]) -> list[str]:
-    """Say what was found in a window.
+    """Say what was found in a window, the worst incidents first as on the page.
 
     Parameters
     ----------
     content
         Of ``incidents.json``.
     """
-    counts = content["counts"]["findings"]
+    from pipelines.reports.incidents.places import worst_first
+    from pipelines.reports.incidents.shapes import Incidents
+
+    told = Incidents.model_validate(content)
+    counts = told.counts["findings"]
     lines = ["findings: " + ", ".join(f"{n:,} {signal}" for signal, n in counts.items())]
-    found = content["incidents"]
-    lines.append(f"incidents: {len(found):,}")
+    found = worst_first(told.incidents, told.findings.get)
+    lines.append(f"incidents: {len(found):,}" + (", the worst first" if len(found) > 1 else ""))
     for one in found[:_SHOWN]:
-        cause = one["causes"][0]["service"] if one["causes"] else "unknown"
-        lines.append(f"  {one['id']}  {one['title']}; first suspect: {cause}")
+        cause = one.causes[0].service if one.causes else "unknown"
+        lines.append(f"  {one.id}  {one.title}; first suspect: {cause}")
     if len(found) > _SHOWN:
         lines.append(f"  and {len(found) - _SHOWN:,} more: signalbox incidents list")
     return lines

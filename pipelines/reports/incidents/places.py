@@ -5,7 +5,7 @@ What a page leaves out for want of room has no place; a link to it is only its w
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -32,11 +32,19 @@ def anchor(kind: str, text: str) -> str:
     return f"{kind}-{text}"
 
 
-def worst_first(incidents: Iterable[Incident], inputs: Inputs) -> list[Incident]:
-    """Sort: strongest evidence, then most affected services, then most exposed, then by time."""
+def worst_first(
+    incidents: Iterable[Incident], finding: Callable[[str], Finding | None]
+) -> list[Incident]:
+    """Sort: strongest evidence, then most affected services, then most exposed, then by time.
+
+    Parameters
+    ----------
+    finding
+        Gives the finding of an id.
+    """
 
     def key(one: Incident) -> tuple[float, int, int, int, str]:
-        known = [f for f in map(inputs.finding, one.findings) if f]
+        known = [f for f in map(finding, one.findings) if f]
         return (-evidence(known), -len(one.affected), -len(one.exposed), one.start_us, one.id)
 
     return sorted(incidents, key=key)
@@ -106,7 +114,7 @@ def link(page: str, to: str, text: Text) -> Markup:
 
 def places_of(inputs: Inputs) -> Places:
     """Give everything that is shown its place."""
-    listed = worst_first(inputs.incidents.incidents, inputs)[:MOST_INCIDENTS]
+    listed = worst_first(inputs.incidents.incidents, inputs.finding)[:MOST_INCIDENTS]
     of_finding: dict[str, list[Incident]] = {}
     of_service: dict[str, list[Incident]] = {}
     for one in listed:
