@@ -16,5 +16,11 @@ class AnalysisPagesPlugin(AirflowPlugin):
         {"app": Lazy(pages.make_app), "url_prefix": pages.PREFIX, "name": "Results of Signalbox"}
     ]
     external_views = [  # noqa: RUF012
-        {"name": "Incidents", "href": f"{pages.PREFIX}/", "destination": "nav"}
+        {
+            "name": "Incidents",
+            "href": f"{pages.PREFIX}/",
+            # Inside Airflow's frame: without it Airflow 3.3 shows a button that does nothing.
+            "url_route": "signalbox-incidents",
+            "destination": "nav",
+        }
     ]

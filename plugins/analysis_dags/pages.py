@@ -5,14 +5,17 @@ project can be asked for.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from release_path.report_page import HEADERS
+from release_path.report_page import headers
+
+if TYPE_CHECKING:
+    from pipelines.reports.incidents.shapes import Incidents
 
 PREFIX = "/signalbox-results"
 DAG = "incidents"
 PROJECT = Path(__file__).resolve().parents[2]
-_LISTED = 500
+_LISTED = 200
 
 
 def address(window: str, page: str = "incidents.html") -> str:
@@ -26,23 +29,36 @@ def make_app(project: Path) -> Any:
     from fastapi import Depends, FastAPI
     from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
+    safe = _headers()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     allowed = [Depends(requires_access_dag(method="GET", param_dag_id=DAG))]
 
     @app.get("/", dependencies=allowed)
     def listed() -> Response:
-        return HTMLResponse(list_windows(project), headers=HEADERS)
+        return HTMLResponse(list_windows(project), headers=safe)
 
     @app.get("/{window}/{page}", dependencies=allowed)
     def page(window: str, page: str) -> Response:
         from pipelines.base.errors import SignalboxError
 
         try:
-            return HTMLResponse(read_page(project, window, page), headers=HEADERS)
+            return HTMLResponse(read_page(project, window, page), headers=safe)
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404)
 
     return app
+
+
+def _headers() -> dict[str, str]:
+    """Headers with which the pages lead to one another inside Airflow's own frame.
+
+    There a browser sends the login only to the origin that a page is from, so it must be
+    Airflow's; and then only the map's own script may run, whatever a page says.
+    """
+    from pipelines.reports.page import script_source
+    from pipelines.reports.service_map.page import SCRIPT
+
+    return headers("allow-scripts allow-same-origin", script_source(SCRIPT))
 
 
 def _results(project: Path) -> Path:
@@ -77,21 +93,29 @@ def read_page(project: Path, window: str, page: str) -> bytes:
 
 
 def list_windows(project: Path) -> str:
-    """Make a page that links to the latest windows' incidents."""
+    """Make a page that leads to the latest windows' incidents."""
     from pipelines.aiops.analysis.results import place_of, windows_in
     from pipelines.aiops.artifacts import INCIDENTS_HTML
+    from pipelines.reports.incidents.windows_page import Known, windows_html
 
     results = _results(project)
     windows = [one for one in windows_in(results)
                if (place_of(results, one) / INCIDENTS_HTML).is_file()]  # fmt: skip
     shown = [
-        f'<li><a href="{address(one.name)}">{one.start:%Y-%m-%d %H:%M} to '
-        f"{one.end:%Y-%m-%d %H:%M} UTC</a></li>"
+        Known(one.start, one.end, address(one.name), _told(place_of(results, one)))
         for one in reversed(windows[-_LISTED:])
     ]
-    items = "\n".join(shown) or "<li>none yet: unpause telemetry_anomalies and service_map</li>"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Incidents by window</title>'
-        "<style>body{font:16px/1.5 sans-serif;margin:2rem}</style>"
-        f"<h1>Incidents by window</h1><ul>\n{items}\n</ul></html>\n"
-    )
+    return windows_html(shown, left_out=len(windows) - len(shown))
+
+
+def _told(place: Path) -> "Incidents | None":
+    from pydantic import ValidationError
+
+    from pipelines.aiops.analysis.incident_file import read
+    from pipelines.base.errors import SignalboxError
+    from pipelines.reports.incidents.shapes import Incidents
+
+    try:
+        return Incidents.model_validate(read(place))
+    except (SignalboxError, ValidationError):
+        return None

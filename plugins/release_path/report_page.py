@@ -13,14 +13,20 @@ from airflow.plugins_manager import AirflowPlugin
 PREFIX = "/signalbox"
 PROJECT = Path(__file__).resolve().parents[2]
 
-HEADERS = {
-    # The page is made from data. In a sandbox nothing in it can act in the reader's name, even if
-    # some value got past the escaping.
-    "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; img-src data:; "
-    "font-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, no-store",
-}
+
+def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") -> dict[str, str]:
+    """Headers of a page that is made from data.
+
+    In a sandbox of its own origin nothing in it can act in the reader's name, even if some value
+    got past the escaping; a page that needs Airflow's origin names the only `scripts` that may run.
+    """
+    return {
+        "Content-Security-Policy": f"sandbox {sandbox}; script-src {scripts}; default-src 'none'; "
+        "img-src data:; font-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+    }
 
 
 def address(dag_id: str, run: str) -> str:
@@ -60,7 +66,7 @@ def make_app(project: Path) -> Any:
         from pipelines.base.errors import SignalboxError
 
         try:
-            return HTMLResponse(read_report(project, dag_id, run), headers=HEADERS)
+            return HTMLResponse(read_report(project, dag_id, run), headers=headers())
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404)
 

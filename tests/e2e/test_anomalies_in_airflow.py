@@ -183,21 +183,38 @@ def test_pages_of_a_window_are_shown_to_those_who_may_see_the_dag(
     assert FAULTY.name in person.get(f"{base}/").text
 
 
-def test_a_browser_follows_the_links_between_the_pages(
+def test_a_browser_goes_from_airflows_menu_to_every_page(
     airflow: Airflow, backfilled: Path, tmp_path: Path
 ) -> None:
     token = login(airflow, "alice").headers["Authorization"].removeprefix("Bearer ")
     with browser(tmp_path / "profile") as driver:
         driver.get(airflow.address + "/")
         driver.add_cookie({"name": "_token", "value": token, "sameSite": "Lax"})
-        driver.get(f"{airflow.address}/signalbox-results/")
+        driver.get(airflow.address + "/")
+        entry = "//*[normalize-space(text())='Incidents']"
+        wait(lambda: bool(driver.find_elements("xpath", entry)), 60)
+        driver.find_element("xpath", entry).click()
+        wait(lambda: bool(driver.find_elements("css selector", "iframe")), 60)
+        driver.switch_to.frame(0)
         driver.get_log("browser")
         for page in (FAULTY.name, "anomalies.html", "service_map.html", "incidents.html"):
-            links = driver.find_elements("css selector", f"a[href*='{page}']")
-            driver.execute_script("arguments[0].click()", links[0])
-            wait(lambda page=page: page in driver.current_url, 20)
-            assert driver.find_elements("css selector", "h1"), driver.page_source[:500]
+            link = f"a[href*='{page}']"
+            wait(lambda link=link: bool(driver.find_elements("css selector", link)), 20)
+            driver.execute_script("arguments[0].click()", driver.find_element("css selector", link))
+            wait(lambda page=page: page in driver.execute_script("return location.href"), 20)
+            wait(lambda: bool(driver.find_elements("css selector", "h1")), 20)
             assert driver.get_log("browser") == []
+        assert driver.execute_script("return window !== window.top")
+
+
+def test_no_script_of_a_page_runs_but_the_maps_own(airflow: Airflow, backfilled: Path) -> None:
+    shown = login(airflow, "alice").get(f"/signalbox-results/{FAULTY.name}/incidents.html")
+    policy = dict(
+        part.strip().split(" ", 1) for part in shown.headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["script-src"].startswith("'sha256-")
+    assert " " not in policy["script-src"]
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == "'none'"
 
 
 def test_signalbox_run_analyses_the_window_of_params_and_tells_what_it_found(

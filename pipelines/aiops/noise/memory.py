@@ -14,9 +14,10 @@ PROGRAM_MB = 320
 MINING_BYTES = 200
 """One alert of the history, while rules are mined: 186 bytes of each of 7.9 million simulated ones,
 labels of 193,000 series included."""
-REPLAY_BYTES = 400
-"""One alert of the history, while sets of rules are replayed on its windows, at most half of it at
-a time: 335 bytes of each of 2.7 million."""
+REPLAY_BYTES = 550
+"""One alert of the history, while rules are chosen: replayed on the windows that they are learned
+and chosen on, and mined anew on both (488 bytes of each of 2.7 million); or judged, which takes
+less."""
 MB = 1 << 20
 SETTING = "aiops.mine_rules.memory_mb"
 """Of the stages that mine, choose and judge."""

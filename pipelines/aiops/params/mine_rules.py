@@ -111,7 +111,7 @@ class MineRulesParams(Section):
     """The rest of the history judges."""
     memory_mb: PositiveInt = 2048
     """Peak memory of the stages that mine, choose and judge: the engine keeps to half of it, and a
-    history that needs more (200 bytes an alert to mine, 400 to choose and judge) is refused before
+    history that needs more (200 bytes an alert to mine, 550 to choose and judge) is refused before
     it is read."""
     families: list[Family] = [
         "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix",

@@ -32,6 +32,8 @@ MOST_ROWS = 2000
 """Calls that tables name."""
 MOST_LETTERS = 120
 
+SCRIPT = "service_map.js"
+
 
 def make_page(
     data: Mapping[str, Any],
@@ -82,7 +84,7 @@ def make_page(
         notice_label=notice_label,
         notice=notice,
         styles=("folds.css", "service_map.css"),
-        script="service_map.js",
+        script=SCRIPT,
     )
 
 

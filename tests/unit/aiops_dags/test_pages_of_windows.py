@@ -1,10 +1,13 @@
 """Windows' pages in Airflow's UI: only ours, only of windows, nothing else of the project."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from analysis_dags import pages
+from pipelines.aiops.analysis.incident_file import FORMAT
+from pipelines.aiops.artifacts import INCIDENTS
 from pipelines.base.errors import SignalboxError
 
 WINDOW = "20260412T100000Z_20260412T110000Z"
@@ -41,14 +44,37 @@ def test_nothing_else_is_read(project: Path, window: str, page: str, told: str) 
         pages.read_page(project, window, page)
 
 
-def test_windows_with_pages_are_listed(project: Path) -> None:
+def test_windows_with_pages_are_listed_with_their_worst_incident(project: Path) -> None:
+    path = project / "out" / WINDOW / INCIDENTS
+    path.parent.mkdir()
+    path.write_text(json.dumps(TOLD))
     html = pages.list_windows(project)
-    assert html.count("<li>") == 1
+    assert html.count("<tr") == 2  # head and one window
     assert f'href="{pages.address(WINDOW)}"' in html
-    assert "2026-04-12 10:00 to 2026-04-12 11:00 UTC" in html
+    assert "2026-04-12 10:00 to 11:00" in html
+    assert "2 incidents in the latest window" in html.replace("\N{NO-BREAK SPACE}", " ")
+    assert "&lt;b&gt;worse&lt;/b&gt;" in html
     assert "<b>" not in html
+
+
+def test_a_window_that_cannot_be_read_is_listed_all_the_same(project: Path) -> None:
+    html = pages.list_windows(project)
+    assert f'href="{pages.address(WINDOW)}"' in html
+    assert "can’t be read" in html
 
 
 def test_without_results_it_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("{}\n")
-    assert "unpause telemetry_anomalies" in pages.list_windows(tmp_path)
+    assert "Unpause the DAGs telemetry_anomalies" in pages.list_windows(tmp_path)
+
+
+TOLD = {
+    "format": FORMAT,
+    "window": {"start": "2026-04-12T10:00:00Z", "end": "2026-04-12T11:00:00Z"},
+    "findings": {"f": {"id": "f", "signal": "log", "kind": "burst", "start_us": 0, "end_us": 1,
+                       "score": 4.0, "sentence": "It burst."}},
+    "incidents": [
+        {"id": "a", "title": "small", "start_us": 0, "end_us": 1},
+        {"id": "b", "title": "<b>worse</b>", "start_us": 2, "end_us": 3, "findings": ["f"]},
+    ],
+}  # fmt: skip
