@@ -1,11 +1,12 @@
-"""Mining at growing numbers of alerts: time, peak memory, and times a plain scan of the files.
+"""Mining and replay at growing numbers of alerts: time, peak memory, times a scan of the files.
 
 ``python -m benchmarks.mining [--data PATH] [--alerts N ...] [--out DIR]`` prints readable lines,
 then one line of JSON. The alerts are synthetic (`signalbox simulate`); ``--data`` is taken for the
 sake of all benchmarks being called alike and is not read. The scan is one DuckDB query over the
 same Parquet files that groups by series: labels, count, first start, last end, acted on, tickets.
 
-Every size runs in a process of its own, so that peaks don't add up. With ``--out`` the candidate
+The replay is one of all alerts through Alertmanager's default configuration. Mining and replay run
+in processes of their own, so that peaks don't add up. With ``--out`` the candidate
 rules are written as ``mining_<alerts>.json``.
 """
 
@@ -84,6 +85,24 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
     }
 
 
+def measure_replay(lake: Path, memory_mb: int) -> dict[str, Any]:
+    from pipelines.aiops.noise.alertmanager import default_config
+    from pipelines.aiops.noise.memory import MB, PROGRAM_MB
+    from pipelines.aiops.noise.replay import replay
+    from pipelines.aiops.noise.replay.files import LEAST, MEMBER_BYTES, ROW_BYTES
+    from pipelines.aiops.telemetry.read import read_lake
+
+    frame = read_lake(lake, memory_mb=memory_mb)
+    left = (memory_mb - PROGRAM_MB) * MB - len(frame) * ROW_BYTES
+    start = time.perf_counter()
+    done = replay(frame, default_config(), chunk=max(left // MEMBER_BYTES, LEAST))
+    return {
+        "replay_s": time.perf_counter() - start,
+        "replay_peak_mb": peak_mb(),
+        "pages_today": done.stages["pages"],
+    }
+
+
 def child(arguments: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.mining", *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -97,11 +116,16 @@ def one_size(alerts: int, memory_mb: int, out: Path | None) -> dict[str, Any]:
         made = child(["--make", str(lake), "--alerts", str(alerts)])
         extra = [] if out is None else ["--out", str(out)]
         result = child(["--lake", str(lake), "--memory-mb", str(memory_mb), *extra])
+        replayed = child(["--lake", str(lake), "--replay", "--memory-mb", str(2 * memory_mb)])
         scan, scan_processor = scan_seconds(lake)
+    result |= replayed
     result |= {"generated_s": made["seconds"], "scan_s": scan, "scan_cpu_s": scan_processor}
     result["scans_mining_cpu"] = result["mining_cpu_s"] / scan_processor
     result["scans_mining"] = result["mining_s"] / scan
-    result["scans_read_and_mining"] = (result["mining_s"] + result["read_s"]) / scan
+    result["scans_mining_and_replay"] = (result["mining_s"] + result["replay_s"]) / scan
+    result["scans_read_mining_and_replay"] = (
+        result["read_s"] + result["mining_s"] + result["replay_s"]
+    ) / scan
     return result
 
 
@@ -109,8 +133,10 @@ def show(one: dict[str, Any]) -> None:
     print(
         f"{one['alerts']:>12,} alerts, {one['series']:,} series: scan {one['scan_s']:.2f} s, "
         f"read {one['read_s']:.2f} s, mining {one['mining_s']:.2f} s "
-        f"= {one['scans_mining']:.1f} scans ({one['scans_read_and_mining']:.1f} with reading), "
-        f"peak {one['peak_mb']:.0f} MB (from {one['needed_mb']} MB on the stage starts)",
+        f"= {one['scans_mining']:.1f} scans, replay {one['replay_s']:.2f} s; both "
+        f"{one['scans_mining_and_replay']:.1f} scans "
+        f"({one['scans_read_mining_and_replay']:.1f} with reading); peak {one['peak_mb']:.0f} MB "
+        f"(from {one['needed_mb']} MB on the stage starts), {one['replay_peak_mb']:.0f} MB replay",
         flush=True,
     )
 
@@ -122,12 +148,16 @@ def main() -> None:
     parser.add_argument("--memory-mb", type=int, default=2048)
     parser.add_argument("--out", type=Path, help="folder for the candidate rules")
     parser.add_argument("--lake", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--replay", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make is not None:
         start = time.perf_counter()
         generate(options.alerts[0], options.make)
         print(json.dumps({"seconds": time.perf_counter() - start}))
+        return
+    if options.replay:
+        print(json.dumps(measure_replay(options.lake, options.memory_mb)))
         return
     if options.lake is not None:
         print(json.dumps(measure(options.lake, options.memory_mb, options.out)))
