@@ -24,6 +24,7 @@ from pipelines.aiops.noise.mining.coincidence import (
     targets,
 )
 from pipelines.aiops.noise.mining.covered import Covered, covered
+from pipelines.aiops.noise.mining.episodes import Episodes
 from pipelines.aiops.noise.mining.history import History, Mined
 from pipelines.aiops.noise.mining.keys import Coder, common_labels, label_sets
 from pipelines.aiops.noise.mining.kinds import Kinds, kinds_of
@@ -66,8 +67,9 @@ def mine_implied(history: History) -> Mined:
     places = _places(history, kinds)
     looked: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     tried = 0
+    sample = thinned(history.episodes, SAMPLE)
     for equal, place in places.items():
-        looked[equal], compared = _candidates(history, kinds, place)
+        looked[equal], compared = _candidates(history, sample, kinds, place)
         tried += compared
     proven = []
     for equal, pairs in looked.items():
@@ -102,10 +104,10 @@ def _places(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[np.
 
 
 def _candidates(
-    history: History, kinds: Kinds, place: NDArray[np.int64]
+    history: History, sample: Episodes, kinds: Kinds, place: NDArray[np.int64]
 ) -> tuple[list[tuple[int, int]], int]:
     """Pairs whose bound may hold, and how many pairs were compared."""
-    params, sample = history.params, thinned(history.episodes, SAMPLE)
+    params = history.params
     block = params.independence_seconds * 1000
     lead = params.implied.lead_seconds * 1000
     sources = stretches(sample, place, kinds.of_series, lead)
