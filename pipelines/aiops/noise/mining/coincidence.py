@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.noise.arrays import runs
 from pipelines.aiops.noise.mining.episodes import Episodes, positions
 
 
@@ -124,8 +125,7 @@ def coincidences(
     counts: dict[int, int] = {}
     for rows in _chunks(count, chunk):
         some = count[rows]
-        inside = np.arange(some.sum()) - np.repeat(np.cumsum(some) - some, some)
-        target = wanted.kind[np.repeat(low[rows], some) + inside]
+        target = wanted.kind[runs(low[rows], some)]
         source = np.repeat(sources.kind[rows], some)
         pairs, number = np.unique(source * kinds + target, return_counts=True)
         for pair, found in zip(pairs.tolist(), number.tolist(), strict=True):

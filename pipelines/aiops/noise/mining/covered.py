@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.noise.arrays import distinct
 from pipelines.aiops.noise.mining.coincidence import Stretches, begin_inside
 from pipelines.aiops.noise.mining.episodes import Episodes, days_of, positions
 from pipelines.aiops.noise.mining.history import History
@@ -81,7 +82,7 @@ def _units(
     episodes, block = history.episodes, history.params.independence_seconds * 1000
     blocks = episodes.span // block + 1
     key = place[episodes.series[rows]] * blocks + episodes.start[rows] // block
-    n, missed = len(np.unique(key)), len(np.unique(key[~inside]))
+    n, missed = len(distinct(key)), len(distinct(key[~inside]))
     return n - missed, n
 
 

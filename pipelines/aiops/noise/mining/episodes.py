@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.noise.mining.ranges import spread
+from pipelines.aiops.noise.arrays import runs
 from pipelines.aiops.noise.windows import Window
 from pipelines.aiops.telemetry.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
 
@@ -122,7 +122,7 @@ def positions(episodes: Episodes, series: NDArray[Any]) -> NDArray[np.int64]:
     """Positions of the episodes of some ascending series, of which there may be none."""
     first = episodes.first
     low = np.minimum(series, len(first) - 1)
-    return spread(first[low], first[np.minimum(low + 1, len(first) - 1)])
+    return runs(first[low], first[np.minimum(low + 1, len(first) - 1)] - first[low])
 
 
 def days_of(episodes: Episodes, start: NDArray[np.int64]) -> int:

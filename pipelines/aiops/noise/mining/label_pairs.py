@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.noise.mining.ranges import spread
+from pipelines.aiops.noise.arrays import spread
 from pipelines.aiops.telemetry.frame import Labels
 
 
@@ -52,9 +52,9 @@ class LabelPairs:
 
     def having(self, series: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Give all pairs of some series, and for each the place of its series among these."""
-        low, high = self._first[series], self._first[series + 1]
-        at = np.repeat(np.arange(len(series)), high - low)
-        return self._pairs[spread(low, high)], at
+        first = self._first[series]
+        at, rows = spread(first, self._first[series + 1] - first)
+        return self._pairs[rows], at
 
     def codes(self, key: str, series: NDArray[Any]) -> NDArray[np.int64]:
         """Code of each series' value of a label, 0 where it is missing, in the values' order."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.noise.arrays import distinct, runs
 from pipelines.aiops.noise.mining import describe
 from pipelines.aiops.noise.mining.bounds import level, upper
 from pipelines.aiops.noise.mining.guard import guard_says, routine_guard
 from pipelines.aiops.noise.mining.history import History, Mined, members
 from pipelines.aiops.noise.mining.patterns import known_values
-from pipelines.aiops.noise.mining.ranges import spread
 from pipelines.aiops.noise.mining.values import one_of
 from pipelines.aiops.noise.rules import Guard, Matcher, QuietRule
 from pipelines.aiops.noise.windows import DAY_US, SECOND_US
@@ -82,15 +82,14 @@ class _Presence:
         self.blocks = int(block.max(initial=0)) + 1
         left = frame.acted == NO
         keys = frame.series[left].astype(np.int64) * self.blocks + block[left]
-        keys.sort()
-        self.keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)]]
+        self.keys = distinct(keys)
 
     def of(self, series: NDArray[np.int32]) -> int:
         """Separate stretches in which any of these series was reported."""
         low = np.searchsorted(self.keys, series.astype(np.int64) * self.blocks)
         high = np.searchsorted(self.keys, (series.astype(np.int64) + 1) * self.blocks)
         there = np.zeros(self.blocks, np.bool_)
-        there[self.keys[spread(low, high)] % self.blocks] = True
+        there[self.keys[runs(low, high - low)] % self.blocks] = True
         return int(there.sum())
 
 
@@ -106,7 +105,7 @@ class _Silence:
         """Longest time without a report, microseconds; the window's edges count as reports."""
         low = np.searchsorted(self.series, series, "left")
         high = np.searchsorted(self.series, series, "right")
-        reports = self.starts[spread(low, high)]
+        reports = self.starts[runs(low, high - low)]
         times = np.sort(np.concatenate([reports, [self.window.start, self.window.end]]))
         return int(np.diff(times).max())
 

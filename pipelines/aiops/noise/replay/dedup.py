@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads, order_of, spread
+from pipelines.aiops.noise.arrays import Bools, Ints, heads, order_of, spread
 from pipelines.aiops.noise.replay.model import Groups, Timing
 from pipelines.aiops.noise.replay.rows import Rows, Wholes, key_of, last_true
 from pipelines.aiops.noise.replay.visible import Resolved

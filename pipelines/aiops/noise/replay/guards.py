@@ -21,7 +21,7 @@ from pipelines.aiops.noise.alertmanager import (
     values_of,
 )
 from pipelines.aiops.noise.alertmanager.intervals import stretches
-from pipelines.aiops.noise.replay.arrays import Ints, codes_of, merged, search, spread
+from pipelines.aiops.noise.arrays import Ints, codes_of, merged, search, spread
 from pipelines.aiops.noise.replay.labels import LabelTable
 from pipelines.aiops.noise.replay.model import Spells
 from pipelines.aiops.noise.replay.outcome import FOLDED, MUTED, PAGED, QUIET, Outcomes

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.aiops.noise.alertmanager import value_matches, values_of
-from pipelines.aiops.noise.replay.arrays import Bools, Ints
+from pipelines.aiops.noise.arrays import Bools, Ints
 from pipelines.aiops.noise.rules import Matcher
 from pipelines.aiops.telemetry.frame import Labels
 

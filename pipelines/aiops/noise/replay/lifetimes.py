@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.replay.arrays import Ints, heads, order_of, running_max
+from pipelines.aiops.noise.arrays import Ints, heads, order_of, running_max
 from pipelines.aiops.noise.replay.model import Groups, Spells, Timing, ticks
 
 FEW = 48

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.noise.alertmanager import HOUR, MINUTE, SECOND, Config, Route
-from pipelines.aiops.noise.replay.arrays import Bools, Ints
+from pipelines.aiops.noise.arrays import Bools, Ints
 from pipelines.aiops.noise.replay.labels import LabelTable
 
 

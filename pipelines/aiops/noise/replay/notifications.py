@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads, order_of
+from pipelines.aiops.noise.arrays import Bools, Ints, heads, order_of
 from pipelines.aiops.noise.replay.dedup import REASONS, Told
 from pipelines.aiops.noise.replay.model import Groups
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.noise.alertmanager import QUIET_RECEIVER
-from pipelines.aiops.noise.replay.arrays import Bools, Ints
+from pipelines.aiops.noise.arrays import Bools, Ints
 from pipelines.aiops.noise.replay.dedup import Told
 from pipelines.aiops.noise.replay.lifetimes import Members
 from pipelines.aiops.noise.replay.model import Groups

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.aiops.noise.alertmanager import SECOND
-from pipelines.aiops.noise.replay.arrays import Ints, merged
+from pipelines.aiops.noise.arrays import Ints, merged
 from pipelines.aiops.noise.replay.labels import LabelTable
 from pipelines.aiops.noise.replay.model import Spells
 from pipelines.aiops.noise.rules import FlappingRule, Rule, TransientRule

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.noise.alertmanager import GROUP_BY_ALL, Config, Route
-from pipelines.aiops.noise.replay.arrays import Bools, Ints, codes_of
+from pipelines.aiops.noise.arrays import Bools, Ints, codes_of
 from pipelines.aiops.noise.replay.labels import LabelTable
 from pipelines.aiops.noise.replay.model import Groups
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads
+from pipelines.aiops.noise.arrays import Bools, Ints, heads
 from pipelines.aiops.noise.replay.visible import Firing, Resolved
 
 

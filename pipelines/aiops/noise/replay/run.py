@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.aiops.noise.alertmanager import Config, Silence, apply_rules
-from pipelines.aiops.noise.replay.arrays import Ints, spread
+from pipelines.aiops.noise.arrays import Ints, spread
 from pipelines.aiops.noise.replay.dedup import notify
 from pipelines.aiops.noise.replay.guards import fold, with_guards
 from pipelines.aiops.noise.replay.labels import LabelTable

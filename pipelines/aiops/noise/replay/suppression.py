@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.aiops.noise.alertmanager import Config, InhibitRule, Silence
 from pipelines.aiops.noise.alertmanager.intervals import stretches
-from pipelines.aiops.noise.replay.arrays import Ints, codes_of, merged, search, spread
+from pipelines.aiops.noise.arrays import Ints, codes_of, merged, search, spread
 from pipelines.aiops.noise.replay.lifetimes import Members
 from pipelines.aiops.noise.replay.model import Groups, Spells, World, ticks
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.noise.replay.arrays import Bools, Ints, heads, merged, order_of, search
+from pipelines.aiops.noise.arrays import Bools, Ints, heads, merged, order_of, search
 from pipelines.aiops.noise.replay.lifetimes import Members
 from pipelines.aiops.noise.replay.model import Spells
 from pipelines.aiops.noise.replay.suppression import Pieces

@@ -1,4 +1,4 @@
-"""Small sorted-array tools that the replay is made of; all work on whole columns."""
+"""Small sorted-array tools that mining and replay are made of; all work on whole columns."""
 
 from typing import Any
 
@@ -86,9 +86,14 @@ def search(keys: Ints, times: Ints, of_key: Ints, of_time: Ints) -> Ints:
 
 def spread(first: Ints, count: Ints) -> tuple[Ints, Ints]:
     """Rows ``first[i] … first[i] + count[i] - 1`` for each i; returns i and the row, flat."""
-    owner = np.repeat(np.arange(len(count)), count)
-    begins = np.cumsum(count) - count
-    return owner, first[owner] + np.arange(len(owner)) - begins[owner]
+    return np.repeat(np.arange(len(count)), count), runs(first, count)
+
+
+def runs(first: Ints, count: Ints) -> Ints:
+    """Rows ``first[i] … first[i] + count[i] - 1`` for each i, flat."""
+    rows = np.repeat(first - np.cumsum(count) + count, count)
+    rows += np.arange(len(rows))
+    return rows
 
 
 def codes_of(columns: list[Ints], size: int) -> Ints:
