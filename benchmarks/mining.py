@@ -6,8 +6,8 @@ sake of all benchmarks being called alike and is not read. The scan is one DuckD
 same Parquet files that groups by series: labels, count, first start, last end, acted on, tickets.
 
 The replay is one of all alerts through Alertmanager's default configuration. Mining and replay run
-in processes of their own, so that peaks don't add up. With ``--out`` the candidate
-rules are written as ``mining_<alerts>.json``.
+in processes of their own, so that peaks don't add up; the replay may take twice the memory. With
+``--out`` the candidate rules are written as ``mining_<alerts>.json``.
 """
 
 from __future__ import annotations
@@ -87,15 +87,14 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
 
 def measure_replay(lake: Path, memory_mb: int) -> dict[str, Any]:
     from pipelines.aiops.noise.alertmanager import default_config
-    from pipelines.aiops.noise.memory import MB, PROGRAM_MB
     from pipelines.aiops.noise.replay import replay
-    from pipelines.aiops.noise.replay.files import LEAST, MEMBER_BYTES, ROW_BYTES
+    from pipelines.aiops.noise.replay.files import LEAST, members_that_fit
     from pipelines.aiops.telemetry.read import read_lake
 
     frame = read_lake(lake, memory_mb=memory_mb)
-    left = (memory_mb - PROGRAM_MB) * MB - len(frame) * ROW_BYTES
+    chunk = max(members_that_fit(len(frame), memory_mb), LEAST)
     start = time.perf_counter()
-    done = replay(frame, default_config(), chunk=max(left // MEMBER_BYTES, LEAST))
+    done = replay(frame, default_config(), chunk=chunk)
     return {
         "replay_s": time.perf_counter() - start,
         "replay_peak_mb": peak_mb(),

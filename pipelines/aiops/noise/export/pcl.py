@@ -1,4 +1,4 @@
-"""PagerDuty's condition language (PCL), after PagerDuty's "PCL Overview".
+"""PagerDuty's condition language (PCL), after the document "PCL Overview".
 
 What differs from Alertmanager's matchers: comparisons take no notice of case unless ``exactly``
 stands there; what an event lacks is an error, and an error is false wherever it stands; ``^`` and
@@ -17,7 +17,7 @@ from pipelines.aiops.noise.rules import Matcher, RecurringRule
 BLOCKS = 25
 """Conditions that a rule may have, of which any is enough, …"""
 BLOCK_BYTES = 2048
-"""… and the length of each, in UTF-8."""
+"""… and the length of each, in UTF-8. The overview names no limits; these are users' reports."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))

@@ -119,8 +119,8 @@ def known_values(
 
     Returns
     -------
-    None if a label has more than `max_values` and isn't a running number. Labels in `open_labels`
-    are not listed either: their values are renewed all the time (`renewal`).
+    Nothing (None) if a label has more than `max_values` and isn't a running number. Running numbers
+    and labels in `open_labels`, whose values are renewed all the time (`renewal`), aren't listed.
     """
     found, at = pairs.having(series)
     seen, place = np.unique(found, return_inverse=True)

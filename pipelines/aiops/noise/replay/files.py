@@ -18,6 +18,15 @@ LEAST = 100_000
 """Members worked on together at least."""
 
 
+def members_that_fit(alerts: int, memory_mb: int) -> int:
+    """Count the members of groups that can be worked on at once, beside so many alerts.
+
+    Below `LEAST` a replay doesn't fit; it can be negative.
+    """
+    left = (memory_mb - memory.PROGRAM_MB) * memory.MB - alerts * ROW_BYTES
+    return left // MEMBER_BYTES
+
+
 def replay_files(
     folder: Path,
     config: Config,
@@ -44,14 +53,13 @@ def replay_files(
     from pipelines.aiops.telemetry.read import read_history
 
     alerts = memory.alerts_in(folder)
-    left = (memory_mb - memory.PROGRAM_MB) * memory.MB - alerts * ROW_BYTES
-    if left < LEAST * MEMBER_BYTES:
-        least = memory_mb - (left - LEAST * MEMBER_BYTES) // memory.MB
+    members = members_that_fit(alerts, memory_mb)
+    if members < LEAST:
+        least = memory.PROGRAM_MB + -(-(alerts * ROW_BYTES + LEAST * MEMBER_BYTES) // memory.MB)
         raise SignalboxError(
             f"{folder / 'alerts.parquet'}: a replay of its {alerts:,} alerts takes at least "
             f"{least:,} MB, more than the {memory_mb:,} MB that memory_mb allows: raise it, or "
             "replay fewer days"
         )
     frame = read_history(folder, memory_mb)
-    chunk = left // MEMBER_BYTES
-    return replay(frame, config, rules=rules, until=until, chunk=chunk)
+    return replay(frame, config, rules=rules, until=until, chunk=members)
