@@ -23,7 +23,6 @@ with DAG(
     released = release_tasks(
         PROJECT,
         "alert_noise_reduction",
-        gate=dag.get_task("gate_rules"),
         saved=dag.get_task("save_run"),
     )
 

@@ -23,8 +23,8 @@ with DAG(
             description="Parquet or delimited text: a path in the project or any fsspec address.",
         ),
         "name": Param(
-            "",
-            type="string",
+            None,
+            type=["null", "string"],
             pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
             title="Name of the batch",
             description="predictions/<name>.parquet; empty = after the run.",

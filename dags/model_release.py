@@ -26,6 +26,5 @@ with DAG(
     release_tasks(
         PROJECT,
         "model_release",
-        gate=dag.get_task("gate"),
         saved=dag.get_task("save_run"),
     )

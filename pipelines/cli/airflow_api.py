@@ -2,9 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -107,11 +107,50 @@ class AirflowApi:
             for task in found["task_instances"]
         ]
 
+    def waiting(self, dag: str) -> dict[str, str]:
+        """Return the runs of a DAG that wait for an answer, each with the task that asks."""
+        found = self._get(
+            f"/api/v2/dags/{dag}/dagRuns/~/taskInstances?state=awaiting_input&limit=100"
+        )
+        return {str(task["dag_run_id"]): str(task["task_id"]) for task in found["task_instances"]}
+
     def xcom(self, dag: str, run: str, task: str) -> Any:
         """Return what a task returned; None if it returned nothing."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
         answer = self._client.get(path, params={"deserialize": False, "stringify": False})
         return answer.json().get("value") if answer.status_code == httpx.codes.OK else None
+
+    def answer(self, dag: str, run: str, task: str, *, approve: bool, reason: str | None) -> None:
+        """Answer a task's question in the name of whoever is logged in.
+
+        Raises
+        ------
+        SignalboxError
+            If Airflow doesn't take the answer, with its reason: who isn't asked cannot answer.
+        """
+        self._settle()
+        place = f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/-1/hitlDetails"
+        option = "Approve" if approve else "Reject"
+        found = self._client.patch(
+            place, json={"chosen_options": [option], "params_input": {"reason": reason}}
+        )
+        if found.is_error:
+            raise SignalboxError(f"Airflow refused the answer of {USER}: {_detail(found)}")
+
+    def _settle(self) -> None:
+        """Wait until the scheduler has noticed that a question asked just now waits.
+
+        Airflow 3.3 fails a try whose answer comes before its scheduler has read that the asking
+        process ended; the retry takes the answer, which costs half a minute.
+        """
+        asked_at = datetime.now(UTC) + timedelta(seconds=2)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            health = self._get("/api/v2/monitor/health")
+            beat = str(health["scheduler"]["latest_scheduler_heartbeat"])
+            if datetime.fromisoformat(beat.replace("Z", "+00:00")) > asked_at:
+                return
+            time.sleep(0.3)
 
     def log(self, dag: str, run: str, task: TaskState) -> list[str]:
         """Lines of a task's log."""
@@ -123,6 +162,15 @@ class AirflowApi:
         answer = self._client.get(path)
         answer.raise_for_status()
         return answer.json()
+
+
+def _detail(answer: httpx.Response) -> str:
+    """Airflow's reason for an error, on one line."""
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = answer.text
+    return " ".join(str(detail).split())
 
 
 def _lines(line: Any) -> list[str]:

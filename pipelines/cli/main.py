@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("history", "pipelines.cli.history_commands", "history"),
     ("verify", "pipelines.cli.verify_commands", "verify"),
     ("release", "pipelines.cli.release_commands", "release"),
+    ("answer", "pipelines.cli.answer_commands", "answer"),
     ("rollback", "pipelines.cli.release_commands", "rollback"),
     ("registry", "pipelines.cli.release_commands", "registry"),
     ("kpis", "pipelines.cli.kpi_commands", "kpis"),

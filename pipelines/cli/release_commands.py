@@ -136,7 +136,7 @@ def approve_here(
     from pipelines.release.approval import Answer, ApprovalParams, outcome
     from pipelines.release.config import load_section
     from pipelines.release.registry.checks import resolve_commit
-    from pipelines.release.releasing import record_gate, record_outcome
+    from pipelines.release.releasing import read_candidate, record_gate, record_outcome
 
     full = resolve_commit(project, commit)
     decision = record_gate(project, product, full)
@@ -146,7 +146,7 @@ def approve_here(
         for who in approvers
     ]
     found = outcome(answers, decision.verdict, load_section(project, "approval", ApprovalParams))
-    record_outcome(project, product, commit=full, verdict=decision.verdict, outcome=found)
+    record_outcome(project, read_candidate(project, product, full), found)
     if not found.releases:
         raise SignalboxError(f"not approved: {' '.join(found.reasons) or found.policy}")
 

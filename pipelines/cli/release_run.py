@@ -19,20 +19,20 @@ from pipelines.base.artifacts import evidence_of
 from pipelines.base.errors import SignalboxError
 from pipelines.base.evidence import read_evidence
 from pipelines.cli.airflow_api import AirflowApi
-from pipelines.cli.airflow_follow import explain_failure, follow
+from pipelines.cli.airflow_follow import WAITING, explain_failure, follow
 from pipelines.cli.airflow_home import PROJECT
 from pipelines.cli.airflow_stack import Stack, running, started
 from pipelines.cli.incidents_run import PRODUCT as INCIDENTS
 from pipelines.cli.incidents_run import run_incidents
+from pipelines.cli.release_answers import TASKS, answer_question, outcome_lines, saved_run
 from pipelines.release.config import load_section
-from pipelines.release.registry.params import ProductParams, RegistryParams
+from pipelines.release.ledger import Ledger
+from pipelines.release.registry.params import ProductParams, RegistryParams, load_product
+from pipelines.release.releasing.candidate import RUNS
 
 _AIOPS = frozenset({"alert_noise_reduction"})
 """Products whose parameters stand under ``aiops`` in params.yaml."""
 
-SAVE_TASK = "save_run"
-APPROVE_TASK = "approve_release"
-RELEASE_TASK = "release"
 _MARKS = {
     "pass": "✓ pass",
     "fail": "✗ fail",
@@ -84,22 +84,67 @@ def _run(
 ) -> None:
     api = AirflowApi(stack.address)
     api.wait_for_dag(dag)
-    run = api.trigger(dag, {**params, "headless": True})  # nobody would answer
+    run = api.trigger(dag, params)
     place = f"{stack.address}/dags/{dag}/runs/{run}"
     console.print(f"run {run} started; watch it at\n{place}", soft_wrap=True)
-    state = follow(api, dag, run, console)
-    if state != "success":
+    _to_the_end(console, api, dag, run)
+    name = saved_run(Ledger.of(PROJECT).entries(), dag, run)
+    if not name:
+        raise SignalboxError(f"run {run} ended, but the ledger has no saved run of it")
+    _apply(console, f"{RUNS}/{name}")
+    show_decision(console, product)
+    _tell_outcome(console, dag, run)
+
+
+def answer_waiting(
+    console: Console, product: str, run: str | None, *, approve: bool, reason: str
+) -> None:
+    """Answer the question of a run that waits, and follow the run to its end.
+
+    Raises
+    ------
+    SignalboxError
+        If no run of the product waits, or several do and none was named; if Airflow doesn't take
+        the answer; if the run fails.
+    """
+    load_product(PROJECT, product)
+    with _stack(console) as stack:
+        api = AirflowApi(stack.address)
+        api.wait_for_dag(product)
+        waiting = {
+            found: task
+            for found, task in api.waiting(product).items()
+            if task in TASKS and run in (None, found)
+        }
+        if len(waiting) != 1:
+            known = ", ".join(waiting) or "none"
+            hint = "; name one with --run" if waiting else ""
+            raise SignalboxError(
+                f"{product}: {'several runs wait' if waiting else 'no run waits'} for an answer "
+                f"(waiting: {known}){hint}"
+            )
+        [(found, task)] = waiting.items()
+        api.answer(product, found, task, approve=approve, reason=reason or None)
+        _to_the_end(console, api, product, found, answered=task)
+        _tell_outcome(console, product, found)
+
+
+def _to_the_end(
+    console: Console, api: AirflowApi, dag: str, run: str, answered: str | None = None
+) -> None:
+    """Follow a run, answer what it asks if that can be done here; a failure is an error."""
+
+    def answer(task: str) -> bool:
+        return task == answered or answer_question(console, api, dag, run, task)
+
+    state = follow(api, dag, run, console, answer)
+    if state not in ("success", WAITING):
         explain_failure(api, dag, run, console)
         raise SignalboxError(f"run {run} {state}; see the log above")
-    saved = api.xcom(dag, run, SAVE_TASK) or {}
-    told = outcome_lines(
-        {task.name: task.state for task in api.tasks(dag, run)},
-        api.xcom(dag, run, APPROVE_TASK),
-        api.xcom(dag, run, RELEASE_TASK),
-    )
-    _apply(console, str(saved["ref"]))
-    show_decision(console, product)
-    for line in told:
+
+
+def _tell_outcome(console: Console, dag: str, run: str) -> None:
+    for line in outcome_lines(PROJECT, dag, run):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -147,32 +192,6 @@ def show_decision(console: Console, product: ProductParams) -> None:
     if because:
         console.print(f"because:  {because}", highlight=False, soft_wrap=True)
     console.print(f"report:   {product.report}", highlight=False)
-
-
-def outcome_lines(states: dict[str, str], approved: Any, released: Any) -> list[str]:
-    """Say who or what approved the release, and what was released.
-
-    Parameters
-    ----------
-    states
-        Task → state.
-    approved, released
-        What the tasks of these names returned; None if they returned nothing.
-    """
-    if states.get(APPROVE_TASK) != "success":
-        return ["approval: nobody was asked", "release:  none"]
-    if not approved:
-        return ["approval: not needed, these artifacts are in production", "release:  none"]
-    reasons = " ".join(approved["reasons"])
-    told = f"approval: {approved['kind'].replace('_', ' ')} – {approved['policy']} {reasons}"
-    name = (released or {}).get("name") or _release_name(released)
-    return [told.rstrip(), f"release:  {name or 'none'}"]
-
-
-def _release_name(released: Any) -> str:
-    if not released:
-        return ""
-    return f"{released['product']}@{released['version']} is in {released['stage']}"
 
 
 def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:

@@ -210,7 +210,7 @@ def _read_sql(source: SqlSource) -> "pd.DataFrame":
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
 
-    url = source.url or os.environ.get(source.url_env, "")
+    url = source.url or os.environ.get(source.url_env or "", "")
     if not url:
         raise SignalboxError(
             f"data.source.url_env: environment variable {source.url_env} is not set; "

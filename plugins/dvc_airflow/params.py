@@ -30,7 +30,7 @@ class ParamSpec:
     key : str
         ``train.lr``, or ``other.yaml:train.lr`` for files other than params.yaml.
     value : Any
-        What the file says now.
+        What the file says now, as a form shows it: see `form_value`.
     schema : dict
         JSON schema of what may be entered.
     section : str or None
@@ -113,7 +113,7 @@ def read_specs(root: Path, file: str) -> list[ParamSpec]:
         specs.append(
             ParamSpec(
                 key=prefix + ".".join(parts),
-                value=value,
+                value=form_value(value),
                 schema=schema_of(value),
                 description=comments.get(parts),
                 section=parts[0] if len(parts) > 1 else None,
@@ -143,10 +143,22 @@ def _is_json(value: Any) -> bool:
     return True
 
 
+def form_value(value: Any) -> Any:
+    """Return a parameter's value as a form holds it: an empty text is an empty field, ``None``."""
+    return None if value == "" else value
+
+
 def schema_of(value: Any) -> dict[str, Any]:
-    """Return the JSON schema of values that may take the place of this one."""
+    """Return the JSON schema of values that may take the place of this one.
+
+    Airflow's form demands a text wherever the schema doesn't allow null, and its button stays
+    disabled until there is one. A text that is empty in the file may therefore be null; a null in
+    the file says nothing about its type, so everything is allowed there, text first.
+    """
     if value is None:
         return {"type": list(_ANY)}
+    if value == "":
+        return {"type": ["null", "string"]}
     if isinstance(value, list):
         kinds = {_kind(item) for item in value}
         items = {"type": _widest(kinds)} if kinds and _widest(kinds) else {}
@@ -224,12 +236,22 @@ def changed(specs: Sequence[ParamSpec], values: Mapping[str, Any]) -> dict[str, 
 
 
 def changed_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that differ from their defaults (``True`` differs from ``1``)."""
+    """Values that differ from their defaults (``True`` differs from ``1``).
+
+    An empty text says as little as an empty field where the default is empty (`form_value`);
+    where the default says something, an empty text is a change.
+    """
     return {
         key: values[key]
         for key, default in defaults.items()
-        if key in values and json.dumps(values[key]) != json.dumps(default)
+        if key in values and not _same(values[key], default)
     }
+
+
+def _same(value: Any, default: Any) -> bool:
+    if form_value(default) is None:
+        return form_value(value) is None
+    return json.dumps(value) == json.dumps(default)
 
 
 def refuse_unknown(conf: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:

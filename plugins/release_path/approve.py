@@ -1,8 +1,8 @@
 """The question to the approvers.
 
-Airflow's operator waits and knows who answered; what the answer means is decided by
-`pipelines.release.approval` and written to the ledger before this task ends, because Airflow
-deletes the details together with the task instance.
+Airflow's operator waits and knows who answered. The question is in the ledger before anybody sees
+it, with the hashes of what it is about; the answer is written there by the task that received it,
+and what it means is decided by `pipelines.release.approval` from the ledger alone.
 
 Why not `ApprovalOperator`: without ``assigned_users`` it lets anyone answer; a rejection skips only
 the next tasks, and one with the trigger rule ``all_done`` behind them would still run; a timeout
@@ -15,23 +15,36 @@ asked: see `answered`. Clearing the task asks anew.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines.release.approval import ApprovalParams
+
+if TYPE_CHECKING:
+    from pipelines.release.approval import Answer, Outcome
+    from pipelines.release.ledger import Entry
+    from pipelines.release.releasing import Asked, Candidate
 
 APPROVE, REJECT = "Approve", "Reject"
 
 SETTINGS = {
-    # Param is typed, so that the form has a field for it.
-    "params": {"reason": Param("", type="string", description="Why; goes to the ledger.")},
+    # Param is typed, so that the form has a field for it; optional, or the buttons stay disabled.
+    "params": {
+        "reason": Param(
+            None,
+            type=["null", "string"],
+            title="Reason",
+            description="Why; goes to the ledger. An override must have one.",
+        )
+    },
     "retries": 1,  # looks for the answer to the question, doesn't ask again: see `answered`
     "retry_delay": timedelta(seconds=5),
     "trigger_rule": "none_failed_min_one_success",
-    "doc_md": "Asks the approvers; the answer goes to the ledger.",
+    "doc_md": "Asks the approvers; question and answer go to the ledger.",
 }
 """Arguments for every question; Airflow merges them with the DAG's before ``__init__`` runs."""
 
@@ -46,12 +59,9 @@ class ApproveOperator(HITLOperator, SkipMixin):
     policy
         The section ``approval`` of ``release.yaml`` as it was when the DAG was read; what counts
         in the end is what it says when the answer is in.
-    recorded
-        Task that returned the run's ``commit``, ``verdict`` and ``question``.
-    first_of_two
-        Whether another approver has to confirm; then nothing is final after this answer.
-    after
-        Task with the first answer, where this one is the second.
+    asked
+        ``approval``; ``override``, after which nothing is final; or ``confirmation``, by a second
+        person, of an override.
     """
 
     inherits_from_skipmixin = True
@@ -63,16 +73,12 @@ class ApproveOperator(HITLOperator, SkipMixin):
         project: str,
         product: str,
         policy: ApprovalParams,
-        recorded: str,
-        first_of_two: bool = False,
-        after: str = "",
+        asked: "Asked" = "approval",
         **kwargs: Any,
     ) -> None:
-        pulled = f"ti.xcom_pull(task_ids='{recorded}')"
-        what = "Override the gate for" if first_of_two or after else "Release"
         super().__init__(
-            subject=f"{what} {product}? The gate says {{{{ {pulled}['verdict'] }}}}",
-            body=f"{{{{ {pulled}['question'] }}}}",
+            subject=f"{'Release' if asked == 'approval' else 'Override the gate for'} {product}?",
+            body="",
             options=[APPROVE, REJECT],
             assigned_users=[{"id": name, "name": name} for name in policy.approvers],
             response_timeout=timedelta(seconds=policy.timeout_seconds),
@@ -80,23 +86,41 @@ class ApproveOperator(HITLOperator, SkipMixin):
         )
         self.project = project
         self.product = product
-        self.recorded = recorded
-        self.first_of_two = first_of_two
-        self.after = after
+        self.asked = asked
 
     def execute(self, context: Any) -> Any:
-        """Ask, unless policy or a headless run decides without a question."""
-        from release_path.work import without_question
+        """Ask, unless there is nothing to ask about."""
+        from pipelines.release.approval import outcome, question_needed
+        from pipelines.release.config import load_section
+        from pipelines.release.releasing import record_question, same_artifacts
+        from release_path.work import answer_in_ledger, asked_of, question
 
-        recorded = self._recorded(context)
-        if recorded["same_as"]:
-            print(f"the artifacts are those of {recorded['same_as']}; there is nothing to release")
+        project = Path(self.project)
+        candidate = self._candidate(context)
+        if released := same_artifacts(project, self.product, candidate.commit):
+            print(f"the artifacts are those of {released}; there is nothing to release")
             self._skip_all(context)
-        decided = without_question(Path(self.project), recorded, context)
-        if decided is not None:
-            return self._conclude(context, decided)
-        if _is_retry(context["ti"]):
+        verdict = candidate.decision.verdict
+        params = load_section(project, "approval", ApprovalParams)
+        needed = question_needed(verdict, params)
+        if (verdict == "reject") == (self.asked == "approval") or (
+            self.asked != "approval" and needed != "override"
+        ):
+            self._refuse(
+                candidate, f"the gate says {verdict}: {self.asked} isn't what is to be asked"
+            )
+        if needed == "none":
+            return self._conclude(context, candidate, outcome([], verdict, params), [])
+        before = asked_of(project, candidate, self.asked)
+        if before is not None and _is_retry(context["ti"]):
             self._look_for_the_answer(context)
+        if self.asked == "confirmation":
+            first = answer_in_ledger(project, asked_of(project, candidate, "override"))
+            if first is None or not first.approves:
+                self._refuse(candidate, "the ledger holds no first answer that overrides the gate")
+        record_question(project, candidate, self.asked, params.approvers)
+        self.subject = f"{self.subject} The gate says {verdict}"
+        self.body = question(candidate)
         return super().execute(context)
 
     def _look_for_the_answer(self, context: Any) -> None:
@@ -119,35 +143,59 @@ class ApproveOperator(HITLOperator, SkipMixin):
         self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Read the answer, or that there was none, and conclude."""
-        from release_path.work import answer_of, decide
+        """Write the answer down, or see that there was none, and conclude."""
+        from pipelines.release.releasing import ChangedError, record_answer, require_unchanged
+        from release_path.work import answer_of, asked_of, decide
 
+        project = Path(self.project)
+        candidate = self._candidate(context)
+        question = asked_of(project, candidate, self.asked)
+        if question is None:
+            self._refuse(candidate, f"the ledger holds no question ({self.asked}) of this run")
+        try:
+            require_unchanged(candidate, question)
+        except ChangedError as error:
+            self._refuse(candidate, str(error))
         timed_out = event.get("error_type") == "timeout"
+        questions = [question]
         if not timed_out:
             super().execute_complete(context, event)  # refuses options that weren't offered
-        given = [] if timed_out else [answer_of(event, APPROVE)]
-        if self.first_of_two and given and given[0]["approves"]:
-            context["ti"].xcom_push(key="answer", value=given[0])
-            return {"answer": given[0]}
-        if self.after:
-            first = context["ti"].xcom_pull(task_ids=self.after, key="answer")
-            given = [first, *given] if first else given
-        decided = decide(
-            Path(self.project), self._recorded(context)["verdict"], given, timed_out=timed_out
-        )
-        return self._conclude(context, decided)
+            answer = answer_of(event, APPROVE)
+            record_answer(project, question, answer)
+            if self.asked == "override" and answer.approves:
+                return {"asked": self.asked, "question": question.seq}
+        if self.asked == "confirmation":
+            first = asked_of(project, candidate, "override")
+            questions = [*([first] if first else []), question]
+        decided = decide(project, candidate, self._answers(questions), timed_out=timed_out)
+        return self._conclude(context, candidate, decided, questions)
 
-    def _recorded(self, context: Any) -> dict[str, Any]:
-        found = context["ti"].xcom_pull(task_ids=self.recorded)
-        if not found:
-            raise ValueError(f"task {self.recorded} left no record of the run")
-        return dict(found)
+    def _answers(self, questions: "list[Entry]") -> "list[Answer]":
+        """Return the answers that the ledger holds, in the order of their questions."""
+        from release_path.work import answer_in_ledger
 
-    def _conclude(self, context: Any, decided: dict[str, Any]) -> dict[str, Any]:
+        found = [answer_in_ledger(Path(self.project), question) for question in questions]
+        return [answer for answer in found if answer is not None]
+
+    def _candidate(self, context: Any) -> "Candidate":
+        from release_path.work import candidate_of
+
+        return candidate_of(Path(self.project), self.product, context)
+
+    def _refuse(self, candidate: "Candidate", reason: str) -> NoReturn:
+        """Write down why nothing is released, and fail for good."""
+        from pipelines.release.releasing import record_refusal
+
+        record_refusal(Path(self.project), self.product, run=candidate.run, reason=reason)
+        raise AirflowFailException(f"{reason}; nothing is released, and the ledger says so")
+
+    def _conclude(
+        self, context: Any, candidate: "Candidate", decided: "Outcome", questions: "list[Entry]"
+    ) -> dict[str, Any]:
         """Log the outcome; skip everything downstream unless it allows a release."""
         from release_path.work import log_outcome
 
-        result = log_outcome(Path(self.project), self.product, self._recorded(context), decided)
+        result = log_outcome(Path(self.project), candidate, decided, questions)
         print(f"{result['kind']}: {result['policy']} {' '.join(result['reasons'])}")
         if not result["releases"]:
             context["ti"].xcom_push(key="return_value", value=result)
@@ -157,7 +205,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
     def _skip_all(self, context: Any) -> None:
         """Skip everything downstream, whatever its trigger rule."""
         downstream = context["task"].get_flat_relatives(upstream=False)
-        self.skip(ti=context["ti"], tasks=[one for one in downstream if not one.is_teardown])
+        self.skip(ti=context["ti"], tasks=[task for task in downstream if not task.is_teardown])
 
 
 def _is_retry(ti: Any) -> bool:

@@ -16,7 +16,7 @@ OVERRIDE = "override_release"
 CONFIRM = "confirm_override"
 
 
-def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOperator) -> Any:
+def release_tasks(project: Path, product: str, saved: BaseOperator) -> Any:
     """Add everything between the saved run and the release.
 
     ``record_run → verdict → release_approved | release_needs_review | release_rejected``, as the
@@ -27,10 +27,8 @@ def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOp
     ----------
     product
         Name in the registry, for example ``model_release``.
-    gate
-        Task whose metrics hold ``verdict``.
     saved
-        Task that returned the saved run's ``commit``, ``ref``, ``overrides`` and ``statuses``.
+        Task that saves the run under ``refs/runs``.
 
     Returns
     -------
@@ -38,12 +36,11 @@ def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOp
     """
     policy = load_section(project, "approval", ApprovalParams)
     record = _record_task(project, product, saved)
-    ends = verdict_tasks(gate, after=record)
+    ends = verdict_tasks(project, product, after=record)
     common: dict[str, Any] = {
         "project": str(project),
         "product": product,
         "policy": policy,
-        "recorded": RECORD,
         **SETTINGS,
     }
     approve = ApproveOperator(task_id=APPROVE, **common)
@@ -51,8 +48,8 @@ def release_tasks(project: Path, product: str, gate: BaseOperator, saved: BaseOp
     release = _release_task(project, product)
     approve >> release
     if policy.on_reject == "ask_override":
-        override = ApproveOperator(task_id=OVERRIDE, first_of_two=True, **common)
-        confirm = ApproveOperator(task_id=CONFIRM, after=OVERRIDE, **common)
+        override = ApproveOperator(task_id=OVERRIDE, asked="override", **common)
+        confirm = ApproveOperator(task_id=CONFIRM, asked="confirmation", **common)
         ends["reject"] >> override >> confirm >> release
     return release
 
@@ -80,6 +77,6 @@ def _release_task(project: Path, product: str) -> Any:
     def release(**context: Any) -> dict[str, Any]:
         from release_path.work import release_recorded
 
-        return release_recorded(project, product, RECORD, context)
+        return release_recorded(project, product, context)
 
     return release()

@@ -1,5 +1,6 @@
 """One of three tasks runs, named after the gate's verdict."""
 
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -13,24 +14,26 @@ ENDS = {
 """Verdict → task, colour (Okabe and Ito 2008), and what it means."""
 
 
-def verdict_tasks(gate: BaseOperator, after: BaseOperator) -> dict[str, BaseOperator]:
+def verdict_tasks(project: Path, product: str, after: BaseOperator) -> dict[str, BaseOperator]:
     """Add the branch on the verdict and its three ends; return the ends by verdict.
+
+    The verdict is read from the run's commit, where it is held against ``dvc.lock``.
 
     Parameters
     ----------
-    gate
-        Task whose metrics hold ``verdict``: ``approve``, ``review`` or ``reject``.
     after
-        Task to wait for.
+        Task that recorded the run.
     """
 
     @task.branch(task_id="verdict", doc_md="Follows the verdict of the gate.")
-    def verdict(result: dict[str, Any]) -> str:
-        word = verdict_of(result)
+    def verdict(**context: Any) -> str:
+        from release_path.work import candidate_of
+
+        word = candidate_of(project, product, context).decision.verdict
         print(f"verdict of the gate: {word}")
         return ENDS[word][0]
 
-    branch = verdict(gate.output)
+    branch = verdict()
     after >> branch
     ends: dict[str, BaseOperator] = {}
     for word, (name, colour, meaning) in ENDS.items():
@@ -39,18 +42,3 @@ def verdict_tasks(gate: BaseOperator, after: BaseOperator) -> dict[str, BaseOper
         branch >> end
         ends[word] = end
     return ends
-
-
-def verdict_of(result: dict[str, Any]) -> str:
-    """Verdict among the metrics that a gate's task returned.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or one that isn't known: no verdict must never look like an approval.
-    """
-    for stage in result["stages"]:
-        for metrics in stage["metrics"].values():
-            if isinstance(metrics, dict) and metrics.get("verdict") in ENDS:
-                return str(metrics["verdict"])
-    raise ValueError(f"no verdict of {sorted(ENDS)} among the gate's metrics")

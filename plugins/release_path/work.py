@@ -1,113 +1,113 @@
-"""What the tasks do; imported when they run, so that reading the DAG stays cheap."""
+"""What the tasks do; imported when they run, so that reading the DAG stays cheap.
+
+Nothing here that decides comes from XComs, task states or the run's conf, which every user of role
+op can write. The run's commit comes from git, the verdict from the commit, questions and answers
+from the ledger, and who answered from Airflow's own record of the answer.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from dvc_airflow.runtime.run_key import RUNS, RunKey
+from dvc_airflow.runtime.save import read_overrides, read_saved
 from pipelines.base.errors import SignalboxError
 from pipelines.release.approval import (
+    AUTO_APPROVE_DEMO,
     Answer,
     ApprovalParams,
     Outcome,
     headless_outcome,
     outcome,
-    question_needed,
 )
 from pipelines.release.config import load_section
+from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.releasing import (
+    Asked,
+    Candidate,
+    answer_entry,
+    is_demo_data,
+    open_question,
     production,
+    read_answer,
     record_gate,
     record_outcome,
+    record_refusal,
     record_run,
+    recorded_candidate,
     release,
     require_ready,
 )
-from pipelines.release.releasing.decision import GateDecision
-from pipelines.release.releasing.files import CommitFiles
 from release_path.report_page import address
 
 
+def run_name(context: Any) -> str:
+    """Name of the run that a task belongs to, as under ``refs/runs``."""
+    return _key(context).ref(RUNS).removeprefix(f"{RUNS}/")
+
+
+def _key(context: Any) -> RunKey:
+    return RunKey(str(context["ti"].dag_id), str(context["ti"].run_id))
+
+
 def record(project: Path, product: str, saved_task: str, context: Any) -> dict[str, Any]:
-    """Log run and gate; return what the next tasks need.
+    """Log run and gate; return what the run's page shows.
 
     Raises
     ------
     AirflowFailException
         If the run wasn't saved (it failed): it is logged, and nothing after it runs.
     """
-    ti = context["ti"]
-    saved = ti.xcom_pull(task_ids=saved_task)
-    facts: dict[str, Any] = {"dag": ti.dag_id, "run_id": ti.run_id, "headless": _headless(context)}
-    if not saved:
-        facts |= {"state": "failed"}
-        record_run(project, product, run=f"{ti.dag_id}/{ti.run_id}", commit=None, facts=facts)
+    ti, run = context["ti"], run_name(context)
+    facts: dict[str, Any] = {"dag": ti.dag_id, "run_id": ti.run_id}
+    saved = read_saved(project, _key(context))
+    if saved is None or not ti.xcom_pull(task_ids=saved_task):  # an earlier try may have saved one
+        record_run(project, product, run=run, commit=None, facts={**facts, "state": "failed"})
         raise AirflowFailException("the run failed; that is in the ledger, and nothing is released")
-    run, commit = saved["ref"].removeprefix("refs/runs/"), saved["commit"]
-    facts |= {
-        "state": "saved",
-        "overrides": saved["overrides"],
-        "statuses": saved["statuses"],
-    }
+    facts |= {"state": "saved", "overrides": read_overrides(project, saved.commit)}
     try:
-        return _record_saved(project, product, run, commit, facts)
+        record_run(project, product, run=run, commit=saved.commit, facts=facts)
+        decision = record_gate(project, product, saved.commit, run)
     except SignalboxError as error:
         raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+    return {"run": run, "commit": saved.commit, "verdict": decision.verdict}
 
 
-def _record_saved(
-    project: Path, product: str, run: str, commit: str, facts: dict[str, Any]
-) -> dict[str, Any]:
-    record_run(project, product, run=run, commit=commit, facts=facts)
-    decision = record_gate(project, product, commit, run)
-    dag, _, name = run.partition("/")
-    return {
-        "run": run,
-        "commit": commit,
-        "verdict": decision.verdict,
-        "question": question(decision, run, commit, address(dag, name)),
-        "same_as": same_artifacts(project, product, commit),
-    }
+def candidate_of(project: Path, product: str, context: Any) -> Candidate:
+    """Read what the run saved, from ledger and git.
+
+    Raises
+    ------
+    AirflowFailException
+        If it isn't what was recorded; that goes to the ledger.
+    """
+    run = run_name(context)
+    try:
+        return recorded_candidate(project, product, run)
+    except SignalboxError as error:
+        record_refusal(project, product, run=run, reason=str(error))
+        raise AirflowFailException(str(error)) from None
 
 
-def same_artifacts(project: Path, product: str, commit: str) -> str:
-    """Name of the release in production if its artifacts are those of the commit; else empty."""
-    now = production(project, product)
-    if now is None:
-        return ""
-    files = CommitFiles(project, commit)
-    same = all(files.sha256(path) == sha256 for path, sha256 in now.artifacts.items())
-    return now.name if same else ""
-
-
-def question(decision: GateDecision, run: str, commit: str, report: str) -> str:
+def question(candidate: Candidate) -> str:
     """Return what an approver must know to decide, as Markdown."""
+    decision = candidate.decision
     lines = [f"The gate says **{decision.verdict}**.", ""]
     for verdict in ("fail", "inconclusive"):
         named = decision.named(verdict)
         lines.append(f"**{verdict}: {len(named)} of {len(decision.checks)} checks**")
         lines += [f"- `{check}`: {decision.sentences[check]}" for check in named]
         lines.append("")
+    dag, _, name = candidate.run.partition("/")
     lines += [
-        f"[Read the report]({report})",
+        f"[Read the report]({address(dag, name)})",
         "",
-        f"Run `{run}`, commit `{commit}`. What you answer goes to the ledger with your name.",
+        f"Run `{candidate.run}`, commit `{candidate.commit}`, evidence "
+        f"`{decision.sha256[:12]}`, report `{candidate.report[:12]}`. What you answer goes to the "
+        "ledger with your name, beside these.",
     ]
     return "\n".join(lines)
-
-
-def without_question(
-    project: Path, recorded: dict[str, Any], context: Any
-) -> dict[str, Any] | None:
-    """Return the outcome where nobody has to be asked; None where somebody has to."""
-    params = load_section(project, "approval", ApprovalParams)
-    verdict = recorded["verdict"]
-    if _headless(context):
-        found = headless_outcome(verdict, params, hindrance(project))
-        return found.model_dump(mode="json")
-    if question_needed(verdict, params) == "none":
-        return outcome([], verdict, params).model_dump(mode="json")
-    return None
 
 
 def hindrance(project: Path) -> str:
@@ -119,58 +119,82 @@ def hindrance(project: Path) -> str:
     return ""
 
 
-def answer_of(event: dict[str, Any], approve: str) -> dict[str, Any]:
-    """Return the answer in Airflow's event, under the name the person logged in with."""
+def answer_of(event: dict[str, Any], approve: str) -> Answer:
+    """Return the answer in Airflow's record of it, under the name the person logged in with.
+
+    Parameters
+    ----------
+    event
+        What Airflow resumes a waiting task with: its human-in-the-loop record, filled in by its
+        API server from the login of whoever answered. No other API writes it.
+    """
     who = event.get("responded_by_user") or {}
     return Answer(
         who=str(who.get("id", "")),
         approves=event["chosen_options"] == [approve],
         reason=str((event.get("params_input") or {}).get("reason") or ""),
         at=event["responded_at"].isoformat(),
-    ).model_dump(mode="json")
+    )
+
+
+def asked_of(project: Path, candidate: Candidate, asked: Asked) -> Entry | None:
+    """Return the ledger's last question of a sort about the run."""
+    return open_question(Ledger.of(project).entries(), candidate.product, candidate.run, asked)
+
+
+def answer_in_ledger(project: Path, question: Entry | None) -> Answer | None:
+    """Return the answer that the ledger holds to a question."""
+    entry = None if question is None else answer_entry(Ledger.of(project).entries(), question)
+    return None if entry is None else read_answer(entry)
 
 
 def decide(
-    project: Path, verdict: str, answers: list[dict[str, Any]], *, timed_out: bool
-) -> dict[str, Any]:
+    project: Path, candidate: Candidate, answers: list[Answer], *, timed_out: bool
+) -> Outcome:
     """Say what the answers come to, by the policy as it is now."""
     params = load_section(project, "approval", ApprovalParams)
-    given = [Answer.model_validate(one) for one in answers]
-    found = outcome(given, verdict, params, timed_out=timed_out)  # type: ignore[arg-type]
-    return found.model_dump(mode="json")
+    verdict = candidate.decision.verdict
+    if not timed_out and [(a.approves, a.reason) for a in answers] == [(True, AUTO_APPROVE_DEMO)]:
+        listed = outcome(answers, verdict, params)  # also the policy needs an approver's login
+        if not listed.releases:
+            return listed
+        return headless_outcome(
+            verdict,
+            params,
+            demo=is_demo_data(project, candidate.product, candidate.commit),
+            hindrance=hindrance(project),
+            answers=answers,
+        )
+    return outcome(answers, verdict, params, timed_out=timed_out)
 
 
 def log_outcome(
-    project: Path, product: str, recorded: dict[str, Any], decided: dict[str, Any]
+    project: Path, candidate: Candidate, found: Outcome, questions: list[Entry]
 ) -> dict[str, Any]:
-    """Write the outcome to the ledger."""
-    found = Outcome.model_validate(decided)
-    entry = record_outcome(
-        project,
-        product,
-        commit=recorded["commit"],
-        verdict=recorded["verdict"],
-        outcome=found,
-        run=recorded["run"],
-    )
-    return {**decided, "releases": found.releases, "entry": entry.seq, "hash": entry.hash}
+    """Write the outcome to the ledger; return what the task's page shows."""
+    entry = record_outcome(project, candidate, found, [question.hash for question in questions])
+    told = {**found.model_dump(mode="json"), "releases": found.releases}
+    return {**told, "entry": entry.seq, "hash": entry.hash}
 
 
-def release_recorded(project: Path, product: str, record_task: str, context: Any) -> dict[str, Any]:
-    """Release the run's commit; a repeated task finds it released and is content."""
-    recorded = context["ti"].xcom_pull(task_ids=record_task)
+def release_recorded(project: Path, product: str, context: Any) -> dict[str, Any]:
+    """Release the run's commit; a repeated task finds it released and is content.
+
+    Raises
+    ------
+    AirflowFailException
+        If the ledger holds no consent to just this run, commit, evidence and report. Nothing is
+        released then, and the ledger says why.
+    """
+    candidate = candidate_of(project, product, context)
     try:
         now = production(project, product)
-        if now is not None and now.commit == recorded["commit"]:
+        if now is not None and now.commit == candidate.commit:
             print(f"{now.name} is in production already")
             return {"name": now.name, "commit": now.commit}
-        done = release(project, product, recorded["commit"])
+        done = release(project, product, candidate.commit, run=candidate.run)
     except SignalboxError as error:
+        record_refusal(project, product, run=candidate.run, reason=str(error))
         raise AirflowFailException(str(error)) from None  # nothing a retry would mend
     print(f"{product} {done.version} is in {done.stage}; tags: {', '.join(done.tags)}")
     return done.model_dump(mode="json")
-
-
-def _headless(context: Any) -> bool:
-    """Whether nobody watches this run: ``signalbox run`` says so when it starts one."""
-    return (context["dag_run"].conf or {}).get("headless") is True

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipelines.aiops import artifacts
-from pipelines.base.params.model import Name, PositiveInt, Section, Share
+from pipelines.base.params.model import Name, PositiveInt, Section, Share, Unset
 
 
 class AlertHistoryParams(Section):
@@ -19,12 +19,12 @@ class AlertHistoryParams(Section):
     days
         Length of the window that is frozen, in days; 0 = all there are.
     until
-        Last day of the window (YYYY-MM-DD); empty = the latest day that is complete.
+        Last day of the window (YYYY-MM-DD); null = the latest day that is complete.
     """
 
     lake: Name = artifacts.SIMULATED.as_posix()
     days: Annotated[int, Field(ge=0)] = 0
-    until: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    until: Unset[Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]] = None
     memory_mb: PositiveInt = 2048
     max_quarantined_share: Share = 0.05
     """More malformed records than this share end the run: a source has changed its form."""

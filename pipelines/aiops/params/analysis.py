@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipelines.aiops import artifacts
-from pipelines.base.params.model import Name, PositiveInt, Section
+from pipelines.base.params.model import Name, PositiveInt, Section, Unset
 
 
 class AnalysisParams(Section):
@@ -17,7 +17,7 @@ class AnalysisParams(Section):
         Folder of the lake; absolute, or relative to the project. A run in Airflow has a work tree
         of its own: name a lake that git doesn't track by an absolute path.
     until
-        End of the window, UTC; empty = end of the latest complete day in the lake (of the latest
+        End of the window, UTC; null = end of the latest complete day in the lake (of the latest
         complete hour if `hours` is not a number of whole days).
     hours
         Length of the window.
@@ -37,7 +37,7 @@ class AnalysisParams(Section):
     """
 
     lake: Name = artifacts.SIMULATED.as_posix()
-    until: Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})?$")] = ""
+    until: Unset[Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$")]] = None
     hours: Annotated[int, Field(ge=1, le=24 * 31)] = 24
     results: Name = artifacts.RESULTS.as_posix()
     state: Name = artifacts.STATE.as_posix()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipelines.base.params.model import Name, Section, Slug
+from pipelines.base.params.model import Name, Section, Slug, Unset
 
 
 class CsvSource(Section):
@@ -16,12 +16,12 @@ class CsvSource(Section):
     """Expected SHA-256 of each unpacked file, in the order of `paths`; empty = not pinned."""
     watch: Name
     """Local file or folder whose change makes ``ingest`` run again (a dependency for DVC)."""
-    snapshot: str = ""
+    snapshot: Unset[Name] = None
     """Free text; change it to read a source again that DVC cannot watch."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
-    comment: Annotated[str, Field(max_length=1)] = ""
-    """Lines that start with this character are not data; empty = none."""
+    comment: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
+    """Lines that start with this character are not data; null = none."""
     decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
     encoding: Name = "utf-8"
     columns: list[Name] = []
@@ -43,20 +43,20 @@ class ParquetSource(Section):
     kind: Literal["parquet"]
     paths: Annotated[list[Name], Field(min_length=1)]
     watch: Name
-    snapshot: str = ""
+    snapshot: Unset[Name] = None
 
 
 class SqlSource(Section):
     """The result of one query on a database that SQLAlchemy reaches."""
 
     kind: Literal["sql"]
-    url_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = ""
+    url_env: Unset[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = None
     """Environment variable that holds the URL, so that no password stands in a file."""
-    url: str = ""
+    url: Unset[Name] = None
     """The URL itself, for databases without a password."""
     query: Name
     watch: Name
-    snapshot: str = ""
+    snapshot: Unset[Name] = None
 
     @model_validator(mode="after")
     def _one_url(self) -> Self:

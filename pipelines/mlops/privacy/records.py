@@ -50,7 +50,7 @@ def split(text: str, source: CsvSource) -> list[Record]:
 def _is_no_data(line: str, source: CsvSource) -> bool:
     if not line.strip("\r\n"):
         return True
-    return bool(source.comment) and line.startswith(source.comment)
+    return source.comment is not None and line.startswith(source.comment)
 
 
 def count(records: list[Record]) -> int:

@@ -6,9 +6,15 @@ what the answers come to. Both know verdicts and names, no models.
 
 from pipelines.release.approval.answers import Answer, Outcome
 from pipelines.release.approval.params import ApprovalParams
-from pipelines.release.approval.policy import headless_outcome, outcome, question_needed
+from pipelines.release.approval.policy import (
+    AUTO_APPROVE_DEMO,
+    headless_outcome,
+    outcome,
+    question_needed,
+)
 
 __all__ = [
+    "AUTO_APPROVE_DEMO",
     "Answer",
     "ApprovalParams",
     "Outcome",

@@ -21,7 +21,8 @@ class ApprovalParams(Section):
     min_reason: PositiveInt = 20
     """Characters that the written reason of an override has at least."""
     headless: Literal["stop", "auto_approve_demo"] = "stop"
-    """Runs nobody watches: no release, or approve by this policy's name what the gate lets pass."""
+    """Where `signalbox run` can ask nobody: release nothing, or approve by this policy's name what
+    the gate lets pass, and that on the bundled demo's data alone."""
 
     @model_validator(mode="after")
     def _two_people_for_an_override(self) -> Self:

@@ -10,10 +10,13 @@ from pipelines.release.policy import Decision
 Question = Literal["none", "approval", "override"]
 
 NAMED = "named approvers"
+AUTO_APPROVE_DEMO = "auto_approve_demo"
+"""Written reason by which an answer says that the policy of this name gives it, not a person."""
 BY_GATE = "the gate's approval suffices (approval.when: review)"
 DEMO = "auto-approve in demo"
 NOT_FROM_HERE = "auto-approve in demo, but nothing can be released from here"
 NO_ONE = "nobody could be asked (approval.headless: stop)"
+OTHER_DATA = "auto-approve in demo, but this is other data than the bundled demo's"
 GATE_REJECTS = "the gate's rejection stands (approval.on_reject: stop)"
 TWO_PEOPLE = "override by two named approvers"
 
@@ -65,25 +68,43 @@ def outcome(
     return Outcome(kind="approved", policy=policy, reasons=said, answers=given)
 
 
-def headless_outcome(verdict: Decision, params: ApprovalParams, hindrance: str = "") -> Outcome:
-    """Say what a run nobody watches comes to, without asking.
+def headless_outcome(
+    verdict: Decision,
+    params: ApprovalParams,
+    *,
+    demo: bool,
+    hindrance: str = "",
+    answers: Sequence[Answer] = (),
+) -> Outcome:
+    """Say what the policy comes to by itself, where nobody is there to be asked.
 
     Parameters
     ----------
+    demo
+        Whether the data is that of the bundled demo; the policy never acts on other data.
     hindrance
         Why nothing can be released from here; then nothing is. With a person at hand the release
         would fail and say so; a demo must not.
+    answers
+        What the policy answered through Airflow, and by whose login.
     """
     if verdict == "reject":
         return Outcome(kind="rejected", policy=GATE_REJECTS)
     if question_needed(verdict, params) == "none":
         return outcome([], verdict, params)
-    if hindrance and params.headless == "auto_approve_demo":
-        return Outcome(kind="stopped", policy=NOT_FROM_HERE, reasons=(hindrance,))
-    if params.headless == "auto_approve_demo":
-        why = ("Nobody was asked: release.yaml has approval.headless: auto_approve_demo.",)
-        return Outcome(kind="auto_approved", policy=DEMO, reasons=why)
-    return Outcome(kind="stopped", policy=NO_ONE)
+    given = tuple(answers)
+    if params.headless != AUTO_APPROVE_DEMO:
+        return Outcome(kind="stopped", policy=NO_ONE, answers=given)
+    if not demo:
+        why = ("approval.headless: auto_approve_demo acts on the bundled demo's data alone.",)
+        return Outcome(kind="stopped", policy=OTHER_DATA, reasons=why, answers=given)
+    if hindrance:
+        return Outcome(kind="stopped", policy=NOT_FROM_HERE, reasons=(hindrance,), answers=given)
+    why = (
+        "Nobody was asked: release.yaml has approval.headless: auto_approve_demo, and the data is "
+        "the bundled demo's, known by its hash.",
+    )
+    return Outcome(kind="auto_approved", policy=DEMO, reasons=why, answers=given)
 
 
 def _objections(

@@ -6,23 +6,66 @@ so they can be made from it again at any time. Killed between two of them, the n
 anything here (or ``signalbox registry repair``) makes the rest and logs that it did.
 """
 
-from pipelines.release.releasing.products import production, released_versions
-from pipelines.release.releasing.record import record_gate, record_outcome, record_run
+from pipelines.release.releasing.candidate import (
+    Candidate,
+    ChangedError,
+    last_run,
+    read_candidate,
+    recorded_candidate,
+    require_unchanged,
+    saved_commit,
+)
+from pipelines.release.releasing.demo import is_demo_data
+from pipelines.release.releasing.products import production, released_versions, same_artifacts
+from pipelines.release.releasing.questions import (
+    Asked,
+    answer_entry,
+    open_question,
+    read_answer,
+    record_answer,
+    record_question,
+)
+from pipelines.release.releasing.record import (
+    last_outcome,
+    last_run_outcome,
+    record_gate,
+    record_outcome,
+    record_refusal,
+    record_run,
+)
 from pipelines.release.releasing.release import release, require_ready
 from pipelines.release.releasing.repair import problems, repair
 from pipelines.release.releasing.rollback import rollback
 from pipelines.release.releasing.step import Done
 
 __all__ = [
+    "Asked",
+    "Candidate",
+    "ChangedError",
     "Done",
+    "answer_entry",
+    "is_demo_data",
+    "last_outcome",
+    "last_run",
+    "last_run_outcome",
+    "open_question",
     "problems",
     "production",
+    "read_answer",
+    "read_candidate",
+    "record_answer",
     "record_gate",
     "record_outcome",
+    "record_question",
+    "record_refusal",
     "record_run",
+    "recorded_candidate",
     "release",
     "released_versions",
     "repair",
     "require_ready",
+    "require_unchanged",
     "rollback",
+    "same_artifacts",
+    "saved_commit",
 ]

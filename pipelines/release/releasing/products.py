@@ -6,6 +6,7 @@ from pipelines.base.errors import SignalboxError
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.registry import Assignment, current
 from pipelines.release.released import Released
+from pipelines.release.releasing.files import CommitFiles
 from pipelines.release.releasing.pointer import as_released
 from pipelines.release.releasing.step import Step, steps
 
@@ -22,6 +23,16 @@ def production(project: Path, product: str, stage: str = PRODUCTION) -> Released
     """
     found = current_step(project, Ledger.of(project).entries(), product, stage)
     return None if found is None else as_released(product, found[1])
+
+
+def same_artifacts(project: Path, product: str, commit: str) -> str:
+    """Name of the release in production if its artifacts are the commit's; else empty."""
+    now = production(project, product)
+    if now is None:
+        return ""
+    files = CommitFiles(project, commit)
+    same = all(files.sha256(path) == sha256 for path, sha256 in now.artifacts.items())
+    return now.name if same else ""
 
 
 def current_step(

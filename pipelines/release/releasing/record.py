@@ -1,11 +1,13 @@
 """Entries of the ledger for runs, gate decisions and approvals."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.release.approval import Outcome
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.registry.params import load_product
+from pipelines.release.releasing.candidate import Candidate
 from pipelines.release.releasing.decision import GateDecision, read_decision, read_figures
 
 OUTCOME_KINDS = frozenset({"approval", "override", "rejection"})
@@ -49,21 +51,32 @@ def record_gate(project: Path, product: str, commit: str, run: str = "") -> Gate
 
 
 def record_outcome(
-    project: Path, product: str, *, commit: str, verdict: str, outcome: Outcome, run: str = ""
+    project: Path, candidate: Candidate, outcome: Outcome, questions: Sequence[str] = ()
 ) -> Entry:
-    """Log what people (or the policy) decided on a commit; the last decision counts."""
+    """Log what people (or the policy) decided on a candidate; the last decision counts.
+
+    Parameters
+    ----------
+    questions
+        Hashes of the ledger's questions whose answers the outcome rests on.
+    """
     ledger = Ledger.of(project)
+    product, commit = candidate.product, candidate.commit
     data = {
-        "commit": commit,
-        "run": run,
-        "verdict": verdict,
+        **candidate.as_data(),
         "outcome": outcome.model_dump(mode="json"),
+        "questions": list(questions),
     }
     kind = _KINDS.get(outcome.kind, "rejection")
     last = last_outcome(ledger.entries(), product, commit)
     if last is not None and last.kind == kind and last.data == data:
         return last
     return ledger.append(kind, product, data)
+
+
+def record_refusal(project: Path, product: str, *, run: str, reason: str) -> Entry:
+    """Log that nothing was released although a task was about to, and why."""
+    return _once(project, "refusal", product, {"run": run, "reason": reason})
 
 
 def last_outcome(entries: list[Entry], product: str, commit: str) -> Entry | None:
@@ -73,6 +86,18 @@ def last_outcome(entries: list[Entry], product: str, commit: str) -> Entry | Non
             entry.kind in OUTCOME_KINDS
             and entry.subject == product
             and entry.data.get("commit") == commit
+        ):
+            return entry
+    return None
+
+
+def last_run_outcome(entries: list[Entry], product: str, run: str) -> Entry | None:
+    """Return the last approval, override or rejection of a saved run."""
+    for entry in reversed(entries):
+        if (
+            entry.kind in OUTCOME_KINDS
+            and entry.subject == product
+            and entry.data.get("run") == run
         ):
             return entry
     return None

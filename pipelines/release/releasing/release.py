@@ -17,6 +17,7 @@ from pipelines.release.registry.read import versions
 from pipelines.release.registry.tags import Bump, check_name, stage_tag, version_tag
 from pipelines.release.registry.write import next_number, next_version, tag_time
 from pipelines.release.released import Released
+from pipelines.release.releasing.candidate import read_candidate
 from pipelines.release.releasing.carry_out import carry_out
 from pipelines.release.releasing.consent import find_consent
 from pipelines.release.releasing.files import CommitFiles
@@ -33,6 +34,7 @@ def release(
     product: str,
     commit: str,
     *,
+    run: str = "",
     stage: str = PRODUCTION,
     approval: str | None = None,
     bump: Bump | None = None,
@@ -43,6 +45,8 @@ def release(
     ----------
     commit
         Hash, ref or name of a saved run.
+    run
+        Saved run that the consent must be about; empty = whichever it was given for.
     approval
         Hash of the ledger entry that the caller takes for the consent; None = the last one on this
         commit, whichever it is.
@@ -60,7 +64,7 @@ def release(
         repair_locked(project, product)
         full = resolve_commit(project, commit)
         check_name("stage", stage)
-        step = _plan(project, product, full, stage=stage, approval=approval, bump=bump)
+        step = _plan(project, product, full, run=run, stage=stage, approval=approval, bump=bump)
         entry = Ledger.of(project).append("release", product, step.model_dump(mode="json"))
         carry_out(project, entry, step)
         return done(entry, step)
@@ -92,20 +96,22 @@ def _plan(
     product: str,
     commit: str,
     *,
+    run: str,
     stage: str,
     approval: str | None,
     bump: Bump | None,
 ) -> Step:
     """Check everything a release needs and say what it will write."""
     params = load_product(project, product)
-    decision = record_gate(project, product, commit)
+    decision = record_gate(project, product, commit, run)
+    candidate = read_candidate(project, product, commit, run)
     entries = Ledger.of(project).entries()
     replaced = current_step(project, entries, product, stage)
     if replaced is not None and replaced[1].commit == commit:
         raise SignalboxError(
             f"commit {commit[:12]} is in {stage} already, as {replaced[1].name(product)}"
         )
-    consent = find_consent(project, entries, product, commit, decision.verdict)
+    consent = find_consent(project, entries, candidate)
     if approval is not None and consent.hash != approval:
         raise SignalboxError(
             f"ledger entry {consent.seq} ({consent.kind}) on commit {commit[:12]} is newer than "

@@ -37,7 +37,7 @@ class AiopsSection(Section):
     @property
     def todays_config(self) -> str:
         """Path of the configuration that the replay calls today's; empty = the defaults."""
-        return str(self._part("export_rules").get("alertmanager_yml", ""))
+        return str(self._part("export_rules").get("alertmanager_yml") or "")
 
     def _part(self, name: str) -> dict[str, Any]:
         part = (self.model_extra or {}).get(name)

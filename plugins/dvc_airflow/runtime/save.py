@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 from dvc_airflow.graph import Graph, load_graph
 from dvc_airflow.runtime import run_key
-from dvc_airflow.runtime.git import git, git_or_none, identity
+from dvc_airflow.runtime.git import git, git_or_none, identity, resolve_commit
 from dvc_airflow.runtime.lockfile import collect_entries, write_lockfile
+from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import Workspace
 
 
@@ -115,3 +117,23 @@ def _message(workspace: Workspace, complete: bool) -> str:
     body = ["", "Parameters:", *lines] if lines else []
     trailers = ["", f"Dag-Id: {workspace.dag_id}", f"Run-Id: {workspace.run_id}"]
     return "\n".join([title, *body, *trailers])
+
+
+_OVERRIDE = re.compile(r"^(\S+) = (.*)$", re.MULTILINE)
+
+
+def read_saved(git_root: Path, key: RunKey) -> SavedRun | None:
+    """Return a run that was kept complete, from git alone; None if there is none.
+
+    Unlike what tasks hand on in XComs, this isn't Airflow's to change.
+    """
+    ref = key.ref(run_key.RUNS)
+    commit = resolve_commit(git_root, ref)
+    return None if commit is None else SavedRun(ref, commit, complete=True)
+
+
+def read_overrides(git_root: Path, commit: str) -> dict[str, Any]:
+    """Return the parameters that a saved run's commit says were changed for it."""
+    message = git(git_root, "show", "--no-patch", "--format=%B", commit)
+    body = message.partition("\nParameters:\n")[2].partition("\n\n")[0]
+    return {key: json.loads(value) for key, value in _OVERRIDE.findall(body)}

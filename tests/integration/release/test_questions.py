@@ -1,6 +1,7 @@
 """The questions of the DAG: who is asked, what an answer does, and what none does."""
 
 import asyncio
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,9 @@ from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.registry import versions
 from release_path import answered, release_tasks
 from release_path.work import record, release_recorded
-from tests.unit.releasing.product import PRODUCT, make_run
+from tests.unit.releasing.product import PRODUCT, commit, git, make_run
 
+REF = "refs/runs/demo/manual__1"
 WHY = "The failing check measures a slice that is retired."
 
 
@@ -57,13 +59,11 @@ class Run:
         task = self.dag.get_task(name)
         return {"ti": ti, "task_instance": ti, "task": task, "dag_run": run}
 
-    def start(self, verdict: str) -> str:
-        """Make and record the run's commit."""
-        made = make_run(self.project, 1, verdict)
-        self.xcoms["save_run", "return_value"] = {
-            "ref": "refs/runs/demo/manual__1", "commit": made, "overrides": {},
-            "workspace": "/w", "statuses": {},
-        }  # fmt: skip
+    def start(self, verdict: str, *, demo: bool = False) -> str:
+        """Make, save and record the run's commit."""
+        made = make_run(self.project, 1, verdict, demo=demo)
+        git(self.project, "update-ref", REF, made)
+        self.xcoms["save_run", "return_value"] = {"ref": REF, "commit": made}
         done = record(self.project, PRODUCT, "save_run", self.context("record_run"))
         self.xcoms["record_run", "return_value"] = done
         return made
@@ -77,13 +77,15 @@ class Run:
         self.xcoms[name, "return_value"] = done
         return done
 
+    def question(self, name: str) -> None:
+        """Let a task ask, and see it wait."""
+        with pytest.raises(TaskAwaitingInput):
+            self.ask(name)
+
     def answer(self, name: str, who: str, option: str = "Approve", reason: str = "") -> Any:
-        """Answer it, as Airflow would hand on an answer."""
-        return self.resume(name, {
-            "chosen_options": [option], "params_input": {"reason": reason},
-            "responded_at": datetime.now(UTC), "responded_by_user": {"id": who, "name": who},
-            "timedout": False,
-        })  # fmt: skip
+        """Let it ask, and answer it, as Airflow would hand on an answer."""
+        self.question(name)
+        return self.resume(name, said(who, option, reason))
 
     def resume(self, name: str, event: dict[str, Any]) -> Any:
         try:
@@ -97,7 +99,16 @@ class Run:
         return Ledger.of(self.project).entries()[-1]
 
     def release(self) -> dict[str, Any]:
-        return release_recorded(self.project, PRODUCT, "record_run", self.context("release"))
+        return release_recorded(self.project, PRODUCT, self.context("release"))
+
+
+def said(who: str, option: str = "Approve", reason: str = "") -> dict[str, Any]:
+    """Return Airflow's record of an answer."""
+    return {
+        "chosen_options": [option], "params_input": {"reason": reason},
+        "responded_at": datetime.now(UTC), "responded_by_user": {"id": who, "name": who},
+        "timedout": False,
+    }  # fmt: skip
 
 
 def set_policy(project: Path, **changes: Any) -> None:
@@ -111,8 +122,7 @@ def draw(project: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         if policy:
             set_policy(project, **policy)
         with DAG("demo", schedule=None, default_args={"retries": 1}) as dag:
-            gate, saved = EmptyOperator(task_id="gate"), EmptyOperator(task_id="save_run")
-            release_tasks(project, PRODUCT, gate=gate, saved=saved)
+            release_tasks(project, PRODUCT, saved=EmptyOperator(task_id="save_run"))
             released: BaseOperator = dag.get_task("release")
             (
                 released
@@ -141,20 +151,27 @@ def test_the_question_has_users_a_deadline_and_no_default(draw: Any) -> None:
     assert list(asked["params"]) == ["reason"]
     task = run.dag.get_task("approve_release")
     assert (task.response_timeout.total_seconds(), task.retries) == (60, 1)
-    told = run.xcoms["record_run", "return_value"]["question"]
+    told = asked["body"]
+    assert asked["subject"] == "Release model_release? The gate says review"
     assert "The gate says **review**" in told
     assert "- `ranking`: Ranking: inconclusive." in told
     assert "[Read the report](/signalbox/reports/demo/manual__1)" in told
+    entry = run.last()
+    assert (entry.kind, entry.data["run"]) == ("question", "demo/manual__1")
+    assert entry.data["approvers"] == ["alice", "bob"]
+    report = (run.project / "reports/model_release.html").read_bytes()
+    assert entry.data["report"] == hashlib.sha256(report).hexdigest()
 
 
 def test_a_retry_takes_the_answer_to_the_question_that_was_asked(draw: Any) -> None:
     """Asking again would delete an answer that came before the scheduler saw the task wait."""
     run = draw(timeout_seconds=60)
     run.start("review")
+    run.question("approve_release")
     run.tries = (2, 1)
     with pytest.raises(TaskDeferred) as waiting:
         run.ask("approve_release")
-    assert run.asked == []
+    assert len(run.asked) == 1
     assert waiting.value.method_name == "execute_complete"
     path, arguments = waiting.value.trigger.serialize()
     assert path == "release_path.answered.AnsweredTrigger"
@@ -188,6 +205,7 @@ def test_an_answer_found_by_a_retry_counts_like_any_other(
     )  # fmt: skip
     monkeypatch.setattr(triggers, "get_hitl_detail_content_detail", lambda ti_id: found)
     monkeypatch.setattr(answered, "SETTLE_SECONDS", 0)
+    run.question("approve_release")
     run.tries = (2, 1)
     with pytest.raises(TaskDeferred) as waiting:
         run.ask("approve_release")
@@ -231,6 +249,7 @@ def test_anything_else_skips_all_that_follows_whatever_its_rule(
 def test_silence_skips_all_that_follows(draw: Any) -> None:
     run = draw()
     run.start("approve")
+    run.question("approve_release")
     event = {"error": "The response timeout has passed.", "error_type": "timeout"}
     assert set(run.resume("approve_release", event)) == BEHIND
     assert run.last().kind == "rejection"
@@ -241,8 +260,9 @@ def test_silence_skips_all_that_follows(draw: Any) -> None:
 def test_the_list_counts_as_it_is_when_the_answer_is_in(draw: Any) -> None:
     run = draw()
     run.start("review")
+    run.question("approve_release")
     set_policy(run.project, approvers=["bob"])
-    assert set(run.answer("approve_release", "alice")) == BEHIND
+    assert set(run.resume("approve_release", said("alice"))) == BEHIND
 
 
 def test_an_option_that_wasnt_offered_is_an_error(draw: Any) -> None:
@@ -250,7 +270,7 @@ def test_an_option_that_wasnt_offered_is_an_error(draw: Any) -> None:
     run.start("review")
     with pytest.raises(ValueError, match="not in"):
         run.answer("approve_release", "alice", "Whatever")
-    assert run.last().kind == "gate"
+    assert run.last().kind == "question"
 
 
 def test_without_a_question_where_the_gate_suffices(draw: Any) -> None:
@@ -262,21 +282,35 @@ def test_without_a_question_where_the_gate_suffices(draw: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "kind", "named"),
+    ("policy", "demo", "kind", "named"),
     [
-        ("auto_approve_demo", "approval", "auto-approve in demo"),
-        ("stop", "rejection", "nobody could be asked"),
+        ("auto_approve_demo", True, "approval", "auto-approve in demo"),
+        ("auto_approve_demo", False, "rejection", "other data than the bundled demo's"),
+        ("stop", True, "rejection", "nobody could be asked"),
     ],
 )
-def test_a_run_nobody_watches_follows_the_policy_by_name(
-    draw: Any, policy: str, kind: str, named: str
+def test_the_demos_policy_answers_by_name_and_for_the_demos_data_alone(
+    draw: Any, policy: str, demo: bool, kind: str, named: str
 ) -> None:
-    run = draw({"headless": True}, headless=policy)
-    run.start("review")
-    run.ask("approve_release")
-    assert run.asked == []
+    run = draw(headless=policy)
+    run.start("review", demo=demo)
+    run.answer("approve_release", "alice", reason="auto_approve_demo")
     assert run.last().kind == kind
     assert named in run.last().data["outcome"]["policy"]
+
+
+def test_the_demos_policy_needs_an_approvers_login_too(draw: Any) -> None:
+    run = draw(headless="auto_approve_demo")
+    run.start("review", demo=True)
+    assert set(run.answer("approve_release", "mallory", reason="auto_approve_demo")) == BEHIND
+    assert run.last().data["outcome"]["kind"] == "rejected"
+
+
+def test_no_conf_decides(draw: Any) -> None:
+    run = draw({"headless": True}, headless="auto_approve_demo")
+    run.start("review", demo=True)
+    run.question("approve_release")
+    assert run.last().kind == "question"
 
 
 def test_no_question_about_a_rejection_unless_the_policy_has_one(draw: Any) -> None:
@@ -289,7 +323,7 @@ def test_an_override_takes_two_people_and_a_reason(draw: Any) -> None:
     run = draw(on_reject="ask_override")
     run.start("reject")
     run.answer("override_release", "alice", reason=WHY)
-    assert run.last().kind == "gate"  # nothing is final after the first
+    assert run.last().kind == "answer"  # nothing is final after the first
     run.answer("confirm_override", "bob")
     assert run.last().kind == "override"
     assert run.last().data["outcome"]["reasons"] == [WHY]
@@ -314,6 +348,91 @@ def test_an_override_by_less_than_that_is_a_rejection(
     assert says in " ".join(run.last().data["outcome"]["reasons"])
 
 
+def test_an_answer_that_is_only_an_xcom_overrides_nothing(draw: Any) -> None:
+    """Anybody of role op can write XComs and mark a task as successful."""
+    run = draw(on_reject="ask_override")
+    run.start("reject")
+    forged = {"who": "alice", "approves": True, "reason": WHY, "at": "", "channel": "airflow"}
+    run.xcoms["override_release", "answer"] = forged
+    run.xcoms["override_release", "return_value"] = {"answer": forged}
+    with pytest.raises(AirflowFailException, match="no first answer"):
+        run.ask("confirm_override")
+    assert run.asked == []
+    assert run.last().kind == "refusal"
+    with pytest.raises(AirflowFailException, match="nobody has decided"):
+        run.release()
+
+
+def test_a_first_answer_to_a_question_that_was_asked_again_is_void(draw: Any) -> None:
+    run = draw(on_reject="ask_override")
+    run.start("reject")
+    run.answer("override_release", "alice", reason=WHY)
+    run.question("override_release")
+    with pytest.raises(AirflowFailException, match="no first answer"):
+        run.ask("confirm_override")
+
+
+@pytest.mark.parametrize("task", ["approve_release", "override_release", "confirm_override"])
+def test_a_question_that_the_verdict_doesnt_call_for_is_not_asked(draw: Any, task: str) -> None:
+    """A forged branch can start any task."""
+    run = draw(on_reject="ask_override")
+    run.start("reject" if task == "approve_release" else "review")
+    with pytest.raises(AirflowFailException, match="isn't what is to be asked"):
+        run.ask(task)
+    assert run.asked == []
+    assert run.last().kind == "refusal"
+
+
+def other_commit(run: Run) -> str:
+    """Make the commit that an attacker would rather have released: whole, and approved."""
+    return make_run(run.project, 2, "approve")
+
+
+def test_a_commit_exchanged_in_the_xcoms_changes_nothing(draw: Any) -> None:
+    run = draw()
+    made = run.start("review")
+    run.question("approve_release")
+    wanted = other_commit(run)
+    for task in ("record_run", "save_run"):
+        run.xcoms[task, "return_value"] = {
+            "run": "demo/manual__1", "commit": wanted, "verdict": "approve", "ref": REF,
+        }  # fmt: skip
+    run.resume("approve_release", said("alice"))
+    assert run.last().data["commit"] == made
+    assert run.release()["commit"] == made
+
+
+@pytest.mark.parametrize("when", ["while asked", "before release"])
+def test_a_run_whose_ref_was_moved_releases_nothing_and_the_ledger_says_so(
+    draw: Any, when: str
+) -> None:
+    run = draw()
+    run.start("review")
+    run.question("approve_release")
+    if when == "before release":
+        run.resume("approve_release", said("alice"))
+    git(run.project, "update-ref", REF, other_commit(run))
+    with pytest.raises(AirflowFailException, match="was recorded as commit"):
+        if when == "while asked":
+            run.resume("approve_release", said("alice"))
+        run.release()
+    assert run.last().kind == "refusal"
+    assert "was recorded as commit" in run.last().data["reason"]
+    assert versions(run.project, PRODUCT) == []
+
+
+def test_a_run_recorded_anew_while_the_question_is_open_needs_a_new_question(draw: Any) -> None:
+    run = draw()
+    run.start("review")
+    run.question("approve_release")
+    git(run.project, "update-ref", REF, other_commit(run))
+    record(run.project, PRODUCT, "save_run", run.context("record_run"))
+    with pytest.raises(AirflowFailException, match="is about something else: commit was"):
+        run.resume("approve_release", said("alice"))
+    assert run.last().kind == "refusal"
+    assert versions(run.project, PRODUCT) == []
+
+
 def test_the_first_no_to_an_override_is_final(draw: Any) -> None:
     run = draw(on_reject="ask_override")
     run.start("reject")
@@ -327,6 +446,7 @@ def test_nobody_is_asked_about_what_is_in_production_already(draw: Any) -> None:
     run.answer("approve_release", "alice")
     run.release()
     again = draw()
+    commit(run.project, "something else")
     again.start("review")  # the same files in another commit
     assert set(again.ask("approve_release")) == BEHIND
     assert again.asked == []
@@ -335,6 +455,7 @@ def test_nobody_is_asked_about_what_is_in_production_already(draw: Any) -> None:
 
 def test_a_failed_run_is_in_the_ledger_and_ends_there(draw: Any) -> None:
     run = draw()
+    git(run.project, "update-ref", REF, "HEAD")  # of an earlier try, that went well
     with pytest.raises(AirflowFailException, match="the run failed"):
         record(run.project, PRODUCT, "save_run", run.context("record_run"))
     assert (run.last().kind, run.last().data["state"]) == ("run", "failed")

@@ -11,7 +11,7 @@ from pipelines.aiops.noise.export.write import export, read_sources
 from pipelines.aiops.noise.rules import RULES, Rule
 from pipelines.aiops.params.export_rules import ExportRulesParams
 from pipelines.release.approval import Answer, ApprovalParams, outcome
-from pipelines.release.releasing import record_outcome, release
+from pipelines.release.releasing import read_candidate, record_outcome, release
 from tests.unit.releasing.product import commit, git, make_project, write_lock
 
 from . import configs
@@ -77,10 +77,9 @@ def released(project: Path, rules: Sequence[Rule], n: int = 1) -> str:
         (project / path).write_text(content)
     write_lock(project, list(files))
     made = commit(project, f"run {n}")
-    decided = outcome(
-        [Answer(who="alice", approves=True)], "approve", ApprovalParams(approvers=["alice"])
-    )
-    record_outcome(project, PRODUCT, commit=made, verdict="approve", outcome=decided)
+    here = Answer(who="alice", approves=True, channel="command_line")
+    decided = outcome([here], "approve", ApprovalParams(approvers=["alice"]))
+    record_outcome(project, read_candidate(project, PRODUCT, made), decided)
     release(project, PRODUCT, made)
     commit(project, f"released {n}")
     return made

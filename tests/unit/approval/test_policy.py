@@ -95,7 +95,7 @@ def test_the_gates_word_without_a_question() -> None:
     ],
 )  # fmt: skip
 def test_runs_nobody_watches(verdict: Decision, changes: Any, kind: str, policy: str) -> None:
-    found = headless_outcome(verdict, params(**changes))
+    found = headless_outcome(verdict, params(**changes), demo=True)
     assert found.kind == kind
     assert policy in found.policy
 
@@ -143,13 +143,15 @@ def test_no_release_against_the_rules(
         assert WHY in found.reasons
 
 
-@given(verdicts, policies)
-def test_nobody_watching_never_releases_a_rejection(
-    verdict: Decision, policy: ApprovalParams
+@given(verdicts, policies, st.booleans())
+def test_nobody_watching_never_releases_a_rejection_or_other_data_than_the_demos(
+    verdict: Decision, policy: ApprovalParams, demo: bool
 ) -> None:
-    found = headless_outcome(verdict, policy)
+    found = headless_outcome(verdict, policy, demo=demo)
     assert not (found.releases and verdict == "reject")
-    assert found.kind != "auto_approved" or policy.headless == "auto_approve_demo"
+    if found.kind == "auto_approved":
+        assert policy.headless == "auto_approve_demo"
+        assert demo
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_a_wrong_policy_is_refused_by_its_key(tmp_path: Any, text: str, says: st
 
 def test_a_demo_releases_nothing_from_where_nothing_can_be_released() -> None:
     params = ApprovalParams(headless="auto_approve_demo")
-    found = headless_outcome("approve", params, "git doesn't know who you are")
+    found = headless_outcome("approve", params, demo=True, hindrance="git doesn't know who you are")
     assert found.kind == "stopped"
     assert not found.releases
     assert found.reasons == ("git doesn't know who you are",)

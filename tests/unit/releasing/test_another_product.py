@@ -11,7 +11,13 @@ from pipelines.release.kpis.history import trend
 from pipelines.release.kpis.params import Kpi
 from pipelines.release.ledger import Ledger
 from pipelines.release.released import read_released
-from pipelines.release.releasing import production, record_gate, record_outcome, release
+from pipelines.release.releasing import (
+    production,
+    read_candidate,
+    record_gate,
+    record_outcome,
+    release,
+)
 
 from .product import commit, git, make_project, write_lock
 
@@ -62,8 +68,9 @@ def test_it_is_judged_approved_and_released_by_its_own_gate(project: Path) -> No
     decision = record_gate(project, RULES, made)
     assert (decision.verdict, decision.checks) == ("approve", {"recall": "pass"})
     policy = ApprovalParams(approvers=["alice"])
-    decided = outcome([Answer(who="alice", approves=True)], "approve", policy)
-    record_outcome(project, RULES, commit=made, verdict="approve", outcome=decided)
+    here = Answer(who="alice", approves=True, channel="command_line")
+    decided = outcome([here], "approve", policy)
+    record_outcome(project, read_candidate(project, RULES, made), decided)
     done = release(project, RULES, made)
     assert git(project, "tag").split() == ["alert_rules#production#1", "alert_rules@v1.0.0"]
     pointer = read_released(project / "released/alert_rules.json")

@@ -1,5 +1,6 @@
 """A release needs gate, consent and a sound repository; it leaves entry, tags and pointer."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import pytest
 import yaml
 
 from pipelines.base.errors import SignalboxError
-from pipelines.release.approval import Answer
+from pipelines.release.approval import Answer, ApprovalParams, outcome
 from pipelines.release.ledger import Ledger
 from pipelines.release.registry import current, versions
 from pipelines.release.released import read_released
-from pipelines.release.releasing import problems, production, release
+from pipelines.release.releasing import problems, production, record_outcome, release
 from tests.unit.releasing.product import (
     PRODUCT,
+    candidate,
     commit,
     consent,
     consent_headless,
@@ -105,6 +107,38 @@ def test_a_rejection_after_an_approval_counts(project: Path) -> None:
     refused(project, made, "was not approved", approval=first.hash)
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("evidence/gate.json", "evidence was"), ("reports/model_release.html", "report was")],
+)
+def test_an_approval_of_other_bytes_is_none(project: Path, path: str, says: str) -> None:
+    """The approver saw one file, the commit's `dvc.lock` names another."""
+    made = make_run(project, 1)
+    (project / path).write_text((project / path).read_text() + "<!-- kinder -->")
+    shown = candidate(project, commit(project, "what the approver sees"), "approve")
+    answer = Answer(who="alice", approves=True, channel="command_line")
+    decided = outcome([answer], "approve", ApprovalParams(approvers=["alice"]))
+    record_outcome(project, dataclasses.replace(shown, commit=made), decided)
+    refused(project, made, says)
+
+
+def test_an_approval_of_another_run_of_the_same_commit_is_none(project: Path) -> None:
+    made = make_run(project, 1)
+    consent(project, made)
+    refused(project, made, "run was 'r', is 'other'", run="other")
+    assert release(project, PRODUCT, made, run="r").version == "v1.0.0"
+
+
+def test_an_outcome_whose_answers_stand_under_no_question_is_no_consent(project: Path) -> None:
+    """Whoever can append to the ledger's outcomes alone cannot speak for an approver."""
+    made = make_run(project, 1)
+    decided = outcome(
+        [Answer(who="alice", approves=True)], "approve", ApprovalParams(approvers=["alice"])
+    )
+    record_outcome(project, candidate(project, made, "approve"), decided)
+    refused(project, made, "answers that stand under no question")
+
+
 def test_an_approval_of_another_commit_is_none(project: Path) -> None:
     consent(project, make_run(project, 1))
     refused(project, make_run(project, 2), "nobody has decided")
@@ -120,7 +154,7 @@ def test_an_approver_who_was_taken_off_the_list_no_longer_counts(project: Path) 
 def test_a_plain_approval_doesnt_release_what_the_gate_rejects(project: Path) -> None:
     made = make_run(project, 1, "reject")
     consent(project, made, "review")  # an entry that claims another verdict
-    refused(project, made, "the gate's rejection stands")
+    refused(project, made, "verdict was 'review', is 'reject'")
 
 
 def test_an_override_releases_and_says_who_and_why(project: Path) -> None:
@@ -140,7 +174,7 @@ def test_an_override_releases_and_says_who_and_why(project: Path) -> None:
 
 
 def test_demo_approval_is_named_as_such_and_only_where_the_policy_is_on(project: Path) -> None:
-    made = make_run(project, 1, "review")
+    made = make_run(project, 1, "review", demo=True)
     decided, entry = consent_headless(project, made, "review")
     assert (decided.kind, entry.kind) == ("stopped", "rejection")
     refused(project, made, "nobody could be asked")
@@ -150,9 +184,20 @@ def test_demo_approval_is_named_as_such_and_only_where_the_policy_is_on(project:
     assert entry.data["outcome"]["policy"] == "auto-approve in demo"
     release(project, PRODUCT, made)
     (project / "release.yaml").write_text(yaml.safe_dump({"approval": {"approvers": ["alice"]}}))
-    other = make_run(project, 2, "review")
+    other = make_run(project, 2, "review", demo=True)
     consent_headless(project, other, "review")
     refused(project, other, "nobody could be asked")
+
+
+def test_demo_approval_of_other_data_than_the_demos_releases_nothing(project: Path) -> None:
+    policy = {"approvers": ["alice"], "headless": "auto_approve_demo"}
+    (project / "release.yaml").write_text(yaml.safe_dump({"approval": policy}))
+    made = make_run(project, 1, "review")
+    decided, entry = consent_headless(project, made, "review", demo=False)
+    assert (decided.kind, entry.kind) == ("stopped", "rejection")
+    assert "bundled demo's data alone" in decided.reasons[0]
+    consent_headless(project, made, "review", demo=True)  # an entry that claims it was the demo's
+    refused(project, made, "acts on the bundled demo's data alone")
 
 
 def test_a_gate_decision_changed_by_hand_is_refused(project: Path) -> None:

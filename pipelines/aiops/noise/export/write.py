@@ -40,7 +40,7 @@ def read_text(path: Path) -> str:
         raise SignalboxError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
 
 
-def read_sources(alertmanager_yml: str, prometheus_rules: Sequence[str]) -> Sources:
+def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) -> Sources:
     """Read the user's files; an empty path gives Alertmanager's defaults."""
     text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
     files = {path: read_text(Path(path)) for path in prometheus_rules}

@@ -134,7 +134,7 @@ def _bundle(
     from pipelines.aiops.noise.export.bundle import DEFAULT_CONFIG
 
     sources = Sources(
-        before.get(own.alertmanager_yml, DEFAULT_CONFIG),
+        before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
         own.alertmanager_yml or "alertmanager.yml",
         {path: before[path] for path in own.prometheus_rules},
     )

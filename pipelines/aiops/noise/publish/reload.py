@@ -38,21 +38,21 @@ def reload(params: ReloadParams) -> str:
     """
     check_reload(params)
     if params.url:
-        return _post(params)
+        return _post(params.url, params.timeout_seconds)
     return _run(params) if params.command else ""
 
 
-def _post(params: ReloadParams) -> str:
+def _post(url: str, timeout_seconds: int) -> str:
     import httpx
 
     try:
-        answer = httpx.post(params.url, timeout=params.timeout_seconds, follow_redirects=False)
+        answer = httpx.post(url, timeout=timeout_seconds, follow_redirects=False)
     except httpx.HTTPError as error:
-        raise SignalboxError(f"reload: {params.url}: {type(error).__name__}") from error
+        raise SignalboxError(f"reload: {url}: {type(error).__name__}") from error
     if not answer.is_success:
         said = " ".join(answer.text.split())[:_SAID]
-        raise SignalboxError(f"reload: {params.url} answers {answer.status_code}: {said}")
-    return f"POST {params.url}: {answer.status_code}"
+        raise SignalboxError(f"reload: {url} answers {answer.status_code}: {said}")
+    return f"POST {url}: {answer.status_code}"
 
 
 def _run(params: ReloadParams) -> str:
