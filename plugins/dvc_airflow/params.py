@@ -236,10 +236,12 @@ def changed(specs: Sequence[ParamSpec], values: Mapping[str, Any]) -> dict[str, 
 
 
 def changed_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that differ from their defaults (``True`` differs from ``1``).
+    """Values that differ from their defaults.
 
-    An empty text says as little as an empty field where the default is empty (`form_value`);
-    where the default says something, an empty text is a change.
+    ``True`` differs from ``1``, but ``1`` doesn't from ``1.0``: a browser, which has one kind of
+    number, sends every default of ``1.0`` back as ``1``. An empty text says as little as an empty
+    field where the default is empty (`form_value`); where the default says something, an empty
+    text is a change.
     """
     return {
         key: values[key]
@@ -251,7 +253,18 @@ def changed_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> di
 def _same(value: Any, default: Any) -> bool:
     if form_value(default) is None:
         return form_value(value) is None
-    return json.dumps(value) == json.dumps(default)
+    return _alike(value, default)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; numbers by their value, apart from truth values."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    return bool(one == other)
 
 
 def refuse_unknown(conf: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:

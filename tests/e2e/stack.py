@@ -1,16 +1,24 @@
 """A real Airflow in a small project, for all tests of a session."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
+import yaml
 
 from pipelines.cli.airflow_api import DONE, AirflowApi
+from tests.small_project import commit, environment
 
 DAG = "model_release"
 
@@ -28,6 +36,44 @@ class Airflow:
         """Wait for the end of a run; return its state."""
         wait(lambda: self.api.run_state(dag, run) in DONE, seconds)
         return self.api.run_state(dag, run)
+
+
+def set_approval(project: Path, **policy: Any) -> None:
+    """Give a small project a release.yaml with this policy and the registry, and no more."""
+    settings = yaml.safe_load((project / "release.yaml").read_text())
+    text = yaml.safe_dump({"approval": policy, "registry": settings["registry"]})
+    (project / "release.yaml").write_text(text)
+    commit(project, "who approves")
+
+
+@contextmanager
+def started(project: Path) -> Iterator[Airflow]:
+    """Run ``signalbox ui`` in a project; end it with Ctrl-C, as a person would."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a job in the background; it inherits
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    log = project.parent / "ui.log"
+    with log.open("w") as stream:
+        ui = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", "0"],
+            cwd=project, stdout=stream, stderr=subprocess.STDOUT,
+            env={
+                **environment(), "COLUMNS": "200", "SIGNALBOX_KEYS": str(project.parent / "keys"),
+            },
+        )  # fmt: skip
+    try:
+        wait(lambda: "end with Ctrl-C" in log.read_text() or ui.poll() is not None, 300)
+        found = dict(re.findall(r"^(address|password): +(\S+)$", log.read_text(), re.MULTILINE))
+        api = AirflowApi(found["address"], found["password"])
+        api.wait_for_dag(DAG)
+        yield Airflow(project, found["address"], api, api._client)
+    finally:
+        family = psutil.Process(ui.pid).children(recursive=True) if ui.poll() is None else []
+        ui.send_signal(signal.SIGINT)
+        ui.wait(60)
+        _, alive = psutil.wait_procs(family, timeout=10)
+        for process in alive:
+            process.kill()
+    assert alive == []
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> None:
@@ -64,10 +110,14 @@ def login(airflow: Airflow, user: str) -> httpx.Client:
     return client
 
 
-def question(run: str, dag: str = DAG) -> str:
+def question(run: str, dag: str = DAG, task: str = "approve_release") -> str:
     """Address of a run's question to the approvers."""
-    place = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/approve_release/-1/hitlDetails"
-    return place.replace("+", "%2B")
+    return f"{task_instance(run, task, dag)}/-1/hitlDetails"
+
+
+def task_instance(run: str, task: str, dag: str = DAG) -> str:
+    """Address of a task of a run."""
+    return f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}".replace("+", "%2B")
 
 
 def answer(option: str, reason: str) -> dict[str, Any]:

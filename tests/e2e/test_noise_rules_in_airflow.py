@@ -85,7 +85,9 @@ def test_approved_rules_are_released_and_merged_into_the_live_files(
     if amtool := shutil.which("amtool"):
         subprocess.run([amtool, "check-config", project / LIVE], check=True, capture_output=True)
     kinds = dict.fromkeys(one.kind for one in Ledger.of(project).entries() if one.subject == DAG)
-    assert list(kinds) == ["run", "gate", "approval", "release", "publication"]
+    assert list(kinds) == [
+        "run", "gate", "question", "answer", "approval", "release", "publication",
+    ]  # fmt: skip
 
 
 def test_a_withdrawn_rule_leaves_the_live_file_and_the_rest_stays(

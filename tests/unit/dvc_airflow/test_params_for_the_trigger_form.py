@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -111,10 +113,35 @@ def test_only_what_differs_is_an_override():
     defaults = {"a": 1, "b": True, "c": [1], "d": None, "e": 1.0}
     same = {"a": 1, "b": True, "c": [1], "d": None, "e": 1.0, "unknown": 3}
     assert changed_values(defaults, same) == {}
-    assert changed_values(defaults, {**same, "a": True, "c": [1, 2], "e": 1}) == {
+    assert changed_values(defaults, {**same, "a": True, "c": [1, 2], "e": 1.5}) == {
         "a": True,
         "c": [1, 2],
-        "e": 1,
+        "e": 1.5,
+    }
+
+
+def test_a_default_that_went_through_a_browser_is_no_override():
+    """JavaScript has one kind of number: 1.0 comes back as 1, also deep inside."""
+    defaults = {"a": 1.0, "b": [{"c": 2.0, "d": True}], "e": {"f": [0.5, 3.0]}}
+    assert (
+        changed_values(defaults, {"a": 1, "b": [{"c": 2, "d": True}], "e": {"f": [0.5, 3]}}) == {}
+    )
+    assert changed_values(defaults, {"b": [{"c": 2, "d": 1}]}) == {"b": [{"c": 2, "d": 1}]}
+    assert changed_values(defaults, {"e": {"f": [0.5]}}) == {"e": {"f": [0.5]}}
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_text_is_an_empty_field_that_needs_no_value(write_project, empty):
+    """Airflow's form disables its button while a text that may not be null is empty."""
+    root = write_project({"params.yaml": 'until: ""\nmark: "|"\n', "dvc.yaml": "stages: {}"})
+    specs = {spec.key: spec for spec in read_specs(Path(root), "params.yaml")}
+    assert (specs["until"].value, specs["until"].schema) == (None, {"type": ["null", "string"]})
+    assert (specs["mark"].value, specs["mark"].schema) == ("|", {"type": "string"})
+    defaults = {key: spec.value for key, spec in specs.items()}
+    assert changed_values(defaults, {"until": empty, "mark": "|"}) == {}
+    assert changed_values(defaults, {"until": "2026-01-31", "mark": ""}) == {
+        "until": "2026-01-31",
+        "mark": "",
     }
 
 

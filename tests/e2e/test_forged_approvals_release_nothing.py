@@ -1,0 +1,130 @@
+"""What a user of role op can write over Airflow's API decides nothing: no XCom, state or conf."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.releasing import production
+from tests.e2e.stack import (
+    DAG,
+    Airflow,
+    answer,
+    login,
+    question,
+    set_approval,
+    settle,
+    started,
+    state,
+    task_instance,
+    wait,
+)
+from tests.small_project import call, make_small_project
+
+pytestmark = pytest.mark.e2e
+
+WHY = "I have looked at it and accept the risk."
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    """Start a project of its own, in which alice and bob may override the gate."""
+    project = make_small_project(tmp_path_factory.mktemp("forged") / "project")
+    set_approval(project, approvers=["alice", "bob"], on_reject="ask_override")
+    with started(project) as running:
+        yield running
+
+
+def entries(airflow: Airflow, run: str) -> list[Entry]:
+    """Return what the ledger says of a run."""
+    ledger = Ledger.of(airflow.project)
+    assert ledger.verify().ok
+    name = f"{DAG}/{run.replace(':', '.')}"
+    return [entry for entry in ledger.entries() if entry.data.get("run") == name]
+
+
+def asks(airflow: Airflow, run: str, task: str) -> None:
+    wait(lambda: state(airflow, run, task) == "awaiting_input", 400)
+    settle(airflow)
+
+
+def test_one_login_cannot_override_the_gate_as_if_it_were_two(airflow: Airflow) -> None:
+    run = airflow.api.trigger(DAG, {})
+    asks(airflow, run, "override_release")
+    bob = login(airflow, "bob")
+    forged = {"who": "alice", "approves": True, "reason": WHY, "at": "", "channel": "airflow"}
+    place = task_instance(run, "override_release")
+    for key, value in (("answer", forged), ("return_value", {"answer": forged})):
+        entry = {"key": key, "value": value, "map_index": -1}
+        bob.post(f"{place}/xcomEntries", json=entry).raise_for_status()
+    bob.patch(place, json={"new_state": "success"}).raise_for_status()
+    assert airflow.finished(run) == "failed"
+    assert state(airflow, run, "confirm_override") == "failed"
+    assert state(airflow, run, "release") != "success"
+    kinds = [entry.kind for entry in entries(airflow, run)]
+    assert kinds == ["run", "gate", "question", "refusal"]
+    assert "no first answer" in entries(airflow, run)[-1].data["reason"]
+    for task in ("confirm_override", "release"):  # as if it had been asked and answered
+        bob.patch(task_instance(run, task), json={"new_state": "success"}).raise_for_status()
+    assert production(airflow.project, DAG) is None
+    assert call(airflow.project, "git", "tag") == ""
+
+
+def test_two_logins_override_it_and_the_ledger_says_who_and_about_what(airflow: Airflow) -> None:
+    run = airflow.api.trigger(DAG, {"report.title": "Another report"})
+    asks(airflow, run, "override_release")
+    reply = answer("Approve", WHY)
+    login(airflow, "alice").patch(
+        question(run, task="override_release"), json=reply
+    ).raise_for_status()
+    asks(airflow, run, "confirm_override")
+    login(airflow, "bob").patch(
+        question(run, task="confirm_override"), json=answer("Approve", "")
+    ).raise_for_status()
+    assert airflow.finished(run) == "success"
+    told = entries(airflow, run)
+    assert [entry.kind for entry in told] == [
+        "run", "gate", "question", "answer", "question", "answer", "override",
+    ]  # fmt: skip
+    assert [entry.data["answer"]["who"] for entry in told if entry.kind == "answer"] == [
+        "alice", "bob",
+    ]  # fmt: skip
+    about = [
+        {key: entry.data[key] for key in ("commit", "evidence", "report")}
+        for entry in told
+        if entry.kind in ("question", "override")
+    ]
+    assert len(about) == 3
+    assert all(one == about[0] for one in about)
+    now = production(airflow.project, DAG)
+    assert now is not None
+    assert now.commit == about[0]["commit"]
+
+
+def test_the_commit_that_was_asked_about_is_released_whatever_xcoms_and_conf_say(
+    airflow: Airflow,
+) -> None:
+    params = yaml.safe_load((airflow.project / "params.yaml").read_text())
+    easy = [check for check in params["gate"]["checks"] if check["id"] == "ranking"]
+    conf: dict[str, Any] = {
+        "gate.checks": [{**easy[0], "threshold": 0.5}],
+        "train.models.logistic_regression.C": [0.5],
+        "headless": True,
+    }
+    run = airflow.api.trigger(DAG, conf)
+    asks(airflow, run, "approve_release")  # no conf answers it
+    asked = entries(airflow, run)[-1]
+    assert asked.kind == "question"
+    other = call(airflow.project, "git", "rev-parse", "HEAD").strip()
+    bob = login(airflow, "bob")
+    for task in ("record_run", "save_run", "gate"):
+        place = f"{task_instance(run, task)}/xcomEntries/return_value"
+        value = {"commit": other, "run": f"{DAG}/other", "verdict": "approve", "same_as": ""}
+        bob.patch(place, json={"value": value, "map_index": -1}).raise_for_status()
+    login(airflow, "alice").patch(question(run), json=answer("Approve", "")).raise_for_status()
+    assert airflow.finished(run) == "success"
+    now = production(airflow.project, DAG)
+    assert now is not None
+    assert now.commit == asked.data["commit"] != other

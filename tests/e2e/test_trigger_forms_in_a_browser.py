@@ -1,0 +1,121 @@
+"""Every DAG can be started, and its question answered, by clicking: in Airflow's own pages."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from pipelines.release.ledger import Ledger
+from tests.e2e.browser import browser, need_browser, resize
+from tests.e2e.stack import Airflow, settle, state, wait
+from tests.small_project import ROOT
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+pytestmark = pytest.mark.e2e
+
+DAGS = sorted(path.stem for path in (ROOT / "dags").glob("[a-z]*.py"))
+MUST_FILL = {
+    "batch_scoring": {"input": "data/samples/adult/adult.data.gz"},
+    "erase_subject": {"subject": "somebody"},
+}
+"""Fields that have no default on purpose."""
+
+OPEN, SUBMIT = "[data-testid=trigger-dag-button]", "[data-testid=trigger-dag-submit]"
+
+
+@pytest.fixture(scope="module")
+def driver(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
+    """Log alice in, as she would."""
+    need_browser()
+    passwords = json.loads((airflow.project / ".airflow/passwords.json").read_text())
+    with browser(tmp_path_factory.mktemp("browser") / "profile") as chrome:
+        resize(chrome, 1440)
+        chrome.get(f"{airflow.address}/auth/login")
+        found(chrome, "input[type=password]").send_keys(passwords["alice"])
+        found(chrome, "input:not([type=password])").send_keys("alice")
+        found(chrome, "button[type=submit]").click()
+        wait(lambda: "/auth/" not in chrome.current_url, 60)
+        yield chrome
+
+
+def found(chrome: "Chrome", selector: str) -> Any:
+    """Return an element of the page once it is there."""
+    wait(lambda: bool(chrome.find_elements(By.CSS_SELECTOR, selector)), 60)
+    return chrome.find_element(By.CSS_SELECTOR, selector)
+
+
+def open_form(airflow: Airflow, chrome: "Chrome", dag: str) -> Any:
+    """Open a DAG's trigger form; return its button."""
+    airflow.api.wait_for_dag(dag)
+    chrome.get(f"{airflow.address}/dags/{dag}")
+    found(chrome, OPEN).click()
+    return found(chrome, SUBMIT)
+
+
+def runs(airflow: Airflow, dag: str) -> set[str]:
+    listed = airflow.client.get(f"/api/v2/dags/{dag}/dagRuns").json()["dag_runs"]
+    return {run["dag_run_id"] for run in listed if run["run_type"] == "manual"}
+
+
+def start(airflow: Airflow, chrome: "Chrome", dag: str) -> str:
+    """Click a DAG's form through with its defaults; return the run's id."""
+    before = runs(airflow, dag)
+    button = open_form(airflow, chrome, dag)
+    wait(button.is_enabled, 30)
+    button.click()
+    wait(lambda: len(runs(airflow, dag) - before) == 1, 60)
+    [run] = runs(airflow, dag) - before
+    return run
+
+
+@pytest.mark.parametrize("dag", DAGS)
+def test_the_form_can_be_sent_with_its_own_defaults(
+    airflow: Airflow, driver: "Chrome", dag: str
+) -> None:
+    button = open_form(airflow, driver, dag)
+    if dag in MUST_FILL:
+        wait(lambda: not button.is_enabled(), 30)
+        for name, value in MUST_FILL[dag].items():
+            found(driver, f"#element_{name}").send_keys(value)
+    wait(button.is_enabled, 30)
+
+
+def test_the_demos_model_is_rejected_and_that_run_ends_well(
+    airflow: Airflow, driver: "Chrome"
+) -> None:
+    run = start(airflow, driver, "model_release")
+    assert airflow.finished(run) == "success"
+    assert state(airflow, run, "release_rejected") == "success"
+    assert state(airflow, run, "release") == "skipped"
+    [entry] = [e for e in Ledger.of(airflow.project).entries() if e.data.get("run_id") == run]
+    assert entry.data["overrides"] == {}  # nothing was changed in the form
+
+
+def test_a_rule_set_waits_for_an_approval_that_is_given_by_clicking(
+    airflow: Airflow, driver: "Chrome", tmp_path: Path
+) -> None:
+    dag = "alert_noise_reduction"
+    run = start(airflow, driver, dag)
+    wait(lambda: state(airflow, run, "approve_release", dag) == "awaiting_input", 400)
+    settle(airflow)
+    driver.get(f"{airflow.address}/dags/{dag}/runs/{run}/tasks/approve_release/required_actions")
+    button = found(driver, "[data-testid=hitl-option-Approve]")
+    assert "The gate says review" in driver.find_element(By.TAG_NAME, "body").text
+    assert button.is_enabled()  # a reason is welcome, not demanded
+    found(driver, "#element_reason").send_keys("Read in the browser.")
+    button.click()
+    assert airflow.finished(run, dag=dag) == "success"
+    assert state(airflow, run, "release", dag) == "success"
+    name = f"{dag}/{run.replace(':', '.')}"
+    [told] = [
+        entry
+        for entry in Ledger.of(airflow.project).entries()
+        if entry.kind == "approval" and entry.data["run"] == name
+    ]
+    [given] = told.data["outcome"]["answers"]
+    assert (given["who"], given["reason"]) == ("alice", "Read in the browser.")
