@@ -1,5 +1,7 @@
-"""What a user of role op can write over Airflow's API decides nothing: no XCom, state or conf."""
+"""Who answers, and how: what a user of role op can write over Airflow's API decides nothing."""
 
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,9 +32,9 @@ WHY = "I have looked at it and accept the risk."
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    """Start a project of its own, in which alice and bob may override the gate."""
+    """Start a project of its own, in which two of three people may override the gate."""
     project = make_small_project(tmp_path_factory.mktemp("forged") / "project")
-    set_approval(project, approvers=["alice", "bob"], on_reject="ask_override")
+    set_approval(project, approvers=["alice", "bob", "admin"], on_reject="ask_override")
     with started(project) as running:
         yield running
 
@@ -43,6 +45,20 @@ def entries(airflow: Airflow, run: str) -> list[Entry]:
     assert ledger.verify().ok
     name = f"{DAG}/{run.replace(':', '.')}"
     return [entry for entry in ledger.entries() if entry.data.get("run") == name]
+
+
+def easy_policy(airflow: Airflow) -> dict[str, Any]:
+    """Return a policy that the model keeps."""
+    params = yaml.safe_load((airflow.project / "params.yaml").read_text())
+    easy = [check for check in params["gate"]["checks"] if check["id"] == "ranking"]
+    return {"gate.checks": [{**easy[0], "threshold": 0.5}]}
+
+
+def signalbox(airflow: Airflow, *words: str, check: bool = True) -> str:
+    """Run a command without a terminal; return what it prints."""
+    command = (sys.executable, "-m", "pipelines.cli.main", *words)
+    keys = str(airflow.project.parent / "keys")
+    return call(airflow.project, *command, check=check, COLUMNS="200", SIGNALBOX_KEYS=keys)
 
 
 def asks(airflow: Airflow, run: str, task: str) -> None:
@@ -106,10 +122,8 @@ def test_two_logins_override_it_and_the_ledger_says_who_and_about_what(airflow: 
 def test_the_commit_that_was_asked_about_is_released_whatever_xcoms_and_conf_say(
     airflow: Airflow,
 ) -> None:
-    params = yaml.safe_load((airflow.project / "params.yaml").read_text())
-    easy = [check for check in params["gate"]["checks"] if check["id"] == "ranking"]
-    conf: dict[str, Any] = {
-        "gate.checks": [{**easy[0], "threshold": 0.5}],
+    conf = {
+        **easy_policy(airflow),
         "train.models.logistic_regression.C": [0.5],
         "headless": True,
     }
@@ -128,3 +142,24 @@ def test_the_commit_that_was_asked_about_is_released_whatever_xcoms_and_conf_say
     now = production(airflow.project, DAG)
     assert now is not None
     assert now.commit == asked.data["commit"] != other
+
+
+def test_without_a_terminal_nothing_is_released_until_a_command_answers(airflow: Airflow) -> None:
+    before = production(airflow.project, DAG)
+    policy = json.dumps(easy_policy(airflow)["gate.checks"])
+    other = ("--param", "train.models.logistic_regression.C=[0.25]")
+    told = signalbox(airflow, "run", DAG, "--param", f"gate.checks={policy}", *other)
+    assert "approval: waits for an answer of alice, bob, admin" in told
+    assert f"signalbox answer {DAG} --run '" in told
+    assert production(airflow.project, DAG) == before
+    call(airflow.project, "git", "checkout", "--", ".", ":!ledger", ":!released")
+
+    done = signalbox(airflow, "answer", DAG, "--approve", "--reason", "Read the report.")
+    assert "approval: approved – named approvers Read the report." in done
+    assert "release:  model_release@v1.2.0 is in production" in done
+    last = Ledger.of(airflow.project).entries()[-2]
+    assert last.kind == "approval"
+    assert [given["who"] for given in last.data["outcome"]["answers"]] == ["admin"]
+
+    again = signalbox(airflow, "answer", DAG, "--approve", check=False)
+    assert "no run waits for an answer" in again
