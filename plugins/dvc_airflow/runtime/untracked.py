@@ -210,8 +210,10 @@ def _as_files(found: Iterable[str], bases: Sequence[str], roots: Sequence[str]) 
 
 def words(command: str) -> set[str]:
     """Words of a shell command, also those inside quotes and behind ``--option=``."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        whole = set(shlex.split(command))
+        whole = set(lexer)
     except ValueError:  # a quote that is never closed: the shell will say so
         whole = set()
     return {*whole, *(part for word in (*whole, command) for part in _SPLIT.split(word) if part)}
