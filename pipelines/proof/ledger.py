@@ -36,6 +36,17 @@ def check_ledger(project: Project) -> list[Check]:
     return [conclude("ledger", _CHAIN, good, findings), _check_tags(project, ledgers)]
 
 
+def read_entries(project: Project) -> "list[Entry]":
+    """All entries that can be read, those of continued ledgers too; `check_ledger` judges them."""
+    if not (project.root / LEDGER).is_file():
+        return []
+    try:
+        ledgers, _ = _read(project)
+    except (SignalboxError, KeyError, ValueError, OSError):
+        return []
+    return [entry for entries in ledgers for entry in entries]
+
+
 def _read(project: Project) -> "tuple[list[list[Entry]], list[Finding]]":
     """Entries of the ledger, then of those it continues; what is wrong with any of them."""
     from pipelines.release.ledger.verify import read_entry, verify_lines

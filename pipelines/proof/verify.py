@@ -9,6 +9,7 @@ from pipelines.base.artifacts import PARAMS
 from pipelines.base.errors import SignalboxError
 from pipelines.proof import chain, figures
 from pipelines.proof.document import Given, recognise
+from pipelines.proof.erasures import check_erased, explain_missing
 from pipelines.proof.ledger import check_ledger
 from pipelines.proof.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
 from pipelines.proof.project import LOCK, PIPELINE, Project
@@ -89,7 +90,7 @@ def verify_report(
     recognise(report)
     if depth.rev is None:
         return _verify(report, project, project, depth, tell)
-    commit = project.git.commit(depth.rev)
+    commit = _commit_of(project, depth.rev)
     with scratch(project, commit, shared_cache=True) as place:
         return _verify(report, Project(place), project, depth, tell)
 
@@ -98,6 +99,11 @@ def _verify(
     report: Path, project: Project, history: Project, depth: Depth, tell: Callable[[str], None]
 ) -> Verification:
     """Verify in `project`; `history` has the ledger of today, and the tags."""
+    erased = check_erased(project, history)
+    if erased is not None:
+        result, _ = _hashes(report, project, history)
+        result.checks.append(erased)
+        return result
     if not depth.reproduce:
         result, files = _hashes(report, project, history)
         if files is not None and result.commit:
@@ -113,6 +119,14 @@ def _verify(
         if check.status is not Status.OK and files is not None:
             result.checks += _again(project, report, files, depth, tell)
         return result
+
+
+def _commit_of(project: Project, rev: str) -> str:
+    try:
+        return project.git.commit(rev)
+    except SignalboxError as error:
+        why = explain_missing(rev, project)
+        raise SignalboxError(f"{error}: {why}" if why else str(error)) from None
 
 
 def _again(

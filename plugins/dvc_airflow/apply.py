@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 from dvc_airflow.errors import ApplyError
+from dvc_airflow.graph import load_graph
 from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
 from dvc_airflow.runtime.process import child_environment
 from dvc_airflow.runtime.run_key import FAILED, RUNS
 from dvc_airflow.runtime.snapshot import require_repository
+from dvc_airflow.runtime.untracked import below, place_of
 
 
 def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False) -> list[str]:
@@ -46,7 +48,9 @@ def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False)
     base = git(root, "rev-parse", f"{commit}^")
     changed = _changed_files(root, base, commit)
     if not force:
-        _refuse_loss(root, base, commit, changed)
+        _refuse_loss(
+            root, base, commit, sorted({*changed} - _made_again(Path(project), root, base))
+        )
     for path in changed:
         _write(root, commit, path)
     _dvc_checkout(Path(project), force=force)
@@ -67,6 +71,18 @@ def _find(root: Path, ref: str) -> str:
 def _changed_files(root: Path, base: str, commit: str) -> list[str]:
     names = git(root, "diff", "--name-only", "-z", "--no-renames", base, commit, strip=False)
     return [name for name in names.split("\0") if name]
+
+
+def _made_again(project: Path, root: Path, base: str) -> set[str]:
+    """Return outputs kept in git of which the run's commit had none: not yet added, made anew.
+
+    A snapshot leaves them out unless they look like configuration; overwriting them is what
+    running the stage here would do.
+    """
+    home = below(project, root)
+    outs = [out for stage in load_graph(project) for out in stage.outs if not out.cache]
+    places = {place_of(out.path, home, root) for out in outs}
+    return {place for place in places if place and _hash(root, base, place) is None}
 
 
 def _refuse_loss(root: Path, base: str, commit: str, changed: list[str]) -> None:

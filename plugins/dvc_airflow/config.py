@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from dvc_airflow.grouping import Granularity
 
@@ -76,11 +77,23 @@ class WorkspaceConfig:
         The git revision to run; a snapshot of the working tree by default.
     keep : int
         How many workspaces of a DAG to keep.
+    untracked : {"code", "all", "none"}
+        Which files that git doesn't track (and doesn't ignore) a snapshot takes. A
+        snapshot is kept as a git commit, so data must not get into it by chance:
+        ``"code"`` takes files with a source or configuration suffix of up to 1 MB that
+        dvc.yaml, parameters or imports name; ``"all"`` what ``git add --all`` would;
+        ``"none"`` only what is added to git's index.
     """
 
     directory: str | os.PathLike[str] | None = None
     rev: str | None = None
     keep: int = 5
+    untracked: Literal["code", "all", "none"] = "code"
+
+    def __post_init__(self) -> None:
+        if self.untracked not in ("code", "all", "none"):
+            msg = f"untracked must be 'code', 'all' or 'none', not {self.untracked!r}"
+            raise ValueError(msg)
 
     def place(self, project: Path) -> Path:
         """Return the workspaces directory of a project."""

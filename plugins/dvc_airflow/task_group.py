@@ -124,6 +124,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             targets=targets,
             downstream=self.render.downstream,
             group=self.group_id if self.prefix_group_id else None,
+            untracked=self.workspace.untracked,
             doc_md="Fixes one git commit for this run and makes a workspace of it.",
             **self._common(),
         )

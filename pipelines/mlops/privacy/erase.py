@@ -15,7 +15,16 @@ from pipelines.base.files import sha256_file, write_bytes
 from pipelines.base.params import load_params
 from pipelines.base.params.data import DataParams
 from pipelines.base.tables import SUBJECT, read_table
-from pipelines.mlops.privacy import exclusion, journal, pins, releases, source, stores, tree
+from pipelines.mlops.privacy import (
+    exclusion,
+    journal,
+    pins,
+    releases,
+    run_refs,
+    source,
+    stores,
+    tree,
+)
 from pipelines.mlops.privacy.journal import Journal, Removal
 from pipelines.mlops.privacy.probe import KEY, LINES, Probe
 from pipelines.mlops.privacy.subject import PREFIX, Subject, keys_folder, named, secret
@@ -69,6 +78,7 @@ class _Plan:
     holding: set[str]
     seen: set[str]
     searched: dict[str, int]
+    git: run_refs.Found
 
     @property
     def rows(self) -> int:
@@ -77,13 +87,15 @@ class _Plan:
             sum(file.rows for files in self.sources.values() for file in files)
             + sum(found.hit.rows for found in self.found)
             + sum(item.hit.rows for _, item in self.objects)
+            + self.git.rows
         )
 
     @property
     def words(self) -> list[str]:
         """Files and objects in which the key stands as a word."""
         files = [found.path.name for found in self.found if found.hit.kind == KEY]
-        return files + [f"{s.name} {o.oid}" for s, o in self.objects if o.hit.kind == KEY]
+        runs = [run.name for run in self.git.words]
+        return files + [f"{s.name} {o.oid}" for s, o in self.objects if o.hit.kind == KEY] + runs
 
 
 def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
@@ -139,7 +151,7 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
             book.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
             journal.forget(project, state)
-    return Outcome(proof, _notes(project, state, data))
+    return Outcome(proof, _notes(project, state, data) + run_refs.notes(state, left.git))
 
 
 def preview(project: Path, text: str, book: Book) -> str:
@@ -161,7 +173,10 @@ def preview(project: Path, text: str, book: Book) -> str:
         _nothing(book, subject, plan, closed)
         return "erased before; nothing of the subject is left where it was searched"
     files = sum(map(len, plan.sources.values())) + len(plan.found)
-    return f"found: {plan.rows:,} rows in {files:,} files and {len(plan.objects):,} DVC objects"
+    runs = f" and {len(plan.git.runs):,} saved runs" if plan.git.runs else ""
+    return (
+        f"found: {plan.rows:,} rows in {files:,} files and {len(plan.objects):,} DVC objects{runs}"
+    )
 
 
 def _known(project: Path) -> list[str]:
@@ -188,7 +203,9 @@ def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
         holding |= {hit.oid for hit in hits}
         seen |= opened
         searched[store.name] = len(opened)
-    return _Plan(sources, found, objects, holding, seen, searched)
+    in_git = run_refs.search(project, probe)
+    searched["versions in git"] = in_git.opened
+    return _Plan(sources, found, objects, holding, seen, searched, in_git)
 
 
 def _record(project: Path, state: Journal, plan: _Plan) -> None:
@@ -206,6 +223,7 @@ def _record(project: Path, state: Journal, plan: _Plan) -> None:
                                rows=file.rows, before=sha256_file(file.path)))  # fmt: skip
             old_pins = state.pins.setdefault(_shown(root, project), {})
             old_pins.setdefault(file.pin_before, file.pin_after)
+    run_refs.note(state, plan.git)
     if state.releases is None:
         state.releases = releases.releases(project, plan.holding, plan.seen)
     journal.save(project, state)
@@ -233,6 +251,7 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
     for removal in state.removals.values():
         if removal.action == "rewritten" and removal.place != SOURCE:
             pins.follow(project / removal.path, removal.before, removal.after)
+    run_refs.act(project, state)
     journal.save(project, state)
 
 
@@ -255,6 +274,7 @@ def _proof(
     """Build the ledger's entry: what was searched, removed, and what remains."""
     in_stores = [f"{store.name}: {store.shown(item.path)}" for store, item in left.objects]
     remaining = closed + _in_files(project, left) + ([] if state.keep_cache else in_stores)
+    remaining += run_refs.left(project, state, left.git)
     until = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
     _settle(project, state)
     return {
@@ -267,6 +287,7 @@ def _proof(
         "remaining": remaining,
         "kept_on_request": in_stores if state.keep_cache else [],
         "at_the_source": source.elsewhere(data),
+        "git": run_refs.told(state, left.git),
         "not_searched": tree.NOT_SEARCHED,
         "releases": [
             {**release, "until": None if release["contains"] is False else until}
@@ -280,6 +301,7 @@ def _proof(
 
 def _settle(project: Path, state: Journal) -> None:
     """Say what became of files that an attempt changed just before it was killed."""
+    run_refs.settle(project, state)
     for removal in state.removals.values():
         if removal.action:
             continue
@@ -310,6 +332,7 @@ def _nothing(book: Book, subject: Subject, plan: _Plan, closed: list[str]) -> Ou
         "named by a hash: find it with --find 'column=value,…'"
         + (f"; the text stands in {', '.join(plan.words[:5])}" if plan.words else "")
         + "".join(f"; {reason}" for reason in closed)
+        + (f"; git's history has it: {', '.join(plan.git.history)}" if plan.git.history else "")
     )
 
 
@@ -332,8 +355,7 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
     if in_git:
         notes.append(
             f"git tracks {', '.join(in_git)}: commit the change; old versions stay in git's "
-            "history and under refs/runs until both are rewritten or deleted in every clone "
-            "(git filter-repo)"
+            "history until it is rewritten in every clone (git filter-repo)"
         )
     notes += [f"erase it at the source as well: {place}" for place in source.elsewhere(data)]
     if state.pointer_shortened:

@@ -24,6 +24,8 @@ class Removal(BaseModel):
 
     Attributes
     ----------
+    before
+        SHA-256 of what lay there; of a run in git, its commit.
     after
         SHA-256 of what lies there now; empty = nothing.
     """
@@ -51,6 +53,8 @@ class Journal(BaseModel):
     pins: dict[str, dict[str, str]] = {}
     """Root (relative to the project) → pins to replace there, old → new."""
     releases: list[dict[str, Any]] | None = None
+    blobs: list[str] = []
+    """Git's objects that held the subject and that only given-up runs had."""
     pointer_shortened: bool = False
     """Whether the released model's train data was taken out of the release pointer."""
 

@@ -24,9 +24,9 @@ SKIPPED = {
 `stores` searches)."""
 
 NOT_SEARCHED = [
-    "git history: files that are or were tracked by git stay in old commits, among them the "
-    "snapshots under refs/runs; rewrite history (git filter-repo), delete those refs and run "
-    "git gc --prune=now, here and in every clone",
+    "git history: searched, but not rewritten: commits of branches and tags keep what they held, "
+    "see git.history; git filter-repo rewrites them, here and in every clone. Commits that no "
+    "branch, tag or other ref reaches (reflogs) are not searched",
     "clones, backups, Airflow's database and logs, and everything outside the project",
     "models: a trained model is no table of rows; it is replaced by the retrain, see releases",
 ]

@@ -14,6 +14,9 @@ from dvc_airflow.graph.interpolate import PRIMITIVES
 
 DEFAULT_PARAMS: Final = "params.yaml"
 
+# File to the parts of a key to the value it has instead.
+Overrides = Mapping[str, Mapping[tuple[str, ...], Any]]
+
 # Where a value came from: a file's path, or None when dvc.yaml itself holds it; a tree
 # of the same shape as the data for mappings.
 Origin = Any
@@ -33,6 +36,7 @@ class Context:
     imports: dict[str, list[str] | None] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset()
     used: set[tuple[str, str]] = field(default_factory=set)
+    overrides: Overrides = field(default_factory=dict)
 
     def clone(self) -> Context:
         """Return a copy that can be added to without changing this one."""
@@ -42,11 +46,14 @@ class Context:
             _copy(self.origin),
             {k: list(v) if v else v for k, v in self.imports.items()},
             self.reserved,
+            overrides=self.overrides,
         )
 
     def with_items(self, items: Mapping[str, Any]) -> Context:
         """Return a copy with a foreach's ``item`` and ``key``, which win over variables."""
-        clone = Context(self.root, {**self.data}, {**self.origin}, self.imports)
+        clone = Context(
+            self.root, {**self.data}, {**self.origin}, self.imports, overrides=self.overrides
+        )
         for key, value in items.items():
             clone.data[key] = usable(value, key)
             clone.origin[key] = None
@@ -98,7 +105,7 @@ class Context:
         if not full.is_file():
             msg = f"variables file {path!r} does not exist"
             raise ContextError(msg)
-        data = load_data(full, path)
+        data = overridden(load_data(full, path), self.overrides.get(path, {}))
         if not isinstance(data, Mapping):
             msg = f"variables file {path!r} must hold a mapping, not a {type(data).__name__}"
             raise ContextError(msg)
@@ -127,6 +134,21 @@ class Context:
                 return
             origin = origin.get(part)
         self.used.update(_leaves(origin, ".".join(parts)))
+
+
+def overridden(data: Any, changes: Mapping[tuple[str, ...], Any]) -> Any:
+    """Return a parameter file's content with other values for some keys that it has."""
+    for parts, value in changes.items():
+        data = _with_value(data, parts, value)
+    return data
+
+
+def _with_value(data: Any, parts: tuple[str, ...], value: Any) -> Any:
+    if not parts:
+        return value
+    if not isinstance(data, Mapping) or parts[0] not in data:
+        return data
+    return {**data, parts[0]: _with_value(data[parts[0]], parts[1:], value)}
 
 
 def usable(value: Any, where: str) -> Any:

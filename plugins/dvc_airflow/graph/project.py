@@ -9,6 +9,7 @@ from typing import Any
 
 from dvc_airflow.errors import PipelineError, ProjectError
 from dvc_airflow.graph.build import locate
+from dvc_airflow.graph.context import Overrides
 from dvc_airflow.graph.edges import OutIndex, connect
 from dvc_airflow.graph.interpolate import Style
 from dvc_airflow.graph.model import Graph, Out, Source, Stage
@@ -17,13 +18,15 @@ from dvc_airflow.graph.walk import DVC_DIR, PIPELINE_FILE, pipeline_files
 from dvc_airflow.graph.yaml_marks import Marked, load_marked
 
 
-def load_graph(project: str | os.PathLike[str]) -> Graph:
+def load_graph(project: str | os.PathLike[str], overrides: Overrides | None = None) -> Graph:
     """Read every dvc.yaml and .dvc file of a DVC project.
 
     Parameters
     ----------
     project : path
         The project's root: the directory that holds ``.dvc``.
+    overrides : mapping, optional
+        Values that variables have instead of those in their files.
 
     Returns
     -------
@@ -38,7 +41,7 @@ def load_graph(project: str | os.PathLike[str]) -> Graph:
         If a file is wrong; the message begins with ``file:line:``.
     """
     root = project_root(project)
-    reader = _Reader(root)
+    reader = _Reader(root, overrides or {})
     for path in pipeline_files(root, reader.is_out):
         reader.read(path)
     return reader.graph()
@@ -59,8 +62,9 @@ def project_root(project: str | os.PathLike[str]) -> Path:
 class _Reader:
     """Collects stages file by file."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, overrides: Overrides) -> None:
         self.root = root
+        self.overrides = overrides
         self.style = _parsing_style(root)
         self.stages: list[Stage] = []
         self.sources: list[Source] = []
@@ -79,7 +83,7 @@ class _Reader:
         marked = load_marked(text, path, str(self.root))
         self.marks[path] = marked
         if os.path.basename(path) == PIPELINE_FILE:
-            stages, metrics = resolve_file(marked, self.root, self.style)
+            stages, metrics = resolve_file(marked, self.root, self.style, self.overrides)
             self.metrics.update(metrics)
             for stage in stages:
                 self._add(stage)

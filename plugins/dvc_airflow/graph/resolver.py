@@ -11,7 +11,7 @@ from typing import Any
 
 from dvc_airflow.errors import PipelineError
 from dvc_airflow.graph.build import build_stage
-from dvc_airflow.graph.context import Context, ContextError
+from dvc_airflow.graph.context import Context, ContextError, Overrides
 from dvc_airflow.graph.interpolate import (
     FromContext,
     Style,
@@ -41,14 +41,14 @@ class _Template:
 class FileResolver:
     """Resolves the stages of one dvc.yaml."""
 
-    def __init__(self, marked: Marked, root: FilePath, style: Style) -> None:
+    def __init__(self, marked: Marked, root: FilePath, style: Style, overrides: Overrides) -> None:
         self.marked = marked
         self.style = style
         self.wdir = posixpath.dirname(marked.path)
         check_file(marked)
         items = marked.data.get("vars", [])
         self._refuse_placeholders(items, ("vars",))
-        self.context = Context(root)
+        self.context = Context(root, overrides=overrides)
         try:
             self.context.load_vars(items, self.wdir, default=True)
         except ContextError as exc:
@@ -204,10 +204,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def resolve_file(marked: Marked, root: FilePath, style: Style) -> tuple[list[Stage], list[str]]:
+def resolve_file(
+    marked: Marked, root: FilePath, style: Style, overrides: Overrides
+) -> tuple[list[Stage], list[str]]:
     """Stages and top-level metrics of one dvc.yaml."""
     try:
-        resolver = FileResolver(marked, root, style)
+        resolver = FileResolver(marked, root, style, overrides)
         return resolver.stages(), resolver.metrics()
     except RecursionError as exc:
         raise PipelineError(marked.path, 1, "this is nested too deeply") from exc

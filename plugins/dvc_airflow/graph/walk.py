@@ -80,3 +80,27 @@ def _matches(rules: Rules, path: str) -> bool:
             if verdict is not None:
                 return verdict
     return False
+
+
+class DvcIgnore:
+    """What the ``.dvcignore`` files of a project leave out of dependencies and outputs."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._rules: dict[str, Rules] = {}
+
+    def __contains__(self, path: str) -> bool:
+        """Whether a file (relative to the project), or a folder around it, is left out."""
+        parts = path.split("/")
+        inside = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+        return any(
+            _matches(self._of(os.path.dirname(place)), place + ("" if place == path else "/"))
+            for place in inside
+        )
+
+    def _of(self, folder: str) -> Rules:
+        if folder not in self._rules:
+            above = self._of(os.path.dirname(folder)) if folder else []
+            file = self._root / folder / ".dvcignore"
+            self._rules[folder] = above + (_rules(file, folder) if file.is_file() else [])
+        return self._rules[folder]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airflow.sdk import BaseOperator
 
@@ -13,7 +14,10 @@ from dvc_airflow.graph import load_graph, select_stages
 from dvc_airflow.operators.context import run_key_of
 from dvc_airflow.params import changed_values, refuse_unknown
 from dvc_airflow.runtime.facts import environment, now, write_facts
+from dvc_airflow.runtime.untracked import LeftOut, Untracked
 from dvc_airflow.runtime.workspace import Workspace, open_workspace
+
+_SHOWN: Final = 20
 
 
 class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
@@ -36,6 +40,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         How those stages were selected.
     group : str, optional
         Tells several groups of one DAG apart.
+    untracked : {"code", "all", "none"}
+        Which untracked files the snapshot takes.
     """
 
     template_fields: Sequence[str] = ("rev",)
@@ -52,6 +58,7 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         targets: Sequence[str] | None = None,
         downstream: bool = False,
         group: str | None = None,
+        untracked: Untracked = "code",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +71,7 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         # "downstream" itself is a property of every operator
         self.select_downstream = downstream
         self.group = group
+        self.untracked: Untracked = untracked
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Make the workspace; its description goes to the other tasks."""
@@ -71,13 +79,30 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         refuse_unknown(context["dag_run"].conf or {}, self.defaults)
         overrides = changed_values(self.defaults, dict(context["params"]))
         workspaces = Path(self.workspaces)
-        opened = open_workspace(
-            Path(self.project), workspaces, key, rev=self.rev or None, overrides=overrides
+        found = open_workspace(
+            Path(self.project),
+            workspaces,
+            key,
+            rev=self.rev or None,
+            overrides=overrides,
+            untracked=self.untracked,
+            stages=self.stages or None,
         )
+        opened = found.workspace
         self._refuse_other_stages(opened)
-        facts = {"state": "open", "started": now(), "commit": opened.commit, "overrides": overrides}
+        facts = {
+            "state": "open",
+            "started": now(),
+            "commit": opened.commit,
+            "overrides": overrides,
+            "left_out": [asdict(file) for file in found.left_out[:_SHOWN]],
+            "left_out_count": len(found.left_out),
+            "linked_count": len(found.linked),
+        }
         write_facts(key, workspaces, {**facts, **environment()})
         self.log.info("workspace %s at commit %s", opened.path, opened.commit)
+        for line in told(found.left_out, found.linked):
+            self.log.info("%s", line)
         for name, value in overrides.items():
             self.log.info("override: %s = %r", name, value)
         return opened.to_json()
@@ -96,3 +121,33 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
                 "wait until Airflow has read the DAG again"
             )
             raise WorkspaceError(msg)
+
+
+def told(left_out: Sequence[LeftOut], linked: Sequence[str]) -> list[str]:
+    """Say what of the working tree a run does not have, and what it has only links to."""
+    lines = []
+    if left_out:
+        lines.append(f"{len(left_out)} untracked file(s) are not in the workspace:")
+        lines += [f"  {_shown(file.path)} ({_in_words(file.size)})" for file in left_out[:_SHOWN]]
+        lines += _more(left_out)
+    if linked:
+        lines.append(f"{len(linked)} file(s) that git ignores are linked into it:")
+        lines += [f"  {_shown(path)}" for path in linked[:_SHOWN]]
+        lines += _more(linked)
+    return lines
+
+
+def _more(listed: Sequence[object]) -> list[str]:
+    return [f"  and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else []
+
+
+def _shown(path: str) -> str:
+    """Return a name that stays on its line, and that any log can write."""
+    text = path.encode("utf-8", "backslashreplace").decode()
+    return text if text.isprintable() else repr(text)
+
+
+def _in_words(size: int) -> str:
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1000:,.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:,.1f} MB"

@@ -47,6 +47,15 @@ def write_local_config(project: Path, workspace: Path, final: Path) -> None:
     target.chmod(0o600)
 
 
+def project_cache(project: Path) -> str:
+    """Return the cache of a project, by both of its configurations."""
+    from configobj import ConfigObj
+
+    home = project / ".dvc"
+    files = (home / "config", home / "config.local")
+    return cache_dir(project, *(ConfigObj(str(file), interpolation=False) for file in files))
+
+
 def cache_dir(project: Path, *configs: Any) -> str:
     """Return the project's DVC cache; the last configuration that names one wins."""
     found = ".dvc/cache"

@@ -18,20 +18,26 @@ def split_key(key: str) -> tuple[str, list[str]]:
     return (file if found else DEFAULT_FILE), rest.split(".")
 
 
-def apply_overrides(project: Path, overrides: Mapping[str, Any]) -> list[str]:
-    """Write overrides into the parameter files; returns the files that changed."""
-    by_file: dict[str, dict[tuple[str, ...], Any]] = {}
+def by_file(overrides: Mapping[str, Any]) -> dict[str, dict[tuple[str, ...], Any]]:
+    """Return overrides as file to the parts of a key to its value."""
+    found: dict[str, dict[tuple[str, ...], Any]] = {}
     for key, value in overrides.items():
         file, parts = split_key(key)
-        by_file.setdefault(file, {})[tuple(parts)] = value
-    for file, changes in by_file.items():
+        found.setdefault(file, {})[tuple(parts)] = value
+    return found
+
+
+def apply_overrides(project: Path, overrides: Mapping[str, Any]) -> list[str]:
+    """Write overrides into the parameter files; returns the files that changed."""
+    files = by_file(overrides)
+    for file, changes in files.items():
         path = project / file
         if not path.is_file():
             msg = f"cannot override {sorted(changes)}: the run's commit has no {file}"
             raise WorkspaceError(msg)
         write = _write_json if path.suffix == ".json" else _write_yaml
         write(path, changes)
-    return sorted(by_file)
+    return sorted(files)
 
 
 def _write_yaml(path: Path, changes: Mapping[tuple[str, ...], Any]) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dvc.dependency import Dependency
+import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from dvc.dependency import ParamsDependency
 from dvc.exceptions import CheckoutError, DvcException
 from dvc.output import Output
 from dvc.repo import Repo, lock_repo
 from dvc.stage import PipelineStage
 
 from dvc_airflow.runtime.uncached import as_cached, contents, keep_copies, restore_copy
+from dvc_airflow.runtime.untracked import texts
 
 
 def restore_inputs(
@@ -17,7 +22,8 @@ def restore_inputs(
     """Bring what a stage reads into the state that dvc.lock and .dvc files record.
 
     In a workspace that was just made (for the run, or again on another machine) those
-    files are only in the cache, or only in the remote.
+    files are only in the cache, or only in the remote. Data that only a parameter names is
+    read as well.
 
     Parameters
     ----------
@@ -33,20 +39,45 @@ def restore_inputs(
         Which remote, if not the default one.
     """
     local = [dep for dep in stage.deps if dep.protocol == "local"]
-    wanted = local if check_all else [dep for dep in local if not dep.exists]
+    paths = [dep.fs_path for dep in local if check_all or not dep.exists]
+    paths += [path for path in _named(repo, stage) if check_all or not repo.fs.exists(path)]
+    wanted = [repo.fs.parts(path) for path in paths]
     for out in _makers(repo, stage, wanted):
         if not out.exists or out.changed_checksum():
             _restore(repo, out, transfer=transfer, remote=remote)
 
 
-def _makers(repo: Repo, stage: PipelineStage, deps: list[Dependency]) -> list[Output]:
-    """Return the outputs, of any stage or .dvc file, that dependencies lie in or around."""
-    if not deps:
+def _named(repo: Repo, stage: PipelineStage) -> list[str]:
+    """Return paths of .dvc files' data that parameters of a stage name, also by a pattern."""
+    data = [
+        out.fs_path
+        for source in repo.index.stages
+        if source.is_data_source
+        for out in source.outs
+        if out.protocol == "local"
+    ]
+    if not data:
         return []
-    trie = repo.index.outs_trie
+    named = {
+        os.path.normpath(os.path.join(base, text))
+        for dep in stage.deps
+        if isinstance(dep, ParamsDependency)
+        for text in texts(dep.read_params())
+        for base in (stage.wdir, repo.root_dir)
+        if text and "\0" not in text
+    }
+    return [path for path in data if any(_means(text, path) for text in named)]
+
+
+def _means(text: str, path: str) -> bool:
+    return text == path or text.startswith(path + os.sep) or fnmatchcase(path, text)
+
+
+def _makers(repo: Repo, stage: PipelineStage, wanted: Iterable[tuple[str, ...]]) -> list[Output]:
+    """Return the outputs, of any stage or .dvc file, that some paths lie in or around."""
     found: dict[str, Output] = {}
-    for dep in deps:
-        key = dep.fs.parts(dep.fs_path)
+    for key in wanted:
+        trie = repo.index.outs_trie
         outs = [node.value for node in trie.prefixes(key)]
         if trie.has_subtrie(key):
             outs.extend(trie.values(prefix=key))

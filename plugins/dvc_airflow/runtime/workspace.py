@@ -8,18 +8,20 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvc_airflow.errors import WorkspaceError
+from dvc_airflow.errors import DvcAirflowError, WorkspaceError
 from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.dvc_config import write_local_config
 from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
-from dvc_airflow.runtime.overrides import apply_overrides
+from dvc_airflow.runtime.inputs import bring_inputs
+from dvc_airflow.runtime.overrides import apply_overrides, by_file
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.snapshot import fix_commit, require_repository
+from dvc_airflow.runtime.untracked import LeftOut, Untracked
 
 MARKER = "dvc-airflow.json"
 
@@ -40,6 +42,8 @@ class Workspace:
         Parameters that differ from that commit.
     token : str
         Changes when the workspace had to be made again.
+    stages : list of str, optional
+        The stages that will run in it; all by default.
     """
 
     root: str
@@ -50,6 +54,7 @@ class Workspace:
     token: str
     group: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    stages: list[str] | None = None
 
     @property
     def key(self) -> RunKey:
@@ -61,6 +66,15 @@ class Workspace:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A new workspace, what is not in it, and what it has links to."""
+
+    workspace: Workspace
+    left_out: tuple[LeftOut, ...]
+    linked: tuple[str, ...]
+
+
 def open_workspace(
     project: Path,
     workspaces: Path,
@@ -68,17 +82,54 @@ def open_workspace(
     *,
     rev: str | None = None,
     overrides: dict[str, Any] | None = None,
-) -> Workspace:
-    """Fix the run's commit and make a fresh workspace of it."""
+    untracked: Untracked = "code",
+    stages: Sequence[str] | None = None,
+) -> Opened:
+    """Fix the run's commit and make a fresh workspace of it.
+
+    Parameters
+    ----------
+    project, workspaces : Path
+        The project, and the directory of all workspaces.
+    key : RunKey
+        Which run.
+    rev, untracked
+        What its commit is; see `fix_commit`.
+    overrides : dict, optional
+        Parameters that it changes.
+    stages : sequence of str, optional
+        The stages that will run; all by default.
+
+    Raises
+    ------
+    WorkspaceError
+        If a stage reads data that neither git nor DVC keeps.
+    """
     git_root = require_repository(project)
     refuse_unignored(git_root, workspaces)
     message = f"Working tree at the start of {key.dag_id} {key.run_id}"
-    commit = fix_commit(project, rev, message)
+    changes = overrides or {}
+    snapshot = fix_commit(project, rev, message, untracked=untracked, overrides=by_file(changes))
+    commit = snapshot.commit
     # Without a ref, git may throw an unfinished run's snapshot away after two weeks.
     git(git_root, "update-ref", key.ref(run_key.OPEN), commit)
     with _exclusive(key, workspaces):
         _remove(key.workspace(workspaces))
-        return _create(project, git_root, workspaces, key, commit=commit, overrides=overrides or {})
+        try:
+            made, linked = _create(
+                project,
+                git_root,
+                workspaces,
+                key,
+                commit=commit,
+                overrides=changes,
+                stages=None if stages is None else list(stages),
+            )
+        except DvcAirflowError:
+            # Nothing ran and nothing will: what is kept would only be in the way.
+            git(git_root, "update-ref", "-d", key.ref(run_key.OPEN), commit)
+            raise
+    return Opened(made, snapshot.left_out, tuple(linked))
 
 
 def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tuple[Workspace, bool]:
@@ -98,13 +149,14 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
             git_root = require_repository(project)
             refuse_unignored(git_root, workspaces)
             _remove(place)
-            found = _create(
+            found, _ = _create(
                 project,
                 git_root,
                 workspaces,
                 key,
                 commit=wanted.commit,
                 overrides=wanted.overrides,
+                stages=wanted.stages,
             )
     return found, found.token == wanted.token
 
@@ -188,7 +240,9 @@ def _create(
     *,
     commit: str,
     overrides: dict[str, Any],
-) -> Workspace:
+    stages: list[str] | None,
+) -> tuple[Workspace, list[str]]:
+    """Make a workspace; say which ignored files it has links to."""
     if resolve_commit(git_root, commit) is None:
         git_or_none(git_root, "fetch", "--quiet", "origin", commit)
     if resolve_commit(git_root, commit) is None:
@@ -206,6 +260,7 @@ def _create(
         final = place / inner.relative_to(building)
         write_local_config(project, inner, final)
         apply_overrides(inner, overrides)
+        linked = bring_inputs(project, git_root, building, workspaces=workspaces, stages=stages)
         made = Workspace(
             root=str(place),
             path=str(final),
@@ -215,13 +270,14 @@ def _create(
             group=key.group,
             token=uuid.uuid4().hex,
             overrides=overrides,
+            stages=stages,
         )
         marker = building / ".git" / MARKER
         marker.write_text(json.dumps(made.to_json()), encoding="utf-8")
         building.rename(place)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return made
+    return made, linked
 
 
 def _clone(git_root: Path, place: Path, commit: str) -> None:

@@ -235,6 +235,6 @@ def open_run() -> Callable[..., Any]:
 
     def start(project: Project, run_id: str = "run", **options: Any) -> Any:
         place = options.pop("workspaces", project.path / "runs")
-        return open_workspace(project.path, place, RunKey("dag", run_id), **options)
+        return open_workspace(project.path, place, RunKey("dag", run_id), **options).workspace
 
     return start

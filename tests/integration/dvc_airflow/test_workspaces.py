@@ -44,7 +44,7 @@ def test_a_snapshot_holds_everything_git_would_add_and_touches_nothing(project, 
     project.write({".gitignore": "/runs/\nsecret\n", "secret": "no"})
     before = state(project)
 
-    opened = open_run(project)
+    opened = open_run(project, untracked="all")
 
     assert state(project) == before
     place = Path(opened.path)

@@ -197,3 +197,15 @@ def test_erasing_twice_finds_the_first_proof(
     assert "erased before" in output
     unknown = call(project, *ERASE, "0123456789abcdef", "--yes", check=False, SIGNALBOX_KEYS=keys)
     assert "the subject is nowhere" in unknown
+
+
+def test_a_commit_that_holds_the_subject_is_never_trained_on_again(
+    project: Path, subject: str, keys: str, erased: dict[str, object]
+) -> None:
+    """The tag stays and so does its commit; nobody computes with it."""
+    verify = [sys.executable, "-m", "pipelines.cli.main", "verify", "reports/model_release.json"]
+    verify += ["--reproduce", "--rev", "model_release@v1.0.0"]
+    output = call(project, *verify, check=False, SIGNALBOX_KEYS=keys)
+    assert "still hold(s) a subject that was erased" in " ".join(output.split())
+    assert "running the pipeline" not in output
+    assert "computing the stages again" not in output

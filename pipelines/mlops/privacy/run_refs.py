@@ -1,0 +1,287 @@
+"""Saved runs in git: find the subject in their snapshots, and let those go.
+
+A run is kept as commits under ``refs/runs`` (one that failed, or is going on, under two more).
+They are Signalbox's own, not the user's history: where a subject stands in a file that only such a
+commit holds, the run is given up, its workspace with it, and the file's object leaves git. What
+branches and tags hold is history; it is searched and named, never rewritten.
+"""
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.mlops.privacy.journal import Journal, Removal
+from pipelines.mlops.privacy.probe import Hit, Probe
+
+PLACE = "git"
+"""Place of a removal whose path is a run's ref."""
+
+KINDS = ("refs/runs/", "refs/failed-runs/", "refs/open-runs/")
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunRef:
+    """A run whose snapshot holds the subject.
+
+    Attributes
+    ----------
+    blobs
+        The objects that hold it and that no branch or tag has.
+    """
+
+    name: str
+    commit: str
+    rows: int
+    kind: str
+    blobs: tuple[str, ...]
+
+
+@dataclass
+class Found:
+    """Where in git the subject is.
+
+    Attributes
+    ----------
+    runs
+        Runs to give up.
+    words
+        Runs in which only the key stands as a word; that may be chance, so a person decides.
+    history
+        Branches, tags and other refs whose commits hold it, now or before.
+    blobs
+        Every object that holds its rows.
+    opened
+        How many files git has in all their versions.
+    """
+
+    runs: list[RunRef] = field(default_factory=list)
+    words: list[RunRef] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
+    blobs: list[str] = field(default_factory=list)
+    opened: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows in snapshots of runs."""
+        return sum(run.rows for run in self.runs)
+
+
+def search(project: Path, probe: Probe) -> Found:
+    """Search every version of every file in git; nothing is found where there is no repository."""
+    refs = _refs(project)
+    if not refs:
+        return Found()
+    runs = {name: commit for name, commit in refs.items() if name.startswith(KINDS)}
+    others = {name: commit for name, commit in refs.items() if name not in runs}
+    found = Found()
+    hits: dict[str, Hit] = {}
+    for blob, content in _contents(project, _objects(project, refs.values())):
+        found.opened += 1
+        hit = probe.look(content)
+        if hit is not None:
+            hits[blob] = hit
+    if not hits:
+        return found
+    found.blobs = sorted(blob for blob, hit in hits.items() if hit.rows)
+    for name, commit in runs.items():
+        held = sorted(_objects(project, [commit], without=others.values()) & hits.keys())
+        if held:
+            rows = sum(hits[blob].rows for blob in held)
+            kind = max((hits[blob] for blob in held), key=lambda hit: hit.rows).kind
+            run = RunRef(name, commit, rows, kind, tuple(held))
+            (found.runs if rows else found.words).append(run)
+    of_rows = set(found.blobs)
+    found.history = [
+        name
+        for name, commit in others.items()
+        if of_rows and not of_rows.isdisjoint(_objects(project, [commit]))
+    ]
+    return found
+
+
+def note(state: Journal, found: Found) -> None:
+    """Put what will be given up into the journal."""
+    for run in found.runs:
+        state.note(Removal(place=PLACE, path=run.name, kind=run.kind, rows=run.rows,
+                           before=run.commit))  # fmt: skip
+        for blob in run.blobs:
+            if blob not in state.blobs:
+                state.blobs.append(blob)
+
+
+def act(project: Path, state: Journal) -> None:
+    """Give up the noted runs: refs first, then workspaces, then the objects.
+
+    An attempt that was killed on the way is finished by the next one: all comes from the journal.
+    """
+    for removal in _noted(state):
+        _git(project, "update-ref", "--no-deref", "-d", removal.path, removal.before)
+        _remove_workspace(project, removal.path, state)
+    if state.blobs:
+        _forget(project, state.blobs)
+    settle(project, state)
+
+
+def settle(project: Path, state: Journal) -> None:
+    """Say what became of the runs."""
+    refs = _refs(project) if any(True for _ in _noted(state)) else {}
+    for removal in _noted(state):
+        stays = refs.get(removal.path) == removal.before
+        removal.action = "remains" if stays else "removed"
+
+
+def left(project: Path, state: Journal, found: Found) -> list[str]:
+    """List what of the runs is still there: refs, and objects that something else holds on to."""
+    remaining = [f"{PLACE}: {run.name}" for run in found.runs]
+    remaining += [
+        f"{PLACE}: {run.name} has the key as a word in {', '.join(run.blobs[:3])}: look with git "
+        f"cat-file -p, then give the run up with git update-ref -d {run.name}"
+        for run in found.words
+    ]
+    for blob in state.blobs:
+        if blob not in found.blobs and _exists(project, blob):
+            remaining.append(
+                f"{PLACE}: object {blob} (a reflog, an index, a worktree or a kept pack holds it: "
+                "git reflog expire --expire=now --all && git gc --prune=now)"
+            )
+    return remaining
+
+
+def told(state: Journal, found: Found) -> dict[str, object]:
+    """Part of the proof: runs given up by name and commit, and what history still holds.
+
+    The hashes of the objects let ``verify --reproduce`` refuse commits that have one.
+    """
+    return {
+        "runs": {removal.path: removal.before for removal in _noted(state)},
+        "pruned": sorted(set(state.blobs) - set(found.blobs)),
+        "history": found.history,
+        "objects": found.blobs,
+    }
+
+
+def notes(state: Journal, found: Found) -> list[str]:
+    """List what a person has to know or do."""
+    lines = []
+    given_up = sorted(removal.path for removal in _noted(state))
+    if given_up:
+        lines.append(
+            f"given up, because their snapshots held the subject: {', '.join(given_up)}; delete "
+            "them in every clone that has fetched them"
+        )
+    if found.history:
+        lines.append(
+            f"git's history still holds the subject: {', '.join(found.history)}; it is not "
+            "rewritten here (git filter-repo does it), and 'signalbox verify --reproduce' runs no "
+            "commit that holds the subject"
+        )
+    return lines
+
+
+def _noted(state: Journal) -> Iterator[Removal]:
+    return (removal for removal in state.removals.values() if removal.place == PLACE)
+
+
+def _remove_workspace(project: Path, ref: str, state: Journal) -> None:
+    """Remove the clone of a run that is given up: it borrows the objects that go.
+
+    Half a clone would be worse than none, for git would take the project's own repository for it.
+    """
+    kind = next(kind for kind in KINDS if ref.startswith(kind))
+    place = project / RUNS / ref.removeprefix(kind)
+    if place.is_dir() and not place.is_symlink():
+        doomed = place.with_name(f".removed-{uuid.uuid4().hex[:8]}")
+        place.rename(doomed)
+        shutil.rmtree(doomed)
+    for removal in state.removals.values():
+        if removal.place != PLACE and (project / removal.path).is_relative_to(place):
+            removal.action, removal.after = "removed", ""
+
+
+def _forget(project: Path, blobs: Iterable[str]) -> None:
+    """Remove objects from git that nothing refers to any more, and no others.
+
+    ``git gc --prune=now`` would take with them what the user may want back (lost commits, dropped
+    stashes), so packed ones are set free first, and then only these are removed.
+    """
+    wanted = set(blobs)
+    if any(_exists(project, blob) and not _loose(project, blob).is_file() for blob in wanted):
+        _git(project, "repack", "-q", "-A", "-d")
+    listed = _git(project, "prune", "-n", "--expire=now").decode()
+    for line in listed.splitlines():
+        blob = line.split(" ", 1)[0]
+        if blob in wanted:
+            with suppress(FileNotFoundError):
+                _loose(project, blob).unlink()
+
+
+def _loose(project: Path, blob: str) -> Path:
+    named = _git(project, "rev-parse", "--git-path", f"objects/{blob[:2]}/{blob[2:]}")
+    return project / os.fsdecode(named).removesuffix("\n")
+
+
+def _exists(project: Path, blob: str) -> bool:
+    found = _git(project, "cat-file", "--batch-check", stdin=f"{blob}\n".encode())
+    return bool(found) and not found.rstrip().endswith(b"missing")
+
+
+def _refs(project: Path) -> dict[str, str]:
+    """Every ref with what it points to (tags not peeled), and where HEAD is."""
+    listed = _git(project, "for-each-ref", "--format=%(objectname) %(refname)").decode(
+        "utf-8", "surrogateescape"
+    )
+    refs = {}
+    for line in listed.splitlines():
+        commit, name = line.split(" ", 1)
+        refs[name] = commit
+    head = _git(project, "rev-parse", "--verify", "--quiet", "HEAD").decode().strip()
+    return {**refs, "HEAD": head} if head else refs
+
+
+def _objects(project: Path, tips: Iterable[str], *, without: Iterable[str] = ()) -> set[str]:
+    """Objects that commits reach, and that others don't."""
+    lines = [*dict.fromkeys(tips), *(f"^{tip}" for tip in dict.fromkeys(without))]
+    command = ("rev-list", "--objects", "--no-object-names", "--stdin")
+    listed = _git(project, *command, stdin="".join(f"{line}\n" for line in lines).encode())
+    return set(listed.decode().split())
+
+
+def _contents(project: Path, objects: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Blobs among some objects, one after the other."""
+    given = "".join(f"{one}\n" for one in sorted(objects)).encode()
+    checked = _git(project, "cat-file", "--batch-check", stdin=given).decode()
+    blobs = [line.split(" ")[0] for line in checked.splitlines() if line.split(" ")[1] == "blob"]
+    with subprocess.Popen(
+        ["git", "cat-file", "--batch"],
+        cwd=project, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for blob in blobs:
+            process.stdin.write(f"{blob}\n".encode())
+            process.stdin.flush()
+            size = int(process.stdout.readline().split()[2])
+            content = process.stdout.read(size)
+            process.stdout.read(1)
+            yield blob, content
+
+
+def _git(project: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    """Output of git; empty where it fails (no repository, a ref that is gone already)."""
+    done = subprocess.run(
+        ["git", *arguments], cwd=project, input=stdin, check=False, capture_output=True,
+        env=_environment(),
+    )  # fmt: skip
+    return done.stdout if done.returncode == 0 else b""
+
+
+def _environment() -> dict[str, str]:
+    """Environment in which git looks at the project, and at objects as they are."""
+    keep = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return {**keep, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1"}
