@@ -89,8 +89,8 @@ def name_rows(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
     """Add `SUBJECT` and `ROW`.
 
     Without ``data.subject_key`` a subject is named by a hash of its row's content, so that equal
-    rows are one subject and can't stand on both sides of a split. With one, a row whose key is empty
-    has no subject; ``validate`` puts it into quarantine.
+    rows are one subject and can't stand on both sides of a split. With one, a row whose key is
+    empty has no subject; ``validate`` puts it into quarantine.
     """
     if data.subject_key is not None:
         subject = key_texts(frame[data.subject_key], data.subject_key, "data.subject_key")

@@ -6,6 +6,7 @@ marks for missing values included; whole numbers of any width become their digit
 is refused. A cell without any character is a missing key, and nothing else is.
 """
 
+import math
 import numbers
 import uuid
 from decimal import Decimal
@@ -113,10 +114,12 @@ def _values(column: Any) -> list[Any]:
 def _text(value: Any) -> str | None:
     import pandas as pd
 
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
-        return None
     if isinstance(value, str):
         return str(value)
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, bool):

@@ -93,8 +93,8 @@ class DataParams(Section):
     positive: str | int | float | bool
     """The label that counts as 1; the other label is 0."""
     subject_key: str | None = None
-    """Column that identifies a person; null = none, then equal rows count as one subject. Its values
-    are keys: never typed, trimmed or replaced; only an empty cell is a missing key."""
+    """Column that identifies a person; null = none, then equal rows count as one subject. Its
+    values are keys: never typed, trimmed or replaced; only an empty cell is a missing key."""
     sensitive: dict[str, Sensitive] = {}
     intersections: list[Annotated[list[str], Field(min_length=2)]] = []
     """Combinations of sensitive features that are audited together."""

@@ -59,7 +59,8 @@ def read_labels(path: str, data: DataParams, info: ModelInfo) -> "pd.DataFrame":
     import pandas as pd
 
     frame = pd.concat(Input(path, _with_header(data), WHOLE).chunks(), ignore_index=True)
-    key = data.subject_key if data.subject_key in frame.columns else SUBJECT
+    own = data.subject_key
+    key = own if own is not None and own in frame.columns else SUBJECT
     for name in (key, data.target):
         if name not in frame.columns:
             raise SignalboxError(f"{path}: labels need a column {name!r}")
@@ -70,9 +71,7 @@ def read_labels(path: str, data: DataParams, info: ModelInfo) -> "pd.DataFrame":
         raise SignalboxError(
             f"{path}: label {strange[0]!r} is neither {info.positive!r} nor {info.negative!r}"
         )
-    columns: dict[str, pd.Series[Any]] = {
-        SUBJECT: key_texts(frame[key], key, path)
-    }
+    columns: dict[str, pd.Series[Any]] = {SUBJECT: key_texts(frame[key], key, path)}
     if BATCH in frame.columns:
         columns[BATCH] = frame[BATCH].map(as_label, na_action="ignore").astype("str")
     if ROW in frame.columns:
