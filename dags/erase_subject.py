@@ -43,10 +43,10 @@ with DAG(
         subject = str(get_current_context()["params"]["subject"])
         mask_secret(subject)
         done = subprocess.run(
-            COMMAND, cwd=PROJECT, input=f"{subject}\n", text=True, capture_output=True, check=False
+            COMMAND, cwd=PROJECT, input=f"{subject}\n".encode(), capture_output=True, check=False
         )
         if done.returncode:
-            raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[-2000:]}")
+            raise RuntimeError(f"exit {done.returncode}: {done.stderr.decode().strip()[-2000:]}")
         return dict(json.loads(done.stdout))
 
     retrain = TriggerDagRunOperator(

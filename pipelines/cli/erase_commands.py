@@ -21,7 +21,8 @@ def erase(  # noqa: PLR0917
         str,
         typer.Argument(
             help="The subject's key (data.subject_key, else the hash that --find shows), or its "
-            "keyed hash (hmac-sha256:…); - reads it from standard input."
+            "keyed hash (hmac-sha256:…), as written, blanks and zeros included; after -- if it "
+            "begins with -. A - alone reads it from standard input: one line, or all with --yes."
         ),
     ] = "",
     find: Annotated[
@@ -49,7 +50,7 @@ def erase(  # noqa: PLR0917
         if find:
             _show_found(console, project, find, as_json)
             return
-        name = sys.stdin.readline().strip() if subject == "-" else subject
+        name = _given(whole=yes) if subject == "-" else subject
         if not name:
             raise SignalboxError("name a subject, or look for one with --find")
         if token:
@@ -61,6 +62,23 @@ def erase(  # noqa: PLR0917
         _erase(console, project, name, keep_cache=keep_cache, as_json=as_json)
     if retrain:
         _retrain(console)
+
+
+def _given(*, whole: bool) -> str:
+    """Key from standard input, but for one line end: all else, and every byte, belongs to it.
+
+    Parameters
+    ----------
+    whole
+        Read to the end, for a key may have several lines; else one line, and an answer may follow.
+    """
+    stream = sys.stdin.buffer
+    given = stream.read() if whole else stream.readline()
+    try:
+        text = given.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SignalboxError(f"standard input: the key is not utf-8: {error}") from None
+    return text.removesuffix("\n")
 
 
 def _found(project: Path, name: str) -> str:

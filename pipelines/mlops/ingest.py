@@ -16,6 +16,7 @@ from pipelines.base.params.data import DataParams
 from pipelines.base.stage import run_stage, say
 from pipelines.base.tables import RESERVED, ROW, SUBJECT, UNREADABLE, write_table
 from pipelines.mlops.columns import as_label, check_binary, is_numeric
+from pipelines.mlops.keys import key_texts
 from pipelines.mlops.privacy.exclusion import drop_erased
 from pipelines.mlops.sources import SourceFile, read_source
 
@@ -45,6 +46,8 @@ def main(params: Params) -> None:
 def typed(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
     """Give every column its type: numbers where they are numbers, text elsewhere.
 
+    The subject's key has none: it stays text as written.
+
     Parameters
     ----------
     frame
@@ -66,6 +69,9 @@ def typed(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
     notes: dict[int, list[str]] = {}
     columns = {}
     for name in frame.columns:
+        if name == data.subject_key:
+            columns[name] = key_texts(frame[name], name, "data.subject_key")
+            continue
         values = _replaced(frame[name], data.replace.get(name, {}))
         columns[name] = _typed_column(values, name, data, notes)
     import pandas as pd
@@ -83,11 +89,11 @@ def name_rows(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
     """Add `SUBJECT` and `ROW`.
 
     Without ``data.subject_key`` a subject is named by a hash of its row's content, so that equal
-    rows are one subject and can't stand on both sides of a split.
+    rows are one subject and can't stand on both sides of a split. With one, a row whose key is
+    empty has no subject; ``validate`` puts it into quarantine.
     """
     if data.subject_key is not None:
-        key = frame[data.subject_key]
-        subject = key.map(as_label, na_action="ignore").astype("str")
+        subject = key_texts(frame[data.subject_key], data.subject_key, "data.subject_key")
     else:
         subject = _content_keys(frame.drop(columns=[UNREADABLE]))
     named = frame.copy(deep=False)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import SignalboxError
 from pipelines.base.params.data import CsvSource, DataParams, ParquetSource, SqlSource
+from pipelines.mlops.keys import key_columns, key_texts
+from pipelines.mlops.privacy.records import first_record, without_comments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,8 @@ def read_source(data: DataParams) -> "tuple[pd.DataFrame, list[SourceFile]]":
     Returns
     -------
     frame
-        CSV sources: every column text, missing values None. Other sources: their own types.
+        CSV sources: every column text, missing values None. Other sources: their own types. Keys of
+        subjects: always text, as `keys.key_texts` gives it.
     files
         One entry a part.
 
@@ -51,7 +54,7 @@ def read_source(data: DataParams) -> "tuple[pd.DataFrame, list[SourceFile]]":
 
     source = data.source
     if isinstance(source, SqlSource):
-        frame = _read_sql(source)
+        frame = _read_sql(source, data)
         return frame, [SourceFile("sql", "", len(frame))]
     frames, files = [], []
     pins = source.sha256 if isinstance(source, CsvSource) else []
@@ -98,21 +101,32 @@ def _parse(
     source: CsvSource | ParquetSource, data: DataParams, address: str, content: bytes
 ) -> "pd.DataFrame":
     if isinstance(source, ParquetSource):
-        return _parse_parquet(address, content)
-    return _parse_csv(source, data, address, content)
+        return _parse_parquet(data, address, content)
+    return parse_csv(source, data, address, content)
 
 
-def _parse_parquet(address: str, content: bytes) -> "pd.DataFrame":
+def _parse_parquet(data: DataParams, address: str, content: bytes) -> "pd.DataFrame":
     import pandas as pd
+    from pyarrow import parquet
     from pyarrow.lib import ArrowException
 
     try:
-        return pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+        frame = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+        names = [name for name in key_columns(data) if name in frame.columns]
+        keys = parquet.read_table(io.BytesIO(content), columns=names)
     except (ArrowException, OSError) as error:
         raise SignalboxError(f"{address}: is not a Parquet file: {error}") from error
+    return with_keys(frame, {name: keys.column(name) for name in names}, address)
 
 
-def _parse_csv(source: CsvSource, data: DataParams, address: str, content: bytes) -> "pd.DataFrame":
+def with_keys(frame: "pd.DataFrame", columns: dict[str, Any], where: str) -> "pd.DataFrame":
+    """`frame` with keys from columns that pandas has not touched (it makes floats of integers)."""
+    for name, column in columns.items():
+        frame[name] = key_texts(column, name, where).set_axis(frame.index)
+    return frame
+
+
+def parse_csv(source: CsvSource, data: DataParams, address: str, content: bytes) -> "pd.DataFrame":
     """Parse delimited text; every row must have as many fields as there are columns."""
     from pyarrow import csv
     from pyarrow.lib import ArrowInvalid
@@ -155,8 +169,10 @@ def _all_text(source: CsvSource, text: str) -> Any:
     names = source.columns
     if not names:
         head = csv.read_csv(
-            io.BytesIO(text.split("\n", 1)[0].encode() + b"\n"),
-            parse_options=csv.ParseOptions(delimiter=source.delimiter, quote_char=source.quote),
+            io.BytesIO(first_record(text, source).encode() + b"\n"),
+            parse_options=csv.ParseOptions(
+                delimiter=source.delimiter, quote_char=source.quote, newlines_in_values=True
+            ),
         )
         names = head.column_names
     return csv.ConvertOptions(
@@ -179,14 +195,11 @@ def _decode(source: CsvSource, address: str, content: bytes) -> str:
             f"{address}: line {line}: byte 0x{content[error.start]:02x} is not "
             f"{source.encoding}; set data.source.encoding (for example latin-1)"
         ) from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if not source.comment:
-        return text
-    return "\n".join(line for line in text.split("\n") if not line.startswith(source.comment))
+    return without_comments(text.removeprefix("\ufeff"), source)
 
 
 def _tidy(table: Any, data: DataParams, address: str) -> "pd.DataFrame":
-    """Strip blanks around values and turn missing marks into None."""
+    """Strip blanks around values and turn missing marks into None; keys stay as written."""
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -197,7 +210,11 @@ def _tidy(table: Any, data: DataParams, address: str) -> "pd.DataFrame":
         raise SignalboxError(f"{address}: column name stands twice: {twice}")
     marks = pa.array(["", *data.missing_marks])
     columns: dict[str, pd.Series[str]] = {}
+    keys = key_columns(data)
     for name, column in zip(names, table.columns, strict=True):
+        if name in keys:
+            columns[name] = key_texts(column, name, address)
+            continue
         trimmed = pc.utf8_trim_whitespace(column)
         present = pc.invert(pc.is_in(trimmed, value_set=marks))
         nulled = pc.if_else(present, trimmed, pa.scalar(None, pa.string()))
@@ -205,7 +222,7 @@ def _tidy(table: Any, data: DataParams, address: str) -> "pd.DataFrame":
     return pd.DataFrame(columns)
 
 
-def _read_sql(source: SqlSource) -> "pd.DataFrame":
+def _read_sql(source: SqlSource, data: DataParams) -> "pd.DataFrame":
     import pandas as pd
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
@@ -219,15 +236,20 @@ def _read_sql(source: SqlSource) -> "pd.DataFrame":
     try:
         engine = create_engine(url)
         with engine.connect() as connection:
-            frame = pd.read_sql_query(text(source.query), connection)
+            result = connection.execute(text(source.query))
+            names = list(result.keys())
+            rows = [tuple(row) for row in result.fetchall()]
         engine.dispose()
-    except (SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
-        cause = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
-        reason = str(getattr(cause, "orig", None) or error).replace(url, "(url)")
+    except (SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).replace(url, "(url)")
         raise SignalboxError(f"data.source.query: {reason}") from None
-    if frame.empty:
+    if not rows:
         raise SignalboxError("data.source.query: returned no rows")
-    return frame
+    # As pandas.read_sql_query does it; but keys are taken from what the database gave.
+    frame = pd.DataFrame.from_records(rows, columns=names, coerce_float=True)
+    keys = [name for name in key_columns(data) if name in names]
+    columns = {name: [row[names.index(name)] for row in rows] for name in keys}
+    return with_keys(frame, columns, "data.source.query")
 
 
 def _same_columns(frames: "list[pd.DataFrame]", files: list[SourceFile]) -> None:

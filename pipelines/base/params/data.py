@@ -93,7 +93,8 @@ class DataParams(Section):
     positive: str | int | float | bool
     """The label that counts as 1; the other label is 0."""
     subject_key: str | None = None
-    """Column that identifies a person; null = none, then equal rows count as one subject."""
+    """Column that identifies a person; null = none, then equal rows count as one subject. Its
+    values are keys: never typed, trimmed or replaced; only an empty cell is a missing key."""
     sensitive: dict[str, Sensitive] = {}
     intersections: list[Annotated[list[str], Field(min_length=2)]] = []
     """Combinations of sensitive features that are audited together."""
@@ -108,6 +109,7 @@ class DataParams(Section):
             raise ValueError(f"target '{self.target}' cannot be a sensitive feature")
         if self.target in self.ignore:
             raise ValueError(f"target '{self.target}' cannot be ignored")
+        self._key_is_only_a_key()
         for combination in self.intersections:
             unknown = [name for name in combination if name not in self.sensitive]
             if unknown:
@@ -116,3 +118,21 @@ class DataParams(Section):
                     f"{sorted(self.sensitive)}"
                 )
         return self
+
+    def _key_is_only_a_key(self) -> None:
+        """Two different texts are two people: nothing may make one of them."""
+        key = self.subject_key
+        if key is None:
+            return
+        if key == self.target:
+            raise ValueError(f"target '{key}' cannot be the subject's key as well")
+        if self.types.get(key) == "numeric":
+            raise ValueError(
+                f"types calls the subject's key '{key}' numeric, but keys are never typed: "
+                "'1' and '001' are two people; take it out"
+            )
+        if key in self.replace:
+            raise ValueError(
+                f"replace changes the subject's key '{key}', which would make one person of two; "
+                "take it out, and merge people in the source"
+            )

@@ -7,6 +7,7 @@ from pipelines.base.errors import SignalboxError
 from pipelines.base.params.data import CsvSource, DataParams
 from pipelines.base.tables import ROW, SUBJECT
 from pipelines.mlops.columns import as_label
+from pipelines.mlops.keys import key_texts
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.monitoring.window import BATCH, MATURE
 from pipelines.mlops.scoring.chunks import Input
@@ -48,7 +49,7 @@ def read_labels(path: str, data: DataParams, info: ModelInfo) -> "pd.DataFrame":
     """Read a table of labels: `SUBJECT`, `BATCH` and `ROW` if it has them, and `LABEL` (0 or 1).
 
     Rows without a label are left out. The subject's column is ``data.subject_key`` or
-    ``subject_id``.
+    ``subject_id``; keys are compared as written.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def read_labels(path: str, data: DataParams, info: ModelInfo) -> "pd.DataFrame":
     import pandas as pd
 
     frame = pd.concat(Input(path, _with_header(data), WHOLE).chunks(), ignore_index=True)
-    key = data.subject_key if data.subject_key in frame.columns else SUBJECT
+    own = data.subject_key
+    key = own if own is not None and own in frame.columns else SUBJECT
     for name in (key, data.target):
         if name not in frame.columns:
             raise SignalboxError(f"{path}: labels need a column {name!r}")
@@ -69,11 +71,9 @@ def read_labels(path: str, data: DataParams, info: ModelInfo) -> "pd.DataFrame":
         raise SignalboxError(
             f"{path}: label {strange[0]!r} is neither {info.positive!r} nor {info.negative!r}"
         )
-    columns: dict[str, pd.Series[Any]] = {
-        SUBJECT: frame[key].map(as_label, na_action="ignore").astype("str")
-    }
+    columns: dict[str, pd.Series[Any]] = {SUBJECT: key_texts(frame[key], key, path)}
     if BATCH in frame.columns:
-        columns[BATCH] = frame[BATCH].astype("str")
+        columns[BATCH] = frame[BATCH].map(as_label, na_action="ignore").astype("str")
     if ROW in frame.columns:
         columns[ROW] = pd.to_numeric(frame[ROW], errors="coerce").astype("float64")
     labels = pd.DataFrame({**columns, LABEL: (texts == info.positive).astype("int8")})

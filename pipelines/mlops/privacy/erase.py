@@ -79,6 +79,8 @@ class _Plan:
     seen: set[str]
     searched: dict[str, int]
     git: run_refs.Found
+    doubtful: list[Path] = field(default_factory=list)
+    alike: list[str] = field(default_factory=list, repr=False)
 
     @property
     def rows(self) -> int:
@@ -118,8 +120,8 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
     Raises
     ------
     SignalboxError
-        If the subject is nowhere, something can't be searched or written, or it is found again
-        after all was done.
+        If the subject is nowhere, rows of more than one written key would go, something can't be
+        searched or written, or it is found again after all was done.
     """
     project = project.resolve()
     data = load_params(project / PARAMS).data
@@ -130,11 +132,12 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
         )
     key = secret(create=True)
     with journal.alone(project):
-        subject = named(text, key, _known(project) if text.startswith(PREFIX) else [])
+        subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
         probe = Probe(subject, data)
         with stores.opened(project) as (places, closed):
             state = journal.load(project, subject.token)
             plan = _search(project, probe, places)
+            _only_one_key(project, subject, plan)
             if state is None:
                 if not plan.rows:
                     return _nothing(book, subject, plan, closed)
@@ -151,7 +154,8 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
             book.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
             journal.forget(project, state)
-    return Outcome(proof, _notes(project, state, data) + run_refs.notes(state, left.git))
+    notes = [*_notes(project, state, data), *run_refs.notes(state, left.git)]
+    return Outcome(proof, [*notes, *_note_on_doubt(project, left)])
 
 
 def preview(project: Path, text: str, book: Book) -> str:
@@ -160,13 +164,16 @@ def preview(project: Path, text: str, book: Book) -> str:
     Raises
     ------
     SignalboxError
-        If the subject is nowhere and was never erased.
+        If the subject is nowhere and was never erased, or rows of more than one written key would
+        go.
     """
     project = project.resolve()
+    data = load_params(project / PARAMS).data
     key = secret(create=True)
-    subject = named(text, key, _known(project) if text.startswith(PREFIX) else [])
+    subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
     with stores.opened(project) as (places, closed):
-        plan = _search(project, Probe(subject, load_params(project / PARAMS).data), places)
+        plan = _search(project, Probe(subject, data), places)
+    _only_one_key(project, subject, plan)
     if journal.load(project, subject.token) is not None:
         return "an erasure of this subject was begun and is not finished"
     if not plan.rows:
@@ -179,10 +186,53 @@ def preview(project: Path, text: str, book: Book) -> str:
     )
 
 
-def _known(project: Path) -> list[str]:
-    """Subjects that a keyed hash may mean: those of the ingested table."""
-    column = read_table(project / INGESTED, [SUBJECT])[SUBJECT]
-    return [str(value) for value in column.dropna().unique()]
+def _known(project: Path, data: DataParams) -> list[str]:
+    """Subjects that a keyed hash may mean: those of the source and of the ingested table."""
+    reading = source.read(data, project)
+    keys = dict.fromkeys(reading.subjects.dropna() if reading is not None else [])
+    if reading is None or (project / INGESTED).is_file():
+        keys |= dict.fromkeys(read_table(project / INGESTED, [SUBJECT])[SUBJECT].dropna())
+    return [str(key) for key in keys]
+
+
+def _written_elsewhere(project: Path, data: DataParams) -> list[str]:
+    """Keys of the ingested table, where the source isn't on this machine: if it has them as text.
+
+    A table that an earlier version wrote has numbers there, which say nothing of what was written.
+    """
+    path = project / INGESTED
+    if data.subject_key is None or not path.is_file():
+        return []
+    frame = read_table(path)
+    if data.subject_key not in frame.columns or frame[data.subject_key].dtype != "str":
+        return []
+    return [str(key) for key in frame[data.subject_key].dropna().unique()]
+
+
+def _only_one_key(project: Path, subject: Subject, plan: _Plan) -> None:
+    """Refuse what would take rows of another person as well; nothing has been changed yet.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the keys and the files that can't tell them apart.
+    """
+    mixed = [found for found in plan.found if found.hit.written - {subject.id}]
+    if not mixed:
+        return
+    keys = sorted({subject.id}.union(*(found.hit.written for found in mixed)))
+    files = [_shown(found.path, project) for found in mixed]
+    raise SignalboxError(
+        f"{_some(files, 3)}: cannot tell the rows of {len(keys)} written keys apart: "
+        f"{_some([repr(key) for key in keys], 10)}; nothing was erased: make these tables again "
+        "(dvc repro; they are of a version that took keys for numbers), or delete them, and erase "
+        "again"
+    )
+
+
+def _some(texts: list[str], most: int) -> str:
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
@@ -191,12 +241,17 @@ def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
     for root in tree.roots(project):
         data = tree.data_of(root, probe.data)
         leave |= set(source.local_files(data, root))
-        sources[root] = source.find(data, root, probe.mask)
+        reading = source.read(data, root)
+        sources[root] = source.holding(reading, probe.mask) if reading is not None else []
         for file in sources[root]:
             probe.lines |= file.lines
-    found, files = tree.search(project, probe, leave)
+        if reading is not None:
+            probe.written.add(reading.keys())
+    if not leave:
+        probe.written.add(_written_elsewhere(project, probe.data))
+    tables = tree.search(project, probe, leave)
     objects, holding, seen = [], set(), set()
-    searched = {"source files": len(leave), "files": files}
+    searched = {"source files": len(leave), "files": tables.opened}
     for store in places:
         hits, opened = store.search(probe)
         objects += [(store, hit) for hit in hits]
@@ -205,7 +260,8 @@ def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
         searched[store.name] = len(opened)
     in_git = run_refs.search(project, probe)
     searched["versions in git"] = in_git.opened
-    return _Plan(sources, found, objects, holding, seen, searched, in_git)
+    return _Plan(sources, tables.found, objects, holding, seen, searched, in_git,
+                 tables.doubtful, sorted(probe.written.alike))  # fmt: skip
 
 
 def _record(project: Path, state: Journal, plan: _Plan) -> None:
@@ -330,6 +386,11 @@ def _nothing(book: Book, subject: Subject, plan: _Plan, closed: list[str]) -> Ou
     raise SignalboxError(
         f"the subject is nowhere (searched: {searched}); without data.subject_key a subject is "
         "named by a hash: find it with --find 'column=value,…'"
+        + (
+            f"; keys written alike: {_some([repr(key) for key in plan.alike], 5)}"
+            if plan.alike
+            else ""
+        )
         + (f"; the text stands in {', '.join(plan.words[:5])}" if plan.words else "")
         + "".join(f"; {reason}" for reason in closed)
         + (f"; git's history has it: {', '.join(plan.git.history)}" if plan.git.history else "")
@@ -364,6 +425,16 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
         notes.append("cache and remotes were kept on request and still hold the subject")
     notes.append("a run that was active meanwhile can bring copies back: erase again after it")
     return notes
+
+
+def _note_on_doubt(project: Path, left: _Plan) -> list[str]:
+    if not left.doubtful:
+        return []
+    files = _some([_shown(path, project) for path in left.doubtful], 3)
+    return [
+        f"{files}: may name the subject by another text (a version that took keys for numbers "
+        "wrote the number, without blanks around); if these rows are the subject's, erase that too"
+    ]
 
 
 def _note_on_exclusion(project: Path) -> str:

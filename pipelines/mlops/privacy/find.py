@@ -16,7 +16,7 @@ def find(project: Path, wanted: dict[str, str]) -> dict[str, int]:
     Parameters
     ----------
     wanted
-        Column → value, as in the ingested table.
+        Column → value, as in the ingested table; of the subject's key, as written.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from pipelines.base.tables import SUBJECT
 from pipelines.mlops.ingest import name_rows, typed
 from pipelines.mlops.privacy import records
 from pipelines.mlops.privacy.packing import pack, unpack
-from pipelines.mlops.sources import read_source
+from pipelines.mlops.sources import parse_csv, read_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,43 +85,103 @@ def without_pins(data: DataParams, paths: list[str]) -> DataParams:
     return data.model_copy(update={"source": data.source.model_copy(update=changes)})
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The local source files of a project, read.
+
+    Attributes
+    ----------
+    rows
+        Number of rows of each file.
+    frame
+        All rows, in order, as the source delivers them.
+    subjects
+        Their keys; missing where there is none.
+    """
+
+    data: DataParams
+    files: list[Path]
+    rows: list[int]
+    frame: "pd.DataFrame" = field(repr=False)
+    subjects: "pd.Series[str]" = field(repr=False)
+
+    def keys(self) -> list[str]:
+        """Keys that are written in the files, each once; none where subjects have no key."""
+        if self.data.subject_key is None:
+            return []
+        return [str(key) for key in self.subjects.dropna().unique()]
+
+
+def read(data: DataParams, root: Path) -> Reading | None:
+    """Read the local source files; None if there are none.
+
+    A file without rows, as the erasure of its only person leaves it, holds nobody.
+    """
+    files = [path for path in local_files(data, root) if not _has_no_rows(path, data)]
+    if not files:
+        return None
+    frame, parts = read_source(without_pins(data, [str(path) for path in files]))
+    subjects = name_rows(typed(frame, data), data)[SUBJECT]
+    return Reading(data, files, [part.rows for part in parts], frame, subjects)
+
+
+def _has_no_rows(path: Path, data: DataParams) -> bool:
+    """Whether a file is sound and has no row; anything else is for `read_source` to judge."""
+    from pyarrow import ArrowException, BufferReader, parquet
+
+    content = unpack(path.read_bytes())
+    if isinstance(data.source, CsvSource):
+        try:
+            text = content.decode(data.source.encoding)
+        except (UnicodeDecodeError, LookupError):
+            return False
+        return records.count(records.split(text, data.source)) == 0
+    try:
+        return bool(parquet.ParquetFile(BufferReader(content)).metadata.num_rows == 0)
+    except (ArrowException, OSError):
+        return False
+
+
 def find(data: DataParams, root: Path, matches: Matches) -> list[SourceFile]:
-    """Local source files that hold a subject, with the content they will have.
+    """Local source files that hold a subject, with the content they will have."""
+    reading = read(data, root)
+    return holding(reading, matches) if reading is not None else []
+
+
+def holding(reading: Reading, matches: Matches) -> list[SourceFile]:
+    """Those of the files that hold a subject, with the content they will have.
 
     Raises
     ------
     SignalboxError
         If a file cannot be read, or not be written again without touching other rows.
     """
-    files = local_files(data, root)
-    if not files:
-        return []
-    frame, parts = read_source(without_pins(data, [str(path) for path in files]))
-    hit = matches(name_rows(typed(frame, data), data)[SUBJECT]).to_numpy()
+    hit = matches(reading.subjects).to_numpy(dtype=bool)
     found, first = [], 0
-    for path, part in zip(files, parts, strict=True):
-        rows = {int(i) for i in hit[first : first + part.rows].nonzero()[0]}
+    for path, total in zip(reading.files, reading.rows, strict=True):
+        rows = {int(i) for i in hit[first : first + total].nonzero()[0]}
         if rows:
-            found.append(_rewritten(path, rows, part.rows, data))
-        first += part.rows
+            table = reading.frame.iloc[first : first + total].reset_index(drop=True)
+            found.append(_rewritten(path, rows, table, reading.data))
+        first += total
     return found
 
 
 def subjects(data: DataParams, root: Path) -> "pd.DataFrame":
-    """All rows of the local source files, with the column ``subject_id``."""
-    files = local_files(data, root)
-    if not files:
-        raise SignalboxError("data.source has no file on this machine to look in")
-    frame, _ = read_source(without_pins(data, [str(path) for path in files]))
-    return name_rows(typed(frame, data), data)
+    """All rows of the local source files, typed, with the column ``subject_id``."""
+    reading = read(data, root)
+    if reading is None:
+        raise SignalboxError("data.source has no file with rows on this machine to look in")
+    return name_rows(typed(reading.frame, data), data)
 
 
-def _rewritten(path: Path, rows: set[int], total: int, data: DataParams) -> SourceFile:
+def _rewritten(path: Path, rows: set[int], table: "pd.DataFrame", data: DataParams) -> SourceFile:
     content = unpack(path.read_bytes())
     if isinstance(data.source, ParquetSource):
         after, lines = _parquet_without(content, rows), frozenset[str]()
     elif isinstance(data.source, CsvSource):
-        after, lines = _text_without(path, content, rows, total, data.source)
+        after, lines = _text_without(path, content, rows, len(table), data.source)
+        _check_the_rest(path, after, table.drop(index=sorted(rows)), data, data.source)
     else:
         raise SignalboxError(f"{path}: sources of kind {data.source.kind} have no local files")
     return SourceFile(
@@ -142,7 +202,13 @@ def _text_without(
     ``ingest`` counts rows with a real CSV parser, this one by quotes and line ends: they must
     agree, or the wrong person's line could go.
     """
-    parts = records.split(content.decode(source.encoding), source)
+    text = content.decode(source.encoding)
+    if text.encode(source.encoding) != content:
+        raise SignalboxError(
+            f"{path}: cannot be written again as {source.encoding} without changing other bytes; "
+            "take the subject's lines out by hand, or write the file anew as utf-8"
+        )
+    parts = records.split(text, source)
     if records.count(parts) != total:
         raise SignalboxError(
             f"{path}: has {total:,} rows, but {records.count(parts):,} records of lines; the "
@@ -150,6 +216,19 @@ def _text_without(
         )
     after = records.without(parts, rows).encode(source.encoding)
     return after, frozenset(records.only(parts, rows))
+
+
+def _check_the_rest(
+    path: Path, after: bytes, rest: "pd.DataFrame", data: DataParams, source: CsvSource
+) -> None:
+    """Check that the text without the subject, parsed, has all other rows and no others."""
+    if rest.empty:
+        return
+    if not parse_csv(source, data, str(path), after).equals(rest.reset_index(drop=True)):
+        raise SignalboxError(
+            f"{path}: without the subject's lines, the rows of others would change; take them out "
+            "by hand"
+        )
 
 
 def _parquet_without(content: bytes, rows: set[int]) -> bytes:

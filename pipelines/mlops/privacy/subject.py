@@ -90,11 +90,17 @@ def named(text: str, key: bytes, known: Iterable[str]) -> Subject:
     Raises
     ------
     SignalboxError
-        If `text` is a token and no known subject has it.
+        If `text` is a token and no known subject has it, or it is one person's token and another's
+        key.
     """
     if not text.startswith(PREFIX):
         return Subject(text, token_of(text, key))
-    for candidate in known:
-        if hmac.compare_digest(token_of(candidate, key), text):
-            return Subject(candidate, text)
+    found = [candidate for candidate in known if text in {candidate, token_of(candidate, key)}]
+    if len(found) > 1:
+        raise SignalboxError(
+            f"{text} is the key of one subject and the keyed hash of another: {sorted(found)}; "
+            "name the second by its key, and the first by its own keyed hash (--token)"
+        )
+    if found:
+        return Subject(found[0], token_of(found[0], key))
     raise SignalboxError(f"no subject in the tables has the keyed hash {text}")

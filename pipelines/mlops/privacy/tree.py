@@ -11,8 +11,9 @@ from pipelines.base.errors import SignalboxError
 from pipelines.base.files import sha256_file, write_bytes
 from pipelines.base.params import load_params
 from pipelines.base.params.data import DataParams
+from pipelines.mlops.privacy import records
 from pipelines.mlops.privacy.packing import pack, unpack
-from pipelines.mlops.privacy.probe import KEY, LINES, TABLE, Hit, Probe
+from pipelines.mlops.privacy.probe import LINES, TABLE, Hit, Probe
 
 RUNS = Path("runs")
 
@@ -66,9 +67,18 @@ def files(project: Path) -> Iterator[Path]:
                 yield path
 
 
-def search(project: Path, probe: Probe, leave: set[Path]) -> tuple[list[Found], int]:
-    """Files that hold the subject, without `leave`, and how many were opened."""
-    found, opened = [], 0
+@dataclass(frozen=True)
+class Searched:
+    """Files that hold the subject, those that may under another text, and how many were opened."""
+
+    found: list[Found]
+    doubtful: list[Path]
+    opened: int
+
+
+def search(project: Path, probe: Probe, leave: set[Path]) -> Searched:
+    """Search every file but `leave`."""
+    found, doubtful, opened = [], [], 0
     for path in files(project):
         if path in leave:
             continue
@@ -76,7 +86,9 @@ def search(project: Path, probe: Probe, leave: set[Path]) -> tuple[list[Found], 
         hit = probe.look(path.read_bytes())
         if hit is not None:
             found.append(Found(path, sha256_file(path), hit))
-    return found, opened
+        if probe.former:
+            doubtful.append(path)
+    return Searched(found, doubtful, opened)
 
 
 def take_out(found: Found, project: Path, probe: Probe) -> str:
@@ -102,47 +114,47 @@ def _changed(found: Found, probe: Probe) -> bytes | None:
     """Content without the subject's rows, or None where there are no rows to take out."""
     content = found.path.read_bytes()
     if found.hit.kind == TABLE:
-        return _table_without(content, probe)
-    text = _text(unpack(content), probe)
-    if text is None:
-        return None
-    lines = text.splitlines(keepends=True)
-    if found.hit.kind == LINES:
-        kept = [line for line in lines if line.strip() not in probe.lines]
-    elif found.hit.kind == KEY and lines and probe.key_column(_names(lines[0])) is not None:
-        kept = [line for line in lines if probe.look(line.encode()) is None]
+        changed = _table_without(content, probe)
+    elif found.hit.kind == LINES:
+        changed = _text_without(unpack(content), probe)
     else:
         return None
-    return pack("".join(kept).encode(_encoding(probe)), found.path)
+    return None if changed is None else pack(changed, found.path)
+
+
+def _text_without(content: bytes, probe: Probe) -> bytes | None:
+    """Text without the subject's rows and lines; every other byte stays as it is."""
+    encoding = str(getattr(probe.data.source, "encoding", "utf-8"))
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    if text.encode(encoding) != content:
+        return None
+    table = probe.text_table(content)
+    if table is not None:
+        parts = records.split(text, table.source)
+        if records.count(parts) != len(table.rows.mask):
+            return None
+        rows = {int(row) for row in table.rows.mask.nonzero()[0]}
+        rows |= {part.row for part in parts
+                 if part.row is not None and part.text.strip("\r\n") in probe.lines}  # fmt: skip
+        return records.without(parts, rows).encode(encoding)
+    kept = [line for line in records.lines(text) if line.strip("\r\n") not in probe.lines]
+    return "".join(kept).encode(encoding)
 
 
 def _table_without(content: bytes, probe: Probe) -> bytes | None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    table = parquet.read_table(pa.BufferReader(content))
-    column = probe.key_column(list(table.column_names))
-    if column is None:
+    table = parquet.read_table(pa.BufferReader(unpack(content)))
+    rows = probe.rows(table)
+    if rows is None:
         return None
-    keep = ~probe.mask(table.column(column).to_pandas()).to_numpy()
     sink = pa.BufferOutputStream()
-    parquet.write_table(table.filter(pa.array(keep)), sink, compression="zstd")
+    parquet.write_table(table.filter(pa.array(~rows.mask)), sink, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())
-
-
-def _encoding(probe: Probe) -> str:
-    return str(getattr(probe.data.source, "encoding", "utf-8"))
-
-
-def _text(content: bytes, probe: Probe) -> str | None:
-    try:
-        return content.decode(_encoding(probe))
-    except UnicodeDecodeError:
-        return None
-
-
-def _names(head: str) -> list[str]:
-    return [name.strip().strip('"') for name in head.split(",")]
 
 
 def _is_generated(path: Path, project: Path) -> bool:

@@ -9,7 +9,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pipelines.base.errors import SignalboxError
 from pipelines.base.params.data import CsvSource, DataParams
-from pipelines.mlops.sources import SourceFile, _parse_csv
+from pipelines.mlops.keys import key_columns
+from pipelines.mlops.privacy.records import is_no_data
+from pipelines.mlops.sources import SourceFile, parse_csv, with_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +94,9 @@ def _parquet(
     try:
         for batch in pq.ParquetFile(stream).iter_batches(batch_size=table.rows):
             if batch.num_rows:
-                yield batch.to_pandas()
+                names = [n for n in key_columns(table.data) if n in batch.schema.names]
+                keys = {name: batch.column(name) for name in names}
+                yield with_keys(batch.to_pandas(), keys, address)
     except ArrowException as error:
         raise SignalboxError(f"{address}: is not a Parquet file: {error}") from error
 
@@ -129,7 +133,7 @@ def _text(
             plain = plain.model_copy(update={"columns": []})
         if body:
             where = address if not counter.rows else f"{address}, after row {counter.rows}"
-            yield _parse_csv(plain, table.data, where, (header + "".join(body)).encode())
+            yield parse_csv(plain, table.data, where, (header + "".join(body)).encode())
 
 
 def _csv_options(data: DataParams) -> CsvSource:
@@ -160,11 +164,11 @@ def _records(
     inside = False
     try:
         reader = io.BufferedReader(_Hashed(stream, counter.digest), 1 << 20)
-        for index, raw in enumerate(io.TextIOWrapper(reader, encoding=source.encoding)):
+        # Line ends stay as they are: inside quotes they belong to a value, and to a key.
+        text = io.TextIOWrapper(reader, encoding=source.encoding, newline="")
+        for index, raw in enumerate(text):
             line = raw if index else raw.removeprefix("\ufeff")
-            if source.comment and line.startswith(source.comment):
-                continue
-            if not inside and not line.strip():
+            if not inside and (not line.strip() or is_no_data(line, source)):
                 continue
             inside ^= line.count(source.quote) % 2 == 1
             kept.append(line)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipelines.base.errors import SignalboxError
 from pipelines.base.params.data import DataParams
 from pipelines.base.tables import RESERVED, ROW, SUBJECT
-from pipelines.mlops.columns import as_label
 from pipelines.mlops.ingest import name_rows, typed
+from pipelines.mlops.keys import key_texts
 from pipelines.mlops.modeling.info import ModelInfo, NumericInput
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ def shape(
     if subjects is None:
         named = name_rows(typed(plain, present), present)
     else:
-        named = typed(plain, present.model_copy(update={"subject_key": None}))
-        keys = subjects.map(as_label, na_action="ignore").astype("str")
-        named[SUBJECT] = keys.reset_index(drop=True)
+        # A key of the source that stands beside it is no number either.
+        own = data.subject_key if data.subject_key in plain.columns else None
+        named = typed(plain, present.model_copy(update={"subject_key": own}))
+        named[SUBJECT] = key_texts(subjects, SUBJECT, "--input").reset_index(drop=True)
     named[ROW] = range(first_row, first_row + len(named))
     return named
 

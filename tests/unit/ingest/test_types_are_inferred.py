@@ -19,8 +19,8 @@ def typed_csv(text: str, **changes: Any) -> pd.DataFrame:
 
 
 def test_whole_numbers_fractions_and_texts(here: Path) -> None:
-    frame = typed_csv("key,colour,size,label\n1,red,3.5,yes\n2,blue,4,no\n")
-    assert frame["key"].dtype == "int64"
+    frame = typed_csv("key,rooms,colour,size,label\nk,1,red,3.5,yes\nl,2,blue,4,no\n")
+    assert frame["rooms"].dtype == "int64"
     assert frame["size"].dtype == "float64"
     assert list(frame["colour"]) == ["red", "blue"]
 
@@ -46,8 +46,8 @@ def test_a_few_texts_in_a_numeric_column_are_kept_as_unreadable(here: Path) -> N
 
 
 def test_types_can_be_overridden_both_ways(here: Path) -> None:
-    text = "key,colour,size,label\n1,red,3,yes\n2,7,big,no\n"
-    assert typed_csv(text, types={"key": "categorical"})["key"].dtype == "str"
+    text = "key,rooms,colour,size,label\nk,1,red,3,yes\nl,2,7,big,no\n"
+    assert typed_csv(text, types={"rooms": "categorical"})["rooms"].dtype == "str"
     frame = typed_csv(text, types={"size": "numeric"})
     assert frame["size"].dtype == "float64"
     assert frame[UNREADABLE].notna().sum() == 1
@@ -86,14 +86,16 @@ def test_a_numeric_or_boolean_target_becomes_text(here: Path, labels: list[Any])
 
 
 def test_a_sql_query_is_read_with_its_types(here: Path) -> None:
-    frame = pd.DataFrame({"key": [1, 2], "colour": ["a", None], "label": ["yes", "no"]})
+    frame = pd.DataFrame(
+        {"rooms": [1, 2], "key": [1, 2], "colour": ["a", None], "label": ["yes", "no"]}
+    )
     frame.to_sql("people", "sqlite:///toy.db", index=False)
     source = {
         "kind": "sql", "url": "sqlite:///toy.db", "query": "select * from people", "watch": "."
     }  # fmt: skip
     data = data_params(source=source)
     result = typed(read_source(data)[0], data)
-    assert result["key"].dtype == "int64"
+    assert result["rooms"].dtype == "int64"
     assert list(result["colour"].isna()) == [False, True]
 
 

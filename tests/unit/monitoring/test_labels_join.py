@@ -83,3 +83,48 @@ def test_labels_that_cannot_be_told_apart_are_refused(
 ) -> None:
     with pytest.raises(SignalboxError, match=message):
         read(text, release, tmp_path)
+
+
+KEYS = ["1", "00001", "1.0", "1234567890123456000", "1234567890123456001", "NA", "nan", " 1", "?"]
+
+
+def labels_of(keys: list[str]) -> list[str]:
+    return ["yes" if i % 2 else "no" for i in range(len(keys))]
+
+
+def test_labels_belong_to_the_key_as_written(release: ReleasedModel, tmp_path: Path) -> None:
+    params = release.params
+    data = params.data.model_copy(update={"missing_marks": ["NA", "?"]})
+    rows = "".join(f"{k},{y}\n" for k, y in zip(KEYS, labels_of(KEYS), strict=True))
+    (tmp_path / "labels.csv").write_text(f"person,y\n{rows}")
+    labels = read_labels(str(tmp_path / "labels.csv"), data, release.info)
+    frame = predictions([(key, "b", True) for key in [*KEYS, "01", "1234567890123456002", None]])
+    joined = join(frame, labels)
+    assert joined.matched.tolist() == list(range(len(KEYS)))
+    assert joined.y.tolist() == [i % 2 for i in range(len(KEYS))]
+    assert joined.unmatched == 3
+
+
+def test_whole_numbers_in_parquet_label_exactly(release: ReleasedModel, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "labels.parquet"
+    numbers = pa.array([2**53, 2**53 + 1, None], pa.int64())
+    parquet.write_table(pa.table({"person": numbers, "y": ["yes", "no", "no"]}), path)
+    labels = read_labels(str(path), release.params.data, release.info)
+    joined = join(predictions([(str(2**53 + i), "b", True) for i in range(3)]), labels)
+    assert (joined.matched.tolist(), joined.y.tolist()) == ([0, 1], [1, 0])
+    parquet.write_table(pa.table({"person": [1.0, 2.0], "y": ["yes", "no"]}), path)
+    with pytest.raises(SignalboxError, match=r"labels.parquet: column 'person'.*floating-point"):
+        read_labels(str(path), release.params.data, release.info)
+
+
+def test_whole_numbers_as_names_of_batches_beside_missing_ones_still_match(
+    release: ReleasedModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.parquet"
+    frame = pd.DataFrame({"person": ["p1", "p2"], "batch": [20260101, None], "y": ["yes", "no"]})
+    frame.to_parquet(path)
+    labels = read_labels(str(path), release.params.data, release.info)
+    assert join(predictions([("p1", "20260101", True)]), labels).y.tolist() == [1]

@@ -109,3 +109,19 @@ def test_find_wants_columns_and_values() -> None:
     assert parse("age=39, sex=Male") == {"age": "39", "sex": "Male"}
     with pytest.raises(SignalboxError, match="column=value"):
         parse("39")
+
+
+def test_a_word_that_is_part_of_another_key_is_not_the_subject(here: Path) -> None:
+    looking = probe(csv_source(here), "person 1")
+    looking.written.add(["person 1", "person 1 b", "dear person 1"])
+    assert looking.look(b"ask person 1 b, or dear person 1.") is None
+    hit = looking.look(b"ask person 1 b and person 1.")
+    assert (getattr(hit, "kind", None), getattr(hit, "rows", None)) == (KEY, 0)
+    assert looking.look(b"undear person 1") is not None
+
+
+def test_a_table_in_text_is_searched_in_its_column_of_keys_only(here: Path) -> None:
+    looking = probe(csv_source(here), "1234567")
+    hit = looking.look(b"subject_id,amount\n1234567,3\n-1234567,1234567\n1234567.0,1\n")
+    assert (getattr(hit, "kind", None), getattr(hit, "rows", None)) == (LINES, 1)
+    assert looking.look(b"subject_id,amount\n-1234567,1234567\n") is None

@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 from pathlib import Path
@@ -85,3 +86,35 @@ def test_what_remains_is_exit_code_1_and_named(project: Path) -> None:
     result = run(KEY, "--yes")
     assert result.exit_code == 1
     assert "remains in: notes.md" in result.output
+
+
+ALIKE = ["-1", "1", " 1", "a", "a\nb", "a\r"]
+
+
+@pytest.fixture
+def alike(project: Path) -> Path:
+    """People whose keys a terminal or a pipe could mix up."""
+    lines = "".join(f'"{key}",red,{i},{"yes" if i % 2 else "no"}\n' for i, key in enumerate(ALIKE))
+    (project / "raw.csv").write_text(f"name,colour,size,label\n{lines}", newline="")
+    return project
+
+
+def names(project: Path) -> list[str]:
+    with (project / "raw.csv").open(newline="") as stream:
+        return [row["name"] for row in csv.DictReader(stream)]
+
+
+@pytest.mark.parametrize("key", ALIKE)
+def test_a_key_by_standard_input_keeps_its_blanks_and_lines(alike: Path, key: str) -> None:
+    assert run("-", "--yes", given=f"{key}\n").exit_code == 0
+    assert names(alike) == [name for name in ALIKE if name != key]
+
+
+def test_a_question_takes_one_line_for_the_key_and_the_next_for_the_answer(alike: Path) -> None:
+    assert run("-", given=" 1\ny\n").exit_code == 0
+    assert names(alike) == [name for name in ALIKE if name != " 1"]
+
+
+def test_a_key_that_begins_like_an_option_stands_after_two_dashes(alike: Path) -> None:
+    assert run("--yes", "--", "-1").exit_code == 0
+    assert names(alike) == [name for name in ALIKE if name != "-1"]

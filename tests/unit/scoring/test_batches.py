@@ -171,3 +171,44 @@ def test_text_is_read_with_commas_where_the_source_was_none(tmp_path: Path) -> N
     (tmp_path / "in.csv").write_text('a,b\r\n1,"x,y"\r\n')
     [frame] = Input(str(tmp_path / "in.csv"), data, 5).chunks()
     assert frame.to_dict("list") == {"a": ["1"], "b": ["x,y"]}
+
+
+KEYS = ["1", "00001", "1.0", "1234567890123456000", "1234567890123456001", "NA", " 1", "a\rb"]
+
+
+@pytest.mark.parametrize("column", ["person", "subject_id"])
+def test_predictions_name_people_as_the_input_writes_them(
+    release: ReleasedModel, tmp_path: Path, column: str
+) -> None:
+    rows = make_rows(len(KEYS), 8).rename(columns={"person": column})
+    rows[column] = KEYS
+    (tmp_path / "in.csv").write_text(rows.to_csv(index=False, quoting=1), newline="")
+    rows.to_parquet(tmp_path / "in.parquet")
+    for kind in ("csv", "parquet"):
+        batch = Batch(str(tmp_path / f"in.{kind}"), kind, tmp_path / "predictions", NOW)
+        score_table(batch, release, chunk_rows=3)
+        found = pd.read_parquet(tmp_path / f"predictions/{kind}.parquet")
+        assert list(found["subject_id"]) == KEYS
+        assert found["unreadable"].isna().all()
+
+
+def test_long_numbers_beside_missing_keys_stay_exact(
+    release: ReleasedModel, tmp_path: Path
+) -> None:
+    rows = make_rows(3, 8)
+    rows["person"] = pd.array([2**53 + 1, None, 2**53], dtype="Int64")
+    rows.to_parquet(tmp_path / "in.parquet")
+    score_table(Batch(str(tmp_path / "in.parquet"), "b", tmp_path, NOW), release)
+    found = pd.read_parquet(tmp_path / "b.parquet")["subject_id"]
+    assert list(found.dropna()) == [str(2**53 + 1), str(2**53)]
+    assert found.isna()[1]
+
+
+def test_a_number_with_a_point_is_nobodys_key(release: ReleasedModel, tmp_path: Path) -> None:
+    rows = make_rows(3, 8)
+    rows["person"] = [1.0, 2.0, 3.0]
+    rows.to_parquet(tmp_path / "in.parquet")
+    batch = Batch(str(tmp_path / "in.parquet"), "b", tmp_path / "out", NOW)
+    with pytest.raises(SignalboxError, match=r"in\.parquet: column 'person'.*floating-point"):
+        score_table(batch, release)
+    assert not list((tmp_path / "out").glob("*"))

@@ -1,0 +1,220 @@
+"""A subject's rows in a table, Parquet or text: found by its key as written, nothing else."""
+
+import csv
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.errors import SignalboxError
+from pipelines.base.params.data import CsvSource, DataParams
+from pipelines.base.tables import SUBJECT
+from pipelines.mlops.columns import as_label
+from pipelines.mlops.ingest import name_rows, typed
+from pipelines.mlops.keys import key_columns, key_texts
+from pipelines.mlops.privacy.written import Written
+from pipelines.mlops.sources import parse_csv
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+HEAD = 65536
+"""Bytes that say whether a text is a table: parsing everything would be slow."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the subject in a table.
+
+    Attributes
+    ----------
+    mask
+        Which rows, shape (n,).
+    written
+        Keys under which these rows may have been written: more than the subject's own where the
+        table can't tell people apart.
+    former
+        Other rows have a text that an earlier version may have made of the subject's key.
+    """
+
+    mask: "NDArray[np.bool_]"
+    written: frozenset[str] = field(repr=False)
+    former: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return int(self.mask.sum())
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A text that is a table: how it is written, and the subject's rows.
+
+    Attributes
+    ----------
+    sure
+        The table names its subjects: where no row is the subject's, the subject isn't in it.
+    """
+
+    source: CsvSource
+    rows: Rows
+    sure: bool
+
+
+def in_parquet(table: Any, data: DataParams, written: Written) -> Rows | None:
+    """Rows of the subject in an Arrow table; None if it doesn't say whose rows they are."""
+    names = list(table.column_names)
+    found = {name: table.column(name) for name in key_columns(data) if name in names}
+    if found:
+        return _in_columns(found, written)
+    if data.subject_key is not None:
+        return None
+    return by_content(table.to_pandas(), data, written)
+
+
+def by_content(frame: "pd.DataFrame", data: DataParams, written: Written) -> Rows | None:
+    """Rows of a table without a column of keys: named as ``ingest`` would name them."""
+    try:
+        named = name_rows(typed(frame, data), data)[SUBJECT]
+    except SignalboxError:
+        return None
+    return Rows((named == written.subject).to_numpy(dtype=bool), frozenset({written.subject}))
+
+
+def _in_columns(found: dict[str, Any], written: Written) -> Rows:
+    """Rows by the columns that name subjects: ours, the source's own, or both."""
+    import pyarrow as pa
+
+    texts, numbers = {}, {}
+    for name, column in found.items():
+        kind = column.type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            numbers[name] = column
+        else:
+            texts[name] = _texts(column)
+    if numbers and set(texts) <= {SUBJECT} and _only_numbers(texts.get(SUBJECT), numbers):
+        return _by_number(numbers, written)
+    return _by_text(texts, written)
+
+
+def _texts(column: Any) -> "pd.Series[str]":
+    try:
+        return key_texts(column, "", "")
+    except SignalboxError:  # dates, truth values: nobody's key, but the text may be asked for
+        return _labels(column)
+
+
+def _labels(column: Any) -> "pd.Series[str]":
+    """Texts that versions made which typed keys."""
+    import pandas as pd
+
+    return (
+        pd.Series(column.to_pylist(), dtype=object).map(as_label, na_action="ignore").astype("str")
+    )
+
+
+def _only_numbers(subject: "pd.Series[str] | None", numbers: dict[str, Any]) -> bool:
+    """Whether the column of subjects, if there is one, was made from the numbers beside it."""
+    if subject is None:
+        return True
+    (column,) = numbers.values()
+    made = _labels(column)
+    return bool((made.fillna("") == subject.fillna("")).all())
+
+
+def _by_text(texts: "dict[str, pd.Series[str]]", written: Written) -> Rows:
+    import numpy as np
+
+    columns = list(texts.values())
+    mask = np.zeros(len(columns[0]), dtype=bool)
+    for column in columns:
+        mask |= (column == written.subject).to_numpy(dtype=bool)
+    named = {str(key) for column in columns for key in column[mask].dropna()}
+    former = written.former()
+    older = any(column[~mask].isin(former).any() for column in columns) if former else False
+    return Rows(mask, frozenset(named), bool(older))
+
+
+def _by_number(numbers: dict[str, Any], written: Written) -> Rows:
+    """Rows whose key is the subject's number, if they may be the subject's."""
+    import numpy as np
+    import pyarrow as pa
+
+    mask = np.zeros(len(next(iter(numbers.values()))), dtype=bool)
+    people: set[str] = set()
+    for column in numbers.values():
+        exact = pa.types.is_integer(column.type)
+        claimants = written.claimants(exact=exact)
+        if written.number is None or written.subject not in claimants:
+            continue
+        if exact:
+            same = (key_texts(column, "", "") == written.number.exact).to_numpy(dtype=bool)
+        else:
+            same = (column.to_pandas() == written.number.near).to_numpy(dtype=bool)
+        if same.any():
+            mask |= same
+            people |= claimants
+    return Rows(mask, frozenset(people))
+
+
+def in_text(content: bytes, data: DataParams, written: Written) -> TextTable | None:
+    """Rows of the subject in a text; None if it is no table that says whose rows they are."""
+    source, named = _dialect(content, data)
+    if source is None:
+        return None
+    try:
+        frame = parse_csv(source, data, "text", content)
+    except SignalboxError:
+        return None
+    columns = {name: frame[name] for name in key_columns(data) if name in frame.columns}
+    if columns:
+        rows = _by_text(columns, written)
+        sure = named or any(column.isin(written.keys).any() for column in columns.values())
+        return TextTable(source, rows, sure=sure)
+    found = by_content(frame, data, written) if data.subject_key is None else None
+    return TextTable(source, found, sure=False) if found is not None else None
+
+
+def _dialect(content: bytes, data: DataParams) -> tuple[CsvSource | None, bool]:
+    """How a text may be written as a table, and whether its first line names the subject's column.
+
+    Either it has a column of keys in its first line, or it looks like the source.
+    """
+    own = data.source if isinstance(data.source, CsvSource) else None
+    plain = CsvSource(kind="csv", paths=["-"], watch="-")
+    base = own.model_copy(update={"columns": [], "comment": ""}) if own else plain
+    lines = [line for line in _head(content, base.encoding) if line.strip()]
+    data_lines = [line for line in lines if not (own and own.comment)
+                  or not line.startswith(own.comment)]  # fmt: skip
+    if not data_lines:
+        return None, False
+    if own and not own.columns and data.target in _names(data_lines[0], own):
+        return own, data.subject_key in _names(data_lines[0], own)
+    for delimiter in dict.fromkeys((base.delimiter, ",")):
+        dialect = base.model_copy(update={"delimiter": delimiter})
+        if {SUBJECT, data.subject_key} & set(_names(lines[0], dialect)):
+            return dialect, True
+    if own and own.columns:
+        fields = len(own.columns) - 1
+        if any(line.count(own.delimiter) == fields for line in data_lines[:3]):
+            return own, False
+    return None, False
+
+
+def _head(content: bytes, encoding: str) -> list[str]:
+    try:
+        text = content[:HEAD].decode(encoding, errors="replace")
+    except LookupError:
+        return []
+    return text.removeprefix("\ufeff").splitlines()
+
+
+def _names(line: str, source: CsvSource) -> list[str]:
+    try:
+        cells = next(csv.reader(io.StringIO(line), delimiter=source.delimiter,
+                                quotechar=source.quote))  # fmt: skip
+    except (csv.Error, StopIteration):
+        return []
+    return [cell.strip(" " + source.quote) for cell in cells]
