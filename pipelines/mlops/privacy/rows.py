@@ -184,7 +184,7 @@ def _dialect(content: bytes, data: DataParams) -> tuple[CsvSource | None, bool]:
     """
     own = data.source if isinstance(data.source, CsvSource) else None
     plain = CsvSource(kind="csv", paths=["-"], watch="-")
-    base = own.model_copy(update={"columns": [], "comment": ""}) if own else plain
+    base = own.model_copy(update={"columns": [], "comment": None}) if own else plain
     lines = [line for line in _head(content, base.encoding) if line.strip()]
     data_lines = [line for line in lines if not (own and own.comment)
                   or not line.startswith(own.comment)]  # fmt: skip
