@@ -32,15 +32,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.ait_data import Scenario, frame_of, scenarios, steps, yardstick
-from pipelines.aiops.noise.alertmanager import Config, Integration, Receiver, Route
-from pipelines.aiops.noise.mining.history import history_of
-from pipelines.aiops.noise.mining.quiet import mine_quiet
-from pipelines.aiops.noise.mining.quiet_novel import tell_at_once
-from pipelines.aiops.noise.replay import Replay, replay
-from pipelines.aiops.noise.rules import RULES, Rule
-from pipelines.aiops.noise.windows import SECOND_US
-from pipelines.aiops.params.mine_rules import MineRulesParams
-from pipelines.aiops.params.quiet_mining import QuietMining
+from pipelines.aiops.alerting.config import Config, Integration, Receiver, Route
+from pipelines.aiops.alerting.mining.demotion import mine_quiet
+from pipelines.aiops.alerting.mining.grouping import tell_at_once
+from pipelines.aiops.alerting.mining.history import history_of
+from pipelines.aiops.alerting.replay import Replay, replay
+from pipelines.aiops.alerting.rules import RULES, Rule
+from pipelines.aiops.alerting.windows import SECOND_US
+from pipelines.aiops.params.alert_rules import MineRulesParams, QuietMining
 
 
 @dataclass(frozen=True)

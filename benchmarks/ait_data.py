@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.aiops.noise.windows import SECOND_US, Window
-from pipelines.aiops.telemetry.frame import NO, UNKNOWN, AlertFrame
+from pipelines.aiops.alerting.windows import SECOND_US, Window
+from pipelines.aiops.lake.frame import NO, UNKNOWN, AlertFrame
 
 BENIGN, NONE = "false_positive", "-"
 DAY = 86_400

@@ -45,7 +45,7 @@ def worlds_in(folder: Path | None) -> list[Path]:
 def draw(seed: int, folder: Path, days: int, alerts: int) -> Path:
     """Simulate a world."""
     from pipelines.aiops.params.simulate import SimulateParams
-    from pipelines.aiops.simulator.run import simulate, write
+    from pipelines.simulator.simulate import simulate, write
 
     write(simulate(SimulateParams(seed=seed, days=days, alerts=alerts)), folder)
     return folder
@@ -56,9 +56,9 @@ def in_world(world: Path, out: Path | None, name: str) -> dict[str, Any]:
     import os
 
     from pipelines.aiops import alert_history, mine_rules, replay_rules, select_rules
-    from pipelines.aiops.artifacts import RULE_SET
-    from pipelines.aiops.noise.rule_files import read_rules
+    from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.params import AiopsParams
+    from pipelines.aiops.params.artifacts import RULE_SET
 
     world, start = world.resolve(), time.perf_counter()
     out = None if out is None else out.resolve()

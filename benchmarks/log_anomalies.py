@@ -31,13 +31,13 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.log_templates import systems, variable_digits
-from pipelines.aiops.findings import Finding
+from pipelines.aiops.lake.batch import Window
+from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.logs.anomalies import LogAnomalySettings, count_lines, find
-from pipelines.aiops.logs.anomalies.settings import DAY_US, HOUR_US
+from pipelines.aiops.logs.settings import DAY_US, HOUR_US
 from pipelines.aiops.logs.templates import TemplateStore
-from pipelines.aiops.params.signals import LogFilesParams
-from pipelines.aiops.telemetry.batch import Window
-from pipelines.aiops.telemetry.sources.log_files import read
+from pipelines.aiops.params.telemetry import LogFilesParams
+from pipelines.aiops.sources.log_files import read
 
 KINDS = ("new_template", "burst", "silence", "changed_mix", "new_value")
 START = 20_000 * DAY_US
@@ -121,7 +121,7 @@ def services(data: Path | None, rng: np.random.Generator) -> list[Service]:
 
 def levels(data: Path, name: str, templates: list[str]) -> dict[str, str]:
     """Highest level of each template, as its system tells it (column Level)."""
-    from pipelines.aiops.logs.reading.records import severity_of
+    from pipelines.aiops.log_parsing.records import severity_of
 
     folder = data / "loghub_2k" if (data / "loghub_2k").is_dir() else data
     path = next((folder / name).glob("*_structured_corrected.csv"))

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.aiops.logs.templates import DEFAULT_SETTINGS, Mined, MinerSettings, mine
-from pipelines.aiops.logs.templates.rules import RULES
+from pipelines.aiops.logs.templates.variables import RULES
 
 LINES = 1_000_000
 DRAIN3 = """

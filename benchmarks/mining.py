@@ -32,7 +32,7 @@ SEED = 20
 
 def generate(alerts: int, folder: Path) -> None:
     from pipelines.aiops.params.simulate import SimulateParams
-    from pipelines.aiops.simulator.run import simulate, write
+    from pipelines.simulator.simulate import simulate, write
 
     write(simulate(SimulateParams(seed=SEED, alerts=alerts)), folder)
 
@@ -54,12 +54,12 @@ def peak_mb() -> float:
 
 
 def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
-    from pipelines.aiops.noise.memory import MINING_BYTES, needed_mb
-    from pipelines.aiops.noise.mining import mine_all
-    from pipelines.aiops.noise.rules import RULES
-    from pipelines.aiops.noise.windows import whole_window
-    from pipelines.aiops.params.mine_rules import MineRulesParams
-    from pipelines.aiops.telemetry.read import read_lake
+    from pipelines.aiops.alerting.memory import MINING_BYTES, needed_mb
+    from pipelines.aiops.alerting.mining import mine_all
+    from pipelines.aiops.alerting.rules import RULES
+    from pipelines.aiops.alerting.windows import whole_window
+    from pipelines.aiops.lake.read import read_lake
+    from pipelines.aiops.params.alert_rules import MineRulesParams
 
     params = MineRulesParams(memory_mb=memory_mb)
     start = time.perf_counter()
@@ -86,10 +86,10 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
 
 
 def measure_replay(lake: Path, memory_mb: int) -> dict[str, Any]:
-    from pipelines.aiops.noise.alertmanager import default_config
-    from pipelines.aiops.noise.replay import replay
-    from pipelines.aiops.noise.replay.files import LEAST, members_that_fit
-    from pipelines.aiops.telemetry.read import read_lake
+    from pipelines.aiops.alerting.config import default_config
+    from pipelines.aiops.alerting.replay import replay
+    from pipelines.aiops.alerting.replay.run import LEAST, members_that_fit
+    from pipelines.aiops.lake.read import read_lake
 
     frame = read_lake(lake, memory_mb=memory_mb)
     chunk = max(members_that_fit(len(frame), memory_mb), LEAST)

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from benchmarks.nab_scoring import Series
 from pipelines.aiops.metrics import DEFAULTS, score
 from pipelines.aiops.metrics.features import PARTS
-from pipelines.aiops.metrics.scoring import blocks
-from pipelines.aiops.metrics.tails import Tail
+from pipelines.aiops.metrics.scoring import Tail, blocks
 
 Floats = npt.NDArray[np.float64]
 Method = Callable[[Series], Floats]

@@ -28,7 +28,7 @@ def generate(folder: Path, count: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from pipelines.aiops.telemetry.contract import ALERTS as TABLE
+    from pipelines.aiops.lake.contract import ALERTS as TABLE
 
     chance = np.random.default_rng(0)
     size = max(count // 100, 10)
@@ -88,8 +88,8 @@ def measured(folder: Path, memory_mb: int, out: Path | None) -> None:
     """Child process: replay, so that its peak memory is its own."""
     import pyarrow as pa
 
-    from pipelines.aiops.noise.alertmanager import default_config
-    from pipelines.aiops.noise.replay import replay_files
+    from pipelines.aiops.alerting.config import default_config
+    from pipelines.aiops.alerting.replay import replay_files
 
     pa.set_cpu_count(1)
     clock = time.process_time()

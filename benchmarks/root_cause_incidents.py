@@ -21,12 +21,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.findings import Finding
 from pipelines.aiops.incidents.assemble import incidents
 from pipelines.aiops.incidents.grouping import group, pairwise
-from pipelines.aiops.incidents.signals import Graph, Ints
+from pipelines.aiops.incidents.model import Graph, Ints
+from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.params.simulate import SimulateParams
-from pipelines.aiops.simulator.run import simulate
+from pipelines.simulator.simulate import simulate
 
 FIRST_SEED = 101
 

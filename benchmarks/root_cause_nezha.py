@@ -14,15 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.aiops.incidents.signals import (
-    Graph,
-    Logs,
-    Series,
-    Signals,
-    Spans,
-    Window,
-    role_of,
-)
+from pipelines.aiops.incidents.model import Graph, Logs, Series, Signals, Spans, Window, role_of
 from pipelines.aiops.logs.templates import mine
 
 SECOND = 1_000_000

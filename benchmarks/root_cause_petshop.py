@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.aiops.incidents.signals import Graph, Series, Signals, Target, Window, role_of
+from pipelines.aiops.incidents.model import Graph, Series, Signals, Target, Window, role_of
 
 SECOND = 1_000_000
 

@@ -26,16 +26,15 @@ from typing import Any
 import pandas as pd
 import sklearn
 
-from pipelines.base.params import Params, load_params
-from pipelines.base.params.stages import HistGradientBoostingGrid, Models
-from pipelines.mlops.ingest import name_rows, typed
+from pipelines.core.params import HistGradientBoostingGrid, Models, Params, load_params
+from pipelines.mlops.data.sources import read_source
+from pipelines.mlops.data.table import name_rows, typed
 from pipelines.mlops.modeling.inputs import prepare
+from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.modeling.store import load_model, save_model
-from pipelines.mlops.modeling.threads import one_thread
 from pipelines.mlops.modeling.training import fit
 from pipelines.mlops.scoring.batch import Batch, score_table
 from pipelines.mlops.scoring.production import ReleasedModel
-from pipelines.mlops.sources import read_source
 from pipelines.release.released import Released
 
 ROWS = 100_000

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.engine import connect
+from pipelines.aiops.lake.engine import connect
 from pipelines.aiops.service_map.build import build_map
 from pipelines.aiops.service_map.model import ServiceMap, write_map
 

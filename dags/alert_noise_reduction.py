@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from dvc_airflow import DvcTaskGroup
-from release_path import release_tasks
+from signalbox_airflow.release_path import release_tasks
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -29,7 +29,7 @@ with DAG(
     @task(doc_md="Writes released rules to the files in params.yaml, aiops.export_rules.publish.")
     def publish_rules(**context: Any) -> dict[str, Any]:
         """Publish what is in production; without a target it says so and changes nothing."""
-        from pipelines.aiops.noise.publish import publish_released
+        from pipelines.aiops.alerting.publishing import publish_released
         from pipelines.aiops.params import load_aiops_params
 
         params = load_aiops_params(PROJECT)

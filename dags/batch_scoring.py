@@ -48,9 +48,9 @@ with DAG(
 
         from airflow.sdk.exceptions import AirflowFailException
 
-        from pipelines.base.errors import SignalboxError
+        from pipelines.core.errors import SignalboxError
         from pipelines.mlops.scoring.record import in_words
-        from pipelines.mlops.scoring.run import as_entry, score_input
+        from pipelines.mlops.scoring.score import as_entry, score_input
 
         # A repeated task must find its own batch again, so the name comes from the run.
         name = params["name"] or re.sub(r"[^A-Za-z0-9_.-]", "_", run_id)

@@ -40,10 +40,10 @@ with DAG(
 
         from airflow.sdk import get_current_context
 
+        from pipelines.aiops.lake.batch import Window
         from pipelines.aiops.params import load_aiops_params
-        from pipelines.aiops.telemetry.batch import Window
-        from pipelines.aiops.telemetry.ingest import chosen
-        from pipelines.aiops.telemetry.ingest import ingest as ingest_source
+        from pipelines.aiops.sources.ingest import chosen
+        from pipelines.aiops.sources.ingest import ingest as ingest_source
         from pipelines.cli.telemetry_commands import show
 
         get_current_context()["source"] = source

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task, task_group
 
-from analysis_dags import FOUND, MAPPED
+from signalbox_airflow.analysis import FOUND, MAPPED
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -29,7 +29,7 @@ with DAG(
     @task(task_id="pending", doc_md="Windows whose incidents are missing or out of date.")
     def pending() -> list[str]:
         """List the windows."""
-        from analysis_dags.work import pending_windows
+        from signalbox_airflow.analysis_work import pending_windows
 
         return pending_windows(PROJECT)
 
@@ -38,7 +38,7 @@ with DAG(
         """Make one window's incidents."""
         from airflow.sdk import get_current_context
 
-        from analysis_dags.work import group
+        from signalbox_airflow.analysis_work import group
 
         get_current_context()["named"] = window
         group(PROJECT, window)
@@ -49,7 +49,7 @@ with DAG(
         """Write one window's pages."""
         from airflow.sdk import get_current_context
 
-        from analysis_dags.work import report
+        from signalbox_airflow.analysis_work import report
 
         get_current_context()["named"] = window
         return report(PROJECT, window)
@@ -63,7 +63,7 @@ with DAG(
         """Send one window's incidents on."""
         from airflow.sdk import get_current_context
 
-        from analysis_dags.work import post
+        from signalbox_airflow.analysis_work import post
 
         get_current_context()["named"] = window
         return post(PROJECT, window)

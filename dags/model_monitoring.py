@@ -28,10 +28,10 @@ with DAG(
 
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-        from pipelines.base.errors import SignalboxError
-        from pipelines.cli.monitor_commands import show
-        from pipelines.mlops.monitoring.run import watch_project
-        from pipelines.release.releasing import production
+        from pipelines.cli.production_commands import show
+        from pipelines.core.errors import SignalboxError
+        from pipelines.mlops.monitoring.watch import watch_project
+        from pipelines.release.lifecycle import production
 
         try:
             if production(PROJECT, "model_release") is None:

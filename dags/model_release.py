@@ -6,7 +6,7 @@ from pathlib import Path
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 from dvc_airflow import DvcTaskGroup
-from release_path import release_tasks
+from signalbox_airflow.release_path import release_tasks
 
 PROJECT = Path(__file__).resolve().parents[1]
 RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, task
 
-from analysis_dags import MAPPED, timetable, window_task
+from signalbox_airflow.analysis import MAPPED, timetable, window_task
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +21,7 @@ with DAG(
     @task(task_id="map_pieces", doc_md="Cuts the window into hours, long ones into days.")
     def map_pieces(window: str) -> list[str]:
         """List the pieces."""
-        from analysis_dags.work import map_pieces
+        from signalbox_airflow.analysis_work import map_pieces
 
         return map_pieces(PROJECT, window)
 
@@ -30,8 +30,8 @@ with DAG(
         """Map one piece."""
         from airflow.sdk import get_current_context
 
-        from analysis_dags.work import job
-        from pipelines.aiops.analysis.window import Window
+        from pipelines.aiops.lake.window import Window
+        from signalbox_airflow.analysis_work import job
 
         get_current_context()["piece"] = piece
         job(PROJECT, "map_services", "part", window, Window.parse(piece))
@@ -44,7 +44,7 @@ with DAG(
     )
     def join_service_map(window: str) -> None:
         """Join the pieces."""
-        from analysis_dags.work import job
+        from signalbox_airflow.analysis_work import job
 
         job(PROJECT, "map_services", "join", window)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from analysis_dags import FOUND, timetable, window_task
+from signalbox_airflow.analysis import FOUND, timetable, window_task
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -22,7 +22,7 @@ with DAG(
     @task(task_id="metric_parts", doc_md="Cuts the services with metrics into parts.")
     def metric_parts(window: str) -> list[str]:
         """List the parts."""
-        from analysis_dags.work import metric_groups
+        from signalbox_airflow.analysis_work import metric_groups
 
         return metric_groups(PROJECT, window)
 
@@ -31,7 +31,7 @@ with DAG(
         """Judge one part."""
         from airflow.sdk import get_current_context
 
-        from analysis_dags.work import job
+        from signalbox_airflow.analysis_work import job
 
         get_current_context()["part"] = part
         job(PROJECT, "metric_anomalies", "part", window, part)
@@ -45,7 +45,7 @@ with DAG(
         """Join the parts; a window without metrics has none."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from analysis_dags.work import job
+        from signalbox_airflow.analysis_work import job
 
         if window is None:
             raise AirflowSkipException("no window")
@@ -57,14 +57,14 @@ with DAG(
     )
     def log_anomalies(window: str) -> None:
         """Judge the logs."""
-        from analysis_dags.work import job
+        from signalbox_airflow.analysis_work import job
 
         job(PROJECT, "log_anomalies", "run", window)
 
     @task(task_id="findings", outlets=[FOUND], doc_md="Says what was found; starts incidents.")
     def findings(window: str) -> dict[str, Any]:
         """Say what was found."""
-        from analysis_dags.work import tell_findings
+        from signalbox_airflow.analysis_work import tell_findings
 
         return tell_findings(PROJECT, window)
 

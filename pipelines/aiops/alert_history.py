@@ -9,28 +9,167 @@ be read or broke a rule, and why. Evidence details: ``window``, ``days_missing``
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.artifacts import HISTORY, HISTORY_QUARANTINE
-from pipelines.aiops.engine import opened, parquet
+from pipelines.aiops.lake.batch import REJECTED
+from pipelines.aiops.lake.contract import ALERTS, CHANGES, TABLES, TICKETS, Table
+from pipelines.aiops.lake.days import day_files, days_of, files_between, quarantine_files
+from pipelines.aiops.lake.engine import opened, parquet
+from pipelines.aiops.lake.freeze import Part, freeze, rejected_rows
+from pipelines.aiops.lake.profile import profile_of
+from pipelines.aiops.lake.store import write_if_changed
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.params.alert_history import AlertHistoryParams
-from pipelines.aiops.telemetry.batch import REJECTED
-from pipelines.aiops.telemetry.contract import ALERTS, CHANGES, TABLES, TICKETS, Table
-from pipelines.aiops.telemetry.days import day_files, files_between, quarantine_files
-from pipelines.aiops.telemetry.facts import STAGE, describe, suite_of
-from pipelines.aiops.telemetry.freeze import Part, freeze, rejected_rows
-from pipelines.aiops.telemetry.lake import write_if_changed
-from pipelines.aiops.telemetry.profile import profile_of
-from pipelines.aiops.telemetry.suite import Rule, run_suite
-from pipelines.aiops.telemetry.window import Span, window
-from pipelines.base.artifacts import evidence_of, metrics_of
-from pipelines.base.errors import SignalboxError
-from pipelines.base.evidence import write_evidence
-from pipelines.base.files import write_folder, write_json
-from pipelines.base.stage import run_stage, say
+from pipelines.aiops.params.alert_rules import AlertHistoryParams
+from pipelines.aiops.params.artifacts import HISTORY, HISTORY_QUARANTINE
+from pipelines.core.artifacts import EXPECTATIONS, evidence_of, metrics_of
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.files import write_folder, write_json
+from pipelines.core.profile_expectations import Rule, run_suite
+from pipelines.core.stage import run_stage, say
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days of the window, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> list[date]:
+        """All its days."""
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+
+def window(raw: Any, lake: Path, settings: AlertHistoryParams) -> Span:
+    """Days to freeze.
+
+    Raises
+    ------
+    SignalboxError
+        If the lake has no alerts in them.
+    """
+    known = days_of(lake, ALERTS)
+    if not known:
+        raise SignalboxError(
+            f"{lake}: has no alerts; run signalbox ingest, or the stage simulate, "
+            "or set aiops.alert_history.lake"
+        )
+    until = date.fromisoformat(settings.until) if settings.until else latest(raw, lake, known)
+    first = until - timedelta(days=settings.days - 1) if settings.days else min(known[0], until)
+    if not any(first <= day <= until for day in known):
+        raise SignalboxError(
+            f"{lake}: no alerts from {first} to {until}; there are some from {known[0]} to "
+            f"{known[-1]}: change aiops.alert_history.until or days"
+        )
+    return Span(first, until)
+
+
+def latest(raw: Any, lake: Path, known: list[date]) -> date:
+    """Find the latest complete day: one after which something is known. A lone day counts too."""
+    files = [file for table in TABLES.values() for file in files_between(lake, table, known[-1])]
+    newest = raw.execute(
+        f"SELECT (max(updated_at) AT TIME ZONE 'UTC')::DATE FROM {parquet(files)}"
+    ).fetchall()[0][0]
+    complete = [day for day in known if newest is not None and day < newest]
+    return complete[-1] if complete else known[-1]
+
+
+STAGE = "alert_history"
+
+
+def describe(
+    raw: Any, missing: list[str], days: int, rules: dict[str, list[Rule]], counts: dict[str, int]
+) -> Evidence:
+    """Count what was frozen.
+
+    Parameters
+    ----------
+    raw
+        An open DuckDB connection with the table ``frozen_alerts``.
+    missing
+        Days of the window without an alert, of `days`.
+    counts
+        Rows by table, and ``quarantined``.
+    """
+    seen = _seen(raw)
+    n, total, rejected = counts["alerts"], sum(counts.values()), counts["quarantined"]
+
+    return Evidence(
+        stage=STAGE,
+        inputs=hash_inputs(HISTORY, *(suite_of(table) for table in TABLES.values())),
+        figures=[
+            _figure("alerts", "Alerts", n, "count", n, "alerts"),
+            _figure("series", "Series of alerts", seen["series"], "distinct label sets", n,
+                   "series"),
+            _figure("days_covered", "Days with alerts", days - len(missing),
+                   "days of the window with at least one alert", days, "days"),
+            _figure("days_missing", "Days without alerts", len(missing),
+                   "days of the window with no alert: none fired, or none was recorded", days,
+                   "days"),
+            _figure("quarantined_share", "Share of records in quarantine",
+                   round(rejected / (total or 1), 9), "quarantined / read", total, "share"),
+            _figure("acted_known_share", "Share of alerts known to be acted on or not",
+                   _part(seen["acted_known"], n), "alerts whose acted is not null / alerts", n,
+                   "share"),
+            _figure("incidents", "Ticketed incidents", seen["incidents"],
+                   "tickets of kind incident", counts["tickets"], "tickets"),
+            _figure("incidents_linked_share", "Share of incidents linked to alerts",
+                   _part(seen["linked"], seen["incidents"]),
+                   "incidents that an alert of the window names / incidents", seen["incidents"],
+                   "share"),
+        ],
+        details={
+            "days_missing": missing,
+            "sources": seen["sources"],
+            "counts": counts,
+            "rules": {
+                table: [{"rule": rule.title, "action": rule.action, "reason": rule.reason,
+                         "kept": rule.kept, "broken_rows": rule.rows} for rule in found]
+                for table, found in rules.items()
+            },
+        },
+    )  # fmt: skip
+
+
+def _seen(raw: Any) -> dict[str, Any]:
+    alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
+    series, acted = raw.execute(
+        f"SELECT count(DISTINCT fingerprint), count(acted) FROM {alerts}"
+    ).fetchall()[0]
+    incidents, linked = raw.execute(
+        "SELECT count(DISTINCT ticket_id), count(DISTINCT ticket_id) FILTER "
+        "(WHERE ticket_id IN (SELECT ticket_id FROM frozen_alerts)) "
+        f"FROM {tickets} WHERE kind = 'incident'"
+    ).fetchall()[0]
+    sources = raw.execute(
+        f"SELECT source, count(*) FROM {alerts} GROUP BY source ORDER BY source"
+    ).fetchall()
+    return {"series": series, "acted_known": acted, "incidents": incidents, "linked": linked,
+            "sources": dict(sources)}  # fmt: skip
+
+
+def _part(part: int, whole: int) -> float | None:
+    return round(part / whole, 9) if whole else None
+
+
+def _figure(name: str, label: str, value: float | None, method: str, *of: Any) -> Figure:
+    """Make a figure; `of` is its n and its unit."""
+    n, unit = of
+    missing = "" if value is not None else "there are none to count"
+    return Figure(
+        id=f"{STAGE}.{name}", label=label, value=value, method=method, n=n, unit=unit,
+        missing=missing,
+    )  # fmt: skip
+
+
+def suite_of(table: Table) -> Path:
+    """Path of a table's suite."""
+    return EXPECTATIONS / f"telemetry_{table.name}.json"
 
 
 def main(params: AiopsParams) -> None:

@@ -1,19 +1,19 @@
 """Stage ``export_rules``: the chosen rules as native configuration, merged into the user's files.
 
-What it writes is an offer to review. Only `pipelines.aiops.noise.publish` writes to files that
-Alertmanager and Prometheus read, and only what was released.
+What it writes is an offer to review. Only `pipelines.aiops.alerting.publishing` writes to files
+that Alertmanager and Prometheus read, and only what was released.
 """
 
 from pathlib import Path
 
-from pipelines.aiops.artifacts import EXPORT, RULE_SET
-from pipelines.aiops.noise.export.write import SUMMARY, export, read_sources
-from pipelines.aiops.noise.rule_files import read_rules
+from pipelines.aiops.alerting.export.write import SUMMARY, export, read_sources
+from pipelines.aiops.alerting.rules import read_rules
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.base.artifacts import evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.files import write_json
-from pipelines.base.stage import run_stage, say
+from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
+from pipelines.core.artifacts import evidence_of, metrics_of
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.files import write_json
+from pipelines.core.stage import run_stage, say
 
 STAGE = "export_rules"
 

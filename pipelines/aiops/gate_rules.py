@@ -1,12 +1,12 @@
 """Stage ``gate_rules``: hold the evidence for a rule set against the policy for rule sets.
 
-The same gate as a model's (`pipelines.release.gate`), with its own checks and evidence.
+The same gate as a model's (`pipelines.mlops.gate`), with its own checks and evidence.
 """
 
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.base.errors import SignalboxError
-from pipelines.base.stage import run_stage
-from pipelines.release.gate import run_gate
+from pipelines.core.errors import SignalboxError
+from pipelines.core.stage import run_stage
+from pipelines.release.gating import run_gate
 
 STAGE = "gate_rules"
 

@@ -4,17 +4,327 @@ Outs (below the place): ``incidents/incidents.json``. It is made of the three fi
 the place (and of windows shortly before), and of alerts, changes and tickets of the lake.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pipelines.aiops.analysis import incident_file, posting
-from pipelines.aiops.analysis.measured import Measured, write_measured
-from pipelines.aiops.analysis.results import earlier_windows, is_whole, place_of, windows_in
-from pipelines.aiops.analysis.window import Window, lake_of, window_of
-from pipelines.aiops.artifacts import INCIDENTS
+from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.replay import replay
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.incidents import (
+    Graph,
+    Grouping,
+    Incident,
+    PastIncident,
+    alertmanager_payload,
+    incidents,
+    webhook_payload,
+)
+from pipelines.aiops.incidents import post as post_incident
+from pipelines.aiops.incidents.causes import ranker
+from pipelines.aiops.incidents.contract import alert_findings, changes_of, past_of
+from pipelines.aiops.incidents.deduplication import judged, merged
+from pipelines.aiops.lake.contract import ALERTS, CHANGES, TICKETS
+from pipelines.aiops.lake.findings import SIGNALS, Finding, read_findings, read_form, write_ordered
+from pipelines.aiops.lake.frame import NEVER
+from pipelines.aiops.lake.read import read_lake
+from pipelines.aiops.lake.stage_result import Measured, write_measured
+from pipelines.aiops.lake.window import (
+    HORIZON,
+    INPUTS,
+    Window,
+    earlier_windows,
+    gaps,
+    is_whole,
+    lake_of,
+    place_of,
+    rows_between,
+    window_of,
+    windows_in,
+)
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.base.stage import run_stage, say
+from pipelines.aiops.params.analysis import PostParams
+from pipelines.aiops.params.artifacts import (
+    INCIDENTS,
+    LOG_ANOMALIES,
+    METRIC_ANOMALIES,
+    MOVED,
+    RULES_RELEASED,
+    SERVICE_MAP,
+)
+from pipelines.aiops.service_map.edge_changes import read_moved
+from pipelines.aiops.service_map.model import MAP_FILE
+from pipelines.aiops.service_map.peers import USER
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, sha256_file, write_json
+from pipelines.core.stage import run_stage, say
+
+TOLD = ("paged", "notified")
+SETTLE = timedelta(days=1)
+"""Alerts so long before are replayed too: what still fires then decides what is told now."""
+
+
+def heard(params: AiopsParams, window: Window) -> tuple[list[Finding], str]:
+    """Give the alerts of a time that somebody would be told of, and say in words which they are.
+
+    Nothing after the window's end is known: neither alerts nor ends of alerts.
+    """
+    rules, told = _released()
+    ids = _told(params, window, rules)
+    rows = rows_between(params, ALERTS, window)
+    found = alert_findings(rows, window.end_us)
+    return [one for one in found if one.evidence["alert_id"] in ids], told
+
+
+def _released() -> tuple[tuple[Rule, ...], str]:
+    from pipelines.aiops.alerting.publishing.harmful_rules import released_rules
+    from pipelines.release.released import read_released
+
+    released = read_released(RULES_RELEASED) if Path(RULES_RELEASED).is_file() else None
+    if released is None:
+        return (), "alerts that today's configuration notifies of; no rules are released"
+    return (
+        released_rules(released),
+        f"alerts that today's configuration notifies of with the rules of {released.name}",
+    )
+
+
+def _told(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) -> set[str]:
+    """Ids of alerts that are told of, by an exact replay up to the window's end."""
+    import numpy as np
+
+    first = (window.start - SETTLE).date()
+    lake = lake_of(params.analysis)
+    frame = read_lake(lake, first, window.last_day, params.analysis.memory_mb, ids=True)
+    frame = frame.where(frame.starts < window.end_us)
+    if not len(frame):
+        return set()
+    frame.ends[frame.ends > window.end_us] = NEVER
+    config = todays_config(params.export_rules.alertmanager_yml)
+    result = replay(frame, config, rules=rules, until=window.end_us)
+    assert frame.ids is not None
+    kept = np.asarray(result.alerts["status"].isin(TOLD))
+    return set(frame.ids[kept].tolist())
+
+
+FORMAT = "signalbox.incidents/1"
+MAP = SERVICE_MAP / MAP_FILE
+MINUTE_US = 60_000_000
+FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def inputs_of(place: Path, earlier: Sequence[Path]) -> dict[str, str]:
+    """Path → SHA-256 of the files that incidents are made of; the lake's rows are not among them.
+
+    Raises
+    ------
+    SignalboxError
+        If one is missing.
+    """
+    found = {}
+    for path in (*INPUTS, MAP):
+        found[path.as_posix()] = _hash(place / path)
+    for other in earlier:
+        for path in INPUTS:
+            found[f"../{other.name}/{path.as_posix()}"] = _hash(other / path)
+    return dict(sorted(found.items()))
+
+
+def _hash(path: Path) -> str:
+    if not path.is_file():
+        raise SignalboxError(f"{path}: no such file; analyse this window first")
+    return sha256_file(path)
+
+
+def inputs_known(place: Path) -> dict[str, str] | None:
+    """Tell what a place's incidents were made of; None if there are none, or unreadable ones."""
+    try:
+        found: dict[str, str] = read(place)["inputs"]
+    except (SignalboxError, KeyError):
+        return None
+    return found
+
+
+def read(place: Path) -> dict[str, Any]:
+    """Read the incidents of a place.
+
+    Raises
+    ------
+    SignalboxError
+        If there are none, or of another format.
+    """
+    return read_form(place / INCIDENTS, FORMAT)
+
+
+def write(place: Path, content: dict[str, Any]) -> Path:
+    """Write the incidents of a place."""
+    write_ordered(place / INCIDENTS, content)
+    return place / INCIDENTS
+
+
+def content_of(
+    params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path] = ()
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Make the incidents of a window; content of the file, and the findings they were made of."""
+    inputs = inputs_of(place, earlier)
+    graph = graph_of(place)
+    alerts, which = heard(params, Window(window.start - HORIZON, window.end))
+    news, usual = judged(params, window, alerts)
+    told = [one for other in earlier for one in _findings(other)]
+    own = [*_findings(place), *news]
+    findings = merged([*told, *own])  # Of one told again, what the later window says counts.
+    company = merged(usual)
+    found = _incidents(params, window, graph, findings, company)
+    named = {one.id: one for one in (*findings, *company)}
+    inside = [one for one in findings if _lies_in(one, window)]
+    signals: Counter[str] = Counter(one.signal for one in inside)
+    used = {name: named[name].as_json() for one in found for name in one.findings}
+    content = {
+        "format": FORMAT,
+        "window": window.as_json(),
+        "inputs": inputs,
+        "counts": {
+            "findings": {name: signals[name] for name in SIGNALS if name != "change"},
+            "incidents": len(found),
+            "incidents_of_alerts_only": sum(_alerts_only(one, named) for one in found),
+            "earlier_windows": len(earlier),
+            "missing_windows": gaps([*(Window.parse(one.name) for one in earlier), window]),
+            "alerts": which,
+            "usual_alerts": sum(_lies_in(one, window) for one in company),
+        },
+        "graph": {"calls": [list(call) for call in sorted(graph.calls)]},
+        "findings": dict(sorted(used.items())),
+        "incidents": [one.as_json() for one in found],
+        "synthetic": (lake_of(params.analysis) / "truth").is_dir(),
+    }
+    return content, inside
+
+
+def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
+    return all(named[name].signal == "alert" for name in incident.findings)
+
+
+def graph_of(place: Path) -> Graph:
+    """Who calls whom by a place's map; users outside are nobody's suspects."""
+    edges = read_json(place / MAP)["edges"]
+    calls = {(one["source"], one["target"]) for one in edges}
+    return Graph(frozenset(call for call in calls if not call[0].startswith(USER)))
+
+
+def _lies_in(finding: Finding, window: Window) -> bool:
+    return window.start_us <= finding.start_us < window.end_us
+
+
+def _findings(place: Path) -> list[Finding]:
+    return [
+        *read_findings(place / METRIC_ANOMALIES).findings,
+        *read_findings(place / LOG_ANOMALIES).findings,
+        *read_moved(place / MOVED)[1],
+    ]
+
+
+def _incidents(
+    params: AiopsParams,
+    window: Window,
+    graph: Graph,
+    findings: Sequence[Finding],
+    company: Sequence[Finding] = (),
+) -> list[Incident]:
+    about = params.group_incidents
+    settings = Grouping(
+        about.same_minutes * MINUTE_US,
+        about.near_minutes * MINUTE_US,
+        about.anywhere_minutes * MINUTE_US,
+        about.longest_minutes * MINUTE_US,
+    )
+    recent = Window(window.start - HORIZON - timedelta(hours=1), window.end)
+    changes = changes_of(rows_between(params, CHANGES, recent), window.end_us)
+    past = _past(params, window)
+    within = {one.id for one in findings if _lies_in(one, window)}
+
+    def now(found: Sequence[Incident]) -> list[Incident]:
+        return [one for one in found if within.intersection(one.findings)]
+
+    made = partial(incidents, findings, graph, changes, past, company=company, settings=settings)
+    found = now(made())
+    if not about.signals or not found:
+        return found
+    rank = ranker(params, window, graph, found)
+    return now(made(ranker=rank))
+
+
+def _past(params: AiopsParams, window: Window) -> list[PastIncident]:
+    """Tickets that were dealt with by the window's end: what was written later wasn't known."""
+    ever = Window(FIRST_DAY, window.end)
+    done = f"closed_at < make_timestamptz({window.end_us})"
+    tickets = rows_between(params, TICKETS, ever, where=done)
+    alerts = rows_between(
+        params, ALERTS, ever, columns=["ticket_id", "name"], where="ticket_id IS NOT NULL"
+    )
+    names: dict[str, set[str]] = {}
+    for ticket, name in zip(*(alerts[c].to_pylist() for c in ("ticket_id", "name")), strict=True):
+        names.setdefault(ticket, set()).add(name)
+    return past_of(tickets, window.end_us, {key: sorted(own) for key, own in names.items()})
+
+
+POSTED = INCIDENTS.parent / "posted.json"
+"""Hashes of address and body of what was taken."""
+
+
+def post_all(settings: PostParams, place: Path) -> list[dict[str, Any]]:
+    """Send every incident of a place to every address; not again what an address took before.
+
+    Returns
+    -------
+    list of dict
+        ``url``, ``incident``, ``dry_run``, ``body``, ``status`` (None in a dry run).
+
+    Raises
+    ------
+    SignalboxError
+        If an address isn't allowed or doesn't take it.
+    """
+    if not settings.urls:
+        return []
+    found = [Incident.from_json(one) for one in read(place)["incidents"]]
+    before = _taken(place)
+    told = []
+    for url in settings.urls:
+        for incident in found:
+            payload = _payload(url, incident)
+            ready = post_incident(url, payload, settings.allowed)
+            mark = hashlib.sha256(f"{url}\n{ready.body}".encode()).hexdigest()
+            if mark in before:
+                continue
+            sent = (
+                ready
+                if settings.dry_run
+                else post_incident(url, payload, settings.allowed, dry_run=False)
+            )
+            if not sent.dry_run:
+                # Noted at once: what fails after it doesn't make it be sent again.
+                before.add(mark)
+                write_json(place / POSTED, sorted(before))
+            told.append({"url": url, "incident": incident.id, "dry_run": sent.dry_run,
+                         "status": sent.status, "body": sent.body})  # fmt: skip
+    return told
+
+
+def _taken(place: Path) -> set[str]:
+    path = place / POSTED
+    return set(read_json(path)) if path.is_file() else set()
+
+
+def _payload(url: str, incident: Incident) -> Any:
+    if urlsplit(url).path.endswith("/api/v2/alerts"):
+        return alertmanager_payload(incident)
+    return webhook_payload(incident)
+
 
 STAGE = "group_incidents"
 TABLES = ("alerts", "changes", "tickets", "metrics", "logs", "spans")
@@ -43,8 +353,8 @@ def pending(params: AiopsParams, windows: Sequence[Window] | None = None) -> lis
         place = place_of(results, window)
         if not is_whole(place):
             continue
-        now = incident_file.inputs_of(place, earlier_places(params, window))
-        if incident_file.inputs_known(place) != now:
+        now = inputs_of(place, earlier_places(params, window))
+        if inputs_known(place) != now:
             found.append(window)
     return found
 
@@ -58,8 +368,8 @@ def run(params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path
         `earlier_places`: an incident that began before the window is told whole.
     """
     lake_of(params.analysis)
-    content, findings = incident_file.content_of(params, window, place, earlier)
-    path = incident_file.write(place, content)
+    content, findings = content_of(params, window, place, earlier)
+    path = write(place, content)
     counts = {**content["counts"]["findings"], "incidents": content["counts"]["incidents"]}
     write_measured(
         place,
@@ -75,7 +385,7 @@ def run(params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path
 
 def post(params: AiopsParams, place: Path) -> list[dict[str, Any]]:
     """Send a place's incidents on, as ``group_incidents.post`` says; tell what was sent."""
-    return posting.post_all(params.group_incidents.post, place)
+    return post_all(params.group_incidents.post, place)
 
 
 def main(params: AiopsParams) -> None:

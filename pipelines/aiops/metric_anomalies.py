@@ -2,22 +2,263 @@
 
 The work is cut by service into parts that may run anywhere, one after another or at once; false
 alarms are controlled when they are joined, over all series of the run. Outs (below the place):
-``anomalies/metric_anomalies.json``, see `analysis.findings_file`.
+``anomalies/metric_anomalies.json``, see `lake.findings`.
 """
 
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from pipelines.aiops.analysis import metric_parts
-from pipelines.aiops.analysis.findings_file import FindingsFile, write_findings
-from pipelines.aiops.analysis.held import held
-from pipelines.aiops.analysis.measured import Measured, write_measured
-from pipelines.aiops.analysis.metric_plots import plots_of
-from pipelines.aiops.analysis.window import Window, lake_of, window_of
-from pipelines.aiops.artifacts import METRIC_ANOMALIES
-from pipelines.aiops.metrics.detect import correct
+from pipelines.aiops.lake.contract import METRICS, SERVICE_LABELS
+from pipelines.aiops.lake.days import files_between
+from pipelines.aiops.lake.engine import opened, parquet
+from pipelines.aiops.lake.findings import (
+    AFTER,
+    BEFORE,
+    Finding,
+    FindingsFile,
+    thinned,
+    write_findings,
+)
+from pipelines.aiops.lake.stage_result import Measured, held, write_measured
+from pipelines.aiops.lake.window import Window, lake_of, window_of
+from pipelines.aiops.metrics.detect import correct, detect
+from pipelines.aiops.metrics.grid import Grid, grids
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.telemetry.contract import METRICS
-from pipelines.base.stage import run_stage, say
+from pipelines.aiops.params.artifacts import METRIC_ANOMALIES
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, write_json
+from pipelines.core.stage import run_stage, say
+
+PARTS = METRIC_ANOMALIES.parent / "parts"
+TOGETHER = 1_000_000
+"""Rows that are in memory at a time, as far as one series has no more."""
+LIMIT = "more series than the limit"
+
+
+def keys(params: AiopsParams, window: Window) -> list[str]:
+    """Keys of the parts that have series."""
+    with _metrics(params, window) as raw:
+        rows = raw.execute("SELECT DISTINCT part FROM series ORDER BY part").fetchall()
+    return [_key(params, number) for (number,) in rows]
+
+
+def judge(params: AiopsParams, window: Window, place: Path, key: str) -> Path:
+    """Judge the series of a part and write what was found, not yet corrected for the others."""
+    findings: list[Finding] = []
+    counts = {"series": 0, "points": 0}
+    skipped: Counter[str] = Counter()
+    with _metrics(params, window) as raw:
+        for table in _tables(raw, _number(params, key)):
+            found = detect(
+                table, since_us=window.start_us, until_us=window.end_us, false_share=1,
+                most_series=params.metric_anomalies.most_series,
+            )  # fmt: skip
+            findings += found.findings
+            counts["series"] += found.series
+            counts["points"] += found.points
+            skipped.update(found.skipped)
+        left_out = raw.execute(
+            "SELECT count(*) FROM series WHERE part = ? AND NOT chosen", [_number(params, key)]
+        ).fetchone()[0]
+    if left_out:
+        skipped[LIMIT] += left_out
+    path = _path(place, key)
+    write_json(
+        path,
+        {
+            "window": window.name,
+            "counts": counts,
+            "skipped": dict(skipped),
+            "findings": [one.as_json() for one in findings],
+        },
+    )
+    return path
+
+
+def read_all(
+    params: AiopsParams, window: Window, place: Path
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Read all parts of a window: findings, and what was looked at.
+
+    Raises
+    ------
+    SignalboxError
+        If a part is missing or is one of another window.
+    """
+    wanted = keys(params, window)
+    found: list[Finding] = []
+    counts = {"series": 0, "points": 0}
+    skipped: Counter[str] = Counter()
+    for key in wanted:
+        path = _path(place, key)
+        part = read_json(path)
+        if part.get("window") != window.name:
+            raise SignalboxError(f"{path}: not a part of {window.name}; run this part again")
+        found += [Finding.from_json(one) for one in part["findings"]]
+        for name in counts:
+            counts[name] += part["counts"][name]
+        skipped.update(part["skipped"])
+    if not wanted:
+        skipped["no metrics in the window or the days before it"] = 1
+    return found, {**counts, "skipped": dict(sorted(skipped.items()))}
+
+
+def remove(place: Path) -> None:
+    """Remove the parts: they are in the joined file."""
+    shutil.rmtree(place / PARTS, ignore_errors=True)
+
+
+def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str]]) -> Any:
+    """Read the rows of some series (source and fingerprint) as an Arrow table."""
+    with _metrics(params, window) as raw:
+        return _rows_of(raw, series)
+
+
+def _path(place: Path, key: str) -> Path:
+    return place / PARTS / f"metrics-{key}.json"
+
+
+def _key(params: AiopsParams, number: int) -> str:
+    return f"{number + 1}of{params.analysis.parts}"
+
+
+def _number(params: AiopsParams, key: str) -> int:
+    number, _, of = key.partition("of")
+    if not number.isdigit() or of != str(params.analysis.parts):
+        raise SignalboxError(
+            f"{key!r} is no part of {params.analysis.parts} (aiops.analysis.parts); parts are "
+            f"named like '1of{params.analysis.parts}'"
+        )
+    return int(number) - 1
+
+
+@contextmanager
+def _metrics(params: AiopsParams, window: Window) -> Iterator[Any]:
+    """Open an engine with the view ``points`` of the time that counts, and the table ``series``."""
+    import duckdb
+
+    lake = lake_of(params.analysis)
+    try:
+        with opened(params.analysis.memory_mb) as raw:
+            raw.execute(f"CREATE TEMP VIEW points AS {_rows_sql(params, window)}")
+            _find_series(raw, params)
+            yield raw
+    except duckdb.Error as error:
+        text = str(error).splitlines()[0]
+        raise SignalboxError(
+            f"{lake}/metrics: not readable metrics of the contract, or aiops.analysis.memory_mb "
+            f"({params.analysis.memory_mb}) is too small: {text}"
+        ) from error
+
+
+def _rows_sql(params: AiopsParams, window: Window) -> str:
+    """Rows of the window and of the days before it that teach."""
+    since = window.start - timedelta(days=params.metric_anomalies.lookback_days)
+    lake = lake_of(params.analysis)
+    files = files_between(lake, METRICS, since.date(), window.last_day)
+    columns = 'source, fingerprint, name, labels, "at", value, kind, unit'
+    if not files:
+        return (
+            "SELECT ''::VARCHAR AS source, ''::VARCHAR AS fingerprint, ''::VARCHAR AS name, "
+            "MAP {'': ''} AS labels, now() AS \"at\", 0.0::DOUBLE AS value, ''::VARCHAR AS kind, "
+            "''::VARCHAR AS unit WHERE false"
+        )
+    first, last = (int(at.timestamp() * 1_000_000) for at in (since, window.end))
+    return (
+        f'SELECT {columns} FROM {parquet(files)} WHERE "at" >= make_timestamptz({first}) '
+        f'AND "at" < make_timestamptz({last})'
+    )
+
+
+def _find_series(raw: Any, params: AiopsParams) -> None:
+    """Make ``series``: each one's part and size, and whether it is within the limit of the run."""
+    service = "coalesce(" + ", ".join(
+        f"nullif(any_value(labels)['{label}'], '')" for label in SERVICE_LABELS
+    ) + ", '')"  # fmt: skip
+    raw.execute(
+        "CREATE TEMP TABLE series AS SELECT source, fingerprint, "
+        f"(md5_number_lower({service}) % {params.analysis.parts})::INTEGER AS part, "
+        "count(*) AS n, count(*) FILTER (isfinite(value)) AS known "
+        "FROM points GROUP BY source, fingerprint"
+    )
+    raw.execute(
+        "CREATE OR REPLACE TEMP TABLE series AS SELECT *, row_number() OVER "
+        "(ORDER BY known DESC, source, fingerprint) <= "
+        f"{params.metric_anomalies.most_series} AS chosen FROM series"
+    )
+
+
+def _tables(raw: Any, part: int) -> Iterator[Any]:
+    """Yield rows of a part's series as Arrow tables, a bounded number of rows at a time."""
+    chosen = raw.execute(
+        "SELECT source, fingerprint, n FROM series WHERE part = ? AND chosen "
+        "ORDER BY source, fingerprint", [part],
+    ).fetchall()  # fmt: skip
+    group: list[tuple[str, str]] = []
+    rows = 0
+    for source, fingerprint, n in chosen:
+        if group and rows + n > TOGETHER:
+            yield _rows_of(raw, group)
+            group, rows = [], 0
+        group.append((source, fingerprint))
+        rows += n
+    if group:
+        yield _rows_of(raw, group)
+
+
+def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
+    """Return the rows of some series as an Arrow table."""
+    import pyarrow as pa
+
+    source, fingerprint = (pa.array(column, pa.string()) for column in zip(*series, strict=True))
+    raw.register("wanted", pa.table({"source": source, "fingerprint": fingerprint}))
+    found = raw.sql(
+        "SELECT points.* FROM points SEMI JOIN wanted USING (source, fingerprint)"
+    ).to_arrow_table()
+    raw.unregister("wanted")
+    return found
+
+
+def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Give the values around the rarest findings, by finding's id."""
+    ordered = sorted(findings, key=lambda one: (-one.score, one.start_us, one.id))
+    shown = ordered[: params.metric_anomalies.most_plots]
+    mine: dict[tuple[str, str], list[Finding]] = {}
+    for one in shown:
+        mine.setdefault((one.evidence["source"], one.evidence["fingerprint"]), []).append(one)
+    found: dict[str, Any] = {}
+    if not mine:
+        return found
+    table = read_series(params, window, sorted(mine))
+    for grid in grids(table, len(mine), window.end_us):
+        for row, subject in enumerate(grid.subjects):
+            for one in mine[subject.source, subject.fingerprint]:
+                found[one.id] = _plot(grid, row, one)
+    return found
+
+
+def _plot(grid: Grid, row: int, finding: Finding) -> dict[str, Any]:
+    step = grid.step_us
+    left = (finding.start_us - grid.start_us) // step
+    right = (finding.end_us - grid.start_us) // step
+    first = max(0, left - max(BEFORE, right - left))
+    last = min(grid.values.shape[1], right + 1 + max(AFTER, (right - left) // 2))
+    values, every = thinned(grid.values[row, first:last].tolist())
+    return {
+        "unit": grid.subjects[row].unit,
+        "per_second": grid.subjects[row].rate,
+        "step_us": step * every,
+        "start_us": grid.start_us + first * step,
+        "values": values,
+        "low": finding.expected_low,
+        "high": finding.expected_high,
+    }
+
 
 STAGE = "metric_anomalies"
 
@@ -27,12 +268,12 @@ def groups(params: AiopsParams, window: Window) -> list[str]:
 
     A service stays in its part when others come and go.
     """
-    return metric_parts.keys(params, window)
+    return keys(params, window)
 
 
 def part(params: AiopsParams, window: Window, place: Path, group: str) -> Path:
     """Judge the series of one part; safe to repeat."""
-    return metric_parts.judge(params, window, place, group)
+    return judge(params, window, place, group)
 
 
 def join(params: AiopsParams, window: Window, place: Path) -> Path:
@@ -43,7 +284,7 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
     SignalboxError
         If a part is missing.
     """
-    found, counts = metric_parts.read_all(params, window, place)
+    found, counts = read_all(params, window, place)
     settings = params.metric_anomalies
     kept, uncertain = correct(found, counts["points"], settings.false_share)
     counts = {**counts, "uncertain": uncertain}
@@ -59,7 +300,7 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
             STAGE, METRIC_ANOMALIES, ["metrics"], counts, kept, rules=held(params, window, METRICS)
         ),
     )
-    metric_parts.remove(place)
+    remove(place)
     say(f"{len(kept):,} findings in {counts['series']:,} series of metrics, {window.name}")
     return path
 
@@ -67,7 +308,7 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
 def run(params: AiopsParams, window: Window, place: Path) -> Path:
     """Do all parts, then join them: the same bytes whatever the number of parts."""
     lake_of(params.analysis)
-    metric_parts.remove(place)
+    remove(place)
     for group in groups(params, window):
         part(params, window, place, group)
     return join(params, window, place)

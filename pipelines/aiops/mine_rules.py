@@ -5,27 +5,24 @@ candidates tried) and ``rules``, families in the order of reports. Evidence deta
 ``families`` (family → tried, found).
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.aiops.artifacts import CANDIDATES, HISTORY
-from pipelines.aiops.noise import memory
-from pipelines.aiops.noise.mining.history import Mined
-from pipelines.aiops.noise.mining.mine import mine_all
-from pipelines.aiops.noise.rules import RULES
-from pipelines.aiops.noise.times import iso
-from pipelines.aiops.noise.windows import Window, Windows, split_window, whole_window
+from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting.mining.history import Mined
+from pipelines.aiops.alerting.mining.mine import mine_all
+from pipelines.aiops.alerting.rules import RULES
+from pipelines.aiops.alerting.windows import Window, Windows, iso, split_window, whole_window
+from pipelines.aiops.lake.frame import UNKNOWN, AlertFrame
+from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.telemetry.frame import UNKNOWN, AlertFrame
-from pipelines.aiops.telemetry.read import read_history
-from pipelines.base.artifacts import evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.files import write_json
-from pipelines.base.numbers import tidy
-from pipelines.base.stage import run_stage, say
+from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
+from pipelines.core.artifacts import evidence_of, metrics_of
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, tidy, write_evidence
+from pipelines.core.files import write_json
+from pipelines.core.stage import run_stage, say
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 STAGE = "mine_rules"
 
@@ -42,14 +39,6 @@ def main(params: AiopsParams) -> None:
     write_json(metrics_of(STAGE), {family: len(mined.rules) for family, mined in found.items()})
     said = ", ".join(f"{family} {len(mined.rules)}" for family, mined in found.items())
     say(f"candidates from {windows.learn.days:g} days: {said}")
-
-
-def read_tickets(path: Path) -> "pd.DataFrame | None":
-    """Read the frozen tickets; None if there are none, then no fixes are known."""
-    import pandas as pd
-
-    columns = ["ticket_id", "opened_at", "closed_at", "fix"]
-    return pd.read_parquet(path, columns=columns) if path.is_file() else None
 
 
 def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any]:

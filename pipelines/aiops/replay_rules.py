@@ -13,22 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.aiops.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
-from pipelines.aiops.noise import memory
-from pipelines.aiops.noise.judging import Effect, Measurer, closing_times, tables
-from pipelines.aiops.noise.judging import intervals as bounds
-from pipelines.aiops.noise.replay import Replay
-from pipelines.aiops.noise.rule_files import read_rules
-from pipelines.aiops.noise.rules import Rule
-from pipelines.aiops.noise.times import iso, moment
-from pipelines.aiops.noise.today import todays_config
-from pipelines.aiops.noise.windows import DAY_US, split_window, whole_window
+from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.evaluation import Effect, Measurer, closing_times, tables
+from pipelines.aiops.alerting.evaluation import tables as bounds
+from pipelines.aiops.alerting.replay import Replay
+from pipelines.aiops.alerting.rules import Rule, read_rules
+from pipelines.aiops.alerting.windows import DAY_US, iso, moment, split_window, whole_window
+from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.telemetry.read import read_history
-from pipelines.base.artifacts import evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.files import replacing, write_json, write_text
-from pipelines.base.stage import run_stage, say
+from pipelines.aiops.params.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
+from pipelines.core.artifacts import evidence_of, metrics_of
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.files import replacing, write_json, write_text
+from pipelines.core.stage import run_stage, say
 
 STAGE = "replay_rules"
 _REPLAYED = "replay of the last window, which nothing was learned or chosen on"

@@ -1,7 +1,7 @@
 """Stage ``select_rules``: choose, on a window they were not learned from, which rules to propose.
 
 With ``renew``, rules are then mined again on the learning and the middle window together and chosen
-among once more; the last window judges all (`noise.selection.renew`).
+among once more; the last window judges all.
 
 Outs: ``rules/rule_set.json`` (``{"rules": […]}`` in order of what they save, with the window they
 were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
@@ -13,23 +13,26 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
-from pipelines.aiops.mine_rules import read_tickets
-from pipelines.aiops.noise import memory
-from pipelines.aiops.noise.judging import Measurer, closing_times
-from pipelines.aiops.noise.mining.mine import mine_all
-from pipelines.aiops.noise.rule_files import read_rules, write_rules
-from pipelines.aiops.noise.rules import Rule
-from pipelines.aiops.noise.selection import Point, Selection, renew, select
-from pipelines.aiops.noise.times import iso
-from pipelines.aiops.noise.today import todays_config
-from pipelines.aiops.noise.windows import Window, Windows, split_window, whole_window
+from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.evaluation import (
+    Measurer,
+    Point,
+    Selection,
+    closing_times,
+    renew,
+    select,
+)
+from pipelines.aiops.alerting.mining.mine import mine_all
+from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
+from pipelines.aiops.alerting.windows import Window, Windows, iso, split_window, whole_window
+from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.telemetry.read import read_history
-from pipelines.base.artifacts import evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.files import write_json, write_text
-from pipelines.base.stage import run_stage, say
+from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
+from pipelines.core.artifacts import evidence_of, metrics_of
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.files import write_json, write_text
+from pipelines.core.stage import run_stage, say
 
 STAGE = "select_rules"
 

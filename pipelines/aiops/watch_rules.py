@@ -6,37 +6,24 @@ them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (wat
 sentence, incidents lost and late, whether it alone is to blame, and what to do.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.artifacts import HISTORY, RULE_SET, RULES_RELEASED
-from pipelines.aiops.noise.judging.window import rows_of
-from pipelines.aiops.noise.publish.watch import BadRule, find_bad
-from pipelines.aiops.noise.replay import replay
-from pipelines.aiops.noise.rule_files import read_rules
-from pipelines.aiops.noise.rules import Rule
-from pipelines.aiops.noise.today import todays_config
-from pipelines.aiops.noise.windows import split_window, whole_window
+from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.publishing.harmful_rules import BadRule, find_bad, released_rules
+from pipelines.aiops.alerting.replay import replay
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.alerting.windows import rows_of, split_window, whole_window
+from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.telemetry.read import read_history
-from pipelines.base.artifacts import evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.files import write_json
-from pipelines.base.stage import run_stage, say
-from pipelines.release.released import Released, fetch, read_released
+from pipelines.aiops.params.artifacts import HISTORY, RULES_RELEASED
+from pipelines.core.artifacts import evidence_of, metrics_of
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.files import write_json
+from pipelines.core.stage import run_stage, say
+from pipelines.release.released import Released, read_released
 
 STAGE = "watch_rules"
-
-
-def released_rules(released: Released | None) -> tuple[Rule, ...]:
-    """Rules of the release in production, fetched by commit and hash; none without a release."""
-    if released is None:
-        return ()
-    with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
-        copy = Path(folder) / RULE_SET.name
-        fetch(released, RULE_SET, copy)
-        return read_rules(copy)
 
 
 def opening_times(folder: Path) -> dict[str, int]:

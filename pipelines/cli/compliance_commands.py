@@ -1,7 +1,9 @@
-"""The command ``signalbox compliance``.
+"""``signalbox compliance`` and ``signalbox kpis``.
 
-Exit codes: 0 the report is written, whatever it says; 1 the input is wrong or there is no evidence;
-2 wrong usage; with --strict also 1 if a requirement has no evidence at all or is not met.
+Exit codes: 0 the report is written, whatever it says, or the KPIs are shown, whether or not
+targets are met; 1 release.yaml, evidence or ledger is wrong or missing (one line says what
+to do); 2 wrong usage; ``compliance --strict`` also ends with 1 if a requirement has no
+evidence at all or is not met.
 """
 
 import json
@@ -11,13 +13,91 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
-from pipelines.cli.console import AsJson, one_line_errors
+from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
-    from pipelines.reports.compliance.facts import Facts
-    from pipelines.reports.compliance.gdpr import Privacy
-    from pipelines.reports.compliance.told import ToldKpi
+    from pipelines.mlops.compliance.facts import Facts
+    from pipelines.mlops.compliance.gdpr import Privacy
+    from pipelines.mlops.compliance.ledger_chapters import ToldKpi
+    from pipelines.release.kpis import KpiResult
+
+
+SHOWN = 30
+"""Values of a trend that fit a line."""
+
+
+def kpis(
+    as_json: AsJson = False,
+    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+    product: Annotated[str, typer.Option(help="Only this product's; empty = all.")] = "",
+) -> None:
+    """Show every KPI: value, target, whether it is met, and its trend over the ledger."""
+    with one_line_errors():
+        results = read_kpis(project, product)
+    if as_json:
+        print_json([result.to_dict() for result in results])
+        return
+    show(Console(), results)
+
+
+def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
+    """Read definitions, evidence, ledger and days of monitoring of a project.
+
+    Parameters
+    ----------
+    product
+        Whose KPIs; empty = every product's.
+    """
+    from pipelines.core.artifacts import EVIDENCE
+    from pipelines.release.config import load_section
+    from pipelines.release.kpis import KpisParams, kpi_results
+    from pipelines.release.kpis.values import Told, latest, read_days, read_figures
+    from pipelines.release.ledger import Ledger
+
+    params = load_section(project / "release.yaml", "kpis", KpisParams)
+    products = [one for one in params.products() if product in ("", one)]
+    if not products:
+        return []
+    figures = read_figures(project / EVIDENCE)
+    if not figures:
+        raise SignalboxError(f"{project / EVIDENCE}: no evidence; run 'dvc repro' or 'dvc pull'")
+    entries = Ledger.of(project).entries()
+    results = []
+    for one in products:
+        days = read_days(project, one)
+        told: list[Told] = [*entries, *days]
+        results += kpi_results(params, figures | latest(days), told, one)
+    return results
+
+
+def show(console: Console, results: "list[KpiResult]") -> None:
+    """Print one row a KPI."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipelines.release.kpis import spark
+
+    if not results:
+        console.print("No KPIs: define them in release.yaml, section kpis.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("KPI", "value", "target", "", "trend", "owner"):
+        table.add_column(title, justify="right" if title in ("value", "target") else "left")
+    for result in results:
+        kpi = result.kpi
+        word = {True: "met", False: "missed", None: "no value"}[result.met]
+        cells = (
+            f"{kpi.id}\n  {result.missing or kpi.measures}",
+            "–" if result.value is None else f"{result.value:.4g} {kpi.unit}".rstrip(),
+            f"{'≥' if kpi.direction == 'at_least' else '≤'} {kpi.target:.4g}",
+            word,
+            spark([point.value for point in result.trend][-SHOWN:]),
+            kpi.owner,
+        )
+        table.add_row(*map(Text, cells))  # as text: what a file says is no markup
+    console.print(table)
+
 
 HTML = Path("reports/compliance.html")
 JSON = Path("reports/compliance.json")
@@ -51,10 +131,10 @@ def compliance(
 
 def write(project: Path) -> dict[str, int]:
     """Write report and index; return the number of requirements by status."""
-    from pipelines.base.files import write_json, write_text
-    from pipelines.reports import library
-    from pipelines.reports.compliance.page import make_page, make_record
-    from pipelines.reports.page import render
+    from pipelines.core.files import write_json, write_text
+    from pipelines.mlops.compliance import library
+    from pipelines.mlops.compliance.page import make_page, make_record
+    from pipelines.reporting.page import render
 
     found, privacy = gather(project)
     kpis = told_kpis(project)
@@ -68,13 +148,12 @@ def write(project: Path) -> dict[str, int]:
 
 def gather(project: Path) -> "tuple[Facts, Privacy]":
     """Read everything that the report is made from."""
-    from pipelines.base.artifacts import PARAMS
-    from pipelines.base.params import load_params
-    from pipelines.mlops.privacy.overview import overview
-    from pipelines.mlops.privacy.params import PrivacyParams
+    from pipelines.core.artifacts import PARAMS
+    from pipelines.core.params import load_params
+    from pipelines.mlops.compliance import facts
+    from pipelines.mlops.compliance.facts import ComplianceParams
+    from pipelines.mlops.privacy.accountability import PrivacyParams, overview
     from pipelines.release.config import load_section
-    from pipelines.reports.compliance import facts
-    from pipelines.reports.compliance.params import ComplianceParams
 
     params = load_params(project / PARAMS)
     own = load_section(project, "compliance", ComplianceParams)
@@ -86,10 +165,9 @@ def gather(project: Path) -> "tuple[Facts, Privacy]":
 
 def told_kpis(project: Path) -> "list[ToldKpi]":
     """KPIs with their trend drawn."""
-    from pipelines.cli.kpi_commands import read_kpis
+    from pipelines.mlops.compliance.facts import PRODUCT
+    from pipelines.mlops.compliance.ledger_chapters import ToldKpi
     from pipelines.release.kpis import plot
-    from pipelines.reports.compliance.facts import PRODUCT
-    from pipelines.reports.compliance.told import ToldKpi
 
     return [
         ToldKpi(

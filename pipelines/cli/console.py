@@ -1,14 +1,20 @@
-"""What every command shares: errors on one line, and results as JSON."""
+"""What every command shares: errors on one line, results as JSON, parameters and overrides."""
 
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
+from pipelines.core.errors import SignalboxError
+
+if TYPE_CHECKING:
+    from pipelines.aiops.params import AiopsParams
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
@@ -34,3 +40,30 @@ def print_lines(lines: Iterable[str]) -> None:
     """Print texts that may come from telemetry: what steers a terminal is left out of them."""
     for line in lines:
         typer.echo("".join(sign if sign.isprintable() else "\ufffd" for sign in line))
+
+
+def parse_overrides(texts: list[str]) -> dict[str, Any]:
+    """Parse ``["train.seed=7"]`` into ``{"train.seed": 7}``; values are YAML.
+
+    Raises
+    ------
+    SignalboxError
+        If a text isn't ``key=value``.
+    """
+    overrides = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise SignalboxError(f"--param {text!r}: write key=value, for example train.seed=7")
+        overrides[key] = yaml.safe_load(value)
+    return overrides
+
+
+def analysis_params(project: Path) -> "AiopsParams":
+    """Section ``aiops`` with folders that don't depend on where a command runs."""
+    from pipelines.aiops.params import load_aiops_params
+
+    params = load_aiops_params(project)
+    folders = {name: str(project / getattr(params.analysis, name))
+               for name in ("lake", "results", "state")}  # fmt: skip
+    return params.model_copy(update={"analysis": params.analysis.model_copy(update=folders)})

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
 from pipelines.cli.console import one_line_errors
+from pipelines.core.errors import SignalboxError
 
 
 def erase(  # noqa: PLR0917
@@ -90,8 +90,8 @@ def _found(project: Path, name: str) -> str:
 
 
 def _erase(console: Console, project: Path, name: str, *, keep_cache: bool, as_json: bool) -> None:
+    from pipelines.mlops.privacy.accountability import PrivacyParams
     from pipelines.mlops.privacy.erase import erase as do
-    from pipelines.mlops.privacy.params import PrivacyParams
     from pipelines.release.config import load_section
     from pipelines.release.ledger import Ledger
 
@@ -137,9 +137,9 @@ def _show(console: Console, done: Any) -> None:
 
 
 def _show_found(console: Console, project: Path, text: str, as_json: bool) -> None:
-    from pipelines.mlops.privacy.find import find, parse
+    from pipelines.mlops.privacy.source import find_key, parse
 
-    found = find(project, parse(text))
+    found = find_key(project, parse(text))
     if as_json:
         console.print_json(json.dumps(found))
     elif not found:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.base.errors import SignalboxError
-from pipelines.cli.analysis_params import analysis_params
-from pipelines.cli.console import AsJson, one_line_errors, print_json, print_lines
+from pipelines.cli.console import AsJson, analysis_params, one_line_errors, print_json, print_lines
+from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
     from pipelines.aiops.params import AiopsParams
@@ -95,9 +94,8 @@ def post_incidents(
 
 def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
     """Places with incidents: the project's own, then windows by time."""
-    from pipelines.aiops.analysis.results import place_of, windows_in
-    from pipelines.aiops.analysis.window import Window
-    from pipelines.aiops.artifacts import INCIDENTS
+    from pipelines.aiops.lake.window import Window, place_of, windows_in
+    from pipelines.aiops.params.artifacts import INCIDENTS
 
     results = Path(params.analysis.results)
     named = [Window.parse(window)] if window else windows_in(results)
@@ -116,7 +114,7 @@ def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
 
 def _all(project: Path, window: str) -> list[_Known]:
     """Incidents of all places, the newest first, each once: as the latest window tells it."""
-    from pipelines.aiops.analysis.incident_file import read
+    from pipelines.aiops.group_incidents import read
 
     found: dict[str, _Known] = {}
     ends: dict[str, str] = {}
@@ -159,7 +157,7 @@ def _lines(known: _Known) -> list[str]:
 
 
 def _report(place: Path) -> Path:
-    from pipelines.aiops.artifacts import INCIDENTS_HTML
+    from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
     return place / INCIDENTS_HTML
 

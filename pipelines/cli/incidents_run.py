@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
-from pipelines.cli.airflow_api import DONE, AirflowApi
-from pipelines.cli.airflow_follow import explain_failure, follow
-from pipelines.cli.analysis_params import analysis_params
-from pipelines.cli.console import print_lines
+from pipelines.cli.airflow_api import DONE, AirflowApi, explain_failure, follow
+from pipelines.cli.console import analysis_params, print_lines
+from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
-    from pipelines.aiops.analysis.window import Window
+    from pipelines.aiops.lake.window import Window
     from pipelines.aiops.params import AiopsParams
 
 PRODUCT = "incidents"
@@ -33,7 +31,7 @@ def run_incidents(console: Console, api: AirflowApi, address: str, project: Path
     SignalboxError
         If there is no telemetry to look at, or a run fails.
     """
-    from pipelines.aiops.analysis.window import window_of
+    from pipelines.aiops.lake.window import window_of
 
     params = analysis_params(project)
     window = window_of(params.analysis)
@@ -74,8 +72,8 @@ def _wait(
 
 
 def _is_done(params: "AiopsParams", window: "Window") -> bool:
-    from pipelines.aiops.artifacts import INCIDENTS_HTML
     from pipelines.aiops.group_incidents import pending
+    from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
     return (_place(params, window) / INCIDENTS_HTML).is_file() and not pending(params, [window])
 
@@ -87,14 +85,14 @@ def _succeeded(console: Console, api: AirflowApi, dag: str, run: str, state: str
 
 
 def _place(params: "AiopsParams", window: "Window") -> Path:
-    from pipelines.aiops.analysis.results import place_of
+    from pipelines.aiops.lake.window import place_of
 
     return place_of(Path(params.analysis.results), window)
 
 
 def _show(params: "AiopsParams", window: "Window") -> None:
-    from pipelines.aiops.analysis.incident_file import read
-    from pipelines.aiops.artifacts import INCIDENTS_HTML
+    from pipelines.aiops.group_incidents import read
+    from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
     place = _place(params, window)
     page = place / INCIDENTS_HTML
@@ -111,8 +109,8 @@ def outcome_lines(content: dict[str, Any]) -> list[str]:
     content
         Of ``incidents.json``.
     """
-    from pipelines.reports.incidents.places import worst_first
-    from pipelines.reports.incidents.shapes import Incidents
+    from pipelines.aiops.report.incidents.evidence import Incidents
+    from pipelines.aiops.report.incidents.links import worst_first
 
     told = Incidents.model_validate(content)
     counts = told.counts["findings"]

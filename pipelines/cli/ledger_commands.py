@@ -1,7 +1,8 @@
-"""``signalbox ledger``: show, verify and extend the ledger's keys.
+"""``signalbox ledger`` and ``signalbox history``: the ledger, its keys, a product in time.
 
-Exit codes: 0 done, and for ``verify``: the chain holds; 1 the chain doesn't hold, or something is
-wrong that the user can mend (one line says what to do); 2 wrong usage.
+Exit codes: 0 done, and for ``verify``: the chain holds; 1 the chain doesn't hold, the ledger
+cannot be read, or something is wrong that the user can mend (one line says what to do);
+2 wrong usage.
 """
 
 from pathlib import Path
@@ -14,8 +15,10 @@ from pipelines.cli.console import AsJson, one_line_errors, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from pipelines.release.ledger import Entry, Verification
+
 
 app = typer.Typer(
     help="The ledger: what happened on the release path, chained and signed.",
@@ -121,7 +124,7 @@ def chosen(
     SignalboxError
         If there is no such kind, or the ledger cannot be read.
     """
-    from pipelines.base.errors import SignalboxError
+    from pipelines.core.errors import SignalboxError
     from pipelines.release.ledger import KINDS, Ledger
 
     unknown = sorted(set(kinds or ()) - KINDS)
@@ -208,3 +211,52 @@ def _tell_key(entry: "Entry", as_json: bool) -> None:
     console.print(f"entry {entry.seq}: key {key} signs from now on", highlight=False)
     path = Keys(keys_folder(), Path()).path(key)
     console.print(f"keep it safe: {path}", highlight=False, soft_wrap=True)
+
+
+STYLES = {
+    "gate": "",
+    "approval": "green",
+    "rejection": "bold red",
+    "override": "bold red",
+    "release": "bold green",
+    "rollback": "bold yellow",
+    "erasure": "magenta",
+    "alarm": "yellow",
+    "publication": "bold green",
+    "withdrawal": "bold yellow",
+    "remediation": "yellow",
+}
+"""Kinds of the timeline: decisions about what is in production, and what called for them."""
+
+
+def history(
+    subject: Annotated[str | None, typer.Option(help="Only this product.")] = None,
+    last: Last = None,
+    as_json: AsJson = False,
+    project: Project = Path(),
+) -> None:
+    """Show decisions, releases, rollbacks, erasures, alarms and the like in order, day by day."""
+    with one_line_errors():
+        entries = chosen(project, list(STYLES), subject, last)
+    if as_json:
+        print_json([entry.model_dump() for entry in entries])
+        return
+    console = Console()
+    if not entries:
+        console.print("nothing was decided or released yet")
+    day = ""
+    for entry in entries:
+        if entry.time[:10] != day:
+            day = entry.time[:10]
+            console.print(day, style="bold", highlight=False)
+        console.print(_line(entry), soft_wrap=True)
+
+
+def _line(entry: "Entry") -> "Text":
+    """One entry; what stands in the ledger is text, never markup."""
+    from rich.text import Text
+
+    line = Text(f"  {entry.time[11:19]}  #{entry.seq:<5}")
+    line.append(f"{entry.kind:<11}", style=STYLES[entry.kind])
+    line.append(f" {entry.subject}  {summary(entry)}")
+    return line

@@ -11,24 +11,24 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
 from pipelines.cli.console import one_line_errors
+from pipelines.core.errors import SignalboxError
 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("ledger", "pipelines.cli.ledger_commands", "app"),
-    ("history", "pipelines.cli.history_commands", "history"),
+    ("history", "pipelines.cli.ledger_commands", "history"),
     ("verify", "pipelines.cli.verify_commands", "verify"),
     ("release", "pipelines.cli.release_commands", "release"),
-    ("answer", "pipelines.cli.answer_commands", "answer"),
+    ("answer", "pipelines.cli.release_commands", "answer"),
     ("rollback", "pipelines.cli.release_commands", "rollback"),
     ("registry", "pipelines.cli.release_commands", "registry"),
-    ("kpis", "pipelines.cli.kpi_commands", "kpis"),
-    ("score", "pipelines.cli.score_commands", "score"),
-    ("monitor", "pipelines.cli.monitor_commands", "monitor"),
+    ("kpis", "pipelines.cli.compliance_commands", "kpis"),
+    ("score", "pipelines.cli.production_commands", "score"),
+    ("monitor", "pipelines.cli.production_commands", "monitor"),
     ("ingest", "pipelines.cli.telemetry_commands", "ingest"),
     ("collect", "pipelines.cli.telemetry_commands", "collect"),
     ("erase", "pipelines.cli.erase_commands", "erase"),
-    ("simulate", "pipelines.cli.simulate_commands", "simulate"),
+    ("simulate", "pipelines.cli.telemetry_commands", "simulate"),
     ("rules", "pipelines.cli.rules_commands", "app"),
     ("compliance", "pipelines.cli.compliance_commands", "compliance"),
     ("impact", "pipelines.cli.map_commands", "impact"),
@@ -62,7 +62,7 @@ def run(
     ] = None,
 ) -> None:
     """Run products' release DAGs in Airflow; show each gate's checks and the report's path."""
-    from pipelines.cli.overrides import parse_overrides
+    from pipelines.cli.console import parse_overrides
     from pipelines.cli.release_run import run_releases
 
     console = Console()
@@ -75,8 +75,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8080,
 ) -> None:
     """Start Airflow with our DAGs; print address and login; end with Ctrl-C."""
-    from pipelines.cli.airflow_home import USER, password
-    from pipelines.cli.airflow_stack import running, started
+    from pipelines.cli.airflow_stack import USER, password, running, started
 
     console = Console()
     with one_line_errors():

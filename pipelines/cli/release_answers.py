@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines.cli.airflow_api import AirflowApi
-from pipelines.cli.airflow_home import PROJECT, USER
+from pipelines.cli.airflow_stack import PROJECT, USER
 from pipelines.release.approval import AUTO_APPROVE_DEMO, ApprovalParams, Outcome
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.releasing import (
+from pipelines.release.lifecycle import (
     Asked,
     answer_entry,
     is_demo_data,
@@ -140,7 +140,7 @@ def _released(project: Path, product: str, outcome: Entry) -> str:
 
 
 def _same_artifacts(project: Path, product: str, entries: Sequence[Entry], name: str) -> bool:
-    from pipelines.release.releasing import last_run, same_artifacts
+    from pipelines.release.lifecycle import last_run, same_artifacts
 
     entry = last_run(list(entries), product, name)
     return entry is not None and bool(same_artifacts(project, product, str(entry.data["commit"])))

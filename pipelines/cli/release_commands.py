@@ -1,10 +1,11 @@
-"""``signalbox release``, ``signalbox rollback``, ``signalbox registry``.
+"""``signalbox release``, ``rollback``, ``registry`` and ``answer``.
 
-Exit codes: 0 done (``registry show``: nothing is wrong); 1 refused, or something is wrong (one line
-says what and what to do; nothing was released); 2 wrong usage.
+Exit codes: 0 done (``registry show``: nothing is wrong; ``answer``: the run ended well); 1
+refused, or something is wrong (one line says what and what to do; nothing was released; for
+``answer`` also: the run failed); 2 wrong usage.
 
-Who someone is, the command line cannot know: an approval given here says ``command_line`` in the
-ledger, beside the git identity of the release. Airflow's question is the one with a login.
+Who someone is, the command line cannot know: an approval given here says ``command_line`` in
+the ledger, beside the git identity of the release. Airflow's question is the one with a login.
 """
 
 from pathlib import Path
@@ -16,7 +17,8 @@ from rich.console import Console
 from pipelines.cli.console import AsJson, one_line_errors, print_json
 
 if TYPE_CHECKING:
-    from pipelines.release.releasing import Done
+    from pipelines.release.lifecycle import Done
+
 
 Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Product = Annotated[str, typer.Option(help="Product, as in release.yaml: registry.products.")]
@@ -42,8 +44,8 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Release a run: needs the gate's decision and an approval in the ledger."""
-    from pipelines.base.errors import SignalboxError
-    from pipelines.release.releasing import release as do
+    from pipelines.core.errors import SignalboxError
+    from pipelines.release.lifecycle import release as do
 
     with one_line_errors():
         if bump not in (None, "major", "minor", "patch"):
@@ -68,7 +70,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Go back to an earlier version: only to one that was released and still is what it was."""
-    from pipelines.release.releasing import rollback as do
+    from pipelines.release.lifecycle import rollback as do
 
     with one_line_errors():
         show_done(do(project, product, to=to, reason=reason, who=who, stage=stage), as_json)
@@ -81,8 +83,8 @@ def show_registry(
     """Show versions and stages, and what registry and ledger don't agree on."""
     from dataclasses import asdict
 
+    from pipelines.release.lifecycle import problems
     from pipelines.release.registry import versions
-    from pipelines.release.releasing import problems
 
     with one_line_errors():
         known, wrong = versions(project, product), problems(project, product)
@@ -99,7 +101,7 @@ def repair_registry(
     product: Product = "model_release", project: Project = Path(), as_json: AsJson = False
 ) -> None:
     """Finish a release or rollback that was interrupted between ledger, tags and pointer."""
-    from pipelines.release.releasing import repair
+    from pipelines.release.lifecycle import repair
 
     with one_line_errors():
         said = repair(project, product)
@@ -132,11 +134,11 @@ def approve_here(
     """
     from datetime import UTC, datetime
 
-    from pipelines.base.errors import SignalboxError
+    from pipelines.core.errors import SignalboxError
     from pipelines.release.approval import Answer, ApprovalParams, outcome
     from pipelines.release.config import load_section
+    from pipelines.release.lifecycle import read_candidate, record_gate, record_outcome
     from pipelines.release.registry.checks import resolve_commit
-    from pipelines.release.releasing import read_candidate, record_gate, record_outcome
 
     full = resolve_commit(project, commit)
     decision = record_gate(project, product, full)
@@ -188,3 +190,22 @@ def _print_versions(known: list[dict[str, Any]], wrong: list[str]) -> None:
         console.print("nothing has been released yet")
     for problem in wrong:
         console.print(f"problem: {problem}", style="red", markup=False, soft_wrap=True)
+
+
+Approve = Annotated[bool, typer.Option("--approve/--reject", help="What to answer.")]
+
+
+def answer(
+    product: Annotated[str, typer.Argument(help="Product, for example model_release.")],
+    *,
+    approve: Approve = ...,  # type: ignore[assignment]
+    run: Annotated[
+        str | None, typer.Option(help="Id of the run in Airflow; the one that waits if not given.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; an override must have a reason.")] = "",
+) -> None:
+    """Answer a release's question in Airflow, with the login of the project's own Airflow."""
+    from pipelines.cli.release_run import answer_waiting
+
+    with one_line_errors():
+        answer_waiting(Console(), product, run, approve=approve, reason=reason)

@@ -15,20 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.base.artifacts import evidence_of
-from pipelines.base.errors import SignalboxError
-from pipelines.base.evidence import read_evidence
-from pipelines.cli.airflow_api import AirflowApi
-from pipelines.cli.airflow_follow import WAITING, explain_failure, follow
-from pipelines.cli.airflow_home import PROJECT
-from pipelines.cli.airflow_stack import Stack, running, started
+from pipelines.cli.airflow_api import WAITING, AirflowApi, explain_failure, follow
+from pipelines.cli.airflow_stack import PROJECT, Stack, running, started
 from pipelines.cli.incidents_run import PRODUCT as INCIDENTS
 from pipelines.cli.incidents_run import run_incidents
 from pipelines.cli.release_answers import TASKS, answer_question, outcome_lines, saved_run
+from pipelines.core.artifacts import evidence_of
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import read_evidence
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Ledger
+from pipelines.release.lifecycle.candidate import RUNS
 from pipelines.release.registry.params import ProductParams, RegistryParams, load_product
-from pipelines.release.releasing.candidate import RUNS
 
 _AIOPS = frozenset({"alert_noise_reduction"})
 """Products whose parameters stand under ``aiops`` in params.yaml."""

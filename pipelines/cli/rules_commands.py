@@ -13,7 +13,7 @@ from rich.console import Console
 from pipelines.cli.console import AsJson, one_line_errors, print_json
 
 if TYPE_CHECKING:
-    from pipelines.aiops.noise.publish import Published
+    from pipelines.aiops.alerting.publishing import Published
     from pipelines.aiops.params import AiopsParams
 
 Project = Annotated[Path, typer.Option(help="Root of the project.")]
@@ -43,7 +43,7 @@ def publish_rules(
     as_json: AsJson = False,
 ) -> None:
     """Write the released rules to the files that Alertmanager and Prometheus read."""
-    from pipelines.aiops.noise.publish import publish
+    from pipelines.aiops.alerting.publishing import publish
 
     with one_line_errors():
         done = publish(
@@ -61,8 +61,8 @@ def publish_rules(
 @app.command("diff")
 def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
     """Show what publishing would change; nothing is written."""
-    from pipelines.aiops.noise.publish import make_plan
-    from pipelines.aiops.noise.publish.released import released_rules
+    from pipelines.aiops.alerting.publishing import make_plan
+    from pipelines.aiops.alerting.publishing.released import released_rules
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
@@ -98,7 +98,7 @@ def withdraw_rule(
     as_json: AsJson = False,
 ) -> None:
     """Take one rule out of the published files, and keep it out."""
-    from pipelines.aiops.noise.publish import withdraw
+    from pipelines.aiops.alerting.publishing import withdraw
 
     with one_line_errors():
         done = withdraw(
@@ -121,7 +121,7 @@ def withdraw_rule(
 @app.command("status")
 def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
     """Show what is published, and what is not as it should be."""
-    from pipelines.aiops.noise.publish import status
+    from pipelines.aiops.alerting.publishing import status
 
     with one_line_errors():
         found = status(project, _params(project).export_rules, today=_day(today))
@@ -146,7 +146,7 @@ def _params(project: Path) -> "AiopsParams":
 
 
 def _day(text: str) -> date:
-    from pipelines.base.errors import SignalboxError
+    from pipelines.core.errors import SignalboxError
 
     if not text:
         return datetime.now(UTC).date()
@@ -188,7 +188,7 @@ def respond_to_alerts(
     as_json: AsJson = False,
 ) -> None:
     """Run known fixes for alerts that fire now, as params.yaml: aiops.response allows."""
-    from pipelines.aiops.noise.response.project import effects, respond
+    from pipelines.aiops.alerting.remediation.run import effects, respond
 
     with one_line_errors():
         params = _params(project)

@@ -1,7 +1,8 @@
-"""``signalbox ingest`` and ``signalbox collect``: telemetry into the lake.
+"""``signalbox ingest``, ``collect`` and ``simulate``: telemetry into the lake.
 
-Exit codes: 0 done; 1 a source can't be read or a setting is wrong (one line says what to do; what
-other sources gave is in the lake); 2 wrong usage; 130 ended with Ctrl-C.
+Exit codes: 0 done; 1 a source can't be read, or a setting, parameter or folder is wrong (one
+line says what to do; what other sources gave is in the lake); 2 wrong usage; 130 ended with
+Ctrl-C.
 """
 
 import signal
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.base.errors import SignalboxError
 from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
-    from pipelines.aiops.telemetry.ingest import Ingested
+    from pipelines.aiops.sources.ingest import Ingested
+
 
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
@@ -49,10 +51,10 @@ def _ingest_all(
     project: Path, names: list[str], first: datetime | None, last: datetime | None, *, quiet: bool
 ) -> "tuple[list[Ingested], dict[str, str]]":
     """Read each source on its own: one that is down holds up no other."""
+    from pipelines.aiops.lake.batch import Window
     from pipelines.aiops.params import load_aiops_params
-    from pipelines.aiops.telemetry.batch import Window
-    from pipelines.aiops.telemetry.ingest import chosen
-    from pipelines.aiops.telemetry.ingest import ingest as ingest_source
+    from pipelines.aiops.sources.ingest import chosen
+    from pipelines.aiops.sources.ingest import ingest as ingest_source
 
     params = load_aiops_params(project).telemetry
     start, end = _utc(first), _utc(last)
@@ -109,9 +111,9 @@ def collect(
     as_json: AsJson = False,
 ) -> None:
     """Receive Alertmanager webhooks and OTLP over HTTP; on disk before it is answered."""
-    from pipelines.aiops.logs.masking.patterns import DEFAULT_KINDS
-    from pipelines.aiops.telemetry.otlp_inbox import OtlpInbox
-    from pipelines.aiops.telemetry.receiver import Receiver
+    from pipelines.aiops.sources.otlp_inbox import OtlpInbox
+    from pipelines.aiops.sources.receiver import Receiver
+    from pipelines.core.mask_kinds import DEFAULT_KINDS
 
     with one_line_errors():
         inbox = OtlpInbox(otlp, DEFAULT_KINDS if mask else ())
@@ -129,3 +131,47 @@ def collect(
             print_json(told)
         else:
             typer.echo(f"{receiver.received} payloads written, {receiver.refused} refused")
+
+
+def simulate(
+    *,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Of the world.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=1000, help="Length of history.")] = None,
+    alerts: Annotated[int | None, typer.Option(min=1, help="About how many alerts.")] = None,
+    signal_days: Annotated[
+        int | None,
+        typer.Option(min=0, max=1000, help="Days of metrics and logs, at the end; 0 = none."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; default: where the stage simulate writes.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the telemetry of a synthetic world; what isn't given is in params.yaml."""
+    from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.params.artifacts import SIMULATED
+    from pipelines.simulator import simulate as run
+
+    given = {"seed": seed, "days": days, "alerts": alerts}
+    with one_line_errors():
+        params = load_aiops_params().simulate.model_copy(
+            update={name: value for name, value in given.items() if value is not None}
+        )
+        if signal_days is not None:
+            signals = params.signals.model_copy(update={"days": signal_days})
+            params = params.model_copy(update={"signals": signals})
+        simulated = run.simulate(params)
+        folder = out or SIMULATED
+        run.write(simulated, folder)
+    told = {"signal_days": min(params.signals.days, params.days)}
+    facts = simulated.summary | told | {"folder": folder.as_posix(), "synthetic": True}
+    if as_json:
+        print_json(facts)
+        return
+    typer.echo(f"synthetic world of seed {facts['seed']}, {facts['services']} services")
+    typer.echo(
+        f"{facts['alerts']:,} alerts, {facts['tickets']:,} incident tickets, {facts['days']} days"
+    )
+    if facts["signal_days"]:
+        typer.echo(f"metrics, logs and spans; days of them, at the end: {facts['signal_days']}")
+    typer.echo(str(folder))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pipelines.base.errors import SignalboxError
 from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
-    from pipelines.proof.results import Check, Finding, Verification
+    from pipelines.verification.results import Check, Finding, Verification
 
 USAGE = 2
 SHOWN = 20
@@ -56,7 +56,7 @@ def verify(
     Stages of the project's commit are run in scratch folders: verify only projects whose code you
     would run.
     """
-    from pipelines.proof.verify import Depth, open_project, verify_report
+    from pipelines.verification.verify import Depth, open_project, verify_report
 
     depth = Depth(rederive=not hashes_only, reproduce=reproduce, rev=rev)
     console = Console(stderr=as_json)

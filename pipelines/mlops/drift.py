@@ -1,5 +1,9 @@
 """Stage ``drift``: train against test, and against the data of the released model.
 
+Evidently's page carries its scripts, styles and fonts inside and needs no network (about 4.3 MB);
+all comparisons share one page. It names its widgets by random ids, which are replaced by numbers
+in order of first appearance.
+
 ``evidence/drift.json``, ``figures``: ``drift.drifted_share`` (train against test),
 ``drift.target_distance``, ``drift.largest_distance`` (`where` names the column), and
 ``drift.released_drifted_share`` (the released model's train data against this one's; without a
@@ -16,24 +20,86 @@ release: value None, missing = "no model has been released yet").
     released    {name, reason}: name null without a release, reason says why not compared
 """
 
+import re
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.artifacts import DRIFT_HTML, RELEASED, TEST, TRAIN, evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.files import write_json, write_text
-from pipelines.base.numbers import tidy
-from pipelines.base.params import Params
-from pipelines.base.stage import run_stage, say
-from pipelines.base.tables import read_table
-from pipelines.mlops.drift_compare import METHODS, NUMBERS, TEXTS, ColumnDrift, Comparison, compare
-from pipelines.mlops.drift_page import page
-from pipelines.mlops.drift_tables import TOP_VALUES
+from pipelines.core.artifacts import DRIFT_HTML, RELEASED, TEST, TRAIN, evidence_of, metrics_of
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, tidy, write_evidence
+from pipelines.core.files import write_json, write_text
+from pipelines.core.params import Params
+from pipelines.core.stage import run_stage, say
+from pipelines.core.tables import read_table
+from pipelines.mlops.data.drift import (
+    METHODS,
+    NUMBERS,
+    TEXTS,
+    TOP_VALUES,
+    ColumnDrift,
+    Comparison,
+    compare,
+    quiet_evidently,
+)
 from pipelines.release.released import NOTHING_RELEASED, Released, fetch, read_released
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MAX_BYTES = 5_000_000
+_ID = re.compile(
+    r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|(?<=metric_)[0-9a-f]{32}\b"
+)
+
+
+def page(snapshots: dict[str, Any]) -> str:
+    """Render Evidently's results as one page.
+
+    Parameters
+    ----------
+    snapshots
+        Title -> result of ``Report.run``, in the order in which they are shown.
+    """
+    if not snapshots:
+        return _EMPTY
+    with quiet_evidently():
+        from evidently.core.report import render_widgets
+        from evidently.legacy.renderers.html_widgets import group_widget
+
+        # A snapshot renders itself alone; several on one page need its widgets.
+        groups = [
+            group_widget(title=title, widgets=snapshot._widgets)
+            for title, snapshot in snapshots.items()
+        ]
+        return stable_ids(render_widgets(groups, as_iframe=False))
+
+
+def stable_ids(html: str) -> str:
+    """Replace random ids by numbers of the same form, in order of first appearance."""
+    seen: dict[str, str] = {}
+
+    def number(match: re.Match[str]) -> str:
+        found = match[0]
+        if found not in seen:
+            digits = f"{len(seen) + 1:032x}"
+            seen[found] = digits if "-" not in found else _dashed(digits)
+        return seen[found]
+
+    return _ID.sub(number, html)
+
+
+def _dashed(digits: str) -> str:
+    cuts = (0, 8, 12, 16, 20, 32)
+    return "-".join(digits[a:b] for a, b in pairwise(cuts))
+
+
+_EMPTY = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="UTF-8"><title>Drift</title></head>
+<body><p>No column has values in both tables: nothing to compare.</p></body></html>
+"""
+
 
 TITLES = ("Train data against test data", "train", "test")
 RELEASED_TITLES = (

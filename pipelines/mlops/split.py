@@ -9,15 +9,13 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.artifacts import TEST, TRAIN, VALIDATED, VALIDATION, evidence_of
-from pipelines.base.errors import SignalboxError
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.params import Params
-from pipelines.base.params.data import DataParams
-from pipelines.base.params.stages import SplitParams
-from pipelines.base.stage import run_stage, say
-from pipelines.base.tables import SUBJECT, read_table, write_table
-from pipelines.mlops.columns import check_binary, labels
+from pipelines.core.artifacts import TEST, TRAIN, VALIDATED, VALIDATION, evidence_of
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.params import DataParams, Params, SplitParams
+from pipelines.core.stage import run_stage, say
+from pipelines.core.tables import SUBJECT, read_table, write_table
+from pipelines.mlops.data.columns import check_binary, labels
 
 if TYPE_CHECKING:
     import pandas as pd

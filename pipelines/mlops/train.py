@@ -1,16 +1,15 @@
 """Stage ``train``: search, fit, calibrate; choose the threshold on validation data."""
 
-from pipelines.base.artifacts import MODEL, MODEL_INFO, TRAIN, VALIDATION, evidence_of, metrics_of
-from pipelines.base.evidence import Evidence, hash_inputs, write_evidence
-from pipelines.base.files import write_json
-from pipelines.base.params import Params
-from pipelines.base.stage import run_stage, say
-from pipelines.base.tables import read_table
-from pipelines.mlops.columns import labels
-from pipelines.mlops.modeling.evidence import details, figures
-from pipelines.mlops.modeling.importance import importance
+from pipelines.core.artifacts import MODEL, MODEL_INFO, TRAIN, VALIDATION, evidence_of, metrics_of
+from pipelines.core.evidence import Evidence, hash_inputs, write_evidence
+from pipelines.core.files import write_json
+from pipelines.core.params import Params
+from pipelines.core.stage import run_stage, say
+from pipelines.core.tables import read_table
+from pipelines.mlops.data.columns import labels
+from pipelines.mlops.modeling.scoring import importance
 from pipelines.mlops.modeling.store import save_model
-from pipelines.mlops.modeling.training import fit
+from pipelines.mlops.modeling.training import details, figures, fit
 
 
 def main(params: Params) -> None:

@@ -7,10 +7,11 @@ Evidence details: ``rules`` (rule, action, reason, kept, broken_rows, observed) 
 ``counts`` (in, kept, quarantined).
 """
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pipelines.base.artifacts import (
+from pipelines.core.artifacts import (
     DATA_DOCS,
     EXPECTATIONS,
     INGESTED,
@@ -19,19 +20,60 @@ from pipelines.base.artifacts import (
     VALIDATED,
     evidence_of,
 )
-from pipelines.base.errors import SignalboxError
-from pipelines.base.evidence import Evidence, Figure, hash_inputs, write_evidence
-from pipelines.base.files import write_folder
-from pipelines.base.params import Params
-from pipelines.base.params.data import DataParams
-from pipelines.base.stage import run_stage, say
-from pipelines.base.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
-from pipelines.mlops.columns import check_binary
-from pipelines.mlops.data_docs import build_data_docs
-from pipelines.mlops.expectations import RuleResult, SuiteRun, run_suite
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.expectations import RuleResult, SuiteRun, run_suite
+from pipelines.core.files import write_folder
+from pipelines.core.params import DataParams, Params
+from pipelines.core.stage import run_stage, say
+from pipelines.core.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
+from pipelines.mlops.data.columns import check_binary
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LOAD_TIME = re.compile(r"\b20\d{6}T\d{6}\.\d{6}Z")
+_REMOTE_LOGO = re.compile(r"https://[^\"']*/logo-long\.png\?d=[^\"']*")
+_FIXED_TIME = "20000101T000000.000000Z"
+_UNUSED_IMAGES = ("*.gif", "iterative-dev-loop.png")
+
+
+def build_data_docs(context: Any, folder: Path) -> None:
+    """Build the Data Docs of `context` in `folder`, without times and random ids.
+
+    Great Expectations writes a fresh UUID into every collapsible block, the time of loading, and a
+    logo fetched from its own server with a time stamp; these become running numbers, a fixed
+    time and the local copy of the logo.
+    """
+    context.add_data_docs_site(
+        "signalbox",
+        {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(folder.resolve()),
+            },
+        },
+    )
+    context.build_data_docs(site_names=["signalbox"])
+    for page in sorted(folder.rglob("*.html")):
+        page.write_text(_reproducible(page, folder), encoding="utf-8")
+    for pattern in _UNUSED_IMAGES:
+        for image in folder.rglob(pattern):
+            image.unlink()
+
+
+def _reproducible(page: Path, folder: Path) -> str:
+    text = page.read_text(encoding="utf-8")
+    numbers: dict[str, str] = {}
+    text = _UUID.sub(lambda m: numbers.setdefault(m.group(), f"id-{len(numbers)}"), text)
+    up = "../" * (len(page.relative_to(folder).parts) - 1)
+    text = _REMOTE_LOGO.sub(f"{up}static/images/logo-long.png", text)
+    return _LOAD_TIME.sub(_FIXED_TIME, text)
+
 
 STAGE = "validate"
 

@@ -7,8 +7,8 @@ Approvers, limits and KPIs change without a re-run of the training; so they don'
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.settings import Model, check, read_mapping
+from pipelines.core.errors import SignalboxError
+from pipelines.core.settings import Model, check, read_mapping
 
 RELEASE_CONFIG = Path("release.yaml")
 SECTIONS = frozenset(

@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines.base.artifacts import RELEASED
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import read_json, replacing, sha256_file, write_json
+from pipelines.core.artifacts import RELEASED
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, replacing, sha256_file, write_json
 
 NOTHING_RELEASED = "no model has been released yet"
 """Why figures about the released model have no value at first; the gate knows these words."""

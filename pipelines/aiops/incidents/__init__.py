@@ -2,13 +2,13 @@
 
 from pipelines.aiops.incidents.assemble import incidents
 from pipelines.aiops.incidents.grouping import Grouping, group
-from pipelines.aiops.incidents.model import Change, Incident, PastIncident
-from pipelines.aiops.incidents.posting import alertmanager_payload, post, webhook_payload
-from pipelines.aiops.incidents.ranking import Prepared, prepare, rank
-from pipelines.aiops.incidents.signals import (
+from pipelines.aiops.incidents.model import (
     Cause,
+    Change,
     Graph,
+    Incident,
     Logs,
+    PastIncident,
     Series,
     Signals,
     Spans,
@@ -16,6 +16,8 @@ from pipelines.aiops.incidents.signals import (
     Window,
     role_of,
 )
+from pipelines.aiops.incidents.posting import alertmanager_payload, post, webhook_payload
+from pipelines.aiops.incidents.ranking import Prepared, prepare, rank
 
 __all__ = [
     "Cause",

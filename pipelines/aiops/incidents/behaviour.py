@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.incidents.budgets import CAP, Evidence
-from pipelines.aiops.incidents.signals import Floats, Ints, Logs, Signals, Spans, Window, inside
+from pipelines.aiops.incidents.model import Floats, Ints, Logs, Signals, Spans, Window, inside
 
 THRESHOLD = 5.0
 """Nats of the likelihood ratio below which a follower isn't more frequent than before."""

@@ -3,9 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.aiops.findings import Finding, finding_id, service_of
-from pipelines.aiops.incidents.model import Change, PastIncident
-from pipelines.aiops.incidents.signals import Floats, Ints, Logs, Role, Series, Spans, role_of
+from pipelines.aiops.incidents.model import (
+    Change,
+    Floats,
+    Ints,
+    Logs,
+    PastIncident,
+    Role,
+    Series,
+    Spans,
+    role_of,
+)
+from pipelines.aiops.lake.contract import service_of
+from pipelines.aiops.lake.findings import Finding, finding_id
 
 if TYPE_CHECKING:
     import pyarrow as pa

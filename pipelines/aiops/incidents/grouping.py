@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.incidents.signals import Graph, Ints
+from pipelines.aiops.incidents.model import Graph, Ints
 
 MINUTE = 60_000_000
 

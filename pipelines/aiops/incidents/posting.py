@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from pipelines.aiops.incidents.model import Incident
-from pipelines.base.errors import SignalboxError
+from pipelines.core.errors import SignalboxError
 
 ALERTNAME = "SignalboxIncident"
 LONGEST = 1000

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from pipelines.aiops.incidents.behaviour import Behaviour, behaviour_evidence, prepare_behaviour
-from pipelines.aiops.incidents.budgets import Evidence, budget_evidence
-from pipelines.aiops.incidents.delays import Delays, delay_evidence, prepare_delays
-from pipelines.aiops.incidents.saturation import saturation_evidence
-from pipelines.aiops.incidents.signals import Cause, Graph, Signals, Target, Window
+from pipelines.aiops.incidents.budgets import Evidence, budget_evidence, saturation_evidence
+from pipelines.aiops.incidents.model import Cause, Graph, Signals, Target, Window
+from pipelines.aiops.incidents.self_time import Delays, delay_evidence, prepare_delays
 
 SOURCES = ("budgets", "saturation", "behaviour", "delays")
 

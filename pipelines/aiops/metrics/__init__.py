@@ -1,8 +1,7 @@
 """Anomalies in metrics: any number of series, no tuning per series, each point by its past."""
 
-from pipelines.aiops.metrics.alarms import alarm_scores, alarms
 from pipelines.aiops.metrics.detect import Detection, detect
-from pipelines.aiops.metrics.events import Event, find_events
+from pipelines.aiops.metrics.events import Event, alarm_scores, alarms, find_events
 from pipelines.aiops.metrics.scoring import Scores, score
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 

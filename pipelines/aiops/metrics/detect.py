@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.aiops.findings import Finding, finding_id, in_order, service_of
+from pipelines.aiops.lake.contract import service_of
+from pipelines.aiops.lake.findings import Finding, finding_id, in_order
 from pipelines.aiops.metrics.events import Event, corrected, find_events
 from pipelines.aiops.metrics.grid import Subject, grids
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
@@ -75,7 +76,7 @@ def detect(
         table give the events of the whole; `correct` joins them. None: see `grids`.
     false_share
         Share of the findings that may be false, over all series of the run (Benjamini–Hochberg);
-        how far it is kept for which series: see `alarms.SURPRISE_PER_DECADE`.
+        how far it is kept for which series: see `events.SURPRISE_PER_DECADE`.
         1: everything that raised an alarm.
     most_series
         See `grids`.

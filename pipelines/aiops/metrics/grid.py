@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.base.errors import SignalboxError
+from pipelines.core.errors import SignalboxError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -4,22 +4,26 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipelines.aiops.params.alert_history import AlertHistoryParams
-from pipelines.aiops.params.analysis import AnalysisParams
-from pipelines.aiops.params.export_rules import ExportRulesParams
-from pipelines.aiops.params.gate_rules import GateRulesParams
-from pipelines.aiops.params.group_incidents import GroupIncidentsParams
-from pipelines.aiops.params.log_anomalies import LogAnomaliesParams
-from pipelines.aiops.params.map_services import MapServicesParams
-from pipelines.aiops.params.metric_anomalies import MetricAnomaliesParams
-from pipelines.aiops.params.mine_rules import MineRulesParams
-from pipelines.aiops.params.report_incidents import ReportIncidentsParams
-from pipelines.aiops.params.report_rules import ReportRulesParams
-from pipelines.aiops.params.response import ResponseParams
-from pipelines.aiops.params.select_rules import SelectRulesParams
+from pipelines.aiops.params.alert_rules import (
+    AlertHistoryParams,
+    ExportRulesParams,
+    GateRulesParams,
+    MineRulesParams,
+    ReportRulesParams,
+    ResponseParams,
+    SelectRulesParams,
+)
+from pipelines.aiops.params.analysis import (
+    AnalysisParams,
+    GroupIncidentsParams,
+    LogAnomaliesParams,
+    MapServicesParams,
+    MetricAnomaliesParams,
+    ReportIncidentsParams,
+)
 from pipelines.aiops.params.simulate import SimulateParams
 from pipelines.aiops.params.telemetry import TelemetryParams
-from pipelines.base.params.model import Section
+from pipelines.core.settings import Section
 
 
 class AiopsParams(Section):
@@ -44,7 +48,7 @@ class AiopsParams(Section):
 
 def load_aiops_params(project: Path = Path()) -> AiopsParams:
     """Load section ``aiops`` of a project's ``params.yaml``; what isn't there has defaults."""
-    from pipelines.base.artifacts import PARAMS
-    from pipelines.base.params import load_section
+    from pipelines.core.artifacts import PARAMS
+    from pipelines.core.params import load_section
 
     return load_section("aiops", AiopsParams, project / PARAMS)

@@ -1,11 +1,11 @@
-"""Section ``aiops.analysis`` of ``params.yaml``: what the detectors look at."""
+"""Sections of ``aiops`` in ``params.yaml`` for the analysis of a window: one a stage."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from pipelines.aiops import artifacts
-from pipelines.base.params.model import Name, PositiveInt, Section, Unset
+from pipelines.aiops.params import artifacts
+from pipelines.core.settings import Name, PositiveInt, Section, Unset
 
 
 class AnalysisParams(Section):
@@ -45,3 +45,133 @@ class AnalysisParams(Section):
     delay_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = 20
     parts: Annotated[int, Field(ge=1, le=1000)] = 8
     memory_mb: PositiveInt = 2048
+
+
+class MetricAnomaliesParams(Section):
+    """Settings of ``metric_anomalies``.
+
+    Attributes
+    ----------
+    lookback_days
+        Days before the window that teach; two weeks and a day hold two weekly seasons.
+    false_share
+        Share of the findings that may be false, over all series of the window; 1 = all alarms.
+    most_series
+        Series that are judged; of more, those with the most points. The rest is counted.
+    most_plots
+        Findings, the rarest first, whose values are kept for a plot.
+    """
+
+    lookback_days: Annotated[int, Field(ge=1, le=400)] = 15
+    false_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    most_series: PositiveInt = 20_000
+    most_plots: Annotated[int, Field(ge=0)] = 100
+
+
+class LogAnomaliesParams(Section):
+    """Settings of ``log_anomalies``; see `pipelines.aiops.logs.settings`.
+
+    Attributes
+    ----------
+    bin_seconds
+        Width of the bins that lines are counted in; divides an hour.
+    most_plots
+        Findings, the rarest first, whose lines a bin and first lines are kept.
+    """
+
+    history_days: Annotated[int, Field(ge=1, le=400)] = 14
+    bin_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    false_share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    false_share_new: Annotated[float, Field(gt=0, le=1)] = 0.2
+    max_findings: PositiveInt = 200
+    most_plots: Annotated[int, Field(ge=0)] = 100
+
+    @model_validator(mode="after")
+    def _divides_an_hour(self) -> Self:
+        if 3600 % self.bin_seconds:
+            raise ValueError(f"bin_seconds must divide 3600, {self.bin_seconds} doesn't")
+        return self
+
+
+class MapServicesParams(Section):
+    """Settings of ``map_services``.
+
+    Attributes
+    ----------
+    window_seconds
+        Length of the windows that rates and quantiles are counted in; divides an hour.
+    compare_days
+        The map is compared with the same hours so many days earlier; 0 = with nothing.
+    max_virtual_nodes
+        Databases, queues and external peers beyond the busiest of this many count as one of each.
+    max_shapes
+        Shapes of traces that are kept, the most frequent ones.
+    """
+
+    window_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    compare_days: Annotated[int, Field(ge=0, le=400)] = 1
+    max_virtual_nodes: PositiveInt = 500
+    max_shapes: PositiveInt = 5000
+
+    @model_validator(mode="after")
+    def _divides_an_hour(self) -> Self:
+        if 3600 % self.window_seconds:
+            raise ValueError(f"window_seconds must divide 3600, {self.window_seconds} doesn't")
+        return self
+
+
+Minutes = Annotated[int, Field(ge=0, le=7 * 24 * 60)]
+
+
+class PostParams(Section):
+    """Where incidents are sent on.
+
+    Attributes
+    ----------
+    urls
+        Addresses; one that ends in ``/api/v2/alerts`` gets Alertmanager's alerts, others JSON.
+    allowed
+        Addresses that may be named above: a second pair of eyes for a line of params.
+    dry_run
+        Say what would be sent, and send nothing.
+    """
+
+    urls: list[str] = []
+    allowed: list[str] = []
+    dry_run: bool = True
+
+
+class GroupIncidentsParams(Section):
+    """Settings of ``group_incidents``.
+
+    Attributes
+    ----------
+    same_minutes, near_minutes, anywhere_minutes
+        How far apart linked findings may start: at the same service, at services of which one calls
+        the other, at any services if no map is known.
+    longest_minutes
+        A chain of links is cut after so long.
+    usual_days, usual_share
+        An alert that a service had on more than this share of so many days before is usual: it
+        joins an incident that something else makes, and makes none. 1: no alert is usual.
+    signals
+        Whether causes are ranked from metrics, logs and spans too, or from findings alone.
+    """
+
+    same_minutes: Minutes = 30
+    near_minutes: Minutes = 10
+    anywhere_minutes: Minutes = 1
+    longest_minutes: PositiveInt = 240
+    usual_days: Annotated[int, Field(ge=1, le=366)] = 14
+    usual_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    signals: bool = True
+    post: PostParams = Field(default_factory=PostParams)
+
+
+class ReportIncidentsParams(Section):
+    """What the pages about incidents, anomalies and the service map say about who and why."""
+
+    title: Name = "What is wrong, where, and what changed"
+    owner: Name = "not stated"
+    notice: str = ""
+    """What readers must know before anything else, for example that the world is synthetic."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipelines.base.params.model import PositiveInt, Section
+from pipelines.core.settings import PositiveInt, Section
 
 
 class SignalsParams(Section):

@@ -1,31 +1,261 @@
 """Section ``aiops.telemetry`` of ``params.yaml``: the lake, and the sources that fill it."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from pipelines.aiops import artifacts
-from pipelines.aiops.params.signals import (
-    AirflowLogsParams,
-    LogFilesParams,
-    LogJsonlParams,
-    OpenMetricsParams,
-    OtlpLogsParams,
-    OtlpMetricsParams,
-    PrometheusMetricsParams,
-)
-from pipelines.aiops.params.source_base import FilesParams, HttpParams, Seconds, SourceParams
-from pipelines.aiops.params.traces import (
-    GitChangesParams,
-    JaegerApiParams,
-    JaegerParams,
-    KubernetesEventsParams,
-    OtlpTracesParams,
-    ZipkinParams,
-)
-from pipelines.base.params.model import Name, PositiveInt, Section
+from pipelines.aiops.params import artifacts
+from pipelines.core.mask_kinds import DEFAULT_KINDS, KINDS
+from pipelines.core.settings import Name, PositiveInt, Section, Slug
 
-__all__ = ["FilesParams", "HttpParams", "Source", "SourceParams", "TelemetryParams"]
+Seconds = Annotated[int, Field(ge=0)]
+Variable = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")]
+
+
+class SourceParams(Section):
+    """What every source has."""
+
+    name: Slug
+    """Stands in column ``source``; part of each alert's identity, so don't rename a source."""
+    skew_seconds: Seconds = 300
+    """A record that begins later than the reading by more than this goes to quarantine."""
+    late_seconds: Seconds = 86400
+    """A window also takes what changed this long before it: records may arrive late."""
+
+
+class HttpParams(SourceParams):
+    """A source that is asked over HTTP."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    token_env: Variable = ""
+    """Environment variable with a bearer token; empty = none."""
+    timeout_seconds: PositiveInt = 30
+
+
+class FilesParams(SourceParams):
+    """A source that is read from files."""
+
+    files: Annotated[list[Name], Field(min_length=1)]
+    """Files, or patterns like ``exports/*.jsonl``; relative to the project."""
+
+
+def _maskable(kinds: list[str]) -> list[str]:
+    if unknown := sorted(set(kinds) - set(KINDS)):
+        raise ValueError(f"no kind of personal data {unknown}; there are {list(KINDS)}")
+    return kinds
+
+
+def _pattern(text: str) -> str:
+    try:
+        groups = set(re.compile(text).groupindex)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    if unknown := sorted(groups - {"service", "instance"}):
+        raise ValueError(f"groups {unknown}; there may be service and instance")
+    return text
+
+
+class LogParams(SourceParams):
+    """What every source of log lines has."""
+
+    mask: Annotated[list[str], AfterValidator(_maskable)] = list(DEFAULT_KINDS)
+    """Personal data and secrets masked before anything is stored; empty = nothing."""
+    timezone: Name = "UTC"
+    """Time zone of times that don't say theirs."""
+    max_chars: Annotated[int, Field(ge=200)] = 16_384
+    """A message, its stack trace included, is cut after this many characters."""
+    service: str = ""
+    """Service of all lines that don't name theirs; empty = from the path, or the file's name."""
+
+
+class LogFilesBase(LogParams, FilesParams):
+    """Log lines in files."""
+
+    path_pattern: Annotated[str, AfterValidator(_pattern)] = ""
+    """Regular expression found in a file's path, with groups ``service`` and ``instance``."""
+
+
+class LogFilesParams(LogFilesBase):
+    """Plain log files; forms of time stamps and levels are found, not configured."""
+
+    kind: Literal["log_files"]
+    year: Annotated[int, Field(ge=0, le=2199)] = 0
+    """Year of a file's last line where stamps lack it; 0 = by the file's time of change."""
+    day_first: bool = True
+    """Whether 03/04/2026 is the third of April, where a file leaves it open."""
+
+
+class LogJsonlParams(LogFilesBase):
+    """One JSON object a line; names of time, level and message are found, not configured."""
+
+    kind: Literal["log_jsonl"]
+    fields: dict[Literal["at", "severity", "body", "service", "instance", "trace_id", "span_id"],
+                 Name] = {}  # fmt: skip
+    """Column of the contract → field, where the usual names don't fit; ``a.b`` is b in a."""
+
+
+class OtlpLogsParams(LogParams, FilesParams):
+    """Logs in OTLP JSON, as the OpenTelemetry collector's file exporter writes them."""
+
+    kind: Literal["otlp_logs"]
+
+
+class AirflowLogsParams(LogParams):
+    """Task logs of an Airflow: its folder ``logs``."""
+
+    kind: Literal["airflow_logs"]
+    folder: Name = ".airflow/logs"
+
+
+class MetricParams(SourceParams):
+    """What every source of metrics has."""
+
+    max_series: PositiveInt = 100_000
+    """Label sets that are kept; how many more there were is reported."""
+    drop_labels: list[Name] = []
+    """Labels left out, for example ``prometheus_replica``."""
+
+
+class PrometheusMetricsParams(MetricParams, HttpParams):
+    """Range queries of Prometheus' HTTP API."""
+
+    kind: Literal["prometheus_metrics"]
+    queries: Annotated[list[Name], Field(min_length=1)]
+    """PromQL, for example ``up`` or ``sum by (job) (rate(http_requests_total[5m]))``."""
+    step_seconds: PositiveInt = 60
+    lookback_seconds: PositiveInt = 86_400
+    """How far back a window without begin goes."""
+
+
+class OpenMetricsParams(MetricParams, FilesParams):
+    """Files in the text form of OpenMetrics or Prometheus, with time stamps."""
+
+    kind: Literal["openmetrics"]
+
+
+class OtlpMetricsParams(MetricParams, FilesParams):
+    """Metrics in OTLP JSON, as the OpenTelemetry collector's file exporter writes them."""
+
+    kind: Literal["otlp_metrics"]
+
+
+ChangeKind = Literal["deployment", "configuration", "infrastructure", "other"]
+
+PERSONAL = (
+    "db.statement", "db.query.text", "db.query.parameter.*", "sql.query", "enduser.*", "user.*",
+    "client.address", "http.client_ip", "http.request.header.*", "http.response.header.*",
+    "rpc.grpc.request.metadata.*", "http.user_agent", "user_agent.original", "url.query",
+)  # fmt: skip
+"""Attributes that often hold personal data and that no map needs."""
+
+REASONS: dict[str, ChangeKind] = {
+    "ScalingReplicaSet": "deployment",
+    "SuccessfulRescale": "configuration",
+    "RolloutCompleted": "deployment",
+    "RolloutPaused": "deployment",
+    "DeploymentRollback": "deployment",
+    "Preempted": "infrastructure",
+    "Preempting": "infrastructure",
+    "Evicted": "infrastructure",
+    "TaintManagerEviction": "infrastructure",
+    "NodeNotReady": "infrastructure",
+    "NodeReady": "infrastructure",
+    "NodeNotSchedulable": "infrastructure",
+    "NodeSchedulable": "infrastructure",
+    "RegisteredNode": "infrastructure",
+    "RemovingNode": "infrastructure",
+    "DeletingNode": "infrastructure",
+    "Rebooted": "infrastructure",
+    "TriggeredScaleUp": "infrastructure",
+    "ScaleDown": "infrastructure",
+}
+"""Reasons of Kubernetes events that tell of a change; others tell how a cluster copes with one."""
+
+
+def _tag_pattern(text: str) -> str:
+    try:
+        groups = set(re.compile(text).groupindex)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    if unknown := sorted(groups - {"service", "version"}):
+        raise ValueError(f"groups {unknown}; there may be service and version")
+    return text
+
+
+class TraceParams(SourceParams):
+    """What every source of traces has."""
+
+    drop_attributes: list[Name] = list(PERSONAL)
+    """Attributes that are not stored; ``*`` stands for anything. Queries of URLs never are."""
+    max_chars: PositiveInt = 1024
+    """Longer values of attributes are cut."""
+
+
+class TraceFilesParams(TraceParams, FilesParams):
+    """Traces that lie in files."""
+
+
+class OtlpTracesParams(TraceFilesParams):
+    """Traces in OTLP JSON, as the OpenTelemetry collector's file exporter writes them."""
+
+    kind: Literal["otlp_traces"]
+
+
+class JaegerParams(TraceFilesParams):
+    """Traces in Jaeger's JSON: downloads of its page, answers of its API."""
+
+    kind: Literal["jaeger"]
+
+
+class JaegerApiParams(TraceParams, HttpParams):
+    """Traces that a Jaeger query service finds."""
+
+    kind: Literal["jaeger_api"]
+    services: list[Name] = []
+    """Services whose traces are asked for; empty = all that it knows."""
+    limit: Annotated[int, Field(ge=2)] = 1000
+    """Traces in an answer; where there are more, shorter times are asked for."""
+    lookback_seconds: PositiveInt = 3600
+    """How far back a window without begin goes."""
+
+
+class ZipkinParams(TraceFilesParams):
+    """Traces in Zipkin's JSON, version 2."""
+
+    kind: Literal["zipkin"]
+
+
+class KubernetesEventsParams(FilesParams):
+    """Changes from Kubernetes events: ``kubectl get events -o json``, a watch, or JSON lines."""
+
+    kind: Literal["kubernetes_events"]
+    reasons: dict[Name, ChangeKind] = REASONS
+    """Reason of an event → kind of change; events of other reasons are left."""
+
+
+class GitChangesParams(SourceParams):
+    """Changes from a Git repository on this machine: its tags or its commits."""
+
+    kind: Literal["git_changes"]
+    repository: Name = "."
+    """Folder, relative to the project."""
+    take: Literal["tags", "commits"] = "tags"
+    branch: Name = "HEAD"
+    """Branch whose commits are taken."""
+    change_kind: ChangeKind = "deployment"
+    service: str = ""
+    """Service of all that doesn't name its own."""
+    tag_pattern: Annotated[str, AfterValidator(_tag_pattern)] = (
+        r"^(?:(?P<service>.+)[/@-])?v?(?P<version>\d[\w.+-]*)$"
+    )
+    """Tells service and version from a tag's name, with groups of these names; other tags are
+    taken whole as version."""
+    paths: dict[Name, Name] = {}
+    """Folder → service, in a repository of many: a commit is a change of each that it touches."""
+    timeout_seconds: PositiveInt = 60
+
+
 _DERIVED = {"source", "labels", "annotations", "alert_id", "fingerprint"}
 
 
@@ -100,7 +330,7 @@ class TableParams(FilesParams):
 
     @model_validator(mode="after")
     def _known_columns(self) -> Self:
-        from pipelines.aiops.telemetry.contract import METRICS, TABLES
+        from pipelines.aiops.lake.contract import METRICS, TABLES
 
         tables = {**TABLES, METRICS.name: METRICS}
         names = set(tables[self.table].schema.names) - _DERIVED

@@ -13,14 +13,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.engine import DEFAULT_MEMORY_MB, connect
-from pipelines.aiops.service_map.histogram import BUCKET_SQL, GROWTH
-from pipelines.aiops.service_map.model import ANY, WINDOWS, Key, ServiceMap, Shape
+from pipelines.aiops.lake.contract import EPOCH, SPANS
+from pipelines.aiops.lake.days import files_between
+from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, connect
+from pipelines.aiops.service_map.model import (
+    ANY,
+    BUCKET_SQL,
+    GROWTH,
+    WINDOWS,
+    Key,
+    ServiceMap,
+    Shape,
+)
 from pipelines.aiops.service_map.pairing import pair
 from pipelines.aiops.service_map.peers import EXTERNAL
-from pipelines.aiops.telemetry.contract import SPANS
-from pipelines.aiops.telemetry.days import EPOCH, files_between
-from pipelines.base.errors import SignalboxError
+from pipelines.core.errors import SignalboxError
 
 HOUR_US = 3_600_000_000
 OTHERS = "(others)"

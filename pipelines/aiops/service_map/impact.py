@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap, Shape, touched
-from pipelines.base.errors import SignalboxError
-from pipelines.base.numbers import tidy
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import tidy
 
 ENOUGH = 0.9
 """Share of traces whose shapes the map must hold for shares to be counted and not estimated."""

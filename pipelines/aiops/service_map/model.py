@@ -1,6 +1,13 @@
-"""A service map: nodes, edges, how busy each was in every window, and the shapes of traces."""
+"""A service map: nodes, edges, how busy each was in every window, and the shapes of traces.
 
-from collections.abc import Sequence
+Durations are counts in buckets that grow by a fixed factor. Such histograms of disjoint sets
+of calls add up exactly, whatever the order, which quantiles do not. A bucket is 4% wide, so a
+quantile is off by 2% at most (as in Masson, Rim and Lee, "DDSketch", VLDB 2019); ten hours in
+microseconds fit into some 620 buckets.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,11 +15,50 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.service_map.histogram import quantile
+from pipelines.aiops.lake.contract import TIME
 from pipelines.aiops.service_map.peers import kind_of, name_of
-from pipelines.aiops.telemetry.contract import TIME
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import read_json, replacing, write_json
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, replacing, write_json
+
+GROWTH = 1.04
+"""Upper bound of a bucket over its lower bound."""
+
+BUCKET_SQL = (
+    f"CASE WHEN {{took}} >= 0 THEN floor(ln(greatest({{took}}, 1)) / ln({GROWTH})) END::SMALLINT"
+)
+"""Bucket of a duration in microseconds; below one microsecond is bucket 0."""
+
+
+def middle(bucket: int) -> float:
+    """Geometric middle of a bucket, in microseconds."""
+    return float(GROWTH ** (bucket + 0.5))
+
+
+def quantile(buckets: Mapping[int, int], share: float) -> int | None:
+    """Quantile in whole microseconds; None without durations.
+
+    Parameters
+    ----------
+    buckets
+        Bucket → number of durations in it.
+    share
+        Between 0 and 1: 0.5 is the median.
+    """
+    total = sum(buckets.values())
+    if not total:
+        return None
+    return round(middle(at_rank(buckets, max(1, math.ceil(share * total)))))
+
+
+def at_rank(buckets: Mapping[int, int], rank: int) -> int:
+    """Bucket that holds the `rank`-th smallest duration, counted from 1; the last beyond them."""
+    seen, last = 0, 0
+    for bucket in sorted(buckets):
+        seen, last = seen + buckets[bucket], bucket
+        if seen >= rank:
+            return bucket
+    return last
+
 
 MAP_FILE, WINDOWS_FILE = "service_map.json", "edge_windows.parquet"
 FORMAT = "signalbox.service_map/1"
@@ -37,7 +83,7 @@ WINDOWS = pa.schema(
         ("p50_us", pa.int64()),
         ("p95_us", pa.int64()),
         ("p99_us", pa.int64()),
-        # Histogram of durations, see `histogram`.
+        # Histogram of durations, see `BUCKET_SQL`.
         ("buckets", pa.list_(pa.int16())),
         ("counts", pa.list_(pa.int64())),
     ]
@@ -56,7 +102,7 @@ class Traffic:
     Attributes
     ----------
     buckets
-        Bucket → durations in it, see `histogram`.
+        Bucket → durations in it, see `BUCKET_SQL`.
     """
 
     n: int

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.aiops.service_map.histogram import GROWTH
+from pipelines.aiops.service_map.model import GROWTH
 
 if TYPE_CHECKING:
     import numpy as np

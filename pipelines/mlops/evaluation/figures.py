@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pipelines.base.evidence import Figure
-from pipelines.base.numbers import tidy
+from pipelines.core.evidence import Figure, tidy
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params.data import DataParams
-from pipelines.mlops.columns import is_numeric
+from pipelines.core.errors import SignalboxError
+from pipelines.core.params import DataParams
+from pipelines.mlops.data.columns import is_numeric
 
 if TYPE_CHECKING:
     import numpy as np

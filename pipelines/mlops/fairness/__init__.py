@@ -1,7 +1,6 @@
 """Bias audit: from counts of group, truth and decision to rates, disparities and their proof."""
 
-from pipelines.mlops.fairness.audit import audit
-from pipelines.mlops.fairness.config import AuditConfig
+from pipelines.mlops.fairness.audit import AuditConfig, audit
 from pipelines.mlops.fairness.contingency import (
     DEFAULT_BIN_EDGES,
     SCORE_UNIT,

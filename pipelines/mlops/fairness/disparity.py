@@ -7,7 +7,10 @@ below four-fifths counts as evidence of adverse impact is a rule of thumb of the
 agencies (29 CFR 1607.4 D), not a verdict: smaller gaps may matter and larger ones may be chance.
 
 Intervals here are for one comparison each, for reading. Whoever looks for the worst of them, as a
-gate does, needs the figures of ``extremes`` and ``summary``, which allow for the looking.
+gate does, needs the figures of `disparities` and `summarise`, which allow for the looking.
+
+The gap between the highest and the lowest group is looked for anew in every replicate, over all
+compared groups; its interval is that of ``simultaneous``, which allows for the looking.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ import numpy as np
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.estimates import COLLAPSED, Estimate, finite, missing, too_few
 from pipelines.mlops.fairness.intervals import mover_ratio, newcombe_difference
-from pipelines.mlops.fairness.rates import COMPARED_RATES, RATES, ratio
-from pipelines.mlops.fairness.sample import RateSample
+from pipelines.mlops.fairness.rates import COMPARED_RATES, RATES, Floats, RateSample, ratio
+from pipelines.mlops.fairness.simultaneous import Family, worst_estimate
 
 FOUR_FIFTHS: Final = 0.8
 
@@ -170,3 +173,192 @@ def _capped(estimate: Estimate) -> Estimate:
     if estimate.high is None or estimate.low is None:
         return estimate
     return replace(estimate, high=min(estimate.high, 1.0))
+
+
+PARITY_NAMES: Final = {
+    "demographic_parity": "selection_rate",
+    "equal_opportunity": "tpr",
+    "false_positive_rate": "fpr",
+    "predictive_parity": "precision",
+    "accuracy": "accuracy",
+}
+"""The name of each notion of parity, and the rate that should be equal."""
+
+
+@dataclass(frozen=True)
+class Disparity:
+    """A statistic over all compared groups of a dimension.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``demographic_parity_ratio`` or ``equalized_odds_difference``.
+    rate : str
+        The rate in which the named groups differ.
+    lowest, highest : str or None
+        The groups with the lowest and the highest rate.
+    lowest_n, highest_n : int
+        Rows in the denominators of their rates.
+    estimate : Estimate
+        A ``WorstEstimate`` when it has a value.
+    left_out : tuple of str
+        Compared groups in which the rate is undefined.
+    """
+
+    name: str
+    rate: str
+    lowest: str | None
+    highest: str | None
+    lowest_n: int
+    highest_n: int
+    estimate: Estimate
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Replicated:
+    """A disparity with its replicates, shape (R,), and families: for the worst of several."""
+
+    disparity: Disparity
+    replicates: Floats
+    families: tuple[Family, ...]
+
+
+def disparities(sample: RateSample, compared: list[int], level: float) -> tuple[Replicated, ...]:
+    """Compute difference and ratio of every notion of parity, and equalised odds.
+
+    Definitions follow fairlearn: differences are highest minus lowest, ratios lowest over highest,
+    equalised odds the worse of TPR and FPR (Hardt, Price and Srebro 2016, NeurIPS). Unlike there,
+    groups in which a rate is undefined are left out by name instead of counting as 0.
+
+    Parameters
+    ----------
+    sample : RateSample
+    compared : list of int
+    level : float
+
+    Returns
+    -------
+    tuple of Replicated
+    """
+    found: dict[str, Replicated] = {}
+    for notion in PARITY_NAMES:
+        for kind in ("difference", "ratio"):
+            found[f"{notion}_{kind}"] = _extreme(sample, compared, level, notion=notion, kind=kind)
+    for kind in ("difference", "ratio"):
+        parts = [found[f"{name}_{kind}"] for name in ("equal_opportunity", "false_positive_rate")]
+        found[f"equalized_odds_{kind}"] = _worse(parts, kind, level)
+    return tuple(found.values())
+
+
+def spread(rates: Floats, kind: str) -> Floats:
+    """Difference or ratio between the highest and the lowest group.
+
+    Parameters
+    ----------
+    rates : ndarray of float, shape (G, ...)
+        NaN where undefined; such a group is left out.
+    kind : {"difference", "ratio"}
+
+    Returns
+    -------
+    ndarray of float, shape (...)
+        NaN with fewer than two groups left, and for a ratio of 0 to 0.
+    """
+    high, low = np.fmax.reduce(rates, axis=0), np.fmin.reduce(rates, axis=0)
+    enough = (~np.isnan(rates)).sum(axis=0) >= 2
+    values = ratio(low, high) if kind == "ratio" else high - low
+    return np.asarray(np.where(enough, values, np.nan), np.float64)
+
+
+def _extreme(
+    sample: RateSample, compared: list[int], level: float, *, notion: str, kind: str
+) -> Replicated:
+    name, rate = f"{notion}_{kind}", PARITY_NAMES[notion]
+    values = sample.row(rate)[compared]
+    defined = [g for g, value in zip(compared, values, strict=True) if not np.isnan(value)]
+    left_out = tuple(sample.labels[g] for g in compared if g not in defined)
+    replicates = (
+        spread(sample.drawn(rate)[compared], kind)
+        if compared
+        else np.full(sample.replicate_count, np.nan)
+    )
+    n = int(sample.denominators[sample.names.index(rate)][defined].sum())
+    why = _undefined_extreme(sample, rate, kind, compared, defined)
+    if why is not None:
+        none = missing(why, level=level, n=n)
+        return Replicated(
+            Disparity(name, rate, None, None, 0, 0, none, left_out),
+            np.full_like(replicates, np.nan),
+            (),
+        )
+    order = sample.row(rate)[defined]
+    lowest, highest = defined[int(np.argmin(order))], defined[int(np.argmax(order))]
+    value = float(spread(order, kind))
+    m = sample.names.index(rate)
+    family = Family.make(
+        sample.numerators[m, defined],
+        sample.denominators[m, defined],
+        sample.replicates[m, defined],
+        kind,
+    )
+    estimate = worst_estimate(value, replicates, [family], kind=kind, n=n, level=level)
+    disparity = Disparity(
+        name=name,
+        rate=rate,
+        lowest=sample.labels[lowest],
+        highest=sample.labels[highest],
+        lowest_n=sample.proportion(rate, lowest).total,
+        highest_n=sample.proportion(rate, highest).total,
+        estimate=estimate,
+        left_out=left_out,
+    )
+    return Replicated(disparity, replicates, (family,))
+
+
+def _undefined_extreme(
+    sample: RateSample, rate: str, kind: str, compared: list[int], defined: list[int]
+) -> str | None:
+    if (why := too_few(len(compared))) is not None:
+        return why
+    if len(defined) < 2:
+        return f"{rate} is defined in fewer than two groups: {RATES[rate].undefined} in the others"
+    if kind == "ratio" and not np.max(sample.row(rate)[defined]) > 0:
+        return f"{rate} is 0 in every compared group"
+    return None
+
+
+def _worse(parts: list[Replicated], kind: str, level: float) -> Replicated:
+    """Combine TPR and FPR into equalised odds: the larger difference, or the smaller ratio."""
+    name = f"equalized_odds_{kind}"
+    pick = max if kind == "difference" else min
+    join = np.maximum if kind == "difference" else np.minimum
+    replicates = join(parts[0].replicates, parts[1].replicates)  # undefined if either one is
+    values = [part.disparity.estimate.value for part in parts]
+    if values[0] is None or values[1] is None:
+        broken = parts[0] if values[0] is None else parts[1]
+        found = broken.disparity
+        none = missing(found.estimate.reason or "undefined", level=level, n=found.estimate.n)
+        return Replicated(
+            Disparity(name, found.rate, None, None, 0, 0, none, found.left_out), replicates, ()
+        )
+    worst = parts[values.index(pick(values[0], values[1]))].disparity
+    value = pick(values[0], values[1])
+    n = sum(part.disparity.estimate.n for part in parts)
+    families = tuple(family for part in parts for family in part.families)
+    estimate = worst_estimate(value, replicates, families, kind=kind, n=n, level=level)
+    left_out = tuple(dict.fromkeys(label for part in parts for label in part.disparity.left_out))
+    return Replicated(
+        Disparity(
+            name,
+            worst.rate,
+            worst.lowest,
+            worst.highest,
+            worst.lowest_n,
+            worst.highest_n,
+            estimate,
+            left_out,
+        ),
+        replicates,
+        families,
+    )

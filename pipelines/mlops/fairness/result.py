@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
-from pipelines.mlops.fairness.calibration import Calibration
-from pipelines.mlops.fairness.disparity import Gap, ImpactRatio
-from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, plain
-from pipelines.mlops.fairness.extremes import Disparity
+import numpy as np
+
+from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
+from pipelines.mlops.fairness.calibration import Calibration, calibrate
+from pipelines.mlops.fairness.contingency import ContingencyTable, Marginal
+from pipelines.mlops.fairness.disparity import Disparity, Gap, ImpactRatio, Replicated
+from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
+from pipelines.mlops.fairness.intervals import wilson
+from pipelines.mlops.fairness.rates import RATES, RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
+from pipelines.mlops.fairness.simultaneous import worst_estimate
 
 NOTES = (
     "Impact ratio: a group's selection rate over that of the most selected group "
@@ -146,3 +153,173 @@ def _flatten(value: Any) -> Any:
     lifted = value.get("estimate")
     result = {key: _flatten(item) for key, item in value.items() if key != "estimate"}
     return result | lifted if isinstance(lifted, dict) else result
+
+
+def group_rows(
+    table: ContingencyTable,
+    marginal: Marginal,
+    sample: RateSample,
+    roles: tuple[str, ...],
+    level: float,
+) -> tuple[GroupRow, ...]:
+    """Describe every group of a dimension, compared or not.
+
+    Parameters
+    ----------
+    table, marginal, sample
+        The table, the dimension, its rates.
+    roles : tuple of str
+        One per group.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    tuple of GroupRow
+    """
+    intervals = percentile_interval(sample.replicates, level)
+    calibrations = calibrate(table, marginal, level)
+    confusion = marginal.confusion.reshape(-1, 4)
+    return tuple(
+        GroupRow(
+            group=sample.labels[g],
+            levels=dict(zip(marginal.features, marginal.groups[g], strict=False)),
+            role=roles[g],
+            n=int(confusion[g].sum()),
+            share=int(confusion[g].sum()) / table.rows,
+            tn=int(confusion[g, 0]),
+            fp=int(confusion[g, 1]),
+            fn=int(confusion[g, 2]),
+            tp=int(confusion[g, 3]),
+            rates={name: _rate(sample, intervals, name, g, level) for name in sample.names},
+            calibration=calibrations[g],
+        )
+        for g in range(len(marginal.groups))
+    )
+
+
+def exclusions(rows: tuple[GroupRow, ...], reason: str) -> tuple[Exclusion, ...]:
+    """List the groups that are too small to compare: number, share, rate and justification."""
+    return tuple(
+        Exclusion(row.group, row.n, row.share, (row.fp + row.tp) / row.n, reason)
+        for row in rows
+        if row.role == "excluded"
+    )
+
+
+def unknowns(rows: tuple[GroupRow, ...], total: int) -> Unknowns:
+    """Count the rows whose group isn't known."""
+    found = [row for row in rows if row.role == "unknown"]
+    n = sum(row.n for row in found)
+    return Unknowns(n, n / total, tuple(row.group for row in found))
+
+
+def empty_groups(table: ContingencyTable, marginal: Marginal) -> tuple[str, ...]:
+    """List the levels of a single feature that no row has (a declared age band, say)."""
+    if len(marginal.features) != 1:
+        return ()
+    present = {group[0] for group in marginal.groups}
+    levels = table.feature(marginal.features[0]).known_levels
+    return tuple(level for level in levels if level not in present)
+
+
+def _rate(
+    sample: RateSample, intervals: Interval, name: str, group: int, level: float
+) -> RateEstimate:
+    proportion = sample.proportion(name, group)
+    m = sample.names.index(name)
+    share = float(intervals.undefined[m, group])
+    if proportion.total == 0:
+        return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
+    score = wilson(proportion, level)
+    low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
+    resampled = None if np.isnan(low) else (low, high)
+    if resampled is None or proportion.at_boundary:
+        used, method = score, "Wilson score"
+    else:
+        used, method = resampled, f"percentile bootstrap, {sample.replicate_count} replicates"
+    return RateEstimate(
+        value=proportion.value,
+        low=used[0],
+        high=used[1],
+        level=level,
+        n=proportion.total,
+        method=method,
+        undefined_share=share,
+        numerator=proportion.successes,
+        wilson=score,
+        bootstrap=resampled,
+    )
+
+
+FIGURES: Final = MappingProxyType(
+    {
+        "worst_impact_ratio": "demographic_parity_ratio",
+        "largest_selection_rate_difference": "demographic_parity_difference",
+        "largest_tpr_difference": "equal_opportunity_difference",
+        "largest_fpr_difference": "false_positive_rate_difference",
+        "largest_equalized_odds_difference": "equalized_odds_difference",
+        "largest_precision_difference": "predictive_parity_difference",
+        "largest_accuracy_difference": "accuracy_difference",
+    }
+)
+"""Summary figure -> the disparity it is the worst of. A ratio is worst when smallest."""
+
+
+def summarise(
+    dimensions: list[str], found: list[tuple[Replicated, ...]], level: float
+) -> tuple[SummaryFigure, ...]:
+    """Find the worst case of every figure over all dimensions.
+
+    The dimensions share their replicates, so the worst case can be looked for within each one.
+
+    Parameters
+    ----------
+    dimensions : list of str
+    found : list of tuples of Replicated
+        Disparities of each dimension.
+    level : float
+
+    Returns
+    -------
+    tuple of SummaryFigure
+        One per entry of :data:`FIGURES`, always; without a value where there is nothing to compare.
+    """
+    by_name = [{item.disparity.name: item for item in items} for items in found]
+    return tuple(
+        _figure(name, dimensions, [items[source] for items in by_name], level)
+        for name, source in FIGURES.items()
+    )
+
+
+def _figure(
+    name: str, dimensions: list[str], candidates: list[Replicated], level: float
+) -> SummaryFigure:
+    kind = "ratio" if name.endswith("ratio") else "difference"
+    valued = [
+        (item.disparity.estimate.value, index)
+        for index, item in enumerate(candidates)
+        if item.disparity.estimate.value is not None
+    ]
+    if not valued:
+        first = candidates[0].disparity
+        none = missing(first.estimate.reason or "undefined", level=level, n=first.estimate.n)
+        return SummaryFigure(name, None, first.rate, None, None, 0, 0, none)
+    # Ties go to the dimension that was named first.
+    value = min(valued)[0] if kind == "ratio" else max(valued)[0]
+    index = next(i for v, i in valued if v == value)
+    replicates = np.stack([candidates[i].replicates for _, i in valued])
+    worst = (np.fmin if kind == "ratio" else np.fmax).reduce(replicates, axis=0)
+    chosen = candidates[index].disparity
+    families = [family for _, i in valued for family in candidates[i].families]
+    estimate = worst_estimate(value, worst, families, kind=kind, n=chosen.estimate.n, level=level)
+    return SummaryFigure(
+        name=name,
+        dimension=dimensions[index],
+        rate=chosen.rate,
+        lowest=chosen.lowest,
+        highest=chosen.highest,
+        lowest_n=chosen.lowest_n,
+        highest_n=chosen.highest_n,
+        estimate=estimate,
+    )

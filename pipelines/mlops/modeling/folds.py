@@ -1,14 +1,17 @@
-"""Cross-validation folds by subject."""
+"""Training rows in the form a model takes, with cross-validation folds by subject."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.base.errors import SignalboxError
+from pipelines.core.errors import SignalboxError
+from pipelines.mlops.modeling.info import Input
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
 
 Splits = list[tuple["NDArray[np.intp]", "NDArray[np.intp]"]]
 
@@ -73,3 +76,25 @@ def splits(fold: "NDArray[np.intp]", y: "NDArray[np.int8]", *, folds: int) -> "S
             )
         parts.append((fit, held_out))
     return parts
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`n` rows a model is fitted on.
+
+    Attributes
+    ----------
+    x
+        Table in the form `inputs.prepare` gives.
+    y
+        Labels 0 or 1, shape (n,).
+    parts
+        Row numbers (fit, held out) of every fold.
+    inputs
+        The columns of `x`, in order.
+    """
+
+    x: "pd.DataFrame"
+    y: "NDArray[np.int8]"
+    parts: Splits
+    inputs: list[Input]

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import read_json
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json
 
 
 class _Fact(BaseModel):

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params.data import DataParams
-from pipelines.base.params.stages import TrainParams
-from pipelines.base.tables import RESERVED
-from pipelines.mlops.columns import as_label, is_numeric, model_inputs
+from pipelines.core.errors import SignalboxError
+from pipelines.core.params import DataParams, TrainParams
+from pipelines.core.tables import RESERVED
+from pipelines.mlops.data.columns import as_label, is_numeric, model_inputs
 from pipelines.mlops.modeling.info import CategoricalInput, Input, NumericInput
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params.stages import ThresholdParams
+from pipelines.core.errors import SignalboxError
+from pipelines.core.params import ThresholdParams
 from pipelines.mlops.modeling.info import Threshold
 
 if TYPE_CHECKING:

@@ -1,24 +1,48 @@
-"""Training from tables to a model: the steps in order."""
+"""Training from tables to a model: the steps in order, and what the stage ``train`` reports.
+
+``evidence/train.json``, ``details``::
+
+    target      {name, positive, negative}
+    rows        {train, validation}; positives {train, validation}; subjects {train}
+    chosen      {kind, settings, position}
+    selection   {metric, rule, folds, how}
+    search      [{kind, settings, chosen, converged, mean, std, folds}]
+                mean, std: metric -> number; folds: metric -> [number a fold];
+                metrics: roc_auc, average_precision, neg_log_loss, neg_brier_score
+    folds       [{fold, rows, positives, subjects}]
+    calibration {method, how, class_weight, score_floor}
+    threshold   {value, rule, words, at, curve}
+                at and each point of curve: {threshold, selection_rate, accuracy, precision,
+                recall, f1, cost} on validation data
+    inputs      [{kind: numeric, name, low, high, missing_share}
+                 | {kind: categorical, name, categories, other_values, other_share, missing_share}]
+    left_out    [{name, reason}]
+    importance  {how, rows, columns: [{name, roc_auc_drop, log_loss_rise}]}, most important first
+    notes       [sentence a reader should know]
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params.data import DataParams
-from pipelines.base.params.stages import TrainParams
-from pipelines.base.tables import SUBJECT
-from pipelines.mlops.columns import as_label, check_binary
-from pipelines.mlops.modeling.final import fit_final
-from pipelines.mlops.modeling.folds import splits, subject_folds
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import Figure, tidy
+from pipelines.core.params import DataParams, TrainParams
+from pipelines.core.tables import SUBJECT
+from pipelines.mlops.data.columns import as_label, check_binary, checked_labels, labels
+from pipelines.mlops.modeling.folds import Sample, splits, subject_folds
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.modeling.inputs import LeftOut, choose_inputs, prepare
-from pipelines.mlops.modeling.labels import checked_labels
-from pipelines.mlops.modeling.sample import Sample
-from pipelines.mlops.modeling.scoring import score, score_floor
-from pipelines.mlops.modeling.search import Trial, best, search
+from pipelines.mlops.modeling.scoring import (
+    MAX_ROWS,
+    REPEATS,
+    Importance,
+    one_thread,
+    score,
+    score_floor,
+)
+from pipelines.mlops.modeling.search import RULE, Trial, best, fit_final, search
 from pipelines.mlops.modeling.store import versions
-from pipelines.mlops.modeling.threads import one_thread
-from pipelines.mlops.modeling.threshold import Curve, choose, curve
+from pipelines.mlops.modeling.threshold import Curve, at_threshold, choose, curve, summary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,3 +121,151 @@ def fit(
     points = curve(y_validation, scores)
     info = info.model_copy(update={"threshold": choose(points, train.threshold)})
     return Fitted(model, info, left_out, trials, chosen, fold, scores, points)
+
+
+LABELS = {
+    "roc_auc": "ROC AUC, cross-validated",
+    "average_precision": "Average precision, cross-validated",
+    "neg_log_loss": "Log loss, cross-validated",
+    "neg_brier_score": "Brier score, cross-validated",
+}
+
+
+def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[Figure]:
+    """Figures of the chosen candidate, and of its threshold on validation data."""
+    trial = fitted.trials[fitted.chosen]
+    folds = len(trial.folds["roc_auc"])
+    how = f"mean over {folds} folds by subject, before calibration, on train data"
+    found = [
+        Figure(
+            id=f"train.cv_{name.removeprefix('neg_')}",
+            label=label,
+            value=tidy(-trial.mean[name] if name.startswith("neg_") else trial.mean[name]),
+            method=how,
+            n=fitted.info.rows,
+        )
+        for name, label in LABELS.items()
+    ]
+    for name in ("threshold", "accuracy", "selection_rate"):
+        found.append(
+            Figure(
+                id=f"train.{name}" if name == "threshold" else f"train.validation_{name}",
+                label="Threshold"
+                if name == "threshold"
+                else f"{name.replace('_', ' ').capitalize()} on validation data",
+                value=tidy(at[name]),
+                method=fitted.info.threshold.words,
+                n=validation_rows,
+            )
+        )
+    return found
+
+
+def details(
+    fitted: Fitted,
+    tables: tuple["pd.DataFrame", "pd.DataFrame"],
+    found: list[Importance],
+    data: DataParams,
+    train: TrainParams,
+) -> dict[str, Any]:
+    """Everything beside the figures; the module's docstring has the shape."""
+    table, validation = tables
+    info, y = fitted.info, labels(table, data)
+    y_validation = labels(validation, data)
+    at = at_threshold(y_validation, fitted.scores, info.threshold.value, train.threshold)
+    raw = {
+        "target": {"name": info.target, "positive": info.positive, "negative": info.negative},
+        "rows": {"train": len(table), "validation": len(validation)},
+        "positives": {"train": int(y.sum()), "validation": int(y_validation.sum())},
+        "subjects": {"train": int(table[SUBJECT].nunique())},
+        "chosen": {**info.chosen.model_dump(), "position": fitted.chosen},
+        "selection": {
+            "metric": train.select_by,
+            "rule": RULE,
+            "folds": train.folds,
+            "how": "subjects dealt to folds by hash, stratified by having a positive row",
+        },
+        "search": [_trial(fitted, number) for number in range(len(fitted.trials))],
+        "folds": _folds(fitted, table, data, train),
+        "calibration": _calibration(fitted, train),
+        "threshold": {
+            **info.threshold.model_dump(),
+            "at": at,
+            "curve": summary(fitted.points, train.threshold),
+        },
+        "inputs": [column.model_dump() for column in info.inputs],
+        "left_out": [column.model_dump() for column in fitted.left_out],
+        "importance": {
+            "how": f"rise of log loss and drop of ROC AUC on validation data when the column is "
+            f"shuffled, mean of {REPEATS} shuffles; correlated columns share their importance",
+            "rows": min(len(validation), MAX_ROWS),
+            "columns": [item.model_dump() for item in found],
+        },
+        "notes": _notes(fitted, data, train),
+    }
+    return tidy(raw)
+
+
+def _trial(fitted: Fitted, number: int) -> dict[str, Any]:
+    row = fitted.trials[number].model_dump()
+    choice = row.pop("choice")
+    return {**choice, **row, "chosen": number == fitted.chosen}
+
+
+def _folds(
+    fitted: Fitted, table: "pd.DataFrame", data: DataParams, train: TrainParams
+) -> list[dict[str, int]]:
+    y = labels(table, data)
+    rows = []
+    for number in range(train.folds):
+        inside = fitted.fold == number
+        rows.append(
+            {
+                "fold": number + 1,
+                "rows": int(inside.sum()),
+                "positives": int(y[inside].sum()),
+                "subjects": int(table[SUBJECT][inside].nunique()),
+            }
+        )
+    return rows
+
+
+def _calibration(fitted: Fitted, train: TrainParams) -> dict[str, Any]:
+    how = {
+        "none": "scores are the model's own",
+        "isotonic": "isotonic regression on out-of-fold scores of the by-subject folds",
+        "sigmoid": "Platt's sigmoid on out-of-fold scores of the by-subject folds",
+    }[train.calibration]
+    return {
+        "method": train.calibration,
+        "how": how,
+        "class_weight": train.class_weight,
+        "score_floor": fitted.info.score_floor,
+    }
+
+
+def _notes(fitted: Fitted, data: DataParams, train: TrainParams) -> list[str]:
+    notes = []
+    if data.sensitive and not train.use_sensitive:
+        notes.append(
+            "Sensitive features are not model inputs; other columns may still stand in for them, "
+            "which is what the bias audit measures."
+        )
+    if train.class_weight == "balanced" and train.calibration == "none":
+        notes.append(
+            "Balanced class weights without calibration: scores lie too near to one half and are "
+            "not probabilities; log loss, Brier score and calibration error suffer by design."
+        )
+    if train.class_weight == "balanced" and train.calibration != "none":
+        notes.append(
+            "Balanced class weights shape the fit only; the calibration is fitted without weights "
+            "and brings scores back to the true rates. Search scores are from before calibration."
+        )
+    if not fitted.trials[fitted.chosen].converged:
+        notes.append("The chosen model's solver stopped at its limit of iterations.")
+    notes.extend(
+        f"Column '{c.name}': {c.other_values} rare values count as unknown."
+        for c in fitted.info.inputs
+        if c.kind == "categorical" and c.other_values
+    )
+    return notes

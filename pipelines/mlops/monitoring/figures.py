@@ -4,19 +4,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.evidence import Figure
-from pipelines.base.numbers import tidy
-from pipelines.base.params.data import DataParams
-from pipelines.base.params.stages import BiasAuditParams, DriftParams, EvaluateParams
-from pipelines.base.tables import ROW, SUBJECT, UNREADABLE
-from pipelines.mlops.bias_audit import Scored, audit_scores, describe
-from pipelines.mlops.columns import as_label, is_numeric
-from pipelines.mlops.drift_compare import Comparison, compare
+from pipelines.core.evidence import Figure, tidy
+from pipelines.core.params import BiasAuditParams, DataParams, DriftParams, EvaluateParams
+from pipelines.core.tables import ROW, SUBJECT, UNREADABLE
+from pipelines.mlops.data.columns import as_label, is_numeric
+from pipelines.mlops.data.drift import Comparison, compare
 from pipelines.mlops.evaluation.bootstrap import resample
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
+from pipelines.mlops.fairness.evidence import Scored, audit_scores, describe
 from pipelines.mlops.fairness.intervals import Proportion, wilson
-from pipelines.mlops.modeling.threads import one_thread
+from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.scoring.record import Record
 
 if TYPE_CHECKING:

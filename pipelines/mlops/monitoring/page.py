@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from pipelines.base.evidence import Figure
+from pipelines.core.evidence import Figure
 from pipelines.mlops.monitoring.result import State, Watching
-from pipelines.reports.blocks import (
+from pipelines.reporting.blocks import (
     Block,
     Chapter,
     Column,
@@ -24,8 +24,8 @@ from pipelines.reports.blocks import (
     name,
     reason,
 )
-from pipelines.reports.numbers import count, interval, with_unit
-from pipelines.reports.page import Banner, Page, render
+from pipelines.reporting.numbers import count, interval, with_unit
+from pipelines.reporting.page import Banner, Page, render
 
 _STATES: dict[State, tuple[str, Tone]] = {
     "well": ("well", "good"),

@@ -1,14 +1,89 @@
-"""``monitoring/<date>.json``: what one day's watch found."""
+"""``monitoring/<date>.json``: what one day's watch was asked for and what it found."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipelines.base.evidence import Figure
-from pipelines.mlops.monitoring.params import Watch
-from pipelines.release.policy import judge
-from pipelines.release.words import sentence
+from pipelines.core.evidence import Figure
+from pipelines.core.params import Check
+from pipelines.core.settings import Name, PositiveInt, Section, Slug
+from pipelines.release.gating import judge, sentence
+
+
+class Watch(Section):
+    """One figure that is watched; an alarm goes off when its whole interval is out of bounds."""
+
+    id: Slug
+    protects: Name
+    figure: Annotated[str, Field(pattern=r"^live\.\S+$")]
+    compare: Literal["at_least", "at_most"]
+    threshold: float
+    owner: Name
+    reason: Name
+    """Why this threshold."""
+    retrain: bool = False
+    """Whether the alarm asks for a new training."""
+
+    def as_check(self) -> Check:
+        """Return the same as a check of a gate: the release and its watch judge alike."""
+        fields = self.model_dump(exclude={"retrain"})
+        return Check(**fields, on_fail="review", on_inconclusive="review")
+
+
+def _watch(watch_id: str, figure: str, compare: str, threshold: float, protects: str) -> Watch:
+    return Watch.model_validate(
+        {
+            "id": watch_id,
+            "protects": protects,
+            "figure": figure,
+            "compare": compare,
+            "threshold": threshold,
+            "owner": "data science",
+            "reason": "engineering judgement",
+            "retrain": watch_id in ("live_drift", "live_ranking"),
+        }
+    )
+
+
+DEFAULT = (
+    _watch("live_unreadable", "live.unreadable_share", "at_most", 0.01, "numbers can be read"),
+    _watch("live_strange", "live.strange_share", "at_most", 0.1, "values the model knows"),
+    _watch("live_drift", "live.drifted_share", "at_most", 0.3, "rows like the training data"),
+    _watch("live_impact", "live.worst_impact_ratio", "at_least", 0.8, "like selection of groups"),
+    _watch("live_ranking", "live.roc_auc", "at_least", 0.8, "the model separates the classes"),
+    _watch(
+        "live_calibration", "live.calibration_error", "at_most", 0.1, "scores mean what they say"
+    ),
+)
+"""What is watched where ``release.yaml`` says nothing."""
+
+
+class MonitoringParams(Section):
+    """What is watched, over which time, and what follows."""
+
+    window_days: PositiveInt = 7
+    """Batches of this many days before the date are looked at."""
+    min_rows: PositiveInt = 500
+    """With fewer rows there are no figures: chance would sound the alarm."""
+    labels: str = ""
+    """Table with labels that became known: subject key, label, and ``batch`` or ``row_id`` if rows
+    are labelled one by one; empty = none."""
+    label_delay_days: Annotated[int, Field(ge=0)] = 30
+    """A row counts for performance once it is this old: labels that come early are not like the
+    others."""
+    retrain_every_days: PositiveInt = 7
+    """Alarms ask for a new training at most once in this many days."""
+    watches: list[Watch] = Field(default_factory=lambda: list(DEFAULT), max_length=100)
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Self:
+        ids = [watch.id for watch in self.watches]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"ids of watches must differ; used twice: {twice}")
+        return self
+
 
 FOLDER = Path("monitoring")
 

@@ -9,25 +9,57 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipelines.base.artifacts import INGESTED, PARAMS, RELEASED
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import sha256_file, write_bytes
-from pipelines.base.params import load_params
-from pipelines.base.params.data import DataParams
-from pipelines.base.tables import SUBJECT, read_table
-from pipelines.mlops.privacy import (
-    exclusion,
-    journal,
-    pins,
-    releases,
-    run_refs,
-    source,
-    stores,
-    tree,
-)
+from pipelines.core.artifacts import INGESTED, PARAMS, RELEASED
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import sha256_file, write_bytes, write_text
+from pipelines.core.params import DataParams, load_params
+from pipelines.core.tables import SUBJECT, read_table
+from pipelines.mlops.privacy import journal, releases, run_refs, source, stores
+from pipelines.mlops.privacy import stores as tree
+from pipelines.mlops.privacy import subject as exclusion
 from pipelines.mlops.privacy.journal import Journal, Removal
 from pipelines.mlops.privacy.probe import KEY, LINES, Probe
 from pipelines.mlops.privacy.subject import PREFIX, Subject, keys_folder, named, secret
+
+
+def update(root: Path, pins: dict[str, str]) -> list[str]:
+    """Replace old pins by new ones; everything else in the file stays as it is.
+
+    A SHA-256 stands for one content, so its 64 digits are replaced where they stand; a YAML
+    library that writes the file anew would touch lines that nobody changed.
+
+    Returns
+    -------
+    list of str
+        The old pins that were there.
+    """
+    return _replace(root / PARAMS, pins)
+
+
+def follow(changed: Path, old: str, new: str) -> list[Path]:
+    """Replace the hash of a table in the records beside it (predictions have one).
+
+    Returns
+    -------
+    list of Path
+        The records that named it.
+    """
+    beside = sorted(changed.parent.glob("*.json"))
+    return [path for path in beside if _replace(path, {old: new})]
+
+
+def _replace(path: Path, hashes: dict[str, str]) -> list[str]:
+    """Replace old hashes by new ones in a text file; return the old ones that were there."""
+    if not path.is_file():
+        return []
+    text = before = path.read_text(encoding="utf-8")
+    found = [old for old in hashes if old in text]
+    for old in found:
+        text = text.replace(old, hashes[old])
+    if text != before:
+        write_text(path, text)
+    return found
+
 
 KIND = "erasure"
 PRODUCT = "model_release"
@@ -302,11 +334,11 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
             write_bytes(file.path, file.after)
             state.did(SOURCE, _shown(file.path, project), "rewritten", sha256_file(file.path))
     for root, changed in state.pins.items():
-        pins.update(project / root, changed)
+        update(project / root, changed)
     _settle(project, state)
     for removal in state.removals.values():
         if removal.action == "rewritten" and removal.place != SOURCE:
-            pins.follow(project / removal.path, removal.before, removal.after)
+            follow(project / removal.path, removal.before, removal.after)
     run_refs.act(project, state)
     journal.save(project, state)
 

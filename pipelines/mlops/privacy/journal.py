@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import read_json, write_json
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, write_json
 from pipelines.mlops.privacy.subject import PREFIX
 
 FOLDER = Path(".dvc/tmp/signalbox-erasure")

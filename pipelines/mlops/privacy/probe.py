@@ -4,13 +4,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.base.params.data import DataParams
-from pipelines.mlops.keys import key_columns
-from pipelines.mlops.privacy import records
-from pipelines.mlops.privacy.packing import unpack
-from pipelines.mlops.privacy.rows import Rows, TextTable, in_parquet, in_text
+from pipelines.core.params import DataParams
+from pipelines.mlops.data import records
+from pipelines.mlops.data.keys import key_columns
+from pipelines.mlops.privacy.rows import Rows, TextTable, Written, in_parquet, in_text
+from pipelines.mlops.privacy.source import unpack
 from pipelines.mlops.privacy.subject import Subject
-from pipelines.mlops.privacy.written import Written
 
 TABLE, LINES, KEY = "table", "lines", "key"
 """How the subject was found: in a table's column, in rows of text, by its key as a word."""

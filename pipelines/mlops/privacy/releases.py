@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from pipelines.base.artifacts import RELEASED, TRAIN
-from pipelines.base.errors import SignalboxError
+from pipelines.core.artifacts import RELEASED, TRAIN
+from pipelines.core.errors import SignalboxError
 from pipelines.release.released import Released, read_released, write_released
 
 UNKNOWN = "unknown: its train split is in neither cache nor remote"

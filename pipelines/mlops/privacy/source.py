@@ -1,21 +1,64 @@
 """A subject in the source: which rows of which local files, and the files without them."""
 
+import bz2
+import gzip
 import hashlib
+import lzma
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params.data import CsvSource, DataParams, ParquetSource, SqlSource
-from pipelines.base.tables import SUBJECT
-from pipelines.mlops.ingest import name_rows, typed
-from pipelines.mlops.privacy import records
-from pipelines.mlops.privacy.packing import pack, unpack
-from pipelines.mlops.sources import parse_csv, read_source
+from pipelines.core.artifacts import PARAMS
+from pipelines.core.errors import SignalboxError
+from pipelines.core.params import CsvSource, DataParams, ParquetSource, SqlSource, load_params
+from pipelines.core.tables import SUBJECT
+from pipelines.mlops.data import records
+from pipelines.mlops.data.columns import as_label
+from pipelines.mlops.data.sources import parse_csv, read_source
+from pipelines.mlops.data.table import name_rows, typed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_UNPACK = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz"}
+
+
+def unpack(content: bytes) -> bytes:
+    """Content of a packed file, known by its first bytes; of any other file, the file itself."""
+    for magic, suffix in _MAGIC.items():
+        if content.startswith(magic):
+            try:
+                return _UNPACK[suffix](content)
+            except (OSError, EOFError, lzma.LZMAError, ValueError):
+                return content
+    return content
+
+
+def pack(content: bytes, path: Path) -> bytes:
+    """Pack `content` as the suffix of `path` says; no time in it, so equal content, equal bytes.
+
+    Raises
+    ------
+    SignalboxError
+        If the suffix is of a kind that isn't written here.
+    """
+    match path.suffix.lower():
+        case ".gz":
+            return gzip.compress(content, mtime=0)
+        case ".bz2":
+            return bz2.compress(content)
+        case ".xz":
+            return lzma.compress(content)
+        case ".zip" | ".zst" | ".lz4" | ".snappy":
+            raise SignalboxError(
+                f"{path}: cannot be written again packed as {path.suffix}; unpack it, name the "
+                "unpacked file in data.source.paths, and erase again"
+            )
+    return content
+
 
 Matches = Callable[["pd.Series[str]"], "pd.Series[bool]"]
 
@@ -240,3 +283,52 @@ def _parquet_without(content: bytes, rows: set[int]) -> bytes:
     sink = pa.BufferOutputStream()
     parquet.write_table(table.filter(keep), sink, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())
+
+
+def find_key(project: Path, wanted: dict[str, str]) -> dict[str, int]:
+    """Subjects whose rows in the local source have all the wanted values.
+
+    Parameters
+    ----------
+    wanted
+        Column → value, as in the ingested table; of the subject's key, as written.
+
+    Returns
+    -------
+    dict
+        Subject → number of its rows that match.
+
+    Raises
+    ------
+    SignalboxError
+        If there is no such column.
+    """
+    frame = subjects(load_params(project / PARAMS).data, project)
+    for name, value in wanted.items():
+        if name not in frame.columns:
+            raise SignalboxError(
+                f"--find: no column {name!r}; there are {', '.join(map(str, frame.columns))}"
+            )
+        column = frame[name].map(as_label, na_action="ignore").astype("str")
+        frame = frame[column == as_label(value)]
+    counts = frame[SUBJECT].value_counts()
+    return {str(subject): int(counts[subject]) for subject in sorted(counts.index)}
+
+
+def parse(text: str) -> dict[str, str]:
+    """Read ``column=value,column=value``.
+
+    Raises
+    ------
+    SignalboxError
+        If a part has no ``=``.
+    """
+    wanted = {}
+    for part in filter(None, text.split(",")):
+        name, sign, value = part.partition("=")
+        if not sign or not name.strip():
+            raise SignalboxError(f"--find: {part!r} is not column=value")
+        wanted[name.strip()] = value.strip()
+    if not wanted:
+        raise SignalboxError("--find: give at least one column=value")
+    return wanted

@@ -1,16 +1,182 @@
-"""DVC's cache and remotes: search every object, remove those that hold the subject."""
+"""Where copies lie: the work tree, the runs' workspaces, DVC's cache and remotes."""
 
 import hashlib
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.errors import SignalboxError
-from pipelines.mlops.privacy.probe import Hit, Probe
+from pipelines.core.artifacts import PARAMS
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import sha256_file, write_bytes
+from pipelines.core.params import DataParams, load_params
+from pipelines.mlops.data import records
+from pipelines.mlops.privacy.probe import LINES, TABLE, Hit, Probe
+from pipelines.mlops.privacy.source import pack, unpack
+
+RUNS = Path("runs")
+
+SKIPPED = {
+    ".git", ".venv", ".dvc", ".airflow", ".mypy_cache", ".ruff_cache", ".pytest_cache",
+    ".hypothesis", ".import_linter_cache", "__pycache__", "node_modules",
+}  # fmt: skip
+"""Folders without data of the project: tools, git's objects (see `NOT_SEARCHED`), DVC's (which
+`stores` searches)."""
+
+NOT_SEARCHED = [
+    "git history: searched, but not rewritten: commits of branches and tags keep what they held, "
+    "see git.history; git filter-repo rewrites them, here and in every clone. Commits that no "
+    "branch, tag or other ref reaches (reflogs) are not searched",
+    "clones, backups, Airflow's database and logs, and everything outside the project",
+    "models: a trained model is no table of rows; it is replaced by the retrain, see releases",
+]
+"""What the proof must admit."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that holds the subject."""
+
+    path: Path
+    sha256: str
+    hit: Hit
+
+
+def roots(project: Path) -> list[Path]:
+    """List the project and the workspace of every run."""
+    runs = sorted(path.parent for path in (project / RUNS).glob("*/*/dvc.yaml"))
+    return [project, *runs]
+
+
+def data_of(root: Path, otherwise: DataParams) -> DataParams:
+    """Section ``data`` of a root; that of the project where a workspace's can't be read."""
+    try:
+        return load_params(root / PARAMS).data
+    except SignalboxError:
+        return otherwise
+
+
+def files(project: Path) -> Iterator[Path]:
+    """Every file that may hold data, workspaces included; links aren't followed out of it."""
+    for folder, folders, names in os.walk(project):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED)
+        for name in sorted(names):
+            path = Path(folder) / name
+            if path.is_file():
+                yield path
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Files that hold the subject, those that may under another text, and how many were opened."""
+
+    found: list[Found]
+    doubtful: list[Path]
+    opened: int
+
+
+def search(project: Path, probe: Probe, leave: set[Path]) -> Searched:
+    """Search every file but `leave`."""
+    found, doubtful, opened = [], [], 0
+    for path in files(project):
+        if path in leave:
+            continue
+        opened += 1
+        hit = probe.look(path.read_bytes())
+        if hit is not None:
+            found.append(Found(path, sha256_file(path), hit))
+        if probe.former:
+            doubtful.append(path)
+    return Searched(found, doubtful, opened)
+
+
+def take_out(found: Found, project: Path, probe: Probe) -> str:
+    """Take the subject out of a file.
+
+    Returns
+    -------
+    str
+        What was done: ``rewritten``; ``removed`` (a generated file that can't be rewritten); or
+        ``remains`` (a file under version control that a person has to look at).
+    """
+    changed = _changed(found, probe)
+    if changed is not None and probe.look(changed) is None:
+        write_bytes(found.path, changed)
+        return "rewritten"
+    if _is_generated(found.path, project):
+        found.path.unlink()
+        return "removed"
+    return "remains"
+
+
+def _changed(found: Found, probe: Probe) -> bytes | None:
+    """Content without the subject's rows, or None where there are no rows to take out."""
+    content = found.path.read_bytes()
+    if found.hit.kind == TABLE:
+        changed = _table_without(content, probe)
+    elif found.hit.kind == LINES:
+        changed = _text_without(unpack(content), probe)
+    else:
+        return None
+    return None if changed is None else pack(changed, found.path)
+
+
+def _text_without(content: bytes, probe: Probe) -> bytes | None:
+    """Text without the subject's rows and lines; every other byte stays as it is."""
+    encoding = str(getattr(probe.data.source, "encoding", "utf-8"))
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    if text.encode(encoding) != content:
+        return None
+    table = probe.text_table(content)
+    if table is not None:
+        parts = records.split(text, table.source)
+        if records.count(parts) != len(table.rows.mask):
+            return None
+        rows = {int(row) for row in table.rows.mask.nonzero()[0]}
+        rows |= {part.row for part in parts
+                 if part.row is not None and part.text.strip("\r\n") in probe.lines}  # fmt: skip
+        return records.without(parts, rows).encode(encoding)
+    kept = [line for line in records.lines(text) if line.strip("\r\n") not in probe.lines]
+    return "".join(kept).encode(encoding)
+
+
+def _table_without(content: bytes, probe: Probe) -> bytes | None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = parquet.read_table(pa.BufferReader(unpack(content)))
+    rows = probe.rows(table)
+    if rows is None:
+        return None
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table.filter(pa.array(~rows.mask)), sink, compression="zstd")
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _is_generated(path: Path, project: Path) -> bool:
+    """Whether git ignores the file: then a stage or a run made it, and can make it again."""
+    done = subprocess.run(
+        ["git", "check-ignore", "--quiet", str(path)], cwd=project, check=False, capture_output=True
+    )
+    return done.returncode == 0
+
+
+def tracked(paths: list[Path], project: Path) -> list[str]:
+    """Those of `paths` that git tracks: their old versions stay in its history."""
+    done = subprocess.run(
+        ["git", "ls-files", "-z", "--", *(str(path) for path in paths)],
+        cwd=project, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    return sorted(filter(None, done.stdout.split("\0"))) if paths else []
+
 
 FOLDER = "folder"
 """Kind of a ``.dir`` object: DVC's list of a folder's files."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params.data import CsvSource, DataParams
-from pipelines.mlops.keys import key_columns
-from pipelines.mlops.privacy.records import is_no_data
-from pipelines.mlops.sources import SourceFile, parse_csv, with_keys
+from pipelines.core.errors import SignalboxError
+from pipelines.core.params import CsvSource, DataParams
+from pipelines.mlops.data.keys import key_columns
+from pipelines.mlops.data.records import is_no_data
+from pipelines.mlops.data.sources import SourceFile, parse_csv, with_keys
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,18 +6,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.artifacts import MODEL, MODEL_INFO, PARAMS, TRAIN
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params import Params, load_params
-from pipelines.base.tables import read_table
+from pipelines.core.artifacts import MODEL, MODEL_INFO, PARAMS, RELEASED, TRAIN
+from pipelines.core.errors import SignalboxError
+from pipelines.core.params import Params, load_params
+from pipelines.core.tables import read_table
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.modeling.store import load_model
-from pipelines.mlops.scoring.erased import why_no_train
-from pipelines.release.released import Released, fetch
-from pipelines.release.releasing import production
+from pipelines.release.ledger import Ledger
+from pipelines.release.lifecycle import production
+from pipelines.release.lifecycle.rollback import took_data
+from pipelines.release.released import Released, fetch, read_released
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def why_no_train(released: Released, project: Path) -> str:
+    """Return why a release's training data is gone for good; empty if it should be there.
+
+    Data that is gone for another reason (an emptied cache, a remote that doesn't answer) is no
+    erasure: whoever asks for it gets the error.
+    """
+    proof = took_data(Ledger.of(project).entries(), released.commit)
+    if proof is not None:
+        return f"the training data of {released.name} was erased (entry {proof.seq} of the ledger)"
+    if _is_shortened(released, project / RELEASED):
+        return f"{RELEASED} no longer lists the training data of {released.name}: it was erased"
+    return ""
+
+
+def _is_shortened(released: Released, path: Path) -> bool:
+    pointer = read_released(path) if path.exists() else None
+    return (
+        pointer is not None
+        and (pointer.name, pointer.commit) == (released.name, released.commit)
+        and TRAIN.as_posix() in released.artifacts
+        and TRAIN.as_posix() not in pointer.artifacts
+    )
+
 
 PRODUCT = "model_release"
 

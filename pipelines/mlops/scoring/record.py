@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import read_json, write_json
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, write_json
 
 FOLDER = Path("predictions")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pipelines.base.params.model import Name, Section, Slug
+from pipelines.core.settings import Name, Section, Slug
 from pipelines.release.kpis.formula import FormulaError, parse
 
 LIVE = "live"

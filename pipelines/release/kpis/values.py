@@ -1,16 +1,110 @@
-"""Values of KPIs, held against their targets."""
+"""Values of KPIs against their targets, with their history in the ledger and in monitoring.
+
+An entry tells of a KPI if its data have ``figures``: ``{id of a figure: value}``, with a figure of
+a stage that the formula asks. The formula is today's: a trend shows one quantity over time,
+whatever its formula was called then. Days of monitoring tell in the same form.
+"""
 
 import difflib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
 
-from pipelines.base.errors import SignalboxError
-from pipelines.base.evidence import Figure
-from pipelines.base.numbers import tidy
-from pipelines.release.kpis.formula import UndefinedError, figures_in, parse, value_of
-from pipelines.release.kpis.history import Point
-from pipelines.release.kpis.params import LIVE, Kpi
+from pydantic import TypeAdapter, ValidationError
+
+from pipelines.core.artifacts import EVIDENCE
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import Figure, read_evidence, tidy
+from pipelines.core.files import read_json
+from pipelines.release.kpis.formula import Formula, UndefinedError, figures_in, parse, value_of
+from pipelines.release.kpis.params import LIVE, Kpi, KpisParams
+
+KINDS = ("run", "gate")
+"""Kinds of entries with figures. Of several on one commit (or run) the last one counts."""
+
+
+class Told(Protocol):
+    """What is read of a ledger's entry."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+
+    @property
+    def time(self) -> str:
+        """When it was written, ISO 8601."""
+
+    @property
+    def kind(self) -> str:
+        """What it tells of."""
+
+    @property
+    def subject(self) -> str:
+        """The product."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What it says."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A KPI's value at one entry of the ledger; None where that entry lacks a figure."""
+
+    seq: int
+    time: str
+    run: str
+    value: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+def trend(kpi: Kpi, entries: Iterable[Told], product: str) -> list[Point]:
+    """Values of a KPI over the ledger's entries, oldest first.
+
+    Parameters
+    ----------
+    entries
+        The ledger's, in order.
+    product
+        Subject of the entries that count.
+    """
+    formula = parse(kpi.formula)
+    stages = {_stage(name) for name in figures_in(formula)}
+    points: dict[str, Point] = {}
+    for entry in entries:
+        figures = entry.data.get("figures")
+        if entry.kind not in KINDS or entry.subject != product or not isinstance(figures, dict):
+            continue
+        if stages.isdisjoint(map(_stage, figures)):
+            continue
+        commit, run = str(entry.data.get("commit") or ""), str(entry.data.get("run") or "")
+        point = Point(entry.seq, entry.time, run or commit[:12], _value(formula, figures))
+        key = commit or run or f"#{entry.seq}"
+        points.pop(key, None)
+        points[key] = point
+    return list(points.values())
+
+
+def _value(formula: Formula, figures: Mapping[str, Any]) -> float | None:
+    numbers = {name: float(v) for name, v in figures.items() if _is_number(v)}
+    try:
+        return tidy(value_of(formula, numbers))
+    except UndefinedError:
+        return None
+
+
+def _stage(figure: str) -> str:
+    return str(figure).split(".", 1)[0]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -109,3 +203,85 @@ def _why(used: Mapping[str, Figure | None], error: str) -> str:
         if figure.value is None:
             return f"{name}: {figure.missing or 'no value'}"
     return error
+
+
+def read_figures(folder: Path = EVIDENCE) -> dict[str, Figure]:
+    """Id → figure, of every evidence file in `folder`.
+
+    Raises
+    ------
+    SignalboxError
+        If a file isn't evidence.
+    """
+    found: dict[str, Figure] = {}
+    for path in sorted(folder.glob("*.json")):
+        found |= {figure.id: figure for figure in read_evidence(path).figures}
+    return found
+
+
+def kpi_results(
+    params: KpisParams,
+    figures: dict[str, Figure],
+    entries: Iterable[Told] = (),
+    product: str = "model_release",
+) -> list[KpiResult]:
+    """Evaluate a product's KPIs with their trends.
+
+    Raises
+    ------
+    SignalboxError
+        If a formula asks for a figure nobody measures.
+    """
+    told = list(entries)
+    return [
+        replace(result, trend=trend(result.kpi, told, product))
+        for result in evaluate(params.of(product), figures)
+    ]
+
+
+FOLDER = Path("monitoring")
+_FIGURES = TypeAdapter(list[Figure])
+
+
+@dataclass(frozen=True)
+class Day:
+    """What one day's watch found, in the form of a ledger's entry."""
+
+    seq: int
+    time: str
+    subject: str
+    found: dict[str, Figure]
+    kind: str = "run"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Figures by id."""
+        return {"run": self.time[:10], "figures": {k: f.value for k, f in self.found.items()}}
+
+
+def read_days(project: Path, product: str) -> list[Day]:
+    """Read the days of a product, oldest first.
+
+    Raises
+    ------
+    SignalboxError
+        If a file isn't a day's result.
+    """
+    days = []
+    for number, path in zip(count(1), sorted((project / FOLDER).glob("[!.]*.json"))):
+        raw = read_json(path)
+        try:
+            if raw["product"] == product:
+                figures = {f.id: f for f in _FIGURES.validate_python(raw["figures"])}
+                days.append(Day(number, str(raw["until"]), product, figures))
+        except (TypeError, KeyError, ValidationError) as error:
+            raise SignalboxError(f"{path}: not a result of monitoring ({error})") from error
+    return days
+
+
+def latest(days: Iterable[Day]) -> dict[str, Figure]:
+    """Figures of the last day; none without a day."""
+    found: dict[str, Figure] = {}
+    for day in days:
+        found = day.found
+    return found

@@ -9,8 +9,7 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pipelines.base.errors import SignalboxError
-from pipelines.release.ledger.archive import proven_before
+from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger.canonical import canonical, parse
 from pipelines.release.ledger.entry import (
     GENESIS,
@@ -21,7 +20,7 @@ from pipelines.release.ledger.entry import (
     line_of,
     signed_bytes,
 )
-from pipelines.release.ledger.file import LedgerFile
+from pipelines.release.ledger.file import LedgerFile, proven_before
 from pipelines.release.ledger.keys import Keys, id_of, keys_folder, public_hex
 from pipelines.release.ledger.verify import (
     BrokenError,

@@ -9,12 +9,12 @@ is what decides between two releases at once. Each tag's message names the head 
 from pipelines.release.registry.read import (
     Assignment,
     Version,
+    anchor_of,
     assignments,
     current,
     find_version,
     versions,
 )
-from pipelines.release.registry.tags import anchor_of
 from pipelines.release.registry.write import assign, register
 
 __all__ = [

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipelines.base.errors import SignalboxError
-from pipelines.release.registry.git import GitError, git, git_or_none
+from pipelines.core.errors import SignalboxError
+from pipelines.core.git import GitError, git, git_or_none
 
 
 def require_commits(project: Path) -> None:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipelines.base.artifacts import MODEL, MODEL_INFO, RELEASED, TRAIN
-from pipelines.base.errors import SignalboxError
-from pipelines.base.params.model import Name, Section, Slug
+from pipelines.core.artifacts import MODEL, MODEL_INFO, RELEASED, TRAIN
+from pipelines.core.errors import SignalboxError
+from pipelines.core.settings import Name, Section, Slug
 from pipelines.release.config import load_section
 
 

@@ -4,27 +4,25 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.base.errors import SignalboxError
+from pipelines.core.errors import SignalboxError
+from pipelines.core.git import GitError, git, git_or_none
 from pipelines.release.ledger import Ledger
 from pipelines.release.registry.checks import require_commits, require_identity, resolve_commit
-from pipelines.release.registry.git import GitError, git, git_or_none
 from pipelines.release.registry.read import (
+    FIRST,
     Assignment,
+    Bump,
     Version,
     assignments,
-    find_version,
-    product_tags,
-    versions,
-)
-from pipelines.release.registry.tags import (
-    FIRST,
-    Bump,
     bumped,
+    find_version,
     message,
     order,
     parse_tag,
+    product_tags,
     stage_tag,
     version_tag,
+    versions,
 )
 
 

@@ -6,9 +6,9 @@
 4. ``find``: of all chances of a run those are findings that keep false ones rare.
 """
 
-from pipelines.aiops.logs.anomalies.counting import Counted, count_lines
 from pipelines.aiops.logs.anomalies.find import LogAnomalySettings, find
 from pipelines.aiops.logs.anomalies.state import Outcome, anomalies_between
+from pipelines.aiops.logs.counts import Counted, count_lines
 
 __all__ = [
     "Counted",

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.anomalies.chance import adjusted
-from pipelines.aiops.logs.anomalies.settings import DAY_US, HOUR_US, LogAnomalySettings
-from pipelines.aiops.logs.anomalies.table import Table
-from pipelines.aiops.logs.anomalies.tail import LEAST_SIZE, Tail, tail_of
+from pipelines.aiops.logs.anomalies.chance import LEAST_SIZE, Tail, adjusted, tail_of
+from pipelines.aiops.logs.counts import Table
+from pipelines.aiops.logs.settings import DAY_US, HOUR_US, LogAnomalySettings
 
 _CHUNK = 1_000
 _ENOUGH_DAYS = 5

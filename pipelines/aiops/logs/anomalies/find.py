@@ -7,15 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.findings import Finding, finding_id, in_order
+from pipelines.aiops.lake.findings import Finding, finding_id, in_order
 from pipelines.aiops.logs.anomalies.bursts import Burst, bursts
 from pipelines.aiops.logs.anomalies.chance import score_of
-from pipelines.aiops.logs.anomalies.counting import SEVERITIES, WORDS
 from pipelines.aiops.logs.anomalies.mix import Changed, changed_mixes
 from pipelines.aiops.logs.anomalies.novelty import New, new_templates, new_values
-from pipelines.aiops.logs.anomalies.settings import DAY_US, DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.anomalies.silences import Silence, silences
-from pipelines.aiops.logs.anomalies.table import Table, table_of
+from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table, table_of
+from pipelines.aiops.logs.settings import DAY_US, DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
 
 __all__ = ["LogAnomalySettings", "find"]

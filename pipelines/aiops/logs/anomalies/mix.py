@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.logs.anomalies.chance import adjusted
-from pipelines.aiops.logs.anomalies.settings import DAY_US, HOUR_US, LogAnomalySettings
-from pipelines.aiops.logs.anomalies.table import Table
+from pipelines.aiops.logs.counts import Table
+from pipelines.aiops.logs.settings import DAY_US, HOUR_US, LogAnomalySettings
 
 _BLOCK = 6 * HOUR_US
 _LEAST_DAYS = 4

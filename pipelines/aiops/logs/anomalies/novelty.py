@@ -9,11 +9,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.anomalies.chance import novelty_rates, share_of_false
-from pipelines.aiops.logs.anomalies.counting import SEVERITIES, WORDS
-from pipelines.aiops.logs.anomalies.settings import DAY_US, HOUR_US, LogAnomalySettings
-from pipelines.aiops.logs.anomalies.table import Table
-from pipelines.aiops.logs.anomalies.tail import LEAST_SIZE, Tail, tail_of
+from pipelines.aiops.logs.anomalies.chance import (
+    LEAST_SIZE,
+    Tail,
+    novelty_rates,
+    share_of_false,
+    tail_of,
+)
+from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table
+from pipelines.aiops.logs.settings import DAY_US, HOUR_US, LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
 
 _LEAST_DAYS = 0.25

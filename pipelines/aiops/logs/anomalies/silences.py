@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.anomalies.chance import adjusted
-from pipelines.aiops.logs.anomalies.settings import DAY_US, LogAnomalySettings
-from pipelines.aiops.logs.anomalies.table import Table
-from pipelines.aiops.logs.anomalies.tail import Tail, tail_of
+from pipelines.aiops.logs.anomalies.chance import Tail, adjusted, tail_of
+from pipelines.aiops.logs.counts import Table
+from pipelines.aiops.logs.settings import DAY_US, LogAnomalySettings
 
 _LEAST_GAPS = 12
 _TOO_LONG_US = 3 * DAY_US

@@ -8,6 +8,7 @@ files, the settings.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,18 +16,60 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.findings import Finding
-from pipelines.aiops.logs.anomalies.counting import COUNTS, VALUES, Counted, count_lines
+from pipelines.aiops.lake.contract import LOGS, TIME, microseconds
+from pipelines.aiops.lake.days import day_files, days_of
+from pipelines.aiops.lake.findings import Finding
+from pipelines.aiops.lake.store import write_if_changed
 from pipelines.aiops.logs.anomalies.find import find
-from pipelines.aiops.logs.anomalies.hashes import FileHashes
-from pipelines.aiops.logs.anomalies.settings import DAY_US, DEFAULT, LogAnomalySettings
+from pipelines.aiops.logs.counts import COUNTS, VALUES, Counted, count_lines
+from pipelines.aiops.logs.settings import DAY_US, DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
-from pipelines.aiops.telemetry.contract import LOGS, TIME
-from pipelines.aiops.telemetry.days import day_files, days_of
-from pipelines.aiops.telemetry.fingerprint import microseconds
-from pipelines.aiops.telemetry.lake import write_if_changed
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import write_text
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import sha256_file, write_json, write_text
+
+
+class FileHashes:
+    """SHA-256 of files; one whose size and time of change are as they were is not read again.
+
+    What is remembered is a help and no truth: if it is lost or damaged, files are read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._old = _read(path)
+        self._now: dict[str, list[int | str]] = {}
+
+    def of(self, file: Path) -> str:
+        """Hash of a file's content."""
+        about = file.stat()
+        seen: list[int | str] = [about.st_size, about.st_mtime_ns]
+        known = self._old.get(str(file))
+        if known is not None and known[:2] == seen:
+            self._now[str(file)] = known
+            return str(known[2])
+        found = sha256_file(file)
+        self._now[str(file)] = [*seen, found]
+        return found
+
+    def save(self) -> None:
+        """Remember the files that were asked for, and forget the others."""
+        if self._now != self._old:
+            write_json(self._path, dict(sorted(self._now.items())))
+
+
+def _read(path: Path) -> dict[str, list[int | str]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {
+        file: known
+        for file, known in found.items()
+        if isinstance(known, list) and len(known) == 3 and isinstance(known[2], str)
+    }
+
 
 FORMAT = "1"
 _COLUMNS = ["log_id", "at", "service", "severity", "body"]

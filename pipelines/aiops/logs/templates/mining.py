@@ -1,8 +1,15 @@
-"""Template mining: lines in, a template for each line out. One configuration for all systems."""
+"""Template mining: lines in, a template for each line out. One configuration for all systems.
+
+A shape is a line's first row, cut at a bound, with every word that holds a digit replaced by one
+mark. Nothing in Python runs per line.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -10,12 +17,94 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.templates.extract import values_in
-from pipelines.aiops.logs.templates.kinds import joined, kind_of_all
-from pipelines.aiops.logs.templates.rules import VARIABLE, collapsed, key_of
-from pipelines.aiops.logs.templates.shapes import as_array, first_rows, shapes_of
 from pipelines.aiops.logs.templates.store import Template, TemplateStore, registered
+from pipelines.aiops.logs.templates.variables import (
+    VARIABLE,
+    collapsed,
+    joined,
+    key_of,
+    kind_of_all,
+    values_in,
+)
 from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, generalise, spread
+from pipelines.core.arrays import as_array
+
+_CHUNK = 65_536
+_MARK = "0"
+_DATA_WORD = r"[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Distinct shapes of some lines.
+
+    Attributes
+    ----------
+    codes
+        For each line the position of its shape in ``shapes`` (int32).
+    shapes
+        Distinct shapes, sorted.
+    counts
+        Lines of each shape.
+    """
+
+    codes: NDArray[np.int32]
+    shapes: list[str]
+    counts: NDArray[np.int64]
+
+
+def first_rows(lines: Any, max_chars: int) -> Any:
+    """Cut each line at its first line break and at ``max_chars`` characters.
+
+    What follows the first row of a message is a stack trace or a dump, whose depth varies.
+    """
+    import pyarrow.compute as pc
+
+    if pc.any(pc.match_substring(lines, "\n")).as_py():
+        lines = pc.replace_substring_regex(lines, r"(?s)\r?\n.*", "")
+    longest = pc.max(pc.binary_length(lines)).as_py() or 0
+    if longest > max_chars:
+        lines = pc.utf8_slice_codeunits(lines, 0, max_chars)
+    return lines
+
+
+def _encode(lines: Any, max_chars: int) -> Any:
+    import pyarrow.compute as pc
+
+    rows = first_rows(lines, max_chars)
+    return pc.replace_substring_regex(rows, _DATA_WORD, _MARK).dictionary_encode()
+
+
+def _chunks(lines: Any) -> Iterator[Any]:
+    return (lines.slice(start, _CHUNK) for start in range(0, len(lines), _CHUNK))
+
+
+def shapes_of(lines: Any, *, max_chars: int, threads: int | None = None) -> Shapes:
+    """Reduce lines to their distinct shapes.
+
+    Parameters
+    ----------
+    lines
+        Result of :func:`as_array`.
+    max_chars
+        Characters of a line that are looked at.
+    threads
+        How many run at once; by default as many as there are cores. No effect on the result.
+    """
+    chunks = list(_chunks(lines))
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        encoded = list(pool.map(lambda chunk: _encode(chunk, max_chars), chunks))
+    dictionaries = [chunk.dictionary.to_pylist() for chunk in encoded]
+    shapes = sorted(set().union(*dictionaries))
+    number = {shape: i for i, shape in enumerate(shapes)}
+    codes = np.empty(len(lines), np.int32)
+    start = 0
+    for chunk, words in zip(encoded, dictionaries, strict=True):
+        own = np.fromiter((number[word] for word in words), np.int32, len(words))
+        codes[start : start + len(chunk)] = own[chunk.indices.to_numpy()]
+        start += len(chunk)
+    return Shapes(codes, shapes, np.bincount(codes, minlength=len(shapes)))
+
 
 OVERFLOW_KEY = VARIABLE
 """Key of the template that takes the rarest lines when there are too many shapes or keys."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.logs.templates.rules import VARIABLE
-from pipelines.base.errors import SignalboxError
-from pipelines.base.files import write_text
+from pipelines.aiops.logs.templates.variables import VARIABLE
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import write_text
 
 FORMAT = 1
 
@@ -32,8 +32,8 @@ class Template:
     key
         Constant text with ``VARIABLE`` in each slot.
     kinds
-        Kind of data in each slot (:data:`~pipelines.aiops.logs.templates.kinds.KINDS`), as far as
-        seen in a sample of the lines.
+        Kind of data in each slot (:data:`~pipelines.aiops.logs.templates.variables.KINDS`), as far
+        as seen in a sample of the lines.
     count
         Lines seen: in this run for a run's templates, ever for the store's.
     """

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipelines.aiops.logs.templates.rules import VARIABLE, collapsed, runs_of
+from pipelines.aiops.logs.templates.variables import VARIABLE, collapsed, runs_of
 
 _LETTER = "A-Za-z_\x80-\U0010ffff"
 TOKEN = re.compile(rf"[{_LETTER}]+(?:[.'$@/+-][{_LETTER}]+)*|\x01|[^{_LETTER}\x01]")
@@ -300,7 +300,7 @@ def generalise(keys: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> di
     ----------
     keys
         Different collapsed keys, in any order
-        (:func:`~pipelines.aiops.logs.templates.rules.collapsed`).
+        (:func:`~pipelines.aiops.logs.templates.variables.collapsed`).
     evidence
         How much evidence makes a word a variable.
 

@@ -1,0 +1,62 @@
+"""A model of ``alertmanager.yml``: read it, apply rules to it, match alerts against it."""
+
+from pipelines.aiops.alerting.config.apply import (
+    apply_rules,
+    interval_of,
+    placements,
+    sparing_guards,
+    values_of,
+)
+from pipelines.aiops.alerting.config.matching import matches, routes_of, value_matches
+from pipelines.aiops.alerting.config.model import (
+    DAY,
+    GROUP_BY_ALL,
+    GUARD_NAME,
+    HOUR,
+    MINUTE,
+    QUIET_RECEIVER,
+    SECOND,
+    STILL_NAME,
+    Config,
+    InhibitRule,
+    Integration,
+    Range,
+    Receiver,
+    Route,
+    Silence,
+    TimeInterval,
+    TimeRange,
+    default_config,
+)
+from pipelines.aiops.alerting.config.parse import load_config, parse_config
+
+__all__ = [
+    "DAY",
+    "GROUP_BY_ALL",
+    "GUARD_NAME",
+    "HOUR",
+    "MINUTE",
+    "QUIET_RECEIVER",
+    "SECOND",
+    "STILL_NAME",
+    "Config",
+    "InhibitRule",
+    "Integration",
+    "Range",
+    "Receiver",
+    "Route",
+    "Silence",
+    "TimeInterval",
+    "TimeRange",
+    "apply_rules",
+    "default_config",
+    "interval_of",
+    "load_config",
+    "matches",
+    "parse_config",
+    "placements",
+    "routes_of",
+    "sparing_guards",
+    "value_matches",
+    "values_of",
+]

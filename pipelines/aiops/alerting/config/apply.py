@@ -1,0 +1,228 @@
+"""A rule set applied to a configuration, as a model: `export` writes the same as YAML.
+
+- ``quiet``: a route first among the top route's children, to `QUIET_RECEIVER`, grouped as the top
+  route groups.
+- ``duplicate``, ``recurring``: a child route at each place of the tree where the alerts end today
+  (`placements`), so that their receiver stays; it has the place's own mute and active intervals
+  too, because Alertmanager doesn't inherit those.
+- ``implied``: an inhibit rule.
+- ``quiet``, ``recurring``, ``implied`` never take the alerts of guards (`sparing_guards`).
+- ``transient``, ``flapping``: Prometheus's side (`replay`); ``known_fix`` changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from pipelines.aiops.alerting.config.matching import listed, value_matches
+from pipelines.aiops.alerting.config.model import (
+    GUARD_NAME,
+    QUIET_RECEIVER,
+    SECOND,
+    STILL_NAME,
+    Config,
+    InhibitRule,
+    Range,
+    Receiver,
+    Route,
+    TimeInterval,
+    TimeRange,
+)
+from pipelines.aiops.alerting.rules import (
+    DuplicateRule,
+    ImpliedRule,
+    Matcher,
+    QuietRule,
+    RecurringRule,
+    Rule,
+)
+
+
+def values_of(matcher: Matcher) -> tuple[str, ...] | None:
+    r"""Return the values a matcher lists, or None if it isn't a plain list of values.
+
+    Escaped characters in ``=~ "a|b\.c"`` count as themselves.
+    """
+    if matcher.op == "=":
+        return (matcher.value,)
+    if matcher.op != "=~":
+        return None
+    return listed(matcher.value)
+
+
+def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
+    """Return matchers that no guard's alert matches: what tells of hidden alerts isn't hidden.
+
+    An alert of a guard has labels of the alerts it tells of, so that matchers which don't name
+    alerts would take it as well.
+    """
+    names = [each for each in matchers if each.label == "alertname"]
+    ours = [
+        name
+        for name in (GUARD_NAME, STILL_NAME)
+        if all(value_matches(each, name) for each in names)
+    ]
+    if not ours:
+        return tuple(matchers)
+    return (*matchers, Matcher(label="alertname", op="!~", value="|".join(ours)))
+
+
+_Wanted = tuple[tuple[str, frozenset[str]], ...]
+"""Labels and the values that a rule lists for them."""
+
+
+@lru_cache(maxsize=65536)
+def _meets(values: frozenset[str], matcher: Matcher) -> bool:
+    return any(value_matches(matcher, value) for value in values)
+
+
+def _compatible(wanted: _Wanted, route: Route) -> bool:
+    """Whether an alert can match both; False only if that is certain."""
+    return all(
+        _meets(values, theirs)
+        for theirs in route.matchers
+        for label, values in wanted
+        if theirs.label == label
+    )
+
+
+def placements(
+    config: Config, matchers: Sequence[Matcher], outside: frozenset[str] = frozenset()
+) -> tuple[tuple[int, ...], ...]:
+    """Paths of the routes at which alerts that match can end, quiet ones left out.
+
+    Routes of the rules `outside` are left out too: a rule never goes below another one of its
+    kind. Of two that match, the one that comes first has the alert; nested, n rules that overlap
+    would make 2ⁿ routes.
+
+    A route with children that ``continue`` and match is never an end for the alerts that those
+    take; as a new child there would be a second end for them, such a route is left out.
+    """
+    found = []
+    lists = ((each.label, values_of(each)) for each in matchers)
+    wanted = tuple((label, frozenset(values)) for label, values in lists if values is not None)
+
+    def look(route: Route, path: tuple[int, ...]) -> None:
+        if route.receiver == QUIET_RECEIVER or route.origin in outside:
+            return
+        if not _compatible(wanted, route):
+            return
+        for position, child in enumerate(route.routes):
+            look(child, (*path, position))
+        if not any(child.continues for child in route.routes):
+            found.append(path)
+
+    look(config.route, ())
+    return tuple(found)
+
+
+def _below(route: Route, child: Route, *, regroup: bool) -> Route:
+    """Return the child as it stands below a route; that decides all but grouping and mute times."""
+    own = child if regroup else route
+    return replace(
+        child,
+        receiver=route.receiver,
+        mute=(*route.mute, *child.mute),
+        active=route.active,
+        group_by=own.group_by,
+        group_wait=own.group_wait,
+        group_interval=own.group_interval,
+        repeat_interval=own.repeat_interval,
+    )
+
+
+def _grown(
+    route: Route, path: tuple[int, ...], more: dict[tuple[int, ...], list[Route]], *, regroup: bool
+) -> Route:
+    routes = tuple(
+        _grown(child, (*path, position), more, regroup=regroup)
+        for position, child in enumerate(route.routes)
+    )
+    below = tuple(_below(route, child, regroup=regroup) for child in more.get(path, ()))
+    if not below and all(new is old for new, old in zip(routes, route.routes, strict=True)):
+        return route
+    return replace(route, routes=(*routes, *below))
+
+
+def _place(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
+    """Put children in; none goes below another one, so that all places are today's."""
+    outside = frozenset(child.origin for child in children)
+    more: dict[tuple[int, ...], list[Route]] = {}
+    for child in children:
+        for path in placements(config, child.matchers, outside):
+            more.setdefault(path, []).append(child)
+    return replace(config, route=_grown(config.route, (), more, regroup=regroup))
+
+
+def _duplicate(rule: DuplicateRule) -> Route:
+    return Route(
+        receiver="",
+        matchers=rule.matchers,
+        group_by=rule.group_by,
+        group_wait=rule.group_wait * SECOND,
+        group_interval=rule.group_interval * SECOND,
+        repeat_interval=rule.repeat_interval * SECOND,
+        origin=rule.id,
+    )
+
+
+def interval_of(rule: RecurringRule) -> TimeInterval:
+    """Return the time interval that a recurring rule mutes; its name is the rule's id."""
+    # Rules count 0 = Monday, Alertmanager 0 = Sunday.
+    days = tuple(Range(day, day) for day in sorted((day + 1) % 7 for day in rule.weekdays))
+    times = TimeRange(
+        times=(Range(rule.start_minute, rule.end_minute),),
+        weekdays=() if len(days) == 7 else days,
+        location=rule.timezone,
+    )
+    return TimeInterval(rule.id, (times,), origin=rule.id)
+
+
+def _recurring(rule: RecurringRule) -> Route:
+    matchers = sparing_guards(rule.matchers)
+    return Route(receiver="", matchers=matchers, mute=(rule.id,), origin=rule.id)
+
+
+def _implied(config: Config, rule: ImpliedRule) -> Config:
+    target = sparing_guards(rule.matchers)
+    inhibit = InhibitRule(rule.source, target, rule.equal, origin=rule.id)
+    return replace(config, inhibit_rules=(*config.inhibit_rules, inhibit))
+
+
+def _quiet(config: Config, rules: Sequence[QuietRule]) -> Config:
+    top = config.route
+    quiet = tuple(
+        replace(
+            top,
+            receiver=QUIET_RECEIVER,
+            matchers=sparing_guards(rule.matchers),
+            mute=(),
+            active=(),
+            routes=(),
+            origin=rule.id,
+        )
+        for rule in rules
+    )
+    receivers = config.receivers
+    if QUIET_RECEIVER not in {receiver.name for receiver in receivers}:
+        receivers = (*receivers, Receiver(QUIET_RECEIVER, (), pages=False))
+    return replace(config, route=replace(top, routes=(*quiet, *top.routes)), receivers=receivers)
+
+
+def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
+    """Return the configuration with the rules in it; of equal rules the first one listed wins.
+
+    Duplicates are placed first, then recurring ones (so that a muted alert keeps the grouping a
+    duplicate rule gave it), then quiet ones, which come before all.
+    """
+    duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, DuplicateRule)]
+    config = _place(config, duplicate, regroup=True)
+    recurring = [rule for rule in rules if isinstance(rule, RecurringRule)]
+    intervals = (*config.time_intervals, *(interval_of(rule) for rule in recurring))
+    config = replace(config, time_intervals=intervals)
+    config = _place(config, [_recurring(rule) for rule in recurring], regroup=False)
+    for rule in rules:
+        if isinstance(rule, ImpliedRule):
+            config = _implied(config, rule)
+    quiet = [rule for rule in rules if isinstance(rule, QuietRule)]
+    return _quiet(config, quiet) if quiet else config

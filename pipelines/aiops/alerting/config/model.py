@@ -1,0 +1,331 @@
+"""What of an ``alertmanager.yml`` decides who is told what and when; its time intervals.
+
+Durations and times are microseconds. What doesn't matter here (texts, addresses, credentials,
+templates) stays in the file and never comes in.
+"""
+
+import calendar
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pipelines.aiops.alerting.rules import Matcher
+from pipelines.core.errors import SignalboxError
+
+SECOND = 1_000_000
+MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
+
+QUIET_RECEIVER = "signalbox-quiet"
+"""Receiver without integrations that rules of family ``quiet`` send to: it wakes nobody."""
+
+GUARD_NAME, STILL_NAME = "SignalboxGuard", "SignalboxStillFiring"
+"""Alerts by which guards tell: too many hidden ones, and one that is hidden for too long."""
+
+GROUP_BY_ALL = ("...",)
+"""``group_by: ['...']``: every label, which is no grouping at all."""
+
+
+@dataclass(frozen=True)
+class Integration:
+    """One way a receiver is told: ``webhook``, ``pagerduty`` and so on."""
+
+    kind: str
+    send_resolved: bool
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Who is told.
+
+    Attributes
+    ----------
+    pages
+        Whether being told means that a person is woken.
+    """
+
+    name: str
+    integrations: tuple[Integration, ...] = (Integration("webhook", True),)
+    pages: bool = True
+
+
+@dataclass(frozen=True)
+class Range:
+    """Days, months, … from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """Times of day in `location`; an empty part allows everything.
+
+    Attributes
+    ----------
+    times
+        Minutes of the day, end exclusive.
+    weekdays
+        0 = Sunday … 6 = Saturday, as Alertmanager counts.
+    days_of_month
+        Negative ones count from the month's end.
+    """
+
+    times: tuple[Range, ...] = ()
+    weekdays: tuple[Range, ...] = ()
+    days_of_month: tuple[Range, ...] = ()
+    months: tuple[Range, ...] = ()
+    years: tuple[Range, ...] = ()
+    location: str = "UTC"
+
+
+@dataclass(frozen=True)
+class TimeInterval:
+    """A named set of times; `origin` is the id of the rule it comes from."""
+
+    name: str
+    ranges: tuple[TimeRange, ...]
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A node of the routing tree, with everything it inherits filled in.
+
+    Attributes
+    ----------
+    continues
+        ``continue``: siblings after this one are looked at although it matched.
+    origin
+        Id of the rule that put it here, or empty.
+    """
+
+    receiver: str
+    matchers: tuple[Matcher, ...] = ()
+    group_by: tuple[str, ...] = ()
+    group_wait: int = 30 * SECOND
+    group_interval: int = 5 * MINUTE
+    repeat_interval: int = 4 * HOUR
+    continues: bool = False
+    mute: tuple[str, ...] = ()
+    active: tuple[str, ...] = ()
+    routes: tuple["Route", ...] = ()
+    origin: str = ""
+
+    def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], "Route"]]:
+        """Every node with its path (positions among siblings), parents first."""
+        yield path, self
+        for position, child in enumerate(self.routes):
+            yield from child.walk((*path, position))
+
+
+@dataclass(frozen=True)
+class InhibitRule:
+    """While an alert that matches `source` fires, `target` alerts with `equal` labels are mute."""
+
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Alerts that match are not told of from `starts` until before `ends`."""
+
+    matchers: tuple[Matcher, ...]
+    starts: int
+    ends: int
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole configuration; `route` is the top of the tree."""
+
+    route: Route
+    receivers: tuple[Receiver, ...]
+    inhibit_rules: tuple[InhibitRule, ...] = ()
+    time_intervals: tuple[TimeInterval, ...] = ()
+    resolve_timeout: int = 5 * MINUTE
+
+    def receiver(self, name: str) -> Receiver:
+        """Return the receiver of that name.
+
+        Raises
+        ------
+        KeyError
+            There is none; `parse_config` doesn't let that through.
+        """
+        for receiver in self.receivers:
+            if receiver.name == name:
+                return receiver
+        raise KeyError(name)
+
+
+def default_config() -> Config:
+    """Alertmanager's documented defaults, with one receiver that pages, grouped by alertname."""
+    return Config(
+        route=Route(receiver="default", group_by=("alertname",)),
+        receivers=(Receiver("default"),),
+    )
+
+
+_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_MONTHS = tuple(name.lower() for name in calendar.month_name)
+_CLOCK = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d|24:00)", re.ASCII)
+_FIELDS = ("times", "weekdays", "days_of_month", "months", "years", "location")
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def _number(text: str, names: Sequence[str], *, only_names: bool, where: str) -> int:
+    if text in names and text:
+        return names.index(text)
+    try:
+        if only_names:
+            raise ValueError
+        return int(text)
+    except ValueError:
+        raise SignalboxError(f"{where}: {text!r} is not known") from None
+
+
+def _range(text: object, kind: str, where: str) -> Range:
+    names = {"weekdays": _DAYS, "months": _MONTHS}.get(kind, ())
+    parts = str(text).lower().split(":")
+    if len(parts) > 2:
+        raise SignalboxError(f"{where}: {text!r} is not a range; write one like 1:5")
+    first, last = (
+        _number(part.strip(), names, only_names=kind == "weekdays", where=where)
+        for part in (parts[0], parts[-1])
+    )
+    if kind == "days_of_month":
+        _check_days(first, last, where)
+    elif first > last:
+        raise SignalboxError(f"{where}: {text!r} ends before it starts")
+    if kind == "months" and not 1 <= first <= last <= 12:
+        raise SignalboxError(f"{where}: {text!r} is not a month")
+    return Range(first, last)
+
+
+def _check_days(first: int, last: int, where: str) -> None:
+    inside = all(day != 0 and -31 <= day <= 31 for day in (first, last))
+    low, high = (28 + day if day < 0 else day for day in (first, last))
+    if not inside or (first < 0 < last) or low > high:
+        raise SignalboxError(f"{where}: days {first}:{last} are not days of a month in order")
+
+
+def _minutes(text: object, where: str) -> int:
+    if not isinstance(text, str) or not _CLOCK.fullmatch(text):
+        raise SignalboxError(f"{where}: {text!r} is not a time of day like 09:30")
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _times(entry: Any, where: str) -> Range:
+    if not isinstance(entry, dict) or set(entry) != {"start_time", "end_time"}:
+        raise SignalboxError(f"{where}: needs start_time and end_time and nothing else")
+    start, end = (_minutes(entry[key], where) for key in ("start_time", "end_time"))
+    if start >= end:
+        raise SignalboxError(f"{where}: start_time must be before end_time")
+    return Range(start, end)
+
+
+def _zone(name: object, where: str) -> str:
+    try:
+        if name in {"", "Local", None}:
+            return "UTC"
+        ZoneInfo(str(name))
+    except (KeyError, ValueError, OSError):
+        raise SignalboxError(f"{where}: time zone {name!r} is not known") from None
+    return str(name)
+
+
+def parse_time_range(entry: Any, where: str) -> TimeRange:
+    """Read one entry of a time interval."""
+    if not isinstance(entry, dict):
+        raise SignalboxError(f"{where}: must be a mapping")
+    unknown = sorted(set(map(str, entry)) - set(_FIELDS))
+    if unknown:
+        raise SignalboxError(f"{where}: unknown key {unknown[0]!r}")
+    ranges = {
+        kind: tuple(
+            _range(each, kind, f"{where}.{kind}[{i}]") for i, each in enumerate(entry[kind] or ())
+        )
+        for kind in _FIELDS[1:5]
+        if kind in entry
+    }
+    times = tuple(
+        _times(each, f"{where}.times[{i}]") for i, each in enumerate(entry.get("times") or ())
+    )
+    location = _zone(entry.get("location", "UTC"), f"{where}.location")
+    return TimeRange(times=times, location=location, **ranges)
+
+
+def _inside(ranges: Sequence[Range], value: int) -> bool:
+    return not ranges or any(each.first <= value <= each.last for each in ranges)
+
+
+def _day_inside(times: TimeRange, day: date) -> bool:
+    if not (_inside(times.years, day.year) and _inside(times.months, day.month)):
+        return False
+    if not _inside(times.weekdays, day.isoweekday() % 7):
+        return False
+    length = calendar.monthrange(day.year, day.month)[1]
+    spans = []
+    for each in times.days_of_month:
+        first, last = (n + length + 1 if n < 0 else n for n in (each.first, each.last))
+        if first <= length:
+            spans.append(Range(max(first, -length), min(last, length)))
+    return not times.days_of_month or any(s.first <= day.day <= s.last for s in spans)
+
+
+def _offset(zone: ZoneInfo, second: int) -> int:
+    moment = datetime.fromtimestamp(second, UTC).astimezone(zone)
+    return int((moment.utcoffset() or timedelta()).total_seconds())
+
+
+@lru_cache(maxsize=64)
+def steady(location: str, first: int, last: int) -> tuple[tuple[int, int, int], ...]:
+    """Stretches (start, end, offset), in seconds, in which the zone's offset stays the same."""
+    zone = ZoneInfo(location)
+    found = []
+    start, offset = first, _offset(zone, first)
+    for step in range(first, last, 6 * 3600):
+        low, high = step, min(step + 6 * 3600, last)
+        new = _offset(zone, high)
+        if new == offset:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _offset(zone, middle) == offset else (low, middle)
+        found.append((start, high, offset))
+        start, offset = high, new
+    return (*found, (start, last, offset))
+
+
+def _stretches(times: TimeRange, first: int, last: int) -> Iterator[tuple[int, int]]:
+    clock = times.times or (Range(0, 1440),)
+    for start, end, offset in steady(times.location, first // SECOND, last // SECOND + 1):
+        shift, low, high = offset * SECOND, start * SECOND, end * SECOND
+        for day in range((low + shift) // DAY, (high + shift) // DAY + 1):
+            if not _day_inside(times, date.fromordinal(_EPOCH + day)):
+                continue
+            for each in clock:
+                begins = day * DAY + each.first * MINUTE - shift
+                ends = day * DAY + each.last * MINUTE - shift
+                if max(begins, low) < min(ends, high):
+                    yield max(begins, low), min(ends, high)
+
+
+def stretches(ranges: Sequence[TimeRange], first: int, last: int) -> list[tuple[int, int]]:
+    """Return merged stretches of time (µs, end exclusive) around [first, last] in the ranges."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(pair for each in ranges for pair in _stretches(each, first, last)):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

@@ -1,0 +1,81 @@
+"""Which rule changed what happens to an alert: for blame when an incident is lost, and for credit.
+
+The replay says which rule decided over an alert, and which one made the route that its group is on.
+A rule that waits or merges leaves alerts undecided; those are found by its matchers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.replay.model import LabelTable
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.lake.frame import AlertFrame
+
+Names = NDArray[np.object_]
+
+
+class Blame:
+    """Finds rules for rows.
+
+    Parameters
+    ----------
+    frame
+        The rows that are replayed; label sets are read once for all sets of rules.
+    """
+
+    def __init__(self, frame: AlertFrame) -> None:
+        self.frame = frame
+        self.table = LabelTable(frame.labels)
+        self._masks: dict[str, NDArray[np.bool_]] = {}
+
+    def matched(self, rules: Sequence[Rule], family: str) -> Names:
+        """Id of the first rule of a family that matches, "" without; shape (series,)."""
+        own = [rule for rule in rules if rule.family == family]
+        first = np.full(len(self.table), len(own), dtype=np.int64)
+        for position in range(len(own) - 1, -1, -1):
+            first[self._mask(own[position])] = position
+        return np.array([*(rule.id for rule in own), ""], dtype=object)[first]
+
+    def _mask(self, rule: Rule) -> NDArray[np.bool_]:
+        if rule.id not in self._masks:
+            self._masks[rule.id] = self.table.mask(rule.matchers)
+        return self._masks[rule.id]
+
+    def columns(self, rules: Sequence[Rule], after: Any) -> list[Names]:
+        """Rules that touch each row: who decided, whose route, who waits, who merges.
+
+        Returns
+        -------
+        Four arrays of ids, "" where there is none, shape (rows,).
+        """
+        series = self.frame.series
+        return [
+            after.alerts["rule"].to_numpy().astype(object),
+            _of_group(after),
+            self.matched(rules, "transient")[series],
+            self.matched(rules, "flapping")[series],
+        ]
+
+    def credited(self, rules: Sequence[Rule], before: Any, after: Any) -> Names:
+        """Rule that a saved page of each row is put down to, "" where it is nobody's."""
+        decided, route, waits, merges = self.columns(rules, after)
+        first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
+        first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
+        starts = self.frame.starts
+        merged = (first_after >= 0) & (first_after < starts) & (first_before >= starts)
+        found = np.where(decided != "", decided, np.where(merged, merges, ""))
+        found = np.where(found != "", found, route)
+        return np.where(found != "", found, np.where(waits != "", waits, merges))
+
+
+def _of_group(after: Any) -> Names:
+    """Rule whose route the row's group is on."""
+    groups = after.groups
+    size = int(groups["group"].max()) + 2 if len(groups) else 1
+    rule_of = np.full(size, "", dtype=object)
+    rule_of[groups["group"].to_numpy(dtype=np.int64)] = groups["rule"].to_numpy().astype(object)
+    of_row = after.alerts["group"].to_numpy(dtype=np.int64)
+    return rule_of[np.where((of_row >= 0) & (of_row < size), of_row, size - 1)]

@@ -1,0 +1,293 @@
+"""Backtest: pages saved, incidents lost, delay added; one replay held against another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.config import Config
+from pipelines.aiops.alerting.evaluation.attribution import Blame
+from pipelines.aiops.alerting.replay import Replay, replay
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.alerting.windows import Window, rows_of
+from pipelines.aiops.lake.frame import AlertFrame
+
+SECOND = 1_000_000
+NOT_PAGED = -1
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A ticketed incident and when people heard of it.
+
+    Attributes
+    ----------
+    first_before, first_after
+        Time of the first page about it, today and with the rules; -1 = never.
+    closed
+        When its ticket was closed; None = not yet, or not known.
+    hidden_by
+        Ids of the rules that decided over one of its alerts: kept back, muted, told otherwise.
+    touched_by
+        Those, and every rule that merges, regroups or lets wait one of its alerts.
+    """
+
+    ticket: str
+    starts: int
+    closed: int | None
+    first_before: int
+    first_after: int
+    hidden_by: tuple[str, ...] = ()
+    touched_by: tuple[str, ...] = ()
+
+    @property
+    def heard_today(self) -> bool:
+        """Whether today's configuration pages about it at all."""
+        return self.first_before != NOT_PAGED
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is paged today, but with the rules never, or only when all is over."""
+        if not self.heard_today:
+            return False
+        if self.first_after == NOT_PAGED:
+            return True
+        too_late = self.closed is not None and self.first_after >= self.closed
+        return too_late and self.first_after > self.first_before
+
+    @property
+    def delay(self) -> float:
+        """Seconds by which the rules delay the first page; infinite where it is lost.
+
+        Nan where it isn't paged today: there is nothing to delay.
+        """
+        if not self.heard_today:
+            return float("nan")
+        if self.lost:
+            return float("inf")
+        return (self.first_after - self.first_before) / SECOND
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the rules do in one window.
+
+    Attributes
+    ----------
+    before, after
+        Times of pages inside the window, today and with the rules, ascending.
+    credit
+        Rule id → pages it saves: the saving, shared out by the pages that each rule's alerts no
+        longer cause. Estimates; together they add up to the saving.
+    """
+
+    window: Window
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    incidents: tuple[Incident, ...]
+    credit: dict[str, float]
+
+    @property
+    def saved(self) -> int:
+        """Pages saved."""
+        return len(self.before) - len(self.after)
+
+    @property
+    def saved_share(self) -> float:
+        """Share of today's pages that are saved; nan without pages."""
+        return self.saved / len(self.before) if len(self.before) else float("nan")
+
+    @property
+    def lost(self) -> tuple[Incident, ...]:
+        """Incidents nobody would hear of."""
+        return tuple(one for one in self.incidents if one.lost)
+
+    @property
+    def heard(self) -> tuple[Incident, ...]:
+        """Incidents that are paged today: the ones that can be lost."""
+        return tuple(one for one in self.incidents if one.heard_today)
+
+    def delays(self) -> NDArray[np.float64]:
+        """Return the added delay of every incident that is still heard, seconds."""
+        kept = [one.delay for one in self.heard if not one.lost]
+        return np.array(kept, dtype=np.float64)
+
+    @property
+    def median_delay(self) -> float:
+        """Median added delay, seconds; nan without incidents."""
+        delays = self.delays()
+        return float(np.median(delays)) if len(delays) else float("nan")
+
+
+def judge(
+    blame: Blame,
+    *,
+    window: Window,
+    before: Any,
+    after: Any,
+    rules: Sequence[Rule],
+    closed: dict[str, int] | None = None,
+) -> Effect:
+    """Compare two replays of the same rows.
+
+    Parameters
+    ----------
+    blame
+        Knows the rows that were replayed.
+    window
+        Where pages and incidents count.
+    before, after
+        Replays with today's configuration and with the rules.
+    rules
+        The rules of `after`.
+    closed
+        Ticket id → microseconds when it was closed.
+    """
+    return Effect(
+        window=window,
+        before=_pages(before, window),
+        after=_pages(after, window),
+        incidents=_incidents(
+            blame, window=window, before=before, after=after, rules=rules, closed=closed or {}
+        ),
+        credit=_credit(blame, window=window, before=before, after=after, rules=rules),
+    )
+
+
+def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
+    notes = replay.notifications
+    times = notes["time"].to_numpy(dtype=np.int64)[notes["page"].to_numpy(dtype=bool)]
+    return np.sort(times[window.holds(times)])
+
+
+def _incidents(
+    blame: Blame,
+    *,
+    window: Window,
+    before: Any,
+    after: Any,
+    rules: Sequence[Rule],
+    closed: dict[str, int],
+) -> tuple[Incident, ...]:
+    """Incidents whose first alert starts inside the window."""
+    frame = blame.frame
+    rows = np.flatnonzero(frame.ticket >= 0)
+    if not len(rows):
+        return ()
+    rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
+    codes, at = np.unique(frame.ticket[rows], return_index=True)
+    starts = np.minimum.reduceat(frame.starts[rows], at)
+    heard_before, heard_after = _first(before, rows, at), _first(after, rows, at)
+    touching = [np.split(column[rows], at[1:]) for column in blame.columns(rules, after)]
+    return tuple(
+        Incident(
+            ticket=frame.tickets[code],
+            starts=int(starts[i]),
+            closed=closed.get(frame.tickets[code]),
+            first_before=int(heard_before[i]),
+            first_after=int(heard_after[i]),
+            hidden_by=_names(touching[0][i]),
+            touched_by=_names(*(column[i] for column in touching)),
+        )
+        for i, code in enumerate(codes)
+        if window.start <= starts[i] < window.end
+    )
+
+
+def _names(*columns: NDArray[np.object_]) -> tuple[str, ...]:
+    return tuple(sorted({str(one) for column in columns for one in column if one}))
+
+
+def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First page of each run of rows; -1 where none of them is ever in a page."""
+    times = replay.alerts["first_page"].to_numpy(dtype=np.int64)[rows]
+    never = np.iinfo(np.int64).max
+    first = np.minimum.reduceat(np.where(times < 0, never, times), at)
+    return np.where(first == never, NOT_PAGED, first)
+
+
+def _credit(
+    blame: Blame, *, window: Window, before: Any, after: Any, rules: Sequence[Rule]
+) -> dict[str, float]:
+    """Share out what is saved by the alerts that page no more."""
+    saved = len(_pages(before, window)) - len(_pages(after, window))
+    starts = blame.frame.starts
+    first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
+    first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
+    quiet = (first_before >= 0) & ((first_after < 0) | (first_after < starts))
+    credited = blame.credited(rules, before, after)
+    counts = quiet & window.holds(starts) & (credited != "")
+    if saved <= 0 or not counts.any():
+        return {}
+    names, weights = np.unique(credited[counts].astype(str), return_counts=True)
+    each = saved / weights.sum()
+    return {str(name): each * int(w) for name, w in zip(names, weights, strict=True)}
+
+
+class Measurer:
+    """Measures sets of rules on one window.
+
+    Parameters
+    ----------
+    frame
+        The whole history.
+    config
+        Today's configuration.
+    closed
+        Ticket id → microseconds when it was closed (`closing_times`).
+    """
+
+    def __init__(
+        self, frame: AlertFrame, window: Window, config: Config, closed: dict[str, int]
+    ) -> None:
+        self.window = window
+        self.config = config
+        self.closed = closed
+        self.rows = rows_of(frame, window)
+        self.blame = Blame(self.rows)
+        self.before = self.replay(())
+
+    def replay(self, rules: Sequence[Rule]) -> Replay:
+        """Replay the window with `rules` on top of today's configuration."""
+        return replay(
+            self.rows,
+            self.config,
+            rules=tuple(rules),
+            until=self.window.end,
+            table=self.blame.table,
+            only_pages=True,
+        )
+
+    def effect(self, after: Replay, rules: Sequence[Rule]) -> Effect:
+        """Compare the replay of some rules with today's."""
+        return judge(
+            self.blame,
+            window=self.window,
+            before=self.before,
+            after=after,
+            rules=rules,
+            closed=self.closed,
+        )
+
+    def __call__(self, rules: Sequence[Rule]) -> Effect:
+        """Replay and compare."""
+        return self.effect(self.replay(rules), rules)
+
+
+def closing_times(folder: Path) -> dict[str, int]:
+    """Ticket id → when it was closed (microseconds), of a frozen history's incidents."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    path = folder / "tickets.parquet"
+    if not path.is_file():
+        return {}
+    table: Any = pq.read_table(path, columns=["ticket_id", "closed_at", "kind"])
+    table = table.filter(
+        pc.and_(pc.equal(table["kind"], "incident"), pc.is_valid(table["closed_at"]))
+    )
+    closed = table["closed_at"].cast("int64").to_pylist()
+    return dict(zip(table["ticket_id"].to_pylist(), closed, strict=True))

@@ -1,0 +1,91 @@
+"""What a set of rules must not do to incidents, and which of its rules have to go for it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipelines.aiops.alerting.evaluation.backtest import Effect, Incident
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.params.alert_rules import SelectRulesParams
+
+Measure = Callable[[Sequence[Rule]], Effect]
+"""Replays the window with some rules and measures what they do."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A candidate that isn't chosen, and why."""
+
+    rule: str
+    why: str
+
+
+def harmless(effect: Effect, limits: SelectRulesParams) -> bool:
+    """Whether nothing is lost, no incident waits too long, and not too many wait."""
+    return not any(_harm(one, limits) for one in effect.incidents) and not _late(effect, limits)
+
+
+def without_harm(
+    active: list[Rule], measure: Measure, limits: SelectRulesParams
+) -> tuple[list[Rule], list[Dropped], Effect]:
+    """Drop rules until a window is `harmless`; also gives what those that stay do."""
+    dropped: list[Dropped] = []
+    while True:
+        effect = measure(active)
+        harmful = _blamed(active, effect, limits) or _slowest(active, effect, measure, limits)
+        if not harmful:
+            return active, dropped, effect
+        dropped += [Dropped(rule, why) for rule, why in sorted(harmful.items())]
+        active = [rule for rule in active if rule.id not in harmful]
+
+
+def _blamed(active: list[Rule], effect: Effect, limits: SelectRulesParams) -> dict[str, str]:
+    """Rule id → why it has to go."""
+    present = {rule.id for rule in active}
+    blamed: dict[str, str] = {}
+    for incident in effect.incidents:
+        why = _harm(incident, limits)
+        if why:
+            guilty = present.intersection(incident.hidden_by) if incident.lost else set()
+            guilty = guilty or present.intersection(incident.touched_by) or present
+            blamed |= dict.fromkeys(guilty, why)
+    return blamed
+
+
+def _harm(incident: Incident, limits: SelectRulesParams) -> str:
+    if incident.lost:
+        return f"incident {incident.ticket} would be lost"
+    if incident.delay > limits.max_incident_delay_seconds:
+        return f"incident {incident.ticket} would be heard {incident.delay:.0f} s later"
+    return ""
+
+
+def _late(effect: Effect, limits: SelectRulesParams) -> list[Incident]:
+    """Incidents that are heard late, if there are too many of them."""
+    late = [one for one in effect.heard if one.delay > limits.max_median_delay_seconds]
+    return late if len(late) > limits.max_late_share * len(effect.heard) else []
+
+
+def _slowest(
+    active: list[Rule], effect: Effect, measure: Measure, limits: SelectRulesParams
+) -> dict[str, str]:
+    """If too many incidents wait: as few rules as possible, those that save least for each.
+
+    Found by bisection: the more of them go, the fewer wait.
+    """
+    late = _late(effect, limits)
+    if not late:
+        return {}
+    present = {rule.id for rule in active}
+    touched = [rule for one in late for rule in present.intersection(one.touched_by)]
+    worth = {one: effect.credit.get(one, 0.0) / touched.count(one) for one in set(touched)}
+    order = sorted(worth or present, key=lambda rule: (worth.get(rule, 0.0), rule))
+    low, high = 1, len(order)
+    while low < high:
+        middle = (low + high) // 2
+        gone = set(order[:middle])
+        if _late(measure([rule for rule in active if rule.id not in gone]), limits):
+            low = middle + 1
+        else:
+            high = middle
+    why = f"{len(late)} of {len(effect.heard)} incidents would be heard late"
+    return dict.fromkeys(order[:high], why)

@@ -1,0 +1,183 @@
+"""Everything that is exported from a rule set, as texts; nothing is written here."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_config
+from pipelines.aiops.alerting.export.guard_rules import guarded, guards_file, promql_problem
+from pipelines.aiops.alerting.export.pagerduty import orchestration
+from pipelines.aiops.alerting.export.prometheus import Merged, merge_rule_files
+from pipelines.aiops.alerting.rules import FlappingRule, KnownFixRule, Rule, TransientRule
+from pipelines.core.errors import SignalboxError
+
+
+def unified(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Unified diff over files; empty where nothing changes."""
+    parts = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name, ""), after.get(name, "")
+        parts += _lines(name, old, new)
+    return "".join(parts)
+
+
+def _lines(name: str, old: str, new: str) -> list[str]:
+    found = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{name}", f"b/{name}"
+    )
+    return [
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in found
+    ]
+
+
+ALERTMANAGER, GUARDS, PAGERDUTY = "alertmanager.yml", "prometheus_rules.yml", "pagerduty.json"
+
+DEFAULT_CONFIG = """\
+# Alertmanager's documented defaults, written by Signalbox because no configuration was given
+# (params.yaml: aiops.export_rules.alertmanager_yml).
+route:
+  receiver: default
+  group_by: [alertname]
+receivers:
+  - name: default
+    webhook_configs:
+      - url: 'http://127.0.0.1:9/'
+"""
+"""What `default_config` means, as a file. Port 9 takes nothing: put your own receiver here."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The user's files as they are.
+
+    Attributes
+    ----------
+    alertmanager
+        Text of ``alertmanager.yml``.
+    rule_files
+        File → text.
+    """
+
+    alertmanager: str
+    name: str
+    rule_files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What comes out.
+
+    Attributes
+    ----------
+    rules
+        One line a rule: where it went, or why not.
+    """
+
+    alertmanager: MergedConfig
+    rule_files: Merged
+    guards: str
+    pagerduty: dict[str, Any]
+    diff: str
+    rules: list[dict[str, Any]]
+
+
+def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field: str) -> Bundle:
+    """Merge and write out rules.
+
+    Raises
+    ------
+    SignalboxError
+        If one of the user's files can't be read as what it should be.
+    """
+    ids = [rule.id for rule in rules]
+    if len(set(ids)) < len(ids):
+        twice = sorted({one for one in ids if ids.count(one) > 1})
+        raise SignalboxError(f"rule set: {twice} stand in it twice")
+    unheard = {
+        rule.id: why for rule in rules if guarded(rule) and (why := promql_problem(rule))
+    }  # a rule that hides must not go where its guard can't
+    config = merge_config(
+        sources.alertmanager, sources.name, [rule for rule in rules if rule.id not in unheard]
+    )
+    config.refused.update(
+        {name: f"its guard can't be written: {unheard[name]}" for name in unheard}
+    )
+    timing = [rule for rule in rules if isinstance(rule, TransientRule | FlappingRule)]
+    merged = merge_rule_files(sources.rule_files, timing)
+    active = tuple(rule for rule in rules if rule.id not in config.refused)
+    notes = suggestions(timing, merged)
+    before = {sources.name: sources.alertmanager, **sources.rule_files}
+    after = {sources.name: config.text, **merged.texts}
+    return Bundle(
+        alertmanager=config,
+        rule_files=merged,
+        guards=guards_file(active, step, notes),
+        pagerduty=orchestration(rules, label_field),
+        diff=unified(before, after),
+        rules=[_told(rule, config, merged) for rule in rules],
+    )
+
+
+def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -> list[str]:
+    """Return what a person should set by hand, as comments."""
+    from pipelines.aiops.alerting.export.yaml_edit import duration, one_line, selector
+
+    notes = []
+    for rule in rules:
+        if rule.id in merged.placed and rule.id not in merged.refused:
+            continue
+        key, value = (
+            ("for", rule.wait)
+            if isinstance(rule, TransientRule)
+            else ("keep_firing_for", rule.keep_firing)
+        )
+        why = "; ".join(merged.refused.get(rule.id, ["no rule file holds these alerts"]))
+        alerts = one_line(selector("", rule.matchers))
+        notes.append(
+            f"by hand: {rule.id} (expires {rule.expires}): alerts {alerts}: add {duration(value)} "
+            f"to {key}: {one_line(rule.sentence)} ({one_line(why)})"
+        )
+    return notes
+
+
+def _told(rule: Rule, config: MergedConfig, merged: Merged) -> dict[str, Any]:
+    places = [f"{ALERTMANAGER}: {place}" for place in config.placed.get(rule.id, [])]
+    places += merged.placed.get(rule.id, [])
+    if guarded(rule) and rule.id not in config.refused:
+        places.append(f"{GUARDS}: guard")
+    why = [config.refused[rule.id]] if rule.id in config.refused else []
+    why += merged.refused.get(rule.id, [])
+    if isinstance(rule, KnownFixRule):
+        why.append("changes no configuration; see section aiops.response")
+    elif not places and not why:
+        why.append(
+            "no rule file of yours holds these alerts (aiops.export_rules.prometheus_rules); "
+            f"{GUARDS} says what to set by hand"
+            if isinstance(rule, TransientRule | FlappingRule)
+            else "no route ends with these alerts alone; a child that continues takes them too"
+        )
+    return {
+        "id": rule.id,
+        "family": rule.family,
+        "team": rule.team,
+        "sentence": rule.sentence,
+        "expires": rule.expires.isoformat(),
+        "exported": bool(places),
+        "where": places,
+        "why_not": why,
+    }
+
+
+def rule_file_names(paths: Sequence[str]) -> dict[str, str]:
+    """Path → name in the export's folder; equal names are told apart by number."""
+    names: dict[str, str] = {}
+    for path in paths:
+        base = PurePath(path).name
+        taken = set(names.values())
+        name, count = base, 2
+        while name in taken:
+            name, count = f"{count}-{base}", count + 1
+        names[path] = name
+    return names

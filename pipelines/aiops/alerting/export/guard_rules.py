@@ -1,0 +1,182 @@
+"""Guards as Prometheus rules: what a rule hides is heard again when it is more than ever before.
+
+Two alerting rules a guard, and both read ``ALERTS``, the series that Prometheus writes of its own
+alerts:
+
+- `GUARD_NAME` counts starts: steps at which an alert fires and did not fire one step before. An
+  alert that comes, goes and comes within one step is counted once; the step should be the
+  evaluation interval.
+- `STILL_NAME` is an alert itself, with its labels, once it fires for longer than ``max_seconds``.
+
+A recurring rule hides in its hours only. PromQL's clock is UTC: the hours of a time zone are
+written with all the zone's changes from the rule's history until a year after it expires.
+`pipelines.aiops.alerting.replay.guard_alerts` does the same.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME, sparing_guards
+from pipelines.aiops.alerting.config.model import steady
+from pipelines.aiops.alerting.export.yaml_edit import (
+    duration,
+    one_line,
+    quoted,
+    selector,
+    yaml_scalar,
+)
+from pipelines.aiops.alerting.replay.guard_alerts import counted_by, guard_labels
+from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, RecurringRule, Rule
+
+GROUP = "signalbox-guards"
+_FIRING = Matcher(label="alertstate", op="=", value="firing")
+_DAY_MINUTES = 1440
+_WEEK = 7
+
+
+def guarded(rule: Rule) -> Guard | None:
+    """Return the guard of a rule that hides alerts, if it has one."""
+    return rule.guard if isinstance(rule, QuietRule | RecurringRule) else None
+
+
+def _alerts(rule: Rule) -> str:
+    return selector("ALERTS", (*sparing_guards(rule.matchers), _FIRING))
+
+
+def _while_hidden(rule: Rule, expression: str) -> str:
+    hours = hours_expression(rule) if isinstance(rule, RecurringRule) else ""
+    return f"({expression}) and on () ({hours})" if hours else expression
+
+
+def guard_expression(rule: Rule, guard: Guard, step: int) -> str:
+    """PromQL that has a result where too many start.
+
+    Parameters
+    ----------
+    step
+        Seconds between two looks at ``ALERTS``.
+    """
+    return f"{starts_expression(rule, guard, step)} > {guard.max_count}"
+
+
+def lasting_expression(rule: Rule) -> str:
+    """PromQL for the alerts that the rule hides, as `still_labels` names them but for ``rule``."""
+    bare = f"max without (alertstate, alert, rule) ({_alerts(rule)})"
+    return _while_hidden(rule, f'label_replace({bare}, "alert", "$1", "alertname", "(.+)")')
+
+
+def hours_expression(rule: RecurringRule) -> str:
+    """PromQL that has a result in the hours of a recurring rule; empty: always."""
+    local = f"vector({_local_time(rule)})"
+    parts = []
+    if (rule.start_minute, rule.end_minute) != (0, _DAY_MINUTES):
+        low, high = rule.start_minute * 60, rule.end_minute * 60
+        parts.append(f"{local} % 86400 >= {low} < {high}")
+    days = sorted({(day + 1) % _WEEK for day in rule.weekdays})
+    if len(days) < _WEEK:
+        some = [f"day_of_week({local}) >= {a} <= {b}" for a, b in _runs(days)]
+        parts.append(f"({' or '.join(some)})" if some else f"{local} < 0")
+    return " and ".join(parts)
+
+
+def _runs(days: list[int]) -> Iterator[tuple[int, int]]:
+    for first in (day for day in days if day - 1 not in days):
+        last = first
+        while last + 1 in days:
+            last += 1
+        yield first, last
+
+
+def _local_time(rule: RecurringRule) -> str:
+    """PromQL for the seconds that a clock in the rule's zone shows."""
+    last = datetime.combine(rule.expires, datetime.min.time(), UTC) + timedelta(days=366)
+    first = min(rule.support.first, last)
+    spans = steady(rule.timezone, int(first.timestamp()), int(last.timestamp()))
+    text, offset = "time()", 0
+    for number, (start, _, now) in enumerate(spans):
+        change = now - offset
+        sign, offset = "-" if change < 0 else "+", now
+        if change and not number:
+            text += f" {sign} {abs(change)}"
+        elif change:
+            text += f" {sign} {abs(change)} * (time() >= bool {start})"
+    return text
+
+
+def starts_expression(rule: Rule, guard: Guard, step: int) -> str:
+    """PromQL for the number of the rule's alerts that started within the guard's window."""
+    pace, alerts = duration(step), _alerts(rule)
+    begun = _while_hidden(rule, f"{alerts} unless {alerts} offset {pace}")
+    starts = f"count_over_time(({begun})[{duration(guard.window_seconds)}:{pace}])"
+    return f"sum by ({_by(guard)}) ({starts})"
+
+
+def _by(guard: Guard) -> str:
+    return ", ".join(counted_by(guard))
+
+
+def untemplated(text: str) -> str:
+    """Text that Prometheus's templates leave as it is."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def guard_rules(rule: Rule, guard: Guard, step: int) -> Iterator[list[str]]:
+    """Lines of each alerting rule; the first without its dash."""
+    labels = {name: value for name, value in guard_labels(rule).items() if name != "alertname"}
+    says = f"More of what rule {rule.id} hides than its history ever had"
+    yield _lines(GUARD_NAME, guard_expression(rule, guard, step), "", labels, (says, rule))
+    if guard.max_seconds is not None:
+        limit = duration(guard.max_seconds)
+        says = f"An alert that rule {rule.id} hides fires for longer than {limit}"
+        yield _lines(STILL_NAME, lasting_expression(rule), limit, {"rule": rule.id}, (says, rule))
+
+
+def _lines(
+    name: str, expression: str, wait: str, labels: dict[str, str], about: tuple[str, Rule]
+) -> list[str]:
+    said, rule = about
+    return [
+        f"alert: {yaml_scalar(name)}",
+        f"expr: {yaml_scalar(expression)}",
+        *([f"for: {wait}"] if wait else []),
+        "labels:",
+        *(f"  {key}: {yaml_scalar(untemplated(labels[key]))}" for key in sorted(labels)),
+        "annotations:",
+        f"  summary: {yaml_scalar(said)}",
+        f"  description: {yaml_scalar(untemplated(one_line(rule.sentence)))}",
+    ]
+
+
+def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
+    """Rule file with the guards; `notes` become comments at its head."""
+    head = ["# Written by Signalbox; replaced at every publication.", *(f"# {n}" for n in notes)]
+    guards = [
+        (rule, rule.guard)
+        for rule in rules
+        if isinstance(rule, QuietRule | RecurringRule) and rule.guard is not None
+    ]
+    if not guards:
+        return "\n".join([*head, "groups: []", ""])
+    lines = [
+        *head,
+        "groups:",
+        f"  - name: {GROUP}",
+        f"    interval: {duration(step)}",
+        "    rules:",
+    ]
+    for rule, guard in guards:
+        lines.append(f"      # {rule.id}, expires {rule.expires}: {one_line(rule.sentence)}")
+        for first, *rest in guard_rules(rule, guard, step):
+            lines += [f"      - {first}", *(f"        {line}" for line in rest)]
+    return "\n".join([*lines, ""])
+
+
+def promql_problem(rule: Rule) -> str:
+    """Why Prometheus can't evaluate the rule's matchers; empty if it can."""
+    import re
+
+    names = [m.label for m in rule.matchers] + list(
+        (guarded(rule) or Guard(window_seconds=1, max_count=0)).by
+    )
+    odd = [name for name in names if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name)]
+    return f"label name {quoted(odd[0])} isn't one of Prometheus" if odd else ""

@@ -1,0 +1,186 @@
+"""The export's folder: files, diff, summary, and what the programs said of them."""
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.aiops.alerting.export.bundle import (
+    ALERTMANAGER,
+    DEFAULT_CONFIG,
+    GUARDS,
+    PAGERDUTY,
+    Bundle,
+    Sources,
+    make_bundle,
+    rule_file_names,
+)
+from pipelines.aiops.alerting.export.yaml_edit import remove
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import write_bytes, write_folder, write_json, write_text
+
+_TIMEOUT = 60
+_LINES = 12
+
+
+class Checked(BaseModel):
+    """What a program said of a file.
+
+    Attributes
+    ----------
+    outcome
+        ``ok``, ``failed`` or ``not checked``.
+    says
+        Its last lines, or why it was not asked.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    program: str
+    outcome: str
+    says: str = ""
+
+
+def check_config(path: Path) -> Checked:
+    """Ask ``amtool check-config``."""
+    return _ask(path, ["amtool", "check-config", path.name])
+
+
+def check_rule_file(path: Path) -> Checked:
+    """Ask ``promtool check rules``.
+
+    Its lint is off: a rule that is split in two has two rules of one name, which it warns of.
+    """
+    return _ask(path, ["promtool", "check", "rules", "--lint=none", path.name])
+
+
+def _ask(path: Path, command: list[str]) -> Checked:
+    program = f"{' '.join(command[:-1])}"
+    if shutil.which(command[0]) is None:
+        return _said(path, program, "not checked", f"{command[0]} is not installed")
+    try:
+        done = subprocess.run(
+            command, cwd=path.parent, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return _said(path, program, "not checked", f"no answer within {_TIMEOUT} s")
+    except OSError as error:
+        return _said(path, program, "not checked", error.strerror or str(error))
+    said = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines()]
+    text = "\n".join([line for line in said if line][-_LINES:])
+    return _said(path, program, "ok" if done.returncode == 0 else "failed", text)
+
+
+def _said(path: Path, program: str, outcome: str, says: str) -> Checked:
+    return Checked(file=path.name, program=program, outcome=outcome, says=says)
+
+
+FOLDER, DIFF, SUMMARY = "prometheus", "changes.diff", "summary.json"
+
+
+def read_text(path: Path) -> str:
+    """Read a file of the user's, newlines as they are.
+
+    Raises
+    ------
+    SignalboxError
+        If it can't be read or isn't UTF-8.
+    """
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise SignalboxError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SignalboxError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) -> Sources:
+    """Read the user's files; an empty path gives Alertmanager's defaults."""
+    text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
+    files = {path: read_text(Path(path)) for path in prometheus_rules}
+    return Sources(text, alertmanager_yml or ALERTMANAGER, files)
+
+
+def export(
+    folder: Path, sources: Sources, rules: Sequence[Rule], *, step: int, label_field: str
+) -> tuple[dict[str, Any], list[Checked]]:
+    """Write the export's folder; return its summary, and what installed programs say of it.
+
+    The folder is the same wherever it is made, so it doesn't hold what the programs say.
+
+    Raises
+    ------
+    SignalboxError
+        As `make_bundle`; or a program refuses what was written. Nothing is written then.
+    """
+    bundle = make_bundle(sources, rules, step, label_field)
+    summary = summarise(sources, bundle)
+    checks: list[Checked] = []
+
+    def fill(place: Path) -> None:
+        checks.extend(_write(place, bundle))
+        write_json(place / SUMMARY, summary)
+        _require(checks)
+
+    write_folder(folder, fill)
+    return summary, checks
+
+
+def _write(place: Path, bundle: Bundle) -> list[Checked]:
+    write_bytes(place / ALERTMANAGER, bundle.alertmanager.text.encode())
+    write_text(place / GUARDS, bundle.guards)
+    write_json(place / PAGERDUTY, bundle.pagerduty)
+    write_bytes(place / DIFF, bundle.diff.encode())
+    checks = [check_config(place / ALERTMANAGER), check_rule_file(place / GUARDS)]
+    for path, name in rule_file_names(list(bundle.rule_files.texts)).items():
+        target = place / FOLDER / name
+        write_bytes(target, bundle.rule_files.texts[path].encode())
+        checks.append(check_rule_file(target))
+    return checks
+
+
+def _require(checks: Sequence[Checked]) -> None:
+    for one in checks:
+        if one.outcome == "failed":
+            raise SignalboxError(
+                f"{one.file}: {one.program} refuses the merged file: {' '.join(one.says.split())}; "
+                "if it refuses your own file too, mend that first"
+            )
+
+
+def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
+    """Return what the report tells of the export."""
+    return {
+        "sources": {
+            name: own_sha256(text, name)
+            for name, text in {sources.name: sources.alertmanager, **sources.rule_files}.items()
+        },
+        "rules": bundle.rules,
+        "exported": sum(one["exported"] for one in bundle.rules),
+        "not_exported": sum(not one["exported"] for one in bundle.rules),
+        "pagerduty": {
+            "rules": len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
+            "not_expressed": bundle.pagerduty["not_expressed"],
+            "weaker": bundle.pagerduty["weaker"],
+        },
+        "changed_lines": sum(
+            line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
+            for line in bundle.diff.splitlines()
+        ),
+    }
+
+
+def own_sha256(text: str, name: str) -> str:
+    """SHA-256 of what is the user's in a text; our parts make no difference."""
+    return sha256_text(remove(text, name))
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()

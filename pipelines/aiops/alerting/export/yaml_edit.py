@@ -1,0 +1,518 @@
+"""Edits of a user's YAML that come out again to the byte: where, what, and how it is spelled.
+
+Three kinds, none of which needs to know YAML to be undone:
+
+- a block between a ``# >>> signalbox`` and a ``# <<< signalbox`` line, whole lines;
+- the same with ``:joined`` in its first mark, where the newline before it is ours too (inside
+  ``[...]`` and ``{...}``, and at the end of a file without a newline);
+- a line of the user's that we replace stays as the comment ``#signalbox:was <line>``.
+
+ruamel.yaml reads the text into nodes that know their place; everything else is positions. (Writing
+the file back through ruamel would re-indent and re-wrap lines that are none of our business.)
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from pipelines.aiops.alerting.config import Config, InhibitRule, Route, TimeInterval
+from pipelines.aiops.alerting.rules import Matcher
+from pipelines.core.errors import SignalboxError
+
+_YAML = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
+_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_CLASSIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_RE2_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+
+
+def yaml_scalar(text: str) -> str:
+    """Return a string as YAML that YAML 1.1 and 1.2 read the same way, on one line."""
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    if text.isprintable() and "\ufeff" not in text:
+        return "'" + text.replace("'", "''") + "'"
+    return '"' + "".join(_yaml_char(char) for char in text) + '"'
+
+
+def _yaml_char(char: str) -> str:
+    if char in _YAML:
+        return _YAML[char]
+    if char.isprintable() and char != "\ufeff":
+        return char
+    return f"\\u{ord(char):04X}" if ord(char) < 0x10000 else f"\\U{ord(char):08X}"
+
+
+def quoted(text: str) -> str:
+    """Return a string in double quotes as both of Alertmanager's parsers and PromQL read it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def matcher_text(matcher: Matcher) -> str:
+    """Return a matcher as Alertmanager reads it; label names it can't spell bare are quoted."""
+    bare = _CLASSIC.fullmatch(matcher.label)
+    label = matcher.label if bare else quoted(matcher.label)
+    return f"{label}{matcher.op}{quoted(matcher.value)}"
+
+
+def selector(metric: str, matchers: tuple[Matcher, ...]) -> str:
+    """Return a PromQL selector."""
+    inner = ",".join(f"{one.label}{one.op}{quoted(one.value)}" for one in matchers)
+    return f"{metric}{{{inner}}}"
+
+
+def re2_escape(value: str) -> str:
+    """Return a regex that matches `value` and nothing else, in RE2 and in Python."""
+    return _RE2_SPECIAL.sub(lambda found: "\\" + found[0], value)
+
+
+def re2_problem(pattern: str) -> str:
+    """Why a pattern isn't one that RE2 takes; empty if nothing is known against it."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"not a regular expression: {error}"
+    bare = re.sub(r"\\\\", "", pattern)
+    if re.search(r"\(\?(?:[=!]|<[=!]|\(|P=|>)|\\[1-9]", bare):
+        return "RE2 has no look-around and no back-references"
+    return ""
+
+
+def duration(seconds: int) -> str:
+    """Seconds as Prometheus writes them: 90 → ``1m30s``, 0 → ``0s``."""
+    if seconds <= 0:
+        return "0s"
+    parts = []
+    for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)
+
+
+_DURATION = re.compile(
+    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?"
+)
+_MILLIS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1_000, 1)
+
+
+def seconds_of(text: str) -> int | None:
+    """Read a Prometheus duration, rounded up to whole seconds; None if it isn't one."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or (text.strip() != "0" and not any(found.groups())):
+        return 0 if text.strip() == "0" else None
+    millis = sum(int(n or 0) * size for n, size in zip(found.groups(), _MILLIS, strict=True))
+    return -(-millis // 1000)
+
+
+BEGIN, END, JOINED, WAS = "# >>> signalbox", "# <<< signalbox", ":joined", "#signalbox:was "
+
+_LINE = r"[^\r\n]*\r?\n"
+_OURS = re.compile(
+    rf"(?:\r?\n[ \t]*{BEGIN}{JOINED}|^[ \t]*{BEGIN}(?!{JOINED}))"
+    rf"(?:(?!{BEGIN}).)*?^[ \t]*{END}{_LINE}",
+    re.MULTILINE | re.DOTALL,
+)
+_WAS = re.compile(rf"^{WAS}", re.MULTILINE)
+_MARK = re.compile(rf"^[ \t]*(?:{BEGIN}|{END})", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Text to put into a file before the character at `at`, in place of what ends at `until`.
+
+    Of two edits at one place the deeper one comes first: it belongs to what ends there.
+    """
+
+    at: int
+    text: str
+    until: int = -1
+    depth: int = 0
+
+
+def remove(text: str, name: str) -> str:
+    """Take out everything of ours.
+
+    Raises
+    ------
+    SignalboxError
+        If a mark has lost its partner: what is ours can't be told any more.
+    """
+    if WAS not in text and BEGIN not in text and END not in text:
+        return text
+    bare = _WAS.sub("", _OURS.sub("", text))
+    found = _MARK.search(bare)
+    if found is not None:
+        line = bare.count("\n", 0, found.start()) + 1
+        raise SignalboxError(
+            f"{name}: a mark of Signalbox without its partner (about line {line}); restore the "
+            f"file from its backup, or delete the lines between '{BEGIN}' and '{END}' by hand"
+        )
+    return bare
+
+
+def apply(text: str, edits: Iterable[Edit]) -> str:
+    """Carry out edits; those at the same place come in the order given."""
+    parts, done = [], 0
+    for edit in sorted(edits, key=lambda one: (one.at, -one.depth)):
+        parts += [text[done : edit.at], edit.text]
+        done = max(edit.at, edit.until)
+    return "".join([*parts, text[done:]])
+
+
+def block(lines: Iterable[str], about: str, indent: int, newline: str) -> str:
+    """Lines between marks; `about` stands in the first mark."""
+    pad = " " * indent
+    body = [f"{pad}{BEGIN} {about}", *(f"{pad}{line}" for line in lines), f"{pad}{END}"]
+    return "".join(line.rstrip() + newline for line in body)
+
+
+def joined(lines: Iterable[str], about: str, indent: int, newline: str) -> str:
+    """Like `block`, where the place isn't the begin of a line."""
+    return newline + block(lines, f"\0{about}", indent, newline).replace(
+        f"{BEGIN} \0", f"{BEGIN}{JOINED} ", 1
+    )
+
+
+def newline_of(text: str) -> str:
+    """Return the line ending that the file uses."""
+    first = text.find("\n")
+    return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
+
+
+def one_line(text: str) -> str:
+    """Text for a comment: one line, nothing that YAML or a terminal would take amiss."""
+    spaced = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(spaced.replace(BEGIN, "").replace(END, "").split())
+
+
+_BLANK = " \t\r\n"
+
+
+class UnmergeableError(SignalboxError):
+    """Nothing can be put in at this place without rewriting what the user wrote."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML text and its nodes."""
+
+    text: str
+    name: str
+    root: MappingNode
+
+    @property
+    def newline(self) -> str:
+        """The line ending that the file uses."""
+        return newline_of(self.text)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What is put in: its lines in block style, the same on one line, and what the mark says."""
+
+    lines: tuple[str, ...]
+    flow: str
+    about: str
+
+    def dashed(self) -> list[str]:
+        """Lines as an item of a list."""
+        return [f"- {self.lines[0]}", *(f"  {line}" for line in self.lines[1:])]
+
+
+def read(text: str, name: str) -> Document:
+    """Read a text that holds one mapping.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't YAML, holds several documents, or no mapping.
+    """
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except YAMLError as error:
+        raise SignalboxError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(root, MappingNode):
+        raise SignalboxError(f"{name}: must be a mapping; nothing was changed")
+    return Document(text, name, root)
+
+
+def child(node: Node, key: str) -> Node | None:
+    """Value of a key that stands in the mapping itself, not in one that it merges."""
+    if not isinstance(node, MappingNode):
+        return None
+    return next((value for name, value in node.value if _is(name, key)), None)
+
+
+def pair(node: MappingNode, key: str) -> tuple[Any, Any] | None:
+    """Key and value nodes."""
+    return next(((name, value) for name, value in node.value if _is(name, key)), None)
+
+
+def text_of(node: Node | None) -> str:
+    """Text of a scalar; empty for everything else."""
+    return str(node.value) if isinstance(node, ScalarNode) else ""
+
+
+def _is(node: Node, key: str) -> bool:
+    return isinstance(node, ScalarNode) and node.value == key
+
+
+def start(node: Node) -> int:
+    """Index of a node's first character."""
+    return int(node.start_mark.index)
+
+
+def line_start(text: str, at: int) -> int:
+    """Index at which the line of `at` begins."""
+    return text.rfind("\n", 0, at) + 1
+
+
+def line_end(text: str, at: int) -> int:
+    """Index after the newline of the line of `at`."""
+    found = text.find("\n", at)
+    return len(text) if found < 0 else found + 1
+
+
+def own_end(doc: Document, node: Node) -> int:
+    """Index after the last character of a node, without comments and blank lines after it."""
+    if isinstance(node, ScalarNode) or getattr(node, "flow_style", False):
+        return int(node.end_mark.index)
+    known = [own_end(doc, one) for one in _inner(node) if start(one) >= start(node)]
+    return max([_walked_back(doc.text, int(node.end_mark.index)), *known])
+
+
+def _inner(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [one for both in node.value for one in both]
+    return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def _walked_back(text: str, at: int) -> int:
+    """Index after the last line before `at` that is neither blank nor a comment."""
+    at = line_start(text, at) if text[line_start(text, at) : at].strip() == "" else at
+    while at > 0:
+        begin = line_start(text, at - 1)
+        line = text[begin:at].strip()
+        if line and not line.startswith("#") and line != "...":
+            return begin + len(text[begin:at].rstrip())
+        at = begin
+    return 0
+
+
+def after(doc: Document, node: Node, lines: list[str], about: str, indent: int) -> Edit:
+    """Put lines after a block node, below its last line."""
+    end = own_end(doc, node)
+    at = end if end == line_start(doc.text, end) else line_end(doc.text, end)
+    if at == len(doc.text) and not doc.text.endswith("\n"):
+        return Edit(at, joined(lines, about, indent, doc.newline), depth=indent)
+    return Edit(at, block(lines, about, indent, doc.newline), depth=indent)
+
+
+def add_items(doc: Document, key: Node, items: SequenceNode, piece: Piece, *, first: bool) -> Edit:
+    """Put an item into a sequence.
+
+    Parameters
+    ----------
+    key
+        The key whose value the sequence is; a first item comes right below it, so that comments
+        stay with the item they stand above.
+    """
+    if items.flow_style:
+        return _add_to_flow(doc, items, piece, first=first)
+    indent = int(items.start_mark.column)
+    if not first:
+        return after(doc, items, piece.dashed(), piece.about, indent)
+    at = line_end(doc.text, int(key.end_mark.index))
+    if line_start(doc.text, start(items)) < at:
+        raise _unmergeable(doc, items, "its first item shares a line with something else")
+    return Edit(at, block(piece.dashed(), piece.about, indent, doc.newline))
+
+
+def add_key(doc: Document, parent: MappingNode, piece: Piece) -> Edit:
+    """Put a new key with its value into a mapping."""
+    if parent.flow_style:
+        return _add_to_flow(doc, parent, piece, first=False)
+    return after(doc, parent, list(piece.lines), piece.about, _column(doc, parent))
+
+
+def fill_null(doc: Document, key: Node, piece: Piece) -> Edit:
+    """Put a first item below a key that has no value."""
+    at = line_end(doc.text, int(key.end_mark.index))
+    rest = doc.text[int(key.end_mark.index) : at].strip()
+    if not rest.startswith(":") or rest[1:].strip()[:1] not in ("", "#"):
+        raise _unmergeable(doc, key, "its value is written out as null")
+    indent = int(key.start_mark.column) + 2
+    make = block if doc.text[:at].endswith("\n") else joined
+    return Edit(at, make(piece.dashed(), piece.about, indent, doc.newline))
+
+
+def _column(doc: Document, node: MappingNode) -> int:
+    if not node.value:
+        raise _unmergeable(doc, node, "it is empty")
+    return int(node.value[0][0].start_mark.column)
+
+
+def _add_to_flow(doc: Document, node: Node, piece: Piece, *, first: bool) -> Edit:
+    indent = int(node.start_mark.column) + 2
+    if not node.value or first:
+        comma = "," if node.value else ""
+        text = joined([piece.flow + comma], piece.about, indent, doc.newline)
+        return Edit(start(node) + 1, text)
+    at = int(node.end_mark.index) - 1
+    before = doc.text[:at].rstrip(_BLANK)
+    comma = "" if before.endswith(",") else ", "
+    return Edit(len(before), joined([comma + piece.flow], piece.about, indent, doc.newline))
+
+
+def _unmergeable(doc: Document, node: Node, why: str) -> UnmergeableError:
+    line = int(node.start_mark.line) + 1
+    return UnmergeableError(f"{doc.name}: line {line}: nothing can be put in here: {why}")
+
+
+Tree = str | list["Tree"] | dict[str, "Tree"]
+
+TOGETHER = "signalbox_all_together"
+"""Label that no alert has: grouping by it puts all into one group. (An empty ``group_by`` means
+"as the parent does" to Alertmanager.)"""
+
+_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_SECOND = 1_000_000
+
+
+def time_text(micros: int) -> str:
+    """Return microseconds as a duration; Alertmanager knows milliseconds."""
+    seconds, rest = divmod(micros, _SECOND)
+    return f"{micros // 1000}ms" if rest else duration(seconds)
+
+
+def route_tree(route: Route, parent: Route) -> dict[str, Tree]:
+    """Return a route as YAML would load it, without what it inherits."""
+    tree: dict[str, Tree] = {}
+    if route.receiver != parent.receiver:
+        tree["receiver"] = route.receiver
+    tree["matchers"] = matcher_list(route.matchers)
+    if route.group_by != parent.group_by:
+        tree["group_by"] = [name or TOGETHER for name in route.group_by]
+    for key in ("group_wait", "group_interval", "repeat_interval"):
+        value = getattr(route, key)
+        if value != getattr(parent, key):
+            tree[key] = time_text(value)
+    if route.mute:
+        tree["mute_time_intervals"] = list(route.mute)
+    if route.active:
+        tree["active_time_intervals"] = list(route.active)
+    if route.continues:
+        tree["continue"] = "\0true"
+    if route.routes:
+        tree["routes"] = [route_tree(one, route) for one in route.routes]
+    return tree
+
+
+def matcher_list(matchers: Sequence[Matcher]) -> list[Tree]:
+    """Return matchers, one string each."""
+    return [matcher_text(one) for one in matchers]
+
+
+def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
+    """Return an inhibit rule as YAML would load it."""
+    tree: dict[str, Tree] = {
+        "source_matchers": matcher_list(rule.source),
+        "target_matchers": matcher_list(rule.target),
+    }
+    if rule.equal:
+        tree["equal"] = list(rule.equal)
+    return tree
+
+
+def interval_tree(interval: TimeInterval) -> dict[str, Tree]:
+    """Return a time interval as YAML would load it."""
+    ranges: list[Tree] = []
+    for one in interval.ranges:
+        found: dict[str, Tree] = {
+            "times": [
+                {"start_time": _clock(span.first), "end_time": _clock(span.last)}
+                for span in one.times
+            ]
+        }
+        if one.weekdays:
+            found["weekdays"] = [
+                _WEEKDAYS[day.first]
+                if day.first == day.last
+                else f"{_WEEKDAYS[day.first]}:{_WEEKDAYS[day.last]}"
+                for day in one.weekdays
+            ]
+        if one.location != "UTC":
+            found["location"] = one.location
+        ranges.append(found)
+    return {"name": interval.name, "time_intervals": ranges}
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def lines(tree: Tree) -> list[str]:
+    """Return the tree in block style; lists of strings stay on one line."""
+    if isinstance(tree, str):
+        return [flow(tree)]
+    if isinstance(tree, list):
+        return [line for one in tree for line in _dashed(lines(one))]
+    found: list[str] = []
+    for key, value in tree.items():
+        if _is_short(value):
+            found.append(f"{key}: {flow(value)}")
+        else:
+            found.append(f"{key}:")
+            found += [f"  {line}" for line in lines(value)]
+    return found
+
+
+def _is_short(value: Tree) -> bool:
+    if isinstance(value, str):
+        return True
+    strings = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return strings and len(flow(value)) <= 80
+
+
+def _dashed(inner: list[str]) -> list[str]:
+    return [f"- {inner[0]}", *(f"  {line}" for line in inner[1:])]
+
+
+def flow(tree: Tree) -> str:
+    """Return the tree in flow style; a text behind a null character is written bare."""
+    if isinstance(tree, str):
+        return tree[1:] if tree.startswith("\0") else _safe(tree)
+    if isinstance(tree, list):
+        return "[" + ", ".join(flow(one) for one in tree) + "]"
+    return "{" + ", ".join(f"{key}: {flow(value)}" for key, value in tree.items()) + "}"
+
+
+def _safe(text: str) -> str:
+    return yaml_scalar(text)
+
+
+def without_origin(config: Config) -> Config:
+    """Return the configuration as a file would give it, which can't say whose a part is."""
+    from dataclasses import replace
+
+    def bare(route: Route) -> Route:
+        group_by = tuple("" if name == TOGETHER else name for name in route.group_by)
+        routes = tuple(bare(one) for one in route.routes)
+        return replace(route, origin="", group_by=group_by, routes=routes)
+
+    def plain(parts: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(replace(one, origin="") for one in parts)
+
+    return replace(
+        config,
+        route=bare(config.route),
+        inhibit_rules=plain(config.inhibit_rules),
+        time_intervals=plain(config.time_intervals),
+    )

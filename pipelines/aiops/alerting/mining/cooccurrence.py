@@ -1,0 +1,236 @@
+"""Which alerts come together: in one group, or while another kind fires."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.mining.episodes import Episodes, days_of, positions
+from pipelines.core.arrays import runs
+
+
+@dataclass(frozen=True)
+class Company:
+    """What a grouping would fold.
+
+    Attributes
+    ----------
+    episodes, bursts
+        Episodes, and groups' bursts of them: a burst goes on while the next one begins in time.
+    good, n
+        Units (stretches of time) in which most episodes came in company, and all of them.
+    days
+        Separate days with a unit.
+    """
+
+    episodes: int
+    bursts: int
+    good: int
+    n: int
+    days: int
+
+    @property
+    def spared(self) -> int:
+        """Episodes that aren't told by themselves."""
+        return self.episodes - self.bursts
+
+
+def key_of(
+    episodes: Episodes, group: NDArray[np.int64], rows: NDArray[np.int64]
+) -> NDArray[np.int64]:  # fmt: skip
+    """Group and start of some episodes as one number, in the order of both."""
+    key: NDArray[np.int64] = group[episodes.series[rows]] * episodes.span + episodes.start[rows]
+    return key
+
+
+def company(
+    episodes: Episodes, group: NDArray[np.int64], wait: int, unit_seconds: int
+) -> tuple[Company, NDArray[np.int64]]:
+    """Count what grouping series by `group` (-1: not in it) folds.
+
+    Parameters
+    ----------
+    wait
+        Seconds that the next episode may begin after the one before, in the same burst.
+    unit_seconds
+        Length of the stretches that count as independent of each other.
+
+    Returns
+    -------
+    Counts, and the keys (`key_of`) of the episodes that came in company, ascending.
+    """
+    key = key_of(episodes, group, positions(episodes, np.flatnonzero(group >= 0)))
+    if not len(key):
+        return Company(0, 0, 0, 0, 0), key
+    key.sort()
+    new = np.ones(len(key) + 1, np.bool_)
+    new[1:-1] = np.diff(key) > wait * 1000
+    # A step from one group to the next is seldom shorter than the wait, but it can be.
+    of = key // episodes.span
+    new[1:-1] |= of[1:] != of[:-1]
+    together = ~(new[:-1] & new[1:])
+    of *= episodes.span
+    start = np.subtract(key, of, out=of)
+    good, n, days = _units(episodes, start, together, unit_seconds)
+    return Company(len(key), int(new[:-1].sum()), good, n, days), key[together]
+
+
+def _units(
+    episodes: Episodes, start: NDArray[np.int64], together: NDArray[np.bool_], unit_seconds: int
+) -> tuple[int, int, int]:
+    block = start // (unit_seconds * 1000)
+    count = np.bincount(block)
+    in_company = np.bincount(block[together], minlength=len(count))
+    used = count > 0
+    good = int((used & (in_company * 2 >= count)).sum())
+    return good, int(used.sum()), days_of(episodes, start)
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Times during which a kind fires somewhere; sorted by place and start.
+
+    Attributes
+    ----------
+    place
+        Code of the equal labels' values.
+    start, end
+        Milliseconds; the start is the lead earlier than the alert's.
+    kind
+        Code of the kind of alert.
+    """
+
+    place: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    kind: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Begins of targets, sorted by place and time."""
+
+    place: NDArray[np.int64]
+    at: NDArray[np.int64]
+    kind: NDArray[np.int64]
+
+
+def stretches(
+    episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], lead: int
+) -> Stretches:
+    """Merge each kind's episodes in each place; arrays are per series, -1 leaves a series out.
+
+    The lead (milliseconds) is put before each start, so that no target is counted twice.
+    """
+    both, pair = _pairs(place, kind)
+    rows = positions(episodes, np.flatnonzero(pair >= 0))
+    code = pair[episodes.series[rows]]
+    span = episodes.span + lead + 1
+    start = code * span + np.maximum(episodes.start[rows], 0)
+    order = np.argsort(start)
+    start, code = start[order], code[order]
+    end = code * span + episodes.end[rows][order] + lead
+    reach = np.maximum.accumulate(end) if len(end) else end
+    first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
+    last = np.append(first[1:], len(rows)) - 1
+    pairs = code[first]
+    begin = start[first] - pairs * span - lead
+    stop = reach[last] - pairs * span - lead if len(first) else reach
+    sort = np.lexsort((begin, both[pairs, 0]))
+    return Stretches(both[pairs, 0][sort], begin[sort], stop[sort], both[pairs, 1][sort])
+
+
+def targets(
+    episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], block: int
+) -> Targets:
+    """First begin of each kind in each place and block of `block` milliseconds."""
+    both, pair = _pairs(place, kind)
+    rows = positions(episodes, np.flatnonzero(pair >= 0))
+    key = pair[episodes.series[rows]] * episodes.span + episodes.start[rows]
+    key.sort()
+    code, at = key // episodes.span, key % episodes.span
+    unit = code * (episodes.span // block + 1) + at // block
+    first = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]])[: len(unit)])
+    code, at = code[first], at[first]
+    sort = np.lexsort((at, both[code, 0]))
+    return Targets(both[code, 0][sort], at[sort], both[code, 1][sort])
+
+
+def _pairs(
+    place: NDArray[np.int64], kind: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the pairs (place, kind) that occur, and each series' pair (-1 without)."""
+    inside = np.flatnonzero((place >= 0) & (kind >= 0))
+    pair = np.full(len(place), -1, np.int64)
+    if not len(inside):
+        return np.empty((0, 2), np.int64), pair
+    width = int(kind.max()) + 1
+    found, code = np.unique(place[inside] * width + kind[inside], return_inverse=True)
+    pair[inside] = code
+    both = np.stack([found // width, found % width], axis=1)
+    return both, pair
+
+
+def begin_inside(
+    firing: Stretches, place: NDArray[np.int64], at: NDArray[np.int64], span: int
+) -> NDArray[np.bool_]:
+    """Whether each moment lies in a stretch of its place, given the stretches of one kind."""
+    if not len(firing.place):
+        return np.zeros(len(at), np.bool_)
+    begin = firing.place * span + np.maximum(firing.start, 0)
+    before = np.searchsorted(begin, place * span + at, "right") - 1
+    known = np.maximum(before, 0)
+    result: NDArray[np.bool_] = (
+        (before >= 0) & (firing.place[known] == place) & (firing.end[known] >= at)
+    )
+    return result
+
+
+def size_of(sources: Stretches, wanted: Targets, span: int) -> int:
+    """How many coincidences there are, kinds with themselves included."""
+    low, high = _ranges(sources, wanted, span)
+    return int((high - low).sum())
+
+
+def coincidences(
+    sources: Stretches, wanted: Targets, span: int, kinds: int, chunk: int = 4_000_000
+) -> dict[int, int]:
+    """Count targets that begin during a stretch: source kind × `kinds` + target kind → number."""
+    low, high = _ranges(sources, wanted, span)
+    count = high - low
+    counts: dict[int, int] = {}
+    for rows in _chunks(count, chunk):
+        some = count[rows]
+        target = wanted.kind[runs(low[rows], some)]
+        source = np.repeat(sources.kind[rows], some)
+        pairs, number = np.unique(source * kinds + target, return_counts=True)
+        for pair, found in zip(pairs.tolist(), number.tolist(), strict=True):
+            counts[pair] = counts.get(pair, 0) + found
+    return counts
+
+
+def _ranges(
+    sources: Stretches, wanted: Targets, span: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    key = wanted.place * span + wanted.at
+    begin = sources.place * span + np.clip(sources.start, 0, span - 1)
+    end = sources.place * span + np.clip(sources.end, 0, span - 1)
+    return np.searchsorted(key, begin, "left"), np.searchsorted(key, end, "right")
+
+
+def _chunks(count: NDArray[np.int64], chunk: int) -> list[slice]:
+    """Slices of rows whose counts add up to about `chunk` each."""
+    total = np.cumsum(count)
+    if not len(total):
+        return []
+    edges = np.searchsorted(total, np.arange(chunk, int(total[-1]) + chunk, chunk), "left") + 1
+    bounds = np.unique(np.concatenate([[0], np.minimum(edges, len(count)), [len(count)]]))
+    return [slice(int(a), int(b)) for a, b in pairwise(bounds)]
+
+
+def shifted(wanted: Targets, by: int, span: int) -> Targets:
+    """Lay the targets some time later, around the end of the window; places keep theirs."""
+    at = (wanted.at + by) % span
+    sort = np.lexsort((at, wanted.place))
+    return Targets(wanted.place[sort], at[sort], wanted.kind[sort])

@@ -1,0 +1,222 @@
+"""Family quiet: nobody ever acts on it, so it goes where it wakes nobody, unless its guard trips.
+
+A pattern is quiet if people were known to leave it alone every time, often and on separate days,
+and if it is routine: never silent for long (`QuietMining.max_silence_hours`). A guard watches it:
+more than the history's rhythm explains pages. What came too seldom to be routine can be told once
+per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the history
+doesn't know has no rule, so it pages.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.mining import support
+from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
+from pipelines.aiops.alerting.mining.history import History, Mined, members
+from pipelines.aiops.alerting.mining.patterns import known_values
+from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, one_of
+from pipelines.aiops.alerting.windows import DAY_US, SECOND_US
+from pipelines.aiops.lake.frame import NO, YES, AlertFrame
+from pipelines.core.arrays import distinct, runs
+from pipelines.core.stats import level, upper
+
+HOUR_US = 3600 * SECOND_US
+FEW_VALUES = 50
+"""Up to so many values of a label are always listed."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A pattern that people are known to have left alone.
+
+    Attributes
+    ----------
+    rows
+        Positions of the episodes of which it is known that nobody acted, ascending.
+    units, days
+        Separate stretches of `MineRulesParams.independence_seconds`, and days, that have it.
+    routine
+        Whether it came often enough to be nothing to tell.
+    acted
+        Whether anybody ever acted on it: then it was tried, and is no candidate any more.
+    """
+
+    index: int
+    rows: NDArray[np.int64]
+    matchers: tuple[Matcher, ...]
+    units: int
+    days: int
+    routine: bool
+    acted: bool
+
+
+def mine_quiet(history: History) -> Mined:
+    """Find alerts that nobody ever acts on; those first that hide most.
+
+    Rows whose `AlertFrame.acted` is unknown teach nothing. No rule holds an alert that was acted on
+    or ticketed.
+    """
+    seen = [one for one in map(_Look(history), range(len(history.patterns))) if one is not None]
+    tried = sum(one.routine for one in seen)
+    found = [one for one in seen if not one.acted]
+    chosen = list(_widest(history, [one for one in found if _proven(history, one, tried)]))
+    if history.params.quiet.rare_window_seconds:
+        chosen += _seldom(history, found, chosen)
+    chosen.sort(key=lambda one: (-int(history.episodes.rows[one.rows].sum()), one.index))
+    chosen = chosen[: history.params.max_rules]
+    return Mined([_rule(history, one, len(chosen), tried) for one in chosen], tried)
+
+
+class _Presence:
+    """In which stretches of time each series was reported, and known to be left alone.
+
+    An alert that goes on for days is there all the time: reports count here, not starts.
+    """
+
+    def __init__(self, frame: AlertFrame, block: NDArray[np.int64]) -> None:
+        block = block - (block.min() if len(block) else 0)
+        self.blocks = int(block.max(initial=0)) + 1
+        left = frame.acted == NO
+        keys = frame.series[left].astype(np.int64) * self.blocks + block[left]
+        self.keys = distinct(keys)
+
+    def of(self, series: NDArray[np.int32]) -> int:
+        """Separate stretches in which any of these series was reported."""
+        low = np.searchsorted(self.keys, series.astype(np.int64) * self.blocks)
+        high = np.searchsorted(self.keys, (series.astype(np.int64) + 1) * self.blocks)
+        there = np.zeros(self.blocks, np.bool_)
+        there[self.keys[runs(low, high - low)] % self.blocks] = True
+        return int(there.sum())
+
+
+class _Silence:
+    """How long series were silent at most: no report of any of them, whoever acted on it."""
+
+    def __init__(self, history: History) -> None:
+        frame, self.window = history.frame, history.window
+        order = np.argsort(frame.series, kind="stable")
+        self.series, self.starts = frame.series[order], frame.starts[order]
+
+    def of(self, series: NDArray[np.int32]) -> int:
+        """Longest time without a report, microseconds; the window's edges count as reports."""
+        low = np.searchsorted(self.series, series, "left")
+        high = np.searchsorted(self.series, series, "right")
+        reports = self.starts[runs(low, high - low)]
+        times = np.sort(np.concatenate([reports, [self.window.start, self.window.end]]))
+        return int(np.diff(times).max())
+
+
+class _Look:
+    """Makes a candidate of a pattern, if it is one."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        params, frame = history.params, history.frame
+        self.days = _Presence(frame, frame.starts // DAY_US)
+        self.units = _Presence(frame, frame.starts // (params.independence_seconds * SECOND_US))
+        self.silence = _Silence(history) if params.quiet.max_silence_hours else None
+
+    def __call__(self, index: int) -> _Candidate | None:
+        history, episodes = self.history, self.history.episodes
+        rows = members(history, index)
+        acted = bool((episodes.acted[rows] == YES).any())
+        rows = rows[episodes.acted[rows] == NO]
+        matchers = _matchers(history, rows)
+        if matchers is None:
+            return None
+        series = np.unique(episodes.series[rows])
+        units, days = self.units.of(series), self.days.of(series)
+        routine = (
+            units >= history.params.min_episodes
+            and days >= history.params.min_days
+            and self._never_silent(series)
+        )
+        return _Candidate(index, rows, matchers, units, days, routine, acted)
+
+    def _never_silent(self, series: NDArray[np.int32]) -> bool:
+        longest = self.history.params.quiet.max_silence_hours * HOUR_US
+        return self.silence is None or self.silence.of(series) <= longest
+
+
+def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] | None:
+    """Values of the series in which people are known to have left it alone; None: no rule."""
+    if not len(rows):
+        return None
+    pairs, renewed = history.patterns.pairs, history.patterns.open_labels
+    series, count = np.unique(history.episodes.series[rows], return_counts=True)
+    listed = known_values(pairs, series, count, history.patterns.max_values, renewed)
+    if listed is None:
+        return None
+    # Seen once each, values look like running numbers, which matchers leave out; of a few values
+    # nobody can tell, and what is new must pass.
+    named = {matcher.label for matcher in listed} | renewed
+    few = [
+        one_of(label, pairs.values_of(label, series))
+        for label in sorted(pairs.counts(series).keys() - named)
+    ]
+    return (*listed, *(one for one in few if one.value.count("|") < FEW_VALUES))
+
+
+def _proven(history: History, one: _Candidate, tried: int) -> bool:
+    confidence = level(history.params.alpha, tried)
+    high = float(upper(0, one.units, confidence))
+    return one.routine and high <= history.params.quiet.max_acted_share
+
+
+def _widest(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
+    """Those that no wider one holds already."""
+    done = {one.index for one in found}
+    for one in found:
+        if not done.intersection(history.patterns.ancestors(one.index)):
+            yield one
+
+
+def _seldom(
+    history: History, found: list[_Candidate], chosen: list[_Candidate]
+) -> list[_Candidate]:
+    """Names that came too seldom, and of which no part is quiet already: guards mustn't overlap."""
+    names = history.patterns.items
+    taken = {names[one.index].name for one in chosen}
+    return [
+        one
+        for one in found
+        if names[one.index].parent < 0 and not one.routine and names[one.index].name not in taken
+    ]
+
+
+def _guard(history: History, one: _Candidate, rules: int) -> Guard:
+    if one.routine:
+        return routine_guard(history, one.rows, rules)
+    return Guard(window_seconds=history.params.quiet.rare_window_seconds, max_count=0)
+
+
+def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRule:
+    guard = _guard(history, one, rules)
+    params, pattern = history.params, history.patterns.items[one.index]
+    high = float(upper(0, one.units, level(params.alpha, tried)))
+    return QuietRule(
+        id=support.identity("quiet", one.matchers, guard=guard.model_dump()),
+        matchers=one.matchers,
+        guard=guard,
+        sentence=f"{pattern} {_says(one, guard)}",
+        support=support.support_of(history.episodes, one.rows, one.units),
+        bound=support.bound_of(
+            "share of separate stretches in which somebody acts on it",
+            0, one.units, high=high, alpha=params.alpha, tried=tried,
+        ),
+        expires=support.expiry(history),
+        team=history.patterns.pairs.team(pattern.series),
+        examples=support.examples_of(history, one.rows, lambda _: "nobody acted on it"),
+    )  # fmt: skip
+
+
+def _says(one: _Candidate, guard: Guard) -> str:
+    window = support.seconds_in_words(guard.window_seconds)
+    days = f"{one.days} day{'s' if one.days > 1 else ''}"
+    alone = f"in none of {one.units:,} separate stretches on {days} did anybody act"
+    if not one.routine:
+        return f"comes too seldom to be routine and pages once within {window}: {alone}."
+    return f"wakes nobody: {alone}. {guard_says(guard)}"

@@ -1,0 +1,219 @@
+"""Families transient and flapping: how long an alert may wait, and how long it may go on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.mining import support
+from pipelines.aiops.alerting.mining.episodes import Episodes
+from pipelines.aiops.alerting.mining.history import History, Mined, members
+from pipelines.aiops.alerting.mining.support import (
+    Bounds,
+    Counts,
+    bounds_of,
+    by_level,
+    shown,
+    widest,
+)
+from pipelines.aiops.alerting.rules import FlappingRule, Rule, TransientRule
+from pipelines.aiops.lake.frame import NO, UNKNOWN, YES
+
+LASTING = np.int64(2**60)
+"""Length of an episode whose end isn't known: it outlasts every wait."""
+NEARLY_ALL_WAITED = 1, 2
+"""The shortest wait that hides so much of what the best one hides is a candidate, too."""
+
+
+def mine_transient(history: History) -> Mined:
+    """Find waits within which a pattern's alerts end by themselves.
+
+    A unit of a pattern (all its episodes of one hour, say) speaks for a wait if each of them ended
+    within it and nobody acted. Episodes of which nobody knows whether people acted say nothing. A
+    wait that would have hidden a single episode that somebody acted on is no candidate.
+    """
+    params = history.params
+    waits = np.array(sorted(set(params.transient.waits_seconds)), np.int64)
+    counts, shortest_acted = _count_transient(history, waits)
+    bounds = bounds_of(counts)
+    longest = np.where(
+        shortest_acted < LASTING,
+        np.minimum(params.transient.max_delay_seconds, (shortest_acted - 1) // 1000),
+        waits[-1],
+    )
+    proven = bounds.low >= params.transient.min_share
+    fits = bounds.enough[:, None] & proven & (waits <= longest[:, None])
+    found = widest(history, fits, counts.good, NEARLY_ALL_WAITED)
+    ranked = sorted(found, key=lambda f: (-int(counts.good[f]), waits[f[1]], f))
+    rules: list[Rule] = []
+    for where in ranked[: params.max_rules]:
+        rule = _transient_rule(counts, bounds, where, int(waits[where[1]]))
+        rules += [] if rule is None else [rule]
+    return Mined(rules, bounds.tried)
+
+
+def _count_transient(
+    history: History, waits: NDArray[np.int64]
+) -> tuple[Counts, NDArray[np.int64]]:
+    """Count units that end by each wait; and find each pattern's shortest episode acted on."""
+    known = history.episodes.where(history.episodes.acted != UNKNOWN)
+    counts = Counts(history, len(waits))
+    length = np.where(known.ended, known.end - known.start, LASTING)
+    acted = known.acted == YES
+    shortest = np.full(len(history.patterns), LASTING)
+    for of_level, unit in by_level(history, known):
+        counts.add(unit)
+        worst = unit.worst(np.where(acted, LASTING, length))
+        for step, wait in enumerate(waits.tolist()):
+            counts.speaks(step, unit.pattern[worst <= wait * 1000])
+        pattern = of_level[known.series[acted]]
+        held = pattern >= 0
+        np.minimum.at(shortest, pattern[held], length[acted][held])
+    return counts, shortest
+
+
+def _transient_rule(
+    counts: Counts, bounds: Bounds, where: tuple[int, int], wait: int
+) -> TransientRule | None:
+    history, index = counts.history, where[0]
+    patterns, episodes = history.patterns, history.episodes
+    matchers = patterns.matchers(index)
+    if matchers is None:
+        return None
+    rows = members(history, index)
+    short = episodes.ended[rows] & (episodes.end[rows] - episodes.start[rows] <= wait * 1000)
+    hidden = rows[short & (episodes.acted[rows] == NO)]
+    if not len(hidden):
+        return None
+    words = support.seconds_in_words(wait)
+    block = support.seconds_in_words(history.params.independence_seconds)
+    return TransientRule(
+        id=support.identity("transient", matchers, wait=wait),
+        matchers=matchers,
+        wait=wait,
+        sentence=(
+            f"Wait {words} before {patterns.items[index]} pages: in {counts.good[where]:,} of "
+            f"{counts.n[index]:,} separate "
+            f"stretches of {block} with it, each was over by itself within {words} and nobody "
+            f"acted (at least {support.percent(float(bounds.low[where]))} with confidence); "
+            f"none that ended so soon was ever acted on."
+        ),
+        **shown(
+            counts, bounds, where, hidden,
+            measures=f"share of separate stretches in which every episode ends unacted within "
+            f"{wait} s",
+            says=lambda i: f"over after {_length(history, i):.0f} s, nobody acted",
+        ),
+    )  # fmt: skip
+
+
+def _length(history: History, index: int) -> float:
+    return float(history.episodes.end[index] - history.episodes.start[index]) / 1000
+
+
+NEVER_AGAIN = np.int64(2**60)
+NEARLY_ALL_FOLDED = 9, 10
+"""The shortest hold that folds so much of what the best one folds is a candidate, too."""
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """Per pattern: episodes that each hold folds, and the gap from which on it may hide one."""
+
+    folded: NDArray[np.int64]
+    first_danger: NDArray[np.int64]
+
+
+def gaps_of(episodes: Episodes) -> NDArray[np.int64]:
+    """Milliseconds from each episode's end to the next start of its series."""
+    gap = np.full(len(episodes), NEVER_AGAIN)
+    same = episodes.series[1:] == episodes.series[:-1]
+    gap[:-1][same] = (episodes.start[1:] - episodes.end[:-1])[same]
+    gap[~episodes.ended] = NEVER_AGAIN
+    return gap
+
+
+def mine_flapping(history: History) -> Mined:
+    """Find holds that make one alert of those that come back.
+
+    A unit of a pattern speaks for a hold if at least half of its episodes were followed by another
+    one of the same series within the hold. A hold is no candidate if it would have folded an
+    episode that somebody acted on into one that nobody had acted on: it would not page.
+    """
+    params = history.params
+    holds = np.array(sorted(set(params.flapping.holds_seconds)), np.int64)
+    gaps = gaps_of(history.episodes)
+    counts, folds = _count_flapping(history, holds, gaps)
+    bounds = bounds_of(counts)
+    safe = holds * 1000 < folds.first_danger[:, None]
+    fits = bounds.enough[:, None] & (bounds.low >= params.flapping.min_share) & safe
+    found = widest(history, fits, folds.folded, NEARLY_ALL_FOLDED)
+    ranked = sorted(found, key=lambda f: (-int(folds.folded[f]), f))
+    rules: list[Rule] = []
+    for where in ranked[: params.max_rules]:
+        hold, folded = int(holds[where[1]]), int(folds.folded[where])
+        rule = _flapping_rule(counts, bounds, where, hold, folded=folded, gaps=gaps)
+        rules += [] if rule is None else [rule]
+    return Mined(rules, bounds.tried)
+
+
+def _count_flapping(
+    history: History, holds: NDArray[np.int64], gap: NDArray[np.int64]
+) -> tuple[Counts, _Folds]:
+    """Count units that come back within each hold, and what it would fold."""
+    episodes, count = history.episodes, len(history.patterns)
+    counts = Counts(history, len(holds))
+    danger = _dangerous(episodes, gap)
+    folds = _Folds(np.zeros((count, len(holds)), np.int64), np.full(count, NEVER_AGAIN))
+    for of_level, unit in by_level(history, episodes):
+        counts.add(unit)
+        size = np.diff(np.append(unit.first, len(unit.order)))
+        for step, hold in enumerate(holds.tolist()):
+            back = (gap <= hold * 1000).astype(np.int64)
+            backs = np.add.reduceat(back[unit.order], unit.first)
+            counts.speaks(step, unit.pattern[backs * 2 >= size])
+            folds.folded[:, step] += np.bincount(unit.pattern, backs, count).astype(np.int64)
+        pattern = of_level[episodes.series[danger]]
+        held = pattern >= 0
+        np.minimum.at(folds.first_danger, pattern[held], gap[danger][held])
+    return counts, folds
+
+
+def _dangerous(episodes: Episodes, gap: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Episodes nobody acted on whose follower somebody did act on."""
+    followed = np.flatnonzero(gap[:-1] < NEVER_AGAIN)
+    acted = episodes.acted == YES
+    danger: NDArray[np.int64] = followed[~acted[followed] & acted[followed + 1]]
+    return danger
+
+
+def _flapping_rule(
+    counts: Counts, bounds: Bounds, where: tuple[int, int], hold: int, *,
+    folded: int, gaps: NDArray[np.int64],
+) -> FlappingRule | None:  # fmt: skip
+    history, index = counts.history, where[0]
+    matchers = history.patterns.matchers(index)
+    if matchers is None:
+        return None
+    rows = members(history, index)
+    again = rows[gaps[rows] <= hold * 1000]
+    if not len(again):
+        return None
+    words = support.seconds_in_words(hold)
+    return FlappingRule(
+        id=support.identity("flapping", matchers, keep_firing=hold),
+        matchers=matchers,
+        keep_firing=hold,
+        sentence=(
+            f"{history.patterns.items[index]} stays one alert until it has been away for {words}: "
+            f"it came back sooner {folded:,} of {len(rows):,} times, and mostly so in "
+            f"{counts.good[where]:,} of {counts.n[index]:,} separate stretches (at least "
+            f"{support.percent(float(bounds.low[where]))} with confidence)."
+        ),
+        **shown(
+            counts, bounds, where, again,
+            measures=f"share of separate stretches in which most episodes come back within "
+            f"{hold} s",
+            says=lambda i: f"came back after {gaps[i] / 1000:.0f} s",
+        ),
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""Episodes: from the moment an alert starts to fire until it stops, as often as it was reported."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.lake.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
+from pipelines.core.arrays import runs
+
+MS = 1000
+"""Microseconds in a millisecond, the precision of everything that is mined."""
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes sorted by series and start; row i of every array is the same episode.
+
+    Attributes
+    ----------
+    start, end
+        Milliseconds since `origin`, int64; an unknown end is the latest it can have been.
+    ended
+        Whether the end is known.
+    acted
+        As in `AlertFrame`; a ticket is an act.
+    ticket
+        Index of a ticket, -1 without one.
+    rows
+        Alerts reported.
+    origin
+        Start of the window, microseconds since 1970 (UTC).
+    span
+        Length of the window, milliseconds.
+    """
+
+    series: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    ended: NDArray[np.bool_]
+    acted: NDArray[np.int8]
+    ticket: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    origin: int
+    span: int
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """Where each series' episodes begin; the last entry is the end of all."""
+        count = np.bincount(self.series) if len(self) else np.empty(0, np.int64)
+        return np.concatenate([[0], np.cumsum(count)])
+
+    def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Episodes":
+        """Episodes chosen by a mask or by ascending positions; a mask of all copies nothing."""
+        if keep.dtype == np.bool_ and keep.all():
+            return self
+        return Episodes(
+            self.series[keep], self.start[keep], self.end[keep], self.ended[keep],
+            self.acted[keep], self.ticket[keep], self.rows[keep], self.origin, self.span,
+        )  # fmt: skip
+
+    def days(self) -> NDArray[np.int64]:
+        """UTC day of each start, counted from 1970."""
+        return (self.start + self.origin // MS) // DAY_MS
+
+
+def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
+    """Merge what overlaps or touches, series by series.
+
+    An alert whose end is unknown lasts until the same series is reported anew, or to the end of
+    the window, and counts as not ended.
+
+    Notes
+    -----
+    One sort by series and time as a single integer; a running maximum of ends over that integer
+    restarts by itself at each series, since a later series' numbers are all larger.
+    """
+    span = (window.end - window.start) // MS + 1
+    rows, start = _sorted(frame, window, span)
+    end, known = _ends(frame.ends[rows], start, window)
+    reach = np.maximum.accumulate(end, out=end) if len(end) else end
+    first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
+    if not len(first):
+        return _nothing(window, span)
+    last = np.append(first[1:], len(rows)) - 1
+    series = start[first] // span
+    ticket = np.maximum.reduceat(frame.ticket[rows], first)
+    acted = _acted(frame.acted[rows], first)
+    return Episodes(
+        series=series.astype(np.int32),
+        start=start[first] - series * span,
+        end=reach[last] - series * span,
+        ended=np.minimum.reduceat(known, first),
+        acted=np.where(ticket >= 0, YES, acted).astype(np.int8),
+        ticket=ticket,
+        rows=(last - first + 1).astype(np.int32),
+        origin=window.start,
+        span=span,
+    )
+
+
+def _sorted(
+    frame: AlertFrame, window: Window, span: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the rows of the window, and of each the series and start as one number, ascending."""
+    rows = np.flatnonzero(window.holds(frame.starts))
+    start = frame.starts[rows] - window.start
+    start //= MS
+    start += frame.series[rows].astype(np.int64) * span
+    order = np.argsort(start)
+    return rows[order], start[order]
+
+
+def positions(episodes: Episodes, series: NDArray[Any]) -> NDArray[np.int64]:
+    """Positions of the episodes of some ascending series, of which there may be none."""
+    first = episodes.first
+    low = np.minimum(series, len(first) - 1)
+    return runs(first[low], first[np.minimum(low + 1, len(first) - 1)] - first[low])
+
+
+def days_of(episodes: Episodes, start: NDArray[np.int64]) -> int:
+    """Count the separate UTC days on which episodes with these starts began."""
+    since = episodes.origin // MS % DAY_MS
+    return int(np.count_nonzero(np.bincount((start + since) // DAY_MS)))
+
+
+def _ends(
+    ends: NDArray[np.int64], start: NDArray[np.int64], window: Window
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give the ends as such numbers, too, and whether each is known."""
+    span = (window.end - window.start) // MS + 1
+    known, open_ended = ends < window.end, np.flatnonzero(ends >= NEVER)
+    latest = np.minimum(ends, window.end) - window.start
+    latest //= MS
+    latest += start // span * span
+    following = np.minimum(open_ended + 1, len(ends) - 1)
+    again = (start[following] // span == start[open_ended] // span) & (following > open_ended)
+    latest[open_ended[again]] = np.maximum(
+        start[following[again]] - 1, start[open_ended[again]]
+    )  # fmt: skip
+    return np.maximum(latest, start, out=latest), known
+
+
+def _acted(acted: NDArray[np.int8], first: NDArray[np.int64]) -> NDArray[np.int8]:
+    most, least = np.maximum.reduceat(acted, first), np.minimum.reduceat(acted, first)
+    return np.where(most == YES, YES, np.where(least == UNKNOWN, UNKNOWN, NO)).astype(np.int8)
+
+
+def _nothing(window: Window, span: int) -> Episodes:
+    wide, small = np.empty(0, np.int64), np.empty(0, np.int32)
+    return Episodes(
+        small, wide, wide, np.empty(0, np.bool_), np.empty(0, np.int8), small, small,
+        window.start, span,
+    )  # fmt: skip
+
+
+HOUR_MS = 3_600_000
+
+
+def every_hours(count: int, wanted: int) -> int:
+    """Step between hours that leaves about `wanted` of `count` and meets every hour of the day."""
+    step = max(1, -(-count // wanted))
+    while gcd(step, 24) != 1:
+        step += 1
+    return step
+
+
+def thinned(episodes: Episodes, wanted: int) -> Episodes:
+    """Keep whole hours, so many that about `wanted` episodes stay."""
+    step = every_hours(len(episodes), wanted)
+    return episodes if step == 1 else episodes.where(episodes.start // HOUR_MS % step == 0)

@@ -1,0 +1,242 @@
+"""Labels of many series: numbered pairs, those that tell behaviour, those whose values churn."""
+
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.mining.episodes import Episodes
+from pipelines.aiops.lake.frame import YES, Labels
+from pipelines.core.arrays import spread
+
+
+class LabelPairs:
+    """Every label with each of its values, numbered in their order, and the series that have them.
+
+    One alert may have ten thousand labels: what is kept grows with the labels that there are, not
+    with series times names of labels. An empty value is a missing label, as in Alertmanager.
+
+    Attributes
+    ----------
+    keys
+        Names of labels, in order.
+    values
+        Value of each pair.
+    key
+        Position in `keys` of each pair, int64, ascending.
+    """
+
+    def __init__(self, labels: Sequence[Labels]) -> None:
+        numbers: dict[tuple[str, str], int] = {}
+        found: list[int] = []
+        sizes = np.zeros(len(labels) + 1, np.int64)
+        for index, one in enumerate(labels):
+            before = len(found)
+            for item in one.items():
+                if item[1]:
+                    found.append(numbers.setdefault(item, len(numbers)))
+            sizes[index + 1] = len(found) - before
+        self._first = np.cumsum(sizes)
+        ordered = sorted(numbers)
+        place = np.empty(len(ordered), np.int32)
+        place[[numbers[pair] for pair in ordered]] = np.arange(len(ordered))
+        self._pairs = place[np.array(found, np.int64)]
+        self.keys = sorted({key for key, _ in ordered})
+        at = {key: number for number, key in enumerate(self.keys)}
+        self.key = np.array([at[key] for key, _ in ordered], np.int64)
+        self.values = [value for _, value in ordered]
+
+    def __len__(self) -> int:
+        return len(self._first) - 1
+
+    def having(self, series: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Give all pairs of some series, and for each the place of its series among these."""
+        first = self._first[series]
+        at, rows = spread(first, self._first[series + 1] - first)
+        return self._pairs[rows], at
+
+    def codes(self, key: str, series: NDArray[Any]) -> NDArray[np.int64]:
+        """Code of each series' value of a label, 0 where it is missing, in the values' order."""
+        code = np.zeros(len(series), np.int64)
+        low, high = np.searchsorted(self.key, self.numbers(key)).tolist()
+        if low < high:
+            pairs, at = self.having(series)
+            mine = (pairs >= low) & (pairs < high)
+            code[at[mine]] = pairs[mine] - low + 1
+        return code
+
+    def value(self, key: str, code: int) -> str:
+        """Value that a code of `codes` stands for."""
+        low = int(np.searchsorted(self.key, self.numbers(key)[0]))
+        return self.values[low + code - 1] if code else ""
+
+    def values_of(self, key: str, series: NDArray[Any]) -> list[str]:
+        """Values that some series have of a label, in order; the empty one if any lacks it."""
+        return [self.value(key, int(code)) for code in np.unique(self.codes(key, series))]
+
+    def counts(self, series: NDArray[Any]) -> dict[str, int]:
+        """Labels that some series have, and how many of the series."""
+        pairs, _ = self.having(series)
+        number = np.bincount(self.key[pairs], minlength=len(self.keys))
+        return {self.keys[i]: int(number[i]) for i in np.flatnonzero(number).tolist()}
+
+    def team(self, series: NDArray[Any]) -> str:
+        """Label ``team``, if all of some series agree on it; otherwise empty."""
+        teams = self.values_of("team", series)
+        return teams[0] if len(teams) == 1 else ""
+
+    def numbers(self, key: str) -> tuple[int, int]:
+        """Position of a label in `keys`, and the next one; twice the same without such a label."""
+        number = bisect_left(self.keys, key)
+        return number, number + (self.keys[number : number + 1] == [key])
+
+
+MIN_EXPLAINED = 0.02
+"""Share of the variance of a name's episodes that a label must explain, beyond chance."""
+TELLING = 2
+"""Labels a name at most."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Sums over each series' episodes: all that is needed to compare groups of series.
+
+    Attributes
+    ----------
+    episodes
+        Number, int64, shape (series,).
+    sums, squares
+        Of each trait (logarithm of the length, acted on), float64, shape (traits, series).
+    """
+
+    episodes: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+
+def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
+    """Sum up the episodes of each of `series` series."""
+    traits = (
+        np.log1p((episodes.end - episodes.start) / 1000).astype(np.float64),
+        (episodes.acted == YES).astype(np.float64),
+    )
+    code = episodes.series
+    return Behaviour(
+        np.bincount(code, minlength=series),
+        np.array([np.bincount(code, t, minlength=series) for t in traits]),
+        np.array([np.bincount(code, t * t, minlength=series) for t in traits]),
+    )
+
+
+def telling_labels(
+    pairs: LabelPairs, series: NDArray[np.int32], behaviour: Behaviour, max_values: int,
+    without: Collection[str] = (),
+) -> list[str]:  # fmt: skip
+    """Labels of one name's series whose values go with different behaviour, best first.
+
+    Notes
+    -----
+    Adjusted R² of an analysis of variance over episodes: a label with many values explains much
+    by chance alone, and pays for each of them. Of labels that split the series alike, the first
+    by name stays.
+    """
+    if len(series) < 2:
+        return []
+    scored: list[tuple[float, str]] = []
+    seen: set[bytes] = set()
+    for key in sorted(pairs.counts(series).keys() - set(without))[:64]:
+        codes, count = _numbered(pairs.codes(key, series))
+        if not 2 <= count <= max_values or codes.tobytes() in seen:
+            continue
+        seen.add(codes.tobytes())
+        score = _explained(codes, count, series, behaviour)
+        if score >= MIN_EXPLAINED:
+            scored.append((-round(score, 9), key))
+    return [key for _, key in sorted(scored)[:TELLING]]
+
+
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Renumber values as they come: labels that split series alike have equal numbers then."""
+    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[place], len(first)
+
+
+def _explained(
+    codes: NDArray[np.int64], count: int, series: NDArray[np.int32], behaviour: Behaviour
+) -> float:
+    n = behaviour.episodes[series]
+    total = int(n.sum())
+    if total <= count:
+        return 0.0
+    per_group = np.maximum(np.bincount(codes, n, minlength=count), 1)
+    best = 0.0
+    for sums, squares in zip(behaviour.sums, behaviour.squares, strict=True):
+        mean_part = sums[series].sum() ** 2 / total
+        whole = squares[series].sum() - mean_part
+        if whole <= 1e-9:
+            continue
+        groups = np.bincount(codes, sums[series], minlength=count)
+        between = (groups**2 / per_group).sum() - mean_part
+        unexplained = (1 - between / whole) * (total - 1) / (total - count)
+        best = max(best, 1 - unexplained)
+    return float(best)
+
+
+KEYS = 64
+"""Labels looked at, those on most series first."""
+SETTLED_DAYS = 5
+"""Separate days on which a value must have been seen before its absence says anything."""
+SURPRISE = 0.01
+"""A value has come, or gone, if chance would leave it unseen so long no oftener than this."""
+RENEWED_SHARE = 0.3
+"""Share of the settled values that must have come or gone for a label to be open, …"""
+RENEWALS = 4
+"""… and on so many separate days: one migration is not a habit."""
+
+
+def open_labels(episodes: Episodes, pairs: LabelPairs) -> frozenset[str]:
+    """Find labels whose values are renewed all the time.
+
+    Notes
+    -----
+    A value seen on k days within a lifespan of d days would stay unseen for g more days, were it
+    still there, with probability (d / (d + g)) ** (k - 1) (its days being uniform over its life).
+    """
+    day = episodes.days()
+    if not len(day):
+        return frozenset()
+    new = np.concatenate([[True], (np.diff(day) != 0) | (np.diff(episodes.series) != 0)])
+    series, day = episodes.series[new], day[new] - int(day.min())
+    every = np.arange(len(pairs))
+    found = ((key, pairs.codes(key, every)[series] - 1) for key in _keys(pairs, series))
+    return frozenset(key for key, value in found if _renewed(value, day))
+
+
+def _keys(pairs: LabelPairs, series: NDArray[np.int32]) -> list[str]:
+    counts = pairs.counts(np.unique(series))
+    counts.pop("alertname", None)
+    return sorted(counts, key=lambda key: (-counts[key], key))[:KEYS]
+
+
+def _renewed(value: NDArray[np.int64], day: NDArray[np.int64]) -> bool:
+    known = value >= 0
+    width = int(day.max()) + 1
+    pairs = np.unique(value[known] * width + day[known])
+    if not len(pairs):
+        return False
+    _, first, count = np.unique(pairs // width, return_index=True, return_counts=True)
+    begin, end = pairs[first] % width, pairs[first + count - 1] % width
+    settled = count >= SETTLED_DAYS
+    if not settled.any():
+        return False
+    begin, end, count = begin[settled], end[settled], count[settled]
+    life = end - begin + 1.0
+    came = (life / (life + begin)) ** (count - 1) < SURPRISE
+    gone = (life / (life + width - 1 - end)) ** (count - 1) < SURPRISE
+    days = set(begin[came].tolist()) | {int(at) + 1 for at in end[gone]}
+    return bool((came | gone).mean() >= RENEWED_SHARE) and len(days) >= RENEWALS

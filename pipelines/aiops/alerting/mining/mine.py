@@ -1,0 +1,68 @@
+"""All families over one learning window."""
+
+from typing import TYPE_CHECKING
+
+from pipelines.aiops.alerting.mining.demotion import mine_quiet
+from pipelines.aiops.alerting.mining.durations import mine_flapping, mine_transient
+from pipelines.aiops.alerting.mining.grouping import mine_duplicate
+from pipelines.aiops.alerting.mining.history import Family, Mined, history_of
+from pipelines.aiops.alerting.mining.inhibition import mine_implied
+from pipelines.aiops.alerting.mining.known_fix import fixes_miner
+from pipelines.aiops.alerting.mining.mute_times import mine_recurring
+from pipelines.aiops.alerting.rules import FAMILIES, Rule
+from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.aiops.params.alert_rules import MineRulesParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def mine(
+    frame: AlertFrame,
+    params: MineRulesParams,
+    window: Window,
+    tickets: "pd.DataFrame | None" = None,
+) -> list[Rule]:
+    """Find candidate rules in a learning window.
+
+    Parameters
+    ----------
+    frame
+        Alert history; what started outside of `window` is not looked at.
+    window
+        The learning window.
+    tickets
+        Table ``tickets`` of the contract, for known fixes; None: none are looked for.
+
+    Returns
+    -------
+    Rules by family, those that save most first. Neither the order of the rows nor the numbering of
+    the series changes them.
+    """
+    found = mine_all(frame, params, window, tickets)
+    return [rule for mined in found.values() for rule in mined.rules]
+
+
+def mine_all(
+    frame: AlertFrame,
+    params: MineRulesParams,
+    window: Window,
+    tickets: "pd.DataFrame | None" = None,
+) -> dict[str, Mined]:
+    """Like `mine`, by family and with the number of candidates that each family tried."""
+    history = history_of(frame, params, window)
+    families: dict[str, Family] = {
+        "duplicate": mine_duplicate,
+        "transient": mine_transient,
+        "flapping": mine_flapping,
+        "implied": mine_implied,
+        "recurring": mine_recurring,
+        "quiet": mine_quiet,
+        "known_fix": fixes_miner(tickets),
+    }
+    wanted = [family for family in FAMILIES if family in params.families]
+    return {
+        family: families[family](history) if len(history.episodes) else Mined([], 0)
+        for family in wanted
+    }

@@ -1,0 +1,158 @@
+"""Several files written together or not at all, with a backup; safe against a kill at any time.
+
+Before the first file changes, a backup folder holds the old bytes and a journal. A journal that was
+not closed means that someone was stopped half-way: `recover` puts the old bytes back.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, sha256_file, write_bytes, write_json
+
+_JOURNAL = "publication.json"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """The backup of one publication."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Number of the publication, as the ledger has it."""
+        return self.folder.name
+
+    def close(self) -> None:
+        """Note that the publication is done."""
+        write_json(self.folder / _JOURNAL, {**self._read(), "state": "done"})
+
+    def restore(self) -> list[str]:
+        """Put back what the files held before, where they hold what we wrote."""
+        journal = self._read()
+        restored = []
+        for path, one in journal["files"].items():
+            target = Path(path)
+            found = sha256_file(target) if target.exists() else None
+            if found != one["after"]:
+                continue
+            if one["before"] is None:
+                target.unlink()
+            else:
+                _replace(target, (self.folder / one["kept"]).read_bytes())
+            restored.append(path)
+        write_json(self.folder / _JOURNAL, {**journal, "state": "restored"})
+        return restored
+
+    def _read(self) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.folder / _JOURNAL)
+        return found
+
+
+def write_together(folder: Path, texts: Mapping[str, str]) -> Backup:
+    """Write files, all or none; the caller closes the backup when all else is done too.
+
+    Parameters
+    ----------
+    folder
+        Where backups lie; this one gets the next number.
+
+    Raises
+    ------
+    SignalboxError
+        If one can't be written; those written before it are as they were.
+    """
+    backup = _begin(folder, texts)
+    try:
+        staged = {path: _stage(Path(path), text.encode()) for path, text in texts.items()}
+        for path, partial in staged.items():
+            partial.replace(Path(path).resolve())
+    except OSError as error:
+        backup.restore()
+        for path in texts:
+            _partial(Path(path)).unlink(missing_ok=True)
+        raise SignalboxError(
+            f"{error.filename or folder}: cannot be written: {error.strerror}; no file was changed"
+        ) from error
+    return backup
+
+
+def recover(folder: Path, finished: set[str]) -> list[str]:
+    """Undo publications that were stopped half-way; return what was put back.
+
+    Parameters
+    ----------
+    finished
+        Names of backups whose publication the ledger has: they are complete.
+    """
+    restored = []
+    for journal in sorted(folder.glob(f"*/{_JOURNAL}")):
+        if read_json(journal).get("state") != "begun":
+            continue
+        backup = Backup(journal.parent)
+        if backup.name in finished:
+            backup.close()
+        else:
+            restored += backup.restore()
+    return restored
+
+
+def open_backups(folder: Path) -> list[str]:
+    """Names of backups whose publication was stopped half-way."""
+    journals = sorted(folder.glob(f"*/{_JOURNAL}"))
+    return [one.parent.name for one in journals if read_json(one).get("state") == "begun"]
+
+
+def _begin(folder: Path, texts: Mapping[str, str]) -> Backup:
+    from hashlib import sha256
+
+    numbers = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
+    place = folder / f"{max(numbers, default=0) + 1:05d}"
+    files = {}
+    try:
+        place.mkdir(parents=True)
+        for position, (path, text) in enumerate(texts.items()):
+            target = Path(path)
+            kept = f"{position}-{target.name}"
+            there = target.exists()
+            if there:
+                write_bytes(place / kept, target.read_bytes())
+            files[str(target)] = {
+                "before": sha256_file(target) if there else None,
+                "after": sha256(text.encode()).hexdigest(),
+                "kept": kept,
+            }
+        write_json(place / _JOURNAL, {"state": "begun", "files": files})
+    except OSError as error:
+        raise SignalboxError(
+            f"{error.filename or place}: no backup can be made: {error.strerror}; nothing was "
+            "changed"
+        ) from error
+    return Backup(place)
+
+
+def _partial(target: Path) -> Path:
+    real = target.resolve()
+    return real.with_name(f".{real.name}.{os.getpid()}.partial")
+
+
+def _stage(target: Path, content: bytes) -> Path:
+    """Write beside the target, on the disk, with its mode."""
+    real, partial = target.resolve(), _partial(target)
+    real.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if real.exists():
+        shutil.copymode(real, partial)
+    return partial
+
+
+def _replace(target: Path, content: bytes) -> None:
+    _stage(target, content).replace(target.resolve())

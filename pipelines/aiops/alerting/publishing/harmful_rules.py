@@ -1,0 +1,186 @@
+"""Rules that went bad: incidents of late that only a rule hid.
+
+The recent history is replayed twice, without rules and with them. It must come from a source that
+sees alerts before the rules do (Prometheus, or Alertmanager's API, which lists inhibited and muted
+alerts): what a longer ``for`` held back never became an alert and is in no such history.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.aiops.alerting.rules import Rule, read_rules
+from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.aiops.params.artifacts import RULE_SET
+from pipelines.release.released import Released, fetch
+
+Replayer = Callable[..., Any]
+"""`pipelines.aiops.alerting.replay.replay`, or something with its signature."""
+
+NO_PAGE = -1
+
+
+@dataclass(frozen=True)
+class BadRule:
+    """A rule that should be withdrawn, and the incidents that say so.
+
+    Attributes
+    ----------
+    lost
+        Tickets that are paged without the rule and never with it.
+    late
+        Tickets that a person opened before the page came that the rule delayed.
+    alone
+        Whether taking out this rule alone brings the pages back; else it hid them together with
+        others.
+    """
+
+    rule: str
+    sentence: str
+    lost: tuple[str, ...]
+    late: tuple[str, ...]
+    alone: bool
+
+    def says(self) -> str:
+        """Return it in a sentence."""
+        told = []
+        if self.lost:
+            told.append(f"hid {_named(self.lost)}, which would have paged without it")
+        if self.late:
+            told.append(f"delayed the page of {_named(self.late)} until a person had found it")
+        alone = "" if self.alone else " (together with other rules)"
+        return f"Rule {self.rule}{alone} {' and '.join(told)}; withdraw it. ({self.sentence})"
+
+
+def _named(tickets: tuple[str, ...]) -> str:
+    more = f" and {len(tickets) - 3} more" if len(tickets) > 3 else ""
+    return f"incident{'s' if len(tickets) > 1 else ''} {', '.join(tickets[:3])}{more}"
+
+
+def find_bad(
+    recent: AlertFrame,
+    config: Any,
+    rules: Sequence[Rule],
+    replay: Replayer,
+    *,
+    opened: Mapping[str, int] | None = None,
+    until: int | None = None,
+) -> list[BadRule]:
+    """Find rules that hid an incident of the recent history.
+
+    Parameters
+    ----------
+    recent
+        Alerts since the rules were published.
+    config
+        Today's configuration without the rules.
+    rules
+        What is published.
+    opened
+        Ticket → microseconds at which a person opened it; a page later than that was too late if
+        it would have come earlier without the rules.
+    until
+        End of the history, as for `replay`.
+
+    Returns
+    -------
+    list
+        Worst first: most incidents lost, then late. Empty where no rule hid anything.
+    """
+    if not rules or not recent.tickets:
+        return []
+    before = replay(recent, config, rules=(), until=until)
+    after = replay(recent, config, rules=tuple(rules), until=until)
+    hidden = _hidden(recent, before, after, opened or {})
+    if not hidden:
+        return []
+    suspects = _suspects(recent, after, rules, hidden)
+    found = []
+    for rule, mine in suspects:
+        rest = tuple(one for one in rules if one.id != rule.id)
+        pages = _first_pages(recent, replay(recent, config, rules=rest, until=until))
+        found.append(_judged(rule, pages, hidden, mine))
+    guilty_alone = {ticket for bad in found if bad.alone for ticket in (*bad.lost, *bad.late)}
+    kept = [bad for bad in found if bad.alone or not {*bad.lost, *bad.late} <= guilty_alone]
+    return sorted(kept, key=lambda bad: (-len(bad.lost), -len(bad.late), bad.rule))
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """A ticket that the rules hid; `before` is when it paged without them."""
+
+    ticket: str
+    lost: bool
+    before: int
+    limit: int
+
+
+def _first_pages(recent: AlertFrame, replayed: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(replayed.tickets["first_page"], dtype=np.int64)[: len(recent.tickets)]
+
+
+def _hidden(
+    recent: AlertFrame, before: Any, after: Any, opened: Mapping[str, int]
+) -> dict[int, _Hidden]:
+    found = {}
+    pairs = zip(_first_pages(recent, before), _first_pages(recent, after), strict=True)
+    for ticket, (without, with_) in enumerate(pairs):
+        if without == NO_PAGE:
+            continue
+        name = recent.tickets[ticket]
+        limit = opened.get(name, -1)
+        if with_ == NO_PAGE:
+            found[ticket] = _Hidden(name, True, int(without), limit)
+        elif name in opened and without <= limit < with_:
+            found[ticket] = _Hidden(name, False, int(without), limit)
+    return found
+
+
+def _suspects(
+    recent: AlertFrame, after: Any, rules: Sequence[Rule], hidden: Mapping[int, _Hidden]
+) -> list[tuple[Rule, set[int]]]:
+    """Rule → hidden tickets whose alerts it decided."""
+    decided = list(after.alerts["rule"])
+    found: dict[str, set[int]] = {}
+    for row, ticket in enumerate(recent.ticket.tolist()):
+        if ticket in hidden:
+            found.setdefault(str(decided[row]), set()).add(ticket)
+    return [(rule, found[rule.id]) for rule in rules if rule.id in found]
+
+
+def _judged(
+    rule: Rule,
+    pages: np.ndarray[Any, Any],
+    hidden: Mapping[int, _Hidden],
+    mine: set[int],
+) -> BadRule:
+    """Say what a rule hid; `pages` are the first pages of all tickets without it."""
+    back = {ticket for ticket, one in hidden.items() if _is_back(int(pages[ticket]), one)}
+    named = [hidden[ticket] for ticket in sorted(back or mine)]
+    return BadRule(
+        rule=rule.id,
+        sentence=rule.sentence,
+        lost=tuple(one.ticket for one in named if one.lost),
+        late=tuple(one.ticket for one in named if not one.lost),
+        alone=bool(back),
+    )
+
+
+def _is_back(page: int, told: _Hidden) -> bool:
+    if page == NO_PAGE:
+        return False
+    return told.lost or page <= told.limit
+
+
+def released_rules(released: Released | None) -> tuple[Rule, ...]:
+    """Rules of the release in production, fetched by commit and hash; none without a release."""
+    if released is None:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
+        copy = Path(folder) / RULE_SET.name
+        fetch(released, RULE_SET, copy)
+        return read_rules(copy)

@@ -1,0 +1,324 @@
+"""Write released rules to the files that are read, or take one out; each is a ledger entry."""
+
+import subprocess
+import tempfile
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.aiops.alerting.export.write import (
+    check_config,
+    check_rule_file,
+    own_sha256,
+    sha256_text,
+)
+from pipelines.aiops.alerting.publishing.files import Backup, recover, write_together
+from pipelines.aiops.alerting.publishing.plan import Plan, make_plan, targets_of
+from pipelines.aiops.alerting.publishing.released import (
+    PRODUCT,
+    ReleasedRules,
+    last_publication,
+    mine,
+    read_rules_at,
+    released_rules,
+)
+from pipelines.aiops.params.alert_rules import ExportRulesParams, PublishParams, ReloadParams
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import write_bytes
+from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.lifecycle.files import alone
+
+_SAID = 500
+
+
+def check_reload(params: ReloadParams) -> None:
+    """Stop before anything is written where the reload isn't allowed.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't in the list, or there are two.
+    """
+    if params.url and params.command:
+        raise SignalboxError(
+            "params.yaml: aiops.export_rules.publish.reload: url and command; name one"
+        )
+    wanted = params.url or (params.command[0] if params.command else "")
+    if wanted and wanted not in params.allowed:
+        raise SignalboxError(
+            f"params.yaml: aiops.export_rules.publish.reload: {wanted!r} isn't in 'allowed' "
+            f"({params.allowed}); nothing was written"
+        )
+
+
+def reload(params: ReloadParams) -> str:
+    """Tell it; return what was done, empty where nothing is asked for.
+
+    Raises
+    ------
+    SignalboxError
+        If it fails or doesn't answer.
+    """
+    check_reload(params)
+    if params.url:
+        return _post(params.url, params.timeout_seconds)
+    return _run(params) if params.command else ""
+
+
+def _post(url: str, timeout_seconds: int) -> str:
+    import httpx
+
+    try:
+        answer = httpx.post(url, timeout=timeout_seconds, follow_redirects=False)
+    except httpx.HTTPError as error:
+        raise SignalboxError(f"reload: {url}: {type(error).__name__}") from error
+    if not answer.is_success:
+        said = " ".join(answer.text.split())[:_SAID]
+        raise SignalboxError(f"reload: {url} answers {answer.status_code}: {said}")
+    return f"POST {url}: {answer.status_code}"
+
+
+def _run(params: ReloadParams) -> str:
+    try:
+        done = subprocess.run(
+            params.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=params.timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SignalboxError(
+            f"reload: {params.command[0]}: no end within {error.timeout} s"
+        ) from error
+    except OSError as error:
+        raise SignalboxError(f"reload: {params.command[0]}: {error.strerror}") from error
+    if done.returncode:
+        raise SignalboxError(f"reload: {params.command[0]} ends with {done.returncode}")
+    return f"{params.command[0]}: done"
+
+
+class Published(BaseModel):
+    """What a publication did.
+
+    Attributes
+    ----------
+    files
+        Files that were written; none where all held the right bytes already.
+    diff
+        What changed in them.
+    recovered
+        Files that an earlier, interrupted publication had left half done.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    release: str
+    files: list[str]
+    rules: list[str]
+    expired: dict[str, str]
+    withdrawn: dict[str, str]
+    unplaced: dict[str, str]
+    diff: str
+    entry: int
+    reload: str = ""
+    recovered: list[str] = []
+
+
+def publish(
+    project: Path,
+    params: ExportRulesParams,
+    *,
+    today: date,
+    who: str = "",
+    reason: str = "",
+    merge_changed: bool = False,
+    readmit: Collection[str] = (),
+) -> Published:
+    """Write the rule set in production to the target files.
+
+    After a rollback this publishes the version before. Rules that expired are left out.
+
+    Parameters
+    ----------
+    merge_changed
+        Merge into files that changed since the export; else they are an error that shows the diff.
+    readmit
+        Withdrawn rules that may come back.
+
+    Raises
+    ------
+    SignalboxError
+        If nothing is released, something was changed, a check or the reload fails. The files are
+        as they were before then.
+    """
+    with alone(project, f"{PRODUCT}-publication"):
+        recovered = _recover(project, params.publish)
+        entries = Ledger.of(project).entries()
+        plan = make_plan(
+            released_rules(project), entries, params, today=today, readmit=set(readmit)
+        )
+        _require_unchanged(plan, merge_changed)
+        facts = {"who": who, "reason": reason, "readmitted": sorted(readmit)}
+        return _carry_out(project, params.publish, plan, facts, recovered)
+
+
+def withdraw(
+    project: Path,
+    params: ExportRulesParams,
+    rule: str,
+    *,
+    reason: str,
+    who: str,
+    today: date,
+    merge_changed: bool = False,
+) -> Published | None:
+    """Take one rule out of what is published, and keep it out.
+
+    Parameters
+    ----------
+    merge_changed
+        As for `publish`.
+
+    Returns
+    -------
+    Published
+        None where nothing was published yet: then only the ledger says that it must not be.
+
+    Raises
+    ------
+    SignalboxError
+        If there is no reason, or neither the published nor the released rules hold the rule.
+    """
+    if not reason.strip():
+        raise SignalboxError(f"{rule}: a withdrawal needs a reason (--reason)")
+    with alone(project, f"{PRODUCT}-publication"):
+        recovered = _recover(project, params.publish)
+        ledger = Ledger.of(project)
+        last = last_publication(ledger.entries())
+        released = released_rules(project) if last is None else _published_rules(project, last)
+        if rule not in {one.id for one in released.rules}:
+            raise SignalboxError(
+                f"{released.name} has no rule {rule!r}; see 'signalbox rules status'"
+            )
+        data = {"rule": rule, "release": released.name, "reason": reason, "who": who}
+        if last is None:
+            ledger.append("withdrawal", PRODUCT, data)
+            return None
+        plan = make_plan(released, ledger.entries(), params, today=today, without={rule: reason})
+        _require_unchanged(plan, merge_changed)
+        ledger.append("withdrawal", PRODUCT, data)
+        facts = {"who": who, "reason": f"withdrawal of {rule}", "readmitted": []}
+        return _carry_out(project, params.publish, plan, facts, recovered)
+
+
+def publish_released(project: Path, params: ExportRulesParams, *, today: date) -> dict[str, Any]:
+    """Publish from a DAG, where naming no target means that nothing is to be published."""
+    try:
+        targets_of(params.publish)
+    except SignalboxError as error:
+        return {"published": False, "why": str(error)}
+    done = publish(project, params, today=today, reason="released")
+    return {"published": True, **done.model_dump(mode="json")}
+
+
+def _published_rules(project: Path, last: dict[str, Any]) -> ReleasedRules:
+    return read_rules_at(project, str(last["release"]), str(last["commit"]), str(last["rule_set"]))
+
+
+def _recover(project: Path, own: PublishParams) -> list[str]:
+    entries = mine(Ledger.of(project).entries(), "publication")
+    return recover(project / own.backup_folder, {str(one.data.get("backup")) for one in entries})
+
+
+def _require_unchanged(plan: Plan, merge_changed: bool) -> None:
+    if not plan.changed or merge_changed:
+        return
+    told = "; ".join(f"{path}: {why}" for path, why in plan.changed.items())
+    raise SignalboxError(
+        f"{told}. Nothing was written. What a merge into the files as they are would change:\n"
+        f"{plan.diff}look at it, then say --merge"
+    )
+
+
+def _carry_out(
+    project: Path, own: PublishParams, plan: Plan, facts: dict[str, Any], recovered: list[str]
+) -> Published:
+    check_reload(own.reload)
+    _check(plan, own)
+    texts = {path: text for path, text in plan.after.items() if plan.before.get(path) != text}
+    backup = write_together(project / own.backup_folder, texts) if texts else None
+    try:
+        told = reload(own.reload) if texts else ""
+        entry = _log(project, plan, facts, backup, told)
+    except BaseException as error:
+        if backup is not None:
+            _undo(backup, own, error)
+        raise
+    if backup is not None:
+        backup.close()
+    return Published(
+        release=plan.released.name,
+        files=list(texts),
+        rules=[rule.id for rule in plan.rules],
+        expired=dict(plan.expired),
+        withdrawn=dict(plan.withdrawn),
+        unplaced=dict(plan.unplaced),
+        diff=plan.diff,
+        entry=entry.seq,
+        reload=told,
+        recovered=recovered,
+    )
+
+
+def _undo(backup: Backup, own: PublishParams, error: BaseException) -> None:
+    """Put the files back, and let the programs read them again as far as they do."""
+    backup.restore()
+    if not isinstance(error, SignalboxError):
+        return
+    try:
+        reload(own.reload)
+    except SignalboxError as again:
+        error.add_note(str(again))
+    raise SignalboxError(f"{error}; the files are as they were before") from error
+
+
+def _log(
+    project: Path, plan: Plan, facts: dict[str, Any], backup: Backup | None, told: str
+) -> Entry:
+    files = {
+        path: {"sha256": sha256_text(text), "own": own_sha256(text, path)}
+        for path, text in plan.after.items()
+    }
+    data = {
+        "release": plan.released.name,
+        "commit": plan.released.commit,
+        "rule_set": plan.released.sha256,
+        "files": files,
+        "rules": [rule.id for rule in plan.rules],
+        "expired": sorted(plan.expired),
+        "withdrawn": sorted(plan.withdrawn),
+        "backup": "" if backup is None else backup.name,
+        "reload": told,
+        **facts,
+    }
+    return Ledger.of(project).append("publication", PRODUCT, data)
+
+
+def _check(plan: Plan, own: PublishParams) -> None:
+    """Ask amtool and promtool about the texts before a file changes."""
+    with tempfile.TemporaryDirectory(prefix="signalbox-publish-") as place:
+        for number, (path, text) in enumerate(plan.after.items()):
+            if path == own.pagerduty_json:
+                continue
+            file = Path(place) / str(number) / Path(path).name
+            write_bytes(file, text.encode())
+            ask = check_config if path == own.alertmanager_yml else check_rule_file
+            found = ask(file)
+            if found.outcome == "failed":
+                said = " ".join(found.says.split())
+                raise SignalboxError(f"{path}: {found.program}: {said}; nothing was written")

@@ -1,0 +1,133 @@
+"""Rule sets that were released, and what the ledger says of their publications."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipelines.aiops.alerting.rules import RULES, Rule
+from pipelines.aiops.params.artifacts import RULE_SET
+from pipelines.core.artifacts import evidence_of
+from pipelines.core.errors import SignalboxError
+from pipelines.release.ledger import Entry
+from pipelines.release.lifecycle import production
+from pipelines.release.lifecycle.files import CommitFiles
+from pipelines.release.released import Released
+
+PRODUCT = "alert_noise_reduction"
+
+
+@dataclass(frozen=True)
+class ReleasedRules:
+    """A released rule set.
+
+    Attributes
+    ----------
+    name
+        Of the release, for example ``alert_noise_reduction@v1.2.0``.
+    sha256
+        Of the rule set's file.
+    sources
+        Hashes of the user's files (without our parts) that the export was made from.
+    """
+
+    name: str
+    commit: str
+    sha256: str
+    rules: tuple[Rule, ...]
+    sources: frozenset[str]
+
+
+def released_rules(project: Path) -> ReleasedRules:
+    """Return the rule set in production.
+
+    Raises
+    ------
+    SignalboxError
+        If nothing was released, registry and ledger disagree, or the file isn't what was released.
+    """
+    found = production(project, PRODUCT)
+    if found is None:
+        raise SignalboxError(
+            f"no version of {PRODUCT} was released; only what passed gate and approval is "
+            "published: run the DAG alert_noise_reduction, or see 'signalbox release --help'"
+        )
+    return rules_of(project, found)
+
+
+def rules_of(project: Path, released: Released) -> ReleasedRules:
+    """Return the rule set of a release."""
+    expected = released.artifacts.get(RULE_SET.as_posix())
+    if expected is None:
+        raise SignalboxError(
+            f"{released.name} has no {RULE_SET}; release.yaml: registry.products.{PRODUCT}."
+            "artifacts must name it"
+        )
+    return read_rules_at(project, released.name, released.commit, expected)
+
+
+def read_rules_at(project: Path, name: str, commit: str, expected: str) -> ReleasedRules:
+    """Read a rule set from a commit; it must have the hash that is expected."""
+    files = CommitFiles(project, commit)
+    content = files.read(RULE_SET.as_posix())
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise SignalboxError(
+            f"{RULE_SET} of {name}: SHA-256 is {found[:12]}…, the ledger says {expected[:12]}…; it "
+            "isn't what was released"
+        )
+    return ReleasedRules(
+        name, commit, found, _rules(content, name), _sources(files.read, evidence_path())
+    )
+
+
+def evidence_path() -> str:
+    """Path of the export's evidence."""
+    return evidence_of("export_rules").as_posix()
+
+
+def _rules(content: bytes, name: str) -> tuple[Rule, ...]:
+    try:
+        told = json.loads(content)["rules"]
+        return RULES.validate_python(tuple(told))
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise SignalboxError(f"{RULE_SET} of {name}: not a list of noise rules: {text}") from error
+
+
+def _sources(read: Any, path: str) -> frozenset[str]:
+    """Hashes of what the export was made from; none where it can't be told."""
+    try:
+        told = json.loads(read(path))["details"]["sources"]
+        return frozenset(str(one) for one in told.values())
+    except (SignalboxError, ValueError, KeyError, TypeError, AttributeError):
+        return frozenset()
+
+
+def mine(entries: Sequence[Entry], kind: str) -> list[Entry]:
+    """Entries of a kind about noise rules, oldest first."""
+    return [one for one in entries if one.kind == kind and one.subject == PRODUCT]
+
+
+def last_publication(entries: Sequence[Entry]) -> dict[str, Any] | None:
+    """Return data of the last publication; None if there was none."""
+    found = mine(entries, "publication")
+    return found[-1].data if found else None
+
+
+def withdrawn(entries: Sequence[Entry]) -> dict[str, str]:
+    """Rule → why it was withdrawn; without those that were admitted again."""
+    found: dict[str, str] = {}
+    for one in entries:
+        if one.subject != PRODUCT:
+            continue
+        if one.kind == "withdrawal":
+            found[str(one.data.get("rule"))] = str(one.data.get("reason", ""))
+        elif one.kind == "publication":
+            for rule in one.data.get("readmitted", []):
+                found.pop(str(rule), None)
+    return found

@@ -1,0 +1,172 @@
+"""Did it help: alerts that ended soon after an action, against those that nobody touched.
+
+An untreated episode of the same rule's alerts is a fair comparison only if it lived as long as the
+treated one had when it was treated: short ones end by themselves before anybody could act.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.config import matches
+from pipelines.aiops.alerting.remediation.limits import (
+    DRY,
+    ENDED,
+    episode_of,
+    remediations,
+    series_of,
+    time_of,
+)
+from pipelines.aiops.alerting.rules import KnownFixRule, Rule
+from pipelines.aiops.lake.frame import NEVER, AlertFrame
+from pipelines.release.ledger import Entry
+
+LEVEL = 0.95
+_Z = 1.959963984540054
+_MICRO = 1_000_000
+METHOD = (
+    "share of treated episodes that ended in time, less that of untreated ones of the same rule "
+    "that lived as long; Newcombe's hybrid score interval"
+)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Effect of one action under one rule.
+
+    Attributes
+    ----------
+    n, ended
+        Treated episodes that history knows, and those that ended within the time.
+    controls
+        Untreated episodes that were compared with.
+    share, control_share, difference, low, high
+        None where there is nothing to compute them from; `missing` says why.
+    """
+
+    rule: str
+    action: str
+    n: int
+    ended: int
+    controls: int
+    share: float | None
+    control_share: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    missing: str = ""
+
+
+def measure(
+    entries: Sequence[Entry], frame: AlertFrame, rules: Sequence[Rule], minutes: int
+) -> list[Effect]:
+    """Measure what executed remediations did.
+
+    Parameters
+    ----------
+    entries
+        The ledger's.
+    frame
+        Alert history up to now, with the treated episodes in it.
+    minutes
+        An alert that ends within so long counts as mended.
+    """
+    done = [
+        one
+        for one in remediations(entries)
+        if one.data.get("step") == ENDED and one.data.get("outcome") == "done"
+    ]
+    touched = {
+        str(one.data.get("episode")) for one in remediations(entries) if one.data.get("step") != DRY
+    }
+    pairs = sorted({(str(one.data["rule"]), str(one.data["action"])) for one in done})
+    known = {rule.id: rule for rule in rules if isinstance(rule, KnownFixRule)}
+    found = []
+    for rule, action in pairs:
+        mine = [o for o in done if (o.data["rule"], o.data["action"]) == (rule, action)]
+        if rule in known:
+            rows = _rows(frame, known[rule])
+            found.append(_compared(rule, action, _count(mine, frame, rows, touched, minutes)))
+    return found
+
+
+def _rows(frame: AlertFrame, rule: KnownFixRule) -> NDArray[np.int64]:
+    hit = np.array([matches(rule.matchers, labels) for labels in frame.labels], dtype=bool)
+    if not len(hit):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(hit[frame.series])
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What one action under one rule was seen to do."""
+
+    n: int
+    ended: int
+    shares: tuple[float, ...]
+    controls: int
+
+
+def _count(
+    done: Sequence[Entry],
+    frame: AlertFrame,
+    rows: NDArray[np.int64],
+    touched: set[str],
+    minutes: int,
+) -> _Counts:
+    within = minutes * 60 * _MICRO
+    names = {series: series_of(frame.labels[series]) for series in set(frame.series[rows].tolist())}
+    episodes = {
+        episode_of(names[int(frame.series[row])], int(frame.starts[row])): int(row) for row in rows
+    }
+    free = np.array(sorted(row for name, row in episodes.items() if name not in touched), dtype=int)
+    lived = np.where(frame.ends[free] >= NEVER, NEVER, frame.ends[free] - frame.starts[free])
+    n, ended, shares, used = 0, 0, [], np.zeros(len(free), dtype=bool)
+    for entry in done:
+        row = episodes.get(str(entry.data["episode"]))
+        if row is None:
+            continue
+        n += 1
+        at = int(time_of(entry).timestamp() * _MICRO)
+        ended += bool(frame.ends[row] <= at + within)
+        age = int(entry.data["age_seconds"]) * _MICRO
+        alike = lived > age
+        used |= alike
+        if alike.any():
+            shares.append(float(np.mean(lived[alike] <= age + within)))
+    return _Counts(n, ended, tuple(shares), int(used.sum()))
+
+
+def _compared(rule: str, action: str, seen: _Counts) -> Effect:
+    n, ended, controls = seen.n, seen.ended, seen.controls
+    share = ended / n if n else None
+    if share is None or not controls:
+        missing = (
+            "history doesn't hold the treated alerts yet"
+            if share is None
+            else "no untreated episode lived as long as the treated ones"
+        )
+        return Effect(rule, action, n, ended, controls, share, None, None, None, None, missing)
+    control = sum(seen.shares) / len(seen.shares)
+    low, high = newcombe(share, n, control, controls)
+    return Effect(rule, action, n, ended, controls, share, control, share - control, low, high)
+
+
+def newcombe(share: float, n: int, other: float, m: int) -> tuple[float, float]:
+    """95 % interval of a difference of shares; Newcombe 1998, method 10."""
+    low, high = _wilson(share, n)
+    other_low, other_high = _wilson(other, m)
+    gap = share - other
+    return (
+        gap - math.hypot(share - low, other_high - other),
+        gap + math.hypot(high - share, other - other_low),
+    )
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,96 @@
+"""Alerts that fire now, and what may be done about them: limits outlive a restart."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from pipelines.aiops.alerting.publishing.released import PRODUCT
+from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.aiops.params.alert_rules import ActionParams
+from pipelines.release.ledger import Entry
+
+
+@dataclass(frozen=True)
+class LiveAlert:
+    """An alert that fires.
+
+    Attributes
+    ----------
+    starts
+        Microseconds since 1970.
+    """
+
+    labels: Mapping[str, str]
+    starts: int
+
+    @property
+    def series(self) -> str:
+        """Hash of the labels: equal for the same alert at another time."""
+        return series_of(self.labels)
+
+    @property
+    def episode(self) -> str:
+        """Hash of labels and start: the ledger knows an episode by it, not by its labels."""
+        return episode_of(self.series, self.starts)
+
+
+def series_of(labels: Mapping[str, str]) -> str:
+    """Return the hash of labels, 32 hex digits."""
+    text = "\0".join(f"{name}\1{labels[name]}" for name in sorted(labels))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def episode_of(series: str, starts: int) -> str:
+    """Return the hash of an episode, 32 hex digits."""
+    return hashlib.sha256(f"{series}\0{starts}".encode()).hexdigest()[:32]
+
+
+def live_alerts(frame: AlertFrame, now: int) -> list[LiveAlert]:
+    """Alerts of a frame that fire at `now` (microseconds), oldest first."""
+    firing = np.flatnonzero((frame.starts <= now) & (frame.ends > now))
+    found = {
+        (int(frame.series[row]), int(frame.starts[row])): LiveAlert(
+            frame.labels[frame.series[row]], int(frame.starts[row])
+        )
+        for row in firing
+    }
+    return sorted(found.values(), key=lambda alert: (alert.starts, alert.series))
+
+
+STARTED, ENDED, DRY = "started", "ended", "dry_run"
+
+
+def remediations(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries of remediations, oldest first."""
+    return [one for one in entries if one.kind == "remediation" and one.subject == PRODUCT]
+
+
+def time_of(entry: Entry) -> datetime:
+    """Time of an entry."""
+    return datetime.strptime(entry.time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+def objection(
+    alert: LiveAlert, action: ActionParams, entries: Sequence[Entry], now: datetime, *, dry: bool
+) -> str:
+    """Why the action must not be taken for the alert now; empty if it may.
+
+    An attempt counts from its start, however it ended: what fails or hangs isn't tried again and
+    again. Dry runs have limits of their own, so that they show what would happen.
+    """
+    kind = DRY if dry else STARTED
+    tried = [one for one in remediations(entries) if one.data.get("step") == kind]
+    if any(one.data.get("episode") == alert.episode for one in tried):
+        return "tried for this alert already"
+    mine = [one for one in tried if one.data.get("action") == action.id]
+    cooled = now - timedelta(seconds=action.cooldown_seconds)
+    same = [one for one in mine if one.data.get("series") == alert.series]
+    if any(time_of(one) > cooled for one in same):
+        return f"tried for these labels less than {action.cooldown_seconds} s ago"
+    hour = [one for one in mine if time_of(one) > now - timedelta(hours=1)]
+    if len(hour) >= action.max_per_hour:
+        return f"{action.id} ran {len(hour)} times within the hour, and no more is allowed"
+    return ""

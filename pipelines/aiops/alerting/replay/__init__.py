@@ -1,0 +1,79 @@
+"""An exact batch model of Alertmanager: what history would have told whom, and when.
+
+Alertmanager 0.25 is modelled; what newer versions do differently is said below. Nothing waits for
+a clock: the state of all groups is worked out with sorted arrays, a few passes over the data.
+
+What is modelled, and where it stands in Alertmanager's source:
+
+===============================================  ==============================  ==================
+Rule                                             Alertmanager                    here
+===============================================  ==============================  ==================
+An alert ends at the deepest routes that match;  dispatch/route.go               `routing`
+``continue`` looks at siblings too
+Groups are (route, values of ``group_by``);      dispatch/dispatch.go            `rule_durations`
+first flush after ``group_wait``, then every
+``group_interval``; flushes drop what is
+resolved; an empty group goes with the next
+30 s sweep
+Alerts of one series that overlap are one        provider/mem, types.Merge       `rule_durations`
+``for``, ``keep_firing_for``                     (Prometheus) rules/alerting.go  `rule_durations`
+Guards of what rules hide                        (Prometheus) exported rules     `guard_alerts`
+Inhibited if a source fires and ``equal``        inhibit/inhibit.go              `suppression`
+labels are equal (missing = empty); two-sided
+alerts don't inhibit each other
+Muted in mute intervals, or outside active       timeinterval/timeinterval.go    `suppression`
+ones, in their time zone
+Silenced alerts are left out                     silence/silence.go              `suppression`
+What is kept back at the tick that would see it  notify.MultiStage               `flushes`
+end is dropped without a word
+A notification goes out for new firing alerts,   notify/notify.go, DedupStage    `notification_log`
+all resolved, new resolved ones
+(``send_resolved``), or after
+``repeat_interval``; nothing else
+All resolved with ``send_resolved: false``:      notify/notify.go, RetryStage    `notification_log`
+logged, not sent
+Log entries end after twice                      nflog/nflog.go                  `notification_log`
+``repeat_interval``, at most 120 h, with the
+next 15-minute sweep
+===============================================  ==============================  ==================
+
+Approximations, all of them:
+
+- Alertmanager hears of a start or an end the moment it happens, a flush and its notification take
+  no time, and every notification succeeds. So a repeat comes with the first tick *after*
+  ``repeat_interval``, as on a real one where sending takes longer than timers drift.
+- Sweeps (30 s, 15 min) have the phase given in `Timing`, since no history tells when a process
+  started. With ``repeat_interval`` longer than 120 h the entry ends at 120 h sharp.
+- Prometheus sends resolved alerts again for 15 minutes. That keeps groups alive that long, which
+  isn't modelled; it only decides whether a later alert waits ``group_wait`` or for a tick.
+- Prometheus evaluates at every moment. A real guard is up to two evaluations late, and counts
+  starts that its step tells apart.
+- One process, not a cluster; no reloads or restarts.
+- Two sibling routes with equal matchers and receivers share log entries in Alertmanager; here not.
+
+Where a rule can raise the number of pages, because semantics say so:
+
+- Anything that takes an alert out of a group (``for``, ``keep_firing_for``, a quiet route) can
+  take away the life of a group that a later, short alert fell into between two ticks: that alert
+  then has a group of its own, and is told after ``group_wait``.
+- A child route (duplicate, recurring) parts a group in two, each with its own notifications.
+- An inhibition that ends, or a muted time, shows an alert later than others of its group: a
+  notification of its own.
+
+- A guard's alert that is over within ``group_wait``, or between two ticks, is told as little as any
+  other: a count guard's window should be several times ``group_interval``.
+
+Newer versions: 0.28 and later remember mute state per group and later ones let an entry's age
+count from the tick; who is told is the same, a repeat may come one tick earlier.
+"""
+
+from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME, Silence
+from pipelines.aiops.alerting.replay.guard_alerts import guard_labels, still_labels
+from pipelines.aiops.alerting.replay.model import Timing
+from pipelines.aiops.alerting.replay.outcome import STATUSES
+from pipelines.aiops.alerting.replay.run import Replay, replay, replay_files
+
+__all__ = [
+    "GUARD_NAME", "STATUSES", "STILL_NAME", "Replay", "Silence", "Timing", "guard_labels", "replay",
+    "replay_files", "still_labels",
+]  # fmt: skip

@@ -1,0 +1,258 @@
+"""Alerts by which guards tell of what rules hide: natively Prometheus rules over ``ALERTS``.
+
+- `GUARD_NAME`: more of a rule's alerts started within a sliding window than ever.
+- `STILL_NAME`: an alert fires for longer than ever; it has the alert's own labels.
+
+For a recurring rule only what is muted counts: starts in its interval, and time in it.
+`pipelines.aiops.alerting.export.guard_rules` writes the same.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipelines.aiops.alerting.config import (
+    DAY,
+    GUARD_NAME,
+    SECOND,
+    STILL_NAME,
+    interval_of,
+    values_of,
+)
+from pipelines.aiops.alerting.config.model import stretches
+from pipelines.aiops.alerting.replay.model import LabelTable, Spells
+from pipelines.aiops.alerting.replay.outcome import FOLDED, MUTED, PAGED, QUIET, Outcomes
+from pipelines.aiops.alerting.rules import Guard, QuietRule, RecurringRule, Rule
+from pipelines.aiops.lake.frame import Labels
+from pipelines.core.arrays import Ints, codes_of, merged, search, spread
+
+_SEVERITIES = ("critical", "page", "error", "high", "warning", "medium", "info", "low")
+_REPLACED = ("alert", "rule")
+"""Labels that `STILL_NAME` sets: alerts that differ in nothing else are one to it."""
+
+
+def counted_by(guard: Guard) -> tuple[str, ...]:
+    """Labels that a guard's count is kept apart by: not those that its own alert sets.
+
+    Counts that differ in those only would be alerts with equal labels, which Prometheus refuses.
+    """
+    return tuple(name for name in guard.by if name not in ("alertname", "rule", "severity"))
+
+
+def guard_labels(rule: Rule) -> Labels:
+    """Labels of a rule's `GUARD_NAME`, without those it counts by.
+
+    Its severity is the worst that the rule's matchers name, ``critical`` if they name none: a
+    storm of quiet alerts has to go where somebody looks.
+    """
+    named = [
+        value
+        for matcher in rule.matchers
+        if matcher.label == "severity"
+        for value in values_of(matcher) or ()
+    ]
+    rank = {name: i for i, name in enumerate(_SEVERITIES)}
+    worst = min(named, key=lambda name: (rank.get(name, len(rank)), name), default="critical")
+    return {"alertname": GUARD_NAME, "rule": rule.id, "severity": worst}
+
+
+def still_labels(rule: Rule, labels: Labels) -> Labels:
+    """Labels of `STILL_NAME` for an alert with `labels`."""
+    kept = {name: value for name, value in labels.items() if name not in _REPLACED}
+    kept |= {"alertname": STILL_NAME, "rule": rule.id}
+    return kept | ({"alert": labels["alertname"]} if labels.get("alertname") else {})
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A rule's guard: which of its alerts tell of which hidden ones.
+
+    Attributes
+    ----------
+    labels
+        Label sets of its alerts.
+    series, starts, ends
+        Its spells: index into `labels`, and when; in order.
+    spell, by
+        Pairs of a hidden alert's spell and the guard's spell that tells of it.
+    own
+        Whether only an alert that this very rule hides is told of: a count has no names.
+    """
+
+    rule: Rule
+    labels: list[Labels]
+    series: Ints
+    starts: Ints
+    ends: Ints
+    spell: Ints
+    by: Ints
+    own: bool
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """When alerts that a rule hides fire, as far as it hides them."""
+
+    spell: Ints
+    series: Ints
+    starts: Ints
+    ends: Ints
+    whole: Ints
+
+    def __len__(self) -> int:
+        return len(self.spell)
+
+
+def _hidden(rule: QuietRule | RecurringRule, table: LabelTable, spells: Spells) -> _Pieces:
+    """Pieces of spells; `whole`: whether the piece has the spell's start in it."""
+    mine = np.flatnonzero(table.mask(rule.matchers)[spells.series])
+    starts, ends = spells.starts[mine], spells.ends[mine]
+    if isinstance(rule, QuietRule) or not len(mine):
+        return _Pieces(mine, spells.series[mine], starts, ends, np.ones_like(mine))
+    ranges = interval_of(rule).ranges
+    inside = stretches(ranges, int(starts.min()) - DAY, int(ends.max()) + DAY)
+    low, high = np.array(inside, dtype=np.int64).reshape(-1, 2).T
+    first = np.searchsorted(high, starts, side="right")
+    # What ends as it starts has its start in the hours all the same.
+    stop = np.searchsorted(low, np.maximum(ends, starts + 1))
+    owner, at = spread(first, np.maximum(stop - first, 0))
+    begins, stops = np.maximum(starts[owner], low[at]), np.minimum(ends[owner], high[at])
+    spell = mine[owner]
+    return _Pieces(
+        spell, spells.series[spell], begins, stops, (begins == starts[owner]).astype(np.int64)
+    )
+
+
+def _counted(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Telling | None:
+    """Tell of more than ``max_count`` starts within the window, as long as that is so."""
+    begun = np.flatnonzero(pieces.whole)
+    if len(begun) <= guard.max_count:
+        return None
+    columns = [table.column(name)[0][pieces.series[begun]] for name in counted_by(guard)]
+    key_of = codes_of(columns, len(begun))
+    order = np.lexsort((pieces.starts[begun], key_of))
+    starts, key = pieces.starts[begun][order], key_of[order]
+    back, window = guard.max_count, guard.window_seconds * SECOND
+    now = np.arange(back, len(key))
+    before = now - back
+    storm = (key[now] == key[before]) & (starts[now] - starts[before] < window)
+    if not storm.any():
+        return None
+    found = merged(key[now[storm]], starts[now[storm]], starts[before[storm]] + window)[:3]
+    # The first of its spells that isn't over; it tells of what its window holds.
+    at = search(found[0], found[2], key_of, pieces.starts[begun])
+    inside = np.minimum(at, len(found[0]) - 1)
+    told = (at < len(found[0])) & (found[0][inside] == key_of)
+    told &= pieces.starts[begun] >= found[1][inside] - window
+    keys, code = np.unique(found[0], return_inverse=True)
+    _, example = np.unique(key_of, return_index=True)
+    labels = []
+    for one in pieces.series[begun][example[keys]].tolist():
+        own = table.labels[one]
+        by = {name: own[name] for name in counted_by(guard) if name in own}
+        labels.append({**by, **guard_labels(rule)})
+    pairs = pieces.spell[begun][told], inside[told]
+    return Telling(rule, labels, code.astype(np.int64), found[1], found[2], *pairs, own=True)
+
+
+def _alike(table: LabelTable, series: Ints) -> Ints:
+    """Series as `STILL_NAME` tells them apart: the first of those with the same labels."""
+    if all(table.column(name)[1] in ([], [""]) for name in _REPLACED):
+        return series
+    first: dict[tuple[tuple[str, str], ...], int] = {}
+    known = np.unique(series)
+    alike = []
+    for one in known.tolist():
+        kept = {k: v for k, v in table.labels[one].items() if k not in _REPLACED}
+        alike.append(first.setdefault(tuple(sorted(kept.items())), one))
+    return np.array(alike, dtype=np.int64)[np.searchsorted(known, series)]
+
+
+def _united(pieces: _Pieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Like `merged`; pieces of series that nothing is alike to never touch, and are in order."""
+    if alike is pieces.series:
+        return alike, pieces.starts, pieces.ends, np.arange(len(pieces))
+    return merged(alike, pieces.starts, pieces.ends)
+
+
+def _lasting(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Telling | None:
+    """Tell of an alert that is hidden for longer than ``max_seconds``, from then on."""
+    if guard.max_seconds is None or not len(pieces):
+        return None
+    limit = guard.max_seconds * SECOND
+    who, starts, ends, of_piece = _united(pieces, _alike(table, pieces.series))
+    # Like any ``for``: what ends at the very moment doesn't fire.
+    lasts = ends - starts > limit
+    if not lasts.any():
+        return None
+    number = np.cumsum(lasts) - 1
+    begins = starts[lasts] + limit
+    told = lasts[of_piece]
+    told[told] = pieces.ends[told] > begins[number[of_piece[told]]]
+    series, code = np.unique(who[lasts], return_inverse=True)
+    labels = [still_labels(rule, table.labels[one]) for one in series.tolist()]
+    pairs = pieces.spell[told], number[of_piece[told]]
+    return Telling(rule, labels, code.astype(np.int64), begins, ends[lasts], *pairs, own=False)
+
+
+def _all_told(rules: Sequence[Rule], table: LabelTable, spells: Spells) -> Iterator[Telling]:
+    for rule in rules:
+        if not isinstance(rule, QuietRule | RecurringRule) or rule.guard is None:
+            continue
+        pieces = _hidden(rule, table, spells)
+        for found in (
+            _counted(rule, rule.guard, table, pieces),
+            _lasting(rule, rule.guard, table, pieces),
+        ):
+            if found is not None:
+                yield found
+
+
+def with_guards(
+    rules: Sequence[Rule], table: LabelTable, spells: Spells
+) -> tuple[LabelTable, Spells, list[Telling]]:
+    """Add the guards' alerts to the world.
+
+    Returns
+    -------
+    tuple
+        Labels and spells with them, and what tells of what; `Telling.by` counts all spells.
+    """
+    labels: list[Labels] = []
+    told: list[Telling] = []
+    size = len(spells)
+    for each in _all_told(rules, table, spells):
+        first = len(table) + len(labels)
+        labels += each.labels
+        told.append(replace(each, series=first + each.series, by=size + each.by))
+        size += len(each.series)
+    if not told:
+        return table, spells, []
+
+    def grown(name: str) -> Ints:
+        return np.concatenate([getattr(spells, name), *(getattr(each, name) for each in told)])
+
+    # Guards have new series, the last ones: spells stay sorted, and keep their places.
+    more = replace(spells, series=grown("series"), starts=grown("starts"), ends=grown("ends"))
+    return table.with_more(labels), more, told
+
+
+def fold(told: Sequence[Telling], outcomes: Outcomes, origins: dict[str, int]) -> None:
+    """Enter that hidden alerts were told of by a guard's page: folded, told when it was."""
+    for each in told:
+        some = outcomes.pages[each.by] > 0
+        spell, by = each.spell[some], each.by[some]
+        status, rule = outcomes.status[spell], outcomes.rule[spell]
+        own = (rule == origins.get(each.rule.id, -1)) if each.own else (rule >= 0)
+        hidden = np.isin(status, [QUIET, MUTED, FOLDED]) & own
+        told_of = hidden | (status == PAGED)
+        spell, by, hidden = spell[told_of], by[told_of], hidden[told_of]
+        outcomes.status[spell[hidden]] = FOLDED
+        page = outcomes.first_page[by]
+        order = np.lexsort((by, page, spell))
+        who, first = np.unique(spell[order], return_index=True)
+        at = order[first]
+        sooner = page[at] < outcomes.first_page[who]
+        outcomes.first_page[who[sooner]] = page[at][sooner]
+        outcomes.group[who[sooner]] = outcomes.group[by[at][sooner]]

@@ -1,0 +1,327 @@
+"""Which ticks tell somebody: the notification log; `notify/notify.go`'s DedupStage and `nflog`.
+
+The log remembers per group whom the last notification named firing and resolved. A tick tells if
+an alert fires that the entry doesn't name firing; if none fires any more and the entry names one;
+if an alert is resolved that the entry doesn't name resolved and the receiver wants to know; or if
+alerts fire and the entry is older than `repeat_interval` (strictly: the repeat comes with the
+first tick *after* it, so at its next multiple of `group_interval`).
+
+Most ticks are decided by what they see alone (`_anchors`): an alert that is new to the entry
+whatever happened before. Between two of those, the rest is decided in order, all groups at once.
+Who is in the entry is never stored: an alert is in it if it was seen firing at the entry's time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.aiops.alerting.replay.flushes import Resolved, Rows, Wholes, key_of, last_true
+from pipelines.aiops.alerting.replay.model import Groups, Timing
+from pipelines.core.arrays import Bools, Ints, heads, order_of, spread
+
+NEVER_TOLD = -(2**61)
+PASSES = 6
+FIRST, CHANGE, REPEAT, RESOLVED = 0, 1, 2, 3
+REASONS = ("first", "change", "repeat", "resolved")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What went into the notification log, sorted by group and time.
+
+    Attributes
+    ----------
+    firing, resolved
+        How many alerts it names.
+    reason
+        Index into `REASONS`.
+    """
+
+    group: Ints
+    time: Ints
+    firing: Ints
+    resolved: Ints
+    reason: Ints
+
+
+@dataclass
+class _State:
+    """The entry as of each stretch of rows between two anchors (kept at the stretch's head)."""
+
+    time: Ints
+    firing: Ints
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """Settings of each row's group."""
+
+    interval: Ints
+    repeat: Ints
+    life: Ints
+    sends: Bools
+    safe: Bools
+    timing: Timing
+    until: int
+
+
+def _rules(groups: Groups, rows: Rows, timing: Timing, until: int) -> _Rules:
+    interval, repeat = groups.interval[rows.group], groups.repeat[rows.group]
+    life = np.minimum(timing.retention, 2 * repeat)
+    # An entry that is repeated in time is never dropped from the log.
+    safe = np.maximum(interval, repeat + interval) < life
+    return _Rules(interval, repeat, life, groups.sends[rows.group], safe, timing, until)
+
+
+def _dropped(rules: _Rules, row: Ints, told: Ints, firing: Ints) -> Ints:
+    """When the log drops an entry of time `told`: at the first sweep after its life.
+
+    While alerts fire and the log's retention is shorter than their repeat: at once.
+    """
+    timing = rules.timing
+    late = told + rules.life[row] - timing.log_sweep_at
+    dropped: Ints = -(-late // timing.log_sweep) * timing.log_sweep + timing.log_sweep_at
+    sharp = (firing > 0) & (rules.life[row] < rules.repeat[row])
+    return np.where(sharp, told + rules.life[row], dropped)
+
+
+def _at(rows: Rows, row: Ints) -> Bools:
+    found = np.zeros(len(rows), dtype=bool)
+    found[row] = True
+    return found
+
+
+@dataclass(frozen=True)
+class _Before:
+    """For each stretch of firing and each resolution, the one before it in its pair (-1: none).
+
+    Attributes
+    ----------
+    resolved_end
+        Whether a stretch ended with a resolution that a tick saw.
+    """
+
+    whole: Ints
+    resolved: Ints
+    resolved_end: Bools
+    ends_whole: Bools
+
+
+def _before(rows: Rows, wholes: Wholes, resolved: Resolved) -> _Before:
+    def previous(pair: Ints) -> Ints:
+        return np.where(heads(pair), -1, np.arange(len(pair)) - 1)
+
+    # Both are sorted by pair and time: a pair's end is a resolution if the same row has both.
+    ends = wholes.pair * len(rows) + rows.finish_row
+    gone = resolved.pair * len(rows) + rows.resolve_row
+    return _Before(
+        previous(wholes.pair), previous(resolved.pair), _among(ends, gone), _among(gone, ends)
+    )
+
+
+def _among(values: Ints, known: Ints) -> Bools:
+    """Whether each value is one of `known` (sorted)."""
+    at = np.searchsorted(known, values)
+    found = np.zeros(len(values), dtype=bool)
+    inside = at < len(known)
+    found[inside] = known[at[inside]] == values[inside]
+    return found
+
+
+def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
+    """Rows that surely tell, and stretches whose beginning isn't surely new."""
+    none = rows.firing == 0
+    sure_end = before.ends_whole & np.where(
+        none[rows.resolve_row], rules.safe[rows.resolve_row], rules.sends[rows.resolve_row]
+    )
+    anchors = _at(rows, rows.resolve_row[sure_end])
+    prior = before.whole
+    end_row = rows.finish_row[prior]
+    cleared = before.resolved_end[prior] & (rules.sends[end_row] | none[end_row])
+    unsure = (prior >= 0) & ~cleared
+    anchors |= _at(rows, rows.begin_row[~unsure])
+    group_head = heads(rows.group)
+    for _ in range(PASSES):
+        last = last_true(anchors, group_head)
+        at = np.flatnonzero(unsure)
+        # Told of others while it was away: it is no longer in the entry.
+        new = at[last[rows.begin_row[at] - 1] >= rows.finish_row[prior[at]]]
+        if not len(new):
+            break
+        unsure[new] = False
+        anchors |= _at(rows, rows.begin_row[new])
+    return anchors & (rows.time <= rules.until), unsure
+
+
+class _Deduper:
+    """Decides the rows between anchors, in order, for all groups at once."""
+
+    def __init__(self, rows: Rows, wholes: Wholes, resolved: Resolved, rules: _Rules) -> None:
+        self.rows, self.wholes, self.resolved, self.rules = rows, wholes, resolved, rules
+        self.before = _before(rows, wholes, resolved)
+        anchors, unsure = _anchors(rows, self.before, rules)
+        self.told = anchors
+        self.reason = np.full(len(rows), -1, dtype=np.int64)
+        kept = anchors | (rows.firing == 0) | _at(rows, rows.begin_row)
+        kept |= rules.sends & (rows.resolved > 0)
+        kept &= rows.time <= rules.until
+        self.kept = np.flatnonzero(kept)
+        self._link()
+        self.starts = _Lists(rows.begin_row[unsure], np.flatnonzero(unsure), len(rows))
+        self.ends = _Lists(rows.resolve_row, np.arange(len(resolved.time)), len(rows))
+        self.repeats: list[tuple[Ints, Ints, Ints, Ints]] = []
+
+    def _link(self) -> None:
+        """Find the head of each kept row's stretch, its depth in it, and when the next row is."""
+        rows, kept = self.rows, self.kept
+        group = rows.group[kept]
+        new = heads(group) if len(kept) else np.zeros(0, dtype=bool)
+        self.head = new | self.told[kept]
+        self.stretch = np.cumsum(self.head) - 1
+        begins = np.flatnonzero(self.head)
+        self.depth = np.arange(len(kept)) - np.repeat(begins, np.diff([*begins, len(kept)]))
+        following = np.full(len(kept), self.rules.until + 1, dtype=np.int64)
+        same = ~new[1:]
+        following[:-1][same] = rows.time[kept][1:][same]
+        self.following = following
+        self.state = _State(np.full(len(begins), NEVER_TOLD), np.zeros(len(begins), np.int64))
+
+    def run(self) -> None:
+        """Go through all rows."""
+        if not len(self.kept):
+            return
+        order = np.argsort(self.depth, kind="stable")
+        done = 0
+        for size in np.bincount(self.depth).tolist():
+            at = order[done : done + size]
+            done += size
+            self._decide(at)
+            self._repeat(at)
+        self._explain()
+
+    def _decide(self, at: Ints) -> None:
+        """Whether each row tells; updates the entry."""
+        row, own = self.kept[at], self.stretch[at]
+        time, firing = self.rows.time[row], self.rows.firing[row]
+        entry, named = self.state.time[own], self.state.firing[own]
+        known = (entry != NEVER_TOLD) & (time < _dropped(self.rules, row, entry, firing))
+        tells = self.told[row] | ((firing > 0) & ~known)
+        tells |= (firing > 0) & (entry + self.rules.repeat[row] < time)
+        tells |= (firing == 0) & (self.rows.resolved[row] > 0) & known & (named > 0)
+        open_ = np.flatnonzero(~tells & (firing > 0) & known)
+        tells[open_[self._news(row[open_], entry[open_])]] = True
+        self.told[row] |= tells
+        self.state.time[own] = np.where(tells, time, entry)
+        self.state.firing[own] = np.where(tells, firing, named)
+
+    def _news(self, row: Ints, entry: Ints) -> Bools:
+        """Whether a row has an alert that its entry (of time `entry`) doesn't name."""
+        news = np.zeros(len(row), dtype=bool)
+        owner, which = self.starts.of(row)
+        named = self._seen_at(self.before.whole[which], entry[owner])
+        news[owner[~named]] = True
+        owner, which = self.ends.of(row)
+        wanted = self.rules.sends[row[owner]]
+        owner, which = owner[wanted], which[wanted]
+        named = self._resolved_at(self.before.resolved[which], entry[owner])
+        news[owner[~named]] = True
+        return news
+
+    def _seen_at(self, whole: Ints, entry: Ints) -> Bools:
+        """Whether the pair was firing at the entry's time, looking back from a stretch."""
+        at = whole.copy()
+        while True:
+            later = (at >= 0) & (self.wholes.start[at] > entry)
+            if not later.any():
+                break
+            at[later] = self.before.whole[at[later]]
+        named: Bools = (at >= 0) & (self.wholes.end[at] > entry)
+        return named
+
+    def _resolved_at(self, which: Ints, entry: Ints) -> Bools:
+        """Whether the pair was resolved at exactly the entry's time."""
+        at = which.copy()
+        while True:
+            later = (at >= 0) & (self.resolved.time[at] > entry)
+            if not later.any():
+                break
+            at[later] = self.before.resolved[at[later]]
+        named: Bools = (at >= 0) & (self.resolved.time[at] == entry)
+        return named
+
+    def _repeat(self, at: Ints) -> None:
+        """Count the repeats between each row and the next one of its group; updates the entry."""
+        row, own = self.kept[at], self.stretch[at]
+        time, entry = self.rows.time[row], self.state.time[own]
+        interval, repeat = self.rules.interval[row], self.rules.repeat[row]
+        life = self.rules.life[row]
+        short = np.where(life < repeat, life - 1, repeat)
+        first = np.maximum((entry + short - time) // interval + 1, 1)
+        step = short // interval + 1
+        room = (self.following[at] - 1 - time) // interval
+        count = np.where(self.rows.firing[row] > 0, (room - first) // step + 1, 0)
+        count = np.where(entry == NEVER_TOLD, 0, np.maximum(count, 0))
+        some = np.flatnonzero(count)
+        last = time + (first + (count - 1) * step) * interval
+        self.state.time[own[some]] = last[some]
+        self.state.firing[own[some]] = self.rows.firing[row[some]]
+        begin = (time + first * interval)[some]
+        self.repeats.append((row[some], begin, (step * interval)[some], count[some]))
+
+    def _explain(self) -> None:
+        """Reasons, once all is decided."""
+        rows, told = self.rows, np.flatnonzero(self.told)
+        group = rows.group[told]
+        firing = rows.firing[told]
+        before = np.zeros(len(told), dtype=np.int64)
+        before[1:] = np.where(group[1:] == group[:-1], firing[:-1], 0)
+        begun = _at(rows, rows.begin_row)[told]
+        reason = np.where(begun, np.where(before > 0, CHANGE, FIRST), REPEAT)
+        quiet = ~begun & ((rows.resolved[told] > 0) & self.rules.sends[told])
+        self.reason[told] = np.where((firing == 0) | quiet, RESOLVED, reason)
+
+    def _firing_at(self, row: Ints, time: Ints) -> Ints:
+        """How many alerts fire at a time after a row of the same group."""
+        rows = self.rows
+        keys = key_of(rows.group, rows.time, rows.origin, rows.span)
+        wanted = key_of(rows.group[row], time, rows.origin, rows.span)
+        return rows.firing[np.searchsorted(keys, wanted, side="right") - 1]
+
+    def result(self) -> Told:
+        """Everything that was logged."""
+        told = np.flatnonzero(self.told)
+        nothing = np.empty(0, dtype=np.int64)
+        columns = zip((nothing,) * 4, *self.repeats, strict=True)
+        row, begin, step, count = (np.concatenate(column) for column in columns)
+        owner, number = spread(np.zeros_like(count), count)
+        time = begin[owner] + number * step[owner]
+        group = np.concatenate([self.rows.group[told], self.rows.group[row][owner]])
+        when = np.concatenate([self.rows.time[told], time])
+        named = np.concatenate([self.rows.firing[told], self._firing_at(row[owner], time)])
+        gone = np.concatenate([self.rows.resolved[told], np.zeros(len(owner), np.int64)])
+        why = np.concatenate([self.reason[told], np.full(len(owner), REPEAT)])
+        order = order_of(group, when)
+        return Told(group[order], when[order], named[order], gone[order], why[order])
+
+
+class _Lists:
+    """Items filed under rows."""
+
+    def __init__(self, row: Ints, item: Ints, size: int) -> None:
+        order = np.argsort(row, kind="stable")
+        self.item = item[order]
+        self.begin = np.searchsorted(row[order], np.arange(size + 1))
+
+    def of(self, row: Ints) -> tuple[Ints, Ints]:
+        """(position in `row`, item) of everything filed under the rows."""
+        owner, at = spread(self.begin[row], self.begin[row + 1] - self.begin[row])
+        return owner, self.item[at]
+
+
+def notify(
+    groups: Groups, rows: Rows, wholes: Wholes, resolved: Resolved, *, timing: Timing, until: int
+) -> Told:
+    """Run the notification log over all groups."""
+    deduper = _Deduper(rows, wholes, resolved, _rules(groups, rows, timing, until))
+    deduper.run()
+    return deduper.result()

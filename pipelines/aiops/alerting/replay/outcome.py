@@ -1,0 +1,317 @@
+"""What became of each alert, and what was sent."""
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.config import QUIET_RECEIVER
+from pipelines.aiops.alerting.replay.flushes import Firing, Resolved, Rows, Wholes, key_of
+from pipelines.aiops.alerting.replay.model import Groups
+from pipelines.aiops.alerting.replay.notification_log import REASONS, Told
+from pipelines.aiops.alerting.replay.rule_durations import Members
+from pipelines.aiops.alerting.replay.suppression import Pieces
+from pipelines.core.arrays import Bools, Ints, heads, order_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+STATUSES = (
+    "paged", "notified", "quiet", "inhibited", "muted", "silenced", "folded", "not_fired",
+)  # fmt: skip
+"""Every status; the smaller number counts where an alert is in several groups."""
+PAGED, NOTIFIED, QUIET, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
+NOT_YET = 2**62
+
+
+@dataclass
+class Outcomes:
+    """One row a spell (several groups united); shape (spells,).
+
+    Attributes
+    ----------
+    rule
+        Number of the rule that decided, -1 if none.
+    group
+        Group of the first page, or the first group.
+    first_page
+        Microseconds, `NOT_YET` if none.
+    """
+
+    status: Ints
+    rule: Ints
+    group: Ints
+    first_page: Ints
+    pages: Ints
+
+    @classmethod
+    def empty(cls, size: int) -> "Outcomes":
+        """Outcomes of spells that nobody looked at yet."""
+        return cls(
+            np.full(size, NOT_FIRED),
+            np.full(size, -1),
+            np.full(size, NOT_YET),
+            np.full(size, NOT_YET),
+            np.zeros(size, np.int64),
+        )
+
+
+def _counts(keys: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """Position of the first key in each [start, end), and how many there are."""
+    first = np.searchsorted(keys, start)
+    return first, np.searchsorted(keys, end) - first
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that the steps before found out."""
+
+    members: Members
+    pieces: Pieces
+    firing: Firing
+    resolved: Resolved
+    wholes: Wholes
+    rows: Rows
+    told: Told
+    origin: int
+    span: int
+
+    def key(self, group: Ints, time: Ints) -> Ints:
+        """`rows.key_of` of these steps."""
+        return key_of(group, time, self.origin, self.span)
+
+
+def _pages(groups: Groups, seen: Seen) -> tuple[Ints, Ints]:
+    """(first page, pages) of each member."""
+    told, members = seen.told, seen.members
+    is_page = (told.firing > 0) & groups.pages[told.group] & groups.tells[told.group]
+    key, time = seen.key(told.group, told.time)[is_page], told.time[is_page]
+    first_page = np.full(len(members), NOT_YET)
+    pages = np.zeros(len(members), dtype=np.int64)
+    firing, group = seen.firing, members.group[seen.firing.member]
+    ends = seen.key(group, firing.end)
+    first, count = _counts(key, seen.key(group, firing.start), ends)
+    np.add.at(pages, firing.member, count)
+    # Back between two ticks: the page that told of it before it was away still stands.
+    whole = seen.wholes.start[firing.whole]
+    told_first, told_count = _counts(key, seen.key(group, whole), ends)
+    at = np.where(count > 0, first, told_first)
+    some = told_count > 0
+    np.minimum.at(first_page, firing.member[some], time[at[some]])
+    return first_page, pages
+
+
+def _noticed(groups: Groups, seen: Seen) -> Bools:
+    """Members that some notification names, firing or resolved."""
+    told, members = seen.told, seen.members
+    sent = groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group])
+    key = seen.key(told.group, told.time)[sent]
+    found = np.zeros(len(members), dtype=bool)
+    firing, group = seen.firing, members.group[seen.firing.member]
+    _, count = _counts(key, seen.key(group, firing.start), seen.key(group, firing.end))
+    found[firing.member[count > 0]] = True
+    who = seen.resolved.member
+    group = members.group[who]
+    at = seen.key(group, seen.resolved.time)
+    _, count = _counts(key, at, at + 1)
+    found[who[(count > 0) & groups.sends[group]]] = True
+    return found
+
+
+def _why_not(seen: Seen) -> tuple[Ints, Ints]:
+    """(kind, origin) of the first piece that kept each member back; kind -1 if none did."""
+    pieces, size = seen.pieces, len(seen.members)
+    kind, origin = np.full(size, -1), np.full(size, -1)
+    if not len(pieces.member):
+        return kind, origin
+    order = np.lexsort((pieces.origin, pieces.kind, pieces.start, pieces.member))
+    who, first = np.unique(pieces.member[order], return_index=True)
+    at = order[first]
+    kind[who], origin[who] = pieces.kind[at], pieces.origin[at]
+    return kind, origin
+
+
+def _best(spell: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
+    """For each spell the member that comes first by `columns`: (spell, member)."""
+    count = np.bincount(spell)
+    if count.max(initial=0) <= 1:
+        return spell, np.arange(len(spell))
+    order = np.lexsort((*reversed(columns), spell))
+    found, first = np.unique(spell[order], return_index=True)
+    return found, order[first]
+
+
+def judge(
+    groups: Groups, seen: Seen, origins: dict[str, int], outcomes: Outcomes
+) -> tuple[Ints, Ints, Ints]:
+    """Enter what became of the members into `outcomes`; `count_pages` takes what is returned."""
+    members = seen.members
+    first_page, pages = _pages(groups, seen)
+    noticed = _noticed(groups, seen)
+    kind, origin = _why_not(seen)
+    number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
+    of_route = number[groups.route[members.group]] if len(members) else np.empty(0, np.int64)
+    hushed = ~groups.tells[members.group]
+    quiet_route = np.array([route.receiver == QUIET_RECEIVER for route in groups.routes], bool)
+    quiet_by = hushed & quiet_route[groups.route[members.group]]
+    status = np.select(
+        [pages > 0, noticed, hushed, kind >= 0],
+        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(QUIET), INHIBITED + kind],
+        np.int64(FOLDED),
+    )
+    rule = np.where(quiet_by, of_route, np.where(status <= QUIET, -1, origin))
+    rule = np.where(status == FOLDED, of_route, rule)
+    real = groups.real[members.group]
+    spell, at = _best(members.spell, (first_page, status, real))
+    # A spell in several groups may have been entered with another part of them.
+    take = np.zeros(len(spell), dtype=bool)
+    same = np.ones(len(spell), dtype=bool)
+    for name, column in (("first_page", first_page), ("status", status), ("group", real)):
+        old, new = getattr(outcomes, name)[spell], column[at]
+        take |= same & (new < old)
+        same &= new == old
+    spell, at = spell[take], at[take]
+    outcomes.status[spell], outcomes.rule[spell] = status[at], rule[at]
+    outcomes.group[spell], outcomes.first_page[spell] = real[at], first_page[at]
+    return members.spell, real, pages
+
+
+def count_pages(outcomes: Outcomes, parts: list[tuple[Ints, Ints, Ints]]) -> None:
+    """Pages of all groups of a spell; classes of one receiver tell at once, in one page.
+
+    Parameters
+    ----------
+    parts
+        What `judge` returned: spell, group as reported, pages.
+    """
+    if not parts:
+        return
+    spell, real, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((pages, real, spell))
+    spell, real, pages = spell[order], real[order], pages[order]
+    last = np.ones(len(spell), dtype=bool)
+    last[:-1] = (spell[1:] != spell[:-1]) | (real[1:] != real[:-1])
+    np.add.at(outcomes.pages, spell[last], pages[last])
+
+
+_SORTS = ("time", "group", "resolved")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Notifications, 26 bytes each.
+
+    Attributes
+    ----------
+    receiver
+        Index into the list of receivers' names.
+    reason
+        Index into `REASONS`.
+    """
+
+    time: Ints
+    receiver: NDArray[np.int16]
+    group: NDArray[np.int32]
+    firing: NDArray[np.int32]
+    resolved: NDArray[np.int32]
+    reason: NDArray[np.int8]
+    page: Bools
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def where(self, keep: Bools | Ints) -> "Sent":
+        """Return some of them, by a mask or by positions."""
+        return Sent(*(getattr(self, each.name)[keep] for each in fields(self)))
+
+
+def sent_of(groups: Groups, told: Told, number: dict[str, int]) -> Sent:
+    """Pick what went out of what was logged; `number` counts the receivers."""
+    at = np.flatnonzero(groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group]))
+    group = told.group[at]
+    of_route = np.array([number[route.receiver] for route in groups.routes], dtype=np.int16)
+    firing = told.firing[at]
+    return Sent(
+        told.time[at],
+        of_route[groups.route[group]],
+        groups.real[group].astype(np.int32),
+        firing.astype(np.int32),
+        np.where(groups.sends[group], told.resolved[at], 0).astype(np.int32),
+        told.reason[at].astype(np.int8),
+        (firing > 0) & groups.pages[group],
+    )
+
+
+class Collector:
+    """Collects what chunks of groups sent.
+
+    Parameters
+    ----------
+    groups
+        All of them.
+    only_pages
+        Drop what wakes nobody as soon as it is counted.
+    """
+
+    def __init__(self, groups: Groups, *, only_pages: bool) -> None:
+        self.names = sorted({route.receiver for route in groups.routes})
+        self.number = {name: i for i, name in enumerate(self.names)}
+        self.only_pages = only_pages
+        # Classes of one receiver that tell at the same tick are one notification.
+        self.shared = len(np.unique(groups.real)) < len(groups)
+        self.count = 0
+        self.parts: list[Sent] = []
+
+    def add(self, groups: Groups, told: Told) -> None:
+        """Take what one chunk logged."""
+        sent = sent_of(groups, told, self.number)
+        self.count += len(sent)
+        if self.only_pages and not self.shared:
+            sent = sent.where(sent.page)
+        self.parts.append(sent)
+
+    def result(self) -> tuple["pd.DataFrame", int]:
+        """Return the table, in order of time and group, and how many notifications there were."""
+        sent = self._joined()
+        order = (
+            np.lexsort([getattr(sent, name) for name in reversed(_SORTS)])
+            if self.shared
+            else order_of(sent.time, sent.group.astype(np.int64))
+        )
+        sent = sent.where(order)
+        if self.shared:
+            last = np.ones(len(sent), dtype=bool)
+            last[:-1] = heads(sent.time)[1:] | heads(sent.group.astype(np.int64))[1:]
+            sent = sent.where(last)
+            self.count = len(sent)
+            sent = sent.where(sent.page) if self.only_pages else sent
+        return self._table(sent), self.count
+
+    def _joined(self) -> Sent:
+        parts, self.parts = self.parts, []
+        empty = np.empty(0, dtype=np.int64)
+        first = Sent(empty, *(empty.astype(t) for t in ("i2", "i4", "i4", "i4", "i1", "?")))
+        columns: list[Any] = []
+        for each in fields(Sent):
+            columns.append(np.concatenate([getattr(part, each.name) for part in (first, *parts)]))
+        return Sent(*columns)
+
+    def _table(self, sent: Sent) -> "pd.DataFrame":
+        import pandas as pd
+
+        def named(names: list[str], codes: NDArray[Any]) -> Any:
+            return pd.array(names or [""], dtype="str").take(codes)
+
+        return pd.DataFrame(
+            {
+                "time": sent.time,
+                "receiver": named(self.names, sent.receiver),
+                "group": sent.group.astype(np.int64),
+                "firing": sent.firing.astype(np.int64),
+                "resolved": sent.resolved.astype(np.int64),
+                "reason": named(list(REASONS), sent.reason),
+                "page": sent.page,
+            }
+        )

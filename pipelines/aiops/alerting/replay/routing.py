@@ -1,0 +1,103 @@
+"""Which groups each series is in; `dispatch/route.go` and `dispatch/dispatch.go`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.aiops.alerting.config import GROUP_BY_ALL, Config, Route
+from pipelines.aiops.alerting.replay.model import Groups, LabelTable
+from pipelines.core.arrays import Bools, Ints, codes_of
+
+
+def _ends(route: Route, table: LabelTable, mask: Bools) -> list[tuple[Route, Ints]]:
+    """Routes with the series that end there, depth first."""
+    found: list[tuple[Route, Ints]] = []
+    left, taken = mask.copy(), np.zeros_like(mask)
+    for child in route.routes:
+        if not left.any():
+            break
+        inside = left & table.mask(child.matchers)
+        taken |= inside
+        if inside.any():
+            found += _ends(child, table, inside)
+        if not child.continues:
+            left &= ~inside
+    here = np.flatnonzero(mask & ~taken)
+    return [*found, (route, here)] if len(here) else found
+
+
+def _codes(route: Route, table: LabelTable, series: Ints) -> Ints:
+    if route.group_by == GROUP_BY_ALL:
+        return np.arange(len(series))
+    # Group labels are those an alert has: a missing label and an empty one are the same group.
+    columns = [table.column(name)[0][series] for name in route.group_by]
+    return codes_of(columns, len(series))
+
+
+@dataclass(frozen=True)
+class _Class:
+    """Integrations of a route's receiver that treat resolved alerts alike."""
+
+    route: int
+    sends: bool
+    tells: bool
+    pages: bool
+    real: Ints
+
+
+def _classes(config: Config, route: Route, number: int, real: Ints) -> list[_Class]:
+    receiver = config.receiver(route.receiver)
+    kinds = sorted({each.send_resolved for each in receiver.integrations}, reverse=True)
+    found = [_Class(number, kind, True, receiver.pages, real) for kind in kinds]
+    return found or [_Class(number, True, False, False, real)]
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, dtype=np.int64), *parts]).astype(np.int64)
+
+
+def route_series(config: Config, table: LabelTable) -> Groups:
+    """Put every series into its groups.
+
+    An alert belongs to a group of each route it ends at; `Groups.members` has a row for each.
+    """
+    routes: list[Route] = []
+    classes: list[_Class] = []
+    members: list[Ints] = []
+    owners: list[Ints] = []
+    real = size = 0
+    for route, series in _ends(config.route, table, np.ones(len(table), dtype=bool)):
+        codes = _codes(route, table, series)
+        count = int(codes.max()) + 1
+        for each in _classes(config, route, len(routes), real + np.arange(count)):
+            classes.append(each)
+            members.append(series)
+            owners.append(size + codes)
+            size += count
+        routes.append(route)
+        real += count
+    sizes = [len(each.real) for each in classes]
+
+    def flags(name: str) -> Bools:
+        return np.repeat(np.array([getattr(each, name) for each in classes], dtype=bool), sizes)
+
+    of_route = np.repeat(np.array([each.route for each in classes], dtype=np.int64), sizes)
+
+    def setting(name: str) -> Ints:
+        return np.array([getattr(route, name) for route in routes], dtype=np.int64)[of_route]
+
+    member, owner = _joined(members), _joined(owners)
+    order = np.argsort(member, kind="stable")
+    return Groups(
+        routes=routes,
+        real=_joined([each.real for each in classes]),
+        route=of_route,
+        sends=flags("sends"),
+        tells=flags("tells"),
+        pages=flags("pages"),
+        wait=setting("group_wait"),
+        interval=setting("group_interval"),
+        repeat=setting("repeat_interval"),
+        members=member[order],
+        member_of=owner[order],
+    )

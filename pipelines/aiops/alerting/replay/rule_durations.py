@@ -1,0 +1,182 @@
+"""How long alerts wait and hold in Prometheus, and when aggregation groups are made and go.
+
+`rules/alerting.go`: with a longer ``for`` an alert fires that much later, or not at all if its
+condition ends before; with ``keep_firing_for`` it fires that much longer, and what comes back in
+the meantime is the same alert.
+
+A group is made by its first alert and first flushes `group_wait` later, then every
+`group_interval`. A flush deletes what is resolved; a group that is empty when the dispatcher
+sweeps is gone, and the next alert makes a new one with a new `group_wait`. An alert that comes
+before the sweep waits for the next tick instead.
+
+An alert that Alertmanager hears of only `group_wait` after its start flushes a new group at once.
+In history an alert is heard of when it starts, so that doesn't occur here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.aiops.alerting.config import SECOND
+from pipelines.aiops.alerting.replay.model import Groups, LabelTable, Spells, Timing, ticks
+from pipelines.aiops.alerting.rules import FlappingRule, Rule, TransientRule
+from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.core.arrays import Ints, heads, merged, order_of, running_max
+
+
+def _delays(
+    rules: Sequence[Rule], table: LabelTable, family: type[TransientRule | FlappingRule]
+) -> tuple[Ints, Ints]:
+    """Longest delay (µs) for each series and the rule that sets it (-1: none)."""
+    delay = np.zeros(len(table), dtype=np.int64)
+    setter = np.full(len(table), -1, dtype=np.int64)
+    for index, rule in enumerate(rules):
+        if not isinstance(rule, family):
+            continue
+        seconds = rule.wait if isinstance(rule, TransientRule) else rule.keep_firing
+        longer = table.mask(rule.matchers) & (seconds * SECOND > delay)
+        delay[longer], setter[longer] = seconds * SECOND, index
+    return delay, setter
+
+
+def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int) -> Spells:
+    """Work out when each series fires, up to `until`, with the rules' effects.
+
+    Rows of one series that overlap or touch are one alert that goes on.
+    """
+    known = np.flatnonzero(frame.starts <= until)
+    series = frame.series[known].astype(np.int64)
+    ends = np.maximum(np.minimum(frame.ends[known], until + 1), frame.starts[known])
+    who, begins, stops, of_known = merged(series, frame.starts[known], ends)
+    wait, holder = _delays(rules, table, TransientRule)
+    keep, _ = _delays(rules, table, FlappingRule)
+    # A condition that ends at the very moment of firing doesn't fire.
+    fires = (wait[who] == 0) | (stops - begins > wait[who])
+    late = begins[fires] + wait[who[fires]]
+    kept = np.where(stops[fires] > until, until + 1, stops[fires] + keep[who[fires]])
+    who2, begins2, stops2, of_fired = merged(who[fires], late, kept)
+    of_episode = np.full(len(who), -1, dtype=np.int64)
+    of_episode[fires] = of_fired
+    of_row = np.full(len(frame), -1, dtype=np.int64)
+    of_row[known] = of_episode[of_known]
+    held = np.full(len(frame), -1, dtype=np.int64)
+    held[known] = np.where(fires[of_known], -1, holder[series])
+    return Spells(who2, begins2, np.minimum(stops2, until + 1), of_row, held)
+
+
+FEW = 48
+"""Below so many groups at once a plain loop is faster than whole columns."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Spells as members of groups, sorted by group and start.
+
+    Attributes
+    ----------
+    group, spell
+        Which group and which spell, shape (members,).
+    first
+        First tick of the group's life that the spell is in.
+    seen, gone
+        First tick that sees it, first tick that sees it resolved (``gone >= seen``).
+    """
+
+    group: Ints
+    spell: Ints
+    first: Ints
+    seen: Ints
+    gone: Ints
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+
+def _swept(timing: Timing, times: Ints) -> Ints:
+    """First sweep after each time."""
+    return ((times - timing.sweep_at) // timing.sweep + 1) * timing.sweep + timing.sweep_at
+
+
+def _one_by_one(
+    rows: Ints, cluster: Ints, first: Ints, columns: tuple[Ints, ...], timing: Timing
+) -> list[int]:
+    """Do what `_rounds` does, for the few clusters with the longest chains; rows in order."""
+    found = []
+    known = {own: int(first[own]) for own in set(cluster.tolist())}
+    values = zip(rows.tolist(), cluster.tolist(), *(c[rows].tolist() for c in columns), strict=True)
+    for row, own, start, reach, wait, interval in values:
+        late = max(reach - known[own], 0)
+        over = known[own] + -(-late // interval) * interval
+        swept = ((over - timing.sweep_at) // timing.sweep + 1) * timing.sweep + timing.sweep_at
+        if start > swept:
+            known[own] = start + wait
+            found.append(row)
+    return found
+
+
+def _rounds(
+    maybe: Ints, cluster: Ints, first: Ints, columns: tuple[Ints, ...], timing: Timing
+) -> Ints:
+    """Which of the rows `maybe` begin a new life.
+
+    Parameters
+    ----------
+    maybe
+        Rows whose gap before them is neither surely long enough nor none, in order.
+    cluster
+        Stretch without sure gaps that each is in; they don't depend on one another.
+    first
+        First tick of the life that each cluster begins with; kept up to date here.
+    columns
+        Start, latest end before, group_wait, group_interval of every row.
+    """
+    if not len(maybe):
+        return maybe
+    begins = np.flatnonzero(heads(cluster))
+    depth = np.arange(len(maybe)) - np.repeat(begins, np.diff([*begins, len(maybe)]))
+    order = np.argsort(depth, kind="stable")
+    start, reach, wait, interval = columns
+    found, done = [], 0
+    for size in np.bincount(depth).tolist():
+        if size < FEW:
+            rest = np.sort(order[done:])
+            left = _one_by_one(maybe[rest], cluster[rest], first, columns, timing)
+            found.append(np.array(left, dtype=np.int64))
+            break
+        at = order[done : done + size]
+        row, done = maybe[at], done + size
+        over = ticks(reach[row], first[cluster[at]], interval[row])
+        fresh = start[row] > _swept(timing, over)
+        first[cluster[at[fresh]]] = start[row[fresh]] + wait[row[fresh]]
+        found.append(row[fresh])
+    return np.concatenate(found)
+
+
+def lifetimes(groups: Groups, group: Ints, spell: Ints, spells: Spells, timing: Timing) -> Members:
+    """Place spells on the ticks of their groups.
+
+    Parameters
+    ----------
+    group, spell
+        Pairs of a group and a spell in it, in any order.
+    """
+    order = order_of(group, spells.starts[spell])
+    group, spell = group[order], spell[order]
+    start, end = spells.starts[spell], spells.ends[spell]
+    wait, interval = groups.wait[group], groups.interval[group]
+    reach = np.empty_like(start)
+    reach[1:] = running_max(group, end)[:-1]
+    head = heads(group)
+    reach[head] = start[head]
+    # A group without alerts lives at most until the tick after its last end, and a sweep.
+    sure = head | (start > reach + np.maximum(wait, interval) + timing.sweep)
+    cluster = np.cumsum(sure) - 1
+    maybe = np.flatnonzero(~sure & (start > reach))
+    first = (start + wait)[sure]
+    begins = sure.copy()
+    columns = (start, reach, wait, interval)
+    begins[_rounds(maybe, cluster[maybe], first, columns, timing)] = True
+    ticking = (start + wait)[begins][np.cumsum(begins) - 1]
+    seen, gone = ticks(start, ticking, interval), ticks(end, ticking, interval)
+    return Members(group, spell, ticking, seen, gone)

@@ -1,0 +1,333 @@
+"""`replay`: from alerts and a configuration to what was told; a few million alerts at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting.config import Config, Silence, apply_rules
+from pipelines.aiops.alerting.replay.flushes import rows_of, see, wholes_of
+from pipelines.aiops.alerting.replay.guard_alerts import fold, with_guards
+from pipelines.aiops.alerting.replay.model import Groups, LabelTable, Spells, Timing, World
+from pipelines.aiops.alerting.replay.notification_log import notify
+from pipelines.aiops.alerting.replay.outcome import (
+    FOLDED,
+    NOT_YET,
+    NOTIFIED,
+    STATUSES,
+    Collector,
+    Outcomes,
+    Seen,
+    count_pages,
+    judge,
+)
+from pipelines.aiops.alerting.replay.routing import route_series
+from pipelines.aiops.alerting.replay.rule_durations import fire, lifetimes
+from pipelines.aiops.alerting.replay.suppression import origins_of, suppressed
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB
+from pipelines.aiops.lake.frame import NEVER, AlertFrame
+from pipelines.core.arrays import Ints, spread
+from pipelines.core.errors import SignalboxError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+CHUNK = 3_000_000
+"""Members of groups (alerts, mostly) worked on at once: some 300 bytes each."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a configuration makes of alerts.
+
+    Attributes
+    ----------
+    notifications
+        ``time`` (µs), ``receiver``, ``group``, ``firing``, ``resolved`` (alerts it names),
+        ``reason`` (first | change | repeat | resolved), ``page`` (somebody is woken: it names a
+        firing alert, and the receiver pages). In order of time, group.
+    alerts
+        A row for each row of the frame: ``status`` (one of `STATUSES`), ``rule`` (id of the rule
+        that decided it, or empty), ``group`` (-1: none), ``first_page`` (µs, -1: none) and
+        ``pages``: of the alert that the row is part of, as long as that alert fires. A
+        ``folded`` alert was over before its group's next tick, came back between two ticks, or
+        (with a rule and a first page) a guard told of it: then ``group`` is the guard's.
+    stages
+        ``events`` (rows), ``episodes`` (what Alertmanager sees as separate alerts), ``alerts``
+        (of them: not kept back or quiet), ``notifications``, ``pages``.
+    tickets
+        A row for each of the frame's tickets: ``ticket``, ``alerts`` (rows), ``opened`` (start of
+        the first of them, -1: none in the window), ``first_page`` (-1: nobody was told),
+        ``group`` that told first.
+    groups
+        A row for each group: ``group``, ``receiver``, ``rule`` (that made its route, or empty).
+    """
+
+    notifications: "pd.DataFrame"
+    alerts: "pd.DataFrame"
+    stages: dict[str, int]
+    tickets: "pd.DataFrame"
+    groups: "pd.DataFrame"
+
+
+def _horizon(frame: AlertFrame, config: Config) -> int:
+    """Latest time in the frame, and as long again as anybody has to wait to be told of it."""
+    ends = frame.ends[frame.ends < NEVER]
+    last = max(int(frame.starts.max(initial=0)), int(ends.max(initial=0)))
+    waits = [max(r.group_wait, r.group_interval) for _, r in config.route.walk()]
+    return last + max(waits)
+
+
+def _chunks(groups: Groups, load: Ints, chunk: int, most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of groups with about `chunk` members and at most `most` groups each."""
+    total = np.cumsum(load)
+    low = 0
+    while low < len(groups):
+        before = int(total[low - 1]) if low else 0
+        high = int(np.searchsorted(total, before + chunk, side="right"))
+        high = max(low + 1, min(high, low + most, len(groups)))
+        yield low, high
+        low = high
+
+
+def _slice(groups: Groups, low: int, high: int) -> Groups:
+    inside = (groups.member_of >= low) & (groups.member_of < high)
+    cut = {
+        name: getattr(groups, name)[low:high]
+        for name in ("real", "route", "sends", "tells", "pages", "wait", "interval", "repeat")
+    }
+    members, owner = groups.members[inside], groups.member_of[inside] - low
+    return replace(groups, **cut, members=members, member_of=owner)
+
+
+def _part(world: World, groups: Groups, silences: tuple[Silence, ...], spell_from: Ints) -> Seen:
+    spells = world.spells
+    count = spell_from[groups.members + 1] - spell_from[groups.members]
+    owner, spell = spread(spell_from[groups.members], count)
+    members = lifetimes(groups, groups.member_of[owner], spell, spells, world.timing)
+    pieces = suppressed(world, groups, members, silences)
+    firing, resolved = see(members, spells, pieces)
+    wholes = wholes_of(firing, members.group)
+    origin, span = _range(members.seen, members.gone, pieces.end)
+    rows = rows_of(wholes, resolved, members.group[resolved.member], origin, span)
+    told = notify(groups, rows, wholes, resolved, timing=world.timing, until=world.until)
+    return Seen(members, pieces, firing, resolved, wholes, rows, told, origin, span)
+
+
+def _range(*times: Ints) -> tuple[int, int]:
+    origin = min((int(each.min()) for each in times if len(each)), default=0)
+    last = max((int(each.max()) for each in times if len(each)), default=0)
+    return origin, last - origin + 2
+
+
+def _run(
+    world: World, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
+) -> tuple[Groups, Outcomes, Collector]:
+    groups = route_series(world.config, world.table)
+    spells = world.spells
+    spell_from = np.searchsorted(spells.series, np.arange(len(world.table) + 1))
+    outcomes = Outcomes.empty(len(spells))
+    sizes = (spell_from[1:] - spell_from[:-1])[groups.members]
+    load = np.bincount(groups.member_of, weights=sizes, minlength=len(groups)).astype(np.int64)
+    origins = origins_of(world.config)
+    longest = int(np.max(groups.interval, initial=1)) + int(np.max(groups.wait, initial=0))
+    _, span = _range(spells.starts, spells.ends)
+    most = max(2**62 // (span + 4 * longest + 8), 1)
+    told = Collector(groups, only_pages=only_pages)
+    pages: list[tuple[Ints, Ints, Ints]] = []
+    # Series are sorted: a series in one group only stands there once.
+    alone = not (groups.members[1:] == groups.members[:-1]).any()
+    for low, high in _chunks(groups, load, chunk, most):
+        part = _slice(groups, low, high)
+        seen = _part(world, part, silences, spell_from)
+        spell, real, count = judge(part, seen, origins, outcomes)
+        if alone:
+            outcomes.pages[spell] = count
+        else:
+            pages.append((spell, real, count))
+        told.add(part, seen.told)
+        # Before the next chunk, not after it.
+        del seen, spell, real, count
+    count_pages(outcomes, pages)
+    return groups, outcomes, told
+
+
+def _alerts(
+    frame: AlertFrame, spells: Spells, outcomes: Outcomes, rules: Sequence[Rule], names: list[str]
+) -> "pd.DataFrame":
+    import pandas as pd
+
+    spell = spells.of_row
+    fired = spell >= 0
+    columns = {}
+    for name, missing in (("status", len(STATUSES) - 1), ("rule", -1), ("group", NOT_YET),
+                          ("first_page", NOT_YET), ("pages", 0)):  # fmt: skip
+        column = np.full(len(frame), missing, dtype=np.int64)
+        column[fired] = getattr(outcomes, name)[spell[fired]]
+        columns[name] = np.where(column == NOT_YET, -1, column)
+    ids = pd.array([*names, *(rule.id for rule in rules), ""], dtype="str")
+    decided = np.where(spells.held_by >= 0, len(names) + spells.held_by, columns["rule"])
+    categories = pd.Categorical.from_codes(columns["status"], categories=pd.Index(STATUSES))
+    return pd.DataFrame(
+        {
+            "status": categories,
+            "rule": ids.take(np.where(decided < 0, len(ids) - 1, decided)),
+            "group": columns["group"],
+            "first_page": columns["first_page"],
+            "pages": columns["pages"],
+        }
+    )
+
+
+def _tickets(frame: AlertFrame, alerts: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    size = len(frame.tickets)
+    rows = np.flatnonzero(frame.ticket >= 0)
+    ticket = frame.ticket[rows]
+    opened, first = np.full(size, NOT_YET), np.full(size, NOT_YET)
+    np.minimum.at(opened, ticket, frame.starts[rows])
+    page = alerts["first_page"].to_numpy()[rows]
+    some = page >= 0
+    np.minimum.at(first, ticket[some], page[some])
+    group = np.full(size, NOT_YET)
+    leading = some & (page == first[ticket])
+    np.minimum.at(group, ticket[leading], alerts["group"].to_numpy()[rows][leading])
+    return pd.DataFrame(
+        {
+            "ticket": np.array(frame.tickets, dtype=object),
+            "alerts": np.bincount(ticket, minlength=size),
+            "opened": np.where(opened == NOT_YET, -1, opened),
+            "first_page": np.where(first == NOT_YET, -1, first),
+            "group": np.where(group == NOT_YET, -1, group),
+        }
+    )
+
+
+def _group_table(groups: Groups) -> "pd.DataFrame":
+    import pandas as pd
+
+    real, at = np.unique(groups.real, return_index=True)
+    routes = [groups.routes[i] for i in groups.route[at].tolist()]
+    return pd.DataFrame(
+        {
+            "group": real,
+            "receiver": [route.receiver for route in routes],
+            "rule": [route.origin for route in routes],
+        }
+    )
+
+
+def replay(
+    frame: AlertFrame,
+    config: Config,
+    *,
+    rules: Sequence[Rule] = (),
+    until: int | None = None,
+    silences: Sequence[Silence] = (),
+    timing: Timing | None = None,
+    chunk: int = CHUNK,
+    table: LabelTable | None = None,
+    only_pages: bool = False,
+) -> Replay:
+    """Replay alerts through a configuration with rules applied to it.
+
+    Parameters
+    ----------
+    frame
+        Alerts, in any order.
+    config
+        Today's configuration; `rules` are applied to it here.
+    until
+        Time (µs) at which to stop: alerts that still fire then are repeated until then. By
+        default the frame's latest time and the longest wait of any route.
+    timing
+        Phases of the process's own clocks.
+    chunk
+        Bounds memory: so many members of groups are worked on at once. The result doesn't depend
+        on it.
+    table
+        The frame's labels as an earlier replay read them (``LabelTable(frame.labels)``): what it
+        found out about them isn't found out again.
+    only_pages
+        `Replay.notifications` has pages only: what else was sent is counted and dropped.
+    """
+    ruled = apply_rules(config, rules)
+    stop = _horizon(frame, ruled) if until is None else until
+    plain = table or LabelTable(frame.labels)
+    table, spells, guarded = with_guards(rules, plain, fire(frame, rules, plain, stop))
+    world = World(ruled, table, spells, stop, timing or Timing())
+    groups, outcomes, told = _run(world, tuple(silences), chunk, only_pages=only_pages)
+    origins = origins_of(ruled)
+    fold(guarded, outcomes, origins)
+    alerts = _alerts(frame, spells, outcomes, rules, list(origins))
+    notifications, count = told.result()
+    visible = (outcomes.status <= NOTIFIED) | (outcomes.status == FOLDED)
+    stages = {
+        "events": len(frame),
+        "episodes": len(spells),
+        "alerts": int(visible.sum()),
+        "notifications": count,
+        "pages": int(notifications["page"].sum()),
+    }
+    return Replay(notifications, alerts, stages, _tickets(frame, alerts), _group_table(groups))
+
+
+MEMBER_BYTES = 500
+"""What working on one member of a group takes at most, measured."""
+ROW_BYTES = 400
+"""What an alert, what became of it and what was sent about it take, measured at a million."""
+LEAST = 100_000
+"""Members worked on together at least."""
+
+
+def members_that_fit(alerts: int, memory_mb: int) -> int:
+    """Count the members of groups that can be worked on at once, beside so many alerts.
+
+    Below `LEAST` a replay doesn't fit; it can be negative.
+    """
+    left = (memory_mb - memory.PROGRAM_MB) * memory.MB - alerts * ROW_BYTES
+    return left // MEMBER_BYTES
+
+
+def replay_files(
+    folder: Path,
+    config: Config,
+    rules: Sequence[Rule] = (),
+    memory_mb: int = DEFAULT_MEMORY_MB,
+    *,
+    until: int | None = None,
+) -> Replay:
+    """Read a history with `read_history` and replay it.
+
+    Parameters
+    ----------
+    folder
+        Folder with ``alerts.parquet`` and ``tickets.parquet``.
+    memory_mb
+        Bounds everything: the engine that reads, the alerts with what becomes of them (some 400
+        bytes each), and with what is left the work on groups, as many together as fit.
+
+    Raises
+    ------
+    SignalboxError
+        If the alerts alone would take more than that.
+    """
+    from pipelines.aiops.lake.read import read_history
+
+    alerts = memory.alerts_in(folder)
+    members = members_that_fit(alerts, memory_mb)
+    if members < LEAST:
+        least = memory.PROGRAM_MB + -(-(alerts * ROW_BYTES + LEAST * MEMBER_BYTES) // memory.MB)
+        raise SignalboxError(
+            f"{folder / 'alerts.parquet'}: a replay of its {alerts:,} alerts takes at least "
+            f"{least:,} MB, more than the {memory_mb:,} MB that memory_mb allows: raise it, or "
+            "replay fewer days"
+        )
+    frame = read_history(folder, memory_mb)
+    return replay(frame, config, rules=rules, until=until, chunk=members)

@@ -1,0 +1,206 @@
+"""When alerts are kept from being told: inhibition, time intervals, silences.
+
+Order and meaning as in `notify/notify.go`'s pipeline (inhibit, time active, time mute, silence)
+and `inhibit/inhibit.go`: a source inhibits while it fires, wherever it is routed and even if it is
+itself inhibited, silenced or muted; labels in ``equal`` that are missing count as empty; an alert
+that matches both sides isn't inhibited by another one that does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.aiops.alerting.config import Config, InhibitRule, Silence
+from pipelines.aiops.alerting.config.model import stretches
+from pipelines.aiops.alerting.replay.model import Groups, Spells, World, ticks
+from pipelines.aiops.alerting.replay.rule_durations import Members
+from pipelines.core.arrays import Ints, codes_of, merged, search, spread
+
+INHIBITED, MUTED, SILENCED = 0, 1, 2
+"""Kinds of `Pieces`, in the order in which Alertmanager asks."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Ticks at which members are kept back: from `start` until before `end`.
+
+    Attributes
+    ----------
+    member, kind, origin
+        Which member, why, and index into the list of rule ids (-1: no rule of ours).
+    """
+
+    member: Ints
+    start: Ints
+    end: Ints
+    kind: Ints
+    origin: Ints
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Stretches of time in which what has `key` is kept back; sorted, merged a key."""
+
+    key: Ints
+    start: Ints
+    end: Ints
+
+
+@dataclass(frozen=True)
+class Index:
+    """Finds spells of a series and members of a series."""
+
+    spells: Spells
+    spell_from: Ints
+    member_order: Ints
+    member_from: Ints
+
+    def spells_of(self, series: Ints) -> tuple[Ints, Ints]:
+        """Return (position in `series`, spell) of all spells of the series."""
+        count = self.spell_from[series + 1] - self.spell_from[series]
+        return spread(self.spell_from[series], count)
+
+    def members_of(self, series: Ints) -> tuple[Ints, Ints]:
+        """Return (position in `series`, member) of all members of the series."""
+        count = self.member_from[series + 1] - self.member_from[series]
+        owner, at = spread(self.member_from[series], count)
+        return owner, self.member_order[at]
+
+
+def index_of(world: World, members: Members) -> Index:
+    """Build the index; spells are sorted by series already."""
+    spells, size = world.spells, len(world.table)
+    series = spells.series[members.spell]
+    order = np.argsort(series, kind="stable")
+    edges = np.arange(size + 1)
+    return Index(
+        spells,
+        np.searchsorted(spells.series, edges),
+        order,
+        np.searchsorted(series[order], edges),
+    )
+
+
+def _overlapping(
+    groups: Groups, members: Members, who: Ints, key: Ints, blocks: _Blocks
+) -> tuple[Ints, Ints, Ints]:
+    """Members `who` (with keys) laid over blocks: (member, first tick, first tick after)."""
+    if not len(blocks.key) or not len(who):
+        empty = np.empty(0, dtype=np.int64)
+        return empty, empty, empty
+    first = search(blocks.key, blocks.end, key, members.seen[who])
+    stop = search(blocks.key, blocks.start, key, members.gone[who])
+    owner, block = spread(first, np.maximum(stop - first, 0))
+    member = who[owner]
+    ticking, interval = members.first[member], groups.interval[members.group[member]]
+    start = ticks(blocks.start[block], ticking, interval)
+    end = ticks(blocks.end[block], ticking, interval)
+    keep = start < end
+    return member[keep], start[keep], end[keep]
+
+
+def _inhibition(
+    world: World, rule: InhibitRule, index: Index
+) -> Iterator[tuple[Ints, Ints, _Blocks]]:
+    """(target series, their keys, blocks) for the two kinds of target."""
+    table = world.table
+    source, target = table.mask(rule.source), table.mask(rule.target)
+    if not source.any() or not target.any():
+        return
+    involved = np.flatnonzero(source | target)
+    key_of = np.full(len(table), -1, dtype=np.int64)
+    columns = [table.column(name)[0][involved] for name in rule.equal]
+    key_of[involved] = codes_of(columns, len(involved))
+    for targets, sources in ((target & ~source, source), (target & source, source & ~target)):
+        who, by = np.flatnonzero(targets), np.flatnonzero(sources)
+        if not len(who) or not len(by):
+            continue
+        owner, spell = index.spells_of(by)
+        spells = index.spells
+        some = spells.ends[spell] > spells.starts[spell]
+        key = key_of[by][owner][some]
+        united = merged(key, spells.starts[spell[some]], spells.ends[spell[some]])
+        yield who, key_of[who], _Blocks(*united[:3])
+
+
+def _inhibited(world: World, groups: Groups, members: Members, index: Index) -> Iterator[Pieces]:
+    origins = origins_of(world.config)
+    for rule in world.config.inhibit_rules:
+        for series, key, blocks in _inhibition(world, rule, index):
+            owner, who = index.members_of(series)
+            found = _overlapping(groups, members, who, key[owner], blocks)
+            yield _pieces(found, INHIBITED, origins.get(rule.origin, -1))
+
+
+def _pieces(found: tuple[Ints, Ints, Ints], kind: int, origin: int) -> Pieces:
+    size = len(found[0])
+    return Pieces(*found, np.full(size, kind), np.full(size, origin))
+
+
+def _times(config: Config, names: tuple[str, ...], first: int, last: int) -> list[tuple[int, int]]:
+    ranges = [each for one in config.time_intervals if one.name in names for each in one.ranges]
+    return stretches(ranges, first, last)
+
+
+def _complement(inside: list[tuple[int, int]], first: int, last: int) -> list[tuple[int, int]]:
+    edges = [first, *(edge for pair in inside for edge in pair), last]
+    pairs = zip(edges[::2], edges[1::2], strict=True)
+    return [(start, end) for start, end in pairs if start < end]
+
+
+def _blocks(times: list[tuple[int, int]]) -> _Blocks:
+    both = np.array(times, dtype=np.int64).reshape(-1, 2)
+    return _Blocks(np.zeros(len(both), dtype=np.int64), both[:, 0], both[:, 1])
+
+
+def _muted(world: World, groups: Groups, members: Members) -> Iterator[Pieces]:
+    if not len(members):
+        return
+    config, origins = world.config, origins_of(world.config)
+    day = 86400 * 1_000_000
+    first, last = int(members.seen.min()) - day, int(members.gone.max()) + day
+    route_of = groups.route[members.group]
+    named = {interval.name: interval.origin for interval in config.time_intervals}
+    for number, route in enumerate(groups.routes):
+        spans = [(_times(config, (name,), first, last), named[name]) for name in route.mute]
+        if route.active:
+            active = _times(config, route.active, first, last)
+            spans.append((_complement(active, first, last), route.origin))
+        who = np.flatnonzero(route_of == number) if spans else np.empty(0, dtype=np.int64)
+        for span, origin in spans:
+            found = _overlapping(groups, members, who, np.zeros_like(who), _blocks(span))
+            yield _pieces(found, MUTED, origins.get(origin, -1))
+
+
+def _silenced(
+    world: World, groups: Groups, members: Members, index: Index, silences: tuple[Silence, ...]
+) -> Iterator[Pieces]:
+    for silence in silences:
+        _, who = index.members_of(np.flatnonzero(world.table.mask(silence.matchers)))
+        blocks = _blocks([(silence.starts, silence.ends)])
+        found = _overlapping(groups, members, who, np.zeros_like(who), blocks)
+        yield _pieces(found, SILENCED, -1)
+
+
+def origins_of(config: Config) -> dict[str, int]:
+    """Return numbers for the rule ids in a configuration; empty (no rule of ours) has none."""
+    found = [route.origin for _, route in config.route.walk()]
+    found += [rule.origin for rule in config.inhibit_rules]
+    found += [interval.origin for interval in config.time_intervals]
+    return {origin: i for i, origin in enumerate(sorted(set(found) - {""}))}
+
+
+def suppressed(
+    world: World, groups: Groups, members: Members, silences: tuple[Silence, ...]
+) -> Pieces:
+    """All pieces in which members are kept back; they may overlap."""
+    index = index_of(world, members)
+    found = [
+        *_inhibited(world, groups, members, index),
+        *_muted(world, groups, members),
+        *_silenced(world, groups, members, index, silences),
+    ]
+    names = ("member", "start", "end", "kind", "origin")
+    empty = np.empty(0, dtype=np.int64)
+    return Pieces(*(np.concatenate([empty, *(getattr(p, n) for p in found)]) for n in names))

@@ -1,0 +1,254 @@
+"""What an alert rule is: what it does, whom it hits, why anybody should believe it; its files.
+
+A rule set is released like a model. Each family maps to what Prometheus or Alertmanager can do
+natively (`pipelines.aiops.alerting.export`), and `pipelines.aiops.alerting.replay` knows what it
+does. Durations are whole seconds.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, write_json
+
+
+class Part(BaseModel):
+    """Base of everything here: no unknown keys, no changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Matcher(Part):
+    """One Alertmanager matcher; a missing label is the empty string, regexes match whole values."""
+
+    label: str
+    op: Literal["=", "!=", "=~", "!~"]
+    value: str
+
+
+class Support(Part):
+    """How much history a rule rests on: separate days and episodes, not raw counts."""
+
+    alerts: int
+    episodes: int
+    days: int
+    first: datetime
+    last: datetime
+
+
+class Bound(Part):
+    """The figure that makes the case, with a bound that already pays for everything tried.
+
+    Attributes
+    ----------
+    measures
+        In words, for example "share of episodes that end by themselves within 120 s".
+    n
+        Episodes it was computed on.
+    level
+        Confidence level after correction for `tried` candidates.
+    """
+
+    measures: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int
+    level: float
+    method: str
+    tried: int
+
+
+class Example(Part):
+    """An episode from the history that shows the rule at work."""
+
+    starts_at: datetime
+    ends_at: datetime | None
+    labels: dict[str, str]
+    says: str
+
+
+class Guard(Part):
+    """Where a hidden alert is heard again: there are more of them, or one lasts longer, than ever.
+
+    Attributes
+    ----------
+    by
+        Labels that the count is kept apart by; empty = one count for all that the rule matches.
+    window_seconds, max_count
+        More than so many starts within a sliding window page; the history's most, with an
+        allowance.
+    max_seconds
+        An alert that fires for longer than this pages after all; the history's longest that
+        nobody acted on, with an allowance. None: no such limit.
+    """
+
+    by: tuple[str, ...] = ()
+    window_seconds: int
+    max_count: int
+    max_seconds: int | None = None
+
+
+class RuleBase(Part):
+    """What every rule has.
+
+    Attributes
+    ----------
+    id
+        ``<family>-<12 hex digits>`` of what the rule does: equal rules have equal ids.
+    matchers
+        Alerts it applies to. Values are ones that the history knows: what is new passes.
+    sentence
+        What it does and why, for a person.
+    expires
+        Day after which it must be proven anew.
+    """
+
+    id: str
+    matchers: tuple[Matcher, ...]
+    sentence: str
+    support: Support
+    bound: Bound
+    expires: date
+    team: str = ""
+    examples: tuple[Example, ...] = ()
+
+
+class DuplicateRule(RuleBase):
+    """Alerts that come together are told together: a child route with its own grouping."""
+
+    family: Literal["duplicate"] = "duplicate"
+    group_by: tuple[str, ...]
+    group_wait: int
+    group_interval: int
+    repeat_interval: int
+
+
+class TransientRule(RuleBase):
+    """It ends by itself soon: the alert waits so long before it fires (Prometheus ``for``)."""
+
+    family: Literal["transient"] = "transient"
+    wait: int
+
+
+class FlappingRule(RuleBase):
+    """It comes and goes: one alert until it stays away so long (``keep_firing_for``)."""
+
+    family: Literal["flapping"] = "flapping"
+    keep_firing: int
+
+
+class ImpliedRule(RuleBase):
+    """Another alert tells it already: ``inhibit_rules``; `matchers` are the target's."""
+
+    family: Literal["implied"] = "implied"
+    source: tuple[Matcher, ...]
+    equal: tuple[str, ...]
+
+
+class RecurringRule(RuleBase):
+    """It comes at the same hours for a known reason: a mute time interval.
+
+    Attributes
+    ----------
+    weekdays
+        0 = Monday … 6 = Sunday; all seven = every day.
+    start_minute, end_minute
+        Minutes of the day in `timezone`, end exclusive, start < end <= 1440.
+    """
+
+    family: Literal["recurring"] = "recurring"
+    weekdays: tuple[int, ...]
+    start_minute: int
+    end_minute: int
+    timezone: str = "UTC"
+    guard: Guard | None = None
+
+
+class QuietRule(RuleBase):
+    """Nobody ever acts on it: it goes to a receiver that wakes nobody, unless the guard trips."""
+
+    family: Literal["quiet"] = "quiet"
+    guard: Guard | None = None
+
+
+class KnownFixRule(RuleBase):
+    """The same fix ended it again and again: a candidate for automation; pages stay as they are."""
+
+    family: Literal["known_fix"] = "known_fix"
+    fix: str
+    median_minutes: float
+
+
+Rule = Annotated[
+    DuplicateRule
+    | TransientRule
+    | FlappingRule
+    | ImpliedRule
+    | RecurringRule
+    | QuietRule
+    | KnownFixRule,
+    Field(discriminator="family"),
+]
+
+FAMILIES = (
+    "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix",
+)  # fmt: skip
+"""Every family, in the order in which reports show them."""
+
+RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
+"""Reads and writes lists of rules."""
+
+
+def rule_id(family: str, does: dict[str, Any]) -> str:
+    """Id of a rule from what it does (matchers and settings, not its evidence)."""
+    text = json.dumps(does, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return f"{family}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def write_rules(path: Path, rules: Sequence[Rule], **facts: Any) -> None:
+    """Write rules and what else belongs to them, the same bytes for the same content."""
+    write_json(path, {**facts, "rules": RULES.dump_python(tuple(rules), mode="json")})
+
+
+def read_rules(path: Path) -> tuple[Rule, ...]:
+    """Read the rules of a file.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't a file of rules.
+    """
+    content = read_json(path)
+    try:
+        return RULES.validate_python(_listed(content))
+    except (ValidationError, TypeError) as error:
+        text = " ".join(str(error).split())
+        raise SignalboxError(f"{path}: not a list of noise rules: {text[:300]}") from error
+
+
+def _listed(content: Any) -> Any:
+    if not isinstance(content, dict) or not isinstance(content.get("rules"), list):
+        raise TypeError("the key 'rules' with a list is missing")
+    return tuple(content["rules"])
+
+
+_SPECIAL = frozenset(r"\.+*?()|[]{}^$")
+
+
+def quoted(value: str) -> str:
+    """`value` as a regular expression that matches it alone (what Go calls QuoteMeta)."""
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in value)
+
+
+def one_of(label: str, values: Sequence[str]) -> Matcher:
+    """Match exactly these values of a label; the empty one is a missing label."""
+    if len(values) == 1:
+        return Matcher(label=label, op="=", value=values[0])
+    return Matcher(label=label, op="=~", value="|".join(quoted(value) for value in values))

@@ -1,0 +1,133 @@
+"""The three stretches of a frozen history: learn on the first, choose on the second, judge last.
+
+Times are microseconds since 1970 (UTC), ends exclusive.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.lake.frame import NEVER, AlertFrame
+from pipelines.core.errors import SignalboxError
+
+DAY_US = 86_400_000_000
+SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time."""
+
+    start: int
+    end: int
+
+    @property
+    def days(self) -> float:
+        """Length in days."""
+        return (self.end - self.start) / DAY_US
+
+    def holds(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `times` lie inside."""
+        return (times >= self.start) & (times < self.end)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A history's parts, one after the other."""
+
+    learn: Window
+    choose: Window
+    judge: Window
+
+
+def whole_window(frame: AlertFrame) -> Window:
+    """Give the whole UTC days from the first start to the last one.
+
+    Raises
+    ------
+    SignalboxError
+        If there are no alerts.
+    """
+    if not len(frame):
+        raise SignalboxError("the alert history is empty: nothing can be learned or judged from it")
+    first, last = int(frame.starts.min()), int(frame.starts.max())
+    return Window(first // DAY_US * DAY_US, (last // DAY_US + 1) * DAY_US)
+
+
+def split_window(whole: Window, learn: float, choose: float) -> Windows:
+    """Split by time; parts of whole days wherever the window has days enough.
+
+    Parameters
+    ----------
+    learn, choose
+        Shares of the window's length; the rest judges.
+
+    Raises
+    ------
+    SignalboxError
+        If the window is too short for three parts.
+    """
+    length = whole.end - whole.start
+    one, two = _cuts(length, learn, choose)
+    first, second = whole.start + one, whole.start + two
+    if not whole.start < first < second < whole.end:
+        raise SignalboxError(
+            f"a history of {whole.days:.1f} days cannot be split into three parts "
+            f"(learn {learn:g}, choose {choose:g}): freeze a longer window"
+        )
+    return Windows(
+        Window(whole.start, first), Window(first, second), Window(second, whole.end)
+    )  # fmt: skip
+
+
+def _cuts(length: int, learn: float, choose: float) -> tuple[int, int]:
+    """Where the second and the third part begin; with days enough, each has one at least."""
+    if length < 4 * DAY_US:
+        return round(length * learn), round(length * (learn + choose))
+    days = length // DAY_US
+    first = min(max(round(length * learn / DAY_US), 1), days - 2)
+    second = min(max(round(length * (learn + choose) / DAY_US), first + 1), days - 1)
+    return first * DAY_US, second * DAY_US
+
+
+def started_in(frame: AlertFrame, window: Window) -> AlertFrame:
+    """Alerts that started in `window`, knowing of nothing that came after it.
+
+    An end after the window isn't known yet. That an alert was acted on is kept even if a person
+    did so just after the window: it can only protect.
+    """
+    part = frame.where(window.holds(frame.starts))
+    ends = np.where(part.ends < window.end, part.ends, NEVER)
+    return AlertFrame(
+        part.series, part.starts, ends, part.acted, part.ticket, part.labels, part.tickets, part.ids
+    )
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(us: int) -> datetime:
+    """UTC time of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=int(us))
+
+
+def iso(us: int) -> str:
+    """ISO 8601 in UTC, whole seconds where it is whole seconds."""
+    return moment(us).isoformat().replace("+00:00", "Z")
+
+
+WARM_UP_US = DAY_US
+"""A day before the window is replayed as well, so that groups and repeats are under way; pages of
+that day don't count."""
+
+
+def rows_of(frame: AlertFrame, window: Window, warm_up: int = WARM_UP_US) -> AlertFrame:
+    """Alerts that a replay of `window` has to see; what ends after it goes on for ever."""
+    seen = (frame.ends > window.start - warm_up) & (frame.starts < window.end)
+    part = frame.where(np.flatnonzero(seen))
+    ends = np.where(part.ends < window.end, part.ends, NEVER)
+    return AlertFrame(
+        part.series, part.starts, ends, part.acted, part.ticket, part.labels, part.tickets, part.ids
+    )

@@ -1,0 +1,144 @@
+"""Findings before they are grouped: those that say the same become one, background alerts go.
+
+Somebody is told of most alerts of most days, whatever happens. That one comes again today says
+nothing; that one comes which has been away for two weeks does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from math import log10
+
+from pipelines.aiops.lake.contract import ALERTS, service_of
+from pipelines.aiops.lake.findings import Finding, in_order
+from pipelines.aiops.lake.window import Window, rows_between
+from pipelines.aiops.params import AiopsParams
+
+MINUTE_US = 60_000_000
+ALERT_GAP = 5 * MINUTE_US
+MOST_NAMED = 20
+
+
+def merged(findings: Sequence[Finding]) -> list[Finding]:
+    """Merge findings of one kind at one service that start at about the same time.
+
+    When a source fails, each of its series has a gap: that is one thing, not a thousand. Of other
+    kinds only those of one metric, message, edge or alert name are the same thing. Near: within a
+    step of the metric, `ALERT_GAP` of alerts, or while what moved on the map goes on.
+    """
+    open_: dict[tuple[str, ...], list[Finding]] = {}
+    done: list[list[Finding]] = []
+    unique = {one.id: one for one in findings}
+    for one in in_order(unique.values()):
+        key = _key(one)
+        group = open_.get(key)
+        if group is None or one.start_us - _reach(group) > _gap(one):
+            group = open_[key] = []
+            done.append(group)
+        group.append(one)
+    return in_order(_one(group) for group in done)
+
+
+def _key(one: Finding) -> tuple[str, ...]:
+    if one.kind == "missing_data":
+        return (one.signal, one.kind, one.service)
+    labels = one.labels
+    same = (labels.get("alertname") if one.signal == "alert" else labels.get("__name__"),
+            labels.get("template"), labels.get("from"), labels.get("to"))  # fmt: skip
+    slot = labels.get("slot", "") + labels.get("value", "") if one.signal == "log" else ""
+    return (one.signal, one.kind, one.service, slot, *(text or "" for text in same))
+
+
+def _reach(group: Sequence[Finding]) -> int:
+    """From when on the next one is measured: an edge's end, else the latest start."""
+    last = group[-1]
+    return max(one.end_us for one in group) if last.signal == "service_map" else last.start_us
+
+
+def _gap(one: Finding) -> int:
+    if one.signal == "alert":
+        return ALERT_GAP
+    if one.signal == "service_map":
+        return 0
+    return int(one.evidence.get("step_us", 0))
+
+
+def _one(group: Sequence[Finding]) -> Finding:
+    first, others = group[0], group[1:]
+    if not others:
+        return first
+    what = {"alert": "alert", "metric": "series"}.get(first.signal, "finding")
+    plural = what if len(others) == 1 or what == "series" else f"{what}s"
+    sentence = f"{first.sentence.removesuffix('.')}, and {len(others)} other {plural}."
+    if first.signal == "service_map":
+        sentence = first.sentence  # The same thing goes on.
+    return replace(
+        first,
+        end_us=max(one.end_us for one in group),
+        score=max(one.score for one in group),
+        sentence=sentence,
+        evidence={
+            **first.evidence,
+            "others": len(others),
+            "other_findings": [one.id for one in others[:MOST_NAMED]],
+        },
+    )
+
+
+DAY_US = 86_400_000_000
+LEAST = 2
+"""Days that make something usual."""
+Subject = tuple[str, str]
+"""Alert name and service."""
+
+
+def judged(
+    params: AiopsParams, window: Window, alerts: Sequence[Finding]
+) -> tuple[list[Finding], list[Finding]]:
+    """Score alerts by how rare they are; give those that are news, and those that come anyway.
+
+    The score is -log10 of the chance of a day with such an alert (name and service), from the days
+    before the window: (days with it + 1/2) / (days + 1), Krichevsky and Trofimov's estimate. Days
+    count from the first with any alert: before it nothing is known.
+
+    Parameters
+    ----------
+    window
+        The days before its first one are what is usual; nothing later is read.
+    """
+    about = params.group_incidents
+    midnight = window.start.replace(hour=0, minute=0, second=0, microsecond=0)
+    before = Window(midnight - timedelta(days=about.usual_days), midnight)
+    seen = _days_of(params, before)
+    today = before.end_us // DAY_US
+    known = today - min((day for own in seen.values() for day in own), default=today)
+    news: list[Finding] = []
+    usual: list[Finding] = []
+    for one in alerts:
+        count = len(seen.get((one.labels.get("alertname", ""), one.service), ()))
+        chance = (count + 0.5) / (known + 1)
+        scored = replace(
+            one,
+            score=round(-log10(chance), 3),
+            evidence={**one.evidence, "days_with_it": count, "days_before": known},
+        )
+        (usual if count >= LEAST and count > about.usual_share * known else news).append(scored)
+    return news, usual
+
+
+def _days_of(params: AiopsParams, window: Window) -> dict[Subject, set[int]]:
+    """Subject → days on which such alerts began."""
+    import pyarrow as pa
+
+    rows = rows_between(params, ALERTS, window, columns=["name", "labels", "starts_at"])
+    days = rows["starts_at"].cast(pa.int64()).to_numpy() // DAY_US
+    found: dict[Subject, set[int]] = {}
+    known: dict[tuple[str, tuple[tuple[str, str], ...]], set[int]] = {}
+    for name, labels, day in zip(
+        rows["name"].to_pylist(), rows["labels"].to_pylist(), days.tolist(), strict=True
+    ):
+        series = (name, tuple(labels or ()))
+        if series not in known:
+            known[series] = found.setdefault((name, service_of(dict(labels or ()))), set())
+        known[series].add(day)
+    return found

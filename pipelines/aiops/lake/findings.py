@@ -1,0 +1,277 @@
+"""Findings: one data class for all that detectors find, its files and its plots.
+
+A finding says where, from when to when, how rare, what was expected and what was seen, in numbers
+and in one sentence. Incidents group findings, reports show them; neither needs to know the
+detector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pipelines.aiops.lake.window import Window
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import tidy
+from pipelines.core.files import read_json, write_text
+
+Signal = Literal["metric", "log", "service_map", "alert", "change"]
+SIGNALS: tuple[str, ...] = get_args(Signal)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something unusual that a detector found.
+
+    Attributes
+    ----------
+    id
+        `finding_id` of signal, kind, subject and start: the same finding of another run has the
+        same id.
+    signal
+        What it was found in.
+    kind
+        What it is, in the detector's vocabulary: ``spike``, ``level_shift``, ``new_template``, …
+    service, instance
+        Where; empty if not known. Shown to people, so treated as data everywhere.
+    labels
+        Other labels of the subject (metric name as ``__name__``, edge as ``from`` and ``to``, …).
+    start_us, end_us
+        UTC, microseconds since 1970; the end is that of the last unusual observation and never
+        before the start.
+    score
+        How rare: -log10 of the chance of at least this in data without anomalies, after correction
+        for everything else that was looked at in the run. 2: one in a hundred runs. Zero or more.
+    sentence
+        One sentence for people, without markup.
+    expected_low, expected_high, observed
+        Expected band and the most unusual value seen, in the subject's unit; None if there is no
+        such number.
+    evidence
+        Numbers and names behind it, JSON values only.
+    """
+
+    id: str
+    signal: Signal
+    kind: str
+    service: str
+    instance: str
+    labels: Mapping[str, str]
+    start_us: int
+    end_us: int
+    score: float
+    sentence: str
+    expected_low: float | None = None
+    expected_high: float | None = None
+    observed: float | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.signal not in SIGNALS:
+            raise SignalboxError(
+                f"finding {self.id}: signal {self.signal!r} is none of {', '.join(SIGNALS)}"
+            )
+        if self.end_us < self.start_us:
+            raise SignalboxError(
+                f"finding {self.id}: end_us {self.end_us} lies before start_us {self.start_us}"
+            )
+        if not 0 <= self.score < float("inf"):
+            raise SignalboxError(
+                f"finding {self.id}: score {self.score} must be zero or more and finite"
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values, floats rounded, keys in a fixed order."""
+        return tidy(
+            {
+                "id": self.id,
+                "signal": self.signal,
+                "kind": self.kind,
+                "service": self.service,
+                "instance": self.instance,
+                "labels": dict(sorted(self.labels.items())),
+                "start_us": self.start_us,
+                "end_us": self.end_us,
+                "score": float(self.score),
+                "sentence": self.sentence,
+                "expected_low": self.expected_low,
+                "expected_high": self.expected_high,
+                "observed": self.observed,
+                "evidence": dict(self.evidence),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Finding:
+        """Return the finding that `as_json` wrote.
+
+        Raises
+        ------
+        SignalboxError
+            If keys are missing or unknown.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise SignalboxError(f"not a finding: {error}") from None
+
+
+def finding_id(signal: str, kind: str, subject: Mapping[str, str], start_us: int) -> str:
+    """Return an id that depends on what was found where and since when, and on nothing else.
+
+    Parameters
+    ----------
+    signal, kind
+        As in `Finding`.
+    subject
+        Whatever identifies the subject: service, instance, labels, fingerprint, template id.
+    start_us
+        Start, microseconds since 1970.
+
+    Returns
+    -------
+    str
+        First 16 hex digits of a SHA-256.
+    """
+    # Length before text: no two subjects run together into the same bytes.
+    parts = [signal, kind, str(start_us)]
+    for key, value in sorted(subject.items()):
+        parts += [key, value]
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings by start, the rarest first among equals, then by id: the same each run."""
+    return sorted(findings, key=lambda f: (f.start_us, -f.score, f.id))
+
+
+FORMAT = "signalbox.findings/1"
+
+
+@dataclass(frozen=True)
+class FindingsFile:
+    """What a detector found in a window.
+
+    Attributes
+    ----------
+    signal
+        ``metric`` or ``log``.
+    counts
+        What was looked at, and what was left out and why.
+    settings
+        The detector's section of params.
+    plots
+        Finding's id → values around it: ``unit``, ``per_second``, ``step_us``, ``start_us``,
+        ``values`` (null where there is none), ``low``, ``high``.
+    lines
+        Finding's id → first lines: ``at_us``, ``severity``, ``body``. Logs only.
+    """
+
+    signal: str
+    window: Window
+    findings: Sequence[Finding]
+    counts: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    plots: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, Any] | None = None
+
+
+def write_findings(path: Path, file: FindingsFile) -> None:
+    """Write findings, whole or not at all."""
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "signal": file.signal,
+        "window": file.window.as_json(),
+        "counts": dict(file.counts),
+        "settings": dict(file.settings),
+        "findings": [one.as_json() for one in file.findings],
+        "plots": dict(sorted(file.plots.items())),
+    }
+    if file.lines is not None:
+        content["lines"] = dict(sorted(file.lines.items()))
+    write_ordered(path, content)
+
+
+def write_ordered(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON whose keys keep their order, floats rounded, whole or not at all."""
+    text = json.dumps(tidy(content), indent=1, allow_nan=False, ensure_ascii=True)
+    write_text(path, f"{text}\n")
+
+
+def read_findings(path: Path) -> FindingsFile:
+    """Read a file that `write_findings` wrote.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't there, or isn't such a file.
+    """
+    content = read_form(path, FORMAT)
+    try:
+        return FindingsFile(
+            content["signal"],
+            window_from(content["window"]),
+            [Finding.from_json(one) for one in content["findings"]],
+            content["counts"],
+            content["settings"],
+            content["plots"],
+            content.get("lines"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SignalboxError(f"{path}: not findings of format {FORMAT} ({error!r})") from None
+
+
+def window_from(told: Mapping[str, str]) -> Window:
+    """Return the window that `Window.as_json` told."""
+    from datetime import datetime
+
+    return Window(datetime.fromisoformat(told["start"]), datetime.fromisoformat(told["end"]))
+
+
+def read_form(path: Path, form: str) -> dict[str, Any]:
+    """Read JSON of a format.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't there, or is of another format.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != form:
+        raise SignalboxError(f"{path}: not of format {form}; run its stage again")
+    return content
+
+
+BEFORE, AFTER = 200, 50
+"""Steps shown before and after a finding, at least."""
+POINTS = 300
+"""Values of a plot, about; more are thinned."""
+
+
+def thinned(values: Sequence[float | None], most: int = POINTS) -> tuple[list[float | None], int]:
+    """Return at most so many values, and how many each stands for: of some in a row, the extremes.
+
+    Of each ``2 * every`` values the least and the greatest are kept, in their order; None and NaN
+    are no values.
+    """
+    every = -(-len(values) // most) if values else 1
+    known = [value if value is not None and isfinite(value) else None for value in values]
+    if every == 1:
+        return known, 1
+    found: list[float | None] = []
+    for at in range(0, len(known), 2 * every):
+        part = [
+            (value, i) for i, value in enumerate(known[at : at + 2 * every]) if value is not None
+        ]
+        if not part:
+            found += [None, None]
+            continue
+        ends = sorted((min(part), max(part)), key=lambda one: one[1])
+        found += [value for value, _ in ends]
+    return found, every

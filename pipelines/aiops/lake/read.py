@@ -1,0 +1,157 @@
+"""Read alert history into memory: labels once a series, the rest as plain arrays."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.aiops.lake.contract import ALERTS, TICKETS
+from pipelines.aiops.lake.days import files_between
+from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened, parquet
+from pipelines.aiops.lake.frame import NEVER, AlertFrame, Labels
+from pipelines.core.errors import SignalboxError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+LEAST_MB = 256
+"""What the engine needs to read anything large at all."""
+
+
+def read_history(
+    folder: Path, memory_mb: int = DEFAULT_MEMORY_MB, *, ids: bool = False
+) -> AlertFrame:
+    """Read a window that stage ``alert_history`` froze.
+
+    Parameters
+    ----------
+    folder
+        Folder with ``alerts.parquet`` and ``tickets.parquet``.
+    memory_mb
+        The engine keeps to half of this, which leaves the other half to the arrays that are
+        returned: some 25 bytes an alert, and a kilobyte a series.
+    ids
+        Whether to return ``alert_id`` too: some 80 bytes an alert more.
+
+    Returns
+    -------
+    Alerts sorted by start and id; series sorted by fingerprint, tickets by id.
+
+    Raises
+    ------
+    SignalboxError
+        If the folder has no history, or a file isn't what it should be.
+    """
+    alerts = folder / "alerts.parquet"
+    if not alerts.is_file():
+        raise SignalboxError(f"{alerts}: no such table; run the stage alert_history")
+    tickets = folder / "tickets.parquet"
+    return _read([alerts], [tickets] if tickets.is_file() else [], memory_mb, ids)
+
+
+def read_lake(
+    lake: Path,
+    first: date | None = None,
+    last: date | None = None,
+    memory_mb: int = DEFAULT_MEMORY_MB,
+    *,
+    ids: bool = False,
+) -> AlertFrame:
+    """Read alerts that started on the days `first` to `last` (both included) from a lake.
+
+    Tickets are looked up on all days: one may be opened days after its alert. Everything else is
+    as in `read_history`; a lake without alerts in these days gives an empty frame.
+    """
+    return _read(
+        files_between(lake, ALERTS, first, last), files_between(lake, TICKETS), memory_mb, ids
+    )
+
+
+def _read(alerts: Sequence[Path], tickets: Sequence[Path], memory_mb: int, ids: bool) -> AlertFrame:
+    import duckdb
+    import numpy as np
+
+    if not alerts:
+        empty = np.empty(0, np.int64)
+        none = np.empty(0, object) if ids else None
+        return AlertFrame(empty.astype(np.int32), empty, empty, empty.astype(np.int8),
+                          empty.astype(np.int32), [], [], none)  # fmt: skip
+    try:
+        with opened(max(memory_mb // 2, LEAST_MB)) as raw:
+            labels = _series(raw, alerts)
+            names = _incidents(raw, alerts, tickets)
+            return _frame(raw, labels, names, ids)
+    except duckdb.Error as error:
+        text = str(error).splitlines()[0]
+        raise SignalboxError(f"{alerts[0].parent}: not a readable alert history: {text}") from error
+
+
+def _series(raw: Any, alerts: Sequence[Path]) -> list[Labels]:
+    """Give each fingerprint its place in their order as code; fetch each one's labels once."""
+    raw.execute(f"CREATE TEMP VIEW alerts AS SELECT * FROM {parquet(alerts)}")
+    raw.execute(
+        "CREATE TEMP TABLE series AS SELECT fingerprint, any_value(labels) AS labels, "
+        "(row_number() OVER (ORDER BY fingerprint) - 1)::INTEGER AS code "
+        "FROM alerts GROUP BY fingerprint"
+    )
+    found = raw.sql("SELECT labels FROM series ORDER BY code").to_arrow_table()
+    same: dict[str, str] = {}  # one copy of each text, however many series have it
+    return [
+        {same.setdefault(k, k): same.setdefault(v, v) for k, v in pairs or ()}
+        for batch in found.to_batches()
+        for pairs in batch["labels"].to_pylist()
+    ]
+
+
+def _incidents(raw: Any, alerts: Sequence[Path], tickets: Sequence[Path]) -> list[str]:
+    """Give each incident that alerts belong to its code."""
+    wanted = f"SELECT ticket_id FROM {parquet(tickets)} WHERE kind = 'incident'" if tickets else ""
+    condition = f"ticket_id IN ({wanted})" if wanted else "false"
+    raw.execute(
+        "CREATE TEMP TABLE incidents AS SELECT ticket_id, "
+        "(row_number() OVER (ORDER BY ticket_id) - 1)::INTEGER AS code "
+        f"FROM (SELECT DISTINCT ticket_id FROM alerts WHERE {condition})"
+    )
+    return [
+        row[0] for row in raw.execute("SELECT ticket_id FROM incidents ORDER BY code").fetchall()
+    ]
+
+
+def _frame(raw: Any, labels: list[Labels], tickets: list[str], ids: bool) -> AlertFrame:
+    found = raw.execute(
+        "SELECT series.code AS series, epoch_us(starts_at) AS starts, "
+        f"greatest(coalesce(epoch_us(ends_at), {NEVER}), epoch_us(starts_at)) AS ends, "
+        "coalesce(acted::TINYINT, -1)::TINYINT AS acted, "
+        "coalesce(incidents.code, -1)::INTEGER AS ticket"
+        f"{', alert_id' if ids else ''} "
+        "FROM alerts JOIN series USING (fingerprint) LEFT JOIN incidents USING (ticket_id) "
+        "ORDER BY starts_at, alert_id"
+    ).fetchnumpy()
+    return AlertFrame(
+        _plain(found["series"]),
+        _plain(found["starts"]),
+        _plain(found["ends"]),
+        _plain(found["acted"]),
+        _plain(found["ticket"]),
+        labels,
+        tickets,
+        _plain(found["alert_id"]) if ids else None,
+    )
+
+
+def _plain(values: "NDArray[Any] | np.ma.MaskedArray[Any, Any]") -> "NDArray[Any]":
+    """Values without the mask that the engine puts on; none is null here."""
+    import numpy as np
+
+    return np.asarray(np.ma.getdata(values))
+
+
+def read_tickets(path: Path) -> "pd.DataFrame | None":
+    """Read the frozen tickets; None if there are none, then no fixes are known."""
+    import pandas as pd
+
+    columns = ["ticket_id", "opened_at", "closed_at", "fix"]
+    return pd.read_parquet(path, columns=columns) if path.is_file() else None

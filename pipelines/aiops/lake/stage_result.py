@@ -1,0 +1,147 @@
+"""Evidence of the analysis' stages: how much was looked at and found, and expectations broken."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.lake.contract import Table
+from pipelines.aiops.lake.days import files_between
+from pipelines.aiops.lake.engine import opened, parquet
+from pipelines.aiops.lake.findings import Finding
+from pipelines.aiops.lake.profile import profile_of
+from pipelines.aiops.lake.window import Window, lake_of
+from pipelines.aiops.params import AiopsParams
+from pipelines.core.artifacts import EXPECTATIONS, evidence_of, metrics_of
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.files import sha256_path, write_json
+from pipelines.core.profile_expectations import run_suite
+
+
+def held(params: AiopsParams, window: Window, table: Table) -> list[dict[str, Any]]:
+    """Tell of each rule of a table's suite whether the window's rows keep it.
+
+    Returns
+    -------
+    list of dict
+        ``rule``, ``reason``, ``kept``, ``broken_rows``; none without rows.
+
+    Raises
+    ------
+    SignalboxError
+        If the suite is missing or no suite, or the files aren't of the contract.
+    """
+    import duckdb
+
+    lake = lake_of(params.analysis)
+    files = files_between(lake, table, window.start.date(), window.last_day)
+    if not files:
+        return []
+    rows = (
+        f'(SELECT * FROM {parquet(files)} WHERE "{table.time}" >= '
+        f'make_timestamptz({window.start_us}) AND "{table.time}" < '
+        f"make_timestamptz({window.end_us}))"
+    )
+    try:
+        with opened(params.analysis.memory_mb) as raw:
+            profile = profile_of(raw, table.name, rows)
+    except duckdb.Error as error:
+        text = str(error).splitlines()[0]
+        raise SignalboxError(f"{lake}/{table.name}: not of the contract: {text}") from error
+    if not len(profile):
+        return []
+    return [
+        {"rule": one.title, "reason": one.reason, "kept": one.kept, "broken_rows": one.rows}
+        for one in run_suite(profile, EXPECTATIONS / f"telemetry_{table.name}.json")
+    ]
+
+
+UNITS = {"series": "series", "points": "points", "uncertain": "findings", "lines": "lines",
+         "templates": "templates", "history_days": "days", "spans": "spans", "traces": "traces",
+         "nodes": "nodes", "edges": "edges", "changes": "changes", "incidents": "incidents",
+         "missing_parents": "spans"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a stage measured.
+
+    Attributes
+    ----------
+    out
+        Its file or folder, below the place.
+    tables
+        Tables that it read in the lake.
+    made_of
+        Other files of the place that it read → SHA-256.
+    rules
+        What `held` told of the rows; None: not asked.
+    """
+
+    stage: str
+    out: Path
+    tables: Sequence[str]
+    counts: Mapping[str, Any]
+    findings: Sequence[Finding]
+    made_of: Mapping[str, str] = field(default_factory=dict)
+    rules: Sequence[Mapping[str, Any]] | None = None
+
+
+def write_measured(place: Path, params: AiopsParams, window: Window, found: Measured) -> None:
+    """Write ``evidence/<stage>.json`` and ``metrics/<stage>.json`` of a place."""
+    figures = [
+        Figure(
+            id=f"{found.stage}.{name}", label=name.replace("_", " ").capitalize(), value=value,
+            method="counted", n=value, unit=UNITS.get(name, "findings"),
+        )
+        for name, value in found.counts.items() if isinstance(value, int)
+    ]  # fmt: skip
+    number = len(found.findings)
+    figures.append(
+        Figure(id=f"{found.stage}.findings", label="Findings", value=number,
+               method="findings that are rare enough over everything that was looked at", n=number,
+               unit="findings")
+    )  # fmt: skip
+    if found.rules is not None:
+        figures.append(_broken(found.stage, found.rules))
+    kinds = Counter(f"{one.signal}.{one.kind}" for one in found.findings)
+    details = {
+        "window": window.as_json(),
+        "kinds": dict(sorted(kinds.items())),
+        "skipped": found.counts.get("skipped", {}),
+        "lake": params.analysis.lake,
+        "tables": list(found.tables),
+        **({} if found.rules is None else {"rules": list(found.rules)}),
+    }
+    evidence = Evidence(
+        stage=found.stage,
+        inputs={
+            **_of_lake(place, params, found),
+            **found.made_of,
+            found.out.as_posix(): sha256_path(place / found.out),
+        },
+        figures=figures,
+        details=details,
+    )
+    write_evidence(place / evidence_of(found.stage), evidence)
+    values = {one.id.removeprefix(f"{found.stage}."): one.value for one in figures}
+    write_json(place / metrics_of(found.stage), values)
+
+
+def _broken(stage: str, rules: Sequence[Mapping[str, Any]]) -> Figure:
+    number = sum(not rule["kept"] for rule in rules)
+    return Figure(id=f"{stage}.rules_broken", label="Expectations that rows break", value=number,
+                  method="rules of the table's suite that some row of the window breaks",
+                  n=len(rules), unit="rules")  # fmt: skip
+
+
+def _of_lake(place: Path, params: AiopsParams, found: Measured) -> dict[str, str]:
+    """Hash what was read of the lake, in a run of DVC, for which the lake stands still.
+
+    The lake of a DAG grows: the same window would have another hash each hour.
+    """
+    lake = Path(params.analysis.lake)
+    folders = [lake / name for name in found.tables] if place == Path() else []
+    return hash_inputs(*(folder for folder in folders if folder.is_dir()))

@@ -1,0 +1,199 @@
+"""The lake: day partitions that rows are merged into, idempotently and incrementally.
+
+A day's file is replaced whole by a rename, or left untouched if nothing changed in it. One writer
+at a time: others wait for the lake's lock. Readers need no lock; they see a day before or after.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.aiops.lake.contract import ALERTS, EPOCH, SIGNALS, TABLES, Table
+from pipelines.aiops.lake.days import FILE, day_files, day_folder, days_of
+from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened
+from pipelines.aiops.lake.merge import merge
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import sha256_file
+
+LOCK = ".lock"
+WAIT_SECONDS = 600
+
+
+@dataclass
+class Written:
+    """What an upsert did.
+
+    Attributes
+    ----------
+    rows
+        Rows delivered, by table.
+    days
+        Days whose file changed, by table; empty if everything was known.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    days: dict[str, list[str]] = field(default_factory=dict)
+
+
+def upsert(
+    lake: Path,
+    rows: dict[str, pa.Table],
+    memory_mb: int = DEFAULT_MEMORY_MB,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Written:
+    """Merge rows into the lake.
+
+    Parameters
+    ----------
+    lake
+        Folder of the lake; made if missing.
+    rows
+        Table name of the contract → rows with its schema.
+    memory_mb
+        Limit of the engine that merges; a day at a time is in memory.
+
+    Raises
+    ------
+    SignalboxError
+        If rows don't have the contract's form, or another writer holds the lake for too long.
+    """
+    tables = [(_table(name), _checked(_table(name), part)) for name, part in rows.items()]
+    written = Written()
+    with locked(lake, wait_seconds), opened(memory_mb) as raw:
+        for table, part in tables:
+            written.rows[table.name] = len(part)
+            changed = _merge_days(raw, lake, table, part)
+            written.days[table.name] = [day.isoformat() for day in changed]
+    return written
+
+
+@contextmanager
+def locked(lake: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Hold the lake's lock while the block runs; it ends with the process, whatever happens."""
+    lake.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_seconds
+    with (lake / LOCK).open("a") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SignalboxError(
+                        f"{lake}: another writer holds {LOCK} for {wait_seconds:.0f} s; "
+                        "end it or try again later"
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+def _table(name: str) -> Table:
+    known = {**TABLES, **SIGNALS}
+    if name not in known:
+        raise SignalboxError(f"no table '{name}' in the contract; there are {sorted(known)}")
+    return known[name]
+
+
+def _checked(table: Table, rows: pa.Table) -> pa.Table:
+    try:
+        rows = rows.select(table.schema.names).cast(table.schema)
+    except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        text = " ".join(str(error).split())
+        raise SignalboxError(
+            f"{table.name}: rows don't have the contract's columns: {text}"
+        ) from None
+    for name in table.required:
+        if rows[name].null_count:
+            raise SignalboxError(f"{table.name}.{name}: {rows[name].null_count} rows lack it")
+    return rows
+
+
+def _merge_days(raw: Any, lake: Path, table: Table, rows: pa.Table) -> list[date]:
+    """Merge rows into their days; return the days that changed."""
+    if not len(rows):
+        return []
+    parts = [([day], part) for day, part in by_day(table, rows)]
+    if table is not ALERTS and table.name not in SIGNALS:
+        # A ticket may be told to have been opened on another day than thought: it moves.
+        days = [day for one, _ in parts for day in one]
+        parts = [(_with_earlier_days(lake, table, rows, days), rows)]
+    changed: list[date] = []
+    for days, part in parts:
+        files = [file for day in days for file in day_files(lake, table, day)]
+        merged = dict(by_day(table, merge(raw, table, part, files)))
+        changed += [day for day in days if _write(lake, table, day, merged.get(day))]
+    return sorted(changed)
+
+
+def by_day(table: Table, rows: pa.Table) -> list[tuple[date, pa.Table]]:
+    """Part rows by the UTC day of their time; order within a day is kept."""
+    import numpy as np
+
+    time_us = rows[table.time].cast(pa.int64()).to_numpy()
+    days = time_us // 86_400_000_000
+    order = np.argsort(days, kind="stable")
+    found, first = np.unique(days[order], return_index=True)
+    return [
+        (EPOCH.date() + timedelta(days=int(day)), rows.take(part))
+        for day, part in zip(found, np.split(order, first[1:]), strict=True)
+    ]
+
+
+def _with_earlier_days(lake: Path, table: Table, rows: pa.Table, days: list[date]) -> list[date]:
+    """Days of the rows, and days on which rows with the same keys lie already."""
+    import pyarrow.parquet as pq
+
+    keys = set(_keys(table, rows))
+    others: Iterable[date] = (day for day in days_of(lake, table) if day not in days)
+    found = [
+        day
+        for day in others
+        if any(
+            keys.intersection(_keys(table, pq.read_table(file, columns=list(table.key))))
+            for file in day_files(lake, table, day)
+        )
+    ]
+    return sorted([*days, *found])
+
+
+def _keys(table: Table, rows: pa.Table) -> Iterable[tuple[Any, ...]]:
+    return zip(*(rows[name].to_pylist() for name in table.key), strict=True)
+
+
+def _write(lake: Path, table: Table, day: date, rows: pa.Table | None) -> bool:
+    """Put a day's rows in place of all its files; say whether anything changed."""
+    path = day_folder(lake, table, day) / FILE
+    others = [file for file in day_files(lake, table, day) if file != path]
+    changed = bool(others)
+    if rows is None:
+        changed = changed or path.exists()
+        path.unlink(missing_ok=True)
+    else:
+        changed = write_if_changed(path, rows) or changed
+    for file in others:
+        file.unlink()
+    return changed
+
+
+def write_if_changed(path: Path, rows: pa.Table) -> bool:
+    """Write a Parquet file, whole or not at all; leave one with the same bytes untouched."""
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        pq.write_table(rows, partial, compression="zstd", row_group_size=1 << 17)
+        if path.is_file() and sha256_file(path) == sha256_file(partial):
+            return False
+        partial.replace(path)
+        return True
+    finally:
+        partial.unlink(missing_ok=True)

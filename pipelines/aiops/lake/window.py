@@ -1,0 +1,271 @@
+"""The time that is analysed, ``[start, end)`` in UTC: its rows, and the folder of its results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.aiops.lake.contract import EPOCH, SIGNALS, Table
+from pipelines.aiops.lake.days import day_files, days_of, files_between
+from pipelines.aiops.lake.engine import opened, parquet
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.analysis import AnalysisParams
+from pipelines.aiops.params.artifacts import LOG_ANOMALIES, METRIC_ANOMALIES, MOVED
+from pipelines.core.errors import SignalboxError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+_FORM = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"(\d{8}T\d{6}Z)_(\d{8}T\d{6}Z)")
+_COMPLETE = 0.9
+"""A day or an hour is complete if something is known of its last tenth."""
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A time, `end` excluded.
+
+    Raises
+    ------
+    SignalboxError
+        If a time has no time zone or parts of a second, or the end isn't after the start.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            at: datetime = getattr(self, name)
+            if at.tzinfo is None or at.microsecond:
+                raise SignalboxError(f"window's {name} {at}: give whole seconds and a time zone")
+            # A plain datetime, whatever kind came in: some kinds lose their zone when added to.
+            plain = datetime.fromtimestamp(int(at.timestamp()), UTC)
+            object.__setattr__(self, name, plain)
+        if self.end <= self.start:
+            raise SignalboxError(f"window {self.start} to {self.end}: the end must be later")
+
+    @property
+    def name(self) -> str:
+        """Both times, for example ``20260412T100000Z_20260412T110000Z``; sorts by time."""
+        return f"{self.start.strftime(_FORM)}_{self.end.strftime(_FORM)}"
+
+    @property
+    def start_us(self) -> int:
+        """Start, microseconds since 1970."""
+        return (self.start - EPOCH) // timedelta(microseconds=1)
+
+    @property
+    def end_us(self) -> int:
+        """End, microseconds since 1970."""
+        return (self.end - EPOCH) // timedelta(microseconds=1)
+
+    @property
+    def last_day(self) -> date:
+        """Last day of which the window holds anything."""
+        return (self.end - timedelta(microseconds=1)).date()
+
+    def as_json(self) -> dict[str, str]:
+        """Both times for people and machines."""
+        return {"start": iso(self.start), "end": iso(self.end)}
+
+    def moved(self, by: timedelta) -> Window:
+        """Give the window that lies so much later."""
+        return Window(self.start + by, self.end + by)
+
+    @classmethod
+    def parse(cls, name: str) -> Window:
+        """Return the window of a name.
+
+        Raises
+        ------
+        SignalboxError
+            If no window has that name.
+        """
+        found = _NAME.fullmatch(name)
+        try:
+            if found:
+                first, last = (datetime.strptime(text, _FORM) for text in found.groups())
+                return cls(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+        except ValueError:
+            pass
+        raise SignalboxError(
+            f"{name!r} names no window; names look like 20260412T100000Z_20260412T110000Z"
+        )
+
+
+def iso(at: datetime) -> str:
+    """Write a time as in ``2026-04-12T10:00:00Z``."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def lake_of(settings: AnalysisParams) -> Path:
+    """Folder of the lake.
+
+    Raises
+    ------
+    SignalboxError
+        If there is none.
+    """
+    lake = Path(settings.lake)
+    if not lake.is_dir():
+        raise SignalboxError(
+            f"{lake}: no such lake (aiops.analysis.lake); run the stage simulate or "
+            "signalbox ingest, or set aiops.analysis.lake"
+        )
+    return lake
+
+
+def window_of(settings: AnalysisParams) -> Window:
+    """Return the window that params name.
+
+    Raises
+    ------
+    SignalboxError
+        If the lake isn't there, or has no signals that could tell what the latest day is.
+    """
+    length = timedelta(hours=settings.hours)
+    if settings.until:
+        try:
+            end = datetime.fromisoformat(f"{settings.until}:00+00:00")
+        except ValueError as error:
+            raise SignalboxError(f"aiops.analysis.until: {settings.until!r}: {error}") from None
+    else:
+        end = _latest(lake_of(settings), HOUR if length % DAY else DAY)
+    return Window(end - length, end)
+
+
+def _latest(lake: Path, unit: timedelta) -> datetime:
+    """End of the latest day or hour of which the last tenth is known, too."""
+    times = [at for table in SIGNALS.values() if (at := newest(lake, table)) is not None]
+    if not times:
+        raise SignalboxError(
+            f"{lake}: has no metrics, logs or spans; collect some (signalbox ingest), set "
+            "aiops.analysis.lake, or say which time is meant by aiops.analysis.until"
+        )
+    at = max(times)
+    begin = EPOCH + (at - EPOCH) // unit * unit
+    return begin + unit if at - begin >= unit * _COMPLETE else begin
+
+
+def newest(lake: Path, table: Table) -> datetime | None:
+    """Time of a table's newest row; None without rows."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    for day in reversed(days_of(lake, table)):
+        times = [
+            pc.max(pq.ParquetFile(file).read(columns=[table.time])[table.time]).as_py()
+            for file in day_files(lake, table, day)
+        ]
+        if known := [at for at in times if at is not None]:
+            newest_at: datetime = max(known)
+            return newest_at
+    return None
+
+
+def rows_between(
+    params: AiopsParams,
+    table: Table,
+    window: Window,
+    *,
+    where: str = "true",
+    values: Sequence[object] = (),
+    columns: Sequence[str] = (),
+    most: int | None = None,
+) -> pa.Table:
+    """Read rows whose time lies in a window, by time and key.
+
+    Parameters
+    ----------
+    where, values
+        A further condition in SQL, with a question mark for each value.
+    columns
+        Only these; none: all.
+    most
+        Rows at most, the earliest; None: all.
+
+    Raises
+    ------
+    SignalboxError
+        If the files aren't of the contract.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    files = files_between(lake_of(params.analysis), table, window.start.date(), window.last_day)
+    schema = table.schema
+    if columns:
+        schema = pa.schema([schema.field(name) for name in columns])
+    if not files:
+        return schema.empty_table()
+    names = ", ".join(f'"{name}"' for name in schema.names)
+    keys = ", ".join(f'"{name}"' for name in (table.time, *table.key))
+    limit = "" if most is None else f" LIMIT {most}"
+    query = (
+        f'SELECT {names} FROM {parquet(files)} WHERE "{table.time}" >= '
+        f'make_timestamptz({window.start_us}) AND "{table.time}" < '
+        f"make_timestamptz({window.end_us}) AND ({where}) ORDER BY {keys}{limit}"
+    )
+    try:
+        with opened(params.analysis.memory_mb) as raw:
+            found = raw.sql(query, params=list(values)).to_arrow_table()
+    except duckdb.Error as error:
+        text = str(error).splitlines()[0]
+        raise SignalboxError(
+            f"{files[0].parent.parent}: not a readable table of the contract: {text}"
+        ) from error
+    return found.cast(schema)
+
+
+INPUTS = (METRIC_ANOMALIES, LOG_ANOMALIES, MOVED)
+"""What incidents of a window are made of."""
+HORIZON = timedelta(hours=24)
+"""Findings so long before a window may belong to its incidents."""
+
+
+def place_of(results: Path, window: Window) -> Path:
+    """Folder of a window's results."""
+    return results / window.name
+
+
+def windows_in(results: Path) -> list[Window]:
+    """Windows that have a folder, by time; other folders are left alone."""
+    found = []
+    for path in results.iterdir() if results.is_dir() else ():
+        try:
+            found.append(Window.parse(path.name))
+        except SignalboxError:
+            continue
+    return sorted(found)
+
+
+def is_whole(place: Path) -> bool:
+    """Whether all is there that incidents are made of."""
+    return all((place / path).is_file() for path in INPUTS)
+
+
+def earlier_windows(results: Path, window: Window) -> list[Window]:
+    """Windows before one whose findings may belong to its incidents and are there, by time."""
+    return [
+        one for one in windows_in(results)
+        if window.start - HORIZON <= one.start and one.end <= window.start
+        and is_whole(place_of(results, one))
+    ]  # fmt: skip
+
+
+def gaps(windows: Iterable[Window]) -> list[str]:
+    """Names of the times between windows that no window covers."""
+    found, until = [], None
+    for one in sorted(windows):
+        if until is not None and one.start > until:
+            found.append(Window(until, one.start).name)
+        until = one.end if until is None else max(until, one.end)
+    return found

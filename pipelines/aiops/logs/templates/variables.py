@@ -1,0 +1,318 @@
+"""Variables of templates: what looks like one, its values, and the kind of data they are.
+
+Each rule is one sentence about logs, not about one program. They run on *shapes* (lines in which
+every word that holds a digit is already ``VARIABLE``), so only distinct shapes pay for them.
+Repeats are bounded and starts are anchored: the time for a line of junk stays linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, reduce
+from typing import Any
+
+VARIABLE = "\x01"
+"""Stands for a variable in shapes and keys; control characters of the input never get here."""
+
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_UNIT = (
+    r"(?:[kKMGTP]?i?B(?:/s)?|bytes?|[kKMGT]?(?:bps|bit/s|Hz)|ns|us|µs|m?s|msecs?|secs?|seconds?"
+    r"|mins?|minutes?|hours?|days?)"
+)
+_FILE_ENDING = (
+    "log|txt|exe|dll|sys|conf|cfg|ini|xml|json|ya?ml|csv|jar|so|py|sh|cc?|cpp|h|java|js|html?|php"
+    "|properties|tmp|dat|db|gz|zip|tar|png|jpe?g|pdf"
+)
+_DOMAIN = (
+    "com|net|org|edu|gov|mil|biz|eu|cn|de|fr|uk|jp|ru|br|nl|ca|au|ch|se|kr|hk|tw"
+    "|local|localdomain|internal|lan"
+)
+_VALUE = (
+    r"\"[^\"]{0,256}\"|'[^']{0,256}'"
+    r"|(?!\w+=)[^\s,;(){}\[\]<>=\"']+(?:\{[^{}]{0,256}\})?"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewrite: ``pattern`` becomes ``replacement``; ``reason`` says why in one sentence."""
+
+    name: str
+    reason: str
+    pattern: str
+    replacement: str = VARIABLE
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("space", "Runs of white space only align a message.", r"\s+", " "),
+    Rule(
+        "masked",
+        "What the mask of personal data put there stands for data.",
+        r"<(?:mail|ip|card|token|secret|phone)>",
+    ),
+    Rule("number", "A word that holds a digit is data.", r"\w*\d\w*"),
+    Rule(
+        "literal",
+        "Truth values and nothing are values.",
+        r"\b(?:[Tt]rue|TRUE|[Ff]alse|FALSE|null|NULL|None|nil|NaN)\b",
+    ),
+    Rule(
+        "url",
+        "An address is data from its scheme to the next space or bracket.",
+        r"\b[a-zA-Z][a-zA-Z+.]{0,15}://[^\s,;)\]}>\"']*",
+    ),
+    Rule(
+        "mail",
+        "name@host.domain is an address.",
+        r"(?<![\w\x01.+-])[\w\x01.+-]{1,64}@[\w\x01-]+(?:\.[\w\x01-]+)+",
+    ),
+    Rule(
+        "windows_path",
+        "A drive letter or two backslashes begin a path.",
+        r"(?<![A-Za-z])[A-Za-z]:\\[^\s,;\"']*|\\\\[\w\x01.$-]+\\[^\s,;\"']*",
+    ),
+    Rule(
+        "path",
+        "A slash after a space, or words with two slashes, are a path (with its query).",
+        r"(?<![\w.*])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
+        r"(?:/[\w\x01.$@%+~=:?&*#-]*[\w\x01*])+/?",
+    ),
+    Rule(
+        "file",
+        "A name with a customary ending is a file.",
+        rf"(?<![\w\x01.-])[\w\x01-]+(?:\.[\w\x01-]+)*\.(?:{_FILE_ENDING})\b(?!\()",
+    ),
+    Rule(
+        "octets",
+        "Six or more pairs of hexadecimal digits are an address or a fingerprint.",
+        r"(?<![\w\x01:])(?:[0-9A-Fa-f]{2}|\x01)(?::(?:[0-9A-Fa-f]{2}|\x01)){5,31}(?![\w\x01])",
+    ),
+    Rule(
+        "stamp",
+        "A date and a time of day beside each other are one value.",
+        r"\x01[-/.]\x01[-/.]\x01[ _]\x01:\x01(?:[:.,]\x01)*",
+    ),
+    Rule(
+        "dotted",
+        "Three or more words joined by dots are a class, package or host.",
+        r"(?<![\w\x01])[\w\x01]+(?:[.$@][\w\x01]+){2,}",
+    ),
+    Rule(
+        "host",
+        "A name that ends in a well-known domain is a host, with its port.",
+        rf"(?<![\w\x01.-])(?:[A-Za-z_\x01-]+\.)+(?:{_DOMAIN})\b(?![\w\x01.(-])(?::\x01)?",
+    ),
+    Rule(
+        "joined",
+        "Words joined to data by - . @ / $ # + ~ belong to it (node-7, core.12, Foo@3f).",
+        r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#+~](?:[A-Za-z_\x01]+[-.@/$#+~]){0,8})?"
+        r"\x01(?:[-.@/$#+~][A-Za-z_\x01]+){0,8}",
+    ),
+    Rule(
+        "range",
+        "A list in brackets behind a name is part of the name (node-[1-5]).",
+        r"(?:(?<=\x01)|(?:(?<=\s)|(?<=:))[A-Za-z_]+-)\[[\x01, -]*\]",
+    ),
+    Rule(
+        "glued",
+        "Data glued together by punctuation without a space is one value.",
+        r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
+    ),
+    Rule(
+        "words",
+        "A list of words in square brackets is one value, however long.",
+        r"\[[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+\]",
+        f"[{VARIABLE}]",
+    ),
+    Rule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
+    Rule(
+        "date",
+        "Names of days and months beside data are a date.",
+        rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?:,? \x01)*(?: [A-Z]{{2,4}}\b)?(?: \x01)?"
+        rf"|\b{_DAY},? (?=\x01)",
+    ),
+    Rule(
+        "assigned",
+        "What stands behind = is a value.",
+        rf"(?<=[\w\]\x01 ])=(?!=) *(?:{_VALUE})(?!\w*=)",
+        f"={VARIABLE}",
+    ),
+    Rule(
+        "unit",
+        "A unit, and the same figure in another unit in brackets, belong to the figure.",
+        rf"\x01 {_UNIT}\b(?: \(\x01(?: {_UNIT})?\))?",
+    ),
+    Rule(
+        "sign",
+        "A sign or a comparison before a figure belongs to it.",
+        r"(?<=[\s=:,(\[])[-+#<>](?=\x01)",
+        "",
+    ),
+    Rule(
+        "again",
+        "What the rules above made adjacent is one value.",
+        r"\x01(?:[.:,/@_|-]*\x01)+",
+    ),
+)
+
+LIST = Rule(
+    "list",
+    "Data after data is a list, and how long it is does not matter.",
+    r"\x01(?:[.:,/@_ |-]*\x01)+",
+)
+"""Decides which keys belong together; a template whose lists are all of one length keeps them."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+@cache
+def compiled(left_out: frozenset[str] = frozenset()) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the rules ready to run, without those named (a benchmark asks what each is worth)."""
+    return tuple((re.compile(r.pattern), r.replacement) for r in RULES if r.name not in left_out)
+
+
+def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
+    """Return the key of a shape: its constant text with ``VARIABLE`` for everything that varies."""
+    key = _CONTROL.sub(" ", shape)
+    for pattern, replacement in compiled(left_out):
+        key = pattern.sub(replacement, key)
+    return key.strip()
+
+
+def runs_of(key: str) -> list[str]:
+    """Return a key's lists of data, in order; data that stands alone is a list of one."""
+    return [match[0] for match in _runs().finditer(key)]
+
+
+def collapsed(key: str, left_out: frozenset[str] = frozenset()) -> str:
+    """Return a key in which every list of data is one ``VARIABLE``."""
+    return key if LIST.name in left_out else _runs().sub(VARIABLE, key)
+
+
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile(LIST.pattern.removesuffix("+") + "*")
+
+
+MAX_SLOTS = 100
+"""Variables that are told apart; what follows the last of them is its value."""
+
+_BLANK = r"[\x00-\x1f\x7f\x{85}\p{Z}]"
+
+
+def pattern_of(key: str) -> str:
+    """Return the regular expression (RE2) whose groups ``v0``, ``v1``, … are a key's variables.
+
+    Blanks of any length stand for a space; a value takes as little as it can. RE2 needs time in
+    proportion to the line, whatever the line.
+    """
+    parts = [rf"(?s)^{_BLANK}*"]
+    slot = 0
+    for i, char in enumerate(key):
+        if char == VARIABLE:
+            gap = f"{_BLANK}*" if key[i - 1 : i] == "=" else ""
+            parts.append(f"{gap}(?P<v{slot}>.*?)")
+            slot += 1
+            if slot == MAX_SLOTS:
+                break
+        elif char == " ":
+            parts.append(f"{_BLANK}+")
+        else:
+            parts.append(re.escape(char))
+    return "".join(parts) + rf"{_BLANK}*$"
+
+
+def values_in(lines: Any, key: str) -> list[list[str]]:
+    """Return for each slot of a key the values in lines of its template.
+
+    Parameters
+    ----------
+    lines
+        Arrow array of lines, already cut to what was mined.
+    key
+        The template's key.
+
+    Returns
+    -------
+    list of list of str
+        One list a slot, each as long as ``lines``. Empty where a line doesn't read back.
+    """
+    import pyarrow.compute as pc
+
+    slots = min(key.count(VARIABLE), MAX_SLOTS)
+    if not slots:
+        return []
+    found = pc.extract_regex(lines, pattern_of(key))
+    columns = (pc.struct_field(found, f"v{slot}") for slot in range(slots))
+    return [pc.fill_null(column, "").to_pylist() for column in columns]
+
+
+_UNIT_OF_TIME = r"(?:ns|us|µs|ms|msecs?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)"
+_UNIT_OF_SIZE = r"(?:[kKMGTP]i?B?|bytes?|B)(?:/s)?"
+_NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_HEXTET = r"[0-9A-Fa-f]{1,4}"
+
+_KINDS: tuple[tuple[str, str], ...] = (
+    ("number", rf"[<>]?{_NUMBER}%?"),
+    ("masked", r"\S*<(?:mail|ip|card|token|secret|phone)>\S*"),
+    ("boolean", r"[Tt]rue|TRUE|[Ff]alse|FALSE"),
+    ("null", r"null|NULL|None|nil|NaN|"),
+    ("uuid", r"(?:[\w]+-)?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+    ("mac", r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}"),
+    (
+        "ip",
+        r"/?\d{1,3}(?:\.\d{1,3}){3}(?:[:/]\d+)?"
+        rf"|(?:{_HEXTET}:){{7}}{_HEXTET}|(?=.*::)(?:{_HEXTET})?(?::{{1,2}}{_HEXTET})+(?:::)?",
+    ),
+    ("duration", rf"[<>]?{_NUMBER} ?{_UNIT_OF_TIME}|\d+:\d\d(?::\d\d)?(?:[.,]\d+)?"),
+    ("size", rf"{_NUMBER} ?{_UNIT_OF_SIZE}(?: \({_NUMBER} ?{_UNIT_OF_SIZE}\))?"),
+    (
+        "time",
+        r"\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T_ -]\d\d?[:.]\d\d(?:[:.]\d\d(?:[.,]\d+)?)?\S*)?"
+        r"|(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? )?"
+        r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* \d.*",
+    ),
+    ("hex", r"0[xX][0-9A-Fa-f]+|(?=.*\d)[0-9A-Fa-f]{6,}"),
+    ("url", r"[a-zA-Z][a-zA-Z+.]*://\S*"),
+    ("mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    ("quoted", r"\"[^\"]*\"|'[^']*'"),
+    ("path", r"(?:\.{0,2}|~|[\w.-]+)?(?:/[^\s/]*)+|[A-Za-z]:\\.*|\\\\.*"),
+    ("word", r"[^\W\d]+(?:[.'$-][^\W\d]+)*"),
+    ("id", r"\S+"),
+    ("text", r"(?s:.*)"),
+)
+_COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _KINDS)
+_WIDER = {
+    frozenset(("number", "hex")): "hex",
+    frozenset(("number", "duration")): "duration",
+    frozenset(("number", "size")): "size",
+    frozenset(("number", "path")): "id",
+}
+KINDS = tuple(name for name, _ in _KINDS)
+
+
+def kind_of(value: str) -> str:
+    """Return the narrowest kind that a value has."""
+    return next(name for name, pattern in _COMPILED if pattern.fullmatch(value))
+
+
+def joined(left: str, right: str) -> str:
+    """Return the kind that holds values of both kinds.
+
+    ``null`` (nothing, or an empty value) fits every kind.
+    """
+    if right in (left, "null"):
+        return left
+    if left == "null":
+        return right
+    if "text" in (left, right):
+        return "text"
+    return _WIDER.get(frozenset((left, right)), "id")
+
+
+def kind_of_all(values: Iterable[str]) -> str:
+    """Return the kind that holds all values; ``null`` if there are none."""
+    return reduce(joined, (kind_of(value) for value in values), "null")

@@ -1,6 +1,0 @@
-"""Candidate rules from alert history, one module a family."""
-
-from pipelines.aiops.noise.mining.mine import mine, mine_all
-from pipelines.aiops.noise.mining.patterns import Pattern, Patterns
-
-__all__ = ["Pattern", "Patterns", "mine", "mine_all"]

@@ -1,0 +1,1 @@
+"""Reports of aiops: about alert rules, incidents, anomalies and the service map."""

@@ -1,0 +1,405 @@
+"""The page about anomalies: findings by service, each with its plot or its lines."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from pipelines.aiops.report.incidents import coverage, links, wording
+from pipelines.aiops.report.incidents.evidence import (
+    INCIDENTS,
+    LOGS,
+    METRICS,
+    Finding,
+    Inputs,
+    Line,
+    Plot,
+)
+from pipelines.aiops.report.incidents.links import Places, anchor, by_service
+from pipelines.reporting import index, numbers
+from pipelines.reporting.blocks import (
+    Block,
+    Chapter,
+    Chart,
+    Charts,
+    Code,
+    Column,
+    Facts,
+    Fold,
+    Headline,
+    Prose,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+    join,
+    strong,
+)
+from pipelines.reporting.charts.axes import short_number
+from pipelines.reporting.charts.band import Watched, band
+from pipelines.reporting.page import Banner, Page
+from pipelines.reporting.provenance import Sources
+
+MOST_LINES, MOST_LABELS, OPEN_FINDINGS = 5, 6, 20
+
+
+def card(one: Finding, inputs: Inputs, places: Places) -> Section:
+    """Build the section of a finding that has a plot or lines."""
+    plot = inputs.metrics.plots.get(one.id) or inputs.logs.plots.get(one.id)
+    blocks: list[Block] = [Prose(wording.sentence(one.sentence, one.kind, 400))]
+    if plot:
+        blocks.append(_plot(one, plot))
+    blocks.append(Facts(_facts(one, plot)))
+    blocks += _ways(one, places)
+    lines = inputs.logs.lines.get(one.id, [])
+    if lines:
+        blocks.append(_lines(lines))
+    return Section(anchor("finding", one.id), _title(one), blocks)
+
+
+def _title(one: Finding) -> Text:
+    what = wording.kind(one.kind).capitalize()
+    subject = _subject(one)
+    return join(f"{what}: ", wording.shown(subject, 80)) if subject else what
+
+
+def _subject(one: Finding) -> str:
+    if one.signal == "log":
+        return str(one.evidence.get("text") or one.evidence.get("first_line") or "")
+    return one.labels.get("__name__", "")
+
+
+def _facts(one: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
+    unit = _unit(one, plot)
+    facts: list[tuple[str, Text]] = [
+        ("How rare", wording.rareness(one.score)),
+        ("When (UTC)", wording.span(one.start_us, one.end_us)),
+        ("Lasted", wording.lasted(one.start_us, one.end_us)),
+    ]
+    if one.observed is not None:
+        facts.append(("Seen", _quantity(one.observed, unit)))
+    expected = _expected(one, unit)
+    if expected:
+        facts.append(("Expected", expected))
+    if one.instance:
+        facts.append(("Instance", wording.shown(one.instance, 80)))
+    labels = [(k, v) for k, v in sorted(one.labels.items()) if k not in ("__name__", "service")]
+    if labels:
+        told = [wording.shown(f"{key}={value}", 60) for key, value in labels]
+        facts.append(("Labels", wording.listed(told, MOST_LABELS)))
+    return facts
+
+
+def _ways(one: Finding, places: Places) -> list[Block]:
+    """Lead to the incident, to what else it is made of, and to the map."""
+    parts: list[Text] = []
+    incidents = places.of_finding.get(one.id)
+    if incidents:
+        parts.append(join("Incident: ", places.incidents_of(incidents)))
+        parts += _beside(one, places)
+    if one.service in places.nodes:
+        parts.append(join("On the map: ", places.node(one.service)))
+    return [Prose(wording.dotted(parts))] if parts else []
+
+
+def _beside(one: Finding, places: Places) -> list[Text]:
+    """Lead from a plot to log lines of the same incident, and from lines to plots."""
+    wanted, label = ("log", "log lines") if one.signal == "metric" else ("metric", "plots")
+    mine = {incident.id for incident in places.of_finding[one.id]}
+    near = [
+        other
+        for found in places.findings.values()
+        for other in found
+        if other.signal == wanted and mine & {i.id for i in places.of_finding.get(other.id, [])}
+    ]
+    if not near:
+        return []
+    near.sort(key=lambda other: (other.service != one.service, -other.score, other.id))
+    links = [places.finding(other.id, _where(other), page="") for other in near[:3]]
+    more = len(near) - len(links)
+    return [join(f"its {label}: ", wording.listed(links), f" and {more:,} more" if more else "")]
+
+
+def _where(one: Finding) -> Text:
+    return join(wording.kind(one.kind), " of ", wording.shown(one.service, 40))
+
+
+def _unit(one: Finding, plot: Plot | None) -> str:
+    """Say in what it was measured: logs in lines, shares of messages or seconds of silence."""
+    own = {"silence": "seconds", "changed_mix": "distance of shares, 0 to 1"}
+    if one.signal == "log":
+        return own.get(one.kind, "lines")
+    unit = plot.unit if plot else str(one.evidence.get("unit") or "")
+    rate = plot.per_second if plot else bool(one.evidence.get("rate_per_second"))
+    unit = "" if unit == "1" else wording.plain(unit, 24)
+    return f"{unit} per second".strip() if rate else unit
+
+
+def _quantity(value: float, unit: str) -> Text:
+    shown = short_number(value)
+    return wording.shown(f"{shown} {unit}".strip(), 60)
+
+
+def _expected(one: Finding, unit: str) -> Text:
+    low, high = one.expected_low, one.expected_high
+    if low is None and high is None:
+        return ""
+    if low is None or high is None:
+        bound, word = (high, "at most") if high is not None else (low, "at least")
+        return join(f"{word} ", _quantity(bound or 0.0, unit))
+    if low == high:
+        return _quantity(low, unit)
+    return join(f"{short_number(low)} to ", _quantity(high, unit))
+
+
+def _plot(one: Finding, plot: Plot) -> Charts:
+    counts = one.signal == "log"
+    unit = f"lines in {wording.duration(plot.step_us / 1e6)}" if counts else _unit(one, plot)
+    watched = Watched(
+        plot.start_us,
+        plot.step_us,
+        plot.values,
+        one.start_us,
+        one.end_us,
+        plot.low,
+        plot.high,
+        unit,
+        counts,
+    )
+    subject = wording.plain(_subject(one), 60)
+    title = f"{wording.kind(one.kind)}, {subject}: {wording.rareness(one.score)}"
+    drawn = band(title, watched, describe=wording.plain(one.sentence, 300))
+    caption = join(wording.span(plot.start_us, watched.end_us), " UTC")
+    return Charts([Chart(drawn, caption)])
+
+
+def _lines(lines: Sequence[Line]) -> Code:
+    """First lines; each is set apart, so that one can't turn the next around."""
+    shown = [
+        Markup("{} {} <bdi>{}</bdi>").format(
+            wording.moment_to_second(line.at_us), wording.plain(line.severity or "", 10),
+            wording.plain(line.body, 400),
+        )
+        for line in lines[:MOST_LINES]
+    ]  # fmt: skip
+    return Code(shown, "First log lines, UTC, masked")
+
+
+def row_table(found: Sequence[Finding], places: Places, *, fold: bool) -> list[Block]:
+    """Table of findings without a plot; it folds behind cards or where it is long."""
+    columns = [
+        Column("Finding", wide=True),
+        Column("Kind"),
+        Column("When (UTC)"),
+        Column("How rare"),
+        Column("Incident"),
+    ]
+    rows = [_finding_row(one, places) for one in found]
+    label = f"{wording.number_of(len(rows), 'finding')} without a plot"
+    table = Table(label, columns, rows)
+    return [Fold(label, [table])] if fold or len(rows) > OPEN_FINDINGS else [table]
+
+
+def _finding_row(one: Finding, places: Places) -> Row:
+    incidents = places.of_finding.get(one.id)
+    return Row(
+        [
+            wording.sentence(one.sentence, one.kind, 220),
+            wording.kind(one.kind),
+            wording.span(one.start_us, one.end_us),
+            wording.one_line(wording.rareness(one.score)),
+            places.incidents_of(incidents) if incidents else numbers.NONE,
+        ],
+        anchor("finding", one.id),
+    )
+
+
+OPEN_SERVICE_ROWS, MOST_ROWS, OPEN_SERVICES = 30, 500, 15
+OPEN_CARDS = 4
+"""Findings of a service that stand open; the others fold."""
+
+
+def chapters(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
+    """Build both chapters."""
+    if not places.findings:
+        nothing = Prose("Nothing unusual was found in this time.")
+        return [Chapter("services", "Findings by service", [nothing], "Findings")]
+    mark = sources.mark(METRICS, LOGS)
+    how = Prose(
+        "“Once in 1,000 runs” means: data without anomalies would show at least this in one of "
+        "1,000 such runs, with everything else that was looked at taken into account. Blue is what "
+        "was seen, orange-red the unusual time, green the band that was expected at its most "
+        "unusual value."
+    )
+    all_found = by_service(inputs.found.values())
+    sections: list[Block] = [
+        _section(service, len(all_found[service]), inputs, places) for service in places.findings
+    ]
+    blocks = [how, *sections[:OPEN_SERVICES]]
+    rest = sections[OPEN_SERVICES:]
+    if rest:
+        blocks.append(Fold(f"Findings of {wording.number_of(len(rest), 'more service')}", rest))
+    left_out = len(inputs.found) - len(places.shown)
+    if left_out > 0:
+        both = f"{METRICS.as_posix()} and {LOGS.as_posix()}"
+        blocks.append(links.left_out_of(left_out, "finding", both))
+    overview = _overview(all_found, places, mark)
+    return [
+        Chapter("services", "Services, the rarest finding first", overview, "Services"),
+        Chapter("findings", "Findings by service", blocks, "Findings"),
+    ]
+
+
+def _overview(found: Mapping[str, list[Finding]], places: Places, mark: Text) -> list[Block]:
+    rows = [_service_row(service, own, places) for service, own in list(found.items())[:MOST_ROWS]]
+    columns = [
+        Column("Service"),
+        Column("Metric findings", numeric=True),
+        Column("Log findings", numeric=True),
+        Column("Rarest"),
+        Column("Incidents"),
+        Column("On the map"),
+    ]
+    blocks: list[Block] = [Table("Services with findings", columns, rows[:OPEN_SERVICE_ROWS], mark)]
+    if len(rows) > OPEN_SERVICE_ROWS:
+        label = f"The next {wording.number_of(len(rows) - OPEN_SERVICE_ROWS, 'service')}"
+        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_SERVICE_ROWS:])]))
+    if len(found) > MOST_ROWS:
+        blocks.append(
+            Prose(f"{wording.number_of(len(found) - MOST_ROWS, 'service')} more left out.")
+        )
+    return blocks
+
+
+def _service_row(service: str, found: Sequence[Finding], places: Places) -> Row:
+    own = places.of_service.get(service, [])
+    return Row(
+        [
+            places.service(service, page=""),
+            numbers.count(sum(one.signal == "metric" for one in found)),
+            numbers.count(sum(one.signal == "log" for one in found)),
+            wording.one_line(wording.rareness(found[0].score)),
+            places.incidents_of(own) if own else numbers.NONE,
+            places.node(service, "map") if service in places.nodes else numbers.NONE,
+        ]
+    )
+
+
+def _section(service: str, count: int, inputs: Inputs, places: Places) -> Section:
+    """Show findings with a plot or lines as cards, the others in a table."""
+    found = places.findings[service]
+    told = [one for one in found if _pictured(one, inputs)]
+    rest = [one for one in found if not _pictured(one, inputs)]
+    cards: list[Block] = [card(one, inputs, places) for one in told]
+    blocks: list[Block] = [Prose(_about(service, count, places), quiet=True), *cards[:OPEN_CARDS]]
+    if len(cards) > OPEN_CARDS:
+        label = f"{wording.number_of(len(cards) - OPEN_CARDS, 'more finding')} with plots"
+        blocks.append(Fold(label, cards[OPEN_CARDS:]))
+    if rest:
+        blocks += row_table(rest, places, fold=bool(cards))
+    return Section(anchor("service", service), wording.shown(service), blocks)
+
+
+def _pictured(one: Finding, inputs: Inputs) -> bool:
+    return any(
+        one.id in part for part in (inputs.metrics.plots, inputs.logs.plots, inputs.logs.lines)
+    )
+
+
+def _about(service: str, count: int, places: Places) -> Text:
+    own = places.of_service.get(service, [])
+    parts: list[Text] = [wording.number_of(count, "finding")]
+    shown = len(places.findings[service])
+    if shown < count:
+        parts.append(f"{shown:,} of them shown")
+    if own:
+        parts.append(join("incidents: ", places.incidents_of(own)))
+    if service in places.nodes:
+        parts.append(places.node(service, "on the map"))
+    return wording.dotted(parts)
+
+
+KIND = "anomalies"
+TITLE = "Anomalies in metrics and logs"
+TABLES = (METRICS, LOGS, INCIDENTS)
+
+
+def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
+    """Put services with the rarest findings first."""
+    return Page(
+        kind="Anomalies" + links.synthetic(inputs),
+        title=TITLE,
+        banner=_banner(inputs, places),
+        headline=_headline(inputs, sources),
+        facts=links.facts(inputs),
+        notice_label=links.notice_label(inputs),
+        notice=links.notice(inputs),
+        chapters=[
+            *chapters(inputs, places, sources),
+            coverage.of_anomalies(inputs, sources),
+            index.chapter(sources),
+        ],
+        foot=index.foot(Path(f"reports/{KIND}.json")),
+        styles=("folds.css", "incidents.css"),
+    )
+
+
+def says(inputs: Inputs) -> str:
+    """Say what the page comes to, in a few words."""
+    n = len(inputs.found)
+    return f"{n:,} anomal{'y' if n == 1 else 'ies'}" if n else "No anomalies"
+
+
+def _banner(inputs: Inputs, places: Places) -> Banner:
+    tone: Tone = "open" if inputs.found or coverage.nothing_seen(inputs) else "good"
+    sentences: list[Text] = []
+    if inputs.found:
+        rarest = max(inputs.found.values(), key=lambda f: (f.score, -f.start_us, f.id))
+        services = {one.service for one in inputs.found.values() if one.service}
+        sentences.append(f"In {wording.number_of(len(services), 'service')}.")
+        sentences.append(
+            join(
+                "The rarest: ",
+                strong(
+                    places.finding(
+                        rarest.id, wording.sentence(rarest.sentence, rarest.kind, 200), page=""
+                    )
+                ),
+                f" – {wording.rareness(rarest.score)}.",
+            )
+        )
+    elif tone == "open":
+        sentences.append("But there was nothing to look at: no metrics and no logs.")
+    else:
+        sentences.append("Nothing was rare enough for a run that looked at so much.")
+    return Banner(says(inputs), tone, sentences)
+
+
+def _headline(inputs: Inputs, sources: Sources) -> Headline:
+    metrics, logs = inputs.metrics, inputs.logs
+    grouped = {id_ for one in inputs.incidents.incidents for id_ in inputs.members(one)}
+    together = sum(id_ in grouped for id_ in inputs.found)
+    return Headline(
+        [
+            (
+                "In metrics",
+                numbers.count(len(metrics.findings)),
+                join(_of(metrics.counts.get("series"), "series"), sources.mark(METRICS)),
+            ),
+            (
+                "In logs",
+                numbers.count(len(logs.findings)),
+                join(_of(logs.counts.get("lines"), "lines"), sources.mark(LOGS)),
+            ),
+            (
+                "Part of incidents",
+                numbers.count(together),
+                join("of these findings", sources.mark(INCIDENTS)),
+            ),
+        ]
+    )
+
+
+def _of(n: object, noun: str) -> str:
+    return f"among {n:,} {noun}" if isinstance(n, int) else f"{noun} were not counted"

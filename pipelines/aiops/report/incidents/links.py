@@ -1,0 +1,193 @@
+"""Where everything stands on the three pages, links to it, and what the pages have in common.
+
+What a page leaves out for want of room has no place; a link to it is only its words.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from pipelines.aiops.report.incidents import wording
+from pipelines.aiops.report.incidents.evidence import Finding, Incident, Inputs
+from pipelines.aiops.report.service_map.wording import anchor_of
+from pipelines.reporting.blocks import Callout, Facts, Text, code, join
+
+INCIDENTS, ANOMALIES, MAP = "incidents.html", "anomalies.html", "service_map.html"
+MOST_FINDINGS = 1000
+"""Findings on the page about anomalies: with plots or lines, then of incidents, then the rarest."""
+ENOUGH = 6.0
+"""Score beyond which a finding is no stronger evidence: once in a million runs."""
+MOST_INCIDENTS = 300
+"""Incidents that the list names."""
+
+
+def anchor(kind: str, text: str) -> str:
+    """Place of a thing on its page; any text gives a sound one."""
+    if not re.fullmatch(r"[0-9a-f]{16}", text):
+        text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{kind}-{text}"
+
+
+def worst_first(
+    incidents: Iterable[Incident], finding: Callable[[str], Finding | None]
+) -> list[Incident]:
+    """Sort: strongest evidence, then most affected services, then most exposed, then by time.
+
+    Parameters
+    ----------
+    finding
+        Gives the finding of an id.
+    """
+
+    def key(one: Incident) -> tuple[float, int, int, int, str]:
+        known = [f for f in map(finding, one.findings) if f]
+        return (-evidence(known), -len(one.affected), -len(one.exposed), one.start_us, one.id)
+
+    return sorted(incidents, key=key)
+
+
+def evidence(findings: Iterable[Finding]) -> float:
+    """Add up scores; of the same kind at the same service the rarest counts, `ENOUGH` at most."""
+    best: dict[tuple[str, str, str], float] = {}
+    for one in findings:
+        what = (one.signal, one.kind, one.service)
+        best[what] = max(best.get(what, 0.0), min(one.score, ENOUGH))
+    return round(sum(best[what] for what in sorted(best)), 6)
+
+
+@dataclass(frozen=True)
+class Places:
+    """What has a place.
+
+    Attributes
+    ----------
+    incidents
+        Incidents that are listed, the worst first.
+    findings
+        Findings of metrics and logs that are shown, by service, in the order of the page.
+    of_finding
+        Finding → listed incidents that it belongs to.
+    of_service
+        Service → listed incidents that affect it.
+    nodes
+        Nodes of the map.
+    """
+
+    incidents: list[Incident]
+    findings: dict[str, list[Finding]]
+    of_finding: dict[str, list[Incident]] = field(default_factory=dict)
+    of_service: dict[str, list[Incident]] = field(default_factory=dict)
+    nodes: frozenset[str] = frozenset()
+    shown: frozenset[str] = frozenset()
+
+    def incident(self, one: Incident, text: Text = "", page: str = INCIDENTS) -> Markup:
+        """Lead to an incident."""
+        return link(page, anchor("incident", one.id), text or wording.shown(one.title, 90))
+
+    def incidents_of(self, found: Iterable[Incident], page: str = INCIDENTS) -> Text:
+        """Lead to several incidents, the worst first."""
+        return wording.listed([self.incident(one, page=page) for one in found], 3)
+
+    def finding(self, id_: str, text: Text, page: str = ANOMALIES) -> Text:
+        """Lead to a finding's plot or lines; its words alone if it isn't shown."""
+        return link(page, anchor("finding", id_), text) if id_ in self.shown else text
+
+    def service(self, service: str, page: str = ANOMALIES) -> Text:
+        """Lead to a service's findings; its name alone if it has none."""
+        text = wording.shown(service, 60)
+        return link(page, anchor("service", service), text) if service in self.findings else text
+
+    def node(self, node: str, text: Text = "", page: str = MAP) -> Text:
+        """Lead to a node on the map; its name alone if the map has none of that name."""
+        text = text or wording.shown(node, 60)
+        return link(page, anchor_of(node), text) if node in self.nodes else text
+
+
+def link(page: str, to: str, text: Text) -> Markup:
+    """Link to a place on one of the pages; an empty `page` is this one."""
+    return Markup('<a href="{}#{}">{}</a>').format(page, to, text)
+
+
+def places_of(inputs: Inputs) -> Places:
+    """Give everything that is shown its place."""
+    listed = worst_first(inputs.incidents.incidents, inputs.finding)[:MOST_INCIDENTS]
+    of_finding: dict[str, list[Incident]] = {}
+    of_service: dict[str, list[Incident]] = {}
+    for one in listed:
+        for id_ in inputs.members(one):
+            of_finding.setdefault(id_, []).append(one)
+        for service in dict.fromkeys(one.affected):
+            of_service.setdefault(service, []).append(one)
+    pictured = {*inputs.metrics.plots, *inputs.logs.plots, *inputs.logs.lines}
+    kept = sorted(
+        inputs.found.values(),
+        key=lambda f: (f.id not in pictured, f.id not in of_finding, -f.score, f.start_us, f.id),
+    )[:MOST_FINDINGS]
+    return Places(
+        listed,
+        by_service(kept),
+        of_finding,
+        of_service,
+        frozenset(str(node["id"]) for node in inputs.service_map["nodes"]),
+        frozenset(one.id for one in kept),
+    )
+
+
+def by_service(found: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Sort services by their rarest finding, and findings of a service, the rarest first."""
+    ordered = sorted(found, key=lambda f: (-f.score, f.start_us, f.id))
+    sorted_in: dict[str, list[Finding]] = {}
+    for one in ordered:
+        sorted_in.setdefault(one.service, []).append(one)
+    return sorted_in
+
+
+SYNTHETIC = (
+    "The telemetry of this report is simulated: Signalbox made it up so that the pipeline can be "
+    "seen at work. Nothing here says anything about a real system."
+)
+_PAGES = ((INCIDENTS, "incidents"), (ANOMALIES, "anomalies"), (MAP, "service map"))
+
+
+def left_out_of(n: int, noun: str, path: str) -> Callout:
+    """Say how many are left out, and where they stand."""
+    return Callout(
+        "info",
+        "Left out",
+        join(f"{wording.number_of(n, noun)} more; all of them stand in ", code(path), "."),
+    )
+
+
+def synthetic(inputs: Inputs) -> str:
+    """Say in the kind of a page that its data is made up."""
+    return " · synthetic data" if inputs.incidents.synthetic else ""
+
+
+def notice_label(inputs: Inputs) -> str:
+    """Label of `notice`."""
+    return "Synthetic data" if inputs.incidents.synthetic else "About the data"
+
+
+def notice(inputs: Inputs) -> str:
+    """Say what a reader must know about the data."""
+    said = [SYNTHETIC if inputs.incidents.synthetic else "", inputs.about.notice]
+    return " ".join(part for part in said if part)
+
+
+def facts(inputs: Inputs) -> Facts:
+    """Say which time, whose, and where the sister pages are."""
+    pages = Markup(" · ").join(
+        Markup('<a href="{}">{}</a>').format(page, name) for page, name in _PAGES
+    )
+    window = inputs.window
+    return Facts(
+        [
+            ("From", f"{window.start:%Y-%m-%d %H:%M} UTC"),
+            ("To", f"{window.end:%Y-%m-%d %H:%M} UTC"),
+            ("Owner", wording.shown(inputs.about.owner)),
+            ("Pages of this window", pages),
+        ]
+    )

@@ -1,0 +1,110 @@
+"""The page about the service map: as `service_map.page` makes it, with ways to the other pages."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.report.incidents import links, wording
+from pipelines.aiops.report.incidents.evidence import (
+    INCIDENTS,
+    LOGS,
+    MAP,
+    METRICS,
+    MOVED,
+    ChangeImpact,
+    Inputs,
+    Move,
+)
+from pipelines.aiops.report.incidents.links import ANOMALIES, Places, anchor, link
+from pipelines.aiops.report.service_map.page import changes
+from pipelines.aiops.report.service_map.page import make_page as map_of
+from pipelines.reporting import index
+from pipelines.reporting.blocks import Chapter, Prose, Text, join
+from pipelines.reporting.blocks import link as to
+from pipelines.reporting.page import Page
+from pipelines.reporting.provenance import Sources
+
+KIND = "service_map"
+TITLE = "Service map"
+TABLES = (MAP, MOVED, INCIDENTS, METRICS, LOGS)
+
+
+def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
+    """Draw the map with what moved, changes, and what was found on each service."""
+    moves = inputs.moves
+    moved = None if moves.diff is None else [_move(one) for one in moves.diff.moved]
+    told = [_change(one, places) for one in moves.changes]
+    chapters = [changes(told, sources.mark(MOVED), moves.changes_left_out)]
+    if moved is None:
+        nothing = Prose("There is no map of the time before to compare with.")
+        chapters.insert(0, Chapter("moved", "What moved", [nothing]))
+    page = map_of(
+        inputs.service_map,
+        title=TITLE,
+        moved=moved,
+        compared_with=_compared(inputs),
+        more=chapters,
+        found=_found(places),
+        kind="Service map" + links.synthetic(inputs),
+        facts=links.facts(inputs).items[2:],
+        notice_label=links.notice_label(inputs),
+        notice=links.notice(inputs),
+        foot=index.foot(Path(f"reports/{KIND}.json")),
+    )
+    return _completed(page, moves.changes, sources)
+
+
+def says(inputs: Inputs) -> str:
+    """Say what the page comes to, in a few words."""
+    services = [node for node in inputs.service_map["nodes"] if node.get("kind") == "service"]
+    return wording.number_of(len(services), "service")
+
+
+def _completed(page: Page, changed: Sequence[ChangeImpact], sources: Sources) -> Page:
+    """Add what changes did to the banner, and where everything comes from."""
+    moving = sum(bool(one.moved) for one in changed)
+    told = f"After {moving} of {wording.number_of(len(changed), 'change')} something moved."
+    sentences = [*page.banner.sentences, to("changes", told)] if changed else None
+    return replace(
+        page,
+        banner=replace(page.banner, sentences=sentences or page.banner.sentences),
+        chapters=[*page.chapters, index.chapter(sources)],
+        styles=(*page.styles, "incidents.css"),
+    )
+
+
+def _compared(inputs: Inputs) -> str:
+    other = inputs.moves.compared_with
+    if other is None:
+        return ""
+    return f"{other.start:%Y-%m-%d %H:%M} to {other.end:%Y-%m-%d %H:%M} UTC"
+
+
+def _move(one: Move) -> dict[str, Any]:
+    return {**one.model_dump(), "sentence": wording.plain(one.sentence, 300)}
+
+
+def _change(one: ChangeImpact, places: Places) -> dict[str, Any]:
+    title = wording.plain(one.title or one.id, 140) or "A change without title"
+    node: Text = places.node(one.service, page="") if one.service else "service not known"
+    moved = [_move(found) for found in one.moved]
+    return {**one.model_dump(), "title": title, "node": node, "moved": moved}
+
+
+def _found(places: Places) -> dict[str, Text]:
+    """Say for each node with findings or incidents what there is, with links."""
+    told: dict[str, Text] = {}
+    for node in sorted(places.nodes):
+        own = places.findings.get(node, [])
+        incidents = places.of_service.get(node, [])
+        parts: list[Text] = []
+        if own:
+            count = f"{len(own):,} anomal{'y' if len(own) == 1 else 'ies'}"
+            parts.append(link(ANOMALIES, anchor("service", node), count))
+        if incidents:
+            count = wording.number_of(len(incidents), "incident")
+            parts.append(places.incident(incidents[0], count))
+        if parts:
+            told[node] = join(*[piece for part in parts for piece in (", ", part)][1:])
+    return told

@@ -1,0 +1,424 @@
+"""The page about incidents: what a person on call needs first, then what it rests on."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.aiops.report.incidents import coverage, links, wording
+from pipelines.aiops.report.incidents.evidence import (
+    INCIDENTS,
+    LOGS,
+    MAP,
+    METRICS,
+    Cause,
+    Finding,
+    Incident,
+    Inputs,
+    Similar,
+)
+from pipelines.aiops.report.incidents.links import Places, anchor
+from pipelines.reporting import index, numbers
+from pipelines.reporting.blocks import (
+    Block,
+    Chapter,
+    Chart,
+    Charts,
+    Column,
+    Facts,
+    Fold,
+    Headline,
+    Prose,
+    Ranked,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+    join,
+    strong,
+)
+from pipelines.reporting.charts.strip import Mark, strip
+from pipelines.reporting.page import Banner, Page
+from pipelines.reporting.provenance import Sources
+
+MOST_CAUSES, MOST_REASONS, MOST_FINDINGS, MOST_ENTRIES, MOST_SIMILAR = 5, 6, 12, 40, 5
+_ROWS = {
+    "change": "changes",
+    "alert": "alerts",
+    "metric": "metrics",
+    "log": "logs",
+    "service_map": "map",
+}
+
+
+def section(one: Incident, number: int, inputs: Inputs, places: Places) -> Section:
+    """Build the section of an incident."""
+    known = [found for found in map(inputs.finding, one.findings) if found]
+    blocks: list[Block] = [
+        Prose(_when(one, known), quiet=True),
+        Facts(_reach(one, inputs, places)),
+        Section(
+            anchor("causes", one.id),
+            "Likely causes",
+            [_causes(one.causes, places), *_left_out(len(one.causes) - MOST_CAUSES, "suspect")],
+        ),
+        Section(anchor("timeline", one.id), "What happened when", _timeline(one, known, places)),
+        Section(anchor("findings", one.id), "What was found", _findings(one, known, places)),
+        Section(anchor("before", one.id), "What helped before", _before(one.similar)),
+    ]
+    title = join(f"{number}. ", wording.shown(one.title, 140))
+    return Section(anchor("incident", one.id), title, blocks)
+
+
+def _when(one: Incident, known: Sequence[Finding]) -> Text:
+    counts = Counter(found.signal for found in known)
+    order = sorted(counts, key=lambda key: (list(_ROWS).index(key) if key in _ROWS else 9, key))
+    what = ", ".join(wording.counted(key, counts[key]) for key in order)
+    what = what or wording.number_of(len(one.findings), "finding")
+    length = wording.lasted(one.start_us, one.end_us)
+    return join(wording.span(one.start_us, one.end_us), f" UTC · {length} · {what}")
+
+
+def _left_out(n: int, noun: str) -> list[Block]:
+    return [Prose(f"{wording.number_of(n, noun)} more left out.", quiet=True)] if n > 0 else []
+
+
+def _reach(one: Incident, inputs: Inputs, places: Places) -> list[tuple[str, Text]]:
+    """Affected services, those that call them, and those further up."""
+    affected = set(one.affected)
+    calling = {a for a, b in inputs.incidents.graph.calls if b in affected}
+    direct = [service for service in one.exposed if service in calling]
+    others = [service for service in one.exposed if service not in calling]
+
+    def links(services: Sequence[str]) -> Text:
+        return wording.listed([places.node(service) for service in services])
+
+    return [
+        (f"Affected: {wording.number_of(len(one.affected), 'service')}", links(one.affected)),
+        (f"Exposed, they call these: {len(direct):,}", links(direct)),
+        (f"Exposed through others: {len(others):,}", links(others)),
+    ]
+
+
+def _causes(causes: Sequence[Cause], places: Places) -> Block:
+    if not causes:
+        return Prose("No service can be suspected: the findings name none.")
+    return Ranked(
+        [
+            (
+                places.node(cause.service),
+                f"{numbers.decimal(cause.score, 1)} points",
+                [
+                    *(wording.shown(reason, 500) for reason in cause.evidence[:MOST_REASONS]),
+                    *_more(len(cause.evidence) - MOST_REASONS),
+                ],
+            )
+            for cause in causes[:MOST_CAUSES]
+        ]
+    )
+
+
+def _more(n: int) -> list[Text]:
+    return [f"and {n:,} more"] if n > 0 else []
+
+
+def _timeline(one: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+    marks = [Mark(found.signal, found.start_us, found.end_us) for found in known]
+    marks += [Mark("change", e.at_us, e.at_us) for e in one.timeline if e.what == "change"]
+    present = {mark.row for mark in marks}
+    rows = [(key, label) for key, label in _ROWS.items() if key in present]
+    rows += [(key, wording.plain(key, 10)) for key in sorted(present - _ROWS.keys())][:3]
+    entries = sorted(one.timeline, key=lambda entry: entry.at_us)
+    blocks: list[Block] = []
+    if rows:
+        told = ", ".join(wording.counted(key, sum(m.row == key for m in marks)) for key, _ in rows)
+        title = f"When things happened in the incident: {told}"
+        drawn = strip(title, rows, marks, (one.start_us, one.end_us))
+        caption = "A mark is where a thing began, a bar how long it lasted."
+        blocks.append(Charts([Chart(drawn, caption)]))
+    if entries:
+        label = f"Timeline in words: {wording.number_of(len(entries), 'thing')}"
+        table = Table(
+            "Changes shortly before, then what was found, by time",
+            [
+                Column("Time (UTC)"),
+                Column("What"),
+                Column("Service"),
+                Column("In words", wide=True),
+            ],
+            [
+                Row(
+                    [
+                        wording.moment_to_second(entry.at_us),
+                        wording.signal(entry.what),
+                        places.node(entry.service) if entry.service else numbers.NONE,
+                        wording.shown(entry.sentence, 220),
+                    ]
+                )
+                for entry in entries[:MOST_ENTRIES]
+            ],
+        )
+        left = _left_out(len(entries) - MOST_ENTRIES, "thing")
+        blocks.append(Fold(label, [table, *left]))
+    return blocks or [Prose("No time is known of anything in it.")]
+
+
+def _findings(one: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+    """List the rarest findings, each with the way to its plot or its lines."""
+    if not known:
+        return [Prose("No file tells of its findings.")]
+    ordered = sorted(known, key=lambda f: (-f.score, f.start_us, f.id))
+    table = Table(
+        "The rarest first",
+        [
+            Column("What was found", wide=True),
+            Column("See"),
+            Column("Service"),
+            Column("Began (UTC)"),
+            Column("How rare"),
+        ],
+        [_finding(found, places) for found in ordered[:MOST_FINDINGS]],
+    )
+    return [table, *_left_out(len(one.findings) - min(len(ordered), MOST_FINDINGS), "finding")]
+
+
+def _finding(found: Finding, places: Places) -> Row:
+    rare: Text = numbers.NONE
+    if found.signal != "alert":
+        rare = wording.one_line(wording.rareness(found.score))
+    return Row(
+        [
+            wording.sentence(found.sentence, found.kind, 220),
+            _see(found, places),
+            places.service(found.service) if found.service else numbers.NONE,
+            wording.moment(found.start_us),
+            rare,
+        ]
+    )
+
+
+def _see(found: Finding, places: Places) -> Text:
+    """Lead to the plot, the lines, or the map; without them, say what it is."""
+    if found.signal == "service_map" and found.service in places.nodes:
+        return places.node(found.service, "map")
+    if found.id not in places.shown:
+        return wording.signal(found.signal)
+    return places.finding(found.id, "log lines" if found.signal == "log" else "plot")
+
+
+def _before(similar: Sequence[Similar]) -> list[Block]:
+    if not similar:
+        return [Prose("No past incident resembles it.")]
+    columns = [
+        Column("Past incident"),
+        Column("What helped", wide=True),
+        Column("How it ended"),
+        Column("Likeness (of 1)", numeric=True),
+        Column("In common"),
+    ]
+    rows = [
+        Row(
+            [
+                wording.shown(past.id, 60),
+                wording.shown(past.fix, 300) if past.fix else "no fix was noted",
+                wording.shown(past.resolution, 80) if past.resolution else numbers.NONE,
+                numbers.decimal(past.score, 2),
+                wording.listed([wording.shown(_trait(trait), 40) for trait in past.shared], 5),
+            ]
+        )
+        for past in similar[:MOST_SIMILAR]
+    ]
+    return [Table("The most alike first", columns, rows)]
+
+
+def _trait(trait: str) -> str:
+    """Say what two incidents share; words of titles stand in quotation marks."""
+    key, _, value = trait.partition(" ")
+    return f"“{value}”" if key == "word" else value or key
+
+
+KIND = "incidents"
+TABLES = (INCIDENTS, METRICS, LOGS, MAP)
+MOST_DETAILS, OPEN_DETAILS = 40, 10
+"""Incidents that are told in full, the others stand in the list; and those that stand open."""
+OPEN_ROWS = 20
+
+
+def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
+    """Put the worst incident first, and what everything rests on last."""
+    return Page(
+        kind="Incidents" + links.synthetic(inputs),
+        title=inputs.about.title,
+        banner=_banner(inputs, places),
+        headline=_headline(inputs, sources),
+        facts=links.facts(inputs),
+        notice_label=links.notice_label(inputs),
+        notice=links.notice(inputs),
+        chapters=[
+            _list(inputs, places, sources),
+            *_details(inputs, places, sources),
+            coverage.of_incidents(inputs, sources),
+            index.chapter(sources),
+        ],
+        foot=index.foot(Path(f"reports/{KIND}.json")),
+        styles=("folds.css", "incidents.css"),
+    )
+
+
+def says(inputs: Inputs) -> str:
+    """Say what the page comes to, in a few words."""
+    n = len(inputs.incidents.incidents)
+    return wording.number_of(n, "incident") if n else "No incidents"
+
+
+def _banner(inputs: Inputs, places: Places) -> Banner:
+    found = inputs.incidents.incidents
+    sentences: list[Text] = []
+    tone: Tone = "good"
+    if found:
+        worst, tone = places.incidents[0], "open"
+        sentences.append(
+            join(
+                "The worst: " if len(found) > 1 else "",
+                strong(places.incident(worst, page="")),
+                ", ",
+                wording.span(worst.start_us, worst.end_us),
+                " UTC.",
+            )
+        )
+        if worst.causes:
+            sentences.append(
+                join("Its likeliest cause is ", strong(wording.shown(worst.causes[0].service)), ".")
+            )
+    elif coverage.nothing_seen(inputs):
+        tone = "open"
+        sentences.append("But there was nothing to look at: no metrics, logs, alerts or spans.")
+    else:
+        sentences.append(
+            "Nothing that was found in this time makes an incident; below stands what was "
+            "looked at."
+        )
+    missing = inputs.incidents.counts.get("missing_windows") or []
+    if missing:
+        shown = wording.listed([wording.shown(str(one), 40) for one in missing], 3)
+        sentences.append(
+            join("Earlier windows are missing, so incidents may have begun before: ", shown, ".")
+        )
+    return Banner(says(inputs), tone, sentences)
+
+
+def _headline(inputs: Inputs, sources: Sources) -> Headline:
+    found = inputs.incidents.incidents
+    mark = sources.mark(INCIDENTS)
+    affected = {service for one in found for service in one.affected}
+    exposed = {service for one in found for service in one.exposed} - affected
+    services = [node for node in inputs.service_map["nodes"] if node.get("kind") == "service"]
+    longest = max((one.end_us - one.start_us for one in found), default=0)
+    grouped = sum(len(one.findings) for one in found)
+    return Headline(
+        [
+            ("Incidents", numbers.count(len(found)), join(_of_signals(inputs), mark)),
+            (
+                "Services affected",
+                numbers.count(len(affected)),
+                f"{wording.number_of(len(services), 'service')} on the map",
+            ),
+            (
+                "Exposed besides",
+                numbers.count(len(exposed)),
+                "services that call them and show nothing yet",
+            ),
+            (
+                "Longest",
+                wording.duration(longest / 1e6) if found else numbers.NONE,
+                f"{wording.number_of(grouped, 'finding')} in all incidents",
+            ),
+        ]
+    )
+
+
+def _of_signals(inputs: Inputs) -> str:
+    counts = inputs.incidents.counts.get("findings") or {}
+    known = [wording.counted(str(key), n) for key, n in counts.items() if isinstance(n, int) and n]
+    return f"from {', '.join(known)}" if known else "nothing was found"
+
+
+def _list(inputs: Inputs, places: Places, sources: Sources) -> Chapter:
+    found = inputs.incidents.incidents
+    if not found:
+        return Chapter("list", "Incidents", [Prose("There are none in this time.")])
+    blocks: list[Block] = [
+        Prose(
+            "The worst first: those for which the strongest evidence was found (rareness, added "
+            "up over kinds of findings and services), then those that affect most services."
+        ),
+        _table("The worst", places.incidents[:OPEN_ROWS], inputs, places, sources.mark(INCIDENTS)),
+    ]
+    rest = places.incidents[OPEN_ROWS:]
+    if rest:
+        label = f"The next {len(rest):,}"
+        blocks.append(Fold(label, [_table(label, rest, inputs, places)]))
+    left_out = len(found) - len(places.incidents)
+    if left_out > 0:
+        blocks.append(links.left_out_of(left_out, "incident", INCIDENTS.as_posix()))
+    return Chapter("list", "Incidents, the worst first", blocks, "List")
+
+
+def _table(
+    caption: str, found: list[Incident], inputs: Inputs, places: Places, mark: Text = ""
+) -> Table:
+    told = {one.id for one in places.incidents[:MOST_DETAILS]}
+    return Table(
+        caption=caption,
+        mark=mark,
+        columns=[
+            Column("Incident", wide=True),
+            Column("Began (UTC), lasted"),
+            Column("Affected services", numeric=True),
+            Column("Exposed services", numeric=True),
+            Column("Likeliest cause"),
+            Column("Findings", numeric=True),
+            Column("Alerts among them", numeric=True),
+        ],
+        rows=[_row(one, inputs, places, one.id in told) for one in found],
+    )
+
+
+def _row(one: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
+    title = wording.shown(one.title, 90)
+    alerts = [f for f in map(inputs.finding, one.findings) if f and f.signal == "alert"]
+    return Row(
+        [
+            places.incident(one, page="") if told else title,
+            join(wording.moment(one.start_us), ", ", wording.lasted(one.start_us, one.end_us)),
+            numbers.count(len(one.affected)),
+            numbers.count(len(one.exposed)),
+            wording.shown(one.causes[0].service, 50) if one.causes else numbers.NONE,
+            numbers.count(len(one.findings)),
+            numbers.count(len(alerts)),
+        ],
+        anchor="" if told else anchor("incident", one.id),
+    )
+
+
+def _details(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
+    told = places.incidents[:MOST_DETAILS]
+    if not told:
+        return []
+    sections: list[Block] = [section(one, n, inputs, places) for n, one in enumerate(told, 1)]
+    blocks = sections[:OPEN_DETAILS]
+    if sections[OPEN_DETAILS:]:
+        label = f"The next {wording.number_of(len(sections) - OPEN_DETAILS, 'incident')} in full"
+        blocks.append(Fold(label, sections[OPEN_DETAILS:]))
+    rest = len(inputs.incidents.incidents) - len(told)
+    if rest > 0:
+        blocks.append(links.left_out_of(rest, "incident", INCIDENTS.as_posix()))
+    mark = sources.mark(INCIDENTS, METRICS, LOGS)
+    intro = join(
+        "Causes are ranked by evidence: rare findings, being first, being called by others that "
+        "are affected, a change shortly before. It is added up in points; a service that could "
+        "have caught it from one below it loses some. The ranking suggests where to look first; it "
+        "proves nothing.",
+        mark,
+    )
+    return [Chapter("details", "Each incident", [Prose(intro), *blocks])]

@@ -1,0 +1,108 @@
+"""All windows on one page: how many incidents each has, its worst one, and the way to its pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from pipelines.aiops.report.incidents import wording
+from pipelines.aiops.report.incidents.evidence import Incident, Incidents
+from pipelines.aiops.report.incidents.links import worst_first
+from pipelines.reporting.blocks import Chapter, Column, Facts, Prose, Row, Table, Text, join, strong
+from pipelines.reporting.numbers import NONE
+from pipelines.reporting.page import Banner, Page, render
+
+
+@dataclass(frozen=True)
+class Known:
+    """A window that has pages.
+
+    Attributes
+    ----------
+    address
+        Of its incidents.
+    told
+        What its report tells; None if that can't be read.
+    """
+
+    start: datetime
+    end: datetime
+    address: str
+    told: Incidents | None
+
+
+def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
+    """Draw the page.
+
+    Parameters
+    ----------
+    windows
+        The latest first.
+    left_out
+        Older ones that aren't listed.
+    """
+    synthetic = any(one.told is not None and one.told.synthetic for one in windows)
+    return render(
+        Page(
+            kind="Incidents" + (" · synthetic data" if synthetic else ""),
+            title="Incidents by window",
+            banner=_banner(windows),
+            facts=Facts([("Windows", f"{len(windows) + left_out:,}"), ("Times", "UTC")]),
+            chapters=[Chapter("windows", "Windows, the latest first", _listed(windows, left_out))],
+            foot="Made by Signalbox from the incidents of each window. The pages of a window say "
+            "where every figure comes from.",
+        )
+    )
+
+
+def _banner(windows: Sequence[Known]) -> Banner:
+    told = next((one.told for one in windows if one.told is not None), None)
+    if told is None:
+        return Banner(
+            "Nothing analysed yet", "quiet",
+            ["Unpause the DAGs telemetry_anomalies, service_map and incidents, or trigger them."],
+        )  # fmt: skip
+    worst = _worst(told)
+    if worst is None:
+        return Banner("No incident in the latest window", "good", [])
+    count = wording.number_of(len(told.incidents), "incident")
+    return Banner(
+        f"{count} in the latest window", "open",
+        [join("The worst: ", strong(wording.shown(worst.title)), ".")],
+    )  # fmt: skip
+
+
+def _listed(windows: Sequence[Known], left_out: int) -> list[Table | Prose]:
+    table = Table(
+        caption=wording.number_of(len(windows), "window"),
+        columns=[
+            Column("Window (UTC)"),
+            Column("Incidents", numeric=True),
+            Column("The worst", wide=True),
+            Column("Its first suspect"),
+        ],
+        rows=[Row([_link(one), *_cells(one.told)]) for one in windows],
+    )
+    older = f"{wording.number_of(left_out, 'older window')} more: signalbox incidents list"
+    return [table, Prose(older, quiet=True)] if left_out else [table]
+
+
+def _link(one: Known) -> Markup:
+    same_day = one.start.date() == one.end.date()
+    end = f"{one.end:%H:%M}" if same_day else f"{one.end:%Y-%m-%d %H:%M}"
+    return Markup('<a href="{}">{:%Y-%m-%d %H:%M} to {}</a>').format(one.address, one.start, end)
+
+
+def _cells(told: Incidents | None) -> list[Text]:
+    if told is None:
+        return [NONE, "can’t be read; run report_incidents anew", NONE]
+    worst = _worst(told)
+    if worst is None:
+        return ["0", NONE, NONE]
+    suspect = wording.shown(worst.causes[0].service) if worst.causes else NONE
+    return [f"{len(told.incidents):,}", wording.shown(worst.title), suspect]
+
+
+def _worst(told: Incidents) -> Incident | None:
+    return next(iter(worst_first(told.incidents, told.findings.get)), None)

@@ -1,0 +1,158 @@
+"""Names, times, rareness and kinds as people read them; whatever telemetry holds is tamed here."""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+from pipelines.aiops.report.rules.wording import SPACE, duration, number_of, one_line, short
+from pipelines.reporting.blocks import Text, join, name
+from pipelines.reporting.numbers import NONE
+
+__all__ = ["SPACE", "duration", "listed", "number_of", "one_line", "plain", "short", "shown"]
+
+NAMELESS = "(no name)"
+_LONG = 120
+_MINUTE_US = 60_000_000
+KINDS = {
+    "spike": "spike",
+    "level_shift": "new level",
+    "trend_change": "new trend",
+    "flat_line": "no longer changes",
+    "missing_data": "no values",
+    "season_broken": "rhythm broken",
+    "new_template": "new message",
+    "burst": "burst of a message",
+    "silence": "message fell silent",
+    "changed_mix": "messages in other proportions",
+    "new_value": "new value in a message",
+    "appeared": "call appeared",
+    "vanished": "call vanished",
+    "more_errors": "fails more often",
+    "fewer_errors": "fails less often",
+    "slowed": "slower",
+    "more_slow_calls": "slow more often",
+    "faster": "faster",
+    "busier": "busier",
+    "quieter": "quieter",
+}
+"""Kinds of findings, and what they are called."""
+
+SIGNALS = {
+    "alert": ("alert", "alerts"),
+    "metric": ("metric anomaly", "metric anomalies"),
+    "log": ("log anomaly", "log anomalies"),
+    "service_map": ("change of the map", "changes of the map"),
+    "change": ("change", "changes"),
+}
+"""Signals: one, many."""
+
+
+def kind(word: str) -> str:
+    """Name a kind; an unknown one goes by its own name."""
+    return KINDS.get(word) or plain(word.replace("_", " "), 40)
+
+
+def signal(word: str) -> str:
+    """Name a signal in the singular."""
+    return SIGNALS[word][0] if word in SIGNALS else plain(word.replace("_", " "), 40)
+
+
+def counted(word: str, n: int) -> str:
+    """Count of a signal, for example "2 alerts"."""
+    one, many = SIGNALS.get(word, (signal(word), signal(word)))
+    return f"{n:,}{SPACE}{one if n == 1 else many}"
+
+
+def plain(text: str, most: int = _LONG) -> str:
+    """Text of telemetry on one line, without control characters, cut to `most` characters."""
+    tame = "".join(
+        " " if unicodedata.category(letter) in ("Cc", "Cs") else letter
+        # A name of 10,000 characters is not looked through to its end.
+        for letter in text[: 4 * most]
+    )
+    cut = len(text) > 4 * most
+    return short(" ".join(tame.split()) + ("…" if cut else ""), most)
+
+
+def shown(text: str, most: int = _LONG) -> Markup:
+    """Name from telemetry, inert and short; an empty one is told as such."""
+    return name(plain(text, most) or NAMELESS)
+
+
+def sentence(text: str, of_kind: str, most: int) -> Markup:
+    """Sentence of a finding; its kind where there is none."""
+    return shown(text if text.strip() else kind(of_kind).capitalize(), most)
+
+
+def listed(names: Sequence[Text], most: int = 8) -> Text:
+    """Give some of the names, and how many there are besides."""
+    if not names:
+        return NONE
+    more = len(names) - most
+    parts: list[Text] = []
+    for one in names[:most]:
+        parts += [", ", one] if parts else [one]
+    return join(*parts, f" and {more:,} more" if more > 0 else "")
+
+
+def dotted(parts: Sequence[Text]) -> Markup:
+    """Put several things on one line, with dots between them."""
+    return Markup(" · ").join(parts)
+
+
+def rareness(score: float) -> str:
+    """How rare, by -log10 of the chance: "once in 1,000 runs"."""
+    if score < 0.2:
+        return "not rare"
+    if score > 6:
+        return "rarer than once in a million runs"
+    runs = 10**score
+    steps = 10 ** max(0, int(score) - 1)
+    return f"once in {round(runs / steps) * steps:,} runs"
+
+
+def at(us: int) -> datetime | None:
+    """Time in UTC; None if no calendar has it."""
+    try:
+        return datetime.fromtimestamp(us / 1e6, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def moment(us: int) -> Markup:
+    """Day and minute in UTC, on one line."""
+    return _time(us, "%H:%M")
+
+
+def moment_to_second(us: int) -> Markup:
+    """Day and second in UTC, on one line."""
+    return _time(us, "%H:%M:%S")
+
+
+def _time(us: int, clock: str) -> Markup:
+    when = at(us)
+    return one_line(when.strftime(f"%Y-%m-%d{SPACE}{clock}") if when else NONE)
+
+
+def span(start_us: int, end_us: int) -> Markup:
+    """From when to when, the day once if it is one, and one time if it is a moment."""
+    first, last = at(start_us), at(end_us)
+    if first is None or last is None:
+        return one_line(NONE)
+    if end_us - start_us < _MINUTE_US:
+        return moment(start_us)
+    same = first.date() == last.date()
+    end = last.strftime("%H:%M") if same else moment(end_us)
+    return join(moment(start_us), " to ", end)
+
+
+def lasted(start_us: int, end_us: int) -> str:
+    """How long; a single observation has no length."""
+    return duration((end_us - start_us) / 1e6) if end_us > start_us else "a moment"
+
+
+def reason(key: str) -> str:
+    """Reason or setting from a file, in words."""
+    return plain(key.replace("_", " "), 80)

@@ -1,0 +1,238 @@
+"""Chapters "The data" and "Candidates that were dropped"."""
+
+import re
+from collections import Counter
+
+from markupsafe import Markup
+
+from pipelines.aiops.report.rules import wording
+from pipelines.aiops.report.rules.evidence import Inputs
+from pipelines.core.artifacts import evidence_of
+from pipelines.reporting import numbers
+from pipelines.reporting.blocks import (
+    Block,
+    Callout,
+    Chapter,
+    Column,
+    Facts,
+    Fold,
+    Prose,
+    Row,
+    Table,
+    Text,
+    code,
+    join,
+    name,
+)
+
+_FIGURES = (
+    ("days_covered", "Days with alerts"),
+    ("alerts", "Alerts"),
+    ("series", "Series of alerts"),
+    ("acted_known_share", "Alerts known to be acted on or not"),
+    ("quarantined_share", "Records in quarantine"),
+    ("incidents", "Ticketed incidents"),
+    ("incidents_linked_share", "Incidents linked to alerts"),
+)
+_PARTS = (
+    ("learn", "Learn", "candidates come from here"),
+    ("choose", "Choose", "the set was chosen here"),
+    ("judge", "Judge", "every figure of effect is from here, looked at once"),
+)
+RENEWED = ", then rules were mined again with these days"
+_TABLES = ("alerts", "tickets", "changes")
+
+
+def chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter."""
+    return Chapter(
+        "data",
+        "The data it rests on",
+        [_facts(inputs), *_missing(inputs), _parts(inputs), _sources(inputs), _quality(inputs)],
+        "The data",
+    )
+
+
+def _facts(inputs: Inputs) -> Facts:
+    items: list[tuple[str, Text]] = []
+    for key, label in _FIGURES:
+        figure_id = f"alert_history.{key}"
+        figure = inputs.figure(figure_id)
+        if figure is None:
+            continue
+        value = numbers.figure_value(figure).partition(wording.SPACE)[0]
+        items.append((label, join(value, inputs.sources.figure_mark(figure_id))))
+    window = inputs.frozen.window
+    first, last = (wording.one_line(str(window[end])) for end in ("first", "last"))
+    items.insert(0, ("Window", join(first, " to ", last)))
+    return Facts(items)
+
+
+def _missing(inputs: Inputs) -> list[Block]:
+    missing = inputs.frozen.days_missing
+    if not missing:
+        return [Prose("No day of the window is without alerts.")]
+    shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if missing[10:] else "")
+    label = f"{wording.number_of(len(missing), 'day')} without alerts"
+    return [Callout("open", label, join(name(shown), ": none fired, or none was recorded."))]
+
+
+def _parts(inputs: Inputs) -> Table:
+    spans = inputs.mined.windows
+    rows = [
+        Row([label, wording.day(spans[key].start), wording.day(spans[key].end),
+             f"{spans[key].days:g}", join(what, _more(inputs, key))])
+        for key, label, what in _PARTS
+        if key in spans
+    ]  # fmt: skip
+    return Table(
+        caption="The three windows (UTC; the end is not part of it)",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[
+            Column("Window"),
+            Column("From"),
+            Column("To"),
+            Column("Days", numeric=True),
+            Column("What for", wide=True),
+        ],
+        rows=rows,
+    )
+
+
+def _more(inputs: Inputs, part: str) -> str:
+    return RENEWED if part == "choose" and inputs.renewed else ""
+
+
+def _sources(inputs: Inputs) -> Table:
+    found = sorted(inputs.frozen.sources.items(), key=lambda item: (-item[1], item[0]))
+    return Table(
+        caption="Where the alerts come from",
+        mark=inputs.sources.mark(evidence_of("alert_history")),
+        columns=[Column("Source"), Column("Alerts", numeric=True)],
+        rows=[Row([name(wording.short(source, 80)), numbers.count(n)]) for source, n in found],
+    )
+
+
+def _quality(inputs: Inputs) -> Table:
+    frozen = inputs.frozen
+    rows = []
+    for table in _TABLES:
+        rules = frozen.rules.get(table, [])
+        broken = [f"{rule.rule} ({rule.broken_rows:,})" for rule in rules if rule.broken_rows]
+        count = numbers.count(frozen.counts.get(table))
+        rows.append(Row([table, count, str(len(rules)), name("; ".join(broken) or "none")]))
+    rows.append(Row(["quarantine", numbers.count(frozen.counts.get("quarantined")), "", ""]))
+    return Table(
+        caption="Records and the rules they were held against",
+        mark=inputs.sources.mark(evidence_of("alert_history")),
+        columns=[
+            Column("Table"),
+            Column("Records", numeric=True),
+            Column("Rules", numeric=True),
+            Column("Broken rules (records)", wide=True),
+        ],
+        rows=rows,
+    )
+
+
+_KINDS = (
+    (re.compile(r"^incident .+ would be lost$", re.DOTALL), "an incident would be lost"),
+    (re.compile(r"^incident .+ would be heard .+ later$", re.DOTALL),
+     "an incident would be heard too late"),
+    (re.compile(r"^the median incident would be heard .+ later$"),
+     "the median incident would be heard too late"),
+    (re.compile(r"^\d+ of \d+ incidents would be heard late$"),
+     "too many incidents would be heard late"),
+)  # fmt: skip
+MOST_KINDS = 12
+RENEWED_NOTE = (
+    "Rules that were mined again on later days stand among the dropped and the chosen only, so "
+    "rows need not add up."
+)
+
+
+def kind_of(why: str) -> str:
+    """Reason without the incident or figure that it names."""
+    return next((kind for pattern, kind in _KINDS if pattern.match(why)), why)
+
+
+def dropped_chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter."""
+    dropped = inputs.selected.dropped
+    blocks: list[Block] = [_families(inputs)]
+    if dropped:
+        blocks += [_reasons(inputs), _list(inputs)]
+    else:
+        blocks.append(Prose("Every candidate was chosen."))
+    return Chapter("dropped", "Candidates tried, found and dropped", blocks, "Candidates")
+
+
+def _families(inputs: Inputs) -> Table:
+    chosen = Counter(done.rule.family for done in inputs.replayed.rules)
+    dropped = Counter(one.family for one in inputs.selected.dropped)
+    known = inputs.mined.families
+    order = [*wording.FAMILIES, *sorted(set(known) - set(wording.FAMILIES))]
+    rows = [
+        Row(
+            [
+                wording.family(family),
+                numbers.count(known[family].tried),
+                numbers.count(known[family].found),
+                numbers.count(dropped[family]),
+                numbers.count(chosen[family]),
+            ]
+        )
+        for family in order
+        if family in known
+    ]
+    return Table(
+        caption="From candidates to rules, counts",
+        mark=inputs.sources.mark(evidence_of("mine_rules"), evidence_of("select_rules")),
+        columns=[
+            Column("Family"),
+            Column("Tried", numeric=True),
+            Column("Held by statistics", numeric=True),
+            Column("Dropped in the choice", numeric=True),
+            Column("Chosen", numeric=True),
+        ],
+        rows=rows,
+        note=RENEWED_NOTE if inputs.renewed else "",
+    )
+
+
+def _reasons(inputs: Inputs) -> Table:
+    counted = Counter((one.family, kind_of(one.why)) for one in inputs.selected.dropped)
+    order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    rows = [
+        Row([name(wording.short(why, 160)), wording.family(family), numbers.count(n)])
+        for (family, why), n in order[:MOST_KINDS]
+    ]
+    rest = sum(n for _, n in order[MOST_KINDS:])
+    if rest:
+        rows.append(Row(["other reasons, in the list below", "", numbers.count(rest)]))
+    return Table(
+        caption="Why candidates were dropped",
+        mark=inputs.sources.mark(evidence_of("select_rules")),
+        columns=[Column("Reason", wide=True), Column("Family"), Column("Candidates", numeric=True)],
+        rows=rows,
+    )
+
+
+def _list(inputs: Inputs) -> Fold:
+    """List every dropped candidate, those of one reason together."""
+    dropped = inputs.selected.dropped
+    reasons: dict[str, list[str]] = {}
+    for one in sorted(dropped, key=lambda one: (one.why, one.rule)):
+        reasons.setdefault(one.why, []).append(one.rule)
+    table = Table(
+        caption="Every dropped candidate",
+        mark=inputs.sources.mark(evidence_of("select_rules")),
+        small=True,
+        columns=[Column("Why"), Column("Candidates", wide=True)],
+        rows=[Row([name(wording.short(why, 200)), _ids(ids)]) for why, ids in reasons.items()],
+    )
+    return Fold(f"All {wording.number_of(len(dropped), 'dropped candidate')}", [table])
+
+
+def _ids(ids: list[str]) -> Text:
+    return Markup(", ").join(wording.one_line(code(wording.short(one, 60))) for one in ids)

@@ -1,0 +1,240 @@
+"""Chapters "What changes" and "Incidents"."""
+
+from datetime import date
+
+from pipelines.aiops.report.rules import wording
+from pipelines.aiops.report.rules.evidence import PAGES_PER_DAY, TRADE_OFF, Incident, Inputs
+from pipelines.core.artifacts import evidence_of
+from pipelines.reporting import numbers
+from pipelines.reporting.blocks import (
+    Block,
+    Callout,
+    Chapter,
+    Chart,
+    Charts,
+    Column,
+    Fold,
+    Prose,
+    Row,
+    Table,
+    Text,
+    icon,
+    join,
+    name,
+)
+from pipelines.reporting.charts.axes import covering
+from pipelines.reporting.charts.bars import Bar, bars
+from pipelines.reporting.charts.curves import Axis, Curve, Steps, curves, steps
+from pipelines.reporting.numbers import NONE
+from pipelines.reporting.provenance import as_number
+
+SERIES = ("today", "with the rules")
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_STAGES = (
+    ("events", "Events that monitoring saw"),
+    ("alerts", "Alerts"),
+    ("notifications", "Notifications of any kind"),
+    ("pages", "Pages that wake somebody"),
+)
+
+
+def chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter."""
+    span = inputs.replayed.window
+    drawn = [_per_day(inputs), _trade_off(inputs), _funnel(inputs), _families(inputs)]
+    blocks: list[Block] = [
+        Prose(
+            f"The last {span.days:g} days of the history, {wording.day(span.start)} to "
+            f"{wording.day(span.end)} (UTC), were replayed twice: through today’s Alertmanager "
+            "configuration and with the rules added. Nothing was learned from these days and "
+            "nothing was chosen on them."
+        ),
+        Charts([chart for chart in drawn if chart is not None]),
+    ]
+    if not inputs.replayed.rules:
+        blocks.insert(0, Prose("The rule set is empty: no candidate was worth its risk."))
+    return Chapter("outcome", "What changes", blocks)
+
+
+def _per_day(inputs: Inputs) -> Chart | None:
+    rows = inputs.curves["pages_per_day"]
+    counts = [(as_number(row.get("today")), as_number(row.get("with_rules"))) for row in rows]
+    if not rows:
+        return None
+    svg = steps(
+        "Pages on each day, today and with the rules",
+        [_short_day(row.get("day", "")) for row in rows],
+        [
+            Steps(SERIES[0], [before or 0.0 for before, _ in counts]),
+            Steps(SERIES[1], [after or 0.0 for _, after in counts]),
+        ],
+        "pages a day",
+        "Two step lines over the days of the last window.",
+    )
+    return Chart(svg, "Pages on each day (UTC)", inputs.sources.mark(PAGES_PER_DAY))
+
+
+def _short_day(text: str) -> str:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return wording.short(text, 12)
+    return f"{found.day} {_MONTHS[found.month - 1]}"
+
+
+def _funnel(inputs: Inputs) -> Chart:
+    stages = inputs.replayed.stages
+    rows = []
+    for key, label in _STAGES:
+        pair = [getattr(stages.today, key), getattr(stages.with_rules, key)]
+        rows.append(Bar(label, pair, [numbers.count(one) for one in pair]))
+    svg = bars("From events to pages, today and with the rules", rows, SERIES)
+    return Chart(
+        svg,
+        "From events to pages, counts; the day before the window, which the replay needs to get "
+        "under way, is in these bars and in no other figure",
+        inputs.sources.mark(evidence_of("replay_rules")),
+    )
+
+
+def _families(inputs: Inputs) -> Chart | None:
+    families = inputs.replayed.families
+    if not families:
+        return None
+    ordered = sorted(families, key=lambda one: -one.pages_saved)
+    rows = [
+        Bar(
+            wording.short(
+                f"{wording.family(one.family)} ({wording.number_of(one.rules, 'rule')})", 50
+            ),
+            [one.pages_saved],
+            [numbers.count(one.pages_saved)],
+        )
+        for one in ordered
+    ]
+    svg = bars("Pages saved by family of rules", rows, ["pages saved"])
+    return Chart(
+        svg,
+        "Pages saved by family; shares of one saving, estimated, since rules work together",
+        inputs.sources.mark(evidence_of("replay_rules")),
+    )
+
+
+def _trade_off(inputs: Inputs) -> Chart | None:
+    found = inputs.selected
+    days = found.window.days
+    line = sorted((float(one.rules), one.pages / days) for one in found.curve)
+    if len(line) < 2 or days <= 0:
+        return None
+    chosen = inputs.value("select_rules.rules")
+    at = next((point for point in line if point[0] == chosen), None)
+    most = covering([pages for _, pages in line], include=(0.0,))[1]
+    svg = curves(
+        "Pages a day against the number of rules",
+        Axis("rules", 0, max(covering([rules for rules, _ in line], include=(0.0,))[1], 1.0)),
+        Axis("pages a day", 0, most),
+        [Curve(line, dots=len(line) <= 30)],
+        point=(at, f"chosen: {wording.number_of(int(at[0]), 'rule')}") if at else None,
+        describe="Every further rule saves less; the marked point is the set of this report.",
+    )
+    return Chart(
+        svg,
+        f"Trade-off on the {days:g} days on which the rules were chosen: pages left against the "
+        "number of rules",
+        inputs.sources.mark(TRADE_OFF),
+    )
+
+
+def incidents_chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter."""
+    found = inputs.replayed.incidents
+    lost = [one for one in found if one.lost]
+    heard = [one for one in found if one.paged_today is not None and not one.lost]
+    later = [one for one in heard if (one.delay_seconds or 0) > 0]
+    same = [one for one in heard if (one.delay_seconds or 0) <= 0]
+    silent = [one for one in found if one.paged_today is None]
+    blocks: list[Block] = [_verdict(lost, later, heard)]
+    if lost or later:
+        caption = "Incidents lost or heard later, the worst first"
+        blocks.append(_table(inputs, caption, [*lost, *later]))
+    if same:
+        label = f"{wording.number_of(len(same), 'incident')} heard as early as today, or earlier"
+        blocks.append(Fold(label, [_table(inputs, "Heard as early as today", same)]))
+    if silent:
+        label = (
+            f"{wording.number_of(len(silent), 'incident')} that today’s configuration misses too"
+        )
+        blocks.append(Fold(label, [_table(inputs, "Not paged today", silent)]))
+    blocks.append(_watched(inputs))
+    return Chapter("incidents", "Incidents: lost and nearly lost", blocks, "Incidents")
+
+
+def _verdict(lost: list[Incident], later: list[Incident], heard: list[Incident]) -> Block:
+    known = len(lost) + len(heard)
+    if not known:
+        return Callout(
+            "open",
+            "Nothing to judge by",
+            "No ticketed incident of this window is paged today, so none could be lost.",
+        )
+    of = f"of {wording.number_of(known, 'ticketed incident')} that page today"
+    if lost:
+        return Callout("bad", "Lost", f"Nobody would hear of {len(lost)} {of}.")
+    if not later:
+        return Callout("good", "None lost", f"None {of} is lost, and none is heard later.")
+    verb = "is" if len(later) == 1 else "are"
+    return Callout("good", "None lost", f"None {of} is lost; {len(later)} {verb} heard later.")
+
+
+def _watched(inputs: Inputs) -> Prose:
+    """Say what became of the rules that are in production already."""
+    watched = inputs.watched
+    mark = inputs.sources.mark(evidence_of("watch_rules"))
+    if watched.released is None:
+        told = "No rule set is released yet, so there was none to watch in production."
+    elif watched.bad:
+        told = "Rules of the released set hid incidents of late: see the first chapter."
+    else:
+        told = "The released rule set hid no incident of the last window."
+    return Prose(join(told, mark))
+
+
+def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:
+    return Table(
+        caption=caption,
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[
+            Column("Incident"),
+            Column("Heard later by", numeric=True),
+            Column("First page today (UTC)"),
+            Column("First page with the rules"),
+            Column("By rule"),
+        ],
+        rows=[_row(inputs, one) for one in found],
+    )
+
+
+def _row(inputs: Inputs, one: Incident) -> Row:
+    return Row(
+        [
+            name(wording.short(one.ticket, 80)),
+            _delay(one),
+            wording.moment(one.paged_today),
+            wording.moment(one.paged_with_rules),
+            _rules(inputs, one.rules),
+        ],
+        strong=one.lost,
+    )
+
+
+def _delay(one: Incident) -> Text:
+    if one.lost:
+        return join(icon("bad"), "lost")
+    return NONE if one.paged_today is None else wording.duration(one.delay_seconds)
+
+
+def _rules(inputs: Inputs, ids: list[str]) -> Text:
+    shown: list[Text] = []
+    for rule in ids:
+        shown += [", ", inputs.rule_link(rule)] if shown else [inputs.rule_link(rule)]
+    return join(*shown) if shown else NONE

@@ -1,0 +1,231 @@
+"""Chapters "Fix at the source" and "By team": what people can do themselves."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from pipelines.aiops.report.rules import wording
+from pipelines.aiops.report.rules.evidence import Inputs, Noisy, Rule, Share
+from pipelines.core.artifacts import evidence_of
+from pipelines.reporting import numbers
+from pipelines.reporting.blocks import (
+    Chapter,
+    Column,
+    Prose,
+    Row,
+    Table,
+    Text,
+    code,
+    identifier,
+    join,
+    name,
+)
+from pipelines.reporting.charts.bars import pair
+
+BRIEF = 300.0
+"""Seconds below which an alert that no rule hits is called brief."""
+RARELY = 0.01
+FAMILIES = (
+    "transient", "flapping", "quiet", "recurring", "implied", "known_fix", "duplicate",
+)  # fmt: skip
+"""In the order of what a person should weigh first; that alerts could be told together is said
+only where there is nothing else, since one rule may group everything."""
+
+
+def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
+    """Suggest changes, one for each family of `rules`; without rules from the figures alone.
+
+    Parameters
+    ----------
+    alert
+        The alert and its figures in the last window.
+    rules
+        Rules of the set that hit it.
+    """
+    by_family: dict[str, list[Rule]] = {}
+    for rule in rules:
+        by_family.setdefault(rule.family, []).append(rule)
+    hit = [family for family in FAMILIES if family in by_family]
+    if len(hit) > 1 and hit[-1] == "duplicate":
+        del hit[-1]
+    told = [_of_family(family, alert, by_family[family]) for family in hit]
+    return told or [_without_rule(alert)]
+
+
+def _of_family(family: str, alert: Noisy, rules: list[Rule]) -> Text:
+    if family == "transient":
+        wait = max(rule.wait or 0 for rule in rules)
+        return join(
+            "add ",
+            code(f"for: {wording.setting(wait)}"),
+            f" to what its rules match: {_median(alert)}",
+        )
+    if family == "flapping":
+        keep = max(rule.keep_firing or 0 for rule in rules)
+        return join(
+            "add ",
+            code(f"keep_firing_for: {wording.setting(keep)}"),
+            ": it comes back before people have looked",
+        )
+    if family == "quiet":
+        return _quiet(alert)
+    if family == "recurring":
+        return f"teach it its hours ({_hours(rules)}), or move the work that sets it off"
+    fixed: dict[str, Text] = {
+        "duplicate": join("fire once for the group: aggregate with ", code("sum by"), " or ",
+                          code("count by"), " instead of one alert for each member"),
+        "implied": join("leave it to the alert that already tells it: add ", code("unless on (…)"),
+                        " with that alert’s expression"),
+        "known_fix": f"let the fix run by itself: {wording.short(rules[0].fix, 80)}",
+    }  # fmt: skip
+    return fixed[family]
+
+
+def _quiet(alert: Noisy) -> Text:
+    if alert.acted == 0:
+        return (
+            f"lower its severity or delete it: people acted on 0 of {alert.alerts:,} in these days"
+        )
+    return (
+        "split it: a lower severity for what the rules match; of all its alerts people acted on "
+        f"{alert.acted:,} of {alert.alerts:,}"
+    )
+
+
+def _median(alert: Noisy) -> str:
+    return f"half of all are over within {wording.duration(alert.median_seconds)}"
+
+
+def _hours(rules: list[Rule]) -> str:
+    found = [rule for rule in rules if rule.start_minute is not None]
+    spans = sorted({(r.start_minute or 0, r.end_minute or 0, r.timezone) for r in found})
+    shown = [f"{wording.clock(a)} to {wording.clock(b)} {zone}" for a, b, zone in spans]
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return ", ".join(shown[:3]) + more
+
+
+def _without_rule(alert: Noisy) -> Text:
+    acted = f"people acted on {alert.acted:,} of {alert.alerts:,}"
+    if alert.acted == 0:
+        return f"ask whether it is needed: {acted}; no rule was chosen for it"
+    if alert.acted <= RARELY * alert.alerts and alert.median_seconds < BRIEF:
+        return f"try a longer wait: {acted}, and {_median(alert)}"
+    return f"look at it: {acted}; no rule was chosen for it"
+
+
+PAIR = "Upper bar: today; lower: with the rules"
+
+
+def source(inputs: Inputs) -> Chapter:
+    """Build the chapter about alert names."""
+    found = inputs.replayed.noisiest
+    rules = {done.rule.id: done.rule for done in inputs.replayed.rules}
+    most = max((one.paged_today for one in found), default=0)
+    if not found:
+        return Chapter("source", "What to fix at the source", [Prose("No alert pages today.")])
+    return Chapter(
+        "source",
+        "What to fix at the source",
+        [
+            Prose(
+                "A rule hides noise; whoever owns the alert can end it. These names page most "
+                "today. The suggestions follow from the rules that hit them and are for a person "
+                "to weigh."
+            ),
+            Table(
+                caption="The noisiest alert names, counts of the last window",
+                mark=inputs.sources.mark(evidence_of("replay_rules")),
+                columns=[
+                    Column("Alert"),
+                    Column("What to change", wide=True),
+                    Column(PAIR, chart=True),
+                    Column("Alerts that page today", numeric=True),
+                    Column("with the rules", numeric=True),
+                    Column("Alerts", numeric=True),
+                    Column("Acted on", numeric=True),
+                    Column("Median length", numeric=True),
+                ],
+                rows=[_noisy_row(one, rules, most) for one in found],
+            ),
+        ],
+        "Fix at the source",
+    )
+
+
+def _noisy_row(one: Noisy, rules: dict[str, Rule], most: int) -> Row:
+    hit = [rules[rule] for rule in one.rules if rule in rules]
+    told = advice(one, hit)
+    return Row(
+        [
+            identifier(wording.short(one.value, 120)),
+            join(*_lines(told)),
+            _pair(one, most),
+            numbers.count(one.paged_today),
+            numbers.count(one.paged_with_rules),
+            numbers.count(one.alerts),
+            numbers.count(one.acted),
+            wording.duration(one.median_seconds),
+        ]
+    )
+
+
+def _lines(told: Sequence[Text]) -> list[Text]:
+    parts: list[Text] = []
+    for one in told:
+        parts += [Markup("<br>"), _capital(one)] if parts else [_capital(one)]
+    return parts
+
+
+def _capital(text: Text) -> Text:
+    """Make the first letter a capital; it is a letter of ours, never a tag or data."""
+    return text[:1].upper() + text[1:]
+
+
+def _pair(one: Share, most: int) -> Markup:
+    title = f"{one.paged_today:,} alerts page today, {one.paged_with_rules:,} with the rules"
+    return pair(one.paged_today, one.paged_with_rules, most, title)
+
+
+def teams(inputs: Inputs) -> Chapter:
+    """Build the chapter about teams."""
+    found = inputs.replayed.teams
+    most = max((one.paged_today for one in found), default=0)
+    if not found:
+        return Chapter("teams", "By team", [Prose("No alert began in the last window.")])
+    return Chapter(
+        "teams",
+        "By team",
+        [
+            Table(
+                caption="Teams, by the label team of the alert; counts of the last window",
+                mark=inputs.sources.mark(evidence_of("replay_rules")),
+                columns=[
+                    Column("Team"),
+                    Column(PAIR, chart=True),
+                    Column("Alerts that page today", numeric=True),
+                    Column("with the rules", numeric=True),
+                    Column("Fewer", numeric=True),
+                    Column("Alerts", numeric=True),
+                    Column("Acted on", numeric=True),
+                ],
+                rows=[_team_row(one, most) for one in found],
+                note="An alert counts once however often it pages, so these are fewer than pages "
+                "where alerts repeat and more where one page tells of several.",
+            )
+        ],
+    )
+
+
+def _team_row(one: Share, most: int) -> Row:
+    fewer = 1 - one.paged_with_rules / one.paged_today if one.paged_today else None
+    return Row(
+        [
+            name(wording.short(one.value, 120)),
+            _pair(one, most),
+            numbers.count(one.paged_today),
+            numbers.count(one.paged_with_rules),
+            numbers.percent(fewer),
+            numbers.count(one.alerts),
+            numbers.count(one.acted),
+        ]
+    )

@@ -1,0 +1,372 @@
+"""The page: map first, then services, calls, what moved, and what spans could not tell."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.aiops.report.service_map import wording
+from pipelines.aiops.report.service_map.drawing import drawing
+from pipelines.reporting.blocks import (
+    Block,
+    Chapter,
+    Chart,
+    Charts,
+    Column,
+    Facts,
+    Fold,
+    Headline,
+    Items,
+    Prose,
+    Row,
+    Section,
+    Table,
+    Text,
+    join,
+    name,
+)
+from pipelines.reporting.numbers import NONE, count, percent
+from pipelines.reporting.page import Banner, Page
+
+OPEN_CHANGES, MOST_CHANGE_ROWS, MOST_CHANGES, MOST_LISTED = 30, 200, 20, 100
+_LONG = 300
+Told = Mapping[str, Any]
+
+
+def chapter(moved: Sequence[Told], compared_with: str) -> Chapter:
+    """Build the chapter about two maps."""
+    since = f"Compared with {compared_with}. " if compared_with else ""
+    told = Prose(
+        f"{since}Windows of time are what is compared, so that one bad minute does not count as "
+        "many; chances are corrected for the number of comparisons (Benjamini–Hochberg), "
+        "intervals hold with 95%."
+    )
+    if not moved:
+        return Chapter("moved", "What moved", [told, Prose("Nothing moved beyond chance.")])
+    return Chapter("moved", "What moved", [told, *_tables("Moved", moved)])
+
+
+def changes(found: Sequence[Told], mark: Text = "", left_out: int = 0) -> Chapter:
+    """Build the chapter about changes.
+
+    Parameters
+    ----------
+    found
+        Changes, each with ``title``, ``service``, ``at_us``, ``moved``, ``note``, the number of
+        windows before and after, and ``node``: its service with a link.
+    left_out
+        Changes that were not looked at.
+    """
+    if not found:
+        nothing = Prose("No change is known of this time.")
+        return Chapter("changes", "After changes", [nothing])
+    told = sorted(found, key=lambda one: (-len(one["moved"]), one["at_us"], one["title"]))
+    full = [one for one in told if one["moved"]][:MOST_CHANGES]
+    rest = told[len(full) :]
+    blocks: list[Block] = [
+        Prose(
+            join(
+                "Windows right before a change are compared with those right after it. What moves "
+                "elsewhere shows how much moves anyway.",
+                mark,
+            )
+        )
+    ]
+    blocks += [_change(one, n) for n, one in enumerate(full, 1)]
+    if rest:
+        blocks += _others(rest)
+    if left_out:
+        blocks.append(Prose(f"{wording.plural(left_out, 'change')} more were not looked at."))
+    return Chapter("changes", "After changes: what moved beyond chance", blocks, "After changes")
+
+
+def _change(one: Told, number: int) -> Section:
+    about = join(
+        one["node"],
+        f", {wording.when(one['at_us'])} UTC; compared ",
+        wording.plural(one["windows_before"], "window"),
+        f" before with {one['windows_after']:,} after.",
+    )
+    return Section(
+        f"change-{number}",
+        name(wording.short(one["title"], 140)),
+        [Prose(about), *_tables("What moved after it", one["moved"])],
+    )
+
+
+def _others(rest: Sequence[Told]) -> list[Block]:
+    columns = [
+        Column("Change"),
+        Column("Service"),
+        Column("When (UTC)"),
+        Column("Things that moved", numeric=True),
+        Column("Note"),
+    ]
+    rows = [
+        Row(
+            [
+                name(wording.short(one["title"], 140)),
+                one["node"],
+                wording.when(one["at_us"]),
+                count(len(one["moved"])),
+                wording.short(one["note"], 160) or NONE,
+            ]
+        )
+        for one in rest[:MOST_LISTED]
+    ]
+    table = Table("Other changes", columns, rows)
+    blocks: list[Block] = [table if len(rows) <= OPEN_CHANGES else Fold("Other changes", [table])]
+    if len(rest) > MOST_LISTED:
+        blocks.append(Prose(f"{wording.plural(len(rest) - MOST_LISTED, 'change')} more left out."))
+    return blocks
+
+
+def _tables(caption: str, moved: Sequence[Told]) -> list[Block]:
+    """Give one table; what is too much of it folds, and what is far too much is counted."""
+    placed = any(one.get("where") for one in moved)
+    columns = [Column("What", wide=True), *([Column("Where")] if placed else []),
+               Column("Chance", numeric=True)]  # fmt: skip
+    rows = [_change_row(one, placed=placed) for one in moved]
+    blocks: list[Block] = [Table(caption, columns, rows[:OPEN_CHANGES])]
+    if len(rows) > OPEN_CHANGES:
+        label = f"The next {len(rows[OPEN_CHANGES:MOST_CHANGE_ROWS])}"
+        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_CHANGES:MOST_CHANGE_ROWS])]))
+    if len(rows) > MOST_CHANGE_ROWS:
+        blocks.append(
+            Prose(f"{wording.plural(len(rows) - MOST_CHANGE_ROWS, 'row')} more left out.")
+        )
+    return blocks
+
+
+def _change_row(one: Told, *, placed: bool) -> Row:
+    where = [wording.short(one.get("where") or NONE, 20)] if placed else []
+    chance = "< 0.0001" if one["p"] < 1e-4 else f"{one['p']:.4f}"
+    return Row([name(wording.short(one["sentence"], _LONG)), *where, chance])
+
+
+OPEN_ROWS = 40
+"""Rows up to which a table of calls stands open."""
+MOST_ROWS = 2000
+"""Calls that tables name."""
+MOST_LETTERS = 120
+
+SCRIPT = "service_map.js"
+
+
+def make_page(
+    data: Mapping[str, Any],
+    *,
+    title: str = "Service map",
+    notice: Text = "",
+    moved: Sequence[Mapping[str, Any]] | None = None,
+    compared_with: str = "",
+    more: Sequence[Chapter] = (),
+    found: Mapping[str, Text] | None = None,
+    kind: str = "Service map",
+    facts: Sequence[tuple[str, Text]] = (),
+    notice_label: str = "About the data",
+    foot: Text = "Made by Signalbox from spans.",
+) -> Page:
+    """Make the page of a map; `pipelines.reporting.page.render` draws it.
+
+    Parameters
+    ----------
+    data
+        Content of ``service_map.json``.
+    moved
+        Key ``moved`` of a diff's or a change's JSON; None: nothing was compared.
+    compared_with
+        What it was compared with, for example "the day before".
+    more
+        Chapters that stand behind what moved.
+    found
+        Node → what other pages found there, with links; None: there are no other pages.
+    facts
+        Facts besides the map's own.
+    """
+    services = [node for node in data["nodes"] if node["kind"] == "service"]
+    virtual = [node for node in data["nodes"] if node["kind"] not in ("service", "user")]
+    changed = [] if moved is None else [chapter(moved, compared_with)]
+    chapters = [_map(data), *changed, *more, _services(services, data, found), _calls(data)]
+    if virtual:
+        chapters.append(_virtual(virtual, data))
+    chapters.append(_missing(data))
+    return Page(
+        kind=kind,
+        title=title,
+        banner=Banner(_verdict(services, data), "info", _sentences(moved, compared_with)),
+        facts=Facts([*_facts(data), *facts]),
+        headline=_headline(data, services),
+        chapters=chapters,
+        foot=foot,
+        notice_label=notice_label,
+        notice=notice,
+        styles=("folds.css", "service_map.css"),
+        script=SCRIPT,
+    )
+
+
+def _verdict(services: list[Any], data: Mapping[str, Any]) -> str:
+    return (
+        f"{wording.plural(len(services), 'service')}, {wording.plural(len(data['edges']), 'edge')}"
+    )
+
+
+def _sentences(moved: Sequence[Mapping[str, Any]] | None, compared_with: str) -> list[Text]:
+    if moved is None:
+        return ["Who calls whom, how often, how fast, and how much of it fails."]
+    sure = [one for one in moved if one["certain"]]
+    since = f", compared with {compared_with}" if compared_with else ""
+    if not sure:
+        return [f"Nothing moved beyond chance{since}."]
+    verb = "thing" if len(sure) == 1 else "things"
+    return [
+        f"{len(sure)} {verb} moved beyond chance{since}. {wording.short(sure[0]['sentence'], 300)}"
+    ]
+
+
+def _headline(data: Mapping[str, Any], services: list[Any]) -> Headline:
+    seconds = _seconds(data)
+    entered = [edge for edge in data["edges"] if edge["source"] == "user:"]
+    n, errors = (sum(edge[key] for edge in entered) for key in ("n", "errors"))
+    calls = sum(edge["n"] for edge in data["edges"])
+    worst = max(services, key=lambda s: (_share(s["received"]), s["id"]), default=None)
+    items: list[tuple[Text, Text, Text]] = [
+        ("Requests of users", wording.rate(n, seconds), f"{count(n)} in all"),
+        ("Of them failed", percent(errors / n if n else None), f"{count(errors)} requests"),
+        ("Calls and messages", wording.rate(calls, seconds), f"{count(calls)} in all"),
+    ]
+    if worst and _share(worst["received"]):
+        items.append(
+            ("Fails most", percent(_share(worst["received"])), join("of calls of ",
+             _name(worst)))
+        )  # fmt: skip
+    return Headline(items)
+
+
+def _facts(data: Mapping[str, Any]) -> list[tuple[str, Text]]:
+    counts = data["counts"]
+    return [
+        ("From", f"{wording.when(data['start_us'])} UTC"),
+        ("To", f"{wording.when(data['end_us'])} UTC"),
+        ("Windows of", wording.duration(data["window_us"])),
+        ("Spans, traces", f"{count(counts.get('spans'))}, {count(counts.get('traces'))}"),
+    ]
+
+
+def _map(data: Mapping[str, Any]) -> Chapter:
+    if not data["nodes"]:
+        return Chapter("map", "Map", [Prose("There are no spans in this time.")])
+    return Chapter("map", "Map", [
+        Prose("Callers stand left of what they call. Point at a node to see what it is joined "
+              "with, choose it for its figures; arrow keys move, Escape clears. The same figures "
+              "stand in the tables below."),
+        Charts([Chart(drawing(data), "Durations are as the caller waits, where it sent a span.")]),
+    ])  # fmt: skip
+
+
+def _name(node: Mapping[str, Any]) -> Text:
+    return _short(node["name"])
+
+
+def _short(text: str) -> Text:
+    return name(wording.short(text, MOST_LETTERS))
+
+
+_TRAFFIC = [
+    Column("Calls", numeric=True), Column("Rate", numeric=True), Column("Failed", numeric=True),
+    Column("Median", numeric=True), Column("95% within", numeric=True),
+    Column("99% within", numeric=True),
+]  # fmt: skip
+
+
+def _traffic(traffic: Mapping[str, Any], seconds: float) -> list[Text]:
+    durations = (wording.duration(traffic[key]) for key in ("p50_us", "p95_us", "p99_us"))
+    share = _share(traffic) if traffic["n"] else None
+    return [count(traffic["n"]), wording.rate(traffic["n"], seconds), percent(share), *durations]
+
+
+def _share(traffic: Mapping[str, Any]) -> float:
+    return float(traffic["errors"] / traffic["n"]) if traffic["n"] else 0.0
+
+
+def _seconds(data: Mapping[str, Any]) -> float:
+    return float(data["end_us"] - data["start_us"]) / 1e6
+
+
+def _services(
+    services: list[Any], data: Mapping[str, Any], found: Mapping[str, Text] | None
+) -> Chapter:
+    ordered = sorted(services, key=lambda node: (-node["received"]["n"], node["id"]))
+    callers: dict[str, set[str]] = {}
+    callees: dict[str, set[str]] = {}
+    for edge in data["edges"]:
+        callers.setdefault(edge["target"], set()).add(edge["source"])
+        callees.setdefault(edge["source"], set()).add(edge["target"])
+    rows = [
+        Row([_name(node), *([] if found is None else [found.get(node["id"], NONE)]),
+             *_traffic(node["received"], _seconds(data)),
+             count(len(callers.get(node["id"], ()))), count(len(callees.get(node["id"], ())))],
+            wording.anchor_of(node["id"]))
+        for node in ordered
+    ]  # fmt: skip
+    columns = [Column("Service"), *([] if found is None else [Column("Found here")]), *_TRAFFIC,
+               Column("Called by", numeric=True), Column("Calls to", numeric=True)]  # fmt: skip
+    table = Table("What each service received, the busiest first", columns, rows)
+    return Chapter("services", "Services", [table if rows else Prose("None sent spans.")])
+
+
+def _calls(data: Mapping[str, Any]) -> Chapter:
+    ordered = sorted(data["edges"], key=lambda edge: (-edge["n"], edge["source"], edge["target"]))
+    names = {node["id"]: node["name"] for node in data["nodes"]}
+    rows = [
+        Row([join(_short(names[edge["source"]]), " → ", _short(names[edge["target"]])),
+             *_traffic(edge, _seconds(data))])
+        for edge in ordered
+    ]  # fmt: skip
+    columns = [Column("From → to", wide=True), *_TRAFFIC]
+    blocks: list[Block] = [Table("The busiest first", columns, rows[:OPEN_ROWS])]
+    if len(rows) > OPEN_ROWS:
+        label = f"The next {len(rows[OPEN_ROWS:MOST_ROWS])}"
+        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_ROWS:MOST_ROWS])]))
+    if len(rows) > MOST_ROWS:
+        blocks.append(Prose(f"{wording.plural(len(rows) - MOST_ROWS, 'edge')} more left out."))
+    return Chapter("calls", "Calls and messages", blocks if rows else [Prose("There are none.")])
+
+
+def _virtual(nodes: list[Any], data: Mapping[str, Any]) -> Chapter:
+    ordered = sorted(nodes, key=lambda node: (-node["received"]["n"], node["id"]))
+    rows = [
+        Row(
+            [_name(node), node["kind"], *_traffic(node["received"], _seconds(data))],
+            wording.anchor_of(node["id"]),
+        )
+        for node in ordered
+    ]
+    columns = [Column("Name"), Column("Kind"), *_TRAFFIC]
+    table = Table("Named by attributes of the spans that call them", columns, rows)
+    return Chapter("others", "Databases, queues, external services", [table],
+                   short="Databases, queues, external")  # fmt: skip
+
+
+def _missing(data: Mapping[str, Any]) -> Chapter:
+    counts = data["counts"]
+    told = (
+        ("missing_parents", "whose parent no span is: their callers are not known, they count as "
+         "calls of the service alone"),
+        ("unpaired_clients", "that call something which sent no span and which no attribute names"),
+        ("duplicates", "delivered more than once, counted once"),
+        ("loops", "that name themselves or their own child as parent; the parent was dropped"),
+        ("negative", "that end before they begin: counted, without a duration"),
+    )  # fmt: skip
+    items = [
+        f"{wording.plural(counts[key], 'span')} {text}." for key, text in told if counts.get(key)
+    ]
+    worst = sorted(
+        (node for node in data["nodes"] if node["missing_parents"]),
+        key=lambda node: (-node["missing_parents"], node["id"]),
+    )
+    blocks: list[Block] = [Items(items) if items else Prose("Every span found its place.")]
+    if worst:
+        rows = [Row([_name(node), count(node["missing_parents"])]) for node in worst[:10]]
+        columns = [Column("Service"), Column("Spans", numeric=True)]
+        blocks.append(Table("Services with spans whose parent is missing", columns, rows))
+    return Chapter("missing", "What spans could not tell", blocks, short="What is missing")

@@ -1,0 +1,68 @@
+"""Numbers and kinds of a map as people read them."""
+
+import hashlib
+from datetime import UTC, datetime
+
+from pipelines.reporting.numbers import NONE
+
+SPACE = "\N{NO-BREAK SPACE}"
+KINDS = {
+    "user": ("Users", "whoever calls from outside"),
+    "service": ("Services", "send spans"),
+    "database": ("Databases", "named by attributes of spans"),
+    "queue": ("Queues", "messages pass through them"),
+    "external": ("External", "called, but send no spans"),
+}
+"""Kinds of nodes: what they are called, and what they are."""
+
+
+def duration(us: float | None) -> str:
+    """Duration with three digits in its unit."""
+    if us is None:
+        return NONE
+    for size, unit in ((60_000_000, "min"), (1_000_000, "s"), (1000, "ms")):
+        if us >= size:
+            return f"{_three(us / size)}{SPACE}{unit}"
+    return f"{_three(us)}{SPACE}µs"
+
+
+def rate(n: int, seconds: float) -> str:
+    """Give calls a second, or a minute or an hour where they are few."""
+    if not seconds:
+        return NONE
+    for size, unit in ((1, "s"), (60, "min"), (3600, "h")):
+        if n * size / seconds >= 1 or unit == "h":
+            return f"{_three(n * size / seconds)}/{unit}"
+    return NONE
+
+
+def _three(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def when(us: int) -> str:
+    """Time in UTC to the minute; a dash if no calendar has it."""
+    try:
+        return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return NONE
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """Write a number with its noun."""
+    return f"{n:,}{SPACE}{one if n == 1 else many or one + 's'}"
+
+
+def anchor_of(node: str) -> str:
+    """Place of a node's row on the page, for links from other pages: any name gives a sound one."""
+    return f"node-{hashlib.sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def short(text: str, most: int) -> str:
+    """Leave out the middle of a long name: begins and ends tell services apart."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"

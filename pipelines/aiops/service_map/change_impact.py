@@ -1,0 +1,139 @@
+"""What moved after a change beyond chance: on the service, downstream, upstream, elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipelines.aiops.lake.findings import Finding, finding_id
+from pipelines.aiops.service_map.edge_changes import Moved, MoveSettings, in_order, moves, side
+from pipelines.aiops.service_map.impact import hops
+from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
+from pipelines.aiops.service_map.peers import kind_of
+
+PLACES = ("on it", "downstream", "upstream", "elsewhere")
+SETTINGS = MoveSettings(rates=True)
+_MOST = 300.0
+
+
+@dataclass(frozen=True)
+class ChangeImpact:
+    """What moved after a change.
+
+    Attributes
+    ----------
+    moved
+        What moved beyond chance, by place (`PLACES`), then as in a diff. What moved elsewhere shows
+        how much moves anyway.
+    windows
+        Windows before and after that were compared; the one with the change in it is left out.
+    tests
+        Comparisons that chances are adjusted for.
+    note
+        Why there is nothing to compare; empty if there is.
+    """
+
+    service: str
+    at_us: int
+    moved: list[Moved]
+    windows: tuple[int, int]
+    tests: int
+    note: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "service": self.service,
+            "at_us": self.at_us,
+            "moved": [one.as_data() for one in self.moved],
+            "windows_before": self.windows[0],
+            "windows_after": self.windows[1],
+            "tests": self.tests,
+            "note": self.note,
+        }
+
+
+def change_impact(
+    service_map: ServiceMap,
+    service: str,
+    at_us: int,
+    *,
+    seconds_before: int = 3600,
+    seconds_after: int = 3600,
+    settings: MoveSettings = SETTINGS,
+) -> ChangeImpact:
+    """Compare the windows right before a change with those right after it.
+
+    Parameters
+    ----------
+    service
+        Service that was changed; empty: not known, then everything is elsewhere.
+    at_us
+        When, microseconds UTC. A change after the end of the map, or before its begin, moves
+        nothing that the map knows; `ChangeImpact.note` says so.
+    """
+    length = service_map.window_us
+    last_before, first_after = at_us // length * length, -(-at_us // length) * length
+    start, end = service_map.start_us, service_map.end_us
+    first = max(last_before - seconds_before * 1_000_000, -(-start // length) * length)
+    last = min(first_after + seconds_after * 1_000_000, end // length * length)
+    counts = (max(0, last_before - first) // length, max(0, last - first_after) // length)
+    if not all(counts):
+        which = "after" if counts[0] else "before"
+        note = f"the map has no whole window {which} the change, so there is nothing to compare"
+        return ChangeImpact(service, at_us, [], counts, 0, note)
+    before = side(service_map.between(first, last_before).windows, counts[0])
+    after = side(service_map.between(first_after, last).windows, counts[1])
+    down = hops(service_map.edges, service)
+    up = hops(((b, a) for a, b in service_map.edges), service)
+    named = {key: _place(key, service, down, up) for key in {*before.rows, *after.rows}}
+    places = {key: place for key, place in named.items() if place}
+    found, tests = moves(before, after, places, settings)
+    placed = [replace(one, where=places[one.source, one.target]) for one in found if one.certain]
+    ordered = sorted(in_order(placed), key=lambda one: PLACES.index(one.where))
+    return ChangeImpact(service, at_us, ordered, counts, tests)
+
+
+def _place(key: Key, service: str, down: Mapping[str, int], up: Mapping[str, int]) -> str:
+    """Where an edge lies; empty if it isn't looked at, because the edges tell the same."""
+    source, target = key
+    if target == service:
+        return "on it"
+    if source == ANY:
+        return ""
+    if source == service or source in down:
+        return "downstream"
+    return "upstream" if target in up else "elsewhere"
+
+
+def as_findings(moved: list[Moved], start_us: int, end_us: int) -> list[Finding]:
+    """Turn what moved into findings, for incidents.
+
+    Parameters
+    ----------
+    start_us, end_us
+        From when to when it is so: the windows after a change, or the newer map.
+    """
+    from math import log10
+
+    found = []
+    for one in moved:
+        service = one.target if kind_of(one.target) == "service" else one.source
+        labels = {"from": one.source, "to": one.target}
+        c = one.compared
+        found.append(
+            Finding(
+                id=finding_id("service_map", one.kind, {**labels, "service": service}, start_us),
+                signal="service_map",
+                kind=one.kind,
+                service=service,
+                instance="",
+                labels=labels,
+                start_us=start_us,
+                end_us=end_us,
+                score=min(_MOST, -log10(one.p) + 0.0) if one.p > 0 else _MOST,
+                sentence=one.sentence,
+                observed=c.after if c else float(one.calls[1]),
+                evidence=one.as_data(),
+            )
+        )
+    return found

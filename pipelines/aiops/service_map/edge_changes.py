@@ -1,0 +1,386 @@
+"""What changed on edges between two maps, corrected for how many were looked at, and when."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.aiops.lake.findings import Finding
+from pipelines.aiops.service_map import statistics
+from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
+from pipelines.aiops.service_map.peers import name_of
+from pipelines.aiops.service_map.statistics import Calls, Compared
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import tidy
+
+TAIL = 0.95
+KINDS = ("appeared", "vanished", "more_errors", "fewer_errors", "slowed", "more_slow_calls",
+         "faster", "quieter", "busier")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MoveSettings:
+    """From when on something has moved.
+
+    Attributes
+    ----------
+    alpha
+        Of what is said to have moved, at most this share is chance (Benjamini and Hochberg).
+    min_ratio
+        Durations or rates must grow or shrink by this factor; less is chance or nobody's business.
+    min_difference
+        Shares of errors or of slow calls must differ by this much.
+    min_calls
+        Calls that both sides need for a comparison.
+    """
+
+    alpha: float = 0.01
+    min_ratio: float = 1.2
+    min_difference: float = 0.01
+    min_calls: int = 20
+    rates: bool = False
+
+
+DEFAULT_SETTINGS = MoveSettings()
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One thing that moved.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    source, target
+        The edge; an empty source: all callers of the target together.
+    calls
+        Calls before and after.
+    compared
+        Microseconds (median) for ``slowed`` and ``faster``, shares for errors and slow calls,
+        calls a window for ``busier`` and ``quieter``; None for ``appeared`` and ``vanished``.
+    p
+        Chance, adjusted for everything that was tested.
+    certain
+        Whether it is beyond chance. Only edges that appeared or vanished are told otherwise too.
+    where
+        Of a change: ``on it``, ``downstream``, ``upstream`` or ``elsewhere``.
+    """
+
+    kind: str
+    source: str
+    target: str
+    calls: tuple[int, int]
+    compared: Compared | None
+    p: float
+    certain: bool
+    where: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one sentence, without markup."""
+        edge = f"{name_of(self.source)} to {name_of(self.target)}"
+        edge = f"Calls of {name_of(self.target)}" if self.source == ANY else f"Calls from {edge}"
+        old, new = (f"{n:,} call{'' if n == 1 else 's'}" for n in self.calls)
+        if self.compared is None:
+            chance = "" if self.certain else "; so few may be chance"
+            told = f"appeared: none before, {new} after" if self.kind == "appeared" else (
+                f"vanished: {old} before, none after")  # fmt: skip
+            return f"{edge} {told}{chance}."
+        return f"{edge} {_told(self.kind, self.compared)}."
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON values."""
+        c = self.compared
+        numbers = {} if c is None else {
+            "before": c.before, "after": c.after, "change": c.change, "low": c.low, "high": c.high,
+            "by_windows": c.by_windows,
+        }  # fmt: skip
+        found: dict[str, Any] = tidy(
+            {"kind": self.kind, "source": self.source, "target": self.target,
+             "where": self.where, "calls_before": self.calls[0], "calls_after": self.calls[1],
+             **numbers, "p": self.p, "certain": self.certain, "sentence": self.sentence}
+        )  # fmt: skip
+        return found
+
+
+def _told(kind: str, c: Compared) -> str:
+    if kind in ("slowed", "faster"):
+        return (
+            f"{'became slower' if kind == 'slowed' else 'became faster'}: median "
+            f"{duration(c.before)} before, {duration(c.after)} after, "
+            f"×{c.change:.2f} ({c.low:.2f} to {c.high:.2f})"
+        )
+    if kind in ("busier", "quieter"):
+        return (
+            f"became {'more' if kind == 'busier' else 'fewer'}: {c.before:,.1f} a window before, "
+            f"{c.after:,.1f} after, ×{c.change:.2f} ({c.low:.2f} to {c.high:.2f})"
+        )
+    what = "are slow more often" if kind == "more_slow_calls" else (
+        "fail more often" if kind == "more_errors" else "fail less often")  # fmt: skip
+    return (
+        f"{what}: {100 * c.before:.2f}% before, {100 * c.after:.2f}% after, "
+        f"{100 * c.change:+.2f} points ({100 * c.low:+.2f} to {100 * c.high:+.2f})"
+    )
+
+
+def duration(us: float | None) -> str:
+    """Write a duration for people, three digits."""
+    if us is None:
+        return "–"
+    for size, unit in ((60_000_000, "min"), (1_000_000, "s"), (1000, "ms")):
+        if us >= size:
+            return f"{us / size:.3g} {unit}"
+    return f"{us:.3g} µs"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Windows of one side by edge, and how many windows the side has at all."""
+
+    rows: Mapping[Key, list[dict[str, Any]]]
+    windows: int
+
+
+def side(windows: pa.Table, count: int) -> Side:
+    """Group windows by edge."""
+    rows: dict[Key, list[dict[str, Any]]] = {}
+    names = ["source", "target", "n", "errors", "buckets", "counts"]
+    for row in windows.select(names).to_pylist():
+        rows.setdefault((row["source"], row["target"]), []).append(row)
+    return Side(rows, max(count, max((len(found) for found in rows.values()), default=0)))
+
+
+def moves(
+    before: Side, after: Side, keys: Iterable[Key], settings: MoveSettings = DEFAULT_SETTINGS
+) -> tuple[list[Moved], int]:
+    """Find what moved on some edges; return it with the number of tests, in order of edges."""
+    tested: list[Moved] = []
+    for key in sorted(set(keys)):
+        old, new = before.rows.get(key, []), after.rows.get(key, [])
+        if old or new:
+            tested += _edge(key, old, new, (before.windows, after.windows), settings)
+    chances = statistics.adjusted([one.p for one in tested])
+    judged = [
+        replace(one, p=p, certain=p < settings.alpha)
+        for one, p in zip(tested, chances, strict=True)
+    ]
+    kept = [one for one in judged if _counts(one, settings)]
+    slowed = {(m.source, m.target) for m in kept if m.kind == "slowed"}
+    return [
+        m for m in kept if m.kind != "more_slow_calls" or (m.source, m.target) not in slowed
+    ], len(tested)
+
+
+def _counts(one: Moved, settings: MoveSettings) -> bool:
+    c = one.compared
+    if c is None:
+        return True
+    if not one.certain:
+        return False
+    if one.kind in ("slowed", "faster", "busier", "quieter"):
+        return max(c.change, 1 / c.change) >= settings.min_ratio
+    if one.kind == "more_slow_calls" and c.change <= 0:
+        return False
+    return abs(c.change) >= settings.min_difference
+
+
+def _edge(
+    key: Key, old: list[dict[str, Any]], new: list[dict[str, Any]], counts: tuple[int, int],
+    settings: MoveSettings,
+) -> list[Moved]:  # fmt: skip
+    calls = (sum(row["n"] for row in old), sum(row["n"] for row in new))
+    if not old or not new:
+        rows = new or old
+        own, other = (counts[1], counts[0]) if new else counts
+        p = statistics.only_in(sum(calls), len(rows), own, other)
+        return [Moved("appeared" if new else "vanished", *key, calls, None, p, False)]
+    found: list[tuple[str, str, Compared | None]] = []
+    if min(calls) >= settings.min_calls:
+        a, b = _calls(old, new)
+        found.append(("slowed", "faster", statistics.durations(a, b)))
+        found.append(("more_slow_calls", "more_slow_calls", _slow(a, b)))
+        found.append(
+            ("more_errors", "fewer_errors", statistics.shares((a.errors, b.errors), (a.n, b.n)))
+        )
+    if settings.rates:
+        padded = [
+            [row["n"] for row in rows] + [0] * (count - len(rows))
+            for rows, count in zip((old, new), counts, strict=True)
+        ]
+        found.append(("busier", "quieter", statistics.rates(*padded)))
+    return [
+        Moved(up if c.after >= c.before else down, *key, calls, c, c.p, False)
+        for up, down, c in found
+        if c is not None
+    ]
+
+
+def _calls(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[Calls, Calls]:
+    import numpy as np
+
+    width = max((row["buckets"][-1] for row in (*old, *new) if row["buckets"]), default=0) + 1
+
+    def one(rows: list[dict[str, Any]]) -> Calls:
+        table = np.zeros((len(rows), width), np.int64)
+        for i, row in enumerate(rows):
+            table[i, row["buckets"]] = row["counts"]
+        return Calls(np.array([row["n"] for row in rows]), np.array([r["errors"] for r in rows]),
+                     table)  # fmt: skip
+
+    return one(old), one(new)
+
+
+def _slow(before: Calls, after: Calls) -> Compared | None:
+    """Share of calls that take longer than 95% of those before did."""
+    import numpy as np
+
+    a = before.durations.sum(0)
+    if not a.sum():
+        return None
+    limit = int(np.searchsorted(np.cumsum(a), TAIL * a.sum())) + 1
+    sides = (before.durations, after.durations)
+    slow, timed = [d[:, limit:].sum(1) for d in sides], [d.sum(1) for d in sides]
+    return statistics.shares((slow[0], slow[1]), (timed[0], timed[1]))
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What differs between two maps.
+
+    Attributes
+    ----------
+    moved
+        Edges, by kind (`KINDS`), the least by chance first.
+    appeared, vanished
+        Nodes, sorted.
+    tests
+        Comparisons that chances are adjusted for.
+    """
+
+    moved: list[Moved]
+    appeared: list[str]
+    vanished: list[str]
+    tests: int
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "moved": [one.as_data() for one in self.moved],
+            "nodes_appeared": self.appeared,
+            "nodes_vanished": self.vanished,
+            "tests": self.tests,
+        }
+
+
+def diff_maps(old: ServiceMap, new: ServiceMap, settings: MoveSettings = DEFAULT_SETTINGS) -> Diff:
+    """Compare two maps with windows of the same length.
+
+    Compare like with like: the same hours of the day, the same days of the week. Rates are not
+    compared unless ``settings.rates`` is set, because they follow the hour.
+
+    Raises
+    ------
+    SignalboxError
+        If windows differ in length.
+    """
+    if old.window_us != new.window_us:
+        raise SignalboxError(
+            f"service maps have windows of {old.window_us} and {new.window_us} µs; build them alike"
+        )
+    sides = [side(one.windows, windows_of(one)) for one in (old, new)]
+    keys = {key for one in sides for key in one.rows if key[0] != ANY}
+    moved, tests = moves(sides[0], sides[1], keys, settings)
+    before, after = ({node.id for node in one.nodes} for one in (old, new))
+    return Diff(in_order(moved), sorted(after - before), sorted(before - after), tests)
+
+
+def in_order(moved: list[Moved]) -> list[Moved]:
+    """Sort by kind, then by chance, then by name."""
+    return sorted(moved, key=lambda m: (KINDS.index(m.kind), m.p, m.source, m.target))
+
+
+def windows_of(service_map: ServiceMap) -> int:
+    """Count the windows of a map's time, those without calls too."""
+    first, length = service_map.start_us // service_map.window_us, service_map.window_us
+    return max(0, -(-service_map.end_us // length) - first)
+
+
+def extent(found: ServiceMap, moved: Moved) -> tuple[int, int]:
+    """Give first and last microsecond of the stretch of windows in which it shows most.
+
+    Each window has points for being beyond the middle between before and after, times its calls;
+    the stretch is the one with the largest sum. What vanished is so for the whole time.
+    """
+    rows = _rows(found, moved)
+    if not rows or moved.kind == "vanished":
+        return found.start_us, found.end_us
+    first, last = stretch([_points(row, moved) for row in rows])
+    return rows[first]["starts_at"], rows[last]["starts_at"] + found.window_us
+
+
+def stretch(points: list[float]) -> tuple[int, int]:
+    """Return first and last place of the run with the largest sum (Kadane); ties: the earliest."""
+    best, span = float("-inf"), (0, len(points) - 1)
+    total, start = 0.0, 0
+    for place, value in enumerate(points):
+        if total <= 0:
+            total, start = 0.0, place
+        total += value
+        if total > best:
+            best, span = total, (start, place)
+    return span
+
+
+def _rows(found: ServiceMap, moved: Moved) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    windows = found.windows
+    own = pc.and_(
+        pc.equal(windows["source"], moved.source), pc.equal(windows["target"], moved.target)
+    )
+    table = windows.filter(own)
+    at = table["starts_at"].cast(pa.int64())
+    return list(
+        table.set_column(table.schema.get_field_index("starts_at"), "starts_at", at)
+        .sort_by("starts_at")
+        .to_pylist()
+    )
+
+
+def _points(row: Mapping[str, Any], moved: Moved) -> float:
+    compared = moved.compared
+    if compared is None:
+        return 1.0
+    if moved.kind in ("slowed", "faster"):
+        value = row["p50_us"]
+    elif moved.kind in ("more_errors", "fewer_errors"):
+        value = row["error_rate"]
+    else:  # More slow calls: the windows with the slowest tail.
+        return 1.0
+    if value is None:
+        return 0.0
+    middle = (compared.before + compared.after) / 2
+    sign = 1.0 if compared.after >= compared.before else -1.0
+    scale = abs(compared.after - compared.before) or 1.0
+    return float(row["n"] * max(-1.0, min(1.0, sign * (value - middle) / scale)))
+
+
+FORMAT = "signalbox.moved/1"
+
+
+def read_moved(path: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """Read what `moved_of` made, and its findings.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't there, or of another format.
+    """
+    from pipelines.aiops.lake.findings import read_form
+
+    content = read_form(path, FORMAT)
+    return content, [Finding.from_json(one) for one in content["findings"]]

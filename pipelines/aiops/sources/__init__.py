@@ -1,0 +1,1 @@
+"""Sources of telemetry, one file each, and the receiver of what programs send."""

@@ -1,0 +1,60 @@
+"""Alertmanager's webhook payloads (version 4), one JSON file each.
+
+A payload has no time of its own; what a record tells is dated by its ``endsAt`` or ``startsAt``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.params.telemetry import AlertmanagerWebhookParams
+from pipelines.aiops.sources.records import (
+    collector,
+    content_of,
+    label_set,
+    listing,
+    mapping,
+    needed_time,
+    parse_json,
+    place_of,
+    quarantining,
+)
+from pipelines.aiops.sources.times import read_time
+from pipelines.core.errors import SignalboxError
+
+VERSION = "4"
+
+
+def read(settings: AlertmanagerWebhookParams, window: Window, project: Path) -> Batch:
+    """Read all payloads of the folder, below it too."""
+    folder = project / settings.folder
+    if not folder.is_dir():
+        raise SignalboxError(f"{folder}: no such folder; start signalbox collect, or make it")
+    rows = collector(settings, window)
+    for path in sorted(folder.rglob("*.json")):
+        content, place = content_of(path), place_of(path, project)
+        with quarantining(rows, place, content):
+            _payload(rows, place, parse_json(content))
+    return rows.batch()
+
+
+def _payload(rows: Collector, place: str, payload: Any) -> None:
+    version = mapping(payload).get("version", VERSION)
+    if version != VERSION:
+        raise MalformedError(f"webhook version {version!r} instead of {VERSION!r}")
+    for record in listing(payload.get("alerts"), "alerts"):
+        with quarantining(rows, place, record):
+            _alert(rows, mapping(record, "alert"))
+
+
+def _alert(rows: Collector, record: dict[str, Any]) -> None:
+    resolved = record.get("status") == "resolved"
+    ends_at = read_time(record.get("endsAt")) if resolved else None
+    if resolved and ends_at is None:
+        raise MalformedError("resolved without endsAt")
+    rows.alert(
+        label_set(record.get("labels")),
+        needed_time(record, "startsAt"),
+        annotations=label_set(record.get("annotations"), "annotations"),
+        ends_at=ends_at,
+    )

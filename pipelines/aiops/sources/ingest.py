@@ -1,0 +1,142 @@
+"""Read sources, found by their ``kind``, into the lake; one that is down holds up no other.
+
+A source is a function ``read(settings, window, project) -> Batch``: `settings` is its model in
+`pipelines.aiops.params.telemetry`, paths are relative to `project`. To add one: a model there, a
+file here, and its line in `READERS`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipelines.aiops.lake.batch import REJECTED, Batch, Window
+from pipelines.aiops.lake.days import quarantine_file
+from pipelines.aiops.lake.store import locked, upsert, write_if_changed
+from pipelines.aiops.params.telemetry import Source, TelemetryParams
+from pipelines.core.errors import SignalboxError
+
+READERS: dict[str, str] = {
+    kind: f"pipelines.aiops.sources.{kind}"
+    for kind in (
+        "alertmanager_webhook",
+        "alertmanager_api",
+        "alertmanager_events",
+        "prometheus",
+        "pagerduty",
+        "table",
+        "airflow",
+        "log_files",
+        "log_jsonl",
+        "otlp_logs",
+        "airflow_logs",
+        "prometheus_metrics",
+        "openmetrics",
+        "otlp_metrics",
+        "otlp_traces",
+        "jaeger",
+        "jaeger_api",
+        "zipkin",
+        "kubernetes_events",
+        "git_changes",
+    )
+}
+
+
+def read_source(settings: Source, window: Window, project: Path) -> Batch:
+    """Read what changed in a window from a source.
+
+    Raises
+    ------
+    SignalboxError
+        If the source can't be reached or isn't what its kind says; names it and what to do.
+    """
+    module = import_module(READERS[settings.kind])
+    batch: Batch = module.read(settings, window, project)
+    return batch
+
+
+@dataclass
+class Ingested:
+    """What came of one source.
+
+    Attributes
+    ----------
+    rows
+        Rows read, by table.
+    days
+        Days of the lake that changed, by table.
+    quarantined
+        Records that could not be read this time.
+    new_in_quarantine
+        Those among them that quarantine didn't have yet.
+    reasons
+        Reason → number of records; the most frequent first, at most ten.
+    """
+
+    source: str
+    kind: str
+    rows: dict[str, int] = field(default_factory=dict)
+    days: dict[str, list[str]] = field(default_factory=dict)
+    quarantined: int = 0
+    new_in_quarantine: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+def chosen(params: TelemetryParams, names: Sequence[str] = ()) -> list[Source]:
+    """Return the sources of these names, or all.
+
+    Raises
+    ------
+    SignalboxError
+        If there is none of a name.
+    """
+    known = {source.name: source for source in params.sources}
+    for name in names:
+        if name not in known:
+            raise SignalboxError(
+                f"params.yaml: aiops.telemetry.sources has no {name!r}; there are {sorted(known)}"
+            )
+    return [source for source in params.sources if not names or source.name in names]
+
+
+def ingest(params: TelemetryParams, source: Source, window: Window, project: Path) -> Ingested:
+    """Read a window of one source into the lake; the same window again changes nothing.
+
+    Raises
+    ------
+    SignalboxError
+        If the source can't be read at all; what can be read of it is never lost for that.
+    """
+    lake = project / params.lake
+    batch = read_source(source, window, project)
+    written = upsert(lake, batch.tables, params.memory_mb)
+    new = quarantine(lake, source.name, batch.rejected)
+    reasons = batch.rejected["reason"].value_counts().to_pylist()
+    ordered = sorted(reasons, key=lambda one: (-one["counts"], one["values"]))
+    return Ingested(
+        source.name,
+        source.kind,
+        written.rows,
+        {table: days for table, days in written.days.items() if days},
+        len(batch.rejected),
+        new,
+        {one["values"]: one["counts"] for one in ordered[:10]},
+    )
+
+
+def quarantine(lake: Path, source: str, rejected: pa.Table) -> int:
+    """Add records to the source's quarantine file; return how many were new."""
+    import pyarrow.parquet as pq
+
+    if not len(rejected):
+        return 0
+    path = quarantine_file(lake, source)
+    with locked(lake):
+        known = pq.read_table(path).cast(REJECTED) if path.is_file() else REJECTED.empty_table()
+        rows = {row["id"]: row for row in [*known.to_pylist(), *rejected.to_pylist()]}
+        ordered = [rows[key] for key in sorted(rows)]
+        write_if_changed(path, pa.Table.from_pylist(ordered, schema=REJECTED))
+    return len(rows) - len(known)

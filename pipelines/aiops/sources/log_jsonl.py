@@ -1,0 +1,120 @@
+"""Logs as JSON lines; names of time, level and message are found, not configured."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.contract import LOGS
+from pipelines.aiops.params.telemetry import LogJsonlParams, LogParams
+from pipelines.aiops.sources.log_files import stable_name, who
+from pipelines.aiops.sources.records import (
+    as_text,
+    collector,
+    files_of,
+    mapping,
+    parse_json,
+    place_of,
+)
+from pipelines.aiops.sources.times import zone
+
+MOST_REJECTED = 100
+"""Records of a file in quarantine; how many more there were is said."""
+_CHUNK = 50_000
+_LONGEST = 1 << 20
+
+
+def read(settings: LogJsonlParams, window: Window, project: Path) -> Batch:
+    """Read all records of the files."""
+    from pipelines.aiops.log_parsing.records import row_of
+
+    rows = collector(settings, window)
+    seen: Counter[bytes] = Counter()
+    for path in files_of(settings, project):
+        service, instance = who(settings, path, project)
+        names: Mapping[str, str] = {str(key): value for key, value in settings.fields.items()}
+        file = RecordFile(settings, rows, place_of(path, project), stable_name(path, project), seen)
+        for number, line in bounded_lines(path):
+            try:
+                row = row_of(mapping(parse_json(line)), names)
+            except MalformedError as error:
+                file.reject(number, str(error), line)
+                continue
+            row["service"] = row.get("service") or settings.service or service
+            row["instance"] = row.get("instance") or instance
+            file.add(number, row)
+        file.close()
+    return rows.batch()
+
+
+def bounded_lines(path: Path) -> Any:
+    """Lines with their numbers from 1; what isn't UTF-8 is shown as such, blank ones are left."""
+    from pipelines.aiops.log_parsing.lines import blocks_of
+
+    number = 0
+    for block in blocks_of(path, max_line=_LONGEST):
+        for line in block:
+            number += 1
+            if line.strip():
+                yield number, line
+
+
+class RecordFile:
+    """Records of one file on their way into the collector."""
+
+    def __init__(
+        self, settings: LogParams, rows: Collector, place: str, name: str, seen: "Counter[bytes]"
+    ) -> None:
+        self.settings, self.rows, self.place, self.name = settings, rows, place, name
+        self.seen = seen
+        self.rejected = 0
+        self._numbers: list[int] = []
+        local = zone(settings.timezone, f"timezone of source {settings.name}")
+        self.local = UTC if settings.timezone == "UTC" else local
+        self._records = self._new()
+
+    def _new(self) -> Any:
+        from pipelines.aiops.log_parsing.records import Records
+
+        return Records(self.local, self.rows.window.now)
+
+    def add(self, number: int, row: dict[str, Any]) -> None:
+        """Take a record of a line."""
+        if not row.get("body"):
+            self.reject(number, "no message under a usual name; set fields", as_text(row))
+            return
+        self._numbers.append(number)
+        self._records.add(row)
+        if len(self._numbers) >= _CHUNK:
+            self._flush()
+
+    def reject(self, number: int, reason: str, raw: str) -> None:
+        """Put a record into quarantine, masked; beyond a bound it is counted only."""
+        from pipelines.aiops.log_parsing.records import sound
+        from pipelines.aiops.log_parsing.rows import masked_text
+
+        self.rejected += 1
+        if self.rejected <= MOST_REJECTED:
+            text = masked_text(sound(raw[:100_000]), self.settings.mask)
+            self.rows.reject(f"{self.place}:{number}", reason, text)
+
+    def close(self) -> None:
+        """Hand over what is left."""
+        self._flush()
+        if self.rejected > MOST_REJECTED:
+            more = self.rejected - MOST_REJECTED
+            self.rows.reject(self.place, f"and {more} more records that can't be read", "")
+
+    def _flush(self) -> None:
+        from pipelines.aiops.log_parsing.rows import log_rows
+
+        columns, bad = self._records.columns(self.settings.max_chars)
+        for i in bad:
+            raw = as_text(self._records.rows[i])
+            self.reject(self._numbers[i], "no time of a known form; set fields", raw)
+        if len(columns.us):
+            table = log_rows(columns, self.settings.name, self.name, self.settings.mask, self.seen)
+            self.rows.signals(LOGS, table, self.place)
+        self._numbers, self._records = [], self._new()

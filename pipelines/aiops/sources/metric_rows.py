@@ -1,0 +1,131 @@
+"""Samples of metrics on their way to rows: labels once a series, label sets within a bound."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.aiops.lake.batch import Collector, sound
+from pipelines.aiops.lake.contract import METRICS, TIME, fingerprint
+from pipelines.aiops.params.telemetry import MetricParams, TableParams
+
+MAX_LABEL = 2_000
+"""Characters of a label's value that are kept."""
+
+
+@dataclass
+class Series:
+    """Samples of one label set; times in microseconds since 1970."""
+
+    labels: dict[str, str]
+    kind: str
+    unit: str
+    us: list[int] = field(default_factory=list)
+    values: list[float | None] = field(default_factory=list)
+
+
+class MetricRows:
+    """Samples of one reading.
+
+    Label sets beyond the bound are left out: those with the greatest fingerprints, so that the
+    same ones are kept whatever the order they came in.
+    """
+
+    def __init__(self, settings: MetricParams | TableParams, rows: Collector) -> None:
+        self._rows, self._most = rows, settings.max_series
+        drop = settings.drop_labels if isinstance(settings, MetricParams) else []
+        self._drop = frozenset(drop)
+        self._series: dict[str, Series] = {}
+        self._known: dict[tuple[Any, ...], str] = {}
+        self._bar = "g"
+        """Fingerprints from here on are left out; all are below ``g``."""
+        self._left_out: set[str] = set()
+        self._uncounted = False
+
+    def series(
+        self, labels: dict[str, str], kind: str = "unknown", unit: str = ""
+    ) -> Series | None:
+        """Return the series of a label set with ``__name__``; None if it is beyond the bound."""
+        given = (*sorted(labels.items()),)
+        found = self._known.get(given)
+        if found is None:
+            named = ((sound(k), sound(v)) for k, v in labels.items() if k not in self._drop)
+            kept = {name: value[:MAX_LABEL] for name, value in named if value}
+            found = fingerprint(kept)
+            if len(self._known) < 4 * self._most:
+                self._known[given] = found
+            if found < self._bar and found not in self._series:
+                self._series[found] = Series(kept, kind, sound(unit))
+                if len(self._series) > 2 * self._most:
+                    self._shrink()
+        if found >= self._bar:
+            self._count(found)
+            return None
+        return self._series[found]
+
+    def close(self, place: str) -> None:
+        """Hand all samples over; say in quarantine how many label sets were left out."""
+        if len(self._series) > self._most:
+            self._shrink()
+        if self._left_out:
+            n = f"{'more than ' if self._uncounted else ''}{len(self._left_out)}"
+            reason = f"{n} label sets beyond max_series ({self._most}) left out"
+            self._rows.reject(place, reason, "drop labels that are ids, or raise max_series")
+        if self._series:
+            self._rows.signals(METRICS, self._table(), place)
+
+    def _shrink(self) -> None:
+        ordered = sorted(self._series)
+        self._bar = min(self._bar, ordered[self._most])
+        for name in ordered[self._most :]:
+            del self._series[name]
+            self._count(name)
+
+    def _count(self, name: str) -> None:
+        if len(self._left_out) < 10 * self._most:
+            self._left_out.add(name)
+        else:
+            self._uncounted = True
+
+    def _table(self) -> Any:
+        import numpy as np
+        import pyarrow as pa
+
+        names = sorted(self._series)
+        series = [self._series[name] for name in names]
+        codes = pa.array(np.repeat(np.arange(len(series)), [len(one.us) for one in series]))
+        n = len(codes)
+        once = {
+            "fingerprint": pa.array(names, pa.string()),
+            "name": pa.array([one.labels["__name__"] for one in series], pa.string()),
+            "labels": pa.array([_pairs(one.labels) for one in series],
+                               METRICS.schema.field("labels").type),
+            "kind": pa.array([one.kind for one in series], pa.string()),
+            "unit": pa.array([one.unit or None for one in series], pa.string()),
+        }  # fmt: skip
+        columns = {name: values.take(codes) for name, values in once.items()}
+        columns["source"] = pa.repeat(pa.scalar(self._rows.source), n)
+        columns["at"] = pa.array([us for one in series for us in one.us], pa.int64()).cast(TIME)
+        values = [value for one in series for value in one.values]
+        columns["value"] = pa.array(values, pa.float64())
+        return pa.table([columns[name] for name in METRICS.schema.names], schema=METRICS.schema)
+
+
+def _pairs(labels: dict[str, str]) -> list[tuple[str, str]]:
+    return sorted((key, value) for key, value in labels.items() if key != "__name__")
+
+
+def number_of(value: Any) -> float | None:
+    """Return a value as a float; what isn't finite is no value.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it isn't a number at all.
+    """
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def kind_of_name(name: str) -> str:
+    """Kind that a name promises by the conventions of Prometheus."""
+    return "counter" if name.endswith(("_total", "_count", "_sum", "_bucket")) else "gauge"

@@ -1,0 +1,143 @@
+"""Incidents of PagerDuty: its CSV export, or JSON of its REST API (``{"incidents": […]}``).
+
+Each is an alert and a ticket. A person acted if somebody acknowledged or resolved it or wrote a
+note; one that only its monitoring closed is a ticket of kind ``noise``.
+"""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.params.telemetry import PagerDutyParams
+from pipelines.aiops.sources.records import (
+    collector,
+    content_of,
+    files_of,
+    label_set,
+    listing,
+    mapping,
+    parse_json,
+    place_of,
+    quarantining,
+)
+from pipelines.aiops.sources.times import read_time, zone
+
+
+def read(settings: PagerDutyParams, window: Window, project: Path) -> Batch:
+    """Read all incidents of the files."""
+    rows = collector(settings, window)
+    local = zone(settings.timezone, f"timezone of source {settings.name}")
+    for path in files_of(settings, project):
+        content, name = content_of(path), place_of(path, project)
+        with quarantining(rows, name, content):
+            form, records = _records(path, content)
+            for number, record in enumerate(records, 1):
+                with quarantining(rows, f"{name}:{number}", record):
+                    _incident(rows, form(mapping(record, "incident")), local)
+    return rows.batch()
+
+
+Form = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _records(path: Path, content: bytes) -> tuple[Form, list[Any]]:
+    """Give the records as they came, and what brings them to one form."""
+    if ".csv" in path.suffixes:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise MalformedError(f"not UTF-8: byte {error.start}") from None
+        return _from_csv, list(csv.DictReader(io.StringIO(text, newline="")))
+    found = parse_json(content)
+    incidents = found.get("incidents") if isinstance(found, dict) else found
+    return _from_api, listing(incidents, "incidents")
+
+
+def _from_csv(row: dict[str, Any]) -> dict[str, Any]:
+    """One form for both: names as below, times as texts."""
+    user = row.get("resolved_by_user_name") or row.get("resolved_by_user_id")
+    return {
+        "id": row.get("id"), "title": row.get("description"), "service": row.get("service_name"),
+        "urgency": row.get("urgency"), "created": row.get("created_on"),
+        "resolved": row.get("resolved_on"), "ack_seconds": row.get("seconds_to_first_ack"),
+        "acknowledged_by": row.get("acknowledged_by_user_names"), "resolved_by": user,
+        "team": row.get("team_name") or row.get("escalation_policy_name"),
+        "notes": row.get("notes"),
+    }  # fmt: skip
+
+
+def _from_api(value: dict[str, Any]) -> dict[str, Any]:
+    acknowledged = _inside(value, "acknowledgements")
+    by = mapping(value.get("last_status_change_by") or {}, "last_status_change_by")
+    resolved = value.get("status") == "resolved"
+    return {
+        "id": _text(value, "id"), "title": _text(value, "title") or _text(value, "summary"),
+        "service": _summary(value, "service"), "urgency": _text(value, "urgency"),
+        "created": value.get("created_at"), "changed": value.get("last_status_change_at"),
+        "resolved": (value.get("resolved_at") or value.get("last_status_change_at"))
+        if resolved else None,
+        "acknowledged": min((_text(one, "at") or "" for one in acknowledged), default=None),
+        "resolved_by": _text(by, "summary") if resolved and "user" in str(by.get("type")) else None,
+        "team": next((_text(team, "summary") for team in _inside(value, "teams")), None),
+        "priority": _summary(value, "priority"),
+        "notes": "\n".join(_text(note, "content") or "" for note in _inside(value, "notes")),
+    }  # fmt: skip
+
+
+def _inside(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    return [mapping(one, key) for one in listing(value.get(key) or [], key)]
+
+
+def _summary(value: dict[str, Any], key: str) -> str | None:
+    return _text(mapping(value.get(key) or {}, key), "summary")
+
+
+def _text(value: dict[str, Any], key: str) -> str | None:
+    found = value.get(key)
+    if found is None or isinstance(found, str):
+        return found
+    raise MalformedError(f"{key} is {type(found).__name__}, not text")
+
+
+def _incident(rows: Collector, record: dict[str, Any], local: tzinfo) -> None:
+    for key in ("id", "title"):
+        if not record.get(key):
+            raise MalformedError(f"{key} is missing")
+    opened = read_time(record.get("created"), local=local)
+    if opened is None:
+        raise MalformedError("time of creation is missing")
+    closed = read_time(record.get("resolved"), local=local)
+    acknowledged = read_time(record.get("acknowledged"), local=local)
+    if acknowledged is None and record.get("ack_seconds"):
+        acknowledged = opened + timedelta(seconds=_number(record["ack_seconds"]))
+    person = acknowledged or record.get("acknowledged_by") or record.get("resolved_by")
+    acted = bool(person or record.get("notes"))
+    times = [opened, closed, acknowledged, read_time(record.get("changed"), local=local)]
+    changed = max(time for time in times if time is not None)
+    labels = {"alertname": record["title"], "service": record.get("service") or "",
+              "severity": record.get("urgency") or ""}  # fmt: skip
+    # The ticket is checked first, so that a malformed incident leaves no half of itself behind.
+    sound = label_set(labels)
+    rows.ticket({
+        "ticket_id": record["id"], "opened_at": opened, "closed_at": closed, "updated_at": changed,
+        "kind": "noise" if closed and not acted else "incident",
+        "severity": record.get("priority") or record.get("urgency"),
+        "service": record.get("service"), "team": record.get("team"), "title": record["title"],
+        "resolution": record.get("notes") or None,
+    })  # fmt: skip
+    rows.alert(
+        sound, opened, ends_at=closed, updated_at=changed, acknowledged_at=acknowledged,
+        # While it is open nobody knows yet that nobody will act.
+        acted=True if acted else False if closed else None, ticket_id=record["id"],
+    )  # fmt: skip
+
+
+def _number(text: Any) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        raise MalformedError(f"not a number of seconds: {str(text)[:60]!r}") from None

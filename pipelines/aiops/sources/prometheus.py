@@ -1,0 +1,120 @@
+"""Alerts as Prometheus itself recorded them: range queries of the series ``ALERTS``.
+
+An alert fires from its first sample to one step after its last. Samples are asked for on whole
+multiples of the step, so that every window sees the same ones. Of an alert that fires already when
+a window begins, the begin is looked for further back; otherwise each window would make
+it a new one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from pipelines.aiops.lake.batch import Batch, MalformedError, Window
+from pipelines.aiops.params.telemetry import PrometheusParams
+from pipelines.aiops.sources.records import collector, fetch, label_set, quarantining
+from pipelines.core.errors import SignalboxError
+
+PATH = "/api/v1/query_range"
+POINTS = 10_000
+"""Samples a series in one answer; Prometheus refuses more than 11,000."""
+_OWN = ("__name__", "alertstate")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Times of samples: whole steps from `first` to `last`, both included; seconds since 1970."""
+
+    first: int
+    last: int
+    step: int
+
+
+def read(settings: PrometheusParams, window: Window, project: Path) -> Batch:
+    """Query the window; look back where an alert fires at its very begin."""
+    grid = _grid(settings, window)
+    found = _samples(settings, grid)
+    if any(times[0] == grid.first for times in found.values()):
+        grid = Grid(_whole(grid.first - settings.lookback_seconds, grid.step), grid.last, grid.step)
+        found = _samples(settings, grid)
+    rows = collector(settings, window)
+    for metric, times in sorted(found.items()):
+        for first, last in _runs(times, grid.step):
+            raw = {"metric": dict(metric), "first": first, "last": last}
+            with quarantining(rows, PATH, raw):
+                if first == grid.first:
+                    raise MalformedError(
+                        "fires for longer than lookback_seconds: its begin is unknown"
+                    )
+                ended = last < grid.last
+                rows.alert(
+                    label_set(_labels(settings, dict(metric))),
+                    _time(first),
+                    ends_at=_time(last + grid.step) if ended else None,
+                    updated_at=_time(last + grid.step if ended else last),
+                )
+    return rows.batch()
+
+
+def _grid(settings: PrometheusParams, window: Window) -> Grid:
+    """Lay the samples of a window, with one before it: what fires there began earlier."""
+    last = min(window.last or window.now, window.now)
+    first = window.first or last - timedelta(seconds=settings.lookback_seconds)
+    step = settings.step_seconds
+    # A sample at the very end belongs to the next window.
+    end = _whole(ceil(last.timestamp()) - 1, step)
+    return Grid(_whole(int(first.timestamp()), step) - step, end, step)
+
+
+def _whole(seconds: int, step: int) -> int:
+    return seconds // step * step
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _samples(
+    settings: PrometheusParams, grid: Grid
+) -> dict[tuple[tuple[str, str], ...], list[int]]:
+    """Fetch the times of samples of each series, rising."""
+    found: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for first in range(grid.first, grid.last + 1, POINTS * grid.step):
+        last = min(first + (POINTS - 1) * grid.step, grid.last)
+        for series in _query(settings, Grid(first, last, grid.step)):
+            metric = tuple(sorted(series["metric"].items()))
+            found.setdefault(metric, []).extend(int(float(time)) for time, _ in series["values"])
+    return found
+
+
+def _query(settings: PrometheusParams, grid: Grid) -> Iterator[dict[str, Any]]:
+    matchers = 'alertstate="firing"' + (f",{settings.selector}" if settings.selector else "")
+    query = {"query": f"ALERTS{{{matchers}}}", "start": str(grid.first), "end": str(grid.last)}
+    answer = fetch(settings, PATH, {**query, "step": str(grid.step)})
+    try:
+        if answer["data"]["resultType"] != "matrix":
+            raise KeyError("matrix")
+        yield from answer["data"]["result"]
+    except (KeyError, TypeError):
+        raise SignalboxError(
+            f"source {settings.name}: {settings.url} does not answer like Prometheus; check its url"
+        ) from None
+
+
+def _runs(times: list[int], step: int) -> Iterator[tuple[int, int]]:
+    """First and last time of each stretch without a missing sample."""
+    begin = times[0]
+    for before, time in pairwise(times):
+        if time - before > step:
+            yield begin, before
+            begin = time
+    yield begin, times[-1]
+
+
+def _labels(settings: PrometheusParams, metric: dict[str, str]) -> dict[str, str]:
+    drop = {*_OWN, *settings.drop_labels}
+    return {name: value for name, value in metric.items() if name not in drop}

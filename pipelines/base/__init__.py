@@ -1,1 +1,0 @@
-"""What every room shares: errors, files, artifacts, params, evidence, the stage runner."""

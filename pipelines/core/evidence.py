@@ -1,0 +1,123 @@
+"""Evidence: what a stage measured, how, on how many rows, and from which files.
+
+The gate decides on evidence and nothing else, and the report prints for every figure the artifact
+and hash it was computed from.
+"""
+
+from pathlib import Path
+from typing import Any, overload
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.core.errors import SignalboxError
+from pipelines.core.files import read_json, sha256_path, write_json
+
+DIGITS = 10
+"""Significant digits: more than anyone reads, fewer than rounding errors reach."""
+
+
+@overload
+def tidy(value: float) -> float: ...
+@overload
+def tidy(value: dict[str, Any]) -> dict[str, Any]: ...
+@overload
+def tidy(value: list[Any]) -> list[Any]: ...
+def tidy(value: Any) -> Any:
+    """Round every float in `value` to `DIGITS` significant digits; infinite and NaN become None.
+
+    The last bits of a sum depend on the processor; what is written must not.
+    """
+    if isinstance(value, dict):
+        return {key: tidy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [tidy(item) for item in value]
+    if isinstance(value, float):
+        rounded = float(f"{value:.{DIGITS}g}")
+        return rounded if abs(rounded) < float("inf") else None
+    return value
+
+
+class Figure(BaseModel):
+    """One measured figure.
+
+    Attributes
+    ----------
+    id
+        ``stage.name``, for example ``evaluate.roc_auc``; unique within a release.
+    label
+        What a person reads, for example "ROC AUC".
+    value
+        The point estimate; None where it is undefined, then `missing` says why.
+    low, high
+        Bounds of the confidence interval at `level`; None where the figure has no interval.
+    n
+        Number of rows (or other units, as `method` says) it was computed on.
+    unit
+        ``ratio``, ``share``, ``rows``, ``nats``, … ; empty for a plain number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    label: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    method: str
+    n: int
+    unit: str = ""
+    missing: str = ""
+    where: dict[str, str] = Field(default_factory=dict)
+    """For example the slice ``{"sex": "Female"}`` or the groups a worst case was found in."""
+
+
+class Evidence(BaseModel):
+    """The evidence file of one stage.
+
+    Attributes
+    ----------
+    stage
+        The stage's name in ``dvc.yaml``.
+    inputs
+        Path → SHA-256 of everything the figures were computed from.
+    figures
+        The figures, in the order a person would read them.
+    details
+        Tables and facts of this kind of stage that aren't single figures.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    stage: str
+    inputs: dict[str, str]
+    figures: list[Figure] = Field(default_factory=list)
+    details: dict[str, Any] = Field(default_factory=dict)
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """Return the figure called `figure_id`, or None if this stage did not measure it."""
+        return next((figure for figure in self.figures if figure.id == figure_id), None)
+
+
+def hash_inputs(*paths: Path) -> dict[str, str]:
+    """Path → SHA-256 for the given files and folders, paths as they stand in ``dvc.yaml``."""
+    return {path.as_posix(): sha256_path(path) for path in paths}
+
+
+def write_evidence(path: Path, evidence: Evidence) -> None:
+    """Write an evidence file, whole or not at all, with the same bytes for the same evidence."""
+    write_json(path, evidence.model_dump(mode="json"))
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Read an evidence file.
+
+    Raises
+    ------
+    SignalboxError
+        If it is missing or doesn't have the form of evidence.
+    """
+    try:
+        return Evidence.model_validate(read_json(path))
+    except ValidationError as error:
+        raise SignalboxError(f"{path}: not an evidence file: {error}") from error

@@ -1,0 +1,411 @@
+"""``params.yaml`` as a typed model: the only way code reads a parameter."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from pipelines.core.artifacts import PARAMS
+from pipelines.core.errors import SignalboxError
+from pipelines.core.settings import (
+    Name,
+    OpenShare,
+    PositiveInt,
+    Section,
+    Share,
+    Slug,
+    Unset,
+    check,
+    read_mapping,
+)
+
+
+class CsvSource(Section):
+    """One or more delimited text files, read in order; local or any address fsspec reads."""
+
+    kind: Literal["csv"]
+    paths: Annotated[list[Name], Field(min_length=1)]
+    sha256: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = []
+    """Expected SHA-256 of each unpacked file, in the order of `paths`; empty = not pinned."""
+    watch: Name
+    """Local file or folder whose change makes ``ingest`` run again (a dependency for DVC)."""
+    snapshot: Unset[Name] = None
+    """Free text; change it to read a source again that DVC cannot watch."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
+    comment: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
+    """Lines that start with this character are not data; null = none."""
+    decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
+    encoding: Name = "utf-8"
+    columns: list[Name] = []
+    """Names of the columns if the files have no header line; empty = first line is the header."""
+
+    @model_validator(mode="after")
+    def _one_hash_a_path(self) -> Self:
+        if self.sha256 and len(self.sha256) != len(self.paths):
+            raise ValueError(
+                f"sha256 has {len(self.sha256)} entries for {len(self.paths)} paths; "
+                "give one for each path, or none"
+            )
+        return self
+
+
+class ParquetSource(Section):
+    """One or more Parquet files, read in order; local or any address fsspec reads."""
+
+    kind: Literal["parquet"]
+    paths: Annotated[list[Name], Field(min_length=1)]
+    watch: Name
+    snapshot: Unset[Name] = None
+
+
+class SqlSource(Section):
+    """The result of one query on a database that SQLAlchemy reaches."""
+
+    kind: Literal["sql"]
+    url_env: Unset[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = None
+    """Environment variable that holds the URL, so that no password stands in a file."""
+    url: Unset[Name] = None
+    """The URL itself, for databases without a password."""
+    query: Name
+    watch: Name
+    snapshot: Unset[Name] = None
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if bool(self.url) == bool(self.url_env):
+            raise ValueError("give exactly one of url and url_env")
+        return self
+
+
+Source = Annotated[CsvSource | ParquetSource | SqlSource, Field(discriminator="kind")]
+
+
+class Sensitive(Section):
+    """A sensitive feature; numeric ones need `bins`, the inner edges of their age-like groups."""
+
+    bins: list[float] = []
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(a >= b for a, b in zip(self.bins, self.bins[1:], strict=False)):
+            raise ValueError(f"bins must rise: {self.bins}")
+        return self
+
+
+class DataParams(Section):
+    """The table: source, target, subject, sensitive features."""
+
+    name: Slug
+    source: Source
+    replace: dict[str, dict[str, str]] = {}
+    """Column → {value as it stands in the source: value to use}."""
+    missing_marks: list[str] = []
+    """Texts that mean "no value", beside empty fields."""
+    target: Name
+    positive: str | int | float | bool
+    """The label that counts as 1; the other label is 0."""
+    subject_key: str | None = None
+    """Column that identifies a person; null = none, then equal rows count as one subject. Its
+    values are keys: never typed, trimmed or replaced; only an empty cell is a missing key."""
+    sensitive: dict[str, Sensitive] = {}
+    intersections: list[Annotated[list[str], Field(min_length=2)]] = []
+    """Combinations of sensitive features that are audited together."""
+    ignore: list[str] = []
+    """Columns that are never model inputs (identifiers, sampling weights)."""
+    types: dict[str, Literal["numeric", "categorical"]] = {}
+    """Column → type, where the inferred one is wrong."""
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> Self:
+        if self.target in self.sensitive:
+            raise ValueError(f"target '{self.target}' cannot be a sensitive feature")
+        if self.target in self.ignore:
+            raise ValueError(f"target '{self.target}' cannot be ignored")
+        self._key_is_only_a_key()
+        for combination in self.intersections:
+            unknown = [name for name in combination if name not in self.sensitive]
+            if unknown:
+                raise ValueError(
+                    f"intersections names {unknown}; allowed are the keys of data.sensitive: "
+                    f"{sorted(self.sensitive)}"
+                )
+        return self
+
+    def _key_is_only_a_key(self) -> None:
+        """Two different texts are two people: nothing may make one of them."""
+        key = self.subject_key
+        if key is None:
+            return
+        if key == self.target:
+            raise ValueError(f"target '{key}' cannot be the subject's key as well")
+        if self.types.get(key) == "numeric":
+            raise ValueError(
+                f"types calls the subject's key '{key}' numeric, but keys are never typed: "
+                "'1' and '001' are two people; take it out"
+            )
+        if key in self.replace:
+            raise ValueError(
+                f"replace changes the subject's key '{key}', which would make one person of two; "
+                "take it out, and merge people in the source"
+            )
+
+
+class Check(Section):
+    """One check of the policy.
+
+    ``at_least`` and ``at_most`` hold the figure's interval against `threshold`: pass when the whole
+    interval keeps to it, fail when none of it does, inconclusive when it straddles. A figure
+    without an interval is compared as a point. ``not_worse_than_released`` does the same with the
+    paired difference to the released model, which counts what was lost (positive = worse), and
+    `threshold` is the largest loss accepted. A figure that is absent or has no value fails.
+    """
+
+    id: Slug
+    protects: Name
+    figure: Annotated[str, Field(pattern=r"^[a-z_]+\.\S+$")]
+    compare: Literal["at_least", "at_most", "not_worse_than_released"]
+    threshold: float
+    on_fail: Literal["reject", "review"] = "reject"
+    on_inconclusive: Literal["reject", "review"] = "review"
+    owner: Name
+    reason: Name
+
+
+class GateParams(Section):
+    """The list of checks."""
+
+    checks: Annotated[list[Check], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Self:
+        ids = [check.id for check in self.checks]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise ValueError(f"check ids must differ; used twice: {twice}")
+        return self
+
+
+class ReportParams(Section):
+    """Section ``report``: what the report says about who and why."""
+
+    title: Name
+    owner: Name
+    purpose: Name
+    """What the model is for; printed on the first page."""
+    not_for: Name
+    """What it must not be used for."""
+    contact: Name
+    notice: str = ""
+    """What readers must know about the data before anything else, for example that it is a demo."""
+
+
+class ValidateParams(Section):
+    """Section ``validate``."""
+
+    suite: Slug
+    """``expectations/<suite>.json``."""
+    max_quarantined_share: Share
+    """More rows than this in quarantine stop the run."""
+
+
+class SplitParams(Section):
+    """Section ``split``: shares of subjects, and how exactly they must be met."""
+
+    train: OpenShare
+    validation: OpenShare
+    test: OpenShare
+    salt: str
+    """Part of every subject's hash; another salt deals all subjects anew."""
+    tolerance: OpenShare
+    """Largest allowed absolute difference between wanted and actual share of rows."""
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test must be 1, not {total:g}")
+        return self
+
+
+class LogisticRegressionGrid(Section):
+    """Values to try for ``sklearn.linear_model.LogisticRegression``."""
+
+    C: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
+
+
+class HistGradientBoostingGrid(Section):
+    """Values to try for ``sklearn.ensemble.HistGradientBoostingClassifier``."""
+
+    learning_rate: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [0.1]
+    max_iter: Annotated[list[PositiveInt], Field(min_length=1)] = [100]
+    max_leaf_nodes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = [31]
+    l2_regularization: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = [0.0]
+
+
+class RandomForestGrid(Section):
+    """Values to try for ``sklearn.ensemble.RandomForestClassifier``."""
+
+    n_estimators: Annotated[list[PositiveInt], Field(min_length=1)] = [100]
+    min_samples_leaf: Annotated[list[PositiveInt], Field(min_length=1)] = [5]
+
+
+class Models(Section):
+    """The kinds of model that compete; leave a kind out (or null) and it isn't tried."""
+
+    logistic_regression: LogisticRegressionGrid | None = None
+    hist_gradient_boosting: HistGradientBoostingGrid | None = None
+    random_forest: RandomForestGrid | None = None
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise ValueError(f"name at least one of {list(type(self).model_fields)}")
+        return self
+
+
+class ThresholdParams(Section):
+    """How the operating threshold is chosen, always on validation data."""
+
+    rule: Literal["max_accuracy", "max_f1", "min_cost", "selection_rate", "fixed"]
+    cost_false_positive: Annotated[float, Field(gt=0)] = 1.0
+    cost_false_negative: Annotated[float, Field(gt=0)] = 1.0
+    selection_rate: OpenShare = 0.5
+    value: OpenShare = 0.5
+
+
+class TrainParams(Section):
+    """Section ``train``."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    models: Models
+    folds: Annotated[int, Field(ge=2, le=20)]
+    """Cross-validation folds of the search and of the calibration, by subject."""
+    select_by: Literal["roc_auc", "average_precision", "neg_log_loss", "neg_brier_score"]
+    calibration: Literal["isotonic", "sigmoid", "none"]
+    class_weight: Literal["none", "balanced"]
+    use_sensitive: bool
+    """Whether sensitive features are model inputs."""
+    max_categories: Annotated[int, Field(ge=1, le=250)] = 100
+    """Most frequent values of a text column that the model knows; others count as unknown."""
+    min_category_rows: PositiveInt = 10
+    """Rows a value needs to be known to the model."""
+    threshold: ThresholdParams
+
+
+class EvaluateParams(Section):
+    """Section ``evaluate``."""
+
+    replicates: Annotated[int, Field(ge=100)]
+    confidence: OpenShare
+    calibration_bins: Annotated[int, Field(ge=2, le=100)]
+    slices: list[Name]
+    """Columns whose values (numeric ones: quartiles) are reported apart, beside sensitive ones."""
+    min_slice: PositiveInt
+    """Slices with fewer rows are counted but get no figures."""
+
+
+class MitigationParams(Section):
+    """What post-processing would buy and cost; computed for the report, not deployed."""
+
+    method: Literal["none", "threshold_optimizer"]
+    constraint: Literal["demographic_parity", "equalized_odds"]
+    feature: str | None = None
+    """Sensitive feature to mitigate for; null = the one with the worst impact ratio."""
+
+
+class BiasAuditParams(Section):
+    """Section ``bias_audit``."""
+
+    replicates: Annotated[int, Field(ge=100)]
+    confidence: OpenShare
+    score_bins: Annotated[int, Field(ge=2, le=1000)]
+    min_share: Share
+    """Groups below this share of rows are reported but left out of the ratio comparison."""
+    reference: dict[str, str] = {}
+    """Sensitive feature → group that others are compared with; default: highest selection rate."""
+    mitigation: MitigationParams
+
+
+class DriftParams(Section):
+    """Section ``drift``."""
+
+    column_threshold: OpenShare
+    """A column counts as drifted when its distance is at or above this."""
+    max_rows: Annotated[int, Field(ge=100)]
+    """Larger tables are sampled to this many rows, by row hash."""
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class Params(Section):
+    """All of ``params.yaml``; a section is named like the stage that reads it."""
+
+    data: DataParams
+    validation: ValidateParams = Field(alias="validate")
+    split: SplitParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    bias_audit: BiasAuditParams
+    drift: DriftParams
+    gate: GateParams
+    report: ReportParams
+    aiops: dict[str, Any] = Field(default_factory=dict)
+    """What the alert rules' stages read; they check it themselves, with `load_section`."""
+
+    def of_model(self) -> dict[str, Any]:
+        """Return what the stages of a model's release read, as plain data."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"aiops"})
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Load and check ``params.yaml``.
+
+    Parameters
+    ----------
+    path
+        The file; the default is the project's own.
+
+    Returns
+    -------
+    Params
+        Every value typed and within its range.
+
+    Raises
+    ------
+    SignalboxError
+        One line a problem: the key's path, the value found, what is allowed.
+    """
+    return check(path, _read(path), Params)
+
+
+def load_section(name: str, model: type[AnySection], path: Path = PARAMS) -> AnySection:
+    """Load and check one section of ``params.yaml``, whatever the others say.
+
+    Parameters
+    ----------
+    name
+        The section, for example ``aiops``.
+    model
+        Its type; a section that isn't there gives the defaults.
+    path
+        The file; the default is the project's own.
+
+    Raises
+    ------
+    SignalboxError
+        As `load_params`; keys begin with the section's name.
+    """
+    raw = _read(path).get(name)
+    return check(path, {} if raw is None else raw, model, name)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = read_mapping(path)
+    except FileNotFoundError:
+        raise SignalboxError(f"{path}: no such file; start in the project's root") from None
+    if raw is None:
+        raise SignalboxError(f"{path}: must be a mapping of sections, found NoneType")
+    return raw

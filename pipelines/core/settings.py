@@ -1,0 +1,149 @@
+"""Typed settings from YAML files, and precise words for what is wrong with them.
+
+Unknown keys are errors, and values don't change.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from pipelines.core.errors import SignalboxError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1)]
+_T = TypeVar("_T")
+Unset = Annotated[_T | None, BeforeValidator(lambda value: None if value == "" else value)]
+"""What may be left out: ``null`` is "not set", and so is an empty text, as forms send it."""
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class Section(BaseModel):
+    """Base of every section: strict about keys and types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_mapping(file: Path) -> dict[str, Any] | None:
+    """Read the sections of a file, unchecked; None if it is empty.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it isn't there; whoever asks knows what that means.
+    SignalboxError
+        If it can't be read, isn't YAML, or isn't a mapping.
+    """
+    try:
+        raw = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SignalboxError(f"{file}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SignalboxError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from error
+    if raw is not None and not isinstance(raw, dict):
+        raise SignalboxError(f"{file}: must be a mapping of sections, found {type(raw).__name__}")
+    return raw
+
+
+def check(file: Path, raw: Any, model: type[Model], section: str = "") -> Model:
+    """Hold what a file says against its model.
+
+    Parameters
+    ----------
+    file
+        Where it was read; only named in errors.
+    raw
+        The file's content, or that of one section.
+    section
+        That section's name, which then begins every key in an error; empty for the whole file.
+
+    Raises
+    ------
+    SignalboxError
+        One line a problem: the key's path, the value found, what is allowed.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        lines = [_explain(section, raw, model, problem) for problem in problems]
+        raise SignalboxError(f"{file}: {'; '.join(lines)}") from error
+
+
+def _explain(section: str, raw: Any, model: type[BaseModel], problem: Any) -> str:
+    """One problem, with the key as it stands in the file."""
+    key = ".".join([*filter(None, [section]), *_keys_in_file(raw, problem["loc"])])
+    kind, message = problem["type"], problem["msg"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key (value {problem['input']!r}); {_allowed(model, problem['loc'])}"
+    if kind == "union_tag_invalid":
+        context = problem["ctx"]
+        tag = context["discriminator"].strip("'")
+        return f"{key}.{tag}: {context['tag']!r} is not allowed; use {context['expected_tags']}"
+    if kind == "missing":
+        return f"{key}: key is missing"
+    if kind == "value_error":
+        return f"{key}: {message.removeprefix('Value error, ')}"
+    return f"{key}: {problem['input']!r} is not allowed: {message}"
+
+
+def _keys_in_file(raw: Any, location: tuple[int | str, ...]) -> list[str]:
+    """Drop the parts of pydantic's location that aren't keys (names of union members)."""
+    keys: list[str] = []
+    for index, part in enumerate(location):
+        if _has(raw, part):
+            raw = raw[part]
+        elif index < len(location) - 1 or not isinstance(raw, dict):
+            continue
+        keys.append(str(part))
+    return keys
+
+
+def _has(raw: Any, part: int | str) -> bool:
+    if isinstance(raw, list):
+        return isinstance(part, int) and part < len(raw)
+    return isinstance(raw, dict) and part in raw
+
+
+def _allowed(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """Say which keys are allowed beside an unknown one."""
+    here = [model]
+    for part in location[:-1]:
+        here = _below(here, part) or here
+    names = {field.alias or key for one in here for key, field in one.model_fields.items()}
+    return f"allowed are {sorted(names)}" if names else "remove it"
+
+
+def _below(models: Iterable[type[BaseModel]], part: int | str) -> list[type[BaseModel]]:
+    """Models that stand under a key; those that a union's tag names, if the part is a tag."""
+    models = list(models)
+    tagged = [one for one in models if part in _tags(one)] if len(models) > 1 else []
+    return tagged or [child for one in models for child in _children(one, part)]
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    kind = model.model_fields.get("kind")
+    return () if kind is None else get_args(kind.annotation)
+
+
+def _children(model: type[BaseModel], key: int | str) -> list[type[BaseModel]]:
+    """Models that stand under a key, through lists, dictionaries, unions and aliases."""
+    for name, field in model.model_fields.items():
+        if key in (name, field.alias):
+            return _models_in(field.annotation)
+    return []
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in get_args(annotation) for model in _models_in(part)]

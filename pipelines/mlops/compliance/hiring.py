@@ -1,0 +1,223 @@
+"""NYC Local Law 144 (6 RCNY 5-300 to 5-304) and the four-fifths rule (29 CFR 1607.4 D)."""
+
+from datetime import date
+
+from pipelines.core.artifacts import evidence_of
+from pipelines.mlops.compliance.facts import Facts, day
+from pipelines.mlops.compliance.requirement import Check, Law, Requirement
+from pipelines.mlops.release_report.fairness_shapes import Dimension
+from pipelines.mlops.release_report.fairness_tables import FOUR_FIFTHS, is_below
+from pipelines.reporting import numbers
+from pipelines.reporting.blocks import (
+    Block,
+    Callout,
+    Column,
+    Prose,
+    Row,
+    Section,
+    Table,
+    Text,
+    name,
+)
+
+LL144 = "https://rules.cityofnewyork.us/rule/automated-employment-decision-tools-2/"
+EEOC = "https://www.ecfr.gov/current/title-29/part-1607/section-1607.4"
+LOCAL_LAW = "ll144"
+"""Anchor of the law's chapter, which `tables` stand in."""
+YEAR = 365
+"""Days that an audit may be old when the tool is used (Admin. Code 20-871)."""
+
+MIN_SHARE = 0.02
+"""6 RCNY 5-301(d): an auditor may leave out categories below 2 % of the data, and must say so."""
+
+
+def local_law(facts: Facts) -> Law:
+    """Hold the bias audit against Local Law 144."""
+    own = facts.own
+    return Law(LOCAL_LAW, "New York City, Local Law 144", "Local Law 144",
+               "Binding for tools that substantially help to decide on hiring or promotion in New "
+               "York City. It asks for figures and their publication, and sets no threshold.",
+               LL144, [
+        Requirement(
+            "ll144.sex", "6 RCNY 5-301(b)", "By sex",
+            "Selection rate and impact ratio of each category, against the most selected one.",
+            [_dimension(facts, own.sex)],
+            "The model's yes or no at its threshold is audited. Where the score itself is handed "
+            "on, 5-301(c) asks for rates above the median score instead."),
+        Requirement(
+            "ll144.race", "6 RCNY 5-301(b)", "By race and ethnicity",
+            "Selection rate and impact ratio of each category, against the most selected one.",
+            [_dimension(facts, own.race)],
+            "The rules take the categories of the EEO-1 report; whether the data's own are these "
+            "is for the auditor to say."),
+        Requirement(
+            "ll144.both", "6 RCNY 5-301(b)", "By combinations of sex and race",
+            "The same for every combination.",
+            [_dimension(facts, own.sex, own.race)]),
+        Requirement(
+            "ll144.exclusions", "6 RCNY 5-301(d)", "Small categories",
+            "A category below 2% of the data may be left out of the ratios; then the auditor gives "
+            "the reason, and still its number and rate.",
+            [_exclusions(facts)]),
+        Requirement(
+            "ll144.unknown", "6 RCNY 5-301, 5-303", "Unknown category",
+            "The number of people assessed whose category isn't known is stated.",
+            [_unknown(facts)]),
+        Requirement(
+            "ll144.data", "6 RCNY 5-302", "Historical data or test data",
+            "Historical data of the tool's use; test data only where there is not enough, with the "
+            "reason and how it was obtained.",
+            [facts.detail("ingest", "files", "Source of the data"),
+             facts.said(own.test_data, "Why test data", "compliance.test_data")]),
+        Requirement(
+            "ll144.auditor", "6 RCNY 5-300", "Independent auditor",
+            "Someone who did not build, sell or use the tool and has no interest in it.",
+            [facts.said(own.auditor, "Auditor", "compliance.auditor")],
+            "Figures that Signalbox computes can be given to an auditor; they do not replace one."),
+        Requirement(
+            "ll144.dates", "Admin. Code 20-871, 6 RCNY 5-303", "Dates and publication",
+            "Audited no more than a year before use; date of the audit, distribution date and "
+            "summary are published.",
+            [_date(facts),
+             facts.logged("Distribution date", "release"),
+             facts.said(own.published, "Published at", "compliance.published")]),
+    ])  # fmt: skip
+
+
+def four_fifths(facts: Facts) -> Law:
+    """Hold the selection rates against the rule of thumb."""
+    dimensions = (facts.own.sex, facts.own.race)
+    return Law("four-fifths", "EEOC, four-fifths rule of thumb", "Four-fifths rule",
+               "A rule of thumb of the US agencies, no definition of discrimination: smaller "
+               "differences can matter and greater ones need not (29 CFR 1607.4 D). It knows race, "
+               "sex and ethnic group; combinations and age are our addition. “Met” means: no "
+               "ratio below 0.8.",
+               EEOC, [
+        Requirement(
+            f"eeoc.{feature}", "29 CFR 1607.4 D", f"Four fifths, by {feature}",
+            "A selection rate below four fifths of the highest group's is generally taken as "
+            "evidence of adverse impact.",
+            [_ratios(facts, feature)],
+            "0.8 is the agencies' number for screening; Z and Fisher tests in the release report "
+            "say what chance could do.")
+        for feature in dimensions
+    ])  # fmt: skip
+
+
+def tables(facts: Facts) -> list[Block]:
+    """Tables as Local Law 144 asks for: number, selection rate, impact ratio of every category."""
+    own = facts.own
+    wanted = [(own.sex,), (own.race,), (own.sex, own.race)]
+    found = [d for d in (_find(facts, *features) for features in wanted) if d is not None]
+    if not found:
+        return [Callout("bad", "Missing", "The bias audit has neither sex nor race.")]
+    rows = facts.audit.rows if facts.audit else 0
+    intro = Prose(
+        f"Computed on the {numbers.count(rows)} rows of the test split; intervals and tests stand "
+        "in the release report."
+    )
+    return [Section("ll144-tables", "Selection rates and impact ratios",
+                    [intro, *(_table(d) for d in found)])]  # fmt: skip
+
+
+def _table(dimension: Dimension) -> Table:
+    ratios = {ratio.group: ratio for ratio in dimension.impact_ratios}
+    rows = []
+    for group in dimension.groups:
+        rate, ratio = group.rates.get("selection_rate"), ratios.get(group.group)
+        cells: list[Text] = [
+            name(group.group),
+            numbers.count(group.n),
+            numbers.percent(rate.value if rate else None),
+            numbers.decimal(ratio.value) if ratio else numbers.NONE,
+            _remark(group.role),
+        ]
+        rows.append(Row(cells, strong=bool(ratio and is_below(ratio))))
+    return Table(
+        caption=f"By {dimension.dimension.replace('&', '×')}",
+        columns=[Column("Category"), Column("People", numeric=True),
+                 Column("Selection rate", numeric=True), Column("Impact ratio", numeric=True),
+                 Column("Remark", wide=True)],
+        rows=rows,
+        note="Bold: impact ratio below 0.8.",
+    )  # fmt: skip
+
+
+def _remark(role: str) -> str:
+    return {"excluded": "below the minimum share, left out of the ratios",
+            "unknown": "category unknown"}.get(role, "")  # fmt: skip
+
+
+def _find(facts: Facts, *features: str) -> Dimension | None:
+    audit = facts.audit
+    dimensions = audit.dimensions if audit else []
+    for dimension in dimensions:
+        named = dimension.features or [dimension.dimension]
+        if sorted(named) == sorted(features):
+            return dimension
+    return None
+
+
+def _date(facts: Facts) -> Check:
+    """Date of the audit, and whether a year has passed by the time of the ledger's last entry."""
+    gates = facts.of_kind("gate")
+    if gates and not facts.ledger_problem:
+        made, now = (date.fromisoformat(day(e)) for e in (gates[-1], facts.entries[-1]))
+        if (now - made).days > YEAR:
+            return Check(f"The last audit is of {made}, more than a year ago", False, refuted=True)
+    return facts.logged("Date of the audit", "gate")
+
+
+def _path(facts: Facts) -> tuple[str, ...]:
+    path = evidence_of("bias_audit").as_posix()
+    return (path,) * facts.has(path)
+
+
+def _check(shown: str, found: bool, paths: tuple[str, ...] = (), *, refuted: bool = False) -> Check:
+    return Check(shown, found, paths, refuted, from_evidence=True)
+
+
+def _dimension(facts: Facts, *features: str) -> Check:
+    shown = " × ".join(features)
+    found = _find(facts, *features)
+    if found is None:
+        return _check(f"{shown}: not in the bias audit (data.sensitive, data.intersections)", False)
+    if not found.impact_ratios:
+        return _check(f"{shown}: fewer than two groups to compare", False)
+    return _check(f"{shown}: {len(found.groups)} categories, {len(found.impact_ratios)} ratios",
+                 True, _path(facts))  # fmt: skip
+
+
+def _exclusions(facts: Facts) -> Check:
+    audit = facts.audit
+    if audit is None:
+        return _check("No bias audit", False)
+    left_out = [e for d in audit.dimensions for e in d.exclusions]
+    if audit.min_share > MIN_SHARE:
+        return _check(f"bias_audit.min_share leaves out up to {numbers.percent(audit.min_share)}, "
+                     "more than the rules' 2%", False, refuted=True)  # fmt: skip
+    bare = [e.group for e in left_out if not e.reason or e.selection_rate is None]
+    if bare:
+        return _check(f"Left out without reason or rate: {', '.join(bare)}", False, refuted=True)
+    return _check(f"{len(left_out)} categories left out, each with reason, number and rate", True,
+                 _path(facts))  # fmt: skip
+
+
+def _unknown(facts: Facts) -> Check:
+    found = [d for d in (_find(facts, facts.own.sex), _find(facts, facts.own.race)) if d]
+    if not found:
+        return _check("No bias audit by sex or race", False)
+    shown = ", ".join(f"{d.dimension}: {numbers.count(d.unknown.n)}" for d in found)
+    return _check(f"Unknown by {shown}", True, _path(facts))
+
+
+def _ratios(facts: Facts, feature: str) -> Check:
+    dimension = _find(facts, feature)
+    ratios = [r for r in dimension.impact_ratios if r.value is not None] if dimension else []
+    if not ratios:
+        return _check("No impact ratio was measured", False)
+    worst = min(ratios, key=lambda ratio: ratio.value or 0.0)
+    shown = f"Lowest ratio {numbers.decimal(worst.value)} ({worst.group})"
+    if worst.value is not None and worst.value < FOUR_FIFTHS:
+        return _check(f"{shown}, below 0.8", False, _path(facts), refuted=True)
+    return _check(f"{shown}, at least 0.8", True, _path(facts))

@@ -1,0 +1,138 @@
+"""Chapters that the ledger tells: who decided what, and where the KPIs stand and are heading."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from pipelines.mlops.compliance.facts import PRODUCT, Entry, day
+from pipelines.reporting.blocks import (
+    WORDS,
+    Block,
+    Callout,
+    Chapter,
+    Column,
+    Prose,
+    Row,
+    Table,
+    Text,
+    Tone,
+    badge,
+    code,
+    icon,
+    identifier,
+    join,
+)
+
+KINDS: dict[str, tuple[str, Tone]] = {
+    "gate": ("gate", "quiet"),
+    "approval": ("approval", "good"),
+    "rejection": ("rejection", "bad"),
+    "override": ("override", "bad"),
+    "release": ("release", "good"),
+    "rollback": ("rollback", "open"),
+}
+"""Kind of entry → word and tone. An override is red: a failed check did not stop a release."""
+
+
+@dataclass(frozen=True)
+class ToldKpi:
+    """A KPI's facts as plain data, and its trend as an inline SVG made of escaped text."""
+
+    facts: Mapping[str, Any]
+    plot: str
+
+
+def decisions(entries: Sequence[Entry]) -> Chapter:
+    """Tell every decision, release and rollback of the ledger, oldest first."""
+    told = [e for e in entries if e["kind"] in KINDS and e["subject"] == PRODUCT]
+    overrides = [entry for entry in told if entry["kind"] == "override"]
+    blocks: list[Block] = []
+    if not told:
+        blocks.append(Prose("The ledger tells of none."))
+    for entry in overrides:
+        blocks.append(
+            Callout("bad", "A failed check was overridden", join(day(entry), ": ", _who_why(entry)))
+        )
+    if told:
+        blocks.append(
+            Table(
+                "From the ledger, oldest first",
+                [Column("Day"), Column("Entry", numeric=True), Column("What"),
+                 Column("Commit"), Column("Who and why", wide=True)],
+                [_row(entry) for entry in told],
+                note="Approvals given on the command line are not authenticated and say so.",
+            )
+        )  # fmt: skip
+    return Chapter("decisions", "Decisions and releases", blocks, "Decisions")
+
+
+def kpis(told: Sequence[ToldKpi]) -> Chapter:
+    """Value, target and trend of every KPI that release.yaml defines."""
+    if not told:
+        return Chapter("kpis", "KPIs", [Prose("release.yaml defines no KPIs.")])
+    table = Table(
+        "Key performance indicators",
+        [Column("KPI"), Column("Measures"), Column("Owner"),
+         Column("Value", numeric=True), Column("Target", numeric=True), Column("Status"),
+         Column("Trend", chart=True)],
+        [_kpi(one) for one in told],
+        note="Trend: one point a commit in the ledger, the last with a dot; dashed: the target. "
+        "A KPI decides nothing: the gate does, with intervals.",
+    )  # fmt: skip
+    return Chapter("kpis", "KPIs", [table])
+
+
+def _row(entry: Entry) -> Row:
+    word, tone = KINDS[entry["kind"]]
+    what = Markup('<span class="badge {}">{}{}</span>').format(tone, icon(tone), word)
+    commit = str(entry["data"].get("commit") or "")[:12]
+    return Row([day(entry), str(entry["seq"]), what, code(commit) if commit else "–",
+                _who_why(entry)])  # fmt: skip
+
+
+def _who_why(entry: Entry) -> Text:
+    """Say who decided and why, from whatever this kind of entry carries."""
+    data = entry["data"]
+    if entry["kind"] == "gate":
+        failed = ", ".join(data.get("failed") or [])
+        verdict = str(data.get("verdict"))
+        word = badge(verdict) if verdict in WORDS else "no verdict"
+        return join(word, f" failed: {failed}" if failed else "")
+    if entry["kind"] in {"release", "rollback"}:
+        # A step that a crash interrupted is told again when it is completed or withdrawn.
+        step = "" if data.get("step", "made") == "made" else f" ({data['step']})"
+        who = data.get("who", "")
+        return f"{data.get('version', '')} to {data.get('stage', '')}{step}, by {who}"
+    outcome = data.get("outcome") or {}
+    answers = [_answer(one) for one in outcome.get("answers") or []]
+    return "; ".join([str(outcome.get("policy") or outcome.get("kind") or ""), *answers])
+
+
+def _answer(one: Mapping[str, Any]) -> str:
+    channel = " (command line)" if one.get("channel") == "command_line" else ""
+    reason = f", {one['reason']}" if one.get("reason") else ""
+    return f"{one.get('who', '')}{channel}: {'yes' if one.get('approves') else 'no'}{reason}"
+
+
+def _kpi(one: ToldKpi) -> Row:
+    facts = one.facts
+    value, unit = facts["value"], facts.get("unit") or ""
+    sign = "≥" if facts["direction"] == "at_least" else "≤"
+    status: Text = "no value"
+    if facts["met"] is not None and value is not None:
+        status = _met() if facts["met"] else _missed()
+    return Row([
+        identifier(facts["id"]), facts["measures"], facts["owner"],
+        "–" if value is None else f"{value:.4g} {unit}".strip(), f"{sign} {facts['target']:g}",
+        status, Markup(one.plot),
+    ])  # fmt: skip
+
+
+def _met() -> Markup:
+    return Markup('<span class="badge good">{}met</span>').format(icon("good"))
+
+
+def _missed() -> Markup:
+    return Markup('<span class="badge bad">{}missed</span>').format(icon("bad"))

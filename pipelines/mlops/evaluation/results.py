@@ -1,0 +1,287 @@
+"""Evaluation from scores to evidence, beside a model that looks at no column.
+
+``evidence/evaluate.json``, ``figures``: ``evaluate.<metric>`` for every metric of `metrics.METRICS`
+(each with an interval), ``evaluate.worst_slice_roc_auc`` and ``…_accuracy`` (`where` names the
+slice), ``evaluate.baseline_{accuracy,log_loss,brier}``, ``evaluate.delta_<metric>`` for
+`figures.DELTAS` (above 0: the new model is worse; without a release: value None, missing = "no
+model has been released yet"), ``evaluate.released_seen_subjects``.
+
+``details``::
+
+    rows, positives, subjects
+    threshold   {value, rule, words}
+    bootstrap   {replicates, confidence, method, seed}
+    confusion   {true_positive, false_positive, false_negative, true_negative}
+    calibration [{bin, lowest_score, highest_score, mean_score, observed_rate, low, high, rows}]
+    slices      [{feature, value, rows, positives, share, missing,
+                  figures: {metric: {value, low, high, missing}} | {}}]
+                in order of features; too small a slice has no figures and `missing` says so
+    released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core.evidence import Figure, tidy
+from pipelines.core.params import DataParams, EvaluateParams
+from pipelines.core.tables import SUBJECT
+from pipelines.mlops.data.columns import checked_labels
+from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
+from pipelines.mlops.evaluation.champion import Rival
+from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
+from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
+from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
+from pipelines.mlops.modeling.info import ModelInfo
+from pipelines.mlops.modeling.scoring import one_thread
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+def baseline_figures(y: "NDArray[np.int8]", info: ModelInfo) -> list[Figure]:
+    """Accuracy of always giving the training data's majority label, losses of always its rate.
+
+    Parameters
+    ----------
+    y
+        Labels of the test rows, shape (n,).
+    """
+    import numpy as np
+
+    p = float(np.clip(info.prior, info.score_floor, 1 - info.score_floor))
+    rate = float(y.mean())
+    majority = info.positive if info.prior >= 0.5 else info.negative
+    always = f"always {majority!r}, the more frequent label of the training data"
+    prior = f"every row scored {tidy(p):g}, the share of positives in the training data"
+    values = {
+        "accuracy": ("accuracy", rate if info.prior >= 0.5 else 1 - rate, always),
+        "log_loss": ("log loss", -(rate * np.log(p) + (1 - rate) * np.log(1 - p)), prior),
+        "brier": ("Brier score", rate * (1 - p) ** 2 + (1 - rate) * p**2, prior),
+    }
+    return [
+        Figure(
+            id=f"evaluate.baseline_{name}",
+            label=f"Baseline {label}",
+            value=tidy(float(value)),
+            method=method,
+            n=len(y),
+        )
+        for name, (label, value, method) in values.items()
+    ]
+
+
+if TYPE_CHECKING:
+    Values = NDArray[np.float64]
+
+WORST = {"roc_auc": "ROC AUC", "accuracy": "Accuracy"}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything the stage writes; `rows` is what the curves are drawn from."""
+
+    figures: list[Figure]
+    details: dict[str, Any]
+    rows: View
+
+
+def evaluate(
+    test: "pd.DataFrame",
+    scores: "Values",
+    info: ModelInfo,
+    rival: Rival,
+    params: tuple[DataParams, EvaluateParams],
+) -> Evaluation:
+    """Measure `scores` of the test rows, shape (n,), with intervals, by slice, and beside `rival`.
+
+    Raises
+    ------
+    SignalboxError
+        If a slice names a column the table lacks, or a label is missing or unknown.
+    """
+    import numpy as np
+    import pandas as pd
+
+    data, settings = params
+    y = checked_labels(test, data, {info.positive, info.negative}, "test data")
+    cut = partial(view, y, scores, threshold=info.threshold.value, bins=settings.calibration_bins)
+    whole = cut()
+    found = [
+        part
+        for column in slice_columns(settings.slices, test, data)
+        for part in slices(test, column, data)
+    ]
+    large = [part for part in found if len(part.rows) >= settings.min_slice]
+    views = [whole, *(cut(rows=part.rows) for part in large)]
+    if rival.scores is not None:
+        views.append(_rival_view(y, rival, settings))
+    statistics: list[Statistic] = [partial(measure, rows) for rows in views]
+    statistics.append(partial(observed_rates, whole))
+    subjects = pd.factorize(test[SUBJECT].to_numpy(dtype=object))[0]
+    with one_thread():
+        replicates = resample(statistics, subjects, settings.replicates)
+        points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
+    measured = list(zip(points, replicates, strict=True))
+    level = settings.confidence
+    figures = metric_figures(*measured[0], n=len(y), confidence=level)
+    by_slice = _slice_figures(large, measured[1:], level)
+    deltas = (
+        missing_deltas(rival.reason, len(y))
+        if rival.scores is None
+        else delta_figures(
+            (points[0], points[-2]), (replicates[0], replicates[-2]), n=len(y), confidence=level
+        )
+    )
+    return Evaluation(
+        figures=[
+            *figures,
+            *_worst(large, by_slice, len(y)),
+            *baseline_figures(y, info),
+            *deltas,
+            _seen(rival, test),
+        ],
+        details=tidy(
+            {
+                "rows": len(y),
+                "positives": int(y.sum()),
+                "subjects": int(subjects.max()) + 1,
+                "threshold": info.threshold.model_dump(),
+                "bootstrap": {
+                    "replicates": settings.replicates,
+                    "confidence": level,
+                    "method": METHOD,
+                    "seed": SEED,
+                },
+                "confusion": _confusion(whole),
+                "calibration": _calibration(whole, points[-1], interval(replicates[-1], level)),
+                "slices": _slices(found, large, by_slice, y, settings),
+                "released": rival.facts(),
+            }
+        ),
+        rows=whole,
+    )
+
+
+def _rival_view(y: "NDArray[np.int8]", rival: Rival, settings: EvaluateParams) -> View:
+    assert rival.scores is not None
+    return view(y, rival.scores, threshold=rival.threshold, bins=settings.calibration_bins)
+
+
+def _slice_figures(
+    large: list[Slice], measured: "Sequence[tuple[Values, Values]]", level: float
+) -> list[list[Figure]]:
+    return [
+        metric_figures(*pair, n=len(part.rows), confidence=level, where={part.feature: part.value})
+        for part, pair in zip(large, measured, strict=False)
+    ]
+
+
+def _worst(large: list[Slice], by_slice: list[list[Figure]], n: int) -> list[Figure]:
+    """Return the lowest ROC AUC and accuracy of any slice."""
+    found = []
+    for name, label in WORST.items():
+        of_slices = [
+            figure
+            for figures in by_slice
+            for figure in figures
+            if figure.id == f"evaluate.{name}" and figure.value is not None
+        ]
+        blank = Figure(
+            id=f"evaluate.worst_slice_{name}",
+            label=f"Lowest {label} of a slice",
+            value=None,
+            method=f"lowest of {len(of_slices)} slices; interval of that slice alone, so it does "
+            "not count that the worst was picked",
+            n=n,
+            missing="no slice is large enough",
+        )
+        if not of_slices:
+            found.append(blank)
+            continue
+        worst = min(of_slices, key=lambda figure: figure.value or 0.0)
+        keep = {"value", "low", "high", "level", "n", "unit", "where"}
+        update = {key: getattr(worst, key) for key in keep}
+        found.append(blank.model_copy(update={**update, "missing": ""}))
+    return found
+
+
+def _confusion(rows: View) -> dict[str, int]:
+    selected = rows.y[: rows.selected]
+    tp, positives = int(selected.sum()), int(rows.y.sum())
+    return {
+        "true_positive": tp,
+        "false_positive": len(selected) - tp,
+        "false_negative": positives - tp,
+        "true_negative": len(rows.y) - len(selected) - (positives - tp),
+    }
+
+
+def _calibration(
+    rows: View, observed: "Values", bounds: list[tuple[float | None, float | None]]
+) -> list[dict[str, Any]]:
+    """Calibration bins from low scores to high ones."""
+    import numpy as np
+
+    starts = np.append(0, rows.bin_ends[:-1] + 1)
+    table: list[dict[str, Any]] = []
+    for position in reversed(range(len(starts))):
+        inside = rows.scores[starts[position] : rows.bin_ends[position] + 1]
+        low, high = bounds[position]
+        table.append(
+            {
+                "bin": len(table) + 1,
+                "lowest_score": float(inside.min()),
+                "highest_score": float(inside.max()),
+                "mean_score": float(inside.mean()),
+                "observed_rate": float(observed[position]),
+                "low": low,
+                "high": high,
+                "rows": len(inside),
+            }
+        )
+    return table
+
+
+def _slices(
+    found: list[Slice],
+    large: list[Slice],
+    by_slice: list[list[Figure]],
+    y: "NDArray[np.int8]",
+    settings: EvaluateParams,
+) -> list[dict[str, Any]]:
+    figures = dict(zip((id(part) for part in large), by_slice, strict=True))
+    small = f"fewer than {settings.min_slice} rows (evaluate.min_slice)"
+    return [
+        {
+            "feature": part.feature,
+            "value": part.value,
+            "rows": len(part.rows),
+            "positives": int(y[part.rows].sum()),
+            "share": len(part.rows) / len(y),
+            "missing": "" if id(part) in figures else small,
+            "figures": {
+                figure.id.removeprefix("evaluate."): figure.model_dump(
+                    include={"value", "low", "high", "missing"}
+                )
+                for figure in figures.get(id(part), [])
+            },
+        }
+        for part in found
+    ]
+
+
+def _seen(rival: Rival, test: "pd.DataFrame") -> Figure:
+    return Figure(
+        id="evaluate.released_seen_subjects",
+        label="Test subjects the released model was trained on",
+        value=None if rival.seen_subjects is None else float(rival.seen_subjects),
+        method="subjects of the test split that are in the released model's train split; above 0 "
+        "the comparison favours the released model",
+        n=int(test[SUBJECT].nunique()),
+        unit="subjects",
+        missing=rival.seen_reason,
+    )

@@ -1,0 +1,227 @@
+"""What the stage ``bias_audit`` reports: an audit of a model's decisions as figures."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipelines.core.errors import SignalboxError
+from pipelines.core.evidence import Figure
+from pipelines.core.params import BiasAuditParams, DataParams, Params
+from pipelines.mlops.fairness.audit import AuditConfig, audit
+from pipelines.mlops.fairness.contingency import build_table
+from pipelines.mlops.fairness.disparity import Disparity
+from pipelines.mlops.fairness.groups import FeatureSpec, encode_groups
+from pipelines.mlops.fairness.mitigation import Mitigation, MitigationConfig, mitigate
+from pipelines.mlops.fairness.result import FIGURES, AuditResult, SummaryFigure
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+STAGE = "bias_audit"
+
+
+SEED = 0
+"""Fixed: the replicates are a computation, not a choice; their number is a parameter."""
+
+
+NO_FEATURES = "data.sensitive names no features, so there was nothing to audit"
+
+
+_LABELS = {
+    "worst_impact_ratio": "Worst impact ratio",
+    "largest_selection_rate_difference": "Largest difference in selection rate",
+    "largest_tpr_difference": "Largest difference in true positive rate",
+    "largest_fpr_difference": "Largest difference in false positive rate",
+    "largest_equalized_odds_difference": "Largest equalised-odds difference",
+    "largest_precision_difference": "Largest difference in precision",
+    "largest_accuracy_difference": "Largest difference in accuracy",
+}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A table with what the model says of it: scores in [0, 1] and labels, each of shape (n,)."""
+
+    frame: "pd.DataFrame"
+    scores: "NDArray[np.float64]"
+    labels: "NDArray[np.int8]"
+
+
+def audit_scores(
+    scored: Scored, threshold: float, data: DataParams, config: BiasAuditParams
+) -> AuditResult:
+    """Audit decisions ``score >= threshold`` over the sensitive features of ``data``.
+
+    Raises
+    ------
+    SignalboxError
+        If a sensitive column cannot be turned into groups; names the column.
+    """
+    try:
+        groups = encode_groups(scored.frame, _specs(data))
+        table = build_table(
+            groups,
+            scored.labels,
+            scored.scores >= threshold,
+            scored.scores,
+            bin_edges=[i / config.score_bins for i in range(config.score_bins + 1)],
+        )
+        return audit(
+            table,
+            AuditConfig(
+                features=tuple(_specs(data)),
+                intersections=tuple(tuple(names) for names in data.intersections),
+                reference="highest_rate",
+                reference_groups=config.reference,
+                min_share=config.min_share,
+                replicates=config.replicates,
+                level=config.confidence,
+                alpha=round(1 - config.confidence, 12),
+                seed=SEED,
+                bin_edges=table.bin_edges,
+            ),
+        )
+    except ValueError as error:
+        raise SignalboxError(f"data.sensitive or bias_audit: {error}") from error
+
+
+def feature_to_mitigate(result: AuditResult, config: BiasAuditParams) -> str:
+    """Return the feature asked for, or the single one with the worst impact ratio."""
+    if config.mitigation.feature is not None:
+        return config.mitigation.feature
+    singles = [d for d in result.dimensions if len(d.features) == 1]
+
+    def worst(position: int) -> tuple[float, int]:
+        ratios = [r.estimate.value for r in singles[position].impact_ratios]
+        return min((r for r in ratios if r is not None), default=1.0), position
+
+    return singles[min(map(worst, range(len(singles))))[1]].dimension
+
+
+def what_if(
+    validation: Scored,
+    test: Scored,
+    feature: str,
+    threshold: float,
+    params: Params,
+) -> tuple[dict[str, Any] | None, str]:
+    """Show what thresholds by group would buy and cost; nothing of it is deployed.
+
+    Returns
+    -------
+    tuple
+        The effect as plain data and an empty text, or None and the reason why there is none.
+
+    Raises
+    ------
+    SignalboxError
+        If `feature` isn't a sensitive feature.
+    """
+    data, config = params.data, params.bias_audit
+    spec = next((spec for spec in _specs(data) if spec.name == feature), None)
+    if spec is None:
+        raise SignalboxError(
+            f"bias_audit.mitigation.feature: {feature!r} is not in data.sensitive "
+            f"({', '.join(data.sensitive)})"
+        )
+    try:
+        found: Mitigation = mitigate(
+            scores_validation=validation.scores,
+            y_validation=validation.labels,
+            groups_validation=_group_names(validation.frame, spec),
+            scores_test=test.scores,
+            y_test=test.labels,
+            groups_test=_group_names(test.frame, spec),
+            config=MitigationConfig(
+                constraint=config.mitigation.constraint,
+                threshold=threshold,
+                replicates=config.replicates,
+                level=config.confidence,
+                seed=SEED,
+            ),
+        )
+    except ValueError as error:
+        return None, str(error)
+    return {"feature": feature, **found.to_dict()}, ""
+
+
+def describe(result: AuditResult | None, config: BiasAuditParams, *, rows: int) -> list[Figure]:
+    """Turn the worst cases of an audit into figures for the gate.
+
+    ``bias_audit.worst_impact_ratio`` is the worst over all dimensions, and
+    ``bias_audit.worst_impact_ratio:sex`` the worst within one (``sex & race``: ``:sex&race``).
+    """
+    if result is None:
+        return [
+            Figure(id=f"{STAGE}.{name}", label=_LABELS[name], value=None, method="none", n=rows,
+                   missing=NO_FEATURES)
+            for name in FIGURES
+        ]  # fmt: skip
+    overall = [_figure(f, f.name, f.dimension, config.confidence) for f in result.summary]
+    names = {disparity: name for name, disparity in FIGURES.items()}
+    by_dimension = [
+        _figure(disparity, names[disparity.name], dimension.dimension, config.confidence, own=True)
+        for dimension in result.dimensions
+        for disparity in dimension.disparities
+        if disparity.name in names
+    ]
+    return overall + by_dimension
+
+
+def groups_csv(result: AuditResult | None) -> str:
+    """Rates by group as CSV, for ``dvc plots``."""
+    import csv
+    import io
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["dimension", "group", "rows", "selection_rate", "low", "high"])
+    for dimension in result.dimensions if result is not None else ():
+        for group in dimension.groups:
+            rate = group.rates["selection_rate"]
+            writer.writerow(
+                [dimension.dimension, group.group, group.n, rate.value, rate.low, rate.high]
+            )
+    return stream.getvalue()
+
+
+def _figure(
+    found: SummaryFigure | Disparity,
+    name: str,
+    dimension: str | None,
+    level: float,
+    *,
+    own: bool = False,
+) -> Figure:
+    """Make a figure of a worst case; `own` if it is that of one dimension."""
+    estimate = found.estimate
+    where = {"dimension": dimension, "lowest": found.lowest, "highest": found.highest}
+    suffix = f":{''.join(str(dimension).split())}" if own else ""
+    return Figure(
+        id=f"{STAGE}.{name}{suffix}",
+        label=f"{_LABELS[name]}{f', {dimension}' if own else ''}",
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        level=level,
+        method=estimate.method,
+        n=estimate.n,
+        unit="ratio" if name.endswith("ratio") else "difference of shares",
+        missing=(estimate.reason or "undefined") if estimate.value is None else "",
+        where={key: value for key, value in where.items() if value is not None},
+    )
+
+
+def _specs(data: DataParams) -> list[FeatureSpec]:
+    return [
+        FeatureSpec(name=name, edges=tuple(sensitive.bins))
+        for name, sensitive in data.sensitive.items()
+    ]
+
+
+def _group_names(frame: "pd.DataFrame", spec: FeatureSpec) -> list[str]:
+    groups = encode_groups(frame, [spec])
+    levels = groups.features[0].levels
+    return [levels[code] for code in groups.codes[0]]

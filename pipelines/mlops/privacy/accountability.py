@@ -1,0 +1,281 @@
+"""What the compliance report says about personal data: Article 30, retention, minimisation."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipelines.core.artifacts import EVIDENCE, QUARANTINE
+from pipelines.core.evidence import Evidence
+from pipelines.core.params import DataParams, Params, SqlSource
+from pipelines.core.settings import Section
+from pipelines.mlops.compliance.gdpr import Privacy, RecordItem
+from pipelines.mlops.privacy.source import local_files
+from pipelines.reporting import numbers
+
+Days = Annotated[int, Field(ge=1)]
+Store = Literal[
+    "source", "tables", "quarantine", "predictions", "models", "evidence", "runs", "cache"
+]
+LegalBasis = Literal[
+    "", "consent", "contract", "legal obligation", "vital interests", "public task",
+    "legitimate interests",
+]  # fmt: skip
+
+
+class PrivacyParams(Section):
+    """Section ``privacy``; what isn't given stands in red in the record of processing."""
+
+    controller: str = ""
+    """Name and address of the controller (GDPR Art. 4(7), 30(1)(a))."""
+    contact: str = ""
+    """How to reach the controller and its data protection officer."""
+    legal_basis: LegalBasis = ""
+    """Article 6(1)(a) to (f), in that order."""
+    special_basis: str = ""
+    """Which point of Article 9(2) allows special categories; needed if any are named."""
+    data_subjects: str = ""
+    """Categories of people in the data."""
+    special_categories: list[str] | None = None
+    """Columns that hold special categories of personal data (Article 9); [] = none; null = not
+    stated yet."""
+    recipients: list[str] | None = None
+    """Categories of recipients; [] = nobody; null = not stated yet."""
+    transfers: list[str] | None = None
+    """Third countries and safeguards; [] = none; null = not stated yet."""
+    security: list[str] = Field(default_factory=list)
+    """Technical and organisational measures beside those that Signalbox itself shows."""
+    retention_days: dict[Store, Days] = Field(default_factory=dict)
+    """Store → days its files may be kept."""
+    models_days: Days = 30
+    """Days after an erasure within which models that learned from the subject are replaced."""
+
+
+OWN_MEASURES = (
+    "hash-chained, signed ledger; SHA-256 of all data, models and reports; models loaded only from "
+    "trusted types; erasure with proof; subjects named by keyed hashes in proofs"
+)
+
+
+def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) -> list[RecordItem]:
+    """Build the record, in the order of Article 30(1)."""
+    return [
+        _said("30(1)(a)", "Controller", own.controller, "privacy.controller"),
+        _said("30(1)(a)", "Contact", own.contact, "privacy.contact"),
+        _said("30(1)(b)", "Purposes", params.report.purpose, "report.purpose"),
+        _said("Art. 6", "Legal basis", own.legal_basis, "privacy.legal_basis"),
+        _said("30(1)(c)", "Data subjects", _subjects(own, evidence), "privacy.data_subjects"),
+        _columns(evidence),
+        _special(own, evidence),
+        _list("30(1)(d)", "Recipients", own.recipients, "privacy.recipients"),
+        _list("30(1)(e)", "Transfers to third countries", own.transfers, "privacy.transfers"),
+        _said("30(1)(f)", "Time limits for erasure", _limits(own), "privacy.retention_days"),
+        RecordItem("30(1)(g)", "Security measures", "; ".join([*own.security, OWN_MEASURES]), True),
+        RecordItem("Art. 14", "Source of the data", _source(params), True),
+    ]
+
+
+def special_columns(params: Params, own: PrivacyParams,
+                    evidence: dict[str, Evidence]) -> list[tuple[str, str]]:  # fmt: skip
+    """Columns of special categories, and whether the model sees them or only the audit does."""
+    inputs = {str(column["name"]) for column in _details(evidence, "train", "inputs")}
+    found = []
+    for column in own.special_categories or []:
+        if column in inputs:
+            use = "model input: needs a reason under Article 9(2)"
+        elif column in params.data.sensitive:
+            use = "bias audit only, no model input (compare AI Act Art. 10(5))"
+        else:
+            use = "stored, but neither a model input nor audited: is it needed?"
+        found.append((column, use))
+    return found
+
+
+def _said(place: str, term: str, text: str, key: str) -> RecordItem:
+    if text.strip():
+        return RecordItem(place, term, text, True)
+    return RecordItem(place, term, f"{key} says nothing", False)
+
+
+def _list(place: str, term: str, values: list[str] | None, key: str) -> RecordItem:
+    if values is None:
+        return RecordItem(place, term, f"{key} in release.yaml says nothing ([] = none)", False)
+    return RecordItem(place, term, ", ".join(values) or "none", True)
+
+
+def _details(evidence: dict[str, Evidence], stage: str, key: str) -> Any:
+    return evidence[stage].details.get(key, []) if stage in evidence else []
+
+
+def _subjects(own: PrivacyParams, evidence: dict[str, Evidence]) -> str:
+    if not own.data_subjects.strip():
+        return ""
+    figure = evidence["ingest"].figure("ingest.subjects") if "ingest" in evidence else None
+    number = f" ({figure.value:,.0f} of them)" if figure and figure.value is not None else ""
+    return own.data_subjects + number
+
+
+def _columns(evidence: dict[str, Evidence]) -> RecordItem:
+    names = [str(column["name"]) for column in _details(evidence, "ingest", "columns")]
+    text = ", ".join(names) or "evidence/ingest.json is not there"
+    return RecordItem("30(1)(c)", "Personal data", text, bool(names))
+
+
+def _special(own: PrivacyParams, evidence: dict[str, Evidence]) -> RecordItem:
+    """Ask special categories for a ground of Article 9(2); a misspelt column must not pass."""
+    place, term = "Art. 9", "Special categories"
+    have = {str(column["name"]) for column in _details(evidence, "ingest", "columns")}
+    marked = own.special_categories
+    if not marked:
+        return _list(place, term, marked, "privacy.special_categories")
+    unknown = [name for name in marked if have and name not in have]
+    if unknown:
+        return RecordItem(place, term, f"no such column: {', '.join(unknown)}", False)
+    columns = ", ".join(marked)
+    if not own.special_basis.strip():
+        return RecordItem(place, term, f"{columns}: privacy.special_basis says nothing", False)
+    return RecordItem(place, term, f"{columns}: {own.special_basis}", True)
+
+
+def _limits(own: PrivacyParams) -> str:
+    return ", ".join(f"{store} {days} days" for store, days in own.retention_days.items())
+
+
+def _source(params: Params) -> str:
+    source = params.data.source
+    if isinstance(source, SqlSource):
+        return f"{params.data.name}: a query on a database"
+    return f"{params.data.name}: {', '.join(source.paths)}"
+
+
+FOLDERS: dict[Store, tuple[str, ...]] = {
+    "tables": ("data/ingested.parquet", "data/validated.parquet", "data/split"),
+    "quarantine": (QUARANTINE.parent.as_posix(),),
+    "predictions": ("predictions",),
+    "models": ("models",),
+    "evidence": (EVIDENCE.as_posix(),),
+    "runs": ("runs",),
+    "cache": (".dvc/cache/files",),
+}
+"""Where each store's files lie."""
+
+
+def too_old(project: Path, data: DataParams, own: PrivacyParams,
+            now: datetime) -> list[tuple[str, str, int, int]]:  # fmt: skip
+    """Store, file, age and limit in days of every file that is older than its limit.
+
+    A file's age is that of its last change on this machine: git and DVC write files anew at a
+    checkout, so a fresh clone looks young.
+    """
+    found: list[tuple[str, str, int, int]] = []
+    for store, limit in sorted(own.retention_days.items()):
+        for path in files(project, store, data):
+            days = (now - datetime.fromtimestamp(path.stat().st_mtime, UTC)).days
+            if days > limit:
+                shown = path.relative_to(project) if path.is_relative_to(project) else path
+                found.append((store, shown.as_posix(), days, limit))
+    return found
+
+
+def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
+    """List stores that hold files and have no limit."""
+    stores: list[Store] = ["source", *FOLDERS]
+    return [
+        store
+        for store in stores
+        if store not in own.retention_days and any(files(project, store, data))
+    ]
+
+
+def files(project: Path, store: Store, data: DataParams) -> Iterator[Path]:
+    """Files of a store, sorted."""
+    if store == "source":
+        yield from local_files(data, project)
+        return
+    for name in FOLDERS[store]:
+        path = project / name
+        if path.is_file():
+            yield path
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(f for f in folders if f not in {".git", "__pycache__"})
+            yield from (Path(folder) / name for name in sorted(names))
+
+
+LOSS = 0.001
+"""Rise of log loss (nats) below which a column's part is taken for noise: our judgement."""
+
+AUC = 0.001
+"""Drop of ROC AUC below which it is."""
+
+
+def idle_inputs(evidence: dict[str, Evidence]) -> tuple[list[tuple[str, str]], str, bool]:
+    """Name inputs whose shuffling changed neither measure by more than the line.
+
+    Returns
+    -------
+    columns
+        Name, and the figures behind it.
+    how
+        How it was measured, and what it doesn't say.
+    measured
+        Whether there is a measurement at all.
+    """
+    importance: Any = evidence["train"].details.get("importance") if "train" in evidence else None
+    if not importance or not importance.get("columns"):
+        return [], "", False
+    found = [
+        (str(column["name"]), _why(column)) for column in importance["columns"] if _is_idle(column)
+    ]
+    how = (
+        f"Measured as {importance['how']}; {numbers.count(importance['rows'])} rows. A column "
+        f"counts as adding nothing measurable where log loss rises by less than {LOSS:g} and ROC "
+        f"AUC drops by less than {AUC:g}. That line is engineering judgement; the evidence has no "
+        "interval for importance. A column can look idle because another carries the same "
+        "information, so train once without it (data.ignore) before taking it out of the source."
+    )
+    return found, how, True
+
+
+def _is_idle(column: dict[str, Any]) -> bool:
+    """Whether both measures are known and below their lines; unknown is not idle."""
+    rise, drop = column.get("log_loss_rise"), column.get("roc_auc_drop")
+    return rise is not None and drop is not None and rise < LOSS and drop < AUC
+
+
+def _why(column: dict[str, Any]) -> str:
+    rise, drop = column["log_loss_rise"], column["roc_auc_drop"]
+    return (
+        f"shuffled, log loss rises by {numbers.decimal(rise, 4)} and ROC AUC drops by "
+        f"{numbers.decimal(drop, 4)}"
+    )
+
+
+def overview(
+    project: Path,
+    params: Params,
+    own: PrivacyParams,
+    evidence: dict[str, Evidence],
+    now: datetime,
+) -> Privacy:
+    """Put record, minimisation and retention together.
+
+    Parameters
+    ----------
+    now
+        Time to count ages from; the report takes the ledger's last entry, so that it doesn't
+        change with the clock.
+    """
+    idle, how, measured = idle_inputs(evidence)
+    return Privacy(
+        record=record(params, own, evidence),
+        kept_too_long=too_old(project, params.data, own, now),
+        limits=sorted((str(store), days) for store, days in own.retention_days.items()),
+        unlimited=unlimited(project, params.data, own),
+        idle=idle,
+        measured=measured,
+        how=how,
+        special=special_columns(params, own, evidence),
+    )

@@ -1,0 +1,273 @@
+"""Tables of a bias audit: rates, ratios, calibration, tests, and the groups left out."""
+
+from pipelines.mlops.release_report.fairness_shapes import (
+    Audit,
+    Dimension,
+    Estimated,
+    Group,
+    Ratio,
+    Test,
+)
+from pipelines.reporting import numbers
+from pipelines.reporting.blocks import Block, Column, Prose, Row, Table, Text, join, name, names
+from pipelines.reporting.blocks import reason as because
+from pipelines.reporting.charts.forest import Estimate, forest
+
+FOUR_FIFTHS = 0.8
+"""29 CFR 1607.4 D: a screening figure for further enquiry."""
+
+
+def interval_text(estimate: Estimated) -> str:
+    """Bounds of an estimate."""
+    return numbers.interval(estimate.low, estimate.high)
+
+
+def side(ratio: Ratio) -> str:
+    """Where the interval lies to the line of four fifths."""
+    if ratio.value is None:
+        return f"not defined: {ratio.reason or 'no reason given'}"
+    low = ratio.value if ratio.low is None else ratio.low
+    high = ratio.value if ratio.high is None else ratio.high
+    if high < FOUR_FIFTHS:
+        return "below 0.8"
+    return "at least 0.8" if low >= FOUR_FIFTHS else "interval straddles 0.8"
+
+
+def is_below(ratio: Ratio) -> bool:
+    """Whether the ratio itself, without its interval, is under four fifths."""
+    return ratio.value is not None and ratio.value < FOUR_FIFTHS
+
+
+_DENOMINATORS = {"selection_rate": "People", "tpr": "Positives", "fpr": "Negatives"}
+_NUMERATORS = {"selection_rate": "Selected", "tpr": "of them selected", "fpr": "of them selected"}
+_ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
+
+
+def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: Audit) -> Table:
+    """Rate of every group with its interval, compared or not."""
+    groups = [g for g in dimension.groups if rate in g.rates]
+    axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
+    return Table(
+        caption=join(title, " by ", name(dimension.dimension)),
+        mark=mark,
+        columns=[
+            Column("Group"),
+            Column(_DENOMINATORS[rate], numeric=True),
+            Column(_NUMERATORS[rate], numeric=True),
+            Column("Rate", numeric=True),
+            Column(f"{numbers.level(audit.level)} interval", numeric=True),
+            Column(f"{title.partition(' (')[0]} (share)", chart=True),
+        ],
+        rows=[
+            _rate_row(g, rate, axis.row(_estimate(g.rates[rate]), _title(g, rate))) for g in groups
+        ],
+        foot=["", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
+    )
+
+
+def _rate_row(group: Group, rate: str, plot: Text) -> Row:
+    estimate = group.rates[rate]
+    missing = estimate.value is None
+    return Row(
+        [
+            _group_name(group),
+            numbers.count(estimate.n),
+            numbers.count(estimate.numerator),
+            numbers.percent(estimate.value),
+            because(estimate.reason or "not defined") if missing
+            else numbers.interval(estimate.low, estimate.high, "share"),
+            plot,
+        ]
+    )  # fmt: skip
+
+
+def _group_name(group: Group) -> Text:
+    return join(name(group.group), _ROLES.get(group.role, ""))
+
+
+def _title(group: Group, rate: str) -> str:
+    estimate = group.rates[rate]
+    shown = numbers.interval(estimate.low, estimate.high, "share")
+    return f"{group.group}: {numbers.percent(estimate.value)} ({shown})"
+
+
+def _estimate(estimate: Estimated) -> Estimate:
+    return Estimate(estimate.value, estimate.low, estimate.high)
+
+
+def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
+    """Impact ratio of every compared group, beside the line of four fifths."""
+    ratios = dimension.impact_ratios
+    if not ratios:
+        return [Prose("There are fewer than two groups to compare, so there is no impact ratio.")]
+    axis = forest([_estimate(r) for r in ratios], reference=FOUR_FIFTHS, include=(0.0, 1.0))
+    return [
+        Table(
+            caption=join("Impact ratio by ", name(dimension.dimension)),
+            mark=mark,
+            columns=[
+                Column("Group"),
+                Column("Compared with"),
+                Column("Ratio", numeric=True),
+                Column(f"{numbers.level(audit.level)} interval", numeric=True),
+                Column("Four fifths"),
+                Column("Ratio of selection rates", chart=True),
+            ],
+            rows=[_ratio_row(r, axis.row(_estimate(r), _ratio_title(r), highlight=is_below(r)))
+                  for r in ratios],
+            foot=["", "", "", "", "", axis.axis("Axis: ratio of selection rates")],
+            note="Dashed line: 0.8. A diamond marks a ratio below it, a dot all others. The gate "
+            "judges the worst ratio of all groups, whose interval allows for its being the worst.",
+        )
+    ]  # fmt: skip
+
+
+def _ratio_title(ratio: Ratio) -> str:
+    return f"{ratio.group}: impact ratio {numbers.decimal(ratio.value)} ({interval_text(ratio)})"
+
+
+def _ratio_row(ratio: Ratio, plot: Text) -> Row:
+    own = ratio.versus == ratio.group
+    return Row(
+        [
+            name(ratio.group),
+            "itself: most selected" if own else name(ratio.versus or numbers.NONE),
+            numbers.decimal(ratio.value),
+            interval_text(ratio),
+            side(ratio),
+            plot,
+        ],
+        strong=is_below(ratio),
+    )
+
+
+def others(dimension: Dimension, mark: Text) -> Table:
+    """Size, base rate, precision, accuracy and calibration of every group."""
+    shown = ("base_rate", "precision", "accuracy")
+    return Table(
+        caption=join("Other rates and calibration by ", name(dimension.dimension)),
+        mark=mark,
+        columns=[
+            Column("Group"),
+            Column("People", numeric=True),
+            Column("Share of all", numeric=True),
+            Column("Truly positive", numeric=True),
+            Column("Precision", numeric=True),
+            Column("Accuracy", numeric=True),
+            Column("Mean score", numeric=True),
+            Column("Score too high by", numeric=True),
+        ],
+        rows=[
+            Row(
+                [
+                    _group_name(g),
+                    numbers.count(g.n),
+                    numbers.percent(g.share),
+                    *(numbers.percent(g.rates[r].value if r in g.rates else None) for r in shown),
+                    numbers.percent(g.calibration.mean_score if g.calibration else None),
+                    _points(g.calibration.gap if g.calibration else None),
+                ]
+            )
+            for g in dimension.groups
+        ],
+        note="“Score too high by”: mean score minus the share that is truly positive, in "
+        "percentage points; negative where the score promises too little.",
+    )
+
+
+def _points(gap: float | None) -> str:
+    return numbers.NONE if gap is None else f"{numbers.decimal(gap * 100, 1)}\N{NO-BREAK SPACE}pp"
+
+
+def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
+    """Tests of every compared group against the reference group."""
+    if not dimension.tests:
+        return []
+    return [
+        Table(
+            caption=join("Tests against ", name(dimension.reference or numbers.NONE)),
+            mark=mark,
+            columns=[
+                Column("Group"),
+                Column("Selected", numeric=True),
+                Column("Reference selected", numeric=True),
+                Column("Fisher p", numeric=True),
+                Column("Holm p", numeric=True),
+                Column("Z", numeric=True),
+                Column("Effect size h", numeric=True),
+                Column("Difference"),
+            ],
+            rows=[_test(test) for test in dimension.tests],
+            note=f"Fisher’s exact test, two-sided; Holm p is corrected over all "
+            f"{audit.tests_corrected} tests of this audit, “significant” means Holm p ≤ "
+            f"{audit.alpha:g}. Effect size: Cohen’s h in radians; about 0.2 is called small, 0.5 "
+            "medium, 0.8 large (Cohen 1988).",
+        )
+    ]
+
+
+def _test(test: Test) -> Row:
+    return Row(
+        [
+            name(test.group),
+            f"{numbers.count(test.selected)} of {numbers.count(test.n)}",
+            f"{numbers.count(test.reference_selected)} of {numbers.count(test.reference_n)}",
+            numbers.p_value(test.fisher_p),
+            numbers.p_value(test.holm_p),
+            numbers.decimal(test.z, 2),
+            numbers.decimal(test.cohens_h, 2),
+            "significant" if test.significant else "not significant",
+        ]
+    )
+
+
+def exclusions(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
+    """Show the groups that are not compared, with their numbers."""
+    blocks: list[Block] = []
+    if dimension.exclusions:
+        blocks.append(_exclusion_table(dimension, audit, mark))
+    unknown = dimension.unknown
+    if unknown.n:
+        blocks.append(
+            Prose(
+                join(
+                    f"Group unknown: {numbers.count(unknown.n)} rows "
+                    f"({numbers.percent(unknown.share)}), counted as ",
+                    names(unknown.groups),
+                    "; shown above, not compared.",
+                )
+            )
+        )
+    else:
+        blocks.append(Prose("No row’s group is unknown.", quiet=True))
+    if dimension.empty_groups:
+        blocks.append(Prose(join("Without any row: ", names(dimension.empty_groups), ".")))
+    return blocks
+
+
+def _exclusion_table(dimension: Dimension, audit: Audit, mark: Text) -> Table:
+    return Table(
+        caption="Groups left out of the comparison",
+        mark=mark,
+        columns=[
+            Column("Group"),
+            Column("People", numeric=True),
+            Column("Share of all", numeric=True),
+            Column("Selection rate", numeric=True),
+            Column("Why", wide=True),
+        ],
+        rows=[
+            Row(
+                [
+                    name(e.group),
+                    numbers.count(e.n),
+                    numbers.percent(e.share),
+                    numbers.percent(e.selection_rate),
+                    e.reason,
+                ]
+            )
+            for e in dimension.exclusions
+        ],
+        note=f"Groups under {numbers.percent(audit.min_share)} of rows may be left out of the "
+        "ratios; their number and rate are reported all the same.",
+    )

@@ -1,0 +1,335 @@
+"""Chapter "Performance": figures with intervals, curves, slices, and the released model."""
+
+from itertools import groupby
+
+from pydantic import Field
+
+from pipelines.core.artifacts import evidence_of
+from pipelines.core.evidence import Figure
+from pipelines.mlops.release_report.curves import charts
+from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
+from pipelines.reporting import numbers
+from pipelines.reporting.blocks import (
+    Block,
+    Chapter,
+    Charts,
+    Column,
+    Facts,
+    Prose,
+    Row,
+    Section,
+    Table,
+    Text,
+    code,
+    join,
+    name,
+)
+from pipelines.reporting.blocks import reason as because
+from pipelines.reporting.charts.forest import Estimate, Forest, forest
+
+STAGE = "evaluate"
+DRAWN, BESIDE = "roc_auc", ("accuracy", "calibration_error")
+
+
+class Sliced(Shape):
+    """A metric of one slice."""
+
+    value: Number = None
+    low: Number = None
+    high: Number = None
+    missing: str = ""
+
+
+class Slice(Shape):
+    """Rows that share a value of a column."""
+
+    feature: str
+    value: str
+    rows: int
+    positives: int
+    share: float
+    missing: str = ""
+    figures: dict[str, Sliced] = Field(default_factory=dict)
+
+
+def blocks(slices: list[Slice], inputs: Inputs) -> list[Block]:
+    """One table a feature."""
+    if not slices:
+        return [Prose("No slices were asked for (evaluate.slices and data.sensitive are empty).")]
+    mark = inputs.sources.mark(evidence_of(STAGE))
+    axis = forest([_estimate(s) for s in slices], include=(1.0,))
+    tables = [
+        _table(feature, list(rows), axis, mark)
+        for feature, rows in groupby(slices, key=lambda s: s.feature)
+    ]
+    return [_worst(inputs), *tables]
+
+
+def _worst(inputs: Inputs) -> Prose:
+    parts: list[Text] = []
+    for short in ("worst_slice_roc_auc", "worst_slice_accuracy"):
+        figure = inputs.figure(f"{STAGE}.{short}")
+        if figure is None or figure.value is None:
+            continue
+        where = ", ".join(f"{key} = {value}" for key, value in figure.where.items())
+        parts.append(
+            join(
+                f"{figure.label}: {numbers.figure_value(figure)} "
+                f"({numbers.figure_interval(figure)}) where ",
+                name(where),
+                inputs.sources.figure_mark(figure.id),
+                ". ",
+            )
+        )
+    return Prose(
+        join(*parts, "Among many slices, the lowest is low by chance as well; see its interval.")
+    )
+
+
+def _table(feature: str, rows: list[Slice], axis: Forest, mark: Text) -> Table:
+    return Table(
+        caption=join("By ", name(feature)),
+        mark=mark,
+        columns=[
+            Column(name(feature)),
+            Column("Rows", numeric=True),
+            Column("Positive", numeric=True),
+            Column("Accuracy", numeric=True),
+            Column("Calibration error", numeric=True),
+            Column("ROC AUC", numeric=True),
+            Column("Interval", numeric=True),
+            Column("ROC AUC", chart=True),
+        ],
+        rows=[_row(one, axis) for one in rows],
+        foot=["", "", "", "", "", "", "", axis.axis("Axis: ROC AUC")],
+    )
+
+
+def _row(one: Slice, axis: Forest) -> Row:
+    drawn = one.figures.get(DRAWN, Sliced(missing=one.missing))
+    reason = one.missing or drawn.missing
+    accuracy, error = (one.figures.get(metric, Sliced()) for metric in BESIDE)
+    return Row(
+        [
+            name(one.value),
+            numbers.count(one.rows),
+            numbers.percent(one.positives / one.rows if one.rows else None),
+            numbers.percent(accuracy.value),
+            numbers.decimal(error.value),
+            numbers.decimal(drawn.value),
+            because(reason) if drawn.value is None else numbers.interval(drawn.low, drawn.high),
+            axis.row(_estimate(one), f"{one.value}: ROC AUC {numbers.decimal(drawn.value)}"),
+        ]
+    )
+
+
+def _estimate(one: Slice) -> Estimate:
+    drawn = one.figures.get(DRAWN, Sliced())
+    return Estimate(drawn.value, drawn.low, drawn.high)
+
+
+class Confusion(Shape):
+    """Rows by truth and decision."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+
+class Bootstrap(Shape):
+    """How intervals were made."""
+
+    replicates: int
+    confidence: float
+    method: str
+
+
+class Released(Shape):
+    """The released model that this one was compared with."""
+
+    name: str
+    commit: str
+    compared: bool
+    reason: str | None = None
+    seen_reason: str | None = None
+
+
+class Evaluated(Shape):
+    """`details` of ``evaluate``."""
+
+    rows: int
+    positives: int
+    subjects: int
+    bootstrap: Bootstrap
+    confusion: Confusion
+    slices: list[Slice] = Field(default_factory=list)
+    released: Released | None = None
+
+
+def chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter."""
+    evaluated = inputs.details(STAGE, Evaluated)
+    confusion = evaluated.confusion
+    return Chapter(
+        anchor="performance",
+        title="Performance",
+        blocks=[
+            _basis(evaluated),
+            _figures(inputs, evaluated),
+            Charts(charts(inputs, _operating_point(confusion), _base_rate(evaluated))),
+            Section("confusion", "Right and wrong", [_confusion(confusion, inputs)]),
+            Section("released", "Against the released model", _released(evaluated, inputs)),
+            Section("slices", "Slices", blocks(evaluated.slices, inputs)),
+        ],
+    )
+
+
+def _basis(evaluated: Evaluated) -> Prose:
+    bootstrap = evaluated.bootstrap
+    return Prose(
+        f"Measured on {numbers.count(evaluated.rows)} test rows of "
+        f"{numbers.count(evaluated.subjects)} subjects that neither training nor the choice of "
+        f"the threshold has seen; {numbers.count(evaluated.positives)} are positive. Intervals: "
+        f"{numbers.level(bootstrap.confidence)}, {bootstrap.method}, "
+        f"{numbers.count(bootstrap.replicates)} replicates."
+    )
+
+
+_ASIDE = ("baseline_", "delta_", "released_", "worst_slice_")
+
+
+def _figures(inputs: Inputs, evaluated: Evaluated) -> Table:
+    shown = [
+        figure
+        for figure in inputs.evidence[STAGE].figures
+        if not figure.id.split(".", 1)[1].startswith(_ASIDE)
+    ]
+    level = numbers.level(evaluated.bootstrap.confidence)
+    return Table(
+        caption="Figures on test data",
+        columns=[
+            Column("Figure"),
+            Column("Value", numeric=True),
+            Column(f"{level} interval", numeric=True),
+            Column("Baseline", numeric=True),
+            Column("n", numeric=True),
+        ],
+        rows=[_figure_row(figure, inputs) for figure in shown],
+        note="Baseline: what is reached without looking at a row: always the more frequent label, "
+        "or the training data’s share of positives as everybody’s score. Log loss, Brier score and "
+        "calibration error: lower is better.",
+    )
+
+
+def _figure_row(figure: Figure, inputs: Inputs) -> Row:
+    stage, short = figure.id.split(".", 1)
+    baseline_id = f"{stage}.baseline_{short}"
+    baseline = inputs.figure(baseline_id)
+    shown: Text = numbers.NONE
+    if baseline is not None:
+        value = numbers.with_unit(baseline.value, figure.unit)
+        shown = join(value, inputs.sources.figure_mark(baseline_id))
+    return Row(
+        [
+            join(figure.label, inputs.sources.figure_mark(figure.id)),
+            because(figure.missing) if figure.missing else numbers.figure_value(figure),
+            numbers.figure_interval(figure),
+            shown,
+            numbers.count(figure.n),
+        ]
+    )
+
+
+def _operating_point(confusion: Confusion) -> tuple[float, float, float | None] | None:
+    """Give (false positive rate, true positive rate, precision) at the threshold."""
+    positives = confusion.true_positive + confusion.false_negative
+    negatives = confusion.false_positive + confusion.true_negative
+    selected = confusion.true_positive + confusion.false_positive
+    if not positives or not negatives:
+        return None
+    precision = confusion.true_positive / selected if selected else None
+    return confusion.false_positive / negatives, confusion.true_positive / positives, precision
+
+
+def _base_rate(evaluated: Evaluated) -> float | None:
+    return evaluated.positives / evaluated.rows if evaluated.rows else None
+
+
+def _confusion(confusion: Confusion, inputs: Inputs) -> Table:
+    c = confusion
+    positive = name(inputs.params.data.positive)
+    return Table(
+        caption="Test rows by truth and decision, at the chosen threshold",
+        mark=inputs.sources.mark(evidence_of(STAGE)),
+        columns=[
+            Column("Truth"),
+            Column("Selected", numeric=True),
+            Column("Not selected", numeric=True),
+            Column("Together", numeric=True),
+        ],
+        rows=[
+            _counted(positive, c.true_positive, c.false_negative),
+            _counted(join("not ", positive), c.false_positive, c.true_negative),
+            _counted(
+                "Together", c.true_positive + c.false_positive, c.false_negative + c.true_negative
+            ),
+        ],
+    )
+
+
+def _counted(label: Text, selected: int, other: int) -> Row:
+    cells = [numbers.count(n) for n in (selected, other, selected + other)]
+    return Row([label, *cells], strong=label == "Together")
+
+
+def _released(evaluated: Evaluated, inputs: Inputs) -> list[Block]:
+    deltas = [f for f in inputs.evidence[STAGE].figures if f.id.startswith(f"{STAGE}.delta_")]
+    released = evaluated.released
+    if released is None:
+        reasons = {figure.missing for figure in deltas if figure.missing}
+        return [Prose(f"Not compared: {'; '.join(sorted(reasons)) or 'nothing was measured'}.")]
+    blocks: list[Block] = [
+        Facts([("Released model", name(released.name)), ("Its commit", code(released.commit))])
+    ]
+    if not released.compared:
+        return [*blocks, Prose(f"Not compared: {released.reason or 'no reason given'}.")]
+    blocks.append(_delta_table(deltas, inputs))
+    seen = inputs.figure(f"{STAGE}.released_seen_subjects")
+    if seen is not None:
+        why = released.seen_reason or seen.missing
+        text = numbers.figure_value(seen) if seen.value is not None else f"unknown: {why}"
+        blocks.append(Prose(join(seen.label, ": ", text, inputs.sources.figure_mark(seen.id))))
+    return blocks
+
+
+def _delta_table(deltas: list[Figure], inputs: Inputs) -> Table:
+    return Table(
+        caption="What is lost against the released model, on the same test rows",
+        columns=[
+            Column("Figure"),
+            Column("Loss", numeric=True),
+            Column("Interval", numeric=True),
+            Column("In words"),
+        ],
+        rows=[
+            Row(
+                [
+                    join(figure.label, inputs.sources.figure_mark(figure.id)),
+                    because(figure.missing) if figure.missing else numbers.figure_value(figure),
+                    numbers.figure_interval(figure),
+                    _direction(figure),
+                ]
+            )
+            for figure in deltas
+        ],
+        note="Above 0 the new model is worse, below 0 it is better.",
+    )
+
+
+def _direction(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return numbers.NONE
+    if figure.low > 0:
+        return "worse"
+    return "better" if figure.high < 0 else "no clear difference"

@@ -1,0 +1,228 @@
+"""Who may release what: pure policy; Airflow asks the question, the command line may too.
+
+Nothing here writes or waits. `question_needed` says whether a person has to be asked, `outcome`
+what the answers come to. Both know verdicts and names, no models.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipelines.core.settings import Name, PositiveInt, Section
+from pipelines.release.gating import Decision
+
+
+class ApprovalParams(Section):
+    """Who is asked, when, for how long, and what happens without an answer."""
+
+    approvers: Annotated[list[Name], Field(min_length=1)] = ["admin"]  # noqa: RUF012
+    """Names of users, as they log in to Airflow; nobody else's answer counts."""
+    timeout_seconds: PositiveInt = 259_200
+    """How long a question waits; after that it is a rejection."""
+    when: Literal["always", "review"] = "always"
+    """Ask for every release, or only where the gate says review."""
+    on_reject: Literal["stop", "ask_override"] = "stop"
+    """Where the gate says reject: end, or ask two people whether to release nevertheless."""
+    min_reason: PositiveInt = 20
+    """Characters that the written reason of an override has at least."""
+    headless: Literal["stop", "auto_approve_demo"] = "stop"
+    """Where `signalbox run` can ask nobody: release nothing, or approve by this policy's name what
+    the gate lets pass, and that on the bundled demo's data alone."""
+
+    @model_validator(mode="after")
+    def _two_people_for_an_override(self) -> Self:
+        names = [name.strip() for name in self.approvers]
+        if names != list(self.approvers) or len(set(names)) != len(names):
+            raise ValueError("approvers: each name once, without spaces around it")
+        if self.on_reject == "ask_override" and len(names) < 2:
+            raise ValueError(
+                "on_reject: ask_override needs two different people; approvers has only "
+                f"{names[0]!r}"
+            )
+        return self
+
+
+Kind = Literal["approved", "auto_approved", "overridden", "rejected", "timed_out", "stopped"]
+
+RELEASES: frozenset[Kind] = frozenset({"approved", "auto_approved", "overridden"})
+"""Outcomes that allow a release."""
+
+
+class Answer(BaseModel):
+    """One person's answer to one question.
+
+    Attributes
+    ----------
+    who
+        The name the person logged in with.
+    at
+        When, ISO 8601.
+    channel
+        How we know who it was: ``airflow`` (logged in) or ``command_line`` (only claimed).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    who: str
+    approves: bool
+    reason: str = ""
+    at: str = ""
+    channel: Literal["airflow", "command_line"] = "airflow"
+
+
+class Outcome(BaseModel):
+    """What the policy makes of the answers.
+
+    Attributes
+    ----------
+    policy
+        The rule that led to it, in words for ledger and report.
+    reasons
+        Why, one sentence each; those of people as they wrote them.
+    answers
+        What it rests on; empty where nobody was asked.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    policy: str
+    reasons: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def releases(self) -> bool:
+        """Whether it allows a release."""
+        return self.kind in RELEASES
+
+
+Question = Literal["none", "approval", "override"]
+
+NAMED = "named approvers"
+AUTO_APPROVE_DEMO = "auto_approve_demo"
+"""Written reason by which an answer says that the policy of this name gives it, not a person."""
+BY_GATE = "the gate's approval suffices (approval.when: review)"
+DEMO = "auto-approve in demo"
+NOT_FROM_HERE = "auto-approve in demo, but nothing can be released from here"
+NO_ONE = "nobody could be asked (approval.headless: stop)"
+OTHER_DATA = "auto-approve in demo, but this is other data than the bundled demo's"
+GATE_REJECTS = "the gate's rejection stands (approval.on_reject: stop)"
+TWO_PEOPLE = "override by two named approvers"
+
+
+def question_needed(verdict: Decision, params: ApprovalParams) -> Question:
+    """Say which question has to be asked before a release, if any."""
+    if verdict == "reject":
+        return "override" if params.on_reject == "ask_override" else "none"
+    if verdict == "approve" and params.when == "review":
+        return "none"
+    return "approval"
+
+
+def outcome(
+    answers: Sequence[Answer],
+    verdict: Decision,
+    params: ApprovalParams,
+    *,
+    timed_out: bool = False,
+) -> Outcome:
+    """Say what the answers come to.
+
+    Parameters
+    ----------
+    answers
+        In the order in which they were given; an override needs two.
+    timed_out
+        Whether the last question ran out of time; that never approves, whatever was answered.
+    """
+    given = tuple(answers)
+    question = question_needed(verdict, params)
+    policy = {
+        "none": GATE_REJECTS if verdict == "reject" else BY_GATE,
+        "approval": NAMED,
+        "override": TWO_PEOPLE,
+    }[question]
+    if timed_out:
+        late = (f"No answer within {params.timeout_seconds} seconds; silence is not an approval.",)
+        return Outcome(kind="timed_out", policy=policy, reasons=late, answers=given)
+    if question == "none":
+        kind: Literal["rejected", "approved"] = "rejected" if verdict == "reject" else "approved"
+        return Outcome(kind=kind, policy=policy)
+    why = tuple(_objections(given, question, params))
+    if why:
+        return Outcome(kind="rejected", policy=policy, reasons=why, answers=given)
+    said = tuple(one.reason.strip() for one in given if one.reason.strip())
+    if question == "override":
+        return Outcome(kind="overridden", policy=policy, reasons=said, answers=given)
+    return Outcome(kind="approved", policy=policy, reasons=said, answers=given)
+
+
+def headless_outcome(
+    verdict: Decision,
+    params: ApprovalParams,
+    *,
+    demo: bool,
+    hindrance: str = "",
+    answers: Sequence[Answer] = (),
+) -> Outcome:
+    """Say what the policy comes to by itself, where nobody is there to be asked.
+
+    Parameters
+    ----------
+    demo
+        Whether the data is that of the bundled demo; the policy never acts on other data.
+    hindrance
+        Why nothing can be released from here; then nothing is. With a person at hand the release
+        would fail and say so; a demo must not.
+    answers
+        What the policy answered through Airflow, and by whose login.
+    """
+    if verdict == "reject":
+        return Outcome(kind="rejected", policy=GATE_REJECTS)
+    if question_needed(verdict, params) == "none":
+        return outcome([], verdict, params)
+    given = tuple(answers)
+    if params.headless != AUTO_APPROVE_DEMO:
+        return Outcome(kind="stopped", policy=NO_ONE, answers=given)
+    if not demo:
+        why = ("approval.headless: auto_approve_demo acts on the bundled demo's data alone.",)
+        return Outcome(kind="stopped", policy=OTHER_DATA, reasons=why, answers=given)
+    if hindrance:
+        return Outcome(kind="stopped", policy=NOT_FROM_HERE, reasons=(hindrance,), answers=given)
+    why = (
+        "Nobody was asked: release.yaml has approval.headless: auto_approve_demo, and the data is "
+        "the bundled demo's, known by its hash.",
+    )
+    return Outcome(kind="auto_approved", policy=DEMO, reasons=why, answers=given)
+
+
+def _objections(
+    answers: tuple[Answer, ...], question: Question, params: ApprovalParams
+) -> list[str]:
+    """Everything that keeps the answers from being an approval."""
+    if not answers:
+        return ["Nobody answered."]
+    found = [
+        f"{one.who!r} is not on the list of approvers."
+        for one in answers
+        if one.who not in params.approvers
+    ]
+    for one in answers:
+        if not one.approves:
+            reason = one.reason.strip()
+            found.append(f"{one.who} rejects it{f': {reason}' if reason else '.'}")
+    return found or (_objections_to_override(answers, params) if question == "override" else [])
+
+
+def _objections_to_override(answers: tuple[Answer, ...], params: ApprovalParams) -> list[str]:
+    found = []
+    written = answers[0].reason.strip()
+    if len(written) < params.min_reason:
+        found.append(
+            f"An override needs a written reason of at least {params.min_reason} characters; "
+            f"{answers[0].who} gave {len(written)}."
+        )
+    if len({one.who for one in answers}) < 2:
+        found.append("An override needs a second approver, who is another person than the first.")
+    return found

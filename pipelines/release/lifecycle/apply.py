@@ -1,0 +1,140 @@
+"""Make tags and pointer from a ledger entry, also those that a crash left unmade."""
+
+from pathlib import Path
+
+from pipelines.core.errors import SignalboxError
+from pipelines.release.config import load_section
+from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.lifecycle.files import alone, object_exists
+from pipelines.release.lifecycle.production import Step, check_pointer, make_pointer, step_of, steps
+from pipelines.release.registry import current
+from pipelines.release.registry.params import RegistryParams
+from pipelines.release.registry.read import product_tags
+from pipelines.release.registry.write import (
+    NewTag,
+    TagExistsError,
+    push_tags,
+    tag_exists,
+    write_tags,
+)
+
+
+def carry_out(project: Path, entry: Entry, step: Step) -> list[str]:
+    """Make what is missing of a step; return what was made.
+
+    Raises
+    ------
+    TagExistsError
+        If a tag of the step is there and isn't ours; the step is withdrawn in the ledger.
+    """
+    made = []
+    if make_tags(project, entry, step):
+        made.append("tags")
+    if make_pointer(project, entry.subject, step):
+        made.append("pointer")
+    return made
+
+
+def make_tags(project: Path, entry: Entry, step: Step) -> bool:
+    """Create those tags of the step that aren't there."""
+    missing = missing_tags(project, entry, step)
+    if not missing:
+        return False
+    if not object_exists(project, step.commit):
+        raise SignalboxError(
+            f"ledger entry {entry.seq} ({entry.kind} of {step.name(entry.subject)}) has no tags "
+            f"here, and commit {step.commit[:12]} isn't here to tag; get both: git fetch --tags"
+        )
+    new = [NewTag(tag, step.commit, step.tags[tag]) for tag in missing]
+    try:
+        write_tags(project, new, entry.hash, step.tag_time)
+    except TagExistsError as error:
+        withdraw(project, entry, str(error))
+        raise
+    remote = load_section(project, "registry", RegistryParams).push_to
+    if remote:
+        push_tags(project, remote, missing)
+    return True
+
+
+def missing_tags(project: Path, entry: Entry, step: Step) -> list[str]:
+    """Tags of the step that aren't there; a tag that is another's withdraws the step."""
+    known = {tag.tag: tag for tag in product_tags(project, entry.subject)}
+    missing = []
+    for tag in step.tags:
+        found = known.get(tag)
+        if found is None and not tag_exists(project, tag):
+            missing.append(tag)
+        elif found is None or found.commit != step.commit or found.anchor != entry.hash:
+            why = f"tag {tag} is there and isn't the one of ledger entry {entry.seq}"
+            withdraw(project, entry, why)
+            raise TagExistsError(f"{why}; the {entry.kind} did not take place")
+    return missing
+
+
+def withdraw(project: Path, entry: Entry, why: str) -> None:
+    """Log that a step did not take place."""
+    data = {"step": "withdrawn", "of": entry.seq, "hash": entry.hash, "why": why}
+    Ledger.of(project).append(entry.kind, entry.subject, data)
+
+
+def repair(project: Path, product: str) -> list[str]:
+    """Finish the product's last release or rollback of each stage.
+
+    Returns
+    -------
+    list of str
+        What was done, one sentence each; nothing if nothing was missing.
+    """
+    with alone(project, product):
+        return repair_locked(project, product)
+
+
+def repair_locked(project: Path, product: str) -> list[str]:
+    """Do the same for a caller who holds the product's lock."""
+    ledger = Ledger.of(project)
+    known = steps(ledger.entries(), product)
+    done = []
+    for entry, step in _last_of_each_stage(known):
+        if step.pointer:
+            check_pointer(project, product, step.pointer, [one for _, one in known])
+        made = carry_out(project, entry, step)
+        if made:
+            data = {"step": "completed", "of": entry.seq, "hash": entry.hash, "made": made}
+            ledger.append(entry.kind, product, data)
+            done.append(
+                f"{entry.kind} of {step.name(product)} to {step.stage} (ledger entry {entry.seq}) "
+                f"was interrupted; made now: {' and '.join(made)}"
+            )
+    return done
+
+
+def problems(project: Path, product: str) -> list[str]:
+    """Say what is wrong with registry and ledger of a product, without changing anything."""
+    entries = Ledger.of(project).entries()
+    known = steps(entries, product)
+    tags = {tag.tag: tag for tag in product_tags(project, product)}
+    found = [
+        f"ledger entry {entry.seq}: {entry.kind} of {step.name(product)} has no tag {tag}; "
+        "'signalbox registry repair' makes it"
+        for entry, step in _last_of_each_stage(known)
+        for tag in step.tags
+        if tag not in tags
+    ]
+    told = {tag for _, step in known for tag in step.tags}
+    found += [
+        f"tag {tag} is in no entry of the ledger: made by hand, or the ledger lost entries"
+        for tag in tags
+        if tag not in told
+    ]
+    for stage in sorted({step.stage for _, step in known}):
+        try:
+            step_of(current(project, product, stage), entries, product)
+        except SignalboxError as error:
+            found.append(str(error))
+    return list(dict.fromkeys(found))
+
+
+def _last_of_each_stage(known: list[tuple[Entry, Step]]) -> list[tuple[Entry, Step]]:
+    """Only the last step can be unfinished: each next one finishes it before it begins."""
+    return list({step.stage: (entry, step) for entry, step in known}.values())

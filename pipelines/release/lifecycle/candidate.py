@@ -1,0 +1,281 @@
+"""What is asked about and released: a run's commit, its gate's decision, its data."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.artifacts import evidence_of, metrics_of
+from pipelines.core.errors import SignalboxError
+from pipelines.core.git import git_or_none
+from pipelines.release.gating import Decision
+from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.lifecycle.files import CommitFiles
+from pipelines.release.registry.params import ProductParams, load_product
+
+_DECISIONS: tuple[Decision, ...] = ("approve", "review", "reject")
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """What the gate decided.
+
+    Attributes
+    ----------
+    checks
+        Check → verdict.
+    sentences
+        The gate's explanation of every check that didn't pass, failed ones first.
+    sha256
+        Of the gate's evidence file.
+    """
+
+    verdict: Decision
+    checks: dict[str, str]
+    sentences: dict[str, str]
+    sha256: str
+
+    def named(self, verdict: str) -> list[str]:
+        """Ids of the checks that got a verdict."""
+        return [check for check, found in self.checks.items() if found == verdict]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return what the ledger keeps of it."""
+        return {
+            "verdict": self.verdict,
+            "failed": self.named("fail"),
+            "inconclusive": self.named("inconclusive"),
+            "evidence": self.sha256,
+        }
+
+
+def read_decision(project: Path, product: ProductParams, commit: str) -> GateDecision:
+    """Read and cross-check the gate's metrics and evidence in a commit.
+
+    Raises
+    ------
+    SignalboxError
+        If either is missing, was changed after the gate made it, or says something else than the
+        other: no decision must never look like an approval.
+    """
+    files = CommitFiles(project, commit)
+    evidence_path, metrics_path = evidence_of(product.gate), metrics_of(product.gate)
+    raw = files.read(evidence_path.as_posix())
+    evidence = _json(raw, f"{evidence_path} of commit {commit[:12]}")
+    metrics = _json(files.read(metrics_path.as_posix()), f"{metrics_path} of commit {commit[:12]}")
+    details = evidence.get("details", {})
+    verdict = metrics.get("verdict")
+    if verdict not in _DECISIONS or details.get("decision") != verdict:
+        raise SignalboxError(
+            f"commit {commit[:12]}: {metrics_path} says {verdict!r} and {evidence_path} says "
+            f"{details.get('decision')!r}; that is no gate decision"
+        )
+    judged = details.get("checks", [])
+    told = sorted(judged, key=lambda one: one.get("verdict") != "fail")
+    return GateDecision(
+        verdict=verdict,
+        checks={str(one["id"]): str(one["verdict"]) for one in judged},
+        sentences={
+            str(one["id"]): str(one["sentence"])
+            for one in told
+            if one["verdict"] in ("fail", "inconclusive")
+        },
+        sha256=hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def read_figures(project: Path, product: ProductParams, commit: str) -> dict[str, float]:
+    """Id → value of every figure that has one, from the gate's evidence and what it judged."""
+    files = CommitFiles(project, commit)
+    gate = evidence_of(product.gate).as_posix()
+    judged = _evidence(files, gate).get("inputs", {})
+    return {
+        str(figure["id"]): figure["value"]
+        for path in sorted({gate, *judged})
+        for figure in _evidence(files, path).get("figures", [])
+        if figure.get("value") is not None
+    }
+
+
+def _evidence(files: CommitFiles, path: str) -> dict[str, Any]:
+    return _json(files.read(path), f"{path} of commit {files.commit[:12]}")
+
+
+def _json(raw: bytes, what: str) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SignalboxError(f"{what}: not valid JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise SignalboxError(f"{what}: not a JSON object")
+    return found
+
+
+RUNS = "refs/runs"
+
+
+class ChangedError(SignalboxError):
+    """What is to be released isn't what was recorded or asked about."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A commit that may be released, as git and ``dvc.lock`` have it.
+
+    Attributes
+    ----------
+    run : str
+        The saved run, ``<dag>/<run>`` as under ``refs/runs``; empty outside Airflow.
+    decision : GateDecision
+        What the gate says of it.
+    report : str
+        SHA-256 of the report that approvers read; empty if the product has none.
+    """
+
+    product: str
+    run: str
+    commit: str
+    decision: GateDecision
+    report: str
+
+    def as_data(self) -> dict[str, Any]:
+        """Return what questions, answers and outcomes say of it in the ledger."""
+        return {
+            "run": self.run,
+            "commit": self.commit,
+            "verdict": self.decision.verdict,
+            "evidence": self.decision.sha256,
+            "report": self.report,
+        }
+
+
+def read_candidate(project: Path, product: str, commit: str, run: str = "") -> Candidate:
+    """Read a commit's gate decision and report; each is held against ``dvc.lock``.
+
+    Raises
+    ------
+    SignalboxError
+        If one of them is missing or was changed after its stage made it.
+    """
+    params = load_product(project, product)
+    decision = read_decision(project, params, commit)
+    report = CommitFiles(project, commit).sha256(params.report) if params.report else ""
+    return Candidate(product, run, commit, decision, report)
+
+
+def recorded_candidate(project: Path, product: str, run: str) -> Candidate:
+    """Read what a run of Airflow saved; the ledger must say that it was that commit.
+
+    Nothing here comes from Airflow's XComs, which every user of role op can write.
+
+    Raises
+    ------
+    ChangedError
+        If the run's ref was moved since the ledger recorded it.
+    SignalboxError
+        If the ledger has no saved run of that name.
+    """
+    entry = last_run(Ledger.of(project).entries(), product, run)
+    if entry is None or not entry.data.get("commit"):
+        raise SignalboxError(
+            f"the ledger has no saved run {run} of {product}; clear the task record_run"
+        )
+    recorded = str(entry.data["commit"])
+    now = saved_commit(project, run)
+    if now != recorded:
+        raise ChangedError(
+            f"run {run} was recorded as commit {recorded[:12]} (ledger entry {entry.seq}), and "
+            f"{RUNS}/{run} names {now[:12] if now else 'nothing'} now"
+        )
+    return read_candidate(project, product, recorded, run)
+
+
+def saved_commit(project: Path, run: str) -> str | None:
+    """Return the commit that ``refs/runs/<run>`` names; None if there is no such run."""
+    ref = f"{RUNS}/{run}"
+    if git_or_none(project, "check-ref-format", ref) is None:
+        return None
+    return git_or_none(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}") or None
+
+
+def last_run(entries: list[Entry], product: str, run: str) -> Entry | None:
+    """Return the last entry about a run."""
+    for entry in reversed(entries):
+        if entry.kind == "run" and entry.subject == product and entry.data.get("run") == run:
+            return entry
+    return None
+
+
+def require_unchanged(candidate: Candidate, entry: Entry) -> None:
+    """Stop unless an entry is about this very candidate.
+
+    Raises
+    ------
+    ChangedError
+        Naming what differs, with both values.
+    """
+    now = candidate.as_data()
+    keys = [key for key in now if key != "run" or candidate.run]
+    differing = [key for key in keys if entry.data.get(key) != now[key]]
+    if differing:
+        told = "; ".join(
+            f"{key} was {_short(entry.data.get(key))}, is {_short(now[key])}" for key in differing
+        )
+        raise ChangedError(
+            f"ledger entry {entry.seq} ({entry.kind}) is about something else: {told}"
+        )
+
+
+def _short(value: Any) -> str:
+    return repr(value[:12] if isinstance(value, str) and len(value) >= 40 else value)
+
+
+DEMO_DATA: dict[str, tuple[str, frozenset[str]]] = {
+    "model_release": (
+        "evidence/ingest.json",
+        frozenset(
+            {
+                "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+                "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+            }
+        ),
+    ),
+    "alert_noise_reduction": (
+        "evidence/alert_history.json",
+        frozenset({"681b2eb35a5fed21b08c6c88eafb2cee325db9ae951073f56e4817fa5cd7fdbd"}),
+    ),
+}
+"""Product → the evidence that names its data, and the SHA-256 of the bundled demo's.
+
+The sample of UCI Adult, unpacked, and the alert history of the simulated world as ``params.yaml``
+comes with the repository. A test holds them equal to what the pipeline makes.
+"""
+
+_RULES = "expectations/"
+
+
+def is_demo_data(project: Path, product: str, commit: str) -> bool:
+    """Whether a commit's evidence names the bundled demo's data and no other.
+
+    Raises
+    ------
+    SignalboxError
+        If the evidence cannot be read or was changed after its stage made it.
+    """
+    if product not in DEMO_DATA:
+        return False
+    path, known = DEMO_DATA[product]
+    inputs = read_inputs(CommitFiles(project, commit), path)
+    return bool(inputs) and inputs == known
+
+
+def read_inputs(files: CommitFiles, path: str) -> frozenset[str]:
+    """SHA-256 of the data that an evidence file names as its inputs."""
+    try:
+        inputs = json.loads(files.read(path)).get("inputs", {})
+    except (ValueError, AttributeError) as error:
+        raise SignalboxError(
+            f"{path} of commit {files.commit[:12]}: not an evidence file"
+        ) from error
+    return frozenset(sha for name, sha in inputs.items() if not name.startswith(_RULES))

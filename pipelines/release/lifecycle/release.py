@@ -1,0 +1,200 @@
+"""Release a commit: check everything, then entry, tags, pointer."""
+
+from pathlib import Path
+
+from pipelines.core.errors import SignalboxError
+from pipelines.release.config import load_section
+from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.lifecycle.apply import carry_out, repair_locked
+from pipelines.release.lifecycle.candidate import read_candidate
+from pipelines.release.lifecycle.consent import find_consent, record_gate
+from pipelines.release.lifecycle.files import CommitFiles, alone
+from pipelines.release.lifecycle.production import (
+    PRODUCTION,
+    Done,
+    Step,
+    agrees,
+    as_released,
+    check_pointer,
+    current_step,
+    done,
+    pointer_in,
+    steps,
+)
+from pipelines.release.registry.checks import (
+    require_branch,
+    require_commits,
+    require_identity,
+    require_remote,
+    resolve_commit,
+)
+from pipelines.release.registry.params import ProductParams, RegistryParams, load_product
+from pipelines.release.registry.read import Bump, check_name, stage_tag, version_tag, versions
+from pipelines.release.registry.write import next_number, next_version, tag_time
+from pipelines.release.released import Released
+
+
+def release(
+    project: Path,
+    product: str,
+    commit: str,
+    *,
+    run: str = "",
+    stage: str = PRODUCTION,
+    approval: str | None = None,
+    bump: Bump | None = None,
+) -> Done:
+    """Make a commit the version in a stage.
+
+    Parameters
+    ----------
+    commit
+        Hash, ref or name of a saved run.
+    run
+        Saved run that the consent must be about; empty = whichever it was given for.
+    approval
+        Hash of the ledger entry that the caller takes for the consent; None = the last one on this
+        commit, whichever it is.
+    bump
+        Part of the version to count up; None = as ``release.yaml`` says.
+
+    Raises
+    ------
+    SignalboxError
+        If the gate's decision, the consent, the repository or the ledger don't allow it; nothing
+        was written then.
+    """
+    require_ready(project)
+    with alone(project, product):
+        repair_locked(project, product)
+        full = resolve_commit(project, commit)
+        check_name("stage", stage)
+        step = _plan(project, product, full, run=run, stage=stage, approval=approval, bump=bump)
+        entry = Ledger.of(project).append("release", product, step.model_dump(mode="json"))
+        carry_out(project, entry, step)
+        return done(entry, step)
+
+
+def require_ready(project: Path) -> None:
+    """Stop where the repository or the ledger is in no state for a release or rollback."""
+    require_commits(project)
+    require_branch(project)
+    require_identity(project)
+    remote = load_section(project, "registry", RegistryParams).push_to
+    if remote:
+        require_remote(project, remote)
+    _require_ledger(Ledger.of(project))
+
+
+def _require_ledger(ledger: Ledger) -> None:
+    """Stop where an entry doesn't hold; a torn write after the last one is mended by the next."""
+    problem = ledger.verify().problem
+    if problem is not None and problem.seq <= len(ledger.entries()):
+        raise SignalboxError(
+            f"the ledger is broken at line {problem.line}: {problem.reason}; nothing is released "
+            "on such a ledger: see 'signalbox ledger verify'"
+        )
+
+
+def _plan(
+    project: Path,
+    product: str,
+    commit: str,
+    *,
+    run: str,
+    stage: str,
+    approval: str | None,
+    bump: Bump | None,
+) -> Step:
+    """Check everything a release needs and say what it will write."""
+    params = load_product(project, product)
+    decision = record_gate(project, product, commit, run)
+    candidate = read_candidate(project, product, commit, run)
+    entries = Ledger.of(project).entries()
+    replaced = current_step(project, entries, product, stage)
+    if replaced is not None and replaced[1].commit == commit:
+        raise SignalboxError(
+            f"commit {commit[:12]} is in {stage} already, as {replaced[1].name(product)}"
+        )
+    consent = find_consent(project, entries, candidate)
+    if approval is not None and consent.hash != approval:
+        raise SignalboxError(
+            f"ledger entry {consent.seq} ({consent.kind}) on commit {commit[:12]} is newer than "
+            "the approval this release was asked for with; decide again"
+        )
+    if stage == PRODUCTION:
+        check_comparison(
+            project, product, params, commit, None if replaced is None else replaced[1]
+        )
+        check_pointer(
+            project, product, params.pointer, [step for _, step in steps(entries, product)]
+        )
+    files = CommitFiles(project, commit)
+    version, tags = _tags(project, product, commit, stage, bump)
+    return Step(
+        version=version,
+        stage=stage,
+        commit=commit,
+        artifacts={path: files.sha256(path) for path in params.artifacts},
+        replaces=None if replaced is None else replaced[1].version,
+        tags=tags,
+        tag_time=tag_time(project, product),
+        pointer=params.pointer if stage == PRODUCTION else "",
+        gate=decision.as_data(),
+        approval=_reference(consent),
+        who=require_identity(project)[0],
+    )
+
+
+def _tags(
+    project: Path, product: str, commit: str, stage: str, bump: Bump | None
+) -> tuple[str, dict[str, str]]:
+    """Version of the commit (its own if it has one), and the tags to make."""
+    number = next_number(project, product)
+    tags = {}
+    known = {one.commit: one.version for one in versions(project, product)}
+    version = known.get(commit)
+    if version is None:
+        how = bump or load_section(project, "registry", RegistryParams).bump
+        version = next_version(project, product, commit, how)
+        tags[version_tag(product, version)] = f"{product} {version}"
+    tags[stage_tag(product, stage, number)] = f"{product} {version} to {stage}"
+    return version, tags
+
+
+def _reference(entry: Entry) -> dict[str, object]:
+    outcome = entry.data["outcome"]
+    return {
+        "entry": entry.seq,
+        "hash": entry.hash,
+        "kind": entry.kind,
+        "policy": outcome["policy"],
+        "by": [answer["who"] for answer in outcome["answers"]],
+        "reasons": outcome["reasons"],
+    }
+
+
+def check_comparison(
+    project: Path, product: str, params: ProductParams, commit: str, replaced: Step | None
+) -> None:
+    """Stop where the gate compared with another version than the one that would be replaced.
+
+    Whoever is released first changes what "not worse than the released one" means for all others.
+
+    Raises
+    ------
+    SignalboxError
+        Naming both.
+    """
+    compared = pointer_in(project, commit, params.pointer)
+    now = None if replaced is None else as_released(product, replaced)
+    same = compared == now or (compared and now and agrees(compared, now))
+    if not same:
+        raise SignalboxError(
+            f"the gate compared commit {commit[:12]} with {_called(compared)}, but in production "
+            f"is {_called(now)}; run the pipeline again, so that it is judged against that"
+        )
+
+
+def _called(released: Released | None) -> str:
+    return "no release" if released is None else f"{released.name} ({released.commit[:12]})"

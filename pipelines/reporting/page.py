@@ -1,0 +1,93 @@
+"""A page: decision first, then chapters; drawn into one self-contained HTML file."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from pipelines.reporting.blocks import Chapter, Facts, Headline, Text, Tone, icon
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The decision, as the first thing on the page."""
+
+    verdict: str
+    tone: Tone
+    sentences: Sequence[Text]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on a page.
+
+    Attributes
+    ----------
+    kind
+        What kind of document it is, for example "Model release report".
+    notice
+        What a reader must know about the data before anything else; empty = nothing.
+    headline
+        The few numbers that matter most, right below the decision.
+    styles
+        Style sheets in ``templates/`` beside the one that every page has.
+    script
+        Script in ``templates/``; empty = none. It makes a page handier and holds nothing that
+        can't be read without it.
+    """
+
+    kind: str
+    title: str
+    banner: Banner
+    facts: Facts
+    chapters: Sequence[Chapter]
+    foot: Text
+    notice_label: str = "About the data"
+    notice: Text = ""
+    language: str = "en"
+    headline: Headline | None = None
+    styles: Sequence[str] = ()
+    script: str = ""
+
+
+def render(page: Page) -> str:
+    """HTML of `page`: no address to fetch, the same bytes for the same page.
+
+    No script runs but the page's own, which the browser knows by its hash.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["icon"] = icon
+    sheets = ("style.css", *page.styles)
+    css = Markup("").join(
+        Markup((TEMPLATES / sheet).read_text(encoding="utf-8")) for sheet in sheets
+    )
+    script = _script(page.script) if page.script else ""
+    return environment.get_template("page.html").render(
+        page=page, css=css, script=Markup(script), script_source=script_source(page.script)
+    )
+
+
+def _script(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def script_source(name: str) -> str:
+    """Give a script in ``templates/`` as Content-Security-Policy names it; "" without a name."""
+    if not name:
+        return ""
+    digest = hashlib.sha256(_script(name).encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,0 +1,1 @@
+"""Verification: hold a report against artifacts, commit, ledger, and a new computation."""

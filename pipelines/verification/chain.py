@@ -1,0 +1,199 @@
+"""The chain of hashes: report → evidence → artifacts → ``dvc.lock`` → commit."""
+
+import json
+
+from pipelines.core.errors import SignalboxError
+from pipelines.verification.hashes import unpacked_sha256
+from pipelines.verification.pipeline import Lock, Locked, Stage
+from pipelines.verification.project import LOCK, PIPELINE, OutsideError, Project
+from pipelines.verification.results import Check, Finding, Status, conclude
+
+LEDGER = "ledger/ledger.jsonl"
+ABSENT = "isn't there"
+
+
+def check_commit(project: Project) -> Check:
+    """Every file that git tracks is as the commit has it; the ledger may have grown since."""
+    title = "files in git"
+    try:
+        commit = project.git.commit()
+        blobs = project.git.blobs(commit)
+    except SignalboxError as error:
+        return Check("commit", title, Status.MISSING, f"no commit to hold files against: {error}")
+    findings = [
+        Finding(path, "is in the commit but not in the work tree", blob)
+        for path, blob in blobs.items()
+        if not (project.root / path).is_file() and not (project.root / path).is_symlink()
+    ]
+    present = [path for path in blobs if _plain(project, path)]
+    for path, found in zip(present, project.git.hash_files(present), strict=True):
+        if found != blobs[path] and not (path == LEDGER and _has_grown(project, commit)):
+            findings.append(Finding(path, "differs from the commit", blobs[path], found))
+    findings.sort(key=lambda finding: (finding.path != LOCK, finding.path))
+    return conclude("commit", title, f"{len(blobs)} files as in commit {commit[:12]}", findings)
+
+
+def _plain(project: Project, path: str) -> bool:
+    file = project.root / path
+    return file.is_file() and not file.is_symlink() and "\n" not in path
+
+
+def _has_grown(project: Project, commit: str) -> bool:
+    """Whether the ledger only has more lines than the commit's: appending is its nature.
+
+    A ledger that was continued with a new key lies whole in ``ledger/archive/``.
+    """
+    old = project.git.content(commit, LEDGER)
+    archive = project.root / LEDGER.rpartition("/")[0] / "archive"
+    files = [project.root / LEDGER, *sorted(archive.glob("*.jsonl"))]
+    return old.endswith(b"\n") and any(file.read_bytes().startswith(old) for file in files)
+
+
+def check_pipeline(lock: Lock, stages: dict[str, Stage], params: object) -> Check:
+    """``dvc.lock`` records these stages, these commands, these parameters."""
+    findings = [
+        Finding(LOCK, f"has no stage '{name}', which {PIPELINE} has")
+        for name in stages
+        if name not in lock.stages
+    ]
+    for name, locked in lock.stages.items():
+        if name not in stages:
+            findings.append(Finding(LOCK, f"has a stage '{name}' that {PIPELINE} lacks"))
+            continue
+        findings += _stage_findings(name, stages[name], locked.model_dump(), params)
+    return conclude(
+        "pipeline",
+        "dvc.lock against dvc.yaml and params.yaml",
+        f"{len(stages)} stages: commands, parameters, inputs and outs are those that ran",
+        findings,
+    )
+
+
+def _stage_findings(
+    name: str, stage: Stage, locked: dict[str, object], params: object
+) -> list[Finding]:
+    if stage.strange:
+        what = f"stage '{name}' uses {', '.join(stage.strange)}, which verify cannot read"
+        return [Finding(PIPELINE, what, status=Status.MISSING)]
+    findings = []
+    if stage.cmd != locked["cmd"]:
+        what = f"command of stage '{name}' isn't the one that ran"
+        findings.append(Finding(PIPELINE, what, str(locked["cmd"]), str(stage.cmd)))
+    for key, paths in (("deps", stage.deps), ("outs", stage.outs)):
+        entries = locked[key]
+        assert isinstance(entries, list)
+        for path in sorted(paths ^ {entry["path"] for entry in entries}):
+            where = PIPELINE if path in paths else LOCK
+            findings.append(Finding(where, f"only there is {path} among {key} of '{name}'"))
+    return findings + _param_findings(name, stage, locked["params"], params)
+
+
+def _param_findings(name: str, stage: Stage, ran: object, params: object) -> list[Finding]:
+    recorded = ran.get("params.yaml", {}) if isinstance(ran, dict) else {}
+    now = params if isinstance(params, dict) else {}
+    findings = []
+    for key in sorted({*stage.params, *recorded}):
+        before, after = _value(recorded, key), _value(now, key)
+        if before != after or key not in stage.params:
+            key_path, old, new = _first_difference(key, before, after)
+            what = f"{key_path} isn't what stage '{name}' ran with"
+            findings.append(Finding("params.yaml", what, repr(old), repr(new)))
+    return findings
+
+
+def _value(tree: object, key: str) -> object:
+    """Value of a key, which DVC writes dotted into the lock and nested into params."""
+    if isinstance(tree, dict) and key in tree:
+        return tree[key]
+    for part in key.split("."):
+        if not isinstance(tree, dict) or part not in tree:
+            return None
+        tree = tree[part]
+    return tree
+
+
+def _first_difference(key: str, old: object, new: object) -> tuple[str, object, object]:
+    """Go down to where two values differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for part in [*old, *(p for p in new if p not in old)]:
+            if old.get(part) != new.get(part) or (part in old) != (part in new):
+                return _first_difference(f"{key}.{part}", old.get(part), new.get(part))
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            if a != b:
+                return _first_difference(f"{key}.{index}", a, b)
+    return key, old, new
+
+
+def check_locked(
+    project: Project, check_id: str, title: str, entries: dict[str, Locked], word: str
+) -> Check:
+    """Files and folders are those that ``dvc.lock`` names."""
+    findings = [
+        finding for entry in entries.values() for finding in locked_findings(project, entry)
+    ]
+    files = sum(entry.nfiles or 1 for entry in entries.values())
+    good = f"{len(entries)} {word} ({files} files) have the hashes in {LOCK}"
+    return conclude(check_id, title, good, findings)
+
+
+def locked_findings(project: Project, entry: Locked) -> list[Finding]:
+    """Find what is wrong with a file or folder; name the file inside if DVC's list is there."""
+    try:
+        found = project.hashed(entry.path)
+    except OutsideError as error:
+        return [Finding(LOCK, str(error))]
+    if found is None:
+        return [Finding(entry.path, ABSENT, entry.md5, status=Status.MISSING)]
+    if found.md5 != entry.md5:
+        inside = _inside(project, entry, found.files)
+        what = f"isn't what {LOCK} names"
+        if entry.path.startswith("released/"):
+            what += " (a later release moves it: verify a report at its own commit with --rev)"
+        whole = Finding(entry.path, what, entry.md5, found.md5)
+        return inside or [whole]
+    findings = []
+    for what, expected, actual in (
+        ("size", entry.size, found.size),
+        ("number of files", entry.nfiles, found.nfiles),
+    ):
+        if expected is not None and actual is not None and expected != actual:
+            text = f"{what} of {entry.path} isn't that of the file"
+            findings.append(Finding(LOCK, text, str(expected), str(actual)))
+    return findings
+
+
+def _inside(project: Project, entry: Locked, found: dict[str, str]) -> list[Finding]:
+    """Files of a folder that differ, by DVC's own list; none if that isn't in the cache."""
+    listing = project.cached_listing(entry.md5)
+    if listing is None:
+        return []
+    recorded = {item["relpath"]: item["md5"] for item in json.loads(listing)}
+    return [
+        Finding(
+            f"{entry.path}/{name}",
+            f"isn't what {LOCK} names",
+            recorded.get(name, ABSENT),
+            found.get(name, ABSENT),
+        )
+        for name in sorted({*recorded, *found})
+        if recorded.get(name) != found.get(name)
+    ]
+
+
+def sha256_findings(project: Project, where: str, name: str, expected: str) -> list[Finding]:
+    """Find what is wrong with an artifact that `where` (report or evidence) names by SHA-256."""
+    if "://" in name:
+        return []
+    try:
+        found = project.hashed(name)
+        path = project.locate(name)
+    except OutsideError as error:
+        return [Finding(where, str(error))]
+    if found is None:
+        return [Finding(name, f"{ABSENT}; {where} was made from it", expected, "", Status.MISSING)]
+    if found.sha256 == expected:
+        return []
+    if path.is_file() and unpacked_sha256(path) == expected:
+        return []
+    return [Finding(name, f"isn't the one that {where} was made from", expected, found.sha256)]

@@ -1,0 +1,195 @@
+"""``dvc.yaml`` and ``dvc.lock``: what the stages are, and what they were when they last ran.
+
+Read here and not by DVC, so that a verification neither trusts nor changes DVC's state.
+"""
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipelines.core.errors import SignalboxError
+
+_HOLE = re.compile(r"\$\{\s*([A-Za-z0-9_.-]+)\s*\}")
+Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")]
+
+
+class Locked(BaseModel):
+    """A file or folder in ``dvc.lock``."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    path: str
+    md5: Md5
+    size: int | None = None
+    nfiles: int | None = None
+
+
+class LockedStage(BaseModel):
+    """A stage in ``dvc.lock``."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    cmd: str | list[str]
+    deps: list[Locked] = []
+    outs: list[Locked] = []
+    params: dict[str, dict[str, Any]] = {}
+
+
+class Lock(BaseModel):
+    """``dvc.lock``."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    stages: dict[str, LockedStage]
+
+    def outs(self) -> dict[str, Locked]:
+        """Path → out, of every stage."""
+        return {out.path: out for stage in self.stages.values() for out in stage.outs}
+
+    def deps(self) -> dict[str, Locked]:
+        """Path → dependency, of those that no stage makes."""
+        made = self.outs()
+        found = {dep.path: dep for stage in self.stages.values() for dep in stage.deps}
+        return {path: dep for path, dep in found.items() if path not in made}
+
+    def sources(self) -> dict[str, Locked]:
+        """Path → dependency, of those that no stage makes, and that lie in no folder of one."""
+        made = self.outs()
+        return {
+            path: dep
+            for path, dep in self.deps().items()
+            if not any(parent.as_posix() in made for parent in PurePosixPath(path).parents)
+        }
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage in ``dvc.yaml``, its holes filled from ``params.yaml``."""
+
+    cmd: str | list[str]
+    deps: frozenset[str]
+    outs: frozenset[str]
+    params: tuple[str, ...] = ()
+    strange: tuple[str, ...] = field(default=())
+    """Parts whose meaning this reader doesn't know."""
+
+
+@lru_cache(maxsize=8)
+def load_yaml(content: bytes, name: str) -> Any:
+    """YAML as DVC reads it (1.2; a key that is there twice is an error).
+
+    Raises
+    ------
+    SignalboxError
+        Naming the file and the line.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(content.decode("utf-8"))
+    except (UnicodeDecodeError, YAMLError, ValueError, RecursionError) as error:
+        raise SignalboxError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def read_lock(content: bytes) -> Lock:
+    """Read ``dvc.lock``.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't a lock file.
+    """
+    try:
+        return Lock.model_validate(load_yaml(content, "dvc.lock"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SignalboxError(f"dvc.lock: not a lock file: {where}: {first['msg']}") from error
+
+
+def read_stages(content: bytes, params: Any) -> dict[str, Stage]:
+    """Stages of ``dvc.yaml``, with ``${key}`` filled from `params`.
+
+    Raises
+    ------
+    SignalboxError
+        If it has no stages, or names a key that ``params.yaml`` doesn't have.
+    """
+    tree = load_yaml(content, "dvc.yaml")
+    stages = tree.get("stages") if isinstance(tree, dict) else None
+    if not isinstance(stages, dict):
+        raise SignalboxError("dvc.yaml: has no stages")
+    return {str(name): _stage(str(name), raw, params) for name, raw in stages.items()}
+
+
+def _stage(name: str, raw: Any, params: Any) -> Stage:
+    if not isinstance(raw, dict) or "cmd" not in raw:
+        keys = tuple(sorted(map(str, raw))) if isinstance(raw, dict) else ("no mapping",)
+        return Stage("", frozenset(), frozenset(), strange=keys)
+    filled = _fill(raw, params, name)
+    outs = [entry for key in ("outs", "metrics", "plots") for entry in _list(filled, key)]
+    sections = tuple(p for p in _list(filled, "params") if isinstance(p, str))
+    strange = [str(p) for p in _list(filled, "params") if not isinstance(p, str)]
+    lists = ("deps", "outs", "metrics", "plots", "params")
+    strange += [key for key in lists if key in filled and not isinstance(filled[key], list)]
+    return Stage(
+        cmd=filled["cmd"],
+        deps=frozenset(map(_path, _list(filled, "deps"))),
+        outs=frozenset(map(_path, outs)),
+        params=sections,
+        strange=tuple(strange + [key for key in ("wdir", "foreach", "matrix") if key in filled]),
+    )
+
+
+def _list(stage: dict[str, Any], key: str) -> list[Any]:
+    found = stage.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _path(entry: Any) -> str:
+    """Path of a dependency or out, which may be a mapping with settings."""
+    return str(next(iter(entry), "")) if isinstance(entry, dict) else str(entry)
+
+
+def _fill(value: Any, params: Any, stage: str) -> Any:
+    if isinstance(value, str):
+        return _HOLE.sub(lambda hole: str(look_up(params, hole.group(1), stage)), value)
+    if isinstance(value, list):
+        return [_fill(item, params, stage) for item in value]
+    if isinstance(value, dict):
+        return {_fill(k, params, stage): _fill(v, params, stage) for k, v in value.items()}
+    return value
+
+
+def look_up(params: Any, key: str, stage: str) -> Any:
+    """Value of a dotted key.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't there.
+    """
+    value = params
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise SignalboxError(f"dvc.yaml: stage '{stage}' names {key}, which params.yaml lacks")
+        value = value[part]
+    return value
+
+
+def needed(stages: dict[str, Stage], path: str) -> list[str]:
+    """Stages that `path` was made by, directly or not, in the order of ``dvc.yaml``."""
+    makers = {out: name for name, stage in stages.items() for out in stage.outs}
+    found: set[str] = set()
+    todo = [path]
+    while todo:
+        maker = makers.get(todo.pop())
+        if maker is not None and maker not in found:
+            found.add(maker)
+            todo.extend(stages[maker].deps)
+    return [name for name in stages if name in found]

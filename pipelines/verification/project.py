@@ -1,0 +1,190 @@
+"""The project a report is held against: its files, its commit, and no way out of it."""
+
+import configparser
+import hashlib
+import os
+import re
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from pipelines.core.errors import SignalboxError
+from pipelines.verification.hashes import Hashed, Hasher
+
+_HEAD_LINE = re.compile(r"^ledger-head: *([0-9a-f]{64})$", re.MULTILINE | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TagAnchor:
+    """A release's tag that holds the ledger's head."""
+
+    name: str
+    head: str
+
+
+class Git:
+    """A repository, only read."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        """Output of a git command.
+
+        Raises
+        ------
+        SignalboxError
+            With the last line git printed.
+        """
+        try:
+            done = subprocess.run(
+                ["git", *arguments],
+                cwd=self.root,
+                input=stdin,
+                capture_output=True,
+                check=False,
+                env=git_environment(),
+            )
+        except OSError as error:
+            raise SignalboxError(f"git cannot be started: {error}") from error
+        if done.returncode:
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
+            raise SignalboxError(f"git {arguments[0]}: {lines[-1] if lines else 'failed'}")
+        return done.stdout
+
+    def commit(self, rev: str = "HEAD") -> str:
+        """Full hash of a commit."""
+        name = ["--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"]
+        try:
+            return self.run("rev-parse", *name).decode().strip().splitlines()[-1]
+        except SignalboxError:
+            raise SignalboxError(f"{rev}: no such commit in this repository") from None
+
+    def blobs(self, commit: str) -> dict[str, str]:
+        """Path → blob of every file of a commit below this folder; links and submodules too."""
+        listed = self.run("ls-tree", "-r", "-z", commit).decode("utf-8", "surrogateescape")
+        found = {}
+        for line in filter(None, listed.split("\0")):
+            facts, path = line.split("\t", 1)
+            found[path] = facts.split(" ")[2]
+        return found
+
+    def hash_files(self, paths: list[str]) -> list[str]:
+        """Blob hash of files as they lie in the work tree, read anew."""
+        text = "".join(f"{path}\n" for path in paths).encode("utf-8", "surrogateescape")
+        return self.run("hash-object", "--stdin-paths", stdin=text).decode().split()
+
+    def content(self, commit: str, path: str) -> bytes:
+        """Bytes of a file as committed."""
+        return self.run("cat-file", "blob", f"{commit}:./{path}")
+
+    def anchors(self) -> list[TagAnchor]:
+        """Annotated tags whose message holds a ``Ledger-Head:`` line."""
+        form = "--format=%(objecttype)%00%(refname:short)%00%(contents)%01"
+        listed = self.run("for-each-ref", form, "refs/tags").decode("utf-8", "replace")
+        found = []
+        for entry in listed.split("\x01"):
+            kind, _, rest = entry.strip("\n").partition("\0")
+            name, _, message = rest.partition("\0")
+            head = _HEAD_LINE.search(message)
+            if kind == "tag" and head:
+                found.append(TagAnchor(name, head.group(1)))
+        return found
+
+
+def git_environment() -> dict[str, str]:
+    """Environment in which git looks at the folder it is told, and asks nobody anything."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    return {**keep, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1"}
+
+
+LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
+
+
+class OutsideError(SignalboxError):
+    """A path that leads out of the project."""
+
+
+@dataclass
+class Project:
+    """A clone of the project.
+
+    Attributes
+    ----------
+    root
+        Its top folder.
+    spare
+        Another clone whose outs stand in for those that are missing here (a reproduction).
+    """
+
+    root: Path
+    spare: Path | None = None
+    _hashers: dict[Path, Hasher] = field(default_factory=dict)
+
+    @cached_property
+    def git(self) -> Git:
+        """Its repository."""
+        return Git(self.root)
+
+    @cached_property
+    def cache(self) -> Path:
+        """DVC's cache, as the project's own configuration names it."""
+        home = self.root / ".dvc"
+        named = self.dvc_config().get("cache", "dir", fallback="cache").strip("'\" ")
+        try:
+            return (home / Path(named).expanduser()).resolve()
+        except (RuntimeError, ValueError, OSError):  # no such user, a zero byte, a loop of links
+            return (home / "cache").resolve()
+
+    def dvc_config(self) -> configparser.ConfigParser:
+        """DVC's settings in the project; a damaged file counts as empty (git's check names it)."""
+        merged = configparser.ConfigParser(interpolation=None, strict=False)
+        for name in ("config", "config.local"):
+            with suppress(configparser.Error, UnicodeDecodeError):
+                merged.read(self.root / ".dvc" / name, encoding="utf-8")
+        return merged
+
+    def locate(self, name: str) -> Path:
+        """Path of an artifact by its name in a report or lock file; it need not exist.
+
+        Raises
+        ------
+        OutsideError
+            If the name, or a link on its way, leads out of the project (DVC's cache excepted,
+            where DVC may put links to).
+        """
+        pure = PurePosixPath(name)
+        if not name or pure.is_absolute() or ".." in pure.parts or "\0" in name or "\\" in name:
+            raise OutsideError(f"{name!r} isn't a path inside the project; it was not read")
+        here = self.root / pure
+        if self.spare is not None and not here.exists() and not here.is_symlink():
+            here = self.spare / pure
+        allowed = [self.root.resolve(), self.cache]
+        if self.spare is not None:
+            allowed.append(self.spare.resolve())
+        if not any(here.resolve().is_relative_to(place) for place in allowed):
+            raise OutsideError(f"{name!r} is a link out of the project; it was not read")
+        return here
+
+    def hashed(self, name: str) -> Hashed | None:
+        """Hashes of an artifact; None if it isn't there."""
+        path = self.locate(name)
+        root = self.root if path.is_relative_to(self.root) else self.spare or self.root
+        if root not in self._hashers:
+            self._hashers[root] = Hasher(root)
+        return self._hashers[root].of(path)
+
+    def forget(self) -> None:
+        """Read every file anew from now on."""
+        self._hashers.clear()
+
+    def cached_listing(self, md5: str) -> bytes | None:
+        """DVC's own list of a folder's files, from the cache, if it is there and sound."""
+        path = self.cache / "files" / "md5" / md5[:2] / md5[2:]
+        if not md5.endswith(".dir") or not md5[:32].isalnum() or not path.is_file():
+            return None
+        content = path.read_bytes()
+        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return content if f"{found}.dir" == md5 else None

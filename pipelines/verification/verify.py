@@ -1,0 +1,215 @@
+"""Hold a report against everything it follows from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.artifacts import PARAMS
+from pipelines.core.errors import SignalboxError
+from pipelines.verification import chain, figures
+from pipelines.verification.document import Given, recognise
+from pipelines.verification.ledger import check_erased, check_ledger, explain_missing
+from pipelines.verification.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
+from pipelines.verification.project import LOCK, PIPELINE, Project
+from pipelines.verification.rederive import rederive
+from pipelines.verification.reproduce import reproduced, same_report
+from pipelines.verification.results import Check, Finding, Status, Verification, conclude
+from pipelines.verification.scratch import restore, scratch
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the project's own files say, once read."""
+
+    lock: Lock
+    stages: dict[str, Stage]
+    params: Any
+
+
+def open_project(root: Path) -> Project:
+    """Find the project at `root`.
+
+    Raises
+    ------
+    SignalboxError
+        If there is none.
+    """
+    for name in (PIPELINE, LOCK, PARAMS.as_posix()):
+        if not (root / name).is_file():
+            raise SignalboxError(f"{root}: has no {name}; start in a clone of the project")
+    return Project(root.resolve())
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How far to go.
+
+    Attributes
+    ----------
+    rederive
+        Compute every stage again from its recorded inputs; training excepted.
+    reproduce
+        Run the pipeline in a clean clone, training included.
+    rev
+        Commit the report belongs to; None = the work tree, which must be as ``HEAD`` has it.
+    """
+
+    rederive: bool = True
+    reproduce: bool = False
+    rev: str | None = None
+
+
+def verify_report(
+    report: Path,
+    project: Project,
+    depth: Depth | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Verification:
+    """Hold a report against everything it follows from.
+
+    Parameters
+    ----------
+    report
+        A report's JSON or HTML, in the project or a copy of it from elsewhere.
+    project
+        The clone to hold it against.
+    depth
+        How far to go; by default everything but training again.
+    tell
+        Told what is being done.
+
+    Raises
+    ------
+    SignalboxError
+        If the report isn't there or has another kind of name.
+    """
+    depth = depth or Depth()
+    recognise(report)
+    if depth.rev is None:
+        return _verify(report, project, project, depth, tell)
+    commit = _commit_of(project, depth.rev)
+    with scratch(project, commit, shared_cache=True) as place:
+        return _verify(report, Project(place), project, depth, tell)
+
+
+def _verify(
+    report: Path, project: Project, history: Project, depth: Depth, tell: Callable[[str], None]
+) -> Verification:
+    """Verify in `project`; `history` has the ledger of today, and the tags."""
+    erased = check_erased(project, history)
+    if erased is not None:
+        result, _ = _hashes(report, project, history)
+        result.checks.append(erased)
+        return result
+    if not depth.reproduce:
+        result, files = _hashes(report, project, history)
+        if files is not None and result.commit:
+            result.checks += _again(project, report, files, depth, tell)
+        return result
+    with reproduced(project, "HEAD", tell) as (clone, check):
+        if clone is not None and check.status is Status.OK:
+            project.spare = clone  # bit for bit what the lock names: stands in for what is missing
+        result, files = _hashes(report, project, history)
+        result.checks.append(check)
+        if clone is not None:
+            result.checks.append(same_report(_given(report, project), clone))
+        if check.status is not Status.OK and files is not None:
+            result.checks += _again(project, report, files, depth, tell)
+        return result
+
+
+def _commit_of(project: Project, rev: str) -> str:
+    try:
+        return project.git.commit(rev)
+    except SignalboxError as error:
+        why = explain_missing(rev, project)
+        raise SignalboxError(f"{error}: {why}" if why else str(error)) from None
+
+
+def _again(
+    project: Project, report: Path, files: Files, depth: Depth, tell: Callable[[str], None]
+) -> list[Check]:
+    if not depth.rederive:
+        return [_NOT_COMPUTED]
+    tell("computing the stages again, each from its recorded inputs")
+    made_by = needed(files.stages, _given(report, project).json_name)
+    return rederive(project, files.stages, made_by, tell)
+
+
+_NOT_COMPUTED = Check(
+    "again", "computed again", Status.SKIPPED, "no figure was computed again (--hashes-only)"
+)
+
+
+def verify_hashes(report: Path, project: Project) -> Verification:
+    """Check form, figures, and every hash; nothing is computed anew."""
+    return _hashes(report, project, project)[0]
+
+
+def _hashes(report: Path, project: Project, history: Project) -> tuple[Verification, Files | None]:
+    """Check form, figures and every hash; give what the project's files say, if readable."""
+    given = _given(report, project)
+    result = Verification(str(report), _commit(project))
+    result.checks.append(chain.check_commit(project))
+    files, check = _read(project)
+    result.checks.append(check)
+    if files is None:
+        return result, None
+    lock, name = files.lock, given.json_name
+    missing = restore(project, lock)
+    form, document = figures.check_form(project, name)
+    result.checks += [
+        figures.check_copy(project, given, lock),
+        form,
+        chain.check_locked(project, "inputs", "source data and code", lock.deps(), "inputs"),
+        chain.check_locked(project, "outs", "artifacts", lock.outs(), "artifacts"),
+    ]
+    if document is not None:
+        result.checks += [
+            figures.check_sources(project, document, name),
+            figures.check_figures(project, document, name),
+        ]
+    result.checks += check_ledger(history)
+    if missing:
+        result.checks.append(_advice(missing))
+    return result, files
+
+
+def _commit(project: Project) -> str:
+    try:
+        return project.git.commit()
+    except SignalboxError:
+        return ""
+
+
+def _read(project: Project) -> tuple[Files | None, Check]:
+    """Read lock, pipeline and params, and hold them against each other."""
+    try:
+        params = load_yaml((project.root / PARAMS).read_bytes(), PARAMS.as_posix())
+        stages = read_stages((project.root / PIPELINE).read_bytes(), params)
+        lock = read_lock((project.root / LOCK).read_bytes())
+    except SignalboxError as error:
+        name, _, what = str(error).partition(": ")
+        return None, conclude("pipeline", "dvc.lock and dvc.yaml", "", [Finding(name, what)])
+    return Files(lock, stages, params), chain.check_pipeline(lock, stages, params)
+
+
+def _advice(missing: list[str]) -> Check:
+    shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    return Check(
+        "missing",
+        "artifacts that aren't here",
+        Status.MISSING,
+        f"{shown}: neither in the cache nor on a remote; 'dvc pull' where they are, or --reproduce "
+        "to make them again",
+    )
+
+
+def _given(report: Path, project: Project) -> Given:
+    """Tell which of the pipeline's reports a file is."""
+    try:
+        outs = read_lock((project.root / LOCK).read_bytes()).outs()
+    except (SignalboxError, OSError):
+        outs = {}
+    return recognise(report, outs)

@@ -1,0 +1,58 @@
+"""What is needed while Airflow reads the DAGs: assets, the schedule of params.yaml, first task."""
+
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Asset, CronDataIntervalTimetable, task
+
+FOUND = Asset(name="telemetry_anomalies", uri="signalbox://telemetry_anomalies")
+"""An event on it: a window's anomalies of metrics and logs are there."""
+MAPPED = Asset(name="service_map", uri="signalbox://service_map")
+"""An event on it: a window's service map is there."""
+
+_LONGEST_WAIT = 2 * 86_400
+"""Seconds; `delay_minutes` is at most a day."""
+
+
+def timetable(project: Path) -> CronDataIntervalTimetable:
+    """Schedule ``aiops.analysis.schedule``; a window is the time between two runs.
+
+    Only this key is looked at: params.yaml is checked as a whole when a task runs.
+    """
+    import yaml
+
+    path = project / "params.yaml"
+    try:
+        settings = yaml.load(path.read_bytes(), yaml.CSafeLoader)
+        schedule = (settings.get("aiops") or {}).get("analysis", {}).get("schedule", "@hourly")
+    except (yaml.YAMLError, AttributeError) as error:
+        raise ValueError(f"{path}: not readable: {error}") from None
+    if not isinstance(schedule, str) or schedule in {"@once", "@continuous"}:
+        raise ValueError(
+            f"{path}: aiops.analysis.schedule: {schedule!r}: use a cron expression, in quotes, or "
+            "@hourly or @daily"
+        )
+    return CronDataIntervalTimetable(schedule, timezone="UTC")
+
+
+def window_task(project: Path) -> Any:
+    """Make the task that says which window is meant; later tasks get its name."""
+
+    @task.sensor(
+        task_id="window",
+        mode="reschedule",
+        poke_interval=60,
+        timeout=_LONGEST_WAIT,
+        doc_md="The run's data interval, once telemetry of it had time to be ingested "
+        "(aiops.analysis.delay_minutes). A run without one takes the window of params.yaml. "
+        "Without any telemetry there is nothing to do: all else is skipped.",
+    )
+    def window(data_interval_start: Any = None, data_interval_end: Any = None) -> Any:
+        from airflow.sdk import PokeReturnValue
+
+        from signalbox_airflow.analysis_work import find_window
+
+        name = find_window(project, data_interval_start, data_interval_end)
+        return PokeReturnValue(is_done=name is not None, xcom_value=name)
+
+    return window()

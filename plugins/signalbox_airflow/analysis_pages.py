@@ -1,0 +1,120 @@
+"""Windows' pages at ``/signalbox-results/``, for whoever may see the DAG incidents in Airflow.
+
+Only names are taken from the address that a window or a page of ours has, so nothing else in the
+project can be asked for.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from signalbox_airflow.report_page import headers
+
+if TYPE_CHECKING:
+    from pipelines.aiops.report.incidents.evidence import Incidents
+
+PREFIX = "/signalbox-results"
+DAG = "incidents"
+PROJECT = Path(__file__).resolve().parents[2]
+_LISTED = 200
+
+
+def address(window: str, page: str = "incidents.html") -> str:
+    """Address of a window's page on Airflow's own server."""
+    return f"{PREFIX}/{window}/{page}"
+
+
+def make_app(project: Path) -> Any:
+    """Return the web application."""
+    from airflow.api_fastapi.core_api.security import requires_access_dag
+    from fastapi import Depends, FastAPI
+    from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+
+    safe = _headers()
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    allowed = [Depends(requires_access_dag(method="GET", param_dag_id=DAG))]
+
+    @app.get("/", dependencies=allowed)
+    def listed() -> Response:
+        return HTMLResponse(list_windows(project), headers=safe)
+
+    @app.get("/{window}/{page}", dependencies=allowed)
+    def page(window: str, page: str) -> Response:
+        from pipelines.core.errors import SignalboxError
+
+        try:
+            return HTMLResponse(read_page(project, window, page), headers=safe)
+        except SignalboxError as error:
+            return PlainTextResponse(str(error), status_code=404)
+
+    return app
+
+
+def _headers() -> dict[str, str]:
+    """Headers with which the pages lead to one another inside Airflow's own frame.
+
+    There a browser sends the login only to the origin that a page is from, so it must be
+    Airflow's; and then only the map's own script may run, whatever a page says.
+    """
+    from pipelines.aiops.report.service_map.page import SCRIPT
+    from pipelines.reporting.page import script_source
+
+    return headers("allow-scripts allow-same-origin", script_source(SCRIPT))
+
+
+def _results(project: Path) -> Path:
+    from pipelines.aiops.params import AiopsParams
+    from pipelines.core.params import load_section
+
+    params = load_section("aiops", AiopsParams, project / "params.yaml")
+    return project / params.analysis.results
+
+
+def read_page(project: Path, window: str, page: str) -> bytes:
+    """Read a page of a window.
+
+    Raises
+    ------
+    SignalboxError
+        If there is no such window or page.
+    """
+    from pipelines.aiops.lake.window import Window, place_of
+    from pipelines.aiops.params.artifacts import ANOMALIES_HTML, INCIDENTS_HTML, SERVICE_MAP_HTML
+    from pipelines.core.errors import SignalboxError
+
+    pages = {path.name: path for path in (INCIDENTS_HTML, ANOMALIES_HTML, SERVICE_MAP_HTML)}
+    if page not in pages:
+        raise SignalboxError(f"no such page; there are {', '.join(pages)}")
+    path = place_of(_results(project), Window.parse(window)) / pages[page]
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise SignalboxError(f"{window} has no {page} yet; run the DAG {DAG}") from None
+
+
+def list_windows(project: Path) -> str:
+    """Make a page that leads to the latest windows' incidents."""
+    from pipelines.aiops.lake.window import place_of, windows_in
+    from pipelines.aiops.params.artifacts import INCIDENTS_HTML
+    from pipelines.aiops.report.incidents.windows_page import Known, windows_html
+
+    results = _results(project)
+    windows = [one for one in windows_in(results)
+               if (place_of(results, one) / INCIDENTS_HTML).is_file()]  # fmt: skip
+    shown = [
+        Known(one.start, one.end, address(one.name), _told(place_of(results, one)))
+        for one in reversed(windows[-_LISTED:])
+    ]
+    return windows_html(shown, left_out=len(windows) - len(shown))
+
+
+def _told(place: Path) -> "Incidents | None":
+    from pydantic import ValidationError
+
+    from pipelines.aiops.group_incidents import read
+    from pipelines.aiops.report.incidents.evidence import Incidents
+    from pipelines.core.errors import SignalboxError
+
+    try:
+        return Incidents.model_validate(read(place))
+    except (SignalboxError, ValidationError):
+        return None

@@ -1,0 +1,110 @@
+"""Airflow's own failures as telemetry: one JSON line each in ``telemetry/airflow/<day>.jsonl``.
+
+A task (also a try that will be repeated) or run that fails writes a line; its next success writes
+another, which ends the alert. Successes after successes write nothing: `OPEN` has an empty file for
+each task or DAG that failed last. The source ``airflow`` makes alerts of the lines. Whatever goes
+wrong here is logged and never reaches Airflow.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+from pluggy import HookimplMarker
+
+FOLDER = Path(__file__).resolve().parents[2] / "telemetry" / "airflow"
+OPEN = "open"
+ERROR_LIMIT = 500
+"""Characters; a line must stay short enough for one atomic write."""
+
+hookimpl = HookimplMarker("airflow")
+log = logging.getLogger(__name__)
+
+
+class TelemetryListener:
+    """Writes failures, and the successes that follow them."""
+
+    @hookimpl
+    def on_task_instance_failed(self, task_instance: Any, error: Any) -> None:
+        """Record that a try of a task failed."""
+        _safely("failed", _task, task_instance, error)
+
+    @hookimpl
+    def on_task_instance_success(self, task_instance: Any) -> None:
+        """Record that a task recovered."""
+        _safely("success", _task, task_instance, None)
+
+    @hookimpl
+    def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
+        """Record that a run failed."""
+        _safely("failed", _run, dag_run, msg)
+
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any) -> None:
+        """Record that a DAG recovered."""
+        _safely("success", _run, dag_run, None)
+
+
+class TelemetryPlugin(AirflowPlugin):
+    """What Airflow loads."""
+
+    name = "signalbox_telemetry"
+    listeners = [TelemetryListener()]  # noqa: RUF012
+
+
+def record(state: str, what: dict[str, Any], now: datetime, folder: Path) -> None:
+    """Write a line if there is something to tell.
+
+    The line is written before the mark changes: a crash in between tells something twice, which the
+    source takes once, and never loses it.
+    """
+    series = "\0".join(str(what.get(key)) for key in ("what", "dag_id", "task_id", "map_index"))
+    mark = folder / OPEN / hashlib.sha256(series.encode()).hexdigest()[:32]
+    if state == "success" and not mark.exists():
+        return
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"at": now.isoformat(), "state": state, **what}, ensure_ascii=False) + "\n"
+    handle = os.open(
+        folder / f"{now:%Y-%m-%d}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
+    )
+    try:
+        os.write(handle, line.encode("utf-8", "backslashreplace"))
+    finally:
+        os.close(handle)
+    if state == "failed":
+        mark.touch()
+    else:
+        mark.unlink(missing_ok=True)
+
+
+def _safely(state: str, describe: Any, subject: Any, error: Any) -> None:
+    try:
+        record(state, describe(subject, error), datetime.now(UTC), FOLDER)
+    except Exception:  # a listener that raises would disturb the task it watches
+        log.exception("telemetry of Airflow could not be written")
+
+
+def _task(task: Any, error: Any) -> dict[str, Any]:
+    index = getattr(task, "map_index", -1)
+    return {
+        "what": "task", "dag_id": task.dag_id, "task_id": task.task_id,
+        "map_index": index if isinstance(index, int) and index >= 0 else None,
+        "run_id": task.run_id, "try_number": getattr(task, "try_number", None),
+        "error": _short(error),
+    }  # fmt: skip
+
+
+def _run(run: Any, message: Any) -> dict[str, Any]:
+    return {"what": "run", "dag_id": run.dag_id, "run_id": run.run_id, "error": _short(message)}
+
+
+def _short(error: Any) -> str | None:
+    if error is None or error == "":
+        return None
+    text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+    return text if len(text) <= ERROR_LIMIT else f"{text[:ERROR_LIMIT]}…"
