@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.base.params import Params, load_params
-from pipelines.base.params.data import DataParams
+from pipelines.core.params import DataParams, Params, load_params
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,7 +23,7 @@ ALONE = "tests/e2e/test_model_release_in_airflow.py"
 """Takes as long as the other files with an Airflow together: it has one for itself."""
 TOGETHER = (
     ("airflow", re.compile(rf"^(?!{ALONE})tests/e2e/test_\w+_in_airflow\.py$")),
-    ("proof", re.compile(r"^tests/integration/proof/")),
+    ("proof", re.compile(r"^tests/integration/verification/")),
 )
 """Files that share what takes long to start. All other files are each for themselves."""
 

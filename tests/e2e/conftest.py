@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.stack import DAG, Airflow, set_approval, started
-from tests.small_project import call, commit, make_small_project
+from tests.support.small_project import call, commit, make_small_project
 
 
 @pytest.fixture(scope="session")

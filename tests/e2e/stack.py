@@ -18,7 +18,7 @@ import psutil
 import yaml
 
 from pipelines.cli.airflow_api import DONE, AirflowApi
-from tests.small_project import commit, environment
+from tests.support.small_project import commit, environment
 
 DAG = "model_release"
 

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.aiops.telemetry.contract import METRICS, SPANS
-from pipelines.aiops.telemetry.days import files_between
+from pipelines.aiops.lake.contract import METRICS, SPANS
+from pipelines.aiops.lake.days import files_between
 from tests.conftest import ROOT
 from tests.e2e.test_alertmanager_sends_to_collect import running
-from tests.small_project import call
+from tests.support.small_project import call
 
 pytestmark = pytest.mark.e2e
 

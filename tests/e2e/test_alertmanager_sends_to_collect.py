@@ -15,12 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.aiops.telemetry.frame import NEVER
-from pipelines.aiops.telemetry.read import read_lake
+from pipelines.aiops.lake.frame import NEVER
+from pipelines.aiops.lake.read import read_lake
 from pipelines.cli.airflow_stack import free_port
 from tests.conftest import ROOT
 from tests.e2e.browser import REQUIRED
-from tests.small_project import call
+from tests.support.small_project import call
 
 pytestmark = pytest.mark.e2e
 

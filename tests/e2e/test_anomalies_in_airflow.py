@@ -13,16 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.aiops import group_incidents
-from pipelines.aiops.analysis.results import place_of
-from pipelines.aiops.analysis.window import Window
+from pipelines.aiops import group_incidents, report_incidents
+from pipelines.aiops.lake.window import Window, place_of
 from pipelines.aiops.params import load_aiops_params
 from pipelines.cli.airflow_api import DONE
-from pipelines.reports import report_incidents
-from tests.aiops_world import CULPRIT, World, analyse, write_lake
 from tests.e2e.browser import browser
 from tests.e2e.stack import Airflow, login, wait
-from tests.small_project import call, change_params, commit
+from tests.support.aiops_world import CULPRIT, World, analyse, write_lake
+from tests.support.small_project import call, change_params, commit
 
 pytestmark = pytest.mark.e2e
 

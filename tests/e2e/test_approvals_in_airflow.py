@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.releasing import production
+from pipelines.release.lifecycle import production
 from tests.e2e.stack import (
     DAG,
     Airflow,
@@ -23,7 +23,7 @@ from tests.e2e.stack import (
     task_instance,
     wait,
 )
-from tests.small_project import call, make_small_project
+from tests.support.small_project import call, make_small_project
 
 pytestmark = pytest.mark.e2e
 

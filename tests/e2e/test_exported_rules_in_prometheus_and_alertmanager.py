@@ -20,15 +20,15 @@ import httpx
 import pytest
 import yaml
 
-from pipelines.aiops.noise.alertmanager import interval_of, parse_config, routes_of
-from pipelines.aiops.noise.alertmanager.intervals import stretches
-from pipelines.aiops.noise.export.bundle import Sources, make_bundle
-from pipelines.aiops.noise.export.guards import hours_expression
-from pipelines.aiops.noise.export.scalars import duration
-from pipelines.aiops.noise.export.write import export
-from pipelines.aiops.noise.rules import Guard, Rule
-from tests.unit.aiops_export import configs
-from tests.unit.aiops_export.make import (
+from pipelines.aiops.alerting.config import interval_of, parse_config, routes_of
+from pipelines.aiops.alerting.config.model import stretches
+from pipelines.aiops.alerting.export.bundle import Sources, make_bundle
+from pipelines.aiops.alerting.export.guard_rules import hours_expression
+from pipelines.aiops.alerting.export.write import export
+from pipelines.aiops.alerting.export.yaml_edit import duration
+from pipelines.aiops.alerting.rules import Guard, Rule
+from tests.unit.aiops.alerting.export import configs
+from tests.unit.aiops.alerting.export.make import (
     ALL,
     AWKWARD,
     duplicate,

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pipelines.reports import report_incidents
-from pipelines.reports.incidents.places import anchor
+from pipelines.aiops import report_incidents
+from pipelines.aiops.report.incidents.links import anchor
 from tests.e2e.browser import browser, resize
 from tests.e2e.page_checks import (
     WIDTHS,
@@ -16,8 +16,8 @@ from tests.e2e.page_checks import (
     check_only_boxes_scroll_on_a_phone,
     open_page,
 )
-from tests.unit.report.cases import NASTY
-from tests.unit.reports_incidents import cases, worlds
+from tests.unit.aiops.report.incidents import cases, worlds
+from tests.unit.mlops.release_report.cases import NASTY
 
 pytestmark = pytest.mark.e2e
 

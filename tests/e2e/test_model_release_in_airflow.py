@@ -17,10 +17,10 @@ import yaml
 
 from pipelines.cli.airflow_api import DONE
 from pipelines.release.ledger import Ledger
+from pipelines.release.lifecycle import problems, production
 from pipelines.release.released import fetch, read_released
-from pipelines.release.releasing import problems, production
 from tests.e2e.stack import DAG, Airflow, answer, login, question, settle, state, wait
-from tests.small_project import ROWS, call
+from tests.support.small_project import ROWS, call
 
 pytestmark = pytest.mark.e2e
 
@@ -228,7 +228,7 @@ def test_the_released_model_scores_a_table_and_is_watched(
 
 
 def test_an_answer_in_the_first_second_counts(airflow: Airflow, asked: list[str]) -> None:
-    """It may come before the scheduler knows of the question, see `release_path.answered`."""
+    """It may come before the scheduler knows of the question, see `signalbox_airflow.answered`."""
     alice = login(airflow, "alice")
     other = {"train.models.logistic_regression.C": [0.5]}  # what is released asks no question
     run = airflow.api.trigger(DAG, {**_easy_policy(airflow), **other})

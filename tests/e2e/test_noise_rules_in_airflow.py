@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from pipelines.release.ledger import Ledger
-from pipelines.release.releasing import production
+from pipelines.release.lifecycle import production
 from tests.e2e.stack import Airflow, answer, login, question, settle, state, wait
-from tests.small_project import call, change_params, commit
+from tests.support.small_project import call, change_params, commit
 
 pytestmark = pytest.mark.e2e
 

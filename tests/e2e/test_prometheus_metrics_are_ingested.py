@@ -9,14 +9,14 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.aiops.telemetry.contract import METRICS
-from pipelines.aiops.telemetry.days import files_between
+from pipelines.aiops.lake.contract import METRICS
+from pipelines.aiops.lake.days import files_between
 from pipelines.cli.airflow_stack import free_port
 from tests.conftest import ROOT
 from tests.e2e.browser import REQUIRED
 from tests.e2e.test_alertmanager_sends_to_collect import answers, running, wait
-from tests.small_project import call
-from tests.unit.aiops_telemetry.rows import content
+from tests.support.small_project import call
+from tests.unit.aiops.lake.rows import content
 
 pytestmark = pytest.mark.e2e
 

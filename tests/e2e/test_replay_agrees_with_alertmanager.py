@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.aiops.noise.alertmanager import SECOND, Config, Silence, parse_config
-from pipelines.aiops.noise.replay import Timing, replay
-from pipelines.aiops.noise.rules import Matcher
-from pipelines.aiops.telemetry.frame import AlertFrame
-from tests.alertmanager_server import Alertmanager, alertmanager, moment, webhook_receiver
-from tests.unit.aiops_replay.reference import Reference
+from pipelines.aiops.alerting.config import SECOND, Config, Silence, parse_config
+from pipelines.aiops.alerting.replay import Timing, replay
+from pipelines.aiops.alerting.rules import Matcher
+from pipelines.aiops.lake.frame import AlertFrame
+from tests.support.alertmanager_server import Alertmanager, alertmanager, moment, webhook_receiver
+from tests.unit.aiops.alerting.replay.reference import Reference
 
 SCENARIOS, LASTS = 40, 44.0
 CLOSE = 40_000

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from pipelines.reports import report
+from pipelines.mlops import report
 from tests.e2e.browser import browser
 from tests.e2e.page_checks import (
     WIDTHS,
@@ -17,7 +17,7 @@ from tests.e2e.page_checks import (
     check_only_boxes_scroll_on_a_phone,
     open_page,
 )
-from tests.unit.report import cases
+from tests.unit.mlops.release_report import cases
 
 pytestmark = pytest.mark.e2e
 

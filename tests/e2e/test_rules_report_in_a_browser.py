@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from pipelines.reports import report_rules
+from pipelines.aiops import report_rules
 from tests.e2e.browser import browser, resize
 from tests.e2e.page_checks import (
     WIDTHS,
@@ -15,8 +15,8 @@ from tests.e2e.page_checks import (
     check_only_boxes_scroll_on_a_phone,
     open_page,
 )
-from tests.unit.aiops_report import cases
-from tests.unit.report.cases import NASTY
+from tests.unit.aiops.report.rules import cases
+from tests.unit.mlops.release_report.cases import NASTY
 
 pytestmark = pytest.mark.e2e
 

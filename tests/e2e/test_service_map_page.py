@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelines.aiops.report.service_map.page import make_page
 from pipelines.aiops.service_map.model import as_data
-from pipelines.reports.page import render
-from pipelines.reports.service_map.page import make_page
+from pipelines.reporting.page import render
 from tests.e2e.browser import browser, resize
-from tests.unit.aiops_service_map.spans import built, client, request, span
+from tests.unit.aiops.service_map.spans import built, client, request, span
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.aiops.telemetry.contract import ALERTS
-from pipelines.aiops.telemetry.days import files_between
+from pipelines.aiops.lake.contract import ALERTS
+from pipelines.aiops.lake.days import files_between
 from pipelines.cli.airflow_api import DONE
 from tests.e2e.stack import Airflow, wait
-from tests.small_project import call
+from tests.support.small_project import call
 
 pytestmark = pytest.mark.e2e
 

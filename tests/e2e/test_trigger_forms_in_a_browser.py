@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from pipelines.release.ledger import Ledger
 from tests.e2e.browser import browser, need_browser, resize
 from tests.e2e.stack import Airflow, settle, state, wait
-from tests.small_project import ROOT
+from tests.support.small_project import ROOT
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from tests.small_project import call, commit, make_small_project
+from tests.support.small_project import call, commit, make_small_project
 
 pytestmark = pytest.mark.e2e
 

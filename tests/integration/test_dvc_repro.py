@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.small_project import call, change_params, environment, make_small_project
+from tests.support.small_project import call, change_params, environment, make_small_project
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,7 @@ from dvc_airflow.errors import WorkspaceError
 from dvc_airflow.runtime.process import DriverProcess
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import open_workspace
-from tests.small_project import call, make_small_project
+from tests.support.small_project import call, make_small_project
 
 pytestmark = pytest.mark.e2e
 

@@ -10,13 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.aiops import group_incidents, log_anomalies, map_services, metric_anomalies
-from pipelines.aiops.analysis.incident_file import read
-from pipelines.aiops.analysis.results import place_of
-from pipelines.aiops.analysis.window import Window
-from pipelines.aiops.artifacts import INCIDENTS, LOG_ANOMALIES, METRIC_ANOMALIES, MOVED
+from pipelines.aiops.group_incidents import read
+from pipelines.aiops.lake.contract import SIGNALS, TABLES
+from pipelines.aiops.lake.window import Window, place_of
 from pipelines.aiops.params import AiopsParams
-from pipelines.aiops.telemetry.contract import SIGNALS, TABLES
-from tests.aiops_world import World, params_for, write_lake
+from pipelines.aiops.params.artifacts import INCIDENTS, LOG_ANOMALIES, METRIC_ANOMALIES, MOVED
+from tests.support.aiops_world import World, params_for, write_lake
 
 WORLD = World(days=4)
 WINDOWS = [Window(WORLD.at(n), WORLD.at(n + 1)) for n in (9, 10, 11)]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.aiops_world import World, write_lake
 from tests.conftest import ROOT
+from tests.support.aiops_world import World, write_lake
 
 STAGES = ("metric_anomalies", "log_anomalies", "map_services", "group_incidents")
 

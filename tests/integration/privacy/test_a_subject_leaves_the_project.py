@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from pipelines.release.ledger import Ledger
-from tests.small_project import call, commit, environment, make_small_project
+from tests.support.small_project import call, commit, environment, make_small_project
 
 pytestmark = pytest.mark.e2e
 

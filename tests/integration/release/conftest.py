@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.releasing.product import make_project
+from tests.unit.release.lifecycle.product import make_project
 
 # Airflow writes a configuration file into its home as soon as it is imported.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))

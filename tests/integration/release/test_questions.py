@@ -24,9 +24,10 @@ from airflow.sdk.exceptions import (
 
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.registry import versions
-from release_path import answered, release_tasks
-from release_path.work import record, release_recorded
-from tests.unit.releasing.product import PRODUCT, commit, git, make_run
+from signalbox_airflow import answered
+from signalbox_airflow.release_path import release_tasks
+from signalbox_airflow.release_work import record, release_recorded
+from tests.unit.release.lifecycle.product import PRODUCT, commit, git, make_run
 
 REF = "refs/runs/demo/manual__1"
 WHY = "The failing check measures a slice that is retired."
@@ -174,7 +175,7 @@ def test_a_retry_takes_the_answer_to_the_question_that_was_asked(draw: Any) -> N
     assert len(run.asked) == 1
     assert waiting.value.method_name == "execute_complete"
     path, arguments = waiting.value.trigger.serialize()
-    assert path == "release_path.answered.AnsweredTrigger"
+    assert path == "signalbox_airflow.answered.AnsweredTrigger"
     assert arguments["ti_id"] == "approve_release"
     assert arguments["defaults"] is None
     assert arguments["timeout_datetime"] > datetime.now(UTC)

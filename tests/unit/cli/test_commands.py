@@ -6,9 +6,9 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.base.errors import SignalboxError
+from pipelines.cli.console import parse_overrides
 from pipelines.cli.main import app
-from pipelines.cli.overrides import parse_overrides
+from pipelines.core.errors import SignalboxError
 from tests.conftest import ROOT
 
 

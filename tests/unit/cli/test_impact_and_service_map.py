@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from pipelines.aiops.service_map.build import build_lake_map
 from pipelines.aiops.service_map.model import read_map, write_map
 from pipelines.cli.main import app
-from tests.aiops_world import HOUR, World, write_lake
-from tests.small_project import call
+from tests.support.aiops_world import HOUR, World, write_lake
+from tests.support.small_project import call
 
 PARAMS = "aiops: {analysis: {lake: lake, results: out, hours: 24}}\n"
 WORLD = World(days=3, span_days=2, lines_an_hour=1)

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.cli.release_answers import outcome_lines
 from pipelines.release.approval import Answer, ApprovalParams, headless_outcome, outcome
-from pipelines.release.releasing import (
+from pipelines.release.lifecycle import (
     read_candidate,
     record_answer,
     record_outcome,
@@ -14,7 +14,7 @@ from pipelines.release.releasing import (
     record_run,
     release,
 )
-from tests.unit.releasing.product import PRODUCT, commit, make_project, make_run
+from tests.unit.release.lifecycle.product import PRODUCT, commit, make_project, make_run
 
 RUN = "manual__1"
 NAME = f"{PRODUCT}/{RUN}"

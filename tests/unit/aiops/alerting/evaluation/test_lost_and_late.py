@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.aiops.alerting.evaluation.attribution import Blame
+from pipelines.aiops.alerting.evaluation.backtest import judge
+from pipelines.aiops.alerting.evaluation.tables import median_interval, most_lost, saved_interval
+from pipelines.aiops.alerting.windows import DAY_US, Window, rows_of
+from pipelines.aiops.lake.frame import NEVER
+from tests.unit.aiops.alerting.evaluation.made_up import MINUTE, WINDOW, frame, replayed
+
+
+def compared(rows, before, after, closed=None):
+    return judge(Blame(rows), window=WINDOW, before=before, after=after, rules=[], closed=closed)
+
+
+def test_an_incident_none_of_whose_alerts_pages_any_more_is_lost():
+    rows = frame([0, MINUTE], [0, 0])
+    effect = compared(rows, replayed([5], [5, 5]), replayed([], [-1, -1], ["r", "r"]))
+    assert [one.ticket for one in effect.lost] == ["T0"]
+    assert effect.lost[0].hidden_by == ("r",)
+    assert math.isinf(effect.lost[0].delay)
+
+
+def test_one_alert_that_still_pages_keeps_the_incident_and_its_delay_is_counted():
+    rows = frame([0, MINUTE], [0, 0])
+    after = replayed([3 * MINUTE], [-1, 3 * MINUTE], ["r", ""])
+    effect = compared(rows, replayed([MINUTE], [MINUTE, MINUTE]), after)
+    assert not effect.lost
+    assert effect.delays().tolist() == [120.0]
+
+
+def test_a_page_after_the_ticket_was_closed_comes_too_late():
+    rows = frame([0], [0])
+    after = replayed([9 * MINUTE], [9 * MINUTE])
+    effect = compared(rows, replayed([5], [5]), after, closed={"T0": 8 * MINUTE})
+    assert len(effect.lost) == 1
+
+
+def test_an_incident_that_is_not_paged_today_cannot_be_lost():
+    rows = frame([0], [0])
+    effect = compared(rows, replayed([], [-1]), replayed([], [-1]))
+    assert not effect.lost
+    assert not effect.heard
+
+
+def test_incidents_and_pages_outside_the_window_do_not_count():
+    rows = frame([-DAY_US, 11 * DAY_US], [0, 1])
+    effect = compared(rows, replayed([-1, 0, 11 * DAY_US], [5, 5]), replayed([], [-1, -1]))
+    assert not effect.incidents
+    assert len(effect.before) == 1
+
+
+def test_credits_add_up_to_the_saving():
+    rows = frame([0, 1, 2], [-1, -1, -1])
+    after = replayed([7], [-1, -1, 7], ["a", "b", ""])
+    effect = compared(rows, replayed([5, 6, 7], [5, 6, 7]), after)
+    assert effect.saved == 2
+    assert sum(effect.credit.values()) == 2
+    assert set(effect.credit) == {"a", "b"}
+
+
+def test_a_window_is_replayed_with_what_already_fired_and_without_knowing_later_ends():
+    rows = frame([0, 2 * DAY_US], [-1, -1])
+    found = rows_of(rows, Window(5 * MINUTE, 2 * DAY_US + MINUTE))
+    assert found.starts.tolist() == [0, 2 * DAY_US]
+    assert found.ends[1] == NEVER
+
+
+@settings(deadline=None)  # the first call imports scipy
+@given(st.integers(0, 40), st.integers(1, 200))
+def test_the_bound_on_lost_incidents_is_never_below_what_was_lost(lost, more):
+    heard = lost + more
+    assert lost / heard < most_lost(lost, heard) <= 1
+
+
+def test_nothing_lost_of_few_proves_little():
+    assert most_lost(0, 10) > 0.2
+    assert most_lost(0, 300) < 0.011
+
+
+@given(st.lists(st.integers(1, 50), min_size=3, max_size=20))
+def test_the_interval_of_the_saving_holds_the_saving_where_every_day_saves_the_same(days):
+    before = np.array(days) * 10
+    low, high = saved_interval(before, before // 10)
+    assert low <= 0.9 + 1e-9
+    assert high >= 0.9 - 1e-9
+
+
+def test_the_median_of_few_incidents_has_no_interval():
+    assert median_interval(np.arange(5.0)) is None
+    low, high = median_interval(np.arange(50.0))
+    assert low < 24.5 < high

@@ -1,0 +1,240 @@
+"""A small rule set in an empty folder: every evidence file, as the stages would leave it."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.aiops import report_rules
+from pipelines.aiops.alerting.rules import (
+    Bound,
+    DuplicateRule,
+    Example,
+    FlappingRule,
+    Guard,
+    ImpliedRule,
+    KnownFixRule,
+    Matcher,
+    QuietRule,
+    RecurringRule,
+    RuleBase,
+    Support,
+    TransientRule,
+)
+from pipelines.aiops.report.rules.evidence import (
+    PAGES_PER_DAY,
+    STAGES,
+    SUMMARY,
+    TRADE_OFF,
+    AiopsSection,
+)
+from pipelines.core.artifacts import evidence_of
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.files import write_json, write_text
+from pipelines.core.params import Check
+from pipelines.release.gating import run_gate
+
+Details = dict[str, Any]
+DAY1, DAY19, DAY20, DAY25, DAY35 = (f"2026-03-{d:02d}T00:00:00Z" for d in (1, 19, 20, 25, 31))
+
+
+def rules(alert: str = "disk_full", says: str = "nobody acted on it") -> list[Details]:
+    """One rule of every family, as the mining would write it."""
+    of_alert = Matcher(label="alertname", op="=", value=alert)
+    example = Example(
+        starts_at="2026-03-02T10:00:00Z",
+        ends_at="2026-03-02T10:05:30Z",
+        labels={"alertname": alert, "host": alert, "zone": "a"},
+        says=says,
+    )
+    base: Details = {
+        "matchers": (of_alert,),
+        "sentence": f"{alert} is told in a sentence.",
+        "support": Support(alerts=900, episodes=50, days=20, first=DAY1, last=DAY19),
+        "bound": Bound(
+            measures=f"share of stretches with {alert}", value=0.0, high=0.058, n=50, level=0.9997,
+            method="Clopper-Pearson", tried=200,
+        ),
+        "expires": "2026-06-20",
+        "team": alert,
+        "examples": (example, example.model_copy(update={"ends_at": None}), example),
+    }  # fmt: skip
+    guard = Guard(window_seconds=3600, max_count=9, max_seconds=600)
+    found: list[RuleBase] = [
+        DuplicateRule(id="duplicate-1", group_by=("host",), group_wait=30, group_interval=300,
+                      repeat_interval=3600, **base),
+        TransientRule(id="transient-1", wait=300, **base),
+        FlappingRule(id="flapping-1", keep_firing=5400, **base),
+        ImpliedRule(id="implied-1", source=(of_alert,), equal=("host",), **base),
+        RecurringRule(id="recurring-1", weekdays=(0, 1), start_minute=300, end_minute=390, **base),
+        QuietRule(id="quiet-1", guard=guard, **base),
+        KnownFixRule(id="known_fix-1", fix=alert, median_minutes=5.0, **base),
+    ]  # fmt: skip
+    return [rule.model_dump(mode="json") for rule in found]
+
+
+def incident(
+    ticket: str, delay: float | None, *, lost: bool = False, heard: bool = True
+) -> Details:
+    return {
+        "ticket": ticket,
+        "starts": "2026-03-26T08:00:00Z",
+        "paged_today": "2026-03-26T08:00:10.205Z" if heard else None,
+        "paged_with_rules": "2026-03-26T08:05:25Z" if heard and not lost else None,
+        "lost": lost,
+        "delay_seconds": delay,
+        "rules": ["quiet-1", "gone-1"],
+    }
+
+
+INCIDENTS = [incident("INC-2", 315.0), incident("INC-1", 0.0), incident("INC-3", None, heard=False)]
+
+
+def noisy(alert: str, acted: int, ids: list[str], **more: Any) -> Details:
+    counts = {"alerts": 100, "acted": acted, "paged_today": 80, "paged_with_rules": 8}
+    return {"value": alert, **counts, "median_seconds": 90.0, "rules": ids, **more}
+
+
+def replayed(found: list[Details], incidents: list[Details], alert: str) -> Details:
+    stages = {"events": 400, "episodes": 390, "alerts": 380, "notifications": 300, "pages": 200}
+    fewer = {**stages, "alerts": 200, "notifications": 60, "pages": 30}
+    families = list(dict.fromkeys(rule["family"] for rule in found))
+    return {
+        "window": {"start": DAY25, "end": DAY35, "days": 6.0},
+        "stages": {"today": stages, "with_rules": fewer},
+        "families": [
+            {"family": one, "rules": 1, "pages_saved": 20.5, "alerts": 30} for one in families
+        ],
+        "rules": [{"rule": rule, "pages_saved": 12.3, "alerts": 40} for rule in found],
+        "incidents": incidents,
+        "teams": [
+            {"value": alert, "alerts": 300, "acted": 3, "paged_today": 90, "paged_with_rules": 9},
+            {"value": "(no team)", "alerts": 1, "acted": 0, "paged_today": 0,
+             "paged_with_rules": 0},
+        ],
+        "noisiest": [noisy(alert, 0, [rule["id"] for rule in found]), noisy("other", 5, [])],
+    }  # fmt: skip
+
+
+def number(figure_id: str, value: float | None, **more: Any) -> Figure:
+    base = {"label": figure_id, "value": value, "method": "count", "n": 100}
+    return Figure(**{"id": figure_id, **base, **more})
+
+
+def figures(stage: str, rules_: int, lost: int, heard: int) -> list[Figure]:
+    nothing = "" if heard else "no ticketed incident is paged today in this window"
+    seconds: Details = {"unit": "seconds", "n": heard, "missing": nothing}
+    found = {
+        "alert_history": [
+            number("alert_history.days_covered", 30, unit="days"),
+            number("alert_history.acted_known_share", 0.9, unit="share"),
+            number("alert_history.incidents", 3, unit="tickets"),
+        ],
+        "mine_rules": [number("mine_rules.alerts", 1000, unit="alerts")],
+        "select_rules": [number("select_rules.rules", rules_, unit="rules")],
+        "replay_rules": [
+            number("replay_rules.pages_today", 600, unit="pages"),
+            number("replay_rules.pages", 60, unit="pages"),
+            number("replay_rules.saved_share", 0.9, low=0.88, high=0.92, level=0.95, unit="share"),
+            number("replay_rules.lost", lost, unit="incidents", n=max(heard, 1)),
+            number("replay_rules.lost_share", lost / heard if heard else None, n=heard,
+                   low=0.0 if heard else None, high=0.4 if heard else None,
+                   level=0.95 if heard else None, unit="share", missing=nothing),
+            number("replay_rules.median_delay", 0.0 if heard else None, **seconds),
+            number("replay_rules.longest_delay", 314.87 if heard else None, **seconds),
+        ],
+        "watch_rules": [number("watch_rules.rules", 2, unit="rules")],
+        "export_rules": [number("export_rules.exported", rules_)],
+    }  # fmt: skip
+    return found[stage]
+
+
+def details(
+    stage: str, found: list[Details], incidents: list[Details], alert: str, why: str
+) -> Details:
+    learn = {"start": DAY1, "end": DAY20}
+    choose, judge = {"start": DAY20, "end": DAY25}, {"start": DAY25, "end": DAY35}
+    placed = [
+        {"id": rule["id"], "exported": rule["id"] != "quiet-1", "family": rule["family"],
+         "where": [f"{alert}: route.routes"], "why_not": [why] if rule["id"] == "quiet-1" else []}
+        for rule in found
+    ]  # fmt: skip
+    return {
+        "alert_history": {
+            "counts": {"alerts": 1000, "tickets": 3, "changes": 4, "quarantined": 2},
+            "days_missing": ["2026-03-07"],
+            "sources": {alert: 900, "nagios": 100},
+            "window": {"first": "2026-03-01", "last": "2026-03-30"},
+            "rules": {"alerts": [{"rule": alert, "action": "quarantine", "reason": "r",
+                                  "kept": False, "broken_rows": 2}]},
+        },
+        "mine_rules": {
+            "windows": {"learn": learn, "choose": choose, "judge": judge},
+            "families": {rule["family"]: {"tried": 200, "found": 2} for rule in found},
+        },
+        "select_rules": {
+            "window": choose,
+            "curve": [
+                {"rules": n, "pages": 500 - 40 * n, "saved_share": 0.1, "lost": 0,
+                 "median_delay_seconds": 0.0, "longest_delay_seconds": 0.0}
+                for n in range(len(found) + 1)
+            ],
+            "dropped": [
+                {"rule": "quiet-9", "family": "quiet", "why": f"incident {alert} would be lost"},
+                {"rule": "quiet-8", "family": "quiet", "why": why},
+            ],
+        },
+        "replay_rules": replayed(found, incidents, alert),
+        "watch_rules": {},
+        "export_rules": {"rules": placed, "sources": {}},
+    }[stage]  # fmt: skip
+
+
+def check(label: str = "") -> Check:
+    return Check(
+        id="no_incident_lost",
+        protects=f"people hear of every incident{label}",
+        figure="replay_rules.lost",
+        compare="at_most",
+        threshold=0,
+        owner=f"operations{label}",
+        reason=f"judgement{label}",
+    )
+
+
+def leave(
+    alert: str = "disk_full",
+    *,
+    found: list[Details] | None = None,
+    incidents: list[Details] | None = None,
+    bad: list[Details] | None = None,
+    released: str | None = "rules-1",
+    aiops: Details | None = None,
+    why: str = "saves no page",
+) -> AiopsSection:
+    """Leave everything that the report reads in the current folder."""
+    found = rules(alert) if found is None else found
+    incidents = INCIDENTS if incidents is None else incidents
+    lost = sum(one["lost"] for one in incidents)
+    heard = sum(one["paged_today"] is not None for one in incidents)
+    write_text(Path("data/alert_history"), "frozen")
+    inputs = hash_inputs(Path("data/alert_history"))
+    for stage in STAGES[:-1]:
+        measured = figures(stage, len(found), lost, heard)
+        told = details(stage, found, incidents, alert, why)
+        if stage == "watch_rules":
+            told = {"released": released, "bad": bad or []}
+        write_evidence(
+            evidence_of(stage), Evidence(stage=stage, inputs=inputs, figures=measured, details=told)
+        )
+    run_gate(
+        "gate_rules",
+        [check("" if alert == "disk_full" else alert)],
+        STAGES[:-1],
+        "aiops.gate_rules.checks",
+    )
+    write_text(PAGES_PER_DAY, "day,today,with_rules\n2026-03-25,100,10\n2026-03-26,120,8\n")
+    write_text(TRADE_OFF, "rules,pages\n")
+    write_json(SUMMARY, {"changed_lines": 7, "pagerduty": {"rules": 6, "not_expressed": [{}]}})
+    write_text(Path("params.yaml"), yaml.safe_dump({"aiops": aiops or {}}))
+    return report_rules.load()

@@ -1,0 +1,35 @@
+"""Empty windows, no rules and no incidents are told, not crashed on."""
+
+from pipelines.aiops import report_rules
+from pipelines.aiops.report.rules.evidence import PAGES_PER_DAY
+from pipelines.reporting.page import render
+from tests.support.markup import Page
+
+from . import cases
+
+
+def shown(params) -> Page:
+    return Page(render(report_rules.make_page(report_rules.gather_inputs(params))))
+
+
+def test_a_set_without_rules(here):
+    page = shown(cases.leave(found=[]))
+    assert "The rule set is empty" in page.text
+    assert "The rules (0)" in page.text
+
+
+def test_a_window_without_incidents_proves_nothing(here):
+    page = shown(cases.leave(incidents=[]))
+    assert "none could be lost" in page.text
+    assert "not known at all" in page.text
+    assert "no ticketed incident is paged today" in page.all("header")[0].text
+
+
+def test_a_window_without_days(here):
+    params = cases.leave()
+    PAGES_PER_DAY.write_text("day,today,with_rules\n")
+    assert "Pages on each day" not in shown(params).all("main")[0].text
+
+
+def test_no_day_is_missing(here):
+    assert "1 day without alerts" in shown(cases.leave()).text

@@ -1,0 +1,76 @@
+"""Suggestions for an alert's owner follow from the rules that hit it and from its figures."""
+
+import pytest
+
+from pipelines.aiops.report.rules.evidence import Noisy, Rule
+from pipelines.aiops.report.rules.history import kind_of
+from pipelines.aiops.report.rules.source import advice
+
+from . import cases
+
+RULES = {rule["family"]: Rule.model_validate(rule) for rule in cases.rules()}
+
+
+def alert(acted: int = 0, **more) -> Noisy:
+    return Noisy.model_validate(cases.noisy("disk_full", acted, [], **more))
+
+
+@pytest.mark.parametrize(
+    ("family", "acted", "said"),
+    [
+        ("transient", 1, "<code>for: 5m</code>"),
+        ("transient", 1, "half of all are over within 1\N{NO-BREAK SPACE}min"),
+        ("flapping", 1, "<code>keep_firing_for: 1h30m</code>"),
+        ("quiet", 0, "lower its severity or delete it: people acted on 0 of 100"),
+        ("quiet", 4, "split it"),
+        ("recurring", 1, "05:00 to 06:30 UTC"),
+        ("duplicate", 1, "group"),
+        ("implied", 1, "<code>unless on (…)</code>"),
+        ("known_fix", 1, "let the fix run by itself: disk_full"),
+    ],
+)
+def test_each_family_has_its_change(family, acted, said):
+    (told,) = advice(alert(acted), [RULES[family]])
+    assert said in told
+
+
+def test_several_families_give_several_changes_in_the_order_of_reports():
+    told = advice(alert(), [RULES["quiet"], RULES["transient"]])
+    assert ["for: 5m" in told[0], "severity" in told[1]] == [True, True]
+
+
+def test_the_longest_wait_of_several_rules_is_suggested():
+    longer = RULES["transient"].model_copy(update={"wait": 900})
+    (told,) = advice(alert(1), [RULES["transient"], longer])
+    assert "for: 15m" in told
+
+
+@pytest.mark.parametrize(
+    ("acted", "seconds", "said"),
+    [(0, 60, "ask whether it is needed"), (1, 60, "try a longer wait"), (1, 600, "look at it"),
+     (50, 60, "look at it")],
+)  # fmt: skip
+def test_without_a_rule_the_figures_speak(acted, seconds, said):
+    (told,) = advice(alert(acted, median_seconds=seconds), [])
+    assert said in told
+
+
+def test_a_fix_from_a_ticket_is_text():
+    fix = RULES["known_fix"].model_copy(update={"fix": "<b>restart</b>"})
+    (told,) = advice(alert(), [fix])
+    assert not hasattr(told, "__html__")
+
+
+@pytest.mark.parametrize(
+    ("why", "kind"),
+    [
+        ("incident INC-1 would be lost", "an incident would be lost"),
+        ("incident a\nb would be heard 1000 s later", "an incident would be heard too late"),
+        ("the median incident would be heard 106 s later",
+         "the median incident would be heard too late"),
+        ("23 of 37 incidents would be heard late", "too many incidents would be heard late"),
+        ("something new", "something new"),
+    ],
+)  # fmt: skip
+def test_reasons_are_counted_without_the_incident_they_name(why, kind):
+    assert kind_of(why) == kind

@@ -1,0 +1,89 @@
+"""Durations read well, and bars and steps are as long as what they stand for."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.aiops.report.rules import wording
+from pipelines.aiops.report.rules.headline import per_day
+from pipelines.aiops.report.rules.rules import _level
+from pipelines.reporting import numbers
+from pipelines.reporting.charts.bars import Bar, bars, pair
+from pipelines.reporting.charts.curves import Steps, steps
+
+WIDTHS = re.compile(r'<rect x="0" y="[\d.]+" width="([\d.]+)"')
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (0.4, "0 s"), (59.6, "1 min"), (314.87, "5 min 15 s"), (3600, "1 h"),
+     (3605, "1 h"), (90_000, "1 d 1 h"), (-90, "\N{MINUS SIGN}1 min 30 s"), (None, "–")],
+)  # fmt: skip
+def test_durations_have_at_most_two_units(seconds, said):
+    assert wording.duration(seconds).replace(wording.SPACE, " ") == said
+
+
+@given(st.integers(1, 10_000_000))
+def test_settings_say_every_second(seconds):
+    sizes = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+    parts = re.findall(r"(\d+)([dhms])", wording.setting(seconds))
+    assert sum(int(n) * sizes[unit] for n, unit in parts) == seconds
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [(0.95, "95%"), (0.9, "90%"), (0.9997536946, "99.97%"), (0.9999999387, "99.999993%"),
+     (1.0, "100%")],
+)  # fmt: skip
+def test_a_level_is_never_rounded_up(level, said):
+    assert _level(level) == said
+
+
+@given(st.floats(0.5, 1 - 1e-9))
+def test_a_level_below_certainty_never_reads_as_certainty(level):
+    said = float(_level(level).removesuffix("%"))
+    assert said < 100
+    assert said <= level * 100 + 1e-6
+
+
+@pytest.mark.parametrize(("pages", "said"), [(12, "2.0"), (600, "100"), (7200, "1,200")])
+def test_pages_a_day(pages, said):
+    assert per_day(pages, 6.0) == said
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=6))
+def test_bars_are_as_long_as_their_values(values):
+    svg = bars("t", [Bar("x", [value], ["n"]) for value in values], ["one"])
+    widths = [float(width) for width in WIDTHS.findall(svg)]
+    for width, value in zip(widths, values, strict=True):
+        assert abs(width - max(246 * value / max(values), 1)) < 0.02
+
+
+def test_a_chart_of_nothing_has_no_long_bars():
+    svg = bars("t", [Bar("x", [0.0, 0.0], ["0", "0"])], ["today", "with the rules"])
+    assert set(WIDTHS.findall(svg)) == {"1"}
+    assert 'width="1"' in pair(0, 0, 0, "t")
+
+
+def test_a_day_is_a_step_and_its_names_stay_inside():
+    days = [f"{n} Mar" for n in range(1, 31)]
+    svg = steps("t", days, [Steps("a", [1.0] * 30), Steps("b", [0.0] * 30)], "pages")
+    named = re.findall(r">(\d+ Mar)<", svg)
+    assert named[0] == "1 Mar"
+    assert named[-1] == "30 Mar"
+    assert len(named) == 4
+    for points in re.findall(r'<polyline points="([^"]+)"', svg):
+        assert len(points.split()) == 60
+
+
+@pytest.mark.parametrize("days", [0, 1, 2])
+def test_few_days_can_be_drawn(days):
+    svg = steps("t", ["d"] * days, [Steps("a", [2.0] * days)], "pages")
+    assert svg.count("<polyline") == min(days, 1)
+
+
+@pytest.mark.parametrize(("value", "said"), [(314.87, "314.9 seconds"), (60, "60 seconds")])
+def test_seconds_of_the_gate_are_read_to_a_tenth(value, said):
+    assert numbers.with_unit(value, "seconds").replace(wording.SPACE, " ") == said

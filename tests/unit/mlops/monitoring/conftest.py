@@ -1,0 +1,3 @@
+from tests.unit.mlops.scoring.conftest import built, project, release
+
+__all__ = ["built", "project", "release"]

@@ -1,0 +1,105 @@
+"""A report is whole whatever the evidence lacks, and says what it lacks."""
+
+import pytest
+
+from pipelines.mlops import report
+from pipelines.reporting.page import render
+from tests.support.markup import Page
+
+from . import cases
+
+
+def made(*args, **kwargs) -> Page:
+    params = cases.leave(*args, **kwargs)
+    return Page(render(report.make_page(report.gather_inputs(params))))
+
+
+def test_no_released_model(here):
+    page = made()
+    assert "not compared, because no model has been released yet" in page.text
+    assert "Not compared: no model has been released yet." in page.text
+
+
+def test_a_released_model(here):
+    released = {"name": "toy@v1", "commit": "c" * 40, "compared": True, "seen_reason": None}
+    found = cases.figures()
+    found["evaluate"][3] = cases.number(
+        "evaluate.delta_log_loss", -0.02, low=-0.03, high=-0.01, level=0.95, unit="nats"
+    )
+    page = made({"evaluate": cases.evaluate(released=released)}, found)
+    assert "toy@v1" in page.text
+    assert "better" in page.text
+
+
+def test_a_released_model_that_could_not_be_compared(here):
+    released = {"name": "toy@v1", "commit": "c" * 40, "compared": False, "reason": "other columns"}
+    assert (
+        "Not compared: other columns." in made({"evaluate": cases.evaluate(released=released)}).text
+    )
+
+
+def test_no_sensitive_features(here):
+    found = cases.figures()
+    found["bias_audit"] = [
+        cases.number("bias_audit.worst_impact_ratio:sex", None, missing="nothing to audit")
+    ]
+    changes = {"data": {"sensitive": {}, "intersections": []}}
+    page = made({"bias_audit": cases.NO_FAIRNESS}, found, changes=changes)
+    assert "Not audited." in page.text
+    assert "There is no evidence for worst impact ratio:sex: nothing to audit" in page.text
+    assert "Rejected" in page.text
+
+
+def test_nothing_is_certain(here):
+    policy = [check for check in cases.checks(ratio=0.33) if check["id"] != "regression"]
+    page = made(None, cases.figures(width=0.2), policy)
+    assert "To be reviewed" in page.text
+    assert "of 2 checks, 2 inconclusive" in page.text
+
+
+def test_everything_passes(here):
+    page = made(None, None, cases.checks(ratio=0.3))
+    assert "Approved by the gate" in page.text
+    assert "A named person still has to approve it" in page.text
+
+
+def test_an_empty_quarantine(here):
+    page = made({"validate": cases.validate(0), "split": cases.split(1010)})
+    assert "No row went to quarantine." in page.text
+    assert "1,010 rows read = 1,010 kept + 0 in quarantine" in page.text
+
+
+def test_counts_that_do_not_add_up_are_said_aloud(here):
+    details = cases.validate()
+    details["counts"]["kept"] = 999
+    page = made({"validate": details})
+    assert "The counts do not add up." in page.text
+    assert "but 999 were kept: this does not add up." in page.text
+
+
+def test_sixty_groups(here):
+    names = [f"group {i:02d}" for i in range(60)]
+    page = made({"bias_audit": cases.fairness(names)})
+    tables = [e for e in page.all("table") if "Impact ratio by sex" in e.text]
+    assert all(name in tables[0].text for name in names)
+
+
+def test_no_what_if(here):
+    details = {**cases.fairness(), "mitigation": None, "mitigation_missing": "one group only"}
+    assert "No what-if was computed: one group only." in made({"bias_audit": details}).text
+
+
+def test_the_decision_is_said_in_plain_words_with_its_groups(here):
+    banner = next(
+        e for e in made().all("div") if e.attributes.get("class", "").startswith("decision")
+    )
+    assert "Rejected" in banner.text
+    assert "by sex, Female at 0.330 (0.320 to 0.340) of the rate of Male" in banner.text
+
+
+@pytest.mark.parametrize("empty", ["roc", "precision_recall", "calibration", "score_histogram"])
+def test_a_curve_without_points(here, empty):
+    params = cases.leave()
+    path = here / "plots" / f"{empty}.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    assert Page(render(report.make_page(report.gather_inputs(params)))).all("figure")

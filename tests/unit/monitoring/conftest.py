@@ -1,3 +1,0 @@
-from tests.unit.scoring.conftest import built, project, release
-
-__all__ = ["built", "project", "release"]

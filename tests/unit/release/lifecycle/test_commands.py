@@ -1,0 +1,92 @@
+"""``signalbox release``, ``rollback``, ``registry``: exit codes, JSON, one-line errors."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipelines.cli.release_commands import registry, release, rollback
+from pipelines.release.ledger import Ledger
+from tests.unit.release.lifecycle.product import commit, git, make_run, release_run
+
+app = typer.Typer()
+app.command("release")(release)
+app.command("rollback")(rollback)
+app.add_typer(registry, name="registry")
+
+
+def call(project: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--project", str(project)])
+
+
+def test_release_with_an_approval_given_here_says_so_in_the_ledger(project: Path) -> None:
+    made = make_run(project, 1, "review")
+    done = call(project, "release", made, "--approver", "alice", "--reason", "read it", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["version"] == "v1.0.0"
+    kinds = {entry.kind: entry.data for entry in Ledger.of(project).entries()}
+    answer = kinds["approval"]["outcome"]["answers"][0]
+    assert (answer["who"], answer["channel"]) == ("alice", "command_line")
+    assert kinds["gate"]["commit"] == made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "nobody has decided"),
+        (["--approver", "mallory"], "'mallory' is not on the list of approvers"),
+        (["--bump", "huge"], "use major, minor or patch"),
+    ],
+)
+def test_refusals_are_one_line_and_exit_code_1(
+    project: Path, arguments: list[str], says: str
+) -> None:
+    made = make_run(project, 1, "review")
+    done = call(project, "release", made, *arguments)
+    assert done.exit_code == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert git(project, "tag") == ""
+
+
+def test_head_is_not_released_from_a_dirty_work_tree(project: Path) -> None:
+    make_run(project, 1)
+    (project / "models/model.json").write_text("something else")
+    done = call(project, "release", "HEAD", "--approver", "alice")
+    assert done.exit_code == 1
+    assert "models/model.json" in done.stderr
+    assert "HEAD would be released without them" in done.stderr
+    git(project, "restore", "models/model.json")
+    assert call(project, "release", "HEAD", "--approver", "alice").exit_code == 0
+
+
+def test_rollback_and_registry(project: Path) -> None:
+    for n in (1, 2):
+        release_run(project, n)
+    done = call(project, "rollback", "--who", "bob", "--reason", "complaints")
+    assert done.exit_code == 0, done.stderr
+    assert "rollback: model_release v1.0.0 is in production (before: v1.1.0)" in done.stdout
+    shown = json.loads(call(project, "registry", "show", "--json").stdout)
+    assert [(one["version"], one["stages"]) for one in shown["versions"]] == [
+        ("v1.0.0", ["production"]), ("v1.1.0", []),
+    ]  # fmt: skip
+    assert shown["problems"] == []
+    refused = call(project, "rollback", "--who", "mallory", "--reason", "fun")
+    assert (refused.exit_code, "not on the list" in refused.stderr) == (1, True)
+    assert call(project, "rollback", "--who", "bob").exit_code == 2
+
+
+def test_registry_names_what_is_wrong_and_repair_finishes(project: Path) -> None:
+    release_run(project, 1)
+    git(project, "tag", "--delete", "model_release#production#1")
+    shown = call(project, "registry", "show")
+    assert shown.exit_code == 1
+    assert "has no tag model_release#production#1" in " ".join(shown.stdout.split())
+    repaired = call(project, "registry", "repair", "--json")
+    assert "made now: tags" in json.loads(repaired.stdout)["repaired"][0]
+    assert call(project, "registry", "show").exit_code == 0
+    commit(project, "x")
+    assert json.loads(call(project, "registry", "repair", "--json").stdout) == {"repaired": []}
