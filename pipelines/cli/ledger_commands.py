@@ -218,6 +218,7 @@ STYLES = {
     "approval": "green",
     "rejection": "bold red",
     "override": "bold red",
+    "refusal": "bold red",
     "release": "bold green",
     "rollback": "bold yellow",
     "erasure": "magenta",

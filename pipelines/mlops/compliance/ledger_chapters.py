@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, Tone]] = {
     "approval": ("approval", "good"),
     "rejection": ("rejection", "bad"),
     "override": ("override", "bad"),
+    "refusal": ("refused release", "bad"),
     "release": ("release", "good"),
     "rollback": ("rollback", "open"),
 }
@@ -105,6 +106,8 @@ def _who_why(entry: Entry) -> Text:
         step = "" if data.get("step", "made") == "made" else f" ({data['step']})"
         who = data.get("who", "")
         return f"{data.get('version', '')} to {data.get('stage', '')}{step}, by {who}"
+    if entry["kind"] == "refusal":
+        return f"nothing was released: {data.get('reason', '')}"
     outcome = data.get("outcome") or {}
     answers = [_answer(one) for one in outcome.get("answers") or []]
     return "; ".join([str(outcome.get("policy") or outcome.get("kind") or ""), *answers])

@@ -40,6 +40,11 @@ def test_every_decision_is_told_with_who_and_why() -> None:
     assert "retired" in shown
 
 
+def test_a_refused_release_is_told_with_its_reason() -> None:
+    refusal = entry(4, "refusal", run="model_release/manual__1", reason="commit was 'a', is 'b'")
+    assert "nothing was released: commit was 'a', is 'b'" in text(decisions([refusal]))
+
+
 def test_an_override_is_a_red_callout() -> None:
     red = [b for b in decisions([GATE, OVERRIDE]).blocks if isinstance(b, Callout)]
     assert [block.tone for block in red] == ["bad"]
