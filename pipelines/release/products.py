@@ -58,7 +58,8 @@ class Product:
         The report to read before a decision; empty = none.
     section : str
         Section of ``params.yaml`` with its stages' parameters; empty = all sections that are no
-        other product's.
+        other product's. `pipelines.core.params.Params` refuses a section that it doesn't have, so
+        a new one gets its line there, as ``aiops`` has.
     demo : DemoData, optional
         None = there is no demo of it, so nothing of it is ever approved as one.
     """
