@@ -42,15 +42,14 @@ with DAG(
 
         from pipelines.aiops.lake.batch import Window
         from pipelines.aiops.params import load_aiops_params
-        from pipelines.aiops.sources.ingest import chosen
+        from pipelines.aiops.sources.ingest import chosen, describe
         from pipelines.aiops.sources.ingest import ingest as ingest_source
-        from pipelines.cli.telemetry_commands import show
 
         get_current_context()["source"] = source
         params = load_aiops_params(PROJECT).telemetry
         window = Window(data_interval_start, data_interval_end, datetime.now(UTC))
         done = ingest_source(params, chosen(params, [source])[0], window, PROJECT)
-        show(done)
+        print(describe(done))
         return asdict(done)
 
     ingest.expand(source=sources())

@@ -28,8 +28,8 @@ with DAG(
 
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-        from pipelines.cli.production_commands import show
         from pipelines.core.errors import SignalboxError
+        from pipelines.mlops.monitoring.result import describe
         from pipelines.mlops.monitoring.watch import watch_project
         from pipelines.release.lifecycle import production
 
@@ -39,7 +39,7 @@ with DAG(
             result = watch_project(PROJECT, dag_run.run_after, datetime.now(UTC))
         except SignalboxError as error:
             raise AirflowFailException(str(error)) from None  # nothing a retry would mend
-        show(result)
+        print(describe(result))
         return {
             "date": result.date,
             "alarms": [alarm.id for alarm in result.alarms()],

@@ -7,14 +7,11 @@ line says what to do); 2 wrong usage.
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipelines.cli.console import AsJson, one_line_errors, print_json
-
-if TYPE_CHECKING:
-    from pipelines.mlops.monitoring.result import Watching
 
 
 def score(
@@ -50,6 +47,7 @@ def monitor(
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
 ) -> None:
     """Measure what was scored and how it turned out; alarms go to the ledger."""
+    from pipelines.mlops.monitoring.result import describe
     from pipelines.mlops.monitoring.watch import watch_project
 
     now = datetime.now(UTC)
@@ -60,18 +58,4 @@ def monitor(
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
-    show(result)
-
-
-def show(result: "Watching") -> None:
-    """Print one line a watch."""
-    for watched in result.watches:
-        typer.echo(f"{watched.state:<13} {watched.id}: {watched.sentence}")
-    labels = result.labels
-    typer.echo(
-        f"labels: {labels.matched} known, {labels.waiting} waiting, {labels.unmatched} lacking"
-    )
-    if result.retrain.requested:
-        typer.echo(f"asks for a new training because of: {', '.join(result.retrain.because)}")
-    elif result.retrain.held_back:
-        typer.echo(f"a new training was not asked for: {result.retrain.held_back}")
+    typer.echo(describe(result))

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.release.products import DEFAULT
 
 if TYPE_CHECKING:
     from pipelines.release.lifecycle import Done
@@ -39,7 +40,7 @@ def release(
         str | None, typer.Option(help="major, minor or patch; else as in release.yaml.")
     ] = None,
     stage: Stage = "production",
-    product: Product = "model_release",
+    product: Product = DEFAULT,
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -65,7 +66,7 @@ def rollback(
         str | None, typer.Option(help="Version; else the one that the current one replaced.")
     ] = None,
     stage: Stage = "production",
-    product: Product = "model_release",
+    product: Product = DEFAULT,
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -78,7 +79,7 @@ def rollback(
 
 @registry.command("show")
 def show_registry(
-    product: Product = "model_release", project: Project = Path(), as_json: AsJson = False
+    product: Product = DEFAULT, project: Project = Path(), as_json: AsJson = False
 ) -> None:
     """Show versions and stages, and what registry and ledger don't agree on."""
     from dataclasses import asdict
@@ -98,7 +99,7 @@ def show_registry(
 
 @registry.command("repair")
 def repair_registry(
-    product: Product = "model_release", project: Project = Path(), as_json: AsJson = False
+    product: Product = DEFAULT, project: Project = Path(), as_json: AsJson = False
 ) -> None:
     """Finish a release or rollback that was interrupted between ledger, tags and pointer."""
     from pipelines.release.lifecycle import repair

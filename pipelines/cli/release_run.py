@@ -26,10 +26,8 @@ from pipelines.core.evidence import read_evidence
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle.candidate import RUNS
+from pipelines.release.products import registered, section_of
 from pipelines.release.registry.params import ProductParams, RegistryParams, load_product
-
-_AIOPS = frozenset({"alert_noise_reduction"})
-"""Products whose parameters stand under ``aiops`` in params.yaml."""
 
 _MARKS = {
     "pass": "✓ pass",
@@ -73,8 +71,14 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
             if name == INCIDENTS:
                 run_incidents(console, AirflowApi(stack.address), stack.address, PROJECT)
                 continue
-            own = {k: v for k, v in params.items() if k.startswith("aiops.") == (name in _AIOPS)}
-            _run(console, stack, name, known[name], own)
+            _run(console, stack, name, known[name], own_params(name, params))
+
+
+def own_params(product: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the overrides that are a product's: its DAG's form has no others."""
+    known = registered().get(product)
+    section = known.section if known else ""
+    return {key: value for key, value in params.items() if section_of(key) == section}
 
 
 def _run(

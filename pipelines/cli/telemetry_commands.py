@@ -53,7 +53,7 @@ def _ingest_all(
     """Read each source on its own: one that is down holds up no other."""
     from pipelines.aiops.lake.batch import Window
     from pipelines.aiops.params import load_aiops_params
-    from pipelines.aiops.sources.ingest import chosen
+    from pipelines.aiops.sources.ingest import chosen, describe
     from pipelines.aiops.sources.ingest import ingest as ingest_source
 
     params = load_aiops_params(project).telemetry
@@ -72,24 +72,12 @@ def _ingest_all(
             failed[one.name] = str(error)
             continue
         if not quiet:
-            show(done[-1])
+            typer.echo(describe(done[-1]))
     return done, failed
 
 
 def _utc(time: datetime | None) -> datetime | None:
     return None if time is None else time.replace(tzinfo=UTC)
-
-
-def show(done: "Ingested") -> None:
-    """Print what came of a source."""
-    rows = ", ".join(f"{count:,} {table}" for table, count in done.rows.items())
-    days = sorted({day for changed in done.days.values() for day in changed})
-    changed = f"{len(days)} days changed ({days[0]} to {days[-1]})" if days else "nothing changed"
-    typer.echo(f"  {rows}; {changed}")
-    if done.quarantined:
-        typer.echo(f"  {done.quarantined:,} in quarantine, {done.new_in_quarantine:,} of them new:")
-        for reason, count in done.reasons.items():
-            typer.echo(f"    {count:>7,}  {reason}")
 
 
 def collect(

@@ -1,6 +1,7 @@
 """The telemetry contract: typed tables that every source delivers and every stage reads.
 
-Names follow Prometheus and Alertmanager. Times are UTC, in microseconds. A table lies in a lake as
+Names follow Prometheus and Alertmanager; the columns stand in `pipelines.aiops.params.tables`.
+Times are UTC, in microseconds. A table lies in a lake as
 ``<lake>/<table>/day=YYYY-MM-DD/*.parquet``; the day is that of the row's `Table.time` column.
 """
 
@@ -14,8 +15,19 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
+from pipelines.aiops.params import tables
+
 TIME = pa.timestamp("us", tz="UTC")
 LABELS = pa.map_(pa.string(), pa.string())
+_TYPES: dict[tables.Type, pa.DataType] = {
+    "text": pa.string(),
+    "texts": pa.list_(pa.string()),
+    "labels": LABELS,
+    "time": TIME,
+    "boolean": pa.bool_(),
+    "number": pa.float64(),
+    "integer": pa.int64(),
+}
 
 
 @dataclass(frozen=True)
@@ -40,34 +52,16 @@ class Table:
     required: tuple[str, ...]
 
 
+def _schema(columns: Mapping[str, tables.Type]) -> pa.Schema:
+    return pa.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
+
+
 ALERTS = Table(
     name="alerts",
     key=("alert_id",),
     time="starts_at",
     required=("alert_id", "source", "fingerprint", "name", "labels", "starts_at", "updated_at"),
-    schema=pa.schema(
-        [
-            # SHA-256 of source, fingerprint and starts_at, first 32 hex digits.
-            ("alert_id", pa.string()),
-            # Name of the source in params.yaml.
-            ("source", pa.string()),
-            # SHA-256 of the sorted labels, first 16 hex digits: identifies the alert's series.
-            ("fingerprint", pa.string()),
-            # Label alertname.
-            ("name", pa.string()),
-            ("labels", LABELS),
-            ("annotations", LABELS),
-            ("starts_at", TIME),
-            # Null: not known to have ended (still firing when it was read).
-            ("ends_at", TIME),
-            ("updated_at", TIME),
-            ("acknowledged_at", TIME),
-            # Whether a person acted on it (acknowledged, ticketed, fixed); null: the source
-            # cannot say. A null is not a no: nothing is learned from it.
-            ("acted", pa.bool_()),
-            ("ticket_id", pa.string()),
-        ]
-    ),
+    schema=_schema(tables.ALERTS),
 )
 
 TICKETS = Table(
@@ -75,24 +69,7 @@ TICKETS = Table(
     key=("source", "ticket_id"),
     time="opened_at",
     required=("ticket_id", "source", "opened_at", "updated_at", "kind"),
-    schema=pa.schema(
-        [
-            ("ticket_id", pa.string()),
-            ("source", pa.string()),
-            ("opened_at", TIME),
-            ("closed_at", TIME),
-            ("updated_at", TIME),
-            # incident | request | noise; only incidents must never be lost.
-            ("kind", pa.string()),
-            ("severity", pa.string()),
-            ("service", pa.string()),
-            ("team", pa.string()),
-            ("title", pa.string()),
-            # What was done, in people's words, and as a short key (restart, rollback, …).
-            ("resolution", pa.string()),
-            ("fix", pa.string()),
-        ]
-    ),
+    schema=_schema(tables.TICKETS),
 )
 
 CHANGES = Table(
@@ -100,20 +77,7 @@ CHANGES = Table(
     key=("source", "change_id"),
     time="at",
     required=("change_id", "source", "at", "updated_at", "kind"),
-    schema=pa.schema(
-        [
-            ("change_id", pa.string()),
-            ("source", pa.string()),
-            ("at", TIME),
-            ("updated_at", TIME),
-            # deployment | configuration | infrastructure | other
-            ("kind", pa.string()),
-            ("service", pa.string()),
-            ("version", pa.string()),
-            ("author", pa.string()),
-            ("title", pa.string()),
-        ]
-    ),
+    schema=_schema(tables.CHANGES),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in (ALERTS, TICKETS, CHANGES)}
@@ -123,21 +87,7 @@ METRICS = Table(
     key=("source", "fingerprint", "at"),
     time="at",
     required=("source", "fingerprint", "name", "labels", "at", "kind"),
-    schema=pa.schema(
-        [
-            ("source", pa.string()),
-            # SHA-256 of name and sorted labels, first 16 hex digits: identifies the series.
-            ("fingerprint", pa.string()),
-            ("name", pa.string()),
-            ("labels", LABELS),
-            ("at", TIME),
-            # Null: the source says that there was no value (a gap is not a zero).
-            ("value", pa.float64()),
-            # gauge | counter (only grows, resets to zero) | unknown
-            ("kind", pa.string()),
-            ("unit", pa.string()),
-        ]
-    ),
+    schema=_schema(tables.METRICS),
 )
 
 LOGS = Table(
@@ -145,23 +95,7 @@ LOGS = Table(
     key=("log_id",),
     time="at",
     required=("log_id", "source", "at", "body"),
-    schema=pa.schema(
-        [
-            # SHA-256 of source, place in the source and body, first 32 hex digits.
-            ("log_id", pa.string()),
-            ("source", pa.string()),
-            ("at", TIME),
-            ("service", pa.string()),
-            ("instance", pa.string()),
-            # trace | debug | info | warn | error | fatal, as OpenTelemetry's severity text.
-            ("severity", pa.string()),
-            # The message without its header; a stack trace stays with its message.
-            ("body", pa.string()),
-            ("attributes", LABELS),
-            ("trace_id", pa.string()),
-            ("span_id", pa.string()),
-        ]
-    ),
+    schema=_schema(tables.LOGS),
 )
 
 SPANS = Table(
@@ -169,27 +103,7 @@ SPANS = Table(
     key=("trace_id", "span_id", "kind"),
     time="starts_at",
     required=("trace_id", "span_id", "source", "service", "name", "kind", "starts_at"),
-    schema=pa.schema(
-        [
-            ("trace_id", pa.string()),
-            ("span_id", pa.string()),
-            ("parent_span_id", pa.string()),
-            # "trace_id:span_id" of linked spans (messaging).
-            ("links", pa.list_(pa.string())),
-            ("source", pa.string()),
-            ("service", pa.string()),
-            ("instance", pa.string()),
-            ("name", pa.string()),
-            # client | server | producer | consumer | internal
-            ("kind", pa.string()),
-            ("starts_at", TIME),
-            # Microseconds; null where the source has none.
-            ("duration_us", pa.int64()),
-            # ok | error | unset
-            ("status", pa.string()),
-            ("attributes", LABELS),
-        ]
-    ),
+    schema=_schema(tables.SPANS),
 )
 
 SIGNALS: dict[str, Table] = {table.name: table for table in (METRICS, LOGS, SPANS)}

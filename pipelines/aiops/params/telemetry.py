@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipelines.aiops.params import artifacts
+from pipelines.aiops.params import artifacts, tables
 from pipelines.core.mask_kinds import DEFAULT_KINDS, KINDS
 from pipelines.core.settings import Name, PositiveInt, Section, Slug
 
@@ -256,6 +256,12 @@ class GitChangesParams(SourceParams):
     timeout_seconds: PositiveInt = 60
 
 
+_MAPPABLE = {
+    "alerts": tables.ALERTS,
+    "tickets": tables.TICKETS,
+    "changes": tables.CHANGES,
+    "metrics": tables.METRICS,
+}
 _DERIVED = {"source", "labels", "annotations", "alert_id", "fingerprint"}
 
 
@@ -330,10 +336,7 @@ class TableParams(FilesParams):
 
     @model_validator(mode="after")
     def _known_columns(self) -> Self:
-        from pipelines.aiops.lake.contract import METRICS, TABLES
-
-        tables = {**TABLES, METRICS.name: METRICS}
-        names = set(tables[self.table].schema.names) - _DERIVED
+        names = _MAPPABLE[self.table].keys() - _DERIVED
         unknown = sorted({*self.columns, *self.constants} - names)
         if unknown:
             raise ValueError(f"columns or constants {unknown} aren't of {self.table}; "

@@ -1,4 +1,4 @@
-"""The project's own Airflow: what the listener `signalbox_airflow.telemetry_listener` wrote.
+"""The project's own Airflow: what the listener `signalbox_airflow.listener` wrote.
 
 A failure begins an alert, the next success of the same task (or DAG) ends it. All lines are read
 whatever the window, because an alert's begin may lie before it; then those that changed are taken.

@@ -85,6 +85,20 @@ class Ingested:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
+def describe(done: Ingested) -> str:
+    """Say what came of a source, for logs: rows, days that changed, reasons for quarantine."""
+    rows = ", ".join(f"{count:,} {table}" for table, count in done.rows.items())
+    days = sorted({day for changed in done.days.values() for day in changed})
+    changed = f"{len(days)} days changed ({days[0]} to {days[-1]})" if days else "nothing changed"
+    lines = [f"  {rows}; {changed}"]
+    if done.quarantined:
+        lines.append(
+            f"  {done.quarantined:,} in quarantine, {done.new_in_quarantine:,} of them new:"
+        )
+        lines += [f"    {count:>7,}  {reason}" for reason, count in done.reasons.items()]
+    return "\n".join(lines)
+
+
 def chosen(params: TelemetryParams, names: Sequence[str] = ()) -> list[Source]:
     """Return the sources of these names, or all.
 

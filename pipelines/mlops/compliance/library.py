@@ -9,14 +9,13 @@ from markupsafe import Markup
 
 from pipelines.core.files import sha256_path
 from pipelines.mlops.compliance.requirement import RANK
+from pipelines.release.products import registered
 from pipelines.reporting.blocks import WORDS, Chapter, Column, Facts, Prose, Row, Table, badge
 from pipelines.reporting.index import hash_text
 from pipelines.reporting.page import Banner, Page
 
 NAME = "index.html"
 TITLES = {
-    "model_release": "Model release",
-    "alert_noise_reduction": "Alert noise rules",
     "incidents": "Incidents",
     "anomalies": "Anomalies in metrics and logs",
     "service_map": "Service map",
@@ -24,7 +23,7 @@ TITLES = {
     "drift": "Drift, column by column (Evidently)",
     "data_docs": "Rules on the data (Great Expectations)",
 }
-"""What readers call the reports that Signalbox makes; others go by their file's name."""
+"""What readers call Signalbox's reports that are no product's; others go by their file's name."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ def _site(path: Path) -> Listed:
 
 
 def _title(stem: str) -> str:
-    return TITLES.get(stem, stem.replace("_", " ").capitalize())
+    products = {Path(one.report).stem: one.title for one in registered().values() if one.report}
+    return (products | TITLES).get(stem, stem.replace("_", " ").capitalize())
 
 
 def _says(path: Path) -> Markup | str:

@@ -171,6 +171,20 @@ def judge_watch(watch: Watch, figure: Figure | None) -> Watched:
     )
 
 
+def describe(result: Watching) -> str:
+    """Say what a day's watch found, one line a watch, for logs."""
+    labels, retrain = result.labels, result.retrain
+    lines = [f"{watched.state:<13} {watched.id}: {watched.sentence}" for watched in result.watches]
+    lines.append(
+        f"labels: {labels.matched} known, {labels.waiting} waiting, {labels.unmatched} lacking"
+    )
+    if retrain.requested:
+        lines.append(f"asks for a new training because of: {', '.join(retrain.because)}")
+    elif retrain.held_back:
+        lines.append(f"a new training was not asked for: {retrain.held_back}")
+    return "\n".join(lines)
+
+
 def result_path(project: Path, date: str) -> Path:
     """Path of a day's result."""
     return project / FOLDER / f"{date}.json"

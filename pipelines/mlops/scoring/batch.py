@@ -18,7 +18,7 @@ from pipelines.mlops.modeling.info import CategoricalInput, ModelInfo, NumericIn
 from pipelines.mlops.modeling.inputs import prepare
 from pipelines.mlops.modeling.scoring import score
 from pipelines.mlops.scoring.chunks import Input
-from pipelines.mlops.scoring.production import ReleasedModel
+from pipelines.mlops.scoring.production import PRODUCT, ReleasedModel
 from pipelines.mlops.scoring.reasons import Reference, effects, reason_columns, reference_values
 from pipelines.mlops.scoring.record import (
     NAME,
@@ -117,7 +117,7 @@ class Batch:
     name: str
     folder: Path
     now: str
-    product: str = "model_release"
+    product: str = PRODUCT
 
 
 def score_table(

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipelines.core.settings import Name, Section, Slug
 from pipelines.release.kpis.formula import FormulaError, parse
+from pipelines.release.products import DEFAULT
 
 LIVE = "live"
 """Figures ``live.…`` are measured by monitoring on what was scored, not by a stage."""
@@ -25,7 +26,7 @@ class Kpi(Section):
     direction: Literal["at_least", "at_most"]
     """On which side of the target the KPI is met."""
     unit: str = ""
-    product: Slug = "model_release"
+    product: Slug = DEFAULT
     """Whose releases it follows: its trend is over this product's entries in the ledger."""
 
     @field_validator("formula")

@@ -21,6 +21,7 @@ from pipelines.core.evidence import Figure, read_evidence, tidy
 from pipelines.core.files import read_json
 from pipelines.release.kpis.formula import Formula, UndefinedError, figures_in, parse, value_of
 from pipelines.release.kpis.params import LIVE, Kpi, KpisParams
+from pipelines.release.products import DEFAULT
 
 KINDS = ("run", "gate")
 """Kinds of entries with figures. Of several on one commit (or run) the last one counts."""
@@ -223,7 +224,7 @@ def kpi_results(
     params: KpisParams,
     figures: dict[str, Figure],
     entries: Iterable[Told] = (),
-    product: str = "model_release",
+    product: str = DEFAULT,
 ) -> list[KpiResult]:
     """Evaluate a product's KPIs with their trends.
 

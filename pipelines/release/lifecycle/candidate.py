@@ -12,6 +12,7 @@ from pipelines.core.git import git_or_none
 from pipelines.release.gating import Decision
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle.files import CommitFiles
+from pipelines.release.products import registered
 from pipelines.release.registry.params import ProductParams, load_product
 
 _DECISIONS: tuple[Decision, ...] = ("approve", "review", "reject")
@@ -231,43 +232,24 @@ def _short(value: Any) -> str:
     return repr(value[:12] if isinstance(value, str) and len(value) >= 40 else value)
 
 
-DEMO_DATA: dict[str, tuple[str, frozenset[str]]] = {
-    "model_release": (
-        "evidence/ingest.json",
-        frozenset(
-            {
-                "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
-                "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
-            }
-        ),
-    ),
-    "alert_noise_reduction": (
-        "evidence/alert_history.json",
-        frozenset({"681b2eb35a5fed21b08c6c88eafb2cee325db9ae951073f56e4817fa5cd7fdbd"}),
-    ),
-}
-"""Product → the evidence that names its data, and the SHA-256 of the bundled demo's.
-
-The sample of UCI Adult, unpacked, and the alert history of the simulated world as ``params.yaml``
-comes with the repository. A test holds them equal to what the pipeline makes.
-"""
-
 _RULES = "expectations/"
 
 
 def is_demo_data(project: Path, product: str, commit: str) -> bool:
     """Whether a commit's evidence names the bundled demo's data and no other.
 
+    A product that isn't registered, or registers no demo, has none.
+
     Raises
     ------
     SignalboxError
         If the evidence cannot be read or was changed after its stage made it.
     """
-    if product not in DEMO_DATA:
+    known = registered().get(product)
+    if known is None or known.demo is None:
         return False
-    path, known = DEMO_DATA[product]
-    inputs = read_inputs(CommitFiles(project, commit), path)
-    return bool(inputs) and inputs == known
+    inputs = read_inputs(CommitFiles(project, commit), known.demo.evidence)
+    return bool(inputs) and inputs == known.demo.sha256
 
 
 def read_inputs(files: CommitFiles, path: str) -> frozenset[str]:

@@ -1,14 +1,14 @@
 """Section ``registry`` of ``release.yaml``: what is released, and where tags go."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from pipelines.core.artifacts import MODEL, MODEL_INFO, RELEASED, TRAIN
 from pipelines.core.errors import SignalboxError
 from pipelines.core.settings import Name, Section, Slug
 from pipelines.release.config import load_section
+from pipelines.release.products import registered
 
 
 class ProductParams(Section):
@@ -24,11 +24,21 @@ class ProductParams(Section):
     """The report to read before a decision; empty = none."""
 
 
-_MODEL = ProductParams(
-    artifacts=[MODEL.as_posix(), MODEL_INFO.as_posix(), TRAIN.as_posix()],
-    pointer=RELEASED.as_posix(),
-    report="reports/model_release.html",
-)
+def _registered() -> dict[str, dict[str, Any]]:
+    """Return what products have where ``release.yaml`` says nothing else."""
+    return {
+        product.name: {
+            "artifacts": list(product.artifacts),
+            "gate": product.gate,
+            "pointer": product.pointer,
+            "report": product.report,
+        }
+        for product in registered().values()
+    }
+
+
+def _all_registered() -> dict[str, ProductParams]:
+    return {name: ProductParams(**own) for name, own in _registered().items()}
 
 
 class RegistryParams(Section):
@@ -38,8 +48,22 @@ class RegistryParams(Section):
     """Part of the version that a release counts up."""
     push_to: str = ""
     """Git remote that release tags are pushed to; empty = they stay here until someone pushes."""
-    products: dict[Slug, ProductParams] = {"model_release": _MODEL}  # noqa: RUF012
-    """Product → what belongs to it."""
+    products: dict[Slug, ProductParams] = Field(default_factory=_all_registered)
+    """Products that are released; by default all that are registered.
+
+    What a product leaves out (``model_release: {}``) is as it was registered.
+    """
+
+    @field_validator("products", mode="before")
+    @classmethod
+    def _as_registered(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        known = _registered()
+        return {
+            name: {**known.get(name, {}), **said} if isinstance(said, dict) else said
+            for name, said in given.items()
+        }
 
 
 def load_product(project: Path, product: str) -> ProductParams:

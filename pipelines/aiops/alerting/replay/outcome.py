@@ -79,7 +79,7 @@ class Seen:
     span: int
 
     def key(self, group: Ints, time: Ints) -> Ints:
-        """`rows.key_of` of these steps."""
+        """`flushes.key_of` of these steps."""
         return key_of(group, time, self.origin, self.span)
 
 

@@ -20,7 +20,8 @@ from pipelines.release.lifecycle import (
     record_question,
     release,
 )
-from pipelines.release.lifecycle.candidate import DEMO_DATA, GateDecision
+from pipelines.release.lifecycle.candidate import GateDecision
+from pipelines.release.products import registered
 
 PRODUCT = "model_release"
 APPROVERS = ["alice", "bob"]
@@ -71,7 +72,9 @@ def make_run(project: Path, n: int, verdict: str = "approve", *, demo: bool = Fa
     checks = [{"id": "ranking", "verdict": judged, "sentence": f"Ranking: {judged}."}]
     files["evidence/gate.json"] = json.dumps({"details": {"decision": verdict, "checks": checks}})
     files["metrics/gate.json"] = json.dumps({"verdict": verdict, "run": n})
-    data = sorted(DEMO_DATA[PRODUCT][1]) if demo else ["0" * 64]
+    bundled = registered()[PRODUCT].demo
+    assert bundled is not None
+    data = sorted(bundled.sha256) if demo else ["0" * 64]
     inputs = {f"data/part-{number}.csv": sha256 for number, sha256 in enumerate(data)}
     files["evidence/ingest.json"] = json.dumps({"inputs": inputs})
     files[REPORT] = f"<title>run {n}</title>"

@@ -11,12 +11,12 @@ from pipelines.aiops.gate_rules import RULE_STAGES
 from pipelines.aiops.gate_rules import STAGE as GATE_STAGE
 from pipelines.aiops.params import AiopsParams, artifacts
 from pipelines.aiops.params.alert_rules import AlertHistoryParams, ReportRulesParams
+from pipelines.aiops.product import ALERT_NOISE_REDUCTION
 from pipelines.aiops.report.rules import evidence
 from pipelines.aiops.report.rules.evidence import SIMULATED, RulesReportParams
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_path
-from pipelines.mlops.compliance import library
 
 from . import cases
 
@@ -52,7 +52,8 @@ def test_reports_and_stages_name_the_same_things():
     assert RulesReportParams().model_dump() == ReportRulesParams().model_dump()
     assert set(RulesReportParams.model_fields) == set(ReportRulesParams.model_fields)
     assert "report_rules" in AiopsParams.model_fields
-    assert report_rules.KIND in library.TITLES
+    assert ALERT_NOISE_REDUCTION.name == report_rules.KIND
+    assert Path(ALERT_NOISE_REDUCTION.report) == evidence.HTML
 
 
 def test_missing_evidence_is_an_error_that_names_the_file(here):

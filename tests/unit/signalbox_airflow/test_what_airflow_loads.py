@@ -1,0 +1,69 @@
+"""What Airflow reads again and again, or loads with every task, imports nothing that it can spare.
+
+Files in dags/ are no package, so import-linter doesn't see them; and what they import at the top
+is imported whenever Airflow reads them.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+DAGS = sorted((ROOT / "dags").glob("*.py"))
+PLUGINS = ROOT / "plugins"
+CHEAP = {"airflow", "dvc_airflow", "signalbox_airflow"}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_there_are_dags() -> None:
+    assert len(DAGS) >= 9
+
+
+@pytest.mark.parametrize("dag", DAGS, ids=lambda path: path.stem)
+def test_a_dag_imports_neither_commands_nor_simulator_nor_verification(dag: Path) -> None:
+    above = ("pipelines.cli", "pipelines.simulator", "pipelines.verification")
+    assert [name for name in imported(parsed(dag)) if name.startswith(above)] == []
+
+
+@pytest.mark.parametrize("dag", DAGS, ids=lambda path: path.stem)
+def test_a_dag_that_is_read_imports_only_airflow_and_what_is_ours_in_it(dag: Path) -> None:
+    """Stages and release path are imported when a task runs, not when the file is read."""
+    read = [
+        statement
+        for statement in parsed(dag).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+    ]
+    roots = {name.partition(".")[0] for statement in read for name in imported(statement)}
+    assert "airflow" in roots
+    assert roots - sys.stdlib_module_names <= CHEAP
+
+
+def test_the_listener_loads_nothing_of_pipelines() -> None:
+    """Every task's process loads it; what is heavy or broken in pipelines must not reach it."""
+    code = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(PLUGINS)!r}]\n"
+        "import signalbox_airflow.listener as listener\n"
+        "print(listener.__file__)\n"
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] == 'pipelines'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    file, loaded = done.stdout.splitlines()[-2:]
+    assert Path(file) == PLUGINS / "signalbox_airflow/listener.py"
+    assert loaded == "[]"
