@@ -64,6 +64,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
         person, of an override.
     """
 
+    subject: str
     inherits_from_skipmixin = True
     ui_color = "#cc79a7"
 
