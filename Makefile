@@ -24,7 +24,7 @@ help:
 
 setup: $(READY)
 
-$(READY): requirements.lock pyproject.toml .ci/uv.lock.txt
+$(READY): requirements.lock pyproject.toml setup.py plugins/dvc_airflow/pyproject.toml .ci/uv.lock.txt
 	@[ -n "$(PYTHON)" ] && $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 	  || { echo "error: Signalbox needs Python 3.11 or 3.12; install it or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@command -v git >/dev/null || { echo "error: git is missing; install it" >&2; exit 1; }
@@ -36,8 +36,9 @@ $(READY): requirements.lock pyproject.toml .ci/uv.lock.txt
 	@echo "[2/4] locked packages (requirements.lock)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || { echo "error: the locked packages could not be installed; see the lines above" >&2; exit 1; }
-	@echo "[3/4] Signalbox itself, editable"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "[3/4] Signalbox itself and its bridge, editable"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
+	  --editable plugins/dvc_airflow --editable .
 	@echo "[4/4] byte code, once (about half a minute)"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
@@ -67,9 +68,11 @@ test: lint
 bench: $(READY)
 	python -m benchmarks
 
+# The bridge is ours: what it needs is locked, it itself comes from plugins/dvc_airflow.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+	  --no-emit-index-url --no-header --no-emit-package dvc-airflow \
+	  --extra dev pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) .airflow runs

@@ -13,10 +13,10 @@ from dvc_airflow.config import ExecutionConfig, ProjectConfig, RenderConfig, Wor
 from dvc_airflow.docs import task_doc, tooltip
 from dvc_airflow.graph import Graph, load_graph, select_stages
 from dvc_airflow.graph.build import is_url
+from dvc_airflow.graph.params import collect_params
 from dvc_airflow.grouping import Granularity, Unit, group_stages
 from dvc_airflow.naming import task_ids
 from dvc_airflow.operators import DvcStageOperator, OpenWorkspaceOperator, SaveRunOperator
-from dvc_airflow.params import collect_params
 
 OPEN, SAVE = "open_workspace", "save_run"
 DEFAULT_GROUP = "dvc"

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from dvc_airflow.errors import PipelineError
+from dvc_airflow.graph.errors import PipelineError
 from dvc_airflow.graph.yaml_marks import load_marked
 
 

@@ -6,8 +6,8 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
-from dvc_airflow.errors import PipelineError
 from dvc_airflow.graph.build import is_url
+from dvc_airflow.graph.errors import PipelineError
 from dvc_airflow.graph.model import Stage
 
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dvc_airflow.errors import PipelineError, ProjectError
 from dvc_airflow.graph.build import locate
 from dvc_airflow.graph.context import Overrides
 from dvc_airflow.graph.edges import OutIndex, connect
+from dvc_airflow.graph.errors import PipelineError, ProjectError
 from dvc_airflow.graph.interpolate import Style
 from dvc_airflow.graph.model import Graph, Out, Source, Stage
 from dvc_airflow.graph.resolver import resolve_file

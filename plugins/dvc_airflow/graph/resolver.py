@@ -9,9 +9,9 @@ from itertools import product
 from pathlib import Path as FilePath
 from typing import Any
 
-from dvc_airflow.errors import PipelineError
 from dvc_airflow.graph.build import build_stage
 from dvc_airflow.graph.context import Context, ContextError, Overrides
+from dvc_airflow.graph.errors import PipelineError
 from dvc_airflow.graph.interpolate import (
     FromContext,
     Style,

@@ -7,8 +7,8 @@ import fnmatch
 import os
 from collections.abc import Iterable, Sequence
 
-from dvc_airflow.errors import TargetError
 from dvc_airflow.graph.build import ROOT_FILE
+from dvc_airflow.graph.errors import TargetError
 from dvc_airflow.graph.model import Graph, Stage
 
 

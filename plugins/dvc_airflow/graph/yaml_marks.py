@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 import yaml
 
-from dvc_airflow.errors import PipelineError
+from dvc_airflow.graph.errors import PipelineError
 
 Path = tuple[object, ...]
 

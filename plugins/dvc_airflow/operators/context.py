@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dvc_airflow.errors import WorkspaceError
+from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import Workspace
 

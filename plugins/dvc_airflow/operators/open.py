@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from airflow.sdk import BaseOperator
 
-from dvc_airflow.errors import WorkspaceError
 from dvc_airflow.graph import load_graph, select_stages
+from dvc_airflow.graph.params import changed_values, refuse_unknown
 from dvc_airflow.operators.context import run_key_of
-from dvc_airflow.params import changed_values, refuse_unknown
+from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.facts import environment, now, write_facts
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
 from dvc_airflow.runtime.workspace import Workspace, open_workspace

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from dvc_airflow.errors import GitError
+from dvc_airflow.runtime.errors import GitError
 
 # Set by git hooks and by careless shells; they would redirect every command below.
 _MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from dvc_airflow.errors import GitError
+from dvc_airflow.runtime.errors import GitError
 from dvc_airflow.runtime.git import git
 
 

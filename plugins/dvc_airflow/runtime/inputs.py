@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dvc_airflow.errors import PipelineError, WorkspaceError
 from dvc_airflow.graph import Graph, Stage, load_graph
 from dvc_airflow.graph.build import is_url
 from dvc_airflow.graph.datafile import load_data
 from dvc_airflow.graph.edges import OutIndex
+from dvc_airflow.graph.errors import PipelineError
 from dvc_airflow.graph.walk import DVC_DIR, DvcIgnore
+from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git
 from dvc_airflow.runtime.tracked_data import TrackedData
 from dvc_airflow.runtime.untracked import LARGEST, below, is_source, join, place_of, texts

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dvc_airflow.errors import WorkspaceError
+from dvc_airflow.runtime.errors import WorkspaceError
 
 DEFAULT_FILE: Final = "params.yaml"
 

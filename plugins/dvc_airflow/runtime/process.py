@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dvc_airflow.errors import StageError
 from dvc_airflow.runtime import reaper
 from dvc_airflow.runtime.driver import TOKEN, WORK
+from dvc_airflow.runtime.errors import StageError
 from dvc_airflow.runtime.protocol import Request
 
 TAIL: Final = 20

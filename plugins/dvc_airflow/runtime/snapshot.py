@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc_airflow.errors import ProjectError
 from dvc_airflow.graph.context import Overrides
+from dvc_airflow.graph.errors import ProjectError
 from dvc_airflow.runtime.git import git, git_or_none, identity, resolve_commit, toplevel
 from dvc_airflow.runtime.untracked import LeftOut, Untracked, code_among, list_untracked, sized
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from dvc_airflow.errors import PipelineError
 from dvc_airflow.graph import Graph, Stage, load_graph
 from dvc_airflow.graph.build import is_url
 from dvc_airflow.graph.context import DEFAULT_PARAMS, Overrides, overridden
 from dvc_airflow.graph.datafile import load_data
 from dvc_airflow.graph.edges import OutIndex
+from dvc_airflow.graph.errors import PipelineError
 from dvc_airflow.graph.walk import DVC_DIR, PIPELINE_FILE
 from dvc_airflow.runtime.git import git
 from dvc_airflow.runtime.imports import imported, module_files

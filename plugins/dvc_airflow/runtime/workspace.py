@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvc_airflow.errors import DvcAirflowError, WorkspaceError
+from dvc_airflow.graph.errors import DvcAirflowError
 from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.dvc_config import write_local_config
+from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
 from dvc_airflow.runtime.inputs import bring_inputs
 from dvc_airflow.runtime.overrides import apply_overrides, by_file

@@ -62,11 +62,18 @@ def import_errors(folder: str) -> list[str]:
     return list(DagBag(folder).import_errors.values())
 
 
+def loaded() -> dict[str, str | None]:
+    """Name and file of every top-level module that was imported so far."""
+    tops = {name: module for name, module in sys.modules.items() if "." not in name}
+    return {name: getattr(module, "__file__", None) for name, module in tops.items()}
+
+
 def main() -> None:
     answers = os.fdopen(int(sys.argv[1]), "w")
     for line in sys.stdin:
         request = json.loads(line)
-        function = {"run": run, "import_errors": import_errors}[request.pop("do")]
+        known = {"run": run, "import_errors": import_errors, "loaded": loaded}
+        function = known[request.pop("do")]
         try:
             answer = {"answer": function(**request)}
         except Exception as exc:

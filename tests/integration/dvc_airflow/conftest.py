@@ -91,9 +91,17 @@ def new_project(tmp_path: Path, empty_project: Path) -> Callable[..., Project]:
 
 
 class Airflow:
-    """An Airflow with a home, a database and a process of its own."""
+    """An Airflow with a home, a database and a process of its own.
 
-    def __init__(self, home: Path) -> None:
+    Parameters
+    ----------
+    home
+        An empty directory.
+    library
+        The directory from which ``dvc_airflow`` is imported.
+    """
+
+    def __init__(self, home: Path, library: Path = Path(dvc_airflow.__file__).parents[1]) -> None:
         (home / "dags").mkdir()
         self.home = home
         env = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW__")}
@@ -101,7 +109,7 @@ class Airflow:
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-            "PYTHONPATH": str(Path(dvc_airflow.__file__).parents[1]),
+            "PYTHONPATH": str(library),
         }
         migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
         subprocess.run(migrate, env=env, cwd=home, check=True, capture_output=True)

@@ -25,7 +25,10 @@ def loaded_after(code: str) -> set[str]:
 
 def test_the_graph_needs_neither_airflow_nor_dvc(write_project):
     root = write_project({"params.yaml": "a: 1\n", "dvc.yaml": "stages:\n  s: {cmd: 'x ${a}'}\n"})
-    code = f"import dvc_airflow; dvc_airflow.load_graph({str(root)!r}); import dvc_airflow.params"
+    code = (
+        f"import dvc_airflow; dvc_airflow.load_graph({str(root)!r}); "
+        "import dvc_airflow.graph.params"
+    )
     assert not loaded_after(code) & {"airflow", "dvc", "ruamel", "psutil", "networkx"}
 
 

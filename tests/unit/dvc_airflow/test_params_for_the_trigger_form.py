@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dvc_airflow.errors import OverrideError, WorkspaceError
 from dvc_airflow.graph import load_graph, select_stages
-from dvc_airflow.params import (
+from dvc_airflow.graph.params import (
     changed_values,
     collect_params,
     read_comments,

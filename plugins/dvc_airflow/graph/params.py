@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import yaml
 
-from dvc_airflow.errors import OverrideError, PipelineError
 from dvc_airflow.graph import Graph
 from dvc_airflow.graph.context import DEFAULT_PARAMS
+from dvc_airflow.graph.errors import OverrideError, PipelineError
 from dvc_airflow.graph.yaml_marks import compose, load_marked
 
 _ANY: Final = ["null", "string", "number", "boolean", "array", "object"]

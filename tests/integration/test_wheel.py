@@ -1,0 +1,72 @@
+"""Signalbox's own wheel: what it holds, and that it works where nothing of the project lies."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+import pytest
+
+from tests.support.wheels import ROOT, install_alone
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the wheel is installed, alone."""
+    parts = ["setup.py", "pyproject.toml", "README.md", "LICENSE"]
+    parts += ["pipelines", "plugins", "dags", "expectations"]
+    return install_alone(parts, ".", tmp_path_factory.mktemp("signalbox"))
+
+
+def run(target: Path, elsewhere: Path, *arguments: str) -> str:
+    """Run Python with what is installed there, from a directory that holds nothing."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    env = {**kept, "PYTHONPATH": str(target), "AIRFLOW_HOME": str(elsewhere)}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=elsewhere, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def files_of(target: Path, folder: str) -> list[str]:
+    return sorted(path.name for path in (target / folder).iterdir() if path.is_file())
+
+
+def test_it_holds_the_packages_the_dags_and_the_suites_and_nothing_of_the_bridge(
+    target: Path,
+) -> None:
+    found = {path.name for path in target.iterdir() if path.suffix != ".dist-info"}
+    assert found == {"bin", "pipelines", "signalbox_airflow"}
+    for theirs, ours in (
+        ("signalbox_airflow/dags", "dags"),
+        ("signalbox_airflow/expectations", "expectations"),
+    ):
+        assert files_of(target, theirs) == files_of(ROOT, ours)
+    modules = {path.relative_to(ROOT) for path in (ROOT / "pipelines").rglob("*.py")}
+    assert {path.relative_to(target) for path in (target / "pipelines").rglob("*.py")} == modules
+    templates = "pipelines/reporting/templates"
+    assert files_of(target, templates) == files_of(ROOT, templates)
+
+
+def test_it_depends_on_the_bridge(target: Path) -> None:
+    (installed,) = distributions(path=[str(target)])
+    assert isinstance(installed, Distribution)
+    assert "dvc-airflow" in (installed.requires or [])
+
+
+def test_its_command_runs_elsewhere(target: Path, tmp_path: Path) -> None:
+    shown = run(target, tmp_path, str(target / "bin" / "signalbox"), "--help")
+    assert "Usage: signalbox" in shown
+
+
+def test_what_airflow_loads_is_imported_from_it(target: Path, tmp_path: Path) -> None:
+    code = (
+        "import signalbox_airflow.listener, signalbox_airflow.report_page\n"
+        "import pipelines.aiops.mine_rules, pipelines.mlops.train\n"
+        "print(signalbox_airflow.__file__, pipelines.__file__)"
+    )
+    paths = run(target, tmp_path, "-c", code).split()[-2:]
+    assert [Path(path).is_relative_to(target) for path in paths] == [True, True]
