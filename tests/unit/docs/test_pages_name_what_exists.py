@@ -58,7 +58,7 @@ def _anchors(page: Path) -> set[str]:
     return {_anchor(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, PROJECT / "ledger/README.md"], ids=lambda page: page.name)
 def test_paths_in_backticks_exist(page: Path) -> None:
     missing = [path for path in _paths(_prose(page)) if not (PROJECT / path).exists()]
     assert not missing
@@ -137,3 +137,13 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
 
 def test_what_is_checked_is_not_empty() -> None:
     assert len(_paths(_prose(PROJECT / "docs" / "architecture.md"))) > 20
+
+
+@pytest.mark.parametrize(
+    ("walk", "most"), [("The walk of an alert", 50), ("The walk of a row", 30)]
+)
+def test_a_walk_through_the_code_opens_few_files(walk: str, most: int) -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {walk}.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    files = {path for path in _paths(section) if path.endswith(".py")}
+    assert most / 2 < len(files) <= most
