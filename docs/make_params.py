@@ -135,6 +135,8 @@ def _tables(
             own_limits = f"the list: {own_limits}"
         limits = "; ".join(filter(None, [allowed, own_limits]))
         text = described.get(name) or _more_than_choices(comments.get(full, ""), allowed)
+        if len(get_args(field.annotation)) == 1 and get_origin(field.annotation) is Literal:
+            text = "Names this kind."
         if not text and own:
             text = "See the tables below." if len(own) > 1 else _first_paragraph(own[0])
         rows.append(Row(f"`{shown}`", kind, _default(field), limits, _plain(text)))

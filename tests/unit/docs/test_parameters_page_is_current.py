@@ -22,3 +22,10 @@ def test_every_section_of_both_files_has_a_table() -> None:
 def test_a_key_shows_type_default_limits_and_description() -> None:
     row = "| `max_late_share` | number | `0.3` | ≥ 0, < 1 | Share of incidents"
     assert row in page()
+
+
+def test_every_key_has_a_description() -> None:
+    rows = [line for line in page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 300
+    bare = [row for row in rows if row.endswith("|  |")]
+    assert not bare
