@@ -68,6 +68,7 @@ class SqlSource(Section):
     url: Unset[Name] = None
     """The URL itself, for databases without a password."""
     query: Name
+    """SQL text; its result is the table."""
     watch: Name
     snapshot: Unset[Name] = None
 
@@ -85,6 +86,7 @@ class Sensitive(Section):
     """A sensitive feature; numeric ones need `bins`, the inner edges of their age-like groups."""
 
     bins: list[float] = []
+    """Inner edges of a numeric feature's groups, rising; not for texts."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -165,9 +167,12 @@ class Check(Section):
     protects: Name
     figure: Annotated[str, Field(pattern=r"^[a-z_]+\.\S+$")]
     compare: Literal["at_least", "at_most", "not_worse_than_released"]
+    """How the figure's interval and `threshold` are compared, see above."""
     threshold: float
     on_fail: Literal["reject", "review"] = "reject"
+    """Decision that a failed check asks for."""
     on_inconclusive: Literal["reject", "review"] = "review"
+    """Decision that an inconclusive check asks for."""
     owner: Name
     reason: Name
 
@@ -247,7 +252,9 @@ class RandomForestGrid(Section):
     """Values to try for ``sklearn.ensemble.RandomForestClassifier``."""
 
     n_estimators: Annotated[list[PositiveInt], Field(min_length=1)] = [100]
+    """Number of trees."""
     min_samples_leaf: Annotated[list[PositiveInt], Field(min_length=1)] = [5]
+    """Fewest rows in a leaf."""
 
 
 class Models(Section):
@@ -282,8 +289,11 @@ class TrainParams(Section):
     folds: Annotated[int, Field(ge=2, le=20)]
     """Cross-validation folds of the search and of the calibration, by subject."""
     select_by: Literal["roc_auc", "average_precision", "neg_log_loss", "neg_brier_score"]
+    """Score by which the search chooses, the higher the better."""
     calibration: Literal["isotonic", "sigmoid", "none"]
+    """How scores are made probabilities."""
     class_weight: Literal["none", "balanced"]
+    """Whether rows of the rarer label weigh more."""
     use_sensitive: bool
     """Whether sensitive features are model inputs."""
     max_categories: Annotated[int, Field(ge=1, le=250)] = 100
@@ -310,6 +320,7 @@ class MitigationParams(Section):
 
     method: Literal["none", "threshold_optimizer"]
     constraint: Literal["demographic_parity", "equalized_odds"]
+    """What is to be equal between groups: selection rates, or TPR and FPR."""
     feature: str | None = None
     """Sensitive feature to mitigate for; null = the one with the worst impact ratio."""
 

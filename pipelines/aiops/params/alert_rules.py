@@ -79,6 +79,7 @@ class TransientMining(Section):
     """It ends by itself soon."""
 
     waits_seconds: list[PositiveInt] = [15, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600]
+    """Values of ``for`` to try."""
     max_delay_seconds: PositiveInt = 300
     """No alert of a pattern that people ever acted on waits longer."""
     min_share: OpenShare = 0.5
@@ -89,6 +90,7 @@ class FlappingMining(Section):
     """It comes and goes."""
 
     holds_seconds: list[PositiveInt] = [60, 120, 300, 600, 900, 1800, 3600]
+    """Values of ``keep_firing_for`` to try."""
     min_share: OpenShare = 0.3
     """Lower bound on the share of episodes that come back within the hold."""
 
@@ -116,6 +118,7 @@ class RecurringMining(Section):
     move with it are found on any clock changed on the same dates. Of equals the first is taken, so
     put your own first."""
     step_minutes: PositiveInt = 30
+    """Windows begin and end at multiples of this."""
     max_minutes: PositiveInt = 240
     """Longest window."""
     min_day_share: OpenShare = 0.7
@@ -145,6 +148,7 @@ class KnownFixMining(Section):
     min_share: OpenShare = 0.6
     """Lower bound on the share of the pattern's tickets that this fix ended."""
     min_tickets: PositiveInt = 8
+    """Fewest tickets with this fix that a rule rests on."""
 
 
 class MineRulesParams(Section):
@@ -160,9 +164,11 @@ class MineRulesParams(Section):
     families: list[Family] = [
         "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix",
     ]  # fmt: skip
+    """Families of rules that are looked for."""
     alpha: OpenShare = 0.05
     """Chance of any false claim in a family: shared among all candidates that it tried."""
     expiry_days: PositiveInt = 90
+    """A rule expires so many days after the end of its history."""
     min_days: PositiveInt = 5
     """Separate days that a rule's evidence must come from."""
     min_episodes: PositiveInt = 15
@@ -172,9 +178,11 @@ class MineRulesParams(Section):
     max_values: PositiveInt = 500
     """A label with more known values can't be listed in a matcher."""
     max_patterns: PositiveInt = 5000
+    """Most patterns of alerts that rules may speak of."""
     max_rules: PositiveInt = 250
     """Most candidates of a family, those that save most first."""
     examples: PositiveInt = 3
+    """Examples from history that stand beside a rule."""
     duplicate: DuplicateMining = Field(default_factory=DuplicateMining)
     transient: TransientMining = Field(default_factory=TransientMining)
     flapping: FlappingMining = Field(default_factory=FlappingMining)
@@ -277,7 +285,9 @@ class ActionParams(Section):
     """One thing that may be done without asking: the allow-list."""
 
     id: Slug
+    """Name that `fixes` refers to."""
     kind: Literal["command", "dag"]
+    """Whether `target` is a program or an Airflow DAG."""
     target: Name
     """Program, or id of an Airflow DAG."""
     args: list[str] = []
@@ -285,9 +295,11 @@ class ActionParams(Section):
     reversible: bool
     """Only what is reversible is ever run; the rest stays a proposal, whatever `dry_run` says."""
     max_per_hour: PositiveInt = 3
+    """The action runs at most so often an hour, over all alerts."""
     cooldown_seconds: Annotated[int, Field(ge=0)] = 1800
     """Not again for the same labels within so long."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
+    """A command that runs longer is stopped and counts as failed."""
     label_pattern: Name = r"[A-Za-z0-9_][A-Za-z0-9_.:@/-]*"
     """Label values that may become arguments; others are refused."""
 

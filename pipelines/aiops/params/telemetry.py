@@ -28,9 +28,11 @@ class HttpParams(SourceParams):
     """A source that is asked over HTTP."""
 
     url: Annotated[str, Field(pattern=r"^https?://")]
+    """Address of the server, without the path of its API."""
     token_env: Variable = ""
     """Environment variable with a bearer token; empty = none."""
     timeout_seconds: PositiveInt = 30
+    """How long an answer may take."""
 
 
 class FilesParams(SourceParams):
@@ -106,6 +108,7 @@ class AirflowLogsParams(LogParams):
 
     kind: Literal["airflow_logs"]
     folder: Name = ".airflow/logs"
+    """Folder of the logs; relative to the project, or absolute."""
 
 
 class MetricParams(SourceParams):
@@ -124,6 +127,7 @@ class PrometheusMetricsParams(MetricParams, HttpParams):
     queries: Annotated[list[Name], Field(min_length=1)]
     """PromQL, for example ``up`` or ``sum by (job) (rate(http_requests_total[5m]))``."""
     step_seconds: PositiveInt = 60
+    """Time between two values."""
     lookback_seconds: PositiveInt = 86_400
     """How far back a window without begin goes."""
 
@@ -241,9 +245,11 @@ class GitChangesParams(SourceParams):
     repository: Name = "."
     """Folder, relative to the project."""
     take: Literal["tags", "commits"] = "tags"
+    """What counts as a change."""
     branch: Name = "HEAD"
     """Branch whose commits are taken."""
     change_kind: ChangeKind = "deployment"
+    """Kind that the changes get."""
     service: str = ""
     """Service of all that doesn't name its own."""
     tag_pattern: Annotated[str, AfterValidator(_tag_pattern)] = (
@@ -254,6 +260,7 @@ class GitChangesParams(SourceParams):
     paths: dict[Name, Name] = {}
     """Folder → service, in a repository of many: a commit is a change of each that it touches."""
     timeout_seconds: PositiveInt = 60
+    """How long a git command may take."""
 
 
 _MAPPABLE = {
@@ -270,6 +277,7 @@ class AlertmanagerWebhookParams(SourceParams):
 
     kind: Literal["alertmanager_webhook"]
     folder: Name = "telemetry/webhook"
+    """Where ``signalbox collect`` writes payloads; folders below it count too."""
 
 
 class AlertmanagerApiParams(HttpParams):
@@ -311,9 +319,11 @@ class TableParams(FilesParams):
 
     kind: Literal["table"]
     table: Literal["alerts", "tickets", "changes", "metrics"]
+    """Table of the contract that the rows become."""
     format: Literal["", "csv", "jsonl", "parquet"] = ""
     """Empty = after the file's name (``.gz`` may follow)."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """One character, for CSV."""
     columns: dict[Name, Name] = {}
     """Column of the contract → column of the file."""
     constants: dict[Name, str] = {}
@@ -327,6 +337,7 @@ class TableParams(FilesParams):
     labels_json: str = ""
     """Column of the file that holds labels as a JSON object (or a map, in Parquet)."""
     annotations: dict[Name, Name] = {}
+    """Annotation → column of the file."""
     time: Literal["auto", "epoch_s", "epoch_ms", "epoch_us", "iso"] = "auto"
     """auto: numbers are epoch seconds, milliseconds or microseconds by their size, else ISO."""
     timezone: Name = "UTC"
@@ -355,6 +366,7 @@ class AirflowParams(SourceParams):
 
     kind: Literal["airflow"]
     folder: Name = "telemetry/airflow"
+    """Where the listener writes."""
 
 
 Source = Annotated[

@@ -15,11 +15,17 @@ class Watch(Section):
     """One figure that is watched; an alarm goes off when its whole interval is out of bounds."""
 
     id: Slug
+    """Unique name of the watch."""
     protects: Name
+    """What it is there for."""
     figure: Annotated[str, Field(pattern=r"^live\.\S+$")]
+    """Figure measured on what was scored, ``live.…``."""
     compare: Literal["at_least", "at_most"]
+    """Which side of `threshold` is in bounds."""
     threshold: float
+    """The number that the figure's interval is compared with."""
     owner: Name
+    """Who answers for it."""
     reason: Name
     """Why this threshold."""
     retrain: bool = False
@@ -75,6 +81,7 @@ class MonitoringParams(Section):
     retrain_every_days: PositiveInt = 7
     """Alarms ask for a new training at most once in this many days."""
     watches: list[Watch] = Field(default_factory=lambda: list(DEFAULT), max_length=100)
+    """What is watched; the default is ``pipelines.mlops.monitoring.result.DEFAULT``."""
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:

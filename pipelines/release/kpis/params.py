@@ -23,6 +23,7 @@ class Kpi(Section):
     formula: Name
     """Over ids of figures, see `formula`."""
     target: float
+    """Number that the KPI's value is compared with."""
     direction: Literal["at_least", "at_most"]
     """On which side of the target the KPI is met."""
     unit: str = ""
