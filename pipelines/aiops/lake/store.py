@@ -5,7 +5,6 @@ at a time: others wait for the lake's lock. Readers need no lock; they see a day
 """
 
 import fcntl
-import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from pipelines.aiops.lake.days import FILE, day_files, day_folder, days_of
 from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened
 from pipelines.aiops.lake.merge import merge
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import sha256_file
+from pipelines.core.files import write_with
 
 LOCK = ".lock"
 WAIT_SECONDS = 600
@@ -187,13 +186,7 @@ def write_if_changed(path: Path, rows: pa.Table) -> bool:
     """Write a Parquet file, whole or not at all; leave one with the same bytes untouched."""
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    def write(partial: Path) -> None:
         pq.write_table(rows, partial, compression="zstd", row_group_size=1 << 17)
-        if path.is_file() and sha256_file(path) == sha256_file(partial):
-            return False
-        partial.replace(path)
-        return True
-    finally:
-        partial.unlink(missing_ok=True)
+
+    return write_with(path, write, keep_equal=True)

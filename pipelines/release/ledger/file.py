@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import replacing
+from pipelines.core.files import append, write_bytes
 from pipelines.release.ledger.keys import in_words
 from pipelines.release.ledger.verify import BrokenError, Chain, follow, read_entry
 
@@ -139,25 +139,7 @@ class LedgerFile:
     def add(self, line: bytes) -> None:
         """Add bytes at the end and wait until they are on the disk; on an error, take them back."""
         with in_words(self.path):
-            new = not self.path.exists()
-            target = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                self._add(target, line)
-            finally:
-                os.close(target)
-            if new:
-                sync_folder(self.path.parent)
-
-    def _add(self, target: int, line: bytes) -> None:
-        size = os.fstat(target).st_size
-        try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(target, rest) :]
-            os.fsync(target)
-        except OSError:
-            os.ftruncate(target, size)
-            raise
+            append(self.path, line)
 
     def cut(self, torn: bytes, after: str) -> None:
         """Move the torn bytes at the end to a side file: first there, then away here."""
@@ -188,21 +170,6 @@ class LedgerFile:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all, and wait until it and its name are on the disk."""
+    """Write a file, whole or not at all."""
     with in_words(path):
-        path.parent.mkdir(exist_ok=True)
-        with replacing(path) as partial, partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        sync_folder(path.parent)
-        sync_folder(path.parent.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+        write_bytes(path, content)
