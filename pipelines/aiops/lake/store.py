@@ -4,8 +4,6 @@ A day's file is replaced whole by a rename, or left untouched if nothing changed
 at a time: others wait for the lake's lock. Readers need no lock; they see a day before or after.
 """
 
-import fcntl
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened
 from pipelines.aiops.lake.merge import merge
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_with
+from pipelines.core.locks import exclusive_lock
 
 LOCK = ".lock"
 WAIT_SECONDS = 600
@@ -78,19 +77,14 @@ def upsert(
 def locked(lake: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
     """Hold the lake's lock while the block runs; it ends with the process, whatever happens."""
     lake.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_seconds
-    with (lake / LOCK).open("a") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SignalboxError(
-                        f"{lake}: another writer holds {LOCK} for {wait_seconds:.0f} s; "
-                        "end it or try again later"
-                    ) from None
-                time.sleep(0.05)
+
+    def busy(holder: str) -> SignalboxError:
+        return SignalboxError(
+            f"{lake}: another writer holds {LOCK} for {wait_seconds:.0f} s (process {holder}); "
+            "end it or try again later"
+        )
+
+    with exclusive_lock(lake / LOCK, busy, wait_seconds=wait_seconds):
         yield
 
 

@@ -5,15 +5,14 @@ outlives a renamed ledger file. It ends with its process, whatever kills it. (``
 works on local file systems; NFS refuses it, and then so does the ledger.)
 """
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import append, write_bytes
+from pipelines.core.locks import exclusive_lock, shared_lock
 from pipelines.release.ledger.keys import in_words
 from pipelines.release.ledger.verify import BrokenError, Chain, follow, read_entry
 
@@ -64,7 +63,6 @@ def _closed(folder: Path, named: dict[str, object]) -> tuple[list[bytes], Chain]
 
 
 LOCK_SECONDS = 60.0
-_PAUSE = 0.002
 _BLOCK = 1 << 14
 _SHORT = 16
 """Hex digits of an entry's hash in names of files."""
@@ -81,29 +79,19 @@ class LedgerFile:
     @contextmanager
     def locked(self, *, write: bool) -> Iterator[None]:
         """Hold the lock: alone to write, together with other readers to read."""
-        with in_words(self.path.parent):
-            if write:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with in_words(self.path.parent):
-                self._take(folder, fcntl.LOCK_EX if write else fcntl.LOCK_SH)
+        with ExitStack() as held:
+            with in_words(self.path.parent):  # errors of acquiring it, not of what is done with it
+                if write:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                lock = exclusive_lock if write else shared_lock
+                held.enter_context(lock(self.path.parent, self._busy, wait_seconds=LOCK_SECONDS))
             yield
-        finally:
-            os.close(folder)
 
-    def _take(self, folder: int, how: int) -> None:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                return fcntl.flock(folder, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SignalboxError(
-                        f"{self.path}: another process has held the ledger's lock for "
-                        f"{LOCK_SECONDS:.0f} s; see who with 'lsof {self.path.parent}'"
-                    ) from None
-                time.sleep(_PAUSE)
+    def _busy(self, holder: str) -> SignalboxError:
+        return SignalboxError(
+            f"{self.path}: another process has held the ledger's lock for {LOCK_SECONDS:.0f} s "
+            f"(process {holder}); see who with 'lsof {self.path.parent}'"
+        )
 
     def read(self) -> tuple[list[bytes], bytes]:
         """All complete lines, and the bytes after the last newline (a torn write)."""
