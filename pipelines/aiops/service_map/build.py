@@ -95,8 +95,7 @@ def build_map(
     """
     import duckdb
 
-    connection = connect(settings.memory_mb)
-    raw = connection.con
+    raw = connect(settings.memory_mb)
     try:
         relation = _relation(raw, spans)
         where = _where(first_us, last_us, settings.margin_seconds)
@@ -109,7 +108,7 @@ def build_map(
         where = "spans" if isinstance(spans, pa.Table) or not spans else str(spans[0].parent)
         raise SignalboxError(f"{where}: not readable spans of the contract: {text}") from error
     finally:
-        connection.disconnect()
+        raw.close()
 
 
 def build_lake_map(
@@ -144,8 +143,7 @@ def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTI
     lengths = {one.window_us for one in maps}
     if len(lengths) > 1:
         raise SignalboxError(f"service maps have windows of {sorted(lengths)} µs; build them alike")
-    connection = connect(settings.memory_mb)
-    raw = connection.con
+    raw = connect(settings.memory_mb)
     try:
         parts = pa.concat_tables([one.windows for one in maps])
         raw.register("parts", parts)
@@ -164,7 +162,7 @@ def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTI
         renamed = _renamed(raw, services, settings)
         windows = _windows(raw, lengths.pop(), nodes_apart=True)
     finally:
-        connection.disconnect()
+        raw.close()
     shapes: Counter[Shape] = Counter()
     for one in maps:
         for shape, n in one.shapes.items():
