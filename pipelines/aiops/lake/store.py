@@ -13,13 +13,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.lake.contract import ALERTS, EPOCH, SIGNALS, TABLES, Table
+from pipelines.aiops.lake.contract import ALERTS, SIGNALS, TABLES, Table
 from pipelines.aiops.lake.days import FILE, day_files, day_folder, days_of
 from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened
 from pipelines.aiops.lake.merge import merge
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_with
 from pipelines.core.locks import exclusive_lock
+from pipelines.core.time import DAY_US, EPOCH
 
 LOCK = ".lock"
 WAIT_SECONDS = 600
@@ -131,7 +132,7 @@ def by_day(table: Table, rows: pa.Table) -> list[tuple[date, pa.Table]]:
     import numpy as np
 
     time_us = rows[table.time].cast(pa.int64()).to_numpy()
-    days = time_us // 86_400_000_000
+    days = time_us // DAY_US
     order = np.argsort(days, kind="stable")
     found, first = np.unique(days[order], return_index=True)
     return [

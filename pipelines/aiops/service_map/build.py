@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.lake.contract import EPOCH, SPANS
+from pipelines.aiops.lake.contract import SPANS
 from pipelines.aiops.lake.days import files_between
 from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, connect
 from pipelines.aiops.service_map.model import (
@@ -28,8 +28,8 @@ from pipelines.aiops.service_map.model import (
 from pipelines.aiops.service_map.pairing import pair
 from pipelines.aiops.service_map.peers import EXTERNAL
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import EPOCH
 
-HOUR_US = 3_600_000_000
 OTHERS = "(others)"
 """Name of the virtual node that stands for those beyond the limit."""
 
