@@ -38,8 +38,8 @@ from pipelines.aiops.alerting.mining.grouping import tell_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import RULES, Rule
-from pipelines.aiops.alerting.windows import SECOND_US
 from pipelines.aiops.params.alert_rules import MineRulesParams, QuietMining
+from pipelines.core.time import SECOND_US
 
 
 @dataclass(frozen=True)

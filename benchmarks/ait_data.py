@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.aiops.alerting.windows import SECOND_US, Window
+from pipelines.aiops.alerting.windows import Window
 from pipelines.aiops.lake.frame import NO, UNKNOWN, AlertFrame
+from pipelines.core.time import SECOND_US
 
 BENIGN, NONE = "false_positive", "-"
 DAY = 86_400

@@ -34,10 +34,10 @@ from benchmarks.log_templates import systems, variable_digits
 from pipelines.aiops.lake.batch import Window
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.logs.anomalies import LogAnomalySettings, count_lines, find
-from pipelines.aiops.logs.settings import DAY_US, HOUR_US
 from pipelines.aiops.logs.templates import TemplateStore
 from pipelines.aiops.params.telemetry import LogFilesParams
 from pipelines.aiops.sources.log_files import read
+from pipelines.core.time import DAY_US, HOUR_US
 
 KINDS = ("new_template", "burst", "silence", "changed_mix", "new_value")
 START = 20_000 * DAY_US

@@ -73,7 +73,7 @@ def prepared(data: Path | None, spans: int, folder: Path) -> tuple[list[Path], s
     if data is not None and (files := sorted(data.rglob("*.parquet"))):
         return files, "given"
     target = folder / "spans.parquet"
-    raw = connect().con
+    raw = connect()
     if data is None:
         raw.execute(GENERATED.format(traces=max(1, spans // 9), target=target))
         return [target], "synthetic"
@@ -94,7 +94,7 @@ def measured(files: list[Path], repeat: int) -> tuple[float, float, ServiceMap]:
     """Return the fastest scan, the fastest build, and the map."""
 
     def scan() -> Any:
-        return connect().con.execute(SCAN.format(files=listed(files))).fetchall()
+        return connect().execute(SCAN.format(files=listed(files))).fetchall()
 
     scans, builds = [], []
     for _ in range(max(1, repeat)):

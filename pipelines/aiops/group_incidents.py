@@ -7,7 +7,7 @@ the place (and of windows shortly before), and of alerts, changes and tickets of
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ from pipelines.aiops.service_map.peers import USER
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, sha256_file, write_json
 from pipelines.core.stage import run_stage, say
+from pipelines.core.time import EPOCH, MINUTE_US
 
 TOLD = ("paged", "notified")
 SETTLE = timedelta(days=1)
@@ -114,8 +115,6 @@ def _told(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) -> set[s
 
 FORMAT = "signalbox.incidents/1"
 MAP = SERVICE_MAP / MAP_FILE
-MINUTE_US = 60_000_000
-FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def inputs_of(place: Path, earlier: Sequence[Path]) -> dict[str, str]:
@@ -260,7 +259,7 @@ def _incidents(
 
 def _past(params: AiopsParams, window: Window) -> list[PastIncident]:
     """Tickets that were dealt with by the window's end: what was written later wasn't known."""
-    ever = Window(FIRST_DAY, window.end)
+    ever = Window(EPOCH, window.end)
     done = f"closed_at < make_timestamptz({window.end_us})"
     tickets = rows_between(params, TICKETS, ever, where=done)
     alerts = rows_between(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.contract import EPOCH, LOGS
+from pipelines.aiops.lake.contract import LOGS
 from pipelines.aiops.lake.days import days_of
 from pipelines.aiops.lake.findings import (
     AFTER,
@@ -26,6 +26,7 @@ from pipelines.aiops.logs.templates import TemplateStore, mine
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import LOG_ANOMALIES
 from pipelines.core.stage import run_stage, say
+from pipelines.core.time import EPOCH
 
 LINES, LOOKED_AT, LONGEST = 5, 5000, 500
 """Lines shown of a finding, lines of its service that they are looked for in, characters."""

@@ -25,6 +25,7 @@ from pipelines.aiops.service_map.edge_changes import FORMAT, Diff, diff_maps, ex
 from pipelines.aiops.service_map.model import MAP_FILE, ServiceMap, read_map, write_map
 from pipelines.core.errors import SignalboxError
 from pipelines.core.stage import run_stage, say
+from pipelines.core.time import HOUR_US
 
 PARTS = SERVICE_MAP.parent / ".service_map_parts"
 """Beside the map's folder, which is an out as a whole."""
@@ -121,7 +122,6 @@ def remove(place: Path) -> None:
     shutil.rmtree(place / PARTS, ignore_errors=True)
 
 
-HOUR_US = 3_600_000_000
 LEAD = 2 * HOUR
 """A change up to an hour before the window is told again, with the hour before it to compare."""
 BETTER = ("faster", "fewer_errors")

@@ -19,7 +19,7 @@ from pipelines.aiops.alerting.evaluation import Effect, Measurer, closing_times,
 from pipelines.aiops.alerting.evaluation import tables as bounds
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import Rule, read_rules
-from pipelines.aiops.alerting.windows import DAY_US, iso, moment, split_window, whole_window
+from pipelines.aiops.alerting.windows import iso, moment, split_window, whole_window
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
@@ -27,6 +27,7 @@ from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
 from pipelines.core.stage import run_stage, say
+from pipelines.core.time import DAY_US
 
 STAGE = "replay_rules"
 _REPLAYED = "replay of the last window, which nothing was learned or chosen on"

@@ -16,6 +16,7 @@ import typer
 
 from pipelines.cli.console import AsJson, analysis_params, one_line_errors, print_json, print_lines
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import HOUR_US
 
 if TYPE_CHECKING:
     from pipelines.aiops.lake.window import Window
@@ -146,7 +147,6 @@ def _results(project: Path) -> Path:
 Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Which = "A folder, a window or day (YYYY-MM-DD) with results, or a git revision."
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
-_HOUR_US = 3_600_000_000
 
 app = typer.Typer(help="Service maps: build and compare.", no_args_is_help=True)
 
@@ -276,7 +276,7 @@ def _unlike(before: "ServiceMap", after: "ServiceMap") -> list[str]:
     """Say why a comparison of the two may mislead."""
     if before.end_us - before.start_us != after.end_us - after.start_us:
         return ["the maps cover times of different length"]
-    if (after.start_us - before.start_us) % (24 * _HOUR_US):
+    if (after.start_us - before.start_us) % (24 * HOUR_US):
         return ["the maps cover different hours of the day, which have different traffic"]
     return []
 

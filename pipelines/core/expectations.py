@@ -1,25 +1,29 @@
 """Rules on data: Great Expectations suites from ``expectations/``, and what to do when one breaks.
 
-A suite file has Great Expectations' own JSON form. Three keys in the ``meta`` of a rule are ours:
+The form of a suite is that of `core.suites`. A rule's ``action`` may be left out:
 
-``action``
-    ``quarantine`` (default for rules on rows): rows that break the rule leave the table;
-    ``stop`` (default for rules on the whole table): the run ends;
-    ``note``: reported, nothing else.
-``title``
-    The rule in a few words; by default column, type and arguments.
-``reason``
-    Why the rule is there, in words; printed beside every broken row.
+``quarantine`` (default for rules on rows)
+    rows that break the rule leave the table;
+``stop`` (default for rules on the whole table)
+    the run ends;
+``note``
+    reported, nothing else.
+
+``title`` is by default column, type and arguments; ``reason`` is printed beside every broken row.
 """
 
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from pipelines.core.errors import SignalboxError
-from pipelines.core.files import read_json
+from pipelines.core.suites import (
+    new_context,
+    read_suite,
+    require_computed,
+    result_format,
+    rows_that_break,
+)
 from pipelines.core.tables import ROW
 
 if TYPE_CHECKING:
@@ -29,7 +33,6 @@ RUN_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """Fixed, because Data Docs are an out; a naive time would be taken for local time."""
 
 Action = Literal["quarantine", "stop", "note"]
-ACTIONS = ("quarantine", "stop", "note")
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,10 @@ def run_suite(frame: "pd.DataFrame", path: Path) -> SuiteRun:
     SignalboxError
         If the file isn't a suite, or a rule cannot be computed on this table; names the rule.
     """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    context = new_context()
     import great_expectations as gx
 
-    specification = _read(path)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    suite = context.suites.add(_suite(gx, path, specification))
+    suite = context.suites.add(read_suite(path, default_action="note"))
     asset = context.data_sources.add_pandas("table").add_dataframe_asset(path.stem)
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(
@@ -91,48 +91,17 @@ def run_suite(frame: "pd.DataFrame", path: Path) -> SuiteRun:
     )
     outcome = definition.run(
         batch_parameters={"dataframe": frame},
-        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [ROW]},
+        result_format=result_format(ROW),
         run_id=gx.RunIdentifier(run_name="validate", run_time=RUN_TIME),
     )
     return SuiteRun([_result(path, item) for item in outcome.results], context)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    specification = read_json(path)
-    if not isinstance(specification, dict) or not specification.get("expectations"):
-        raise SignalboxError(f"{path}: is not a suite: it needs a list 'expectations'")
-    for index, rule in enumerate(specification["expectations"]):
-        action = rule.get("meta", {}).get("action", "note")
-        if action not in ACTIONS:
-            raise SignalboxError(
-                f"{path}: expectations[{index}].meta.action is {action!r}; use one of {ACTIONS}"
-            )
-    return specification
-
-
-def _suite(gx: Any, path: Path, specification: dict[str, Any]) -> Any:
-    """Build the suite; Great Expectations checks each rule's arguments."""
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-
-    suite = gx.ExpectationSuite(name=path.stem)
-    for index, rule in enumerate(specification["expectations"]):
-        try:
-            suite.add_expectation_configuration(ExpectationConfiguration(**rule))
-        except Exception as error:  # GX raises many kinds here; all mean "this rule is wrong"
-            text = " ".join(str(error).split())
-            raise SignalboxError(
-                f"{path}: expectations[{index}] ({rule.get('type', 'no type')}): {text[:300]}"
-            ) from error
-    return suite
-
-
 def _result(path: Path, item: Any) -> RuleResult:
     configuration = item.expectation_config
     rule = configuration.meta.get("title") or _in_short(configuration.type, configuration.kwargs)
-    if item.exception_info.get("raised_exception", False) or _column_exceptions(item):
-        message = item.exception_info.get("exception_message") or _column_exceptions(item)
-        raise SignalboxError(f"{path}: {rule}: cannot be computed: {message}")
-    rows = [int(entry[ROW]) for entry in item.result.get("unexpected_index_list") or []]
+    require_computed(path, rule, item)
+    rows = rows_that_break(item, ROW)
     on_rows = "unexpected_count" in item.result
     action = configuration.meta.get("action", "quarantine" if on_rows else "stop")
     return RuleResult(
@@ -143,14 +112,6 @@ def _result(path: Path, item: Any) -> RuleResult:
         rows=rows,
         observed=_observed(item.result, on_rows=on_rows),
     )
-
-
-def _column_exceptions(item: Any) -> str:
-    """Message of an exception inside a metric; GX nests these by metric id."""
-    for value in item.exception_info.values():
-        if isinstance(value, dict) and value.get("raised_exception"):
-            return " ".join(str(value.get("exception_message")).split())
-    return ""
 
 
 def _in_short(kind: str, kwargs: dict[str, Any]) -> str:

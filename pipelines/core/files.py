@@ -1,10 +1,10 @@
-"""Files that are either whole or not there: write beside, then rename."""
+"""Files that are either whole or not there: write beside, wait for the disk, then rename."""
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,21 +45,66 @@ def sha256_path(path: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; rename it over `path` only on success.
 
-    A kill at any moment leaves either the old file or the new one, never a part. The name beside
-    it starts with a dot and carries the process id, so that a leftover is recognised and harmless.
+    A kill or a loss of power at any moment leaves either the old file or the new one, never a part:
+    what was written is on the disk before it gets its name, and the name is when this returns. The
+    name beside it starts with a dot and carries the process id, so that a leftover is recognised
+    and harmless.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder to replace; folders on its way are made.
+
+    Yields
+    ------
+    Path
+        Where to write: a file, or a folder that the block makes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _make_folder(path.parent)
+    partial = _partial(path)
     try:
         yield partial
+        _sync_tree(partial)
         if path.is_dir():
             shutil.rmtree(path)
         partial.replace(path)
+        sync(path.parent)
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
         else:
             partial.unlink(missing_ok=True)
+
+
+def write_with(path: Path, write: Callable[[Path], None], *, keep_equal: bool = False) -> bool:
+    """Replace a file by what `write` puts at the path that it is given, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to replace.
+    write : Callable[[Path], None]
+        Writes the file's content to a path beside it.
+    keep_equal : bool
+        Leave a file that has the same bytes already untouched, its time of change included.
+
+    Returns
+    -------
+    bool
+        Whether the file was replaced.
+    """
+    _make_folder(path.parent)
+    partial = _partial(path)
+    try:
+        write(partial)
+        if keep_equal and path.is_file() and sha256_file(path) == sha256_file(partial):
+            return False
+        sync(partial)
+        partial.replace(path)
+        sync(path.parent)
+        return True
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -71,6 +116,115 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` to `path` as UTF-8, whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def write_new(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file that isn't there yet, whole or not at all; of two writers the first one wins.
+
+    Parameters
+    ----------
+    mode : int
+        The file's permissions, from its first byte on: a secret is never readable by others.
+
+    Raises
+    ------
+    FileExistsError
+        If it is there; it stays as it is.
+    """
+    _make_folder(path.parent)
+    partial = _partial(path)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        sync(partial)
+        os.link(partial, path)  # a rename would replace what another process has written meanwhile
+        sync(path.parent)
+    finally:
+        partial.unlink()
+
+
+def write_in_place(contents: Mapping[Path, bytes]) -> None:
+    """Replace files of somebody else: links stay links, and files keep their permissions.
+
+    All are written beside their targets first, so that a full disk changes none of them.
+
+    Raises
+    ------
+    OSError
+        If one can't be written; files that were renamed before it are replaced.
+    """
+    targets = {path.resolve(): content for path, content in contents.items()}
+    partials = {target: _partial(target) for target in targets}
+    try:
+        for target, content in targets.items():
+            _make_folder(target.parent)
+            partials[target].write_bytes(content)
+            if target.exists():
+                shutil.copymode(target, partials[target])
+            sync(partials[target])
+        for target, partial in partials.items():
+            partial.replace(target)
+            sync(target.parent)
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add bytes at a file's end, all or none; they are on the disk when this returns.
+
+    Raises
+    ------
+    OSError
+        If they can't be added; the file is as it was.
+    """
+    _make_folder(path.parent)
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(handle).st_size
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, size)
+            raise
+    finally:
+        os.close(handle)
+    if is_new:
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; what is in them would be lost with their names."""
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in reversed(missing):
+        sync(part.parent)
+
+
+def _sync_tree(path: Path) -> None:
+    if path.is_dir():
+        for inner in path.rglob("*"):
+            if not inner.is_symlink():
+                sync(inner)
+    sync(path)
 
 
 def canonical_json(value: Any) -> str:

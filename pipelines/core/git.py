@@ -1,20 +1,48 @@
-"""The few git commands that registry and release need, with errors that say what to do."""
+"""Git as a program: always about the folder it is told, and with errors that say what to do.
+
+Replaced objects count as what they were (``git replace`` must not change what a release is), no
+hook runs but at a push, and git asks nobody anything.
+"""
 
 import os
 import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
 
-_MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
-"""Set by git hooks and careless shells; they would send every command to another repository."""
+_KEPT = (
+    "GIT_AUTHOR_", "GIT_COMMITTER_",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
+    "GIT_ALLOW_PROTOCOL", "GIT_ASKPASS", "GIT_HTTP_", "GIT_PROXY_", "GIT_SSH", "GIT_SSL_",
+)  # fmt: skip
+"""Beginnings of variables that say who somebody is, where their settings lie, and how to reach a
+remote. All others are dropped: hooks and careless shells set them, and they send every command to
+another repository, index or object store."""
+
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 
 
 class GitError(SignalboxError):
-    """A git command failed; the message holds what git said."""
+    """A git command failed.
+
+    Attributes
+    ----------
+    said : str
+        What git printed.
+    """
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
 
 
-def git(project: Path, *arguments: str, stdin: str = "") -> str:
+class GitMissingError(SignalboxError):
+    """Git itself can't be started; never an answer to a question about a repository."""
+
+
+def git(project: Path, *arguments: str, stdin: str | bytes = "") -> str:
     """Run git in the project; return what it printed, without the last line break.
 
     Raises
@@ -25,22 +53,54 @@ def git(project: Path, *arguments: str, stdin: str = "") -> str:
     return git_bytes(project, *arguments, stdin=stdin).decode("utf-8", "replace").rstrip("\n")
 
 
-def git_bytes(project: Path, *arguments: str, stdin: str = "") -> bytes:
-    """Run git in the project; return the bytes it printed."""
-    clean = {key: value for key, value in os.environ.items() if key not in _MISLEADING}
+def git_bytes(
+    project: Path,
+    *arguments: str,
+    stdin: str | bytes = b"",
+    timeout: float | None = None,
+    hooks: bool = False,
+) -> bytes:
+    """Run git in the project; return the bytes it printed.
+
+    Parameters
+    ----------
+    project : Path
+        Folder in which git runs.
+    *arguments : str
+        Command and its arguments.
+    stdin : str or bytes
+        What the command reads.
+    timeout : float, optional
+        Seconds after which it is ended.
+    hooks : bool
+        Whether the user's hooks run.
+
+    Raises
+    ------
+    GitError
+        If the command fails, or takes too long.
+    GitMissingError
+        If git can't be started.
+    """
+    named = " ".join(arguments[:2])
+    given = stdin.encode() if isinstance(stdin, str) else stdin
     try:
         done = subprocess.run(
-            ["git", "-C", str(project), *arguments],
-            input=stdin.encode(),
+            _command(project, arguments, hooks=hooks),
+            input=given,
             capture_output=True,
-            env={**clean, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"},
+            env=environment(),
+            timeout=timeout,
             check=False,
         )
-    except FileNotFoundError:
-        raise GitError("git is not installed, or not in PATH") from None
+    except subprocess.TimeoutExpired:
+        said = f"no answer within {timeout:g} s"
+        raise GitError(f"git {named} failed in {project}: {said}", said) from None
+    except OSError as error:
+        raise _missing(error) from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip() or "no message"
-        raise GitError(f"git {' '.join(arguments[:2])} failed in {project}: {said}")
+        raise GitError(f"git {named} failed in {project}: {said}", said)
     return done.stdout
 
 
@@ -50,3 +110,66 @@ def git_or_none(project: Path, *arguments: str) -> str | None:
         return git(project, *arguments)
     except GitError:
         return None
+
+
+def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Read objects one after the other, in one process.
+
+    Parameters
+    ----------
+    objects : Iterable[str]
+        Hashes of objects that are there.
+
+    Yields
+    ------
+    tuple[str, bytes]
+        Hash and content of an object.
+
+    Raises
+    ------
+    GitError
+        If one isn't there or git ends early.
+    """
+    try:
+        process = subprocess.Popen(
+            _command(project, ("cat-file", "--batch"), hooks=False),
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise _missing(error) from error
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for name in objects:
+            with suppress(BrokenPipeError):  # then there is no answer either
+                process.stdin.write(f"{name}\n".encode())
+                process.stdin.flush()
+            said = process.stdout.readline().decode("utf-8", "replace").strip()
+            size = said.rpartition(" ")[2]
+            if not size.isdecimal():
+                raise GitError(f"git cat-file failed in {project}: {said or name}", said)
+            content = process.stdout.read(int(size))
+            process.stdout.read(1)
+            yield name, content
+
+
+def environment() -> dict[str, str]:
+    """Environment in which git looks at the folder it is told, and at objects as they are."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GIT_") or key.startswith(_KEPT)
+    }
+    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+
+
+def _command(project: Path, arguments: tuple[str, ...], *, hooks: bool) -> list[str]:
+    return ["git", "-C", str(project), *(() if hooks else _NO_HOOKS), *arguments]
+
+
+def _missing(error: OSError) -> GitMissingError:
+    if isinstance(error, FileNotFoundError):
+        return GitMissingError("git is not installed, or not in PATH")
+    return GitMissingError(f"git cannot be started: {error}")

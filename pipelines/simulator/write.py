@@ -10,6 +10,7 @@ from pipelines.aiops.lake.contract import TICKETS as TICKET_TABLE
 from pipelines.aiops.lake.days import FILE, day_folder
 from pipelines.aiops.lake.store import by_day
 from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.core.time import DAY_MS
 from pipelines.simulator.signals.tables import signal_tables
 from pipelines.simulator.world.alerts import Alerts
 from pipelines.simulator.world.configuration import configuration, rule_file
@@ -27,7 +28,6 @@ from pipelines.simulator.world.tables import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DAY_MS = 86_400_000
 CONFIGURATION, RULE_FILE = "alertmanager.yml", "prometheus_rules.yml"
 TRUTH = "truth"
 TITLE = "# Synthetic telemetry"

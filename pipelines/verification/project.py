@@ -2,15 +2,14 @@
 
 import configparser
 import hashlib
-import os
 import re
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.git import GitError, git_bytes
 from pipelines.verification.hashes import Hashed, Hasher
 
 _HEAD_LINE = re.compile(r"^ledger-head: *([0-9a-f]{64})$", re.MULTILINE | re.IGNORECASE)
@@ -39,20 +38,9 @@ class Git:
             With the last line git printed.
         """
         try:
-            done = subprocess.run(
-                ["git", *arguments],
-                cwd=self.root,
-                input=stdin,
-                capture_output=True,
-                check=False,
-                env=git_environment(),
-            )
-        except OSError as error:
-            raise SignalboxError(f"git cannot be started: {error}") from error
-        if done.returncode:
-            lines = done.stderr.decode(errors="replace").strip().splitlines()
-            raise SignalboxError(f"git {arguments[0]}: {lines[-1] if lines else 'failed'}")
-        return done.stdout
+            return git_bytes(self.root, *arguments, stdin=stdin)
+        except GitError as error:
+            raise SignalboxError(f"git {arguments[0]}: {error.said.splitlines()[-1]}") from error
 
     def commit(self, rev: str = "HEAD") -> str:
         """Full hash of a commit."""
@@ -92,12 +80,6 @@ class Git:
             if kind == "tag" and head:
                 found.append(TagAnchor(name, head.group(1)))
         return found
-
-
-def git_environment() -> dict[str, str]:
-    """Environment in which git looks at the folder it is told, and asks nobody anything."""
-    keep = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    return {**keep, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 LOCK, PIPELINE = "dvc.lock", "dvc.yaml"

@@ -4,16 +4,14 @@ Times are microseconds since 1970 (UTC), ends exclusive.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
 from pipelines.core.errors import SignalboxError
-
-DAY_US = 86_400_000_000
-SECOND_US = 1_000_000
+from pipelines.core.time import DAY_US, EPOCH
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,9 @@ def started_in(frame: AlertFrame, window: Window) -> AlertFrame:
     )
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def moment(us: int) -> datetime:
     """UTC time of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=int(us))
+    return EPOCH + timedelta(microseconds=int(us))
 
 
 def iso(us: int) -> str:

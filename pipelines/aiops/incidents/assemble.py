@@ -20,6 +20,7 @@ from pipelines.aiops.incidents.model import (
     Similar,
 )
 from pipelines.aiops.lake.findings import Finding, in_order
+from pipelines.core.time import MINUTE_US
 
 LEAST = 0.15
 SHARED = 5
@@ -71,15 +72,14 @@ class Memory:
         return tuple(sorted(found, key=lambda s: (-s.score, s.id))[:top])
 
 
-MINUTE = 60_000_000
 RARE_CAP, RARE_EACH = 20.0, 6.0
 """Points of a service's different findings together, and of each (-log10 of its chance)."""
-FIRST, FIRST_FADES = 8.0, 10 * MINUTE
+FIRST, FIRST_FADES = 8.0, 10 * MINUTE_US
 CALLED_EACH, CALLED_CAP = 4.0, 12.0
 EXPLAINED = 6.0
 """Taken off if a service that it calls was affected no later than it: that one explains it."""
-CHANGED, CHANGED_FADES = 10.0, 30 * MINUTE
-SLACK = 2 * MINUTE
+CHANGED, CHANGED_FADES = 10.0, 30 * MINUTE_US
+SLACK = 2 * MINUTE_US
 """Onsets closer than this are at the same time."""
 SENTENCES = 3
 
@@ -126,7 +126,8 @@ def likely_causes(
         lag = max(0, begin - change.at_us)
         suspect.add(
             CHANGED * exp(-lag / CHANGED_FADES),
-            f"{change.kind} {lag / MINUTE:.0f} min before the start: {change.title or change.id}",
+            f"{change.kind} {lag / MINUTE_US:.0f} min before the start: "
+            f"{change.title or change.id}",
         )
     ranked = [
         Cause(
@@ -144,9 +145,9 @@ def likely_causes(
 def _when(late_us: int) -> str:
     if late_us <= 0:
         return "first to be affected"
-    if late_us < MINUTE:
+    if late_us < MINUTE_US:
         return "affected within a minute of the first"
-    return f"affected {late_us / MINUTE:.0f} min after the first"
+    return f"affected {late_us / MINUTE_US:.0f} min after the first"
 
 
 def _by_rarity(suspect: _Suspect, own: list[Finding]) -> None:

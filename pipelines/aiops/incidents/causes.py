@@ -18,15 +18,15 @@ from pipelines.aiops.incidents.model import (
 )
 from pipelines.aiops.incidents.model import Window as Fault
 from pipelines.aiops.incidents.ranking import rank
-from pipelines.aiops.lake.contract import EPOCH, LOGS, METRICS, SPANS, service_of
+from pipelines.aiops.lake.contract import LOGS, METRICS, SPANS, service_of
 from pipelines.aiops.lake.window import Window, rows_between
 from pipelines.aiops.logs.templates import mine
 from pipelines.aiops.metrics.grid import grids
 from pipelines.aiops.params import AiopsParams
+from pipelines.core.time import EPOCH, MINUTE_US
 
 MOST_RANKED = 20
 """Incidents that are ranked from signals: those seen in most of them, with the most findings."""
-MINUTE_US = 60_000_000
 REFERENCE, GAP, SHORTEST, LONGEST = (n * MINUTE_US for n in (120, 5, 10, 60))
 """Ordinary time before an incident; its last minutes, that may be part of it; length looked at."""
 METRIC_REFERENCE = 360 * MINUTE_US

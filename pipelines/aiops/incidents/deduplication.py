@@ -13,8 +13,8 @@ from pipelines.aiops.lake.contract import ALERTS, service_of
 from pipelines.aiops.lake.findings import Finding, in_order
 from pipelines.aiops.lake.window import Window, rows_between
 from pipelines.aiops.params import AiopsParams
+from pipelines.core.time import DAY_US, MINUTE_US
 
-MINUTE_US = 60_000_000
 ALERT_GAP = 5 * MINUTE_US
 MOST_NAMED = 20
 
@@ -85,7 +85,6 @@ def _one(group: Sequence[Finding]) -> Finding:
     )
 
 
-DAY_US = 86_400_000_000
 LEAST = 2
 """Days that make something usual."""
 Subject = tuple[str, str]

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.incidents.model import Graph, Ints
-
-MINUTE = 60_000_000
+from pipelines.core.time import MINUTE_US
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,10 @@ class Grouping:
         endless incident.
     """
 
-    same: int = 30 * MINUTE
-    near: int = 10 * MINUTE
-    anywhere: int = 1 * MINUTE
-    longest: int = 240 * MINUTE
+    same: int = 30 * MINUTE_US
+    near: int = 10 * MINUTE_US
+    anywhere: int = 1 * MINUTE_US
+    longest: int = 240 * MINUTE_US
 
 
 DEFAULT = Grouping()

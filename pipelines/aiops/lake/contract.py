@@ -11,11 +11,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from pipelines.aiops.params import tables
+from pipelines.core.time import EPOCH
 
 TIME = pa.timestamp("us", tz="UTC")
 LABELS = pa.map_(pa.string(), pa.string())
@@ -108,9 +109,6 @@ SPANS = Table(
 
 SIGNALS: dict[str, Table] = {table.name: table for table in (METRICS, LOGS, SPANS)}
 """Tables that anomalies, service map and incidents read beside `TABLES`."""
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:

@@ -1,7 +1,6 @@
-"""The engine that heavy work is expressed on: DuckDB through Ibis, within a memory limit.
+"""The engine that heavy work is expressed on: DuckDB, within a memory limit.
 
-Stages say what they want as Ibis expressions (or SQL where Ibis has no word for it) and get small
-results back as frames; another engine that Ibis speaks is one setting away.
+Stages ask in SQL and get small results back as Arrow tables and frames.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,35 +12,41 @@ DEFAULT_MEMORY_MB = 2048
 
 
 def connect(memory_mb: int = DEFAULT_MEMORY_MB) -> Any:
-    """Open an engine of its own for one stage; an `ibis.backends.duckdb.Backend`.
+    """Open an engine of its own for one stage.
 
     Parameters
     ----------
-    memory_mb
-        The engine keeps to this much memory and spills to the system's temporary folder beyond it.
+    memory_mb : int
+        The engine keeps to this much memory (MB) and spills to the system's temporary folder
+        beyond it.
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+        Names in SQL are tables and files, never variables of the program.
     """
     import tempfile
 
-    import ibis
+    import duckdb
 
     folder = Path(tempfile.gettempdir()) / "signalbox-engine"
-    connection = ibis.duckdb.connect()
-    raw = connection.con
+    raw = duckdb.connect(":memory:")
     raw.execute(f"SET memory_limit='{memory_mb}MB'")
     raw.execute("SET TimeZone='UTC'")
+    raw.execute("SET python_enable_replacements=false")
     raw.execute("SET preserve_insertion_order=false")
     raw.execute("SET temp_directory=?", [str(folder)])
-    return connection
+    return raw
 
 
 @contextmanager
 def opened(memory_mb: int = DEFAULT_MEMORY_MB) -> Iterator[Any]:
-    """Give a DuckDB connection of an engine of its own, which ends with the block."""
-    connection = connect(memory_mb)
+    """Give an engine of its own, which ends with the block."""
+    raw = connect(memory_mb)
     try:
-        yield connection.con
+        yield raw
     finally:
-        connection.disconnect()
+        raw.close()
 
 
 def parquet(files: Iterable[Path]) -> str:

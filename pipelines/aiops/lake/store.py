@@ -4,9 +4,6 @@ A day's file is replaced whole by a rename, or left untouched if nothing changed
 at a time: others wait for the lake's lock. Readers need no lock; they see a day before or after.
 """
 
-import fcntl
-import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +13,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.lake.contract import ALERTS, EPOCH, SIGNALS, TABLES, Table
+from pipelines.aiops.lake.contract import ALERTS, SIGNALS, TABLES, Table
 from pipelines.aiops.lake.days import FILE, day_files, day_folder, days_of
 from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened
 from pipelines.aiops.lake.merge import merge
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import sha256_file
+from pipelines.core.files import write_with
+from pipelines.core.locks import exclusive_lock
+from pipelines.core.time import DAY_US, EPOCH
 
 LOCK = ".lock"
 WAIT_SECONDS = 600
@@ -79,19 +78,14 @@ def upsert(
 def locked(lake: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
     """Hold the lake's lock while the block runs; it ends with the process, whatever happens."""
     lake.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_seconds
-    with (lake / LOCK).open("a") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SignalboxError(
-                        f"{lake}: another writer holds {LOCK} for {wait_seconds:.0f} s; "
-                        "end it or try again later"
-                    ) from None
-                time.sleep(0.05)
+
+    def busy(holder: str) -> SignalboxError:
+        return SignalboxError(
+            f"{lake}: another writer holds {LOCK} for {wait_seconds:.0f} s (process {holder}); "
+            "end it or try again later"
+        )
+
+    with exclusive_lock(lake / LOCK, busy, wait_seconds=wait_seconds):
         yield
 
 
@@ -138,7 +132,7 @@ def by_day(table: Table, rows: pa.Table) -> list[tuple[date, pa.Table]]:
     import numpy as np
 
     time_us = rows[table.time].cast(pa.int64()).to_numpy()
-    days = time_us // 86_400_000_000
+    days = time_us // DAY_US
     order = np.argsort(days, kind="stable")
     found, first = np.unique(days[order], return_index=True)
     return [
@@ -187,13 +181,7 @@ def write_if_changed(path: Path, rows: pa.Table) -> bool:
     """Write a Parquet file, whole or not at all; leave one with the same bytes untouched."""
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    def write(partial: Path) -> None:
         pq.write_table(rows, partial, compression="zstd", row_group_size=1 << 17)
-        if path.is_file() and sha256_file(path) == sha256_file(partial):
-            return False
-        partial.replace(path)
-        return True
-    finally:
-        partial.unlink(missing_ok=True)
+
+    return write_with(path, write, keep_equal=True)

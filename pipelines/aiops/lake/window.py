@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.aiops.lake.contract import EPOCH, SIGNALS, Table
+from pipelines.aiops.lake.contract import SIGNALS, Table
 from pipelines.aiops.lake.days import day_files, days_of, files_between
 from pipelines.aiops.lake.engine import opened, parquet
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.analysis import AnalysisParams
 from pipelines.aiops.params.artifacts import LOG_ANOMALIES, METRIC_ANOMALIES, MOVED
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import EPOCH
 
 if TYPE_CHECKING:
     import pyarrow as pa

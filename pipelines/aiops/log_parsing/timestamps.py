@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.lake.contract import EPOCH
+from pipelines.core.time import DAY_US, EPOCH
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = r"(?P<month>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))[a-z]*"
@@ -74,7 +74,6 @@ FORMS = (
 )  # fmt: skip
 
 
-DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
 _HALF_YEAR = 180 * DAY_US
 _LEAP = 2000

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.settings import DAY_US, DEFAULT, HOUR_US, LogAnomalySettings
+from pipelines.aiops.logs.settings import DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import Mined, Template, TemplateStore, mine
 from pipelines.aiops.logs.templates.mining import first_rows
 from pipelines.aiops.logs.templates.variables import values_in
 from pipelines.core.arrays import as_array
+from pipelines.core.time import DAY_US, HOUR_US
 
 SEVERITIES = ("", "trace", "debug", "info", "warn", "error", "fatal")
 WORDS = re.compile(

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-DAY_US = 86_400_000_000
-HOUR_US = 3_600_000_000
-
 
 @dataclass(frozen=True)
 class LogAnomalySettings:

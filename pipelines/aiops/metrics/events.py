@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from pipelines.aiops.metrics.features import LEVEL, RHYTHM, SEASON, carried, periods
 from pipelines.aiops.metrics.scoring import CHUNK, Scores, score
-from pipelines.aiops.metrics.settings import DAY_US, DEFAULTS, DetectorSettings
+from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
+from pipelines.core.time import DAY_US
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

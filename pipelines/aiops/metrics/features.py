@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.aiops.metrics.settings import DAY_US, SEASONS_DAYS, DetectorSettings
+from pipelines.aiops.metrics.settings import SEASONS_DAYS, DetectorSettings
+from pipelines.core.time import DAY_US
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

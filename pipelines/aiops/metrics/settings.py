@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DAY_US = 86_400_000_000
 SEASONS_DAYS = (1, 7)
 """Seasons that are looked for, days."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.lake.contract import EPOCH, SPANS
+from pipelines.aiops.lake.contract import SPANS
 from pipelines.aiops.lake.days import files_between
 from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, connect
 from pipelines.aiops.service_map.model import (
@@ -28,8 +28,8 @@ from pipelines.aiops.service_map.model import (
 from pipelines.aiops.service_map.pairing import pair
 from pipelines.aiops.service_map.peers import EXTERNAL
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import EPOCH
 
-HOUR_US = 3_600_000_000
 OTHERS = "(others)"
 """Name of the virtual node that stands for those beyond the limit."""
 
@@ -95,8 +95,7 @@ def build_map(
     """
     import duckdb
 
-    connection = connect(settings.memory_mb)
-    raw = connection.con
+    raw = connect(settings.memory_mb)
     try:
         relation = _relation(raw, spans)
         where = _where(first_us, last_us, settings.margin_seconds)
@@ -109,7 +108,7 @@ def build_map(
         where = "spans" if isinstance(spans, pa.Table) or not spans else str(spans[0].parent)
         raise SignalboxError(f"{where}: not readable spans of the contract: {text}") from error
     finally:
-        connection.disconnect()
+        raw.close()
 
 
 def build_lake_map(
@@ -144,8 +143,7 @@ def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTI
     lengths = {one.window_us for one in maps}
     if len(lengths) > 1:
         raise SignalboxError(f"service maps have windows of {sorted(lengths)} µs; build them alike")
-    connection = connect(settings.memory_mb)
-    raw = connection.con
+    raw = connect(settings.memory_mb)
     try:
         parts = pa.concat_tables([one.windows for one in maps])
         raw.register("parts", parts)
@@ -164,7 +162,7 @@ def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTI
         renamed = _renamed(raw, services, settings)
         windows = _windows(raw, lengths.pop(), nodes_apart=True)
     finally:
-        connection.disconnect()
+        raw.close()
     shapes: Counter[Shape] = Counter()
     for one in maps:
         for shape, n in one.shapes.items():

@@ -12,6 +12,7 @@ from pipelines.aiops.service_map import statistics
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
 from pipelines.aiops.service_map.peers import name_of
 from pipelines.aiops.service_map.statistics import Calls, Compared
+from pipelines.core.durations import in_one_unit
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import tidy
 
@@ -130,10 +131,8 @@ def duration(us: float | None) -> str:
     """Write a duration for people, three digits."""
     if us is None:
         return "–"
-    for size, unit in ((60_000_000, "min"), (1_000_000, "s"), (1000, "ms")):
-        if us >= size:
-            return f"{us / size:.3g} {unit}"
-    return f"{us:.3g} µs"
+    value, unit = in_one_unit(us)
+    return f"{value:.3g} {unit}"
 
 
 @dataclass(frozen=True)

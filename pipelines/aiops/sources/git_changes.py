@@ -5,7 +5,6 @@ kept.
 """
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pipelines.aiops.params.telemetry import GitChangesParams
 from pipelines.aiops.sources.records import collector, quarantining
 from pipelines.aiops.sources.times import read_time
 from pipelines.core.errors import SignalboxError
+from pipelines.core.git import GitError, GitMissingError, git_bytes
 
 _UNIT, _RECORD = "\x1f", "\x1e"
 _TAGS = "%1e%(refname:short)%1f%(creatordate:iso-strict)%1f%(taggername)%(authorname)%1f%(subject)"
@@ -45,21 +45,17 @@ def _commits(settings: GitChangesParams, folder: Path) -> Iterator[list[str]]:
 
 
 def _git(settings: GitChangesParams, folder: Path, arguments: list[str]) -> list[str]:
-    safe = ["-c", "core.quotePath=false", "-c", "log.showSignature=false",
-            "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]  # fmt: skip
-    command = ["git", "--no-pager", *safe, "-C", str(folder), *arguments]
+    plain = ("-c", "core.quotePath=false", "-c", "log.showSignature=false")
     try:
-        done = subprocess.run(
-            command, capture_output=True, check=False, timeout=settings.timeout_seconds
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SignalboxError(f"source {settings.name}: git could not be run: {error}") from error
-    if done.returncode:
-        text = " ".join(done.stderr.decode(errors="replace").split())[:300]
+        found = git_bytes(folder, *plain, *arguments, timeout=settings.timeout_seconds)
+    except GitError as error:
+        text = " ".join(error.said.split())[:300]
         raise SignalboxError(
             f"source {settings.name}: {folder}: git says: {text}; check repository and branch"
-        )
-    return [one for one in done.stdout.decode(errors="replace").split(_RECORD) if one.strip()]
+        ) from error
+    except GitMissingError as error:
+        raise SignalboxError(f"source {settings.name}: {error}") from error
+    return [record for record in found.decode(errors="replace").split(_RECORD) if record.strip()]
 
 
 def _take(rows: Collector, settings: GitChangesParams, fields: list[str]) -> None:

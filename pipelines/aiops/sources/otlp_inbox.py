@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.files import append
+
 SIGNALS = {"metrics": "resourceMetrics", "traces": "resourceSpans", "logs": "resourceLogs"}
 """Last part of the request's path → what its document holds."""
 BINARY, JSON = "application/x-protobuf", "application/json"
@@ -183,18 +185,12 @@ class OtlpInbox:
 
 def _append(path: Path, line: bytes) -> None:
     """Append a line, whole or not at all; a line that a crash cut short stays apart from it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b", buffering=0) as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size:
-            stream.seek(size - 1)
-            if stream.read(1) != b"\n":
-                line = b"\n" + line
-        left = memoryview(line + b"\n")
-        try:
-            while left:
-                left = left[stream.write(left) :]
-            os.fsync(stream.fileno())
-        except OSError:
-            stream.truncate(size)
-            raise
+    append(path, (b"\n" if _is_cut_short(path) else b"") + line + b"\n")
+
+
+def _is_cut_short(path: Path) -> bool:
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) != b"\n"

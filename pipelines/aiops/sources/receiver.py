@@ -8,7 +8,6 @@ health checks.
 
 import hashlib
 import json
-import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from typing import ClassVar
 
 from pipelines.aiops.sources.otlp_inbox import BINARY, SIGNALS, OtlpInbox, UnfitError, unpacked
 from pipelines.core.errors import SignalboxError
+from pipelines.core.files import write_bytes
 
 TIMEOUT = 30
 """Seconds that a client may take to send."""
@@ -73,14 +73,7 @@ class Receiver:
             number = time.time_ns()
             day = time.strftime("%Y-%m-%d", time.gmtime(number // 10**9))
             path = self.folder / day / f"{number}-{digest}.json"
-            path.parent.mkdir(exist_ok=True)
-            partial = path.with_name(f".{path.name}.partial")
-            with partial.open("wb") as stream:
-                stream.write(body)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
-            _sync(path.parent)
+            write_bytes(path, body)
         self.count()
 
     def count(self) -> None:
@@ -92,15 +85,6 @@ class Receiver:
         """Count a request that was turned away."""
         with self._lock:
             self.refused += 1
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class _Server(ThreadingHTTPServer):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
-from pipelines.aiops.lake.contract import EPOCH, SPANS
+from pipelines.aiops.lake.contract import SPANS
 from pipelines.aiops.params.telemetry import TraceFilesParams, TraceParams
 from pipelines.aiops.sources.records import collector, documents, files_of
+from pipelines.core.time import EPOCH
 
 UNKNOWN = "unknown_service"
 """What OpenTelemetry calls a service that doesn't say its name."""

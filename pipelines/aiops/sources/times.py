@@ -6,8 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipelines.aiops.lake.batch import MalformedError
-from pipelines.aiops.lake.contract import EPOCH
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import EPOCH
 
 _UNITS = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0}
 _FIRST, _LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)

@@ -3,7 +3,6 @@
 Lies in ``.dvc/tmp`` (git ignores it) and holds no personal data: paths, hashes, counts.
 """
 
-import fcntl
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
+from pipelines.core.locks import exclusive_lock
 from pipelines.mlops.privacy.subject import PREFIX
 
 FOLDER = Path(".dvc/tmp/signalbox-erasure")
@@ -104,9 +104,11 @@ def alone(project: Path) -> Iterator[None]:
     """
     path = project / FOLDER / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SignalboxError("another erasure works in this project; wait for it") from None
+
+    def busy(holder: str) -> SignalboxError:
+        return SignalboxError(
+            f"another erasure works in this project (process {holder}); wait for it"
+        )
+
+    with exclusive_lock(path, busy, note_holder=True):
         yield

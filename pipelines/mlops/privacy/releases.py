@@ -1,6 +1,5 @@
 """Which released models learned from a subject: their train split held it."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import yaml
 
 from pipelines.core.artifacts import RELEASED, TRAIN
 from pipelines.core.errors import SignalboxError
+from pipelines.core.git import git_or_none
 from pipelines.release.released import Released, read_released, write_released
 
 UNKNOWN = "unknown: its train split is in neither cache nor remote"
@@ -39,9 +39,9 @@ def _released(project: Path) -> Iterator[tuple[str, str]]:
     if pointer is not None:
         done.add((pointer.name, pointer.commit))
         yield pointer.name, pointer.commit
-    listed = _git(project, "tag", "--list", "*@v*", "--format=%(refname:short)")
+    listed = git_or_none(project, "tag", "--list", "*@v*", "--format=%(refname:short)") or ""
     for tag in listed.split():
-        commit = _git(project, "rev-list", "-n", "1", tag).strip()
+        commit = git_or_none(project, "rev-list", "-n", "1", tag) or ""
         if (tag, commit) not in done:
             yield tag, commit
 
@@ -55,7 +55,7 @@ def _pointer(project: Path) -> Released | None:
 
 def _split_of(project: Path, commit: str) -> str | None:
     """DVC hash of the train split in a commit's ``dvc.lock``."""
-    lock = yaml.safe_load(_git(project, "show", f"{commit}:dvc.lock") or "{}") or {}
+    lock = yaml.safe_load(git_or_none(project, "show", f"{commit}:dvc.lock") or "{}") or {}
     for stage in lock.get("stages", {}).values():
         for out in stage.get("outs", []):
             if out.get("path") == TRAIN.as_posix():
@@ -80,10 +80,3 @@ def drop_from_pointer(project: Path, known: list[dict[str, Any]]) -> bool:
     kept = {path: sha for path, sha in pointer.artifacts.items() if path != TRAIN.as_posix()}
     write_released(pointer.model_copy(update={"artifacts": kept}), project / RELEASED)
     return True
-
-
-def _git(project: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=project, check=False, capture_output=True, text=True
-    )
-    return done.stdout if done.returncode == 0 else ""

@@ -8,13 +8,13 @@ branches and tags hold is history; it is searched and named, never rewritten.
 
 import os
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.core.git import GitError, git_bytes, git_contents
 from pipelines.mlops.privacy.journal import Journal, Removal
 from pipelines.mlops.privacy.probe import Hit, Probe
 
@@ -257,31 +257,12 @@ def _contents(project: Path, objects: set[str]) -> Iterator[tuple[str, bytes]]:
     given = "".join(f"{one}\n" for one in sorted(objects)).encode()
     checked = _git(project, "cat-file", "--batch-check", stdin=given).decode()
     blobs = [line.split(" ")[0] for line in checked.splitlines() if line.split(" ")[1] == "blob"]
-    with subprocess.Popen(
-        ["git", "cat-file", "--batch"],
-        cwd=project, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-        for blob in blobs:
-            process.stdin.write(f"{blob}\n".encode())
-            process.stdin.flush()
-            size = int(process.stdout.readline().split()[2])
-            content = process.stdout.read(size)
-            process.stdout.read(1)
-            yield blob, content
+    yield from git_contents(project, blobs)
 
 
 def _git(project: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     """Output of git; empty where it fails (no repository, a ref that is gone already)."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=project, input=stdin, check=False, capture_output=True,
-        env=_environment(),
-    )  # fmt: skip
-    return done.stdout if done.returncode == 0 else b""
-
-
-def _environment() -> dict[str, str]:
-    """Environment in which git looks at the project, and at objects as they are."""
-    keep = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    return {**keep, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1"}
+    try:
+        return git_bytes(project, *arguments, stdin=stdin)
+    except GitError:
+        return b""

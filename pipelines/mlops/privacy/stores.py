@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 from pipelines.core.artifacts import PARAMS
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file, write_bytes
+from pipelines.core.git import git_or_none
 from pipelines.core.params import DataParams, load_params
 from pipelines.mlops.data import records
 from pipelines.mlops.privacy.probe import LINES, TABLE, Hit, Probe
@@ -163,19 +163,15 @@ def _table_without(content: bytes, probe: Probe) -> bytes | None:
 
 def _is_generated(path: Path, project: Path) -> bool:
     """Whether git ignores the file: then a stage or a run made it, and can make it again."""
-    done = subprocess.run(
-        ["git", "check-ignore", "--quiet", str(path)], cwd=project, check=False, capture_output=True
-    )
-    return done.returncode == 0
+    return git_or_none(project, "check-ignore", "--quiet", str(path)) is not None
 
 
 def tracked(paths: list[Path], project: Path) -> list[str]:
     """Those of `paths` that git tracks: their old versions stay in its history."""
-    done = subprocess.run(
-        ["git", "ls-files", "-z", "--", *(str(path) for path in paths)],
-        cwd=project, check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    return sorted(filter(None, done.stdout.split("\0"))) if paths else []
+    if not paths:
+        return []
+    listed = git_or_none(project, "ls-files", "-z", "--", *(str(path) for path in paths))
+    return sorted(filter(None, (listed or "").split("\0")))
 
 
 FOLDER = "folder"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import write_text
+from pipelines.core.files import write_new, write_text
 from pipelines.core.tables import SUBJECT
 
 if TYPE_CHECKING:
@@ -80,15 +80,8 @@ def secret(*, create: bool) -> bytes:
 def _make(path: Path) -> None:
     """Write a new secret, whole or not at all; who comes second takes the first one's."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as stream:
-        stream.write(secrets.token_hex(_SIZE) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
     with contextlib.suppress(FileExistsError):
-        os.link(partial, path)
-    partial.unlink()
+        write_new(path, f"{secrets.token_hex(_SIZE)}\n".encode(), mode=0o600)
 
 
 def token_of(subject_id: str, key: bytes) -> str:

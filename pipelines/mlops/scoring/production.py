@@ -1,6 +1,5 @@
 """The model that may score: the released one, by commit and by hash."""
 
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.artifacts import MODEL, MODEL_INFO, PARAMS, RELEASED, TRAIN
 from pipelines.core.errors import SignalboxError
+from pipelines.core.git import GitError, git_bytes
 from pipelines.core.params import Params, load_params
 from pipelines.core.tables import read_table
 from pipelines.mlops.modeling.info import ModelInfo
@@ -115,17 +115,14 @@ def load_released(released: Released, project: Path, *, with_train: bool) -> Rel
 
 def released_params(released: Released, project: Path) -> Params:
     """``params.yaml`` of the release's commit."""
-    done = subprocess.run(
-        ["git", "-C", str(project), "show", f"{released.commit}:{PARAMS.as_posix()}"],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
+    try:
+        content = git_bytes(project, "show", f"{released.commit}:{PARAMS.as_posix()}")
+    except GitError as error:
         raise SignalboxError(
             f"release {released.name}: {PARAMS} of commit {released.commit[:12]} cannot be read: "
-            f"{' '.join(done.stderr.decode(errors='replace').split())}; try 'git fetch'"
-        )
+            f"{' '.join(error.said.split())}; try 'git fetch'"
+        ) from error
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / PARAMS.name
-        copy.write_bytes(done.stdout)
+        copy.write_bytes(content)
         return load_params(copy)

@@ -5,15 +5,14 @@ outlives a renamed ledger file. It ends with its process, whatever kills it. (``
 works on local file systems; NFS refuses it, and then so does the ledger.)
 """
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import replacing
+from pipelines.core.files import append, write_bytes
+from pipelines.core.locks import exclusive_lock, shared_lock
 from pipelines.release.ledger.keys import in_words
 from pipelines.release.ledger.verify import BrokenError, Chain, follow, read_entry
 
@@ -64,7 +63,6 @@ def _closed(folder: Path, named: dict[str, object]) -> tuple[list[bytes], Chain]
 
 
 LOCK_SECONDS = 60.0
-_PAUSE = 0.002
 _BLOCK = 1 << 14
 _SHORT = 16
 """Hex digits of an entry's hash in names of files."""
@@ -81,29 +79,19 @@ class LedgerFile:
     @contextmanager
     def locked(self, *, write: bool) -> Iterator[None]:
         """Hold the lock: alone to write, together with other readers to read."""
-        with in_words(self.path.parent):
-            if write:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with in_words(self.path.parent):
-                self._take(folder, fcntl.LOCK_EX if write else fcntl.LOCK_SH)
+        with ExitStack() as held:
+            with in_words(self.path.parent):  # errors of acquiring it, not of what is done with it
+                if write:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                lock = exclusive_lock if write else shared_lock
+                held.enter_context(lock(self.path.parent, self._busy, wait_seconds=LOCK_SECONDS))
             yield
-        finally:
-            os.close(folder)
 
-    def _take(self, folder: int, how: int) -> None:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                return fcntl.flock(folder, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SignalboxError(
-                        f"{self.path}: another process has held the ledger's lock for "
-                        f"{LOCK_SECONDS:.0f} s; see who with 'lsof {self.path.parent}'"
-                    ) from None
-                time.sleep(_PAUSE)
+    def _busy(self, holder: str) -> SignalboxError:
+        return SignalboxError(
+            f"{self.path}: another process has held the ledger's lock for {LOCK_SECONDS:.0f} s "
+            f"(process {holder}); see who with 'lsof {self.path.parent}'"
+        )
 
     def read(self) -> tuple[list[bytes], bytes]:
         """All complete lines, and the bytes after the last newline (a torn write)."""
@@ -139,25 +127,7 @@ class LedgerFile:
     def add(self, line: bytes) -> None:
         """Add bytes at the end and wait until they are on the disk; on an error, take them back."""
         with in_words(self.path):
-            new = not self.path.exists()
-            target = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-            try:
-                self._add(target, line)
-            finally:
-                os.close(target)
-            if new:
-                sync_folder(self.path.parent)
-
-    def _add(self, target: int, line: bytes) -> None:
-        size = os.fstat(target).st_size
-        try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(target, rest) :]
-            os.fsync(target)
-        except OSError:
-            os.ftruncate(target, size)
-            raise
+            append(self.path, line)
 
     def cut(self, torn: bytes, after: str) -> None:
         """Move the torn bytes at the end to a side file: first there, then away here."""
@@ -188,21 +158,6 @@ class LedgerFile:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all, and wait until it and its name are on the disk."""
+    """Write a file, whole or not at all."""
     with in_words(path):
-        path.parent.mkdir(exist_ok=True)
-        with replacing(path) as partial, partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        sync_folder(path.parent)
-        sync_folder(path.parent.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+        write_bytes(path, content)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.files import write_new
 
 _WORDS = {
     errno.ENOSPC: "the disk is full; nothing was added; free some space and try again",
@@ -103,16 +104,7 @@ class Keys:
 
     def _write(self, name: str, key: Ed25519PrivateKey) -> None:
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        target = os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(target, "wb") as stream:
-            stream.write(pem)
-            stream.flush()
-            os.fsync(stream.fileno())
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_new(self.path(name), pem, mode=0o600)
 
     def load(self, key: str) -> Ed25519PrivateKey:
         """Load a private key.

@@ -8,10 +8,8 @@ was decided on no longer holds. The lock ends with its process, whatever kills i
 that share no disk the tags decide: of two transactions that create the same tag git lets one pass.
 """
 
-import fcntl
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import yaml
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.git import git, git_bytes, git_or_none
+from pipelines.core.locks import exclusive_lock
 
 _CHUNK = 1 << 20
 
@@ -152,18 +151,12 @@ def alone(project: Path, product: str) -> Iterator[None]:
         At once, if another process holds it.
     """
     path = common_folder(project) / f"signalbox-release-{product}.lock"
-    opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            who = os.pread(opened, 32, 0).decode().strip() or "unknown"
-            raise UnderWayError(
-                f"another release or rollback of {product} is under way (process {who}); look at "
-                "its result before you decide again"
-            ) from None
-        os.ftruncate(opened, 0)
-        os.pwrite(opened, str(os.getpid()).encode(), 0)
+
+    def busy(holder: str) -> UnderWayError:
+        return UnderWayError(
+            f"another release or rollback of {product} is under way (process {holder}); look at "
+            "its result before you decide again"
+        )
+
+    with exclusive_lock(path, busy, note_holder=True):
         yield
-    finally:
-        os.close(opened)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.git import GitError, git, git_or_none
+from pipelines.core.git import GitError, git, git_bytes, git_or_none
 from pipelines.release.ledger import Ledger
 from pipelines.release.registry.checks import require_commits, require_identity, resolve_commit
 from pipelines.release.registry.read import (
@@ -165,7 +165,7 @@ def push_tags(project: Path, remote: str, tags: list[str]) -> None:
     """Push tags to a remote, all or none."""
     refs = [f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags]
     try:
-        git(project, "push", "--atomic", "--quiet", remote, *refs)
+        git_bytes(project, "push", "--atomic", "--quiet", remote, *refs, hooks=True)
     except GitError as error:
         raise SignalboxError(
             f"the tags {', '.join(tags)} are made here, but could not be pushed to {remote!r}: "

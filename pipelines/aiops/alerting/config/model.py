@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from pipelines.aiops.alerting.rules import Matcher
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
-SECOND = 1_000_000
-MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86400 * SECOND
+SECOND, MINUTE, HOUR, DAY = SECOND_US, MINUTE_US, HOUR_US, DAY_US
 
 QUIET_RECEIVER = "signalbox-quiet"
 """Receiver without integrations that rules of family ``quiet`` send to: it wakes nobody."""

@@ -14,8 +14,8 @@ from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import Window, rows_of
 from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.core.time import SECOND_US
 
-SECOND = 1_000_000
 NOT_PAGED = -1
 
 
@@ -68,7 +68,7 @@ class Incident:
             return float("nan")
         if self.lost:
             return float("inf")
-        return (self.first_after - self.first_before) / SECOND
+        return (self.first_after - self.first_before) / SECOND_US
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import SECOND, Effect, Incident, Measurer
+from pipelines.aiops.alerting.evaluation.backtest import Effect, Incident, Measurer
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import DAY_US, Window, iso
+from pipelines.aiops.alerting.windows import Window, iso
 from pipelines.aiops.lake.frame import YES, AlertFrame
+from pipelines.core.time import DAY_US, SECOND_US
 
 NO_TEAM = "(no team)"
 _TOP = 20
@@ -89,7 +90,7 @@ def noisiest(measured: Measurer, after: Replay) -> list[dict[str, Any]]:
     table.sort(key=lambda row: (-row["paged_today"], row["value"]))
     rows = measured.rows
     values, codes = _values(rows, "alertname")
-    lasts = (np.minimum(rows.ends, measured.window.end) - rows.starts) / SECOND
+    lasts = (np.minimum(rows.ends, measured.window.end) - rows.starts) / SECOND_US
     rules = after.alerts["rule"].to_numpy().astype(str)
     found = []
     for row in table[:_TOP]:

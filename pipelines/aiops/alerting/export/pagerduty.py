@@ -28,6 +28,7 @@ from pipelines.aiops.alerting.rules import (
     one_of,
     quoted,
 )
+from pipelines.core.durations import WORDS, parts
 
 BLOCKS = 25
 """Conditions that a rule may have, of which any is enough, …"""
@@ -35,7 +36,6 @@ BLOCK_BYTES = 2048
 """… and the length of each, in UTF-8. The overview names no limits; these are users' reports."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def text(value: str) -> str:
@@ -45,12 +45,9 @@ def text(value: str) -> str:
 
 def span(seconds: int) -> str:
     """Write a duration: 5400 as ``1 hour 30 minutes``."""
-    parts = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}{'s' if count > 1 else ''}")
-    return " ".join(parts)
+    return " ".join(
+        f"{count} {unit}{'s' if count > 1 else ''}" for count, unit in parts(seconds, WORDS)
+    )
 
 
 def schedule(rule: RecurringRule) -> str:

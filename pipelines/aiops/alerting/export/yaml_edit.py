@@ -22,6 +22,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipelines.aiops.alerting.config import Config, InhibitRule, Route, TimeInterval
 from pipelines.aiops.alerting.rules import Matcher
+from pipelines.core.durations import PROMETHEUS_HOURS, prometheus
 from pipelines.core.errors import SignalboxError
 
 _YAML = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
@@ -86,14 +87,7 @@ def re2_problem(pattern: str) -> str:
 
 def duration(seconds: int) -> str:
     """Seconds as Prometheus writes them: 90 → ``1m30s``, 0 → ``0s``."""
-    if seconds <= 0:
-        return "0s"
-    parts = []
-    for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts)
+    return prometheus(seconds, PROMETHEUS_HOURS)
 
 
 _DURATION = re.compile(

@@ -18,12 +18,11 @@ from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
 from pipelines.aiops.alerting.mining.history import History, Mined, members
 from pipelines.aiops.alerting.mining.patterns import known_values
 from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, one_of
-from pipelines.aiops.alerting.windows import DAY_US, SECOND_US
 from pipelines.aiops.lake.frame import NO, YES, AlertFrame
 from pipelines.core.arrays import distinct, runs
 from pipelines.core.stats import level, upper
+from pipelines.core.time import DAY_US, HOUR_US, SECOND_US
 
-HOUR_US = 3600 * SECOND_US
 FEW_VALUES = 50
 """Up to so many values of a label are always listed."""
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.windows import Window
 from pipelines.aiops.lake.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
 from pipelines.core.arrays import runs
+from pipelines.core.time import DAY_MS, HOUR_MS
 
 MS = 1000
 """Microseconds in a millisecond, the precision of everything that is mined."""
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,6 @@ def _nothing(window: Window, span: int) -> Episodes:
         small, wide, wide, np.empty(0, np.bool_), np.empty(0, np.int8), small, small,
         window.start, span,
     )  # fmt: skip
-
-
-HOUR_MS = 3_600_000
 
 
 def every_hours(count: int, wanted: int) -> int:

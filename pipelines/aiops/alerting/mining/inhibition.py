@@ -36,10 +36,10 @@ from pipelines.aiops.alerting.mining.patterns import known_values
 from pipelines.aiops.alerting.mining.support import Covered, covered
 from pipelines.aiops.alerting.rules import ImpliedRule, Matcher
 from pipelines.core.stats import level, lower
+from pipelines.core.time import DAY_MS
 
 SAMPLE = 300_000
 """Pairs are looked for on about so many episodes; those found are counted on all."""
-DAY_MS = 86_400_000
 SHIFTS = 5
 """Days that targets are laid beside themselves to see what chance and time of day bring."""
 ROUGHLY = 0.7

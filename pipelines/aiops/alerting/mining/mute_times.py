@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,10 +16,10 @@ from pipelines.aiops.alerting.mining.history import History, Mined, members
 from pipelines.aiops.alerting.rules import RecurringRule
 from pipelines.aiops.lake.frame import NO, YES
 from pipelines.core.stats import level, lower, upper
+from pipelines.core.time import EPOCH
 
 QUARTER_MS = 900_000
 """Zones change their offset on quarters of an hour."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def local_minutes(at: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:

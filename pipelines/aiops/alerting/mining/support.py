@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ from pipelines.aiops.lake.frame import YES
 from pipelines.core.arrays import distinct
 from pipelines.core.evidence import tidy
 from pipelines.core.stats import METHOD, level, lower
+from pipelines.core.time import EPOCH
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_LABELS = 20
 """Labels that an example shows."""
 

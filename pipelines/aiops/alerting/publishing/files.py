@@ -4,15 +4,13 @@ Before the first file changes, a backup folder holds the old bytes and a journal
 not closed means that someone was stopped half-way: `recover` puts the old bytes back.
 """
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import read_json, sha256_file, write_bytes, write_json
+from pipelines.core.files import read_json, sha256_file, write_bytes, write_in_place, write_json
 
 _JOURNAL = "publication.json"
 
@@ -44,7 +42,7 @@ class Backup:
             if one["before"] is None:
                 target.unlink()
             else:
-                _replace(target, (self.folder / one["kept"]).read_bytes())
+                write_in_place({target: (self.folder / one["kept"]).read_bytes()})
             restored.append(path)
         write_json(self.folder / _JOURNAL, {**journal, "state": "restored"})
         return restored
@@ -69,13 +67,9 @@ def write_together(folder: Path, texts: Mapping[str, str]) -> Backup:
     """
     backup = _begin(folder, texts)
     try:
-        staged = {path: _stage(Path(path), text.encode()) for path, text in texts.items()}
-        for path, partial in staged.items():
-            partial.replace(Path(path).resolve())
+        write_in_place({Path(path): text.encode() for path, text in texts.items()})
     except OSError as error:
         backup.restore()
-        for path in texts:
-            _partial(Path(path)).unlink(missing_ok=True)
         raise SignalboxError(
             f"{error.filename or folder}: cannot be written: {error.strerror}; no file was changed"
         ) from error
@@ -134,25 +128,3 @@ def _begin(folder: Path, texts: Mapping[str, str]) -> Backup:
             "changed"
         ) from error
     return Backup(place)
-
-
-def _partial(target: Path) -> Path:
-    real = target.resolve()
-    return real.with_name(f".{real.name}.{os.getpid()}.partial")
-
-
-def _stage(target: Path, content: bytes) -> Path:
-    """Write beside the target, on the disk, with its mode."""
-    real, partial = target.resolve(), _partial(target)
-    real.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if real.exists():
-        shutil.copymode(real, partial)
-    return partial
-
-
-def _replace(target: Path, content: bytes) -> None:
-    _stage(target, content).replace(target.resolve())

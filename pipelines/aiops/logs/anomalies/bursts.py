@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.logs.anomalies.chance import LEAST_SIZE, Tail, adjusted, tail_of
 from pipelines.aiops.logs.counts import Table
-from pipelines.aiops.logs.settings import DAY_US, HOUR_US, LogAnomalySettings
+from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.core.time import DAY_US, HOUR_US
 
 _CHUNK = 1_000
 _ENOUGH_DAYS = 5

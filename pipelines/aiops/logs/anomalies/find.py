@@ -14,8 +14,10 @@ from pipelines.aiops.logs.anomalies.mix import Changed, changed_mixes
 from pipelines.aiops.logs.anomalies.novelty import New, new_templates, new_values
 from pipelines.aiops.logs.anomalies.silences import Silence, silences
 from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table, table_of
-from pipelines.aiops.logs.settings import DAY_US, DEFAULT, LogAnomalySettings
+from pipelines.aiops.logs.settings import DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
+from pipelines.core.durations import largest_parts
+from pipelines.core.time import DAY_US
 
 __all__ = ["LogAnomalySettings", "find"]
 
@@ -193,13 +195,7 @@ def _span(us: float) -> str:
     seconds = round(us / 1e6)
     if seconds < 120:
         return f"{us / 1e6:.3g} s"
-    sizes = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    at = next(i for i, (size, _) in enumerate(sizes) if seconds >= size)
-    parts = []
-    for size, unit in sizes[at : at + 2]:
-        number, seconds = divmod(seconds, size)
-        parts += [f"{number} {unit}"] if number else []
-    return " ".join(parts)
+    return " ".join(f"{count} {unit}" for count, unit in largest_parts(seconds))
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.logs.anomalies.chance import adjusted
 from pipelines.aiops.logs.counts import Table
-from pipelines.aiops.logs.settings import DAY_US, HOUR_US, LogAnomalySettings
+from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.core.time import DAY_US, HOUR_US
 
 _BLOCK = 6 * HOUR_US
 _LEAST_DAYS = 4

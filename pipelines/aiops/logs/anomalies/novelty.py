@@ -17,8 +17,9 @@ from pipelines.aiops.logs.anomalies.chance import (
     tail_of,
 )
 from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table
-from pipelines.aiops.logs.settings import DAY_US, HOUR_US, LogAnomalySettings
+from pipelines.aiops.logs.settings import LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
+from pipelines.core.time import DAY_US, HOUR_US
 
 _LEAST_DAYS = 0.25
 _LEAST_LINES = 50

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.logs.anomalies.chance import Tail, adjusted, tail_of
 from pipelines.aiops.logs.counts import Table
-from pipelines.aiops.logs.settings import DAY_US, LogAnomalySettings
+from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.core.time import DAY_US
 
 _LEAST_GAPS = 12
 _TOO_LONG_US = 3 * DAY_US

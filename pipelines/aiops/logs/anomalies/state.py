@@ -22,10 +22,11 @@ from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.lake.store import write_if_changed
 from pipelines.aiops.logs.anomalies.find import find
 from pipelines.aiops.logs.counts import COUNTS, VALUES, Counted, count_lines
-from pipelines.aiops.logs.settings import DAY_US, DEFAULT, LogAnomalySettings
+from pipelines.aiops.logs.settings import DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file, write_json, write_text
+from pipelines.core.time import DAY_US
 
 
 class FileHashes:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from pipelines.aiops.report.rules.wording import SPACE, duration, number_of, one_line, short
+from pipelines.core.time import MINUTE_US
 from pipelines.reporting.blocks import Text, join, name
 from pipelines.reporting.numbers import NONE
 
@@ -14,7 +15,6 @@ __all__ = ["SPACE", "duration", "listed", "number_of", "one_line", "plain", "sho
 
 NAMELESS = "(no name)"
 _LONG = 120
-_MINUTE_US = 60_000_000
 KINDS = {
     "spike": "spike",
     "level_shift": "new level",
@@ -141,7 +141,7 @@ def span(start_us: int, end_us: int) -> Markup:
     first, last = at(start_us), at(end_us)
     if first is None or last is None:
         return one_line(NONE)
-    if end_us - start_us < _MINUTE_US:
+    if end_us - start_us < MINUTE_US:
         return moment(start_us)
     same = first.date() == last.date()
     end = last.strftime("%H:%M") if same else moment(end_us)

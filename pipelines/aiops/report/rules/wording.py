@@ -4,6 +4,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from pipelines.core.durations import largest_parts, prometheus
+
 FAMILIES = {
     "duplicate": "Told together",
     "transient": "Over by itself: wait before it pages",
@@ -15,7 +17,6 @@ FAMILIES = {
 }
 """Every family in the order of reports, and what it means."""
 
-_SIZES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -28,26 +29,14 @@ def duration(seconds: float | None) -> str:
     """Duration in its two largest units, for example "5 min 15 s"."""
     if seconds is None:
         return "–"
-    left = round(abs(seconds))
-    parts: list[str] = []
-    for size, word in _SIZES:
-        if left >= size and len(parts) < 2:
-            parts.append(f"{left // size}{SPACE}{word}")
-            left %= size
-        elif parts:
-            break
+    shown = [f"{count}{SPACE}{unit}" for count, unit in largest_parts(round(abs(seconds)))]
     sign = "\N{MINUS SIGN}" if seconds < -0.5 else ""
-    return sign + (SPACE.join(parts) or f"0{SPACE}s")
+    return sign + (SPACE.join(shown) or f"0{SPACE}s")
 
 
 def setting(seconds: int) -> str:
     """Duration as Prometheus writes it, for example ``1h30m``."""
-    left, text = seconds, ""
-    for size, word in ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s")):
-        if left >= size:
-            text += f"{left // size}{word}"
-            left %= size
-    return text or "0s"
+    return prometheus(seconds)
 
 
 def clock(minute: int) -> str:

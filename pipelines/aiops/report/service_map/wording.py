@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 
+from pipelines.core.durations import in_one_unit
 from pipelines.reporting.numbers import NONE
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -20,10 +21,8 @@ def duration(us: float | None) -> str:
     """Duration with three digits in its unit."""
     if us is None:
         return NONE
-    for size, unit in ((60_000_000, "min"), (1_000_000, "s"), (1000, "ms")):
-        if us >= size:
-            return f"{_three(us / size)}{SPACE}{unit}"
-    return f"{_three(us)}{SPACE}µs"
+    value, unit = in_one_unit(us)
+    return f"{_three(value)}{SPACE}{unit}"
 
 
 def rate(n: int, seconds: float) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.aiops.lake.contract import EPOCH
 from pipelines.aiops.lake.store import upsert
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import EPOCH
 from tests.support.http_server import serving
 from tests.unit.aiops.sources.signals import PAYLOADS, Window, metrics, read, reasons, utc, write
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pipelines.aiops.lake.batch import Window
-from pipelines.aiops.lake.contract import EPOCH
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import EPOCH
 from tests.support.http_server import serving
 from tests.unit.aiops.sources.sources import NOW, PAYLOADS, read, reasons, rows, utc
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.aiops.alerting.windows import DAY_US, Window
+from pipelines.aiops.alerting.windows import Window
 from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.core.time import DAY_US
 
 MINUTE = 60_000_000
 WINDOW = Window(0, 10 * DAY_US)

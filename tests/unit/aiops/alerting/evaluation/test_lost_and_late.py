@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from pipelines.aiops.alerting.evaluation.attribution import Blame
 from pipelines.aiops.alerting.evaluation.backtest import judge
 from pipelines.aiops.alerting.evaluation.tables import median_interval, most_lost, saved_interval
-from pipelines.aiops.alerting.windows import DAY_US, Window, rows_of
+from pipelines.aiops.alerting.windows import Window, rows_of
 from pipelines.aiops.lake.frame import NEVER
+from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.evaluation.made_up import MINUTE, WINDOW, frame, replayed
 
 

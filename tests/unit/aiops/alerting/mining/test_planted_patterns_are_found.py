@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from pipelines.aiops.alerting.mining import mine
-from pipelines.aiops.alerting.windows import DAY_US, Window
+from pipelines.aiops.alerting.windows import Window
+from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.mining.worlds import MONDAY, WINDOW, World, only, times
 
 

@@ -9,8 +9,9 @@ from pipelines.aiops.alerting.mining.demotion import mine_quiet
 from pipelines.aiops.alerting.mining.grouping import tell_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import replay
-from pipelines.aiops.alerting.windows import DAY_US, Window
+from pipelines.aiops.alerting.windows import Window
 from pipelines.aiops.params.alert_rules import QuietMining
+from pipelines.core.time import DAY_US
 
 from .worlds import MONDAY, PARAMS, WINDOW, World, shuffled, times
 

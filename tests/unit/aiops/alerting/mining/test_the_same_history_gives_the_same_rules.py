@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.mining import mine
 from pipelines.aiops.alerting.rules import RULES
-from pipelines.aiops.alerting.windows import DAY_US, Window
+from pipelines.aiops.alerting.windows import Window
+from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.mining.worlds import (
     MONDAY,
     PARAMS,

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.windows import DAY_US, Window, split_window, started_in, whole_window
+from pipelines.aiops.alerting.windows import Window, split_window, started_in, whole_window
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.mining.worlds import MONDAY, World
 
 

@@ -14,12 +14,13 @@ from pipelines.aiops.alerting.evaluation import Measurer
 from pipelines.aiops.alerting.mining import mine_all
 from pipelines.aiops.alerting.replay import replay_files
 from pipelines.aiops.alerting.replay.run import LEAST, MEMBER_BYTES, ROW_BYTES
-from pipelines.aiops.alerting.windows import DAY_US, SECOND_US, Window
+from pipelines.aiops.alerting.windows import Window
 from pipelines.aiops.lake.frame import NO, AlertFrame
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.aiops.params.artifacts import HISTORY
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import DAY_US, SECOND_US
 
 ALERTS = 200_000
 

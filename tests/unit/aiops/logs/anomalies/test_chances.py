@@ -12,6 +12,7 @@ from pipelines.aiops.logs.anomalies.chance import (
     share_of_false,
     tail_of,
 )
+from pipelines.core.time import DAY_US
 from tests.unit.aiops.logs.anomalies.world import HISTORY, START_US, clean, table
 
 
@@ -72,7 +73,6 @@ def test_a_template_that_is_new_every_day_is_not_told() -> None:
     import pyarrow as pa
 
     from pipelines.aiops.logs.anomalies import count_lines, find
-    from pipelines.aiops.logs.settings import DAY_US
 
     words = ["".join(np.random.default_rng(i).choice(list("bcdfghjklm"), 9)) for i in range(400)]
     store, counts, values = None, [], []

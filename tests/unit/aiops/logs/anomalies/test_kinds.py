@@ -6,7 +6,7 @@ import random
 import pytest
 
 from pipelines.aiops.lake.findings import Finding
-from pipelines.aiops.logs.settings import DAY_US, HOUR_US
+from pipelines.core.time import DAY_US, HOUR_US
 from tests.unit.aiops.logs.anomalies.world import START_US, TEXTS, Row, World, noon
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from pipelines.aiops.lake.contract import LOGS
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.logs.anomalies import LogAnomalySettings, count_lines, find
-from pipelines.aiops.logs.settings import DAY_US, HOUR_US
 from pipelines.aiops.logs.templates import TemplateStore
+from pipelines.core.time import DAY_US, HOUR_US
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000

@@ -1,0 +1,54 @@
+"""Durations taken apart into units; how a page or a file writes them is its own matter."""
+
+from collections.abc import Sequence
+
+Units = Sequence[tuple[int, str]]
+
+DAYS: Units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+"""Seconds of a unit and its sign (SI's, with the minute as ``min``), largest first."""
+
+PROMETHEUS_DAYS: Units = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+PROMETHEUS_HOURS: Units = PROMETHEUS_DAYS[1:]
+WORDS: Units = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_OF_A_CALL: Units = ((60_000_000, "min"), (1_000_000, "s"), (1000, "ms"), (1, "µs"))
+
+
+def parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
+    """Take a duration apart: how many of each unit, largest first, units of none left out.
+
+    Parameters
+    ----------
+    seconds : int
+        The duration, not negative.
+    units : Units
+        Seconds of a unit and its name, largest first, the last one a second.
+    """
+    found = []
+    for size, unit in units:
+        count, seconds = divmod(seconds, size)
+        if count:
+            found.append((count, unit))
+    return found
+
+
+def largest_parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
+    """Take the largest unit of a duration and the next smaller one, if there is any of it.
+
+    Whatever is smaller is cut off: a day and three seconds are a day.
+    """
+    found = parts(seconds, units)
+    names = [unit for _, unit in units]
+    return [
+        (count, unit) for count, unit in found if names.index(unit) - names.index(found[0][1]) < 2
+    ]
+
+
+def prometheus(seconds: int, units: Units = PROMETHEUS_DAYS) -> str:
+    """Write a duration as Prometheus does: 5400 as ``1h30m``, nothing as ``0s``."""
+    return "".join(f"{count}{unit}" for count, unit in parts(max(seconds, 0), units)) or "0s"
+
+
+def in_one_unit(us: float) -> tuple[float, str]:
+    """Express microseconds in the largest unit, up to minutes, of which there is at least one."""
+    size, unit = next((entry for entry in _OF_A_CALL if us >= entry[0]), _OF_A_CALL[-1])
+    return us / size, unit
