@@ -1,5 +1,7 @@
 # make run   set everything up and run the main job: model_release, through Airflow
-# make test  set everything up and check everything
+# make check lint, types, import contracts, unit tests
+# make test  make check, then integration and one end-to-end story a product
+# make test-all  make test, then every real server, browser and case; make test-long: what is longer
 # make ui    Airflow's own UI with our DAGs; prints address and login
 # make bench what is measured against whom; prints ratios, takes minutes
 # Needs git, make and Python 3.11 or 3.12; everything else goes into .venv.
@@ -17,10 +19,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup run test lint format ui repro bench lock clean
+.PHONY: help setup run check test test-rest test-all test-long lint format ui repro bench lock clean
+# The tests use all cores by themselves.
+.NOTPARALLEL:
 
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 setup: $(READY)
 
@@ -62,8 +66,24 @@ format: $(READY)
 	ruff format .
 	ruff check --fix .
 
-test: lint
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Which test is in which tier: tests/conftest.py. Each runs in one of these targets only, and
+# pytest fails where it finds none.
+PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+check: lint
+	$(PYTEST) tests/unit -m tier_check
+
+test: check
+	$(PYTEST) -m tier_test
+
+test-rest: $(READY)
+	$(PYTEST) -m tier_rest
+
+test-all: test test-rest
+
+# Exit code 5: no test is that long at the moment.
+test-long: $(READY)
+	$(PYTEST) -m tier_long || { [ $$? -eq 5 ] && echo "no test is marked long: make test-all runs them all"; }
 
 bench: $(READY)
 	python -m benchmarks

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,32 @@ TOGETHER = (
 """Files that share what takes long to start. All other files are each for themselves."""
 
 
+TIERS = ("tier_check", "tier_test", "tier_rest", "tier_long")
+"""Every test has exactly one: the first target of the Makefile that runs it.
+
+``make check`` runs the first, ``make test`` two, ``make test-all`` three, ``make test-long`` the
+last.
+"""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes longest first, so that no worker is left with it at the end."""
+    """Give each test its tier; put what takes longest first, so that no worker ends with it."""
+    for item in items:
+        item.add_marker(tier(_file(item.nodeid), {mark.name for mark in item.iter_markers()}))
     items.sort(key=lambda item: _rank(_file(item.nodeid)))
+
+
+def tier(file: str, marks: Collection[str]) -> str:
+    """Tier of a test, by the file that it is in and its markers."""
+    check, test, rest, long = TIERS
+    if "long" in marks:
+        return long
+    if file.startswith("tests/e2e/"):
+        return test if "product" in marks else rest
+    if file.startswith("tests/integration/"):
+        return rest if "slow" in marks else test
+    return test if "slow" in marks else check
 
 
 def _rank(file: str) -> tuple[bool, bool, bool]:

@@ -31,6 +31,7 @@ STAGES = {
 TELLING = {"approval", "rejection", "release"}
 
 
+@pytest.mark.product
 def test_run_ends_with_the_gates_checks_and_the_path_of_the_report(
     airflow: Airflow, first_run: str
 ) -> None:
@@ -150,6 +151,7 @@ def _easy_policy(airflow: Airflow) -> dict[str, Any]:
     return {"gate.checks": [{**easy[0], "threshold": 0.5}]}
 
 
+@pytest.mark.product
 def test_the_question_says_what_the_gate_found(airflow: Airflow, asked: list[str]) -> None:
     told = airflow.client.get(question(asked[0])).json()
     assert told["subject"] == "Release model_release? The gate says approve"
@@ -166,12 +168,14 @@ def test_the_question_says_what_the_gate_found(airflow: Airflow, asked: list[str
     assert told["defaults"] is None
 
 
+@pytest.mark.product
 def test_who_isnt_on_the_list_cannot_answer(airflow: Airflow, asked: list[str]) -> None:
     refused = airflow.client.patch(question(asked[0]), json=answer("Approve", "I am the admin"))
     assert refused.status_code == 403, refused.text
     assert state(airflow, asked[0], "approve_release") == "awaiting_input"
 
 
+@pytest.mark.product
 def test_a_rejection_stops_and_an_approval_releases(airflow: Airflow, asked: list[str]) -> None:
     alice = login(airflow, "alice")
     rejected, approved = asked
@@ -207,6 +211,7 @@ def test_a_rejection_stops_and_an_approval_releases(airflow: Airflow, asked: lis
     assert problems(airflow.project, DAG) == []
 
 
+@pytest.mark.product
 def test_the_released_model_scores_a_table_and_is_watched(
     airflow: Airflow, asked: list[str]
 ) -> None:
@@ -231,6 +236,7 @@ def test_the_released_model_scores_a_table_and_is_watched(
     assert "live_impact" in alarms
 
 
+@pytest.mark.product
 def test_an_answer_in_the_first_second_counts(airflow: Airflow, asked: list[str]) -> None:
     """It may come before the scheduler knows of the question, see `signalbox_airflow.answered`."""
     alice = login(airflow, "alice")
@@ -253,6 +259,7 @@ def test_an_answer_in_the_first_second_counts(airflow: Airflow, asked: list[str]
     )  # fmt: skip
 
 
+@pytest.mark.product
 def test_an_erased_subject_is_in_no_later_run_and_no_reason(
     airflow: Airflow, asked: list[str]
 ) -> None:

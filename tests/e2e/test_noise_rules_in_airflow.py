@@ -15,7 +15,7 @@ from pipelines.release.lifecycle import production
 from tests.e2e.stack import Airflow, answer, login, question, settle, state, wait
 from tests.support.small_project import call, change_params, commit
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.product]
 
 DAG = "alert_noise_reduction"
 LIVE = "live/alertmanager.yml"

@@ -14,7 +14,7 @@ from pipelines.verification.results import Check, Status
 from pipelines.verification.verify import open_project, verify_hashes, verify_report
 from tests.support.small_project import call, commit
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 REPORT = "reports/model_release.json"
 GATE, PAGE = "pipelines.mlops.gate", "pipelines.mlops.report"

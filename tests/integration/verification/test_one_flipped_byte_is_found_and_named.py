@@ -9,7 +9,7 @@ from pipelines.verification.results import Verification
 from pipelines.verification.verify import open_project, verify_hashes
 from tests.support.small_project import call
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 PLACES = 3
 """Flips of each file."""

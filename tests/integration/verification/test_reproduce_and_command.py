@@ -19,7 +19,7 @@ from tests.integration.verification.test_forgeries_whose_hashes_agree_are_found 
 )
 from tests.support.small_project import call, commit
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def verify(project: Path, *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -37,6 +37,7 @@ def dags() -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_anomalies_are_found_part_by_part_and_joined(dags: Any) -> None:
     dag = dags["telemetry_anomalies"]
     assert dag["tasks"] == {

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipelines.core.files import sha256_path
 from tests.unit.simulator.worlds import ROOT_PARAMS, tiny, world, written
 
@@ -19,6 +21,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert sha256_path(one) == sha256_path(other)
 
 
+@pytest.mark.slow
 def test_bytes_dont_depend_on_time_zone_or_hash_seed(tmp_path: Path) -> None:
     here = written(tiny(3), tmp_path / "here")
     there = tmp_path / "there"
@@ -31,6 +34,7 @@ def test_bytes_dont_depend_on_time_zone_or_hash_seed(tmp_path: Path) -> None:
     assert sha256_path(here) == sha256_path(there)
 
 
+@pytest.mark.slow
 def test_writing_again_replaces_what_was_there(tmp_path: Path) -> None:
     written(tiny(4), tmp_path / "one")
     again = written(tiny(3), tmp_path / "one")

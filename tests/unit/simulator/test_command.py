@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from pipelines.aiops.params import AiopsParams
@@ -21,6 +22,7 @@ def test_the_command_writes_a_world_and_tells_about_it(here: Path) -> None:
     assert told["alerts"] == len(rows(here / "w", "alerts")) == sum(told["causes"].values())
 
 
+@pytest.mark.slow
 def test_the_command_writes_as_many_days_of_signals_as_wanted(here: Path) -> None:
     (here / "params.yaml").write_text("aiops: {simulate: {services: 6, signals: {days: 3}}}\n")
     given = ["simulate", "--days", "3", "--alerts", "200"]

@@ -14,6 +14,8 @@ from pipelines.core.files import sha256_path
 from pipelines.simulator.simulate import simulate, write
 from tests.unit.simulator.worlds import check_contract, rows, tiny, troubled, truth, written
 
+pytestmark = pytest.mark.slow
+
 TOLD_BY_ALERTS = (
     "alerts", "tickets", "changes", "alertmanager.yml", "prometheus_rules.yml",
     "truth/alerts.parquet", "truth/incidents.parquet",

@@ -2,6 +2,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def test_each_alert_has_exactly_one_cause(seed: int) -> None:
     assert ((alerts.fault >= 0) != (alerts.noise >= 0)).all()
 
 
+@pytest.mark.slow
 @FEW
 @given(st.integers(0, 2**32 - 1))
 def test_truth_names_existing_alerts_and_tickets(seed: int) -> None:

@@ -41,6 +41,7 @@ def test_an_honest_ledger_and_its_tags_hold(project: Path) -> None:
     assert "4 tags" in found["tags"].sentence
 
 
+@pytest.mark.slow
 def test_one_flipped_byte_anywhere_in_the_ledger_is_found(project: Path) -> None:
     path, chance = project / LEDGER, random.Random("ledger")
     before = path.read_bytes()

@@ -104,6 +104,7 @@ def _write(lake: Path, number: int) -> None:
         upsert(lake, {"alerts": alerts(alert({"alertname": f"W{number}"}, step))})
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         for done in [pool.submit(_write, tmp_path, number) for number in range(3)]:

@@ -64,6 +64,7 @@ def test_the_order_of_spans_changes_nothing(
     )
 
 
+@pytest.mark.slow
 @FEW
 @given(traces())
 def test_maps_of_disjoint_times_add_up_to_the_whole(drawn: list[list[dict[str, Any]]]) -> None:

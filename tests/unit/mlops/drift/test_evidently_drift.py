@@ -114,6 +114,7 @@ print(comparison, len(html), hashlib.sha256(html.encode()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_page_in_silence() -> None:
     made = [
         subprocess.run(

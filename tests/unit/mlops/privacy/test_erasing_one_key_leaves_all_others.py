@@ -197,6 +197,7 @@ def test_texts_in_csv(empty: Path, keys: list[str], data: st.DataObject) -> None
         assert Path("raw.csv").read_bytes() == records.without(parts, mine).encode()
 
 
+@pytest.mark.slow
 def test_tricky_texts_leave_one_after_the_other(empty: Path) -> None:
     with project(empty, CSV, lambda: as_csv(rows_of(TRICKY))) as place:
         check(place, TRICKY, TRICKY[0])
