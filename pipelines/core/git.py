@@ -1,7 +1,8 @@
 """Git as a program: always about the folder it is told, and with errors that say what to do.
 
-Replaced objects count as what they were (``git replace`` must not change what a release is), no
-hook runs but at a push, and git asks nobody anything.
+No hook runs but at a push, and git asks nobody anything. Who verifies or searches reads objects as
+they are stored; a release reads what everybody here would get, and refuses where ``git replace``
+made that something else.
 """
 
 import os
@@ -59,6 +60,7 @@ def git_bytes(
     stdin: str | bytes = b"",
     timeout: float | None = None,
     hooks: bool = False,
+    as_stored: bool = False,
 ) -> bytes:
     """Run git in the project; return the bytes it printed.
 
@@ -74,6 +76,8 @@ def git_bytes(
         Seconds after which it is ended.
     hooks : bool
         Whether the user's hooks run.
+    as_stored : bool
+        Whether objects are read as they are, whatever ``git replace`` puts in their place.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def git_bytes(
             _command(project, arguments, hooks=hooks),
             input=given,
             capture_output=True,
-            env=environment(),
+            env=environment(as_stored=as_stored),
             timeout=timeout,
             check=False,
         )
@@ -113,7 +117,7 @@ def git_or_none(project: Path, *arguments: str) -> str | None:
 
 
 def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Read objects one after the other, in one process.
+    """Read objects as they are stored, one after the other, in one process.
 
     Parameters
     ----------
@@ -133,7 +137,7 @@ def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, b
     try:
         process = subprocess.Popen(
             _command(project, ("cat-file", "--batch"), hooks=False),
-            env=environment(),
+            env=environment(as_stored=True),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -155,14 +159,15 @@ def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, b
             yield name, content
 
 
-def environment() -> dict[str, str]:
-    """Environment in which git looks at the folder it is told, and at objects as they are."""
+def environment(*, as_stored: bool = False) -> dict[str, str]:
+    """Environment in which git looks at the folder it is told; see `git_bytes`."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith("GIT_") or key.startswith(_KEPT)
     }
-    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+    stored = {"GIT_NO_REPLACE_OBJECTS": "1"} if as_stored else {}
+    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **stored}
 
 
 def _command(project: Path, arguments: tuple[str, ...], *, hooks: bool) -> list[str]:

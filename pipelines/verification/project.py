@@ -38,7 +38,7 @@ class Git:
             With the last line git printed.
         """
         try:
-            return git_bytes(self.root, *arguments, stdin=stdin)
+            return git_bytes(self.root, *arguments, stdin=stdin, as_stored=True)
         except GitError as error:
             raise SignalboxError(f"git {arguments[0]}: {error.said.splitlines()[-1]}") from error
 

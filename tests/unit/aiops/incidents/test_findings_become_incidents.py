@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.incidents.assemble import incidents
 from pipelines.aiops.incidents.grouping import (
-    MINUTE,
     Grouping,
     group,
     pairwise,
@@ -17,6 +16,7 @@ from pipelines.aiops.incidents.grouping import (
 from pipelines.aiops.incidents.model import Cause, Change, Graph, Incident, PastIncident
 from pipelines.aiops.lake.findings import Finding, finding_id
 from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.core.time import MINUTE_US
 from pipelines.simulator.simulate import simulate
 
 GRAPH = Graph(frozenset({("web", "shop"), ("shop", "store"), ("app", "web")}))
@@ -24,7 +24,7 @@ T0 = 1_700_000_000_000_000
 
 
 def alert(service: str, minute: float, name: str = "Slow", score: float = 2.0) -> Finding:
-    start = T0 + int(minute * MINUTE)
+    start = T0 + int(minute * MINUTE_US)
     subject = {"service": service, "alertname": name}
     return Finding(
         id=finding_id("alert", "alert", subject, start),
@@ -34,7 +34,7 @@ def alert(service: str, minute: float, name: str = "Slow", score: float = 2.0) -
         instance="",
         labels={"alertname": name},
         start_us=start,
-        end_us=start + MINUTE,
+        end_us=start + MINUTE_US,
         score=score,
         sentence=f"{name} at {service}",
     )
@@ -50,7 +50,7 @@ def test_near_services_at_the_same_time_are_one_incident_others_are_not() -> Non
 
 
 def test_what_starts_while_something_lasts_at_the_service_belongs_to_it() -> None:
-    lasting = replace(alert("store", 0, "DiskFull"), end_us=T0 + 200 * MINUTE)
+    lasting = replace(alert("store", 0, "DiskFull"), end_us=T0 + 200 * MINUTE_US)
     later, elsewhere, after = alert("store", 120), alert("mail", 120), alert("store", 250)
     found = incidents([lasting, later, elsewhere, after], GRAPH)
     assert [one.findings for one in found] == [
@@ -59,9 +59,9 @@ def test_what_starts_while_something_lasts_at_the_service_belongs_to_it() -> Non
 
 
 def test_what_never_ends_does_not_hold_everything_together() -> None:
-    endless = replace(alert("store", 0, "DiskFull"), end_us=T0 + 10_000 * MINUTE)
+    endless = replace(alert("store", 0, "DiskFull"), end_us=T0 + 10_000 * MINUTE_US)
     found = incidents([endless, *(alert("store", 60 * hour) for hour in range(1, 9))], GRAPH)
-    assert all(one.end_us - one.start_us <= 241 * MINUTE for one in found[1:])
+    assert all(one.end_us - one.start_us <= 241 * MINUTE_US for one in found[1:])
     assert len(found[0].findings) == 4
 
 
@@ -87,9 +87,9 @@ def test_the_deepest_and_first_is_the_likely_cause_and_says_why() -> None:
 
 def test_a_change_shortly_before_is_evidence_a_later_or_far_one_is_not() -> None:
     alerts = [alert("web", 0), alert("shop", 0)]
-    near = Change("c1", "shop", T0 - 5 * MINUTE, "shop 1.2.3")
-    later = Change("c2", "web", T0 + MINUTE, "web 9")
-    far = Change("c3", "mail", T0 - MINUTE, "mail 7")
+    near = Change("c1", "shop", T0 - 5 * MINUTE_US, "shop 1.2.3")
+    later = Change("c2", "web", T0 + MINUTE_US, "web 9")
+    far = Change("c3", "mail", T0 - MINUTE_US, "mail 7")
     (one,) = incidents(alerts, GRAPH, [later, near, far])
     assert one.causes[0].service == "shop"
     assert any("shop 1.2.3" in text for text in one.causes[0].evidence)
@@ -131,7 +131,7 @@ def test_the_id_stays_while_an_incident_grows() -> None:
 def test_an_endless_chain_is_cut() -> None:
     found = incidents([alert("web", 10 * i) for i in range(60)], GRAPH)
     assert len(found) == 3
-    assert all(one.end_us - one.start_us <= Grouping().longest + MINUTE for one in found)
+    assert all(one.end_us - one.start_us <= Grouping().longest + MINUTE_US for one in found)
 
 
 def test_incidents_are_json() -> None:
@@ -159,7 +159,7 @@ def test_the_order_of_findings_does_not_matter(
 @settings(max_examples=30, deadline=None)
 @given(EVENTS, st.integers(-(10**12), 10**12))
 def test_groups_do_not_depend_on_when_it_is(events: list[tuple[str, int]], shift: int) -> None:
-    starts = np.array([minute * MINUTE for _, minute in events], np.int64)
+    starts = np.array([minute * MINUTE_US for _, minute in events], np.int64)
     services = [service for service, _ in events]
     assert (group(starts, services, GRAPH) == group(starts + shift, services, GRAPH)).all()
 
