@@ -75,7 +75,7 @@ def in_world(world: Path, out: Path | None, name: str) -> dict[str, Any]:
         for stage in (alert_history, mine_rules, select_rules):
             stage.main(params)
         rules = read_rules(RULE_SET)
-        measured = replay_rules.measured_on_last(params)
+        measured = replay_rules.backtest_on_last(params)
         os.chdir("/")
     after = measured.replay(rules)
     effect = measured.effect(after, rules)
@@ -89,7 +89,7 @@ def in_world(world: Path, out: Path | None, name: str) -> dict[str, Any]:
         "pages_today": len(effect.before),
         "pages": len(effect.after),
         "saved_share": round(effect.saved_share, 4),
-        "incidents": len(effect.heard),
+        "incidents": len(effect.notified),
         "lost": len(effect.lost),
         "median_delay_s": round(effect.median_delay, 1) if len(delays) else None,
         "late": int((delays > GOAL["median_delay_s"]).sum()),

@@ -49,7 +49,7 @@ with DAG(
         from airflow.sdk.exceptions import AirflowFailException
 
         from pipelines.core.errors import SignalboxError
-        from pipelines.mlops.scoring.record import in_words
+        from pipelines.mlops.scoring.record import describe
         from pipelines.mlops.scoring.score import as_entry, score_input
 
         # A repeated task must find its own batch again, so the name comes from the run.
@@ -58,7 +58,7 @@ with DAG(
             record = score_input(PROJECT, params["input"], name, reasons=params["reasons"])
         except SignalboxError as error:
             raise AirflowFailException(str(error)) from None  # nothing a retry would mend
-        print(in_words(record))
+        print(describe(record))
         return as_entry(record)
 
     score()

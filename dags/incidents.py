@@ -11,14 +11,14 @@ from typing import Any
 
 from airflow.sdk import DAG, task, task_group
 
-from signalbox_airflow.analysis import FOUND, MAPPED
+from signalbox_airflow.analysis import ANOMALIES_READY, SERVICE_MAP_READY
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 with DAG(
     "incidents",
     # Not both: if all maps of a backfill came first, one event would be left for many windows.
-    schedule=(FOUND | MAPPED),
+    schedule=(ANOMALIES_READY | SERVICE_MAP_READY),
     catchup=False,
     max_active_runs=1,
     tags=["signalbox", "aiops"],

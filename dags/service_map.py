@@ -5,7 +5,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, task
 
-from signalbox_airflow.analysis import MAPPED, timetable, window_task
+from signalbox_airflow.analysis import SERVICE_MAP_READY, timetable, window_task
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -21,9 +21,9 @@ with DAG(
     @task(task_id="map_pieces", doc_md="Cuts the window into hours, long ones into days.")
     def map_pieces(window: str) -> list[str]:
         """List the pieces."""
-        from signalbox_airflow.analysis_work import map_pieces
+        from signalbox_airflow.analysis_work import map_partitions
 
-        return map_pieces(PROJECT, window)
+        return map_partitions(PROJECT, window)
 
     @task(task_id="map_services", map_index_template="{{ piece }}", doc_md="Maps one piece.")
     def map_services(window: str, piece: str) -> None:
@@ -31,22 +31,22 @@ with DAG(
         from airflow.sdk import get_current_context
 
         from pipelines.aiops.lake.window import Window
-        from signalbox_airflow.analysis_work import job
+        from signalbox_airflow.analysis_work import run_stage_step
 
         get_current_context()["piece"] = piece
-        job(PROJECT, "map_services", "part", window, Window.parse(piece))
+        run_stage_step(PROJECT, "map_services", "part", window, Window.parse(piece))
 
     @task(
         task_id="join_service_map",
-        outlets=[MAPPED],
+        outlets=[SERVICE_MAP_READY],
         doc_md="Joins the pieces, compares with the time before, tells what changes moved; "
         "starts incidents.",
     )
     def join_service_map(window: str) -> None:
         """Join the pieces."""
-        from signalbox_airflow.analysis_work import job
+        from signalbox_airflow.analysis_work import run_stage_step
 
-        job(PROJECT, "map_services", "join", window)
+        run_stage_step(PROJECT, "map_services", "join", window)
 
     window = window_task(PROJECT)
     mapped = map_services.partial(window=window).expand(piece=map_pieces(window))

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from signalbox_airflow.analysis import FOUND, timetable, window_task
+from signalbox_airflow.analysis import ANOMALIES_READY, timetable, window_task
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -31,10 +31,10 @@ with DAG(
         """Judge one part."""
         from airflow.sdk import get_current_context
 
-        from signalbox_airflow.analysis_work import job
+        from signalbox_airflow.analysis_work import run_stage_step
 
         get_current_context()["part"] = part
-        job(PROJECT, "metric_anomalies", "part", window, part)
+        run_stage_step(PROJECT, "metric_anomalies", "part", window, part)
 
     @task(
         task_id="join_metric_anomalies",
@@ -45,11 +45,11 @@ with DAG(
         """Join the parts; a window without metrics has none."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from signalbox_airflow.analysis_work import job
+        from signalbox_airflow.analysis_work import run_stage_step
 
         if window is None:
             raise AirflowSkipException("no window")
-        job(PROJECT, "metric_anomalies", "join", window)
+        run_stage_step(PROJECT, "metric_anomalies", "join", window)
 
     @task(
         task_id="log_anomalies",
@@ -57,16 +57,20 @@ with DAG(
     )
     def log_anomalies(window: str) -> None:
         """Judge the logs."""
-        from signalbox_airflow.analysis_work import job
+        from signalbox_airflow.analysis_work import run_stage_step
 
-        job(PROJECT, "log_anomalies", "run", window)
+        run_stage_step(PROJECT, "log_anomalies", "run", window)
 
-    @task(task_id="findings", outlets=[FOUND], doc_md="Says what was found; starts incidents.")
+    @task(
+        task_id="findings",
+        outlets=[ANOMALIES_READY],
+        doc_md="Says what was found; starts incidents.",
+    )
     def findings(window: str) -> dict[str, Any]:
         """Say what was found."""
-        from signalbox_airflow.analysis_work import tell_findings
+        from signalbox_airflow.analysis_work import summarise_findings
 
-        return tell_findings(PROJECT, window)
+        return summarise_findings(PROJECT, window)
 
     window = window_task(PROJECT)
     judged = metric_anomalies.partial(window=window).expand(part=metric_parts(window))

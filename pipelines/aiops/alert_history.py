@@ -29,7 +29,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_folder, write_json
 from pipelines.core.profile_expectations import Rule, run_suite
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def main(params: AiopsParams) -> None:
     write_json(
         metrics_of(STAGE), {f.id.removeprefix(f"{STAGE}."): f.value for f in evidence.figures}
     )
-    say(
+    log(
         f"{counts['alerts']:,} alerts, {counts['tickets']:,} tickets, "
         f"{counts['changes']:,} changes from {span.first} to {span.last}; "
         f"{rejected:,} records in quarantine"

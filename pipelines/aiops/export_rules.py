@@ -13,7 +13,7 @@ from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_json
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 
 STAGE = "export_rules"
 
@@ -43,10 +43,10 @@ def main(params: AiopsParams) -> None:
         details={key: summary[key] for key in ("sources", "rules")},
     )
     write_evidence(evidence_of(STAGE), evidence)
-    write_json(metrics_of(STAGE), {one.id.partition(".")[2]: one.value for one in figures})
-    for one in checks:
-        say(f"{one.file}: {one.program}: {one.outcome}")
-    say(f"{summary['exported']} of {len(rules)} rules exported to {EXPORT}")
+    write_json(metrics_of(STAGE), {figure.id.partition(".")[2]: figure.value for figure in figures})
+    for checked in checks:
+        log(f"{checked.file}: {checked.program}: {checked.outcome}")
+    log(f"{summary['exported']} of {len(rules)} rules exported to {EXPORT}")
 
 
 def _count(name: str, label: str, value: int, n: int) -> Figure:

@@ -28,21 +28,21 @@ from pipelines.aiops.incidents import (
 from pipelines.aiops.incidents import post as post_incident
 from pipelines.aiops.incidents.causes import ranker
 from pipelines.aiops.incidents.contract import alert_findings, changes_of, past_of
-from pipelines.aiops.incidents.deduplication import judged, merged
+from pipelines.aiops.incidents.deduplication import deduplicate_findings, judged
 from pipelines.aiops.lake.contract import ALERTS, CHANGES, TICKETS
 from pipelines.aiops.lake.findings import SIGNALS, Finding, read_findings, read_form, write_ordered
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.aiops.lake.read import read_lake
-from pipelines.aiops.lake.stage_result import Measured, write_measured
+from pipelines.aiops.lake.stage_result import StageResult, write_stage_result
 from pipelines.aiops.lake.window import (
     HORIZON,
     INPUTS,
     Window,
     earlier_windows,
     gaps,
-    is_whole,
+    has_all_inputs,
     lake_of,
-    place_of,
+    result_dir,
     rows_between,
     window_of,
     windows_in,
@@ -62,7 +62,7 @@ from pipelines.aiops.service_map.model import MAP_FILE
 from pipelines.aiops.service_map.peers import USER
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, sha256_file, write_json
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.time import EPOCH, MINUTE_US
 
 TOLD = ("paged", "notified")
@@ -70,16 +70,16 @@ SETTLE = timedelta(days=1)
 """Alerts so long before are replayed too: what still fires then decides what is told now."""
 
 
-def heard(params: AiopsParams, window: Window) -> tuple[list[Finding], str]:
+def notified_alerts(params: AiopsParams, window: Window) -> tuple[list[Finding], str]:
     """Give the alerts of a time that somebody would be told of, and say in words which they are.
 
     Nothing after the window's end is known: neither alerts nor ends of alerts.
     """
     rules, told = _released()
-    ids = _told(params, window, rules)
+    ids = _notified_ids(params, window, rules)
     rows = rows_between(params, ALERTS, window)
     found = alert_findings(rows, window.end_us)
-    return [one for one in found if one.evidence["alert_id"] in ids], told
+    return [incident for incident in found if incident.evidence["alert_id"] in ids], told
 
 
 def _released() -> tuple[tuple[Rule, ...], str]:
@@ -95,7 +95,7 @@ def _released() -> tuple[tuple[Rule, ...], str]:
     )
 
 
-def _told(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) -> set[str]:
+def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) -> set[str]:
     """Ids of alerts that are told of, by an exact replay up to the window's end."""
     import numpy as np
 
@@ -117,7 +117,7 @@ FORMAT = "signalbox.incidents/1"
 MAP = SERVICE_MAP / MAP_FILE
 
 
-def inputs_of(place: Path, earlier: Sequence[Path]) -> dict[str, str]:
+def inputs_of(directory: Path, earlier: Sequence[Path]) -> dict[str, str]:
     """Path → SHA-256 of the files that incidents are made of; the lake's rows are not among them.
 
     Raises
@@ -127,7 +127,7 @@ def inputs_of(place: Path, earlier: Sequence[Path]) -> dict[str, str]:
     """
     found = {}
     for path in (*INPUTS, MAP):
-        found[path.as_posix()] = _hash(place / path)
+        found[path.as_posix()] = _hash(directory / path)
     for other in earlier:
         for path in INPUTS:
             found[f"../{other.name}/{path.as_posix()}"] = _hash(other / path)
@@ -140,16 +140,16 @@ def _hash(path: Path) -> str:
     return sha256_file(path)
 
 
-def inputs_known(place: Path) -> dict[str, str] | None:
+def inputs_known(directory: Path) -> dict[str, str] | None:
     """Tell what a place's incidents were made of; None if there are none, or unreadable ones."""
     try:
-        found: dict[str, str] = read(place)["inputs"]
+        found: dict[str, str] = read(directory)["inputs"]
     except (SignalboxError, KeyError):
         return None
     return found
 
 
-def read(place: Path) -> dict[str, Any]:
+def read(directory: Path) -> dict[str, Any]:
     """Read the incidents of a place.
 
     Raises
@@ -157,32 +157,33 @@ def read(place: Path) -> dict[str, Any]:
     SignalboxError
         If there are none, or of another format.
     """
-    return read_form(place / INCIDENTS, FORMAT)
+    return read_form(directory / INCIDENTS, FORMAT)
 
 
-def write(place: Path, content: dict[str, Any]) -> Path:
+def write(directory: Path, content: dict[str, Any]) -> Path:
     """Write the incidents of a place."""
-    write_ordered(place / INCIDENTS, content)
-    return place / INCIDENTS
+    write_ordered(directory / INCIDENTS, content)
+    return directory / INCIDENTS
 
 
-def content_of(
-    params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path] = ()
+def build_incidents(
+    params: AiopsParams, window: Window, directory: Path, earlier: Sequence[Path] = ()
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Make the incidents of a window; content of the file, and the findings they were made of."""
-    inputs = inputs_of(place, earlier)
-    graph = graph_of(place)
-    alerts, which = heard(params, Window(window.start - HORIZON, window.end))
+    inputs = inputs_of(directory, earlier)
+    graph = graph_of(directory)
+    alerts, which = notified_alerts(params, Window(window.start - HORIZON, window.end))
     news, usual = judged(params, window, alerts)
-    told = [one for other in earlier for one in _findings(other)]
-    own = [*_findings(place), *news]
-    findings = merged([*told, *own])  # Of one told again, what the later window says counts.
-    company = merged(usual)
+    told = [finding for other in earlier for finding in _findings(other)]
+    own = [*_findings(directory), *news]
+    # Of one told again, what the later window says counts.
+    findings = deduplicate_findings([*told, *own])
+    company = deduplicate_findings(usual)
     found = _incidents(params, window, graph, findings, company)
-    named = {one.id: one for one in (*findings, *company)}
-    inside = [one for one in findings if _lies_in(one, window)]
-    signals: Counter[str] = Counter(one.signal for one in inside)
-    used = {name: named[name].as_json() for one in found for name in one.findings}
+    named = {finding.id: finding for finding in (*findings, *company)}
+    inside = [finding for finding in findings if _lies_in(finding, window)]
+    signals: Counter[str] = Counter(finding.signal for finding in inside)
+    used = {name: named[name].as_json() for incident in found for name in incident.findings}
     content = {
         "format": FORMAT,
         "window": window.as_json(),
@@ -190,15 +191,15 @@ def content_of(
         "counts": {
             "findings": {name: signals[name] for name in SIGNALS if name != "change"},
             "incidents": len(found),
-            "incidents_of_alerts_only": sum(_alerts_only(one, named) for one in found),
+            "incidents_of_alerts_only": sum(_alerts_only(incident, named) for incident in found),
             "earlier_windows": len(earlier),
-            "missing_windows": gaps([*(Window.parse(one.name) for one in earlier), window]),
+            "missing_windows": gaps([*(Window.parse(path.name) for path in earlier), window]),
             "alerts": which,
-            "usual_alerts": sum(_lies_in(one, window) for one in company),
+            "usual_alerts": sum(_lies_in(finding, window) for finding in company),
         },
         "graph": {"calls": [list(call) for call in sorted(graph.calls)]},
         "findings": dict(sorted(used.items())),
-        "incidents": [one.as_json() for one in found],
+        "incidents": [incident.as_json() for incident in found],
         "synthetic": (lake_of(params.analysis) / "truth").is_dir(),
     }
     return content, inside
@@ -208,10 +209,10 @@ def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
     return all(named[name].signal == "alert" for name in incident.findings)
 
 
-def graph_of(place: Path) -> Graph:
+def graph_of(directory: Path) -> Graph:
     """Who calls whom by a place's map; users outside are nobody's suspects."""
-    edges = read_json(place / MAP)["edges"]
-    calls = {(one["source"], one["target"]) for one in edges}
+    edges = read_json(directory / MAP)["edges"]
+    calls = {(edge["source"], edge["target"]) for edge in edges}
     return Graph(frozenset(call for call in calls if not call[0].startswith(USER)))
 
 
@@ -219,11 +220,11 @@ def _lies_in(finding: Finding, window: Window) -> bool:
     return window.start_us <= finding.start_us < window.end_us
 
 
-def _findings(place: Path) -> list[Finding]:
+def _findings(directory: Path) -> list[Finding]:
     return [
-        *read_findings(place / METRIC_ANOMALIES).findings,
-        *read_findings(place / LOG_ANOMALIES).findings,
-        *read_moved(place / MOVED)[1],
+        *read_findings(directory / METRIC_ANOMALIES).findings,
+        *read_findings(directory / LOG_ANOMALIES).findings,
+        *read_moved(directory / MOVED)[1],
     ]
 
 
@@ -244,10 +245,10 @@ def _incidents(
     recent = Window(window.start - HORIZON - timedelta(hours=1), window.end)
     changes = changes_of(rows_between(params, CHANGES, recent), window.end_us)
     past = _past(params, window)
-    within = {one.id for one in findings if _lies_in(one, window)}
+    within = {finding.id for finding in findings if _lies_in(finding, window)}
 
     def now(found: Sequence[Incident]) -> list[Incident]:
-        return [one for one in found if within.intersection(one.findings)]
+        return [incident for incident in found if within.intersection(incident.findings)]
 
     made = partial(incidents, findings, graph, changes, past, company=company, settings=settings)
     found = now(made())
@@ -275,7 +276,7 @@ POSTED = INCIDENTS.parent / "posted.json"
 """Hashes of address and body of what was taken."""
 
 
-def post_all(settings: PostParams, place: Path) -> list[dict[str, Any]]:
+def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
     """Send every incident of a place to every address; not again what an address took before.
 
     Returns
@@ -290,8 +291,8 @@ def post_all(settings: PostParams, place: Path) -> list[dict[str, Any]]:
     """
     if not settings.urls:
         return []
-    found = [Incident.from_json(one) for one in read(place)["incidents"]]
-    before = _taken(place)
+    found = [Incident.from_json(record) for record in read(directory)["incidents"]]
+    before = _taken(directory)
     told = []
     for url in settings.urls:
         for incident in found:
@@ -308,14 +309,14 @@ def post_all(settings: PostParams, place: Path) -> list[dict[str, Any]]:
             if not sent.dry_run:
                 # Noted at once: what fails after it doesn't make it be sent again.
                 before.add(mark)
-                write_json(place / POSTED, sorted(before))
+                write_json(directory / POSTED, sorted(before))
             told.append({"url": url, "incident": incident.id, "dry_run": sent.dry_run,
                          "status": sent.status, "body": sent.body})  # fmt: skip
     return told
 
 
-def _taken(place: Path) -> set[str]:
-    path = place / POSTED
+def _taken(directory: Path) -> set[str]:
+    path = directory / POSTED
     return set(read_json(path)) if path.is_file() else set()
 
 
@@ -332,7 +333,7 @@ TABLES = ("alerts", "changes", "tickets", "metrics", "logs", "spans")
 def earlier_places(params: AiopsParams, window: Window) -> list[Path]:
     """Places of windows before, whose findings may belong to this window's incidents."""
     results = Path(params.analysis.results)
-    return [place_of(results, one) for one in earlier_windows(results, window)]
+    return [result_dir(results, other_window) for other_window in earlier_windows(results, window)]
 
 
 def pending(params: AiopsParams, windows: Sequence[Window] | None = None) -> list[Window]:
@@ -349,16 +350,16 @@ def pending(params: AiopsParams, windows: Sequence[Window] | None = None) -> lis
     results = Path(params.analysis.results)
     found = []
     for window in sorted(windows_in(results) if windows is None else set(windows)):
-        place = place_of(results, window)
-        if not is_whole(place):
+        directory = result_dir(results, window)
+        if not has_all_inputs(directory):
             continue
-        now = inputs_of(place, earlier_places(params, window))
-        if inputs_known(place) != now:
+        now = inputs_of(directory, earlier_places(params, window))
+        if inputs_known(directory) != now:
             found.append(window)
     return found
 
 
-def run(params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path] = ()) -> Path:
+def run(params: AiopsParams, window: Window, directory: Path, earlier: Sequence[Path] = ()) -> Path:
     """Make the incidents of a window.
 
     Parameters
@@ -367,24 +368,24 @@ def run(params: AiopsParams, window: Window, place: Path, earlier: Sequence[Path
         `earlier_places`: an incident that began before the window is told whole.
     """
     lake_of(params.analysis)
-    content, findings = content_of(params, window, place, earlier)
-    path = write(place, content)
+    content, findings = build_incidents(params, window, directory, earlier)
+    path = write(directory, content)
     counts = {**content["counts"]["findings"], "incidents": content["counts"]["incidents"]}
-    write_measured(
-        place,
+    write_stage_result(
+        directory,
         params,
         window,
-        Measured(STAGE, INCIDENTS, TABLES, counts, findings, content["inputs"]),
+        StageResult(STAGE, INCIDENTS, TABLES, counts, findings, content["inputs"]),
     )
-    say(
+    log(
         f"{content['counts']['incidents']:,} incidents of {len(findings):,} findings, {window.name}"
     )
     return path
 
 
-def post(params: AiopsParams, place: Path) -> list[dict[str, Any]]:
+def post(params: AiopsParams, directory: Path) -> list[dict[str, Any]]:
     """Send a place's incidents on, as ``group_incidents.post`` says; tell what was sent."""
-    return post_all(params.group_incidents.post, place)
+    return post_all(params.group_incidents.post, directory)
 
 
 def main(params: AiopsParams) -> None:

@@ -18,14 +18,14 @@ from pipelines.aiops.lake.findings import (
     thinned,
     write_findings,
 )
-from pipelines.aiops.lake.stage_result import Measured, held, write_measured
+from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
 from pipelines.aiops.lake.window import Window, lake_of, rows_between, window_of
 from pipelines.aiops.log_parsing.masking import mask
 from pipelines.aiops.logs.anomalies import LogAnomalySettings, Outcome, anomalies_between
 from pipelines.aiops.logs.templates import TemplateStore, mine
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import LOG_ANOMALIES
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.time import EPOCH
 
 LINES, LOOKED_AT, LONGEST = 5, 5000, 500
@@ -37,7 +37,7 @@ def plots_of(
 ) -> dict[str, Any]:
     """Count the lines a bin of each finding's message, around the finding."""
     counted: dict[tuple[str, str], dict[int, int]] = {}
-    wanted = {(one.service, template_of(one)) for one in shown}
+    wanted = {(finding.service, template_of(finding)) for finding in shown}
     begun: dict[str, int] = {}
     columns = found.counts.select(["service", "template", "at", "count"]).to_pydict()
     for service, template, at, n in zip(*columns.values(), strict=True):
@@ -47,13 +47,13 @@ def plots_of(
             mine_ = counted.setdefault(key, {})
             mine_[at] = mine_.get(at, 0) + n
     return {
-        one.id: _plot(
-            one,
-            counted.get((one.service, template_of(one)), {}),
-            (begun.get(one.service, window.start_us), window.end_us),
+        finding.id: _plot(
+            finding,
+            counted.get((finding.service, template_of(finding)), {}),
+            (begun.get(finding.service, window.start_us), window.end_us),
             settings,
         )
-        for one in shown
+        for finding in shown
     }
 
 
@@ -91,7 +91,7 @@ def lines_of(
     params: AiopsParams, window: Window, found: Outcome, shown: Sequence[Finding]
 ) -> dict[str, Any]:
     """Give the first lines of each finding's message in its time, masked."""
-    return {one.id: _lines(params, window, one, found.store) for one in shown}
+    return {finding.id: _lines(params, window, finding, found.store) for finding in shown}
 
 
 def _lines(
@@ -120,7 +120,7 @@ def _lines(
 STAGE = "log_anomalies"
 
 
-def run(params: AiopsParams, window: Window, place: Path) -> Path:
+def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Judge a window's logs; what is remembered of earlier days lies in ``analysis.state``."""
     about = params.log_anomalies
     lake = lake_of(params.analysis)
@@ -135,7 +135,7 @@ def run(params: AiopsParams, window: Window, place: Path) -> Path:
         counts["skipped"] = {"no lines in the window": 1}
     rarest = sorted(found.findings, key=lambda f: (-f.score, f.start_us, f.id))
     shown = rarest[: about.most_plots]
-    path = place / LOG_ANOMALIES
+    path = directory / LOG_ANOMALIES
     write_findings(
         path,
         FindingsFile(
@@ -143,15 +143,20 @@ def run(params: AiopsParams, window: Window, place: Path) -> Path:
             plots_of(found, shown, window, settings), lines_of(params, window, found, shown),
         ),
     )  # fmt: skip
-    write_measured(
-        place,
+    write_stage_result(
+        directory,
         params,
         window,
-        Measured(
-            STAGE, LOG_ANOMALIES, ["logs"], counts, found.findings, rules=held(params, window, LOGS)
+        StageResult(
+            STAGE,
+            LOG_ANOMALIES,
+            ["logs"],
+            counts,
+            found.findings,
+            rules=check_expectations(params, window, LOGS),
         ),
     )
-    say(f"{len(found.findings):,} findings in {found.lines:,} lines of logs, {window.name}")
+    log(f"{len(found.findings):,} findings in {found.lines:,} lines of logs, {window.name}")
     return path
 
 

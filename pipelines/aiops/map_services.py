@@ -15,7 +15,7 @@ from pipelines.aiops.incidents.contract import changes_of
 from pipelines.aiops.incidents.model import Change
 from pipelines.aiops.lake.contract import CHANGES, SPANS
 from pipelines.aiops.lake.findings import Finding, in_order, write_ordered
-from pipelines.aiops.lake.stage_result import Measured, held, write_measured
+from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
 from pipelines.aiops.lake.window import DAY, HOUR, Window, lake_of, rows_between, window_of
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import MOVED, SERVICE_MAP
@@ -24,7 +24,7 @@ from pipelines.aiops.service_map.change_impact import ChangeImpact, as_findings,
 from pipelines.aiops.service_map.edge_changes import FORMAT, Diff, diff_maps, extent
 from pipelines.aiops.service_map.model import MAP_FILE, ServiceMap, read_map, write_map
 from pipelines.core.errors import SignalboxError
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.time import HOUR_US
 
 PARTS = SERVICE_MAP.parent / ".service_map_parts"
@@ -35,7 +35,7 @@ ROOM = 20
 busiest is known only then."""
 
 
-def pieces(window: Window) -> list[Window]:
+def partitions(window: Window) -> list[Window]:
     """Hours of a window, or days if it is longer than three days; the first and last may be cut."""
     unit = DAY if window.end - window.start > LONG else HOUR
     found, at = [], window.start
@@ -75,10 +75,10 @@ def check(params: AiopsParams, window: Window) -> None:
         )
 
 
-def build(params: AiopsParams, window: Window, place: Path, piece: Window) -> Path:
+def build(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
     """Map one piece of a window."""
     check(params, window)
-    folder = place / PARTS / piece.name
+    folder = directory / PARTS / piece.name
     write_map(map_of(params, piece, window.end_us), folder)
     return folder
 
@@ -95,7 +95,7 @@ def map_of(params: AiopsParams, piece: Window, known_us: int) -> ServiceMap:
     return build_lake_map(lake, piece.start_us, piece.end_us, roomy, known_us)
 
 
-def merged(params: AiopsParams, window: Window, place: Path) -> ServiceMap:
+def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> ServiceMap:
     """Merge the pieces of a window.
 
     Raises
@@ -103,23 +103,23 @@ def merged(params: AiopsParams, window: Window, place: Path) -> ServiceMap:
     SignalboxError
         If one is missing.
     """
-    folders = [place / PARTS / piece.name for piece in pieces(window)]
+    folders = [directory / PARTS / piece.name for piece in partitions(window)]
     for folder in folders:
         if not (folder / MAP_FILE).is_file():
             raise SignalboxError(f"{folder}: this piece of the map is missing; build it first")
     return merge_maps([read_map(folder) for folder in folders], settings_of(params))
 
 
-def whole(params: AiopsParams, window: Window) -> ServiceMap:
+def build_map(params: AiopsParams, window: Window) -> ServiceMap:
     """Map a time as it was known at its end: in one go, or day by day if it is long."""
-    parts = [window] if window.end - window.start <= LONG else pieces(window)
+    parts = [window] if window.end - window.start <= LONG else partitions(window)
     maps = [map_of(params, piece, window.end_us) for piece in parts]
     return merge_maps(maps, settings_of(params))
 
 
-def remove(place: Path) -> None:
+def remove(directory: Path) -> None:
     """Remove the pieces: they are in the map."""
-    shutil.rmtree(place / PARTS, ignore_errors=True)
+    shutil.rmtree(directory / PARTS, ignore_errors=True)
 
 
 LEAD = 2 * HOUR
@@ -139,11 +139,11 @@ def moved_of(
     judged = changes[-MOST_CHANGES:]
     impacts, after = _impacts(params, window, found, judged)
     findings: list[Finding] = []
-    for one in diff.moved if diff else ():
-        if one.certain and one.kind not in BETTER:
-            findings += as_findings([one], *extent(found, one))
+    for change in diff.moved if diff else ():
+        if change.certain and change.kind not in BETTER:
+            findings += as_findings([change], *extent(found, change))
     findings += after
-    ordered = in_order({one.id: one for one in findings}.values())
+    ordered = in_order({finding.id: finding for finding in findings}.values())
     content = {
         "format": FORMAT,
         "window": window.as_json(),
@@ -154,7 +154,7 @@ def moved_of(
             for change, impact in zip(judged, impacts, strict=True)
         ],
         "changes_left_out": len(changes) - len(judged),
-        "findings": [one.as_json() for one in ordered],
+        "findings": [finding.as_json() for finding in ordered],
     }
     return content, ordered
 
@@ -166,14 +166,14 @@ def _diff(
     if not days or not found.counts["spans"]:
         return None, None
     other = window.moved(-timedelta(days=days))
-    before = whole(params, other)
+    before = build_map(params, other)
     return (diff_maps(before, found), other) if before.counts["spans"] else (None, None)
 
 
 def _changes(params: AiopsParams, window: Window) -> list[Change]:
     """Read the changes of the window and of the hour before it, by time."""
     table = rows_between(params, CHANGES, Window(window.start - HOUR, window.end))
-    return sorted(changes_of(table, window.end_us), key=lambda one: (one.at_us, one.id))
+    return sorted(changes_of(table, window.end_us), key=lambda change: (change.at_us, change.id))
 
 
 def _impacts(
@@ -189,9 +189,9 @@ def _impacts(
     findings: list[Finding] = []
     for change, impact in zip(changes, impacts, strict=True):
         after = both.between(change.at_us, min(change.at_us + HOUR_US, window.end_us))
-        for one in impact.moved:
-            if one.where != "elsewhere" and one.kind not in BETTER:
-                findings += as_findings([one], *extent(after, one))
+        for edge_change in impact.moved:
+            if edge_change.where != "elsewhere" and edge_change.kind not in BETTER:
+                findings += as_findings([edge_change], *extent(after, edge_change))
     return impacts, findings
 
 
@@ -200,15 +200,15 @@ STAGE = "map_services"
 
 def parts_of(params: AiopsParams, window: Window) -> list[Window]:
     """Pieces that may be mapped apart: hours, or days of windows longer than three days."""
-    return pieces(window)
+    return partitions(window)
 
 
-def part(params: AiopsParams, window: Window, place: Path, piece: Window) -> Path:
+def part(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
     """Map one piece; safe to repeat."""
-    return build(params, window, place, piece)
+    return build(params, window, directory, piece)
 
 
-def join(params: AiopsParams, window: Window, place: Path) -> Path:
+def join(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Merge the pieces, compare the map with the time before, tell what changes moved.
 
     Raises
@@ -216,42 +216,42 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
     SignalboxError
         If a piece is missing.
     """
-    path = _write(params, window, place, merged(params, window, place))
-    remove(place)
+    path = _write(params, window, directory, merge_partitions(params, window, directory))
+    remove(directory)
     return path
 
 
-def run(params: AiopsParams, window: Window, place: Path) -> Path:
+def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Map a window in one go: what its pieces give when they are joined."""
     lake_of(params.analysis)
     check(params, window)
-    return _write(params, window, place, whole(params, window))
+    return _write(params, window, directory, build_map(params, window))
 
 
-def _write(params: AiopsParams, window: Window, place: Path, found: ServiceMap) -> Path:
-    write_map(found, place / SERVICE_MAP)
+def _write(params: AiopsParams, window: Window, directory: Path, found: ServiceMap) -> Path:
+    write_map(found, directory / SERVICE_MAP)
     moved, findings = moved_of(params, window, found)
-    write_ordered(place / MOVED, moved)
+    write_ordered(directory / MOVED, moved)
     counts = {**found.counts, "nodes": len(found.nodes), "edges": len(found.edges),
               "changes": len(moved["changes"])}  # fmt: skip
-    write_measured(
-        place,
+    write_stage_result(
+        directory,
         params,
         window,
-        Measured(
+        StageResult(
             STAGE,
             SERVICE_MAP,
             ["spans", "changes"],
             counts,
             findings,
-            rules=held(params, window, SPANS),
+            rules=check_expectations(params, window, SPANS),
         ),
     )
-    say(
+    log(
         f"{len(found.nodes):,} nodes, {len(found.edges):,} edges of {found.counts['spans']:,} "
         f"spans, {len(findings):,} moved, {window.name}"
     )
-    return place / SERVICE_MAP
+    return directory / SERVICE_MAP
 
 
 def main(params: AiopsParams) -> None:

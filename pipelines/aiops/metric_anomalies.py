@@ -24,7 +24,7 @@ from pipelines.aiops.lake.findings import (
     thinned,
     write_findings,
 )
-from pipelines.aiops.lake.stage_result import Measured, held, write_measured
+from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
 from pipelines.aiops.lake.window import Window, lake_of, window_of
 from pipelines.aiops.metrics.detect import correct, detect
 from pipelines.aiops.metrics.grid import Grid, grids
@@ -32,7 +32,7 @@ from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import METRIC_ANOMALIES
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 
 PARTS = METRIC_ANOMALIES.parent / "parts"
 TOGETHER = 1_000_000
@@ -47,7 +47,7 @@ def keys(params: AiopsParams, window: Window) -> list[str]:
     return [_key(params, number) for (number,) in rows]
 
 
-def judge(params: AiopsParams, window: Window, place: Path, key: str) -> Path:
+def detect_partition(params: AiopsParams, window: Window, directory: Path, key: str) -> Path:
     """Judge the series of a part and write what was found, not yet corrected for the others."""
     findings: list[Finding] = []
     counts = {"series": 0, "points": 0}
@@ -67,21 +67,21 @@ def judge(params: AiopsParams, window: Window, place: Path, key: str) -> Path:
         ).fetchone()[0]
     if left_out:
         skipped[LIMIT] += left_out
-    path = _path(place, key)
+    path = _path(directory, key)
     write_json(
         path,
         {
             "window": window.name,
             "counts": counts,
             "skipped": dict(skipped),
-            "findings": [one.as_json() for one in findings],
+            "findings": [finding.as_json() for finding in findings],
         },
     )
     return path
 
 
 def read_all(
-    params: AiopsParams, window: Window, place: Path
+    params: AiopsParams, window: Window, directory: Path
 ) -> tuple[list[Finding], dict[str, Any]]:
     """Read all parts of a window: findings, and what was looked at.
 
@@ -95,11 +95,11 @@ def read_all(
     counts = {"series": 0, "points": 0}
     skipped: Counter[str] = Counter()
     for key in wanted:
-        path = _path(place, key)
+        path = _path(directory, key)
         part = read_json(path)
         if part.get("window") != window.name:
             raise SignalboxError(f"{path}: not a part of {window.name}; run this part again")
-        found += [Finding.from_json(one) for one in part["findings"]]
+        found += [Finding.from_json(record) for record in part["findings"]]
         for name in counts:
             counts[name] += part["counts"][name]
         skipped.update(part["skipped"])
@@ -108,9 +108,9 @@ def read_all(
     return found, {**counts, "skipped": dict(sorted(skipped.items()))}
 
 
-def remove(place: Path) -> None:
+def remove(directory: Path) -> None:
     """Remove the parts: they are in the joined file."""
-    shutil.rmtree(place / PARTS, ignore_errors=True)
+    shutil.rmtree(directory / PARTS, ignore_errors=True)
 
 
 def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str]]) -> Any:
@@ -119,8 +119,8 @@ def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str
         return _rows_of(raw, series)
 
 
-def _path(place: Path, key: str) -> Path:
-    return place / PARTS / f"metrics-{key}.json"
+def _path(directory: Path, key: str) -> Path:
+    return directory / PARTS / f"metrics-{key}.json"
 
 
 def _key(params: AiopsParams, number: int) -> str:
@@ -226,19 +226,21 @@ def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
 
 def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Any]:
     """Give the values around the rarest findings, by finding's id."""
-    ordered = sorted(findings, key=lambda one: (-one.score, one.start_us, one.id))
+    ordered = sorted(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
     shown = ordered[: params.metric_anomalies.most_plots]
     mine: dict[tuple[str, str], list[Finding]] = {}
-    for one in shown:
-        mine.setdefault((one.evidence["source"], one.evidence["fingerprint"]), []).append(one)
+    for finding in shown:
+        mine.setdefault((finding.evidence["source"], finding.evidence["fingerprint"]), []).append(
+            finding
+        )
     found: dict[str, Any] = {}
     if not mine:
         return found
     table = read_series(params, window, sorted(mine))
     for grid in grids(table, len(mine), window.end_us):
         for row, subject in enumerate(grid.subjects):
-            for one in mine[subject.source, subject.fingerprint]:
-                found[one.id] = _plot(grid, row, one)
+            for finding in mine[subject.source, subject.fingerprint]:
+                found[finding.id] = _plot(grid, row, finding)
     return found
 
 
@@ -271,12 +273,12 @@ def groups(params: AiopsParams, window: Window) -> list[str]:
     return keys(params, window)
 
 
-def part(params: AiopsParams, window: Window, place: Path, group: str) -> Path:
+def part(params: AiopsParams, window: Window, directory: Path, group: str) -> Path:
     """Judge the series of one part; safe to repeat."""
-    return judge(params, window, place, group)
+    return detect_partition(params, window, directory, group)
 
 
-def join(params: AiopsParams, window: Window, place: Path) -> Path:
+def join(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Join all parts: control false findings over all series, write findings and evidence.
 
     Raises
@@ -284,34 +286,39 @@ def join(params: AiopsParams, window: Window, place: Path) -> Path:
     SignalboxError
         If a part is missing.
     """
-    found, counts = read_all(params, window, place)
+    found, counts = read_all(params, window, directory)
     settings = params.metric_anomalies
     kept, uncertain = correct(found, counts["points"], settings.false_share)
     counts = {**counts, "uncertain": uncertain}
-    path = place / METRIC_ANOMALIES
+    path = directory / METRIC_ANOMALIES
     plots = plots_of(params, window, kept)
     file = FindingsFile("metric", window, kept, counts, settings.model_dump(), plots)
     write_findings(path, file)
-    write_measured(
-        place,
+    write_stage_result(
+        directory,
         params,
         window,
-        Measured(
-            STAGE, METRIC_ANOMALIES, ["metrics"], counts, kept, rules=held(params, window, METRICS)
+        StageResult(
+            STAGE,
+            METRIC_ANOMALIES,
+            ["metrics"],
+            counts,
+            kept,
+            rules=check_expectations(params, window, METRICS),
         ),
     )
-    remove(place)
-    say(f"{len(kept):,} findings in {counts['series']:,} series of metrics, {window.name}")
+    remove(directory)
+    log(f"{len(kept):,} findings in {counts['series']:,} series of metrics, {window.name}")
     return path
 
 
-def run(params: AiopsParams, window: Window, place: Path) -> Path:
+def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Do all parts, then join them: the same bytes whatever the number of parts."""
     lake_of(params.analysis)
-    remove(place)
+    remove(directory)
     for group in groups(params, window):
-        part(params, window, place, group)
-    return join(params, window, place)
+        part(params, window, directory, group)
+    return join(params, window, directory)
 
 
 def main(params: AiopsParams) -> None:

@@ -17,9 +17,9 @@ from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
 from pipelines.core.artifacts import evidence_of, metrics_of
-from pipelines.core.evidence import Evidence, Figure, hash_inputs, tidy, write_evidence
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, round_floats, write_evidence
 from pipelines.core.files import write_json
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 
 if TYPE_CHECKING:
     pass
@@ -38,7 +38,7 @@ def main(params: AiopsParams) -> None:
     write_evidence(evidence_of(STAGE), describe(frame, windows, found))
     write_json(metrics_of(STAGE), {family: len(mined.rules) for family, mined in found.items()})
     said = ", ".join(f"{family} {len(mined.rules)}" for family, mined in found.items())
-    say(f"candidates from {windows.learn.days:g} days: {said}")
+    log(f"candidates from {windows.learn.days:g} days: {said}")
 
 
 def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def describe(frame: AlertFrame, windows: Windows, found: dict[str, Mined]) -> Ev
 def _figure(name: str, label: str, value: float, n: int, unit: str) -> Figure:
     counted = "candidates tried" if unit == "rules" else "alerts"
     return Figure(
-        id=f"{STAGE}.{name}", label=label, value=tidy(float(value)),
+        id=f"{STAGE}.{name}", label=label, value=round_floats(float(value)),
         method=f"count; n is {counted}",
         n=n, unit=unit,
     )  # fmt: skip

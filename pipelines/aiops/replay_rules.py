@@ -15,7 +15,7 @@ import numpy as np
 
 from pipelines.aiops.alerting import memory
 from pipelines.aiops.alerting.config.parse import todays_config
-from pipelines.aiops.alerting.evaluation import Effect, Measurer, closing_times, tables
+from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import Rule, read_rules
@@ -26,25 +26,27 @@ from pipelines.aiops.params.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, R
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.time import DAY_US
 
 STAGE = "replay_rules"
 _REPLAYED = "replay of the last window, which nothing was learned or chosen on"
 
 
-def measured_on_last(params: AiopsParams) -> Measurer:
+def backtest_on_last(params: AiopsParams) -> Backtest:
     """Read the history and replay its last window through today's configuration."""
     memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
     frame = read_history(HISTORY, params.mine_rules.memory_mb, ids=True)
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
     config = todays_config(params.export_rules.alertmanager_yml)
-    return Measurer(frame, windows.judge, config, closing_times(HISTORY))
+    return Backtest(frame, windows.judge, config, closing_times(HISTORY))
 
 
-def figures(effect: Effect, rules: tuple[Rule, ...], before: Replay, after: Replay) -> list[Figure]:
+def figures(
+    effect: BacktestResult, rules: tuple[Rule, ...], before: Replay, after: Replay
+) -> list[Figure]:
     """Everything the gate may ask for."""
-    pages, heard = len(effect.before), len(effect.heard)
+    pages, heard = len(effect.before), len(effect.notified)
     told, told_now = before.stages, after.stages
     return [
         _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
@@ -73,7 +75,7 @@ def _figure(
     )
 
 
-def _saved(effect: Effect) -> Figure:
+def _saved(effect: BacktestResult) -> Figure:
     window = effect.window
     low, high = bounds.saved_interval(
         bounds.per_day(effect.before, window), bounds.per_day(effect.after, window)
@@ -92,8 +94,8 @@ def _saved(effect: Effect) -> Figure:
     )
 
 
-def _lost_share(effect: Effect) -> Figure:
-    heard = len(effect.heard)
+def _lost_share(effect: BacktestResult) -> Figure:
+    heard = len(effect.notified)
     return Figure(
         id=f"{STAGE}.lost_share",
         label="Share of ticketed incidents lost",
@@ -108,7 +110,7 @@ def _lost_share(effect: Effect) -> Figure:
     )
 
 
-def _delays(effect: Effect) -> list[Figure]:
+def _delays(effect: BacktestResult) -> list[Figure]:
     delays = effect.delays()
     nothing = "no ticketed incident is paged in this window"
     low, high = bounds.median_interval(delays) or (None, None)
@@ -138,7 +140,7 @@ def _delays(effect: Effect) -> list[Figure]:
 
 
 def details(
-    measured: Measurer, effect: Effect, rules: tuple[Rule, ...], after: Replay
+    measured: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], after: Replay
 ) -> dict[str, Any]:
     """Build the report's tables."""
     window = effect.window
@@ -153,7 +155,7 @@ def details(
     }
 
 
-def pages_csv(effect: Effect) -> str:
+def pages_csv(effect: BacktestResult) -> str:
     """Pages on each day of the window."""
     window = effect.window
     before = bounds.per_day(effect.before, window)
@@ -164,14 +166,14 @@ def pages_csv(effect: Effect) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_outcomes(path: Path, measured: Measurer, after: Replay) -> None:
+def write_outcomes(path: Path, measured: Backtest, after: Replay) -> None:
     """Write what happens to every alert that started in the window."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     inside = measured.window.holds(measured.rows.starts)
     ids = measured.rows.ids
-    assert ids is not None  # asked for in `measured_on_last`
+    assert ids is not None  # asked for in `backtest_on_last`
     columns = {"alert_id": ids[inside]}
     for name, found in (("today", measured.before), ("with_rules", after)):
         columns[f"status_{name}"] = found.alerts["status"].to_numpy().astype(str)[inside]
@@ -187,7 +189,7 @@ def write_outcomes(path: Path, measured: Measurer, after: Replay) -> None:
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     rules = read_rules(RULE_SET)
-    measured = measured_on_last(params)
+    measured = backtest_on_last(params)
     after = measured.replay(rules)
     effect = measured.effect(after, rules)
     config = params.export_rules.alertmanager_yml
@@ -201,10 +203,13 @@ def main(params: AiopsParams) -> None:
     write_outcomes(OUTCOMES, measured, after)
     write_text(PAGES_PER_DAY, pages_csv(effect))
     write_evidence(evidence_of(STAGE), evidence)
-    write_json(metrics_of(STAGE), {one.id.split(".")[1]: one.value for one in evidence.figures})
-    say(
+    write_json(
+        metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
+    )
+    log(
         f"{len(effect.before)} pages become {len(effect.after)} "
-        f"(-{effect.saved_share:.1%}); {len(effect.lost)} of {len(effect.heard)} incidents lost; "
+        f"(-{effect.saved_share:.1%}); {len(effect.lost)} of "
+        f"{len(effect.notified)} incidents lost; "
         f"median delay {effect.median_delay:.0f} s"
     )
 

@@ -24,7 +24,7 @@ from pipelines.aiops.report.incidents.evidence import (
 from pipelines.aiops.report.incidents.links import Places, anchor, places_of
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import load_section
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import Sources
 from pipelines.reporting.record import unjudged
@@ -52,31 +52,31 @@ def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
             "says": says(inputs),
         }
         made[kind] = make(inputs, places, sources), record
-    made[incidents.KIND][1]["incidents"] = [_incident(one) for one in places.incidents]
+    made[incidents.KIND][1]["incidents"] = [_incident(incident) for incident in places.incidents]
     return made
 
 
-def _incident(one: Incident) -> dict[str, Any]:
+def _incident(incident: Incident) -> dict[str, Any]:
     """Tell of an incident what its row tells; in full it stands in ``incidents.json``."""
     return {
-        "id": wording.plain(one.id),
-        "title": wording.plain(one.title, 200),
-        "start_us": one.start_us,
-        "end_us": one.end_us,
-        "affected": [wording.plain(service) for service in one.affected],
-        "exposed": len(one.exposed),
-        "likeliest_cause": wording.plain(one.causes[0].service) if one.causes else "",
-        "findings": len(one.findings),
-        "page": f"reports/incidents.html#{anchor('incident', one.id)}",
+        "id": wording.plain(incident.id),
+        "title": wording.plain(incident.title, 200),
+        "start_us": incident.start_us,
+        "end_us": incident.end_us,
+        "affected": [wording.plain(service) for service in incident.affected],
+        "exposed": len(incident.exposed),
+        "likeliest_cause": wording.plain(incident.causes[0].service) if incident.causes else "",
+        "findings": len(incident.findings),
+        "page": f"reports/incidents.html#{anchor('incident', incident.id)}",
     }
 
 
-def run(place: Path, about: About) -> Path:
+def run(directory: Path, about: About) -> Path:
     """Make the pages of a place.
 
     Parameters
     ----------
-    place
+    directory
         Root folder of an analysis, with the files of the stages before this one.
     about
         Section ``aiops.report_incidents``.
@@ -91,11 +91,11 @@ def run(place: Path, about: About) -> Path:
     SignalboxError
         If a file is missing, has another form, or is of another run than the rest.
     """
-    for kind, (page, record) in make_pages(read_inputs(place, about)).items():
-        write_text(place / REPORTS / f"{kind}.html", render(page))
-        write_json(place / REPORTS / f"{kind}.json", record)
-        say(f"{place / REPORTS / kind}.html: {page.banner.verdict}")
-    return place / REPORTS / "incidents.html"
+    for kind, (page, record) in make_pages(read_inputs(directory, about)).items():
+        write_text(directory / REPORTS / f"{kind}.html", render(page))
+        write_json(directory / REPORTS / f"{kind}.json", record)
+        log(f"{directory / REPORTS / kind}.html: {page.banner.verdict}")
+    return directory / REPORTS / "incidents.html"
 
 
 def load() -> AiopsSection:

@@ -25,7 +25,7 @@ from pipelines.aiops.report.rules.evidence import (
 )
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import load_section
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
 from pipelines.reporting.page import Page, render
@@ -93,7 +93,7 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
     return {
         **told,
         "synthetic": inputs.params.synthetic,
-        "bad": [one.model_dump(mode="json") for one in inputs.watched.bad],
+        "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
     }
 
@@ -120,7 +120,7 @@ def main(params: AiopsSection) -> None:
     page = make_page(inputs)
     write_text(HTML, render(page))
     write_json(JSON, make_record(inputs))
-    say(f"{HTML}: {page.banner.verdict}, {len(inputs.replayed.rules)} rules")
+    log(f"{HTML}: {page.banner.verdict}, {len(inputs.replayed.rules)} rules")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 from pipelines.aiops.alerting import memory
 from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.evaluation import (
-    Measurer,
+    Backtest,
     Point,
     Selection,
     closing_times,
@@ -32,7 +32,7 @@ from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRAD
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_json, write_text
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 
 STAGE = "select_rules"
 
@@ -52,8 +52,8 @@ def choose(
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
     config = todays_config(params.export_rules.alertmanager_yml)
     closed = closing_times(HISTORY)
-    on_learned = Measurer(frame, windows.learn, config, closed)
-    on_new = Measurer(frame, windows.choose, config, closed)
+    on_learned = Backtest(frame, windows.learn, config, closed)
+    on_new = Backtest(frame, windows.choose, config, closed)
     first = select(candidates, on_new, params.select_rules, also=[on_learned])
     if not params.select_rules.renew:
         return first, first, candidates, windows
@@ -61,7 +61,7 @@ def choose(
     found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
     newer = [rule for mined in found.values() for rule in mined.rules]
     final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
-    return final, first, tuple({one.id: one for one in (*candidates, *newer)}.values()), windows
+    return final, first, tuple({rule.id: rule for rule in (*candidates, *newer)}.values()), windows
 
 
 def as_evidence(
@@ -105,7 +105,7 @@ def as_evidence(
                 label="Incidents lost in the window they were chosen on",
                 value=len(effect.lost),
                 method="replay of today's configuration and of the rules",
-                n=len(effect.heard),
+                n=len(effect.notified),
                 unit="incidents",
                 where=where,
             ),
@@ -142,8 +142,8 @@ def _point(point: Point) -> dict[str, Any]:
 def _dropped(candidates: tuple[Rule, ...], found: Selection) -> list[dict[str, str]]:
     family = {rule.id: rule.family for rule in candidates}
     return [
-        {"rule": one.rule, "family": family[one.rule], "why": one.why}
-        for one in sorted(found.dropped, key=lambda one: one.rule)
+        {"rule": dropped_rule.rule, "family": family[dropped_rule.rule], "why": dropped_rule.why}
+        for dropped_rule in sorted(found.dropped, key=lambda dropped_rule: dropped_rule.rule)
     ]
 
 
@@ -174,8 +174,10 @@ def main(params: AiopsParams) -> None:
     write_text(TRADE_OFF, as_csv(found.curve))
     evidence = as_evidence(candidates, found, first, window, inputs_of(params))
     write_evidence(evidence_of(STAGE), evidence)
-    write_json(metrics_of(STAGE), {one.id.split(".")[1]: one.value for one in evidence.figures})
-    say(
+    write_json(
+        metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
+    )
+    log(
         f"{len(found.rules)} of {len(candidates)} candidates: {len(found.effect.before)} pages "
         f"become {len(found.effect.after)}, {len(found.effect.lost)} incidents lost"
     )

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.alerting.config.parse import todays_config
-from pipelines.aiops.alerting.publishing.harmful_rules import BadRule, find_bad, released_rules
+from pipelines.aiops.alerting.publishing.harmful_rules import (
+    HarmfulRule,
+    find_harmful_rules,
+    released_rules,
+)
 from pipelines.aiops.alerting.replay import replay
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import rows_of, split_window, whole_window
@@ -20,7 +24,7 @@ from pipelines.aiops.params.artifacts import HISTORY, RULES_RELEASED
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_json
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.release.released import Released, read_released
 
 STAGE = "watch_rules"
@@ -40,13 +44,13 @@ def opening_times(folder: Path) -> dict[str, int]:
     return dict(zip(table["ticket_id"].to_pylist(), opened, strict=True))
 
 
-def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[BadRule]:
+def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
     """Find the rules that went bad in the last window of the frozen history."""
     if not rules:
         return []
     frame = read_history(HISTORY, params.mine_rules.memory_mb)
     windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
-    return find_bad(
+    return find_harmful_rules(
         rows_of(frame, windows.judge),
         todays_config(params.export_rules.alertmanager_yml),
         rules,
@@ -57,7 +61,10 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[BadRule]:
 
 
 def as_evidence(
-    released: Released | None, rules: tuple[Rule, ...], bad: list[BadRule], inputs: dict[str, str]
+    released: Released | None,
+    rules: tuple[Rule, ...],
+    bad: list[HarmfulRule],
+    inputs: dict[str, str],
 ) -> Evidence:
     """Put what was watched and found into evidence."""
     method = (
@@ -90,14 +97,14 @@ def as_evidence(
             "released": released.name if released else None,
             "bad": [
                 {
-                    "rule": one.rule,
-                    "says": one.says(),
-                    "lost": list(one.lost),
-                    "late": list(one.late),
-                    "alone": one.alone,
-                    "do": f"signalbox rules withdraw {one.rule} --reason …",
+                    "rule": harmful_rule.rule,
+                    "says": harmful_rule.says(),
+                    "lost": list(harmful_rule.lost),
+                    "late": list(harmful_rule.late),
+                    "alone": harmful_rule.alone,
+                    "do": f"signalbox rules withdraw {harmful_rule.rule} --reason …",
                 }
-                for one in bad
+                for harmful_rule in bad
             ],
         },
     )
@@ -112,10 +119,12 @@ def main(params: AiopsParams) -> None:
     inputs = hash_inputs(HISTORY, RULES_RELEASED, *([Path(config)] if config else []))
     evidence = as_evidence(released, rules, bad, inputs)
     write_evidence(evidence_of(STAGE), evidence)
-    write_json(metrics_of(STAGE), {one.id.split(".")[1]: one.value for one in evidence.figures})
-    for one in bad:
-        say(one.says())
-    say(f"{len(rules)} released rules watched, {len(bad)} went bad")
+    write_json(
+        metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
+    )
+    for harmful_rule in bad:
+        log(harmful_rule.says())
+    log(f"{len(rules)} released rules watched, {len(bad)} went bad")
 
 
 if __name__ == "__main__":

@@ -131,10 +131,10 @@ class AirflowApi:
             If Airflow doesn't take the answer, with its reason: who isn't asked cannot answer.
         """
         self._settle()
-        place = f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/-1/hitlDetails"
+        path = f"/api/v2/dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/-1/hitlDetails"
         option = "Approve" if approve else "Reject"
         found = self._client.patch(
-            place, json={"chosen_options": [option], "params_input": {"reason": reason}}
+            path, json={"chosen_options": [option], "params_input": {"reason": reason}}
         )
         if found.is_error:
             raise SignalboxError(f"Airflow refused the answer of {USER}: {_detail(found)}")
@@ -180,8 +180,8 @@ def _lines(line: Any) -> list[str]:
     if not isinstance(line, dict):
         return [str(line)]
     errors = [
-        f"{one.get('exc_type', 'error')}: {one.get('exc_value', '')}"
-        for one in line.get("error_detail") or []
+        f"{error.get('exc_type', 'error')}: {error.get('exc_value', '')}"
+        for error in line.get("error_detail") or []
     ]
     return [str(line.get("event", "")), *errors]
 

@@ -19,7 +19,7 @@ from pipelines.core.errors import SignalboxError
 if TYPE_CHECKING:
     from pipelines.mlops.compliance.facts import Facts
     from pipelines.mlops.compliance.gdpr import Privacy
-    from pipelines.mlops.compliance.ledger_chapters import ToldKpi
+    from pipelines.mlops.compliance.ledger_chapters import ReportedKpi
     from pipelines.release.kpis import KpiResult
 
 
@@ -52,11 +52,11 @@ def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
     from pipelines.core.artifacts import EVIDENCE
     from pipelines.release.config import load_section
     from pipelines.release.kpis import KpisParams, kpi_results
-    from pipelines.release.kpis.values import Told, latest, read_days, read_figures
+    from pipelines.release.kpis.values import LedgerEntry, latest, read_days, read_figures
     from pipelines.release.ledger import Ledger
 
     params = load_section(project / "release.yaml", "kpis", KpisParams)
-    products = [one for one in params.products() if product in ("", one)]
+    products = [name for name in params.products() if product in ("", name)]
     if not products:
         return []
     figures = read_figures(project / EVIDENCE)
@@ -64,10 +64,10 @@ def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
         raise SignalboxError(f"{project / EVIDENCE}: no evidence; run 'dvc repro' or 'dvc pull'")
     entries = Ledger.of(project).entries()
     results = []
-    for one in products:
-        days = read_days(project, one)
-        told: list[Told] = [*entries, *days]
-        results += kpi_results(params, figures | latest(days), told, one)
+    for name in products:
+        days = read_days(project, name)
+        told: list[LedgerEntry] = [*entries, *days]
+        results += kpi_results(params, figures | latest(days), told, name)
     return results
 
 
@@ -137,7 +137,7 @@ def write(project: Path) -> dict[str, int]:
     from pipelines.reporting.page import render
 
     found, privacy = gather(project)
-    kpis = told_kpis(project)
+    kpis = reported_kpis(project)
     record = make_record(found, privacy, kpis)
     write_text(project / HTML, render(make_page(found, privacy, kpis)))
     write_json(project / JSON, record)
@@ -163,14 +163,14 @@ def gather(project: Path) -> "tuple[Facts, Privacy]":
     return found, overview(project, params, privacy, found.evidence, _now(entries))
 
 
-def told_kpis(project: Path) -> "list[ToldKpi]":
+def reported_kpis(project: Path) -> "list[ReportedKpi]":
     """KPIs with their trend drawn."""
     from pipelines.mlops.compliance.facts import PRODUCT
-    from pipelines.mlops.compliance.ledger_chapters import ToldKpi
+    from pipelines.mlops.compliance.ledger_chapters import ReportedKpi
     from pipelines.release.kpis import plot
 
     return [
-        ToldKpi(
+        ReportedKpi(
             result.to_dict(),
             plot([point.value for point in result.trend], result.kpi.target, result.kpi.id),
         )

@@ -118,11 +118,11 @@ def _show(console: Console, done: Any) -> None:
         console.print("erased before; nothing of the subject is left where it was searched")
         return
     console.print(f"subject:  {proof['subject']}", highlight=False, soft_wrap=True)
-    for place in sorted({item["place"] for item in proof["removed"]}):
-        items = [item for item in proof["removed"] if item["place"] == place]
+    for store in sorted({item["place"] for item in proof["removed"]}):
+        items = [item for item in proof["removed"] if item["place"] == store]
         rows = sum(item["rows"] for item in items)
-        console.print(f"{place}: {len(items)} files or objects, {rows} rows", highlight=False)
-    searched = ", ".join(f"{n:,} {place}" for place, n in proof["searched"].items())
+        console.print(f"{store}: {len(items)} files or objects, {rows} rows", highlight=False)
+    searched = ", ".join(f"{n:,} {store}" for store, n in proof["searched"].items())
     console.print(f"searched again: {searched}", highlight=False, soft_wrap=True)
     for release in proof["releases"]:
         if release["contains"] is not False:

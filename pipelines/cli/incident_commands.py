@@ -47,9 +47,9 @@ def list_incidents(
     with one_line_errors():
         found = _all(project, window)
     if as_json:
-        print_json([one.as_json() for one in found])
+        print_json([known_incident.as_json() for known_incident in found])
         return
-    print_lines([_line(one.incident) for one in found] or ["no incidents"])
+    print_lines([_line(known_incident.incident) for known_incident in found] or ["no incidents"])
 
 
 @app.command("show")
@@ -62,9 +62,13 @@ def show_incident(
 ) -> None:
     """Show an incident: likely causes with their evidence, blast radius, timeline, the like."""
     with one_line_errors():
-        found = [one for one in _all(project, window) if one.incident["id"].startswith(incident)]
+        found = [
+            known_incident
+            for known_incident in _all(project, window)
+            if known_incident.incident["id"].startswith(incident)
+        ]
         if len(found) != 1:
-            many = ", ".join(one.incident["id"] for one in found[:5])
+            many = ", ".join(known_incident.incident["id"] for known_incident in found[:5])
             why = f"{incident!r} may be {many}" if found else f"there is no incident {incident!r}"
             raise SignalboxError(f"{why}; see signalbox incidents list")
     if as_json:
@@ -82,27 +86,27 @@ def post_incidents(
 
     with one_line_errors():
         params = analysis_params(project)
-        place = _places(project, params, window)[-1]
+        directory = _places(project, params, window)[-1]
         if not params.group_incidents.post.urls:
             raise SignalboxError("aiops.group_incidents.post.urls is empty: nobody to send it to")
-        sent = post(params, place)
+        sent = post(params, directory)
     if as_json:
-        print_json({"place": str(place), "sent": sent})
+        print_json({"place": str(directory), "sent": sent})
         return
-    print_lines([_sent(one) for one in sent] or [f"{place}: no incidents"])
+    print_lines([_sent(message) for message in sent] or [f"{directory}: no incidents"])
 
 
 def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
     """Places with incidents: the project's own, then windows by time."""
-    from pipelines.aiops.lake.window import Window, place_of, windows_in
+    from pipelines.aiops.lake.window import Window, result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS
 
     results = Path(params.analysis.results)
     named = [Window.parse(window)] if window else windows_in(results)
-    places = [place_of(results, one) for one in named]
+    places = [result_dir(results, other_window) for other_window in named]
     if not window:
         places.insert(0, project)
-    found = [place for place in places if (place / INCIDENTS).is_file()]
+    found = [directory for directory in places if (directory / INCIDENTS).is_file()]
     if not found:
         where = places[0] if window else f"{project / INCIDENTS.parent} nor in {results}"
         raise SignalboxError(
@@ -118,23 +122,29 @@ def _all(project: Path, window: str) -> list[_Known]:
 
     found: dict[str, _Known] = {}
     ends: dict[str, str] = {}
-    for place in _places(project, analysis_params(project), window):
-        content = read(place)
-        for one in content["incidents"]:
+    for directory in _places(project, analysis_params(project), window):
+        content = read(directory)
+        for incident in content["incidents"]:
             end = content["window"]["end"]
-            if ends.get(one["id"], "") <= end:
-                ends[one["id"]] = end
-                found[one["id"]] = _Known(place, content["window"], one)
-    return sorted(found.values(), key=lambda one: (-one.incident["start_us"], one.incident["id"]))
+            if ends.get(incident["id"], "") <= end:
+                ends[incident["id"]] = end
+                found[incident["id"]] = _Known(directory, content["window"], incident)
+    return sorted(
+        found.values(),
+        key=lambda known_incident: (
+            -known_incident.incident["start_us"],
+            known_incident.incident["id"],
+        ),
+    )
 
 
 def _line(told: dict[str, Any]) -> str:
     return f"{told['id']}  {_time(told['start_us'])} – {_time(told['end_us'])}  {told['title']}"
 
 
-def _sent(one: dict[str, Any]) -> str:
-    how = "would be sent (dry_run)" if one["dry_run"] else f"sent, answer {one['status']}"
-    return f"{one['incident']} to {one['url']}: {how}"
+def _sent(message: dict[str, Any]) -> str:
+    how = "would be sent (dry_run)" if message["dry_run"] else f"sent, answer {message['status']}"
+    return f"{message['incident']} to {message['url']}: {how}"
 
 
 def _lines(known: _Known) -> list[str]:
@@ -147,19 +157,21 @@ def _lines(known: _Known) -> list[str]:
         lines += [f"     {text}" for text in cause["evidence"]]
     lines += ["  none found"] * (not told["causes"])
     lines += ["", "timeline:"]
-    lines += [f"  {_time(one['at_us'])}  {one['service']}: {one['sentence']}"
-              for one in told["timeline"]]  # fmt: skip
+    lines += [f"  {_time(event['at_us'])}  {event['service']}: {event['sentence']}"
+              for event in told["timeline"]]  # fmt: skip
     lines += ["", "similar before:"] if told["similar"] else []
-    lines += [f"  {one['id']} ({one['score']:.2f}): {one['fix'] or one['resolution'] or 'unknown'}"
-              for one in told["similar"]]  # fmt: skip
+    lines += [
+        f"  {past['id']} ({past['score']:.2f}): {past['fix'] or past['resolution'] or 'unknown'}"
+        for past in told["similar"]
+    ]
     report = _report(known.place)
     return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]
 
 
-def _report(place: Path) -> Path:
+def _report(directory: Path) -> Path:
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
-    return place / INCIDENTS_HTML
+    return directory / INCIDENTS_HTML
 
 
 def _time(us: int) -> str:

@@ -85,19 +85,19 @@ def _succeeded(console: Console, api: AirflowApi, dag: str, run: str, state: str
 
 
 def _place(params: "AiopsParams", window: "Window") -> Path:
-    from pipelines.aiops.lake.window import place_of
+    from pipelines.aiops.lake.window import result_dir
 
-    return place_of(Path(params.analysis.results), window)
+    return result_dir(Path(params.analysis.results), window)
 
 
 def _show(params: "AiopsParams", window: "Window") -> None:
     from pipelines.aiops.group_incidents import read
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
-    place = _place(params, window)
-    page = place / INCIDENTS_HTML
+    directory = _place(params, window)
+    page = directory / INCIDENTS_HTML
     here = Path.cwd()
-    print_lines(outcome_lines(read(place)))
+    print_lines(outcome_lines(read(directory)))
     print_lines([f"report:   {page.relative_to(here) if page.is_relative_to(here) else page}"])
 
 
@@ -117,9 +117,9 @@ def outcome_lines(content: dict[str, Any]) -> list[str]:
     lines = ["findings: " + ", ".join(f"{n:,} {signal}" for signal, n in counts.items())]
     found = worst_first(told.incidents, told.findings.get)
     lines.append(f"incidents: {len(found):,}" + (", the worst first" if len(found) > 1 else ""))
-    for one in found[:_SHOWN]:
-        cause = one.causes[0].service if one.causes else "unknown"
-        lines.append(f"  {one.id}  {one.title}; first suspect: {cause}")
+    for incident in found[:_SHOWN]:
+        cause = incident.causes[0].service if incident.causes else "unknown"
+        lines.append(f"  {incident.id}  {incident.title}; first suspect: {cause}")
     if len(found) > _SHOWN:
         lines.append(f"  and {len(found) - _SHOWN:,} more: signalbox incidents list")
     return lines

@@ -68,7 +68,7 @@ def verify(
     if as_json:
         print_json(found.model_dump())
     else:
-        _tell(Console(), found)
+        _print_verification(Console(), found)
     raise typer.Exit(0 if found.ok else 1)
 
 
@@ -87,8 +87,8 @@ def keys(as_json: AsJson = False, project: Project = Path()) -> None:
         return
     table = _columns("key", "first entry", "replaced at", "private key", "why")
     for row in rows:
-        place = "on this machine" if row["here"] else "elsewhere"
-        _row(table, row["id"], row["since"], row["until"] or "in use", place, row["reason"])
+        location = "on this machine" if row["here"] else "elsewhere"
+        _row(table, row["id"], row["since"], row["until"] or "in use", location, row["reason"])
     Console().print(table if rows else "no keys yet; the first entry makes one")
     Console().print(f"folder of the private keys: {keys_folder()}", soft_wrap=True)
 
@@ -99,7 +99,7 @@ def rotate(reason: Why = "rotation", as_json: AsJson = False, project: Project =
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
-        _tell_key(Ledger.of(project).rotate(reason), as_json)
+        _print_key(Ledger.of(project).rotate(reason), as_json)
 
 
 @app.command()
@@ -111,7 +111,7 @@ def begin(reason: Why, as_json: AsJson = False, project: Project = Path()) -> No
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
-        _tell_key(Ledger.of(project).begin(reason), as_json)
+        _print_key(Ledger.of(project).begin(reason), as_json)
 
 
 def chosen(
@@ -183,7 +183,7 @@ def _row(table: "Table", *cells: object) -> None:
     table.add_row(*(Text(str(cell)) for cell in cells))
 
 
-def _tell(console: Console, found: "Verification") -> None:
+def _print_verification(console: Console, found: "Verification") -> None:
     for note in found.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
     if found.problem is None:
@@ -200,7 +200,7 @@ def _tell(console: Console, found: "Verification") -> None:
     console.print(f"{found.entries} entries before it hold", highlight=False)
 
 
-def _tell_key(entry: "Entry", as_json: bool) -> None:
+def _print_key(entry: "Entry", as_json: bool) -> None:
     from pipelines.release.ledger.keys import Keys, key_id, keys_folder
 
     if as_json:

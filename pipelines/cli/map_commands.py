@@ -57,15 +57,15 @@ def find_map(project: Path, name: str) -> "ServiceMap":
 
 def newest_map(project: Path) -> "tuple[ServiceMap, str]":
     """Read the project's map or, if it has none, that of the newest window; and its place."""
-    from pipelines.aiops.lake.window import place_of, windows_in
+    from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import SERVICE_MAP
     from pipelines.aiops.service_map.model import MAP_FILE, read_map
 
     results = _results(project)
-    places = [project, *(place_of(results, one) for one in reversed(windows_in(results)))]
-    for place in places:
-        if (place / SERVICE_MAP / MAP_FILE).is_file():
-            return read_map(place / SERVICE_MAP), str(place / SERVICE_MAP)
+    places = [project, *(result_dir(results, window) for window in reversed(windows_in(results)))]
+    for directory in places:
+        if (directory / SERVICE_MAP / MAP_FILE).is_file():
+            return read_map(directory / SERVICE_MAP), str(directory / SERVICE_MAP)
     raise SignalboxError(
         f"no service map in {SERVICE_MAP} nor in {results}; run dvc repro map_services, or the DAG "
         "service_map"
@@ -115,7 +115,7 @@ def _from_dvc(project: Path, path: str, commit: str, revision: str) -> bytes:
 
 def _of_windows(project: Path, name: str) -> "ServiceMap | None":
     """Map of a window, or of a day's windows; None if it is no name of any."""
-    from pipelines.aiops.lake.window import place_of, windows_in
+    from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.map_services import settings_of
     from pipelines.aiops.params.artifacts import SERVICE_MAP
     from pipelines.aiops.service_map.build import merge_maps
@@ -123,8 +123,8 @@ def _of_windows(project: Path, name: str) -> "ServiceMap | None":
 
     results = _results(project)
     folders = [
-        place_of(results, one) / SERVICE_MAP for one in windows_in(results)
-        if one.name == name or (_DAY.fullmatch(name) and f"{one.start:%Y-%m-%d}" == name)
+        result_dir(results, window) / SERVICE_MAP for window in windows_in(results)
+        if window.name == name or (_DAY.fullmatch(name) and f"{window.start:%Y-%m-%d}" == name)
     ]  # fmt: skip
     found = [read_map(folder) for folder in folders if (folder / MAP_FILE).is_file()]
     if folders and not found:
@@ -133,7 +133,7 @@ def _of_windows(project: Path, name: str) -> "ServiceMap | None":
         )
     if len(found) < 2:
         return found[0] if found else None
-    found.sort(key=lambda one: one.start_us)
+    found.sort(key=lambda window_map: window_map.start_us)
     for before, after in pairwise(found):
         if after.start_us < before.end_us:
             raise SignalboxError(f"windows of {name} in {results} overlap; name one of them")
@@ -167,18 +167,18 @@ def impact(
             raise SignalboxError("--map and --rev name two maps; give one of them")
         from pipelines.aiops.service_map.impact import impact_of
 
-        place = ""
+        location = ""
         if rev:
             found = map_of_revision(project, rev)
         elif map_name:
             found = find_map(project, map_name)
         else:
-            found, place = newest_map(project)
+            found, location = newest_map(project)
         told = impact_of(found, service)
     if as_json:
         print_json({"map": _span(found), **told.as_data()})
         return
-    print_lines([f"map:      {place or map_name or rev}, {_when(found)}", *_impact_lines(told)])
+    print_lines([f"map:      {location or map_name or rev}, {_when(found)}", *_impact_lines(told)])
 
 
 @app.command("diff")
@@ -256,8 +256,8 @@ def _impact_lines(told: "Impact") -> list[str]:
     lines = [f"service:  {told.node}, in {told.share_of_traces:.1%} of all traces{how}", ""]
     lines += ["depend on it (hops, share of their traces that reach it, share of its calls):"]
     lines += [
-        f"  {one.hops}  {one.share:7.1%}  {one.share_of_calls:7.1%}  {one.node}"
-        for one in told.dependents
+        f"  {caller.hops}  {caller.share:7.1%}  {caller.share_of_calls:7.1%}  {caller.node}"
+        for caller in told.dependents
     ] or ["  nobody"]
     lines += ["", "entries that users call (share of their traces that reach it):"]
     lines += [f"  {share:7.1%}  {name}" for name, share in told.entries.items()] or ["  none"]
@@ -268,7 +268,7 @@ def _impact_lines(told: "Impact") -> list[str]:
 def _diff_lines(found: "Diff") -> list[str]:
     lines = [f"new node:  {name}" for name in found.appeared]
     lines += [f"gone node: {name}" for name in found.vanished]
-    lines += [f"{one.kind.replace('_', ' ')}: {one.sentence}" for one in found.moved]
+    lines += [f"{change.kind.replace('_', ' ')}: {change.sentence}" for change in found.moved]
     return lines or [f"nothing moved beyond chance ({found.tests:,} comparisons)"]
 
 

@@ -26,7 +26,8 @@ def score(
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
 ) -> None:
     """Score a table with the model in production; write predictions with reasons."""
-    from pipelines.mlops.scoring.record import FOLDER, in_words, predictions_path
+    from pipelines.mlops.scoring.record import FOLDER, predictions_path
+    from pipelines.mlops.scoring.record import describe as in_words
     from pipelines.mlops.scoring.score import score_input
 
     with one_line_errors():

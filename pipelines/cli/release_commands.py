@@ -90,9 +90,9 @@ def show_registry(
     with one_line_errors():
         known, wrong = versions(project, product), problems(project, product)
     if as_json:
-        print_json({"versions": [asdict(one) for one in known], "problems": wrong})
+        print_json({"versions": [asdict(version) for version in known], "problems": wrong})
     else:
-        _print_versions([asdict(one) for one in known], wrong)
+        _print_versions([asdict(version) for version in known], wrong)
     if wrong:
         raise typer.Exit(1)
 
@@ -109,8 +109,8 @@ def repair_registry(
     if as_json:
         print_json({"repaired": said})
         return
-    for one in said or ["nothing was interrupted"]:
-        Console().print(one, markup=False, highlight=False, soft_wrap=True)
+    for line in said or ["nothing was interrupted"]:
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def require_what_is_meant(project: Path, product: str, commit: str) -> None:
@@ -183,9 +183,11 @@ def _print_versions(known: list[dict[str, Any]], wrong: list[str]) -> None:
         table = Table(box=None, pad_edge=False)
         for title in ("version", "commit", "in stage", "anchored in the ledger"):
             table.add_column(title)
-        for one in known:
-            anchored = (one["anchor"] or "no")[:12]
-            table.add_row(one["version"], one["commit"][:12], ", ".join(one["stages"]), anchored)
+        for version in known:
+            anchored = (version["anchor"] or "no")[:12]
+            table.add_row(
+                version["version"], version["commit"][:12], ", ".join(version["stages"]), anchored
+            )
         console.print(table)
     else:
         console.print("nothing has been released yet")

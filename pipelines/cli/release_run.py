@@ -87,15 +87,15 @@ def _run(
     api = AirflowApi(stack.address)
     api.wait_for_dag(dag)
     run = api.trigger(dag, params)
-    place = f"{stack.address}/dags/{dag}/runs/{run}"
-    console.print(f"run {run} started; watch it at\n{place}", soft_wrap=True)
+    url = f"{stack.address}/dags/{dag}/runs/{run}"
+    console.print(f"run {run} started; watch it at\n{url}", soft_wrap=True)
     _to_the_end(console, api, dag, run)
     name = saved_run(Ledger.of(PROJECT).entries(), dag, run)
     if not name:
         raise SignalboxError(f"run {run} ended, but the ledger has no saved run of it")
     _apply(console, f"{RUNS}/{name}")
     show_decision(console, product)
-    _tell_outcome(console, dag, run)
+    _print_outcome(console, dag, run)
 
 
 def answer_waiting(
@@ -128,7 +128,7 @@ def answer_waiting(
         [(found, task)] = waiting.items()
         api.answer(product, found, task, approve=approve, reason=reason or None)
         _to_the_end(console, api, product, found, answered=task)
-        _tell_outcome(console, product, found)
+        _print_outcome(console, product, found)
 
 
 def _to_the_end(
@@ -145,7 +145,7 @@ def _to_the_end(
         raise SignalboxError(f"run {run} {state}; see the log above")
 
 
-def _tell_outcome(console: Console, dag: str, run: str) -> None:
+def _print_outcome(console: Console, dag: str, run: str) -> None:
     for line in outcome_lines(PROJECT, dag, run):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -82,8 +82,8 @@ def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = F
     if as_json:
         print_json({**facts, "diff": plan.diff})
         return
-    _say([plan.diff.rstrip("\n") or "nothing would change", *_left_out(facts)])
-    _say([f"changed: {path}: {why}" for path, why in plan.changed.items()])
+    _print_lines([plan.diff.rstrip("\n") or "nothing would change", *_left_out(facts)])
+    _print_lines([f"changed: {path}: {why}" for path, why in plan.changed.items()])
 
 
 @app.command("withdraw")
@@ -115,7 +115,7 @@ def withdraw_rule(
     elif as_json:
         print_json({"withdrawn": rule, "files": []})
     else:
-        _say([f"{rule} is withdrawn; nothing was published yet, so no file changed"])
+        _print_lines([f"{rule} is withdrawn; nothing was published yet, so no file changed"])
 
 
 @app.command("status")
@@ -128,11 +128,11 @@ def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson =
     if as_json:
         print_json(found)
     else:
-        _say([f"released:  {found['released'] or 'nothing'}"])
-        _say([f"published: {found['published'] or 'nothing'}"])
-        _say([f"{path}: {state}" for path, state in found["files"].items()])
-        _say([f"{r['id']} (until {r['expires']}): {r['sentence']}" for r in found["rules"]])
-        _say([f"withdrawn: {rule}: {why}" for rule, why in found["withdrawn"].items()])
+        _print_lines([f"released:  {found['released'] or 'nothing'}"])
+        _print_lines([f"published: {found['published'] or 'nothing'}"])
+        _print_lines([f"{path}: {state}" for path, state in found["files"].items()])
+        _print_lines([f"{r['id']} (until {r['expires']}): {r['sentence']}" for r in found["rules"]])
+        _print_lines([f"withdrawn: {rule}: {why}" for rule, why in found["withdrawn"].items()])
         for problem in found["problems"]:
             Console().print(f"problem: {problem}", style="red", markup=False, soft_wrap=True)
     if found["problems"]:
@@ -165,7 +165,7 @@ def _show(done: "Published", as_json: bool) -> None:
     lines += [f"written: {path}" for path in done.files] or ["all files held it already"]
     lines += [f"put right after an interruption: {path}" for path in done.recovered]
     lines += [f"reloaded: {done.reload}"] if done.reload else []
-    _say([*lines, *_left_out(facts), "commit what changed: git add ledger && git commit"])
+    _print_lines([*lines, *_left_out(facts), "commit what changed: git add ledger && git commit"])
 
 
 def _left_out(facts: dict[str, Any]) -> list[str]:
@@ -173,7 +173,7 @@ def _left_out(facts: dict[str, Any]) -> list[str]:
     return [f"{said}: {rule}: {why}" for key, said in words for rule, why in facts[key].items()]
 
 
-def _say(lines: list[str]) -> None:
+def _print_lines(lines: list[str]) -> None:
     for line in lines:
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -199,9 +199,11 @@ def respond_to_alerts(
     if as_json:
         print_json(found)
         return
-    _say([f"{one['outcome']}: {one['alert']}: {one['says']}" for one in found])
-    _say([f"  {line}" for one in found for line in one["output"].splitlines()])
-    _say([] if found else ["no alert with a known fix fires"])
+    _print_lines(
+        [f"{outcome['outcome']}: {outcome['alert']}: {outcome['says']}" for outcome in found]
+    )
+    _print_lines([f"  {line}" for outcome in found for line in outcome["output"].splitlines()])
+    _print_lines([] if found else ["no alert with a known fix fires"])
 
 
 def _trigger() -> Any:
@@ -217,11 +219,15 @@ def _show_effects(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for one in found["effects"]:
-        said = f"{one['action']} under {one['rule']}: {one['ended']} of {one['n']} ended in time"
-        if one["difference"] is None:
-            _say([f"{said}; {one['missing']}"])
+    for row in found["effects"]:
+        said = f"{row['action']} under {row['rule']}: {row['ended']} of {row['n']} ended in time"
+        if row["difference"] is None:
+            _print_lines([f"{said}; {row['missing']}"])
             continue
-        _say([f"{said}; untreated: {one['control_share']:.0%} of {one['controls']}; difference "
-              f"{one['difference']:+.0%} ({one['low']:+.0%} to {one['high']:+.0%})"])  # fmt: skip
-    _say([] if found["effects"] else ["no response was executed yet"])
+        _print_lines(
+            [
+                f"{said}; untreated: {row['control_share']:.0%} of {row['controls']}; difference "
+                f"{row['difference']:+.0%} ({row['low']:+.0%} to {row['high']:+.0%})"
+            ]
+        )
+    _print_lines([] if found["effects"] else ["no response was executed yet"])

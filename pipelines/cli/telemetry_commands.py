@@ -42,7 +42,7 @@ def ingest(
     with one_line_errors():
         done, failed = _ingest_all(project.resolve(), source or [], first, last, quiet=as_json)
         if as_json:
-            print_json({"sources": [asdict(one) for one in done], "failed": failed})
+            print_json({"sources": [asdict(ingested) for ingested in done], "failed": failed})
         if failed:
             raise SignalboxError("; ".join(failed.values()))
 
@@ -63,13 +63,13 @@ def _ingest_all(
     window = Window(start, end, datetime.now(UTC))
     done: list[Ingested] = []
     failed: dict[str, str] = {}
-    for one in chosen(params, names):
+    for source in chosen(params, names):
         if not quiet:
-            typer.echo(f"{one.name} ({one.kind}) …")
+            typer.echo(f"{source.name} ({source.kind}) …")
         try:
-            done.append(ingest_source(params, one, window, project))
+            done.append(ingest_source(params, source, window, project))
         except SignalboxError as error:
-            failed[one.name] = str(error)
+            failed[source.name] = str(error)
             continue
         if not quiet:
             typer.echo(describe(done[-1]))

@@ -15,8 +15,8 @@ from pipelines.core.settings import (
     Share,
     Slug,
     Unset,
-    check,
     read_mapping,
+    validate_section,
 )
 
 
@@ -388,7 +388,7 @@ def load_params(path: Path = PARAMS) -> Params:
     SignalboxError
         One line a problem: the key's path, the value found, what is allowed.
     """
-    return check(path, _read(path), Params)
+    return validate_section(path, _read(path), Params)
 
 
 def load_section(name: str, model: type[AnySection], path: Path = PARAMS) -> AnySection:
@@ -409,7 +409,7 @@ def load_section(name: str, model: type[AnySection], path: Path = PARAMS) -> Any
         As `load_params`; keys begin with the section's name.
     """
     raw = _read(path).get(name)
-    return check(path, {} if raw is None else raw, model, name)
+    return validate_section(path, {} if raw is None else raw, model, name)
 
 
 def _read(path: Path) -> dict[str, Any]:

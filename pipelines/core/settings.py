@@ -54,7 +54,7 @@ def read_mapping(file: Path) -> dict[str, Any] | None:
     return raw
 
 
-def check(file: Path, raw: Any, model: type[Model], section: str = "") -> Model:
+def validate_section(file: Path, raw: Any, model: type[Model], section: str = "") -> Model:
     """Hold what a file says against its model.
 
     Parameters
@@ -119,15 +119,19 @@ def _allowed(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
     here = [model]
     for part in location[:-1]:
         here = _below(here, part) or here
-    names = {field.alias or key for one in here for key, field in one.model_fields.items()}
+    names = {
+        field.alias or key for candidate in here for key, field in candidate.model_fields.items()
+    }
     return f"allowed are {sorted(names)}" if names else "remove it"
 
 
 def _below(models: Iterable[type[BaseModel]], part: int | str) -> list[type[BaseModel]]:
     """Models that stand under a key; those that a union's tag names, if the part is a tag."""
     models = list(models)
-    tagged = [one for one in models if part in _tags(one)] if len(models) > 1 else []
-    return tagged or [child for one in models for child in _children(one, part)]
+    tagged = (
+        [candidate for candidate in models if part in _tags(candidate)] if len(models) > 1 else []
+    )
+    return tagged or [child for candidate in models for child in _children(candidate, part)]
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:

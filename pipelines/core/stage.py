@@ -72,6 +72,6 @@ def _forget_local_time() -> None:
     time.tzset()
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Print one fact on one line; stages are read in logs, so there is nothing fancier here."""
     print(text, flush=True)

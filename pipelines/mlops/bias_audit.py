@@ -19,7 +19,7 @@ from pipelines.core.artifacts import (
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
 from pipelines.mlops.data.columns import labels
 from pipelines.mlops.fairness.evidence import (
@@ -68,7 +68,7 @@ def main(params: Params) -> None:
     write_text(PLOTS / "groups.csv", groups_csv(result))
     write_json(metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in figures})
     write_evidence(evidence_of(STAGE), evidence)
-    say(_summary(figures[0]))
+    log(_summary(figures[0]))
 
 
 def _summary(worst: Figure) -> str:

@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.artifacts import DRIFT_HTML, RELEASED, TEST, TRAIN, evidence_of, metrics_of
-from pipelines.core.evidence import Evidence, Figure, hash_inputs, tidy, write_evidence
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, round_floats, write_evidence
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
 from pipelines.mlops.data.drift import (
     METHODS,
@@ -129,7 +129,7 @@ def main(params: Params) -> None:
     values = {f.id.removeprefix("drift."): f.value for f in figures if f.value is not None}
     write_json(metrics_of("drift"), values)
     write_text(DRIFT_HTML, page({c.title: shot for c, shot in found if shot is not None}))
-    say(f"drift: {values['drifted_share']:.0%} of the columns drifted from train to test")
+    log(f"drift: {values['drifted_share']:.0%} of the columns drifted from train to test")
 
 
 def _released_train(released: Released | None) -> "tuple[pd.DataFrame | None, str]":
@@ -172,7 +172,7 @@ def _share(figure_id: str, label: str, found: Comparison | None, reason: str = "
     return Figure(
         id=figure_id,
         label=label,
-        value=None if found is None else tidy(found.share()),
+        value=None if found is None else round_floats(found.share()),
         method=method,
         n=0 if found is None else len(found.columns),
         unit="share",

@@ -16,10 +16,10 @@ from pipelines.core.artifacts import (
     metrics_of,
 )
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Evidence, hash_inputs, tidy, write_evidence
+from pipelines.core.evidence import Evidence, hash_inputs, round_floats, write_evidence
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
 from pipelines.mlops.evaluation.champion import rival
 from pipelines.mlops.evaluation.metrics import View
@@ -47,7 +47,7 @@ def write_csv(path: Path, columns: Columns) -> None:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     for row in zip(*columns.values(), strict=True):
-        writer.writerow(tidy(list(row)))
+        writer.writerow(round_floats(list(row)))
     write_text(path, buffer.getvalue())
 
 
@@ -136,7 +136,7 @@ def main(params: Params) -> None:
     values = {f.id.removeprefix("evaluate."): f.value for f in result.figures}
     write_json(metrics_of("evaluate"), {k: v for k, v in values.items() if v is not None})
     _plot(result, info)
-    say(f"evaluate: ROC AUC {values['roc_auc']}, log loss {values['log_loss']} on {len(test)} rows")
+    log(f"evaluate: ROC AUC {values['roc_auc']}, log loss {values['log_loss']} on {len(test)} rows")
 
 
 def _plot(result: Evaluation, info: ModelInfo) -> None:

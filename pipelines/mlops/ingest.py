@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.artifacts import INGESTED, evidence_of
 from pipelines.core.evidence import Evidence, Figure, write_evidence
 from pipelines.core.params import DataParams, Params
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import RESERVED, SUBJECT, write_table
 from pipelines.mlops.data.columns import check_binary, is_numeric
 from pipelines.mlops.data.sources import SourceFile, read_source
@@ -30,7 +30,7 @@ def main(params: Params) -> None:
     check_binary(frame, data, files[0].address)
     write_table(INGESTED, frame)
     write_evidence(evidence_of(STAGE), describe(frame, files, data))
-    say(f"{len(frame):,} rows of {frame[SUBJECT].nunique():,} subjects from {len(files)} part(s)")
+    log(f"{len(frame):,} rows of {frame[SUBJECT].nunique():,} subjects from {len(files)} part(s)")
 
 
 def describe(frame: "pd.DataFrame", files: list[SourceFile], data: DataParams) -> Evidence:

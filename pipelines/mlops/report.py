@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.core.artifacts import MODEL_INFO, PLOTS, REPORT_HTML, REPORT_JSON
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.mlops.compliance import crosswalk
 from pipelines.mlops.release_report import data, drift, fairness, limits, model, performance
 from pipelines.mlops.release_report import limits as reproduce
@@ -103,7 +103,7 @@ def main(params: Params) -> None:
     page = make_page(inputs)
     write_text(REPORT_HTML, render(page))
     write_json(REPORT_JSON, make_record(inputs))
-    say(f"{REPORT_HTML}: {page.banner.verdict}, {len(inputs.sources.figures)} figures")
+    log(f"{REPORT_HTML}: {page.banner.verdict}, {len(inputs.sources.figures)} figures")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pipelines.core.artifacts import TEST, TRAIN, VALIDATED, VALIDATION, evidenc
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.params import DataParams, Params, SplitParams
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import SUBJECT, read_table, write_table
 from pipelines.mlops.data.columns import check_binary, labels
 
@@ -26,14 +26,14 @@ PARTS: dict[str, Path] = {"train": TRAIN, "validation": VALIDATION, "test": TEST
 
 def main(params: Params) -> None:
     """Run the stage."""
-    parts = deal(read_table(VALIDATED), params.split)
+    parts = assign_split(read_table(VALIDATED), params.split)
     evidence = describe(parts, params)
     for name, part in parts.items():
         check_binary(part, params.data, f"part '{name}' of the split ({len(part):,} rows)")
     for name, part in parts.items():
         write_table(PARTS[name], part)
     write_evidence(evidence_of(STAGE), evidence)
-    say(", ".join(f"{name} {len(part):,} rows" for name, part in parts.items()))
+    log(", ".join(f"{name} {len(part):,} rows" for name, part in parts.items()))
 
 
 def position(subject: str, salt: str) -> float:
@@ -45,7 +45,7 @@ def position(subject: str, salt: str) -> float:
     return (int.from_bytes(digest[:8], "big") >> 12) / 2**52
 
 
-def deal(frame: "pd.DataFrame", split: SplitParams) -> "dict[str, pd.DataFrame]":
+def assign_split(frame: "pd.DataFrame", split: SplitParams) -> "dict[str, pd.DataFrame]":
     """Deal the rows of `frame` to the three parts, whole subjects at a time."""
     places = {subject: position(subject, split.salt) for subject in frame[SUBJECT].unique()}
     place = frame[SUBJECT].map(places)

@@ -4,7 +4,7 @@ from pipelines.core.artifacts import MODEL, MODEL_INFO, TRAIN, VALIDATION, evide
 from pipelines.core.evidence import Evidence, hash_inputs, write_evidence
 from pipelines.core.files import write_json
 from pipelines.core.params import Params
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
 from pipelines.mlops.data.columns import labels
 from pipelines.mlops.modeling.scoring import importance
@@ -30,7 +30,7 @@ def main(params: Params) -> None:
     )
     write_evidence(evidence_of("train"), evidence)
     write_json(metrics_of("train"), {f.id.removeprefix("train."): f.value for f in measured})
-    say(f"train: {info.chosen.kind} {info.chosen.settings}, threshold {info.threshold.value:.4g}")
+    log(f"train: {info.chosen.kind} {info.chosen.settings}, threshold {info.threshold.value:.4g}")
 
 
 if __name__ == "__main__":

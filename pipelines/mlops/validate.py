@@ -25,7 +25,7 @@ from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidenc
 from pipelines.core.expectations import RuleResult, SuiteRun, run_suite
 from pipelines.core.files import write_folder
 from pipelines.core.params import DataParams, Params
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
 from pipelines.mlops.data.columns import check_binary
 
@@ -100,7 +100,7 @@ def main(params: Params) -> None:
     write_table(QUARANTINE, quarantine)
     write_folder(DATA_DOCS, lambda folder: build_data_docs(run.context, folder))
     write_evidence(evidence_of(STAGE), describe(frame, kept, quarantine, results, suite))
-    say(f"{len(frame):,} rows = {len(kept):,} kept + {len(quarantine):,} in quarantine")
+    log(f"{len(frame):,} rows = {len(kept):,} kept + {len(quarantine):,} in quarantine")
 
 
 def basic_rules(frame: "pd.DataFrame", data: DataParams) -> list[RuleResult]:

@@ -152,7 +152,7 @@ def outcome(
     why = tuple(_objections(given, question, params))
     if why:
         return Outcome(kind="rejected", policy=policy, reasons=why, answers=given)
-    said = tuple(one.reason.strip() for one in given if one.reason.strip())
+    said = tuple(answer.reason.strip() for answer in given if answer.reason.strip())
     if question == "override":
         return Outcome(kind="overridden", policy=policy, reasons=said, answers=given)
     return Outcome(kind="approved", policy=policy, reasons=said, answers=given)
@@ -204,14 +204,14 @@ def _objections(
     if not answers:
         return ["Nobody answered."]
     found = [
-        f"{one.who!r} is not on the list of approvers."
-        for one in answers
-        if one.who not in params.approvers
+        f"{answer.who!r} is not on the list of approvers."
+        for answer in answers
+        if answer.who not in params.approvers
     ]
-    for one in answers:
-        if not one.approves:
-            reason = one.reason.strip()
-            found.append(f"{one.who} rejects it{f': {reason}' if reason else '.'}")
+    for answer in answers:
+        if not answer.approves:
+            reason = answer.reason.strip()
+            found.append(f"{answer.who} rejects it{f': {reason}' if reason else '.'}")
     return found or (_objections_to_override(answers, params) if question == "override" else [])
 
 
@@ -223,6 +223,6 @@ def _objections_to_override(answers: tuple[Answer, ...], params: ApprovalParams)
             f"An override needs a written reason of at least {params.min_reason} characters; "
             f"{answers[0].who} gave {len(written)}."
         )
-    if len({one.who for one in answers}) < 2:
+    if len({answer.who for answer in answers}) < 2:
         found.append("An override needs a second approver, who is another person than the first.")
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.settings import Model, check, read_mapping
+from pipelines.core.settings import Model, read_mapping, validate_section
 
 RELEASE_CONFIG = Path("release.yaml")
 SECTIONS = frozenset(
@@ -36,7 +36,7 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
     """
     file = path / RELEASE_CONFIG if path.is_dir() else path
     raw = _read(file, SECTIONS | {name}).get(name)
-    return check(file, {} if raw is None else raw, model, name)
+    return validate_section(file, {} if raw is None else raw, model, name)
 
 
 def _read(file: Path, allowed: frozenset[str]) -> dict[str, Any]:

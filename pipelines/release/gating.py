@@ -33,7 +33,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, read_evidence, write_evidence
 from pipelines.core.files import write_json
 from pipelines.core.params import Check
-from pipelines.core.stage import say
+from pipelines.core.stage import log
 from pipelines.release.released import NOTHING_RELEASED
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_applicable"]
@@ -186,8 +186,8 @@ def number(value: float, unit: str = "") -> str:
 def _measured(figure: Figure) -> str:
     assert figure.value is not None
     told = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
-    place = ", ".join(f"{key}: {value}" for key, value in told if value not in figure.label)
-    at = f" ({place})" if place else ""
+    context = ", ".join(f"{key}: {value}" for key, value in told if value not in figure.label)
+    at = f" ({context})" if context else ""
     return f"{figure.label}{at} is {number(figure.value, figure.unit)}{_interval(figure)}"
 
 
@@ -334,22 +334,22 @@ def _judge_one(check: Check, evidence: dict[str, Evidence], hashes: dict[str, st
 
 def as_evidence(judged: list[Judged], hashes: dict[str, str], stage: str = STAGE) -> Evidence:
     """Put what was asked, found and decided into the gate's own evidence."""
-    decision = decide((one.check, one.verdict) for one in judged)
+    decision = decide((verdict.check, verdict.verdict) for verdict in judged)
     return Evidence(
         stage=stage,
         inputs=hashes,
         figures=[_count(judged, verdict, stage) for verdict in VERDICTS],
         details={
             "decision": decision,
-            "because": [one.check.id for one in judged if _carries(one, decision)],
-            "policy": [one.check.model_dump(mode="json") for one in judged],
-            "checks": [_entry(one) for one in judged],
+            "because": [verdict.check.id for verdict in judged if _carries(verdict, decision)],
+            "policy": [verdict.check.model_dump(mode="json") for verdict in judged],
+            "checks": [_entry(verdict) for verdict in judged],
         },
     )
 
 
-def _carries(one: Judged, decision: Decision) -> bool:
-    return decision != "approve" and one.asks_for == decision
+def _carries(verdict: Judged, decision: Decision) -> bool:
+    return decision != "approve" and verdict.asks_for == decision
 
 
 _COUNTS: dict[Verdict, tuple[str, str]] = {
@@ -365,39 +365,42 @@ def _count(judged: list[Judged], verdict: Verdict, stage: str) -> Figure:
     return Figure(
         id=f"{stage}.{name}",
         label=label,
-        value=sum(one.verdict == verdict for one in judged),
+        value=sum(tested.verdict == verdict for tested in judged),
         method="count of the policy's checks",
         n=len(judged),
         unit="checks",
     )
 
 
-def _entry(one: Judged) -> dict[str, object]:
+def _entry(verdict: Judged) -> dict[str, object]:
     return {
-        "id": one.check.id,
-        "verdict": one.verdict,
-        "asks_for": one.asks_for,
-        "sentence": one.sentence,
-        "figure": None if one.figure is None else one.figure.model_dump(mode="json"),
-        "evidence": {"path": one.path, "sha256": one.sha256},
+        "id": verdict.check.id,
+        "verdict": verdict.verdict,
+        "asks_for": verdict.asks_for,
+        "sentence": verdict.sentence,
+        "figure": None if verdict.figure is None else verdict.figure.model_dump(mode="json"),
+        "evidence": {"path": verdict.path, "sha256": verdict.sha256},
     }
 
 
 def as_metrics(judged: list[Judged]) -> dict[str, object]:
     """Give what DVC compares between runs and what a scheduler branches on."""
     return {
-        "verdict": decide((one.check, one.verdict) for one in judged),
-        "checks": {one.check.id: one.verdict for one in judged},
-        "counts": {v: sum(one.verdict == v for one in judged) for v in VERDICTS},
+        "verdict": decide((verdict.check, verdict.verdict) for verdict in judged),
+        "checks": {verdict.check.id: verdict.verdict for verdict in judged},
+        "counts": {v: sum(verdict.verdict == v for verdict in judged) for v in VERDICTS},
     }
 
 
 def as_lines(judged: list[Judged], stage: str = STAGE) -> list[str]:
     """Print-ready decision for the log: one line a check, then the decision."""
-    wide = max(len(one.check.id) for one in judged)
-    rows = [f"{one.verdict:<14}  {one.check.id:<{wide}}  {one.sentence}" for one in judged]
-    decision = decide((one.check, one.verdict) for one in judged)
-    because = [one.check.id for one in judged if _carries(one, decision)]
+    wide = max(len(verdict.check.id) for verdict in judged)
+    rows = [
+        f"{verdict.verdict:<14}  {verdict.check.id:<{wide}}  {verdict.sentence}"
+        for verdict in judged
+    ]
+    decision = decide((verdict.check, verdict.verdict) for verdict in judged)
+    because = [verdict.check.id for verdict in judged if _carries(verdict, decision)]
     why = f" (because of: {', '.join(because)})" if because else ""
     return [*rows, f"{stage}: {decision.upper()}{why}"]
 
@@ -430,4 +433,4 @@ def run_gate(
     write_evidence(evidence_of(stage), as_evidence(judged, hashes, stage))
     write_json(metrics_of(stage), as_metrics(judged))
     for line in as_lines(judged, stage):
-        say(line)
+        log(line)

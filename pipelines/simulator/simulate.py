@@ -22,7 +22,7 @@ from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.params.simulate import SignalsParams, SimulateParams
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_folder
-from pipelines.core.stage import run_stage, say
+from pipelines.core.stage import log, run_stage
 from pipelines.simulator.world.alerts import Alerts, build_alerts
 from pipelines.simulator.world.build import build_world
 from pipelines.simulator.world.model import Timeline, World
@@ -91,7 +91,7 @@ def main(params: AiopsParams) -> None:
     simulated = simulate(params.simulate)
     write(simulated, SIMULATED)
     facts = simulated.summary
-    say(
+    log(
         f"synthetic world {facts['seed']}: {facts['services']} services, {facts['alerts']} alerts, "
         f"{facts['faults']} faults, {facts['tickets']} incident tickets"
     )

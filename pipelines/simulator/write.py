@@ -104,7 +104,7 @@ def summary(world: World, timeline: Timeline, alerts: Alerts, people: Reactions)
         "series": len(alerts.keys),
         "alerts": len(alerts),
         "faults": len(timeline.faults),
-        "tickets": sum(one.kind == "incident" for one in people.tickets),
+        "tickets": sum(ticket.kind == "incident" for ticket in people.tickets),
         "changes": len(timeline.deployments),
         "causes": _causes(timeline, alerts),
     }

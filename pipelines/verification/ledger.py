@@ -107,7 +107,7 @@ def _release_findings(project: Project, ledgers: "list[list[Entry]]") -> list[Fi
     findings = []
     for product in sorted(products):
         tags = {tag.tag: tag for tag in product_tags(project.root, product)}
-        made = [one for entries in ledgers for one in steps(entries, product)]
+        made = [pair for entries in ledgers for pair in steps(entries, product)]
         told = {tag for _, step in made for tag in step.tags}
         for entry, step in made:
             for name in step.tags:

@@ -146,7 +146,7 @@ class Project:
         allowed = [self.root.resolve(), self.cache]
         if self.spare is not None:
             allowed.append(self.spare.resolve())
-        if not any(here.resolve().is_relative_to(place) for place in allowed):
+        if not any(here.resolve().is_relative_to(directory) for directory in allowed):
             raise OutsideError(f"{name!r} is a link out of the project; it was not read")
         return here
 

@@ -43,26 +43,26 @@ def figure_findings(name: str, recorded: Any, again: Any) -> list[Finding]:
     old, new = _by_id(recorded), _by_id(again)
     findings = []
     for figure in [*new, *(key for key in old if key not in new)]:
-        place = f"{name}#{figure}"
+        location = f"{name}#{figure}"
         if figure not in old:
-            findings.append(Finding(place, "was computed again, but isn't recorded"))
+            findings.append(Finding(location, "was computed again, but isn't recorded"))
         elif figure not in new:
-            findings.append(Finding(place, "is recorded, but computing again doesn't give it"))
+            findings.append(Finding(location, "is recorded, but computing again doesn't give it"))
         else:
             findings += [
-                value_finding(place, key, a, b)
+                value_finding(location, key, a, b)
                 for key, a, b in differences(old[figure], new[figure])
             ]
     return findings
 
 
-def value_finding(place: str, key: str, recorded: Any, again: Any) -> Finding:
+def value_finding(location: str, key: str, recorded: Any, again: Any) -> Finding:
     """Say which value differs, and by how much."""
     by = ""
     if _is_number(recorded) and _is_number(again):
         by = f" by {abs(recorded - again):.3g}"
     what = f"{key} differs{by} from what computing again gives"
-    return Finding(place, what, _short(again), _short(recorded))
+    return Finding(location, what, _short(again), _short(recorded))
 
 
 def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -128,28 +128,28 @@ def _stage(project: Project, name: str, stage: Stage) -> list[Check]:
         sentence = f"needs {', '.join(absent)}, which isn't there"
         return [Check(check_id, title, Status.MISSING, sentence)]
     try:
-        with scratch(project, project.git.commit(), shared_cache=True) as place:
+        with scratch(project, project.git.commit(), shared_cache=True) as directory:
             for path in stage.deps:
-                put(project, path, place)
+                put(project, path, directory)
             if name == TRAIN:
-                return _train(project, place, check_id, title)
-            return [_rerun(project, place, stage, check_id, title)]
+                return _train(project, directory, check_id, title)
+            return [_rerun(project, directory, stage, check_id, title)]
     except SignalboxError as error:
         return [Check(check_id, title, Status.MISSING, f"could not be computed again: {error}")]
 
 
-def _rerun(project: Project, place: Path, stage: Stage, check_id: str, title: str) -> Check:
+def _rerun(project: Project, directory: Path, stage: Stage, check_id: str, title: str) -> Check:
     for path in stage.outs:
-        remove(place / path)
-    run(stage.cmd, place)
+        remove(directory / path)
+    run(stage.cmd, directory)
     findings: list[Finding] = []
-    hasher = Hasher(place)
+    hasher = Hasher(directory)
     for path in sorted(stage.outs, key=lambda out: (not out.startswith("evidence/"), out)):
-        recorded, again = project.hashed(path), hasher.of(place / path)
+        recorded, again = project.hashed(path), hasher.of(directory / path)
         if again is None or recorded is None:
             findings.append(Finding(path, "computing again doesn't make it"))
         elif again.md5 != recorded.md5:
-            findings += _out_findings(path, project.locate(path), place / path, again, recorded)
+            findings += _out_findings(path, project.locate(path), directory / path, again, recorded)
     return conclude(check_id, title, f"{len(stage.outs)} outs come out the same", findings)
 
 
@@ -174,13 +174,13 @@ def _train_again(place: Path) -> str:
     return here if (place / f"{here.replace('.', '/')}.py").is_file() else older
 
 
-def _train(project: Project, place: Path, check_id: str, title: str) -> list[Check]:
+def _train(project: Project, directory: Path, check_id: str, title: str) -> list[Check]:
     """Hold what follows from the saved model against what ``train`` recorded."""
     evidence = evidence_of(TRAIN).as_posix()
     for path in (MODEL.as_posix(), MODEL_INFO.as_posix()):
-        put(project, path, place)
-    run(f"python -m {_train_again(place)} {_RESULT}", place)
-    again = read_json(place / _RESULT)
+        put(project, path, directory)
+    run(f"python -m {_train_again(directory)} {_RESULT}", directory)
+    again = read_json(directory / _RESULT)
     recorded = read_json(project.locate(evidence))
     info = read_json(project.locate(MODEL_INFO.as_posix()))
     metrics_file = metrics_of(TRAIN).as_posix()
@@ -207,12 +207,14 @@ def _train(project: Project, place: Path, check_id: str, title: str) -> list[Che
     return checks
 
 
-def _parts(place: str, recorded: dict[str, Any], again: dict[str, Any]) -> list[Finding]:
+def _parts(location: str, recorded: dict[str, Any], again: dict[str, Any]) -> list[Finding]:
     """Differences in the parts that could be derived; `recorded` may have more."""
     findings = []
     for part, new in again.items():
         old = recorded.get(part)
         if isinstance(old, dict) and isinstance(new, dict):
             old = {key: old.get(key) for key in new}
-        findings += [value_finding(place, f"{part}.{k}", a, b) for k, a, b in differences(old, new)]
+        findings += [
+            value_finding(location, f"{part}.{k}", a, b) for k, a, b in differences(old, new)
+        ]
     return findings

@@ -40,30 +40,30 @@ def reproduced(
         If there is no such commit.
     """
     commit = project.git.commit(rev)
-    with scratch(project, commit, shared_cache=False) as place:
+    with scratch(project, commit, shared_cache=False) as directory:
         lock = read_lock(project.git.content(commit, LOCK))
         try:
-            _sources(project, lock, place)
-            _released(project, place)
+            _sources(project, lock, directory)
+            _released(project, directory)
             tell(f"running the pipeline of commit {commit[:12]} in a clean clone")
-            run("python -m dvc repro --force --no-run-cache", place)
+            run("python -m dvc repro --force --no-run-cache", directory)
         except SignalboxError as error:
             sentence = f"could not be run: {error}"
             yield None, Check("reproduce", _TITLE, Status.MISSING, sentence)
             return
-        yield place, _compare(project, commit, lock, place)
+        yield directory, _compare(project, commit, lock, directory)
 
 
-def _compare(project: Project, commit: str, lock: Lock, place: Path) -> Check:
+def _compare(project: Project, commit: str, lock: Lock, directory: Path) -> Check:
     """Hold outs and ``dvc.lock`` of the clone against those of the commit."""
-    hasher = Hasher(place)
+    hasher = Hasher(directory)
     findings = []
     for path, out in lock.outs().items():
-        found = hasher.of(place / path)
+        found = hasher.of(directory / path)
         if found is None or found.md5 != out.md5:
             what = "running the pipeline again gives other bytes"
             findings.append(Finding(path, what, out.md5, found.md5 if found else ""))
-    same = (place / LOCK).read_bytes() == project.git.content(commit, LOCK)
+    same = (directory / LOCK).read_bytes() == project.git.content(commit, LOCK)
     if not same and not findings:
         what = "running the pipeline again gives another lock file, though all outs are equal"
         findings.append(Finding(LOCK, what))
@@ -71,39 +71,39 @@ def _compare(project: Project, commit: str, lock: Lock, place: Path) -> Check:
     return conclude("reproduce", _TITLE, good, findings)
 
 
-def _sources(project: Project, lock: Lock, place: Path) -> None:
+def _sources(project: Project, lock: Lock, directory: Path) -> None:
     """Bring data that git doesn't keep, if it is what the lock names."""
     for path, dep in lock.sources().items():
-        if (place / path).exists():
+        if (directory / path).exists():
             continue
         found = project.hashed(path)
         if found is None or found.md5 != dep.md5:
             raise SignalboxError(f"{path}: source data isn't here as it was; fetch it first")
-        put(project, path, place)
+        put(project, path, directory)
 
 
-def _released(project: Project, place: Path) -> None:
+def _released(project: Project, directory: Path) -> None:
     """Bring the released model into the clone's empty cache: an input that another commit made."""
-    file = place / RELEASED
+    file = directory / RELEASED
     if not file.is_file():
         return
     released = json.loads(file.read_text(encoding="utf-8")).get("released")
     if not released:
         return
-    commit = Git(place).commit(str(released["commit"]))
+    commit = Git(directory).commit(str(released["commit"]))
     outs = read_lock(project.git.content(commit, LOCK)).outs()
     for path in released["artifacts"]:
         md5 = outs[path].md5 if path in outs else ""
         source = project.cache / "files" / "md5" / md5[:2] / md5[2:]
         if md5 and source.is_file():
-            target = place / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+            target = directory / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
 
 
-def same_report(given: Given, place: Path) -> Check:
+def same_report(given: Given, directory: Path) -> Check:
     """Hold the named report against the one that came out of the clone."""
-    ours = Hasher(place).of(place / given.stands_for)
+    ours = Hasher(directory).of(directory / given.stands_for)
     theirs = Hasher(given.path.parent).of(given.path)
     title = "report of the clean clone"
     good = f"{given.path.name} is bit for bit the report that the pipeline makes"

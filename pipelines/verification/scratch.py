@@ -98,12 +98,12 @@ def scratch(project: Project, commit: str, *, shared_cache: bool) -> Iterator[Pa
         git.run("clone", "--quiet", "--shared", "--no-checkout", "--", home, str(top))
         # A branch that the clone doesn't have still has its commit in the shared objects.
         Git(top).run("checkout", "--quiet", "--detach", commit)
-        place = top / prefix
-        _configure(project, place, shared_cache=shared_cache)
-        yield place
+        directory = top / prefix
+        _configure(project, directory, shared_cache=shared_cache)
+        yield directory
 
 
-def _configure(project: Project, place: Path, *, shared_cache: bool) -> None:
+def _configure(project: Project, directory: Path, *, shared_cache: bool) -> None:
     """Write ``.dvc/config.local``: the cache, and remotes whose addresses stay right elsewhere."""
     home = project.root / ".dvc"
     if not home.is_dir():
@@ -116,17 +116,17 @@ def _configure(project: Project, place: Path, *, shared_cache: bool) -> None:
     for section in ("cache", "core"):
         if not merged.has_section(section):
             merged.add_section(section)
-    cache = project.cache if shared_cache else place / ".dvc" / "cache"
+    cache = project.cache if shared_cache else directory / ".dvc" / "cache"
     merged.set("cache", "dir", str(cache))
-    merged.set("core", "site_cache_dir", str(place / ".dvc" / "tmp" / "site-cache"))
-    target = place / ".dvc" / "config.local"
+    merged.set("core", "site_cache_dir", str(directory / ".dvc" / "tmp" / "site-cache"))
+    target = directory / ".dvc" / "config.local"
     target.parent.mkdir(exist_ok=True)
     target.touch(mode=0o600)  # it may hold secrets of remotes
     with target.open("w", encoding="utf-8") as stream:
         merged.write(stream)
 
 
-def put(project: Project, name: str, place: Path) -> None:
+def put(project: Project, name: str, directory: Path) -> None:
     """Copy an artifact into a scratch folder, unless the commit has it there already.
 
     Raises
@@ -134,7 +134,7 @@ def put(project: Project, name: str, place: Path) -> None:
     SignalboxError
         If it isn't in the project.
     """
-    source, target = project.locate(name), place / name
+    source, target = project.locate(name), directory / name
     if not source.exists():
         raise SignalboxError(f"{name} isn't there")
     if source.is_dir():
@@ -152,7 +152,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def run(command: str | list[str], place: Path) -> None:
+def run(command: str | list[str], directory: Path) -> None:
     """Run a command, or several one after the other, as DVC would: through a shell.
 
     Raises
@@ -164,7 +164,7 @@ def run(command: str | list[str], place: Path) -> None:
         child = subprocess.Popen(
             line,
             shell=True,
-            cwd=place,
+            cwd=directory,
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.artifacts import MODEL, MODEL_INFO, TRAIN, VALIDATION
-from pipelines.core.evidence import tidy
+from pipelines.core.evidence import round_floats
 from pipelines.core.files import write_json
 from pipelines.core.params import Params
 from pipelines.core.stage import run_stage
@@ -64,7 +64,7 @@ def derive(table: "pd.DataFrame", validation: "pd.DataFrame", params: Params) ->
     scores = score(model, known, validation)
     points = curve(y_validation, scores)
     threshold = choose(points, train.threshold)
-    at = tidy(at_threshold(y_validation, scores, threshold.value, train.threshold))
+    at = round_floats(at_threshold(y_validation, scores, threshold.value, train.threshold))
     fold = subject_folds(table[SUBJECT], y, folds=train.folds, seed=train.seed)
     details = {
         "rows": {"train": len(table), "validation": len(validation)},
@@ -94,10 +94,14 @@ def derive(table: "pd.DataFrame", validation: "pd.DataFrame", params: Params) ->
     }
     return {
         "figures": {
-            figure: {"value": tidy(at[name]), "n": len(validation), "method": threshold.words}
+            figure: {
+                "value": round_floats(at[name]),
+                "n": len(validation),
+                "method": threshold.words,
+            }
             for figure, name in FIGURES.items()
         },
-        "details": tidy(details),
+        "details": round_floats(details),
         "info": {**info, "threshold": threshold.model_dump()},
     }
 

@@ -89,8 +89,8 @@ def verify_report(
     if depth.rev is None:
         return _verify(report, project, project, depth, tell)
     commit = _commit_of(project, depth.rev)
-    with scratch(project, commit, shared_cache=True) as place:
-        return _verify(report, Project(place), project, depth, tell)
+    with scratch(project, commit, shared_cache=True) as directory:
+        return _verify(report, Project(directory), project, depth, tell)
 
 
 def _verify(

@@ -105,8 +105,8 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
 
     def _common(self) -> dict[str, Any]:
         root = self.project.root
-        place = str(self.workspace.place(root))
-        return {"project": str(root), "workspaces": place, "task_group": self, "dag": self.dag}
+        workspace = str(self.workspace.place(root))
+        return {"project": str(root), "workspaces": workspace, "task_group": self, "dag": self.dag}
 
     def _open_task(
         self, graph: Graph, stages: list[str], targets: Sequence[str] | None

@@ -5,9 +5,9 @@ from typing import Any
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, task
 
-FOUND = Asset(name="telemetry_anomalies", uri="signalbox://telemetry_anomalies")
+ANOMALIES_READY = Asset(name="telemetry_anomalies", uri="signalbox://telemetry_anomalies")
 """An event on it: a window's anomalies of metrics and logs are there."""
-MAPPED = Asset(name="service_map", uri="signalbox://service_map")
+SERVICE_MAP_READY = Asset(name="service_map", uri="signalbox://service_map")
 """An event on it: a window's service map is there."""
 
 _LONGEST_WAIT = 2 * 86_400

@@ -77,14 +77,14 @@ def read_page(project: Path, window: str, page: str) -> bytes:
     SignalboxError
         If there is no such window or page.
     """
-    from pipelines.aiops.lake.window import Window, place_of
+    from pipelines.aiops.lake.window import Window, result_dir
     from pipelines.aiops.params.artifacts import ANOMALIES_HTML, INCIDENTS_HTML, SERVICE_MAP_HTML
     from pipelines.core.errors import SignalboxError
 
     pages = {path.name: path for path in (INCIDENTS_HTML, ANOMALIES_HTML, SERVICE_MAP_HTML)}
     if page not in pages:
         raise SignalboxError(f"no such page; there are {', '.join(pages)}")
-    path = place_of(_results(project), Window.parse(window)) / pages[page]
+    path = result_dir(_results(project), Window.parse(window)) / pages[page]
     try:
         return path.read_bytes()
     except OSError:
@@ -93,21 +93,26 @@ def read_page(project: Path, window: str, page: str) -> bytes:
 
 def list_windows(project: Path) -> str:
     """Make a page that leads to the latest windows' incidents."""
-    from pipelines.aiops.lake.window import place_of, windows_in
+    from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
     from pipelines.aiops.report.incidents.windows_page import Known, windows_html
 
     results = _results(project)
-    windows = [one for one in windows_in(results)
-               if (place_of(results, one) / INCIDENTS_HTML).is_file()]  # fmt: skip
+    windows = [window for window in windows_in(results)
+               if (result_dir(results, window) / INCIDENTS_HTML).is_file()]  # fmt: skip
     shown = [
-        Known(one.start, one.end, address(one.name), _told(place_of(results, one)))
-        for one in reversed(windows[-_LISTED:])
+        Known(
+            window.start,
+            window.end,
+            address(window.name),
+            _read_incidents(result_dir(results, window)),
+        )
+        for window in reversed(windows[-_LISTED:])
     ]
     return windows_html(shown, left_out=len(windows) - len(shown))
 
 
-def _told(place: Path) -> "Incidents | None":
+def _read_incidents(directory: Path) -> "Incidents | None":
     from pydantic import ValidationError
 
     from pipelines.aiops.group_incidents import read
@@ -115,6 +120,6 @@ def _told(place: Path) -> "Incidents | None":
     from pipelines.core.errors import SignalboxError
 
     try:
-        return Incidents.model_validate(read(place))
+        return Incidents.model_validate(read(directory))
     except (SignalboxError, ValidationError):
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from pipelines.aiops.lake.window import Window, place_of, window_of, windows_in
+from pipelines.aiops.lake.window import Window, result_dir, window_of, windows_in
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.core.errors import SignalboxError
 
@@ -75,14 +75,14 @@ def _has_telemetry(lake: Path, window: Window) -> bool:
     return any(first <= day <= last for table in tables for day in days_of(lake, table))
 
 
-def job(project: Path, stage: str, step: str, window: str, *arguments: Any) -> Any:
+def run_stage_step(project: Path, stage: str, step: str, window: str, *arguments: Any) -> Any:
     """Call a step of a stage for a window: ``pipelines.aiops.<stage>.<step>``."""
     from importlib import import_module
 
     function = getattr(import_module(f"pipelines.aiops.{stage}"), step)
     with project_params(project) as params:
         at = Window.parse(window)
-        return function(params, at, place_of(Path(params.analysis.results), at), *arguments)
+        return function(params, at, result_dir(Path(params.analysis.results), at), *arguments)
 
 
 def metric_groups(project: Path, window: str) -> list[str]:
@@ -95,25 +95,25 @@ def metric_groups(project: Path, window: str) -> list[str]:
         return found
 
 
-def map_pieces(project: Path, window: str) -> list[str]:
+def map_partitions(project: Path, window: str) -> list[str]:
     """Names of the pieces that a window is mapped in."""
     from pipelines.aiops import map_services
 
     with project_params(project) as params:
-        return [one.name for one in map_services.parts_of(params, Window.parse(window))]
+        return [part.name for part in map_services.parts_of(params, Window.parse(window))]
 
 
-def tell_findings(project: Path, window: str) -> dict[str, Any]:
+def summarise_findings(project: Path, window: str) -> dict[str, Any]:
     """Say what was found in a window's metrics and logs."""
     from pipelines.aiops.lake.findings import read_findings
     from pipelines.aiops.params.artifacts import LOG_ANOMALIES, METRIC_ANOMALIES
 
     with project_params(project) as params:
-        place = place_of(Path(params.analysis.results), Window.parse(window))
-        files = [read_findings(place / path) for path in (METRIC_ANOMALIES, LOG_ANOMALIES)]
+        directory = result_dir(Path(params.analysis.results), Window.parse(window))
+        files = [read_findings(directory / path) for path in (METRIC_ANOMALIES, LOG_ANOMALIES)]
     counts = {file.signal: len(file.findings) for file in files}
     print(f"{window}: " + ", ".join(f"{n:,} findings in {what}s" for what, n in counts.items()))
-    return {"window": window, "place": str(place), "findings": counts}
+    return {"window": window, "place": str(directory), "findings": counts}
 
 
 def pending_windows(project: Path) -> list[str]:
@@ -123,12 +123,12 @@ def pending_windows(project: Path) -> list[str]:
 
     with project_params(project) as params:
         results = Path(params.analysis.results)
-        places = {one: place_of(results, one) for one in windows_in(results)}
+        places = {window: result_dir(results, window) for window in windows_in(results)}
         unread = {
-            one for one, place in places.items()
-            if (place / INCIDENTS).is_file() and not (place / INCIDENTS_HTML).is_file()
+            window for window, directory in places.items()
+            if (directory / INCIDENTS).is_file() and not (directory / INCIDENTS_HTML).is_file()
         }  # fmt: skip
-        found = [one.name for one in sorted({*group_incidents.pending(params), *unread})]
+        found = [window.name for window in sorted({*group_incidents.pending(params), *unread})]
     left = len(found) - MOST_WINDOWS
     print(f"{len(found)} windows to group" if found else "the incidents of all windows are there")
     if left > 0:
@@ -143,10 +143,10 @@ def group(project: Path, window: str) -> None:
 
     with project_params(project) as params:
         at = Window.parse(window)
-        place = place_of(Path(params.analysis.results), at)
+        directory = result_dir(Path(params.analysis.results), at)
         # Gone before incidents change: if the page isn't made again, the window is pending.
-        (place / INCIDENTS_HTML).unlink(missing_ok=True)
-        group_incidents.run(params, at, place, group_incidents.earlier_places(params, at))
+        (directory / INCIDENTS_HTML).unlink(missing_ok=True)
+        group_incidents.run(params, at, directory, group_incidents.earlier_places(params, at))
 
 
 def report(project: Path, window: str) -> dict[str, str]:
@@ -157,8 +157,8 @@ def report(project: Path, window: str) -> dict[str, str]:
     from signalbox_airflow.analysis_pages import address
 
     with project_params(project) as params:
-        place = place_of(Path(params.analysis.results), Window.parse(window))
-        path = report_incidents.run(place, params.report_incidents)
+        directory = result_dir(Path(params.analysis.results), Window.parse(window))
+        path = report_incidents.run(directory, params.report_incidents)
     url = conf.get("api", "base_url", fallback="").rstrip("/") + address(window)
     print(f"report: {path}\nread it at {url}")
     return {"report": str(path), "url": url}
@@ -176,7 +176,9 @@ def post(project: Path, window: str) -> list[dict[str, Any]]:
         print(f"{window} ended more than a day ago; to send it: signalbox incidents post")
         return []
     with project_params(project) as params:
-        sent = group_incidents.post(params, place_of(Path(params.analysis.results), at))
-    told = [{key: one[key] for key in ("url", "incident", "dry_run", "status")} for one in sent]
+        sent = group_incidents.post(params, result_dir(Path(params.analysis.results), at))
+    told = [
+        {key: message[key] for key in ("url", "incident", "dry_run", "status")} for message in sent
+    ]
     print("\n".join(map(str, told)) or "nothing to send")
     return told

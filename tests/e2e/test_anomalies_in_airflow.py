@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from pipelines.aiops import group_incidents, report_incidents
-from pipelines.aiops.lake.window import Window, place_of
+from pipelines.aiops.lake.window import Window, result_dir
 from pipelines.aiops.params import load_aiops_params
 from pipelines.cli.airflow_api import DONE
 from tests.e2e.browser import browser
@@ -51,7 +51,7 @@ def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for window in WINDOWS:
-            place = place_of(Path(params.analysis.results), window)
+            place = result_dir(Path(params.analysis.results), window)
             analyse(params, place, window, group_incidents.earlier_places(params, window))
             report_incidents.run(place, params.report_incidents)
     yield folder / params.analysis.results
@@ -114,10 +114,10 @@ def runs(airflow: Airflow, dag: str) -> list[dict[str, Any]]:
 def whole(results: Path) -> bool:
     """Whether the pages of all windows tell of what is there now."""
     for window in WINDOWS:
-        place = place_of(results, window)
+        place = result_dir(results, window)
         if not (place / "reports/incidents.html").is_file():
             return False
-        earlier = [place_of(results, one) for one in WINDOWS if one < window]
+        earlier = [result_dir(results, one) for one in WINDOWS if one < window]
         told = json.loads((place / "incidents/incidents.json").read_text())["inputs"]
         if {name.split("/")[1] for name in told if name.startswith("..")} != {
             one.name for one in earlier

@@ -37,18 +37,23 @@ def traits(services: Sequence[str], names: Sequence[str], text: str) -> frozense
     )
 
 
-class Memory:
+class PastIncidentIndex:
     """Past incidents, indexed once."""
 
     def __init__(self, past: Sequence[PastIncident]) -> None:
-        self.past = sorted(past, key=lambda one: (one.opened_us, one.id))
-        self.traits = [traits(one.services, one.names, one.title) for one in self.past]
-        counts = Counter(trait for one in self.traits for trait in one)
+        self.past = sorted(
+            past, key=lambda past_incident: (past_incident.opened_us, past_incident.id)
+        )
+        self.traits = [
+            traits(past_incident.services, past_incident.names, past_incident.title)
+            for past_incident in self.past
+        ]
+        counts = Counter(trait for trait_set in self.traits for trait in trait_set)
         self.weight = {trait: log(1 + len(self.past) / n) for trait, n in counts.items()}
-        self.norm = [self._norm(one) for one in self.traits]
+        self.norm = [self._norm(trait_set) for trait_set in self.traits]
         self.places: dict[str, list[int]] = {}
-        for i, one in enumerate(self.traits):
-            for trait in sorted(one):
+        for i, trait_set in enumerate(self.traits):
+            for trait in sorted(trait_set):
                 self.places.setdefault(trait, []).append(i)
 
     def _norm(self, own: frozenset[str]) -> float:
@@ -64,11 +69,19 @@ class Memory:
         norm = self._norm(own)
         found = []
         for i, product in dot.items():
-            one = self.past[i]
+            past_incident = self.past[i]
             score = round(product / (norm * self.norm[i]), 6)
-            if one.opened_us < before_us and score >= LEAST:
+            if past_incident.opened_us < before_us and score >= LEAST:
                 shared = sorted(own & self.traits[i], key=lambda t: (-self.weight[t], t))[:SHARED]
-                found.append(Similar(one.id, score, tuple(shared), one.fix, one.resolution))
+                found.append(
+                    Similar(
+                        past_incident.id,
+                        score,
+                        tuple(shared),
+                        past_incident.fix,
+                        past_incident.resolution,
+                    )
+                )
         return tuple(sorted(found, key=lambda s: (-s.score, s.id))[:top])
 
 
@@ -85,7 +98,7 @@ SENTENCES = 3
 
 
 @dataclass
-class _Suspect:
+class _CandidateCause:
     points: float = 0.0
     evidence: list[str] = field(default_factory=list)
 
@@ -110,11 +123,11 @@ def likely_causes(
         Those that may have to do with it (same services or ones next to them, shortly before).
     """
     mine: dict[str, list[Finding]] = {}
-    for one in findings:
-        mine.setdefault(one.service, []).append(one)
-    onset = {service: min(one.start_us for one in own) for service, own in mine.items()}
+    for finding in findings:
+        mine.setdefault(finding.service, []).append(finding)
+    onset = {service: min(finding.start_us for finding in own) for service, own in mine.items()}
     begin = min(onset.values())
-    suspects = {service: _Suspect() for service in mine}
+    suspects = {service: _CandidateCause() for service in mine}
     for service, own in mine.items():
         suspect = suspects[service]
         _by_rarity(suspect, own)
@@ -122,7 +135,7 @@ def likely_causes(
         suspect.add(FIRST * exp(-late / FIRST_FADES), _when(late))
         _by_topology(suspect, service, onset, callees, callers)
     for change in changes:
-        suspect = suspects.setdefault(change.service, _Suspect())
+        suspect = suspects.setdefault(change.service, _CandidateCause())
         lag = max(0, begin - change.at_us)
         suspect.add(
             CHANGED * exp(-lag / CHANGED_FADES),
@@ -150,18 +163,20 @@ def _when(late_us: int) -> str:
     return f"affected {late_us / MINUTE_US:.0f} min after the first"
 
 
-def _by_rarity(suspect: _Suspect, own: list[Finding]) -> None:
+def _by_rarity(suspect: _CandidateCause, own: list[Finding]) -> None:
     best: dict[str, float] = {}
-    for one in own:  # the same thing again is no new evidence
-        name = _metric([one])
-        best[name] = max(best.get(name, 0.0), min(one.score, RARE_EACH))
+    for finding in own:  # the same thing again is no new evidence
+        name = _metric([finding])
+        best[name] = max(best.get(name, 0.0), min(finding.score, RARE_EACH))
     points = min(RARE_CAP, sum(best[name] for name in sorted(best)))
-    rarest = sorted(own, key=lambda one: (-one.score, one.start_us, one.id))[:SENTENCES]
-    suspect.add(points, "; ".join(dict.fromkeys(one.sentence for one in rarest)))
+    rarest = sorted(own, key=lambda finding: (-finding.score, finding.start_us, finding.id))[
+        :SENTENCES
+    ]
+    suspect.add(points, "; ".join(dict.fromkeys(finding.sentence for finding in rarest)))
 
 
 def _by_topology(
-    suspect: _Suspect,
+    suspect: _CandidateCause,
     service: str,
     onset: Mapping[str, int],
     callees: Mapping[str, set[str]],
@@ -189,7 +204,7 @@ def _few(names: Sequence[str]) -> str:
 def _metric(own: Sequence[Finding]) -> str:
     if not own:
         return "change"
-    rarest = min(own, key=lambda one: (-one.score, one.start_us, one.id))
+    rarest = min(own, key=lambda finding: (-finding.score, finding.start_us, finding.id))
     return rarest.labels.get("__name__") or rarest.labels.get("alertname") or rarest.kind
 
 
@@ -229,24 +244,28 @@ def incidents(
     ranker
         Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
     """
-    ordered = in_order({one.id: one for one in findings if one.signal != "change"}.values())
-    starts = np.array([one.start_us for one in ordered], np.int64)
-    ends = np.array([one.end_us for one in ordered], np.int64)
-    groups = group(starts, [one.service for one in ordered], graph, settings, ends)
+    ordered = in_order(
+        {finding.id: finding for finding in findings if finding.signal != "change"}.values()
+    )
+    starts = np.array([finding.start_us for finding in ordered], np.int64)
+    ends = np.array([finding.end_us for finding in ordered], np.int64)
+    groups = group(starts, [finding.service for finding in ordered], graph, settings, ends)
     parts: dict[int, list[Finding]] = {}
-    for number, one in zip(groups.tolist(), ordered, strict=True):
-        parts.setdefault(number, []).append(one)
+    for number, finding in zip(groups.tolist(), ordered, strict=True):
+        parts.setdefault(number, []).append(finding)
     known = _Known(graph, changes, past)
     return [
-        _incident(own, [one for one in company if _joins(one, own, settings)], known, ranker)
+        _incident(
+            own, [finding for finding in company if _joins(finding, own, settings)], known, ranker
+        )
         for _, own in sorted(parts.items())
     ]
 
 
-def _joins(one: Finding, own: Sequence[Finding], settings: Grouping) -> bool:
+def _joins(finding: Finding, own: Sequence[Finding], settings: Grouping) -> bool:
     """Whether a finding is at a service of an incident, and near one of its findings there."""
     return any(
-        one.service == other.service and abs(one.start_us - other.start_us) <= settings.same
+        finding.service == other.service and abs(finding.start_us - other.start_us) <= settings.same
         for other in own
     )
 
@@ -258,9 +277,9 @@ class _Known:
         self, graph: Graph, changes: Sequence[Change], past: Sequence[PastIncident]
     ) -> None:
         self.callees, self.callers = graph.callees, graph.callers
-        self.changes = sorted(changes, key=lambda one: (one.at_us, one.id))
-        self.change_times = np.array([one.at_us for one in self.changes], np.int64)
-        self.memory = Memory(past)
+        self.changes = sorted(changes, key=lambda change: (change.at_us, change.id))
+        self.change_times = np.array([change.at_us for change in self.changes], np.int64)
+        self.memory = PastIncidentIndex(past)
         self._above: dict[str, frozenset[str]] = {}
 
     def changes_before(self, start_us: int, affected: Sequence[str]) -> list[Change]:
@@ -269,7 +288,7 @@ class _Known:
         near = set(affected)
         for name in affected:
             near |= self.callees.get(name, set()) | self.callers.get(name, set())
-        return [one for one in self.changes[first:last] if one.service in near]
+        return [change for change in self.changes[first:last] if change.service in near]
 
     def above(self, service: str) -> frozenset[str]:
         """Give all services that call one, directly or through others."""
@@ -287,15 +306,15 @@ class _Known:
 def _incident(
     findings: list[Finding], company: Sequence[Finding], known: _Known, ranker: Ranker | None
 ) -> Incident:
-    start, end = findings[0].start_us, max(one.end_us for one in findings)
-    affected = tuple(dict.fromkeys(one.service for one in findings if one.service))
+    start, end = findings[0].start_us, max(finding.end_us for finding in findings)
+    affected = tuple(dict.fromkeys(finding.service for finding in findings if finding.service))
     changes = known.changes_before(start, affected)
     causes = likely_causes(findings, known.callees, known.callers, changes)
     if ranker is not None and affected:
         worst = max(affected, key=lambda name: (_rarity(findings, name), name))
         causes = _added(causes, ranker(start, end, worst))
     exposed = set().union(*(known.above(name) for name in affected)) - set(affected)
-    names = sorted({_name(one) for one in findings})
+    names = sorted({_name(finding) for finding in findings})
     title = _title(findings, affected)
     own = traits(affected, names, title)
     return Incident(
@@ -305,7 +324,7 @@ def _incident(
         end_us=end,
         affected=affected,
         exposed=tuple(sorted(exposed)),
-        findings=tuple(one.id for one in in_order([*findings, *company])),
+        findings=tuple(finding.id for finding in in_order([*findings, *company])),
         timeline=_timeline([*findings, *company], changes),
         causes=tuple(causes),
         similar=known.memory.similar(own, start),
@@ -318,7 +337,7 @@ def incident_id(first: Finding) -> str:
 
 
 def _rarity(findings: Sequence[Finding], service: str) -> float:
-    return sum(one.score for one in findings if one.service == service)
+    return sum(finding.score for finding in findings if finding.service == service)
 
 
 def _name(finding: Finding) -> str:
@@ -328,7 +347,7 @@ def _name(finding: Finding) -> str:
 
 def _title(findings: Sequence[Finding], affected: Sequence[str]) -> str:
     """Say the rarest thing that was found, and where; the likeliest cause may be elsewhere."""
-    rarest = min(findings, key=lambda one: (-one.score, one.start_us, one.id))
+    rarest = min(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
     where = rarest.service or "unknown service"
     what = _what(rarest)
     others = len(affected) - (where in affected)
@@ -345,8 +364,14 @@ def _what(finding: Finding) -> str:
 
 
 def _timeline(findings: Sequence[Finding], changes: Sequence[Change]) -> tuple[Entry, ...]:
-    entries = [Entry(one.at_us, "change", one.service, one.title or one.id) for one in changes]
-    entries += [Entry(one.start_us, one.signal, one.service, one.sentence) for one in findings]
+    entries = [
+        Entry(change.at_us, "change", change.service, change.title or change.id)
+        for change in changes
+    ]
+    entries += [
+        Entry(finding.start_us, finding.signal, finding.service, finding.sentence)
+        for finding in findings
+    ]
     entries.sort(key=lambda entry: entry.at_us)
     return tuple(entries[:LONGEST_TIMELINE])
 

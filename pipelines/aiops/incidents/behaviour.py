@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.incidents.budgets import CAP, Evidence
+from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
 from pipelines.aiops.incidents.model import Floats, Ints, Logs, Signals, Spans, Window, inside
 
 THRESHOLD = 5.0
@@ -183,7 +183,7 @@ def _called(events: list[str], number: int, otherwise: str) -> str:
     return events[number] if number < len(events) else otherwise
 
 
-def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[Evidence]:
+def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEvidence]:
     """Blame services whose spans do what they ordinarily don't, if no span below does so too."""
     now = (behaviour.start >= window.start) & (behaviour.start < window.end)
     past = inside(behaviour.start, window.reference)
@@ -255,7 +255,9 @@ def _explained(span: Ints, parent: Ints) -> NDArray[np.bool_]:
     return marked
 
 
-def _strongest(behaviour: Behaviour, points: Floats, counts: tuple[Ints, ...]) -> list[Evidence]:
+def _strongest(
+    behaviour: Behaviour, points: Floats, counts: tuple[Ints, ...]
+) -> list[CauseEvidence]:
     best: dict[str, int] = {}
     for i in np.flatnonzero(points > 0).tolist():
         name = behaviour.service[i]
@@ -263,7 +265,7 @@ def _strongest(behaviour: Behaviour, points: Floats, counts: tuple[Ints, ...]) -
             best[name] = i
     a, a_all, b, b_all = counts
     return [
-        Evidence(
+        CauseEvidence(
             name,
             "behaviour",
             float(points[i]),

@@ -43,7 +43,7 @@ PERCENT = 1.5
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CauseEvidence:
     """Points for one service from one source, with the sentence for it."""
 
     service: str
@@ -53,7 +53,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Excess:
+class BudgetLoss:
     """What a service lost in the window: seconds waited, or calls failed."""
 
     total: float
@@ -64,7 +64,7 @@ class Excess:
 
 def budget_evidence(
     window: Window, graph: Graph, signals: Signals, target: Target | None
-) -> list[Evidence]:
+) -> list[CauseEvidence]:
     """Blame lost time and failures on services whose callees don't account for them."""
     asked = target.role if target else None
     kinds: tuple[tuple[Role, ...], ...] = (("latency",), ("availability", "errors"))
@@ -77,19 +77,19 @@ def budget_evidence(
     return found
 
 
-def _losses(window: Window, signals: Signals, roles: tuple[Role, ...]) -> dict[str, Excess]:
+def _losses(window: Window, signals: Signals, roles: tuple[Role, ...]) -> dict[str, BudgetLoss]:
     requests = {s.service: s for s in signals.series if s.role == "requests"}
-    best: dict[str, Excess] = {}
+    best: dict[str, BudgetLoss] = {}
     for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
         if series.role not in roles:
             continue
         excess = _excess(window, series, requests.get(series.service))
-        if excess and excess.total > best.get(series.service, Excess(0, 0, 0, "")).total:
+        if excess and excess.total > best.get(series.service, BudgetLoss(0, 0, 0, "")).total:
             best[series.service] = excess
     return best
 
 
-def _excess(window: Window, series: Series, requests: Series | None) -> Excess | None:
+def _excess(window: Window, series: Series, requests: Series | None) -> BudgetLoss | None:
     times, values = _bad_is_up(series)
     past = values[inside(times, window.metric_reference or window.reference)]
     now = (times >= window.start) & (times < window.end)
@@ -106,7 +106,7 @@ def _excess(window: Window, series: Series, requests: Series | None) -> Excess |
     counted = series.role == "errors" and float(np.abs(values).max()) > 1  # calls, not a share
     calls = _calls_at(times[now], None if counted else requests)
     total = float((np.maximum(over - spread, 0) * calls).sum())
-    return Excess(total, float(values[now].max()), level, series.metric)
+    return BudgetLoss(total, float(values[now].max()), level, series.metric)
 
 
 def _bad_is_up(series: Series) -> tuple[Ints, Floats]:
@@ -137,7 +137,7 @@ def _calls_at(times: Ints, requests: Series | None) -> Floats:
     return np.where(np.isfinite(calls), calls, 1.0)
 
 
-def _reachable(losses: dict[str, Excess], graph: Graph, target: Target | None) -> set[str]:
+def _reachable(losses: dict[str, BudgetLoss], graph: Graph, target: Target | None) -> set[str]:
     """Give what the symptom can come from; all, if the graph doesn't know the target."""
     callees = graph.callees
     if target is None or target.service not in callees:
@@ -151,8 +151,8 @@ def _reachable(losses: dict[str, Excess], graph: Graph, target: Target | None) -
 
 
 def _blame(
-    losses: Mapping[str, Excess], graph: Graph, what: str, reachable: set[str]
-) -> list[Evidence]:
+    losses: Mapping[str, BudgetLoss], graph: Graph, what: str, reachable: set[str]
+) -> list[CauseEvidence]:
     own = _own(losses, graph)
     suspects = [name for name in losses if name in reachable] or list(losses)
     most = max((own[name] for name in suspects), default=0.0)
@@ -165,11 +165,11 @@ def _blame(
         points = (CAP - SMALL) * share[0] + SMALL * share[1]
         points *= 1.0 if name in reachable else UNREACHABLE
         sentence = _sentence(losses[name], own[name], what)
-        found.append(Evidence(name, losses[name].metric, points, sentence))
+        found.append(CauseEvidence(name, losses[name].metric, points, sentence))
     return found
 
 
-def _own(losses: Mapping[str, Excess], graph: Graph) -> dict[str, float]:
+def _own(losses: Mapping[str, BudgetLoss], graph: Graph) -> dict[str, float]:
     """Give what of each service's excess isn't that of its callees, those in a circle apart."""
     callees, circle = graph.callees, _circles(graph)
     own = {}
@@ -183,7 +183,7 @@ def _own(losses: Mapping[str, Excess], graph: Graph) -> dict[str, float]:
     return own
 
 
-def _sentence(loss: Excess, own: float, what: str) -> str:
+def _sentence(loss: BudgetLoss, own: float, what: str) -> str:
     if what == "latency":
         seen = f"{loss.metric}: {loss.level:.3g} before, {loss.worst:.3g} at worst"
         unit = "s of waiting"
@@ -217,17 +217,17 @@ PER_FOLD = 15.0
 EXTREME = 0.995
 
 
-def saturation_evidence(window: Window, signals: Signals) -> list[Evidence]:
+def saturation_evidence(window: Window, signals: Signals) -> list[CauseEvidence]:
     """Compare each resource with the most extreme it ordinarily shows, not with its noise."""
-    best: dict[str, Evidence] = {}
+    best: dict[str, CauseEvidence] = {}
     for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
         found = _beyond(window, series) if series.role == "saturation" else None
-        if found and found.points > best.get(series.service, Evidence("", "", 0, "")).points:
+        if found and found.points > best.get(series.service, CauseEvidence("", "", 0, "")).points:
             best[series.service] = found
     return [best[name] for name in sorted(best)]
 
 
-def _beyond(window: Window, series: Series) -> Evidence | None:
+def _beyond(window: Window, series: Series) -> CauseEvidence | None:
     known = np.isfinite(series.values)
     times, values = series.times[known], series.values[known]
     past = values[inside(times, window.metric_reference or window.reference)]
@@ -244,4 +244,4 @@ def _beyond(window: Window, series: Series) -> Evidence | None:
         f"{series.metric}: {float(now.max()):.3g}, usually {level:.3g} and hardly ever above "
         f"{high:.3g}"
     )
-    return Evidence(series.service, series.metric, points, sentence)
+    return CauseEvidence(series.service, series.metric, points, sentence)

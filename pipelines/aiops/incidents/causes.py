@@ -38,12 +38,12 @@ Ranker = Callable[[int, int, str], Sequence[Cause]]
 def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[Incident]) -> Ranker:
     """Return what ranks causes of some incidents, the weightiest, and of none of the others."""
 
-    def weight(one: Incident) -> tuple[int, int, int, str]:
-        signals = {entry.what for entry in one.timeline if entry.what != "change"}
-        return (-len(signals), -len(one.findings), one.start_us, one.id)
+    def weight(incident: Incident) -> tuple[int, int, int, str]:
+        signals = {entry.what for entry in incident.timeline if entry.what != "change"}
+        return (-len(signals), -len(incident.findings), incident.start_us, incident.id)
 
     ordered = sorted(found, key=weight)
-    chosen = {(one.start_us, one.end_us) for one in ordered[:MOST_RANKED]}
+    chosen = {(incident.start_us, incident.end_us) for incident in ordered[:MOST_RANKED]}
 
     def ranked(start_us: int, end_us: int, worst: str) -> Sequence[Cause]:
         if (start_us, end_us) not in chosen:
@@ -115,4 +115,4 @@ def _logs(params: AiopsParams, window: Window, sample: str) -> Logs | None:
     if not len(rows):
         return None
     mined = mine(rows["body"].combine_chunks())
-    return logs_of(rows, mined.codes.tolist(), [one.text for one in mined.templates])
+    return logs_of(rows, mined.codes.tolist(), [template.text for template in mined.templates])

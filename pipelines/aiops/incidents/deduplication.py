@@ -19,7 +19,7 @@ ALERT_GAP = 5 * MINUTE_US
 MOST_NAMED = 20
 
 
-def merged(findings: Sequence[Finding]) -> list[Finding]:
+def deduplicate_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Merge findings of one kind at one service that start at about the same time.
 
     When a source fails, each of its series has a gap: that is one thing, not a thousand. Of other
@@ -28,39 +28,41 @@ def merged(findings: Sequence[Finding]) -> list[Finding]:
     """
     open_: dict[tuple[str, ...], list[Finding]] = {}
     done: list[list[Finding]] = []
-    unique = {one.id: one for one in findings}
-    for one in in_order(unique.values()):
-        key = _key(one)
+    unique = {finding.id: finding for finding in findings}
+    for finding in in_order(unique.values()):
+        key = _key(finding)
         group = open_.get(key)
-        if group is None or one.start_us - _reach(group) > _gap(one):
+        if group is None or finding.start_us - _reach(group) > _gap(finding):
             group = open_[key] = []
             done.append(group)
-        group.append(one)
+        group.append(finding)
     return in_order(_one(group) for group in done)
 
 
-def _key(one: Finding) -> tuple[str, ...]:
-    if one.kind == "missing_data":
-        return (one.signal, one.kind, one.service)
-    labels = one.labels
-    same = (labels.get("alertname") if one.signal == "alert" else labels.get("__name__"),
+def _key(finding: Finding) -> tuple[str, ...]:
+    if finding.kind == "missing_data":
+        return (finding.signal, finding.kind, finding.service)
+    labels = finding.labels
+    same = (labels.get("alertname") if finding.signal == "alert" else labels.get("__name__"),
             labels.get("template"), labels.get("from"), labels.get("to"))  # fmt: skip
-    slot = labels.get("slot", "") + labels.get("value", "") if one.signal == "log" else ""
-    return (one.signal, one.kind, one.service, slot, *(text or "" for text in same))
+    slot = labels.get("slot", "") + labels.get("value", "") if finding.signal == "log" else ""
+    return (finding.signal, finding.kind, finding.service, slot, *(text or "" for text in same))
 
 
 def _reach(group: Sequence[Finding]) -> int:
     """From when on the next one is measured: an edge's end, else the latest start."""
     last = group[-1]
-    return max(one.end_us for one in group) if last.signal == "service_map" else last.start_us
+    return (
+        max(finding.end_us for finding in group) if last.signal == "service_map" else last.start_us
+    )
 
 
-def _gap(one: Finding) -> int:
-    if one.signal == "alert":
+def _gap(finding: Finding) -> int:
+    if finding.signal == "alert":
         return ALERT_GAP
-    if one.signal == "service_map":
+    if finding.signal == "service_map":
         return 0
-    return int(one.evidence.get("step_us", 0))
+    return int(finding.evidence.get("step_us", 0))
 
 
 def _one(group: Sequence[Finding]) -> Finding:
@@ -74,13 +76,13 @@ def _one(group: Sequence[Finding]) -> Finding:
         sentence = first.sentence  # The same thing goes on.
     return replace(
         first,
-        end_us=max(one.end_us for one in group),
-        score=max(one.score for one in group),
+        end_us=max(finding.end_us for finding in group),
+        score=max(finding.score for finding in group),
         sentence=sentence,
         evidence={
             **first.evidence,
             "others": len(others),
-            "other_findings": [one.id for one in others[:MOST_NAMED]],
+            "other_findings": [finding.id for finding in others[:MOST_NAMED]],
         },
     )
 
@@ -113,13 +115,13 @@ def judged(
     known = today - min((day for own in seen.values() for day in own), default=today)
     news: list[Finding] = []
     usual: list[Finding] = []
-    for one in alerts:
-        count = len(seen.get((one.labels.get("alertname", ""), one.service), ()))
+    for finding in alerts:
+        count = len(seen.get((finding.labels.get("alertname", ""), finding.service), ()))
         chance = (count + 0.5) / (known + 1)
         scored = replace(
-            one,
+            finding,
             score=round(-log10(chance), 3),
-            evidence={**one.evidence, "days_with_it": count, "days_before": known},
+            evidence={**finding.evidence, "days_with_it": count, "days_before": known},
         )
         (usual if count >= LEAST and count > about.usual_share * known else news).append(scored)
     return news, usual

@@ -128,9 +128,9 @@ class Graph:
 
 def _by_first(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for one, other in pairs:
-        if one != other:
-            found.setdefault(one, set()).add(other)
+    for left, other in pairs:
+        if left != other:
+            found.setdefault(left, set()).add(other)
     return found
 
 
@@ -263,15 +263,17 @@ class Incident:
             If keys are missing or unknown.
         """
         made: dict[str, Any] = {
-            key: tuple(one) if isinstance(one, list) else one for key, one in values.items()
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
         try:
-            made["timeline"] = tuple(Entry(**one) for one in values["timeline"])
+            made["timeline"] = tuple(Entry(**entry) for entry in values["timeline"])
             made["causes"] = tuple(
-                Cause(**{**one, "evidence": tuple(one["evidence"])}) for one in values["causes"]
+                Cause(**{**cause, "evidence": tuple(cause["evidence"])})
+                for cause in values["causes"]
             )
             made["similar"] = tuple(
-                Similar(**{**one, "shared": tuple(one["shared"])}) for one in values["similar"]
+                Similar(**{**similar, "shared": tuple(similar["shared"])})
+                for similar in values["similar"]
             )
             return cls(**made)
         except (KeyError, TypeError) as error:

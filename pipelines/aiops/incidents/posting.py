@@ -41,9 +41,9 @@ def alertmanager_payload(incident: Incident) -> list[dict[str, Any]]:
         for i, cause in enumerate(incident.causes[:CAUSES], start=1)
     ]
     fixes = [
-        f"{one.id}: {one.fix or one.resolution}"
-        for one in incident.similar
-        if one.fix or one.resolution
+        f"{similar.id}: {similar.fix or similar.resolution}"
+        for similar in incident.similar
+        if similar.fix or similar.resolution
     ]
     notes = {
         "summary": incident.title,

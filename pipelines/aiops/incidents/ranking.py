@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.aiops.incidents.behaviour import Behaviour, behaviour_evidence, prepare_behaviour
-from pipelines.aiops.incidents.budgets import Evidence, budget_evidence, saturation_evidence
+from pipelines.aiops.incidents.budgets import CauseEvidence, budget_evidence, saturation_evidence
 from pipelines.aiops.incidents.model import Cause, Graph, Signals, Target, Window
 from pipelines.aiops.incidents.self_time import Delays, delay_evidence, prepare_delays
 
@@ -54,7 +54,7 @@ def rank(
     list of Cause
         One a service, most likely first; empty if nothing is unusual. Ties by name.
     """
-    found: list[Evidence] = []
+    found: list[CauseEvidence] = []
     if "budgets" in sources and signals.spans is None:
         found += budget_evidence(window, graph, signals, target)
     if "saturation" in sources:
@@ -67,11 +67,11 @@ def rank(
     return _added_up(found)
 
 
-def _added_up(found: list[Evidence]) -> list[Cause]:
-    mine: dict[str, list[Evidence]] = {}
-    for one in found:
-        if one.points > 0:
-            mine.setdefault(one.service, []).append(one)
+def _added_up(found: list[CauseEvidence]) -> list[Cause]:
+    mine: dict[str, list[CauseEvidence]] = {}
+    for cause_evidence in found:
+        if cause_evidence.points > 0:
+            mine.setdefault(cause_evidence.service, []).append(cause_evidence)
     causes = []
     for service, pieces in mine.items():
         pieces.sort(key=lambda e: (-e.points, e.metric))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.incidents.budgets import CAP, Evidence
+from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
 from pipelines.aiops.incidents.model import Floats, Ints, Spans, Window, inside
 
 PER_FOLD = 15.0
@@ -103,29 +103,29 @@ def _what(spans: Spans, row: int) -> str:
     return f"{spans.service[row]} {spans.name[row]}"
 
 
-def delay_evidence(window: Window, delays: Delays) -> list[Evidence]:
+def delay_evidence(window: Window, delays: Delays) -> list[CauseEvidence]:
     """Blame services for the pieces of time that became longer than they ever ordinarily are."""
     now = (delays.start >= window.start) & (delays.start < window.end)
     past = inside(delays.start, window.reference)
-    best: dict[tuple[str, str], Evidence] = {}
+    best: dict[tuple[str, str], CauseEvidence] = {}
     for k, (service, other, what) in enumerate(delays.kinds):
         piece = slice(int(delays.edges[k]), int(delays.edges[k + 1]))
         taken = delays.taken[piece]
         points, sentence = _longer(taken[past[piece]], taken[now[piece]], what)
         for name, peer, share in ((service, other, 1.0), (other, service, OTHER_END)):
-            found = Evidence(name, "latency", share * points, sentence)
-            if name and found.points > best.get((name, peer), Evidence("", "", 0, "")).points:
+            found = CauseEvidence(name, "latency", share * points, sentence)
+            if name and found.points > best.get((name, peer), CauseEvidence("", "", 0, "")).points:
                 best[name, peer] = found
     return _summed([best[key] for key in sorted(best)])
 
 
-def _summed(pieces: list[Evidence]) -> list[Evidence]:
+def _summed(pieces: list[CauseEvidence]) -> list[CauseEvidence]:
     """Add up each service's pieces, one a peer, to at most the cap; the strongest says why."""
-    mine: dict[str, list[Evidence]] = {}
+    mine: dict[str, list[CauseEvidence]] = {}
     for piece in pieces:
         mine.setdefault(piece.service, []).append(piece)
     return [
-        Evidence(
+        CauseEvidence(
             name,
             "latency",
             min(CAP, sum(piece.points for piece in own)),

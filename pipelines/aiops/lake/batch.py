@@ -171,11 +171,11 @@ class Collector:
         if self.window.holds(row[table.time], timedelta(seconds=self.late_seconds)):
             self._append(table, {**row, "source": self.source})
 
-    def signals(self, table: Table, rows: pa.Table, place: str = "") -> None:
+    def signals(self, table: Table, rows: pa.Table, location: str = "") -> None:
         """Take many rows of a table of `SIGNALS` at once, with the table's schema.
 
         Those outside the window are left; those in the future are counted in quarantine, with
-        `place`.
+        `location`.
         """
         import pyarrow.compute as pc
 
@@ -186,7 +186,7 @@ class Collector:
         if n := pc.sum(ahead).as_py():
             first = pc.min(time.filter(ahead)).as_py()
             reason = f"{table.name} rows begin in the future: is a clock wrong?"
-            self.reject(place, reason, f"{n} rows from {first.isoformat()}", first)
+            self.reject(location, reason, f"{n} rows from {first.isoformat()}", first)
         keep = pc.invert(ahead)
         if self.window.first is not None:
             first = pa.scalar(self.window.first - late, TIME)
@@ -195,15 +195,19 @@ class Collector:
             keep = pc.and_(keep, pc.less(time, pa.scalar(self.window.last, TIME)))
         self._full[table.name].append(rows.filter(keep).cast(table.schema))
 
-    def reject(self, place: str, reason: str, raw: str, at: datetime | None = None) -> None:
+    def reject(self, location: str, reason: str, raw: str, at: datetime | None = None) -> None:
         """Put a record into quarantine."""
-        reason, raw, place = sound(reason), sound(raw), sound(place)
-        known = "\0".join((self.source, place, reason, raw))
+        reason, raw, location = (
+            replace_surrogates(reason),
+            replace_surrogates(raw),
+            replace_surrogates(location),
+        )
+        known = "\0".join((self.source, location, reason, raw))
         if len(raw) > RAW_LIMIT:
             raw = f"{raw[:RAW_LIMIT]}… ({len(raw)} characters)"
         self._rejected.append({
             "id": hashlib.sha256(known.encode()).hexdigest()[:32], "source": self.source,
-            "place": place, "reason": reason, "at": at, "raw": raw,
+            "place": location, "reason": reason, "at": at, "raw": raw,
         })  # fmt: skip
 
     def batch(self) -> Batch:
@@ -227,7 +231,7 @@ class Collector:
     def _append(self, table: Table, row: dict[str, Any]) -> None:
         """Take a row; many rows are kept as Arrow, which is some twenty times smaller."""
         rows = self._rows[table.name]
-        rows.append({k: sound(v) if isinstance(v, str) else v for k, v in row.items()})
+        rows.append({k: replace_surrogates(v) if isinstance(v, str) else v for k, v in row.items()})
         if len(rows) >= _CHUNK:
             self._full[table.name].append(pa.Table.from_pylist(rows, schema=table.schema))
             rows.clear()
@@ -237,6 +241,6 @@ class Collector:
         return pa.concat_tables([*self._full[table.name], rest])
 
 
-def sound(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Text that can be written as UTF-8: half characters are shown, not kept."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from pipelines.aiops.lake.window import Window
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import tidy
+from pipelines.core.evidence import round_floats
 from pipelines.core.files import read_json, write_text
 
 Signal = Literal["metric", "log", "service_map", "alert", "change"]
@@ -87,7 +87,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values, floats rounded, keys in a fixed order."""
-        return tidy(
+        return round_floats(
             {
                 "id": self.id,
                 "signal": self.signal,
@@ -190,7 +190,7 @@ def write_findings(path: Path, file: FindingsFile) -> None:
         "window": file.window.as_json(),
         "counts": dict(file.counts),
         "settings": dict(file.settings),
-        "findings": [one.as_json() for one in file.findings],
+        "findings": [finding.as_json() for finding in file.findings],
         "plots": dict(sorted(file.plots.items())),
     }
     if file.lines is not None:
@@ -200,7 +200,7 @@ def write_findings(path: Path, file: FindingsFile) -> None:
 
 def write_ordered(path: Path, content: dict[str, Any]) -> None:
     """Write JSON whose keys keep their order, floats rounded, whole or not at all."""
-    text = json.dumps(tidy(content), indent=1, allow_nan=False, ensure_ascii=True)
+    text = json.dumps(round_floats(content), indent=1, allow_nan=False, ensure_ascii=True)
     write_text(path, f"{text}\n")
 
 
@@ -217,7 +217,7 @@ def read_findings(path: Path) -> FindingsFile:
         return FindingsFile(
             content["signal"],
             window_from(content["window"]),
-            [Finding.from_json(one) for one in content["findings"]],
+            [Finding.from_json(record) for record in content["findings"]],
             content["counts"],
             content["settings"],
             content["plots"],
@@ -272,6 +272,6 @@ def thinned(values: Sequence[float | None], most: int = POINTS) -> tuple[list[fl
         if not part:
             found += [None, None]
             continue
-        ends = sorted((min(part), max(part)), key=lambda one: one[1])
+        ends = sorted((min(part), max(part)), key=lambda bound: bound[1])
         found += [value for value, _ in ends]
     return found, every

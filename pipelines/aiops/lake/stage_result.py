@@ -20,7 +20,7 @@ from pipelines.core.files import sha256_path, write_json
 from pipelines.core.profile_expectations import run_suite
 
 
-def held(params: AiopsParams, window: Window, table: Table) -> list[dict[str, Any]]:
+def check_expectations(params: AiopsParams, window: Window, table: Table) -> list[dict[str, Any]]:
     """Tell of each rule of a table's suite whether the window's rows keep it.
 
     Returns
@@ -53,8 +53,13 @@ def held(params: AiopsParams, window: Window, table: Table) -> list[dict[str, An
     if not len(profile):
         return []
     return [
-        {"rule": one.title, "reason": one.reason, "kept": one.kept, "broken_rows": one.rows}
-        for one in run_suite(profile, EXPECTATIONS / f"telemetry_{table.name}.json")
+        {
+            "rule": expectation.title,
+            "reason": expectation.reason,
+            "kept": expectation.kept,
+            "broken_rows": expectation.rows,
+        }
+        for expectation in run_suite(profile, EXPECTATIONS / f"telemetry_{table.name}.json")
     ]
 
 
@@ -65,7 +70,7 @@ UNITS = {"series": "series", "points": "points", "uncertain": "findings", "lines
 
 
 @dataclass(frozen=True)
-class Measured:
+class StageResult:
     """What a stage measured.
 
     Attributes
@@ -77,7 +82,7 @@ class Measured:
     made_of
         Other files of the place that it read → SHA-256.
     rules
-        What `held` told of the rows; None: not asked.
+        What `check_expectations` told of the rows; None: not asked.
     """
 
     stage: str
@@ -89,7 +94,9 @@ class Measured:
     rules: Sequence[Mapping[str, Any]] | None = None
 
 
-def write_measured(place: Path, params: AiopsParams, window: Window, found: Measured) -> None:
+def write_stage_result(
+    directory: Path, params: AiopsParams, window: Window, found: StageResult
+) -> None:
     """Write ``evidence/<stage>.json`` and ``metrics/<stage>.json`` of a place."""
     figures = [
         Figure(
@@ -106,7 +113,7 @@ def write_measured(place: Path, params: AiopsParams, window: Window, found: Meas
     )  # fmt: skip
     if found.rules is not None:
         figures.append(_broken(found.stage, found.rules))
-    kinds = Counter(f"{one.signal}.{one.kind}" for one in found.findings)
+    kinds = Counter(f"{finding.signal}.{finding.kind}" for finding in found.findings)
     details = {
         "window": window.as_json(),
         "kinds": dict(sorted(kinds.items())),
@@ -118,16 +125,16 @@ def write_measured(place: Path, params: AiopsParams, window: Window, found: Meas
     evidence = Evidence(
         stage=found.stage,
         inputs={
-            **_of_lake(place, params, found),
+            **_of_lake(directory, params, found),
             **found.made_of,
-            found.out.as_posix(): sha256_path(place / found.out),
+            found.out.as_posix(): sha256_path(directory / found.out),
         },
         figures=figures,
         details=details,
     )
-    write_evidence(place / evidence_of(found.stage), evidence)
-    values = {one.id.removeprefix(f"{found.stage}."): one.value for one in figures}
-    write_json(place / metrics_of(found.stage), values)
+    write_evidence(directory / evidence_of(found.stage), evidence)
+    values = {figure.id.removeprefix(f"{found.stage}."): figure.value for figure in figures}
+    write_json(directory / metrics_of(found.stage), values)
 
 
 def _broken(stage: str, rules: Sequence[Mapping[str, Any]]) -> Figure:
@@ -137,11 +144,11 @@ def _broken(stage: str, rules: Sequence[Mapping[str, Any]]) -> Figure:
                   n=len(rules), unit="rules")  # fmt: skip
 
 
-def _of_lake(place: Path, params: AiopsParams, found: Measured) -> dict[str, str]:
+def _of_lake(directory: Path, params: AiopsParams, found: StageResult) -> dict[str, str]:
     """Hash what was read of the lake, in a run of DVC, for which the lake stands still.
 
     The lake of a DAG grows: the same window would have another hash each hour.
     """
     lake = Path(params.analysis.lake)
-    folders = [lake / name for name in found.tables] if place == Path() else []
+    folders = [lake / name for name in found.tables] if directory == Path() else []
     return hash_inputs(*(folder for folder in folders if folder.is_dir()))

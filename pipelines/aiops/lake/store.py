@@ -117,7 +117,7 @@ def _merge_days(raw: Any, lake: Path, table: Table, rows: pa.Table) -> list[date
     parts = [([day], part) for day, part in by_day(table, rows)]
     if table is not ALERTS and table.name not in SIGNALS:
         # A ticket may be told to have been opened on another day than thought: it moves.
-        days = [day for one, _ in parts for day in one]
+        days = [day for part_days, _ in parts for day in part_days]
         parts = [(_with_earlier_days(lake, table, rows, days), rows)]
     changed: list[date] = []
     for days, part in parts:

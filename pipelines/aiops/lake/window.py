@@ -232,7 +232,7 @@ HORIZON = timedelta(hours=24)
 """Findings so long before a window may belong to its incidents."""
 
 
-def place_of(results: Path, window: Window) -> Path:
+def result_dir(results: Path, window: Window) -> Path:
     """Folder of a window's results."""
     return results / window.name
 
@@ -248,25 +248,25 @@ def windows_in(results: Path) -> list[Window]:
     return sorted(found)
 
 
-def is_whole(place: Path) -> bool:
+def has_all_inputs(directory: Path) -> bool:
     """Whether all is there that incidents are made of."""
-    return all((place / path).is_file() for path in INPUTS)
+    return all((directory / path).is_file() for path in INPUTS)
 
 
 def earlier_windows(results: Path, window: Window) -> list[Window]:
     """Windows before one whose findings may belong to its incidents and are there, by time."""
     return [
-        one for one in windows_in(results)
-        if window.start - HORIZON <= one.start and one.end <= window.start
-        and is_whole(place_of(results, one))
+        other_window for other_window in windows_in(results)
+        if window.start - HORIZON <= other_window.start and other_window.end <= window.start
+        and has_all_inputs(result_dir(results, other_window))
     ]  # fmt: skip
 
 
 def gaps(windows: Iterable[Window]) -> list[str]:
     """Names of the times between windows that no window covers."""
     found, until = [], None
-    for one in sorted(windows):
-        if until is not None and one.start > until:
-            found.append(Window(until, one.start).name)
-        until = one.end if until is None else max(until, one.end)
+    for window in sorted(windows):
+        if until is not None and window.start > until:
+            found.append(Window(until, window.start).name)
+        until = window.end if until is None else max(until, window.end)
     return found

@@ -67,9 +67,9 @@ class Records:
         us, good = self._times()
         at = np.flatnonzero(good)
         kept = [self.rows[i] for i in at.tolist()]
-        body = [sound(row.get("body") or "") for row in kept]
+        body = [replace_surrogates(row.get("body") or "") for row in kept]
         texts = {
-            name: pa.array([sound(row.get(name) or "") for row in kept], pa.string())
+            name: pa.array([replace_surrogates(row.get(name) or "") for row in kept], pa.string())
             for name in ("severity", "service", "instance", "trace_id", "span_id")
         }
         attributes = [row.get("attributes") or {} for row in kept]
@@ -90,7 +90,7 @@ class Records:
             if number is not None:
                 us[i], good[i] = number, True
             elif isinstance(value, str) and value.strip():
-                texts.append((i, sound(value.strip())))
+                texts.append((i, replace_surrogates(value.strip())))
         if texts:
             at = np.array([i for i, _ in texts])
             lines = pa.array([text for _, text in texts], pa.large_string())
@@ -156,7 +156,7 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def sound(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Text that can be written as UTF-8."""
     try:
         text.encode()
@@ -187,6 +187,8 @@ def row_of(record: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
         body = trace if trace.startswith(body) and body else f"{body}\n{trace}".strip("\n")
     row["body"] = body
     row["attributes"] = {
-        sound(str(name)): sound(text_of(value)) for name, value in flat.items() if name not in used
+        replace_surrogates(str(name)): replace_surrogates(text_of(value))
+        for name, value in flat.items()
+        if name not in used
     }
     return row

@@ -48,7 +48,7 @@ class LogColumns:
 def log_rows(
     columns: LogColumns,
     source: str,
-    place: str,
+    location: str,
     kinds: Sequence[str] = DEFAULT_KINDS,
     seen: Counter[bytes] | None = None,
 ) -> Any:
@@ -58,7 +58,7 @@ def log_rows(
     ----------
     source
         Name of the source.
-    place
+    location
         Name of the file without marks of rotation: ``app.log`` for ``app.log.1.gz``. A row is
         identified by source, place, time, masked message and its turn among equals, so that a
         file that was rotated or has grown gives the rows it gave before.
@@ -77,7 +77,7 @@ def log_rows(
     n = len(columns.us)
     body = mask(columns.body, kinds).lines
     counter: Counter[bytes] = Counter() if seen is None else seen
-    ids = _ids(source, place, columns.us, body, counter)
+    ids = _ids(source, location, columns.us, body, counter)
     given = {
         "log_id": pa.array(ids, pa.string()),
         "source": pa.repeat(pa.scalar(source), n),
@@ -96,9 +96,9 @@ def masked_text(text: str, kinds: Sequence[str]) -> str:
 
 
 def _ids(
-    source: str, place: str, us: NDArray[np.int64], body: Any, seen: Counter[bytes]
+    source: str, location: str, us: NDArray[np.int64], body: Any, seen: Counter[bytes]
 ) -> list[str]:
-    start = hashlib.sha256(f"{source}\0{place}\0".encode("utf-8", "backslashreplace"))
+    start = hashlib.sha256(f"{source}\0{location}\0".encode("utf-8", "backslashreplace"))
     found = []
     for time, text in zip(us.tolist(), body.to_pylist(), strict=True):
         digest = start.copy()

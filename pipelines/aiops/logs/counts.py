@@ -293,8 +293,8 @@ def table_of(counts: pa.Table, store: TemplateStore, start_us: int, end_us: int)
     ids = {name: store.current(name) for name in pc.unique(counts["template"]).to_pylist()}
     names = [(s, ids[t]) for s, t in zip(services, counts["template"].to_pylist(), strict=True)]
     series = sorted(set(names))
-    place = {name: i for i, name in enumerate(series)}
-    code = np.fromiter((place[name] for name in names), np.int64, len(names))
+    position_of = {name: i for i, name in enumerate(series)}
+    code = np.fromiter((position_of[name] for name in names), np.int64, len(names))
     at, count, first, last = (
         counts[name].to_numpy() for name in ("at", "count", "first_us", "last_us")
     )
@@ -336,8 +336,8 @@ def _begins(
 ) -> NDArray[np.int64]:
     """When each series' service was first seen."""
     services = sorted({service for service, _ in series})
-    place = {name: i for i, name in enumerate(services)}
-    of = np.array([place[service] for service, _ in series], np.int64)
+    position_of = {name: i for i, name in enumerate(services)}
+    of = np.array([position_of[service] for service, _ in series], np.int64)
     begin = np.full(len(services), np.iinfo(np.int64).max)
     np.minimum.at(begin, of[code], at)
     return begin[of]

@@ -120,10 +120,12 @@ def correct(
     tuple
         Findings by start, and how many were left out.
     """
-    scores = corrected([float(one.evidence["rareness_per_point"]) for one in findings], points)
+    scores = corrected(
+        [float(finding.evidence["rareness_per_point"]) for finding in findings], points
+    )
     kept = [
-        replace(one, score=min(score, HIGHEST))
-        for one, score in zip(findings, scores, strict=True)
+        replace(finding, score=min(score, HIGHEST))
+        for finding, score in zip(findings, scores, strict=True)
         if false_share >= 1 or score >= -np.log10(false_share)
     ]
     return in_order(kept), len(findings) - len(kept)

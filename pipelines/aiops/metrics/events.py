@@ -131,13 +131,13 @@ def alarms(
     """
     rows, columns = np.nonzero(surprise >= settings.alarm)
     kept, row_before, free_from = [], -1, 0
-    for place, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+    for position, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
         if row == row_before and column <= free_from:
             continue
         start = 0 if first is None else int(first[row])
         free_from = column + quiet_points(column - start, step_us, settings)
         row_before = row
-        kept.append(place)
+        kept.append(position)
     return rows[kept].astype(np.int64), columns[kept].astype(np.int64)
 
 
@@ -216,11 +216,11 @@ def find_events(
         details = score(values[part], step_us, settings, details=True)
         rows, columns = alarms(details.surprise, step_us, settings, first[part])
         flat = {run.row for run in flats}
-        for place in range(len(details.surprise)):
-            row, starts = left + place, columns[rows == place].tolist()
+        for position in range(len(details.surprise)):
+            row, starts = left + position, columns[rows == position].tolist()
             if not starts and row not in flat:
                 continue
-            course = _Course.of(row, values[row], details, place, (int(first[row]), grown))
+            course = _Course.of(row, values[row], details, position, (int(first[row]), grown))
             found += _of_row(course, starts, [run for run in flats if run.row == row], settings)
     teaching = np.maximum(first + settings.warm_up * 3 // 2, from_column)[:, None]
     judged = int((np.isfinite(values) & (np.arange(values.shape[1]) >= teaching)).sum())
@@ -358,10 +358,10 @@ def corrected(rareness: list[float], judged: int) -> list[float]:
     list of float
         In the order of `rareness`; 0 for the hopeless.
     """
-    order = sorted(range(len(rareness)), key=lambda place: -rareness[place])
+    order = sorted(range(len(rareness)), key=lambda position: -rareness[position])
     result, best = [0.0] * len(rareness), 0.0
     for rank in range(len(order), 0, -1):
-        place = order[rank - 1]
-        best = max(best, rareness[place] - float(np.log10(max(judged, 1) / rank)))
-        result[place] = best
+        position = order[rank - 1]
+        best = max(best, rareness[position] - float(np.log10(max(judged, 1) / rank)))
+        result[position] = best
     return result

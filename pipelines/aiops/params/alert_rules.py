@@ -319,7 +319,7 @@ class ResponseParams(Section):
 
     @model_validator(mode="after")
     def _known_actions(self) -> Self:
-        known = [one.id for one in self.actions]
+        known = [action.id for action in self.actions]
         if len(set(known)) < len(known):
             raise ValueError(f"actions: ids must differ, found {known}")
         missing = sorted(set(self.fixes.values()) - set(known))

@@ -44,69 +44,69 @@ from pipelines.reporting.provenance import Sources
 MOST_LINES, MOST_LABELS, OPEN_FINDINGS = 5, 6, 20
 
 
-def card(one: Finding, inputs: Inputs, places: Places) -> Section:
+def card(finding: Finding, inputs: Inputs, places: Places) -> Section:
     """Build the section of a finding that has a plot or lines."""
-    plot = inputs.metrics.plots.get(one.id) or inputs.logs.plots.get(one.id)
-    blocks: list[Block] = [Prose(wording.sentence(one.sentence, one.kind, 400))]
+    plot = inputs.metrics.plots.get(finding.id) or inputs.logs.plots.get(finding.id)
+    blocks: list[Block] = [Prose(wording.sentence(finding.sentence, finding.kind, 400))]
     if plot:
-        blocks.append(_plot(one, plot))
-    blocks.append(Facts(_facts(one, plot)))
-    blocks += _ways(one, places)
-    lines = inputs.logs.lines.get(one.id, [])
+        blocks.append(_plot(finding, plot))
+    blocks.append(Facts(_facts(finding, plot)))
+    blocks += _ways(finding, places)
+    lines = inputs.logs.lines.get(finding.id, [])
     if lines:
         blocks.append(_lines(lines))
-    return Section(anchor("finding", one.id), _title(one), blocks)
+    return Section(anchor("finding", finding.id), _title(finding), blocks)
 
 
-def _title(one: Finding) -> Text:
-    what = wording.kind(one.kind).capitalize()
-    subject = _subject(one)
+def _title(finding: Finding) -> Text:
+    what = wording.kind(finding.kind).capitalize()
+    subject = _subject(finding)
     return join(f"{what}: ", wording.shown(subject, 80)) if subject else what
 
 
-def _subject(one: Finding) -> str:
-    if one.signal == "log":
-        return str(one.evidence.get("text") or one.evidence.get("first_line") or "")
-    return one.labels.get("__name__", "")
+def _subject(finding: Finding) -> str:
+    if finding.signal == "log":
+        return str(finding.evidence.get("text") or finding.evidence.get("first_line") or "")
+    return finding.labels.get("__name__", "")
 
 
-def _facts(one: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
-    unit = _unit(one, plot)
+def _facts(finding: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
+    unit = _unit(finding, plot)
     facts: list[tuple[str, Text]] = [
-        ("How rare", wording.rareness(one.score)),
-        ("When (UTC)", wording.span(one.start_us, one.end_us)),
-        ("Lasted", wording.lasted(one.start_us, one.end_us)),
+        ("How rare", wording.rareness(finding.score)),
+        ("When (UTC)", wording.span(finding.start_us, finding.end_us)),
+        ("Lasted", wording.lasted(finding.start_us, finding.end_us)),
     ]
-    if one.observed is not None:
-        facts.append(("Seen", _quantity(one.observed, unit)))
-    expected = _expected(one, unit)
+    if finding.observed is not None:
+        facts.append(("Seen", _quantity(finding.observed, unit)))
+    expected = _expected(finding, unit)
     if expected:
         facts.append(("Expected", expected))
-    if one.instance:
-        facts.append(("Instance", wording.shown(one.instance, 80)))
-    labels = [(k, v) for k, v in sorted(one.labels.items()) if k not in ("__name__", "service")]
+    if finding.instance:
+        facts.append(("Instance", wording.shown(finding.instance, 80)))
+    labels = [(k, v) for k, v in sorted(finding.labels.items()) if k not in ("__name__", "service")]
     if labels:
         told = [wording.shown(f"{key}={value}", 60) for key, value in labels]
         facts.append(("Labels", wording.listed(told, MOST_LABELS)))
     return facts
 
 
-def _ways(one: Finding, places: Places) -> list[Block]:
+def _ways(finding: Finding, places: Places) -> list[Block]:
     """Lead to the incident, to what else it is made of, and to the map."""
     parts: list[Text] = []
-    incidents = places.of_finding.get(one.id)
+    incidents = places.of_finding.get(finding.id)
     if incidents:
         parts.append(join("Incident: ", places.incidents_of(incidents)))
-        parts += _beside(one, places)
-    if one.service in places.nodes:
-        parts.append(join("On the map: ", places.node(one.service)))
+        parts += _beside(finding, places)
+    if finding.service in places.nodes:
+        parts.append(join("On the map: ", places.node(finding.service)))
     return [Prose(wording.dotted(parts))] if parts else []
 
 
-def _beside(one: Finding, places: Places) -> list[Text]:
+def _beside(finding: Finding, places: Places) -> list[Text]:
     """Lead from a plot to log lines of the same incident, and from lines to plots."""
-    wanted, label = ("log", "log lines") if one.signal == "metric" else ("metric", "plots")
-    mine = {incident.id for incident in places.of_finding[one.id]}
+    wanted, label = ("log", "log lines") if finding.signal == "metric" else ("metric", "plots")
+    mine = {incident.id for incident in places.of_finding[finding.id]}
     near = [
         other
         for found in places.findings.values()
@@ -115,23 +115,23 @@ def _beside(one: Finding, places: Places) -> list[Text]:
     ]
     if not near:
         return []
-    near.sort(key=lambda other: (other.service != one.service, -other.score, other.id))
+    near.sort(key=lambda other: (other.service != finding.service, -other.score, other.id))
     links = [places.finding(other.id, _where(other), page="") for other in near[:3]]
     more = len(near) - len(links)
     return [join(f"its {label}: ", wording.listed(links), f" and {more:,} more" if more else "")]
 
 
-def _where(one: Finding) -> Text:
-    return join(wording.kind(one.kind), " of ", wording.shown(one.service, 40))
+def _where(finding: Finding) -> Text:
+    return join(wording.kind(finding.kind), " of ", wording.shown(finding.service, 40))
 
 
-def _unit(one: Finding, plot: Plot | None) -> str:
+def _unit(finding: Finding, plot: Plot | None) -> str:
     """Say in what it was measured: logs in lines, shares of messages or seconds of silence."""
     own = {"silence": "seconds", "changed_mix": "distance of shares, 0 to 1"}
-    if one.signal == "log":
-        return own.get(one.kind, "lines")
-    unit = plot.unit if plot else str(one.evidence.get("unit") or "")
-    rate = plot.per_second if plot else bool(one.evidence.get("rate_per_second"))
+    if finding.signal == "log":
+        return own.get(finding.kind, "lines")
+    unit = plot.unit if plot else str(finding.evidence.get("unit") or "")
+    rate = plot.per_second if plot else bool(finding.evidence.get("rate_per_second"))
     unit = "" if unit == "1" else wording.plain(unit, 24)
     return f"{unit} per second".strip() if rate else unit
 
@@ -141,8 +141,8 @@ def _quantity(value: float, unit: str) -> Text:
     return wording.shown(f"{shown} {unit}".strip(), 60)
 
 
-def _expected(one: Finding, unit: str) -> Text:
-    low, high = one.expected_low, one.expected_high
+def _expected(finding: Finding, unit: str) -> Text:
+    low, high = finding.expected_low, finding.expected_high
     if low is None and high is None:
         return ""
     if low is None or high is None:
@@ -153,23 +153,23 @@ def _expected(one: Finding, unit: str) -> Text:
     return join(f"{short_number(low)} to ", _quantity(high, unit))
 
 
-def _plot(one: Finding, plot: Plot) -> Charts:
-    counts = one.signal == "log"
-    unit = f"lines in {wording.duration(plot.step_us / 1e6)}" if counts else _unit(one, plot)
+def _plot(finding: Finding, plot: Plot) -> Charts:
+    counts = finding.signal == "log"
+    unit = f"lines in {wording.duration(plot.step_us / 1e6)}" if counts else _unit(finding, plot)
     watched = Watched(
         plot.start_us,
         plot.step_us,
         plot.values,
-        one.start_us,
-        one.end_us,
+        finding.start_us,
+        finding.end_us,
         plot.low,
         plot.high,
         unit,
         counts,
     )
-    subject = wording.plain(_subject(one), 60)
-    title = f"{wording.kind(one.kind)}, {subject}: {wording.rareness(one.score)}"
-    drawn = band(title, watched, describe=wording.plain(one.sentence, 300))
+    subject = wording.plain(_subject(finding), 60)
+    title = f"{wording.kind(finding.kind)}, {subject}: {wording.rareness(finding.score)}"
+    drawn = band(title, watched, describe=wording.plain(finding.sentence, 300))
     caption = join(wording.span(plot.start_us, watched.end_us), " UTC")
     return Charts([Chart(drawn, caption)])
 
@@ -195,23 +195,23 @@ def row_table(found: Sequence[Finding], places: Places, *, fold: bool) -> list[B
         Column("How rare"),
         Column("Incident"),
     ]
-    rows = [_finding_row(one, places) for one in found]
+    rows = [_finding_row(finding, places) for finding in found]
     label = f"{wording.number_of(len(rows), 'finding')} without a plot"
     table = Table(label, columns, rows)
     return [Fold(label, [table])] if fold or len(rows) > OPEN_FINDINGS else [table]
 
 
-def _finding_row(one: Finding, places: Places) -> Row:
-    incidents = places.of_finding.get(one.id)
+def _finding_row(finding: Finding, places: Places) -> Row:
+    incidents = places.of_finding.get(finding.id)
     return Row(
         [
-            wording.sentence(one.sentence, one.kind, 220),
-            wording.kind(one.kind),
-            wording.span(one.start_us, one.end_us),
-            wording.one_line(wording.rareness(one.score)),
+            wording.sentence(finding.sentence, finding.kind, 220),
+            wording.kind(finding.kind),
+            wording.span(finding.start_us, finding.end_us),
+            wording.one_line(wording.rareness(finding.score)),
             places.incidents_of(incidents) if incidents else numbers.NONE,
         ],
-        anchor("finding", one.id),
+        anchor("finding", finding.id),
     )
 
 
@@ -277,8 +277,8 @@ def _service_row(service: str, found: Sequence[Finding], places: Places) -> Row:
     return Row(
         [
             places.service(service, page=""),
-            numbers.count(sum(one.signal == "metric" for one in found)),
-            numbers.count(sum(one.signal == "log" for one in found)),
+            numbers.count(sum(finding.signal == "metric" for finding in found)),
+            numbers.count(sum(finding.signal == "log" for finding in found)),
             wording.one_line(wording.rareness(found[0].score)),
             places.incidents_of(own) if own else numbers.NONE,
             places.node(service, "map") if service in places.nodes else numbers.NONE,
@@ -289,9 +289,9 @@ def _service_row(service: str, found: Sequence[Finding], places: Places) -> Row:
 def _section(service: str, count: int, inputs: Inputs, places: Places) -> Section:
     """Show findings with a plot or lines as cards, the others in a table."""
     found = places.findings[service]
-    told = [one for one in found if _pictured(one, inputs)]
-    rest = [one for one in found if not _pictured(one, inputs)]
-    cards: list[Block] = [card(one, inputs, places) for one in told]
+    told = [finding for finding in found if _pictured(finding, inputs)]
+    rest = [finding for finding in found if not _pictured(finding, inputs)]
+    cards: list[Block] = [card(finding, inputs, places) for finding in told]
     blocks: list[Block] = [Prose(_about(service, count, places), quiet=True), *cards[:OPEN_CARDS]]
     if len(cards) > OPEN_CARDS:
         label = f"{wording.number_of(len(cards) - OPEN_CARDS, 'more finding')} with plots"
@@ -301,9 +301,9 @@ def _section(service: str, count: int, inputs: Inputs, places: Places) -> Sectio
     return Section(anchor("service", service), wording.shown(service), blocks)
 
 
-def _pictured(one: Finding, inputs: Inputs) -> bool:
+def _pictured(finding: Finding, inputs: Inputs) -> bool:
     return any(
-        one.id in part for part in (inputs.metrics.plots, inputs.logs.plots, inputs.logs.lines)
+        finding.id in part for part in (inputs.metrics.plots, inputs.logs.plots, inputs.logs.lines)
     )
 
 
@@ -356,7 +356,7 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
     sentences: list[Text] = []
     if inputs.found:
         rarest = max(inputs.found.values(), key=lambda f: (f.score, -f.start_us, f.id))
-        services = {one.service for one in inputs.found.values() if one.service}
+        services = {finding.service for finding in inputs.found.values() if finding.service}
         sentences.append(f"In {wording.number_of(len(services), 'service')}.")
         sentences.append(
             join(
@@ -378,7 +378,7 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
 
 def _headline(inputs: Inputs, sources: Sources) -> Headline:
     metrics, logs = inputs.metrics, inputs.logs
-    grouped = {id_ for one in inputs.incidents.incidents for id_ in inputs.members(one)}
+    grouped = {id_ for incident in inputs.incidents.incidents for id_ in inputs.members(incident)}
     together = sum(id_ in grouped for id_ in inputs.found)
     return Headline(
         [

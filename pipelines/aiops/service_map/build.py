@@ -140,12 +140,12 @@ def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTI
     """
     if not maps:
         raise SignalboxError("no service map to merge; build one first")
-    lengths = {one.window_us for one in maps}
+    lengths = {window_map.window_us for window_map in maps}
     if len(lengths) > 1:
         raise SignalboxError(f"service maps have windows of {sorted(lengths)} µs; build them alike")
     raw = connect(settings.memory_mb)
     try:
-        parts = pa.concat_tables([one.windows for one in maps])
+        parts = pa.concat_tables([window_map.windows for window_map in maps])
         raw.register("parts", parts)
         raw.execute(
             "CREATE OR REPLACE TEMP TABLE cells AS SELECT source, target, message, "
@@ -158,26 +158,26 @@ def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTI
             " UNION ALL SELECT NULL, target, message, epoch_us(starts_at), NULL, n - timed, "
             "errors FROM parts WHERE source = ''"
         )
-        services = {name for one in maps for name in one.services}
+        services = {name for window_map in maps for name in window_map.services}
         renamed = _renamed(raw, services, settings)
         windows = _windows(raw, lengths.pop(), nodes_apart=True)
     finally:
         raw.close()
     shapes: Counter[Shape] = Counter()
-    for one in maps:
-        for shape, n in one.shapes.items():
+    for window_map in maps:
+        for shape, n in window_map.shapes.items():
             shapes[_reshaped(shape, renamed)] += n
     kept, left_out = _most(shapes, settings.max_shapes)
-    counts = _sum(one.counts for one in maps)
+    counts = _sum(window_map.counts for window_map in maps)
     counts["shapes_left_out"] = counts.get("shapes_left_out", 0) + left_out
     return ServiceMap(
-        min(one.start_us for one in maps),
-        max(one.end_us for one in maps),
+        min(window_map.start_us for window_map in maps),
+        max(window_map.end_us for window_map in maps),
         maps[0].window_us,
         windows,
         kept,
         counts,
-        _sum(one.missing for one in maps),
+        _sum(window_map.missing for window_map in maps),
     )
 
 
@@ -378,7 +378,7 @@ def _reshaped(shape: Iterable[Key], renamed: dict[str, str]) -> Shape:
 
 
 def _most(shapes: Counter[Shape], limit: int) -> tuple[dict[Shape, int], int]:
-    ordered = sorted(shapes.items(), key=lambda one: (-one[1], one[0]))
+    ordered = sorted(shapes.items(), key=lambda item: (-item[1], item[0]))
     return dict(ordered[:limit]), sum(n for _, n in ordered[limit:])
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.aiops.lake.findings import Finding, finding_id
-from pipelines.aiops.service_map.edge_changes import Moved, MoveSettings, in_order, moves, side
+from pipelines.aiops.service_map.edge_changes import EdgeChange, MoveSettings, in_order, moves, side
 from pipelines.aiops.service_map.impact import hops
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
 from pipelines.aiops.service_map.peers import kind_of
@@ -34,7 +34,7 @@ class ChangeImpact:
 
     service: str
     at_us: int
-    moved: list[Moved]
+    moved: list[EdgeChange]
     windows: tuple[int, int]
     tests: int
     note: str = ""
@@ -44,7 +44,7 @@ class ChangeImpact:
         return {
             "service": self.service,
             "at_us": self.at_us,
-            "moved": [one.as_data() for one in self.moved],
+            "moved": [change.as_data() for change in self.moved],
             "windows_before": self.windows[0],
             "windows_after": self.windows[1],
             "tests": self.tests,
@@ -86,10 +86,14 @@ def change_impact(
     down = hops(service_map.edges, service)
     up = hops(((b, a) for a, b in service_map.edges), service)
     named = {key: _place(key, service, down, up) for key in {*before.rows, *after.rows}}
-    places = {key: place for key, place in named.items() if place}
+    places = {key: location for key, location in named.items() if location}
     found, tests = moves(before, after, places, settings)
-    placed = [replace(one, where=places[one.source, one.target]) for one in found if one.certain]
-    ordered = sorted(in_order(placed), key=lambda one: PLACES.index(one.where))
+    placed = [
+        replace(change, where=places[change.source, change.target])
+        for change in found
+        if change.certain
+    ]
+    ordered = sorted(in_order(placed), key=lambda change: PLACES.index(change.where))
     return ChangeImpact(service, at_us, ordered, counts, tests)
 
 
@@ -105,7 +109,7 @@ def _place(key: Key, service: str, down: Mapping[str, int], up: Mapping[str, int
     return "upstream" if target in up else "elsewhere"
 
 
-def as_findings(moved: list[Moved], start_us: int, end_us: int) -> list[Finding]:
+def as_findings(moved: list[EdgeChange], start_us: int, end_us: int) -> list[Finding]:
     """Turn what moved into findings, for incidents.
 
     Parameters
@@ -116,24 +120,24 @@ def as_findings(moved: list[Moved], start_us: int, end_us: int) -> list[Finding]
     from math import log10
 
     found = []
-    for one in moved:
-        service = one.target if kind_of(one.target) == "service" else one.source
-        labels = {"from": one.source, "to": one.target}
-        c = one.compared
+    for change in moved:
+        service = change.target if kind_of(change.target) == "service" else change.source
+        labels = {"from": change.source, "to": change.target}
+        c = change.compared
         found.append(
             Finding(
-                id=finding_id("service_map", one.kind, {**labels, "service": service}, start_us),
+                id=finding_id("service_map", change.kind, {**labels, "service": service}, start_us),
                 signal="service_map",
-                kind=one.kind,
+                kind=change.kind,
                 service=service,
                 instance="",
                 labels=labels,
                 start_us=start_us,
                 end_us=end_us,
-                score=min(_MOST, -log10(one.p) + 0.0) if one.p > 0 else _MOST,
-                sentence=one.sentence,
-                observed=c.after if c else float(one.calls[1]),
-                evidence=one.as_data(),
+                score=min(_MOST, -log10(change.p) + 0.0) if change.p > 0 else _MOST,
+                sentence=change.sentence,
+                observed=c.after if c else float(change.calls[1]),
+                evidence=change.as_data(),
             )
         )
     return found

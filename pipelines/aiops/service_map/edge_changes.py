@@ -14,7 +14,7 @@ from pipelines.aiops.service_map.peers import name_of
 from pipelines.aiops.service_map.statistics import Calls, Compared
 from pipelines.core.durations import in_one_unit
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import tidy
+from pipelines.core.evidence import round_floats
 
 TAIL = 0.95
 KINDS = ("appeared", "vanished", "more_errors", "fewer_errors", "slowed", "more_slow_calls",
@@ -48,7 +48,7 @@ DEFAULT_SETTINGS = MoveSettings()
 
 
 @dataclass(frozen=True)
-class Moved:
+class EdgeChange:
     """One thing that moved.
 
     Attributes
@@ -90,7 +90,7 @@ class Moved:
             told = f"appeared: none before, {new} after" if self.kind == "appeared" else (
                 f"vanished: {old} before, none after")  # fmt: skip
             return f"{edge} {told}{chance}."
-        return f"{edge} {_told(self.kind, self.compared)}."
+        return f"{edge} {_change_text(self.kind, self.compared)}."
 
     def as_data(self) -> dict[str, Any]:
         """As JSON values."""
@@ -99,7 +99,7 @@ class Moved:
             "before": c.before, "after": c.after, "change": c.change, "low": c.low, "high": c.high,
             "by_windows": c.by_windows,
         }  # fmt: skip
-        found: dict[str, Any] = tidy(
+        found: dict[str, Any] = round_floats(
             {"kind": self.kind, "source": self.source, "target": self.target,
              "where": self.where, "calls_before": self.calls[0], "calls_after": self.calls[1],
              **numbers, "p": self.p, "certain": self.certain, "sentence": self.sentence}
@@ -107,7 +107,7 @@ class Moved:
         return found
 
 
-def _told(kind: str, c: Compared) -> str:
+def _change_text(kind: str, c: Compared) -> str:
     if kind in ("slowed", "faster"):
         return (
             f"{'became slower' if kind == 'slowed' else 'became faster'}: median "
@@ -136,52 +136,55 @@ def duration(us: float | None) -> str:
 
 
 @dataclass(frozen=True)
-class Side:
+class Baseline:
     """Windows of one side by edge, and how many windows the side has at all."""
 
     rows: Mapping[Key, list[dict[str, Any]]]
     windows: int
 
 
-def side(windows: pa.Table, count: int) -> Side:
+def side(windows: pa.Table, count: int) -> Baseline:
     """Group windows by edge."""
     rows: dict[Key, list[dict[str, Any]]] = {}
     names = ["source", "target", "n", "errors", "buckets", "counts"]
     for row in windows.select(names).to_pylist():
         rows.setdefault((row["source"], row["target"]), []).append(row)
-    return Side(rows, max(count, max((len(found) for found in rows.values()), default=0)))
+    return Baseline(rows, max(count, max((len(found) for found in rows.values()), default=0)))
 
 
 def moves(
-    before: Side, after: Side, keys: Iterable[Key], settings: MoveSettings = DEFAULT_SETTINGS
-) -> tuple[list[Moved], int]:
+    before: Baseline,
+    after: Baseline,
+    keys: Iterable[Key],
+    settings: MoveSettings = DEFAULT_SETTINGS,
+) -> tuple[list[EdgeChange], int]:
     """Find what moved on some edges; return it with the number of tests, in order of edges."""
-    tested: list[Moved] = []
+    tested: list[EdgeChange] = []
     for key in sorted(set(keys)):
         old, new = before.rows.get(key, []), after.rows.get(key, [])
         if old or new:
             tested += _edge(key, old, new, (before.windows, after.windows), settings)
-    chances = statistics.adjusted([one.p for one in tested])
+    chances = statistics.adjusted([change.p for change in tested])
     judged = [
-        replace(one, p=p, certain=p < settings.alpha)
-        for one, p in zip(tested, chances, strict=True)
+        replace(change, p=p, certain=p < settings.alpha)
+        for change, p in zip(tested, chances, strict=True)
     ]
-    kept = [one for one in judged if _counts(one, settings)]
+    kept = [change for change in judged if _counts(change, settings)]
     slowed = {(m.source, m.target) for m in kept if m.kind == "slowed"}
     return [
         m for m in kept if m.kind != "more_slow_calls" or (m.source, m.target) not in slowed
     ], len(tested)
 
 
-def _counts(one: Moved, settings: MoveSettings) -> bool:
-    c = one.compared
+def _counts(change: EdgeChange, settings: MoveSettings) -> bool:
+    c = change.compared
     if c is None:
         return True
-    if not one.certain:
+    if not change.certain:
         return False
-    if one.kind in ("slowed", "faster", "busier", "quieter"):
+    if change.kind in ("slowed", "faster", "busier", "quieter"):
         return max(c.change, 1 / c.change) >= settings.min_ratio
-    if one.kind == "more_slow_calls" and c.change <= 0:
+    if change.kind == "more_slow_calls" and c.change <= 0:
         return False
     return abs(c.change) >= settings.min_difference
 
@@ -189,13 +192,13 @@ def _counts(one: Moved, settings: MoveSettings) -> bool:
 def _edge(
     key: Key, old: list[dict[str, Any]], new: list[dict[str, Any]], counts: tuple[int, int],
     settings: MoveSettings,
-) -> list[Moved]:  # fmt: skip
+) -> list[EdgeChange]:  # fmt: skip
     calls = (sum(row["n"] for row in old), sum(row["n"] for row in new))
     if not old or not new:
         rows = new or old
         own, other = (counts[1], counts[0]) if new else counts
         p = statistics.only_in(sum(calls), len(rows), own, other)
-        return [Moved("appeared" if new else "vanished", *key, calls, None, p, False)]
+        return [EdgeChange("appeared" if new else "vanished", *key, calls, None, p, False)]
     found: list[tuple[str, str, Compared | None]] = []
     if min(calls) >= settings.min_calls:
         a, b = _calls(old, new)
@@ -211,7 +214,7 @@ def _edge(
         ]
         found.append(("busier", "quieter", statistics.rates(*padded)))
     return [
-        Moved(up if c.after >= c.before else down, *key, calls, c, c.p, False)
+        EdgeChange(up if c.after >= c.before else down, *key, calls, c, c.p, False)
         for up, down, c in found
         if c is not None
     ]
@@ -259,7 +262,7 @@ class Diff:
         Comparisons that chances are adjusted for.
     """
 
-    moved: list[Moved]
+    moved: list[EdgeChange]
     appeared: list[str]
     vanished: list[str]
     tests: int
@@ -267,7 +270,7 @@ class Diff:
     def as_data(self) -> dict[str, Any]:
         """As JSON values."""
         return {
-            "moved": [one.as_data() for one in self.moved],
+            "moved": [change.as_data() for change in self.moved],
             "nodes_appeared": self.appeared,
             "nodes_vanished": self.vanished,
             "tests": self.tests,
@@ -289,14 +292,14 @@ def diff_maps(old: ServiceMap, new: ServiceMap, settings: MoveSettings = DEFAULT
         raise SignalboxError(
             f"service maps have windows of {old.window_us} and {new.window_us} µs; build them alike"
         )
-    sides = [side(one.windows, windows_of(one)) for one in (old, new)]
-    keys = {key for one in sides for key in one.rows if key[0] != ANY}
+    sides = [side(window_map.windows, windows_of(window_map)) for window_map in (old, new)]
+    keys = {key for baseline in sides for key in baseline.rows if key[0] != ANY}
     moved, tests = moves(sides[0], sides[1], keys, settings)
-    before, after = ({node.id for node in one.nodes} for one in (old, new))
+    before, after = ({node.id for node in window_map.nodes} for window_map in (old, new))
     return Diff(in_order(moved), sorted(after - before), sorted(before - after), tests)
 
 
-def in_order(moved: list[Moved]) -> list[Moved]:
+def in_order(moved: list[EdgeChange]) -> list[EdgeChange]:
     """Sort by kind, then by chance, then by name."""
     return sorted(moved, key=lambda m: (KINDS.index(m.kind), m.p, m.source, m.target))
 
@@ -307,7 +310,7 @@ def windows_of(service_map: ServiceMap) -> int:
     return max(0, -(-service_map.end_us // length) - first)
 
 
-def extent(found: ServiceMap, moved: Moved) -> tuple[int, int]:
+def extent(found: ServiceMap, moved: EdgeChange) -> tuple[int, int]:
     """Give first and last microsecond of the stretch of windows in which it shows most.
 
     Each window has points for being beyond the middle between before and after, times its calls;
@@ -324,16 +327,16 @@ def stretch(points: list[float]) -> tuple[int, int]:
     """Return first and last place of the run with the largest sum (Kadane); ties: the earliest."""
     best, span = float("-inf"), (0, len(points) - 1)
     total, start = 0.0, 0
-    for place, value in enumerate(points):
+    for position, value in enumerate(points):
         if total <= 0:
-            total, start = 0.0, place
+            total, start = 0.0, position
         total += value
         if total > best:
-            best, span = total, (start, place)
+            best, span = total, (start, position)
     return span
 
 
-def _rows(found: ServiceMap, moved: Moved) -> list[dict[str, Any]]:
+def _rows(found: ServiceMap, moved: EdgeChange) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -350,7 +353,7 @@ def _rows(found: ServiceMap, moved: Moved) -> list[dict[str, Any]]:
     )
 
 
-def _points(row: Mapping[str, Any], moved: Moved) -> float:
+def _points(row: Mapping[str, Any], moved: EdgeChange) -> float:
     compared = moved.compared
     if compared is None:
         return 1.0
@@ -382,4 +385,4 @@ def read_moved(path: Path) -> tuple[dict[str, Any], list[Finding]]:
     from pipelines.aiops.lake.findings import read_form
 
     content = read_form(path, FORMAT)
-    return content, [Finding.from_json(one) for one in content["findings"]]
+    return content, [Finding.from_json(record) for record in content["findings"]]

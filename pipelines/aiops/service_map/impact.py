@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap, Shape, touched
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import tidy
+from pipelines.core.evidence import round_floats
 
 ENOUGH = 0.9
 """Share of traces whose shapes the map must hold for shares to be counted and not estimated."""
@@ -66,11 +66,11 @@ class Impact:
 
     def as_data(self) -> dict[str, Any]:
         """As JSON values."""
-        found: dict[str, Any] = tidy(
+        found: dict[str, Any] = round_floats(
             {
                 "node": self.node,
                 "share_of_traces": self.share_of_traces,
-                "dependents": [vars(one) for one in self.dependents],
+                "dependents": [vars(dependent) for dependent in self.dependents],
                 "entries": self.entries,
                 "depends_on": self.depends_on,
                 "counted": self.counted,
@@ -100,7 +100,7 @@ def impact_of(service_map: ServiceMap, node: str) -> Impact:
         calls = direct.n if direct else 0
         share_of_calls = calls / received if received else 0.0
         dependents.append(Dependent(other, distance, shares.get(other, 0.0), calls, share_of_calls))
-    dependents.sort(key=lambda one: (one.hops, -one.share, one.node))
+    dependents.sort(key=lambda item: (item.hops, -item.share, item.node))
     entered = sorted({target for source, target in service_map.edges if source == "user:"})
     entries = {entry: 1.0 if entry == node else shares.get(entry, 0.0) for entry in entered}
     return Impact(
@@ -108,7 +108,7 @@ def impact_of(service_map: ServiceMap, node: str) -> Impact:
         shares.get(ANY, 0.0),
         tuple(dependents),
         {entry: share for entry, share in entries.items() if share},
-        dict(sorted(hops(service_map.edges, node).items(), key=lambda one: (one[1], one[0]))),
+        dict(sorted(hops(service_map.edges, node).items(), key=lambda item: (item[1], item[0]))),
         counted,
     )
 
@@ -132,7 +132,7 @@ def hops(edges: Iterable[Key], node: str) -> dict[str, int]:
 def _known(service_map: ServiceMap, node: str) -> None:
     from difflib import get_close_matches
 
-    names = [one.id for one in service_map.nodes]
+    names = [child.id for child in service_map.nodes]
     if node not in names:
         close = get_close_matches(node, names, 3)
         hint = f"did you mean {', '.join(close)}?" if close else f"it has {len(names)} nodes"
@@ -161,7 +161,7 @@ def _estimated(service_map: ServiceMap, node: str) -> dict[str, float]:
     rounds from zero reach also where services call each other in a circle.
     """
     edges = service_map.edges
-    requests = {one.id: service_map.received(one.id).n for one in service_map.nodes}
+    requests = {child.id: service_map.received(child.id).n for child in service_map.nodes}
     for source in {source for source, _ in edges}:
         if not requests.get(source):
             requests[source] = max(edge.n for (a, _), edge in edges.items() if a == source)

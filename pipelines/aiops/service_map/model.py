@@ -231,16 +231,16 @@ def totals(windows: pa.Table) -> dict[Key, Traffic]:
     )
     histograms: dict[Key, dict[int, int]] = {}
     counted = flat.group_by([*key, "bucket"]).aggregate([("count", "sum")])
-    for one in counted.sort_by([(name, "ascending") for name in (*key, "bucket")]).to_pylist():
-        histograms.setdefault((one["source"], one["target"]), {})[one["bucket"]] = one["count_sum"]
+    for row in counted.sort_by([(name, "ascending") for name in (*key, "bucket")]).to_pylist():
+        histograms.setdefault((row["source"], row["target"]), {})[row["bucket"]] = row["count_sum"]
     found = {
-        (one["source"], one["target"]): Traffic(
-            one["n_sum"],
-            one["errors_sum"],
-            histograms.get((one["source"], one["target"]), {}),
-            one["message_any"],
+        (row["source"], row["target"]): Traffic(
+            row["n_sum"],
+            row["errors_sum"],
+            histograms.get((row["source"], row["target"]), {}),
+            row["message_any"],
         )
-        for one in sums.to_pylist()
+        for row in sums.to_pylist()
     }
     return dict(sorted(found.items()))
 
@@ -266,7 +266,7 @@ def as_data(service_map: ServiceMap) -> dict[str, Any]:
          "received": _traffic(service_map.received(node.id))}
         for node in service_map.nodes
     ]  # fmt: skip
-    ordered = sorted(service_map.shapes.items(), key=lambda one: (-one[1], one[0]))
+    ordered = sorted(service_map.shapes.items(), key=lambda item: (-item[1], item[0]))
     return {
         "format": FORMAT,
         "start_us": service_map.start_us,
@@ -314,11 +314,11 @@ def read_map(folder: Path) -> ServiceMap:
         data["window_us"],
         windows,
         {
-            tuple((source, target) for source, target in one["edges"]): one["traces"]
-            for one in data["shapes"]
+            tuple((source, target) for source, target in shape["edges"]): shape["traces"]
+            for shape in data["shapes"]
         },
         data["counts"],
-        {one["id"]: one["missing_parents"] for one in data["nodes"] if one["missing_parents"]},
+        {node["id"]: node["missing_parents"] for node in data["nodes"] if node["missing_parents"]},
     )
 
 

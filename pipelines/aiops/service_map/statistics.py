@@ -177,8 +177,8 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
     """Adjust chances for their number, by Benjamini and Hochberg (1995); order is kept."""
     ordered = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
     found, least = [1.0] * len(p_values), 1.0
-    for place, i in enumerate(ordered):
-        least = min(least, p_values[i] * len(p_values) / (len(p_values) - place))
+    for position, i in enumerate(ordered):
+        least = min(least, p_values[i] * len(p_values) / (len(p_values) - position))
         found[i] = least
     return found
 

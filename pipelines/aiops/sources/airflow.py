@@ -44,8 +44,8 @@ def read(settings: AirflowParams, window: Window, project: Path) -> Batch:
     events: dict[Series, list[Event]] = {}
     for path in sorted((project / settings.folder).glob("*.jsonl")):
         for number, line in lines_of(path):
-            place = place_of(path, project, number)
-            with quarantining(rows, place, line):
+            location = place_of(path, project, number)
+            with quarantining(rows, location, line):
                 event = _event(mapping(parse_json(line), "event"))
                 events.setdefault(event.series, []).append(event)
     for series in sorted(events):

@@ -33,8 +33,8 @@ def read(settings: AlertmanagerEventsParams, window: Window, project: Path) -> B
     rows = collector(settings, window)
     for path in files_of(settings, project):
         for number, line in lines_of(path):
-            place = place_of(path, project, number)
-            with quarantining(rows, place, line):
+            location = place_of(path, project, number)
+            with quarantining(rows, location, line):
                 _event(rows, _snake(mapping(parse_json(line), "event")))
     return rows.batch()
 

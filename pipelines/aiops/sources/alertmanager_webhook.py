@@ -32,18 +32,18 @@ def read(settings: AlertmanagerWebhookParams, window: Window, project: Path) -> 
         raise SignalboxError(f"{folder}: no such folder; start signalbox collect, or make it")
     rows = collector(settings, window)
     for path in sorted(folder.rglob("*.json")):
-        content, place = content_of(path), place_of(path, project)
-        with quarantining(rows, place, content):
-            _payload(rows, place, parse_json(content))
+        content, location = content_of(path), place_of(path, project)
+        with quarantining(rows, location, content):
+            _payload(rows, location, parse_json(content))
     return rows.batch()
 
 
-def _payload(rows: Collector, place: str, payload: Any) -> None:
+def _payload(rows: Collector, location: str, payload: Any) -> None:
     version = mapping(payload).get("version", VERSION)
     if version != VERSION:
         raise MalformedError(f"webhook version {version!r} instead of {VERSION!r}")
     for record in listing(payload.get("alerts"), "alerts"):
-        with quarantining(rows, place, record):
+        with quarantining(rows, location, record):
             _alert(rows, mapping(record, "alert"))
 
 

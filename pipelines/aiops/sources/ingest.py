@@ -129,7 +129,7 @@ def ingest(params: TelemetryParams, source: Source, window: Window, project: Pat
     written = upsert(lake, batch.tables, params.memory_mb)
     new = quarantine(lake, source.name, batch.rejected)
     reasons = batch.rejected["reason"].value_counts().to_pylist()
-    ordered = sorted(reasons, key=lambda one: (-one["counts"], one["values"]))
+    ordered = sorted(reasons, key=lambda reason: (-reason["counts"], reason["values"]))
     return Ingested(
         source.name,
         source.kind,
@@ -137,7 +137,7 @@ def ingest(params: TelemetryParams, source: Source, window: Window, project: Pat
         {table: days for table, days in written.days.items() if days},
         len(batch.rejected),
         new,
-        {one["values"]: one["counts"] for one in ordered[:10]},
+        {reason["values"]: reason["counts"] for reason in ordered[:10]},
     )
 
 

@@ -32,12 +32,12 @@ def read(settings: JaegerParams, window: Window, project: Path) -> Batch:
     return read_files(settings, window, project, take_traces)
 
 
-def take_traces(rows: Collector, document: Any, place: str, keep: Keep) -> None:
+def take_traces(rows: Collector, document: Any, location: str, keep: Keep) -> None:
     """Take the spans of a document."""
-    with quarantining(rows, place, document):
+    with quarantining(rows, location, document):
         for number, trace in enumerate(_traces(document), 1):
-            with quarantining(rows, f"{place}#{number}", trace):
-                _trace(rows, mapping(trace, "trace"), f"{place}#{number}", keep)
+            with quarantining(rows, f"{location}#{number}", trace):
+                _trace(rows, mapping(trace, "trace"), f"{location}#{number}", keep)
 
 
 def _traces(document: Any) -> list[Any]:
@@ -53,15 +53,15 @@ def _traces(document: Any) -> list[Any]:
     raise MalformedError("data is missing: not traces in Jaeger's JSON")
 
 
-def _trace(rows: Collector, trace: dict[str, Any], place: str, keep: Keep) -> None:
+def _trace(rows: Collector, trace: dict[str, Any], location: str, keep: Keep) -> None:
     if "spanID" in trace:
         trace = {"spans": [trace]}
     processes = mapping(trace.get("processes") or {}, "processes")
     for number, span in enumerate(listing(trace.get("spans") or [], "spans"), 1):
-        with quarantining(rows, f"{place}:{number}", span):
-            one = mapping(span, "span")
-            process = one.get("process") or processes.get(str(one.get("processID"))) or {}
-            _span(rows, one, mapping(process, "process"), keep)
+        with quarantining(rows, f"{location}:{number}", span):
+            raw_span = mapping(span, "span")
+            process = raw_span.get("process") or processes.get(str(raw_span.get("processID"))) or {}
+            _span(rows, raw_span, mapping(process, "process"), keep)
 
 
 def _span(rows: Collector, span: dict[str, Any], process: dict[str, Any], keep: Keep) -> None:
@@ -90,14 +90,20 @@ def _tags(record: dict[str, Any]) -> dict[str, Any]:
 def _references(span: dict[str, Any], trace: str) -> tuple[str | None, list[str]]:
     """Parent: who waits for it, else what it follows from; links: whatever else it refers to."""
     found = [
-        (str(one.get("refType")), trace_id(one.get("traceID")), span_id(one.get("spanID")))
-        for one in (mapping(r) for r in listing(span.get("references") or [], "references"))
+        (
+            str(reference.get("refType")),
+            trace_id(reference.get("traceID")),
+            span_id(reference.get("spanID")),
+        )
+        for reference in (mapping(r) for r in listing(span.get("references") or [], "references"))
     ]
-    inside = [one for one in found if one[1] == trace]
-    waits = [one for one in inside if one[0] == "CHILD_OF"] or inside
+    inside = [reference for reference in found if reference[1] == trace]
+    waits = [reference for reference in inside if reference[0] == "CHILD_OF"] or inside
     parent = waits[0][2] if waits else parent_id(span.get("parentSpanID"))
     first = waits[0] if waits else None
-    return parent, [f"{other}:{one}" for kind, other, one in found if (kind, other, one) != first]
+    return parent, [
+        f"{other}:{span_of}" for kind, other, span_of in found if (kind, other, span_of) != first
+    ]
 
 
 def _status(attributes: dict[str, Any]) -> str:

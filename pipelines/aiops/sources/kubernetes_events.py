@@ -35,10 +35,10 @@ def read(settings: KubernetesEventsParams, window: Window, project: Path) -> Bat
     """Read all events of the files."""
     rows = collector(settings, window)
     for path in files_of(settings, project):
-        for place, document in documents(rows, path, project):
-            with quarantining(rows, place, document):
+        for location, document in documents(rows, path, project):
+            with quarantining(rows, location, document):
                 for number, event in enumerate(_events(document), 1):
-                    with quarantining(rows, f"{place}#{number}", event):
+                    with quarantining(rows, f"{location}#{number}", event):
                         _event(rows, settings, mapping(event, "event"))
     return rows.batch()
 

@@ -65,9 +65,9 @@ class RecordFile:
     """Records of one file on their way into the collector."""
 
     def __init__(
-        self, settings: LogParams, rows: Collector, place: str, name: str, seen: "Counter[bytes]"
+        self, settings: LogParams, rows: Collector, location: str, name: str, seen: "Counter[bytes]"
     ) -> None:
-        self.settings, self.rows, self.place, self.name = settings, rows, place, name
+        self.settings, self.rows, self.place, self.name = settings, rows, location, name
         self.seen = seen
         self.rejected = 0
         self._numbers: list[int] = []
@@ -92,12 +92,12 @@ class RecordFile:
 
     def reject(self, number: int, reason: str, raw: str) -> None:
         """Put a record into quarantine, masked; beyond a bound it is counted only."""
-        from pipelines.aiops.log_parsing.records import sound
+        from pipelines.aiops.log_parsing.records import replace_surrogates
         from pipelines.aiops.log_parsing.rows import masked_text
 
         self.rejected += 1
         if self.rejected <= MOST_REJECTED:
-            text = masked_text(sound(raw[:100_000]), self.settings.mask)
+            text = masked_text(replace_surrogates(raw[:100_000]), self.settings.mask)
             self.rows.reject(f"{self.place}:{number}", reason, text)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.aiops.lake.batch import Collector, sound
+from pipelines.aiops.lake.batch import Collector, replace_surrogates
 from pipelines.aiops.lake.contract import METRICS, TIME, fingerprint
 from pipelines.aiops.params.telemetry import MetricParams, TableParams
 
@@ -48,13 +48,17 @@ class MetricRows:
         given = (*sorted(labels.items()),)
         found = self._known.get(given)
         if found is None:
-            named = ((sound(k), sound(v)) for k, v in labels.items() if k not in self._drop)
+            named = (
+                (replace_surrogates(k), replace_surrogates(v))
+                for k, v in labels.items()
+                if k not in self._drop
+            )
             kept = {name: value[:MAX_LABEL] for name, value in named if value}
             found = fingerprint(kept)
             if len(self._known) < 4 * self._most:
                 self._known[given] = found
             if found < self._bar and found not in self._series:
-                self._series[found] = Series(kept, kind, sound(unit))
+                self._series[found] = Series(kept, kind, replace_surrogates(unit))
                 if len(self._series) > 2 * self._most:
                     self._shrink()
         if found >= self._bar:
@@ -62,16 +66,16 @@ class MetricRows:
             return None
         return self._series[found]
 
-    def close(self, place: str) -> None:
+    def close(self, location: str) -> None:
         """Hand all samples over; say in quarantine how many label sets were left out."""
         if len(self._series) > self._most:
             self._shrink()
         if self._left_out:
             n = f"{'more than ' if self._uncounted else ''}{len(self._left_out)}"
             reason = f"{n} label sets beyond max_series ({self._most}) left out"
-            self._rows.reject(place, reason, "drop labels that are ids, or raise max_series")
+            self._rows.reject(location, reason, "drop labels that are ids, or raise max_series")
         if self._series:
-            self._rows.signals(METRICS, self._table(), place)
+            self._rows.signals(METRICS, self._table(), location)
 
     def _shrink(self) -> None:
         ordered = sorted(self._series)
@@ -92,20 +96,20 @@ class MetricRows:
 
         names = sorted(self._series)
         series = [self._series[name] for name in names]
-        codes = pa.array(np.repeat(np.arange(len(series)), [len(one.us) for one in series]))
+        codes = pa.array(np.repeat(np.arange(len(series)), [len(line.us) for line in series]))
         n = len(codes)
         once = {
             "fingerprint": pa.array(names, pa.string()),
-            "name": pa.array([one.labels["__name__"] for one in series], pa.string()),
-            "labels": pa.array([_pairs(one.labels) for one in series],
+            "name": pa.array([line.labels["__name__"] for line in series], pa.string()),
+            "labels": pa.array([_pairs(line.labels) for line in series],
                                METRICS.schema.field("labels").type),
-            "kind": pa.array([one.kind for one in series], pa.string()),
-            "unit": pa.array([one.unit or None for one in series], pa.string()),
+            "kind": pa.array([line.kind for line in series], pa.string()),
+            "unit": pa.array([line.unit or None for line in series], pa.string()),
         }  # fmt: skip
         columns = {name: values.take(codes) for name, values in once.items()}
         columns["source"] = pa.repeat(pa.scalar(self._rows.source), n)
-        columns["at"] = pa.array([us for one in series for us in one.us], pa.int64()).cast(TIME)
-        values = [value for one in series for value in one.values]
+        columns["at"] = pa.array([us for line in series for us in line.us], pa.int64()).cast(TIME)
+        values = [value for line in series for value in line.values]
         columns["value"] = pa.array(values, pa.float64())
         return pa.table([columns[name] for name in METRICS.schema.names], schema=METRICS.schema)
 

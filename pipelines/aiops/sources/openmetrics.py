@@ -41,8 +41,8 @@ def read(settings: OpenMetricsParams, window: Window, project: Path) -> Batch:
 
 
 class _File:
-    def __init__(self, metrics: MetricRows, rows: Collector, path: Path, place: str) -> None:
-        self.metrics, self.rows, self.path, self.place = metrics, rows, path, place
+    def __init__(self, metrics: MetricRows, rows: Collector, path: Path, location: str) -> None:
+        self.metrics, self.rows, self.path, self.place = metrics, rows, path, location
         self.kinds: dict[str, str] = {}
         self.units: dict[str, str] = {}
         self.rejected = 0
@@ -89,13 +89,13 @@ class _File:
             value = number_of(found["value"])
         except ValueError:
             raise MalformedError(f"not a number: {found['value'][:60]!r}") from None
-        kind, unit = self._told(name)
+        kind, unit = self._kind_and_unit(name)
         series = self.metrics.series({**labels, "__name__": name}, kind, unit)
         if series is not None:
             series.us.append(us)
             series.values.append(value)
 
-    def _told(self, name: str) -> tuple[str, str]:
+    def _kind_and_unit(self, name: str) -> tuple[str, str]:
         for part in ("", "_total", "_bucket", "_sum", "_count", "_created", "_info"):
             base = name.removesuffix(part) if part else name
             if base in self.kinds and name.endswith(part):

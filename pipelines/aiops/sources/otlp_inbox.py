@@ -115,13 +115,13 @@ def masked(document: dict[str, Any], kinds: Sequence[str]) -> None:
     """Mask personal data in the texts of log records, before they are stored anywhere."""
     from pipelines.aiops.log_parsing.masking import mask
 
-    texts = [one for one in _objects(document.get("resourceLogs"))
-             if isinstance(one.get("stringValue"), str)]  # fmt: skip
+    texts = [body for body in _objects(document.get("resourceLogs"))
+             if isinstance(body.get("stringValue"), str)]  # fmt: skip
     if not texts or not kinds:
         return
-    found = mask([one["stringValue"] for one in texts], kinds).lines.to_pylist()
-    for one, text in zip(texts, found, strict=True):
-        one["stringValue"] = text
+    found = mask([body["stringValue"] for body in texts], kinds).lines.to_pylist()
+    for body, text in zip(texts, found, strict=True):
+        body["stringValue"] = text
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

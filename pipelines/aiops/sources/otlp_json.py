@@ -16,16 +16,20 @@ _PLAIN = ("stringValue", "boolValue", "doubleValue", "bytesValue")
 
 def items(record: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
     """Objects in a list; a list that is missing is empty, as the protocol says."""
-    for one in listing(record.get(key) or [], key):
-        yield mapping(one, key)
+    for item in listing(record.get(key) or [], key):
+        yield mapping(item, key)
 
 
 def texts_of(record: dict[str, Any]) -> dict[str, str]:
     """Attributes of a resource, record or data point as texts; one without a name is left out."""
-    from pipelines.aiops.log_parsing.records import sound, text_of
+    from pipelines.aiops.log_parsing.records import replace_surrogates, text_of
 
     found = attributes_of(record)
-    return {sound(name): sound(text_of(value)) for name, value in found.items() if name}
+    return {
+        replace_surrogates(name): replace_surrogates(text_of(value))
+        for name, value in found.items()
+        if name
+    }
 
 
 def attributes_of(record: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +39,10 @@ def attributes_of(record: dict[str, Any]) -> dict[str, Any]:
 
 def _pairs(pairs: Any, what: str, depth: int) -> dict[str, Any]:
     named = [mapping(pair, "attribute") for pair in listing(pairs or [], what)]
-    return {str(one.get("key") or ""): plain_value(one.get("value"), depth) for one in named}
+    return {
+        str(attribute.get("key") or ""): plain_value(attribute.get("value"), depth)
+        for attribute in named
+    }
 
 
 def plain_value(value: Any, depth: int = 0) -> Any:
@@ -50,7 +57,7 @@ def plain_value(value: Any, depth: int = 0) -> Any:
         return value if isinstance(value, str) else None
     if (array := get(value, "arrayValue")) is not None:
         inside = listing(mapping(array, "arrayValue").get("values") or [], "values")
-        return [plain_value(one, depth + 1) for one in inside]
+        return [plain_value(item, depth + 1) for item in inside]
     if (pairs := get(value, "kvlistValue")) is not None:
         return _pairs(mapping(pairs, "kvlistValue").get("values"), "values", depth + 1)
     if (whole := get(value, "intValue")) is not None:

@@ -34,10 +34,10 @@ def read(settings: OtlpMetricsParams, window: Window, project: Path) -> Batch:
     rows = collector(settings, window)
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):
-        for place, document in documents(rows, path, project):
-            with quarantining(rows, place, document):
+        for location, document in documents(rows, path, project):
+            with quarantining(rows, location, document):
                 for resource, metric in _metrics(mapping(document)):
-                    with quarantining(rows, place, metric):
+                    with quarantining(rows, location, metric):
                         _take(metrics, resource, metric)
     metrics.close(settings.name)
     return rows.batch()
@@ -132,8 +132,12 @@ def _exponential(point: dict[str, Any]) -> Values:
 
 def _summary(point: dict[str, Any]) -> Values:
     yield from _exponential(point)
-    for one in items(point, "quantileValues"):
-        yield "", {"quantile": f"{_as(float, one.get('quantile') or 0):g}"}, one.get("value")
+    for quantile in items(point, "quantileValues"):
+        yield (
+            "",
+            {"quantile": f"{_as(float, quantile.get('quantile') or 0):g}"},
+            quantile.get("value"),
+        )
 
 
 _FORMS = {"gauge": _number, "sum": _number, "histogram": _histogram,

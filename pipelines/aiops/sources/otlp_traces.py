@@ -37,13 +37,13 @@ def read(settings: OtlpTracesParams, window: Window, project: Path) -> Batch:
     return read_files(settings, window, project, _documents)
 
 
-def _documents(rows: Collector, document: Any, place: str, keep: Keep) -> None:
-    for number, one in enumerate(document if isinstance(document, list) else [document]):
-        with quarantining(rows, place, one):
-            _document(rows, mapping(one, "document"), f"{place}#{number}", keep)
+def _documents(rows: Collector, document: Any, location: str, keep: Keep) -> None:
+    for number, request in enumerate(document if isinstance(document, list) else [document]):
+        with quarantining(rows, location, request):
+            _document(rows, mapping(request, "document"), f"{location}#{number}", keep)
 
 
-def _document(rows: Collector, document: dict[str, Any], place: str, keep: Keep) -> None:
+def _document(rows: Collector, document: dict[str, Any], location: str, keep: Keep) -> None:
     groups = get(document, "resourceSpans")
     if groups is None:
         if get(document, "resourceLogs", "resourceMetrics"):
@@ -51,14 +51,14 @@ def _document(rows: Collector, document: dict[str, Any], place: str, keep: Keep)
         raise MalformedError("resourceSpans is missing: not traces in OTLP JSON")
     count = 0
     for group in listing(groups, "resourceSpans"):
-        with quarantining(rows, place, group):
+        with quarantining(rows, location, group):
             resource = attributes_of(mapping(mapping(group).get("resource") or {}, "resource"))
             scopes = get(group, "scopeSpans", "instrumentationLibrarySpans")
             for scope in listing(scopes or [], "scopeSpans"):
                 shared = {**resource, **_scope(mapping(scope, "scopeSpans"))}
                 for span in listing(scope.get("spans") or [], "spans"):
                     count += 1
-                    with quarantining(rows, f"{place}:{count}", span):
+                    with quarantining(rows, f"{location}:{count}", span):
                         _span(rows, mapping(span, "span"), shared, keep)
 
 

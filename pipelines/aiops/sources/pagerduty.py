@@ -75,21 +75,27 @@ def _from_api(value: dict[str, Any]) -> dict[str, Any]:
     by = mapping(value.get("last_status_change_by") or {}, "last_status_change_by")
     resolved = value.get("status") == "resolved"
     return {
-        "id": _text(value, "id"), "title": _text(value, "title") or _text(value, "summary"),
-        "service": _summary(value, "service"), "urgency": _text(value, "urgency"),
-        "created": value.get("created_at"), "changed": value.get("last_status_change_at"),
+        "id": _text(value, "id"),
+        "title": _text(value, "title") or _text(value, "summary"),
+        "service": _summary(value, "service"),
+        "urgency": _text(value, "urgency"),
+        "created": value.get("created_at"),
+        "changed": value.get("last_status_change_at"),
         "resolved": (value.get("resolved_at") or value.get("last_status_change_at"))
-        if resolved else None,
-        "acknowledged": min((_text(one, "at") or "" for one in acknowledged), default=None),
+        if resolved
+        else None,
+        "acknowledged": min(
+            (_text(acknowledgement, "at") or "" for acknowledgement in acknowledged), default=None
+        ),
         "resolved_by": _text(by, "summary") if resolved and "user" in str(by.get("type")) else None,
         "team": next((_text(team, "summary") for team in _inside(value, "teams")), None),
         "priority": _summary(value, "priority"),
         "notes": "\n".join(_text(note, "content") or "" for note in _inside(value, "notes")),
-    }  # fmt: skip
+    }
 
 
 def _inside(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    return [mapping(one, key) for one in listing(value.get(key) or [], key)]
+    return [mapping(item, key) for item in listing(value.get(key) or [], key)]
 
 
 def _summary(value: dict[str, Any], key: str) -> str | None:

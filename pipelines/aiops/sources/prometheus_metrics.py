@@ -65,7 +65,7 @@ def _take(
     labels = label_set(series.get("metric"))
     name = labels.get("__name__")
     # An expression has no name but itself, and is no counter: rates and sums go up and down.
-    kind, unit = _told(name, kinds) if name else ("gauge", "")
+    kind, unit = _kind_and_unit(name, kinds) if name else ("gauge", "")
     own = metrics.series({**labels, "__name__": name or query}, kind, unit)
     if own is None:
         return
@@ -78,7 +78,7 @@ def _take(
         raise MalformedError(f"values are not pairs of time and number: {error}") from None
 
 
-def _told(name: str, kinds: dict[str, tuple[str, str]]) -> tuple[str, str]:
+def _kind_and_unit(name: str, kinds: dict[str, tuple[str, str]]) -> tuple[str, str]:
     if name in kinds:
         return kinds[name]
     base = next((name.removesuffix(part) for part in _PARTS if name.endswith(part)), name)
@@ -91,8 +91,8 @@ def _metadata(settings: PrometheusMetricsParams) -> dict[str, tuple[str, str]]:
         data = fetch(settings, METADATA, {})["data"]
         told = {name: entries[0] for name, entries in data.items() if entries}
         return {
-            str(name): (_KINDS.get(one.get("type", ""), "unknown"), str(one.get("unit") or ""))
-            for name, one in told.items()
+            str(name): (_KINDS.get(meta.get("type", ""), "unknown"), str(meta.get("unit") or ""))
+            for name, meta in told.items()
         }
     except (SignalboxError, KeyError, TypeError, AttributeError):
         return {}

@@ -72,12 +72,12 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 @contextmanager
-def quarantining(rows: Collector, place: str, record: Any) -> Iterator[None]:
+def quarantining(rows: Collector, location: str, record: Any) -> Iterator[None]:
     """Put the record into quarantine if the block finds it malformed."""
     try:
         yield
     except MalformedError as error:
-        rows.reject(place, str(error), as_text(record))
+        rows.reject(location, str(error), as_text(record))
 
 
 def parse_json(content: bytes | str) -> Any:
@@ -100,11 +100,11 @@ def parse_json(content: bytes | str) -> Any:
 def documents(rows: Collector, path: Path, project: Path) -> Iterator[tuple[str, Any]]:
     """JSON documents of a file with their places; what isn't JSON goes to quarantine."""
     for line, document, reason in json_documents(path):
-        place = place_of(path, project, line)
+        location = place_of(path, project, line)
         if reason:
-            rows.reject(place, reason, as_text(document))
+            rows.reject(location, reason, as_text(document))
         else:
-            yield place, document
+            yield location, document
 
 
 def json_documents(path: Path) -> Iterator[tuple[int | None, Any, str]]:

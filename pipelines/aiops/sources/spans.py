@@ -39,8 +39,8 @@ def read_files(
     rows = collector(settings, window)
     keep = keeper(settings)
     for path in files_of(settings, project):
-        for place, document in documents(rows, path, project):
-            take_document(rows, document, place, keep)
+        for location, document in documents(rows, path, project):
+            take_document(rows, document, location, keep)
     return rows.batch()
 
 

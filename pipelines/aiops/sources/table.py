@@ -45,8 +45,8 @@ def read(settings: TableParams, window: Window, project: Path) -> Batch:
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):
         for number, record in _records(settings, path):
-            place = place_of(path, project, number)
-            with quarantining(rows, place, record):
+            location = place_of(path, project, number)
+            with quarantining(rows, location, record):
                 if settings.table == METRICS.name:
                     _samples(metrics, settings, _opened(record), local)
                 else:
@@ -108,7 +108,7 @@ def _csv(settings: TableParams, path: Path) -> Records:
 def _columns_used(settings: TableParams) -> list[str]:
     own = [settings.labels_json] if settings.labels_json else []
     named = (settings.columns, settings.labels, settings.annotations, settings.values)
-    return [*own, *(column for one in named for column in one.values())]
+    return [*own, *(column for columns in named for column in columns.values())]
 
 
 def _row(header: list[str], fields: list[str]) -> Any:

@@ -32,9 +32,9 @@ def read(settings: ZipkinParams, window: Window, project: Path) -> Batch:
     return read_files(settings, window, project, _take)
 
 
-def _take(rows: Collector, document: Any, place: str, keep: Keep) -> None:
+def _take(rows: Collector, document: Any, location: str, keep: Keep) -> None:
     for number, span in enumerate(_spans(document), 1):
-        with quarantining(rows, f"{place}#{number}", span):
+        with quarantining(rows, f"{location}#{number}", span):
             _span(rows, mapping(span, "span"), keep)
 
 
@@ -42,7 +42,7 @@ def _spans(document: Any) -> list[Any]:
     """Flatten spans, traces and lists of traces to spans."""
     if not isinstance(document, list):
         return [document]
-    return [span for one in document for span in (one if isinstance(one, list) else [one])]
+    return [span for item in document for span in (item if isinstance(item, list) else [item])]
 
 
 def _span(rows: Collector, span: dict[str, Any], keep: Keep) -> None:

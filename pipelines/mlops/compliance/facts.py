@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Evidence, read_evidence, tidy
+from pipelines.core.evidence import Evidence, read_evidence, round_floats
 from pipelines.core.files import sha256_path
 from pipelines.core.params import Params
 from pipelines.core.settings import Section
@@ -191,5 +191,5 @@ def gather(
             evidence[stage] = read_evidence(path)
     if not evidence:
         raise SignalboxError("there is no evidence at all; run 'signalbox run' or 'dvc repro'")
-    tidied = [tidy(dict(entry)) for entry in entries]
+    tidied = [round_floats(dict(entry)) for entry in entries]
     return Facts(project, params, own, evidence, tidied, ledger_problem)

@@ -38,7 +38,7 @@ KINDS: dict[str, tuple[str, Tone]] = {
 
 
 @dataclass(frozen=True)
-class ToldKpi:
+class ReportedKpi:
     """A KPI's facts as plain data, and its trend as an inline SVG made of escaped text."""
 
     facts: Mapping[str, Any]
@@ -69,7 +69,7 @@ def decisions(entries: Sequence[Entry]) -> Chapter:
     return Chapter("decisions", "Decisions and releases", blocks, "Decisions")
 
 
-def kpis(told: Sequence[ToldKpi]) -> Chapter:
+def kpis(told: Sequence[ReportedKpi]) -> Chapter:
     """Value, target and trend of every KPI that release.yaml defines."""
     if not told:
         return Chapter("kpis", "KPIs", [Prose("release.yaml defines no KPIs.")])
@@ -78,7 +78,7 @@ def kpis(told: Sequence[ToldKpi]) -> Chapter:
         [Column("KPI"), Column("Measures"), Column("Owner"),
          Column("Value", numeric=True), Column("Target", numeric=True), Column("Status"),
          Column("Trend", chart=True)],
-        [_kpi(one) for one in told],
+        [_kpi(kpi) for kpi in told],
         note="Trend: one point a commit in the ledger, the last with a dot; dashed: the target. "
         "A KPI decides nothing: the gate does, with intervals.",
     )  # fmt: skip
@@ -109,18 +109,18 @@ def _who_why(entry: Entry) -> Text:
     if entry["kind"] == "refusal":
         return f"nothing was released: {data.get('reason', '')}"
     outcome = data.get("outcome") or {}
-    answers = [_answer(one) for one in outcome.get("answers") or []]
+    answers = [_answer(answer) for answer in outcome.get("answers") or []]
     return "; ".join([str(outcome.get("policy") or outcome.get("kind") or ""), *answers])
 
 
-def _answer(one: Mapping[str, Any]) -> str:
-    channel = " (command line)" if one.get("channel") == "command_line" else ""
-    reason = f", {one['reason']}" if one.get("reason") else ""
-    return f"{one.get('who', '')}{channel}: {'yes' if one.get('approves') else 'no'}{reason}"
+def _answer(answer: Mapping[str, Any]) -> str:
+    channel = " (command line)" if answer.get("channel") == "command_line" else ""
+    reason = f", {answer['reason']}" if answer.get("reason") else ""
+    return f"{answer.get('who', '')}{channel}: {'yes' if answer.get('approves') else 'no'}{reason}"
 
 
-def _kpi(one: ToldKpi) -> Row:
-    facts = one.facts
+def _kpi(kpi: ReportedKpi) -> Row:
+    facts = kpi.facts
     value, unit = facts["value"], facts.get("unit") or ""
     sign = "≥" if facts["direction"] == "at_least" else "≤"
     status: Text = "no value"
@@ -129,7 +129,7 @@ def _kpi(one: ToldKpi) -> Row:
     return Row([
         identifier(facts["id"]), facts["measures"], facts["owner"],
         "–" if value is None else f"{value:.4g} {unit}".strip(), f"{sign} {facts['target']:g}",
-        status, Markup(one.plot),
+        status, Markup(kpi.plot),
     ])  # fmt: skip
 
 

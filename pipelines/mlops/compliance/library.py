@@ -53,7 +53,11 @@ def _site(path: Path) -> Listed:
 
 
 def _title(stem: str) -> str:
-    products = {Path(one.report).stem: one.title for one in registered().values() if one.report}
+    products = {
+        Path(product.report).stem: product.title
+        for product in registered().values()
+        if product.report
+    }
     return (products | TITLES).get(stem, stem.replace("_", " ").capitalize())
 
 

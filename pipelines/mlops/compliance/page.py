@@ -62,7 +62,9 @@ def laws(found: Found, privacy: Privacy) -> list[Law]:
     ]
 
 
-def make_page(found: Found, privacy: Privacy, kpis: Sequence[ledger_chapters.ToldKpi] = ()) -> Page:
+def make_page(
+    found: Found, privacy: Privacy, kpis: Sequence[ledger_chapters.ReportedKpi] = ()
+) -> Page:
     """Summary first, then a chapter a law, decisions, KPIs, the record, and the artifacts."""
     held = laws(found, privacy)
     more = {hiring.LOCAL_LAW: hiring.tables(found)}
@@ -99,7 +101,7 @@ def make_page(found: Found, privacy: Privacy, kpis: Sequence[ledger_chapters.Tol
 
 
 def make_record(
-    found: Found, privacy: Privacy, kpis: Sequence[ledger_chapters.ToldKpi] = ()
+    found: Found, privacy: Privacy, kpis: Sequence[ledger_chapters.ReportedKpi] = ()
 ) -> dict[str, Any]:
     """Say the same to a program."""
     held = laws(found, privacy)
@@ -147,7 +149,7 @@ def make_record(
             {"store": store, "path": path, "days": days, "limit": limit}
             for store, path, days, limit in privacy.kept_too_long
         ],
-        "kpis": [dict(one.facts) for one in kpis],
+        "kpis": [dict(kpi.facts) for kpi in kpis],
         "artifacts": dict(sorted(found.hashes.items())),
     }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import tidy
+from pipelines.core.evidence import round_floats
 from pipelines.core.params import DataParams, DriftParams
 from pipelines.core.tables import RESERVED, ROW, SUBJECT
 from pipelines.mlops.data.columns import is_numeric
@@ -257,8 +257,8 @@ def compare(
             else METHODS[NUMBERS if name in both.numbers else TEXTS],
             distance=distances.get(name),
             threshold=drift.column_threshold,
-            missing_reference=tidy(missing_share(reference, name)),
-            missing_current=tidy(missing_share(current, name)),
+            missing_reference=round_floats(missing_share(reference, name)),
+            missing_current=round_floats(missing_share(current, name)),
             problem=both.problems.get(name, ""),
         )
         for name, role in kinds.items()
@@ -306,7 +306,7 @@ def _distances(snapshot: Any, both: Pair) -> dict[str, float]:
         return {}
     plain = {safe: name for name, safe in _safe_names(both).items()}
     return {
-        plain[metric["config"]["column"]]: tidy(float(metric["value"]))
+        plain[metric["config"]["column"]]: round_floats(float(metric["value"]))
         for metric in snapshot.dict()["metrics"]
         if "column" in metric["config"]
     }

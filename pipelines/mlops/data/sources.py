@@ -158,7 +158,7 @@ def parse_csv(source: CsvSource, data: DataParams, address: str, content: bytes)
         )
     except ArrowInvalid as error:
         raise SignalboxError(wrong[0] if wrong else f"{address}: {error}") from None
-    return _tidy(table, data, address)
+    return _strip_blanks(table, data, address)
 
 
 def _all_text(source: CsvSource, text: str) -> Any:
@@ -198,7 +198,7 @@ def _decode(source: CsvSource, address: str, content: bytes) -> str:
     return without_comments(text.removeprefix("\ufeff"), source)
 
 
-def _tidy(table: Any, data: DataParams, address: str) -> "pd.DataFrame":
+def _strip_blanks(table: Any, data: DataParams, address: str) -> "pd.DataFrame":
     """Strip blanks around values and turn missing marks into None; keys stay as written."""
     import pandas as pd
     import pyarrow as pa

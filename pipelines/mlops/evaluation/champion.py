@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rival:
+class Champion:
     """Scores of the released model, or the reason why there are none.
 
     Attributes
@@ -56,7 +56,7 @@ class Rival:
         }
 
 
-def rival(released: Released | None, test: "pd.DataFrame") -> Rival:
+def rival(released: Released | None, test: "pd.DataFrame") -> Champion:
     """Score the test rows with the released model.
 
     Raises
@@ -66,7 +66,7 @@ def rival(released: Released | None, test: "pd.DataFrame") -> Rival:
         but cannot score these rows (other columns, other versions) gives a reason instead.
     """
     if released is None:
-        return Rival(reason=NOTHING_RELEASED, seen_reason=NOTHING_RELEASED)
+        return Champion(reason=NOTHING_RELEASED, seen_reason=NOTHING_RELEASED)
     with tempfile.TemporaryDirectory() as folder:
         model_path, info_path = Path(folder) / MODEL.name, Path(folder) / MODEL_INFO.name
         fetch(released, MODEL, model_path)
@@ -83,8 +83,8 @@ def rival(released: Released | None, test: "pd.DataFrame") -> Rival:
             scores = score(model, info, test)
         except SignalboxError as error:
             reason = str(error).replace(f"{folder}/", "models/")
-            return Rival(**facts, reason=f"the released model cannot score these rows: {reason}")
-    return Rival(**facts, scores=scores, threshold=info.threshold.value)
+            return Champion(**facts, reason=f"the released model cannot score these rows: {reason}")
+    return Champion(**facts, scores=scores, threshold=info.threshold.value)
 
 
 def _seen(released: Released, test: "pd.DataFrame", folder: Path) -> tuple[int | None, str]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pipelines.core.evidence import Figure, tidy
+from pipelines.core.evidence import Figure, round_floats
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
 
@@ -113,7 +113,12 @@ def _figure(
         return blank.model_copy(update={"missing": UNDEFINED})
     low, high = bounds
     if low is None or high is None:
-        return blank.model_copy(update={"value": tidy(value)})
+        return blank.model_copy(update={"value": round_floats(value)})
     return blank.model_copy(
-        update={"value": tidy(value), "low": tidy(low), "high": tidy(high), "level": level}
+        update={
+            "value": round_floats(value),
+            "low": round_floats(low),
+            "high": round_floats(high),
+            "level": level,
+        }
     )

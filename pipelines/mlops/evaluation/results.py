@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core.evidence import Figure, tidy
+from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data.columns import checked_labels
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
-from pipelines.mlops.evaluation.champion import Rival
+from pipelines.mlops.evaluation.champion import Champion
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
 from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
@@ -56,7 +56,7 @@ def baseline_figures(y: "NDArray[np.int8]", info: ModelInfo) -> list[Figure]:
     rate = float(y.mean())
     majority = info.positive if info.prior >= 0.5 else info.negative
     always = f"always {majority!r}, the more frequent label of the training data"
-    prior = f"every row scored {tidy(p):g}, the share of positives in the training data"
+    prior = f"every row scored {round_floats(p):g}, the share of positives in the training data"
     values = {
         "accuracy": ("accuracy", rate if info.prior >= 0.5 else 1 - rate, always),
         "log_loss": ("log loss", -(rate * np.log(p) + (1 - rate) * np.log(1 - p)), prior),
@@ -66,7 +66,7 @@ def baseline_figures(y: "NDArray[np.int8]", info: ModelInfo) -> list[Figure]:
         Figure(
             id=f"evaluate.baseline_{name}",
             label=f"Baseline {label}",
-            value=tidy(float(value)),
+            value=round_floats(float(value)),
             method=method,
             n=len(y),
         )
@@ -93,7 +93,7 @@ def evaluate(
     test: "pd.DataFrame",
     scores: "Values",
     info: ModelInfo,
-    rival: Rival,
+    rival: Champion,
     params: tuple[DataParams, EvaluateParams],
 ) -> Evaluation:
     """Measure `scores` of the test rows, shape (n,), with intervals, by slice, and beside `rival`.
@@ -144,7 +144,7 @@ def evaluate(
             *deltas,
             _seen(rival, test),
         ],
-        details=tidy(
+        details=round_floats(
             {
                 "rows": len(y),
                 "positives": int(y.sum()),
@@ -166,7 +166,7 @@ def evaluate(
     )
 
 
-def _rival_view(y: "NDArray[np.int8]", rival: Rival, settings: EvaluateParams) -> View:
+def _rival_view(y: "NDArray[np.int8]", rival: Champion, settings: EvaluateParams) -> View:
     assert rival.scores is not None
     return view(y, rival.scores, threshold=rival.threshold, bins=settings.calibration_bins)
 
@@ -274,7 +274,7 @@ def _slices(
     ]
 
 
-def _seen(rival: Rival, test: "pd.DataFrame") -> Figure:
+def _seen(rival: Champion, test: "pd.DataFrame") -> Figure:
     return Figure(
         id="evaluate.released_seen_subjects",
         label="Test subjects the released model was trained on",

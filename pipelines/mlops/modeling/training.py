@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Figure, tidy
+from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, TrainParams
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data.columns import as_label, check_binary, checked_labels, labels
@@ -140,7 +140,7 @@ def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[
         Figure(
             id=f"train.cv_{name.removeprefix('neg_')}",
             label=label,
-            value=tidy(-trial.mean[name] if name.startswith("neg_") else trial.mean[name]),
+            value=round_floats(-trial.mean[name] if name.startswith("neg_") else trial.mean[name]),
             method=how,
             n=fitted.info.rows,
         )
@@ -153,7 +153,7 @@ def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[
                 label="Threshold"
                 if name == "threshold"
                 else f"{name.replace('_', ' ').capitalize()} on validation data",
-                value=tidy(at[name]),
+                value=round_floats(at[name]),
                 method=fitted.info.threshold.words,
                 n=validation_rows,
             )
@@ -203,7 +203,7 @@ def details(
         },
         "notes": _notes(fitted, data, train),
     }
-    return tidy(raw)
+    return round_floats(raw)
 
 
 def _trial(fitted: Fitted, number: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipelines.core.evidence import Figure, tidy
+from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import BiasAuditParams, DataParams, DriftParams, EvaluateParams
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE
 from pipelines.mlops.data.columns import as_label, is_numeric
@@ -95,9 +95,9 @@ def _share(name: str, label: str, hits: int, rows: int, where: dict[str, str]) -
     return Figure(
         id=f"live.{name}",
         label=label,
-        value=tidy(hits / rows),
-        low=tidy(low),
-        high=tidy(high),
+        value=round_floats(hits / rows),
+        low=round_floats(low),
+        high=round_floats(high),
         level=0.95,
         method="share of scored rows; interval: Wilson (1927)",
         n=rows,
@@ -137,7 +137,7 @@ def drift_figures(
     share = Figure(
         id="live.drifted_share",
         label=labels["drifted_share"],
-        value=tidy(found.share()),
+        value=round_floats(found.share()),
         method="columns whose distance or change of missing share is at or above "
         "drift.column_threshold, by all columns; n counts columns",
         n=len(found.columns),

@@ -65,9 +65,9 @@ def _banner(result: Watching) -> Banner:
         told.append(f"A new training was not asked for: {result.retrain.held_back}.")
     if alarms:
         return Banner(f"{len(alarms)} of {len(result.watches)} alarms", "bad", told)
-    if all(one.state == "no_data" for one in result.watches):
+    if all(watch.state == "no_data" for watch in result.watches):
         return Banner("No data", "quiet", ["Too little was scored to say anything."])
-    unsure = sum(one.state in ("inconclusive", "no_data") for one in result.watches)
+    unsure = sum(watch.state in ("inconclusive", "no_data") for watch in result.watches)
     words = [f"{unsure} of {len(result.watches)} watches cannot tell yet."] if unsure else []
     return Banner("No alarm", "open" if unsure else "good", words)
 
@@ -98,8 +98,8 @@ def _watches(result: Watching) -> Table:
         caption="A figure against its bound; an alarm needs the whole interval to be out of bounds",
         columns=[Column("Watch"), Column("State"), Column("Owner"), Column("Why", wide=True)],
         rows=[
-            Row([identifier(one.id), _state(one.state), one.owner, one.sentence])
-            for one in result.watches
+            Row([identifier(watch.id), _state(watch.state), watch.owner, watch.sentence])
+            for watch in result.watches
         ],
     )
 
@@ -126,9 +126,9 @@ def _drift(result: Watching) -> Table | Prose:
         columns=[Column("Column"), Column("Distance", numeric=True), Column("Drifted"),
                  Column("Method", wide=True)],
         rows=[
-            Row([name(one["column"]), _number(one["distance"], one["problem"]),
-                 "yes" if one["drifted"] else "no", one["method"]])
-            for one in result.drift["columns"]
+            Row([name(column["column"]), _number(column["distance"], column["problem"]),
+                 "yes" if column["drifted"] else "no", column["method"]])
+            for column in result.drift["columns"]
         ],
     )  # fmt: skip
 
@@ -139,9 +139,9 @@ def _figures(figures: list[Figure]) -> Table:
         columns=[Column("Figure"), Column("Value", numeric=True), Column("Interval", numeric=True),
                  Column("n", numeric=True)],
         rows=[
-            Row([identifier(one.id), _number(one.value, one.missing, one.unit),
-                 interval(one.low, one.high, one.unit), count(one.n)])
-            for one in figures
+            Row([identifier(figure.id), _number(figure.value, figure.missing, figure.unit),
+                 interval(figure.low, figure.high, figure.unit), count(figure.n)])
+            for figure in figures
         ],
         small=True,
     )  # fmt: skip

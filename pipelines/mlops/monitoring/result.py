@@ -153,7 +153,7 @@ class Watching(_Fact):
 
     def alarms(self) -> list[Watched]:
         """Watches whose alarm went off."""
-        return [one for one in self.watches if one.state == "alarm"]
+        return [watch for watch in self.watches if watch.state == "alarm"]
 
 
 def judge_watch(watch: Watch, figure: Figure | None) -> Watched:

@@ -60,7 +60,7 @@ REQUEST = "retrain"
 """Key of an alarm's data that says whether it asked for a new training."""
 
 
-class Told(Protocol):
+class LedgerEntry(Protocol):
     """What is read of a ledger's entry."""
 
     @property
@@ -80,7 +80,7 @@ class Told(Protocol):
         """What it says."""
 
 
-def last_request(entries: Iterable[Told], product: str) -> datetime | None:
+def last_request(entries: Iterable[LedgerEntry], product: str) -> datetime | None:
     """Time of the latest request in the ledger; by time and not by order: clocks go backwards."""
     times = [
         datetime.fromisoformat(entry.time)
@@ -90,7 +90,7 @@ def last_request(entries: Iterable[Told], product: str) -> datetime | None:
     return max(times, default=None)
 
 
-def held_back(entries: Iterable[Told], product: str, now: datetime, every_days: int) -> str:
+def held_back(entries: Iterable[LedgerEntry], product: str, now: datetime, every_days: int) -> str:
     """Why no new training may be asked for now; empty if it may.
 
     A request in the future (the clock was set back) holds back as well: the safe side is not to
@@ -138,7 +138,7 @@ def watch_project(project: Path, until: datetime, now: datetime) -> Watching:
     )
     write_json(result_path(project, result.date), result.model_dump(mode="json"))
     write_text(page_path(project, result.date), page(result))
-    sound(ledger, entries, result)
+    record_alarms(ledger, entries, result)
     return result
 
 
@@ -281,7 +281,7 @@ def decide_retrain(
     return Retrain(requested=not why_not, because=because, held_back=why_not)
 
 
-def sound(ledger: Ledger, entries: list[Entry], result: Watching) -> None:
+def record_alarms(ledger: Ledger, entries: list[Entry], result: Watching) -> None:
     """Enter the day's alarms into the ledger, each once a day and release."""
     known = {(e.data.get("id"), e.data.get(REQUEST)) for e in _alarms_of(entries, result)}
     for alarm in result.alarms():

@@ -36,7 +36,7 @@ def update(root: Path, pins: dict[str, str]) -> list[str]:
     return _replace(root / PARAMS, pins)
 
 
-def follow(changed: Path, old: str, new: str) -> list[Path]:
+def update_recorded_hashes(changed: Path, old: str, new: str) -> list[Path]:
     """Replace the hash of a table in the records beside it (predictions have one).
 
     Returns
@@ -66,7 +66,7 @@ PRODUCT = "model_release"
 SOURCE = "source"
 
 
-class Book(Protocol):
+class ErasureLedger(Protocol):
     """What an erasure needs of the ledger."""
 
     def append(self, kind: str, subject: str, data: dict[str, Any]) -> Any:
@@ -132,7 +132,7 @@ class _Plan:
         return files + [f"{s.name} {o.oid}" for s, o in self.objects if o.hit.kind == KEY] + runs
 
 
-def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
+def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = False,
           models_days: int = 30) -> Outcome:  # fmt: skip
     """Erase the subject that `text` names from everything the project keeps.
 
@@ -163,7 +163,7 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
             "set SIGNALBOX_KEYS to a folder outside"
         )
     key = secret(create=True)
-    with journal.alone(project):
+    with journal.exclusive_lock(project):
         subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
         probe = Probe(subject, data)
         with stores.opened(project) as (places, closed):
@@ -176,13 +176,13 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
                 state = journal.start(subject.token)
             state.keep_cache = keep_cache
             _record(project, state, plan)
-            if not _is_told(book, state.erasure, "intent"):
+            if not _is_reported(book, state.erasure, "intent"):
                 book.append(KIND, PRODUCT, _intent(state))
             exclusion.add(project, subject.token)
             _act(project, state, plan, probe)
             left = _search(project, probe, places)
         proof = _proof(project, state, left, closed=closed, data=data, days=models_days)
-        if not _is_told(book, state.erasure, "done"):
+        if not _is_reported(book, state.erasure, "done"):
             book.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
             journal.forget(project, state)
@@ -190,7 +190,7 @@ def erase(project: Path, text: str, book: Book, *, keep_cache: bool = False,
     return Outcome(proof, [*notes, *_note_on_doubt(project, left)])
 
 
-def preview(project: Path, text: str, book: Book) -> str:
+def preview(project: Path, text: str, book: ErasureLedger) -> str:
     """Say where a subject is before anybody decides to erase it; changes nothing.
 
     Raises
@@ -325,7 +325,7 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
         if releases.drop_from_pointer(project, state.releases or []):
             state.pointer_shortened = True
     for found in plan.found:
-        action = tree.take_out(found, project, probe)
+        action = tree.remove_subject(found, project, probe)
         after = sha256_file(found.path) if found.path.is_file() else ""
         state.did(_place(found.path, project), _shown(found.path, project), action, after)
     journal.save(project, state)
@@ -338,7 +338,7 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
     _settle(project, state)
     for removal in state.removals.values():
         if removal.action == "rewritten" and removal.place != SOURCE:
-            follow(project / removal.path, removal.before, removal.after)
+            update_recorded_hashes(project / removal.path, removal.before, removal.after)
     run_refs.act(project, state)
     journal.save(project, state)
 
@@ -350,7 +350,7 @@ def _intent(state: Journal) -> dict[str, Any]:
         "erasure": state.erasure,
         "subject": state.token,
         "found_in": {
-            place: sum(r.place == place for r in state.removals.values()) for place in places
+            store: sum(r.place == store for r in state.removals.values()) for store in places
         },
         "keep_cache": state.keep_cache,
     }
@@ -375,7 +375,7 @@ def _proof(
         "remaining": remaining,
         "kept_on_request": in_stores if state.keep_cache else [],
         "at_the_source": source.elsewhere(data),
-        "git": run_refs.told(state, left.git),
+        "git": run_refs.runs_record(state, left.git),
         "not_searched": tree.NOT_SEARCHED,
         "releases": [
             {**release, "until": None if release["contains"] is False else until}
@@ -408,13 +408,13 @@ def _in_files(project: Path, left: _Plan) -> list[str]:
     return [_shown(path, project) for path in files + [found.path for found in left.found]]
 
 
-def _nothing(book: Book, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
+def _nothing(book: ErasureLedger, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
     """Answer where no row is found: erased before, or never there."""
     for entry in reversed(book.entries()):
         proof = entry.data if entry.kind == KIND else {}
         if proof.get("subject") == subject.token and proof.get("stage") == "done":
             return Outcome(proof, repeated=True)
-    searched = ", ".join(f"{number:,} in {place}" for place, number in plan.searched.items())
+    searched = ", ".join(f"{number:,} in {store}" for store, number in plan.searched.items())
     raise SignalboxError(
         f"the subject is nowhere (searched: {searched}); without data.subject_key a subject is "
         "named by a hash: find it with --find 'column=value,…'"
@@ -429,7 +429,7 @@ def _nothing(book: Book, subject: Subject, plan: _Plan, closed: list[str]) -> Ou
     )
 
 
-def _is_told(book: Book, erasure: str, stage: str) -> bool:
+def _is_reported(book: ErasureLedger, erasure: str, stage: str) -> bool:
     """Whether the ledger has this entry already: an attempt may have been killed just after it."""
     return any(
         entry.kind == KIND
@@ -450,7 +450,7 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
             f"git tracks {', '.join(in_git)}: commit the change; old versions stay in git's "
             "history until it is rewritten in every clone (git filter-repo)"
         )
-    notes += [f"erase it at the source as well: {place}" for place in source.elsewhere(data)]
+    notes += [f"erase it at the source as well: {store}" for store in source.elsewhere(data)]
     if state.pointer_shortened:
         notes.append(f"{RELEASED} no longer lists the train data, which is gone: commit it")
     if state.keep_cache:

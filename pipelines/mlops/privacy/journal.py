@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
-from pipelines.core.locks import exclusive_lock
+from pipelines.core.locks import exclusive_lock as locks_exclusive_lock
 from pipelines.mlops.privacy.subject import PREFIX
 
 FOLDER = Path(".dvc/tmp/signalbox-erasure")
@@ -62,9 +62,9 @@ class Journal(BaseModel):
         """Add what was found; what an earlier attempt saw first stays ("before" was then)."""
         self.removals.setdefault(f"{removal.place}/{removal.path}", removal)
 
-    def did(self, place: str, path: str, action: str, after: str = "") -> None:
+    def did(self, store: str, path: str, action: str, after: str = "") -> None:
         """Say what became of it."""
-        removal = self.removals[f"{place}/{path}"]
+        removal = self.removals[f"{store}/{path}"]
         removal.action, removal.after = action, after
 
 
@@ -94,7 +94,7 @@ def _path(project: Path, token: str) -> Path:
 
 
 @contextmanager
-def alone(project: Path) -> Iterator[None]:
+def exclusive_lock(project: Path) -> Iterator[None]:
     """Let only one erasure work at a time.
 
     Raises
@@ -110,5 +110,5 @@ def alone(project: Path) -> Iterator[None]:
             f"another erasure works in this project (process {holder}); wait for it"
         )
 
-    with exclusive_lock(path, busy, note_holder=True):
+    with locks_exclusive_lock(path, busy, note_holder=True):
         yield

@@ -74,7 +74,9 @@ def drop_from_pointer(project: Path, known: list[dict[str, Any]]) -> bool:
     pointer = _pointer(project)
     if pointer is None or TRAIN.as_posix() not in pointer.artifacts:
         return False
-    held = {(one["release"], one["commit"]) for one in known if one["contains"] is True}
+    held = {
+        (release["release"], release["commit"]) for release in known if release["contains"] is True
+    }
     if (pointer.name, pointer.commit) not in held:
         return False
     kept = {path: sha for path, sha in pointer.artifacts.items() if path != TRAIN.as_posix()}

@@ -153,7 +153,7 @@ def left(project: Path, state: Journal, found: Found) -> list[str]:
     return remaining
 
 
-def told(state: Journal, found: Found) -> dict[str, object]:
+def runs_record(state: Journal, found: Found) -> dict[str, object]:
     """Part of the proof: runs given up by name and commit, and what history still holds.
 
     The hashes of the objects let ``verify --reproduce`` refuse commits that have one.
@@ -194,13 +194,13 @@ def _remove_workspace(project: Path, ref: str, state: Journal) -> None:
     Half a clone would be worse than none, for git would take the project's own repository for it.
     """
     kind = next(kind for kind in KINDS if ref.startswith(kind))
-    place = project / RUNS / ref.removeprefix(kind)
-    if place.is_dir() and not place.is_symlink():
-        doomed = place.with_name(f".removed-{uuid.uuid4().hex[:8]}")
-        place.rename(doomed)
+    directory = project / RUNS / ref.removeprefix(kind)
+    if directory.is_dir() and not directory.is_symlink():
+        doomed = directory.with_name(f".removed-{uuid.uuid4().hex[:8]}")
+        directory.rename(doomed)
         shutil.rmtree(doomed)
     for removal in state.removals.values():
-        if removal.place != PLACE and (project / removal.path).is_relative_to(place):
+        if removal.place != PLACE and (project / removal.path).is_relative_to(directory):
             removal.action, removal.after = "removed", ""
 
 
@@ -254,7 +254,7 @@ def _objects(project: Path, tips: Iterable[str], *, without: Iterable[str] = ())
 
 def _contents(project: Path, objects: set[str]) -> Iterator[tuple[str, bytes]]:
     """Blobs among some objects, one after the other."""
-    given = "".join(f"{one}\n" for one in sorted(objects)).encode()
+    given = "".join(f"{object_id}\n" for object_id in sorted(objects)).encode()
     checked = _git(project, "cat-file", "--batch-check", stdin=given).decode()
     blobs = [line.split(" ")[0] for line in checked.splitlines() if line.split(" ")[1] == "blob"]
     yield from git_contents(project, blobs)

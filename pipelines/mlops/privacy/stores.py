@@ -95,7 +95,7 @@ def search(project: Path, probe: Probe, leave: set[Path]) -> Searched:
     return Searched(found, doubtful, opened)
 
 
-def take_out(found: Found, project: Path, probe: Probe) -> str:
+def remove_subject(found: Found, project: Path, probe: Probe) -> str:
     """Take the subject out of a file.
 
     Returns

@@ -137,7 +137,7 @@ def read(project: Path) -> list[str]:
 def add(project: Path, token: str) -> None:
     """Add a keyed hash; sorted, so that the order says nothing about when."""
     tokens = sorted({*read(project), token})
-    write_text(project / ERASED, _HEAD + "".join(f"{one}\n" for one in tokens))
+    write_text(project / ERASED, _HEAD + "".join(f"{erased_token}\n" for erased_token in tokens))
 
 
 def is_honoured(project: Path) -> bool:

@@ -282,7 +282,7 @@ def _seen(trained: Trained, inputs: Inputs) -> list[Block]:
 def _inputs_table(trained: Trained, mark: Text) -> Table:
     found = trained.importance.columns if trained.importance else []
     leaned = {item.name: item for item in found}
-    order = {item.name: place for place, item in enumerate(found)}
+    order = {item.name: position for position, item in enumerate(found)}
     rises = [Estimate(item.log_loss_rise) for item in found]
     axis = forest(rises, include=(0.0,))
     rows = [

@@ -100,31 +100,34 @@ def _table(feature: str, rows: list[Slice], axis: Forest, mark: Text) -> Table:
             Column("Interval", numeric=True),
             Column("ROC AUC", chart=True),
         ],
-        rows=[_row(one, axis) for one in rows],
+        rows=[_row(group_slice, axis) for group_slice in rows],
         foot=["", "", "", "", "", "", "", axis.axis("Axis: ROC AUC")],
     )
 
 
-def _row(one: Slice, axis: Forest) -> Row:
-    drawn = one.figures.get(DRAWN, Sliced(missing=one.missing))
-    reason = one.missing or drawn.missing
-    accuracy, error = (one.figures.get(metric, Sliced()) for metric in BESIDE)
+def _row(group_slice: Slice, axis: Forest) -> Row:
+    drawn = group_slice.figures.get(DRAWN, Sliced(missing=group_slice.missing))
+    reason = group_slice.missing or drawn.missing
+    accuracy, error = (group_slice.figures.get(metric, Sliced()) for metric in BESIDE)
     return Row(
         [
-            name(one.value),
-            numbers.count(one.rows),
-            numbers.percent(one.positives / one.rows if one.rows else None),
+            name(group_slice.value),
+            numbers.count(group_slice.rows),
+            numbers.percent(group_slice.positives / group_slice.rows if group_slice.rows else None),
             numbers.percent(accuracy.value),
             numbers.decimal(error.value),
             numbers.decimal(drawn.value),
             because(reason) if drawn.value is None else numbers.interval(drawn.low, drawn.high),
-            axis.row(_estimate(one), f"{one.value}: ROC AUC {numbers.decimal(drawn.value)}"),
+            axis.row(
+                _estimate(group_slice),
+                f"{group_slice.value}: ROC AUC {numbers.decimal(drawn.value)}",
+            ),
         ]
     )
 
 
-def _estimate(one: Slice) -> Estimate:
-    drawn = one.figures.get(DRAWN, Sliced())
+def _estimate(group_slice: Slice) -> Estimate:
+    drawn = group_slice.figures.get(DRAWN, Sliced())
     return Estimate(drawn.value, drawn.low, drawn.high)
 
 

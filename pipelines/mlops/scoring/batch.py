@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Type = Literal["numeric", "categorical"]
 
 
-def shape(
+def conform_to_schema(
     frame: "pd.DataFrame", data: DataParams, info: ModelInfo, *, first_row: int
 ) -> "pd.DataFrame":
     """Type a chunk and name its rows, as ``ingest`` does; labels aren't needed.
@@ -146,7 +146,9 @@ def score_table(
     with replacing(targets[0]) as scores, replacing(targets[1]) as scored:
         with _writer(scores) as write_scores, _writer(scored) as write_scored:
             for chunk in table.chunks():
-                rows = shape(chunk, release.params.data, release.info, first_row=tally.rows)
+                rows = conform_to_schema(
+                    chunk, release.params.data, release.info, first_row=tally.rows
+                )
                 predictions = score_rows(rows, release, reference, reasons)
                 tally.add(rows, predictions, release.info)
                 write_scores(predictions)
@@ -162,7 +164,7 @@ def score_table(
 def score_rows(
     rows: "pd.DataFrame", release: ReleasedModel, reference: Reference, reasons: int
 ) -> "pd.DataFrame":
-    """Score rows in the form `shape` gives; one row of predictions each, in order."""
+    """Score rows in the form `conform_to_schema` gives; one row of predictions each, in order."""
     import numpy as np
     import pandas as pd
 

@@ -69,7 +69,7 @@ class Record(BaseModel):
         return self.model_copy(update={"scored_at": other.scored_at}) == other
 
 
-def in_words(record: Record) -> str:
+def describe(record: Record) -> str:
     """Say in one line what was done, for logs."""
     told = f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
     return f"{told}; without reason codes: {record.no_reasons}" if record.no_reasons else told

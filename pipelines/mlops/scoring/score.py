@@ -55,11 +55,11 @@ def score_input(
         product=product,
     )
     record = score_table(batch, release, reasons=count, chunk_rows=params.chunk_rows)
-    note(Ledger.of(project), record)
+    log_batch(Ledger.of(project), record)
     return record
 
 
-def note(ledger: Ledger, record: Record) -> None:
+def log_batch(ledger: Ledger, record: Record) -> None:
     """Enter a batch into the ledger, once: a task that is repeated must not count twice."""
     told = as_entry(record)
     if not any(entry.kind == "scoring" and entry.data == told for entry in ledger.entries()):

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.core.artifacts import EVIDENCE
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Figure, read_evidence, tidy
+from pipelines.core.evidence import Figure, read_evidence, round_floats
 from pipelines.core.files import read_json
 from pipelines.release.kpis.formula import Formula, UndefinedError, figures_in, parse, value_of
 from pipelines.release.kpis.params import LIVE, Kpi, KpisParams
@@ -27,7 +27,7 @@ KINDS = ("run", "gate")
 """Kinds of entries with figures. Of several on one commit (or run) the last one counts."""
 
 
-class Told(Protocol):
+class LedgerEntry(Protocol):
     """What is read of a ledger's entry."""
 
     @property
@@ -65,7 +65,7 @@ class Point:
         return asdict(self)
 
 
-def trend(kpi: Kpi, entries: Iterable[Told], product: str) -> list[Point]:
+def trend(kpi: Kpi, entries: Iterable[LedgerEntry], product: str) -> list[Point]:
     """Values of a KPI over the ledger's entries, oldest first.
 
     Parameters
@@ -95,7 +95,7 @@ def trend(kpi: Kpi, entries: Iterable[Told], product: str) -> list[Point]:
 def _value(formula: Formula, figures: Mapping[str, Any]) -> float | None:
     numbers = {name: float(v) for name, v in figures.items() if _is_number(v)}
     try:
-        return tidy(value_of(formula, numbers))
+        return round_floats(value_of(formula, numbers))
     except UndefinedError:
         return None
 
@@ -191,7 +191,7 @@ def _result(kpi: Kpi, figures: Mapping[str, Figure]) -> KpiResult:
     values = {name: f.value for name, f in used.items() if f is not None and f.value is not None}
     shown = {name: values.get(name) for name in used}
     try:
-        return KpiResult(kpi, tidy(value_of(formula, values)), "", shown)
+        return KpiResult(kpi, round_floats(value_of(formula, values)), "", shown)
     except UndefinedError as error:
         return KpiResult(kpi, None, _why(used, str(error)), shown)
 
@@ -223,7 +223,7 @@ def read_figures(folder: Path = EVIDENCE) -> dict[str, Figure]:
 def kpi_results(
     params: KpisParams,
     figures: dict[str, Figure],
-    entries: Iterable[Told] = (),
+    entries: Iterable[LedgerEntry] = (),
     product: str = DEFAULT,
 ) -> list[KpiResult]:
     """Evaluate a product's KPIs with their trends.
@@ -245,7 +245,7 @@ _FIGURES = TypeAdapter(list[Figure])
 
 
 @dataclass(frozen=True)
-class Day:
+class MonitoringSnapshot:
     """What one day's watch found, in the form of a ledger's entry."""
 
     seq: int
@@ -260,7 +260,7 @@ class Day:
         return {"run": self.time[:10], "figures": {k: f.value for k, f in self.found.items()}}
 
 
-def read_days(project: Path, product: str) -> list[Day]:
+def read_days(project: Path, product: str) -> list[MonitoringSnapshot]:
     """Read the days of a product, oldest first.
 
     Raises
@@ -274,13 +274,13 @@ def read_days(project: Path, product: str) -> list[Day]:
         try:
             if raw["product"] == product:
                 figures = {f.id: f for f in _FIGURES.validate_python(raw["figures"])}
-                days.append(Day(number, str(raw["until"]), product, figures))
+                days.append(MonitoringSnapshot(number, str(raw["until"]), product, figures))
         except (TypeError, KeyError, ValidationError) as error:
             raise SignalboxError(f"{path}: not a result of monitoring ({error})") from error
     return days
 
 
-def latest(days: Iterable[Day]) -> dict[str, Figure]:
+def latest(days: Iterable[MonitoringSnapshot]) -> dict[str, Figure]:
     """Figures of the last day; none without a day."""
     found: dict[str, Figure] = {}
     for day in days:

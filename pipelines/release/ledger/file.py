@@ -13,7 +13,7 @@ from pathlib import Path
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import append, write_bytes
 from pipelines.core.locks import exclusive_lock, shared_lock
-from pipelines.release.ledger.keys import in_words
+from pipelines.release.ledger.keys import friendly_os_errors
 from pipelines.release.ledger.verify import BrokenError, Chain, follow, read_entry
 
 ARCHIVE = "archive"
@@ -45,18 +45,18 @@ def proven_before(folder: Path, first_line: bytes) -> frozenset[str]:
 
 def _closed(folder: Path, named: dict[str, object]) -> tuple[list[bytes], Chain]:
     """Lines and chain of one closed ledger."""
-    place = f"{ARCHIVE}/{Path(str(named.get('file'))).name}"
+    path = f"{ARCHIVE}/{Path(str(named.get('file'))).name}"
     try:
-        content = (folder / place).read_bytes()
+        content = (folder / path).read_bytes()
     except OSError as error:
-        raise BrokenError(f"continues {place}, which cannot be read: {error.strerror}") from None
+        raise BrokenError(f"continues {path}, which cannot be read: {error.strerror}") from None
     lines = content.split(b"\n")[:-1]
     chain, problem = follow(lines)
     if problem is not None:
-        raise BrokenError(f"continues {place}, whose line {problem.line} {problem.reason}")
+        raise BrokenError(f"continues {path}, whose line {problem.line} {problem.reason}")
     if chain.head != named.get("head") or not lines:
         raise BrokenError(
-            f"continues {place} up to {str(named.get('head'))[:12]}…, but it ends with "
+            f"continues {path} up to {str(named.get('head'))[:12]}…, but it ends with "
             f"{chain.head[:12]}…: it was cut off or rewritten"
         )
     return lines, chain
@@ -80,7 +80,9 @@ class LedgerFile:
     def locked(self, *, write: bool) -> Iterator[None]:
         """Hold the lock: alone to write, together with other readers to read."""
         with ExitStack() as held:
-            with in_words(self.path.parent):  # errors of acquiring it, not of what is done with it
+            with friendly_os_errors(
+                self.path.parent
+            ):  # errors of acquiring it, not of what is done with it
                 if write:
                     self.path.parent.mkdir(parents=True, exist_ok=True)
                 lock = exclusive_lock if write else shared_lock
@@ -104,13 +106,13 @@ class LedgerFile:
         """Do as `read` does, for who holds the lock already."""
         if not self.path.exists():
             return [], b""
-        with in_words(self.path):
+        with friendly_os_errors(self.path):
             *lines, torn = self.path.read_bytes().split(b"\n")
         return lines, torn
 
     def tail(self) -> tuple[bytes, bytes]:
         """Return the last complete line (empty if none), and the bytes after the last newline."""
-        with in_words(self.path):
+        with friendly_os_errors(self.path):
             if not self.path.exists():
                 return b"", b""
             with self.path.open("rb") as stream:
@@ -126,14 +128,14 @@ class LedgerFile:
 
     def add(self, line: bytes) -> None:
         """Add bytes at the end and wait until they are on the disk; on an error, take them back."""
-        with in_words(self.path):
+        with friendly_os_errors(self.path):
             append(self.path, line)
 
     def cut(self, torn: bytes, after: str) -> None:
         """Move the torn bytes at the end to a side file: first there, then away here."""
         number = len(self.torn_after(after)) + 1
         _write(self.torn_folder / f"{after[:_SHORT]}.{number}", torn)
-        with in_words(self.path), self.path.open("r+b") as stream:
+        with friendly_os_errors(self.path), self.path.open("r+b") as stream:
             stream.truncate(self.path.stat().st_size - len(torn))
             os.fsync(stream.fileno())
 
@@ -146,11 +148,11 @@ class LedgerFile:
 
     def archive(self, head: str) -> Path:
         """Copy the file to the archive; return the copy's place."""
-        place = self.archive_folder / f"{head[:_SHORT]}.jsonl"
-        with in_words(self.path):
+        path = self.archive_folder / f"{head[:_SHORT]}.jsonl"
+        with friendly_os_errors(self.path):
             content = self.path.read_bytes()
-        _write(place, content)
-        return place
+        _write(path, content)
+        return path
 
     def replace(self, line: bytes) -> None:
         """Begin the file anew with one line: a kill leaves the old file or the new one."""
@@ -159,5 +161,5 @@ class LedgerFile:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
-    with in_words(path):
+    with friendly_os_errors(path):
         write_bytes(path, content)

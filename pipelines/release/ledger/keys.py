@@ -33,7 +33,7 @@ _WORDS = {
 
 
 @contextmanager
-def in_words(path: Path) -> Iterator[None]:
+def friendly_os_errors(path: Path) -> Iterator[None]:
     """Turn an `OSError` about `path` into one line that a person understands."""
     try:
         yield
@@ -97,7 +97,7 @@ class Keys:
                 f"point {VARIABLE} to a folder outside {self._project}"
             )
         key = Ed25519PrivateKey.generate()
-        with in_words(self.folder):
+        with friendly_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._write(id_of(key), key)
         return key
@@ -121,7 +121,7 @@ class Keys:
                 "doesn't have: copy the file from the machine that has it, or begin a ledger of "
                 "your own with 'signalbox ledger begin' (the old one is kept)"
             )
-        with in_words(path):
+        with friendly_os_errors(path):
             if path.stat().st_mode & 0o077:
                 raise SignalboxError(f"{path}: others can read this key; run 'chmod 600 {path}'")
             return self._loaded(path, key)

@@ -126,9 +126,9 @@ class Ledger:
                     f"{self.path}: line {found.problem.line} {found.problem.reason}; "
                     "restore the file before a new one begins"
                 )
-            place = self._file.archive(found.head)
+            archived = self._file.archive(found.head)
             continues = {
-                "file": place.relative_to(self.path.parent).as_posix(),
+                "file": archived.relative_to(self.path.parent).as_posix(),
                 "entries": found.entries,
                 "head": found.head,
                 "torn_bytes": len(torn),

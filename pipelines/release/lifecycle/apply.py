@@ -5,7 +5,7 @@ from pathlib import Path
 from pipelines.core.errors import SignalboxError
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.files import alone, object_exists
+from pipelines.release.lifecycle.files import exclusive_lock, object_exists
 from pipelines.release.lifecycle.production import Step, check_pointer, make_pointer, step_of, steps
 from pipelines.release.registry import current
 from pipelines.release.registry.params import RegistryParams
@@ -19,7 +19,7 @@ from pipelines.release.registry.write import (
 )
 
 
-def carry_out(project: Path, entry: Entry, step: Step) -> list[str]:
+def apply_step(project: Path, entry: Entry, step: Step) -> list[str]:
     """Make what is missing of a step; return what was made.
 
     Raises
@@ -86,7 +86,7 @@ def repair(project: Path, product: str) -> list[str]:
     list of str
         What was done, one sentence each; nothing if nothing was missing.
     """
-    with alone(project, product):
+    with exclusive_lock(project, product):
         return repair_locked(project, product)
 
 
@@ -97,8 +97,8 @@ def repair_locked(project: Path, product: str) -> list[str]:
     done = []
     for entry, step in _last_of_each_stage(known):
         if step.pointer:
-            check_pointer(project, product, step.pointer, [one for _, one in known])
-        made = carry_out(project, entry, step)
+            check_pointer(project, product, step.pointer, [known_step for _, known_step in known])
+        made = apply_step(project, entry, step)
         if made:
             data = {"step": "completed", "of": entry.seq, "hash": entry.hash, "made": made}
             ledger.append(entry.kind, product, data)

@@ -73,14 +73,14 @@ def read_decision(project: Path, product: ProductParams, commit: str) -> GateDec
             f"{details.get('decision')!r}; that is no gate decision"
         )
     judged = details.get("checks", [])
-    told = sorted(judged, key=lambda one: one.get("verdict") != "fail")
+    told = sorted(judged, key=lambda check: check.get("verdict") != "fail")
     return GateDecision(
         verdict=verdict,
-        checks={str(one["id"]): str(one["verdict"]) for one in judged},
+        checks={str(check["id"]): str(check["verdict"]) for check in judged},
         sentences={
-            str(one["id"]): str(one["sentence"])
-            for one in told
-            if one["verdict"] in ("fail", "inconclusive")
+            str(check["id"]): str(check["sentence"])
+            for check in told
+            if check["verdict"] in ("fail", "inconclusive")
         },
         sha256=hashlib.sha256(raw).hexdigest(),
     )

@@ -20,7 +20,7 @@ import yaml
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.git import git, git_bytes, git_or_none
-from pipelines.core.locks import exclusive_lock
+from pipelines.core.locks import exclusive_lock as locks_exclusive_lock
 
 _CHUNK = 1 << 20
 
@@ -108,8 +108,8 @@ class CommitFiles:
         md5 = self.locked().get(path)
         if md5 is None or md5.endswith(".dir"):
             return None
-        place = self.project / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-        return place if place.is_file() else None
+        cached = self.project / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+        return cached if cached.is_file() else None
 
     @contextmanager
     def _from_dvc(self, path: str) -> Iterator[IO[bytes]]:
@@ -142,7 +142,7 @@ class UnderWayError(SignalboxError):
 
 
 @contextmanager
-def alone(project: Path, product: str) -> Iterator[None]:
+def exclusive_lock(project: Path, product: str) -> Iterator[None]:
     """Hold the product's lock.
 
     Raises
@@ -158,5 +158,5 @@ def alone(project: Path, product: str) -> Iterator[None]:
             "its result before you decide again"
         )
 
-    with exclusive_lock(path, busy, note_holder=True):
+    with locks_exclusive_lock(path, busy, note_holder=True):
         yield

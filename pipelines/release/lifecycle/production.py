@@ -83,12 +83,12 @@ def steps(entries: list[Entry], product: str) -> list[tuple[Entry, Step]]:
     SignalboxError
         If an entry doesn't have the form of a step.
     """
-    mine = [one for one in entries if one.kind in STEP_KINDS and one.subject == product]
-    withdrawn = {one.data.get("of") for one in mine if one.data.get("step") == "withdrawn"}
+    mine = [entry for entry in entries if entry.kind in STEP_KINDS and entry.subject == product]
+    withdrawn = {entry.data.get("of") for entry in mine if entry.data.get("step") == "withdrawn"}
     return [
-        (one, _step(one))
-        for one in mine
-        if one.data.get("step") == "made" and one.seq not in withdrawn
+        (entry, _step(entry))
+        for entry in mine
+        if entry.data.get("step") == "made" and entry.seq not in withdrawn
     ]
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from pipelines.core.errors import SignalboxError
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.apply import carry_out, repair_locked
+from pipelines.release.lifecycle.apply import apply_step, repair_locked
 from pipelines.release.lifecycle.candidate import read_candidate
 from pipelines.release.lifecycle.consent import find_consent, record_gate
-from pipelines.release.lifecycle.files import CommitFiles, alone
+from pipelines.release.lifecycle.files import CommitFiles, exclusive_lock
 from pipelines.release.lifecycle.production import (
     PRODUCTION,
     Done,
@@ -65,13 +65,13 @@ def release(
         was written then.
     """
     require_ready(project)
-    with alone(project, product):
+    with exclusive_lock(project, product):
         repair_locked(project, product)
         full = resolve_commit(project, commit)
         check_name("stage", stage)
         step = _plan(project, product, full, run=run, stage=stage, approval=approval, bump=bump)
         entry = Ledger.of(project).append("release", product, step.model_dump(mode="json"))
-        carry_out(project, entry, step)
+        apply_step(project, entry, step)
         return done(entry, step)
 
 
@@ -152,7 +152,9 @@ def _tags(
     """Version of the commit (its own if it has one), and the tags to make."""
     number = next_number(project, product)
     tags = {}
-    known = {one.commit: one.version for one in versions(project, product)}
+    known = {
+        other_version.commit: other_version.version for other_version in versions(project, product)
+    }
     version = known.get(commit)
     if version is None:
         how = bump or load_section(project, "registry", RegistryParams).bump

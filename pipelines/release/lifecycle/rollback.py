@@ -8,8 +8,8 @@ from pipelines.core.errors import SignalboxError
 from pipelines.release.approval import ApprovalParams
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.apply import carry_out, repair_locked
-from pipelines.release.lifecycle.files import CommitFiles, GoneError, alone, object_exists
+from pipelines.release.lifecycle.apply import apply_step, repair_locked
+from pipelines.release.lifecycle.files import CommitFiles, GoneError, exclusive_lock, object_exists
 from pipelines.release.lifecycle.production import (
     PRODUCTION,
     Done,
@@ -30,14 +30,14 @@ KIND = "erasure"
 
 def erasures_of(entries: Iterable[Entry], commit: str) -> list[Entry]:
     """Return the proofs of erasures whose subject a release learned from, or may have."""
-    return [e for e in entries if e.kind == KIND and _held(e, commit) is not None]
+    return [e for e in entries if e.kind == KIND and _contains_subject(e, commit) is not None]
 
 
 def took_data(entries: Iterable[Entry], commit: str) -> Entry | None:
     """Return the last proof of an erasure that took data of a release; None if there is none."""
     found = None
     for entry in erasures_of(entries, commit):
-        if not entry.data.get("kept_on_request") and _held(entry, commit) is True:
+        if not entry.data.get("kept_on_request") and _contains_subject(entry, commit) is True:
             found = entry
     return found
 
@@ -57,7 +57,7 @@ def warnings(entries: Iterable[Entry], commit: str, name: str) -> list[str]:
     """Say of a release which erased subjects it learned from, and until when it was to go."""
     told = []
     for entry in erasures_of(entries, commit):
-        learned = "learned" if _held(entry, commit) is True else "may have learned"
+        learned = "learned" if _contains_subject(entry, commit) is True else "may have learned"
         until = _release(entry, commit).get("until")
         due = f"; it was to be replaced until {until}" if until else ""
         told.append(
@@ -67,7 +67,7 @@ def warnings(entries: Iterable[Entry], commit: str, name: str) -> list[str]:
     return told
 
 
-def _held(entry: Entry, commit: str) -> bool | str | None:
+def _contains_subject(entry: Entry, commit: str) -> bool | str | None:
     """Whether the release held the subject: True, a word why nobody knows, or None = no."""
     contains = _release(entry, commit).get("contains")
     return contains or None
@@ -75,7 +75,7 @@ def _held(entry: Entry, commit: str) -> bool | str | None:
 
 def _release(entry: Entry, commit: str) -> dict[str, Any]:
     listed = entry.data.get("releases") or []
-    return next((dict(one) for one in listed if one.get("commit") == commit), {})
+    return next((dict(record) for record in listed if record.get("commit") == commit), {})
 
 
 def rollback(
@@ -111,12 +111,12 @@ def rollback(
     """
     require_allowed(project, who, reason)
     require_ready(project)
-    with alone(project, product):
+    with exclusive_lock(project, product):
         repair_locked(project, product)
         check_name("stage", stage)
         step = _plan(project, product, to, stage=stage, reason=reason.strip(), who=who)
         entry = Ledger.of(project).append("rollback", product, step.model_dump(mode="json"))
-        carry_out(project, entry, step)
+        apply_step(project, entry, step)
         return done(entry, step)
 
 

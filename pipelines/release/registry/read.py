@@ -208,17 +208,19 @@ def versions(project: Path, product: str) -> list[Version]:
             tag=tag.tag,
             time=tag.time,
             anchor=tag.anchor,
-            stages=tuple(sorted(s for s, one in active.items() if one.commit == tag.commit)),
+            stages=tuple(
+                sorted(s for s, active_tag in active.items() if active_tag.commit == tag.commit)
+            ),
         )
         for tag in tags
         if tag.name.version and not tag.name.cancels and tag.name.version not in gone
     ]
-    return sorted(found, key=lambda one: order(one.version))
+    return sorted(found, key=lambda version: order(version.version))
 
 
 def assignments(project: Path, product: str, stage: str) -> list[Assignment]:
     """Everything that was ever put into a stage, oldest first."""
-    named = {one.commit: one.version for one in versions(project, product)}
+    named = {version.commit: version.version for version in versions(project, product)}
     return [
         _assignment(tag, named)
         for tag in _by_number(product_tags(project, product))
@@ -231,7 +233,9 @@ def current(project: Path, product: str, stage: str) -> Assignment | None:
     tag = _active(product_tags(project, product)).get(check_name("stage", stage))
     if tag is None:
         return None
-    return _assignment(tag, {one.commit: one.version for one in versions(project, product)})
+    return _assignment(
+        tag, {version.commit: version.version for version in versions(project, product)}
+    )
 
 
 def find_version(project: Path, product: str, version: str) -> Version:
@@ -244,10 +248,10 @@ def find_version(project: Path, product: str, version: str) -> Version:
     """
     check_version(version)
     known = versions(project, product)
-    for one in known:
-        if one.version == version:
-            return one
-    names = ", ".join(one.version for one in known[-10:]) or "none yet"
+    for release in known:
+        if release.version == version:
+            return release
+    names = ", ".join(release.version for release in known[-10:]) or "none yet"
     raise SignalboxError(f"{product} has no version {version}; versions are: {names}")
 
 
@@ -261,7 +265,7 @@ def _active(tags: list[Tag]) -> dict[str, Tag]:
     active: dict[str, list[Tag]] = {}
     for tag in _by_number([tag for tag in tags if tag.name.stage]):
         stack = active.setdefault(str(tag.name.stage), [])
-        stack[:] = [one for one in stack if one.commit != tag.commit]
+        stack[:] = [assigned for assigned in stack if assigned.commit != tag.commit]
         if not tag.name.cancels:
             stack.append(tag)
     return {stage: stack[-1] for stage, stack in active.items() if stack}

@@ -73,15 +73,19 @@ def assign(project: Path, product: str, version: str, stage: str) -> Assignment:
         f"{product} {version} to {stage}",
     )
     write_tags(project, [new], Ledger.of(project).head, tag_time(project, product))
-    return next(one for one in assignments(project, product, stage) if one.tag == new.tag)
+    return next(
+        assignment
+        for assignment in assignments(project, product, stage)
+        if assignment.tag == new.tag
+    )
 
 
 def next_version(project: Path, product: str, commit: str, bump: Bump) -> str:
     """Name of the version that registering `commit` would make."""
     known = versions(project, product)
-    for one in known:
-        if one.commit == commit:
-            raise SignalboxError(f"commit {commit[:12]} is {product} {one.version} already")
+    for version in known:
+        if version.commit == commit:
+            raise SignalboxError(f"commit {commit[:12]} is {product} {version.version} already")
     taken = [tag.name.version for tag in product_tags(project, product) if tag.name.version]
     if not taken:
         return FIRST
@@ -95,7 +99,7 @@ def next_number(project: Path, product: str) -> int:
         project, "for-each-ref", "--format=%(refname:strip=2)", f"refs/tags/{product}#*"
     ).splitlines()
     parsed = [found for name in names if (found := parse_tag(name)) is not None]
-    return 1 + max((one.number for one in parsed), default=0)
+    return 1 + max((tag_name.number for tag_name in parsed), default=0)
 
 
 def tag_time(project: Path, product: str) -> int:
@@ -125,23 +129,23 @@ def write_tags(project: Path, new: list[NewTag], anchor: str, when: int) -> None
     """
     name, email = require_identity(project)
     commands = ["start"]
-    for one in new:
+    for tag in new:
         body = "\n".join(
             [
-                f"object {one.commit}",
+                f"object {tag.commit}",
                 "type commit",
-                f"tag {one.tag}",
+                f"tag {tag.tag}",
                 f"tagger {name} <{email}> {when} +0000",
                 "",
-                message(one.title, anchor),
+                message(tag.title, anchor),
             ]
         )
         made = git(project, "mktag", stdin=body)
-        commands.append(f"create refs/tags/{one.tag} {made}")
+        commands.append(f"create refs/tags/{tag.tag} {made}")
     try:
         git(project, "update-ref", "--stdin", stdin="\n".join([*commands, "prepare", "commit", ""]))
     except GitError as error:
-        there = [one.tag for one in new if tag_exists(project, one.tag)]
+        there = [tag.tag for tag in new if tag_exists(project, tag.tag)]
         if there:
             raise TagExistsError(
                 f"tag {', '.join(there)} was made by someone else in the meantime; nothing was "

@@ -71,7 +71,7 @@ def time_ticks(start_us: int, end_us: int, most: int = 4) -> list[tuple[int, str
     The hour alone where all lies within a day; the day where a tick is midnight.
     """
     length = max(end_us - start_us, 1)
-    step = next((one for one in _STEPS if length / one <= most), length)
+    step = next((candidate for candidate in _STEPS if length / candidate <= most), length)
     first = -(-start_us // step) * step
     found: list[tuple[int, str]] = []
     for us in range(first, end_us + 1, step):

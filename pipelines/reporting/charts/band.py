@@ -164,8 +164,19 @@ def _expected(across: Scale, up: Scale, watched: Watched) -> list[Markup]:
     top, bottom = TOP if high is None else up(high), up.start if low is None else up(low)
     shape = tag("rect", x=left, y=top, width=right - left, height=max(bottom - top, 1.5),
                 fill=GREEN, fill_opacity=0.25)  # fmt: skip
-    edges = [line(left, up(one), right, up(one), stroke=GREEN, stroke_width=1.5,
-                  stroke_dasharray="5 2") for one in (low, high) if one is not None]  # fmt: skip
+    edges = [
+        line(
+            left,
+            up(bound),
+            right,
+            up(bound),
+            stroke=GREEN,
+            stroke_width=1.5,
+            stroke_dasharray="5 2",
+        )
+        for bound in (low, high)
+        if bound is not None
+    ]
     return [shape, *edges]
 
 

@@ -210,12 +210,12 @@ def steps(
     unit
         Title of the vertical axis.
     """
-    most = covering([count for one in lines for count in one.counts], include=(0.0,))[1]
+    most = covering([count for curve in lines for count in curve.counts], include=(0.0,))[1]
     up = Scale(0, most, HEIGHT - BOTTOM, TOP)
     across = Scale(0, max(len(days), 1), LEFT, WIDTH - RIGHT)
     parts = [*_grid(up, across, unit), *_days(across, days)]
-    for index, one in enumerate(lines):
-        parts += _steps(across, up, one, index % 2)
+    for index, curve in enumerate(lines):
+        parts += _steps(across, up, curve, index % 2)
     top = KEY_LINE * len(lines)
     frame = tag("g", Markup("").join(parts), transform=f"translate(0 {top})")
     return picture(WIDTH, HEIGHT + top, title, [*_key(lines), frame], describe=describe)
@@ -249,9 +249,9 @@ def _days(across: Scale, days: Sequence[str]) -> list[Markup]:
     return parts
 
 
-def _steps(across: Scale, up: Scale, one: Steps, index: int) -> list[Markup]:
+def _steps(across: Scale, up: Scale, curve: Steps, index: int) -> list[Markup]:
     corners = [
-        (across(day + side), up(count)) for day, count in enumerate(one.counts) for side in (0, 1)
+        (across(day + side), up(count)) for day, count in enumerate(curve.counts) for side in (0, 1)
     ]
     if not corners:
         return []
@@ -265,10 +265,10 @@ def _steps(across: Scale, up: Scale, one: Steps, index: int) -> list[Markup]:
 
 def _key(lines: Sequence[Steps]) -> list[Markup]:
     parts: list[Markup] = []
-    for index, one in enumerate(lines):
+    for index, curve in enumerate(lines):
         y = KEY_LINE * index + 12
         dash = DASHES[1] if index % 2 == 0 else None
         parts.append(line(LEFT, y - 4, LEFT + 28, y - 4, _STROKES[index % 2], stroke_width=2,
                           stroke_dasharray=dash))  # fmt: skip
-        parts.append(text(LEFT + 36, y, one.label, class_="axis"))
+        parts.append(text(LEFT + 36, y, curve.label, class_="axis"))
     return parts

@@ -75,8 +75,8 @@ def strip(
     across = Scale(first - room, last + room, LEFT, WIDTH - RIGHT)
     bottom = TOP + ROW * len(rows)
     parts = [_incident(across, span, bottom), *_times(across, first - room, last + room, bottom)]
-    for place, (key, label) in enumerate(rows):
-        y = TOP + ROW * (place + 0.5)
+    for position, (key, label) in enumerate(rows):
+        y = TOP + ROW * (position + 0.5)
         parts.append(line(LEFT, y, across.end, y, stroke=GRID))
         parts.append(text(0, y + 4, label, class_="axis"))
         parts += _marks(across, y, key, [mark for mark in marks if mark.row == key])
@@ -108,7 +108,7 @@ def _marks(across: Scale, y: float, key: str, marks: Sequence[Mark]) -> list[Mar
     parts: list[Markup] = []
     drawn: set[tuple[int, int]] = set()
     free = float("-inf")
-    for mark in sorted(marks, key=lambda one: (one.start_us, -one.end_us)):
+    for mark in sorted(marks, key=lambda mark_drawn: (mark_drawn.start_us, -mark_drawn.end_us)):
         x, end = across(mark.start_us), across(mark.end_us)
         bar = (round(x / _APART), round(end / _APART))
         if end - x >= _APART and bar not in drawn:

@@ -39,26 +39,28 @@ def build_load(world: World, names: Names) -> Load:
     """Draw rates from the world's seed."""
     rng = stream(world.seed, "load")
     count = len(world.services)
-    alive = [one for one in names.things if one.kind != "nodes"]
-    order = sorted(alive, key=lambda one: (one.layer, one.index))
+    alive = [service for service in names.things if service.kind != "nodes"]
+    order = sorted(alive, key=lambda service: (service.layer, service.index))
     calls = {
-        (one.index, names.thing(called)): float(rng.uniform(0.25, 0.95))
-        for one in order for called in one.calls
+        (service.index, names.thing(called)): float(rng.uniform(0.25, 0.95))
+        for service in order for called in service.calls
     }  # fmt: skip
     called = {pair[1] for pair in calls}
     entry, own = np.zeros(count), np.zeros(count)
     usual = {"edge": 40.0, "api": 6.0, "worker": 4.0, "batch": 0.02}
-    for one in order:
-        if one.kind == "edge" or (one.layer < 3 and one.index not in called):
-            entry[one.index] = usual[one.kind] * float(rng.lognormal(0, 0.6))
-        middle = {"database": 4.0, "cache": 0.8, "queue": 1.5, "batch": 900.0}.get(one.kind, 18.0)
-        own[one.index] = middle * float(rng.lognormal(0, 0.5))
+    for service in order:
+        if service.kind == "edge" or (service.layer < 3 and service.index not in called):
+            entry[service.index] = usual[service.kind] * float(rng.lognormal(0, 0.6))
+        middle = {"database": 4.0, "cache": 0.8, "queue": 1.5, "batch": 900.0}.get(
+            service.kind, 18.0
+        )
+        own[service.index] = middle * float(rng.lognormal(0, 0.5))
     rate = entry.copy()
-    for one in order:
+    for service in order:
         for (caller, other), share in calls.items():
-            if caller == one.index:
+            if caller == service.index:
                 rate[other] += rate[caller] * share
-    return Load(tuple(one.index for one in order), calls, rate, entry, own)
+    return Load(tuple(service.index for service in order), calls, rate, entry, own)
 
 
 def usual_traffic(world: World, at: Floats) -> Floats:
@@ -111,10 +113,12 @@ def edge_changes(world: World, timeline: Timeline, load: Load) -> list[EdgeChang
         caller = names.thing(change.service)
         if change.kind != "deployment" or draw >= SLOWER + NEW:
             continue
-        calls = sorted(called for one, called in load.calls if one == caller)
+        calls = sorted(called for calling, called in load.calls if calling == caller)
         if draw >= SLOWER:
             calls = [
-                one.index for one in names.things if one.index not in calls and _fits(one.layer)
+                service.index
+                for service in names.things
+                if service.index not in calls and _fits(service.layer)
             ]
         if calls:
             end = min(world.seconds, change.at + days * 86400)

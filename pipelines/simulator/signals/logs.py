@@ -92,7 +92,7 @@ def _one_of(rng: np.random.Generator, n: int, texts: Sequence[str]) -> list[str]
 
 
 def _whole(low: int, high: int) -> Callable[[np.random.Generator, int], list[str]]:
-    return lambda rng, n: [str(one) for one in rng.integers(low, high, n).tolist()]
+    return lambda rng, n: [str(number) for number in rng.integers(low, high, n).tolist()]
 
 
 def _hex(rng: np.random.Generator, n: int) -> list[str]:
@@ -105,7 +105,7 @@ def _address(rng: np.random.Generator, n: int) -> list[str]:
 
 
 def _milliseconds(rng: np.random.Generator, n: int) -> list[str]:
-    return [str(one) for one in np.ceil(rng.lognormal(4, 1, n)).astype(int).tolist()]
+    return [str(number) for number in np.ceil(rng.lognormal(4, 1, n)).astype(int).tolist()]
 
 
 _DRAWN: dict[str, Callable[[np.random.Generator, int], list[str]]] = {
@@ -120,7 +120,7 @@ _DRAWN: dict[str, Callable[[np.random.Generator, int], list[str]]] = {
     "user": _whole(10_000, 99_999),
     "verb": lambda rng, n: _one_of(rng, n, ("GET", "GET", "GET", "POST", "PUT")),
     "ok": lambda rng, n: _one_of(rng, n, ("200", "200", "200", "201", "304", "404")),
-    "path": lambda rng, n: [f"/v1/{one}s" for one in _one_of(rng, n, NOUNS[:12])],
+    "path": lambda rng, n: [f"/v1/{noun}s" for noun in _one_of(rng, n, NOUNS[:12])],
     "noun": lambda rng, n: _one_of(rng, n, NOUNS[:20]),
     "exception": lambda rng, n: _one_of(rng, n, EXCEPTIONS),
 }
@@ -145,10 +145,10 @@ def trouble_lines(
         Error codes of the service; the last is written in trouble only.
     """
     found = []
-    for one in troubles:
-        if speaks(one):
-            rng = stream(world.seed, "log troubles", one.fault, one.service)
-            found += [_after(lines, begin) for lines in _lines(rng, world, one, codes)]
+    for trouble in troubles:
+        if speaks(trouble):
+            rng = stream(world.seed, "log troubles", trouble.fault, trouble.service)
+            found += [_after(lines, begin) for lines in _lines(rng, world, trouble, codes)]
     return found
 
 
@@ -158,38 +158,40 @@ def speaks(trouble: Trouble) -> bool:
 
 
 def _lines(
-    rng: np.random.Generator, world: World, one: Trouble, codes: Sequence[int]
+    rng: np.random.Generator, world: World, trouble: Trouble, codes: Sequence[int]
 ) -> list[Lines]:
-    texts = BROKEN[one.kind] if one.depth == 0 else PASSED_ON
-    peers = [world.services[one.root].name]
+    texts = BROKEN[trouble.kind] if trouble.depth == 0 else PASSED_ON
+    peers = [world.services[trouble.root].name]
     usual = list(codes[:3])
     found = []
     for n, text in enumerate(texts):
-        trace = TRACES[one.service % len(TRACES)] if n == 0 and one.depth else ""
-        at = _times_of_trouble(rng, world, one, PER_HOUR / (1 + n))
+        trace = TRACES[trouble.service % len(TRACES)] if n == 0 and trouble.depth else ""
+        at = _times_of_trouble(rng, world, trouble, PER_HOUR / (1 + n))
         found.append(written(rng, "error", text + trace, at, peers=peers, codes=usual))
-    if one.new_line:
+    if trouble.new_line:
         words = [str(word) for word in rng.choice(NOUNS, 2, replace=False)]
         text = NEW[int(rng.integers(len(NEW)))].format(a=words[0], b=words[1])
-        at = _times_of_trouble(rng, world, one, PER_HOUR / 3)
+        at = _times_of_trouble(rng, world, trouble, PER_HOUR / 3)
         found.append(written(rng, "error", text, at, peers=peers, codes=usual))
-    if one.new_code:
-        at = _times_of_trouble(rng, world, one, PER_HOUR / 2)
+    if trouble.new_code:
+        at = _times_of_trouble(rng, world, trouble, PER_HOUR / 2)
         known = "request {id} failed code=E{code} user={user}"
         text = (
-            known if world.services[one.service].layer < 2 else "message {id} rejected code=E{code}"
+            known
+            if world.services[trouble.service].layer < 2
+            else "message {id} rejected code=E{code}"
         )
         found.append(written(rng, "error", text, at, peers=peers, codes=codes[-1:]))
     return found
 
 
 def _times_of_trouble(
-    rng: np.random.Generator, world: World, one: Trouble, per_hour: float
+    rng: np.random.Generator, world: World, trouble: Trouble, per_hour: float
 ) -> Floats:
-    end = min(one.end, world.seconds)
-    hours = max(end - one.start, 0.0) / 3600
-    number = int(rng.poisson(per_hour * one.force * min(hours, 3.0)))
-    return np.sort(rng.uniform(one.start, end, number))
+    end = min(trouble.end, world.seconds)
+    hours = max(end - trouble.start, 0.0) / 3600
+    number = int(rng.poisson(per_hour * trouble.force * min(hours, 3.0)))
+    return np.sort(rng.uniform(trouble.start, end, number))
 
 
 def _after(lines: Lines, begin: float) -> Lines:
@@ -231,14 +233,14 @@ def log_table(
 
     names = Names(world)
     begin = world.seconds - settings.days * 86400
-    busy = {one.index: _busy(one, load) for one in names.things}
+    busy = {other_service.index: _busy(other_service, load) for other_service in names.things}
     scale = settings.lines_per_day / max(sum(busy.values()), 1e-9)
     tables = []
     for service in names.things:
         peers = tuple(world.services[n].name for n in service.calls) or (service.name,)
         codes = tuple(stream(world.seed, "codes", service.index).integers(100, 999, 4).tolist())
         place = Place(world, service, load, peers, begin, world.seconds, codes)
-        mine = [one for one in troubles if one.service == service.index]
+        mine = [trouble for trouble in troubles if trouble.service == service.index]
         lines = _usual(place, busy[service.index] * scale, mine)
         lines += _deployed(place, names, timeline)
         lines += trouble_lines(world, mine, begin, codes)
@@ -256,12 +258,14 @@ def _usual(place: Place, per_day: float, troubles: Sequence[Trouble]) -> list[Li
     """Lines of a service in peace: those that come with traffic, and its heartbeat."""
     service, world = place.service, place.world
     rng = stream(world.seed, "logs", service.index)
-    texts = [one for one in TEXTS[service.kind] if one.weight > 4 or rng.random() < 0.75]
+    texts = [
+        template for template in TEXTS[service.kind] if template.weight > 4 or rng.random() < 0.75
+    ]
     every = 86400 / max(per_day * HEARTBEAT_SHARE, 24.0)
     every = float(min((60, 120, 300, 600, 900, 1800, 3600), key=lambda step: abs(step - every)))
     found = [_heartbeat(rng, place, every, troubles)]
     days = (place.end - place.begin) / 86400
-    weights = sum(one.weight for one in texts)
+    weights = sum(template.weight for template in texts)
     grid = np.arange(place.begin, place.end + STEP, STEP)
     for text in texts:
         number = per_day * (1 - HEARTBEAT_SHARE) * text.weight / weights * days
@@ -284,9 +288,9 @@ def _heartbeat(
     begin = max(place.begin, place.service.since) + float(rng.uniform(0, every))
     times = np.arange(begin, place.end, every)
     times = times + rng.normal(0, min(2.0, every / 40), len(times))
-    for one in troubles:
-        if one.no_heartbeat:
-            times = times[~one.inside(times)]
+    for trouble in troubles:
+        if trouble.no_heartbeat:
+            times = times[~trouble.inside(times)]
     text = HEARTBEATS[int(rng.integers(len(HEARTBEATS)))]
     return written(rng, "info", text, times, peers=place.peers, codes=place.codes[:3], instance=0)
 
@@ -303,10 +307,12 @@ def _times(
     """Draw when a message is written: with the traffic, more of the bad ones in trouble."""
     curve = usual_traffic(place.world, grid) + 0.1 if text.follows else np.ones(len(grid))
     mean = float(curve.mean())
-    for one in troubles:
-        push = 1 + one.effect.traffic * one.level(grid)
+    for trouble in troubles:
+        push = 1 + trouble.effect.traffic * trouble.level(grid)
         if text.severity in {"warn", "error"}:
-            push = push + 6 * (one.effect.errors + 0.1 * one.effect.slow) * one.level(grid)
+            push = push + 6 * (trouble.effect.errors + 0.1 * trouble.effect.slow) * trouble.level(
+                grid
+            )
         curve = curve * np.clip(push, 0.1, None)
     expected = number / len(grid) * curve / mean
     count = rng.poisson(expected)
@@ -331,10 +337,10 @@ def _deployed(place: Place, names: Names, timeline: Timeline) -> list[Lines]:
 
 def _rows(place: Place, names: Names, lines: list[Lines]) -> "pa.Table":
     """Make rows; ids are those that reading the service's file would give."""
-    at = np.concatenate([one.at for one in lines])
-    body = [text for one in lines for text in one.bodies]
-    severity = [one.severity for one in lines for _ in one.bodies]
-    number = np.concatenate([one.instance for one in lines])
+    at = np.concatenate([line_group.at for line_group in lines])
+    body = [text for line_group in lines for text in line_group.bodies]
+    severity = [line_group.severity for line_group in lines for _ in line_group.bodies]
+    number = np.concatenate([line_group.instance for line_group in lines])
     order = np.argsort(at, kind="stable")
     at = at[order]
     micro = np.rint(at * 1_000_000).astype(np.int64) + microseconds(place.world.start)

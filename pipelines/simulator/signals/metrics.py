@@ -198,8 +198,11 @@ def _runs(scene: Scene, instances: int) -> list[Measured]:
         local_seconds(world.start, world.timezone, day, minute + turn)
         for day in range(-1, world.days + 1) for turn in range(0, 1440 - 59, every)
     ]  # fmt: skip
-    good = [run + 60 * float(rng.uniform(10, 14)) for run in runs
-            if not any(one.start <= run < one.end for one in scene.troubles)]  # fmt: skip
+    good = [
+        run + 60 * float(rng.uniform(10, 14))
+        for run in runs
+        if not any(trouble.start <= run < trouble.end for trouble in scene.troubles)
+    ]
     took = rng.lognormal(np.log(scene.own), 0.08, len(good) + 1)
     turn = np.searchsorted(np.array(good), scene.at, "right")
     rows = np.round(took[turn] * 140)
@@ -275,8 +278,8 @@ def metric_rows(
     begin = world.seconds - settings.days * 86400
     at = np.arange(begin, world.seconds, settings.step_seconds, dtype=np.float64)
     by_service: dict[int, list[Trouble]] = {}
-    for one in troubles:
-        by_service.setdefault(one.service, []).append(one)
+    for trouble in troubles:
+        by_service.setdefault(trouble.service, []).append(trouble)
     deployed: dict[int, list[float]] = {}
     for change in timeline.deployments:
         if change.kind == "deployment" and change.at >= begin:
@@ -310,9 +313,9 @@ def _scraped(
     )
     alive = [_alive(rng, troubles, number, at) for number in range(most)]
     return [
-        one
+        scraped
         for each in measured
-        for one in _named(rng, world, names, service, measured=each, alive=alive, at=at)
+        for scraped in _named(rng, world, names, service, measured=each, alive=alive, at=at)
     ]  # fmt: skip
 
 
@@ -321,14 +324,14 @@ def _alive(
 ) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
     """Say at which steps an instance answers its scrape."""
     answers = np.ones(len(at), bool)
-    for one in troubles:
-        if one.effect.down and number < one.hit:
+    for trouble in troubles:
+        if trouble.effect.down and number < trouble.hit:
             # What crashes comes back and crashes again; what is lost stays away.
-            share = 0.5 if one.kind == "crash" else 1.0
-            away = one.inside(at) & (rng.random(len(at)) < share)
-            if one.kind == "cache_lost":
+            share = 0.5 if trouble.kind == "crash" else 1.0
+            away = trouble.inside(at) & (rng.random(len(at)) < share)
+            if trouble.kind == "cache_lost":
                 # It is soon back, empty.
-                away &= at < one.start + 0.4 * (one.end - one.start)
+                away &= at < trouble.start + 0.4 * (trouble.end - trouble.start)
             answers &= ~away
     days = (at[-1] - at[0]) / 86400 if len(at) else 0.0
     for first in rng.integers(0, len(at), rng.poisson(GAPS_PER_DAY * days)).tolist():
@@ -366,19 +369,19 @@ def _table(world: World, found: list[Scraped]) -> "pa.Table":
     import pyarrow as pa
 
     marked = sorted(
-        ((fingerprint(one.labels | {"__name__": one.name}), one) for one in found),
+        ((fingerprint(scraped.labels | {"__name__": scraped.name}), scraped) for scraped in found),
         key=lambda pair: pair[0],
     )
-    codes = pa.array(np.repeat(np.arange(len(marked)), [len(one.at) for _, one in marked]))
-    at = np.concatenate([np.empty(0), *(one.at for _, one in marked)])
-    values = np.concatenate([np.empty(0), *(one.values for _, one in marked)])
+    codes = pa.array(np.repeat(np.arange(len(marked)), [len(scraped.at) for _, scraped in marked]))
+    at = np.concatenate([np.empty(0), *(scraped.at for _, scraped in marked)])
+    values = np.concatenate([np.empty(0), *(scraped.values for _, scraped in marked)])
     once = {
         "fingerprint": pa.array([mark for mark, _ in marked], pa.string()),
-        "name": pa.array([one.name for _, one in marked], pa.string()),
-        "labels": pa.array([sorted(one.labels.items()) for _, one in marked],
+        "name": pa.array([scraped.name for _, scraped in marked], pa.string()),
+        "labels": pa.array([sorted(scraped.labels.items()) for _, scraped in marked],
                            METRICS.schema.field("labels").type),
-        "kind": pa.array([one.kind for _, one in marked], pa.string()),
-        "unit": pa.array([one.unit or None for _, one in marked], pa.string()),
+        "kind": pa.array([scraped.kind for _, scraped in marked], pa.string()),
+        "unit": pa.array([scraped.unit or None for _, scraped in marked], pa.string()),
     }  # fmt: skip
     columns = {name: column.take(codes) for name, column in once.items()}
     micro = np.rint(at * 1_000_000).astype(np.int64) + microseconds(world.start)

@@ -20,17 +20,20 @@ class Names:
     @cached_property
     def things(self) -> tuple[Service, ...]:
         """Services without their second names."""
-        second = {one.new for one in self.world.renamed_services}
-        return tuple(one for one in self.world.services if one.index not in second)
+        second = {renaming.new for renaming in self.world.renamed_services}
+        return tuple(service for service in self.world.services if service.index not in second)
 
     @cached_property
     def _first(self) -> dict[int, int]:
-        return {one.new: one.old for one in self.world.renamed_services}
+        return {renaming.new: renaming.old for renaming in self.world.renamed_services}
 
     @cached_property
     def _renamed(self) -> dict[int, tuple[float, str]]:
         services = self.world.services
-        return {one.old: (one.at, services[one.new].name) for one in self.world.renamed_services}
+        return {
+            renaming.old: (renaming.at, services[renaming.new].name)
+            for renaming in self.world.renamed_services
+        }
 
     def thing(self, service: int) -> int:
         """Position of the service that one is a second name of; else its own."""
@@ -38,11 +41,11 @@ class Names:
 
     def periods(self, service: int) -> list[tuple[str, float, float]]:
         """Names of a service, each with the seconds from and until which it is used."""
-        one = self.world.services[service]
+        other_service = self.world.services[service]
         if service not in self._renamed:
-            return [(one.name, one.since, float("inf"))]
+            return [(other_service.name, other_service.since, float("inf"))]
         at, name = self._renamed[service]
-        return [(one.name, one.since, at), (name, at, float("inf"))]
+        return [(other_service.name, other_service.since, at), (name, at, float("inf"))]
 
     def name_at(self, service: int, at: float) -> str:
         """Name of a service at a time, seconds since the world's start."""

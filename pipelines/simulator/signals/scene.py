@@ -31,23 +31,23 @@ def shaken(rng: np.random.Generator, n: int, size: float) -> Floats:
 def total(troubles: Iterable[Trouble], what: str, at: Floats, share: Sequence[float]) -> Floats:
     """Add up one part of the effects of troubles, each weighted, at times."""
     found = np.zeros(len(at))
-    for one, weight in zip(troubles, share, strict=True):
-        size = float(getattr(one.effect, what)) * weight
+    for trouble, weight in zip(troubles, share, strict=True):
+        size = float(getattr(trouble.effect, what)) * weight
         if size:
-            found += one.level(at) * size
+            found += trouble.level(at) * size
     return found
 
 
 def backlog(troubles: Iterable[Trouble], at: Floats) -> Floats:
     """Minutes of traffic that wait; they are worked off after the trouble's end."""
     found = np.zeros(len(at))
-    for one in troubles:
-        size = one.effect.backlog
+    for trouble in troubles:
+        size = trouble.effect.backlog
         if not size:
             continue
-        share = np.clip((at - one.start) / (one.end - one.start), 0, 1)
-        after = np.exp(-np.clip(at - one.end, 0, None) / DRAIN)
-        found += share * after * size * one.force * (at >= one.start)
+        share = np.clip((at - trouble.start) / (trouble.end - trouble.start), 0, 1)
+        after = np.exp(-np.clip(at - trouble.end, 0, None) / DRAIN)
+        found += share * after * size * trouble.force * (at >= trouble.start)
     return found
 
 
@@ -98,12 +98,12 @@ class Scene:
 
     def whole(self, what: str) -> Floats:
         """Part of the effects for the service as a whole."""
-        share = [one.hit / self.service.instances for one in self.troubles]
+        share = [trouble.hit / self.service.instances for trouble in self.troubles]
         return total(self.troubles, what, self.at, share)
 
     def slowest(self, what: str) -> Floats:
         """Part of the effects for a high quantile: few instances are enough to see it."""
-        share = [min(1.0, 4 * one.hit / self.service.instances) for one in self.troubles]
+        share = [min(1.0, 4 * trouble.hit / self.service.instances) for trouble in self.troubles]
         return total(self.troubles, what, self.at, share)
 
     def at_instance(self, what: str, number: int) -> Floats:
@@ -112,6 +112,11 @@ class Scene:
 
     def restarts(self, number: int) -> list[float]:
         """When an instance began again: deployments, and what crashed or was restarted."""
-        ended = [one.end for one in self.troubles if number < one.hit and one.depth == 0
-                 and (one.effect.down or one.kind == "memory_leak")]  # fmt: skip
+        ended = [
+            trouble.end
+            for trouble in self.troubles
+            if number < trouble.hit
+            and trouble.depth == 0
+            and (trouble.effect.down or trouble.kind == "memory_leak")
+        ]
         return [*self.resets, *ended]

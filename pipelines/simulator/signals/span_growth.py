@@ -109,14 +109,14 @@ class Growth:
         at, n = np.asarray(block["at"], np.float64), len(block["at"])
         usual = min(float(self.load.milliseconds[service]), 5_000.0) / 1000
         slow, wrong = np.ones(n), np.full(n, FAILS)
-        for one in self.troubles.get(service, []):
-            hit = np.asarray(block["instance"], np.int64) < one.hit
-            seen = 1.0 if caller == NOBODY or caller in one.reached else ELSEWHERE
-            level = one.level(at) * hit * seen
+        for trouble in self.troubles.get(service, []):
+            hit = np.asarray(block["instance"], np.int64) < trouble.hit
+            seen = 1.0 if caller == NOBODY or caller in trouble.reached else ELSEWHERE
+            level = trouble.level(at) * hit * seen
             # What a caller suffers by itself is small: the rest comes from those it calls.
-            part = 0.3 if one.depth else 1.0
-            slow += level * one.effect.slow * part
-            wrong += level * one.effect.errors * part
+            part = 0.3 if trouble.depth else 1.0
+            slow += level * trouble.effect.slow * part
+            wrong += level * trouble.effect.errors * part
         for change in self.changes.get((caller, service), []):
             if change.slow:
                 slow *= np.where((at >= change.start) & (at < change.end), change.slow, 1.0)
@@ -136,8 +136,8 @@ def grow(
     """Draw about `number` spans that begin after a time."""
     rng = stream(world.seed, "spans")
     growth = Growth(world, load, {}, {}, rng, bool(rng.random() < 0.5))
-    for one in troubles:
-        growth.troubles.setdefault(one.service, []).append(one)
+    for trouble in troubles:
+        growth.troubles.setdefault(trouble.service, []).append(trouble)
     for change in changes:
         growth.changes.setdefault((change.caller, change.called), []).append(change)
     _enter(growth, since, number)
@@ -163,7 +163,7 @@ def _size(growth: Growth) -> Floats:
             kind = services[called].kind
             more = found[called] if services[called].layer < 3 else 0.0
             if kind == "queue" and services[service].kind != "worker":
-                more = FETCHED * sum(found[one] for one in _readers(growth, called))
+                more = FETCHED * sum(found[reader] for reader in _readers(growth, called))
             found[service] += share * (1 + more)
     return found
 
@@ -235,7 +235,7 @@ def _call(growth: Growth, service: int, mine: Ints, given: Block) -> None:
         chosen = growth.rng.random(len(mine)) < share
         chosen &= at >= growth.world.services[called].since
         if (caller, called) in added and (caller, called) not in growth.load.calls:
-            chosen &= at >= min(one.start for one in growth.changes[caller, called])
+            chosen &= at >= min(edge_change.start for edge_change in growth.changes[caller, called])
         if chosen.any():
             _one_call(
                 growth, service, called, parent=mine[chosen], at=at[chosen], trace=trace[chosen]
@@ -283,6 +283,6 @@ def _one_call(
 def _delay(growth: Growth, reader: int, queue: int, at: Floats) -> Floats:
     """Seconds that messages wait longer while a queue or its reader falls behind."""
     found = np.zeros(len(at))
-    for one in [*growth.troubles.get(reader, []), *growth.troubles.get(queue, [])]:
-        found += one.level(at) * one.effect.backlog * 2
+    for trouble in [*growth.troubles.get(reader, []), *growth.troubles.get(queue, [])]:
+        found += trouble.level(at) * trouble.effect.backlog * 2
     return found

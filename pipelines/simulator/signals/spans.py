@@ -50,7 +50,7 @@ def span_rows(
     trace = np.array(traces, object)[spans.trace] if traces else np.empty(0, object)
     parent, link = spans.parent[kept], spans.link[kept]
     names, instances = _who(world, spans, start, kept)
-    label, attributes = _told(world, spans, error, kept)
+    label, attributes = _names_and_attributes(world, spans, error, kept)
     n = len(kept)
     micro = np.rint(start[kept] * 1_000_000).astype(np.int64) + microseconds(world.start)
     columns = {
@@ -88,19 +88,19 @@ def _who(world: World, spans: Spans, start: Floats, kept: Ints) -> "tuple[pa.Arr
     code = np.zeros(len(kept), np.int64)
     at, service = start[kept], spans.service[kept]
     for index in np.unique(service).tolist():
-        one = world.services[index]
+        svc = world.services[index]
         for name, since, until in names.periods(index):
             mine = (service == index) & (at >= since) & (at < until)
             # A span may begin a moment before its service's first second: then the first name.
-            mine |= (service == index) & (at < since) & (code == 0) & (since == one.since)
+            mine |= (service == index) & (at < since) & (code == 0) & (since == svc.since)
             code[mine] = len(called) + spans.instance[kept][mine]
-            called += [name] * one.instances
-            placed += [instance_name(world, one, name, n) for n in range(one.instances)]
+            called += [name] * svc.instances
+            placed += [instance_name(world, svc, name, n) for n in range(svc.instances)]
     codes = pa.array(code)
     return pa.array(called, pa.string()).take(codes), pa.array(placed, pa.string()).take(codes)
 
 
-def _told(
+def _names_and_attributes(
     world: World, spans: Spans, error: NDArray[np.bool_], kept: Ints
 ) -> "tuple[pa.Array, pa.Array]":
     """Name and attributes of each span; few different ones, told once each."""

@@ -29,54 +29,54 @@ def truth_signals(
 ) -> "pa.Table":
     """Build the table of what each service's metrics, logs and spans show, by start."""
     spans = world.seconds - min(settings.span_days, settings.days) * 86400
-    rows = [_of_trouble(world, load, one, spans) for one in troubles]
+    rows = [_of_trouble(world, load, trouble, spans) for trouble in troubles]
     # A new call is news once; one that is slow is told until it is as before.
     rows += [
-        _of_change(world, n, one) for n, one in enumerate(changes)
-        if (one.end if one.slow else one.start) > spans
+        _of_change(world, n, edge_change) for n, edge_change in enumerate(changes)
+        if (edge_change.end if edge_change.slow else edge_change.start) > spans
     ]  # fmt: skip
     rows.sort(key=lambda row: (row["starts_at"], row["fault_id"], row["service"]))
     return _table(world, rows)
 
 
-def _of_trouble(world: World, load: Load, one: Trouble, spans: float) -> dict[str, object]:
+def _of_trouble(world: World, load: Load, trouble: Trouble, spans: float) -> dict[str, object]:
     names = Names(world)
-    drawn = world.services[one.service].kind != "nodes"
-    shows = {"metrics": True, "logs": speaks(one),
-             "spans": drawn and one.end > spans and load.rate[one.service] > 0}  # fmt: skip
+    drawn = world.services[trouble.service].kind != "nodes"
+    shows = {"metrics": True, "logs": speaks(trouble),
+             "spans": drawn and trouble.end > spans and load.rate[trouble.service] > 0}  # fmt: skip
     return {
-        "fault_id": one.fault,
-        "kind": one.kind,
-        "shape": one.shape,
-        "service": names.name_at(one.service, one.start),
-        "root_service": names.name_at(one.root, one.start),
-        "starts_at": one.start,
-        "ends_at": one.end,
-        "depth": one.depth,
-        "strength": one.strength,
-        "force": one.force,
-        "change_id": change_id(one.change) if one.change >= 0 else "",
+        "fault_id": trouble.fault,
+        "kind": trouble.kind,
+        "shape": trouble.shape,
+        "service": names.name_at(trouble.service, trouble.start),
+        "root_service": names.name_at(trouble.root, trouble.start),
+        "starts_at": trouble.start,
+        "ends_at": trouble.end,
+        "depth": trouble.depth,
+        "strength": trouble.strength,
+        "force": trouble.force,
+        "change_id": change_id(trouble.change) if trouble.change >= 0 else "",
         "signals": [name for name, shown in shows.items() if shown],
-        "new_template": one.new_line,
-        "new_code": one.new_code,
-        "heartbeat_stops": one.no_heartbeat,
+        "new_template": trouble.new_line,
+        "new_code": trouble.new_code,
+        "heartbeat_stops": trouble.no_heartbeat,
     }
 
 
-def _of_change(world: World, number: int, one: EdgeChange) -> dict[str, object]:
+def _of_change(world: World, number: int, edge_change: EdgeChange) -> dict[str, object]:
     names = Names(world)
     return {
         "fault_id": f"E-{number + 1:05d}",
-        "kind": one.kind,
+        "kind": edge_change.kind,
         "shape": "change",
-        "service": names.name_at(one.called, one.start),
-        "root_service": names.name_at(one.caller, one.start),
-        "starts_at": one.start,
-        "ends_at": one.end,
+        "service": names.name_at(edge_change.called, edge_change.start),
+        "root_service": names.name_at(edge_change.caller, edge_change.start),
+        "starts_at": edge_change.start,
+        "ends_at": edge_change.end,
         "depth": 0,
         "strength": 1.0,
-        "force": one.slow,
-        "change_id": change_id(one.change),
+        "force": edge_change.slow,
+        "change_id": change_id(edge_change.change),
         "signals": ["spans"],
         "new_template": False,
         "new_code": False,

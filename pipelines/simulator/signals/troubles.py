@@ -147,17 +147,17 @@ def troubles_of(world: World, timeline: Timeline, since: float) -> list[Trouble]
         Seconds since the world's start: when its metrics, logs and spans begin.
     """
     names = Names(world)
-    named = [(f"F-{one.index + 1:05d}", one) for one in timeline.faults]
-    named += [(f"S-{n + 1:05d}", one) for n, one in enumerate(_unseen(world))]
+    named = [(f"F-{fault.index + 1:05d}", fault) for fault in timeline.faults]
+    named += [(f"S-{n + 1:05d}", fault) for n, fault in enumerate(_unseen(world))]
     found = [
         trouble for name, fault in named if _last(fault) > since
         for trouble in _of_fault(world, names, name, fault)
     ]  # fmt: skip
-    return sorted(found, key=lambda one: (one.start, one.fault, one.service))
+    return sorted(found, key=lambda trouble: (trouble.start, trouble.fault, trouble.service))
 
 
 def _last(fault: Fault) -> float:
-    return max(one.end for one in fault.impacts)
+    return max(fault_impact.end for fault_impact in fault.impacts)
 
 
 def _unseen(world: World) -> Sequence[Fault]:
@@ -186,7 +186,7 @@ def _of_fault(world: World, names: Names, fault_id: str, fault: Fault) -> list[T
     # Most are plain to see, some hardly.
     force = float(np.clip(rng.lognormal(0.0, 0.5), 0.25, 1.8))
     new_line, new_code, no_heartbeat = (rng.random(3) < (0.45, 0.3, 0.35)).tolist()
-    reached = frozenset(names.thing(one.service) for one in fault.impacts)
+    reached = frozenset(names.thing(fault_impact.service) for fault_impact in fault.impacts)
     found: dict[int, Trouble] = {}
     for impact in fault.impacts:
         service = world.services[names.thing(impact.service)]

@@ -43,7 +43,7 @@ class Alerts:
 def build_alerts(world: World, timeline: Timeline) -> Alerts:
     """Draw all alerts of a world."""
     events = join([fault_events(world, timeline), noise_events(world, timeline)])
-    born = np.array([one.since for one in world.services])
+    born = np.array([other_service.since for other_service in world.services])
     inside = (events.start >= 0) & (events.start < world.seconds - 2 * world.interval / 1000)
     events = events.where(inside & (events.start >= born[events.service]))
     rule = _renamed(events.rule, events.start, world.renamed_rules)
@@ -59,8 +59,8 @@ def _renamed(
     index: NDArray[np.int32], start: NDArray[np.float64], names: tuple[Renamed, ...]
 ) -> Ints:
     found = index.astype(np.int64)
-    for one in names:
-        found[(index == one.old) & (start >= one.at)] = one.new
+    for renaming in names:
+        found[(index == renaming.old) & (start >= renaming.at)] = renaming.new
     return found
 
 
@@ -68,9 +68,13 @@ def _generation(world: World, timeline: Timeline, events: Events) -> Ints:
     """How often the service was deployed before: containers get new names each time."""
     if not world.style.churn:
         return np.zeros(len(events), np.int64)
-    deployed = [one for one in timeline.deployments if one.kind == "deployment"]
+    deployed = [
+        deployment for deployment in timeline.deployments if deployment.kind == "deployment"
+    ]
     span = world.seconds * 2
-    times = np.sort(np.array([one.service * span + one.at for one in deployed]))
+    times = np.sort(
+        np.array([deployment.service * span + deployment.at for deployment in deployed])
+    )
     first = np.searchsorted(times, np.arange(len(world.services)) * span)
     before = np.searchsorted(times, events.service * span + events.start, side="right")
     generation = before - first[events.service]

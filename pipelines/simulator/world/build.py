@@ -49,7 +49,7 @@ def build_services(
         _service(rng, index, kind, name, teams=teams, clusters=clusters, seconds=seconds)
         for index, (kind, name) in enumerate(_named(rng, number))
     ]
-    services = [replace(one, calls=_calls(rng, one, services)) for one in services]
+    services = [replace(service, calls=_calls(rng, service, services)) for service in services]
     services += [
         Service(len(services) + n, f"nodes-{cluster}", "nodes", 4, teams[0], 1, cluster,
                 int(rng.integers(6, 20)))
@@ -99,12 +99,14 @@ def _service(
     )
 
 
-def _calls(rng: np.random.Generator, one: Service, services: list[Service]) -> tuple[int, ...]:
-    if one.layer >= 3:
+def _calls(rng: np.random.Generator, service: Service, services: list[Service]) -> tuple[int, ...]:
+    if service.layer >= 3:
         return ()
-    below = [other.index for other in services if other.layer > one.layer]
+    below = [other.index for other in services if other.layer > service.layer]
     # Services of one layer call each other too, but never in a circle.
-    beside = [o.index for o in services if o.layer == one.layer == 1 and o.index > one.index]
+    beside = [
+        o.index for o in services if o.layer == service.layer == 1 and o.index > service.index
+    ]
     among = below + beside
     number = min(len(among), int(rng.integers(1, 5)))
     return tuple(sorted(int(n) for n in rng.choice(among, size=number, replace=False)))
@@ -115,12 +117,14 @@ def _rename(
 ) -> tuple[tuple[Service, ...], tuple[Renamed, ...]]:
     """Give a few services a second name from some day on: a service of its own, as labels say."""
     renamed = []
-    for one in list(services):
-        if one.kind == "nodes" or one.since or rng.random() >= 0.04:
+    for service in list(services):
+        if service.kind == "nodes" or service.since or rng.random() >= 0.04:
             continue
         at = float(rng.uniform(0.2, 0.9) * seconds)
-        new = replace(one, index=len(services), name=f"{one.name}-{rng.choice(SECOND)}", since=at)
-        renamed.append(Renamed(one.index, new.index, at))
+        new = replace(
+            service, index=len(services), name=f"{service.name}-{rng.choice(SECOND)}", since=at
+        )
+        renamed.append(Renamed(service.index, new.index, at))
         services.append(new)
     return tuple(services), tuple(renamed)
 

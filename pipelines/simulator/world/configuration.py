@@ -35,7 +35,7 @@ def configuration(world: World) -> str:
 
 def _teams(rng: np.random.Generator, world: World) -> list[str]:
     """Teams that have a receiver of their own."""
-    teams = sorted({one.team for one in world.services})
+    teams = sorted({service.team for service in world.services})
     return [team for team in teams if rng.random() < 0.5]
 
 

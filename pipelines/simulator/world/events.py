@@ -168,8 +168,8 @@ def noise_events(world: World, timeline: Timeline) -> Events:
 
 def _deployed(world: World, timeline: Timeline) -> dict[int, Floats]:
     found: dict[int, list[float]] = {}
-    for one in timeline.deployments:
-        found.setdefault(one.service, []).append(one.at)
+    for deployment in timeline.deployments:
+        found.setdefault(deployment.service, []).append(deployment.at)
     return {service: np.array(times) for service, times in found.items()}
 
 

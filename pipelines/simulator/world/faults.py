@@ -27,7 +27,7 @@ def callers(world: World) -> list[list[int]]:
 
 def severities(kind: str) -> Sequence[str]:
     """Severities of a kind, the mildest first."""
-    return [one for one in ("warning", "critical") if one in KINDS[kind].severities]
+    return [severity for severity in ("warning", "critical") if severity in KINDS[kind].severities]
 
 
 def spread(
@@ -58,7 +58,9 @@ def spread(
     return tuple(impacts)
 
 
-def tell(rng: np.random.Generator, world: World, impact: Impact, kind: str) -> list[Symptom]:
+def draw_symptoms(
+    rng: np.random.Generator, world: World, impact: Impact, kind: str
+) -> list[Symptom]:
     """Alerts of one kind for one impact: the mild one first, where there are two."""
     begin = impact.start + float(rng.exponential(60.0))
     symptoms = []
@@ -85,7 +87,7 @@ def symptoms_of(
         for key in keys:
             surely = impact.depth == 0 and key == first
             if on in KINDS[key].on and (surely or rng.random() < (0.55 if impact.depth else 0.7)):
-                found += tell(rng, world, impact, key)
+                found += draw_symptoms(rng, world, impact, key)
     return tuple(found)
 
 
@@ -163,12 +165,12 @@ def _when(rng: np.random.Generator, world: World) -> float:
     return float(rng.uniform(0.25, 0.97) * world.seconds)
 
 
-def _alone(
+def _single_service_fault(
     pattern: Noise, world: World, shape: str, fix: str, symptoms: tuple[Symptom, ...]
 ) -> Fault:
     """Make a fault that stays at one service."""
-    start = min(one.start for one in symptoms)
-    end = max(one.end for one in symptoms)
+    start = min(symptom.start for symptom in symptoms)
+    end = max(symptom.end for symptom in symptoms)
     impact = Impact(pattern.service, start, end, 0, 0.5)
     kind = "looked_like_noise"
     return Fault(-1, kind, shape, pattern.service, start, end, fix, (impact,), symptoms)
@@ -197,9 +199,11 @@ def _lasting_blip(rng: np.random.Generator, world: World, noise: Sequence[Noise]
     at = _when(rng, world)
     quiet = {(n.rule, n.service) for n in noise if n.family not in {"blip", "flapping"}}
     fit = [
-        one
-        for one in noise
-        if one.family == "blip" and one.since < at and (one.rule, one.service) not in quiet
+        source
+        for source in noise
+        if source.family == "blip"
+        and source.since < at
+        and (source.rule, source.service) not in quiet
     ]
     pattern = _pick(rng, fit)
     if pattern is None:
@@ -207,7 +211,7 @@ def _lasting_blip(rng: np.random.Generator, world: World, noise: Sequence[Noise]
     rule = world.rules[pattern.rule]
     end = at + float(rng.uniform(25, 150)) * 60
     symptom = Symptom(pattern.service, rule.kind, rule.severity, at, end, 0)
-    return _alone(pattern, world, "lasting_blip", str(rng.choice(FIXES)), (symptom,))
+    return _single_service_fault(pattern, world, "lasting_blip", str(rng.choice(FIXES)), (symptom,))
 
 
 def _in_noise_window(
@@ -218,7 +222,11 @@ def _in_noise_window(
     It outlasts the hour, or another alert comes with it.
     """
     at = _when(rng, world)
-    fit = [one for one in noise if one.family == "nightly" and one.since < at < one.until]
+    fit = [
+        source
+        for source in noise
+        if source.family == "nightly" and source.since < at < source.until
+    ]
     pattern = _pick(rng, fit)
     if pattern is None:
         return None
@@ -247,17 +255,19 @@ def _in_noise_window(
         symptoms.append(
             Symptom(service.index, str(rng.choice(others)), "critical", later, until, 0.6)
         )
-    return _alone(pattern, world, "in_noise_window", str(rng.choice(FIXES)), tuple(symptoms))
+    return _single_service_fault(
+        pattern, world, "in_noise_window", str(rng.choice(FIXES)), tuple(symptoms)
+    )
 
 
 def _chronic_storm(rng: np.random.Generator, world: World, noise: Sequence[Noise]) -> Fault | None:
     """Draw the day on which what one instance always says is said by all of them, over and over."""
     fit = [
-        one
-        for one in noise
-        if one.family == "chronic"
-        and world.services[one.service].instances >= 6
-        and world.rules[one.rule].scope == "instance"
+        source
+        for source in noise
+        if source.family == "chronic"
+        and world.services[source.service].instances >= 6
+        and world.rules[source.rule].scope == "instance"
     ]
     pattern = _pick(rng, fit)
     if pattern is None:
@@ -267,14 +277,18 @@ def _chronic_storm(rng: np.random.Generator, world: World, noise: Sequence[Noise
     symptom = Symptom(
         pattern.service, rule.kind, rule.severity, at, end, 1.0, cycles=int(rng.integers(4, 8))
     )
-    return _alone(pattern, world, "chronic_storm", str(rng.choice(FIXES)), (symptom,))
+    return _single_service_fault(
+        pattern, world, "chronic_storm", str(rng.choice(FIXES)), (symptom,)
+    )
 
 
 def _second_incident(
     rng: np.random.Generator, world: World, above: list[list[int]], faults: Sequence[Fault]
 ) -> Fault | None:
     """Draw a fault elsewhere while another one keeps everybody busy."""
-    later = [one for one in faults if one.start > 0.3 * world.seconds and len(one.impacts) > 1]
+    later = [
+        fault for fault in faults if fault.start > 0.3 * world.seconds and len(fault.impacts) > 1
+    ]
     if not later:
         return None
     first = later[int(rng.integers(len(later)))]

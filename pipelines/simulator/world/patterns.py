@@ -69,14 +69,14 @@ def plan_noise(world: World) -> tuple[Noise, ...]:
         patterns = _patterns(rng, world, family, services)
         weights = rng.lognormal(0, 0.7, len(patterns))
         # What is there for half of the time makes half as many.
-        weights *= [(one.until - one.since) / world.seconds for one in patterns]
+        weights *= [(source.until - source.since) / world.seconds for source in patterns]
         weights *= share / max(weights.sum(), 1e-9)
         found += [
-            replace(one, budget=float(weight))
-            for one, weight in zip(patterns, weights, strict=True)
+            replace(source, budget=float(weight))
+            for source, weight in zip(patterns, weights, strict=True)
         ]
     found += _watchdogs(world)
-    found = [replace(one, index=n) for n, one in enumerate(found)]
+    found = [replace(source, index=n) for n, source in enumerate(found)]
     return tuple(_with_habits(rng, found))
 
 
@@ -165,9 +165,11 @@ def _hits(rng: np.random.Generator, service: Service, rule: AlertRule, family: F
 def _watchdogs(world: World) -> list[Noise]:
     rule = world.rule("watchdog")
     return [
-        Noise(-1, "watchdog", rule.index, one.index, 0.0, world.seconds, 0.0, 1, "uniform", 1, 1)
-        for one in world.services
-        if one.kind == "nodes"
+        Noise(
+            -1, "watchdog", rule.index, service.index, 0.0, world.seconds, 0.0, 1, "uniform", 1, 1
+        )
+        for service in world.services
+        if service.kind == "nodes"
     ]
 
 
@@ -176,8 +178,10 @@ def _with_habits(rng: np.random.Generator, found: list[Noise]) -> list[Noise]:
     number = int(rng.integers(1, 5))
     chosen = {int(n) for n in rng.permutation(len(found))[:number]}
     return [
-        replace(one, habit=float(rng.uniform(0.05, 0.4)))
-        if one.index in chosen and one.family not in {"watchdog", "legacy"} and one.budget < 0.03
-        else one
-        for one in found
+        replace(source, habit=float(rng.uniform(0.05, 0.4)))
+        if source.index in chosen
+        and source.family not in {"watchdog", "legacy"}
+        and source.budget < 0.03
+        else source
+        for source in found
     ]

@@ -64,7 +64,7 @@ def react(world: World, timeline: Timeline, alerts: Alerts) -> Reactions:
     acknowledged, ticket = np.full(rows, NOT), np.full(rows, NOT)
     tickets = _incidents(rng, world, timeline, alerts, at_work=at_work, ticket=ticket)
     linked = np.flatnonzero(ticket >= 0)
-    habit = np.array([one.habit for one in timeline.noise] or [0.0])
+    habit = np.array([source.habit for source in timeline.noise] or [0.0])
     by_habit = np.flatnonzero(
         (alerts.noise >= 0) & (acted >= 0) & (rng.random(rows) < habit[alerts.noise])
     )

@@ -144,11 +144,11 @@ def series_table(world: World, keys: Ints) -> SeriesTable:
     labels = [labels_of(world, *row) for row in rows]
     notes = [annotations_of(world, rule, service) for rule, service, _, _ in rows]
     sources = [rule.source for rule, *_ in rows]
-    prints = [fingerprint(one) for one in labels]
+    prints = [fingerprint(label_set) for label_set in labels]
     return SeriesTable(
         _dictionary(sources),
         _dictionary(prints),
-        _dictionary([one["alertname"] for one in labels]),
+        _dictionary([label_set["alertname"] for label_set in labels]),
         _maps(labels, pa),
         _maps(notes, pa),
         list(zip(sources, prints, strict=True)),
@@ -195,7 +195,7 @@ def alert_rows(
             map(series.identity.__getitem__, alerts.series[rows].tolist()), started, strict=True
         )
     ]
-    numbers = pa.array([one.id for one in people.tickets], pa.string())
+    numbers = pa.array([other_ticket.id for other_ticket in people.tickets], pa.string())
     columns = {
         "alert_id": pa.array(ids, pa.string()),
         "source": series.source.take(code),
@@ -215,7 +215,7 @@ def alert_rows(
 
 def _opened(people: Reactions) -> Ints:
     """When each ticket was opened; the last entry stands for "no ticket"."""
-    return np.array([*(one.opened for one in people.tickets), int(NOT)], np.int64)
+    return np.array([*(ticket.opened for ticket in people.tickets), int(NOT)], np.int64)
 
 
 def _times(milliseconds: NDArray[np.int64], zero: int) -> "pa.Array":
@@ -226,25 +226,25 @@ def _times(milliseconds: NDArray[np.int64], zero: int) -> "pa.Array":
 
 def ticket_rows(world: World, tickets: Sequence[Ticket]) -> "pa.Table":
     """Rows of table ``tickets``."""
-    services = [world.services[one.service] for one in tickets]
+    services = [world.services[ticket.service] for ticket in tickets]
     zero = microseconds(world.start)
-    opened = np.array([one.opened for one in tickets], np.int64)
-    closed = np.array([one.closed for one in tickets], np.int64)
+    opened = np.array([ticket.opened for ticket in tickets], np.int64)
+    closed = np.array([ticket.closed for ticket in tickets], np.int64)
     return _rows(
         TICKET_TABLE,
         {
-            "ticket_id": [one.id for one in tickets],
+            "ticket_id": [ticket.id for ticket in tickets],
             "source": [TICKET_SOURCE] * len(tickets),
             "opened_at": _times(opened, zero),
             "closed_at": _times(closed, zero),
             "updated_at": _times(np.maximum(opened, closed), zero),
-            "kind": [one.kind for one in tickets],
-            "severity": [one.severity for one in tickets],
-            "service": [one.name for one in services],
-            "team": [one.team for one in services],
-            "title": [one.title for one in tickets],
-            "resolution": [one.resolution or None for one in tickets],
-            "fix": [one.fix or None for one in tickets],
+            "kind": [ticket.kind for ticket in tickets],
+            "severity": [ticket.severity for ticket in tickets],
+            "service": [service.name for service in services],
+            "team": [service.team for service in services],
+            "title": [ticket.title for ticket in tickets],
+            "resolution": [ticket.resolution or None for ticket in tickets],
+            "fix": [ticket.fix or None for ticket in tickets],
         },
     )
 
@@ -258,8 +258,8 @@ def change_rows(world: World, timeline: Timeline) -> "pa.Table":
     """Rows of table ``changes``."""
     changes = timeline.deployments
     zero = microseconds(world.start)
-    at = _times(np.array([int(one.at * 1000) for one in changes], np.int64), zero)
-    names = [_name_then(world, one) for one in changes]
+    at = _times(np.array([int(deployment.at * 1000) for deployment in changes], np.int64), zero)
+    names = [_name_then(world, deployment) for deployment in changes]
     return _rows(
         CHANGES,
         {
@@ -267,20 +267,20 @@ def change_rows(world: World, timeline: Timeline) -> "pa.Table":
             "source": [CHANGE_SOURCE] * len(changes),
             "at": at,
             "updated_at": at,
-            "kind": [one.kind for one in changes],
+            "kind": [deployment.kind for deployment in changes],
             "service": names,
-            "version": [one.version for one in changes],
-            "author": [one.author for one in changes],
+            "version": [deployment.version for deployment in changes],
+            "author": [deployment.author for deployment in changes],
             "title": [
-                f"{one.kind} of {name} {one.version}"
-                for one, name in zip(changes, names, strict=True)
+                f"{deployment.kind} of {name} {deployment.version}"
+                for deployment, name in zip(changes, names, strict=True)
             ],
         },
     )
 
 
 def _name_then(world: World, change: Deployment) -> str:
-    later = {one.old: one for one in world.renamed_services}
+    later = {renaming.old: renaming for renaming in world.renamed_services}
     renamed = later.get(change.service)
     index = renamed.new if renamed and change.at >= renamed.at else change.service
     return world.services[index].name
@@ -302,8 +302,8 @@ def truth_alerts(timeline: Timeline, alerts: Alerts, ids: "pa.Array") -> "pa.Tab
     """Build the table of which incident each alert belonged to, and what caused it."""
     import pyarrow as pa
 
-    families = [one.family for one in timeline.noise]
-    incidents = pa.array([*(incident_id(one.index) for one in timeline.faults), ""])
+    families = [source.family for source in timeline.noise]
+    incidents = pa.array([*(incident_id(other_fault.index) for other_fault in timeline.faults), ""])
     causes = pa.array([*families, "incident"])
     fault, noise = alerts.fault.astype(np.int64), alerts.noise.astype(np.int64)
     return pa.table(
@@ -326,29 +326,29 @@ def truth_incidents(
     """Build the table of all real faults, also those that nobody opened a ticket for."""
     import pyarrow as pa
 
-    tickets = {one.fault: one.id for one in people.tickets if one.fault >= 0}
+    tickets = {ticket.fault: ticket.id for ticket in people.tickets if ticket.fault >= 0}
     zero = microseconds(world.start)
     faults = timeline.faults
     rows = np.flatnonzero(alerts.fault >= 0)
     found, at, count = np.unique(alerts.fault[rows], return_index=True, return_counts=True)
     first = {int(fault): int(rows[n]) for fault, n in zip(found, at, strict=True)}
     many = dict(zip(found.tolist(), count.tolist(), strict=True))
-    marks = ids.take(pa.array([first.get(one.index) for one in faults], pa.int64()))
+    marks = ids.take(pa.array([first.get(fault.index) for fault in faults], pa.int64()))
     return pa.table(
         {
-            "incident_id": [incident_id(one.index) for one in faults],
+            "incident_id": [incident_id(fault.index) for fault in faults],
             "starts_at": _times(np.array([int(f.start * 1000) for f in faults], np.int64), zero),
             "ends_at": _times(np.array([int(f.end * 1000) for f in faults], np.int64), zero),
             "root_service": pa.array([world.services[f.root].name for f in faults], pa.string()),
-            "kind": pa.array([one.kind for one in faults], pa.string()),
-            "shape": pa.array([one.shape for one in faults], pa.string()),
-            "fix": pa.array([one.fix for one in faults], pa.string()),
-            "ticket_id": pa.array([tickets.get(one.index, "") for one in faults], pa.string()),
+            "kind": pa.array([fault.kind for fault in faults], pa.string()),
+            "shape": pa.array([fault.shape for fault in faults], pa.string()),
+            "fix": pa.array([fault.fix for fault in faults], pa.string()),
+            "ticket_id": pa.array([tickets.get(fault.index, "") for fault in faults], pa.string()),
             "change_id": pa.array(
                 [change_id(f.change) if f.change >= 0 else "" for f in faults], pa.string()
             ),
-            "services": pa.array([len(one.impacts) for one in faults], pa.int64()),
-            "alerts": pa.array([many.get(one.index, 0) for one in faults], pa.int64()),
+            "services": pa.array([len(fault.impacts) for fault in faults], pa.int64()),
+            "alerts": pa.array([many.get(fault.index, 0) for fault in faults], pa.int64()),
             "first_alert_id": marks,
         }
     )

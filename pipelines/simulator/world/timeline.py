@@ -28,17 +28,17 @@ def fit_budgets(
     What fixed hours and deployments cannot hold goes to the patterns that come at any time.
     """
     counts: dict[int, int] = {}
-    for one in deployments:
-        counts[one.service] = counts.get(one.service, 0) + 1
-    wished = [one.budget * total * MERGED for one in noise]
-    room = [_room(world, one, counts.get(one.service, 0)) for one in noise]
+    for deployment in deployments:
+        counts[deployment.service] = counts.get(deployment.service, 0) + 1
+    wished = [source.budget * total * MERGED for source in noise]
+    room = [_room(world, source, counts.get(source.service, 0)) for source in noise]
     given = [min(want, limit) for want, limit in zip(wished, room, strict=True)]
     open_ended = sum(want for want, limit in zip(wished, room, strict=True) if want < limit)
     left = sum(wished) - sum(given)
     grow = 1 + left / open_ended if open_ended else 1.0
     return tuple(
-        replace(one, budget=budget * (grow if budget < limit else 1.0))
-        for one, budget, limit in zip(noise, given, room, strict=True)
+        replace(source, budget=budget * (grow if budget < limit else 1.0))
+        for source, budget, limit in zip(noise, given, room, strict=True)
     )
 
 
@@ -73,31 +73,37 @@ def build_timeline(world: World, params: SimulateParams) -> Timeline:
     faults += _recurrent(world, above, noise, faults)
     if params.incidents_per_day != 0:
         faults += hard_cases(world, above, noise, faults)
-    faults = [one for one in faults if 0 <= one.start < world.seconds - LAST_FAULT]
-    faults.sort(key=lambda one: (one.start, one.root, one.kind))
+    faults = [fault for fault in faults if 0 <= fault.start < world.seconds - LAST_FAULT]
+    faults.sort(key=lambda fault: (fault.start, fault.root, fault.kind))
     deployments, faults = _deployments(world, faults)
-    left = max(0.3 * params.alerts, params.alerts - sum(_size(world, one) for one in faults))
+    left = max(0.3 * params.alerts, params.alerts - sum(_size(world, fault) for fault in faults))
     return Timeline(deployments, fit_budgets(world, noise, deployments, left), tuple(faults))
 
 
 def _size(world: World, fault: Fault) -> float:
     """Alerts that a fault makes, about."""
     return sum(
-        one.cycles * max(1.0, one.share * world.services[one.service].instances)
-        for one in fault.symptoms
+        symptom.cycles * max(1.0, symptom.share * world.services[symptom.service].instances)
+        for symptom in fault.symptoms
     )
 
 
 def _spoken_for(world: World, noise: Sequence[Noise]) -> set[tuple[int, str]]:
     """(service, kind) whose alerts say nothing by themselves."""
-    return {(one.service, world.rules[one.rule].kind) for one in noise if one.family in ALWAYS}
+    return {
+        (source.service, world.rules[source.rule].kind)
+        for source in noise
+        if source.family in ALWAYS
+    }
 
 
 def _roots(world: World, kind: FaultKind, taken: set[tuple[int, str]]) -> list[int]:
     return [
-        one.index
-        for one in world.services
-        if one.kind in kind.on and one.since == 0 and (one.index, kind.symptoms[0]) not in taken
+        service.index
+        for service in world.services
+        if service.kind in kind.on
+        and service.since == 0
+        and (service.index, kind.symptoms[0]) not in taken
     ]
 
 
@@ -157,13 +163,13 @@ def _deployments(
     rng = stream(world.seed, "deployments")
     work = awake(world).astype(np.float64) + 0.01
     found: list[tuple[float, int, str, int]] = []
-    for one in world.services:
-        if one.layer > 2:
+    for service in world.services:
+        if service.layer > 2:
             continue
         rate = float(rng.lognormal(np.log(0.35), 0.7))
-        number = int(rng.poisson(rate * max(0.0, world.days - one.since / 86400)))
-        times = draw_times(rng, work, one.since, world.seconds, number)
-        found += [(float(at), one.index, "deployment", -1) for at in times]
+        number = int(rng.poisson(rate * max(0.0, world.days - service.since / 86400)))
+        times = draw_times(rng, work, service.since, world.seconds, number)
+        found += [(float(at), service.index, "deployment", -1) for at in times]
     causes = {kind.key: kind for kind in FAULTS if kind.by_change}
     for n, fault in enumerate(faults):
         if fault.kind in causes:
@@ -181,4 +187,4 @@ def _deployments(
                    str(AUTHORS[int(build) % len(AUTHORS)]))
         for (at, service, kind, _), build in zip(found, builds, strict=True)
     )  # fmt: skip
-    return deployments, [replace(one, index=n) for n, one in enumerate(changed)]
+    return deployments, [replace(other_fault, index=n) for n, other_fault in enumerate(changed)]

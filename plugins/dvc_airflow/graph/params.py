@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import yaml
 
-from dvc_airflow.graph import Graph
 from dvc_airflow.graph.context import DEFAULT_PARAMS
 from dvc_airflow.graph.errors import OverrideError, PipelineError
+from dvc_airflow.graph.model import Graph
 from dvc_airflow.graph.yaml_marks import compose, load_marked
 
 _ANY: Final = ["null", "string", "number", "boolean", "array", "object"]
@@ -256,15 +256,15 @@ def _same(value: Any, default: Any) -> bool:
     return _alike(value, default)
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(left: Any, other: Any) -> bool:
     """Whether two JSON values are equal; numbers by their value, apart from truth values."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
-    return bool(one == other)
+    if isinstance(left, bool) or isinstance(other, bool):
+        return left is other
+    if isinstance(left, list) and isinstance(other, list):
+        return len(left) == len(other) and all(map(_alike, left, other))
+    if isinstance(left, dict) and isinstance(other, dict):
+        return left.keys() == other.keys() and all(_alike(left[key], other[key]) for key in left)
+    return bool(left == other)
 
 
 def refuse_unknown(conf: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:

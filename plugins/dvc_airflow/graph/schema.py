@@ -68,11 +68,11 @@ def _check_stage(marked: Marked, stage: dict[Any, Any], where: Path) -> None:
 
 
 def _check_keys(
-    marked: Marked, data: dict[Any, Any], allowed: tuple[str, ...], where: Path, place: str
+    marked: Marked, data: dict[Any, Any], allowed: tuple[str, ...], where: Path, path: str
 ) -> None:
     for key in data:
         if key not in allowed:
-            problem = f"unknown key {key!r} {place}; allowed are {', '.join(sorted(allowed))}"
+            problem = f"unknown key {key!r} {path}; allowed are {', '.join(sorted(allowed))}"
             raise marked.error(problem, *where, key)
 
 

@@ -94,8 +94,10 @@ class DvcIgnore:
         parts = path.split("/")
         inside = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
         return any(
-            _matches(self._of(os.path.dirname(place)), place + ("" if place == path else "/"))
-            for place in inside
+            _matches(
+                self._of(os.path.dirname(location)), location + ("" if location == path else "/")
+            )
+            for location in inside
         )
 
     def _of(self, folder: str) -> Rules:

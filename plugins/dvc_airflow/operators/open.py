@@ -101,7 +101,7 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         }
         write_facts(key, workspaces, {**facts, **environment()})
         self.log.info("workspace %s at commit %s", opened.path, opened.commit)
-        for line in told(found.left_out, found.linked):
+        for line in left_out_lines(found.left_out, found.linked):
             self.log.info("%s", line)
         for name, value in overrides.items():
             self.log.info("override: %s = %r", name, value)
@@ -123,12 +123,12 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
             raise WorkspaceError(msg)
 
 
-def told(left_out: Sequence[LeftOut], linked: Sequence[str]) -> list[str]:
+def left_out_lines(left_out: Sequence[LeftOut], linked: Sequence[str]) -> list[str]:
     """Say what of the working tree a run does not have, and what it has only links to."""
     lines = []
     if left_out:
         lines.append(f"{len(left_out)} untracked file(s) are not in the workspace:")
-        lines += [f"  {_shown(file.path)} ({_in_words(file.size)})" for file in left_out[:_SHOWN]]
+        lines += [f"  {_shown(file.path)} ({_size_text(file.size)})" for file in left_out[:_SHOWN]]
         lines += _more(left_out)
     if linked:
         lines.append(f"{len(linked)} file(s) that git ignores are linked into it:")
@@ -147,7 +147,7 @@ def _shown(path: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def _in_words(size: int) -> str:
+def _size_text(size: int) -> str:
     if size < 1000:
         return f"{size} bytes"
     return f"{size / 1000:,.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:,.1f} MB"

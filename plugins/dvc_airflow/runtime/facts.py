@@ -16,8 +16,8 @@ from dvc_airflow.runtime.run_key import RunKey
 
 def facts_path(key: RunKey, workspaces: Path) -> Path:
     """``<workspaces>/<dag>/<run>.json``."""
-    place = key.workspace(workspaces)
-    return place.with_name(f"{place.name}.json")
+    directory = key.workspace(workspaces)
+    return directory.with_name(f"{directory.name}.json")
 
 
 def write_facts(key: RunKey, workspaces: Path, facts: Mapping[str, Any]) -> Path:

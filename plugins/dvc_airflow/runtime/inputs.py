@@ -53,9 +53,9 @@ class _Places:
     clone: Path
     home: str
 
-    def in_project(self, place: str) -> str:
+    def in_project(self, path: str) -> str:
         """Return a path of the repository as the project sees it."""
-        return posixpath.relpath(place or ".", self.home or ".")
+        return posixpath.relpath(path or ".", self.home or ".")
 
 
 @dataclass
@@ -107,18 +107,18 @@ def bring_inputs(
     found = _search(wanted, places, _made(graph, places), tracked, _skipped(places, workspaces))
     if found.loose or found.changed:
         raise WorkspaceError(_refusal(found, places))
-    for place in found.ignored:
-        link = clone / place
+    for path in found.ignored:
+        link = clone / path
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(git_root / place)
+        link.symlink_to(git_root / path)
     return found.ignored
 
 
 def _reads(stage: Stage, places: _Places) -> Iterator[_Wanted]:
     for dep in stage.deps:
-        place = place_of(dep.path, places.home, places.clone.resolve())
-        if place is not None:
-            yield _Wanted(place, stage.address, dep.written)
+        location = place_of(dep.path, places.home, places.clone.resolve())
+        if location is not None:
+            yield _Wanted(location, stage.address, dep.written)
     for key, text in _parameters(stage, places.clone / places.home):
         for path in _files_named(text, places.project):
             yield _Wanted(join(places.home, path), stage.address, text, key)
@@ -190,20 +190,20 @@ def _search(
     listed = _others(places.git_root, sorted(missing), "--exclude-standard") if others else []
     untracked = set(listed)
     ignore = DvcIgnore(places.git_root / places.home)
-    for place in others:
-        item = missing[place] if place in missing else _around(place, missing)
+    for path in others:
+        item = missing[path] if path in missing else _around(path, missing)
         if (
-            os.path.lexists(places.clone / place)
-            or made.owner(place) is not None
-            or any(_within(place, folder) for folder in skipped)
-            or (place != item.place and _is_of_no_account(place, places, ignore))
+            os.path.lexists(places.clone / path)
+            or made.owner(path) is not None
+            or any(_within(path, folder) for folder in skipped)
+            or (path != item.place and _is_of_no_account(path, places, ignore))
         ):
             continue
-        owner = tracked.owner(places.in_project(place))
-        if owner is None and place in untracked:
-            found.loose[place] = item
+        owner = tracked.owner(places.in_project(path))
+        if owner is None and path in untracked:
+            found.loose[path] = item
         elif owner is None or (not owner.in_cache and owner.in_place):
-            found.ignored.append(place)
+            found.ignored.append(path)
     found.changed = tracked.changed(places.in_project(item.place) for item in wanted)
     return found
 
@@ -221,9 +221,9 @@ def _made(graph: Graph, places: _Places) -> OutIndex:
     index = OutIndex()
     for stage in graph:
         for out in stage.outs:
-            place = place_of(out.path, places.home, places.clone.resolve())
-            if place is not None:
-                index.add(place, stage.address)
+            path = place_of(out.path, places.home, places.clone.resolve())
+            if path is not None:
+                index.add(path, stage.address)
     return index
 
 
@@ -231,25 +231,25 @@ def _others(git_root: Path, places: Sequence[str], *options: str) -> list[str]:
     """Files at or below some paths that git doesn't track."""
     found: set[str] = set()
     for first in range(0, len(places), _AT_ONCE):
-        some = [place or "." for place in places[first : first + _AT_ONCE]]
+        some = [path or "." for path in places[first : first + _AT_ONCE]]
         command = ("--literal-pathspecs", "ls-files", "--others", "-z", *options, "--", *some)
         found.update(git(git_root, *command, strip=False).split("\0"))
     # Another repository inside this one is listed with a slash at its end.
-    return sorted(place for place in found if place and not place.endswith("/"))
+    return sorted(path for path in found if path and not path.endswith("/"))
 
 
-def _at_link(place: str, places: _Places) -> str:
+def _at_link(path: str, places: _Places) -> str:
     """Return the link on the way to a path that the clone lacks; else the path itself."""
-    parts = place.split("/")
+    parts = path.split("/")
     for length in range(1, len(parts)):
         above = "/".join(parts[:length])
         if (places.git_root / above).is_symlink() and not os.path.lexists(places.clone / above):
             return above
-    return place
+    return path
 
 
-def _around(place: str, missing: Mapping[str, _Wanted]) -> _Wanted:
-    folder = place
+def _around(path: str, missing: Mapping[str, _Wanted]) -> _Wanted:
+    folder = path
     while folder not in missing:
         folder = posixpath.dirname(folder)
     return missing[folder]
@@ -259,22 +259,22 @@ def _is_file(path: Path) -> bool:
     return os.path.lexists(path) and not path.is_dir()
 
 
-def _is_of_no_account(place: str, places: _Places, ignore: DvcIgnore) -> bool:
+def _is_of_no_account(path: str, places: _Places, ignore: DvcIgnore) -> bool:
     """Whether a file in a folder that is read is no part of it: DVC leaves it out, or byte code."""
-    if place.endswith(".pyc") or "__pycache__" in place.split("/"):
+    if path.endswith(".pyc") or "__pycache__" in path.split("/"):
         return True
-    return _within(place, places.home) and places.in_project(place) in ignore
+    return _within(path, places.home) and places.in_project(path) in ignore
 
 
-def _within(place: str, folder: str) -> bool:
-    return not folder or place == folder or place.startswith(f"{folder}/")
+def _within(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
 
 
 def _refusal(found: _Search, places: _Places) -> str:
     parts = [_about_changed(found.changed)] if found.changed else []
     by_item: dict[_Wanted, list[str]] = {}
-    for place, item in found.loose.items():
-        by_item.setdefault(item, []).append(places.in_project(place))
+    for path, item in found.loose.items():
+        by_item.setdefault(item, []).append(places.in_project(path))
     parts += [_about_loose(item, paths, places) for item, paths in by_item.items()]
     return "\n".join(parts)
 

@@ -35,8 +35,8 @@ def write_lockfile(path: Path, entries: Mapping[str, str], order: list[str]) -> 
     stages.update({name: safe.load(text) for name, text in entries.items()})
     if not stages:
         return
-    place = {name: number for number, name in enumerate(order)}
-    names = sorted(stages, key=lambda name: place.get(name, len(order)))
+    position_of = {name: number for number, name in enumerate(order)}
+    names = sorted(stages, key=lambda name: position_of.get(name, len(order)))
     rest = {key: value for key, value in data.items() if key not in ("schema", "stages")}
     result = {"schema": "2.0", **rest, "stages": {name: stages[name] for name in names}}
     # The dumper DVC uses, with its settings.

@@ -90,9 +90,9 @@ def _quoted(value: Any) -> Any:
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     if isinstance(value, list):
-        return [_quoted(one) for one in value]
+        return [_quoted(item) for item in value]
     if isinstance(value, dict):
-        return {key: _quoted(one) for key, one in value.items()}
+        return {key: _quoted(item) for key, item in value.items()}
     if isinstance(value, str) and _LINE_BREAKS.intersection(value):
         return DoubleQuotedScalarString(value)
     return value

@@ -32,23 +32,25 @@ def prune_workspaces(
         Names of the removed workspaces.
     """
     own = key.workspace(workspaces)
-    others = [place for place in key.folder(workspaces).iterdir() if _is_workspace(place, own)]
-    others.sort(key=lambda place: place.stat().st_mtime, reverse=True)
+    others = [
+        workspace for workspace in key.folder(workspaces).iterdir() if _is_workspace(workspace, own)
+    ]
+    others.sort(key=lambda workspace: workspace.stat().st_mtime, reverse=True)
     removed: list[str] = []
     kept = 1
-    for place in others:
-        marker = read_marker(place)
+    for workspace in others:
+        marker = read_marker(workspace)
         if marker is not None and is_running(marker.run_id):
             continue
         if kept < keep:
             kept += 1
             continue
-        with not_in_use(place.with_name(f".{place.name}.lock")) as free:
+        with not_in_use(workspace.with_name(f".{workspace.name}.lock")) as free:
             if free:
-                remove_workspace(place)
-                removed.append(place.name)
+                remove_workspace(workspace)
+                removed.append(workspace.name)
     return removed
 
 
-def _is_workspace(place: Path, own: Path) -> bool:
-    return place.is_dir() and place != own and not place.name.startswith(".")
+def _is_workspace(workspace: Path, own: Path) -> bool:
+    return workspace.is_dir() and workspace != own and not workspace.name.startswith(".")

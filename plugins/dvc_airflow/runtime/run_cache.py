@@ -13,7 +13,7 @@ from dvc.stage import PipelineStage
 
 
 @contextlib.contextmanager
-def _alone(repo: Repo) -> Iterator[None]:
+def _exclusive_lock(repo: Repo) -> Iterator[None]:
     place = repo.cache.legacy.path
     os.makedirs(place, exist_ok=True)
     with open(os.path.join(place, "dvc-airflow.lock"), "a", encoding="utf-8") as file:
@@ -23,7 +23,7 @@ def _alone(repo: Repo) -> Iterator[None]:
 
 def _locked(repo: Repo, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        with _alone(repo):
+        with _exclusive_lock(repo):
             return function(*args, **kwargs)
 
     return call

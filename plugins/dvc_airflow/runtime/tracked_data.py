@@ -104,29 +104,34 @@ class TrackedData:
         """Whether the working tree has something else; what isn't there doesn't differ."""
         if not out.in_place or out.md5 is None:
             return False
-        place = self._project / out.path
+        working_file = self._project / out.path
         recorded = _modified(self._project / out.file)
         if not out.md5.endswith(".dir"):
-            return place.is_dir() or self._is_other(place, out.md5, out.size, recorded)
+            return working_file.is_dir() or self._is_other(
+                working_file, out.md5, out.size, recorded
+            )
         members = self._members(out.md5)
         if members is None:
             return False  # the driver compares the whole, and says so
         ignore = DvcIgnore(self._project)
-        present = {path for path in _files(place) if os.path.join(out.path, path) not in ignore}
+        present = {
+            path for path in _files(working_file) if os.path.join(out.path, path) not in ignore
+        }
         return present != set(members) or any(
-            self._is_other(place / path, md5, None, recorded) for path, md5 in members.items()
+            self._is_other(working_file / path, md5, None, recorded)
+            for path, md5 in members.items()
         )
 
-    def _is_other(self, place: Path, md5: str, size: int | None, recorded: float) -> bool:
-        found = place.stat()
+    def _is_other(self, path: Path, md5: str, size: int | None, recorded: float) -> bool:
+        found = path.stat()
         if size is not None and found.st_size != size:
             return True
         kept = self._object(md5)
-        if kept.is_file() and os.path.samefile(place, kept):
+        if kept.is_file() and os.path.samefile(path, kept):
             return False
         if found.st_size > _HASHED and found.st_mtime <= recorded:
             return False
-        return _md5(place) != md5
+        return _md5(path) != md5
 
 
 def _described(path: Path, shown: str) -> list[dict[str, Any]]:
@@ -141,9 +146,9 @@ def _files(folder: Path) -> Iterable[str]:
             yield os.path.relpath(os.path.join(top, name), folder)
 
 
-def _overlap(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/") or "." in (
-        one, other
+def _overlap(left: str, other: str) -> bool:
+    return left == other or left.startswith(f"{other}/") or other.startswith(f"{left}/") or "." in (
+        left, other
     )  # fmt: skip
 
 

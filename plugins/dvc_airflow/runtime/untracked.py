@@ -147,10 +147,10 @@ def named(graph: Graph, root: Path, home: str, overrides: Overrides) -> Names:
             _claim(names.outs, place_of(out.path, home, root), source.file)
     for stage in graph:
         for out in stage.outs:
-            place = place_of(out.path, home, root)
-            _claim(names.outs, place, stage.address)
-            if not out.cache and place:
-                names.kept.add(place)
+            path = place_of(out.path, home, root)
+            _claim(names.outs, path, stage.address)
+            if not out.cache and path:
+                names.kept.add(path)
         _name_by_stage(names, stage, root, home)
     _name_by_text(names, graph, root, home)
     _name_by_params(names, graph, root, home, overrides)
@@ -159,9 +159,9 @@ def named(graph: Graph, root: Path, home: str, overrides: Overrides) -> Names:
 
 def _name_by_stage(names: Names, stage: Stage, root: Path, home: str) -> None:
     for path in [*(dep.path for dep in stage.deps), *stage.params, *(f for f, _ in stage.used)]:
-        place = place_of(path, home, root)
-        if place is not None:
-            (names.folders if (root / place).is_dir() else names.files).add(place)
+        location = place_of(path, home, root)
+        if location is not None:
+            (names.folders if (root / location).is_dir() else names.files).add(location)
     commands = [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd
     bases = [join(home, stage.wdir), home]
     for command in commands:
@@ -185,14 +185,14 @@ def _name_by_params(
     for stage in graph:
         files |= {*stage.params, *(file for file, _ in stage.used)}
     for file in sorted(files):
-        place = place_of(file, home, root)
-        if place is None or not (root / place).is_file():
+        path = place_of(file, home, root)
+        if path is None or not (root / path).is_file():
             continue
         try:
-            data = overridden(load_data(root / place, file), overrides.get(file, {}))
+            data = overridden(load_data(root / path, file), overrides.get(file, {}))
         except PipelineError:
             continue  # not in a format that DVC reads: whoever needs it will say so
-        names.files |= _as_files(texts(data), [home, posixpath.dirname(place)], [])
+        names.files |= _as_files(texts(data), [home, posixpath.dirname(path)], [])
 
 
 def _as_files(found: Iterable[str], bases: Sequence[str], roots: Sequence[str]) -> set[str]:
@@ -205,7 +205,7 @@ def _as_files(found: Iterable[str], bases: Sequence[str], roots: Sequence[str]) 
         if _DOTTED.fullmatch(word):
             for top in roots:
                 places.update(module_files(top, word.split(".")))
-    return {place for place in places if not place.startswith("../")}
+    return {path for path in places if not path.startswith("../")}
 
 
 def words(command: str) -> set[str]:
@@ -255,9 +255,9 @@ def below(path: Path, root: Path) -> str:
     return join(path.resolve().relative_to(root.resolve()).as_posix())
 
 
-def _claim(outs: OutIndex, place: str | None, owner: str) -> None:
-    if place:
-        outs.add(place, owner)
+def _claim(outs: OutIndex, path: str | None, owner: str) -> None:
+    if path:
+        outs.add(path, owner)
 
 
 def _is_pipeline_file(path: str, home: str, names: Names) -> bool:

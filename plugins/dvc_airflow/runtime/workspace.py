@@ -143,13 +143,13 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
         may lack dvc.lock entries of stages that ran elsewhere.
     """
     key = wanted.key
-    place = key.workspace(workspaces)
+    directory = key.workspace(workspaces)
     with _exclusive(key, workspaces):
-        found = read_marker(place)
+        found = read_marker(directory)
         if found is None or found.commit != wanted.commit or found.overrides != wanted.overrides:
             git_root = require_repository(project)
             refuse_unignored(git_root, workspaces)
-            _remove(place)
+            _remove(directory)
             found, _ = _create(
                 project,
                 git_root,
@@ -162,10 +162,10 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
     return found, found.token == wanted.token
 
 
-def read_marker(place: Path) -> Workspace | None:
+def read_marker(directory: Path) -> Workspace | None:
     """Return the finished workspace in a directory, if there is one."""
     try:
-        text = (place / ".git" / MARKER).read_text(encoding="utf-8")
+        text = (directory / ".git" / MARKER).read_text(encoding="utf-8")
         return Workspace(**json.loads(text))
     except (OSError, ValueError, TypeError):
         return None
@@ -173,11 +173,11 @@ def read_marker(place: Path) -> Workspace | None:
 
 def refuse_unignored(git_root: Path, workspaces: Path) -> None:
     """Workspaces inside the repository must be ignored, or they would be in snapshots."""
-    place = Path(os.path.abspath(workspaces))
-    if place != git_root and git_root not in place.parents:
+    directory = Path(os.path.abspath(workspaces))
+    if directory != git_root and git_root not in directory.parents:
         return
-    if git_or_none(git_root, "check-ignore", "-q", str(place / "x")) is None:
-        shown = place.relative_to(git_root)
+    if git_or_none(git_root, "check-ignore", "-q", str(directory / "x")) is None:
+        shown = directory.relative_to(git_root)
         msg = f"the workspaces directory {shown}/ is not ignored; add '/{shown}/' to .gitignore"
         raise WorkspaceError(msg)
 
@@ -218,19 +218,19 @@ def _locked(path: Path, how: int) -> Iterator[None]:
         yield
 
 
-def _remove(place: Path) -> None:
+def _remove(directory: Path) -> None:
     """Remove a workspace; a half-removed one is never mistaken for a whole one."""
-    if place.exists():
-        doomed = place.with_name(f".removed-{uuid.uuid4().hex[:8]}")
-        place.rename(doomed)
+    if directory.exists():
+        doomed = directory.with_name(f".removed-{uuid.uuid4().hex[:8]}")
+        directory.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
 
-def remove_workspace(place: Path) -> None:
+def remove_workspace(directory: Path) -> None:
     """Remove a workspace and what lies beside it."""
-    _remove(place)
-    for name in (f".{place.name}.lock", f".{place.name}.make"):
-        place.with_name(name).unlink(missing_ok=True)
+    _remove(directory)
+    for name in (f".{directory.name}.lock", f".{directory.name}.make"):
+        directory.with_name(name).unlink(missing_ok=True)
 
 
 def _create(
@@ -252,18 +252,18 @@ def _create(
             "with several machines, run from a pushed revision (rev=...) or a shared repository"
         )
         raise WorkspaceError(msg)
-    place = key.workspace(workspaces)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    building = place.with_name(f".making-{uuid.uuid4().hex[:8]}")
+    directory = key.workspace(workspaces)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    building = directory.with_name(f".making-{uuid.uuid4().hex[:8]}")
     try:
         _clone(git_root, building, commit)
         inner = building / project.resolve().relative_to(git_root.resolve())
-        final = place / inner.relative_to(building)
+        final = directory / inner.relative_to(building)
         write_local_config(project, inner, final)
         apply_overrides(inner, overrides)
         linked = bring_inputs(project, git_root, building, workspaces=workspaces, stages=stages)
         made = Workspace(
-            root=str(place),
+            root=str(directory),
             path=str(final),
             commit=commit,
             dag_id=key.dag_id,
@@ -275,27 +275,27 @@ def _create(
         )
         marker = building / ".git" / MARKER
         marker.write_text(json.dumps(made.to_json()), encoding="utf-8")
-        building.rename(place)
+        building.rename(directory)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return made, linked
 
 
-def _clone(git_root: Path, place: Path, commit: str) -> None:
-    git(git_root, "clone", "--quiet", "--shared", "--no-checkout", str(git_root), str(place))
-    if resolve_commit(place, commit) is None:
+def _clone(git_root: Path, directory: Path, commit: str) -> None:
+    git(git_root, "clone", "--quiet", "--shared", "--no-checkout", str(git_root), str(directory))
+    if resolve_commit(directory, commit) is None:
         # A shallow repository cannot lend its objects; this copies them.
-        git(place, "fetch", "--quiet", "origin", commit)
-    git(place, "checkout", "--quiet", "--detach", commit)
-    for line in git(place, "ls-tree", "-r", commit).splitlines():
+        git(directory, "fetch", "--quiet", "origin", commit)
+    git(directory, "checkout", "--quiet", "--detach", commit)
+    for line in git(directory, "ls-tree", "-r", commit).splitlines():
         head, _, path = line.partition("\t")
         mode, _, sha = head.split()
         if mode == "160000":
-            _clone_submodule(git_root / path, place / path, sha)
+            _clone_submodule(git_root / path, directory / path, sha)
 
 
-def _clone_submodule(source: Path, place: Path, sha: str) -> None:
+def _clone_submodule(source: Path, directory: Path, sha: str) -> None:
     """Submodules come from the project's own copies, also when their origin is away."""
     if (source / ".git").exists() and resolve_commit(source, sha):
-        place.rmdir()
-        _clone(source, place, sha)
+        directory.rmdir()
+        _clone(source, directory, sha)

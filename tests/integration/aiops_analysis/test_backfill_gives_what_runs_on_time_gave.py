@@ -12,7 +12,7 @@ import pytest
 from pipelines.aiops import group_incidents, log_anomalies, map_services, metric_anomalies
 from pipelines.aiops.group_incidents import read
 from pipelines.aiops.lake.contract import SIGNALS, TABLES
-from pipelines.aiops.lake.window import Window, place_of
+from pipelines.aiops.lake.window import Window, result_dir
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import INCIDENTS, LOG_ANOMALIES, METRIC_ANOMALIES, MOVED
 from tests.support.aiops_world import World, params_for, write_lake
@@ -53,7 +53,7 @@ def as_known_at(end: datetime, whole: Path, lake: Path) -> None:
 
 
 def analyse(params: AiopsParams, window: Window) -> None:
-    place = place_of(Path(params.analysis.results), window)
+    place = result_dir(Path(params.analysis.results), window)
     for job in (map_services, metric_anomalies, log_anomalies):
         job.run(params, window, place)
 
@@ -61,7 +61,7 @@ def analyse(params: AiopsParams, window: Window) -> None:
 def group_pending(params: AiopsParams) -> list[Window]:
     found = group_incidents.pending(params)
     for window in found:
-        place = place_of(Path(params.analysis.results), window)
+        place = result_dir(Path(params.analysis.results), window)
         group_incidents.run(params, window, place, group_incidents.earlier_places(params, window))
     return found
 
@@ -69,7 +69,7 @@ def group_pending(params: AiopsParams) -> list[Window]:
 def contents(params: AiopsParams, windows: Iterable[Window] = WINDOWS) -> dict[str, bytes]:
     results = Path(params.analysis.results)
     return {
-        f"{window.name}/{name}": (place_of(results, window) / name).read_bytes()
+        f"{window.name}/{name}": (result_dir(results, window) / name).read_bytes()
         for window in windows
         for name in FILES
     }
@@ -99,7 +99,7 @@ def test_windows_in_another_order_later_equal_those_on_time(whole: Path, tmp_pat
     assert group_pending(later) == []
     assert contents(later) == contents(on_time)
     counts = [
-        len(read(place_of(Path(later.analysis.results), one))["incidents"]) for one in WINDOWS
+        len(read(result_dir(Path(later.analysis.results), one))["incidents"]) for one in WINDOWS
     ]
     assert counts[:2] == [0, 1]
 
@@ -109,7 +109,7 @@ def test_a_window_is_pending_until_its_incidents_are_of_what_is_there(
 ) -> None:
     params = params_of(whole, tmp_path)
     first, second = WINDOWS[0], WINDOWS[1]
-    place = place_of(Path(params.analysis.results), second)
+    place = result_dir(Path(params.analysis.results), second)
     map_services.run(params, second, place)
     assert group_incidents.pending(params) == []  # Not whole yet.
     metric_anomalies.run(params, second, place)

@@ -12,7 +12,7 @@ import pytest
 
 from dvc_airflow.apply import apply_run
 from dvc_airflow.errors import WorkspaceError
-from dvc_airflow.operators.open import told
+from dvc_airflow.operators.open import left_out_lines
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.save import save_run
 from dvc_airflow.runtime.workspace import ensure_workspace, open_workspace
@@ -489,9 +489,9 @@ def test_metrics_that_nobody_committed_yet_do_not_stop_applying_a_run(new_projec
 def test_the_log_says_what_was_left_out_but_not_more_than_fits(project):
     project.write({f"data/{number:02}.csv": "x" * 1500 for number in range(25)})
     found = open_workspace(project.path, project.path / "runs", RunKey("dag", "run"))
-    lines = told(found.left_out, found.linked)
+    lines = left_out_lines(found.left_out, found.linked)
     assert lines[0] == "25 untracked file(s) are not in the workspace:"
     assert lines[1] == "  data/00.csv (1.5 kB)"
     assert lines[-1] == "  and 5 more"
     assert len(lines) == 22
-    assert told([], []) == []
+    assert left_out_lines([], []) == []

@@ -14,7 +14,7 @@ from pipelines.aiops import group_incidents as incident_file
 from pipelines.aiops.group_incidents import POSTED
 from pipelines.aiops.incidents import Signals, causes
 from pipelines.aiops.incidents.model import Incident
-from pipelines.aiops.lake.window import Window, place_of
+from pipelines.aiops.lake.window import Window, result_dir
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.analysis import PostParams
 from pipelines.aiops.params.artifacts import INCIDENTS, METRIC_ANOMALIES
@@ -33,13 +33,13 @@ def analysed(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> AiopsParam
     root = tmp_path_factory.mktemp("analysed")
     params = params_for(root, analysis={"lake": str(lake)}, **SHORT)
     for window in (HOUR, NEXT):
-        analyse(params, place_of(Path(params.analysis.results), window), window)
+        analyse(params, result_dir(Path(params.analysis.results), window), window)
     return params
 
 
 @pytest.fixture
 def place(analysed: AiopsParams) -> Path:
-    return place_of(Path(analysed.analysis.results), HOUR)
+    return result_dir(Path(analysed.analysis.results), HOUR)
 
 
 def only(place: Path) -> dict[str, Any]:
@@ -75,11 +75,11 @@ def test_how_it_was_fixed_before_is_told_but_not_what_was_not_known_yet(place: P
 def test_an_incident_that_is_over_is_not_told_again(analysed: AiopsParams) -> None:
     earlier = group_incidents.earlier_places(analysed, NEXT)
     results = Path(analysed.analysis.results)
-    assert earlier == [place_of(results, HOUR)]
-    group_incidents.run(analysed, NEXT, place_of(results, NEXT), earlier)
-    found = incident_file.read(place_of(results, NEXT))
+    assert earlier == [result_dir(results, HOUR)]
+    group_incidents.run(analysed, NEXT, result_dir(results, NEXT), earlier)
+    found = incident_file.read(result_dir(results, NEXT))
     assert found["counts"]["earlier_windows"] == 1
-    ids = {only(place_of(results, HOUR))["id"]}
+    ids = {only(result_dir(results, HOUR))["id"]}
     assert not ids.intersection(one["id"] for one in found["incidents"])
 
 
@@ -91,9 +91,9 @@ def test_an_incident_that_goes_on_keeps_its_id_and_beginning(
     halves = [Window(WORLD.at(10), WORLD.at(10) + timedelta(minutes=5)),
               Window(WORLD.at(10) + timedelta(minutes=5), WORLD.at(11))]  # fmt: skip
     for half in halves:
-        at = place_of(results, half)
+        at = result_dir(results, half)
         analyse(params, at, half, group_incidents.earlier_places(params, half))
-    first, second = (only(place_of(results, half)) for half in halves)
+    first, second = (only(result_dir(results, half)) for half in halves)
     assert first["id"] == second["id"]
     assert first["start_us"] == second["start_us"]
     assert len(second["findings"]) > len(first["findings"])
@@ -109,14 +109,14 @@ def test_signals_are_read_for_few_incidents_and_not_at_all_if_so_wished(
         return Signals()
 
     monkeypatch.setattr(causes, "signals", nothing)
-    incident_file.content_of(analysed, HOUR, place)
+    incident_file.build_incidents(analysed, HOUR, place)
     assert len(read) == 1
     assert read[0][1] <= HOUR.end_us
     monkeypatch.setattr(causes, "MOST_RANKED", 0)
-    incident_file.content_of(analysed, HOUR, place)
+    incident_file.build_incidents(analysed, HOUR, place)
     section = analysed.group_incidents.model_copy(update={"signals": False})
     without = analysed.model_copy(update={"group_incidents": section})
-    content, _ = incident_file.content_of(without, HOUR, place)
+    content, _ = incident_file.build_incidents(without, HOUR, place)
     assert len(read) == 1
     assert content["incidents"][0]["causes"][0]["service"] == CULPRIT
 

@@ -105,16 +105,16 @@ def _matchers(keys: Mapping[str, Any], prefix: str, where: str) -> tuple[Matcher
     found: list[Matcher] = []
     old: tuple[tuple[str, Literal["=", "=~"]], ...] = (("match", "="), ("match_re", "=~"))
     for key, op in old:
-        place = f"{where}.{prefix}{key}"
-        for label, value in _mapping(keys.get(prefix + key), place).items():
-            text = _plain(value, f"{place}.{label}")
+        location = f"{where}.{prefix}{key}"
+        for label, value in _mapping(keys.get(prefix + key), location).items():
+            text = _plain(value, f"{location}.{label}")
             matcher = Matcher(label=str(label), op=op, value=text)
-            found.append(checked(matcher, f"{place}.{label}"))
+            found.append(checked(matcher, f"{location}.{label}"))
     key = f"{prefix}matchers"
     texts = keys.get(key)
     for i, text in enumerate([texts] if isinstance(texts, str) else _items(texts, where)):
-        place = f"{where}.{key}[{i}]"
-        found += parse_matchers(_plain(text, place), place)
+        location = f"{where}.{key}[{i}]"
+        found += parse_matchers(_plain(text, location), location)
     # In Alertmanager they are sorted; what matches is the same.
     return tuple(found)
 
@@ -201,9 +201,9 @@ def _receiver(entry: Any, where: str) -> Receiver:
     for key in sorted(k for k in keys if str(k).endswith("_configs")):
         kind = str(key).removesuffix("_configs")
         for i, each in enumerate(_items(keys[key], f"{where}.{key}")):
-            place = f"{where}.{key}[{i}]"
-            said = _mapping(each, place).get("send_resolved")
-            send = _boolean(said, SEND_RESOLVED.get(kind, True), f"{place}.send_resolved")
+            location = f"{where}.{key}[{i}]"
+            said = _mapping(each, location).get("send_resolved")
+            send = _boolean(said, SEND_RESOLVED.get(kind, True), f"{location}.send_resolved")
             integrations.append(Integration(kind, send))
     return Receiver(str(keys["name"]), tuple(integrations), pages=bool(integrations))
 

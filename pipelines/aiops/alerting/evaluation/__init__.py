@@ -1,25 +1,25 @@
 """What a rule set does to a window of history, and which rules are chosen for it."""
 
 from pipelines.aiops.alerting.evaluation.backtest import (
-    Effect,
+    Backtest,
+    BacktestResult,
     Incident,
-    Measurer,
     closing_times,
-    judge,
+    evaluate_outcomes,
 )
 from pipelines.aiops.alerting.evaluation.limits import Dropped
 from pipelines.aiops.alerting.evaluation.select import Point, Selection, renew, select
 from pipelines.aiops.alerting.windows import rows_of
 
 __all__ = [
+    "Backtest",
+    "BacktestResult",
     "Dropped",
-    "Effect",
     "Incident",
-    "Measurer",
     "Point",
     "Selection",
     "closing_times",
-    "judge",
+    "evaluate_outcomes",
     "renew",
     "rows_of",
     "select",

@@ -17,7 +17,7 @@ from pipelines.aiops.lake.frame import AlertFrame
 Names = NDArray[np.object_]
 
 
-class Blame:
+class RuleAttribution:
     """Finds rules for rows.
 
     Parameters

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config import Config
-from pipelines.aiops.alerting.evaluation.attribution import Blame
+from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import Window, rows_of
@@ -72,7 +72,7 @@ class Incident:
 
 
 @dataclass(frozen=True)
-class Effect:
+class BacktestResult:
     """What the rules do in one window.
 
     Attributes
@@ -103,16 +103,16 @@ class Effect:
     @property
     def lost(self) -> tuple[Incident, ...]:
         """Incidents nobody would hear of."""
-        return tuple(one for one in self.incidents if one.lost)
+        return tuple(incident for incident in self.incidents if incident.lost)
 
     @property
-    def heard(self) -> tuple[Incident, ...]:
+    def notified(self) -> tuple[Incident, ...]:
         """Incidents that are paged today: the ones that can be lost."""
-        return tuple(one for one in self.incidents if one.heard_today)
+        return tuple(incident for incident in self.incidents if incident.heard_today)
 
     def delays(self) -> NDArray[np.float64]:
         """Return the added delay of every incident that is still heard, seconds."""
-        kept = [one.delay for one in self.heard if not one.lost]
+        kept = [incident.delay for incident in self.notified if not incident.lost]
         return np.array(kept, dtype=np.float64)
 
     @property
@@ -122,15 +122,15 @@ class Effect:
         return float(np.median(delays)) if len(delays) else float("nan")
 
 
-def judge(
-    blame: Blame,
+def evaluate_outcomes(
+    blame: RuleAttribution,
     *,
     window: Window,
     before: Any,
     after: Any,
     rules: Sequence[Rule],
     closed: dict[str, int] | None = None,
-) -> Effect:
+) -> BacktestResult:
     """Compare two replays of the same rows.
 
     Parameters
@@ -146,7 +146,7 @@ def judge(
     closed
         Ticket id → microseconds when it was closed.
     """
-    return Effect(
+    return BacktestResult(
         window=window,
         before=_pages(before, window),
         after=_pages(after, window),
@@ -164,7 +164,7 @@ def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
 
 
 def _incidents(
-    blame: Blame,
+    blame: RuleAttribution,
     *,
     window: Window,
     before: Any,
@@ -198,7 +198,9 @@ def _incidents(
 
 
 def _names(*columns: NDArray[np.object_]) -> tuple[str, ...]:
-    return tuple(sorted({str(one) for column in columns for one in column if one}))
+    return tuple(
+        sorted({str(incident_id) for column in columns for incident_id in column if incident_id})
+    )
 
 
 def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -210,7 +212,7 @@ def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArr
 
 
 def _credit(
-    blame: Blame, *, window: Window, before: Any, after: Any, rules: Sequence[Rule]
+    blame: RuleAttribution, *, window: Window, before: Any, after: Any, rules: Sequence[Rule]
 ) -> dict[str, float]:
     """Share out what is saved by the alerts that page no more."""
     saved = len(_pages(before, window)) - len(_pages(after, window))
@@ -227,7 +229,7 @@ def _credit(
     return {str(name): each * int(w) for name, w in zip(names, weights, strict=True)}
 
 
-class Measurer:
+class Backtest:
     """Measures sets of rules on one window.
 
     Parameters
@@ -247,7 +249,7 @@ class Measurer:
         self.config = config
         self.closed = closed
         self.rows = rows_of(frame, window)
-        self.blame = Blame(self.rows)
+        self.blame = RuleAttribution(self.rows)
         self.before = self.replay(())
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
@@ -261,9 +263,9 @@ class Measurer:
             only_pages=True,
         )
 
-    def effect(self, after: Replay, rules: Sequence[Rule]) -> Effect:
+    def effect(self, after: Replay, rules: Sequence[Rule]) -> BacktestResult:
         """Compare the replay of some rules with today's."""
-        return judge(
+        return evaluate_outcomes(
             self.blame,
             window=self.window,
             before=self.before,
@@ -272,7 +274,7 @@ class Measurer:
             closed=self.closed,
         )
 
-    def __call__(self, rules: Sequence[Rule]) -> Effect:
+    def __call__(self, rules: Sequence[Rule]) -> BacktestResult:
         """Replay and compare."""
         return self.effect(self.replay(rules), rules)
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipelines.aiops.alerting.evaluation.backtest import Effect, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
-Measure = Callable[[Sequence[Rule]], Effect]
+Measure = Callable[[Sequence[Rule]], BacktestResult]
 """Replays the window with some rules and measures what they do."""
 
 
@@ -19,14 +19,16 @@ class Dropped:
     why: str
 
 
-def harmless(effect: Effect, limits: SelectRulesParams) -> bool:
+def harmless(effect: BacktestResult, limits: SelectRulesParams) -> bool:
     """Whether nothing is lost, no incident waits too long, and not too many wait."""
-    return not any(_harm(one, limits) for one in effect.incidents) and not _late(effect, limits)
+    return not any(_harm(incident, limits) for incident in effect.incidents) and not _late(
+        effect, limits
+    )
 
 
 def without_harm(
     active: list[Rule], measure: Measure, limits: SelectRulesParams
-) -> tuple[list[Rule], list[Dropped], Effect]:
+) -> tuple[list[Rule], list[Dropped], BacktestResult]:
     """Drop rules until a window is `harmless`; also gives what those that stay do."""
     dropped: list[Dropped] = []
     while True:
@@ -38,7 +40,9 @@ def without_harm(
         active = [rule for rule in active if rule.id not in harmful]
 
 
-def _blamed(active: list[Rule], effect: Effect, limits: SelectRulesParams) -> dict[str, str]:
+def _blamed(
+    active: list[Rule], effect: BacktestResult, limits: SelectRulesParams
+) -> dict[str, str]:
     """Rule id → why it has to go."""
     present = {rule.id for rule in active}
     blamed: dict[str, str] = {}
@@ -59,14 +63,16 @@ def _harm(incident: Incident, limits: SelectRulesParams) -> str:
     return ""
 
 
-def _late(effect: Effect, limits: SelectRulesParams) -> list[Incident]:
+def _late(effect: BacktestResult, limits: SelectRulesParams) -> list[Incident]:
     """Incidents that are heard late, if there are too many of them."""
-    late = [one for one in effect.heard if one.delay > limits.max_median_delay_seconds]
-    return late if len(late) > limits.max_late_share * len(effect.heard) else []
+    late = [
+        incident for incident in effect.notified if incident.delay > limits.max_median_delay_seconds
+    ]
+    return late if len(late) > limits.max_late_share * len(effect.notified) else []
 
 
 def _slowest(
-    active: list[Rule], effect: Effect, measure: Measure, limits: SelectRulesParams
+    active: list[Rule], effect: BacktestResult, measure: Measure, limits: SelectRulesParams
 ) -> dict[str, str]:
     """If too many incidents wait: as few rules as possible, those that save least for each.
 
@@ -76,8 +82,11 @@ def _slowest(
     if not late:
         return {}
     present = {rule.id for rule in active}
-    touched = [rule for one in late for rule in present.intersection(one.touched_by)]
-    worth = {one: effect.credit.get(one, 0.0) / touched.count(one) for one in set(touched)}
+    touched = [rule for incident in late for rule in present.intersection(incident.touched_by)]
+    worth = {
+        rule_id: effect.credit.get(rule_id, 0.0) / touched.count(rule_id)
+        for rule_id in set(touched)
+    }
     order = sorted(worth or present, key=lambda rule: (worth.get(rule, 0.0), rule))
     low, high = 1, len(order)
     while low < high:
@@ -87,5 +96,5 @@ def _slowest(
             low = middle + 1
         else:
             high = middle
-    why = f"{len(late)} of {len(effect.heard)} incidents would be heard late"
+    why = f"{len(late)} of {len(effect.notified)} incidents would be heard late"
     return dict.fromkeys(order[:high], why)

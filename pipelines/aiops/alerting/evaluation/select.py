@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.aiops.alerting.evaluation.backtest import Effect
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.evaluation.limits import Dropped, Measure, harmless, without_harm
 from pipelines.aiops.alerting.rules import DuplicateRule, Rule
 from pipelines.aiops.params.alert_rules import SelectRulesParams
@@ -53,7 +53,7 @@ class Grouped:
     groupings: list[Rule]
     active: list[Rule]
     dropped: list[Dropped]
-    effect: Effect
+    effect: BacktestResult
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Search:
     limits: SelectRulesParams
     also: Sequence[Measure] = ()
 
-    def harmless(self, rules: Sequence[Rule], effect: Effect | None = None) -> bool:
+    def harmless(self, rules: Sequence[Rule], effect: BacktestResult | None = None) -> bool:
         """Whether the rules harm nobody in any window; `effect`: theirs on the first, if known."""
         here = self.measure(rules) if effect is None else effect
         return harmless(here, self.limits) and all(
@@ -73,7 +73,7 @@ class Search:
 
     def beside(
         self, fixed: Sequence[Rule], active: Sequence[Rule], least: float
-    ) -> tuple[list[Rule], list[Dropped], Effect] | None:
+    ) -> tuple[list[Rule], list[Dropped], BacktestResult] | None:
         """Drop rules until they harm nobody beside the `fixed` ones; None if less is saved."""
 
         def together(window: Measure) -> Measure:
@@ -107,7 +107,9 @@ def add_groupings(
     while pool and len(found.groupings) < MOST:
         better = _better(found, pool, search.measure, least)
         best = max(
-            _tried(found, better, search, least), key=lambda one: one.effect.saved, default=None
+            _tried(found, better, search, least),
+            key=lambda grouped: grouped.effect.saved,
+            default=None,
         )
         if best is None:
             break
@@ -119,28 +121,33 @@ def add_groupings(
 
 def _better(
     found: Grouped, pool: list[list[DuplicateRule]], measure: Measure, least: float
-) -> list[tuple[DuplicateRule, Effect]]:
+) -> list[tuple[DuplicateRule, BacktestResult]]:
     """Give the groupings that save more, harmless or not, and what they do; the best first."""
     beside = [*found.groupings, *found.active]
-    first = [(place, measure([times[0], *beside])) for place, times in enumerate(pool)]
+    first = [(position, measure([times[0], *beside])) for position, times in enumerate(pool)]
     first.sort(key=lambda pair: (-pair[1].saved, pair[0]))
-    tried = [(pool[place][0], effect) for place, effect in first]
-    for place, _ in first[:CLOSER]:
-        tried += [(one, measure([one, *beside])) for one in pool[place][1:]]
-    better = [(one, effect) for one, effect in tried if effect.saved - found.effect.saved >= least]
+    tried = [(pool[position][0], effect) for position, effect in first]
+    for position, _ in first[:CLOSER]:
+        tried += [(rule, measure([rule, *beside])) for rule in pool[position][1:]]
+    better = [
+        (rule, effect) for rule, effect in tried if effect.saved - found.effect.saved >= least
+    ]
     better.sort(key=lambda pair: (-pair[1].saved, pair[0].id))
     return better
 
 
 def _tried(
-    found: Grouped, better: Sequence[tuple[DuplicateRule, Effect]], search: Search, least: float
+    found: Grouped,
+    better: Sequence[tuple[DuplicateRule, BacktestResult]],
+    search: Search,
+    least: float,
 ) -> Iterator[Grouped]:
     """Give sets with one more grouping, each saving more than the one before it."""
     enough, room = found.effect.saved + least, ROOM
-    for one, effect in better:
+    for rule, effect in better:
         if effect.saved < enough:
             return
-        groupings = [one, *found.groupings]
+        groupings = [rule, *found.groupings]
         if search.harmless([*groupings, *found.active], effect):
             yield Grouped(groupings, found.active, found.dropped, effect)
             return
@@ -155,14 +162,16 @@ def _tried(
 
 def for_what_is_new(
     chosen: Sequence[Rule], candidates: Sequence[DuplicateRule], search: Search, least: int
-) -> tuple[Rule, Effect] | None:
+) -> tuple[Rule, BacktestResult] | None:
     """Find a grouping for the alerts that no grouping has: those with names that are new.
 
     The windows that are known can't show what it saves: hardly any name is new there. So it need
     only harm nobody, and save no less than `least`.
     """
     taken = {rule.matchers for rule in chosen if isinstance(rule, DuplicateRule)}
-    ways = [rule for rule in candidates if all(one.op.startswith("!") for one in rule.matchers)]
+    ways = [
+        rule for rule in candidates if all(matcher.op.startswith("!") for matcher in rule.matchers)
+    ]
     if taken.intersection(rule.matchers for rule in ways):
         return None
     tried = [(rule, search.measure([*chosen, rule])) for rule in ways]
@@ -231,7 +240,7 @@ class Selection:
     rules: tuple[Rule, ...]
     dropped: tuple[Dropped, ...]
     curve: tuple[Point, ...]
-    effect: Effect
+    effect: BacktestResult
 
 
 def select(
@@ -295,16 +304,18 @@ def _saving(
 
 def _unused(all_of: Sequence[Rule], used: Sequence[Rule], why: str) -> list[Dropped]:
     left = {rule.id for rule in all_of} - {rule.id for rule in used}
-    return [Dropped(one, why) for one in sorted(left)]
+    return [Dropped(rule_id, why) for rule_id in sorted(left)]
 
 
-def _by_credit(active: list[Rule], effect: Effect) -> list[Rule]:
+def _by_credit(active: list[Rule], effect: BacktestResult) -> list[Rule]:
     """Rules that save something, most first."""
     ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), rule.id))
     return [rule for rule in ordered if effect.credit.get(rule.id, 0.0) > 0]
 
 
-def _curve(ordered: list[Rule], measure: Measure) -> tuple[dict[int, Point], dict[int, Effect]]:
+def _curve(
+    ordered: list[Rule], measure: Measure
+) -> tuple[dict[int, Point], dict[int, BacktestResult]]:
     """Points at 0, 1, 2, 3, 5, 8, … and all rules."""
     sizes = {0, len(ordered)}
     small, large = 1, 2
@@ -318,10 +329,10 @@ def _curve(ordered: list[Rule], measure: Measure) -> tuple[dict[int, Point], dic
 def _shortest(
     ordered: list[Rule],
     curve: dict[int, Point],
-    effects: dict[int, Effect],
+    effects: dict[int, BacktestResult],
     measure: Measure,
     limits: SelectRulesParams,
-) -> tuple[list[Rule], Effect]:
+) -> tuple[list[Rule], BacktestResult]:
     """Find by bisection the shortest prefix that saves enough and still harms nobody."""
     goal = effects[len(ordered)].saved * (1 - limits.tolerance)
     low, high = 0, len(ordered)
@@ -337,7 +348,7 @@ def _shortest(
     return ordered[:high], effects[high]
 
 
-def point(size: int, effect: Effect) -> Point:
+def point(size: int, effect: BacktestResult) -> Point:
     """One point of the curve."""
     delays = effect.delays()
     return Point(
@@ -371,5 +382,7 @@ def renew(
     candidates = {rule.id: rule for rule in newer}
     candidates |= {rule.id: rule for rule in first.rules if rule.id not in candidates}
     final = select(tuple(candidates.values()), measure, limits, also)
-    before = tuple(one for one in first.dropped if one.rule not in candidates)
+    before = tuple(
+        dropped_rule for dropped_rule in first.dropped if dropped_rule.rule not in candidates
+    )
     return replace(final, dropped=final.dropped + before)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import Effect, Incident, Measurer
+from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, Incident
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
 from pipelines.aiops.alerting.windows import Window, iso
@@ -17,7 +17,7 @@ NO_TEAM = "(no team)"
 _TOP = 20
 
 
-def by_family(rules: Sequence[Rule], effect: Effect, after: Replay) -> list[dict[str, Any]]:
+def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
     """Rules, pages saved (estimate) and alerts touched of every family that has rules."""
     touched = _touched(after)
     rows = []
@@ -28,14 +28,16 @@ def by_family(rules: Sequence[Rule], effect: Effect, after: Replay) -> list[dict
                 {
                     "family": family,
                     "rules": len(ids),
-                    "pages_saved": round(sum(effect.credit.get(one, 0.0) for one in ids), 1),
-                    "alerts": sum(touched.get(one, 0) for one in ids),
+                    "pages_saved": round(
+                        sum(effect.credit.get(rule_id, 0.0) for rule_id in ids), 1
+                    ),
+                    "alerts": sum(touched.get(rule_id, 0) for rule_id in ids),
                 }
             )
     return rows
 
 
-def by_rule(rules: Sequence[Rule], effect: Effect, after: Replay) -> list[dict[str, Any]]:
+def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
     """Every rule with what it did in this window, in the order of the set."""
     touched = _touched(after)
     return [
@@ -50,10 +52,10 @@ def by_rule(rules: Sequence[Rule], effect: Effect, after: Replay) -> list[dict[s
 
 def _touched(after: Replay) -> dict[str, int]:
     ids, counts = np.unique(after.alerts["rule"].to_numpy().astype(str), return_counts=True)
-    return {str(one): int(n) for one, n in zip(ids, counts, strict=True) if one}
+    return {str(key): int(n) for key, n in zip(ids, counts, strict=True) if key}
 
 
-def by_label(measured: Measurer, after: Replay, label: str) -> list[dict[str, Any]]:
+def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, Any]]:
     """Alerts, and alerts that page, today and with the rules, by the value of a label."""
     rows = measured.rows
     inside = measured.window.holds(rows.starts)
@@ -79,7 +81,7 @@ def by_label(measured: Measurer, after: Replay, label: str) -> list[dict[str, An
     ]
 
 
-def noisiest(measured: Measurer, after: Replay) -> list[dict[str, Any]]:
+def noisiest(measured: Backtest, after: Replay) -> list[dict[str, Any]]:
     """Alert names that page most today, with how long they last and what to change at the source.
 
     Returns
@@ -105,35 +107,41 @@ def _values(rows: AlertFrame, label: str) -> tuple[list[str], NDArray[np.int64]]
     """Values of a label, sorted, and the position of each row's value."""
     of_series = [labels.get(label, "") for labels in rows.labels]
     values = sorted(set(of_series))
-    place = {value: i for i, value in enumerate(values)}
-    return values, np.array([place[one] for one in of_series], np.int64)[rows.series]
+    position_of = {value: i for i, value in enumerate(values)}
+    return values, np.array([position_of[series_label] for series_label in of_series], np.int64)[
+        rows.series
+    ]
 
 
 def _paged(replay: Replay) -> NDArray[np.bool_]:
     return replay.alerts["first_page"].to_numpy(dtype=np.int64) >= 0
 
 
-def incidents(effect: Effect) -> list[dict[str, Any]]:
+def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
     """Every incident of the window: lost first, then the most delayed."""
 
-    def rank(one: Incident) -> tuple[int, float, str]:
-        if one.lost:
-            return 0, 0.0, one.ticket
-        return (1, -one.delay, one.ticket) if one.heard_today else (2, 0.0, one.ticket)
+    def rank(incident: Incident) -> tuple[int, float, str]:
+        if incident.lost:
+            return 0, 0.0, incident.ticket
+        return (
+            (1, -incident.delay, incident.ticket)
+            if incident.heard_today
+            else (2, 0.0, incident.ticket)
+        )
 
-    return [_incident(one) for one in sorted(effect.incidents, key=rank)]
+    return [_incident(incident) for incident in sorted(effect.incidents, key=rank)]
 
 
-def _incident(one: Incident) -> dict[str, Any]:
-    heard = one.heard_today
+def _incident(incident: Incident) -> dict[str, Any]:
+    heard = incident.heard_today
     return {
-        "ticket": one.ticket,
-        "starts": iso(one.starts),
-        "paged_today": iso(one.first_before) if heard else None,
-        "paged_with_rules": iso(one.first_after) if one.first_after >= 0 else None,
-        "lost": one.lost,
-        "delay_seconds": round(one.delay, 3) if heard and not one.lost else None,
-        "rules": list(one.touched_by),
+        "ticket": incident.ticket,
+        "starts": iso(incident.starts),
+        "paged_today": iso(incident.first_before) if heard else None,
+        "paged_with_rules": iso(incident.first_after) if incident.first_after >= 0 else None,
+        "lost": incident.lost,
+        "delay_seconds": round(incident.delay, 3) if heard and not incident.lost else None,
+        "rules": list(incident.touched_by),
     }
 
 

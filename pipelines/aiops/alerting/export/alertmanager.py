@@ -103,11 +103,11 @@ def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
 def problem(rule: Rule) -> str:
     """Why Alertmanager can't take a rule; empty if it can."""
     source = rule.source if isinstance(rule, ImpliedRule) else ()
-    for one in (*rule.matchers, *source):
-        wrong = re2_problem(one.value) if one.op in ("=~", "!~") else ""
+    for matcher in (*rule.matchers, *source):
+        wrong = re2_problem(matcher.value) if matcher.op in ("=~", "!~") else ""
         if wrong:
-            return f"matcher on {one.label}: {wrong}"
-    if not rule.matchers or all(value_matches(one, "") for one in rule.matchers):
+            return f"matcher on {matcher.label}: {wrong}"
+    if not rule.matchers or all(value_matches(matcher, "") for matcher in rule.matchers):
         return "its matchers would take alerts that lack every label it names"
     if isinstance(rule, DuplicateRule) and min(rule.group_interval, rule.repeat_interval) < 1:
         return "Alertmanager knows no group_interval or repeat_interval of zero"
@@ -163,33 +163,35 @@ class _Work:
 
     def route(self, node: Node, now: Route, wanted: Route, where: str) -> None:
         """Find what is new below a route; `node` is where it stands."""
-        old = [one for one in wanted.routes if not one.origin]
+        old = [child for child in wanted.routes if not child.origin]
         if wanted.routes == now.routes:
             return
         first = True
-        for one in wanted.routes:
-            if not one.origin:
+        for child in wanted.routes:
+            if not child.origin:
                 first = False
                 continue
-            origins = list(dict.fromkeys(below.origin for _, below in one.walk()))
+            origins = list(dict.fromkeys(below.origin for _, below in child.walk()))
             about = "; ".join(self.about(origin) for origin in origins)
-            new = _New(route_tree(one, wanted), one.origin, about)
+            new = _New(route_tree(child, wanted), child.origin, about)
             self._item(node, "routes", new, first=bool(old) and first)
             for origin in origins:
                 self.placed.setdefault(origin, []).append(f"{where}.routes")
         items = pair(node, "routes") if isinstance(node, MappingNode) else None
-        for position, one in enumerate(old):
+        for position, child in enumerate(old):
             below = _item_node(items, position)
-            origin = _new_in(one)
+            origin = _new_in(child)
             if below is None and origin:
                 self._refuse(node, origin, "the routes come from an anchor or a merge key")
             if below is not None:
-                self.route(below, now.routes[position], one, f"{where}.routes[{position}]")
+                self.route(below, now.routes[position], child, f"{where}.routes[{position}]")
 
     def receivers(self, now: Config, wanted: Config) -> None:
         """Add the receiver that wakes nobody, if a rule needs it."""
-        if {one.name for one in wanted.receivers} != {one.name for one in now.receivers}:
-            quiet = [one for one in wanted.route.routes if one.receiver == QUIET_RECEIVER]
+        if {receiver.name for receiver in wanted.receivers} != {
+            receiver.name for receiver in now.receivers
+        }:
+            quiet = [child for child in wanted.route.routes if child.receiver == QUIET_RECEIVER]
             new = _New({"name": QUIET_RECEIVER}, quiet[0].origin, self.about(""))
             self._item(self.doc.root, "receivers", new)
 
@@ -260,7 +262,7 @@ def _item_node(items: tuple[Node, Node] | None, position: int) -> Node | None:
 
 def _new_in(route: Route) -> str:
     """Id of a rule that has something new below a route; empty if nothing is new."""
-    return next((one.origin for _, one in route.walk() if one.origin), "")
+    return next((child.origin for _, child in route.walk() if child.origin), "")
 
 
 def _check(text: str, original: str, name: str, config: Config, rules: Sequence[Rule]) -> None:

@@ -93,7 +93,7 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
     """
     ids = [rule.id for rule in rules]
     if len(set(ids)) < len(ids):
-        twice = sorted({one for one in ids if ids.count(one) > 1})
+        twice = sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1})
         raise SignalboxError(f"rule set: {twice} stand in it twice")
     unheard = {
         rule.id: why for rule in rules if guarded(rule) and (why := promql_problem(rule))
@@ -116,7 +116,7 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
         guards=guards_file(active, step, notes),
         pagerduty=orchestration(rules, label_field),
         diff=unified(before, after),
-        rules=[_told(rule, config, merged) for rule in rules],
+        rules=[_rule_record(rule, config, merged) for rule in rules],
     )
 
 
@@ -142,8 +142,8 @@ def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -
     return notes
 
 
-def _told(rule: Rule, config: MergedConfig, merged: Merged) -> dict[str, Any]:
-    places = [f"{ALERTMANAGER}: {place}" for place in config.placed.get(rule.id, [])]
+def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> dict[str, Any]:
+    places = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
     places += merged.placed.get(rule.id, [])
     if guarded(rule) and rule.id not in config.refused:
         places.append(f"{GUARDS}: guard")

@@ -110,19 +110,19 @@ def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) ->
     -------
     Nothing if they don't fit, however their values are divided.
     """
-    parts = [condition(one, field) for one in matchers]
+    parts = [condition(matcher, field) for matcher in matchers]
     whole = " and ".join([*parts, *more])
     if len(whole.encode()) <= BLOCK_BYTES:
         return [whole]
-    sizes = [len(values_of(one) or ()) for one in matchers]
-    place = max(range(len(parts)), key=lambda i: (sizes[i] > 1, len(parts[i])), default=-1)
-    if place < 0 or sizes[place] < 2:
+    sizes = [len(values_of(matcher) or ()) for matcher in matchers]
+    position = max(range(len(parts)), key=lambda i: (sizes[i] > 1, len(parts[i])), default=-1)
+    if position < 0 or sizes[position] < 2:
         return []
-    values = values_of(matchers[place]) or ()
+    values = values_of(matchers[position]) or ()
     found: list[str] = []
     for half in (values[: len(values) // 2], values[len(values) // 2 :]):
-        one = one_of(matchers[place].label, half)
-        some = blocks([*matchers[:place], one, *matchers[place + 1 :]], field, more)
+        matcher = one_of(matchers[position].label, half)
+        some = blocks([*matchers[:position], matcher, *matchers[position + 1 :]], field, more)
         if not some or len(found) + len(some) > BLOCKS:
             return []
         found += some
@@ -165,7 +165,7 @@ def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
         if guard is not None and guard.max_seconds is not None:
             weaker.append({**told, "reason": _unlimited(guard.max_seconds)})
     # The first rule that matches decides: what is suppressed need not wait first.
-    taken.sort(key=lambda one: "suppress" not in one["actions"])
+    taken.sort(key=lambda event_rule: "suppress" not in event_rule["actions"])
     path = {
         "type": "service",
         "sets": [{"id": "start", "rules": taken}],

@@ -45,11 +45,11 @@ _CONSTANT = f'label_replace(vector(1), "{_FLAG}", "1", "{_FLAG}", ".*")'
 
 def matching(expr: str, matchers: Iterable[Matcher]) -> str:
     """Return `expr` without the results whose labels don't match."""
-    for one in matchers:
-        pattern = one.value if one.op in ("=~", "!~") else re2_escape(one.value)
-        keeps = "and" if one.op in ("=", "=~") else "unless"
+    for matcher in matchers:
+        pattern = matcher.value if matcher.op in ("=~", "!~") else re2_escape(matcher.value)
+        keeps = "and" if matcher.op in ("=", "=~") else "unless"
         flagged = (
-            f'label_replace(\n{expr}\n, "{_FLAG}", "1", {quoted(one.label)}, {quoted(pattern)})'
+            f'label_replace(\n{expr}\n, "{_FLAG}", "1", {quoted(matcher.label)}, {quoted(pattern)})'
         )
         expr = (
             f"label_replace(\n{flagged}\n{keeps} on ({_FLAG}) {_CONSTANT}\n"
@@ -61,8 +61,8 @@ def matching(expr: str, matchers: Iterable[Matcher]) -> str:
 def without(expr: str, taken: Iterable[str]) -> str:
     """Return `expr` without the results of other expressions made from it."""
     result = f"(\n{expr}\n)"
-    for one in taken:
-        result += f"\nunless\n{one}"
+    for text in taken:
+        result += f"\nunless\n{text}"
     return result
 
 
@@ -144,20 +144,22 @@ def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str 
     """
     labels = target.data.get("labels") or {}
     left = []
-    for one in rule.matchers:
-        value = target.name if one.label == "alertname" else labels.get(one.label)
+    for matcher in rule.matchers:
+        value = target.name if matcher.label == "alertname" else labels.get(matcher.label)
         if value is None:
-            left.append(one)
+            left.append(matcher)
         elif "{{" in str(value):
-            return f"label {one.label} is a template, so its value isn't known before it fires"
-        elif not value_matches(one, str(value)):
+            return f"label {matcher.label} is a template, so its value isn't known before it fires"
+        elif not value_matches(matcher, str(value)):
             return None
     return tuple(left)
 
 
-def disjoint(one: Sequence[Matcher], other: Sequence[Matcher]) -> bool:
+def disjoint(matchers: Sequence[Matcher], other: Sequence[Matcher]) -> bool:
     """Whether no alert can match both, as far as listed values tell."""
-    return any(_apart(left, right) for left in one for right in other if left.label == right.label)
+    return any(
+        _apart(left, right) for left in matchers for right in other if left.label == right.label
+    )
 
 
 def _apart(left: Matcher, right: Matcher) -> bool:
@@ -276,7 +278,7 @@ def _part(doc: Document, target: AlertRule, expr: str, rules: Sequence[TimingRul
     lines += [f"{key}: {duration(seconds)}" for key, seconds in times.items() if seconds]
     lines += _copied(doc, node)
     first, *more = lines
-    return after(doc, node, [f"- {first}", *(f"  {one}" for one in more)], about(rules), indent)
+    return after(doc, node, [f"- {first}", *(f"  {line}" for line in more)], about(rules), indent)
 
 
 def _alert_line(doc: Document, node: MappingNode) -> str:
@@ -373,7 +375,7 @@ def _merge_one(text: str, name: str, rules: Sequence[TimingRule], merged: Merged
             _refuse(merged, doc, target, change, str(error))
     accepted = _accepted(doc, data, steps, merged)
     for target, change, _ in accepted:
-        for rule in _told(change):
+        for rule in _timing_rules(change):
             merged.placed.setdefault(rule.id, []).append(f"{name}: alert {target.name}")
     return apply(text, _all_edits(accepted))
 
@@ -396,12 +398,12 @@ def _all_edits(steps: Sequence[Step]) -> list[Edit]:
     return [edit for _, _, edits in steps for edit in edits]
 
 
-def _told(change: Change) -> list[TimingRule]:
+def _timing_rules(change: Change) -> list[TimingRule]:
     return [*change.whole, *(rule for _, those in change.parts for rule in those)]
 
 
 def _refuse(merged: Merged, doc: Document, target: AlertRule, change: Change, why: str) -> None:
-    for rule in _told(change):
+    for rule in _timing_rules(change):
         merged.refuse(rule, f"{doc.name}: alert {target.name}: {why}")
 
 

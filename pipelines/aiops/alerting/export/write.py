@@ -123,33 +123,33 @@ def export(
     summary = summarise(sources, bundle)
     checks: list[Checked] = []
 
-    def fill(place: Path) -> None:
-        checks.extend(_write(place, bundle))
-        write_json(place / SUMMARY, summary)
+    def fill(directory: Path) -> None:
+        checks.extend(_write(directory, bundle))
+        write_json(directory / SUMMARY, summary)
         _require(checks)
 
     write_folder(folder, fill)
     return summary, checks
 
 
-def _write(place: Path, bundle: Bundle) -> list[Checked]:
-    write_bytes(place / ALERTMANAGER, bundle.alertmanager.text.encode())
-    write_text(place / GUARDS, bundle.guards)
-    write_json(place / PAGERDUTY, bundle.pagerduty)
-    write_bytes(place / DIFF, bundle.diff.encode())
-    checks = [check_config(place / ALERTMANAGER), check_rule_file(place / GUARDS)]
+def _write(directory: Path, bundle: Bundle) -> list[Checked]:
+    write_bytes(directory / ALERTMANAGER, bundle.alertmanager.text.encode())
+    write_text(directory / GUARDS, bundle.guards)
+    write_json(directory / PAGERDUTY, bundle.pagerduty)
+    write_bytes(directory / DIFF, bundle.diff.encode())
+    checks = [check_config(directory / ALERTMANAGER), check_rule_file(directory / GUARDS)]
     for path, name in rule_file_names(list(bundle.rule_files.texts)).items():
-        target = place / FOLDER / name
+        target = directory / FOLDER / name
         write_bytes(target, bundle.rule_files.texts[path].encode())
         checks.append(check_rule_file(target))
     return checks
 
 
 def _require(checks: Sequence[Checked]) -> None:
-    for one in checks:
-        if one.outcome == "failed":
+    for run in checks:
+        if run.outcome == "failed":
             raise SignalboxError(
-                f"{one.file}: {one.program} refuses the merged file: {' '.join(one.says.split())}; "
+                f"{run.file}: {run.program} refuses the merged file: {' '.join(run.says.split())}; "
                 "if it refuses your own file too, mend that first"
             )
 
@@ -162,8 +162,8 @@ def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
             for name, text in {sources.name: sources.alertmanager, **sources.rule_files}.items()
         },
         "rules": bundle.rules,
-        "exported": sum(one["exported"] for one in bundle.rules),
-        "not_exported": sum(not one["exported"] for one in bundle.rules),
+        "exported": sum(exported_rule["exported"] for exported_rule in bundle.rules),
+        "not_exported": sum(not exported_rule["exported"] for exported_rule in bundle.rules),
         "pagerduty": {
             "rules": len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
             "not_expressed": bundle.pagerduty["not_expressed"],

@@ -64,7 +64,7 @@ def matcher_text(matcher: Matcher) -> str:
 
 def selector(metric: str, matchers: tuple[Matcher, ...]) -> str:
     """Return a PromQL selector."""
-    inner = ",".join(f"{one.label}{one.op}{quoted(one.value)}" for one in matchers)
+    inner = ",".join(f"{matcher.label}{matcher.op}{quoted(matcher.value)}" for matcher in matchers)
     return f"{metric}{{{inner}}}"
 
 
@@ -154,7 +154,7 @@ def remove(text: str, name: str) -> str:
 def apply(text: str, edits: Iterable[Edit]) -> str:
     """Carry out edits; those at the same place come in the order given."""
     parts, done = [], 0
-    for edit in sorted(edits, key=lambda one: (one.at, -one.depth)):
+    for edit in sorted(edits, key=lambda change: (change.at, -change.depth)):
         parts += [text[done : edit.at], edit.text]
         done = max(edit.at, edit.until)
     return "".join([*parts, text[done:]])
@@ -278,13 +278,13 @@ def own_end(doc: Document, node: Node) -> int:
     """Index after the last character of a node, without comments and blank lines after it."""
     if isinstance(node, ScalarNode) or getattr(node, "flow_style", False):
         return int(node.end_mark.index)
-    known = [own_end(doc, one) for one in _inner(node) if start(one) >= start(node)]
+    known = [own_end(doc, inner) for inner in _inner(node) if start(inner) >= start(node)]
     return max([_walked_back(doc.text, int(node.end_mark.index)), *known])
 
 
 def _inner(node: Node) -> list[Node]:
     if isinstance(node, MappingNode):
-        return [one for both in node.value for one in both]
+        return [part for both in node.value for part in both]
     return list(node.value) if isinstance(node, SequenceNode) else []
 
 
@@ -405,13 +405,13 @@ def route_tree(route: Route, parent: Route) -> dict[str, Tree]:
     if route.continues:
         tree["continue"] = "\0true"
     if route.routes:
-        tree["routes"] = [route_tree(one, route) for one in route.routes]
+        tree["routes"] = [route_tree(branch, route) for branch in route.routes]
     return tree
 
 
 def matcher_list(matchers: Sequence[Matcher]) -> list[Tree]:
     """Return matchers, one string each."""
-    return [matcher_text(one) for one in matchers]
+    return [matcher_text(matcher) for matcher in matchers]
 
 
 def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
@@ -428,22 +428,22 @@ def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
 def interval_tree(interval: TimeInterval) -> dict[str, Tree]:
     """Return a time interval as YAML would load it."""
     ranges: list[Tree] = []
-    for one in interval.ranges:
+    for time_range in interval.ranges:
         found: dict[str, Tree] = {
             "times": [
                 {"start_time": _clock(span.first), "end_time": _clock(span.last)}
-                for span in one.times
+                for span in time_range.times
             ]
         }
-        if one.weekdays:
+        if time_range.weekdays:
             found["weekdays"] = [
                 _WEEKDAYS[day.first]
                 if day.first == day.last
                 else f"{_WEEKDAYS[day.first]}:{_WEEKDAYS[day.last]}"
-                for day in one.weekdays
+                for day in time_range.weekdays
             ]
-        if one.location != "UTC":
-            found["location"] = one.location
+        if time_range.location != "UTC":
+            found["location"] = time_range.location
         ranges.append(found)
     return {"name": interval.name, "time_intervals": ranges}
 
@@ -457,7 +457,7 @@ def lines(tree: Tree) -> list[str]:
     if isinstance(tree, str):
         return [flow(tree)]
     if isinstance(tree, list):
-        return [line for one in tree for line in _dashed(lines(one))]
+        return [line for item in tree for line in _dashed(lines(item))]
     found: list[str] = []
     for key, value in tree.items():
         if _is_short(value):
@@ -471,7 +471,7 @@ def lines(tree: Tree) -> list[str]:
 def _is_short(value: Tree) -> bool:
     if isinstance(value, str):
         return True
-    strings = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    strings = isinstance(value, list) and all(isinstance(item, str) for item in value)
     return strings and len(flow(value)) <= 80
 
 
@@ -484,7 +484,7 @@ def flow(tree: Tree) -> str:
     if isinstance(tree, str):
         return tree[1:] if tree.startswith("\0") else _safe(tree)
     if isinstance(tree, list):
-        return "[" + ", ".join(flow(one) for one in tree) + "]"
+        return "[" + ", ".join(flow(item) for item in tree) + "]"
     return "{" + ", ".join(f"{key}: {flow(value)}" for key, value in tree.items()) + "}"
 
 
@@ -498,11 +498,11 @@ def without_origin(config: Config) -> Config:
 
     def bare(route: Route) -> Route:
         group_by = tuple("" if name == TOGETHER else name for name in route.group_by)
-        routes = tuple(bare(one) for one in route.routes)
+        routes = tuple(bare(branch) for branch in route.routes)
         return replace(route, origin="", group_by=group_by, routes=routes)
 
     def plain(parts: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(replace(one, origin="") for one in parts)
+        return tuple(replace(part, origin="") for part in parts)
 
     return replace(
         config,

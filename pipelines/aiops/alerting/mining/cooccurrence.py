@@ -44,7 +44,7 @@ def key_of(
     return key
 
 
-def company(
+def cooccurrence(
     episodes: Episodes, group: NDArray[np.int64], wait: int, unit_seconds: int
 ) -> tuple[Company, NDArray[np.int64]]:
     """Count what grouping series by `group` (-1: not in it) folds.

@@ -58,15 +58,23 @@ def mine_quiet(history: History) -> Mined:
     Rows whose `AlertFrame.acted` is unknown teach nothing. No rule holds an alert that was acted on
     or ticketed.
     """
-    seen = [one for one in map(_Look(history), range(len(history.patterns))) if one is not None]
-    tried = sum(one.routine for one in seen)
-    found = [one for one in seen if not one.acted]
-    chosen = list(_widest(history, [one for one in found if _proven(history, one, tried)]))
+    seen = [
+        candidate
+        for candidate in map(_Look(history), range(len(history.patterns)))
+        if candidate is not None
+    ]
+    tried = sum(candidate.routine for candidate in seen)
+    found = [candidate for candidate in seen if not candidate.acted]
+    chosen = list(
+        _widest(history, [candidate for candidate in found if _proven(history, candidate, tried)])
+    )
     if history.params.quiet.rare_window_seconds:
         chosen += _seldom(history, found, chosen)
-    chosen.sort(key=lambda one: (-int(history.episodes.rows[one.rows].sum()), one.index))
+    chosen.sort(
+        key=lambda candidate: (-int(history.episodes.rows[candidate.rows].sum()), candidate.index)
+    )
     chosen = chosen[: history.params.max_rules]
-    return Mined([_rule(history, one, len(chosen), tried) for one in chosen], tried)
+    return Mined([_rule(history, candidate, len(chosen), tried) for candidate in chosen], tried)
 
 
 class _Presence:
@@ -156,21 +164,21 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
         one_of(label, pairs.values_of(label, series))
         for label in sorted(pairs.counts(series).keys() - named)
     ]
-    return (*listed, *(one for one in few if one.value.count("|") < FEW_VALUES))
+    return (*listed, *(matcher for matcher in few if matcher.value.count("|") < FEW_VALUES))
 
 
-def _proven(history: History, one: _Candidate, tried: int) -> bool:
+def _proven(history: History, candidate: _Candidate, tried: int) -> bool:
     confidence = level(history.params.alpha, tried)
-    high = float(upper(0, one.units, confidence))
-    return one.routine and high <= history.params.quiet.max_acted_share
+    high = float(upper(0, candidate.units, confidence))
+    return candidate.routine and high <= history.params.quiet.max_acted_share
 
 
 def _widest(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
     """Those that no wider one holds already."""
-    done = {one.index for one in found}
-    for one in found:
-        if not done.intersection(history.patterns.ancestors(one.index)):
-            yield one
+    done = {candidate.index for candidate in found}
+    for candidate in found:
+        if not done.intersection(history.patterns.ancestors(candidate.index)):
+            yield candidate
 
 
 def _seldom(
@@ -178,44 +186,46 @@ def _seldom(
 ) -> list[_Candidate]:
     """Names that came too seldom, and of which no part is quiet already: guards mustn't overlap."""
     names = history.patterns.items
-    taken = {names[one.index].name for one in chosen}
+    taken = {names[candidate.index].name for candidate in chosen}
     return [
-        one
-        for one in found
-        if names[one.index].parent < 0 and not one.routine and names[one.index].name not in taken
+        candidate
+        for candidate in found
+        if names[candidate.index].parent < 0
+        and not candidate.routine
+        and names[candidate.index].name not in taken
     ]
 
 
-def _guard(history: History, one: _Candidate, rules: int) -> Guard:
-    if one.routine:
-        return routine_guard(history, one.rows, rules)
+def _guard(history: History, candidate: _Candidate, rules: int) -> Guard:
+    if candidate.routine:
+        return routine_guard(history, candidate.rows, rules)
     return Guard(window_seconds=history.params.quiet.rare_window_seconds, max_count=0)
 
 
-def _rule(history: History, one: _Candidate, rules: int, tried: int) -> QuietRule:
-    guard = _guard(history, one, rules)
-    params, pattern = history.params, history.patterns.items[one.index]
-    high = float(upper(0, one.units, level(params.alpha, tried)))
+def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> QuietRule:
+    guard = _guard(history, candidate, rules)
+    params, pattern = history.params, history.patterns.items[candidate.index]
+    high = float(upper(0, candidate.units, level(params.alpha, tried)))
     return QuietRule(
-        id=support.identity("quiet", one.matchers, guard=guard.model_dump()),
-        matchers=one.matchers,
+        id=support.identity("quiet", candidate.matchers, guard=guard.model_dump()),
+        matchers=candidate.matchers,
         guard=guard,
-        sentence=f"{pattern} {_says(one, guard)}",
-        support=support.support_of(history.episodes, one.rows, one.units),
+        sentence=f"{pattern} {_says(candidate, guard)}",
+        support=support.support_of(history.episodes, candidate.rows, candidate.units),
         bound=support.bound_of(
             "share of separate stretches in which somebody acts on it",
-            0, one.units, high=high, alpha=params.alpha, tried=tried,
+            0, candidate.units, high=high, alpha=params.alpha, tried=tried,
         ),
         expires=support.expiry(history),
         team=history.patterns.pairs.team(pattern.series),
-        examples=support.examples_of(history, one.rows, lambda _: "nobody acted on it"),
+        examples=support.examples_of(history, candidate.rows, lambda _: "nobody acted on it"),
     )  # fmt: skip
 
 
-def _says(one: _Candidate, guard: Guard) -> str:
+def _says(candidate: _Candidate, guard: Guard) -> str:
     window = support.seconds_in_words(guard.window_seconds)
-    days = f"{one.days} day{'s' if one.days > 1 else ''}"
-    alone = f"in none of {one.units:,} separate stretches on {days} did anybody act"
-    if not one.routine:
+    days = f"{candidate.days} day{'s' if candidate.days > 1 else ''}"
+    alone = f"in none of {candidate.units:,} separate stretches on {days} did anybody act"
+    if not candidate.routine:
         return f"comes too seldom to be routine and pages once within {window}: {alone}."
     return f"wakes nobody: {alone}. {guard_says(guard)}"

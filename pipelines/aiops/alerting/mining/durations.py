@@ -13,8 +13,8 @@ from pipelines.aiops.alerting.mining.support import (
     Counts,
     bounds_of,
     by_level,
-    shown,
-    widest,
+    most_general,
+    rule_evidence,
 )
 from pipelines.aiops.alerting.rules import FlappingRule, Rule, TransientRule
 from pipelines.aiops.lake.frame import NO, UNKNOWN, YES
@@ -43,7 +43,7 @@ def mine_transient(history: History) -> Mined:
     )
     proven = bounds.low >= params.transient.min_share
     fits = bounds.enough[:, None] & proven & (waits <= longest[:, None])
-    found = widest(history, fits, counts.good, NEARLY_ALL_WAITED)
+    found = most_general(history, fits, counts.good, NEARLY_ALL_WAITED)
     ranked = sorted(found, key=lambda f: (-int(counts.good[f]), waits[f[1]], f))
     rules: list[Rule] = []
     for where in ranked[: params.max_rules]:
@@ -98,7 +98,7 @@ def _transient_rule(
             f"acted (at least {support.percent(float(bounds.low[where]))} with confidence); "
             f"none that ended so soon was ever acted on."
         ),
-        **shown(
+        **rule_evidence(
             counts, bounds, where, hidden,
             measures=f"share of separate stretches in which every episode ends unacted within "
             f"{wait} s",
@@ -147,7 +147,7 @@ def mine_flapping(history: History) -> Mined:
     bounds = bounds_of(counts)
     safe = holds * 1000 < folds.first_danger[:, None]
     fits = bounds.enough[:, None] & (bounds.low >= params.flapping.min_share) & safe
-    found = widest(history, fits, folds.folded, NEARLY_ALL_FOLDED)
+    found = most_general(history, fits, folds.folded, NEARLY_ALL_FOLDED)
     ranked = sorted(found, key=lambda f: (-int(folds.folded[f]), f))
     rules: list[Rule] = []
     for where in ranked[: params.max_rules]:
@@ -210,7 +210,7 @@ def _flapping_rule(
             f"{counts.good[where]:,} of {counts.n[index]:,} separate stretches (at least "
             f"{support.percent(float(bounds.low[where]))} with confidence)."
         ),
-        **shown(
+        **rule_evidence(
             counts, bounds, where, again,
             measures=f"share of separate stretches in which most episodes come back within "
             f"{hold} s",

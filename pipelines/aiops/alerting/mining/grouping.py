@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config.apply import sparing_guards
 from pipelines.aiops.alerting.mining import support
-from pipelines.aiops.alerting.mining.cooccurrence import Company, company, key_of
+from pipelines.aiops.alerting.mining.cooccurrence import Company, cooccurrence, key_of
 from pipelines.aiops.alerting.mining.episodes import positions, thinned
 from pipelines.aiops.alerting.mining.history import (
     NAME,
@@ -125,7 +125,7 @@ def mine_duplicate(history: History) -> Mined:
     confidence = level(params.alpha, tried)
     found: list[_Found] = []
     for candidate in [*_best_wide(history, wide), *narrow]:
-        counted, together = company(
+        counted, together = cooccurrence(
             history.episodes, candidate.group, _together(history), params.independence_seconds
         )
         low = float(lower(counted.good, counted.n, confidence))
@@ -135,9 +135,12 @@ def mine_duplicate(history: History) -> Mined:
     found.sort(key=lambda f: (-len(f.by.names), -f.counted.spared, f.by.group_by))
     times = _times(history)
     rules: list[Rule] = []
-    for one in found[: -(-params.max_rules // len(times))]:
-        rule = _rule(history, one, tried)
-        rules += {one.id: one for one in (_timed(rule, *setting) for setting in times)}.values()
+    for pair in found[: -(-params.max_rules // len(times))]:
+        rule = _rule(history, pair, tried)
+        rules += {
+            other_rule.id: other_rule
+            for other_rule in (_timed(rule, *setting) for setting in times)
+        }.values()
     return Mined(rules[: params.max_rules], tried)
 
 
@@ -207,12 +210,12 @@ def _wide(history: History) -> list[_Candidate]:
 def _best_wide(history: History, wide: list[_Candidate]) -> list[_Candidate]:
     """Of groupings that are about equally fine keep the one that folds most."""
     sample = thinned(history.episodes, SAMPLE)
-    finest = max((int(one.group.max(initial=0)) + 1 for one in wide), default=1)
+    finest = max((int(option.group.max(initial=0)) + 1 for option in wide), default=1)
     best: dict[int, tuple[int, int, tuple[str, ...], _Candidate]] = {}
     for candidate in wide:
         groups = int(candidate.group.max(initial=0)) + 1
         step = round((KEPT_WIDE - 1) * float(np.log(groups) / np.log(max(finest, 2))))
-        counted, _ = company(
+        counted, _ = cooccurrence(
             sample, candidate.group, _together(history), history.params.independence_seconds
         )
         entry = (counted.bursts, len(candidate.group_by), candidate.group_by, candidate)

@@ -33,9 +33,9 @@ class LabelPairs:
         numbers: dict[tuple[str, str], int] = {}
         found: list[int] = []
         sizes = np.zeros(len(labels) + 1, np.int64)
-        for index, one in enumerate(labels):
+        for index, label_set in enumerate(labels):
             before = len(found)
-            for item in one.items():
+            for item in label_set.items():
                 if item[1]:
                     found.append(numbers.setdefault(item, len(numbers)))
             sizes[index + 1] = len(found) - before
@@ -131,7 +131,7 @@ def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
     )
 
 
-def telling_labels(
+def discriminating_labels(
     pairs: LabelPairs, series: NDArray[np.int32], behaviour: Behaviour, max_values: int,
     without: Collection[str] = (),
 ) -> list[str]:  # fmt: skip

@@ -256,7 +256,8 @@ def mine_recurring(history: History) -> Mined:
     found.sort(key=lambda f: (-f[2].good, f[0], f[2].start))
     found = found[: params.max_rules]
     rules = [
-        _rule(history, *one, clocks[one[1]].minutes, tried=tried, rules=len(found)) for one in found
+        _rule(history, *candidate, clocks[candidate[1]].minutes, tried=tried, rules=len(found))
+        for candidate in found
     ]
     return Mined([r for r in rules if r is not None], tried)
 

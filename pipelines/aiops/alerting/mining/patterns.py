@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.mining.labels import Behaviour, LabelPairs, telling_labels
+from pipelines.aiops.alerting.mining.labels import Behaviour, LabelPairs, discriminating_labels
 from pipelines.aiops.alerting.rules import Matcher, one_of
 from pipelines.aiops.lake.frame import Labels
 
@@ -171,7 +171,7 @@ def find_patterns(
         if len(patterns) >= max_patterns:
             break
         root = _add(patterns, 0, ((NAME, name),), series, -1)
-        keys = telling_labels(pairs, series, behaviour, max_values, open_labels)
+        keys = discriminating_labels(pairs, series, behaviour, max_values, open_labels)
         first = _children(patterns, 1, root, keys[:1], min_episodes)
         _children(patterns, 2, root, keys[1:], min_episodes)
         for child in first:

@@ -21,7 +21,7 @@ from pipelines.aiops.alerting.mining.history import (
 from pipelines.aiops.alerting.rules import Bound, Example, Matcher, Support, rule_id
 from pipelines.aiops.lake.frame import YES
 from pipelines.core.arrays import distinct
-from pipelines.core.evidence import tidy
+from pipelines.core.evidence import round_floats
 from pipelines.core.stats import METHOD, level, lower
 from pipelines.core.time import EPOCH
 
@@ -107,10 +107,10 @@ def bound_of(
 ) -> Bound:
     """Give a share's bound as it stands in a rule."""
     return Bound(
-        measures=measures, value=tidy(good / n if n else 0.0),
-        low=None if low is None else tidy(float(low)),
-        high=None if high is None else tidy(float(high)),
-        n=n, level=tidy(level(alpha, tried)), method=method, tried=tried,
+        measures=measures, value=round_floats(good / n if n else 0.0),
+        low=None if low is None else round_floats(float(low)),
+        high=None if high is None else round_floats(float(high)),
+        n=n, level=round_floats(level(alpha, tried)), method=method, tried=tried,
     )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def bounds_of(counts: Counts) -> Bounds:
     return Bounds(enough, low, tried)
 
 
-def widest(
+def most_general(
     history: History, fits: NDArray[np.bool_], worth: NDArray[np.int64], nearly: tuple[int, int]
 ) -> list[tuple[int, int]]:
     """Patterns that no wider one with a rule holds, and their steps: (pattern, step).
@@ -227,7 +227,7 @@ def _choice(
     return sorted({int(most), int(first)})
 
 
-def shown(
+def rule_evidence(
     counts: Counts, bounds: Bounds, where: tuple[int, int], rows: NDArray[np.int64],
     *, measures: str, says: Callable[[int], str],
 ) -> dict[str, Any]:  # fmt: skip

@@ -1,6 +1,6 @@
 """Released rules in the files that Alertmanager and Prometheus read, and out of them again."""
 
-from pipelines.aiops.alerting.publishing.harmful_rules import BadRule, find_bad
+from pipelines.aiops.alerting.publishing.harmful_rules import HarmfulRule, find_harmful_rules
 from pipelines.aiops.alerting.publishing.plan import PRODUCT, Plan, make_plan
 from pipelines.aiops.alerting.publishing.publish import (
     Published,
@@ -12,10 +12,10 @@ from pipelines.aiops.alerting.publishing.status import status
 
 __all__ = [
     "PRODUCT",
-    "BadRule",
+    "HarmfulRule",
     "Plan",
     "Published",
-    "find_bad",
+    "find_harmful_rules",
     "make_plan",
     "publish",
     "publish_released",

@@ -34,15 +34,15 @@ class Backup:
         """Put back what the files held before, where they hold what we wrote."""
         journal = self._read()
         restored = []
-        for path, one in journal["files"].items():
+        for path, state in journal["files"].items():
             target = Path(path)
             found = sha256_file(target) if target.exists() else None
-            if found != one["after"]:
+            if found != state["after"]:
                 continue
-            if one["before"] is None:
+            if state["before"] is None:
                 target.unlink()
             else:
-                write_in_place({target: (self.folder / one["kept"]).read_bytes()})
+                write_in_place({target: (self.folder / state["kept"]).read_bytes()})
             restored.append(path)
         write_json(self.folder / _JOURNAL, {**journal, "state": "restored"})
         return restored
@@ -99,32 +99,34 @@ def recover(folder: Path, finished: set[str]) -> list[str]:
 def open_backups(folder: Path) -> list[str]:
     """Names of backups whose publication was stopped half-way."""
     journals = sorted(folder.glob(f"*/{_JOURNAL}"))
-    return [one.parent.name for one in journals if read_json(one).get("state") == "begun"]
+    return [
+        journal.parent.name for journal in journals if read_json(journal).get("state") == "begun"
+    ]
 
 
 def _begin(folder: Path, texts: Mapping[str, str]) -> Backup:
     from hashlib import sha256
 
     numbers = [int(p.name) for p in folder.glob("*") if p.name.isdigit()]
-    place = folder / f"{max(numbers, default=0) + 1:05d}"
+    directory = folder / f"{max(numbers, default=0) + 1:05d}"
     files = {}
     try:
-        place.mkdir(parents=True)
+        directory.mkdir(parents=True)
         for position, (path, text) in enumerate(texts.items()):
             target = Path(path)
             kept = f"{position}-{target.name}"
             there = target.exists()
             if there:
-                write_bytes(place / kept, target.read_bytes())
+                write_bytes(directory / kept, target.read_bytes())
             files[str(target)] = {
                 "before": sha256_file(target) if there else None,
                 "after": sha256(text.encode()).hexdigest(),
                 "kept": kept,
             }
-        write_json(place / _JOURNAL, {"state": "begun", "files": files})
+        write_json(directory / _JOURNAL, {"state": "begun", "files": files})
     except OSError as error:
         raise SignalboxError(
-            f"{error.filename or place}: no backup can be made: {error.strerror}; nothing was "
+            f"{error.filename or directory}: no backup can be made: {error.strerror}; nothing was "
             "changed"
         ) from error
-    return Backup(place)
+    return Backup(directory)

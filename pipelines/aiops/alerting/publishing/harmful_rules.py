@@ -25,7 +25,7 @@ NO_PAGE = -1
 
 
 @dataclass(frozen=True)
-class BadRule:
+class HarmfulRule:
     """A rule that should be withdrawn, and the incidents that say so.
 
     Attributes
@@ -61,7 +61,7 @@ def _named(tickets: tuple[str, ...]) -> str:
     return f"incident{'s' if len(tickets) > 1 else ''} {', '.join(tickets[:3])}{more}"
 
 
-def find_bad(
+def find_harmful_rules(
     recent: AlertFrame,
     config: Any,
     rules: Sequence[Rule],
@@ -69,7 +69,7 @@ def find_bad(
     *,
     opened: Mapping[str, int] | None = None,
     until: int | None = None,
-) -> list[BadRule]:
+) -> list[HarmfulRule]:
     """Find rules that hid an incident of the recent history.
 
     Parameters
@@ -101,7 +101,7 @@ def find_bad(
     suspects = _suspects(recent, after, rules, hidden)
     found = []
     for rule, mine in suspects:
-        rest = tuple(one for one in rules if one.id != rule.id)
+        rest = tuple(candidate for candidate in rules if candidate.id != rule.id)
         pages = _first_pages(recent, replay(recent, config, rules=rest, until=until))
         found.append(_judged(rule, pages, hidden, mine))
     guilty_alone = {ticket for bad in found if bad.alone for ticket in (*bad.lost, *bad.late)}
@@ -157,15 +157,19 @@ def _judged(
     pages: np.ndarray[Any, Any],
     hidden: Mapping[int, _Hidden],
     mine: set[int],
-) -> BadRule:
+) -> HarmfulRule:
     """Say what a rule hid; `pages` are the first pages of all tickets without it."""
-    back = {ticket for ticket, one in hidden.items() if _is_back(int(pages[ticket]), one)}
+    back = {
+        ticket
+        for ticket, hidden_incident in hidden.items()
+        if _is_back(int(pages[ticket]), hidden_incident)
+    }
     named = [hidden[ticket] for ticket in sorted(back or mine)]
-    return BadRule(
+    return HarmfulRule(
         rule=rule.id,
         sentence=rule.sentence,
-        lost=tuple(one.ticket for one in named if one.lost),
-        late=tuple(one.ticket for one in named if not one.lost),
+        lost=tuple(hidden_incident.ticket for hidden_incident in named if hidden_incident.lost),
+        late=tuple(hidden_incident.ticket for hidden_incident in named if not hidden_incident.lost),
         alone=bool(back),
     )
 

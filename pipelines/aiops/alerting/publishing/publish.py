@@ -29,7 +29,7 @@ from pipelines.aiops.params.alert_rules import ExportRulesParams, PublishParams,
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_bytes
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.files import alone
+from pipelines.release.lifecycle.files import exclusive_lock
 
 _SAID = 500
 
@@ -156,7 +156,7 @@ def publish(
         If nothing is released, something was changed, a check or the reload fails. The files are
         as they were before then.
     """
-    with alone(project, f"{PRODUCT}-publication"):
+    with exclusive_lock(project, f"{PRODUCT}-publication"):
         recovered = _recover(project, params.publish)
         entries = Ledger.of(project).entries()
         plan = make_plan(
@@ -164,7 +164,7 @@ def publish(
         )
         _require_unchanged(plan, merge_changed)
         facts = {"who": who, "reason": reason, "readmitted": sorted(readmit)}
-        return _carry_out(project, params.publish, plan, facts, recovered)
+        return _apply_plan(project, params.publish, plan, facts, recovered)
 
 
 def withdraw(
@@ -196,12 +196,12 @@ def withdraw(
     """
     if not reason.strip():
         raise SignalboxError(f"{rule}: a withdrawal needs a reason (--reason)")
-    with alone(project, f"{PRODUCT}-publication"):
+    with exclusive_lock(project, f"{PRODUCT}-publication"):
         recovered = _recover(project, params.publish)
         ledger = Ledger.of(project)
         last = last_publication(ledger.entries())
         released = released_rules(project) if last is None else _published_rules(project, last)
-        if rule not in {one.id for one in released.rules}:
+        if rule not in {candidate.id for candidate in released.rules}:
             raise SignalboxError(
                 f"{released.name} has no rule {rule!r}; see 'signalbox rules status'"
             )
@@ -213,7 +213,7 @@ def withdraw(
         _require_unchanged(plan, merge_changed)
         ledger.append("withdrawal", PRODUCT, data)
         facts = {"who": who, "reason": f"withdrawal of {rule}", "readmitted": []}
-        return _carry_out(project, params.publish, plan, facts, recovered)
+        return _apply_plan(project, params.publish, plan, facts, recovered)
 
 
 def publish_released(project: Path, params: ExportRulesParams, *, today: date) -> dict[str, Any]:
@@ -232,7 +232,9 @@ def _published_rules(project: Path, last: dict[str, Any]) -> ReleasedRules:
 
 def _recover(project: Path, own: PublishParams) -> list[str]:
     entries = mine(Ledger.of(project).entries(), "publication")
-    return recover(project / own.backup_folder, {str(one.data.get("backup")) for one in entries})
+    return recover(
+        project / own.backup_folder, {str(entry.data.get("backup")) for entry in entries}
+    )
 
 
 def _require_unchanged(plan: Plan, merge_changed: bool) -> None:
@@ -245,7 +247,7 @@ def _require_unchanged(plan: Plan, merge_changed: bool) -> None:
     )
 
 
-def _carry_out(
+def _apply_plan(
     project: Path, own: PublishParams, plan: Plan, facts: dict[str, Any], recovered: list[str]
 ) -> Published:
     check_reload(own.reload)
@@ -311,11 +313,11 @@ def _log(
 
 def _check(plan: Plan, own: PublishParams) -> None:
     """Ask amtool and promtool about the texts before a file changes."""
-    with tempfile.TemporaryDirectory(prefix="signalbox-publish-") as place:
+    with tempfile.TemporaryDirectory(prefix="signalbox-publish-") as directory:
         for number, (path, text) in enumerate(plan.after.items()):
             if path == own.pagerduty_json:
                 continue
-            file = Path(place) / str(number) / Path(path).name
+            file = Path(directory) / str(number) / Path(path).name
             write_bytes(file, text.encode())
             ask = check_config if path == own.alertmanager_yml else check_rule_file
             found = ask(file)

@@ -103,14 +103,14 @@ def _sources(read: Any, path: str) -> frozenset[str]:
     """Hashes of what the export was made from; none where it can't be told."""
     try:
         told = json.loads(read(path))["details"]["sources"]
-        return frozenset(str(one) for one in told.values())
+        return frozenset(str(text) for text in told.values())
     except (SignalboxError, ValueError, KeyError, TypeError, AttributeError):
         return frozenset()
 
 
 def mine(entries: Sequence[Entry], kind: str) -> list[Entry]:
     """Entries of a kind about noise rules, oldest first."""
-    return [one for one in entries if one.kind == kind and one.subject == PRODUCT]
+    return [entry for entry in entries if entry.kind == kind and entry.subject == PRODUCT]
 
 
 def last_publication(entries: Sequence[Entry]) -> dict[str, Any] | None:
@@ -122,12 +122,12 @@ def last_publication(entries: Sequence[Entry]) -> dict[str, Any] | None:
 def withdrawn(entries: Sequence[Entry]) -> dict[str, str]:
     """Rule → why it was withdrawn; without those that were admitted again."""
     found: dict[str, str] = {}
-    for one in entries:
-        if one.subject != PRODUCT:
+    for entry in entries:
+        if entry.subject != PRODUCT:
             continue
-        if one.kind == "withdrawal":
-            found[str(one.data.get("rule"))] = str(one.data.get("reason", ""))
-        elif one.kind == "publication":
-            for rule in one.data.get("readmitted", []):
+        if entry.kind == "withdrawal":
+            found[str(entry.data.get("rule"))] = str(entry.data.get("reason", ""))
+        elif entry.kind == "publication":
+            for rule in entry.data.get("readmitted", []):
                 found.pop(str(rule), None)
     return found

@@ -31,20 +31,20 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
     released, last = production(project, PRODUCT), last_publication(entries)
     now = None if released is None else released.name
     then = None if last is None else str(last["release"])
-    files = {} if last is None else {p: _state(p, one) for p, one in last["files"].items()}
+    files = {} if last is None else {p: _state(p, state) for p, state in last["files"].items()}
     rules = [] if last is None else _rules(project, last)
     problems = [f"{path}: {state}" for path, state in files.items() if state != "as published"]
     if last is not None and now != then:
         problems.append(f"{now} is released and {then} is published: run 'signalbox rules publish'")
     problems += [
-        f"rule {one['id']} expired on {one['expires']} and is still published"
-        for one in rules
-        if date.fromisoformat(one["expires"]) < today
+        f"rule {rule['id']} expired on {rule['expires']} and is still published"
+        for rule in rules
+        if date.fromisoformat(rule["expires"]) < today
     ]
     problems += [
-        f"rule {one['id']} was withdrawn and is still published: run 'signalbox rules publish'"
-        for one in rules
-        if one["id"] in out
+        f"rule {rule['id']} was withdrawn and is still published: run 'signalbox rules publish'"
+        for rule in rules
+        if rule["id"] in out
     ]
     problems += [
         f"publication {name} was interrupted; the next one puts the files right"
@@ -71,7 +71,7 @@ def _rules(project: Path, last: dict[str, Any]) -> list[dict[str, str]]:
     found = read_rules_at(project, str(last["release"]), str(last["commit"]), str(last["rule_set"]))
     published = set(last["rules"])
     return [
-        {"id": one.id, "expires": one.expires.isoformat(), "sentence": one.sentence}
-        for one in found.rules
-        if one.id in published
+        {"id": rule.id, "expires": rule.expires.isoformat(), "sentence": rule.sentence}
+        for rule in found.rules
+        if rule.id in published
     ]

@@ -34,7 +34,7 @@ METHOD = (
 
 
 @dataclass(frozen=True)
-class Effect:
+class ActionEffect:
     """Effect of one action under one rule.
 
     Attributes
@@ -62,7 +62,7 @@ class Effect:
 
 def measure(
     entries: Sequence[Entry], frame: AlertFrame, rules: Sequence[Rule], minutes: int
-) -> list[Effect]:
+) -> list[ActionEffect]:
     """Measure what executed remediations did.
 
     Parameters
@@ -75,14 +75,16 @@ def measure(
         An alert that ends within so long counts as mended.
     """
     done = [
-        one
-        for one in remediations(entries)
-        if one.data.get("step") == ENDED and one.data.get("outcome") == "done"
+        entry
+        for entry in remediations(entries)
+        if entry.data.get("step") == ENDED and entry.data.get("outcome") == "done"
     ]
     touched = {
-        str(one.data.get("episode")) for one in remediations(entries) if one.data.get("step") != DRY
+        str(entry.data.get("episode"))
+        for entry in remediations(entries)
+        if entry.data.get("step") != DRY
     }
-    pairs = sorted({(str(one.data["rule"]), str(one.data["action"])) for one in done})
+    pairs = sorted({(str(entry.data["rule"]), str(entry.data["action"])) for entry in done})
     known = {rule.id: rule for rule in rules if isinstance(rule, KnownFixRule)}
     found = []
     for rule, action in pairs:
@@ -140,7 +142,7 @@ def _count(
     return _Counts(n, ended, tuple(shares), int(used.sum()))
 
 
-def _compared(rule: str, action: str, seen: _Counts) -> Effect:
+def _compared(rule: str, action: str, seen: _Counts) -> ActionEffect:
     n, ended, controls = seen.n, seen.ended, seen.controls
     share = ended / n if n else None
     if share is None or not controls:
@@ -149,10 +151,14 @@ def _compared(rule: str, action: str, seen: _Counts) -> Effect:
             if share is None
             else "no untreated episode lived as long as the treated ones"
         )
-        return Effect(rule, action, n, ended, controls, share, None, None, None, None, missing)
+        return ActionEffect(
+            rule, action, n, ended, controls, share, None, None, None, None, missing
+        )
     control = sum(seen.shares) / len(seen.shares)
     low, high = newcombe(share, n, control, controls)
-    return Effect(rule, action, n, ended, controls, share, control, share - control, low, high)
+    return ActionEffect(
+        rule, action, n, ended, controls, share, control, share - control, low, high
+    )
 
 
 def newcombe(share: float, n: int, other: float, m: int) -> tuple[float, float]:

@@ -65,7 +65,7 @@ STARTED, ENDED, DRY = "started", "ended", "dry_run"
 
 def remediations(entries: Sequence[Entry]) -> list[Entry]:
     """Entries of remediations, oldest first."""
-    return [one for one in entries if one.kind == "remediation" and one.subject == PRODUCT]
+    return [entry for entry in entries if entry.kind == "remediation" and entry.subject == PRODUCT]
 
 
 def time_of(entry: Entry) -> datetime:
@@ -82,15 +82,15 @@ def objection(
     again. Dry runs have limits of their own, so that they show what would happen.
     """
     kind = DRY if dry else STARTED
-    tried = [one for one in remediations(entries) if one.data.get("step") == kind]
-    if any(one.data.get("episode") == alert.episode for one in tried):
+    tried = [entry for entry in remediations(entries) if entry.data.get("step") == kind]
+    if any(entry.data.get("episode") == alert.episode for entry in tried):
         return "tried for this alert already"
-    mine = [one for one in tried if one.data.get("action") == action.id]
+    mine = [entry for entry in tried if entry.data.get("action") == action.id]
     cooled = now - timedelta(seconds=action.cooldown_seconds)
-    same = [one for one in mine if one.data.get("series") == alert.series]
-    if any(time_of(one) > cooled for one in same):
+    same = [entry for entry in mine if entry.data.get("series") == alert.series]
+    if any(time_of(entry) > cooled for entry in same):
         return f"tried for these labels less than {action.cooldown_seconds} s ago"
-    hour = [one for one in mine if time_of(one) > now - timedelta(hours=1)]
+    hour = [entry for entry in mine if time_of(entry) > now - timedelta(hours=1)]
     if len(hour) >= action.max_per_hour:
         return f"{action.id} ran {len(hour)} times within the hour, and no more is allowed"
     return ""

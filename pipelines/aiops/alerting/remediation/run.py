@@ -23,7 +23,7 @@ from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import ActionParams, ResponseParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.files import alone
+from pipelines.release.lifecycle.files import exclusive_lock
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ def run_responses(
     list
         One result an alert that a known fix with an action matches; nothing for the others.
     """
-    known = {one.id: one for one in params.actions}
+    known = {allowed.id: allowed for allowed in params.actions}
     work = _Work(params, ledger, clock, trigger)
     found = []
-    for rule in sorted(_fixes(rules), key=lambda one: one.id):
+    for rule in sorted(_fixes(rules), key=lambda fix: fix.id):
         action = known.get(params.fixes.get(rule.fix, ""))
         if action is None:
             continue
-        for alert in sorted(alerts, key=lambda one: (one.starts, one.series)):
+        for alert in sorted(alerts, key=lambda live_alert: (live_alert.starts, live_alert.series)):
             if matches(rule.matchers, alert.labels):
                 found.append(work.respond(_Case(alert, rule, action)))
     return found
@@ -182,11 +182,11 @@ def _end_of(ended: Ended, facts: dict[str, Any], of: int) -> dict[str, Any]:
 
 def _conf(given: Sequence[str]) -> dict[str, str]:
     found = {}
-    for one in given:
-        key, sign, value = one.partition("=")
+    for argument in given:
+        key, sign, value = argument.partition("=")
         if not sign:
             raise SignalboxError(
-                f"aiops.response.actions: arguments of a DAG are key=value: {one!r}"
+                f"aiops.response.actions: arguments of a DAG are key=value: {argument!r}"
             )
         found[key] = value
     return found
@@ -224,7 +224,7 @@ def respond(
     """
     from pipelines.aiops.lake.read import read_lake
 
-    with alone(project, f"{PRODUCT}-response"):
+    with exclusive_lock(project, f"{PRODUCT}-response"):
         now, ledger = clock(), Ledger.of(project)
         out = withdrawn(ledger.entries())
         rules = [
@@ -237,7 +237,7 @@ def respond(
         frame = read_lake(lake, since.date(), now.date(), params.alert_history.memory_mb)
         alerts = live_alerts(frame, round(now.timestamp() * 1e6))
         found = run_responses(alerts, rules, params.response, ledger, clock, trigger=trigger)
-    return [asdict(one) for one in found]
+    return [asdict(effect) for effect in found]
 
 
 def effects(project: Path, params: AiopsParams) -> dict[str, Any]:
@@ -247,4 +247,4 @@ def effects(project: Path, params: AiopsParams) -> dict[str, Any]:
     frame = read_lake(project / params.alert_history.lake, memory_mb=params.alert_history.memory_mb)
     rules = released_rules(project).rules
     found = measure(Ledger.of(project).entries(), frame, rules, params.response.success_minutes)
-    return {"method": METHOD, "level": LEVEL, "effects": [asdict(one) for one in found]}
+    return {"method": METHOD, "level": LEVEL, "effects": [asdict(effect) for effect in found]}

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.alerting.replay.model import Spells
+from pipelines.aiops.alerting.replay.model import FiringPeriods
 from pipelines.aiops.alerting.replay.rule_durations import Members
-from pipelines.aiops.alerting.replay.suppression import Pieces
+from pipelines.aiops.alerting.replay.suppression import SuppressedIntervals
 from pipelines.core.arrays import Bools, Ints, heads, merged, order_of, search
 
 
@@ -41,7 +41,7 @@ class Resolved:
     pair: Ints
 
 
-def _gaps(pieces: Pieces) -> tuple[Ints, Ints, Ints]:
+def _gaps(pieces: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
     return merged(pieces.member, pieces.start, pieces.end)[:3]
 
 
@@ -66,7 +66,7 @@ def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, I
     return rows[0][some], starts[some], ends[some]
 
 
-def _pairs(members: Members, spells: Spells) -> Ints:
+def _pairs(members: Members, spells: FiringPeriods) -> Ints:
     wide = int(spells.series.max(initial=0)) + 1
     code = members.group * wide + spells.series[members.spell]
     pair: Ints = np.unique(code, return_inverse=True)[1].astype(np.int64)
@@ -82,7 +82,9 @@ def _overtaken(members: Members, pair: Ints) -> Bools:
     return found
 
 
-def see(members: Members, spells: Spells, pieces: Pieces) -> tuple[Firing, Resolved]:
+def observe_at_flushes(
+    members: Members, spells: FiringPeriods, pieces: SuppressedIntervals
+) -> tuple[Firing, Resolved]:
     """Work out what ticks see."""
     pair = _pairs(members, spells)
     gaps = _gaps(pieces)
@@ -106,7 +108,7 @@ def see(members: Members, spells: Spells, pieces: Pieces) -> tuple[Firing, Resol
 
 
 @dataclass(frozen=True)
-class Wholes:
+class FiringIntervals:
     """Unbroken stretches in which a (group, series) is seen firing, sorted by pair and start."""
 
     pair: Ints
@@ -124,7 +126,7 @@ class Rows:
     firing, resolved
         How many alerts the tick sees firing and resolved, shape (rows,).
     begin_row, finish_row
-        Row at which each of `Wholes` begins and ends.
+        Row at which each of `FiringIntervals` begins and ends.
     resolve_row
         Row of each of `Resolved`.
     """
@@ -148,16 +150,16 @@ def key_of(group: Ints, time: Ints, origin: int, span: int) -> Ints:
     return group * span + (time - origin)
 
 
-def wholes_of(firing: Firing, group_of_member: Ints) -> Wholes:
+def firing_intervals_of(firing: Firing, group_of_member: Ints) -> FiringIntervals:
     """Unite parts of a stretch that belong to different spells."""
     new, last = heads(firing.whole), np.ones(len(firing.whole), dtype=bool)
     last[:-1] = new[1:]
     group = group_of_member[firing.member[new]]
-    return Wholes(firing.pair[new], firing.start[new], firing.end[last], group)
+    return FiringIntervals(firing.pair[new], firing.start[new], firing.end[last], group)
 
 
 def rows_of(
-    wholes: Wholes, resolved: Resolved, resolved_group: Ints, origin: int, span: int
+    wholes: FiringIntervals, resolved: Resolved, resolved_group: Ints, origin: int, span: int
 ) -> Rows:
     """Collect the ticks; `origin` and `span` as for `key_of`."""
     begin = key_of(wholes.group, wholes.start, origin, span)

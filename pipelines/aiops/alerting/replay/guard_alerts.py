@@ -21,7 +21,7 @@ from pipelines.aiops.alerting.config import (
     values_of,
 )
 from pipelines.aiops.alerting.config.model import stretches
-from pipelines.aiops.alerting.replay.model import LabelTable, Spells
+from pipelines.aiops.alerting.replay.model import FiringPeriods, LabelTable
 from pipelines.aiops.alerting.replay.outcome import FOLDED, MUTED, PAGED, QUIET, Outcomes
 from pipelines.aiops.alerting.rules import Guard, QuietRule, RecurringRule, Rule
 from pipelines.aiops.lake.frame import Labels
@@ -65,7 +65,7 @@ def still_labels(rule: Rule, labels: Labels) -> Labels:
 
 
 @dataclass(frozen=True)
-class Telling:
+class GuardAlert:
     """A rule's guard: which of its alerts tell of which hidden ones.
 
     Attributes
@@ -91,7 +91,7 @@ class Telling:
 
 
 @dataclass(frozen=True)
-class _Pieces:
+class _GuardPieces:
     """When alerts that a rule hides fire, as far as it hides them."""
 
     spell: Ints
@@ -104,12 +104,14 @@ class _Pieces:
         return len(self.spell)
 
 
-def _hidden(rule: QuietRule | RecurringRule, table: LabelTable, spells: Spells) -> _Pieces:
+def _hidden(
+    rule: QuietRule | RecurringRule, table: LabelTable, spells: FiringPeriods
+) -> _GuardPieces:
     """Pieces of spells; `whole`: whether the piece has the spell's start in it."""
     mine = np.flatnonzero(table.mask(rule.matchers)[spells.series])
     starts, ends = spells.starts[mine], spells.ends[mine]
     if isinstance(rule, QuietRule) or not len(mine):
-        return _Pieces(mine, spells.series[mine], starts, ends, np.ones_like(mine))
+        return _GuardPieces(mine, spells.series[mine], starts, ends, np.ones_like(mine))
     ranges = interval_of(rule).ranges
     inside = stretches(ranges, int(starts.min()) - DAY, int(ends.max()) + DAY)
     low, high = np.array(inside, dtype=np.int64).reshape(-1, 2).T
@@ -119,12 +121,14 @@ def _hidden(rule: QuietRule | RecurringRule, table: LabelTable, spells: Spells) 
     owner, at = spread(first, np.maximum(stop - first, 0))
     begins, stops = np.maximum(starts[owner], low[at]), np.minimum(ends[owner], high[at])
     spell = mine[owner]
-    return _Pieces(
+    return _GuardPieces(
         spell, spells.series[spell], begins, stops, (begins == starts[owner]).astype(np.int64)
     )
 
 
-def _counted(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Telling | None:
+def _counted(
+    rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
+) -> GuardAlert | None:
     """Tell of more than ``max_count`` starts within the window, as long as that is so."""
     begun = np.flatnonzero(pieces.whole)
     if len(begun) <= guard.max_count:
@@ -148,12 +152,12 @@ def _counted(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Te
     keys, code = np.unique(found[0], return_inverse=True)
     _, example = np.unique(key_of, return_index=True)
     labels = []
-    for one in pieces.series[begun][example[keys]].tolist():
-        own = table.labels[one]
+    for series_id in pieces.series[begun][example[keys]].tolist():
+        own = table.labels[series_id]
         by = {name: own[name] for name in counted_by(guard) if name in own}
         labels.append({**by, **guard_labels(rule)})
     pairs = pieces.spell[begun][told], inside[told]
-    return Telling(rule, labels, code.astype(np.int64), found[1], found[2], *pairs, own=True)
+    return GuardAlert(rule, labels, code.astype(np.int64), found[1], found[2], *pairs, own=True)
 
 
 def _alike(table: LabelTable, series: Ints) -> Ints:
@@ -163,20 +167,22 @@ def _alike(table: LabelTable, series: Ints) -> Ints:
     first: dict[tuple[tuple[str, str], ...], int] = {}
     known = np.unique(series)
     alike = []
-    for one in known.tolist():
-        kept = {k: v for k, v in table.labels[one].items() if k not in _REPLACED}
-        alike.append(first.setdefault(tuple(sorted(kept.items())), one))
+    for series_id in known.tolist():
+        kept = {k: v for k, v in table.labels[series_id].items() if k not in _REPLACED}
+        alike.append(first.setdefault(tuple(sorted(kept.items())), series_id))
     return np.array(alike, dtype=np.int64)[np.searchsorted(known, series)]
 
 
-def _united(pieces: _Pieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+def _united(pieces: _GuardPieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """Like `merged`; pieces of series that nothing is alike to never touch, and are in order."""
     if alike is pieces.series:
         return alike, pieces.starts, pieces.ends, np.arange(len(pieces))
     return merged(alike, pieces.starts, pieces.ends)
 
 
-def _lasting(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Telling | None:
+def _lasting(
+    rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
+) -> GuardAlert | None:
     """Tell of an alert that is hidden for longer than ``max_seconds``, from then on."""
     if guard.max_seconds is None or not len(pieces):
         return None
@@ -191,12 +197,14 @@ def _lasting(rule: Rule, guard: Guard, table: LabelTable, pieces: _Pieces) -> Te
     told = lasts[of_piece]
     told[told] = pieces.ends[told] > begins[number[of_piece[told]]]
     series, code = np.unique(who[lasts], return_inverse=True)
-    labels = [still_labels(rule, table.labels[one]) for one in series.tolist()]
+    labels = [still_labels(rule, table.labels[series_id]) for series_id in series.tolist()]
     pairs = pieces.spell[told], number[of_piece[told]]
-    return Telling(rule, labels, code.astype(np.int64), begins, ends[lasts], *pairs, own=False)
+    return GuardAlert(rule, labels, code.astype(np.int64), begins, ends[lasts], *pairs, own=False)
 
 
-def _all_told(rules: Sequence[Rule], table: LabelTable, spells: Spells) -> Iterator[Telling]:
+def _guard_alerts(
+    rules: Sequence[Rule], table: LabelTable, spells: FiringPeriods
+) -> Iterator[GuardAlert]:
     for rule in rules:
         if not isinstance(rule, QuietRule | RecurringRule) or rule.guard is None:
             continue
@@ -209,20 +217,20 @@ def _all_told(rules: Sequence[Rule], table: LabelTable, spells: Spells) -> Itera
                 yield found
 
 
-def with_guards(
-    rules: Sequence[Rule], table: LabelTable, spells: Spells
-) -> tuple[LabelTable, Spells, list[Telling]]:
+def replay_guards(
+    rules: Sequence[Rule], table: LabelTable, spells: FiringPeriods
+) -> tuple[LabelTable, FiringPeriods, list[GuardAlert]]:
     """Add the guards' alerts to the world.
 
     Returns
     -------
     tuple
-        Labels and spells with them, and what tells of what; `Telling.by` counts all spells.
+        Labels and spells with them, and what tells of what; `GuardAlert.by` counts all spells.
     """
     labels: list[Labels] = []
-    told: list[Telling] = []
+    told: list[GuardAlert] = []
     size = len(spells)
-    for each in _all_told(rules, table, spells):
+    for each in _guard_alerts(rules, table, spells):
         first = len(table) + len(labels)
         labels += each.labels
         told.append(replace(each, series=first + each.series, by=size + each.by))
@@ -238,7 +246,9 @@ def with_guards(
     return table.with_more(labels), more, told
 
 
-def fold(told: Sequence[Telling], outcomes: Outcomes, origins: dict[str, int]) -> None:
+def merge_guard_outcomes(
+    told: Sequence[GuardAlert], outcomes: Outcomes, origins: dict[str, int]
+) -> None:
     """Enter that hidden alerts were told of by a guard's page: folded, told when it was."""
     for each in told:
         some = outcomes.pages[each.by] > 0

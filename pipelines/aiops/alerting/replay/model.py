@@ -129,7 +129,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Spells:
+class FiringPeriods:
     """Times in which a series fires, sorted by series and start, never touching.
 
     Attributes
@@ -153,12 +153,12 @@ class Spells:
 
 
 @dataclass(frozen=True)
-class World:
+class ReplayInputs:
     """Everything a replay knows before time starts to run."""
 
     config: Config
     table: LabelTable
-    spells: Spells
+    spells: FiringPeriods
     until: int
     timing: Timing
 

@@ -15,18 +15,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.alerting.replay.flushes import Resolved, Rows, Wholes, key_of, last_true
+from pipelines.aiops.alerting.replay.flushes import (
+    FiringIntervals,
+    Resolved,
+    Rows,
+    key_of,
+    last_true,
+)
 from pipelines.aiops.alerting.replay.model import Groups, Timing
 from pipelines.core.arrays import Bools, Ints, heads, order_of, spread
 
-NEVER_TOLD = -(2**61)
+NEVER_NOTIFIED = -(2**61)
 PASSES = 6
 FIRST, CHANGE, REPEAT, RESOLVED = 0, 1, 2, 3
 REASONS = ("first", "change", "repeat", "resolved")
 
 
 @dataclass(frozen=True)
-class Told:
+class NotificationLog:
     """What went into the notification log, sorted by group and time.
 
     Attributes
@@ -107,7 +113,7 @@ class _Before:
     ends_whole: Bools
 
 
-def _before(rows: Rows, wholes: Wholes, resolved: Resolved) -> _Before:
+def _before(rows: Rows, wholes: FiringIntervals, resolved: Resolved) -> _Before:
     def previous(pair: Ints) -> Ints:
         return np.where(heads(pair), -1, np.arange(len(pair)) - 1)
 
@@ -156,7 +162,9 @@ def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
 class _Deduper:
     """Decides the rows between anchors, in order, for all groups at once."""
 
-    def __init__(self, rows: Rows, wholes: Wholes, resolved: Resolved, rules: _Rules) -> None:
+    def __init__(
+        self, rows: Rows, wholes: FiringIntervals, resolved: Resolved, rules: _Rules
+    ) -> None:
         self.rows, self.wholes, self.resolved, self.rules = rows, wholes, resolved, rules
         self.before = _before(rows, wholes, resolved)
         anchors, unsure = _anchors(rows, self.before, rules)
@@ -184,7 +192,7 @@ class _Deduper:
         same = ~new[1:]
         following[:-1][same] = rows.time[kept][1:][same]
         self.following = following
-        self.state = _State(np.full(len(begins), NEVER_TOLD), np.zeros(len(begins), np.int64))
+        self.state = _State(np.full(len(begins), NEVER_NOTIFIED), np.zeros(len(begins), np.int64))
 
     def run(self) -> None:
         """Go through all rows."""
@@ -204,17 +212,17 @@ class _Deduper:
         row, own = self.kept[at], self.stretch[at]
         time, firing = self.rows.time[row], self.rows.firing[row]
         entry, named = self.state.time[own], self.state.firing[own]
-        known = (entry != NEVER_TOLD) & (time < _dropped(self.rules, row, entry, firing))
+        known = (entry != NEVER_NOTIFIED) & (time < _dropped(self.rules, row, entry, firing))
         tells = self.told[row] | ((firing > 0) & ~known)
         tells |= (firing > 0) & (entry + self.rules.repeat[row] < time)
         tells |= (firing == 0) & (self.rows.resolved[row] > 0) & known & (named > 0)
         open_ = np.flatnonzero(~tells & (firing > 0) & known)
-        tells[open_[self._news(row[open_], entry[open_])]] = True
+        tells[open_[self._has_new_alerts(row[open_], entry[open_])]] = True
         self.told[row] |= tells
         self.state.time[own] = np.where(tells, time, entry)
         self.state.firing[own] = np.where(tells, firing, named)
 
-    def _news(self, row: Ints, entry: Ints) -> Bools:
+    def _has_new_alerts(self, row: Ints, entry: Ints) -> Bools:
         """Whether a row has an alert that its entry (of time `entry`) doesn't name."""
         news = np.zeros(len(row), dtype=bool)
         owner, which = self.starts.of(row)
@@ -260,7 +268,7 @@ class _Deduper:
         step = short // interval + 1
         room = (self.following[at] - 1 - time) // interval
         count = np.where(self.rows.firing[row] > 0, (room - first) // step + 1, 0)
-        count = np.where(entry == NEVER_TOLD, 0, np.maximum(count, 0))
+        count = np.where(entry == NEVER_NOTIFIED, 0, np.maximum(count, 0))
         some = np.flatnonzero(count)
         last = time + (first + (count - 1) * step) * interval
         self.state.time[own[some]] = last[some]
@@ -287,7 +295,7 @@ class _Deduper:
         wanted = key_of(rows.group[row], time, rows.origin, rows.span)
         return rows.firing[np.searchsorted(keys, wanted, side="right") - 1]
 
-    def result(self) -> Told:
+    def result(self) -> NotificationLog:
         """Everything that was logged."""
         told = np.flatnonzero(self.told)
         nothing = np.empty(0, dtype=np.int64)
@@ -301,7 +309,7 @@ class _Deduper:
         gone = np.concatenate([self.rows.resolved[told], np.zeros(len(owner), np.int64)])
         why = np.concatenate([self.reason[told], np.full(len(owner), REPEAT)])
         order = order_of(group, when)
-        return Told(group[order], when[order], named[order], gone[order], why[order])
+        return NotificationLog(group[order], when[order], named[order], gone[order], why[order])
 
 
 class _Lists:
@@ -319,8 +327,14 @@ class _Lists:
 
 
 def notify(
-    groups: Groups, rows: Rows, wholes: Wholes, resolved: Resolved, *, timing: Timing, until: int
-) -> Told:
+    groups: Groups,
+    rows: Rows,
+    wholes: FiringIntervals,
+    resolved: Resolved,
+    *,
+    timing: Timing,
+    until: int,
+) -> NotificationLog:
     """Run the notification log over all groups."""
     deduper = _Deduper(rows, wholes, resolved, _rules(groups, rows, timing, until))
     deduper.run()

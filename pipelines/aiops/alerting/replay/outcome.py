@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config import QUIET_RECEIVER
-from pipelines.aiops.alerting.replay.flushes import Firing, Resolved, Rows, Wholes, key_of
+from pipelines.aiops.alerting.replay.flushes import Firing, FiringIntervals, Resolved, Rows, key_of
 from pipelines.aiops.alerting.replay.model import Groups
-from pipelines.aiops.alerting.replay.notification_log import REASONS, Told
+from pipelines.aiops.alerting.replay.notification_log import REASONS, NotificationLog
 from pipelines.aiops.alerting.replay.rule_durations import Members
-from pipelines.aiops.alerting.replay.suppression import Pieces
+from pipelines.aiops.alerting.replay.suppression import SuppressedIntervals
 from pipelines.core.arrays import Bools, Ints, heads, order_of
 
 if TYPE_CHECKING:
@@ -65,16 +65,16 @@ def _counts(keys: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReplayTrace:
     """All that the steps before found out."""
 
     members: Members
-    pieces: Pieces
+    pieces: SuppressedIntervals
     firing: Firing
     resolved: Resolved
-    wholes: Wholes
+    wholes: FiringIntervals
     rows: Rows
-    told: Told
+    told: NotificationLog
     origin: int
     span: int
 
@@ -83,7 +83,7 @@ class Seen:
         return key_of(group, time, self.origin, self.span)
 
 
-def _pages(groups: Groups, seen: Seen) -> tuple[Ints, Ints]:
+def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
     """(first page, pages) of each member."""
     told, members = seen.told, seen.members
     is_page = (told.firing > 0) & groups.pages[told.group] & groups.tells[told.group]
@@ -103,7 +103,7 @@ def _pages(groups: Groups, seen: Seen) -> tuple[Ints, Ints]:
     return first_page, pages
 
 
-def _noticed(groups: Groups, seen: Seen) -> Bools:
+def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
     """Members that some notification names, firing or resolved."""
     told, members = seen.told, seen.members
     sent = groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group])
@@ -120,7 +120,7 @@ def _noticed(groups: Groups, seen: Seen) -> Bools:
     return found
 
 
-def _why_not(seen: Seen) -> tuple[Ints, Ints]:
+def _why_not(seen: ReplayTrace) -> tuple[Ints, Ints]:
     """(kind, origin) of the first piece that kept each member back; kind -1 if none did."""
     pieces, size = seen.pieces, len(seen.members)
     kind, origin = np.full(size, -1), np.full(size, -1)
@@ -144,7 +144,7 @@ def _best(spell: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
 
 
 def judge(
-    groups: Groups, seen: Seen, origins: dict[str, int], outcomes: Outcomes
+    groups: Groups, seen: ReplayTrace, origins: dict[str, int], outcomes: Outcomes
 ) -> tuple[Ints, Ints, Ints]:
     """Enter what became of the members into `outcomes`; `count_pages` takes what is returned."""
     members = seen.members
@@ -227,7 +227,7 @@ class Sent:
         return Sent(*(getattr(self, each.name)[keep] for each in fields(self)))
 
 
-def sent_of(groups: Groups, told: Told, number: dict[str, int]) -> Sent:
+def sent_of(groups: Groups, told: NotificationLog, number: dict[str, int]) -> Sent:
     """Pick what went out of what was logged; `number` counts the receivers."""
     at = np.flatnonzero(groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group]))
     group = told.group[at]
@@ -264,7 +264,7 @@ class Collector:
         self.count = 0
         self.parts: list[Sent] = []
 
-    def add(self, groups: Groups, told: Told) -> None:
+    def add(self, groups: Groups, told: NotificationLog) -> None:
         """Take what one chunk logged."""
         sent = sent_of(groups, told, self.number)
         self.count += len(sent)

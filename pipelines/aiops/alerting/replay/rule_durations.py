@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.alerting.config import SECOND
-from pipelines.aiops.alerting.replay.model import Groups, LabelTable, Spells, Timing, ticks
+from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, LabelTable, Timing, ticks
 from pipelines.aiops.alerting.rules import FlappingRule, Rule, TransientRule
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.arrays import Ints, heads, merged, order_of, running_max
@@ -40,7 +40,7 @@ def _delays(
     return delay, setter
 
 
-def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int) -> Spells:
+def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int) -> FiringPeriods:
     """Work out when each series fires, up to `until`, with the rules' effects.
 
     Rows of one series that overlap or touch are one alert that goes on.
@@ -62,7 +62,7 @@ def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int
     of_row[known] = of_episode[of_known]
     held = np.full(len(frame), -1, dtype=np.int64)
     held[known] = np.where(fires[of_known], -1, holder[series])
-    return Spells(who2, begins2, np.minimum(stops2, until + 1), of_row, held)
+    return FiringPeriods(who2, begins2, np.minimum(stops2, until + 1), of_row, held)
 
 
 FEW = 48
@@ -153,7 +153,9 @@ def _rounds(
     return np.concatenate(found)
 
 
-def lifetimes(groups: Groups, group: Ints, spell: Ints, spells: Spells, timing: Timing) -> Members:
+def lifetimes(
+    groups: Groups, group: Ints, spell: Ints, spells: FiringPeriods, timing: Timing
+) -> Members:
     """Place spells on the ticks of their groups.
 
     Parameters

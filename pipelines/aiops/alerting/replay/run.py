@@ -9,9 +9,15 @@ import numpy as np
 
 from pipelines.aiops.alerting import memory
 from pipelines.aiops.alerting.config import Config, Silence, apply_rules
-from pipelines.aiops.alerting.replay.flushes import rows_of, see, wholes_of
-from pipelines.aiops.alerting.replay.guard_alerts import fold, with_guards
-from pipelines.aiops.alerting.replay.model import Groups, LabelTable, Spells, Timing, World
+from pipelines.aiops.alerting.replay.flushes import firing_intervals_of, observe_at_flushes, rows_of
+from pipelines.aiops.alerting.replay.guard_alerts import merge_guard_outcomes, replay_guards
+from pipelines.aiops.alerting.replay.model import (
+    FiringPeriods,
+    Groups,
+    LabelTable,
+    ReplayInputs,
+    Timing,
+)
 from pipelines.aiops.alerting.replay.notification_log import notify
 from pipelines.aiops.alerting.replay.outcome import (
     FOLDED,
@@ -20,7 +26,7 @@ from pipelines.aiops.alerting.replay.outcome import (
     STATUSES,
     Collector,
     Outcomes,
-    Seen,
+    ReplayTrace,
     count_pages,
     judge,
 )
@@ -105,18 +111,20 @@ def _slice(groups: Groups, low: int, high: int) -> Groups:
     return replace(groups, **cut, members=members, member_of=owner)
 
 
-def _part(world: World, groups: Groups, silences: tuple[Silence, ...], spell_from: Ints) -> Seen:
+def _part(
+    world: ReplayInputs, groups: Groups, silences: tuple[Silence, ...], spell_from: Ints
+) -> ReplayTrace:
     spells = world.spells
     count = spell_from[groups.members + 1] - spell_from[groups.members]
     owner, spell = spread(spell_from[groups.members], count)
     members = lifetimes(groups, groups.member_of[owner], spell, spells, world.timing)
     pieces = suppressed(world, groups, members, silences)
-    firing, resolved = see(members, spells, pieces)
-    wholes = wholes_of(firing, members.group)
+    firing, resolved = observe_at_flushes(members, spells, pieces)
+    wholes = firing_intervals_of(firing, members.group)
     origin, span = _range(members.seen, members.gone, pieces.end)
     rows = rows_of(wholes, resolved, members.group[resolved.member], origin, span)
     told = notify(groups, rows, wholes, resolved, timing=world.timing, until=world.until)
-    return Seen(members, pieces, firing, resolved, wholes, rows, told, origin, span)
+    return ReplayTrace(members, pieces, firing, resolved, wholes, rows, told, origin, span)
 
 
 def _range(*times: Ints) -> tuple[int, int]:
@@ -126,7 +134,7 @@ def _range(*times: Ints) -> tuple[int, int]:
 
 
 def _run(
-    world: World, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
+    world: ReplayInputs, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
 ) -> tuple[Groups, Outcomes, Collector]:
     groups = route_series(world.config, world.table)
     spells = world.spells
@@ -158,7 +166,11 @@ def _run(
 
 
 def _alerts(
-    frame: AlertFrame, spells: Spells, outcomes: Outcomes, rules: Sequence[Rule], names: list[str]
+    frame: AlertFrame,
+    spells: FiringPeriods,
+    outcomes: Outcomes,
+    rules: Sequence[Rule],
+    names: list[str],
 ) -> "pd.DataFrame":
     import pandas as pd
 
@@ -260,11 +272,11 @@ def replay(
     ruled = apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
     plain = table or LabelTable(frame.labels)
-    table, spells, guarded = with_guards(rules, plain, fire(frame, rules, plain, stop))
-    world = World(ruled, table, spells, stop, timing or Timing())
+    table, spells, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
+    world = ReplayInputs(ruled, table, spells, stop, timing or Timing())
     groups, outcomes, told = _run(world, tuple(silences), chunk, only_pages=only_pages)
     origins = origins_of(ruled)
-    fold(guarded, outcomes, origins)
+    merge_guard_outcomes(guarded, outcomes, origins)
     alerts = _alerts(frame, spells, outcomes, rules, list(origins))
     notifications, count = told.result()
     visible = (outcomes.status <= NOTIFIED) | (outcomes.status == FOLDED)

@@ -13,16 +13,16 @@ import numpy as np
 
 from pipelines.aiops.alerting.config import Config, InhibitRule, Silence
 from pipelines.aiops.alerting.config.model import stretches
-from pipelines.aiops.alerting.replay.model import Groups, Spells, World, ticks
+from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, ReplayInputs, ticks
 from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
 
 INHIBITED, MUTED, SILENCED = 0, 1, 2
-"""Kinds of `Pieces`, in the order in which Alertmanager asks."""
+"""Kinds of `SuppressedIntervals`, in the order in which Alertmanager asks."""
 
 
 @dataclass(frozen=True)
-class Pieces:
+class SuppressedIntervals:
     """Ticks at which members are kept back: from `start` until before `end`.
 
     Attributes
@@ -51,7 +51,7 @@ class _Blocks:
 class Index:
     """Finds spells of a series and members of a series."""
 
-    spells: Spells
+    spells: FiringPeriods
     spell_from: Ints
     member_order: Ints
     member_from: Ints
@@ -68,7 +68,7 @@ class Index:
         return owner, self.member_order[at]
 
 
-def index_of(world: World, members: Members) -> Index:
+def index_of(world: ReplayInputs, members: Members) -> Index:
     """Build the index; spells are sorted by series already."""
     spells, size = world.spells, len(world.table)
     series = spells.series[members.spell]
@@ -101,7 +101,7 @@ def _overlapping(
 
 
 def _inhibition(
-    world: World, rule: InhibitRule, index: Index
+    world: ReplayInputs, rule: InhibitRule, index: Index
 ) -> Iterator[tuple[Ints, Ints, _Blocks]]:
     """(target series, their keys, blocks) for the two kinds of target."""
     table = world.table
@@ -124,7 +124,9 @@ def _inhibition(
         yield who, key_of[who], _Blocks(*united[:3])
 
 
-def _inhibited(world: World, groups: Groups, members: Members, index: Index) -> Iterator[Pieces]:
+def _inhibited(
+    world: ReplayInputs, groups: Groups, members: Members, index: Index
+) -> Iterator[SuppressedIntervals]:
     origins = origins_of(world.config)
     for rule in world.config.inhibit_rules:
         for series, key, blocks in _inhibition(world, rule, index):
@@ -133,13 +135,18 @@ def _inhibited(world: World, groups: Groups, members: Members, index: Index) -> 
             yield _pieces(found, INHIBITED, origins.get(rule.origin, -1))
 
 
-def _pieces(found: tuple[Ints, Ints, Ints], kind: int, origin: int) -> Pieces:
+def _pieces(found: tuple[Ints, Ints, Ints], kind: int, origin: int) -> SuppressedIntervals:
     size = len(found[0])
-    return Pieces(*found, np.full(size, kind), np.full(size, origin))
+    return SuppressedIntervals(*found, np.full(size, kind), np.full(size, origin))
 
 
 def _times(config: Config, names: tuple[str, ...], first: int, last: int) -> list[tuple[int, int]]:
-    ranges = [each for one in config.time_intervals if one.name in names for each in one.ranges]
+    ranges = [
+        each
+        for interval in config.time_intervals
+        if interval.name in names
+        for each in interval.ranges
+    ]
     return stretches(ranges, first, last)
 
 
@@ -154,7 +161,7 @@ def _blocks(times: list[tuple[int, int]]) -> _Blocks:
     return _Blocks(np.zeros(len(both), dtype=np.int64), both[:, 0], both[:, 1])
 
 
-def _muted(world: World, groups: Groups, members: Members) -> Iterator[Pieces]:
+def _muted(world: ReplayInputs, groups: Groups, members: Members) -> Iterator[SuppressedIntervals]:
     if not len(members):
         return
     config, origins = world.config, origins_of(world.config)
@@ -174,8 +181,12 @@ def _muted(world: World, groups: Groups, members: Members) -> Iterator[Pieces]:
 
 
 def _silenced(
-    world: World, groups: Groups, members: Members, index: Index, silences: tuple[Silence, ...]
-) -> Iterator[Pieces]:
+    world: ReplayInputs,
+    groups: Groups,
+    members: Members,
+    index: Index,
+    silences: tuple[Silence, ...],
+) -> Iterator[SuppressedIntervals]:
     for silence in silences:
         _, who = index.members_of(np.flatnonzero(world.table.mask(silence.matchers)))
         blocks = _blocks([(silence.starts, silence.ends)])
@@ -192,8 +203,8 @@ def origins_of(config: Config) -> dict[str, int]:
 
 
 def suppressed(
-    world: World, groups: Groups, members: Members, silences: tuple[Silence, ...]
-) -> Pieces:
+    world: ReplayInputs, groups: Groups, members: Members, silences: tuple[Silence, ...]
+) -> SuppressedIntervals:
     """All pieces in which members are kept back; they may overlap."""
     index = index_of(world, members)
     found = [
@@ -203,4 +214,6 @@ def suppressed(
     ]
     names = ("member", "start", "end", "kind", "origin")
     empty = np.empty(0, dtype=np.int64)
-    return Pieces(*(np.concatenate([empty, *(getattr(p, n) for p in found)]) for n in names))
+    return SuppressedIntervals(
+        *(np.concatenate([empty, *(getattr(p, n) for p in found)]) for n in names)
+    )

@@ -76,7 +76,7 @@ def bursts(table: Table, start_us: int, end_us: int, settings: LogAnomalySetting
         return []
     bar = order[passed[-1]] / tests
     factor = tests * len(known) / len(passed)
-    return _merged([one for one in found if one[-1] <= bar], factor)
+    return _merged([burst for burst in found if burst[-1] <= bar], factor)
 
 
 @dataclass(frozen=True)
@@ -217,12 +217,12 @@ def _merged(
     """Neighbouring and overlapping bins of a series are one burst."""
     merged: list[Burst] = []
     for code, start, end, lines, mean, high, chance in sorted(rows):
-        one = Burst(code, start, end, lines, mean, high, min(chance * factor, 1.0))
+        burst = Burst(code, start, end, lines, mean, high, min(chance * factor, 1.0))
         before = merged[-1] if merged else None
         if before is not None and before.code == code and start <= before.end_us:
-            best = min(before, one, key=lambda b: (b.chance, b.start_us, b.end_us))
+            best = min(before, burst, key=lambda b: (b.chance, b.start_us, b.end_us))
             merged[-1] = Burst(code, before.start_us, max(before.end_us, end), best.lines,
                                best.expected, best.high, best.chance)  # fmt: skip
         else:
-            merged.append(one)
+            merged.append(burst)
     return merged

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipelines.aiops.lake.findings import Finding, finding_id, in_order
 from pipelines.aiops.logs.anomalies.bursts import Burst, bursts
 from pipelines.aiops.logs.anomalies.chance import score_of
-from pipelines.aiops.logs.anomalies.mix import Changed, changed_mixes
+from pipelines.aiops.logs.anomalies.mix import MixShift, changed_mixes
 from pipelines.aiops.logs.anomalies.novelty import New, new_templates, new_values
 from pipelines.aiops.logs.anomalies.silences import Silence, silences
 from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table, table_of
@@ -56,20 +56,25 @@ def find(
         return []
     teller = _Teller(table, store)
     new, classes = new_templates(table, store, start_us, end_us)
-    rare = [one for one in new if one.chance <= settings.false_share_new]
+    rare = [template for template in new if template.chance <= settings.false_share_new]
     burst = [b for b in bursts(table, start_us, end_us, settings)
-             if b.code not in {one.subject for one in new}]  # fmt: skip
+             if b.code not in {template.subject for template in new}]  # fmt: skip
     quiet = silences(table, start_us, end_us, settings)
-    known = {one.subject for one in new} | {b.code for b in burst} | {s.code for s in quiet}
+    known = (
+        {template.subject for template in new} | {b.code for b in burst} | {s.code for s in quiet}
+    )
     mixes = changed_mixes(table, start_us, end_us, settings, known)
     fresh, slots, usual = new_values(values, store, start_us, end_us, settings)
-    fresh = [one for one in fresh if one.chance <= settings.false_share_new]
+    fresh = [template for template in fresh if template.chance <= settings.false_share_new]
     parts: tuple[Iterable[Finding], ...] = (
-        (teller.template(one, classes[one.subject]) for one in rare),
+        (teller.template(template, classes[template.subject]) for template in rare),
         map(teller.burst, burst),
         map(teller.silence, quiet),
         map(teller.mix, mixes),
-        (teller.value(one, slots[one.subject], usual[one.subject]) for one in fresh),
+        (
+            teller.value(template, slots[template.subject], usual[template.subject])
+            for template in fresh
+        ),
     )
     return in_order(f for part in parts for f in _rarest(part, settings.max_findings))
 
@@ -130,7 +135,7 @@ class _Teller:
              "longest_gap_seconds": silence.longest_us / 1e6},
         )  # fmt: skip
 
-    def mix(self, mix: Changed) -> Finding:
+    def mix(self, mix: MixShift) -> Finding:
         moved: list[dict[str, Any]] = [
             {"template": self.table.series[code][1], "text": self.text(self.table.series[code][1]),
              "share_before": before, "share": share}
@@ -147,16 +152,16 @@ class _Teller:
         )  # fmt: skip
 
     def value(self, new: New, slot: tuple[str, str, int], usual: list[str]) -> Finding:
-        service, template, place = slot
+        service, template, position = slot
         shown = ", ".join(usual[:5]) + ("…" if len(usual) > 5 else "")
         return self._finding(
             ("new_value", service, template), (new.first_us, new.last_us), new.chance,
             f"{_named(service)} has a new value {new.value!r}, {_times(new.lines)}, in a message "
             f"that had {len(usual)} ({shown}): {self.text(template)}",
             (0.0, 0.0, float(new.lines)),
-            evidence={"slot": place, "value": new.value, "known": usual, "lines": new.lines,
+            evidence={"slot": position, "value": new.value, "known": usual, "lines": new.lines,
              "expected_new_in_window": new.expected},
-            more={"slot": str(place), "value": new.value},
+            more={"slot": str(position), "value": new.value},
         )  # fmt: skip
 
     def _finding(

@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Changed:
+class MixShift:
     """A stretch in which a mix was another; `moved` are codes with their shares before and now."""
 
     service: str
@@ -43,7 +43,7 @@ def changed_mixes(
     end_us: int,
     settings: LogAnomalySettings,
     without: Collection[int] = (),
-) -> list[Changed]:
+) -> list[MixShift]:
     """Compare each six hours of the window with the same hours of the days before.
 
     The measure is Hellinger's distance to the mean of the days; its chance comes from how far each
@@ -56,7 +56,7 @@ def changed_mixes(
         Series to leave out: what is a finding already.
     """
     width = min(_BLOCK, end_us - start_us)
-    judged: list[Changed] = []
+    judged: list[MixShift] = []
     services = np.array([service for service, _ in table.series], object)
     left_out = np.isin(table.code, np.array(sorted(without), np.int64))
     for service in sorted(set(services.tolist())):
@@ -67,18 +67,27 @@ def changed_mixes(
                 judged.append(found)
     if not judged:
         return []
-    chances = adjusted(np.array([one.chance for one in judged]))
+    chances = adjusted(np.array([shift.chance for shift in judged]))
     return [
-        Changed(one.service, one.start_us, one.end_us, one.distance, one.usual, one.high,
-                one.lines, one.moved, float(p))
-        for one, p in zip(judged, chances, strict=True)
-        if p <= settings.false_share and one.distance >= _LEAST_DISTANCE
-    ]  # fmt: skip
+        MixShift(
+            shift.service,
+            shift.start_us,
+            shift.end_us,
+            shift.distance,
+            shift.usual,
+            shift.high,
+            shift.lines,
+            shift.moved,
+            float(p),
+        )
+        for shift, p in zip(judged, chances, strict=True)
+        if p <= settings.false_share and shift.distance >= _LEAST_DISTANCE
+    ]
 
 
 def _judged(
     table: Table, service: str, rows: NDArray[np.int64], extent: tuple[int, int], start_us: int
-) -> Changed | None:
+) -> MixShift | None:
     from scipy.stats import t
 
     if not len(rows):
@@ -111,7 +120,7 @@ def _judged(
     order = np.argsort(-np.abs(np.sqrt(share) - np.sqrt(before)), kind="stable")[:5]
     moved = [(int(codes[i]), float(before[i]), float(share[i])) for i in order.tolist()]
     high = float(np.exp(usual.mean() + scale * t.isf(0.001, n - 1)))
-    return Changed(service, begin, begin + width, distance, float(np.exp(usual.mean())), high,
+    return MixShift(service, begin, begin + width, distance, float(np.exp(usual.mean())), high,
                    int(now.sum()), moved, chance)  # fmt: skip
 
 

@@ -129,8 +129,8 @@ def _of_class(
     names = sorted(known)
     if not names or not own.any():
         return []
-    place = {service: i for i, service in enumerate(names)}
-    stratum = np.array([place.get(service, -1) for service, _ in table.series], np.int64)
+    position_of = {service: i for i, service in enumerate(names)}
+    stratum = np.array([position_of.get(service, -1) for service, _ in table.series], np.int64)
     once = np.zeros(len(names))
     np.add.at(once, stratum[own], hours[own] == 1)
     exposure = np.array([known[service] for service in names])

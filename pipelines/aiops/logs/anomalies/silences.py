@@ -46,14 +46,14 @@ def silences(
         judged += _longest(table, code, rows, start_us, end_us)
     if not judged:
         return []
-    raw = np.array([one.chance for one, _ in judged])
+    raw = np.array([silence.chance for silence, _ in judged])
     chances = adjusted(raw)
     bar = raw[chances <= settings.false_share].max(initial=0.0)
     return [
-        replace(one, chance=float(p))
-        for (one, before), p in zip(judged, chances, strict=True)
+        replace(silence, chance=float(p))
+        for (silence, before), p in zip(judged, chances, strict=True)
         if p <= settings.false_share and before > bar
-        and one.end_us - one.start_us >= settings.min_ratio * one.longest_us
+        and silence.end_us - silence.start_us >= settings.min_ratio * silence.longest_us
     ]  # fmt: skip
 
 

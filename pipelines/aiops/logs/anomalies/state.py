@@ -140,7 +140,7 @@ def anomalies_between(
         rest = count_lines(_logs(lake, end_day, last), store, settings)
         parts.append((rest.counts, rest.values))
         store = rest.store
-    counts = pa.concat_tables([COUNTS.empty_table(), *(one for one, _ in parts)])
+    counts = pa.concat_tables([COUNTS.empty_table(), *(counted for counted, _ in parts)])
     values = pa.concat_tables([VALUES.empty_table(), *(two for _, two in parts)])
     found = find(counts, values, store, start_us, end_us, settings=settings)
     lines, templates = _size(counts, start_us, end_us)

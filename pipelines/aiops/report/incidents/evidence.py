@@ -278,7 +278,9 @@ class Inputs:
     @cached_property
     def found(self) -> dict[str, Finding]:
         """Findings of metrics and logs by id."""
-        return {one.id: one for part in (self.metrics, self.logs) for one in part.findings}
+        return {
+            finding.id: finding for part in (self.metrics, self.logs) for finding in part.findings
+        }
 
     def finding(self, id_: str) -> Finding | None:
         """Return a finding of an incident; None if no file has it."""
@@ -291,7 +293,7 @@ class Inputs:
             found = self.finding(id_)
             others = found.evidence.get("other_findings") if found else None
             if isinstance(others, list):
-                ids.update(dict.fromkeys(str(one) for one in others))
+                ids.update(dict.fromkeys(str(other_id) for other_id in others))
         return list(ids)
 
     def sources(self, tables: Sequence[Path]) -> Sources:
@@ -306,7 +308,7 @@ class Inputs:
         return gather(read_evidence_of(stages, self.place), tables, self.place)
 
 
-def read_inputs(place: Path, about: About) -> Inputs:
+def read_inputs(directory: Path, about: About) -> Inputs:
     """Read the files in a place.
 
     Raises
@@ -315,45 +317,45 @@ def read_inputs(place: Path, about: About) -> Inputs:
         If one is missing, has another form, or was made of another window or version than the rest.
     """
     inputs = Inputs(
-        place,
+        directory,
         about,
-        _read(place, METRICS, Findings),
-        _read(place, LOGS, Findings),
-        _map(place),
-        _read(place, MOVED, Moves),
-        _read(place, INCIDENTS, Incidents),
+        _read(directory, METRICS, Findings),
+        _read(directory, LOGS, Findings),
+        _map(directory),
+        _read(directory, MOVED, Moves),
+        _read(directory, INCIDENTS, Incidents),
     )
     _check_one_window(inputs)
     _check_one_version(inputs)
     return inputs
 
 
-def _content(place: Path, path: Path) -> dict[str, Any]:
-    content = read_json(place / path)
+def _content(directory: Path, path: Path) -> dict[str, Any]:
+    content = read_json(directory / path)
     wanted = _FORMATS[path]
     if not isinstance(content, dict) or content.get("format") != wanted:
         raise SignalboxError(
-            f"{place / path}: not of format {wanted}; run {_STAGES[path]} of this version"
+            f"{directory / path}: not of format {wanted}; run {_STAGES[path]} of this version"
         )
     return content
 
 
-def _read(place: Path, path: Path, shape: type[S]) -> S:
+def _read(directory: Path, path: Path, shape: type[S]) -> S:
     try:
-        return shape.model_validate(_content(place, path))
+        return shape.model_validate(_content(directory, path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:200]
         raise SignalboxError(
-            f"{place / path}: {where}: {first['msg']}; run {_STAGES[path]} again"
+            f"{directory / path}: {where}: {first['msg']}; run {_STAGES[path]} again"
         ) from error
 
 
-def _map(place: Path) -> dict[str, Any]:
-    content = _content(place, MAP)
+def _map(directory: Path) -> dict[str, Any]:
+    content = _content(directory, MAP)
     for key in ("nodes", "edges", "counts", "start_us", "end_us", "window_us"):
         if key not in content:
-            raise SignalboxError(f"{place / MAP}: has no key '{key}'; run map_services again")
+            raise SignalboxError(f"{directory / MAP}: has no key '{key}'; run map_services again")
     return content
 
 
@@ -361,12 +363,12 @@ def _check_one_window(inputs: Inputs) -> None:
     for path, part in ((METRICS, inputs.metrics), (LOGS, inputs.logs)):
         if part.window != inputs.window:
             raise SignalboxError(
-                f"{inputs.place / path}: looks at {_told(part.window)}, incidents at "
-                f"{_told(inputs.window)}; run {_STAGES[path]} and group_incidents of one window"
+                f"{inputs.place / path}: looks at {_text_of(part.window)}, incidents at "
+                f"{_text_of(inputs.window)}; run {_STAGES[path]} and group_incidents of one window"
             )
 
 
-def _told(window: Span) -> str:
+def _text_of(window: Span) -> str:
     return f"{window.start:%Y-%m-%dT%H:%M} to {window.end:%Y-%m-%dT%H:%M}"
 
 

@@ -42,9 +42,15 @@ def worst_first(
         Gives the finding of an id.
     """
 
-    def key(one: Incident) -> tuple[float, int, int, int, str]:
-        known = [f for f in map(finding, one.findings) if f]
-        return (-evidence(known), -len(one.affected), -len(one.exposed), one.start_us, one.id)
+    def key(incident: Incident) -> tuple[float, int, int, int, str]:
+        known = [f for f in map(finding, incident.findings) if f]
+        return (
+            -evidence(known),
+            -len(incident.affected),
+            -len(incident.exposed),
+            incident.start_us,
+            incident.id,
+        )
 
     return sorted(incidents, key=key)
 
@@ -52,9 +58,9 @@ def worst_first(
 def evidence(findings: Iterable[Finding]) -> float:
     """Add up scores; of the same kind at the same service the rarest counts, `ENOUGH` at most."""
     best: dict[tuple[str, str, str], float] = {}
-    for one in findings:
-        what = (one.signal, one.kind, one.service)
-        best[what] = max(best.get(what, 0.0), min(one.score, ENOUGH))
+    for finding in findings:
+        what = (finding.signal, finding.kind, finding.service)
+        best[what] = max(best.get(what, 0.0), min(finding.score, ENOUGH))
     return round(sum(best[what] for what in sorted(best)), 6)
 
 
@@ -83,13 +89,13 @@ class Places:
     nodes: frozenset[str] = frozenset()
     shown: frozenset[str] = frozenset()
 
-    def incident(self, one: Incident, text: Text = "", page: str = INCIDENTS) -> Markup:
+    def incident(self, entry: Incident, text: Text = "", page: str = INCIDENTS) -> Markup:
         """Lead to an incident."""
-        return link(page, anchor("incident", one.id), text or wording.shown(one.title, 90))
+        return link(page, anchor("incident", entry.id), text or wording.shown(entry.title, 90))
 
     def incidents_of(self, found: Iterable[Incident], page: str = INCIDENTS) -> Text:
         """Lead to several incidents, the worst first."""
-        return wording.listed([self.incident(one, page=page) for one in found], 3)
+        return wording.listed([self.incident(incident, page=page) for incident in found], 3)
 
     def finding(self, id_: str, text: Text, page: str = ANOMALIES) -> Text:
         """Lead to a finding's plot or lines; its words alone if it isn't shown."""
@@ -116,11 +122,11 @@ def places_of(inputs: Inputs) -> Places:
     listed = worst_first(inputs.incidents.incidents, inputs.finding)[:MOST_INCIDENTS]
     of_finding: dict[str, list[Incident]] = {}
     of_service: dict[str, list[Incident]] = {}
-    for one in listed:
-        for id_ in inputs.members(one):
-            of_finding.setdefault(id_, []).append(one)
-        for service in dict.fromkeys(one.affected):
-            of_service.setdefault(service, []).append(one)
+    for incident in listed:
+        for id_ in inputs.members(incident):
+            of_finding.setdefault(id_, []).append(incident)
+        for service in dict.fromkeys(incident.affected):
+            of_service.setdefault(service, []).append(incident)
     pictured = {*inputs.metrics.plots, *inputs.logs.plots, *inputs.logs.lines}
     kept = sorted(
         inputs.found.values(),
@@ -132,7 +138,7 @@ def places_of(inputs: Inputs) -> Places:
         of_finding,
         of_service,
         frozenset(str(node["id"]) for node in inputs.service_map["nodes"]),
-        frozenset(one.id for one in kept),
+        frozenset(finding.id for finding in kept),
     )
 
 
@@ -140,8 +146,8 @@ def by_service(found: Iterable[Finding]) -> dict[str, list[Finding]]:
     """Sort services by their rarest finding, and findings of a service, the rarest first."""
     ordered = sorted(found, key=lambda f: (-f.score, f.start_us, f.id))
     sorted_in: dict[str, list[Finding]] = {}
-    for one in ordered:
-        sorted_in.setdefault(one.service, []).append(one)
+    for finding in ordered:
+        sorted_in.setdefault(finding.service, []).append(finding)
     return sorted_in
 
 

@@ -33,8 +33,8 @@ TABLES = (MAP, MOVED, INCIDENTS, METRICS, LOGS)
 def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
     """Draw the map with what moved, changes, and what was found on each service."""
     moves = inputs.moves
-    moved = None if moves.diff is None else [_move(one) for one in moves.diff.moved]
-    told = [_change(one, places) for one in moves.changes]
+    moved = None if moves.diff is None else [_move(edge_change) for edge_change in moves.diff.moved]
+    told = [_change(impact, places) for impact in moves.changes]
     chapters = [changes(told, sources.mark(MOVED), moves.changes_left_out)]
     if moved is None:
         nothing = Prose("There is no map of the time before to compare with.")
@@ -63,7 +63,7 @@ def says(inputs: Inputs) -> str:
 
 def _completed(page: Page, changed: Sequence[ChangeImpact], sources: Sources) -> Page:
     """Add what changes did to the banner, and where everything comes from."""
-    moving = sum(bool(one.moved) for one in changed)
+    moving = sum(bool(impact.moved) for impact in changed)
     told = f"After {moving} of {wording.number_of(len(changed), 'change')} something moved."
     sentences = [*page.banner.sentences, to("changes", told)] if changed else None
     return replace(
@@ -81,15 +81,15 @@ def _compared(inputs: Inputs) -> str:
     return f"{other.start:%Y-%m-%d %H:%M} to {other.end:%Y-%m-%d %H:%M} UTC"
 
 
-def _move(one: Move) -> dict[str, Any]:
-    return {**one.model_dump(), "sentence": wording.plain(one.sentence, 300)}
+def _move(edge_change: Move) -> dict[str, Any]:
+    return {**edge_change.model_dump(), "sentence": wording.plain(edge_change.sentence, 300)}
 
 
-def _change(one: ChangeImpact, places: Places) -> dict[str, Any]:
-    title = wording.plain(one.title or one.id, 140) or "A change without title"
-    node: Text = places.node(one.service, page="") if one.service else "service not known"
-    moved = [_move(found) for found in one.moved]
-    return {**one.model_dump(), "title": title, "node": node, "moved": moved}
+def _change(impact: ChangeImpact, places: Places) -> dict[str, Any]:
+    title = wording.plain(impact.title or impact.id, 140) or "A change without title"
+    node: Text = places.node(impact.service, page="") if impact.service else "service not known"
+    moved = [_move(found) for found in impact.moved]
+    return {**impact.model_dump(), "title": title, "node": node, "moved": moved}
 
 
 def _found(places: Places) -> dict[str, Text]:

@@ -51,50 +51,62 @@ _ROWS = {
 }
 
 
-def section(one: Incident, number: int, inputs: Inputs, places: Places) -> Section:
+def section(incident: Incident, number: int, inputs: Inputs, places: Places) -> Section:
     """Build the section of an incident."""
-    known = [found for found in map(inputs.finding, one.findings) if found]
+    known = [found for found in map(inputs.finding, incident.findings) if found]
     blocks: list[Block] = [
-        Prose(_when(one, known), quiet=True),
-        Facts(_reach(one, inputs, places)),
+        Prose(_when(incident, known), quiet=True),
+        Facts(_reach(incident, inputs, places)),
         Section(
-            anchor("causes", one.id),
+            anchor("causes", incident.id),
             "Likely causes",
-            [_causes(one.causes, places), *_left_out(len(one.causes) - MOST_CAUSES, "suspect")],
+            [
+                _causes(incident.causes, places),
+                *_left_out(len(incident.causes) - MOST_CAUSES, "suspect"),
+            ],
         ),
-        Section(anchor("timeline", one.id), "What happened when", _timeline(one, known, places)),
-        Section(anchor("findings", one.id), "What was found", _findings(one, known, places)),
-        Section(anchor("before", one.id), "What helped before", _before(one.similar)),
+        Section(
+            anchor("timeline", incident.id),
+            "What happened when",
+            _timeline(incident, known, places),
+        ),
+        Section(
+            anchor("findings", incident.id), "What was found", _findings(incident, known, places)
+        ),
+        Section(anchor("before", incident.id), "What helped before", _before(incident.similar)),
     ]
-    title = join(f"{number}. ", wording.shown(one.title, 140))
-    return Section(anchor("incident", one.id), title, blocks)
+    title = join(f"{number}. ", wording.shown(incident.title, 140))
+    return Section(anchor("incident", incident.id), title, blocks)
 
 
-def _when(one: Incident, known: Sequence[Finding]) -> Text:
+def _when(incident: Incident, known: Sequence[Finding]) -> Text:
     counts = Counter(found.signal for found in known)
     order = sorted(counts, key=lambda key: (list(_ROWS).index(key) if key in _ROWS else 9, key))
     what = ", ".join(wording.counted(key, counts[key]) for key in order)
-    what = what or wording.number_of(len(one.findings), "finding")
-    length = wording.lasted(one.start_us, one.end_us)
-    return join(wording.span(one.start_us, one.end_us), f" UTC · {length} · {what}")
+    what = what or wording.number_of(len(incident.findings), "finding")
+    length = wording.lasted(incident.start_us, incident.end_us)
+    return join(wording.span(incident.start_us, incident.end_us), f" UTC · {length} · {what}")
 
 
 def _left_out(n: int, noun: str) -> list[Block]:
     return [Prose(f"{wording.number_of(n, noun)} more left out.", quiet=True)] if n > 0 else []
 
 
-def _reach(one: Incident, inputs: Inputs, places: Places) -> list[tuple[str, Text]]:
+def _reach(incident: Incident, inputs: Inputs, places: Places) -> list[tuple[str, Text]]:
     """Affected services, those that call them, and those further up."""
-    affected = set(one.affected)
+    affected = set(incident.affected)
     calling = {a for a, b in inputs.incidents.graph.calls if b in affected}
-    direct = [service for service in one.exposed if service in calling]
-    others = [service for service in one.exposed if service not in calling]
+    direct = [service for service in incident.exposed if service in calling]
+    others = [service for service in incident.exposed if service not in calling]
 
     def links(services: Sequence[str]) -> Text:
         return wording.listed([places.node(service) for service in services])
 
     return [
-        (f"Affected: {wording.number_of(len(one.affected), 'service')}", links(one.affected)),
+        (
+            f"Affected: {wording.number_of(len(incident.affected), 'service')}",
+            links(incident.affected),
+        ),
         (f"Exposed, they call these: {len(direct):,}", links(direct)),
         (f"Exposed through others: {len(others):,}", links(others)),
     ]
@@ -122,18 +134,18 @@ def _more(n: int) -> list[Text]:
     return [f"and {n:,} more"] if n > 0 else []
 
 
-def _timeline(one: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+def _timeline(incident: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
     marks = [Mark(found.signal, found.start_us, found.end_us) for found in known]
-    marks += [Mark("change", e.at_us, e.at_us) for e in one.timeline if e.what == "change"]
+    marks += [Mark("change", e.at_us, e.at_us) for e in incident.timeline if e.what == "change"]
     present = {mark.row for mark in marks}
     rows = [(key, label) for key, label in _ROWS.items() if key in present]
     rows += [(key, wording.plain(key, 10)) for key in sorted(present - _ROWS.keys())][:3]
-    entries = sorted(one.timeline, key=lambda entry: entry.at_us)
+    entries = sorted(incident.timeline, key=lambda entry: entry.at_us)
     blocks: list[Block] = []
     if rows:
         told = ", ".join(wording.counted(key, sum(m.row == key for m in marks)) for key, _ in rows)
         title = f"When things happened in the incident: {told}"
-        drawn = strip(title, rows, marks, (one.start_us, one.end_us))
+        drawn = strip(title, rows, marks, (incident.start_us, incident.end_us))
         caption = "A mark is where a thing began, a bar how long it lasted."
         blocks.append(Charts([Chart(drawn, caption)]))
     if entries:
@@ -163,7 +175,7 @@ def _timeline(one: Incident, known: Sequence[Finding], places: Places) -> list[B
     return blocks or [Prose("No time is known of anything in it.")]
 
 
-def _findings(one: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+def _findings(incident: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
     """List the rarest findings, each with the way to its plot or its lines."""
     if not known:
         return [Prose("No file tells of its findings.")]
@@ -179,7 +191,7 @@ def _findings(one: Incident, known: Sequence[Finding], places: Places) -> list[B
         ],
         [_finding(found, places) for found in ordered[:MOST_FINDINGS]],
     )
-    return [table, *_left_out(len(one.findings) - min(len(ordered), MOST_FINDINGS), "finding")]
+    return [table, *_left_out(len(incident.findings) - min(len(ordered), MOST_FINDINGS), "finding")]
 
 
 def _finding(found: Finding, places: Places) -> Row:
@@ -300,7 +312,7 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
         )
     missing = inputs.incidents.counts.get("missing_windows") or []
     if missing:
-        shown = wording.listed([wording.shown(str(one), 40) for one in missing], 3)
+        shown = wording.listed([wording.shown(str(name), 40) for name in missing], 3)
         sentences.append(
             join("Earlier windows are missing, so incidents may have begun before: ", shown, ".")
         )
@@ -310,11 +322,11 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
 def _headline(inputs: Inputs, sources: Sources) -> Headline:
     found = inputs.incidents.incidents
     mark = sources.mark(INCIDENTS)
-    affected = {service for one in found for service in one.affected}
-    exposed = {service for one in found for service in one.exposed} - affected
+    affected = {service for incident in found for service in incident.affected}
+    exposed = {service for incident in found for service in incident.exposed} - affected
     services = [node for node in inputs.service_map["nodes"] if node.get("kind") == "service"]
-    longest = max((one.end_us - one.start_us for one in found), default=0)
-    grouped = sum(len(one.findings) for one in found)
+    longest = max((incident.end_us - incident.start_us for incident in found), default=0)
+    grouped = sum(len(incident.findings) for incident in found)
     return Headline(
         [
             ("Incidents", numbers.count(len(found)), join(_of_signals(inputs), mark)),
@@ -367,7 +379,7 @@ def _list(inputs: Inputs, places: Places, sources: Sources) -> Chapter:
 def _table(
     caption: str, found: list[Incident], inputs: Inputs, places: Places, mark: Text = ""
 ) -> Table:
-    told = {one.id for one in places.incidents[:MOST_DETAILS]}
+    told = {incident.id for incident in places.incidents[:MOST_DETAILS]}
     return Table(
         caption=caption,
         mark=mark,
@@ -380,24 +392,28 @@ def _table(
             Column("Findings", numeric=True),
             Column("Alerts among them", numeric=True),
         ],
-        rows=[_row(one, inputs, places, one.id in told) for one in found],
+        rows=[_row(incident, inputs, places, incident.id in told) for incident in found],
     )
 
 
-def _row(one: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
-    title = wording.shown(one.title, 90)
-    alerts = [f for f in map(inputs.finding, one.findings) if f and f.signal == "alert"]
+def _row(incident: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
+    title = wording.shown(incident.title, 90)
+    alerts = [f for f in map(inputs.finding, incident.findings) if f and f.signal == "alert"]
     return Row(
         [
-            places.incident(one, page="") if told else title,
-            join(wording.moment(one.start_us), ", ", wording.lasted(one.start_us, one.end_us)),
-            numbers.count(len(one.affected)),
-            numbers.count(len(one.exposed)),
-            wording.shown(one.causes[0].service, 50) if one.causes else numbers.NONE,
-            numbers.count(len(one.findings)),
+            places.incident(incident, page="") if told else title,
+            join(
+                wording.moment(incident.start_us),
+                ", ",
+                wording.lasted(incident.start_us, incident.end_us),
+            ),
+            numbers.count(len(incident.affected)),
+            numbers.count(len(incident.exposed)),
+            wording.shown(incident.causes[0].service, 50) if incident.causes else numbers.NONE,
+            numbers.count(len(incident.findings)),
             numbers.count(len(alerts)),
         ],
-        anchor="" if told else anchor("incident", one.id),
+        anchor="" if told else anchor("incident", incident.id),
     )
 
 
@@ -405,7 +421,9 @@ def _details(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
     told = places.incidents[:MOST_DETAILS]
     if not told:
         return []
-    sections: list[Block] = [section(one, n, inputs, places) for n, one in enumerate(told, 1)]
+    sections: list[Block] = [
+        section(incident, n, inputs, places) for n, incident in enumerate(told, 1)
+    ]
     blocks = sections[:OPEN_DETAILS]
     if sections[OPEN_DETAILS:]:
         label = f"The next {wording.number_of(len(sections) - OPEN_DETAILS, 'incident')} in full"

@@ -42,7 +42,9 @@ def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
     left_out
         Older ones that aren't listed.
     """
-    synthetic = any(one.told is not None and one.told.synthetic for one in windows)
+    synthetic = any(
+        known_window.told is not None and known_window.told.synthetic for known_window in windows
+    )
     return render(
         Page(
             kind="Incidents" + (" · synthetic data" if synthetic else ""),
@@ -57,7 +59,9 @@ def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
 
 
 def _banner(windows: Sequence[Known]) -> Banner:
-    told = next((one.told for one in windows if one.told is not None), None)
+    told = next(
+        (known_window.told for known_window in windows if known_window.told is not None), None
+    )
     if told is None:
         return Banner(
             "Nothing analysed yet", "quiet",
@@ -82,16 +86,18 @@ def _listed(windows: Sequence[Known], left_out: int) -> list[Table | Prose]:
             Column("The worst", wide=True),
             Column("Its first suspect"),
         ],
-        rows=[Row([_link(one), *_cells(one.told)]) for one in windows],
+        rows=[Row([_link(known_window), *_cells(known_window.told)]) for known_window in windows],
     )
     older = f"{wording.number_of(left_out, 'older window')} more: signalbox incidents list"
     return [table, Prose(older, quiet=True)] if left_out else [table]
 
 
-def _link(one: Known) -> Markup:
-    same_day = one.start.date() == one.end.date()
-    end = f"{one.end:%H:%M}" if same_day else f"{one.end:%Y-%m-%d %H:%M}"
-    return Markup('<a href="{}">{:%Y-%m-%d %H:%M} to {}</a>').format(one.address, one.start, end)
+def _link(known_window: Known) -> Markup:
+    same_day = known_window.start.date() == known_window.end.date()
+    end = f"{known_window.end:%H:%M}" if same_day else f"{known_window.end:%Y-%m-%d %H:%M}"
+    return Markup('<a href="{}">{:%Y-%m-%d %H:%M} to {}</a>').format(
+        known_window.address, known_window.start, end
+    )
 
 
 def _cells(told: Incidents | None) -> list[Text]:

@@ -92,8 +92,8 @@ def listed(names: Sequence[Text], most: int = 8) -> Text:
         return NONE
     more = len(names) - most
     parts: list[Text] = []
-    for one in names[:most]:
-        parts += [", ", one] if parts else [one]
+    for shown_name in names[:most]:
+        parts += [", ", shown_name] if parts else [shown_name]
     return join(*parts, f" and {more:,} more" if more > 0 else "")
 
 

@@ -358,7 +358,7 @@ class Inputs(Measured):
     @cached_property
     def placed(self) -> dict[str, Placed]:
         """Rule id → where it was exported."""
-        return {one.id: one for one in self.exported.rules}
+        return {placed.id: placed for placed in self.exported.rules}
 
     @cached_property
     def watched(self) -> Watched:

@@ -89,7 +89,7 @@ def per_day(pages: float | None, days: float) -> str:
 
 def _pages(inputs: Inputs) -> Item:
     span = inputs.replayed.window
-    today, after = (inputs.value(f"replay_rules.{one}") for one in ("pages_today", "pages"))
+    today, after = (inputs.value(f"replay_rules.{key}") for key in ("pages_today", "pages"))
     return (
         "Pages a day",
         f"{per_day(today, span.days)} → {per_day(after, span.days)}",
@@ -120,7 +120,7 @@ def _lost(inputs: Inputs) -> Item:
 
 def _delay(inputs: Inputs) -> Item:
     middle, longest = (
-        inputs.figure(f"replay_rules.{one}") for one in ("median_delay", "longest_delay")
+        inputs.figure(f"replay_rules.{key}") for key in ("median_delay", "longest_delay")
     )
     mark = inputs.sources.figure_mark("replay_rules.longest_delay")
     if middle is None or middle.value is None:
@@ -178,24 +178,24 @@ def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
                     Column("To blame alone"),
                     Column("To withdraw it"),
                 ],
-                rows=[_row(one) for one in bad],
+                rows=[_row(harmful_rule) for harmful_rule in bad],
             ),
         ],
     )
 
 
-def _row(one: Bad) -> Row:
+def _row(harmful_rule: Bad) -> Row:
     return Row(
         [
-            name(one.says),
-            _tickets(one.lost),
-            _tickets(one.late),
-            "yes" if one.alone else "no, with other rules",
-            code(one.do) if one.do else NONE,
+            name(harmful_rule.says),
+            _tickets(harmful_rule.lost),
+            _tickets(harmful_rule.late),
+            "yes" if harmful_rule.alone else "no, with other rules",
+            code(harmful_rule.do) if harmful_rule.do else NONE,
         ],
-        strong=bool(one.lost),
+        strong=bool(harmful_rule.lost),
     )
 
 
 def _tickets(tickets: list[str]) -> Text:
-    return listed([wording.short(one, 60) for one in tickets]) if tickets else NONE
+    return listed([wording.short(ticket, 60) for ticket in tickets]) if tickets else NONE

@@ -169,7 +169,7 @@ def dropped_chapter(inputs: Inputs) -> Chapter:
 
 def _families(inputs: Inputs) -> Table:
     chosen = Counter(done.rule.family for done in inputs.replayed.rules)
-    dropped = Counter(one.family for one in inputs.selected.dropped)
+    dropped = Counter(dropped_rule.family for dropped_rule in inputs.selected.dropped)
     known = inputs.mined.families
     order = [*wording.FAMILIES, *sorted(set(known) - set(wording.FAMILIES))]
     rows = [
@@ -201,7 +201,9 @@ def _families(inputs: Inputs) -> Table:
 
 
 def _reasons(inputs: Inputs) -> Table:
-    counted = Counter((one.family, kind_of(one.why)) for one in inputs.selected.dropped)
+    counted = Counter(
+        (dropped_rule.family, kind_of(dropped_rule.why)) for dropped_rule in inputs.selected.dropped
+    )
     order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     rows = [
         Row([name(wording.short(why, 160)), wording.family(family), numbers.count(n)])
@@ -222,8 +224,8 @@ def _list(inputs: Inputs) -> Fold:
     """List every dropped candidate, those of one reason together."""
     dropped = inputs.selected.dropped
     reasons: dict[str, list[str]] = {}
-    for one in sorted(dropped, key=lambda one: (one.why, one.rule)):
-        reasons.setdefault(one.why, []).append(one.rule)
+    for dropped_rule in sorted(dropped, key=lambda rejected: (rejected.why, rejected.rule)):
+        reasons.setdefault(dropped_rule.why, []).append(dropped_rule.rule)
     table = Table(
         caption="Every dropped candidate",
         mark=inputs.sources.mark(evidence_of("select_rules")),
@@ -235,4 +237,4 @@ def _list(inputs: Inputs) -> Fold:
 
 
 def _ids(ids: list[str]) -> Text:
-    return Markup(", ").join(wording.one_line(code(wording.short(one, 60))) for one in ids)
+    return Markup(", ").join(wording.one_line(code(wording.short(rule_id, 60))) for rule_id in ids)

@@ -87,7 +87,7 @@ def _funnel(inputs: Inputs) -> Chart:
     rows = []
     for key, label in _STAGES:
         pair = [getattr(stages.today, key), getattr(stages.with_rules, key)]
-        rows.append(Bar(label, pair, [numbers.count(one) for one in pair]))
+        rows.append(Bar(label, pair, [numbers.count(value) for value in pair]))
     svg = bars("From events to pages, today and with the rules", rows, SERIES)
     return Chart(
         svg,
@@ -101,16 +101,16 @@ def _families(inputs: Inputs) -> Chart | None:
     families = inputs.replayed.families
     if not families:
         return None
-    ordered = sorted(families, key=lambda one: -one.pages_saved)
+    ordered = sorted(families, key=lambda family: -family.pages_saved)
     rows = [
         Bar(
             wording.short(
-                f"{wording.family(one.family)} ({wording.number_of(one.rules, 'rule')})", 50
+                f"{wording.family(family.family)} ({wording.number_of(family.rules, 'rule')})", 50
             ),
-            [one.pages_saved],
-            [numbers.count(one.pages_saved)],
+            [family.pages_saved],
+            [numbers.count(family.pages_saved)],
         )
-        for one in ordered
+        for family in ordered
     ]
     svg = bars("Pages saved by family of rules", rows, ["pages saved"])
     return Chart(
@@ -123,7 +123,7 @@ def _families(inputs: Inputs) -> Chart | None:
 def _trade_off(inputs: Inputs) -> Chart | None:
     found = inputs.selected
     days = found.window.days
-    line = sorted((float(one.rules), one.pages / days) for one in found.curve)
+    line = sorted((float(point.rules), point.pages / days) for point in found.curve)
     if len(line) < 2 or days <= 0:
         return None
     chosen = inputs.value("select_rules.rules")
@@ -148,11 +148,13 @@ def _trade_off(inputs: Inputs) -> Chart | None:
 def incidents_chapter(inputs: Inputs) -> Chapter:
     """Build the chapter."""
     found = inputs.replayed.incidents
-    lost = [one for one in found if one.lost]
-    heard = [one for one in found if one.paged_today is not None and not one.lost]
-    later = [one for one in heard if (one.delay_seconds or 0) > 0]
-    same = [one for one in heard if (one.delay_seconds or 0) <= 0]
-    silent = [one for one in found if one.paged_today is None]
+    lost = [incident for incident in found if incident.lost]
+    heard = [
+        incident for incident in found if incident.paged_today is not None and not incident.lost
+    ]
+    later = [incident for incident in heard if (incident.delay_seconds or 0) > 0]
+    same = [incident for incident in heard if (incident.delay_seconds or 0) <= 0]
+    silent = [incident for incident in found if incident.paged_today is None]
     blocks: list[Block] = [_verdict(lost, later, heard)]
     if lost or later:
         caption = "Incidents lost or heard later, the worst first"
@@ -210,27 +212,27 @@ def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:
             Column("First page with the rules"),
             Column("By rule"),
         ],
-        rows=[_row(inputs, one) for one in found],
+        rows=[_row(inputs, incident) for incident in found],
     )
 
 
-def _row(inputs: Inputs, one: Incident) -> Row:
+def _row(inputs: Inputs, incident: Incident) -> Row:
     return Row(
         [
-            name(wording.short(one.ticket, 80)),
-            _delay(one),
-            wording.moment(one.paged_today),
-            wording.moment(one.paged_with_rules),
-            _rules(inputs, one.rules),
+            name(wording.short(incident.ticket, 80)),
+            _delay(incident),
+            wording.moment(incident.paged_today),
+            wording.moment(incident.paged_with_rules),
+            _rules(inputs, incident.rules),
         ],
-        strong=one.lost,
+        strong=incident.lost,
     )
 
 
-def _delay(one: Incident) -> Text:
-    if one.lost:
+def _delay(incident: Incident) -> Text:
+    if incident.lost:
         return join(icon("bad"), "lost")
-    return NONE if one.paged_today is None else wording.duration(one.delay_seconds)
+    return NONE if incident.paged_today is None else wording.duration(incident.delay_seconds)
 
 
 def _rules(inputs: Inputs, ids: list[str]) -> Text:

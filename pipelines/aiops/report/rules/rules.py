@@ -51,7 +51,11 @@ def chapter(inputs: Inputs) -> Chapter:
     """Build the chapter."""
     done = inputs.replayed.rules
     blocks: list[Block] = [_introduction(inputs), *_by_hand(inputs)]
-    known = [one for one in wording.FAMILIES if any(d.rule.family == one for d in done)]
+    known = [
+        known_family
+        for known_family in wording.FAMILIES
+        if any(d.rule.family == known_family for d in done)
+    ]
     others = sorted({d.rule.family for d in done} - set(wording.FAMILIES))
     for family in [*known, *others]:
         blocks.append(_family(inputs, family, [d for d in done if d.rule.family == family]))
@@ -63,7 +67,10 @@ def _introduction(inputs: Inputs) -> Prose:
     supports = [done.rule.support for done in inputs.replayed.rules]
     days = ""
     if supports:
-        first, last = min(one.first for one in supports), max(one.last for one in supports)
+        first, last = (
+            min(support.first for support in supports),
+            max(support.last for support in supports),
+        )
         days = f"Learned from {wording.day(first)} to {wording.day(last)} (UTC). "
     return Prose(
         f"{days}“Stretches” are separate occasions, so that one bad "
@@ -75,12 +82,12 @@ def _introduction(inputs: Inputs) -> Prose:
 
 
 def _by_hand(inputs: Inputs) -> list[Block]:
-    left = [one for one in inputs.exported.rules if not one.exported]
+    left = [placed for placed in inputs.exported.rules if not placed.exported]
     if not left:
         return []
     reasons: dict[str, list[str]] = {}
-    for one in left:
-        reasons.setdefault(wording.short("; ".join(one.why_not), 300), []).append(one.id)
+    for placed in left:
+        reasons.setdefault(wording.short("; ".join(placed.why_not), 300), []).append(placed.id)
     shown = [
         join(name(why), ": ", Markup(", ").join(inputs.rule_link(rule) for rule in ids))
         for why, ids in reasons.items()
@@ -95,7 +102,7 @@ def _by_hand(inputs: Inputs) -> list[Block]:
 def _family(inputs: Inputs, family: str, done: list[Done]) -> Section:
     mark = inputs.sources.mark(evidence_of("replay_rules"), evidence_of("export_rules"))
     title = wording.family(family)
-    measured = {one.rule.bound.measures for one in done}
+    measured = {outcome.rule.bound.measures for outcome in done}
     common = measured.pop() if len(measured) == 1 else ""
     head: list[Block] = [Prose(f"Bound on: {common}.", quiet=True)] if common else []
     table = Table(
@@ -108,7 +115,7 @@ def _family(inputs: Inputs, family: str, done: list[Done]) -> Section:
             Column("Evidence", wide=True),
             Column("Last day; exported to"),
         ],
-        rows=[_row(inputs, one, common) for one in done],
+        rows=[_row(inputs, outcome, common) for outcome in done],
     )
     details = Fold(
         "What each matches, and three example episodes of each", [_matches(inputs, done),
@@ -169,9 +176,9 @@ def _where(inputs: Inputs, rule_id: str) -> Text:
     placed = inputs.placed.get(rule_id)
     if placed is None:
         return "not exported"
-    files = dict.fromkeys(one.partition(": ")[0] for one in placed.where)
+    files = dict.fromkeys(location.partition(": ")[0] for location in placed.where)
     if placed.exported:
-        shown = [name(wording.short(one, 80)) for one in files]
+        shown = [name(wording.short(file, 80)) for file in files]
         return Markup(", ").join(shown) if shown else "exported"
     why = name(wording.short("; ".join(placed.why_not), 200))
     return join("not exported: ", why)
@@ -183,7 +190,7 @@ def _matches(inputs: Inputs, done: list[Done]) -> Table:
         small=True,
         columns=[Column("Rule"), Column("All of", wide=True)],
         rows=[
-            Row([_link(inputs, one.rule), _matchers(one.rule.matchers)]) for one in done
+            Row([_link(inputs, outcome.rule), _matchers(outcome.rule.matchers)]) for outcome in done
         ],
         note=join(
             f"Values are cut after {LONG_MATCHER} characters; in full they stand in ",
@@ -197,20 +204,20 @@ def _matchers(matchers: Sequence[Matcher]) -> Text:
     if not matchers:
         return "every alert"
     shown: list[Text] = []
-    for one in matchers:
-        text = f"{wording.short(one.label, 80)}{one.op}{wording.short(one.value, LONG_MATCHER)!r}"
+    for m in matchers:
+        text = f"{wording.short(m.label, 80)}{m.op}{wording.short(m.value, LONG_MATCHER)!r}"
         shown += [" ", code(text)] if shown else [code(text)]
     return join(*shown)
 
 
 def _examples(inputs: Inputs, done: list[Done]) -> Table:
-    said = {example.says for one in done for example in one.rule.examples}
+    said = {example.says for outcome in done for example in outcome.rule.examples}
     common = said.pop() if len(said) == 1 else ""
     rows = []
-    for one in done:
-        fixed = {m.label for m in one.rule.matchers if m.op == "="}
-        for number, example in enumerate(one.rule.examples):
-            first = _link(inputs, one.rule) if number == 0 else ""
+    for outcome in done:
+        fixed = {m.label for m in outcome.rule.matchers if m.op == "="}
+        for number, example in enumerate(outcome.rule.examples):
+            first = _link(inputs, outcome.rule) if number == 0 else ""
             last = [] if common else [name(wording.short(example.says, 120))]
             rows.append(Row([first, *_example(example, fixed), *last]))
     return Table(

@@ -120,7 +120,7 @@ def source(inputs: Inputs) -> Chapter:
     """Build the chapter about alert names."""
     found = inputs.replayed.noisiest
     rules = {done.rule.id: done.rule for done in inputs.replayed.rules}
-    most = max((one.paged_today for one in found), default=0)
+    most = max((share.paged_today for share in found), default=0)
     if not found:
         return Chapter("source", "What to fix at the source", [Prose("No alert pages today.")])
     return Chapter(
@@ -145,34 +145,34 @@ def source(inputs: Inputs) -> Chapter:
                     Column("Acted on", numeric=True),
                     Column("Median length", numeric=True),
                 ],
-                rows=[_noisy_row(one, rules, most) for one in found],
+                rows=[_noisy_row(share, rules, most) for share in found],
             ),
         ],
         "Fix at the source",
     )
 
 
-def _noisy_row(one: Noisy, rules: dict[str, Rule], most: int) -> Row:
-    hit = [rules[rule] for rule in one.rules if rule in rules]
-    told = advice(one, hit)
+def _noisy_row(noisy_rule: Noisy, rules: dict[str, Rule], most: int) -> Row:
+    hit = [rules[rule] for rule in noisy_rule.rules if rule in rules]
+    told = advice(noisy_rule, hit)
     return Row(
         [
-            identifier(wording.short(one.value, 120)),
+            identifier(wording.short(noisy_rule.value, 120)),
             join(*_lines(told)),
-            _pair(one, most),
-            numbers.count(one.paged_today),
-            numbers.count(one.paged_with_rules),
-            numbers.count(one.alerts),
-            numbers.count(one.acted),
-            wording.duration(one.median_seconds),
+            _pair(noisy_rule, most),
+            numbers.count(noisy_rule.paged_today),
+            numbers.count(noisy_rule.paged_with_rules),
+            numbers.count(noisy_rule.alerts),
+            numbers.count(noisy_rule.acted),
+            wording.duration(noisy_rule.median_seconds),
         ]
     )
 
 
 def _lines(told: Sequence[Text]) -> list[Text]:
     parts: list[Text] = []
-    for one in told:
-        parts += [Markup("<br>"), _capital(one)] if parts else [_capital(one)]
+    for text in told:
+        parts += [Markup("<br>"), _capital(text)] if parts else [_capital(text)]
     return parts
 
 
@@ -181,15 +181,15 @@ def _capital(text: Text) -> Text:
     return text[:1].upper() + text[1:]
 
 
-def _pair(one: Share, most: int) -> Markup:
-    title = f"{one.paged_today:,} alerts page today, {one.paged_with_rules:,} with the rules"
-    return pair(one.paged_today, one.paged_with_rules, most, title)
+def _pair(share: Share, most: int) -> Markup:
+    title = f"{share.paged_today:,} alerts page today, {share.paged_with_rules:,} with the rules"
+    return pair(share.paged_today, share.paged_with_rules, most, title)
 
 
 def teams(inputs: Inputs) -> Chapter:
     """Build the chapter about teams."""
     found = inputs.replayed.teams
-    most = max((one.paged_today for one in found), default=0)
+    most = max((share.paged_today for share in found), default=0)
     if not found:
         return Chapter("teams", "By team", [Prose("No alert began in the last window.")])
     return Chapter(
@@ -208,7 +208,7 @@ def teams(inputs: Inputs) -> Chapter:
                     Column("Alerts", numeric=True),
                     Column("Acted on", numeric=True),
                 ],
-                rows=[_team_row(one, most) for one in found],
+                rows=[_team_row(share, most) for share in found],
                 note="An alert counts once however often it pages, so these are fewer than pages "
                 "where alerts repeat and more where one page tells of several.",
             )
@@ -216,16 +216,16 @@ def teams(inputs: Inputs) -> Chapter:
     )
 
 
-def _team_row(one: Share, most: int) -> Row:
-    fewer = 1 - one.paged_with_rules / one.paged_today if one.paged_today else None
+def _team_row(share: Share, most: int) -> Row:
+    fewer = 1 - share.paged_with_rules / share.paged_today if share.paged_today else None
     return Row(
         [
-            name(wording.short(one.value, 120)),
-            _pair(one, most),
-            numbers.count(one.paged_today),
-            numbers.count(one.paged_with_rules),
+            name(wording.short(share.value, 120)),
+            _pair(share, most),
+            numbers.count(share.paged_today),
+            numbers.count(share.paged_with_rules),
             numbers.percent(fewer),
-            numbers.count(one.alerts),
-            numbers.count(one.acted),
+            numbers.count(share.alerts),
+            numbers.count(share.acted),
         ]
     )

@@ -320,7 +320,7 @@ def _edge(edge: Mapping[str, Any], index: Mapping[str, int], places: Layout, mos
     classes = ["edge", *(["message"] if edge["message"] else []), *(["failing"] if failing else [])]
     return tag(
         "path",
-        tag("title", f"{_name(a)} → {_name(b)}: {_told(edge)}"),
+        tag("title", f"{_name(a)} → {_name(b)}: {_traffic_text(edge)}"),
         d=_way([places.places[a], *places.through.get((a, b), []), places.places[b]], loop=a == b),
         stroke_width=round(thick, 2), class_=" ".join(classes),
         data_a=index[a], data_b=index[b],
@@ -376,8 +376,11 @@ def _node(node: Mapping[str, Any], i: int, places: Layout, seconds: float) -> Ma
     shown = wording.short(name, _LETTERS - 2 * bool(glyph))
     received = node["received"]
     failing = received["n"] > 0 and received["errors"] / received["n"] >= FAILING
-    told = f"{wording.rate(received['n'], seconds)}, {_told(received)}" if received["n"] else (
-        "calls, but is not called" if kind != "user" else wording.KINDS["user"][1])  # fmt: skip
+    told = (
+        f"{wording.rate(received['n'], seconds)}, {_traffic_text(received)}"
+        if received["n"]
+        else ("calls, but is not called" if kind != "user" else wording.KINDS["user"][1])
+    )
     left, top = x - WIDTH / 2, y - HEIGHT / 2
     label = tag("text", f"{glyph} {shown}" if glyph else shown, x=left + 8, y=y + 4)
     box = tag("rect", x=left, y=top, width=WIDTH, height=HEIGHT, rx=11 if kind == "user" else 4)
@@ -391,7 +394,7 @@ def _node(node: Mapping[str, Any], i: int, places: Layout, seconds: float) -> Ma
     )  # fmt: skip
 
 
-def _told(traffic: Mapping[str, Any]) -> str:
+def _traffic_text(traffic: Mapping[str, Any]) -> str:
     n, errors = traffic["n"], traffic["errors"]
     share = percent(errors / n if n else 0.0, 2 if 0 < errors < n / 100 else 1)
     return (

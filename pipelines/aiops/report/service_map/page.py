@@ -28,10 +28,10 @@ from pipelines.reporting.page import Banner, Page
 
 OPEN_CHANGES, MOST_CHANGE_ROWS, MOST_CHANGES, MOST_LISTED = 30, 200, 20, 100
 _LONG = 300
-Told = Mapping[str, Any]
+ChangeRecord = Mapping[str, Any]
 
 
-def chapter(moved: Sequence[Told], compared_with: str) -> Chapter:
+def chapter(moved: Sequence[ChangeRecord], compared_with: str) -> Chapter:
     """Build the chapter about two maps."""
     since = f"Compared with {compared_with}. " if compared_with else ""
     told = Prose(
@@ -44,7 +44,7 @@ def chapter(moved: Sequence[Told], compared_with: str) -> Chapter:
     return Chapter("moved", "What moved", [told, *_tables("Moved", moved)])
 
 
-def changes(found: Sequence[Told], mark: Text = "", left_out: int = 0) -> Chapter:
+def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -> Chapter:
     """Build the chapter about changes.
 
     Parameters
@@ -58,8 +58,10 @@ def changes(found: Sequence[Told], mark: Text = "", left_out: int = 0) -> Chapte
     if not found:
         nothing = Prose("No change is known of this time.")
         return Chapter("changes", "After changes", [nothing])
-    told = sorted(found, key=lambda one: (-len(one["moved"]), one["at_us"], one["title"]))
-    full = [one for one in told if one["moved"]][:MOST_CHANGES]
+    told = sorted(
+        found, key=lambda change: (-len(change["moved"]), change["at_us"], change["title"])
+    )
+    full = [change for change in told if change["moved"]][:MOST_CHANGES]
     rest = told[len(full) :]
     blocks: list[Block] = [
         Prose(
@@ -70,7 +72,7 @@ def changes(found: Sequence[Told], mark: Text = "", left_out: int = 0) -> Chapte
             )
         )
     ]
-    blocks += [_change(one, n) for n, one in enumerate(full, 1)]
+    blocks += [_change(change, n) for n, change in enumerate(full, 1)]
     if rest:
         blocks += _others(rest)
     if left_out:
@@ -78,21 +80,21 @@ def changes(found: Sequence[Told], mark: Text = "", left_out: int = 0) -> Chapte
     return Chapter("changes", "After changes: what moved beyond chance", blocks, "After changes")
 
 
-def _change(one: Told, number: int) -> Section:
+def _change(change: ChangeRecord, number: int) -> Section:
     about = join(
-        one["node"],
-        f", {wording.when(one['at_us'])} UTC; compared ",
-        wording.plural(one["windows_before"], "window"),
-        f" before with {one['windows_after']:,} after.",
+        change["node"],
+        f", {wording.when(change['at_us'])} UTC; compared ",
+        wording.plural(change["windows_before"], "window"),
+        f" before with {change['windows_after']:,} after.",
     )
     return Section(
         f"change-{number}",
-        name(wording.short(one["title"], 140)),
-        [Prose(about), *_tables("What moved after it", one["moved"])],
+        name(wording.short(change["title"], 140)),
+        [Prose(about), *_tables("What moved after it", change["moved"])],
     )
 
 
-def _others(rest: Sequence[Told]) -> list[Block]:
+def _others(rest: Sequence[ChangeRecord]) -> list[Block]:
     columns = [
         Column("Change"),
         Column("Service"),
@@ -103,14 +105,14 @@ def _others(rest: Sequence[Told]) -> list[Block]:
     rows = [
         Row(
             [
-                name(wording.short(one["title"], 140)),
-                one["node"],
-                wording.when(one["at_us"]),
-                count(len(one["moved"])),
-                wording.short(one["note"], 160) or NONE,
+                name(wording.short(change["title"], 140)),
+                change["node"],
+                wording.when(change["at_us"]),
+                count(len(change["moved"])),
+                wording.short(change["note"], 160) or NONE,
             ]
         )
-        for one in rest[:MOST_LISTED]
+        for change in rest[:MOST_LISTED]
     ]
     table = Table("Other changes", columns, rows)
     blocks: list[Block] = [table if len(rows) <= OPEN_CHANGES else Fold("Other changes", [table])]
@@ -119,12 +121,12 @@ def _others(rest: Sequence[Told]) -> list[Block]:
     return blocks
 
 
-def _tables(caption: str, moved: Sequence[Told]) -> list[Block]:
+def _tables(caption: str, moved: Sequence[ChangeRecord]) -> list[Block]:
     """Give one table; what is too much of it folds, and what is far too much is counted."""
-    placed = any(one.get("where") for one in moved)
+    placed = any(edge.get("where") for edge in moved)
     columns = [Column("What", wide=True), *([Column("Where")] if placed else []),
                Column("Chance", numeric=True)]  # fmt: skip
-    rows = [_change_row(one, placed=placed) for one in moved]
+    rows = [_change_row(edge, placed=placed) for edge in moved]
     blocks: list[Block] = [Table(caption, columns, rows[:OPEN_CHANGES])]
     if len(rows) > OPEN_CHANGES:
         label = f"The next {len(rows[OPEN_CHANGES:MOST_CHANGE_ROWS])}"
@@ -136,10 +138,10 @@ def _tables(caption: str, moved: Sequence[Told]) -> list[Block]:
     return blocks
 
 
-def _change_row(one: Told, *, placed: bool) -> Row:
-    where = [wording.short(one.get("where") or NONE, 20)] if placed else []
-    chance = "< 0.0001" if one["p"] < 1e-4 else f"{one['p']:.4f}"
-    return Row([name(wording.short(one["sentence"], _LONG)), *where, chance])
+def _change_row(edge: ChangeRecord, *, placed: bool) -> Row:
+    where = [wording.short(edge.get("where") or NONE, 20)] if placed else []
+    chance = "< 0.0001" if edge["p"] < 1e-4 else f"{edge['p']:.4f}"
+    return Row([name(wording.short(edge["sentence"], _LONG)), *where, chance])
 
 
 OPEN_ROWS = 40
@@ -213,7 +215,7 @@ def _verdict(services: list[Any], data: Mapping[str, Any]) -> str:
 def _sentences(moved: Sequence[Mapping[str, Any]] | None, compared_with: str) -> list[Text]:
     if moved is None:
         return ["Who calls whom, how often, how fast, and how much of it fails."]
-    sure = [one for one in moved if one["certain"]]
+    sure = [edge for edge in moved if edge["certain"]]
     since = f", compared with {compared_with}" if compared_with else ""
     if not sure:
         return [f"Nothing moved beyond chance{since}."]

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.aiops.incidents.deduplication import merged
+from pipelines.aiops.incidents.deduplication import deduplicate_findings
 from pipelines.aiops.lake.findings import Finding, Signal, finding_id
 
 STEP = 60_000_000
@@ -26,7 +26,7 @@ def finding(
 def test_an_outage_of_a_source_is_one_finding_a_service() -> None:
     gone = [finding(i % 2 * STEP, name_=f"series {i}") for i in range(50)]
     other = finding(0, service="cart", name_="load")
-    found = merged([*gone, other])
+    found = deduplicate_findings([*gone, other])
     assert sorted(one.service for one in found) == ["cart", "pay"]
     one = next(one for one in found if one.service == "pay")
     assert one.sentence == "missing_data of pay, and 49 other series."
@@ -36,19 +36,24 @@ def test_an_outage_of_a_source_is_one_finding_a_service() -> None:
 
 def test_different_metrics_with_a_spike_stay_apart() -> None:
     assert (
-        len(merged([finding(0, kind="spike", name_="a"), finding(0, kind="spike", name_="b")])) == 2
+        len(
+            deduplicate_findings(
+                [finding(0, kind="spike", name_="a"), finding(0, kind="spike", name_="b")]
+            )
+        )
+        == 2
     )
 
 
 def test_gaps_far_apart_stay_apart() -> None:
-    assert len(merged([finding(0, name_="a"), finding(2 * STEP, name_="a")])) == 2
+    assert len(deduplicate_findings([finding(0, name_="a"), finding(2 * STEP, name_="a")])) == 2
 
 
 def test_an_alert_that_flaps_is_one() -> None:
     def alert(minute: int, name: str = "High") -> Finding:
         return finding(minute * STEP, "alert", "alert", alertname=name)
 
-    found = merged([alert(0), alert(4), alert(8), alert(20), alert(0, "Low")])
+    found = deduplicate_findings([alert(0), alert(4), alert(8), alert(20), alert(0, "Low")])
     assert [one.evidence.get("others", 0) for one in found] in ([2, 0, 0], [0, 2, 0])
     assert "and 2 other alerts" in " ".join(one.sentence for one in found)
 
@@ -58,14 +63,14 @@ def test_what_moved_and_goes_on_in_the_next_window_is_one() -> None:
     one = finding(0, "service_map", "slowed", end=60 * STEP, **edge)
     more = finding(60 * STEP, "service_map", "slowed", end=120 * STEP, **edge)
     later = finding(240 * STEP, "service_map", "slowed", end=300 * STEP, **edge)
-    found = merged([later, more, one])
+    found = deduplicate_findings([later, more, one])
     assert [(f.start_us, f.end_us) for f in found] == [(0, 120 * STEP), (240 * STEP, 300 * STEP)]
     assert found[0].sentence == one.sentence
 
 
 def test_of_a_finding_told_twice_the_later_telling_counts() -> None:
     old, new = finding(0, end=STEP, name_="a"), finding(0, end=9 * STEP, name_="a")
-    assert merged([old, new]) == [new]
+    assert deduplicate_findings([old, new]) == [new]
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.sampled_from("ab")), max_size=30), st.randoms())
@@ -73,4 +78,4 @@ def test_the_order_of_findings_changes_nothing(drawn: list[tuple[int, str]], cha
     found = [finding(at * STEP, name_=name) for at, name in drawn]
     mixed = list(found)
     chance.shuffle(mixed)
-    assert merged(mixed) == merged(found)
+    assert deduplicate_findings(mixed) == deduplicate_findings(found)

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.aiops import log_anomalies, map_services, metric_anomalies
 from pipelines.aiops.lake.contract import LOGS, METRICS, SIGNALS, SPANS
-from pipelines.aiops.lake.stage_result import held
+from pipelines.aiops.lake.stage_result import check_expectations
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.lake.window import Window
 from pipelines.aiops.params import AiopsParams
@@ -41,7 +41,7 @@ def broken(tmp_path: Path) -> AiopsParams:
 
 
 def broken_rules(params: AiopsParams, table: Any) -> set[str]:
-    return {one["rule"] for one in held(params, HOUR, table) if not one["kept"]}
+    return {one["rule"] for one in check_expectations(params, HOUR, table) if not one["kept"]}
 
 
 def test_each_broken_rule_is_told(broken: AiopsParams) -> None:
@@ -71,10 +71,10 @@ def test_jobs_end_well_and_put_it_into_evidence(
 
 @pytest.mark.parametrize("table", SIGNALS.values(), ids=SIGNALS)
 def test_sound_rows_keep_every_rule(params: AiopsParams, table: Any) -> None:
-    found = held(params, HOUR, table)
+    found = check_expectations(params, HOUR, table)
     assert len(found) >= 4
     assert all(one["kept"] for one in found)
 
 
 def test_without_rows_there_is_nothing_to_tell(params: AiopsParams) -> None:
-    assert held(params, HOUR.moved(timedelta(days=365)), METRICS) == []
+    assert check_expectations(params, HOUR.moved(timedelta(days=365)), METRICS) == []

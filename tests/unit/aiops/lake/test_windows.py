@@ -13,11 +13,11 @@ from pipelines.aiops.lake.window import (
     Window,
     earlier_windows,
     gaps,
-    place_of,
+    result_dir,
     window_of,
     windows_in,
 )
-from pipelines.aiops.map_services import pieces
+from pipelines.aiops.map_services import partitions
 from pipelines.aiops.params.analysis import AnalysisParams
 from pipelines.core.errors import SignalboxError
 from tests.support.aiops_world import World, logs
@@ -35,7 +35,7 @@ def analysed(results: Path, window: Window) -> None:
     """Pretend that a window was analysed."""
     for name in ("anomalies/metric_anomalies.json", "anomalies/log_anomalies.json",
                  "service_map/moved.json"):  # fmt: skip
-        path = place_of(results, window) / name
+        path = result_dir(results, window) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
 
@@ -52,7 +52,7 @@ def test_names_sort_as_windows_do(one: Window, other: Window) -> None:
 
 @given(WINDOWS)
 def test_pieces_cover_a_window_without_overlap(window: Window) -> None:
-    parts = pieces(window)
+    parts = partitions(window)
     assert parts[0].start == window.start
     assert parts[-1].end == window.end
     assert all(a.end == b.start for a, b in pairwise(parts))
@@ -145,7 +145,7 @@ def test_earlier_windows_are_whole_end_before_and_are_not_too_old(tmp_path: Path
 
     for n in (-30, -2, -1, 0, 1, -0.5):
         analysed(tmp_path, at(n))
-    (place_of(tmp_path, at(-2)) / "service_map/moved.json").unlink()
+    (result_dir(tmp_path, at(-2)) / "service_map/moved.json").unlink()
     assert earlier_windows(tmp_path, at(0)) == [at(-1)]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipelines.mlops.compliance.ledger_chapters import ToldKpi, decisions, kpis
+from pipelines.mlops.compliance.ledger_chapters import ReportedKpi, decisions, kpis
 from pipelines.release.kpis import plot
 from pipelines.reporting.blocks import Callout, Chapter, Prose, Table
 
@@ -62,12 +62,12 @@ def test_other_products_and_kinds_are_left_out() -> None:
     assert isinstance(decisions([other, entry(4, "scoring")]).blocks[0], Prose)
 
 
-def told(value: float | None, met: bool | None) -> ToldKpi:
+def told(value: float | None, met: bool | None) -> ReportedKpi:
     facts = {
         "id": "right", "owner": "<o>", "measures": "share", "value": value, "unit": "share",
         "target": 0.8, "direction": "at_least", "met": met,
     }  # fmt: skip
-    return ToldKpi(facts, plot([0.5, value], 0.8, "right <x>"))
+    return ReportedKpi(facts, plot([0.5, value], 0.8, "right <x>"))
 
 
 def test_a_kpi_shows_value_target_status_and_trend() -> None:

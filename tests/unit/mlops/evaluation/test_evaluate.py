@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.mlops import evaluate as plots
-from pipelines.mlops.evaluation.champion import Rival
+from pipelines.mlops.evaluation.champion import Champion
 from pipelines.mlops.evaluation.metrics import METRICS, view
 from pipelines.mlops.evaluation.results import evaluate
 from pipelines.release.gating import NOTHING_RELEASED as GATE_WORDS
@@ -26,7 +26,7 @@ def _by_id(result) -> dict:
 
 def test_every_metric_has_an_interval_around_its_value(table, info, data, settings) -> None:
     frame, scores = table()
-    found = _by_id(evaluate(frame, scores, info, Rival(reason="none"), (data, settings)))
+    found = _by_id(evaluate(frame, scores, info, Champion(reason="none"), (data, settings)))
     for name in set(METRICS) - {"calibration_error"}:
         figure = found[f"evaluate.{name}"]
         assert figure.low <= figure.value <= figure.high
@@ -35,14 +35,14 @@ def test_every_metric_has_an_interval_around_its_value(table, info, data, settin
 
 
 def test_figure_ids_are_unique_and_evidence_is_json(table, info, data, settings) -> None:
-    result = evaluate(*table(), info, Rival(reason="none"), (data, settings))
+    result = evaluate(*table(), info, Champion(reason="none"), (data, settings))
     assert len(_by_id(result)) == len(result.figures)
     json.dumps(result.details, allow_nan=False)
 
 
 def test_without_a_release_deltas_say_so_in_the_gates_words(table, info, data, settings) -> None:
     assert NOTHING_RELEASED == GATE_WORDS
-    rival = Rival(reason=NOTHING_RELEASED, seen_reason=NOTHING_RELEASED)
+    rival = Champion(reason=NOTHING_RELEASED, seen_reason=NOTHING_RELEASED)
     result = evaluate(*table(), info, rival, (data, settings))
     figure = _by_id(result)["evaluate.delta_log_loss"]
     assert (figure.value, figure.missing) == (None, NOTHING_RELEASED)
@@ -51,7 +51,7 @@ def test_without_a_release_deltas_say_so_in_the_gates_words(table, info, data, s
 
 def test_the_same_model_again_differs_by_nothing(table, info, data, settings) -> None:
     frame, scores = table()
-    rival = Rival(name="r", commit="c", scores=scores, threshold=0.5, seen_subjects=0)
+    rival = Champion(name="r", commit="c", scores=scores, threshold=0.5, seen_subjects=0)
     found = _by_id(evaluate(frame, scores, info, rival, (data, settings)))
     for name in ("log_loss", "roc_auc", "accuracy"):
         figure = found[f"evaluate.delta_{name}"]
@@ -61,7 +61,7 @@ def test_the_same_model_again_differs_by_nothing(table, info, data, settings) ->
 def test_deltas_are_above_zero_when_the_new_model_is_worse(table, info, data, settings) -> None:
     frame, good = table()
     bad = np.random.default_rng(1).random(len(good))
-    rival = Rival(name="r", commit="c", scores=good, threshold=0.5, seen_subjects=0)
+    rival = Champion(name="r", commit="c", scores=good, threshold=0.5, seen_subjects=0)
     found = _by_id(evaluate(frame, bad, info, rival, (data, settings)))
     for name in ("log_loss", "brier", "roc_auc", "average_precision", "accuracy"):
         assert found[f"evaluate.delta_{name}"].low > 0
@@ -70,7 +70,7 @@ def test_deltas_are_above_zero_when_the_new_model_is_worse(table, info, data, se
 def test_small_slices_are_counted_and_get_no_figures(table, info, data, settings) -> None:
     frame, scores = table()
     frame.loc[0, "sex"] = "x"
-    result = evaluate(frame, scores, info, Rival(reason="none"), (data, settings))
+    result = evaluate(frame, scores, info, Champion(reason="none"), (data, settings))
     small = next(part for part in result.details["slices"] if part["value"] == "x")
     assert (small["rows"], small["figures"]) == (1, {})
     assert "evaluate.min_slice" in small["missing"]
@@ -83,26 +83,26 @@ def test_one_label_in_test_leaves_ranking_undefined_and_says_why(
 ) -> None:
     frame, scores = table()
     frame["y"] = "no"
-    found = _by_id(evaluate(frame, scores, info, Rival(reason="none"), (data, settings)))
+    found = _by_id(evaluate(frame, scores, info, Champion(reason="none"), (data, settings)))
     assert found["evaluate.roc_auc"].value is None
     assert "one label only" in found["evaluate.roc_auc"].missing
     assert found["evaluate.accuracy"].value is not None
 
 
 def test_one_row_is_evaluated(table, info, data, settings) -> None:
-    result = evaluate(*table(1), info, Rival(reason="none"), (data, settings))
+    result = evaluate(*table(1), info, Champion(reason="none"), (data, settings))
     assert _by_id(result)["evaluate.accuracy"].n == 1
 
 
 def test_the_baseline_is_the_training_majority(table, info, data, settings) -> None:
     frame, scores = table()
-    found = _by_id(evaluate(frame, scores, info, Rival(reason="none"), (data, settings)))
+    found = _by_id(evaluate(frame, scores, info, Champion(reason="none"), (data, settings)))
     expected = (frame["y"] == "no").mean()
     assert found["evaluate.baseline_accuracy"].value == pytest.approx(expected)
 
 
 def test_confusion_counts_every_row(table, info, data, settings) -> None:
-    result = evaluate(*table(), info, Rival(reason="none"), (data, settings))
+    result = evaluate(*table(), info, Champion(reason="none"), (data, settings))
     assert sum(result.details["confusion"].values()) == 300
 
 

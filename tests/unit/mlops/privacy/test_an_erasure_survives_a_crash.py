@@ -41,10 +41,10 @@ POINTS: list[tuple[Any, str, Callable[..., Any]]] = [
     (Book, "append", crash_after_append),
     (erasing.exclusion, "add", crash),
     (stores.Store, "remove", crash),
-    (tree, "take_out", crash),
+    (tree, "remove_subject", crash),
     (erasing, "write_bytes", crash),
     (erase, "update", crash),
-    (erase, "follow", crash),
+    (erase, "update_recorded_hashes", crash),
     (Book, "append", crash_on_proof),
     (journal, "forget", crash),
 ]
@@ -109,7 +109,7 @@ def test_the_keyed_hash_alone_is_enough(project: Path) -> None:
 
 
 def test_two_at_once_are_refused(project: Path) -> None:
-    with journal.alone(project), pytest.raises(SignalboxError, match="another erasure"):
+    with journal.exclusive_lock(project), pytest.raises(SignalboxError, match="another erasure"):
         erasing.erase(project, KEY, Book())
 
 

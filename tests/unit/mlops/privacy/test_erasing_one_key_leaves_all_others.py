@@ -27,7 +27,7 @@ from pipelines.mlops import ingest
 from pipelines.mlops.data import records
 from pipelines.mlops.data import table as table_module
 from pipelines.mlops.privacy import erase as erasing
-from pipelines.mlops.split import deal
+from pipelines.mlops.split import assign_split
 from pipelines.mlops.validate import basic_rules, part
 from tests.conftest import ROOT
 from tests.support.small_project import change_params
@@ -119,7 +119,7 @@ def spread(place: Path) -> None:
     rules = basic_rules(frame, params.data)
     rules[0].rows.extend(int(row) for row in frame["row_id"][::4])  # some rows are broken
     kept, quarantine = part(frame, rules)
-    parts = deal(kept, params.split)
+    parts = assign_split(kept, params.split)
     sides = zip((TRAIN, VALIDATION, TEST), parts.values(), strict=True)
     for path, table in [(VALIDATED, kept), (QUARANTINE, quarantine), *sides]:
         write_table(path, table)

@@ -18,7 +18,7 @@ from pipelines.mlops.modeling.store import save_model
 from pipelines.mlops.modeling.training import fit
 from pipelines.mlops.scoring.production import ReleasedModel
 from pipelines.release.ledger import Ledger
-from pipelines.release.lifecycle.apply import carry_out
+from pipelines.release.lifecycle.apply import apply_step
 from pipelines.release.lifecycle.production import Step, as_released
 from pipelines.release.released import Released, write_released
 from tests.conftest import ROOT
@@ -121,7 +121,7 @@ def put_in_production(root: Path, commit: str, artifacts: dict[str, str], versio
         approval={},
     )
     entry = Ledger.of(root).append("release", "model_release", step.model_dump(mode="json"))
-    carry_out(root, entry, step)
+    apply_step(root, entry, step)
     return as_released("model_release", step)
 
 

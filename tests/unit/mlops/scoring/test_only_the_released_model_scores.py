@@ -12,7 +12,7 @@ from pipelines.cli.production_commands import score
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file
 from pipelines.mlops.scoring.production import in_production, load_released
-from pipelines.mlops.scoring.score import note, score_input
+from pipelines.mlops.scoring.score import log_batch, score_input
 from pipelines.release.ledger import Ledger
 from pipelines.release.released import write_released
 from tests.unit.mlops.scoring.conftest import Project, git, make_rows, put_in_production
@@ -107,7 +107,7 @@ def test_a_batch_is_entered_once_with_counts_and_hashes_only(project: Project, r
 
 def test_a_repeated_task_finds_its_own_entry(project: Project, rows: str) -> None:
     record = score_input(project.root, rows, "b2", reasons=0)
-    note(Ledger.of(project.root), record)
+    log_batch(Ledger.of(project.root), record)
     assert sum(entry.kind == "scoring" for entry in Ledger.of(project.root).entries()) == 1
     assert "reason_1" not in pd.read_parquet(project.root / "predictions/b2.parquet")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import Params, SplitParams
 from pipelines.core.tables import SUBJECT
-from pipelines.mlops.split import deal, describe, position
+from pipelines.mlops.split import assign_split, describe, position
 
 SPLIT = SplitParams(train=0.7, validation=0.15, test=0.15, salt="s", tolerance=0.02)
 
@@ -20,7 +20,7 @@ def frame_of(subjects: list[str]) -> pd.DataFrame:
 @given(st.lists(st.text(max_size=5)), st.lists(st.text(max_size=5)))
 def test_growing_data_moves_nobody(old: list[str], new: list[str]) -> None:
     def side_of(subjects: list[str]) -> dict[str, str]:
-        parts = deal(frame_of(subjects), SPLIT)
+        parts = assign_split(frame_of(subjects), SPLIT)
         return {s: name for name, part in parts.items() for s in part[SUBJECT]}
 
     before, after = side_of(old), side_of(old + new)
@@ -29,7 +29,7 @@ def test_growing_data_moves_nobody(old: list[str], new: list[str]) -> None:
 
 @given(st.lists(st.text(max_size=3)))
 def test_every_row_is_dealt_once_and_no_subject_stands_on_two_sides(subjects: list[str]) -> None:
-    parts = deal(frame_of(subjects), SPLIT)
+    parts = assign_split(frame_of(subjects), SPLIT)
     rows = sorted(n for part in parts.values() for n in part["n"])
     assert rows == list(range(len(subjects)))
     seen = [set(part[SUBJECT]) for part in parts.values()]
@@ -46,8 +46,8 @@ def test_positions_are_the_documented_hash() -> None:
 
 def test_another_salt_deals_anew() -> None:
     subjects = [f"u{i}" for i in range(1000)]
-    one = deal(frame_of(subjects), SPLIT)["test"][SUBJECT]
-    two = deal(frame_of(subjects), SPLIT.model_copy(update={"salt": "t"}))["test"][SUBJECT]
+    one = assign_split(frame_of(subjects), SPLIT)["test"][SUBJECT]
+    two = assign_split(frame_of(subjects), SPLIT.model_copy(update={"salt": "t"}))["test"][SUBJECT]
     assert 0.02 < len(set(one) & set(two)) / len(one) < 0.4
 
 
@@ -60,10 +60,10 @@ def test_proportions_are_verified(params: Params) -> None:
     subjects = ["giant"] * 500 + [f"u{i}" for i in range(500)]
     frame = frame_of(subjects).assign(income=["<=50K", ">50K"] * 500)
     with pytest.raises(SignalboxError, match=r"split\.\w+: wanted .*% of rows, got"):
-        describe(deal(frame, SPLIT), toy(params, subjects, 0.02))
+        describe(assign_split(frame, SPLIT), toy(params, subjects, 0.02))
 
 
 def test_proportions_hold_for_many_subjects() -> None:
-    parts = deal(frame_of([f"u{i}" for i in range(20_000)]), SPLIT)
+    parts = assign_split(frame_of([f"u{i}" for i in range(20_000)]), SPLIT)
     assert len(parts["train"]) / 20_000 == pytest.approx(0.7, abs=0.01)
     assert len(parts["test"]) / 20_000 == pytest.approx(0.15, abs=0.01)

@@ -11,7 +11,7 @@ import pytest
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import problems, production
-from pipelines.release.lifecycle.files import UnderWayError, alone
+from pipelines.release.lifecycle.files import UnderWayError, exclusive_lock
 from pipelines.release.registry import current, versions
 from pipelines.release.registry.write import NewTag, TagExistsError, write_tags
 from tests.conftest import ROOT
@@ -93,12 +93,12 @@ def test_a_release_and_a_rollback_dont_mix(project: Path) -> None:
 
 def test_the_second_is_refused_at_once_and_told_why(project: Path) -> None:
     with (
-        alone(project, PRODUCT),
+        exclusive_lock(project, PRODUCT),
         pytest.raises(UnderWayError, match=rf"under way \(process {os.getpid()}\)"),
-        alone(project, PRODUCT),
+        exclusive_lock(project, PRODUCT),
     ):
         pass
-    with alone(project, PRODUCT), alone(project, "rules"):
+    with exclusive_lock(project, PRODUCT), exclusive_lock(project, "rules"):
         pass
 
 

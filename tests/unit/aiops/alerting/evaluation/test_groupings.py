@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation import select
-from pipelines.aiops.alerting.evaluation.backtest import Effect, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
 from pipelines.aiops.alerting.evaluation.select import Search, add_groupings, in_order
 from pipelines.aiops.alerting.rules import DuplicateRule, Matcher
 from pipelines.aiops.params.alert_rules import SelectRulesParams
@@ -39,7 +39,9 @@ def first_wins(saves, delays=None):
         incident = Incident("T1", 0, None, 10, 10 + late * SECOND, (), (first,))
         calm = tuple(Incident(f"T{i}", 0, None, 10, 10) for i in range(2, 5))
         credit = {first: float(saved)} if saved else {}
-        return Effect(WINDOW, np.arange(100), np.arange(100 - saved), (incident, *calm), credit)
+        return BacktestResult(
+            WINDOW, np.arange(100), np.arange(100 - saved), (incident, *calm), credit
+        )
 
     return measure
 
@@ -74,7 +76,7 @@ def test_a_closer_grouping_stands_before_the_wide_one_that_it_takes_alerts_from(
         ids = [rule.id for rule in rules]
         saved = 30 * (WIDE.id in ids) + 10 * (CLOSE.id in ids and ids.index(CLOSE.id) == 0)
         credit = {WIDE.id: 30.0, CLOSE.id: 10.0}
-        return Effect(
+        return BacktestResult(
             WINDOW, np.arange(100), np.arange(100 - saved), (), {i: credit[i] for i in ids}
         )
 
@@ -105,7 +107,9 @@ def busy(late_if_both):
             for i in range(4)
         ]
         saved = int(sum(credit.values()))
-        return Effect(WINDOW, np.arange(100), np.arange(100 - saved), tuple(incidents), credit)
+        return BacktestResult(
+            WINDOW, np.arange(100), np.arange(100 - saved), tuple(incidents), credit
+        )
 
     return measure
 
@@ -136,7 +140,7 @@ def test_a_grouping_for_what_is_new_must_not_cost_pages_or_make_incidents_wait()
         wide, new = WIDE in rules, NEW in rules
         incident = Incident("T1", 0, None, 10, 10 + late * new * SECOND, (), (NEW.id,) * new)
         left = 100 - 40 * wide + more * new
-        return Effect(
+        return BacktestResult(
             WINDOW, np.arange(100), np.arange(left), (incident,), {WIDE.id: 40.0} if wide else {}
         )
 

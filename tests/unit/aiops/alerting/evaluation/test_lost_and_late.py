@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.evaluation.attribution import Blame
-from pipelines.aiops.alerting.evaluation.backtest import judge
+from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
+from pipelines.aiops.alerting.evaluation.backtest import evaluate_outcomes
 from pipelines.aiops.alerting.evaluation.tables import median_interval, most_lost, saved_interval
 from pipelines.aiops.alerting.windows import Window, rows_of
 from pipelines.aiops.lake.frame import NEVER
@@ -14,7 +14,9 @@ from tests.unit.aiops.alerting.evaluation.made_up import MINUTE, WINDOW, frame, 
 
 
 def compared(rows, before, after, closed=None):
-    return judge(Blame(rows), window=WINDOW, before=before, after=after, rules=[], closed=closed)
+    return evaluate_outcomes(
+        RuleAttribution(rows), window=WINDOW, before=before, after=after, rules=[], closed=closed
+    )
 
 
 def test_an_incident_none_of_whose_alerts_pages_any_more_is_lost():
@@ -44,7 +46,7 @@ def test_an_incident_that_is_not_paged_today_cannot_be_lost():
     rows = frame([0], [0])
     effect = compared(rows, replayed([], [-1]), replayed([], [-1]))
     assert not effect.lost
-    assert not effect.heard
+    assert not effect.notified
 
 
 def test_incidents_and_pages_outside_the_window_do_not_count():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation import select
-from pipelines.aiops.alerting.evaluation.backtest import Effect, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
 from pipelines.aiops.alerting.rules import Bound, KnownFixRule, Matcher, QuietRule, Support
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 from tests.unit.aiops.alerting.evaluation.made_up import WINDOW
@@ -43,7 +43,7 @@ def world(saves, hides=None, delays=None, pages=100):
             first = -1 if guilty else 10 + late
             blamed = guilty or ((rule,) if late else ())
             incidents.append(Incident(ticket, 0, None, 10, first, guilty, blamed))
-        return Effect(WINDOW, np.arange(pages), np.arange(left), tuple(incidents), credit)
+        return BacktestResult(WINDOW, np.arange(pages), np.arange(left), tuple(incidents), credit)
 
     return measure
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.aiops.alerting.publishing import BadRule, find_bad
+from pipelines.aiops.alerting.publishing import HarmfulRule, find_harmful_rules
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.lake.frame import UNKNOWN, AlertFrame
 from tests.unit.aiops.alerting.export.make import quiet
@@ -48,8 +48,8 @@ def replay(given: AlertFrame, _: Any, *, rules: Sequence[Rule], until: int | Non
     return SimpleNamespace(alerts=alerts, tickets=pd.DataFrame({"first_page": pages}))
 
 
-def found(tickets: Sequence[int], rules: Sequence[Rule], **more: Any) -> list[BadRule]:
-    return find_bad(frame(tickets), None, rules, replay, **more)
+def found(tickets: Sequence[int], rules: Sequence[Rule], **more: Any) -> list[HarmfulRule]:
+    return find_harmful_rules(frame(tickets), None, rules, replay, **more)
 
 
 def test_a_rule_that_hid_an_incident_is_named_with_it() -> None:
@@ -96,6 +96,6 @@ def test_the_real_replay_finds_what_a_quiet_rule_hid() -> None:
         given.series, given.starts, given.starts + 3_600_000_000, given.acted, given.ticket,
         given.labels, given.tickets,
     )  # fmt: skip
-    (bad,) = find_bad(long, default_config(), RULES[:2], real)
+    (bad,) = find_harmful_rules(long, default_config(), RULES[:2], real)
     assert (bad.rule, bad.lost, bad.alone) == ("quiet-1", ("INC-0",), True)
-    assert find_bad(long, default_config(), RULES[1:2], real) == []
+    assert find_harmful_rules(long, default_config(), RULES[1:2], real) == []

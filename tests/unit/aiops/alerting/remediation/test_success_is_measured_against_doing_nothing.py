@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.aiops.alerting.remediation import Effect, live_alerts, measure
+from pipelines.aiops.alerting.remediation import ActionEffect, live_alerts, measure
 from pipelines.aiops.alerting.remediation.effect import newcombe
 from pipelines.aiops.alerting.remediation.limits import episode_of, series_of
 from pipelines.aiops.lake.frame import NEVER, UNKNOWN, AlertFrame
@@ -36,7 +36,7 @@ def frame(minutes: list[float], name: str = "Stuck") -> AlertFrame:
 
 def found(
     place: Path, history: AlertFrame, treated: list[int], age: int = 5, **more: Any
-) -> list[Effect]:
+) -> list[ActionEffect]:
     """Treat rows `age` minutes after they began."""
     now = [0]
 

@@ -10,7 +10,7 @@ import pytest
 from pipelines.aiops import mine_rules, replay_rules, select_rules
 from pipelines.aiops.alerting import memory
 from pipelines.aiops.alerting.config import default_config
-from pipelines.aiops.alerting.evaluation import Measurer
+from pipelines.aiops.alerting.evaluation import Backtest
 from pipelines.aiops.alerting.mining import mine_all
 from pipelines.aiops.alerting.replay import replay_files
 from pipelines.aiops.alerting.replay.run import LEAST, MEMBER_BYTES, ROW_BYTES
@@ -41,7 +41,7 @@ def params(memory_mb):
 STAGES = [
     (mine_rules.main, memory.MINING_BYTES),
     (lambda settings: select_rules.choose(settings, ()), memory.REPLAY_BYTES),
-    (replay_rules.measured_on_last, memory.REPLAY_BYTES),
+    (replay_rules.backtest_on_last, memory.REPLAY_BYTES),
 ]
 
 
@@ -118,9 +118,9 @@ def test_mining_and_replaying_take_no_more_than_that():
     frame_bytes = 25
     assert more / 200_000 + frame_bytes < memory.MINING_BYTES
     half = Window(0, 14 * DAY_US)
-    measured = Measurer(small, half, default_config(), {})
-    more = taken_by(lambda: Measurer(large, half, default_config(), {})) - taken_by(
-        lambda: Measurer(small, half, default_config(), {})
+    measured = Backtest(small, half, default_config(), {})
+    more = taken_by(lambda: Backtest(large, half, default_config(), {})) - taken_by(
+        lambda: Backtest(small, half, default_config(), {})
     )
     assert measured.before.stages["pages"] > 0
     assert more / 200_000 + frame_bytes < memory.REPLAY_BYTES
