@@ -12,7 +12,19 @@ from pipelines.mlops.fairness.intervals import Proportion, wilson
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """One score bin of one group; ``low`` and ``high`` bound the observed rate (Wilson)."""
+    """One score bin of one group.
+
+    Attributes
+    ----------
+    score_from, score_to : float
+        Edges of the bin, in [0, 1]; it holds its lower edge, the last bin also its upper one.
+    n : int
+        Rows in the bin; positive.
+    mean_score, observed_rate : float
+        Mean score, and share of positive labels.
+    low, high : float
+        Wilson interval of ``observed_rate``.
+    """
 
     score_from: float
     score_to: float

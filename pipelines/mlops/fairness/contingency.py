@@ -80,7 +80,17 @@ class Marginal:
         return np.asarray(self.counts.sum(axis=3), np.int64)
 
     def is_unknown(self, group: int) -> bool:
-        """Tell whether any part of a group's label is unknown."""
+        """Tell whether any part of a group's label is unknown.
+
+        Parameters
+        ----------
+        group : int
+            Index into ``groups``.
+
+        Returns
+        -------
+        bool
+        """
         return UNKNOWN in self.groups[group]
 
 
@@ -138,7 +148,22 @@ class ContingencyTable:
         return merge_tables([self, other])
 
     def feature(self, name: str) -> Feature:
-        """Return the feature of that name; raise ``ValueError`` when there is none."""
+        """Return the feature of that name.
+
+        Parameters
+        ----------
+        name : str
+            Column name.
+
+        Returns
+        -------
+        Feature
+
+        Raises
+        ------
+        ValueError
+            The table has no such feature.
+        """
         for feature in self.features:
             if feature.name == name:
                 return feature

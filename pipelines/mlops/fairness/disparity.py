@@ -31,7 +31,20 @@ FOUR_FIFTHS: Final = 0.8
 
 @dataclass(frozen=True)
 class ImpactRatio:
-    """A group's selection rate over the highest one; ``below_four_fifths`` is a rule of thumb."""
+    """A group's selection rate over the highest one.
+
+    Attributes
+    ----------
+    group : str
+        Label of the group.
+    versus : str or None
+        Label of the group with the highest observed rate; None when there is no ratio.
+    estimate : Estimate
+        The ratio, in [0, 1].
+    below_four_fifths : bool or None
+        Whether the observed ratio is below 0.8, a rule of thumb (29 CFR 1607.4 D); None without a
+        value.
+    """
 
     group: str
     versus: str | None
@@ -41,7 +54,17 @@ class ImpactRatio:
 
 @dataclass(frozen=True)
 class Gap:
-    """One rate of one group against the reference group: ``group - reference`` and their ratio."""
+    """One rate of one group against the reference group.
+
+    Attributes
+    ----------
+    group, reference : str
+        Labels of the two groups.
+    rate : str
+        One of ``COMPARED_RATES``.
+    difference, ratio : Estimate
+        ``group - reference`` and ``group / reference``.
+    """
 
     group: str
     reference: str
@@ -56,14 +79,21 @@ def impact_ratios(sample: RateSample, compared: list[int], level: float) -> tupl
     Parameters
     ----------
     sample : RateSample
+        Rates of all groups of the dimension.
     compared : list of int
         Groups that take part; the highest rate is looked for among them, in each replicate anew.
     level : float
+        Two-sided confidence level in (0, 1).
 
     Returns
     -------
     tuple of ImpactRatio
-        None values with a reason when nobody is selected in any group, or one group is alone.
+        One per compared group, in their order. None values with a reason when nobody is selected in
+        any group, or one group is alone.
+
+    References
+    ----------
+    6 RCNY § 5-300 and § 5-301 (impact ratio); 29 CFR 1607.4 D (four-fifths).
     """
     values, drawn = sample.row("selection_rate")[compared], sample.drawn("selection_rate")[compared]
     n = int(sample.denominators[sample.names.index("selection_rate")][compared].sum())
@@ -102,11 +132,13 @@ def reference_gaps(
     Parameters
     ----------
     sample : RateSample
+        Rates of all groups of the dimension.
     compared : list of int
         Groups that take part.
     reference : int
         One of them; fixed, so that each replicate compares the same two groups.
     level : float
+        Two-sided confidence level in (0, 1).
 
     Returns
     -------
@@ -217,7 +249,16 @@ class Disparity:
 
 @dataclass(frozen=True, eq=False)
 class Replicated:
-    """A disparity with its replicates, shape (R,), and families: for the worst of several."""
+    """A disparity with what the worst of several dimensions is computed from.
+
+    Attributes
+    ----------
+    disparity : Disparity
+    replicates : ndarray of float, shape (R,)
+        Its value in every replicate; NaN where undefined.
+    families : tuple of Family
+        The groups that the extremes were looked for in; empty when the disparity has no value.
+    """
 
     disparity: Disparity
     replicates: Floats
@@ -228,18 +269,26 @@ def disparities(sample: RateSample, compared: list[int], level: float) -> tuple[
     """Compute difference and ratio of every notion of parity, and equalised odds.
 
     Definitions follow fairlearn: differences are highest minus lowest, ratios lowest over highest,
-    equalised odds the worse of TPR and FPR (Hardt, Price and Srebro 2016, NeurIPS). Unlike there,
-    groups in which a rate is undefined are left out by name instead of counting as 0.
+    equalised odds the worse of TPR and FPR. Unlike there, groups in which a rate is undefined are
+    left out by name instead of counting as 0.
 
     Parameters
     ----------
     sample : RateSample
+        Rates of all groups of the dimension.
     compared : list of int
+        Groups that take part.
     level : float
+        Two-sided confidence level in (0, 1).
 
     Returns
     -------
     tuple of Replicated
+        A difference and a ratio for each of ``PARITY_NAMES``, then both for equalised odds.
+
+    References
+    ----------
+    Hardt, Price and Srebro (2016), NeurIPS (equalised odds).
     """
     found: dict[str, Replicated] = {}
     for notion in PARITY_NAMES:
@@ -252,13 +301,14 @@ def disparities(sample: RateSample, compared: list[int], level: float) -> tuple[
 
 
 def spread(rates: Floats, kind: str) -> Floats:
-    """Difference or ratio between the highest and the lowest group.
+    """Compute the difference or ratio between the highest and the lowest group.
 
     Parameters
     ----------
     rates : ndarray of float, shape (G, ...)
         NaN where undefined; such a group is left out.
     kind : {"difference", "ratio"}
+        Highest minus lowest, or lowest over highest.
 
     Returns
     -------

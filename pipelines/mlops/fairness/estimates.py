@@ -43,10 +43,18 @@ class Estimate:
 
 @dataclass(frozen=True)
 class RateEstimate(Estimate):
-    """A group's rate: ``numerator`` of ``n``, with both intervals beside the one that is used.
+    """A group's rate with both intervals beside the one that is used.
 
     ``low`` and ``high`` are the bootstrap's, except at 0 and 1, where the bootstrap collapses and
     Wilson's stands in.
+
+    Attributes
+    ----------
+    numerator : int
+        Rows counted, of ``n``.
+    wilson, bootstrap : tuple of float or None
+        Lower and upper limit of each interval; None when the rate is undefined, and for the
+        bootstrap also when most replicates have no value.
     """
 
     numerator: int = 0
@@ -55,22 +63,67 @@ class RateEstimate(Estimate):
 
 
 def missing(reason: str, *, level: float, n: int = 0) -> Estimate:
-    """Return an estimate without a value."""
+    """Return an estimate without a value.
+
+    Parameters
+    ----------
+    reason : str
+        Why there is none.
+    level : float
+        Confidence level that was asked for.
+    n : int, default=0
+        Rows in the denominators.
+
+    Returns
+    -------
+    Estimate
+        ``value``, ``low`` and ``high`` are None.
+    """
     return Estimate(None, None, None, level, n, "none", 0.0, reason)
 
 
 def too_few(groups: int) -> str | None:
-    """Return why nothing can be compared, or None when something can."""
+    """Say why nothing can be compared.
+
+    Parameters
+    ----------
+    groups : int
+        Number of groups that take part.
+
+    Returns
+    -------
+    str or None
+        The reason; None with two groups or more.
+    """
     return None if groups >= 2 else "fewer than two groups to compare"
 
 
 def finite(number: float) -> float | None:
-    """Return the number as a plain float, None for NaN."""
+    """Return the number as a plain float, None for NaN.
+
+    Parameters
+    ----------
+    number : float
+        NumPy scalars are accepted.
+
+    Returns
+    -------
+    float or None
+    """
     return None if math.isnan(number) else float(number)
 
 
 def plain(value: Any) -> Any:
     """Turn dataclasses and tuples into what JSON knows.
+
+    Parameters
+    ----------
+    value : object
+        Dataclasses, mappings, tuples and lists are converted recursively; the rest is kept.
+
+    Returns
+    -------
+    dict, list or scalar
 
     Raises
     ------

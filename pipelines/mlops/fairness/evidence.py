@@ -42,7 +42,17 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Scored:
-    """A table with what the model says of it: scores in [0, 1] and labels, each of shape (n,)."""
+    """A table with the model's scores and the true labels of its rows.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        ``n`` rows, with the sensitive columns.
+    scores : ndarray of float64, shape (n,)
+        Scores in [0, 1].
+    labels : ndarray of int8, shape (n,)
+        True labels, 0 or 1.
+    """
 
     frame: "pd.DataFrame"
     scores: "NDArray[np.float64]"
@@ -53,6 +63,23 @@ def audit_scores(
     scored: Scored, threshold: float, data: DataParams, config: BiasAuditParams
 ) -> AuditResult:
     """Audit decisions ``score >= threshold`` over the sensitive features of ``data``.
+
+    Parameters
+    ----------
+    scored : Scored
+        The rows to audit.
+    threshold : float
+        Operating threshold in [0, 1].
+    data : DataParams
+        Names the sensitive features, their bands and intersections.
+    config : BiasAuditParams
+        Section ``bias_audit``; the tests' alpha is 1 minus its confidence.
+
+    Returns
+    -------
+    AuditResult
+        Groups are compared with the one with the highest selection rate, unless
+        ``config.reference`` names another.
 
     Raises
     ------
@@ -88,7 +115,20 @@ def audit_scores(
 
 
 def feature_to_mitigate(result: AuditResult, config: BiasAuditParams) -> str:
-    """Return the feature asked for, or the single one with the worst impact ratio."""
+    """Return the feature asked for, or the single one with the worst impact ratio.
+
+    Parameters
+    ----------
+    result : AuditResult
+        Holds at least one dimension of a single feature.
+    config : BiasAuditParams
+        ``mitigation.feature`` goes first when it is set.
+
+    Returns
+    -------
+    str
+        Name of the feature; ties go to the one that was named first.
+    """
     if config.mitigation.feature is not None:
         return config.mitigation.feature
     singles = [d for d in result.dimensions if len(d.features) == 1]
@@ -109,10 +149,23 @@ def what_if(
 ) -> tuple[dict[str, Any] | None, str]:
     """Show what thresholds by group would buy and cost; nothing of it is deployed.
 
+    Parameters
+    ----------
+    validation, test : Scored
+        Rows the thresholds are fitted on, and rows their effect is measured on.
+    feature : str
+        Sensitive feature whose groups get thresholds of their own.
+    threshold : float
+        Present threshold, the same for everyone.
+    params : Params
+        Its sections ``data`` and ``bias_audit`` are used.
+
     Returns
     -------
-    tuple
-        The effect as plain data and an empty text, or None and the reason why there is none.
+    effect : dict or None
+        The effect as plain data; None when the thresholds cannot be fitted.
+    reason : str
+        Why there is no effect; empty otherwise.
 
     Raises
     ------
@@ -152,6 +205,20 @@ def describe(result: AuditResult | None, config: BiasAuditParams, *, rows: int) 
 
     ``bias_audit.worst_impact_ratio`` is the worst over all dimensions, and
     ``bias_audit.worst_impact_ratio:sex`` the worst within one (``sex & race``: ``:sex&race``).
+
+    Parameters
+    ----------
+    result : AuditResult or None
+        None when no sensitive feature is named: then every figure says so instead of a value.
+    config : BiasAuditParams
+        Gives the confidence level.
+    rows : int
+        Audited rows; sample size of the figures without a value.
+
+    Returns
+    -------
+    list of Figure
+        First the figures over all dimensions, then those of each dimension.
     """
     if result is None:
         return [
@@ -171,7 +238,18 @@ def describe(result: AuditResult | None, config: BiasAuditParams, *, rows: int) 
 
 
 def groups_csv(result: AuditResult | None) -> str:
-    """Rates by group as CSV, for ``dvc plots``."""
+    """Write rates by group as CSV, for ``dvc plots``.
+
+    Parameters
+    ----------
+    result : AuditResult or None
+        None gives the header alone.
+
+    Returns
+    -------
+    str
+        Columns ``dimension, group, rows, selection_rate, low, high``; lines end with a line feed.
+    """
     import csv
     import io
 

@@ -62,7 +62,17 @@ class FeatureSpec(BaseModel):
 
 @dataclass(frozen=True)
 class Feature:
-    """A coded feature: its levels in a fixed order, ``unknown`` last when there is one."""
+    """A coded feature: its levels in a fixed order.
+
+    Attributes
+    ----------
+    name : str
+        Column name.
+    levels : tuple of str
+        Labels of the groups, ``unknown`` last when there is one.
+    banded : bool
+        Whether the levels are bands of a number.
+    """
 
     name: str
     levels: tuple[str, ...]
@@ -76,7 +86,15 @@ class Feature:
 
 @dataclass(frozen=True)
 class GroupCodes:
-    """Coded sensitive features of some rows: ``codes[f][row]`` indexes ``features[f].levels``."""
+    """Coded sensitive features of N rows.
+
+    Attributes
+    ----------
+    features : tuple of Feature
+        F of them.
+    codes : tuple of ndarray of int32, each of shape (N,)
+        One array per feature: ``codes[f][row]`` indexes ``features[f].levels``.
+    """
 
     features: tuple[Feature, ...]
     codes: tuple[Codes, ...]
@@ -152,7 +170,18 @@ def dimensions(
 
 
 def order_levels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Put labels in natural order: numbers by value, then words, ``unknown`` last."""
+    """Put labels in natural order: numbers by value, then words, ``unknown`` last.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Repetitions are allowed.
+
+    Returns
+    -------
+    tuple of str
+        Each label once.
+    """
     return tuple(sorted(set(labels), key=_natural_key))
 
 
@@ -161,6 +190,21 @@ def band_labels(edges: Sequence[float]) -> tuple[str, ...]:
 
     Labels depend on the edges only, never on the data, so that two files agree. Whole-number edges
     give the labels used for completed years: an age of 44.5 is in the band that ends at 44.
+
+    Parameters
+    ----------
+    edges : sequence of float
+        Inner edges, strictly increasing; a band holds its lower edge.
+
+    Returns
+    -------
+    tuple of str
+        One label more than there are edges.
+
+    Raises
+    ------
+    ValueError
+        There is no edge.
 
     Examples
     --------

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Proportion:
-    """``successes`` of ``total``; ``total`` is positive."""
+    """A share of counted rows.
+
+    Attributes
+    ----------
+    successes, total : int
+        ``successes`` of ``total``; ``total`` is positive wherever ``value`` is read.
+    """
 
     successes: int
     total: int
@@ -30,11 +36,12 @@ class Proportion:
 
 
 def wilson(proportion: Proportion, level: float) -> tuple[float, float]:
-    """Wilson's score interval of a proportion.
+    """Compute Wilson's score interval of a proportion.
 
     Parameters
     ----------
     proportion : Proportion
+        ``total`` is positive.
     level : float
         Two-sided confidence level in (0, 1).
 
@@ -58,7 +65,19 @@ def wilson(proportion: Proportion, level: float) -> tuple[float, float]:
 
 
 def newcombe_difference(a: Proportion, b: Proportion, level: float) -> tuple[float, float]:
-    """Interval of ``a - b`` from the two Wilson intervals.
+    """Compute the interval of ``a - b`` from the two Wilson intervals.
+
+    Parameters
+    ----------
+    a, b : Proportion
+        From independent groups of rows; totals are positive.
+    level : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper limit in [-1, 1].
 
     References
     ----------
@@ -72,12 +91,20 @@ def newcombe_difference(a: Proportion, b: Proportion, level: float) -> tuple[flo
 
 
 def mover_ratio(a: Proportion, b: Proportion, level: float) -> tuple[float, float] | None:
-    """Interval of ``a / b`` from the two Wilson intervals (MOVER-R).
+    """Compute the interval of ``a / b`` from the two Wilson intervals (MOVER-R).
+
+    Parameters
+    ----------
+    a, b : Proportion
+        From independent groups of rows; totals are positive.
+    level : float
+        Two-sided confidence level in (0, 1).
 
     Returns
     -------
     tuple of float or None
-        None when ``b`` is 0, where the ratio has no value either.
+        Lower and upper limit, not capped at 1; None when ``b`` is 0, where the ratio has no value
+        either.
 
     References
     ----------
@@ -97,7 +124,17 @@ def mover_ratio(a: Proportion, b: Proportion, level: float) -> tuple[float, floa
 
 
 def normal_quantile(level: float) -> float:
-    """Two-sided standard normal quantile, such as 1.96 for 0.95.
+    """Return the two-sided standard normal quantile, such as 1.96 for 0.95.
+
+    Parameters
+    ----------
+    level : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    float
+        Positive.
 
     Raises
     ------

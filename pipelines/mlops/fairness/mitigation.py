@@ -31,7 +31,17 @@ _RATES: Final = ("accuracy", "selection_rate", "tpr", "fpr", "tnr", "precision")
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """One measure before and after; ``change`` is after minus before, paired by row."""
+    """One measure before and after the mitigation.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``accuracy`` or ``demographic_parity_difference``.
+    before, after : float or None
+        Observed values; None where undefined.
+    change : Estimate
+        After minus before, paired by row.
+    """
 
     name: str
     before: float | None
@@ -67,7 +77,15 @@ class GroupEffect:
 
 @dataclass(frozen=True, eq=False)
 class DecisionTable:
-    """Counts of group, truth, decision before, decision after; shape (G, 2, 2, 2)."""
+    """Counts of group, truth, decision before and decision after.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Groups, G of them, in natural order.
+    counts : ndarray of int64, shape (G, 2, 2, 2)
+        Rows; axes are group, truth, decision before, decision after.
+    """
 
     labels: tuple[str, ...]
     counts: NDArray[np.int64]
@@ -80,7 +98,21 @@ class DecisionTable:
         before: NDArray[np.bool_],
         after: NDArray[np.bool_],
     ) -> DecisionTable:
-        """Count rows."""
+        """Count rows.
+
+        Parameters
+        ----------
+        groups : ndarray of str objects, shape (N,)
+            Group label of each row.
+        y : ndarray of int64, shape (N,)
+            Truth, 0 or 1.
+        before, after : ndarray of bool, shape (N,)
+            Decisions; True is selected.
+
+        Returns
+        -------
+        DecisionTable
+        """
         labels = order_levels(groups.tolist())
         position = {label: index for index, label in enumerate(labels)}
         codes = np.array([position[label] for label in groups.tolist()], np.int64)
@@ -100,13 +132,18 @@ def paired_changes(
     Parameters
     ----------
     table : DecisionTable
+        Counts of the test rows; at least one row.
     replicates : int
+        Number of bootstrap replicates.
     level : float
+        Two-sided confidence level in (0, 1).
     seed : int
+        Of the replicates.
 
     Returns
     -------
     overall, disparity : tuples of BeforeAfter
+        Rates over all rows; differences and ratios between the known groups.
     """
     groups = len(table.labels)
     (drawn,) = draw_confusions(
@@ -129,7 +166,20 @@ def paired_changes(
 
 
 def group_effects(table: DecisionTable, kept: Mapping[str, str]) -> tuple[GroupEffect, ...]:
-    """Describe the effect on every group; ``kept`` maps unmitigated groups to the reason."""
+    """Describe the effect on every group.
+
+    Parameters
+    ----------
+    table : DecisionTable
+        Counts of the test rows.
+    kept : mapping of str to str
+        Group that keeps the present decision -> reason.
+
+    Returns
+    -------
+    tuple of GroupEffect
+        One per group of the table, in its order.
+    """
     before = table.counts.sum(axis=3).reshape(-1, 4)
     after = table.counts.sum(axis=2).reshape(-1, 4)
     rates_before, rates_after = rates(before, _RATES), rates(after, _RATES)

@@ -25,7 +25,15 @@ _Four = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class RateDefinition:
-    """A rate: which of (TN, FP, FN, TP) are counted, out of which, and why it may be undefined."""
+    """A rate as a ratio of confusion counts.
+
+    Attributes
+    ----------
+    numerator, denominator : tuple of int, length 4
+        Weight, 0 or 1, of TN, FP, FN and TP.
+    undefined : str
+        What a denominator of 0 means.
+    """
 
     numerator: _Four
     denominator: _Four
@@ -77,14 +85,34 @@ def rate_parts(
 def rates(confusion: NDArray[np.int64], names: Sequence[str]) -> Floats:
     """Compute rates; NaN marks an undefined one (internal: results carry None and a reason).
 
-    Parameters and shapes are those of :func:`rate_parts`.
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (G, 4, ...)
+        TN, FP, FN, TP on the second axis, as :func:`rate_parts` takes them.
+    names : sequence of str
+        Keys of :data:`RATES`; M of them.
+
+    Returns
+    -------
+    ndarray of float, shape (M, G, ...)
     """
     numerator, denominator = rate_parts(confusion, names)
     return ratio(numerator, denominator)
 
 
 def ratio(numerator: NDArray[np.generic], denominator: NDArray[np.generic]) -> Floats:
-    """Divide; NaN where the denominator is 0."""
+    """Divide; NaN where the denominator is 0.
+
+    Parameters
+    ----------
+    numerator, denominator : ndarray
+        Numbers of shapes that broadcast together.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the broadcast shape.
+    """
     result = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
     np.divide(numerator, denominator, out=result, where=np.asarray(denominator != 0))
     return result
@@ -111,9 +139,11 @@ class RateSample:
     names : tuple of str
         Rates, M of them.
     numerators, denominators : ndarray of int, shape (M, G)
+        Observed counts that the rates are made of.
     values : ndarray of float, shape (M, G)
         NaN where undefined.
     replicates : ndarray of float, shape (M, G, R)
+        The same rates in each of R bootstrap replicates; NaN where undefined.
     """
 
     labels: tuple[str, ...]
@@ -131,7 +161,23 @@ class RateSample:
         replicates: NDArray[np.int64],
         names: tuple[str, ...] = tuple(RATES),
     ) -> RateSample:
-        """Compute rates from observed ``(G, 4)`` and replicated ``(G, 4, R)`` counts."""
+        """Compute rates from observed and replicated counts.
+
+        Parameters
+        ----------
+        labels : tuple of str
+            Groups, G of them.
+        confusion : ndarray of int, shape (G, 4)
+            Observed TN, FP, FN, TP.
+        replicates : ndarray of int, shape (G, 4, R)
+            The same in each replicate.
+        names : tuple of str, default=all of :data:`RATES`
+            Rates to compute.
+
+        Returns
+        -------
+        RateSample
+        """
         numerators, denominators = rate_parts(confusion, names)
         drawn = ratio(*rate_parts(replicates, names))
         return cls(labels, names, numerators, denominators, ratio(numerators, denominators), drawn)
@@ -142,14 +188,49 @@ class RateSample:
         return int(self.replicates.shape[-1])
 
     def proportion(self, name: str, group: int) -> Proportion:
-        """Return a rate as successes of a total."""
+        """Return a rate as successes of a total.
+
+        Parameters
+        ----------
+        name : str
+            One of ``names``.
+        group : int
+            Index into ``labels``.
+
+        Returns
+        -------
+        Proportion
+            ``total`` is 0 where the rate is undefined.
+        """
         m = self.names.index(name)
         return Proportion(int(self.numerators[m, group]), int(self.denominators[m, group]))
 
     def row(self, name: str) -> Floats:
-        """Return one rate of all groups, shape (G,)."""
+        """Return one rate of all groups.
+
+        Parameters
+        ----------
+        name : str
+            One of ``names``.
+
+        Returns
+        -------
+        ndarray of float, shape (G,)
+            NaN where undefined.
+        """
         return np.asarray(self.values[self.names.index(name)])
 
     def drawn(self, name: str) -> Floats:
-        """Return one rate of all groups in all replicates, shape (G, R)."""
+        """Return one rate of all groups in all replicates.
+
+        Parameters
+        ----------
+        name : str
+            One of ``names``.
+
+        Returns
+        -------
+        ndarray of float, shape (G, R)
+            NaN where undefined.
+        """
         return np.asarray(self.replicates[self.names.index(name)])

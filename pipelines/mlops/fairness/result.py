@@ -38,7 +38,27 @@ NOTES = (
 
 @dataclass(frozen=True)
 class GroupRow:
-    """One group. ``role`` is ``compared``, ``excluded`` (too small) or ``unknown``."""
+    """One group of a dimension.
+
+    Attributes
+    ----------
+    group : str
+        Label.
+    levels : dict of str to str
+        Level by feature; empty for all rows together.
+    role : {"compared", "excluded", "unknown", "all"}
+        ``excluded`` is too small to compare; ``all`` is the row of the whole table.
+    n : int
+        Rows; positive.
+    share : float
+        Of all rows of the table.
+    tn, fp, fn, tp : int
+        Confusion counts.
+    rates : dict of str to RateEstimate
+        By name, as in ``RATES``.
+    calibration : Calibration or None
+        None when the rows had no scores.
+    """
 
     group: str
     levels: dict[str, str]
@@ -55,7 +75,21 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A group left out of comparisons, with what the rules ask to be shown all the same."""
+    """A group left out of comparisons, with what the rules ask to be shown all the same.
+
+    Attributes
+    ----------
+    group : str
+        Label.
+    n : int
+        Rows.
+    share : float
+        Of all rows.
+    selection_rate : float
+        Share of the group's rows that are selected.
+    reason : str
+        Justification (6 RCNY § 5-301 asks for one).
+    """
 
     group: str
     n: int
@@ -66,7 +100,17 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Unknowns:
-    """Rows whose group is not known in some part."""
+    """Rows whose group is not known in some part.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    share : float
+        Of all rows.
+    groups : tuple of str
+        Labels of the groups they are in.
+    """
 
     n: int
     share: float
@@ -75,7 +119,33 @@ class Unknowns:
 
 @dataclass(frozen=True)
 class DimensionResult:
-    """Everything about one dimension; ``empty_groups`` are bands without rows."""
+    """Everything about one dimension.
+
+    Attributes
+    ----------
+    dimension : str
+        Name, such as ``sex & race``.
+    features : tuple of str
+        Features that it crosses.
+    reference : str or None
+        Label of the reference group; None when no group is compared.
+    groups : tuple of GroupRow
+        Every group that has rows.
+    impact_ratios : tuple of ImpactRatio
+        One per compared group.
+    gaps : tuple of Gap
+        Compared groups against the reference group.
+    disparities : tuple of Disparity
+        Over all compared groups.
+    tests : tuple of SelectionTest
+        Compared groups against the reference group.
+    exclusions : tuple of Exclusion
+        Groups that are too small to compare.
+    unknown : Unknowns
+        Rows without a known group.
+    empty_groups : tuple of str
+        Bands without rows.
+    """
 
     dimension: str
     features: tuple[str, ...]
@@ -94,8 +164,20 @@ class DimensionResult:
 class SummaryFigure:
     """The worst case over all dimensions: what a gate compares with its threshold.
 
-    ``dimension`` and groups are those of the observed worst case; the interval is that of the worst
-    case itself, over every pair of groups in every dimension.
+    Attributes
+    ----------
+    name : str
+        A key of :data:`FIGURES`.
+    dimension : str or None
+        Dimension of the observed worst case; None without a value.
+    rate : str
+        The rate in which the groups differ.
+    lowest, highest : str or None
+        Groups with the lowest and the highest rate of the observed worst case.
+    lowest_n, highest_n : int
+        Rows in the denominators of their rates.
+    estimate : Estimate
+        The interval is that of the worst case itself, over every pair of groups in every dimension.
     """
 
     name: str
@@ -110,7 +192,31 @@ class SummaryFigure:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """A bias audit."""
+    """A bias audit.
+
+    Attributes
+    ----------
+    rows : int
+        Audited rows.
+    level : float
+        Confidence level of all intervals.
+    replicates, seed : int
+        Of the bootstrap.
+    alpha : float
+        Level of the family of Fisher tests.
+    min_share : float
+        Share of rows below which a group isn't compared.
+    tests_corrected : int
+        Fisher tests that Holm's correction counts.
+    overall : GroupRow
+        All rows as one group.
+    dimensions : tuple of DimensionResult
+        Single features first, then intersections.
+    summary : tuple of SummaryFigure
+        One per entry of :data:`FIGURES`.
+    notes : tuple of str
+        Sentences a report must carry.
+    """
 
     rows: int
     level: float
@@ -129,6 +235,16 @@ class AuditResult:
 
         Summary figures and estimates are flat: ``value``, ``low``, ``high`` … stand beside the
         names they belong to.
+
+        Returns
+        -------
+        dict
+            Ready for JSON.
+
+        Raises
+        ------
+        ValueError
+            A number is not finite.
         """
         result = plain(self)
         if not isinstance(result, dict):
@@ -137,7 +253,22 @@ class AuditResult:
         return flat
 
     def figure(self, name: str) -> SummaryFigure:
-        """Return a summary figure by name; raise ``KeyError`` when there is none."""
+        """Return a summary figure by name.
+
+        Parameters
+        ----------
+        name : str
+            A key of :data:`FIGURES`.
+
+        Returns
+        -------
+        SummaryFigure
+
+        Raises
+        ------
+        KeyError
+            There is none of that name.
+        """
         for figure in self.summary:
             if figure.name == name:
                 return figure
@@ -166,16 +297,21 @@ def group_rows(
 
     Parameters
     ----------
-    table, marginal, sample
-        The table, the dimension, its rates.
-    roles : tuple of str
-        One per group.
+    table : ContingencyTable
+        The whole table; gives the number of rows and the score bins.
+    marginal : Marginal
+        The dimension, G groups.
+    sample : RateSample
+        Its rates.
+    roles : tuple of str, length G
+        See :class:`GroupRow`.
     level : float
-        Confidence level.
+        Two-sided confidence level in (0, 1).
 
     Returns
     -------
     tuple of GroupRow
+        One per group, in the order of ``marginal``.
     """
     intervals = percentile_interval(sample.replicates, level)
     calibrations = calibrate(table, marginal, level)
@@ -199,7 +335,19 @@ def group_rows(
 
 
 def exclusions(rows: tuple[GroupRow, ...], reason: str) -> tuple[Exclusion, ...]:
-    """List the groups that are too small to compare: number, share, rate and justification."""
+    """List the groups that are too small to compare: number, share, rate and justification.
+
+    Parameters
+    ----------
+    rows : tuple of GroupRow
+        Groups of a dimension.
+    reason : str
+        Justification that stands beside each.
+
+    Returns
+    -------
+    tuple of Exclusion
+    """
     return tuple(
         Exclusion(row.group, row.n, row.share, (row.fp + row.tp) / row.n, reason)
         for row in rows
@@ -208,14 +356,39 @@ def exclusions(rows: tuple[GroupRow, ...], reason: str) -> tuple[Exclusion, ...]
 
 
 def unknowns(rows: tuple[GroupRow, ...], total: int) -> Unknowns:
-    """Count the rows whose group isn't known."""
+    """Count the rows whose group isn't known.
+
+    Parameters
+    ----------
+    rows : tuple of GroupRow
+        Groups of a dimension.
+    total : int
+        Rows of the table; positive.
+
+    Returns
+    -------
+    Unknowns
+    """
     found = [row for row in rows if row.role == "unknown"]
     n = sum(row.n for row in found)
     return Unknowns(n, n / total, tuple(row.group for row in found))
 
 
 def empty_groups(table: ContingencyTable, marginal: Marginal) -> tuple[str, ...]:
-    """List the levels of a single feature that no row has (a declared age band, say)."""
+    """List the levels of a single feature that no row has (a declared age band, say).
+
+    Parameters
+    ----------
+    table : ContingencyTable
+        Knows all levels.
+    marginal : Marginal
+        Knows those that have rows.
+
+    Returns
+    -------
+    tuple of str
+        Empty for an intersection.
+    """
     if len(marginal.features) != 1:
         return ()
     present = {group[0] for group in marginal.groups}
@@ -276,9 +449,11 @@ def summarise(
     Parameters
     ----------
     dimensions : list of str
-    found : list of tuples of Replicated
+        Names, D of them; at least one.
+    found : list of tuples of Replicated, length D
         Disparities of each dimension.
     level : float
+        Two-sided confidence level in (0, 1).
 
     Returns
     -------

@@ -64,12 +64,14 @@ def selection_test(
     Parameters
     ----------
     dimension : str
+        Name of the dimension.
     group, reference : (str, Proportion)
         Label, and selected of all rows.
 
     Returns
     -------
     SelectionTest
+        Uncorrected: ``holm_p`` is ``fisher_p``, and ``significant`` is False.
     """
     a, b = group[1], reference[1]
     z, z_p = two_proportion_z(a, b)
@@ -100,7 +102,20 @@ def selection_test(
 
 
 def correct(tests: Sequence[SelectionTest], alpha: float) -> tuple[SelectionTest, ...]:
-    """Fill in Holm-corrected p-values over all tests of an audit."""
+    """Fill in Holm-corrected p-values over all tests of an audit.
+
+    Parameters
+    ----------
+    tests : sequence of SelectionTest
+        Every Fisher test of the audit: the family that is corrected over.
+    alpha : float
+        Level of the family.
+
+    Returns
+    -------
+    tuple of SelectionTest
+        In the given order, with ``holm_p`` and ``significant`` set.
+    """
     adjusted = holm([test.fisher_p for test in tests])
     return tuple(
         replace(test, holm_p=p, significant=p <= alpha)
@@ -109,10 +124,20 @@ def correct(tests: Sequence[SelectionTest], alpha: float) -> tuple[SelectionTest
 
 
 def fisher_p_value(a: Proportion, b: Proportion) -> float:
-    """Two-sided Fisher exact p-value: all tables no likelier than the observed one.
+    """Compute the two-sided Fisher exact p-value: all tables no likelier than the observed one.
 
     SciPy's takes about 2 ms whether the table holds a thousand rows or ten million, and agrees with
     a term-by-term sum to 1e-9.
+
+    Parameters
+    ----------
+    a, b : Proportion
+        The two rows of the 2 x 2 table.
+
+    Returns
+    -------
+    float
+        In [0, 1].
 
     References
     ----------
@@ -126,7 +151,17 @@ def fisher_p_value(a: Proportion, b: Proportion) -> float:
 
 
 def two_proportion_z(a: Proportion, b: Proportion) -> tuple[float | None, float | None]:
-    """Pooled Z of two proportions and its two-sided p-value; None when nothing varies.
+    """Compute the pooled Z of two proportions and its two-sided p-value.
+
+    Parameters
+    ----------
+    a, b : Proportion
+        Totals are positive.
+
+    Returns
+    -------
+    z, p : float or None
+        ``z`` is negative when ``a`` is the lower proportion; both are None when nothing varies.
 
     References
     ----------
@@ -141,9 +176,19 @@ def two_proportion_z(a: Proportion, b: Proportion) -> tuple[float | None, float 
 
 
 def cohens_h(a: Proportion, b: Proportion) -> float:
-    """Difference of arcsine-transformed proportions, in radians.
+    """Compute the difference of arcsine-transformed proportions.
 
     Cohen calls 0.2 small, 0.5 medium, 0.8 large.
+
+    Parameters
+    ----------
+    a, b : Proportion
+        Totals are positive.
+
+    Returns
+    -------
+    float
+        Radians, in [-pi, pi]; negative when ``a`` is the lower proportion.
 
     References
     ----------
@@ -153,7 +198,19 @@ def cohens_h(a: Proportion, b: Proportion) -> float:
 
 
 def odds_ratio(a: Proportion, b: Proportion) -> float | None:
-    """Sample odds ratio; None when a cell is 0 (the ratio would be 0, infinite or undefined)."""
+    """Compute the sample odds ratio.
+
+    Parameters
+    ----------
+    a, b : Proportion
+        Totals are positive.
+
+    Returns
+    -------
+    float or None
+        Odds of ``a`` over odds of ``b``; None when a cell is 0 (the ratio would be 0, infinite or
+        undefined).
+    """
     if a.at_boundary or b.at_boundary:
         return None
     odds_a = a.successes / (a.total - a.successes)
@@ -167,6 +224,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Parameters
     ----------
     p_values : sequence of float
+        Uncorrected, in any order.
 
     Returns
     -------

@@ -78,7 +78,22 @@ class Family:
         replicates: Floats,
         kind: str,
     ) -> Family:
-        """Standardise the replicates, shape (G, R), of a difference or a ratio."""
+        """Standardise the replicates of a difference or a ratio.
+
+        Parameters
+        ----------
+        successes, totals : ndarray of int, shape (G,)
+            Observed counts; totals are positive.
+        replicates : ndarray of float, shape (G, R)
+            The rate in each replicate; NaN where undefined.
+        kind : {"difference", "ratio"}
+            For a ratio, deviations are those of the logarithm, linearised; a rate of 0 takes no
+            part.
+
+        Returns
+        -------
+        Family
+        """
         values = successes / totals
         errors = replicates - values[:, None]
         if kind == "ratio":  # of logarithms, linearised; a rate of 0 has none
@@ -108,11 +123,18 @@ def worst_estimate(
     kind : {"difference", "ratio"}
         A difference is worst when largest, a ratio when smallest. Both live in [0, 1].
     n : int
+        Rows in the denominators of what is compared.
     level : float
+        Two-sided confidence level in (0, 1).
 
     Returns
     -------
     WorstEstimate
+        Limits in [0, 1] that hold the value.
+
+    References
+    ----------
+    Westfall and Young (1993), *Resampling-Based Multiple Testing* (max-t).
     """
     largest = np.fmax.reduce([family.max_t for family in families], axis=0)
     # Never below the multiplier of a single comparison, which lattices of tiny groups could give.
