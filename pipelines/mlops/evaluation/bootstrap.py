@@ -33,17 +33,21 @@ def resample(
 
     Parameters
     ----------
-    statistics
-        Functions of the weights.
-    subjects
-        Number of each row's subject, 0 to s - 1, shape (n,).
-    replicates
+    statistics : sequence of callable
+        Each maps row weights, shape (b, n), to values, shape (b, k).
+    subjects : ndarray of intp, shape (n,)
+        Number of each row's subject, 0 to s - 1; at least one row.
+    replicates : int
         Number of replicates.
 
     Returns
     -------
-    list of ndarray, each of shape (replicates, k)
+    list of ndarray of float64, each of shape (replicates, k)
         One a statistic. Row `r` of all of them comes from the same draw: differences are paired.
+
+    References
+    ----------
+    Field and Welsh (2007), cluster bootstrap.
     """
     import numpy as np
 
@@ -71,19 +75,20 @@ def _weights(subjects: "NDArray[np.intp]", replicates: range) -> "NDArray[np.flo
 def interval(
     values: "NDArray[np.float64]", confidence: float
 ) -> list[tuple[float | None, float | None]]:
-    """Percentile interval of every column.
+    """Compute the percentile interval of every column.
 
     Parameters
     ----------
-    values
-        Shape (replicates, k); NaN where undefined in a replicate.
-    confidence
+    values : ndarray of float64, shape (replicates, k)
+        NaN where undefined in a replicate.
+    confidence : float
         For example 0.95: the 2.5th and 97.5th percentile.
 
     Returns
     -------
-    list of (low, high)
-        (None, None) for a column that is undefined in more than 1 - `DEFINED` of the replicates.
+    list of (float or None, float or None), length k
+        Lower and upper limit; (None, None) for a column that is undefined in more than
+        1 - `DEFINED` of the replicates.
     """
     import numpy as np
 

@@ -25,12 +25,18 @@ class Champion:
 
     Attributes
     ----------
-    scores
-        Of the test rows, shape (n,); None if `reason` says why not.
-    threshold
+    name, commit : str or None
+        Of the release; None when nothing has been released.
+    scores : ndarray of float64, shape (n,), or None
+        Scores of the test rows; None if `reason` says why not.
+    threshold : float
         The released model's own.
-    seen_subjects
+    reason : str
+        Why there are no scores; empty otherwise.
+    seen_subjects : int or None
         Test subjects that were in its training data; None if `seen_reason` says why unknown.
+    seen_reason : str
+        Why `seen_subjects` is unknown; empty otherwise.
     """
 
     name: str | None = None
@@ -59,11 +65,23 @@ class Champion:
 def rival(released: Released | None, test: "pd.DataFrame") -> Champion:
     """Score the test rows with the released model.
 
+    Parameters
+    ----------
+    released : Released or None
+        None when nothing has been released.
+    test : pandas.DataFrame, n rows
+        Test split with the column ``subject_id``.
+
+    Returns
+    -------
+    Champion
+        A model that is sound but cannot score these rows (other columns, other versions) gives a
+        reason instead of scores.
+
     Raises
     ------
     SignalboxError
-        If its files cannot be fetched or aren't those that were released. A model that is sound
-        but cannot score these rows (other columns, other versions) gives a reason instead.
+        If its files cannot be fetched or aren't those that were released.
     """
     if released is None:
         return Champion(reason=NOTHING_RELEASED, seen_reason=NOTHING_RELEASED)
@@ -97,9 +115,21 @@ def _seen(released: Released, test: "pd.DataFrame", folder: Path) -> tuple[int |
 
 
 def count_seen(train: "pd.DataFrame", test: "pd.DataFrame") -> tuple[int | None, str]:
-    """Count subjects of `test` that are in `train` too; None, and why, where nobody can tell.
+    """Count subjects of `test` that are in `train` too.
 
     A version that took keys for numbers wrote other names for the same people.
+
+    Parameters
+    ----------
+    train, test : pandas.DataFrame
+        Training data of the release, and the test split; both with the column ``subject_id``.
+
+    Returns
+    -------
+    count : int or None
+        Distinct subjects; None where nobody can tell.
+    reason : str
+        Why nobody can tell; empty otherwise.
     """
     keys = [name for name in test.columns if name != SUBJECT and name in train.columns
             and is_numeric(train, name) and not is_numeric(test, name)

@@ -25,16 +25,27 @@ def metric_figures(
     prefix: str = "evaluate",
     where: dict[str, str] | None = None,
 ) -> list[Figure]:
-    """One figure a metric.
+    """Make one figure a metric.
 
     Parameters
     ----------
-    point
-        Metrics of the rows, shape (k,).
-    replicates
-        Metrics of every replicate, shape (replicates, k).
-    n
+    point : ndarray of float64, shape (k,)
+        Metrics of the rows, in the order of `METRICS`; NaN where undefined.
+    replicates : ndarray of float64, shape (r, k)
+        Metrics of every bootstrap replicate.
+    n : int
         Number of rows.
+    confidence : float
+        Confidence level of the intervals.
+    prefix : str, default="evaluate"
+        Begins every figure's id: ``<prefix>.<metric>``.
+    where : dict of str to str, optional
+        Column -> value of the slice that the rows are.
+
+    Returns
+    -------
+    list of Figure, length k
+        In the order of `METRICS`.
     """
     bounds = interval(replicates, confidence)
     return [
@@ -63,9 +74,25 @@ def delta_figures(
     n: int,
     confidence: float,
 ) -> list[Figure]:
-    """Losses against the released model, from the same replicates; the new model comes first.
+    """Compare losses with the released model's, on the same replicates.
 
     All are oriented alike: above 0 the new model is worse.
+
+    Parameters
+    ----------
+    points : tuple of two ndarray of float64, each of shape (k,)
+        Metrics of the new model, then of the released one.
+    replicates : tuple of two ndarray of float64, each of shape (r, k)
+        The same in every replicate; row by row from the same draw, so that differences are paired.
+    n : int
+        Number of test rows.
+    confidence : float
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    list of Figure
+        ``evaluate.delta_<metric>`` for each of `DELTAS`.
     """
     import numpy as np
 
@@ -85,7 +112,20 @@ def delta_figures(
 
 
 def missing_deltas(reason: str, n: int) -> list[Figure]:
-    """Return the same figures without values, because of `reason`."""
+    """Return the figures of `delta_figures` without values.
+
+    Parameters
+    ----------
+    reason : str
+        Why there is nothing to compare with.
+    n : int
+        Number of test rows.
+
+    Returns
+    -------
+    list of Figure
+        One for each of `DELTAS`.
+    """
     return [
         _delta(name, n, "not computed").model_copy(update={"missing": reason}) for name in DELTAS
     ]

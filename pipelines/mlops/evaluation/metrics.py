@@ -62,15 +62,15 @@ class View:
 
     Attributes
     ----------
-    rows
-        Their positions in the table, shape (m,); weights are looked up with them.
-    y, scores
-        Labels (0.0 or 1.0) and scores, shape (m,).
-    ends
-        Positions of the last row of each run of equal scores, shape (g,).
-    bin_ends
+    rows : ndarray of intp, shape (m,)
+        Their positions in the table; weights are looked up with them.
+    y, scores : ndarray of float64, shape (m,)
+        Labels (0.0 or 1.0) and scores.
+    ends : ndarray of intp, shape (g,)
+        Positions of the last row of each run of equal scores.
+    bin_ends : ndarray of intp, shape (bins,)
         Positions of the last row of each calibration bin, rising.
-    selected
+    selected : int
         Number of rows at or above the threshold: the first ones.
     """
 
@@ -94,14 +94,20 @@ def view(
 
     Parameters
     ----------
-    y, scores
-        Labels 0 or 1 and scores of the whole table, shape (n,).
-    threshold
+    y : ndarray of int8, shape (n,)
+        Labels 0 or 1 of the whole table.
+    scores : ndarray of float64, shape (n,)
+        Scores of the whole table.
+    threshold : float
         Rows with a score at or above it are selected.
-    bins
+    bins : int
         Calibration bins wanted; ties may leave fewer.
-    rows
-        Positions of the rows to keep; None = all. At least one.
+    rows : ndarray of intp, shape (m,), optional
+        Positions of the rows to keep, at least one; None = all.
+
+    Returns
+    -------
+    View
     """
     import numpy as np
 
@@ -124,19 +130,25 @@ def view(
 
 
 def measure(rows: View, weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Every metric of every replicate.
+    """Compute every metric of every replicate.
 
     Parameters
     ----------
-    rows
+    rows : View
         The rows to measure.
-    weights
-        Whole-number weights of the table's rows, shape (b, n).
+    weights : ndarray of float64, shape (b, n)
+        Whole-number weights of the table's rows.
 
     Returns
     -------
     ndarray of float64, shape (b, len(METRICS))
-        NaN where a metric is undefined, for example precision when nobody is selected.
+        In the order of `METRICS`; NaN where a metric is undefined, for example precision when
+        nobody is selected.
+
+    References
+    ----------
+    `METHODS` defines each metric. Calibration error: Naeini et al. (2015) with the bins of Nguyen
+    and O'Connor (2015).
     """
     import numpy as np
 
@@ -162,7 +174,20 @@ def measure(rows: View, weights: "NDArray[np.float64]") -> "NDArray[np.float64]"
 
 
 def observed_rates(rows: View, weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Share of positives in every calibration bin; shape (b, bins), NaN where a bin is empty."""
+    """Compute the share of positives in every calibration bin.
+
+    Parameters
+    ----------
+    rows : View
+        The rows to measure.
+    weights : ndarray of float64, shape (b, n)
+        Whole-number weights of the table's rows.
+
+    Returns
+    -------
+    ndarray of float64, shape (b, bins)
+        From high scores to low ones; NaN where a bin is empty.
+    """
     import numpy as np
 
     w = weights[:, rows.rows]

@@ -43,12 +43,22 @@ if TYPE_CHECKING:
 
 
 def baseline_figures(y: "NDArray[np.int8]", info: ModelInfo) -> list[Figure]:
-    """Accuracy of always giving the training data's majority label, losses of always its rate.
+    """Measure a model that looks at no column.
+
+    Its accuracy is that of always giving the training data's majority label, its losses those of
+    always giving the training data's share of positives.
 
     Parameters
     ----------
-    y
-        Labels of the test rows, shape (n,).
+    y : ndarray of int8, shape (n,)
+        Labels of the test rows, 0 or 1; at least one.
+    info : ModelInfo
+        Gives that share, the labels' names and the score floor.
+
+    Returns
+    -------
+    list of Figure
+        ``evaluate.baseline_accuracy``, ``…_log_loss`` (nats) and ``…_brier``, without intervals.
     """
     import numpy as np
 
@@ -82,7 +92,17 @@ WORST = {"roc_auc": "ROC AUC", "accuracy": "Accuracy"}
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything the stage writes; `rows` is what the curves are drawn from."""
+    """Everything the stage ``evaluate`` writes.
+
+    Attributes
+    ----------
+    figures : list of Figure
+        What the gate reads.
+    details : dict
+        Everything else; the module's docstring has the shape.
+    rows : View
+        The test rows by falling score, which the curves are drawn from.
+    """
 
     figures: list[Figure]
     details: dict[str, Any]
@@ -96,7 +116,25 @@ def evaluate(
     rival: Champion,
     params: tuple[DataParams, EvaluateParams],
 ) -> Evaluation:
-    """Measure `scores` of the test rows, shape (n,), with intervals, by slice, and beside `rival`.
+    """Measure scores of the test rows with intervals, by slice, and beside the released model.
+
+    Parameters
+    ----------
+    test : pandas.DataFrame, n rows
+        Test split with the target and the column ``subject_id``.
+    scores : ndarray of float64, shape (n,)
+        Scores of the new model.
+    info : ModelInfo
+        Its labels and its threshold.
+    rival : Champion
+        The released model on the same rows.
+    params : tuple of DataParams and EvaluateParams
+        Sections ``data`` and ``evaluate``.
+
+    Returns
+    -------
+    Evaluation
+        Replicates are shared by the whole, the slices and the released model.
 
     Raises
     ------

@@ -24,7 +24,15 @@ DASH = "\N{EN DASH}"
 
 @dataclass(frozen=True)
 class Slice:
-    """Positions of the rows of one slice, shape (m,), m >= 1."""
+    """Rows that share a value of a column.
+
+    Attributes
+    ----------
+    feature, value : str
+        Column, and the value or range of values.
+    rows : ndarray of intp, shape (m,)
+        Their positions in the table; m >= 1.
+    """
 
     feature: str
     value: str
@@ -32,7 +40,20 @@ class Slice:
 
 
 def slice_columns(columns: list[str], frame: "pd.DataFrame", data: DataParams) -> list[str]:
-    """Sensitive features, then `columns`, each once.
+    """List the columns to slice by: sensitive features, then `columns`, each once.
+
+    Parameters
+    ----------
+    columns : list of str
+        From ``evaluate.slices``.
+    frame : pandas.DataFrame
+        Table that must have them.
+    data : DataParams
+        Names the sensitive features and the target.
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
@@ -56,6 +77,21 @@ def slices(frame: "pd.DataFrame", column: str, data: DataParams) -> list[Slice]:
 
     Texts are cut by value, sensitive numbers at the edges in ``data.sensitive``, other numbers at
     their quartiles in this table. Rows without a value are a slice of their own, the last.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, n rows
+        The table.
+    column : str
+        One of its columns.
+    data : DataParams
+        Gives the edges of sensitive numbers.
+
+    Returns
+    -------
+    list of Slice
+        Every row is in exactly one; numbers rising, texts by name. Beyond the `MAX_SLICES` largest,
+        rows are counted together as `OTHERS`.
     """
     import numpy as np
 

@@ -26,18 +26,18 @@ def subject_folds(
 
     Parameters
     ----------
-    subjects
-        Key of each of the `n` rows.
-    y
-        Labels 0 or 1, shape (n,).
-    folds
+    subjects : pandas.Series of str, n rows
+        Subject key of each row.
+    y : ndarray of int8, shape (n,)
+        Labels 0 or 1.
+    folds : int
         Number of folds.
-    seed
+    seed : int
         Part of the hash; another seed deals all subjects anew.
 
     Returns
     -------
-    ndarray of int, shape (n,)
+    ndarray of intp, shape (n,)
         Fold of each row, 0 to `folds` - 1. Rows of one subject share a fold. The order of the rows
         doesn't matter.
     """
@@ -55,7 +55,21 @@ def subject_folds(
 
 
 def splits(fold: "NDArray[np.intp]", y: "NDArray[np.int8]", *, folds: int) -> "Splits":
-    """Row numbers (fit, held out) of every fold.
+    """List the row numbers to fit and to hold out, fold by fold.
+
+    Parameters
+    ----------
+    fold : ndarray of intp, shape (n,)
+        Fold of each row, 0 to `folds` - 1.
+    y : ndarray of int8, shape (n,)
+        Labels 0 or 1.
+    folds : int
+        Number of folds.
+
+    Returns
+    -------
+    list of (ndarray of intp, ndarray of intp), length `folds`
+        Positions (fit, held out), rising.
 
     Raises
     ------
@@ -84,13 +98,13 @@ class Sample:
 
     Attributes
     ----------
-    x
+    x : pandas.DataFrame, n rows
         Table in the form `inputs.prepare` gives.
-    y
-        Labels 0 or 1, shape (n,).
-    parts
+    y : ndarray of int8, shape (n,)
+        Labels 0 or 1.
+    parts : list of (ndarray of intp, ndarray of intp)
         Row numbers (fit, held out) of every fold.
-    inputs
+    inputs : list of Input
         The columns of `x`, in order.
     """
 

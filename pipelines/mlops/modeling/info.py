@@ -14,7 +14,17 @@ class _Fact(BaseModel):
 
 
 class NumericInput(_Fact):
-    """A number the model sees; `low` and `high` are the range in the training data."""
+    """A number the model sees.
+
+    Attributes
+    ----------
+    name : str
+        Column name.
+    low, high : float
+        Range in the training data.
+    missing_share : float
+        Share of training rows without a value.
+    """
 
     kind: Literal["numeric"] = "numeric"
     name: str
@@ -28,11 +38,17 @@ class CategoricalInput(_Fact):
 
     Attributes
     ----------
-    categories
+    name : str
+        Column name.
+    categories : list of str
         Values the model knows, sorted. Every other value is treated as unknown.
-    other_values, other_share
-        Distinct values of the training data that were too rare to be known, and their share of
-        rows. They are not stored: a rare value may point to a person.
+    other_values : int
+        Distinct values of the training data that were too rare to be known. They are not stored: a
+        rare value may point to a person.
+    other_share : float
+        Their share of the training rows that have a value.
+    missing_share : float
+        Share of training rows without a value.
     """
 
     kind: Literal["categorical"] = "categorical"
@@ -47,14 +63,32 @@ Input = Annotated[NumericInput | CategoricalInput, Field(discriminator="kind")]
 
 
 class Choice(_Fact):
-    """One candidate of the search: a kind of model with its settings."""
+    """One candidate of the search: a kind of model with its settings.
+
+    Attributes
+    ----------
+    kind : str
+        ``logistic_regression``, ``hist_gradient_boosting`` or ``random_forest``.
+    settings : dict of str to float or int
+        Keyword arguments of the scikit-learn estimator.
+    """
 
     kind: str
     settings: dict[str, float | int]
 
 
 class Threshold(_Fact):
-    """The operating point: a row is selected when its score is at or above `value`."""
+    """The operating point: a row is selected when its score is at or above `value`.
+
+    Attributes
+    ----------
+    value : float
+        The threshold.
+    rule : str
+        How it was chosen, as ``train.threshold.rule`` names it.
+    words : str
+        The same as a sentence.
+    """
 
     value: float
     rule: str
@@ -66,15 +100,29 @@ class ModelInfo(_Fact):
 
     Attributes
     ----------
-    sha256
+    sha256 : str
         Of the model file; another file is refused.
-    prior
+    target, positive, negative : str
+        Column of the label, and its two values.
+    rows : int
+        Rows of the training data.
+    prior : float
         Share of positive rows in the training data.
-    score_floor
+    score_floor : float
         Scores are held within [score_floor, 1 - score_floor], with 1 / (rows + 2): by the rule of
         succession (Laplace 1814) `rows` rows cannot support a probability nearer to 0 or 1, and an
         isotonic calibration otherwise claims certainty that one wrong row makes infinitely costly.
-    versions
+    inputs : list of NumericInput or CategoricalInput
+        What the model sees, in its order.
+    chosen : Choice
+        The candidate that won the search.
+    calibration, class_weight : str
+        As in section ``train``.
+    seed : int
+        Of the training.
+    threshold : Threshold
+        The operating point.
+    versions : dict of str to str
         Packages the file was written with; the same minor version is needed to load it.
     """
 
@@ -94,12 +142,21 @@ class ModelInfo(_Fact):
     versions: dict[str, str]
 
     def names(self) -> list[str]:
-        """Names of the columns the model needs, in its order."""
+        """Return the names of the columns the model needs, in its order."""
         return [column.name for column in self.inputs]
 
 
 def read_info(path: Path) -> ModelInfo:
     """Read a model's description.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``models/model.json``.
+
+    Returns
+    -------
+    ModelInfo
 
     Raises
     ------

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 class LeftOut(BaseModel):
-    """A column the model doesn't see, and why."""
+    """A column the model doesn't see, and why.
+
+    Attributes
+    ----------
+    name, reason : str
+        Column, and the reason.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,9 +34,19 @@ def choose_inputs(
 ) -> tuple[list[Input], list[LeftOut]]:
     """Describe the columns of the training data that the model sees, and those it doesn't.
 
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Training data; at least one row.
+    data : DataParams
+        Names the target, the keys, the ignored and the sensitive columns.
+    train : TrainParams
+        Says whether sensitive features are inputs, and which text values are frequent enough.
+
     Returns
     -------
-    inputs, left_out
+    inputs : list of Input
+    left_out : list of LeftOut
         Both in the order of the table.
 
     Raises
@@ -114,14 +130,17 @@ def prepare(frame: "pd.DataFrame", inputs: list[Input]) -> "pd.DataFrame":
 
     Parameters
     ----------
-    frame
-        Table of `n` rows; columns beyond `inputs` are ignored. Numbers stored as text and texts
-        stored as numbers are converted.
+    frame : pandas.DataFrame, n rows
+        Columns beyond `inputs` are ignored. Numbers stored as text and texts stored as numbers are
+        converted.
+    inputs : list of Input
+        Columns that the model sees, in its order.
 
     Returns
     -------
-    DataFrame, n rows
-        Numeric columns as float64, the others as object; missing values are NaN in both.
+    pandas.DataFrame, n rows
+        Numeric columns as float64, the others as object; missing values are NaN in both. The
+        index is that of `frame`.
 
     Raises
     ------

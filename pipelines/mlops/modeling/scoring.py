@@ -37,15 +37,16 @@ CHUNK = 200_000
 
 
 def score(model: Any, info: ModelInfo, frame: "pd.DataFrame") -> "NDArray[np.float64]":
-    """Probability of the positive label for every row.
+    """Predict the probability of the positive label for every row.
 
     Parameters
     ----------
-    model, info
-        As `store.load_model` returns them.
-    frame
-        Table of `n` rows with the model's input columns; others are ignored, the target isn't
-        needed. Values the model never saw count as unknown.
+    model : estimator with ``predict_proba``
+    info : ModelInfo
+        Both as `store.load_model` returns them.
+    frame : pandas.DataFrame, n rows
+        Table with the model's input columns; others are ignored, the target isn't needed. Values
+        the model never saw count as unknown.
 
     Returns
     -------
@@ -75,7 +76,22 @@ def _raw(model: Any, prepared: "pd.DataFrame") -> "NDArray[np.float64]":
 
 
 def score_floor(rows: int) -> float:
-    """Return the nearest a score may come to 0 or 1 after training on `rows` rows."""
+    """Return the nearest a score may come to 0 or 1.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the training data.
+
+    Returns
+    -------
+    float
+        1 / (rows + 2).
+
+    References
+    ----------
+    Laplace (1814), rule of succession.
+    """
     return 1.0 / (rows + 2)
 
 
@@ -84,12 +100,15 @@ MAX_ROWS = 5000
 
 
 class Importance(BaseModel):
-    """Mean over repeats; larger = the model leans more on the column.
+    """Permutation importance of a column; larger = the model leans more on it.
 
     Attributes
     ----------
-    roc_auc_drop, log_loss_rise
-        Change of the metric when the column is shuffled, against the unshuffled table.
+    name : str
+        Column name.
+    roc_auc_drop, log_loss_rise : float
+        Change of the metric when the column is shuffled, against the unshuffled table; mean over
+        `REPEATS` shuffles, log loss in nats.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,20 +121,34 @@ class Importance(BaseModel):
 def importance(
     model: Any, info: ModelInfo, frame: "pd.DataFrame", y: "NDArray[np.int8]"
 ) -> list[Importance]:
-    """Shuffle one column at a time (Breiman 2001; Fisher et al. 2019).
+    """Measure permutation importance: shuffle one column at a time.
 
     Correlated columns share their importance: a small value doesn't mean that a column says
     nothing about the target.
 
     Parameters
     ----------
-    frame, y
-        Rows the model wasn't fitted on and their labels, shape (n,); at most the first `MAX_ROWS`.
+    model : estimator with ``predict_proba``
+    info : ModelInfo
+        Both as `store.load_model` returns them.
+    frame : pandas.DataFrame, n rows
+        Rows the model wasn't fitted on; at most the first `MAX_ROWS` are used.
+    y : ndarray of int8, shape (n,)
+        Their labels, 0 or 1.
 
     Returns
     -------
     list of Importance
         Most important first; empty if `y` has one label only.
+
+    Raises
+    ------
+    SignalboxError
+        If the rows cannot be scored; see `score`.
+
+    References
+    ----------
+    Breiman (2001); Fisher et al. (2019).
     """
     import numpy as np
 

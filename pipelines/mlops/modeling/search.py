@@ -25,15 +25,20 @@ def build(choice: Choice, inputs: list[Input], *, seed: int, class_weight: str) 
 
     Parameters
     ----------
-    choice
+    choice : Choice
         Kind of model and its settings.
-    inputs
+    inputs : list of Input
         Columns in order; the table must be in the form `inputs.prepare` gives.
-    seed
+    seed : int
         For kinds with random choices.
-    class_weight
-        ``none`` or ``balanced``. Balanced weights move a model's raw scores towards one half; a
-        calibration, which is fitted without weights, moves them back to the true rates.
+    class_weight : {"none", "balanced"}
+        Balanced weights move a model's raw scores towards one half; a calibration, which is fitted
+        without weights, moves them back to the true rates.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Steps ``encode`` and ``model``.
 
     Notes
     -----
@@ -161,11 +166,13 @@ class Trial(BaseModel):
 
     Attributes
     ----------
-    folds
+    choice : Choice
+        The candidate.
+    folds : dict of str to list of float
         Metric → one score a held-out fold.
-    mean, std
+    mean, std : dict of str to float
         Metric → mean and standard deviation (``ddof=1``) of the folds' scores.
-    converged
+    converged : bool
         False if the solver stopped at its limit of iterations in a fold.
     """
 
@@ -179,7 +186,18 @@ class Trial(BaseModel):
 
 
 def candidates(models: Models) -> list[Choice]:
-    """Every combination of settings of every kind, simple kinds first."""
+    """List every combination of settings of every kind, simple kinds first.
+
+    Parameters
+    ----------
+    models : Models
+        Grids by kind; None leaves a kind out.
+
+    Returns
+    -------
+    list of Choice
+        Settings in the order of ``params.yaml``.
+    """
     found: list[Choice] = []
     for kind in type(models).model_fields:
         grid = getattr(models, kind)
@@ -193,6 +211,13 @@ def candidates(models: Models) -> list[Choice]:
 
 def search(sample: Sample, train: TrainParams) -> list[Trial]:
     """Cross-validate every candidate on the folds of `sample`.
+
+    Parameters
+    ----------
+    sample : Sample
+        Training rows and their folds.
+    train : TrainParams
+        Grids, seed and class weight.
 
     Returns
     -------
@@ -238,7 +263,20 @@ def _metrics(y: "NDArray[np.int8]", scores: "NDArray[np.float64]") -> dict[str, 
 
 
 def best(trials: list[Trial], select_by: str) -> int:
-    """Position of the chosen trial; `RULE` says how ties are broken."""
+    """Return the position of the chosen trial; `RULE` says how ties are broken.
+
+    Parameters
+    ----------
+    trials : list of Trial
+        In the order of `candidates`; at least one.
+    select_by : str
+        One of `METRICS`; more is better.
+
+    Returns
+    -------
+    int
+        Index into `trials`.
+    """
     means = [round(trial.mean[select_by], DECIMALS) for trial in trials]
     return means.index(max(means))
 
@@ -249,12 +287,24 @@ def fit_final(choice: Choice, sample: Sample, train: TrainParams) -> Any:
     With a calibration, the map from raw score to probability is fitted on out-of-fold scores of
     the same by-subject folds (no row is calibrated by a model that saw its subject), and the model
     itself on all rows: one model, not an ensemble, so that it can be explained and stays small.
-    Isotonic: Zadrozny & Elkan 2002; sigmoid: Platt 1999.
+
+    Parameters
+    ----------
+    choice : Choice
+        The candidate that won.
+    sample : Sample
+        Training rows and their folds.
+    train : TrainParams
+        Calibration, seed and class weight.
 
     Returns
     -------
     estimator
         With ``predict_proba``; second column = probability of the positive label.
+
+    References
+    ----------
+    Isotonic: Zadrozny & Elkan 2002; sigmoid: Platt 1999.
     """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.exceptions import ConvergenceWarning

@@ -28,7 +28,7 @@ def canonical(archive: bytes) -> bytes:
 
     Parameters
     ----------
-    archive
+    archive : bytes
         What ``skops.io.dumps`` returned.
 
     Returns
@@ -89,7 +89,17 @@ def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def types_in(archive: bytes) -> set[str]:
-    """Full names of all types and functions that loading `archive` would construct or call.
+    """List full names of all types and functions that loading an archive would construct or call.
+
+    Parameters
+    ----------
+    archive : bytes
+        A skops archive.
+
+    Returns
+    -------
+    set of str
+        Such as ``sklearn.pipeline.Pipeline``.
 
     Raises
     ------
@@ -168,16 +178,34 @@ PACKAGES = ("scikit-learn", "skops")
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that a model file depends on."""
+    """Return the versions of the packages that a model file depends on.
+
+    Returns
+    -------
+    dict of str to str
+        Package → installed version, for each of `PACKAGES`.
+    """
     from importlib.metadata import version
 
     return {name: version(name) for name in PACKAGES}
 
 
 def save_model(path: Path, model: Any) -> str:
-    """Write `model` to `path` and return the file's SHA-256.
+    """Write a model to a file.
 
     Equal models give equal bytes, in every process.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File to write, whole or not at all.
+    model : estimator
+        As `search.fit_final` returns it.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file, in hexadecimal.
 
     Raises
     ------
@@ -201,10 +229,18 @@ def load_model(model_path: Path, info_path: Path) -> tuple[Any, ModelInfo]:
     constructed. The hash is the protection that counts: skops can tell that a tree is a tree, not
     that the tree's numbers are sound.
 
+    Parameters
+    ----------
+    model_path : pathlib.Path
+        The skops archive.
+    info_path : pathlib.Path
+        Its description, which names the archive's hash.
+
     Returns
     -------
-    model, info
-        `model` has ``predict_proba``; use `scoring.score` to call it.
+    model : estimator
+        With ``predict_proba``; use `scoring.score` to call it.
+    info : ModelInfo
 
     Raises
     ------

@@ -21,12 +21,12 @@ class Curve:
 
     Attributes
     ----------
-    thresholds
-        Shape (k,), falling. The first selects nobody, the last everybody; the ones between lie
-        midway between neighbouring scores, so that the last bit of a score decides nothing.
-    tp, fp
-        Selected positive and negative rows at each threshold, shape (k,).
-    positives, n
+    thresholds : ndarray of float64, shape (k,)
+        Falling. The first selects nobody, the last everybody; the ones between lie midway between
+        neighbouring scores, so that the last bit of a score decides nothing.
+    tp, fp : ndarray of int64, shape (k,)
+        Selected positive and negative rows at each threshold.
+    positives, n : int
         Positive rows and all rows.
     """
 
@@ -37,7 +37,19 @@ class Curve:
     n: int
 
     def table(self, params: ThresholdParams) -> "dict[str, NDArray[np.float64]]":
-        """Figures at every threshold, each of shape (k,); 0 where nobody is selected."""
+        """Compute figures at every threshold.
+
+        Parameters
+        ----------
+        params : ThresholdParams
+            Gives the costs of a false positive and a false negative.
+
+        Returns
+        -------
+        dict of str to ndarray, each of shape (k,)
+            ``threshold``, ``selection_rate``, ``accuracy``, ``precision``, ``recall``, ``f1`` and
+            ``cost`` (mean per row); precision and F1 are 0 where nobody is selected.
+        """
         import numpy as np
 
         selected = self.tp + self.fp
@@ -56,12 +68,19 @@ class Curve:
 
 
 def curve(y: "NDArray[np.int8]", scores: "NDArray[np.float64]") -> Curve:
-    """Confusion counts at every distinct threshold.
+    """Count the confusion at every distinct threshold.
 
     Parameters
     ----------
-    y, scores
-        Labels 0 or 1 and scores in [0, 1], shape (n,), n ≥ 1.
+    y : ndarray of int8, shape (n,)
+        Labels 0 or 1; n ≥ 1.
+    scores : ndarray of float64, shape (n,)
+        Scores in [0, 1].
+
+    Returns
+    -------
+    Curve
+        One threshold more than there are distinct scores.
     """
     import numpy as np
 
@@ -86,6 +105,17 @@ def curve(y: "NDArray[np.int8]", scores: "NDArray[np.float64]") -> Curve:
 
 def choose(points: Curve, params: ThresholdParams) -> Threshold:
     """Choose a threshold by the rule in `params`; ties: see `TIES`.
+
+    Parameters
+    ----------
+    points : Curve
+        Of validation data.
+    params : ThresholdParams
+        The rule and what it needs.
+
+    Returns
+    -------
+    Threshold
 
     Raises
     ------
@@ -133,7 +163,24 @@ def _words(params: ThresholdParams) -> str:
 def at_threshold(
     y: "NDArray[np.int8]", scores: "NDArray[np.float64]", value: float, params: ThresholdParams
 ) -> dict[str, float]:
-    """Figures of the rows `y`, `scores` (shape (n,)) at threshold `value`."""
+    """Compute the figures of rows at one threshold.
+
+    Parameters
+    ----------
+    y : ndarray of int8, shape (n,)
+        Labels 0 or 1.
+    scores : ndarray of float64, shape (n,)
+        Scores in [0, 1].
+    value : float
+        A row is selected when its score is at or above it.
+    params : ThresholdParams
+        Gives the costs.
+
+    Returns
+    -------
+    dict of str to float
+        Keys as in `Curve.table`.
+    """
     import numpy as np
 
     selected = scores >= value
@@ -148,7 +195,20 @@ def at_threshold(
 
 
 def summary(points: Curve, params: ThresholdParams) -> list[dict[str, Any]]:
-    """Thin the curve to at most `CURVE_POINTS` points, first and last kept."""
+    """Thin the curve to at most `CURVE_POINTS` points, first and last kept.
+
+    Parameters
+    ----------
+    points : Curve
+        Of validation data.
+    params : ThresholdParams
+        Gives the costs.
+
+    Returns
+    -------
+    list of dict of str to float
+        Keys as in `Curve.table`; thresholds falling, numbers to 10 significant digits.
+    """
     import numpy as np
 
     table = points.table(params)

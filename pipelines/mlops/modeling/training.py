@@ -56,12 +56,22 @@ class Fitted:
 
     Attributes
     ----------
-    info
+    model : estimator
+        With ``predict_proba``.
+    info : ModelInfo
         Complete but for the file's hash.
-    fold
-        Fold of each training row, shape (n,).
-    scores
-        Of the validation rows, shape (m,).
+    left_out : list of LeftOut
+        Columns that the model doesn't see.
+    trials : list of Trial
+        Every candidate of the search.
+    chosen : int
+        Position of the winner in `trials`.
+    fold : ndarray of intp, shape (n,)
+        Fold of each training row.
+    scores : ndarray of float64, shape (m,)
+        Scores of the validation rows.
+    points : Curve
+        Confusion counts of the validation rows.
     """
 
     model: Any
@@ -79,11 +89,25 @@ def fit(
 ) -> Fitted:
     """Search, fit and calibrate on `table`; choose the threshold on `validation`.
 
+    Parameters
+    ----------
+    table, validation : pandas.DataFrame
+        The train and validation splits, with the target and the column ``subject_id``.
+    data : DataParams
+        Section ``data``.
+    train : TrainParams
+        Section ``train``.
+
+    Returns
+    -------
+    Fitted
+        The same tables and parameters give the same model.
+
     Raises
     ------
     SignalboxError
         If the target doesn't have two labels in every row, no input is left, a fold has one label
-        only, or a number is infinite.
+        only, a number is infinite, or validation data has no rows or too few labels for the rule.
     """
     check_binary(table, data, "train data")
     known = {str(label) for label in table[data.target].dropna().unique()}
@@ -132,7 +156,22 @@ LABELS = {
 
 
 def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[Figure]:
-    """Figures of the chosen candidate, and of its threshold on validation data."""
+    """Make figures of the chosen candidate, and of its threshold on validation data.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The result of `fit`.
+    validation_rows : int
+        Number of validation rows.
+    at : dict of str to float
+        Figures at the threshold, as `threshold.at_threshold` gives them.
+
+    Returns
+    -------
+    list of Figure
+        ``train.cv_<metric>``, ``train.threshold`` and ``train.validation_<metric>``.
+    """
     trial = fitted.trials[fitted.chosen]
     folds = len(trial.folds["roc_auc"])
     how = f"mean over {folds} folds by subject, before calibration, on train data"
@@ -168,7 +207,26 @@ def details(
     data: DataParams,
     train: TrainParams,
 ) -> dict[str, Any]:
-    """Everything beside the figures; the module's docstring has the shape."""
+    """Collect everything beside the figures.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The result of `fit`.
+    tables : tuple of two pandas.DataFrame
+        The train and validation splits.
+    found : list of Importance
+        Most important first.
+    data : DataParams
+        Section ``data``.
+    train : TrainParams
+        Section ``train``.
+
+    Returns
+    -------
+    dict
+        Numbers are rounded; the module's docstring has the shape.
+    """
     table, validation = tables
     info, y = fitted.info, labels(table, data)
     y_validation = labels(validation, data)
