@@ -55,12 +55,16 @@ class AuditConfig(BaseModel):
         § 5-301 allows it below 2 %, with a justification. 0 compares every group.
     exclusion_reason : str
         That justification; stands beside every excluded group.
-    replicates, level, seed
-        Bootstrap replicates, confidence level of all intervals, seed.
+    replicates : int
+        Bootstrap replicates.
+    level : float
+        Two-sided confidence level of all intervals, in (0, 1).
     alpha : float
         Level of the family of Fisher tests after Holm's correction.
+    seed : int
+        Of the bootstrap.
     bin_edges : tuple of float
-        Score bins for calibration.
+        Score bins for calibration; increasing from 0 to 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,6 +107,7 @@ def audit(table: ContingencyTable, config: AuditConfig) -> AuditResult:
     table : ContingencyTable
         Must hold every audited feature.
     config : AuditConfig
+        What to audit and how.
 
     Returns
     -------

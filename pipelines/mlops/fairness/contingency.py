@@ -271,6 +271,7 @@ def table_from_counts(
     groups : GroupCodes
         Codes of the K grouped combinations (repetitions are added up).
     y_true, y_pred : array-like of 0 and 1, shape (K,)
+        Truth and decision of each combination.
     rows : array-like of int, shape (K,)
         ``COUNT(*)`` of each combination.
     score_bin : array-like of int, shape (K,), optional

@@ -55,12 +55,16 @@ class GroupEffect:
 
     Attributes
     ----------
-    group, n
-        Which, and its test rows.
+    group : str
+        Label.
+    n : int
+        Its test rows.
     mitigated : bool
-        Whether it has thresholds of its own; if not, ``reason`` says why.
+        Whether it has thresholds of its own.
+    reason : str or None
+        Why it has none.
     before, after : dict of str to float or None
-        Its rates.
+        Its rates by name; None where undefined.
     gained, lost : int
         People who would now be selected, and those who no longer would.
     """
@@ -262,8 +266,12 @@ class MitigationConfig(BaseModel):
         The present decision: selected when the score is at least this.
     min_rows : int
         Validation rows a group needs for thresholds of its own.
-    replicates, level, seed
-        Bootstrap replicates and level of the intervals; the seed also fixes the random decisions.
+    replicates : int
+        Bootstrap replicates.
+    level : float
+        Two-sided confidence level of the intervals, in (0, 1).
+    seed : int
+        Of the bootstrap and of fairlearn's random decisions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -282,8 +290,12 @@ class Mitigation:
 
     Attributes
     ----------
-    constraint, threshold, rows_validation, rows_test
-        What was asked.
+    constraint : str
+        What should be equal between groups.
+    threshold : float
+        The present decision.
+    rows_validation, rows_test : int
+        Rows that thresholds were fitted on, and rows their effect was measured on.
     overall : tuple of BeforeAfter
         Accuracy, balanced accuracy and other rates over all rows: the cost.
     disparity : tuple of BeforeAfter
@@ -326,20 +338,27 @@ def mitigate(
     ----------
     scores_validation, scores_test : array-like of float, shapes (V,) and (T,)
         Scores of a model that is already fitted.
-    y_validation, y_test : array-like of 0 and 1
+    y_validation, y_test : array-like of 0 and 1, shapes (V,) and (T,)
         Truth.
-    groups_validation, groups_test : array-like of str
+    groups_validation, groups_test : array-like of str, shapes (V,) and (T,)
         Group labels; a missing one counts as ``unknown``.
     config : MitigationConfig
+        Constraint, present threshold and bootstrap.
 
     Returns
     -------
     Mitigation
+        Of the test rows.
 
     Raises
     ------
     ValueError
-        Lengths differ, there are no test rows, or fewer than two groups can be fitted.
+        Lengths differ, there are no rows, a score is missing, a truth is not 0 or 1, or fewer
+        than two groups can be fitted.
+
+    References
+    ----------
+    Hardt, Price and Srebro (2016), NeurIPS; fairlearn's ``ThresholdOptimizer``.
     """
     fit = _Rows.make(scores_validation, y_validation, groups_validation, "validation")
     test = _Rows.make(scores_test, y_test, groups_test, "test")

@@ -21,6 +21,7 @@ class SelectionTest:
     Attributes
     ----------
     dimension, group, reference : str
+        Name of the dimension, and labels of the two groups.
     selected, n, reference_selected, reference_n : int
         The 2 x 2 table behind it.
     fisher_p : float

@@ -61,7 +61,7 @@ class Family:
     Attributes
     ----------
     successes, totals : ndarray of int, shape (G,)
-        Totals are positive.
+        Observed counts; totals are positive.
     max_t : ndarray of float, shape (R,)
         Largest standardised deviation among all pairs, in each replicate.
     """

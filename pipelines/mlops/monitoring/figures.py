@@ -37,13 +37,30 @@ OUTCOMES = (
 
 @dataclass(frozen=True)
 class Live:
-    """Rows that were scored: predictions and inputs, in the same order."""
+    """Rows that were scored.
+
+    Attributes
+    ----------
+    predictions, inputs : pandas.DataFrame, n rows each
+        Predictions and what was scored, in the same order.
+    """
 
     predictions: "pd.DataFrame"
     inputs: "pd.DataFrame"
 
     def take(self, rows: "NDArray[np.intp]") -> "Live":
-        """Return some of the rows."""
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray of intp, shape (m,)
+            Their positions.
+
+        Returns
+        -------
+        Live
+            `m` rows, in the order of `rows`.
+        """
         return Live(
             self.predictions.iloc[rows].reset_index(drop=True),
             self.inputs.iloc[rows].reset_index(drop=True),
@@ -51,22 +68,81 @@ class Live:
 
 
 def too_few(rows: int, least: int) -> str:
-    """Why `rows` rows give no figure; empty if they do."""
+    """Say why so few rows give no figure.
+
+    Parameters
+    ----------
+    rows, least : int
+        Rows there are, and rows that ``monitoring.min_rows`` asks for.
+
+    Returns
+    -------
+    str
+        The reason; empty if there are enough.
+    """
     return "" if rows >= least else f"{rows} rows, and monitoring.min_rows asks for {least}"
 
 
 def count(name: str, label: str, value: int) -> Figure:
-    """Count of rows (or batches)."""
+    """Make a figure of a number of rows.
+
+    Parameters
+    ----------
+    name : str
+        Its id is ``live.<name>``.
+    label : str
+        Its name for people.
+    value : int
+        Number of rows.
+
+    Returns
+    -------
+    Figure
+    """
     return Figure(id=f"live.{name}", label=label, value=value, method="count", n=value, unit="rows")
 
 
 def without_value(name: str, label: str, why: str, n: int = 0) -> Figure:
-    """Return a figure that says why it has no value."""
+    """Make a figure that says why it has no value.
+
+    Parameters
+    ----------
+    name : str
+        Its id is ``live.<name>``.
+    label : str
+        Its name for people.
+    why : str
+        The reason.
+    n : int, default=0
+        Sample size.
+
+    Returns
+    -------
+    Figure
+    """
     return Figure(id=f"live.{name}", label=label, value=None, method="none", n=n, missing=why)
 
 
 def quality_figures(live: Live, records: list[Record], positive: str, least: int) -> list[Figure]:
-    """Shares of rows that are unreadable, strange or selected, with Wilson's interval."""
+    """Compute shares of rows that are unreadable, strange or selected.
+
+    Parameters
+    ----------
+    live : Live
+        Rows of the window.
+    records : list of Record
+        Their batches, with the counts of unusual values.
+    positive : str
+        Decision of a selected row.
+    least : int
+        With fewer rows, figures have no value.
+
+    Returns
+    -------
+    list of Figure
+        ``live.unreadable_share``, ``live.strange_share`` (of the worst column) and
+        ``live.selection_rate``, with Wilson's interval (1927) at level 0.95.
+    """
     rows = len(live.predictions)
     labels = {
         "unreadable_share": "Share of rows with a number that cannot be read",
@@ -119,8 +195,30 @@ def drift_figures(
 
     Parameters
     ----------
-    no_train
+    live : Live
+        Rows of the window.
+    train : pandas.DataFrame or None
+        Training data of the release.
+    data : DataParams
+        Section ``data`` of the release.
+    drift : DriftParams
+        Section ``drift`` of the release.
+    least : int
+        With fewer rows, figures have no value.
+    no_train : str, default=""
         Why the training data is gone, where `train` is None.
+
+    Returns
+    -------
+    figures : list of Figure
+        ``live.drifted_share`` and ``live.largest_distance``.
+    comparison : Comparison or None
+        Column by column; None where nothing was compared.
+
+    Raises
+    ------
+    SignalboxError
+        If a number is infinite.
     """
     labels = {
         "drifted_share": "Share of columns that drifted since training",
@@ -178,8 +276,27 @@ def fairness_figures(
 
     Parameters
     ----------
-    y
+    live : Live
+        `n` rows.
+    y : ndarray of int8, shape (n,), or None
         Labels of the rows; None = not known, then only selection is looked at.
+    threshold : float
+        Rows with a score at or above it are selected.
+    params : tuple of DataParams and BiasAuditParams
+        Sections ``data`` and ``bias_audit`` of the release.
+    least : int
+        With fewer rows, figures have no value.
+
+    Returns
+    -------
+    list of Figure
+        ``live.<name>`` for each of `DECISIONS` without labels, of `OUTCOMES` with them; also
+        ``live.<name>:<dimension>`` where there are enough rows.
+
+    Raises
+    ------
+    SignalboxError
+        If a sensitive column cannot be turned into groups.
     """
     import numpy as np
 
@@ -207,7 +324,26 @@ def fairness_figures(
 def performance_figures(
     live: Live, y: "NDArray[np.int8]", threshold: float, config: EvaluateParams, least: int
 ) -> list[Figure]:
-    """Metrics of the rows whose labels are known, with the intervals of the stage ``evaluate``."""
+    """Measure the rows whose labels are known, with the intervals of the stage ``evaluate``.
+
+    Parameters
+    ----------
+    live : Live
+        `n` rows.
+    y : ndarray of int8, shape (n,)
+        Their labels, 0 or 1.
+    threshold : float
+        Rows with a score at or above it are selected.
+    config : EvaluateParams
+        Section ``evaluate`` of the release.
+    least : int
+        With fewer rows, figures have no value.
+
+    Returns
+    -------
+    list of Figure
+        ``live.<metric>`` for every metric but the selection rate, which needs no labels.
+    """
     import numpy as np
     import pandas as pd
 

@@ -36,7 +36,18 @@ _STATES: dict[State, tuple[str, Tone]] = {
 
 
 def page(result: Watching) -> str:
-    """HTML of a day: what goes off first, then every figure behind it."""
+    """Render the page of a day: what goes off first, then every figure behind it.
+
+    Parameters
+    ----------
+    result : Watching
+        What the day's watch found.
+
+    Returns
+    -------
+    str
+        HTML, self-contained.
+    """
     return render(
         Page(
             kind="Monitoring",

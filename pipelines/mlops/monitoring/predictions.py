@@ -29,18 +29,44 @@ MATURE = "mature"
 
 @dataclass(frozen=True)
 class Span:
-    """Times `t` with after < t <= until."""
+    """Times `t` with after < t <= until.
+
+    Attributes
+    ----------
+    after, until : datetime.datetime
+        With time zone.
+    """
 
     after: datetime
     until: datetime
 
     def holds(self, time: datetime) -> bool:
-        """Whether `time` is within."""
+        """Tell whether a time is within.
+
+        Parameters
+        ----------
+        time : datetime.datetime
+            With time zone.
+
+        Returns
+        -------
+        bool
+        """
         return self.after < time <= self.until
 
 
 def records(folder: Path) -> list[Record]:
-    """All complete batches of a folder, oldest first.
+    """Read the records of all complete batches of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Directory of the predictions; hidden files are passed over.
+
+    Returns
+    -------
+    list of Record
+        Oldest first.
 
     Raises
     ------
@@ -52,7 +78,17 @@ def records(folder: Path) -> list[Record]:
 
 
 def scored_at(record: Record) -> datetime:
-    """Time of a batch.
+    """Return the time of a batch.
+
+    Parameters
+    ----------
+    record : Record
+        The batch.
+
+    Returns
+    -------
+    datetime.datetime
+        With time zone.
 
     Raises
     ------
@@ -71,12 +107,22 @@ def scored_at(record: Record) -> datetime:
 def read_predictions(
     folder: Path, chosen: list[Record], mature: datetime | None = None
 ) -> "pd.DataFrame":
-    """Predictions of batches as one frame, with columns `BATCH` and `MATURE`.
+    """Read the predictions of batches as one frame.
 
     Parameters
     ----------
-    mature
+    folder : pathlib.Path
+        Directory of the predictions.
+    chosen : list of Record
+        The batches.
+    mature : datetime.datetime, optional
         Rows scored up to this time are mature; None = all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Batch after batch, with the columns `BATCH` (str) and `MATURE` (bool) added; empty without
+        batches.
     """
     frames = []
     for record in chosen:
@@ -88,7 +134,20 @@ def read_predictions(
 
 
 def read_inputs(folder: Path, chosen: list[Record]) -> "pd.DataFrame":
-    """Return what was scored, in the order of `read_predictions`."""
+    """Read what was scored.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Directory of the predictions.
+    chosen : list of Record
+        The batches.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows in the order of `read_predictions`; empty without batches.
+    """
     return _joined([read_table(inputs_path(folder, record.name)) for record in chosen])
 
 
@@ -110,13 +169,13 @@ class Joined:
 
     Attributes
     ----------
-    matched
-        Positions of the mature rows with a label, shape (m,).
-    y
-        Their labels, 1 = positive, shape (m,).
-    waiting
+    matched : ndarray of intp, shape (m,)
+        Positions of the mature rows with a label.
+    y : ndarray of int8, shape (m,)
+        Their labels, 1 = positive.
+    waiting : int
         Rows younger than the label delay, whether or not a label came early.
-    unmatched
+    unmatched : int
         Mature rows without a label.
     """
 
@@ -127,10 +186,25 @@ class Joined:
 
 
 def read_labels(path: str, data: DataParams, info: ModelInfo) -> "pd.DataFrame":
-    """Read a table of labels: `SUBJECT`, `BATCH` and `ROW` if it has them, and `LABEL` (0 or 1).
+    """Read a table of labels.
 
     Rows without a label are left out. The subject's column is ``data.subject_key`` or
     ``subject_id``; keys are compared as written.
+
+    Parameters
+    ----------
+    path : str
+        See `scoring.chunks.Input`.
+    data : DataParams
+        Section ``data`` of the release: names the target and the subject's key.
+    info : ModelInfo
+        Names the two labels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `SUBJECT`, `BATCH` and `ROW` if the table has them, and `LABEL` (int8, 1 =
+        positive); no key twice.
 
     Raises
     ------
@@ -183,10 +257,15 @@ def join(predictions: "pd.DataFrame", labels: "pd.DataFrame") -> Joined:
 
     Parameters
     ----------
-    predictions
-        With columns `SUBJECT`, `ROW`, `BATCH` and `MATURE`; n rows.
-    labels
+    predictions : pandas.DataFrame, n rows
+        With columns `SUBJECT`, `ROW`, `BATCH` and `MATURE`.
+    labels : pandas.DataFrame
         As `read_labels` gives them: no key twice.
+
+    Returns
+    -------
+    Joined
+        Positions are those of `predictions`.
 
     Notes
     -----

@@ -102,7 +102,25 @@ class _Fact(BaseModel):
 
 
 class Watched(_Fact):
-    """A watch and what it found."""
+    """A watch and what it found.
+
+    Attributes
+    ----------
+    id, owner : str
+        Name of the watch, and who answers for it.
+    state : {"well", "alarm", "inconclusive", "no_data"}
+        ``alarm``: the whole interval is out of bounds.
+    sentence : str
+        The same for people.
+    figure : Figure or None
+        What was measured; None if nothing was.
+    compare : {"at_least", "at_most"}
+        Which side of `threshold` is in bounds.
+    threshold : float
+        What the figure is compared with.
+    retrain : bool
+        Whether an alarm of this watch asks for a new training.
+    """
 
     id: str
     owner: str
@@ -115,7 +133,19 @@ class Watched(_Fact):
 
 
 class LabelCounts(_Fact):
-    """Predictions of the labels' window: the three add up to `predictions`."""
+    """Predictions of the labels' window.
+
+    Attributes
+    ----------
+    predictions : int
+        All rows: the sum of the other three.
+    matched : int
+        Mature rows with a label.
+    waiting : int
+        Rows younger than the label delay.
+    unmatched : int
+        Mature rows without a label.
+    """
 
     predictions: int
     matched: int
@@ -124,7 +154,17 @@ class LabelCounts(_Fact):
 
 
 class Retrain(_Fact):
-    """Whether a new training was asked for, because of which alarms, and why not."""
+    """Whether a new training was asked for.
+
+    Attributes
+    ----------
+    requested : bool
+        Whether it was.
+    because : list of str
+        Ids of the alarms that ask for one.
+    held_back : str
+        Why it wasn't asked for although an alarm would; empty otherwise.
+    """
 
     requested: bool
     because: list[str]
@@ -132,7 +172,33 @@ class Retrain(_Fact):
 
 
 class Watching(_Fact):
-    """Result of one day; counts and figures only, nothing of any row."""
+    """Result of one day; counts and figures only, nothing of any row.
+
+    Attributes
+    ----------
+    date : str
+        Date of `until`, ISO 8601; names the files.
+    after, until : str
+        The window (after, until], ISO 8601 with time zone.
+    product, model_version, commit : str
+        The release in production.
+    batches : dict of str to str
+        Batches of the window that this release scored.
+    other_rows : int
+        Rows of the window that another release scored.
+    figures : list of Figure
+        Everything that was measured; ids begin with ``live.``.
+    watches : list of Watched
+        In the order of ``release.yaml``.
+    labels : LabelCounts
+        Of the labels' window.
+    drift : dict or None
+        `Comparison` as plain data; None where nothing was compared.
+    kpis : list of dict
+        KPIs over live figures alone.
+    retrain : Retrain
+        Whether a new training was asked for.
+    """
 
     date: str
     after: str
@@ -152,12 +218,24 @@ class Watching(_Fact):
     retrain: Retrain
 
     def alarms(self) -> list[Watched]:
-        """Watches whose alarm went off."""
+        """Return the watches whose alarm went off."""
         return [watch for watch in self.watches if watch.state == "alarm"]
 
 
 def judge_watch(watch: Watch, figure: Figure | None) -> Watched:
-    """Hold a figure against its bound, as the gate would; no data is no alarm, but is said."""
+    """Compare a figure with its bound, as the gate would; no data is no alarm, but is said.
+
+    Parameters
+    ----------
+    watch : Watch
+        Figure, bound and owner.
+    figure : Figure or None
+        What was measured; None if nothing was.
+
+    Returns
+    -------
+    Watched
+    """
     check = watch.as_check()
     verdict = judge(check, figure)
     state: State = {"pass": "well", "fail": "alarm"}.get(verdict, "inconclusive")  # type: ignore[assignment]
@@ -179,7 +257,18 @@ def judge_watch(watch: Watch, figure: Figure | None) -> Watched:
 
 
 def describe(result: Watching) -> str:
-    """Say what a day's watch found, one line a watch, for logs."""
+    """Say what a day's watch found, for logs.
+
+    Parameters
+    ----------
+    result : Watching
+        The day's result.
+
+    Returns
+    -------
+    str
+        One line a watch, then labels and retraining.
+    """
     labels, retrain = result.labels, result.retrain
     lines = [f"{watched.state:<13} {watched.id}: {watched.sentence}" for watched in result.watches]
     lines.append(

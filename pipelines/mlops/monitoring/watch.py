@@ -81,7 +81,22 @@ class LedgerEntry(Protocol):
 
 
 def last_request(entries: Iterable[LedgerEntry], product: str) -> datetime | None:
-    """Time of the latest request in the ledger; by time and not by order: clocks go backwards."""
+    """Return the time of the latest request for a new training in the ledger.
+
+    The latest by time and not by order: clocks go backwards.
+
+    Parameters
+    ----------
+    entries : iterable of LedgerEntry
+        Of any kind and product.
+    product : str
+        Product whose requests count.
+
+    Returns
+    -------
+    datetime.datetime or None
+        None without a request.
+    """
     times = [
         datetime.fromisoformat(entry.time)
         for entry in entries
@@ -91,10 +106,26 @@ def last_request(entries: Iterable[LedgerEntry], product: str) -> datetime | Non
 
 
 def held_back(entries: Iterable[LedgerEntry], product: str, now: datetime, every_days: int) -> str:
-    """Why no new training may be asked for now; empty if it may.
+    """Say why no new training may be asked for now.
 
     A request in the future (the clock was set back) holds back as well: the safe side is not to
     start over and over.
+
+    Parameters
+    ----------
+    entries : iterable of LedgerEntry
+        Of any kind and product.
+    product : str
+        Product whose requests count.
+    now : datetime.datetime
+        With time zone.
+    every_days : int
+        Days between two requests, at least.
+
+    Returns
+    -------
+    str
+        The reason; empty if it may be asked for.
     """
     last = last_request(entries, product)
     if last is None or now - last >= timedelta(days=every_days):
@@ -113,10 +144,17 @@ def watch_project(project: Path, until: datetime, now: datetime) -> Watching:
 
     Parameters
     ----------
-    until
+    project : pathlib.Path
+        The project's root.
+    until : datetime.datetime
         End of the window, with time zone; its date names the result.
-    now
-        For the rate limit of retraining.
+    now : datetime.datetime
+        With time zone; for the rate limit of retraining.
+
+    Returns
+    -------
+    Watching
+        As it was written to ``monitoring/<date>.json``.
 
     Raises
     ------
@@ -145,7 +183,29 @@ def watch_project(project: Path, until: datetime, now: datetime) -> Watching:
 def measure_window(
     project: Path, release: ReleasedModel, params: MonitoringParams, until: datetime
 ) -> Watching:
-    """Measure and judge; writes nothing."""
+    """Measure and judge; writes nothing.
+
+    Parameters
+    ----------
+    project : pathlib.Path
+        The project's root, with ``predictions/``.
+    release : ReleasedModel
+        The release in production; batches of other releases are only counted.
+    params : MonitoringParams
+        Section ``monitoring``.
+    until : datetime.datetime
+        End of the window, with time zone.
+
+    Returns
+    -------
+    Watching
+        Without KPIs, and without a decision about retraining.
+
+    Raises
+    ------
+    SignalboxError
+        If a file cannot be read, or a watch names a figure that isn't measured.
+    """
     folder = project / FOLDER
     window = Span(until - timedelta(days=params.window_days), until)
     every = records(folder)
@@ -180,6 +240,18 @@ def check_watches(watches: list[Watch], figures: list[Figure]) -> None:
     """Stop at a watch on a figure that monitoring doesn't measure.
 
     Where there is no data yet, figures of single groups aren't known either; they are let pass.
+
+    Parameters
+    ----------
+    watches : list of Watch
+        From section ``monitoring``.
+    figures : list of Figure
+        Everything that was measured.
+
+    Raises
+    ------
+    SignalboxError
+        If a watch names a figure that isn't among them; names the watch and the nearest figure.
     """
     known = [figure.id for figure in figures]
     for index, watch in enumerate(watches):
@@ -271,6 +343,21 @@ def decide_retrain(
     """Say whether this day's alarms ask for a new training.
 
     A day that asked already goes on asking: the task behind it may have to be repeated.
+
+    Parameters
+    ----------
+    result : Watching
+        What the day's watch found.
+    entries : list of Entry
+        The ledger.
+    now : datetime.datetime
+        With time zone.
+    every_days : int
+        Days between two requests, at least.
+
+    Returns
+    -------
+    Retrain
     """
     because = [alarm.id for alarm in result.alarms() if alarm.retrain]
     if not because:
@@ -282,7 +369,17 @@ def decide_retrain(
 
 
 def record_alarms(ledger: Ledger, entries: list[Entry], result: Watching) -> None:
-    """Enter the day's alarms into the ledger, each once a day and release."""
+    """Enter the day's alarms into the ledger, each once a day and release.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Gets entries of kind ``alarm``.
+    entries : list of Entry
+        What it holds so far.
+    result : Watching
+        What the day's watch found, with the decision about retraining.
+    """
     known = {(e.data.get("id"), e.data.get(REQUEST)) for e in _alarms_of(entries, result)}
     for alarm in result.alarms():
         told = _as_entry(alarm, result)

@@ -48,6 +48,23 @@ def conform_to_schema(
     A sensitive feature that the table lacks becomes empty: its rows count as unknown group.
     A column ``subject_id``, if the table has one, names the subjects.
 
+    Parameters
+    ----------
+    frame : pandas.DataFrame, n rows
+        A chunk of the table as it was read.
+    data : DataParams
+        Section ``data`` of the release: types, keys, marks of missing values.
+    info : ModelInfo
+        Names the columns that the model needs, and their types.
+    first_row : int
+        Number of the chunk's first row within the batch, from 0.
+
+    Returns
+    -------
+    pandas.DataFrame, n rows
+        Typed columns, with ``subject_id``, ``row_id`` (`first_row`, `first_row` + 1, …) and
+        ``unreadable``.
+
     Raises
     ------
     SignalboxError
@@ -105,12 +122,16 @@ class Batch:
 
     Attributes
     ----------
-    path
+    path : str
         See `chunks.Input`.
-    name
+    name : str
         Of the batch: letters, digits, ``_ . -``.
-    now
+    folder : pathlib.Path
+        Directory of the predictions.
+    now : str
         Time of the batch, ISO 8601 UTC.
+    product : str
+        Product that the model belongs to.
     """
 
     path: str
@@ -128,6 +149,22 @@ def score_table(
     The same table and model give the same bytes. Doing it again under the same name is harmless;
     other rows or another model under a name that is taken are refused. Where the release's training
     data was erased, there are no reasons, and the record says why.
+
+    Parameters
+    ----------
+    batch : Batch
+        What to score and where to put it.
+    release : ReleasedModel
+        The model; with its training data if reasons are asked for.
+    reasons : int, default=3
+        Reason codes a row; 0 = none.
+    chunk_rows : int, default=50_000
+        Rows held in memory at once, about.
+
+    Returns
+    -------
+    Record
+        As it was written; the earlier one if the same work was done before.
 
     Raises
     ------
@@ -164,7 +201,32 @@ def score_table(
 def score_rows(
     rows: "pd.DataFrame", release: ReleasedModel, reference: Reference, reasons: int
 ) -> "pd.DataFrame":
-    """Score rows in the form `conform_to_schema` gives; one row of predictions each, in order."""
+    """Score rows and decide on them.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame, n rows
+        In the form `conform_to_schema` gives.
+    release : ReleasedModel
+        Gives the model and its threshold.
+    reference : dict of str to float, str or None
+        Reference value of each input, as `reasons.reference_values` gives them; not read without
+        reasons.
+    reasons : int
+        Reason codes a row; 0 = none.
+
+    Returns
+    -------
+    pandas.DataFrame, n rows in the same order
+        ``subject_id``, ``row_id``, ``score`` in [0, 1], ``decision`` (the label's text),
+        ``model_version``, ``model_sha256``, ``unreadable``, and the columns of
+        `reasons.reason_columns`.
+
+    Raises
+    ------
+    SignalboxError
+        If a column is missing, cannot be read as its type, or holds an infinite number.
+    """
     import numpy as np
     import pandas as pd
 

@@ -25,10 +25,14 @@ class Input:
 
     Attributes
     ----------
-    path
+    path : str
         Local path, glob or any address fsspec reads. Parquet by its ending, else delimited text
         as ``data.source`` describes it.
-    files
+    data : DataParams
+        Section ``data``: how text is written, and which columns are keys.
+    rows : int
+        Rows a chunk, about.
+    files : list of SourceFile
         What was read, complete when the last chunk has been taken.
     """
 
@@ -38,7 +42,12 @@ class Input:
     files: list[SourceFile] = field(default_factory=list)
 
     def chunks(self) -> "Iterator[pd.DataFrame]":
-        """Give the table in pieces of about `rows` rows, in order.
+        """Give the table in chunks of about `rows` rows, in order.
+
+        Yields
+        ------
+        pandas.DataFrame
+            At least one row.
 
         Raises
         ------

@@ -22,10 +22,22 @@ if TYPE_CHECKING:
 
 
 def why_no_train(released: Released, project: Path) -> str:
-    """Return why a release's training data is gone for good; empty if it should be there.
+    """Say why a release's training data is gone for good.
 
     Data that is gone for another reason (an emptied cache, a remote that doesn't answer) is no
     erasure: whoever asks for it gets the error.
+
+    Parameters
+    ----------
+    released : Released
+        The release.
+    project : pathlib.Path
+        The project's root, with ledger and pointer.
+
+    Returns
+    -------
+    str
+        The erasure that took it; empty if the data should be there.
     """
     proof = took_data(Ledger.of(project).entries(), released.commit)
     if proof is not None:
@@ -54,12 +66,18 @@ class ReleasedModel:
 
     Attributes
     ----------
-    params
+    released : Released
+        Its name, commit and hashes.
+    model : estimator
+        With ``predict_proba``; use `modeling.scoring.score` to call it.
+    info : ModelInfo
+        The model's description.
+    params : Params
         ``params.yaml`` as it stood in the release's commit: what its columns mean is a fact of
         the release and not of today's work tree.
-    train
+    train : pandas.DataFrame or None
         Its training data; None if it wasn't asked for or was erased.
-    no_train
+    no_train : str
         Why it can't be had any more; empty unless it was erased.
     """
 
@@ -73,6 +91,17 @@ class ReleasedModel:
 
 def in_production(project: Path, product: str = PRODUCT) -> Released:
     """Return the model in production: registry and ledger name its commit and its hashes.
+
+    Parameters
+    ----------
+    project : pathlib.Path
+        The project's root.
+    product : str, default="model_release"
+        Product whose model is asked for.
+
+    Returns
+    -------
+    Released
 
     Raises
     ------
@@ -92,6 +121,19 @@ def load_released(released: Released, project: Path, *, with_train: bool) -> Rel
     """Fetch a release's files from DVC and load its model.
 
     Training data that an erasure took is left out, and the result says so.
+
+    Parameters
+    ----------
+    released : Released
+        The release.
+    project : pathlib.Path
+        The project's root.
+    with_train : bool
+        Whether to load the training data too.
+
+    Returns
+    -------
+    ReleasedModel
 
     Raises
     ------
@@ -114,7 +156,24 @@ def load_released(released: Released, project: Path, *, with_train: bool) -> Rel
 
 
 def released_params(released: Released, project: Path) -> Params:
-    """``params.yaml`` of the release's commit."""
+    """Read ``params.yaml`` of the release's commit.
+
+    Parameters
+    ----------
+    released : Released
+        The release.
+    project : pathlib.Path
+        The project's root, a Git repository.
+
+    Returns
+    -------
+    Params
+
+    Raises
+    ------
+    SignalboxError
+        If Git doesn't have the commit or the file, or a parameter is wrong.
+    """
     try:
         content = git_bytes(project, "show", f"{released.commit}:{PARAMS.as_posix()}")
     except GitError as error:

@@ -31,10 +31,22 @@ Reference = dict[str, float | str | None]
 
 
 def reference_values(train: "pd.DataFrame", info: ModelInfo) -> Reference:
-    """Median of each number, most frequent value of each text.
+    """Compute the median of each number and the most frequent value of each text.
 
     The median is the lower one of two, so that it is a value that occurs. Missing counts as a value
     of a text, as it does for the models; ties go to the first in alphabetical order.
+
+    Parameters
+    ----------
+    train : pandas.DataFrame
+        The release's training data; at least one row.
+    info : ModelInfo
+        Names the model's inputs.
+
+    Returns
+    -------
+    dict of str to float, str or None
+        Input → reference value; None = missing is the most frequent, or the only value.
     """
     prepared = prepare(train, info.inputs)
     return {
@@ -70,22 +82,31 @@ def effects(
     scores: "NDArray[np.float64]",
     reference: Reference,
 ) -> "NDArray[np.float64]":
-    """Effect of every input on every row's log-odds.
+    """Compute the effect of every input on every row's log-odds.
 
     Rows that have the reference value already aren't asked again: their effect is 0.
 
     Parameters
     ----------
-    prepared
+    model : estimator with ``predict_proba``
+    info : ModelInfo
+        Both as `modeling.store.load_model` returns them.
+    prepared : pandas.DataFrame, n rows
         Rows in the form `modeling.inputs.prepare` gives.
-    scores
-        Of these rows, shape (n,).
-    reference
-        Value of each input.
+    scores : ndarray of float64, shape (n,)
+        Scores of these rows.
+    reference : dict of str to float, str or None
+        Reference value of each input.
 
     Returns
     -------
     ndarray of float64, shape (n, len(info.inputs))
+        Log-odds (natural logarithm) of the row minus those with the reference value, rounded to
+        `DIGITS` decimals; positive where the row's own value raises the score.
+
+    References
+    ----------
+    Robnik-Šikonja and Kononenko (2008), IEEE Trans. Knowl. Data Eng. 20:589.
     """
     import numpy as np
 
@@ -104,10 +125,25 @@ def effects(
 def reason_columns(
     found: "NDArray[np.float64]", names: list[str], count: int
 ) -> "dict[str, pd.Series[Any]]":
-    """Largest effects of each row, as columns ``reason_1``, ``reason_1_direction``, ….
+    """Pick the largest effects of each row.
 
     Ties go to the input that comes first in the model. A row with fewer effects than `count` has
     fewer reasons.
+
+    Parameters
+    ----------
+    found : ndarray of float64, shape (n, k)
+        As `effects` returns them.
+    names : list of str, length k
+        The inputs.
+    count : int
+        Reasons a row, at most.
+
+    Returns
+    -------
+    dict of str to pandas.Series, each of n rows
+        ``reason_1`` (input), ``reason_1_direction`` (`RAISES` or `LOWERS`), ``reason_1_effect``
+        (log-odds), ``reason_2``, …; missing where a row has no such reason.
     """
     import numpy as np
     import pandas as pd

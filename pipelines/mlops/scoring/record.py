@@ -13,7 +13,17 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 class ScoredFile(BaseModel):
-    """A file that was scored."""
+    """A file that was scored.
+
+    Attributes
+    ----------
+    address : str
+        Where it was read.
+    sha256 : str
+        Of its unpacked content.
+    rows : int
+        Rows of data.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,9 +37,11 @@ class ColumnCounts(BaseModel):
 
     Attributes
     ----------
-    strange
+    missing : int
+        Values that are missing.
+    strange : int
         Texts the model doesn't know (scored as unknown), or numbers outside the training range.
-    unreadable
+    unreadable : int
         Numbers that couldn't be read and were scored as missing; part of `missing`.
     """
 
@@ -41,7 +53,37 @@ class ColumnCounts(BaseModel):
 
 
 class Record(BaseModel):
-    """A scored batch. It is written last: predictions without a record aren't complete."""
+    """A scored batch. It is written last: predictions without a record aren't complete.
+
+    Attributes
+    ----------
+    name : str
+        Of the batch.
+    scored_at : str
+        Time of the batch, ISO 8601 with time zone.
+    product : str
+        Product that the model belongs to.
+    model_version, commit, model_sha256 : str
+        The release that scored, its Git commit, and the hash of its model file.
+    threshold : float
+        Rows with a score at or above it are selected.
+    positive : str
+        Label that a selected row gets.
+    source : list of ScoredFile
+        Files that were scored.
+    rows, selected : int
+        Scored rows, and those of them that are selected.
+    reasons : int
+        Reason codes a row; 0 = none.
+    no_reasons : str
+        Why there are no reason codes.
+    reference : dict of str to float, str or None
+        Reference value of each input; empty without reasons.
+    columns : dict of str to ColumnCounts
+        Input → what was unusual in it.
+    outputs : dict of str to str
+        Files of the batch and their hashes.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,12 +107,32 @@ class Record(BaseModel):
     """File name → SHA-256."""
 
     def same_work(self, other: "Record") -> bool:
-        """Whether both say the same but for the time."""
+        """Tell whether both say the same but for the time.
+
+        Parameters
+        ----------
+        other : Record
+            Of the same name.
+
+        Returns
+        -------
+        bool
+        """
         return self.model_copy(update={"scored_at": other.scored_at}) == other
 
 
 def describe(record: Record) -> str:
-    """Say in one line what was done, for logs."""
+    """Say in one line what was done, for logs.
+
+    Parameters
+    ----------
+    record : Record
+        A scored batch.
+
+    Returns
+    -------
+    str
+    """
     told = f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
     return f"{told}; without reason codes: {record.no_reasons}" if record.no_reasons else told
 
@@ -93,6 +155,15 @@ def record_path(folder: Path, name: str) -> Path:
 def read_record(path: Path) -> Record:
     """Read a record.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``predictions/<name>.json``.
+
+    Returns
+    -------
+    Record
+
     Raises
     ------
     SignalboxError
@@ -109,5 +180,13 @@ def read_record(path: Path) -> Record:
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write a record, whole or not at all."""
+    """Write a record, whole or not at all.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Directory of the predictions.
+    record : Record
+        Its name is that of the file.
+    """
     write_json(record_path(folder, record.name), record.model_dump(mode="json"))

@@ -30,12 +30,21 @@ def score_input(
 
     Parameters
     ----------
-    path
-        Relative paths start at the project's root.
-    name
+    project : pathlib.Path
+        The project's root.
+    path : str
+        Table to score, see `chunks.Input`; relative paths start at the project's root.
+    name : str, default=""
         Of the batch; empty = the file's name and the time.
-    reasons
+    reasons : int, optional
         Reason codes a row; None = as ``release.yaml`` says.
+    product : str, default="model_release"
+        Product whose model scores.
+
+    Returns
+    -------
+    Record
+        As it was written, and entered into the ledger.
 
     Raises
     ------
@@ -60,14 +69,33 @@ def score_input(
 
 
 def log_batch(ledger: Ledger, record: Record) -> None:
-    """Enter a batch into the ledger, once: a task that is repeated must not count twice."""
+    """Enter a batch into the ledger, once: a task that is repeated must not count twice.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Gets an entry of kind ``scoring``.
+    record : Record
+        The batch.
+    """
     told = as_entry(record)
     if not any(entry.kind == "scoring" and entry.data == told for entry in ledger.entries()):
         ledger.append("scoring", record.product, told)
 
 
 def as_entry(record: Record) -> dict[str, Any]:
-    """Return counts and hashes; nothing of any row."""
+    """Return what the ledger keeps of a batch: counts and hashes, nothing of any row.
+
+    Parameters
+    ----------
+    record : Record
+        The batch.
+
+    Returns
+    -------
+    dict
+        JSON; data of an entry of kind ``scoring``.
+    """
     return {
         "name": record.name,
         "scored_at": record.scored_at,
