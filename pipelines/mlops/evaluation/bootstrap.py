@@ -51,6 +51,7 @@ def resample(
     """
     import numpy as np
 
+    # Weights are (b, n): replicates are evaluated in chunks, all statistics on the same one.
     chunk = max(1, CHUNK_CELLS // max(len(subjects), 1))
     parts: list[list[NDArray[np.float64]]] = [[] for _ in statistics]
     for start in range(0, replicates, chunk):
@@ -67,6 +68,7 @@ def _weights(subjects: "NDArray[np.intp]", replicates: range) -> "NDArray[np.flo
     count = int(subjects.max()) + 1
     weights = np.empty((len(replicates), len(subjects)))
     for row, replicate in enumerate(replicates):
+        # How often each subject was drawn is the weight of each of its rows.
         drawn = np.random.default_rng([SEED, replicate]).integers(0, count, count)
         weights[row] = np.bincount(drawn, minlength=count)[subjects]
     return weights

@@ -96,6 +96,7 @@ def delta_figures(
     """
     import numpy as np
 
+    # Shape (k,): turns a metric of which more is better into a loss.
     sign = np.array([1.0 if name in LOSSES else -1.0 for name in METRICS])
     point = sign * (points[0] - points[1])
     bounds = interval(sign * (replicates[0] - replicates[1]), confidence)

@@ -114,6 +114,7 @@ def view(
     kept = np.arange(len(y)) if rows is None else rows
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     ranked = scores[kept]
+    # A threshold can't part equal scores, so curves have points only where a run ends.
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     # A run of equal scores goes as a whole to the bin in which its middle rank falls.
     starts = np.append(0, ends[:-1] + 1)
@@ -152,6 +153,7 @@ def measure(rows: View, weights: "NDArray[np.float64]") -> "NDArray[np.float64]"
     """
     import numpy as np
 
+    # Shapes (b, m), falling score: weight and positive weight down to each row.
     w = weights[:, rows.rows]
     total = np.cumsum(w, axis=1)
     hits = np.cumsum(w * rows.y, axis=1)
@@ -218,6 +220,7 @@ def _roc_auc(total: "NDArray[np.float64]", hits: "NDArray[np.float64]") -> "NDAr
 
     misses = total - hits
     before = np.pad(hits[:, :-1], ((0, 0), (1, 0)))
+    # Shapes (b, g): width is what a run adds in negatives, height the mean of both ends.
     width = np.diff(misses, axis=1, prepend=0)
     area = (width * (hits + before) / 2).sum(axis=1)
     return np.asarray(area / (hits[:, -1] * misses[:, -1]))
@@ -228,6 +231,7 @@ def _average_precision(
 ) -> "NDArray[np.float64]":
     import numpy as np
 
+    # Shapes (b, g); before the first row with weight, precision is set to 0 and recall can't rise.
     precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
     rise = np.diff(hits, axis=1, prepend=0)
     return np.asarray((rise * precision).sum(axis=1) / hits[:, -1])
@@ -243,6 +247,7 @@ def _calibration_error(
     import numpy as np
 
     starts = np.append(0, rows.bin_ends[:-1] + 1)
+    # Summed scores are the positives that a calibrated model expects; shape (b, bins).
     expected = np.add.reduceat(w * rows.scores, starts, axis=1)
     gap = np.abs(_per_bin(hits, rows) - expected)
     return np.asarray(gap.sum(axis=1) / total[:, -1])
@@ -251,4 +256,5 @@ def _calibration_error(
 def _per_bin(cumulated: "NDArray[np.float64]", rows: View) -> "NDArray[np.float64]":
     import numpy as np
 
+    # Sums within bins are differences of cumulated sums at the bins' ends; shape (b, bins).
     return np.diff(cumulated[:, rows.bin_ends], axis=1, prepend=0)

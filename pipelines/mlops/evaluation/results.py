@@ -159,6 +159,7 @@ def evaluate(
         views.append(_rival_view(y, rival, settings))
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
+    # Subjects as numbers 0 to s - 1, in order of first appearance.
     subjects = pd.factorize(test[SUBJECT].to_numpy(dtype=object))[0]
     with one_thread():
         replicates = resample(statistics, subjects, settings.replicates)

@@ -97,6 +97,7 @@ def slices(frame: "pd.DataFrame", column: str, data: DataParams) -> list[Slice]:
 
     names = _names(frame, column, data)
     values, counts = np.unique(names, return_counts=True)
+    # The largest slices are listed; ties in size go by name.
     order = sorted(range(len(values)), key=lambda i: (-counts[i], values[i]))
     kept = {str(values[i]) for i in order[:MAX_SLICES]} | {MISSING}
     grouped = np.array([name if name in kept else OTHERS for name in names], dtype=object)
@@ -112,6 +113,7 @@ def _names(frame: "pd.DataFrame", column: str, data: DataParams) -> "NDArray[np.
     if is_numeric(frame, column):
         edges = _edges(frame[column], column, data)
         values = frame[column].to_numpy(dtype="float64", na_value=np.nan)
+        # side=right: a slice holds its lower edge. Missing values are named below.
         inside = np.searchsorted(edges, np.where(missing, 0.0, values), side="right")
         return np.where(missing, MISSING, np.array(_labels(edges), dtype=object)[inside])
     return np.where(missing, MISSING, frame[column].astype(str).to_numpy(dtype=object))

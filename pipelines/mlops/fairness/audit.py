@@ -170,6 +170,7 @@ def _samples(
     those of the audited features: a feature that isn't audited would only add draws.
     """
     finest = table.marginal([spec.name for spec in config.features])
+    # One cell of the full table for each finest cell, to look up the dimension's group.
     first = np.unique(finest.membership, return_index=True)[1]
     drawn = draw_confusions(
         finest.confusion.reshape(-1, 4),
@@ -221,6 +222,7 @@ def _reference(
         return marginal.labels.index(chosen)
     if not compared:
         return None
+    # argmax takes the first of equals, so ties go to the first label.
     measure = sizes if config.reference == "largest" else sample.row("selection_rate")
     return compared[int(np.argmax(measure[compared]))]
 

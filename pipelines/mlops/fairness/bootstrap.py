@@ -65,7 +65,7 @@ def draw_confusions(
     memberships : sequence of (ndarray of int of shape (C,), int)
         For each dimension the group of every cell, and the number of groups.
     replicates : int
-        How many; R.
+        Number of replicates, R.
     rng : numpy.random.Generator
         Seeded by the caller.
 
@@ -77,19 +77,26 @@ def draw_confusions(
     Raises
     ------
     ValueError
-        No rows, or no replicates.
+        No rows, no replicates, or a cell belongs to a group that doesn't exist.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, ch. 6.
     """
     total = int(counts.sum())
     if total == 0 or replicates < 1:
         raise ValueError("a bootstrap needs at least one row and one replicate")
     outcomes = counts.shape[1]
+    # F of the C * K categories have rows; only those can be drawn.
     filled = np.flatnonzero(counts.reshape(-1))  # empty categories can't be drawn
     shares = counts.reshape(-1)[filled] / total
     plans = [_SumPlan.make(filled, group, size, outcomes) for group, size in memberships]
     results = [np.zeros((size * outcomes, replicates), np.int64) for _, size in memberships]
+    # Blocks bound the memory, whatever the number of replicates.
     step = max(1, _BLOCK // max(len(filled), 1))
     for start in range(0, replicates, step):
         part = slice(start, min(start + step, replicates))
+        # Shape (F, r), one column per replicate of the block.
         drawn = rng.multinomial(total, shares, size=part.stop - part.start).T
         for plan, result in zip(plans, results, strict=True):
             plan.add(drawn, result[:, part])
@@ -97,7 +104,7 @@ def draw_confusions(
 
 
 def percentile_interval(replicates: Floats, level: float) -> Interval:
-    """Percentile intervals along the last axis, replicates without a value left out and counted.
+    """Compute percentile intervals along the last axis; replicates without a value are left out.
 
     Parameters
     ----------
@@ -109,13 +116,20 @@ def percentile_interval(replicates: Floats, level: float) -> Interval:
     Returns
     -------
     Interval
-        Shape (...). Quantiles interpolate linearly, as ``numpy.quantile`` does by default.
+        Shape (...). Quantiles interpolate linearly, as ``numpy.quantile`` does by default. The
+        share of replicates that were left out is ``undefined``.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, ch. 13.
     """
+    # One sort serves both limits.
     values = np.sort(replicates, axis=-1)  # NaN sorts last
     size = values.shape[-1]
     missing = np.isnan(values)
     defined = size - missing.sum(axis=-1)
     usable = defined >= max(MIN_DEFINED_SHARE * size, 1)
+    # NaN would spoil the sum; `usable` never divides by 0.
     total = np.where(missing, 0.0, values).sum(axis=-1)
     mean = np.full(defined.shape, np.nan)
     np.divide(total, defined, out=mean, where=usable)
@@ -129,6 +143,7 @@ def percentile_interval(replicates: Floats, level: float) -> Interval:
 
 
 def _quantile(ordered: Floats, defined: NDArray[np.int64], q: float) -> Floats:
+    # Defined values are a prefix of the last axis, so their number gives the positions; shape (...).
     position = q * np.maximum(defined - 1, 0)
     below = np.floor(position).astype(np.int64)
     above = np.minimum(below + 1, np.maximum(defined - 1, 0))
@@ -158,4 +173,5 @@ class _SumPlan:
         return cls(order, starts, targets)
 
     def add(self, drawn: NDArray[np.int64], result: NDArray[np.int64]) -> None:
+        # Runs of equal targets are contiguous after the sort; no target occurs twice.
         result[self.targets] = np.add.reduceat(drawn[self.order], self.starts, axis=0)

@@ -76,9 +76,14 @@ def calibrate(
     -------
     tuple of Calibration or None
         One per group; None when the rows had no scores.
+
+    References
+    ----------
+    Naeini, Cooper and Hauskrecht (2015), AAAI (expected calibration error).
     """
     if not table.has_scores:
         return (None,) * len(marginal.groups)
+    # Shapes (G, B): rows, positive labels and summed scores of each group and bin.
     n = marginal.counts.sum(axis=(1, 2))
     positives = marginal.counts[:, 1].sum(axis=1)
     scores = marginal.score_units.sum(axis=(1, 2)) / SCORE_UNIT

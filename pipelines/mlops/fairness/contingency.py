@@ -189,6 +189,7 @@ class ContingencyTable:
         """
         features = [self.feature(name) for name in names]
         columns = [self.features.index(feature) for feature in features]
+        # Distinct rows of codes are the groups; the inverse says which group each cell is in.
         picked, membership = np.unique(self.cells[:, columns], axis=0, return_inverse=True)
         membership = membership.reshape(-1).astype(np.int64)
         return Marginal(
@@ -244,6 +245,7 @@ def build_table(
     inner = np.asarray(edges[1:-1], float)
     for start in range(0, len(groups), _CHUNK):
         part = slice(start, start + _CHUNK)
+        # Flat index of (cell, truth, decision), and below of the bin: one bincount counts all.
         index = (ids(part) * 2 + truth[part]) * 2 + decision[part]
         if values is not None:
             index = index * bins + np.searchsorted(inner, values[part], side="right")
@@ -307,6 +309,7 @@ def table_from_counts(
     shape = (n_cells, 2, 2, bins)
     counts, units = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     target = (ids(slice(None)), truth, decision, where)
+    # Unbuffered: a combination may occur more than once.
     np.add.at(counts, target, number)
     np.add.at(units, target, sums)
     return _compact(groups.features, radix_ids, counts, units, edges)
@@ -335,6 +338,7 @@ def merge_tables(tables: Sequence[ContingencyTable]) -> ContingencyTable:
     if len({table.bin_edges for table in tables}) > 1:
         raise ValueError("tables with different score bins can't be added")
     features = reduce(_merge_features, [table.features for table in tables])
+    # Codes differ between tables: first into the levels of all, then equal cells are added.
     translated = [_translate(table, features) for table in tables]
     cells, inverse = np.unique(np.concatenate(translated), axis=0, return_inverse=True)
     inverse = inverse.reshape(-1)
@@ -406,6 +410,7 @@ def _compact(
     edges: tuple[float, ...],
 ) -> ContingencyTable:
     """Drop cells without rows and turn their numbers back into one code per feature."""
+    # Most intersections of a dense accumulator are empty.
     filled = counts.sum(axis=(1, 2, 3)) > 0
     sizes = tuple(len(feature.levels) for feature in features)
     rest = radix_ids[filled]

@@ -95,6 +95,7 @@ def impact_ratios(sample: RateSample, compared: list[int], level: float) -> tupl
     ----------
     6 RCNY § 5-300 and § 5-301 (impact ratio); 29 CFR 1607.4 D (four-fifths).
     """
+    # Shapes (G,) and (G, R), compared groups only.
     values, drawn = sample.row("selection_rate")[compared], sample.drawn("selection_rate")[compared]
     n = int(sample.denominators[sample.names.index("selection_rate")][compared].sum())
     if len(compared) < 2 or not np.nanmax(values) > 0:
@@ -149,6 +150,7 @@ def reference_gaps(
     gaps: dict[tuple[int, str], Gap] = {}
     for rate in COMPARED_RATES:
         values, drawn = sample.row(rate), sample.drawn(rate)
+        # One row a group, R columns, against the reference's one row: same replicate, paired.
         differences = percentile_interval(drawn[others] - drawn[[reference]], level)
         ratios = percentile_interval(ratio(drawn[others], drawn[[reference]]), level)
         for i, group in enumerate(others):
@@ -315,6 +317,7 @@ def spread(rates: Floats, kind: str) -> Floats:
     ndarray of float, shape (...)
         NaN with fewer than two groups left, and for a ratio of 0 to 0.
     """
+    # fmax and fmin pass over NaN: an undefined group takes no part.
     high, low = np.fmax.reduce(rates, axis=0), np.fmin.reduce(rates, axis=0)
     enough = (~np.isnan(rates)).sum(axis=0) >= 2
     values = ratio(low, high) if kind == "ratio" else high - low

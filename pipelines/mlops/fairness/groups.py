@@ -262,6 +262,7 @@ def _label(value: object, unknown_values: tuple[str, ...]) -> str:
 def _encode_bands(column: pd.Series[Any], spec: FeatureSpec) -> tuple[Feature, Codes]:
     numbers = _numbers(column, spec)
     bands = band_labels(spec.edges)
+    # side=right: a band holds its lower edge. NaN sorts last and is overwritten below.
     codes = np.searchsorted(np.asarray(spec.edges, float), numbers, side="right").astype(np.int32)
     missing = np.isnan(numbers)
     if not bool(missing.any()):

@@ -120,6 +120,7 @@ class DecisionTable:
         labels = order_levels(groups.tolist())
         position = {label: index for index, label in enumerate(labels)}
         codes = np.array([position[label] for label in groups.tolist()], np.int64)
+        # Flat index into (G, 2, 2, 2): one bincount counts all.
         index = ((codes * 2 + y) * 2 + before) * 2 + after
         counts = np.bincount(index, minlength=len(labels) * 8).astype(np.int64)
         return cls(labels, counts.reshape(-1, 2, 2, 2))
@@ -158,6 +159,7 @@ def paired_changes(
     )
     both = np.concatenate([table.counts.reshape(groups, 8, 1), drawn], axis=2)  # observed first
     both = both.reshape(groups, 2, 2, 2, -1)
+    # Summing out the other decision leaves confusion counts, shape (G, 4, 1 + R).
     before = both.sum(axis=3).reshape(groups, 4, -1)
     after = both.sum(axis=2).reshape(groups, 4, -1)
     known = [index for index, label in enumerate(table.labels) if label != UNKNOWN]
@@ -430,6 +432,7 @@ def _decide(
     fit: _Rows, test: _Rows, before: Bools, kept: Mapping[str, str], config: MitigationConfig
 ) -> Bools:
     """Return the decisions with thresholds per group; kept groups have their present one."""
+    # Kept groups are neither fitted nor decided anew.
     fit = fit.where(~np.isin(fit.groups, list(kept)))
     touched = ~np.isin(test.groups, list(kept))
     after = before.copy()

@@ -313,6 +313,7 @@ def group_rows(
     tuple of GroupRow
         One per group, in the order of ``marginal``.
     """
+    # Limits of all rates of all groups at once, shape (M, G).
     intervals = percentile_interval(sample.replicates, level)
     calibrations = calibrate(table, marginal, level)
     confusion = marginal.confusion.reshape(-1, 4)
@@ -483,6 +484,7 @@ def _figure(
     # Ties go to the dimension that was named first.
     value = min(valued)[0] if kind == "ratio" else max(valued)[0]
     index = next(i for v, i in valued if v == value)
+    # Shape (D, R): the worst dimension is looked for anew in every replicate.
     replicates = np.stack([candidates[i].replicates for _, i in valued])
     worst = (np.fmin if kind == "ratio" else np.fmax).reduce(replicates, axis=0)
     chosen = candidates[index].disparity

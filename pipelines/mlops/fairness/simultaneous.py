@@ -164,10 +164,12 @@ def _max_t(errors: Floats) -> Floats:
     if groups == 0:
         return np.zeros(replicates)
     known = ~np.isnan(errors)
+    # Mean square about the observed rate, shape (G,); undefined replicates aren't counted.
     variances = ratio(np.square(np.where(known, errors, 0.0)).sum(axis=1), known.sum(axis=1))
     if groups > _ALL_PAIRS:
         return _max_t_bound(errors, variances)
     result = np.zeros(replicates)
+    # One group against all later ones at a time: memory (G, R) and not (G, G, R).
     for g in range(groups - 1):
         scale = np.sqrt(variances[g] + variances[g + 1 :])[:, None]
         deviations = ratio(np.abs(errors[g] - errors[g + 1 :]), scale)
@@ -208,9 +210,11 @@ def _wilson(family: Family, z: float) -> tuple[Floats, Floats, Floats]:
 def _difference_limits(family: Family, z: float) -> tuple[float, float]:
     """Largest limits of p_g - p_h over ordered pairs; see ``intervals.newcombe_difference``."""
     p, low, high = _wilson(family, z)
+    # Shapes (G, G): row minus column.
     difference = p[:, None] - p
     lower = difference - np.hypot((p - low)[:, None], high - p)
     upper = difference + np.hypot((high - p)[:, None], p - low)
+    # A group isn't compared with itself.
     off = ~np.eye(len(p), dtype=bool)
     return float(lower[off].max()), float(upper[off].max())
 
@@ -219,11 +223,13 @@ def _ratio_limits(family: Family, z: float) -> tuple[float, float]:
     """Smallest limits of p_g / p_h over ordered pairs; see ``intervals.mover_ratio``."""
     p, low, high = _wilson(family, z)
     a, b = np.s_[:, None], np.s_[None, :]
+    # Shapes (G, G): row over column.
     product = p[a] * p[b]
     down, up = low * (2 * p - low), high * (2 * p - high)
     inner_low = np.sqrt(np.maximum(product**2 - down[a] * up[b], 0.0))
     inner_high = np.sqrt(np.maximum(product**2 - up[a] * down[b], 0.0))
     lower = np.nan_to_num(ratio(np.broadcast_to(down[a], product.shape), product + inner_low))
     upper = ratio(product + inner_high, np.broadcast_to(down[b], product.shape))
+    # Neither a group over itself, nor over a rate of 0.
     use = ~np.eye(len(p), dtype=bool) & (family.successes > 0)[None, :]
     return float(lower[use].min()), float(upper[use].min())

@@ -44,11 +44,13 @@ def subject_folds(
     import numpy as np
     import pandas as pd
 
+    # Shapes (n,) and (s,): each row's subject, and the subjects' keys.
     codes, keys = pd.factorize(subjects.to_numpy(dtype=object))
     positive = np.zeros(len(keys), dtype=bool)
     np.logical_or.at(positive, codes, y == 1)
     hashes = [hashlib.sha256(f"{seed}\0{key}".encode()).hexdigest() for key in keys]
     order = sorted(range(len(keys)), key=lambda i: (not positive[i], hashes[i]))
+    # In this order the folds take turns.
     fold_of_subject = np.empty(len(keys), dtype=np.intp)
     fold_of_subject[order] = np.arange(len(keys)) % folds
     return fold_of_subject[codes]

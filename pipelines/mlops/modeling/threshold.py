@@ -86,6 +86,7 @@ def curve(y: "NDArray[np.int8]", scores: "NDArray[np.float64]") -> Curve:
 
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.asarray(y, dtype=np.int64)[order]
+    # A threshold can't part equal scores: one level a run of them.
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     levels = ranked[ends]
     middle = (levels[:-1] + levels[1:]) / 2
@@ -93,6 +94,7 @@ def curve(y: "NDArray[np.int8]", scores: "NDArray[np.float64]") -> Curve:
     # Between neighbouring floats the middle may round down to the lower one: then take the upper.
     middle = np.where(middle > levels[1:], middle, levels[:-1])
     thresholds = np.concatenate([[above_all], middle, [levels[-1] / 2]])
+    # Counts at the runs' ends, after the threshold that selects nobody; shape (k,).
     tp = np.concatenate([[0], np.cumsum(hits)[ends]])
     return Curve(
         thresholds=thresholds,
@@ -213,5 +215,6 @@ def summary(points: Curve, params: ThresholdParams) -> list[dict[str, Any]]:
 
     table = points.table(params)
     k = len(points.thresholds)
+    # Evenly spaced positions; unique, because rounding may name one twice.
     keep = np.unique(np.linspace(0, k - 1, min(k, CURVE_POINTS)).round().astype(int))
     return [{name: float(f"{column[i]:.10g}") for name, column in table.items()} for i in keep]

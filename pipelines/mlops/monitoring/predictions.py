@@ -276,6 +276,7 @@ def join(predictions: "pd.DataFrame", labels: "pd.DataFrame") -> Joined:
     keys = [key for key in KEYS if key in labels.columns]
     left = predictions[keys].astype({ROW: "float64"} if ROW in keys else {})
     found = left.merge(labels, on=keys, how="left", validate="many_to_one")[LABEL]
+    # A left merge keeps the order of the predictions, so positions agree; shapes (n,).
     mature = predictions[MATURE].to_numpy(dtype=bool)
     labelled = found.notna().to_numpy() & predictions[SUBJECT].notna().to_numpy()
     matched = np.flatnonzero(mature & labelled)

@@ -148,6 +148,7 @@ def reason_columns(
     import numpy as np
     import pandas as pd
 
+    # Shape (n, count): stable, so that ties keep the model's order.
     order = np.argsort(-np.abs(found), axis=1, kind="stable")[:, :count]
     columns: dict[str, pd.Series[Any]] = {}
     for rank in range(order.shape[1]):
