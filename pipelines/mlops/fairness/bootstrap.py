@@ -143,7 +143,7 @@ def percentile_interval(replicates: Floats, level: float) -> Interval:
 
 
 def _quantile(ordered: Floats, defined: NDArray[np.int64], q: float) -> Floats:
-    # Defined values are a prefix of the last axis, so their number gives the positions; shape (...).
+    # Defined values are a prefix of the last axis: their number gives the positions, shape (...).
     position = q * np.maximum(defined - 1, 0)
     below = np.floor(position).astype(np.int64)
     above = np.minimum(below + 1, np.maximum(defined - 1, 0))
