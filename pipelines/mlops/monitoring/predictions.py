@@ -123,6 +123,11 @@ def read_predictions(
     pandas.DataFrame
         Batch after batch, with the columns `BATCH` (str) and `MATURE` (bool) added; empty without
         batches.
+
+    Raises
+    ------
+    SignalboxError
+        If a table is missing or damaged, or a batch's time cannot be read.
     """
     frames = []
     for record in chosen:
@@ -147,6 +152,11 @@ def read_inputs(folder: Path, chosen: list[Record]) -> "pd.DataFrame":
     -------
     pandas.DataFrame
         Rows in the order of `read_predictions`; empty without batches.
+
+    Raises
+    ------
+    SignalboxError
+        If a table is missing or damaged.
     """
     return _joined([read_table(inputs_path(folder, record.name)) for record in chosen])
 

@@ -68,7 +68,8 @@ def conform_to_schema(
     Raises
     ------
     SignalboxError
-        If the table lacks a column that the model was trained on, or the subject's key.
+        If the table lacks a column that the model was trained on, or the subject's key, or a key is
+        neither text nor a whole number.
     """
     missing = [name for name in info.names() if name not in frame.columns]
     if missing:
