@@ -33,13 +33,17 @@ REASONS = ("first", "change", "repeat", "resolved")
 
 @dataclass(frozen=True)
 class NotificationLog:
-    """What went into the notification log, sorted by group and time.
+    """What went into the notification log, sorted by group and time; shape (entries,).
 
     Attributes
     ----------
-    firing, resolved
+    group : array of int64
+        Index into `Groups`.
+    time : array of int64, microseconds since 1970
+        The flush that made the entry.
+    firing, resolved : array of int64
         How many alerts it names.
-    reason
+    reason : array of int64
         Index into `REASONS`.
     """
 
@@ -60,7 +64,11 @@ class _State:
 
 @dataclass(frozen=True)
 class _Rules:
-    """Settings of each row's group."""
+    """Settings of each row's group, each array of shape (rows,); times in microseconds.
+
+    `life` is how long an entry is kept, `sends` whether resolved alerts are sent, `safe` whether
+    an entry that is repeated in time can't expire.
+    """
 
     interval: Ints
     repeat: Ints
@@ -137,6 +145,8 @@ def _among(values: Ints, known: Ints) -> Bools:
 def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
     """Rows that surely tell, and stretches whose beginning isn't surely new."""
     none = rows.firing == 0
+    # A seen end surely notifies: of the last alert if the entry can't have expired, of others
+    # if resolved alerts are sent.
     sure_end = before.ends_whole & np.where(
         none[rows.resolve_row], rules.safe[rows.resolve_row], rules.sends[rows.resolve_row]
     )
@@ -198,6 +208,7 @@ class _Deduper:
         """Go through all rows."""
         if not len(self.kept):
             return
+        # Rows of one depth belong to different stretches, so they are decided together.
         order = np.argsort(self.depth, kind="stable")
         done = 0
         for size in np.bincount(self.depth).tolist():
@@ -213,6 +224,7 @@ class _Deduper:
         time, firing = self.rows.time[row], self.rows.firing[row]
         entry, named = self.state.time[own], self.state.firing[own]
         known = (entry != NEVER_NOTIFIED) & (time < _dropped(self.rules, row, entry, firing))
+        # In DedupStage's terms: no entry; `repeat_interval` is over; all resolved; new alerts.
         tells = self.told[row] | ((firing > 0) & ~known)
         tells |= (firing > 0) & (entry + self.rules.repeat[row] < time)
         tells |= (firing == 0) & (self.rows.resolved[row] > 0) & known & (named > 0)
@@ -264,6 +276,8 @@ class _Deduper:
         interval, repeat = self.rules.interval[row], self.rules.repeat[row]
         life = self.rules.life[row]
         short = np.where(life < repeat, life - 1, repeat)
+        # Counted in flushes after the row: the first repeat, the flushes from one to the next, and
+        # how many flushes come before the next row of the group.
         first = np.maximum((entry + short - time) // interval + 1, 1)
         step = short // interval + 1
         room = (self.following[at] - 1 - time) // interval
@@ -281,6 +295,7 @@ class _Deduper:
         rows, told = self.rows, np.flatnonzero(self.told)
         group = rows.group[told]
         firing = rows.firing[told]
+        # How many alerts the group's entry before named: a group with none begins anew.
         before = np.zeros(len(told), dtype=np.int64)
         before[1:] = np.where(group[1:] == group[:-1], firing[:-1], 0)
         begun = _at(rows, rows.begin_row)[told]
@@ -299,6 +314,7 @@ class _Deduper:
         """Everything that was logged."""
         told = np.flatnonzero(self.told)
         nothing = np.empty(0, dtype=np.int64)
+        # Repeats are kept as (row, first time, step, count) and written out here, one row each.
         columns = zip((nothing,) * 4, *self.repeats, strict=True)
         row, begin, step, count = (np.concatenate(column) for column in columns)
         owner, number = spread(np.zeros_like(count), count)
@@ -335,7 +351,33 @@ def notify(
     timing: Timing,
     until: int,
 ) -> NotificationLog:
-    """Run the notification log over all groups."""
+    """Run the notification log over all groups: decide which flushes notify.
+
+    Parameters
+    ----------
+    groups : Groups
+        Settings of the groups.
+    rows : Rows
+        Flushes at which something changes.
+    wholes : FiringIntervals
+        When each (group, series) is seen firing.
+    resolved : Resolved
+        When members are seen resolved.
+    timing : Timing
+        Phases of the process's own clocks, and the log's retention.
+    until : int, microseconds since 1970
+        No flush after it notifies.
+
+    Returns
+    -------
+    NotificationLog
+        Every entry that is logged, repeats included; what a receiver without integrations, or one
+        with ``send_resolved: false``, wasn't sent is among them.
+
+    References
+    ----------
+    Alertmanager, `notify/notify.go` (DedupStage) and `nflog/nflog.go`.
+    """
     deduper = _Deduper(rows, wholes, resolved, _rules(groups, rows, timing, until))
     deduper.run()
     return deduper.result()
