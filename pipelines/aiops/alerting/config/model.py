@@ -472,7 +472,7 @@ def stretches(ranges: Sequence[TimeRange], first: int, last: int) -> list[tuple[
     ranges : sequence of TimeRange
         Any of them is enough.
     first, last : int, microseconds since 1970
-        Where to look. Stretches are found up to the second that ends after `last`.
+        Where to look; what lies outside is cut off, to whole seconds.
 
     Returns
     -------

@@ -322,7 +322,7 @@ def members_that_fit(alerts: int, memory_mb: int) -> int:
     ----------
     alerts : int
         Number of alerts held in memory.
-    memory_mb : int, megabytes
+    memory_mb : int, MiB
         Memory for everything.
 
     Returns
@@ -352,7 +352,7 @@ def replay_files(
         Today's configuration; `rules` are applied to it.
     rules : sequence of Rule
         Rules to apply; none by default.
-    memory_mb : int, megabytes
+    memory_mb : int, MiB
         Bounds everything: the engine that reads, the alerts with what becomes of them (some 400
         bytes each), and with what is left the work on groups, as many together as fit.
     until : int, optional, microseconds since 1970
