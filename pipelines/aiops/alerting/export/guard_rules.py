@@ -80,7 +80,7 @@ def guard_expression(rule: Rule, guard: Guard, step: int) -> str:
 
 
 def lasting_expression(rule: Rule) -> str:
-    """Return PromQL for the alerts that a rule hides, as `still_labels` names them but for ``rule``.
+    """Return PromQL for the alerts that a rule hides, labelled as by `still_labels` but for ``rule``.
 
     Parameters
     ----------
