@@ -97,7 +97,7 @@ def _meets(values: frozenset[str], matcher: Matcher) -> bool:
 
 
 def _compatible(wanted: _Wanted, route: Route) -> bool:
-    """Whether an alert can match both; False only if that is certain."""
+    """Return whether an alert can match both; False only if that is certain."""
     return all(
         _meets(values, theirs)
         for theirs in route.matchers

@@ -80,7 +80,7 @@ def guard_expression(rule: Rule, guard: Guard, step: int) -> str:
 
 
 def lasting_expression(rule: Rule) -> str:
-    """Return PromQL for the alerts that a rule hides, labelled as by `still_labels` but for ``rule``.
+    """Return PromQL for the alerts that a rule hides.
 
     Parameters
     ----------
@@ -90,7 +90,8 @@ def lasting_expression(rule: Rule) -> str:
     Returns
     -------
     str
-        Expression of the alert `STILL_NAME`, which needs a ``for``.
+        Expression of the alert `STILL_NAME`, which needs a ``for``. Its results are labelled as by
+        `still_labels`, without ``rule``.
     """
     bare = f"max without (alertstate, alert, rule) ({_alerts(rule)})"
     return _while_hidden(rule, f'label_replace({bare}, "alert", "$1", "alertname", "(.+)")')
@@ -174,7 +175,18 @@ def _by(guard: Guard) -> str:
 
 
 def untemplated(text: str) -> str:
-    """Text that Prometheus's templates leave as it is."""
+    """Escape a text so that Prometheus's templates leave it as it is.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        With ``{{`` written as a template that prints it.
+    """
     return text.replace("{{", '{{ "{{" }}')
 
 

@@ -39,7 +39,18 @@ _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 def text(value: str) -> str:
-    """Write a string."""
+    """Write a string.
+
+    Parameters
+    ----------
+    value : str
+        Any text.
+
+    Returns
+    -------
+    str
+        PCL, in single quotes.
+    """
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

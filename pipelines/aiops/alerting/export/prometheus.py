@@ -426,7 +426,18 @@ def _literal(key: str, text: str) -> list[str]:
 
 
 def about(rules: Sequence[TimingRule]) -> str:
-    """Rule ids, sentences and expiry for a mark."""
+    """Return rule ids, expiry and sentences for a mark.
+
+    Parameters
+    ----------
+    rules : sequence of TransientRule or FlappingRule
+        Rules that a change serves.
+
+    Returns
+    -------
+    str
+        One line.
+    """
     return "; ".join(
         f"{rule.id} (expires {rule.expires}): {one_line(rule.sentence)}" for rule in rules
     )

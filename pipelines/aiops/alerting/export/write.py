@@ -288,5 +288,16 @@ def own_sha256(text: str, name: str) -> str:
 
 
 def sha256_text(text: str) -> str:
-    """SHA-256 of a text's UTF-8 bytes."""
+    """Return the SHA-256 of a text's UTF-8 bytes.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        64 hex digits.
+    """
     return hashlib.sha256(text.encode()).hexdigest()

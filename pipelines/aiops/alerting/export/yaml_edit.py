@@ -61,7 +61,18 @@ def _yaml_char(char: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a string in double quotes as both of Alertmanager's parsers and PromQL read it."""
+    """Return a string in double quotes as both of Alertmanager's parsers and PromQL read it.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        With backslashes, double quotes and newlines escaped.
+    """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
@@ -104,7 +115,18 @@ def selector(metric: str, matchers: tuple[Matcher, ...]) -> str:
 
 
 def re2_escape(value: str) -> str:
-    """Return a regex that matches `value` and nothing else, in RE2 and in Python."""
+    """Return a regex that matches `value` and nothing else, in RE2 and in Python.
+
+    Parameters
+    ----------
+    value : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text with a backslash before every special character.
+    """
     return _RE2_SPECIAL.sub(lambda found: "\\" + found[0], value)
 
 
@@ -132,7 +154,18 @@ def re2_problem(pattern: str) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Seconds as Prometheus writes them: 90 → ``1m30s``, 0 → ``0s``."""
+    """Write seconds as Prometheus does: 90 → ``1m30s``, 0 → ``0s``.
+
+    Parameters
+    ----------
+    seconds : int
+        Not negative.
+
+    Returns
+    -------
+    str
+        Hours are the largest unit.
+    """
     return prometheus(seconds, PROMETHEUS_HOURS)
 
 
@@ -296,13 +329,35 @@ def joined(lines: Iterable[str], about: str, indent: int, newline: str) -> str:
 
 
 def newline_of(text: str) -> str:
-    """Return the line ending that the file uses."""
+    """Return the line ending that a file uses.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+
+    Returns
+    -------
+    str
+        That of its first line.
+    """
     first = text.find("\n")
     return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
 def one_line(text: str) -> str:
-    """Text for a comment: one line, nothing that YAML or a terminal would take amiss."""
+    """Return a text for a comment: one line, nothing that YAML or a terminal would take amiss.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        Without our marks; what doesn't print and runs of blanks become one space.
+    """
     spaced = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(spaced.replace(BEGIN, "").replace(END, "").split())
 
@@ -357,7 +412,7 @@ class Piece:
     about: str
 
     def dashed(self) -> list[str]:
-        """Lines as an item of a list."""
+        """Return the lines as an item of a list."""
         return [f"- {self.lines[0]}", *(f"  {line}" for line in self.lines[1:])]
 
 
@@ -411,12 +466,36 @@ def child(node: Node, key: str) -> Node | None:
 
 
 def pair(node: MappingNode, key: str) -> tuple[Any, Any] | None:
-    """Key and value nodes."""
+    """Return the nodes of a key and its value.
+
+    Parameters
+    ----------
+    node : ruamel.yaml.nodes.MappingNode
+        The mapping.
+    key : str
+        Name of the key.
+
+    Returns
+    -------
+    tuple of ruamel.yaml.nodes.Node or None
+        None if the key doesn't stand in the mapping itself.
+    """
     return next(((name, value) for name, value in node.value if _is(name, key)), None)
 
 
 def text_of(node: Node | None) -> str:
-    """Text of a scalar; empty for everything else."""
+    """Return the text of a scalar.
+
+    Parameters
+    ----------
+    node : ruamel.yaml.nodes.Node or None
+        Any node.
+
+    Returns
+    -------
+    str
+        Empty for everything that is no scalar.
+    """
     return str(node.value) if isinstance(node, ScalarNode) else ""
 
 
@@ -425,17 +504,54 @@ def _is(node: Node, key: str) -> bool:
 
 
 def start(node: Node) -> int:
-    """Index of a node's first character."""
+    """Return the index of a node's first character.
+
+    Parameters
+    ----------
+    node : ruamel.yaml.nodes.Node
+        Any node; that of an alias is where its anchor stands.
+
+    Returns
+    -------
+    int
+        Index into the text.
+    """
     return int(node.start_mark.index)
 
 
 def line_start(text: str, at: int) -> int:
-    """Index at which the line of `at` begins."""
+    """Return the index at which the line of `at` begins.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+    at : int
+        Index into it.
+
+    Returns
+    -------
+    int
+        Index into the text.
+    """
     return text.rfind("\n", 0, at) + 1
 
 
 def line_end(text: str, at: int) -> int:
-    """Index after the newline of the line of `at`."""
+    """Return the index after the newline of the line of `at`.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+    at : int
+        Index into it.
+
+    Returns
+    -------
+    int
+        Index into the text; its length if no newline follows.
+    """
     found = text.find("\n", at)
     return len(text) if found < 0 else found + 1
 
@@ -637,7 +753,18 @@ _SECOND = 1_000_000
 
 
 def time_text(micros: int) -> str:
-    """Return microseconds as a duration; Alertmanager knows milliseconds."""
+    """Write microseconds as a duration; Alertmanager knows milliseconds.
+
+    Parameters
+    ----------
+    micros : int, microseconds
+        Not negative; what is less than a millisecond is cut off.
+
+    Returns
+    -------
+    str
+        In milliseconds if it isn't a whole number of seconds.
+    """
     seconds, rest = divmod(micros, _SECOND)
     return f"{micros // 1000}ms" if rest else duration(seconds)
 
@@ -679,12 +806,34 @@ def route_tree(route: Route, parent: Route) -> dict[str, Tree]:
 
 
 def matcher_list(matchers: Sequence[Matcher]) -> list[Tree]:
-    """Return matchers, one string each."""
+    """Return matchers as YAML would load them.
+
+    Parameters
+    ----------
+    matchers : sequence of Matcher
+        Matchers of a route or an inhibit rule.
+
+    Returns
+    -------
+    list of Tree
+        One string each.
+    """
     return [matcher_text(matcher) for matcher in matchers]
 
 
 def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
-    """Return an inhibit rule as YAML would load it."""
+    """Return an inhibit rule as YAML would load it.
+
+    Parameters
+    ----------
+    rule : InhibitRule
+        The rule.
+
+    Returns
+    -------
+    dict of str to Tree
+        Keys in the order in which they are written.
+    """
     tree: dict[str, Tree] = {
         "source_matchers": matcher_list(rule.source),
         "target_matchers": matcher_list(rule.target),
@@ -695,7 +844,18 @@ def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
 
 
 def interval_tree(interval: TimeInterval) -> dict[str, Tree]:
-    """Return a time interval as YAML would load it."""
+    """Return a time interval as YAML would load it.
+
+    Parameters
+    ----------
+    interval : TimeInterval
+        With times of day; days of month, months and years aren't written.
+
+    Returns
+    -------
+    dict of str to Tree
+        Keys in the order in which they are written.
+    """
     ranges: list[Tree] = []
     for time_range in interval.ranges:
         found: dict[str, Tree] = {

@@ -48,7 +48,13 @@ class HarmfulRule:
     alone: bool
 
     def says(self) -> str:
-        """Return it in a sentence."""
+        """Return the finding in a sentence.
+
+        Returns
+        -------
+        str
+            What the rule hid or delayed, and that it should be withdrawn.
+        """
         told = []
         if self.lost:
             told.append(f"hid {_named(self.lost)}, which would have paged without it")
@@ -147,7 +153,7 @@ def _hidden(
 def _suspects(
     recent: AlertFrame, after: Any, rules: Sequence[Rule], hidden: Mapping[int, _Hidden]
 ) -> list[tuple[Rule, set[int]]]:
-    """Rule → hidden tickets whose alerts it decided."""
+    """Return each rule with the hidden tickets whose alerts it decided."""
     # Row i of `alerts` is row i of the frame: the rule that decided it, or an empty text.
     decided = list(after.alerts["rule"])
     found: dict[str, set[int]] = {}
@@ -197,6 +203,11 @@ def released_rules(released: Released | None) -> tuple[Rule, ...]:
     -------
     tuple of Rule
         Empty without a release.
+
+    Raises
+    ------
+    SignalboxError
+        If the release has no rule set, it can't be fetched, or it isn't what was released.
     """
     if released is None:
         return ()

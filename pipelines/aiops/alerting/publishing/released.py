@@ -140,7 +140,7 @@ def read_rules_at(project: Path, name: str, commit: str, expected: str) -> Relea
 
 
 def evidence_path() -> str:
-    """Path of the export's evidence."""
+    """Return the path of the export's evidence."""
     return evidence_of("export_rules").as_posix()
 
 

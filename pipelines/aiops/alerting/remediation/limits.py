@@ -103,12 +103,34 @@ STARTED, ENDED, DRY = "started", "ended", "dry_run"
 
 
 def remediations(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries of remediations, oldest first."""
+    """Return the entries of remediations.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The ledger's, oldest first.
+
+    Returns
+    -------
+    list of Entry
+        Oldest first; attempts, their ends and dry runs.
+    """
     return [entry for entry in entries if entry.kind == "remediation" and entry.subject == PRODUCT]
 
 
 def time_of(entry: Entry) -> datetime:
-    """Time of an entry."""
+    """Return the time of an entry.
+
+    Parameters
+    ----------
+    entry : Entry
+        Of any kind.
+
+    Returns
+    -------
+    datetime
+        UTC, with its time zone.
+    """
     return datetime.strptime(entry.time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 

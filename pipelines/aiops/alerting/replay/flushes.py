@@ -59,7 +59,7 @@ def _gaps(pieces: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
 
 
 def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
-    """Stretches ``[seen, gone)`` of all members without the gaps: (member, start, end)."""
+    """Return the intervals ``[seen, gone)`` of all members without the gaps: (member, start, end)."""
     who, start, end = gaps
     first, last = heads(who), np.ones(len(who), dtype=bool)
     last[:-1] = first[1:]
@@ -89,7 +89,7 @@ def _pairs(members: Members, spells: FiringPeriods) -> Ints:
 
 
 def _overtaken(members: Members, pair: Ints) -> Bools:
-    """Members whose end no tick sees, because the alert is back (or back and gone) by then."""
+    """Return the members whose end no flush sees, because the alert is back (and gone) by then."""
     order = order_of(pair, members.spell)
     here, after = order[:-1], order[1:]
     found = np.zeros(len(members), dtype=bool)

@@ -145,7 +145,7 @@ class _GuardPieces:
 def _hidden(
     rule: QuietRule | RecurringRule, table: LabelTable, spells: FiringPeriods
 ) -> _GuardPieces:
-    """Pieces of spells; `whole`: whether the piece has the spell's start in it."""
+    """Return the parts of firing periods that a rule hides; `whole`: 1 if the start is in it."""
     mine = np.flatnonzero(table.mask(rule.matchers)[spells.series])
     # A quiet rule hides whole firing periods, a recurring one only what falls into its hours.
     starts, ends = spells.starts[mine], spells.ends[mine]
@@ -168,7 +168,7 @@ def _hidden(
 def _counted(
     rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
 ) -> GuardAlert | None:
-    """Tell of more than ``max_count`` starts within the window, as long as that is so."""
+    """Return the guard's alerts on more than ``max_count`` starts in the window, while that is so."""
     begun = np.flatnonzero(pieces.whole)
     if len(begun) <= guard.max_count:
         return None
@@ -202,7 +202,7 @@ def _counted(
 
 
 def _alike(table: LabelTable, series: Ints) -> Ints:
-    """Series as `STILL_NAME` tells them apart: the first of those with the same labels."""
+    """Return for each series the first of those that `STILL_NAME` can't tell apart from it."""
     if all(table.column(name)[1] in ([], [""]) for name in _REPLACED):
         return series
     first: dict[tuple[tuple[str, str], ...], int] = {}
@@ -224,7 +224,7 @@ def _united(pieces: _GuardPieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 def _lasting(
     rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
 ) -> GuardAlert | None:
-    """Tell of an alert that is hidden for longer than ``max_seconds``, from then on."""
+    """Return the guard's alerts on what is hidden for longer than ``max_seconds``, from then on."""
     if guard.max_seconds is None or not len(pieces):
         return None
     limit = guard.max_seconds * SECOND

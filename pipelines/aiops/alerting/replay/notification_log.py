@@ -88,7 +88,7 @@ def _rules(groups: Groups, rows: Rows, timing: Timing, until: int) -> _Rules:
 
 
 def _dropped(rules: _Rules, row: Ints, told: Ints, firing: Ints) -> Ints:
-    """When the log drops an entry of time `told`: at the first sweep after its life.
+    """Return when the log drops an entry of time `told`: at the first sweep after its life.
 
     While alerts fire and the log's retention is shorter than their repeat: at once.
     """
@@ -107,12 +107,18 @@ def _at(rows: Rows, row: Ints) -> Bools:
 
 @dataclass(frozen=True)
 class _Before:
-    """For each stretch of firing and each resolution, the one before it in its pair (-1: none).
+    """For each firing interval and each resolution, the one before it in its pair (-1: none).
 
     Attributes
     ----------
-    resolved_end
-        Whether a stretch ended with a resolution that a tick saw.
+    whole : array of int64, shape (intervals,)
+        Index into `FiringIntervals`.
+    resolved : array of int64, shape (resolutions,)
+        Index into `Resolved`.
+    resolved_end : array of bool, shape (intervals,)
+        Whether the interval ended with a resolution that a flush saw.
+    ends_whole : array of bool, shape (resolutions,)
+        Whether the resolution ended an interval.
     """
 
     whole: Ints
@@ -143,7 +149,7 @@ def _among(values: Ints, known: Ints) -> Bools:
 
 
 def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
-    """Rows that surely tell, and stretches whose beginning isn't surely new."""
+    """Return the rows that surely notify, and the intervals whose beginning isn't surely new."""
     none = rows.firing == 0
     # A seen end surely notifies: of the last alert if the entry can't have expired, of others
     # if resolved alerts are sent.
@@ -219,7 +225,7 @@ class _Deduper:
         self._explain()
 
     def _decide(self, at: Ints) -> None:
-        """Whether each row tells; updates the entry."""
+        """Decide whether each row notifies; updates the entry."""
         row, own = self.kept[at], self.stretch[at]
         time, firing = self.rows.time[row], self.rows.firing[row]
         entry, named = self.state.time[own], self.state.firing[own]
@@ -235,7 +241,7 @@ class _Deduper:
         self.state.firing[own] = np.where(tells, firing, named)
 
     def _has_new_alerts(self, row: Ints, entry: Ints) -> Bools:
-        """Whether a row has an alert that its entry (of time `entry`) doesn't name."""
+        """Return whether a row has an alert that its entry (of time `entry`) doesn't name."""
         news = np.zeros(len(row), dtype=bool)
         owner, which = self.starts.of(row)
         named = self._seen_at(self.before.whole[which], entry[owner])
@@ -248,7 +254,7 @@ class _Deduper:
         return news
 
     def _seen_at(self, whole: Ints, entry: Ints) -> Bools:
-        """Whether the pair was firing at the entry's time, looking back from a stretch."""
+        """Return whether the pair was firing at the entry's time, looking back from an interval."""
         at = whole.copy()
         while True:
             later = (at >= 0) & (self.wholes.start[at] > entry)
@@ -259,7 +265,7 @@ class _Deduper:
         return named
 
     def _resolved_at(self, which: Ints, entry: Ints) -> Bools:
-        """Whether the pair was resolved at exactly the entry's time."""
+        """Return whether the pair was resolved at exactly the entry's time."""
         at = which.copy()
         while True:
             later = (at >= 0) & (self.resolved.time[at] > entry)
@@ -291,7 +297,7 @@ class _Deduper:
         self.repeats.append((row[some], begin, (step * interval)[some], count[some]))
 
     def _explain(self) -> None:
-        """Reasons, once all is decided."""
+        """Give each notification its reason, once all is decided."""
         rows, told = self.rows, np.flatnonzero(self.told)
         group = rows.group[told]
         firing = rows.firing[told]
@@ -304,14 +310,14 @@ class _Deduper:
         self.reason[told] = np.where((firing == 0) | quiet, RESOLVED, reason)
 
     def _firing_at(self, row: Ints, time: Ints) -> Ints:
-        """How many alerts fire at a time after a row of the same group."""
+        """Return how many alerts fire at a time after a row of the same group."""
         rows = self.rows
         keys = key_of(rows.group, rows.time, rows.origin, rows.span)
         wanted = key_of(rows.group[row], time, rows.origin, rows.span)
         return rows.firing[np.searchsorted(keys, wanted, side="right") - 1]
 
     def result(self) -> NotificationLog:
-        """Everything that was logged."""
+        """Return everything that was logged, repeats included."""
         told = np.flatnonzero(self.told)
         nothing = np.empty(0, dtype=np.int64)
         # Repeats are kept as (row, first time, step, count) and written out here, one row each.

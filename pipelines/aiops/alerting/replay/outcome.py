@@ -74,7 +74,7 @@ class Outcomes:
 
 
 def _counts(keys: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
-    """Position of the first key in each [start, end), and how many there are."""
+    """Return the position of the first key in each [start, end), and how many there are."""
     first = np.searchsorted(keys, start)
     return first, np.searchsorted(keys, end) - first
 
@@ -114,12 +114,25 @@ class ReplayTrace:
     span: int
 
     def key(self, group: Ints, time: Ints) -> Ints:
-        """Encode (group, time) with `flushes.key_of`, with this trace's origin and span."""
+        """Encode (group, time) with `flushes.key_of`.
+
+        Parameters
+        ----------
+        group : array of int64, shape (n,)
+            Index into the chunk's `Groups`.
+        time : array of int64, shape (n,), microseconds since 1970
+            Between the chunk's first and last time.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+            Numbers that sort like (group, time).
+        """
         return key_of(group, time, self.origin, self.span)
 
 
 def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
-    """(first page, pages) of each member."""
+    """Return the first page (µs) and the number of pages of each member."""
     told, members = seen.told, seen.members
     # Pages of a member are the log's keys between its interval's start and end: two searches.
     is_page = (told.firing > 0) & groups.pages[told.group] & groups.tells[told.group]
@@ -140,7 +153,7 @@ def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
 
 
 def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
-    """Members that some notification names, firing or resolved."""
+    """Return which members some notification names, firing or resolved."""
     told, members = seen.told, seen.members
     sent = groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group])
     key = seen.key(told.group, told.time)[sent]
@@ -157,7 +170,7 @@ def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
 
 
 def _why_not(seen: ReplayTrace) -> tuple[Ints, Ints]:
-    """(kind, origin) of the first piece that kept each member back; kind -1 if none did."""
+    """Return (kind, origin) of the first interval that kept each member back; kind -1 if none did."""
     pieces, size = seen.pieces, len(seen.members)
     kind, origin = np.full(size, -1), np.full(size, -1)
     if not len(pieces.member):
@@ -171,7 +184,7 @@ def _why_not(seen: ReplayTrace) -> tuple[Ints, Ints]:
 
 
 def _best(spell: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
-    """For each spell the member that comes first by `columns`: (spell, member)."""
+    """Return for each firing period the member that comes first by `columns`: (period, member)."""
     count = np.bincount(spell)
     if count.max(initial=0) <= 1:
         return spell, np.arange(len(spell))

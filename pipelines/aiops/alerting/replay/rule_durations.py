@@ -28,7 +28,7 @@ from pipelines.core.arrays import Ints, heads, merged, order_of, running_max
 def _delays(
     rules: Sequence[Rule], table: LabelTable, family: type[TransientRule | FlappingRule]
 ) -> tuple[Ints, Ints]:
-    """Longest delay (µs) for each series and the rule that sets it (-1: none)."""
+    """Return the longest duration (µs) for each series and the rule that sets it (-1: none)."""
     delay = np.zeros(len(table), dtype=np.int64)
     setter = np.full(len(table), -1, dtype=np.int64)
     for index, rule in enumerate(rules):
@@ -117,7 +117,7 @@ class Members:
 
 
 def _swept(timing: Timing, times: Ints) -> Ints:
-    """First sweep after each time."""
+    """Return the first sweep after each time."""
     return ((times - timing.sweep_at) // timing.sweep + 1) * timing.sweep + timing.sweep_at
 
 

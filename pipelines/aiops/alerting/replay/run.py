@@ -82,7 +82,7 @@ class Replay:
 
 
 def _horizon(frame: AlertFrame, config: Config) -> int:
-    """Latest time in the frame, and as long again as anybody has to wait to be told of it."""
+    """Return the latest time in the frame plus the longest wait for a notification (µs)."""
     ends = frame.ends[frame.ends < NEVER]
     last = max(int(frame.starts.max(initial=0)), int(ends.max(initial=0)))
     waits = [max(r.group_wait, r.group_interval) for _, r in config.route.walk()]
@@ -90,7 +90,7 @@ def _horizon(frame: AlertFrame, config: Config) -> int:
 
 
 def _chunks(groups: Groups, load: Ints, chunk: int, most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of groups with about `chunk` members and at most `most` groups each."""
+    """Yield ranges of groups with about `chunk` members and at most `most` groups each."""
     total = np.cumsum(load)
     low = 0
     while low < len(groups):

@@ -46,7 +46,7 @@ class SuppressedIntervals:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Stretches of time in which what has `key` is kept back; sorted, merged a key."""
+    """Intervals in which what has `key` is kept back; sorted, disjoint within a key."""
 
     key: Ints
     start: Ints
@@ -142,7 +142,7 @@ def index_of(world: ReplayInputs, members: Members) -> Index:
 def _overlapping(
     groups: Groups, members: Members, who: Ints, key: Ints, blocks: _Blocks
 ) -> tuple[Ints, Ints, Ints]:
-    """Members `who` (with keys) laid over blocks: (member, first tick, first tick after)."""
+    """Lay members `who` (with keys) over blocks: (member, first flush, first flush after)."""
     if not len(blocks.key) or not len(who):
         empty = np.empty(0, dtype=np.int64)
         return empty, empty, empty
@@ -161,7 +161,7 @@ def _overlapping(
 def _inhibition(
     world: ReplayInputs, rule: InhibitRule, index: Index
 ) -> Iterator[tuple[Ints, Ints, _Blocks]]:
-    """(target series, their keys, blocks) for the two kinds of target."""
+    """Yield (target series, their keys, blocks) for the two kinds of target."""
     table = world.table
     source, target = table.mask(rule.source), table.mask(rule.target)
     if not source.any() or not target.any():
