@@ -1,4 +1,4 @@
-"""Rules that went bad: incidents of late that only a rule hid.
+"""Harmful rules: incidents of late that only a rule hid.
 
 The recent history is replayed twice, without rules and with them. It must come from a source that
 sees alerts before the rules do (Prometheus, or Alertmanager's API, which lists inhibited and muted

@@ -59,7 +59,7 @@ def _gaps(pieces: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
 
 
 def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
-    """Return the intervals ``[seen, gone)`` of all members without the gaps: (member, start, end)."""
+    """Return intervals ``[seen, gone)`` of all members without the gaps: (member, start, end)."""
     who, start, end = gaps
     first, last = heads(who), np.ones(len(who), dtype=bool)
     last[:-1] = first[1:]

@@ -168,7 +168,7 @@ def _hidden(
 def _counted(
     rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
 ) -> GuardAlert | None:
-    """Return the guard's alerts on more than ``max_count`` starts in the window, while that is so."""
+    """Return the guard's alerts: fire while more than ``max_count`` starts are in the window."""
     begun = np.flatnonzero(pieces.whole)
     if len(begun) <= guard.max_count:
         return None
@@ -224,7 +224,7 @@ def _united(pieces: _GuardPieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 def _lasting(
     rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
 ) -> GuardAlert | None:
-    """Return the guard's alerts on what is hidden for longer than ``max_seconds``, from then on."""
+    """Return the guard's alerts: fire from when an alert is hidden for longer than ``max_seconds``."""
     if guard.max_seconds is None or not len(pieces):
         return None
     limit = guard.max_seconds * SECOND

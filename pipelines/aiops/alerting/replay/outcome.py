@@ -170,7 +170,7 @@ def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
 
 
 def _why_not(seen: ReplayTrace) -> tuple[Ints, Ints]:
-    """Return (kind, origin) of the first interval that kept each member back; kind -1 if none did."""
+    """Return (kind, origin) of the first interval that kept each member back; kind -1: none."""
     pieces, size = seen.pieces, len(seen.members)
     kind, origin = np.full(size, -1), np.full(size, -1)
     if not len(pieces.member):
