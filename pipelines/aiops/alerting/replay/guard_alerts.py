@@ -224,7 +224,7 @@ def _united(pieces: _GuardPieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 def _lasting(
     rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
 ) -> GuardAlert | None:
-    """Return the guard's alerts: fire from when an alert is hidden for longer than ``max_seconds``."""
+    """Return the guard's alerts: fire once an alert is hidden for longer than ``max_seconds``."""
     if guard.max_seconds is None or not len(pieces):
         return None
     limit = guard.max_seconds * SECOND
