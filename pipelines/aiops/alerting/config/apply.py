@@ -42,6 +42,16 @@ def values_of(matcher: Matcher) -> tuple[str, ...] | None:
     r"""Return the values a matcher lists, or None if it isn't a plain list of values.
 
     Escaped characters in ``=~ "a|b\.c"`` count as themselves.
+
+    Parameters
+    ----------
+    matcher : Matcher
+        Of any operator; negative ones list nothing.
+
+    Returns
+    -------
+    tuple of str or None
+        The values, in the matcher's order.
     """
     if matcher.op == "=":
         return (matcher.value,)
@@ -51,10 +61,20 @@ def values_of(matcher: Matcher) -> tuple[str, ...] | None:
 
 
 def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
-    """Return matchers that no guard's alert matches: what tells of hidden alerts isn't hidden.
+    """Return matchers that no guard's alert matches: what reports hidden alerts isn't hidden.
 
-    An alert of a guard has labels of the alerts it tells of, so that matchers which don't name
+    A guard's alert has labels of the alerts that it reports, so that matchers which don't name
     alerts would take it as well.
+
+    Parameters
+    ----------
+    matchers : sequence of Matcher
+        Matchers of a rule that hides alerts.
+
+    Returns
+    -------
+    tuple of Matcher
+        The same, with a matcher that excludes the guards' names if they could match.
     """
     names = [each for each in matchers if each.label == "alertname"]
     ours = [
@@ -77,7 +97,7 @@ def _meets(values: frozenset[str], matcher: Matcher) -> bool:
 
 
 def _compatible(wanted: _Wanted, route: Route) -> bool:
-    """Whether an alert can match both; False only if that is certain."""
+    """Return whether an alert can match both; False only if that is certain."""
     return all(
         _meets(values, theirs)
         for theirs in route.matchers
@@ -89,7 +109,7 @@ def _compatible(wanted: _Wanted, route: Route) -> bool:
 def placements(
     config: Config, matchers: Sequence[Matcher], outside: frozenset[str] = frozenset()
 ) -> tuple[tuple[int, ...], ...]:
-    """Paths of the routes at which alerts that match can end, quiet ones left out.
+    """Find the routes at which alerts that match can end, quiet ones left out.
 
     Routes of the rules `outside` are left out too: a rule never goes below another one of its
     kind. Of two that match, the one that comes first has the alert; nested, n rules that overlap
@@ -97,6 +117,20 @@ def placements(
 
     A route with children that ``continue`` and match is never an end for the alerts that those
     take; as a new child there would be a second end for them, such a route is left out.
+
+    Parameters
+    ----------
+    config : Config
+        Today's configuration, perhaps with rules in it already.
+    matchers : sequence of Matcher
+        Matchers of the new route.
+    outside : frozenset of str
+        Ids of rules; none by default.
+
+    Returns
+    -------
+    tuple of tuple of int
+        Paths from the top route, each the positions among siblings; children before parents.
     """
     found = []
     lists = ((each.label, values_of(each)) for each in matchers)
@@ -167,7 +201,18 @@ def _duplicate(rule: DuplicateRule) -> Route:
 
 
 def interval_of(rule: RecurringRule) -> TimeInterval:
-    """Return the time interval that a recurring rule mutes; its name is the rule's id."""
+    """Return the time interval that a recurring rule mutes.
+
+    Parameters
+    ----------
+    rule : RecurringRule
+        Its weekdays count from 0 = Monday.
+
+    Returns
+    -------
+    TimeInterval
+        Its name is the rule's id; its weekdays count from 0 = Sunday, as Alertmanager's do.
+    """
     # Rules count 0 = Monday, Alertmanager 0 = Sunday.
     days = tuple(Range(day, day) for day in sorted((day + 1) % 7 for day in rule.weekdays))
     times = TimeRange(
@@ -214,6 +259,19 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
 
     Duplicates are placed first, then recurring ones (so that a muted alert keeps the grouping a
     duplicate rule gave it), then quiet ones, which come before all.
+
+    Parameters
+    ----------
+    config : Config
+        Today's configuration; it isn't changed.
+    rules : sequence of Rule
+        Rules; those that don't concern Alertmanager (transient, flapping, known fixes) change
+        nothing.
+
+    Returns
+    -------
+    Config
+        New routes, inhibit rules and intervals have the rule's id as their `origin`.
     """
     duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, DuplicateRule)]
     config = _place(config, duplicate, regroup=True)

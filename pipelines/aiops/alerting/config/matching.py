@@ -46,7 +46,17 @@ def _posix(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile an anchored RE2 regex with Python's `re`.
+    r"""Compile an anchored RE2 regex with Python's `re`.
+
+    Parameters
+    ----------
+    pattern : str
+        The regex as Alertmanager has it, without anchors.
+
+    Returns
+    -------
+    re.Pattern
+        For ``fullmatch``; classes like ``\d`` mean ASCII.
 
     Raises
     ------
@@ -112,7 +122,29 @@ def _unescaped(raw: str, where: str) -> str:
 
 
 def parse_matcher(text: str, where: str) -> Matcher:
-    """Read one matcher like ``severity=~"warning|info"``."""
+    """Read one matcher like ``severity=~"warning|info"``.
+
+    Parameters
+    ----------
+    text : str
+        The matcher.
+    where : str
+        File and key, for messages.
+
+    Returns
+    -------
+    Matcher
+        With escapes resolved.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't a matcher, or its regex isn't one; the message starts with `where`.
+
+    References
+    ----------
+    Alertmanager, `pkg/labels/parse.go`.
+    """
     found = _MATCHER.fullmatch(text)
     if found is None:
         raise SignalboxError(f'{where}: {text!r} is not a matcher; write one like severity="page"')
@@ -121,13 +153,49 @@ def parse_matcher(text: str, where: str) -> Matcher:
 
 
 def parse_matchers(text: str, where: str) -> tuple[Matcher, ...]:
-    """Read matchers separated by commas, with or without braces around them."""
+    """Read matchers separated by commas, with or without braces around them.
+
+    Parameters
+    ----------
+    text : str
+        The matchers.
+    where : str
+        File and key, for messages.
+
+    Returns
+    -------
+    tuple of Matcher
+        In the order of the text.
+
+    Raises
+    ------
+    SignalboxError
+        As `parse_matcher`.
+    """
     bare = text.removeprefix("{").removesuffix("}")
     return tuple(parse_matcher(token, where) for token in _split(bare))
 
 
 def checked(matcher: Matcher, where: str) -> Matcher:
-    """Return the matcher, its regex compiled once so that an error names the place."""
+    """Return the matcher, its regex compiled once so that an error names the place.
+
+    Parameters
+    ----------
+    matcher : Matcher
+        Of any operator.
+    where : str
+        File and key, for messages.
+
+    Returns
+    -------
+    Matcher
+        The same.
+
+    Raises
+    ------
+    SignalboxError
+        If its regex is invalid or not supported; the message starts with `where`.
+    """
     if matcher.op in {"=~", "!~"}:
         try:
             compiled(matcher.value)
@@ -144,6 +212,16 @@ def listed(pattern: str) -> tuple[str, ...] | None:
     r"""Return the values that a regex lists, or None if it isn't a plain list of values.
 
     Escaped characters in ``a|b\.c`` count as themselves.
+
+    Parameters
+    ----------
+    pattern : str
+        A regex.
+
+    Returns
+    -------
+    tuple of str or None
+        The alternatives, in their order.
     """
     found, current, rest = [], "", iter(pattern)
     for char in rest:
@@ -163,7 +241,25 @@ def listed(pattern: str) -> tuple[str, ...] | None:
 
 
 def value_matches(matcher: Matcher, value: str) -> bool:
-    """Whether one value (empty: label missing) satisfies one matcher."""
+    """Return whether one value satisfies one matcher.
+
+    Parameters
+    ----------
+    matcher : Matcher
+        Its label doesn't matter here.
+    value : str
+        Value of the label; empty if the label is missing.
+
+    Returns
+    -------
+    bool
+        A regex must match the whole value.
+
+    Raises
+    ------
+    SignalboxError
+        If the matcher's regex is invalid or not supported.
+    """
     if matcher.op in {"=", "!="}:
         return (value == matcher.value) == (matcher.op == "=")
     values = listed(matcher.value)
@@ -175,14 +271,51 @@ def value_matches(matcher: Matcher, value: str) -> bool:
 
 
 def matches(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
-    """Whether all matchers are satisfied; no matchers match everything."""
+    """Return whether a label set satisfies all matchers; no matchers match everything.
+
+    Parameters
+    ----------
+    matchers : sequence of Matcher
+        All must be satisfied.
+    labels : mapping of str to str
+        A missing label counts as empty.
+
+    Returns
+    -------
+    bool
+        Whether all are satisfied.
+
+    Raises
+    ------
+    SignalboxError
+        If a matcher's regex is invalid or not supported.
+    """
     return all(value_matches(each, labels.get(each.label, "")) for each in matchers)
 
 
 def routes_of(
     route: Route, labels: Mapping[str, str], path: tuple[int, ...] = ()
 ) -> list[tuple[int, ...]]:
-    """Paths of the routes an alert ends at; `dispatch/route.go`, ``Route.Match``."""
+    """Find the routes an alert ends at.
+
+    Parameters
+    ----------
+    route : Route
+        Top of the tree that is searched.
+    labels : mapping of str to str
+        The alert's labels.
+    path : tuple of int
+        Path of `route` itself; empty for the top.
+
+    Returns
+    -------
+    list of tuple of int
+        Paths, depth first: positions among siblings. Empty if `route` doesn't match.
+
+    References
+    ----------
+    Alertmanager, `dispatch/route.go`, ``Route.Match``.
+    """
     if not matches(route.matchers, labels):
         return []
     found: list[tuple[int, ...]] = []

@@ -31,7 +31,15 @@ GROUP_BY_ALL = ("...",)
 
 @dataclass(frozen=True)
 class Integration:
-    """One way a receiver is told: ``webhook``, ``pagerduty`` and so on."""
+    """One way in which a receiver is notified.
+
+    Attributes
+    ----------
+    kind : str
+        ``webhook``, ``pagerduty`` and so on.
+    send_resolved : bool
+        Whether it sends resolved alerts too.
+    """
 
     kind: str
     send_resolved: bool
@@ -39,12 +47,16 @@ class Integration:
 
 @dataclass(frozen=True)
 class Receiver:
-    """Who is told.
+    """Who is notified.
 
     Attributes
     ----------
-    pages
-        Whether being told means that a person is woken.
+    name : str
+        As routes name it.
+    integrations : tuple of Integration
+        One webhook by default; without any nobody is notified.
+    pages : bool
+        Whether a notification wakes a person.
     """
 
     name: str
@@ -54,7 +66,13 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Range:
-    """Days, months, … from `first` to `last`, both included."""
+    """Days, months, … from `first` to `last`, both included (times of day: end exclusive).
+
+    Attributes
+    ----------
+    first, last : int
+        In the unit of the `TimeRange` field that it stands in.
+    """
 
     first: int
     last: int
@@ -66,12 +84,18 @@ class TimeRange:
 
     Attributes
     ----------
-    times
-        Minutes of the day, end exclusive.
-    weekdays
+    times : tuple of Range, minutes of the day
+        End exclusive.
+    weekdays : tuple of Range
         0 = Sunday … 6 = Saturday, as Alertmanager counts.
-    days_of_month
-        Negative ones count from the month's end.
+    days_of_month : tuple of Range
+        From 1; negative ones count from the month's end.
+    months : tuple of Range
+        1 … 12.
+    years : tuple of Range
+        Calendar years.
+    location : str
+        Name of an IANA time zone.
     """
 
     times: tuple[Range, ...] = ()
@@ -84,7 +108,17 @@ class TimeRange:
 
 @dataclass(frozen=True)
 class TimeInterval:
-    """A named set of times; `origin` is the id of the rule it comes from."""
+    """A named set of times.
+
+    Attributes
+    ----------
+    name : str
+        As routes name it.
+    ranges : tuple of TimeRange
+        Any of them is enough.
+    origin : str
+        Id of the rule that it comes from, or empty.
+    """
 
     name: str
     ranges: tuple[TimeRange, ...]
@@ -97,9 +131,21 @@ class Route:
 
     Attributes
     ----------
-    continues
+    receiver : str
+        Name of the receiver.
+    matchers : tuple of Matcher
+        All must be satisfied; none match everything.
+    group_by : tuple of str
+        Labels that make a group, or `GROUP_BY_ALL`.
+    group_wait, group_interval, repeat_interval : int, microseconds
+        As in Alertmanager; its defaults.
+    continues : bool
         ``continue``: siblings after this one are looked at although it matched.
-    origin
+    mute, active : tuple of str
+        Names of mute and of active time intervals.
+    routes : tuple of Route
+        Children, in order.
+    origin : str
         Id of the rule that put it here, or empty.
     """
 
@@ -116,7 +162,20 @@ class Route:
     origin: str = ""
 
     def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], "Route"]]:
-        """Every node with its path (positions among siblings), parents first."""
+        """Yield every node with its path, parents first.
+
+        Parameters
+        ----------
+        path : tuple of int
+            Path of this node; empty for the top.
+
+        Yields
+        ------
+        path : tuple of int
+            Positions among siblings, from the top.
+        route : Route
+            The node.
+        """
         yield path, self
         for position, child in enumerate(self.routes):
             yield from child.walk((*path, position))
@@ -124,7 +183,17 @@ class Route:
 
 @dataclass(frozen=True)
 class InhibitRule:
-    """While an alert that matches `source` fires, `target` alerts with `equal` labels are mute."""
+    """While an alert that matches `source` fires, `target` alerts with `equal` labels are mute.
+
+    Attributes
+    ----------
+    source, target : tuple of Matcher
+        All of a side must be satisfied.
+    equal : tuple of str
+        Labels that both alerts have the same value of; missing counts as empty.
+    origin : str
+        Id of the rule that put it here, or empty.
+    """
 
     source: tuple[Matcher, ...]
     target: tuple[Matcher, ...]
@@ -134,7 +203,17 @@ class InhibitRule:
 
 @dataclass(frozen=True)
 class Silence:
-    """Alerts that match are not told of from `starts` until before `ends`."""
+    """Alerts that match aren't notified of from `starts` until before `ends`.
+
+    Attributes
+    ----------
+    matchers : tuple of Matcher
+        All must be satisfied.
+    starts, ends : int, microseconds since 1970
+        End exclusive.
+    id : str
+        Id of the silence, or empty.
+    """
 
     matchers: tuple[Matcher, ...]
     starts: int
@@ -144,7 +223,21 @@ class Silence:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole configuration; `route` is the top of the tree."""
+    """A whole configuration.
+
+    Attributes
+    ----------
+    route : Route
+        Top of the routing tree.
+    receivers : tuple of Receiver
+        Every receiver that a route names is among them.
+    inhibit_rules : tuple of InhibitRule
+        Today's first, then those of rules.
+    time_intervals : tuple of TimeInterval
+        Every interval that a route names is among them.
+    resolve_timeout : int, microseconds
+        ``global.resolve_timeout``.
+    """
 
     route: Route
     receivers: tuple[Receiver, ...]
@@ -154,6 +247,16 @@ class Config:
 
     def receiver(self, name: str) -> Receiver:
         """Return the receiver of that name.
+
+        Parameters
+        ----------
+        name : str
+            As a route has it.
+
+        Returns
+        -------
+        Receiver
+            The first of that name.
 
         Raises
         ------
@@ -167,7 +270,13 @@ class Config:
 
 
 def default_config() -> Config:
-    """Alertmanager's documented defaults, with one receiver that pages, grouped by alertname."""
+    """Return Alertmanager's documented defaults, with one receiver that pages.
+
+    Returns
+    -------
+    Config
+        One route, grouped by ``alertname``.
+    """
     return Config(
         route=Route(receiver="default", group_by=("alertname",)),
         receivers=(Receiver("default"),),
@@ -244,7 +353,29 @@ def _zone(name: object, where: str) -> str:
 
 
 def parse_time_range(entry: Any, where: str) -> TimeRange:
-    """Read one entry of a time interval."""
+    """Read one entry of a time interval.
+
+    Parameters
+    ----------
+    entry : Any
+        What YAML has there; it should be a mapping.
+    where : str
+        File and key, for messages.
+
+    Returns
+    -------
+    TimeRange
+        A time zone that isn't given (or is ``Local``) is UTC.
+
+    Raises
+    ------
+    SignalboxError
+        If a key, range, time of day or time zone isn't known; the message starts with `where`.
+
+    References
+    ----------
+    Alertmanager, `timeinterval/timeinterval.go`.
+    """
     if not isinstance(entry, dict):
         raise SignalboxError(f"{where}: must be a mapping")
     unknown = sorted(set(map(str, entry)) - set(_FIELDS))
@@ -289,7 +420,20 @@ def _offset(zone: ZoneInfo, second: int) -> int:
 
 @lru_cache(maxsize=64)
 def steady(location: str, first: int, last: int) -> tuple[tuple[int, int, int], ...]:
-    """Stretches (start, end, offset), in seconds, in which the zone's offset stays the same."""
+    """Divide a time into stretches in which a zone's offset from UTC stays the same.
+
+    Parameters
+    ----------
+    location : str
+        Name of an IANA time zone.
+    first, last : int, seconds since 1970
+        Begin and end of what is divided.
+
+    Returns
+    -------
+    tuple of tuple of int
+        (start, end, offset) of each, in seconds; offset is local time less UTC.
+    """
     zone = ZoneInfo(location)
     found = []
     start, offset = first, _offset(zone, first)
@@ -321,7 +465,20 @@ def _stretches(times: TimeRange, first: int, last: int) -> Iterator[tuple[int, i
 
 
 def stretches(ranges: Sequence[TimeRange], first: int, last: int) -> list[tuple[int, int]]:
-    """Return merged stretches of time (µs, end exclusive) around [first, last] in the ranges."""
+    """Find when a time interval is active.
+
+    Parameters
+    ----------
+    ranges : sequence of TimeRange
+        Any of them is enough.
+    first, last : int, microseconds since 1970
+        Where to look; what lies outside is cut off, to whole seconds.
+
+    Returns
+    -------
+    list of tuple of int, microseconds since 1970
+        (start, end) in order, end exclusive; they neither overlap nor touch.
+    """
     merged: list[tuple[int, int]] = []
     for start, end in sorted(pair for each in ranges for pair in _stretches(each, first, last)):
         if merged and start <= merged[-1][1]:

@@ -34,7 +34,19 @@ _FORM = re.compile("".join(rf"(?:(\d+){unit})?" for unit in _UNITS), re.ASCII)
 
 
 def parse_duration(text: object, where: str) -> int:
-    """Microseconds of a duration.
+    """Read a duration like ``1d2h`` as microseconds.
+
+    Parameters
+    ----------
+    text : object
+        What YAML has there; it should be text. ``0`` needs no unit.
+    where : str
+        File and key, for messages.
+
+    Returns
+    -------
+    int, microseconds
+        Not negative.
 
     Raises
     ------
@@ -256,13 +268,24 @@ def parse_config(text: str, name: str) -> Config:
 
     Parameters
     ----------
-    name
+    text : str
+        The whole file.
+    name : str
         The file's name, for messages.
+
+    Returns
+    -------
+    Config
+        With everything that routes inherit filled in; names of receivers and intervals exist.
 
     Raises
     ------
     SignalboxError
         Not YAML, or something in it that decides routing isn't understood; names the key.
+
+    References
+    ----------
+    Alertmanager, `config/config.go`.
     """
     import yaml
 
@@ -316,7 +339,23 @@ _BOOLEANS = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(
 
 
 def load_config(path: Path) -> Config:
-    """Read an ``alertmanager.yml``; errors as `parse_config`, or if there is no such file."""
+    """Read an ``alertmanager.yml`` from disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file; messages have its name without folders.
+
+    Returns
+    -------
+    Config
+        As `parse_config` returns it.
+
+    Raises
+    ------
+    SignalboxError
+        As `parse_config`; or if there is no such file, or it isn't UTF-8.
+    """
     try:
         return parse_config(path.read_text(encoding="utf-8"), path.name)
     except FileNotFoundError as error:
@@ -326,5 +365,21 @@ def load_config(path: Path) -> Config:
 
 
 def todays_config(path: str | None) -> Config:
-    """Load the user's ``alertmanager.yml``; None gives Alertmanager's documented defaults."""
+    """Load the configuration of today.
+
+    Parameters
+    ----------
+    path : str or None
+        The user's ``alertmanager.yml``; None (or empty) gives Alertmanager's documented defaults.
+
+    Returns
+    -------
+    Config
+        Without rules of ours, unless the file holds some.
+
+    Raises
+    ------
+    SignalboxError
+        As `load_config`.
+    """
     return load_config(Path(path)) if path else default_config()

@@ -51,11 +51,13 @@ class MergedConfig:
 
     Attributes
     ----------
-    original
+    original : str
         The text without anything of ours.
-    placed
-        Rule id → places it went to, in words.
-    refused
+    text : str
+        The text with the rules in it.
+    placed : dict of str to list of str
+        Rule id → keys of the file that it went to.
+    refused : dict of str to str
         Rule id → why it isn't in the text.
     """
 
@@ -76,8 +78,17 @@ def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
 
     Parameters
     ----------
-    text
+    text : str
         The user's; what an earlier merge put in is taken out first.
+    name : str
+        The file's name, for messages.
+    rules : sequence of Rule
+        Rules that don't concern Alertmanager change nothing.
+
+    Returns
+    -------
+    MergedConfig
+        Its text, read back, means what `apply_rules` says, and the merge can be undone to the byte.
 
     Raises
     ------
@@ -101,7 +112,18 @@ def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
 
 
 def problem(rule: Rule) -> str:
-    """Why Alertmanager can't take a rule; empty if it can."""
+    """Return why Alertmanager can't take a rule.
+
+    Parameters
+    ----------
+    rule : Rule
+        Of any family.
+
+    Returns
+    -------
+    str
+        The reason; empty if Alertmanager can take it.
+    """
     source = rule.source if isinstance(rule, ImpliedRule) else ()
     for matcher in (*rule.matchers, *source):
         wrong = re2_problem(matcher.value) if matcher.op in ("=~", "!~") else ""

@@ -15,7 +15,18 @@ from pipelines.core.errors import SignalboxError
 
 
 def unified(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Unified diff over files; empty where nothing changes."""
+    """Return a unified diff over files.
+
+    Parameters
+    ----------
+    before, after : mapping of str to str
+        File → text; a file that is missing on one side counts as empty there.
+
+    Returns
+    -------
+    str
+        Files in order of name; empty where nothing changes.
+    """
     parts = []
     for name in sorted({*before, *after}):
         old, new = before.get(name, ""), after.get(name, "")
@@ -54,10 +65,12 @@ class Sources:
 
     Attributes
     ----------
-    alertmanager
+    alertmanager : str
         Text of ``alertmanager.yml``.
-    rule_files
-        File → text.
+    name : str
+        Its name or path, for messages and the diff.
+    rule_files : mapping of str to str
+        Path of a Prometheus rule file → text.
     """
 
     alertmanager: str
@@ -67,12 +80,22 @@ class Sources:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What comes out.
+    """Everything that an export consists of.
 
     Attributes
     ----------
-    rules
-        One line a rule: where it went, or why not.
+    alertmanager : MergedConfig
+        The user's ``alertmanager.yml`` with the rules in it.
+    rule_files : Merged
+        The user's Prometheus rule files with the rules in them.
+    guards : str
+        Text of a Prometheus rule file with the guards.
+    pagerduty : dict
+        As `orchestration` returns it.
+    diff : str
+        Unified diff of the user's files.
+    rules : list of dict
+        One record a rule: where it went, or why not.
     """
 
     alertmanager: MergedConfig
@@ -84,12 +107,28 @@ class Bundle:
 
 
 def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field: str) -> Bundle:
-    """Merge and write out rules.
+    """Merge rules into the user's files and write the other forms, all as texts.
+
+    Parameters
+    ----------
+    sources : Sources
+        The user's files.
+    rules : sequence of Rule
+        Rules with distinct ids.
+    step : int, seconds
+        Evaluation interval of the guards.
+    label_field : str
+        Where a PagerDuty event holds a label, as for `orchestration`.
+
+    Returns
+    -------
+    Bundle
+        A rule whose guard can't be written isn't in ``alertmanager.yml`` either.
 
     Raises
     ------
     SignalboxError
-        If one of the user's files can't be read as what it should be.
+        If one of the user's files can't be read as what it should be, or a rule id stands twice.
     """
     ids = [rule.id for rule in rules]
     if len(set(ids)) < len(ids):
@@ -121,7 +160,20 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
 
 
 def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -> list[str]:
-    """Return what a person should set by hand, as comments."""
+    """Return what a person should set by hand, as comments.
+
+    Parameters
+    ----------
+    rules : sequence of TransientRule or FlappingRule
+        Rules that belong into Prometheus rule files.
+    merged : Merged
+        Where they went already.
+
+    Returns
+    -------
+    list of str
+        One line for each rule that isn't placed everywhere.
+    """
     from pipelines.aiops.alerting.export.yaml_edit import duration, one_line, selector
 
     notes = []
@@ -171,7 +223,18 @@ def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> dict[str, 
 
 
 def rule_file_names(paths: Sequence[str]) -> dict[str, str]:
-    """Path → name in the export's folder; equal names are told apart by number."""
+    """Name the user's rule files in the export's folder; equal names are told apart by number.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Paths of the user's files.
+
+    Returns
+    -------
+    dict of str to str
+        Path → name without folder.
+    """
     names: dict[str, str] = {}
     for path in paths:
         base = PurePath(path).name

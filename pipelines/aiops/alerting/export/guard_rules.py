@@ -35,7 +35,18 @@ _WEEK = 7
 
 
 def guarded(rule: Rule) -> Guard | None:
-    """Return the guard of a rule that hides alerts, if it has one."""
+    """Return the guard of a rule that hides alerts, if it has one.
+
+    Parameters
+    ----------
+    rule : Rule
+        Only quiet and recurring rules have guards.
+
+    Returns
+    -------
+    Guard or None
+        The rule's guard.
+    """
     return rule.guard if isinstance(rule, QuietRule | RecurringRule) else None
 
 
@@ -49,24 +60,57 @@ def _while_hidden(rule: Rule, expression: str) -> str:
 
 
 def guard_expression(rule: Rule, guard: Guard, step: int) -> str:
-    """PromQL that has a result where too many start.
+    """Return PromQL that has a result where too many alerts start.
 
     Parameters
     ----------
-    step
-        Seconds between two looks at ``ALERTS``.
+    rule : Rule
+        The rule that hides them.
+    guard : Guard
+        Its guard.
+    step : int, seconds
+        Time between two looks at ``ALERTS``.
+
+    Returns
+    -------
+    str
+        Expression of the alert `GUARD_NAME`.
     """
     return f"{starts_expression(rule, guard, step)} > {guard.max_count}"
 
 
 def lasting_expression(rule: Rule) -> str:
-    """PromQL for the alerts that the rule hides, as `still_labels` names them but for ``rule``."""
+    """Return PromQL for the alerts that a rule hides.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule that hides them.
+
+    Returns
+    -------
+    str
+        Expression of the alert `STILL_NAME`, which needs a ``for``. Its results are labelled as by
+        `still_labels`, without ``rule``.
+    """
     bare = f"max without (alertstate, alert, rule) ({_alerts(rule)})"
     return _while_hidden(rule, f'label_replace({bare}, "alert", "$1", "alertname", "(.+)")')
 
 
 def hours_expression(rule: RecurringRule) -> str:
-    """PromQL that has a result in the hours of a recurring rule; empty: always."""
+    """Return PromQL that has a result in the hours of a recurring rule.
+
+    Parameters
+    ----------
+    rule : RecurringRule
+        Its hours are in its own time zone; the zone's changes are written out until a year after
+        it expires.
+
+    Returns
+    -------
+    str
+        Empty if the rule applies at every time.
+    """
     local = f"vector({_local_time(rule)})"
     parts = []
     if (rule.start_minute, rule.end_minute) != (0, _DAY_MINUTES):
@@ -104,7 +148,22 @@ def _local_time(rule: RecurringRule) -> str:
 
 
 def starts_expression(rule: Rule, guard: Guard, step: int) -> str:
-    """PromQL for the number of the rule's alerts that started within the guard's window."""
+    """Return PromQL for the number of a rule's alerts that started within the guard's window.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule that hides them.
+    guard : Guard
+        Its guard.
+    step : int, seconds
+        Time between two looks at ``ALERTS``.
+
+    Returns
+    -------
+    str
+        One result for each combination of the labels that the guard counts by.
+    """
     pace, alerts = duration(step), _alerts(rule)
     begun = _while_hidden(rule, f"{alerts} unless {alerts} offset {pace}")
     starts = f"count_over_time(({begun})[{duration(guard.window_seconds)}:{pace}])"
@@ -116,12 +175,38 @@ def _by(guard: Guard) -> str:
 
 
 def untemplated(text: str) -> str:
-    """Text that Prometheus's templates leave as it is."""
+    """Escape a text so that Prometheus's templates leave it as it is.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        With ``{{`` written as a template that prints it.
+    """
     return text.replace("{{", '{{ "{{" }}')
 
 
 def guard_rules(rule: Rule, guard: Guard, step: int) -> Iterator[list[str]]:
-    """Lines of each alerting rule; the first without its dash."""
+    """Yield the alerting rules of a guard.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule that hides alerts.
+    guard : Guard
+        Its guard.
+    step : int, seconds
+        Time between two looks at ``ALERTS``.
+
+    Yields
+    ------
+    list of str
+        YAML lines of one alerting rule; the first without its dash.
+    """
     labels = {name: value for name, value in guard_labels(rule).items() if name != "alertname"}
     says = f"More of what rule {rule.id} hides than its history ever had"
     yield _lines(GUARD_NAME, guard_expression(rule, guard, step), "", labels, (says, rule))
@@ -148,7 +233,22 @@ def _lines(
 
 
 def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
-    """Rule file with the guards; `notes` become comments at its head."""
+    """Return a Prometheus rule file with the guards of all rules.
+
+    Parameters
+    ----------
+    rules : tuple of Rule
+        Those without a guard are passed over.
+    step : int, seconds
+        Evaluation interval of the group.
+    notes : list of str
+        Become comments at the head of the file.
+
+    Returns
+    -------
+    str
+        YAML.
+    """
     head = ["# Written by Signalbox; replaced at every publication.", *(f"# {n}" for n in notes)]
     guards = [
         (rule, rule.guard)
@@ -172,7 +272,18 @@ def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
 
 
 def promql_problem(rule: Rule) -> str:
-    """Why Prometheus can't evaluate the rule's matchers; empty if it can."""
+    """Return why Prometheus can't evaluate a rule's matchers.
+
+    Parameters
+    ----------
+    rule : Rule
+        Of any family.
+
+    Returns
+    -------
+    str
+        The reason; empty if Prometheus can.
+    """
     import re
 
     names = [m.label for m in rule.matchers] + list(

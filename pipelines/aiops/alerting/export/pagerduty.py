@@ -39,19 +39,52 @@ _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 def text(value: str) -> str:
-    """Write a string."""
+    """Write a string.
+
+    Parameters
+    ----------
+    value : str
+        Any text.
+
+    Returns
+    -------
+    str
+        PCL, in single quotes.
+    """
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def span(seconds: int) -> str:
-    """Write a duration: 5400 as ``1 hour 30 minutes``."""
+    """Write a duration: 5400 as ``1 hour 30 minutes``.
+
+    Parameters
+    ----------
+    seconds : int
+        Not negative; 0 gives an empty text.
+
+    Returns
+    -------
+    str
+        PCL.
+    """
     return " ".join(
         f"{count} {unit}{'s' if count > 1 else ''}" for count, unit in parts(seconds, WORDS)
     )
 
 
 def schedule(rule: RecurringRule) -> str:
-    """Write a rule's hours, up to their last second."""
+    """Write a rule's hours, up to their last second.
+
+    Parameters
+    ----------
+    rule : RecurringRule
+        Its weekdays count from 0 = Monday.
+
+    Returns
+    -------
+    str
+        PCL condition; the end of a schedule belongs to it, so it is a second earlier.
+    """
     days = ",".join(DAYS[day] for day in sorted(rule.weekdays))
     first, last = rule.start_minute * 60, rule.end_minute * 60 - 1
     return f"now in {days} {_clock(first)} to {_clock(last)} {rule.timezone}"
@@ -62,14 +95,40 @@ def _clock(seconds: int) -> str:
 
 
 def path(field: str, label: str) -> str:
-    """Write where an event holds a label; ``{label}`` in `field` stands for its name."""
+    """Write where an event holds a label.
+
+    Parameters
+    ----------
+    field : str
+        ``{label}`` in it stands for the label's name.
+    label : str
+        Name of the label.
+
+    Returns
+    -------
+    str
+        PCL path; names that aren't plain stand in brackets.
+    """
     if _NAME.fullmatch(label):
         return field.format(label=label)
     return field.replace(".{label}", "[{label}]").format(label=text(label))
 
 
 def condition(matcher: Matcher, field: str) -> str:
-    """Write a matcher, missing labels being empty as in Alertmanager."""
+    """Write a matcher, missing labels being empty as in Alertmanager.
+
+    Parameters
+    ----------
+    matcher : Matcher
+        Of any operator.
+    field : str
+        Where an event holds a label, as for `path`.
+
+    Returns
+    -------
+    str
+        PCL condition.
+    """
     where = path(field, matcher.label)
     said = _says(matcher, where)
     empty = [f"not {where} exists", f"{where} matches exactly ''"]
@@ -103,12 +162,18 @@ def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) ->
 
     Parameters
     ----------
-    more
-        What each has to hold beside them.
+    matchers : sequence of Matcher
+        All must be satisfied.
+    field : str
+        Where an event holds a label, as for `path`.
+    more : sequence of str
+        Conditions that each has to hold beside them.
 
     Returns
     -------
-    Nothing if they don't fit, however their values are divided.
+    list of str
+        PCL conditions, at most `BLOCKS` of at most `BLOCK_BYTES`; empty if they don't fit, however
+        their values are divided.
     """
     parts = [condition(matcher, field) for matcher in matchers]
     whole = " and ".join([*parts, *more])
@@ -144,14 +209,17 @@ def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    field
+    rules : sequence of Rule
+        Rules of all families.
+    field : str
         Where the event holds a label; ``{label}`` stands for its name, for example
         ``event.custom_details.{label}``.
 
     Returns
     -------
-    ``orchestration_path``; ``not_expressed``: rules that are left out, and why; ``weaker``: rules
-    that do less here than was proven, and what they lack.
+    dict
+        ``orchestration_path``; ``not_expressed``: rules that are left out, and why; ``weaker``:
+        rules that do less here than was proven, and what they lack.
     """
     taken, left, weaker = [], [], []
     for rule in rules:
@@ -201,7 +269,22 @@ def _guard(rule: Rule) -> Guard | None:
 
 
 def conditions(rule: Rule, field: str) -> tuple[list[str], str]:
-    """Return the conditions, of which any is enough, or none and the reason."""
+    """Write the conditions of a rule, of which any is enough.
+
+    Parameters
+    ----------
+    rule : Rule
+        Of any family.
+    field : str
+        Where an event holds a label, as for `path`.
+
+    Returns
+    -------
+    conditions : list of str
+        PCL; empty if the rule can't be expressed.
+    reason : str
+        Why it can't be expressed; empty if it can.
+    """
     if rule.family in _REASONS:
         return [], _REASONS[rule.family]
     guard, more = _guard(rule), []

@@ -44,7 +44,20 @@ _CONSTANT = f'label_replace(vector(1), "{_FLAG}", "1", "{_FLAG}", ".*")'
 
 
 def matching(expr: str, matchers: Iterable[Matcher]) -> str:
-    """Return `expr` without the results whose labels don't match."""
+    """Return an expression without the results whose labels don't match.
+
+    Parameters
+    ----------
+    expr : str
+        PromQL.
+    matchers : iterable of Matcher
+        All must be satisfied.
+
+    Returns
+    -------
+    str
+        PromQL; results keep their labels and values.
+    """
     for matcher in matchers:
         pattern = matcher.value if matcher.op in ("=~", "!~") else re2_escape(matcher.value)
         keeps = "and" if matcher.op in ("=", "=~") else "unless"
@@ -59,7 +72,20 @@ def matching(expr: str, matchers: Iterable[Matcher]) -> str:
 
 
 def without(expr: str, taken: Iterable[str]) -> str:
-    """Return `expr` without the results of other expressions made from it."""
+    """Return an expression without the results of other expressions made from it.
+
+    Parameters
+    ----------
+    expr : str
+        PromQL.
+    taken : iterable of str
+        PromQL; their results have labels that results of `expr` have.
+
+    Returns
+    -------
+    str
+        PromQL.
+    """
     result = f"(\n{expr}\n)"
     for text in taken:
         result += f"\nunless\n{text}"
@@ -75,9 +101,11 @@ class AlertRule:
 
     Attributes
     ----------
-    data
+    node : ruamel.yaml.nodes.MappingNode
+        Its place in the text.
+    data : dict
         What YAML reads there, merge keys and aliases resolved.
-    place
+    place : tuple of int
         Index of its group and within it.
     """
 
@@ -93,14 +121,40 @@ class AlertRule:
 
 @dataclass
 class Change:
-    """What the rules make of one alerting rule."""
+    """What the rules make of one alerting rule.
+
+    Attributes
+    ----------
+    whole : list of TransientRule or FlappingRule
+        Rules that mean every alert of it.
+    parts : list of tuple
+        Matchers that split alerts off it, and the rules that mean those.
+    """
 
     whole: list[TimingRule] = field(default_factory=list)
     parts: list[tuple[tuple[Matcher, ...], list[TimingRule]]] = field(default_factory=list)
 
 
 def load(text: str, name: str) -> Any:
-    """Read a text as Prometheus would."""
+    """Read a text as Prometheus would.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+    name : str
+        The file's name, for messages.
+
+    Returns
+    -------
+    Any
+        What YAML reads, merge keys and aliases resolved.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't YAML.
+    """
     try:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
@@ -108,7 +162,19 @@ def load(text: str, name: str) -> Any:
 
 
 def alert_rules(doc: Document, data: Any) -> list[AlertRule]:
-    """All alerting rules of a file.
+    """Return all alerting rules of a file.
+
+    Parameters
+    ----------
+    doc : Document
+        The text and its nodes.
+    data : Any
+        The same as `load` reads it.
+
+    Returns
+    -------
+    list of AlertRule
+        In the order of the file; recording rules are left out.
 
     Raises
     ------
@@ -131,11 +197,18 @@ def alert_rules(doc: Document, data: Any) -> list[AlertRule]:
 
 
 def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str | None:
-    """Return the matchers that the expression's own labels must pass.
+    """Return the matchers that the results of the expression itself must pass.
+
+    Parameters
+    ----------
+    rule : TransientRule or FlappingRule
+        A rule that was mined.
+    target : AlertRule
+        An alerting rule of the user's.
 
     Returns
     -------
-    tuple
+    tuple of Matcher
         Empty: the rule means every alert of this name.
     str
         Why that can't be told.
@@ -156,7 +229,18 @@ def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str 
 
 
 def disjoint(matchers: Sequence[Matcher], other: Sequence[Matcher]) -> bool:
-    """Whether no alert can match both, as far as listed values tell."""
+    """Return whether no alert can match both, as far as listed values tell.
+
+    Parameters
+    ----------
+    matchers, other : sequence of Matcher
+        All of a side must be satisfied.
+
+    Returns
+    -------
+    bool
+        True only if it is certain.
+    """
     return any(
         _apart(left, right) for left in matchers for right in other if left.label == right.label
     )
@@ -175,10 +259,27 @@ _REPLACED = ("alert", "expr", *TIMES)
 
 
 def times_after(target: AlertRule, rules: Sequence[TimingRule]) -> dict[str, int]:
-    """Seconds of ``for`` and ``keep_firing_for`` that the rules ask for.
+    """Return ``for`` and ``keep_firing_for`` as the rules ask for them.
 
     History tells of alerts as they fired, after the times that are there already; so what a rule
     asks for comes on top. Of several rules the longest counts.
+
+    Parameters
+    ----------
+    target : AlertRule
+        An alerting rule of the user's.
+    rules : sequence of TransientRule or FlappingRule
+        Rules that mean its alerts.
+
+    Returns
+    -------
+    dict of str to int, seconds
+        Only keys that a rule changes.
+
+    Raises
+    ------
+    UnmergeableError
+        If what stands there isn't a duration.
     """
     found = {}
     for key in TIMES:
@@ -201,7 +302,21 @@ def _asks(rule: TimingRule) -> int:
 
 
 def edits_for(doc: Document, target: AlertRule, change: Change) -> list[Edit]:
-    """Edits for one alerting rule.
+    """Return the edits for one alerting rule.
+
+    Parameters
+    ----------
+    doc : Document
+        The text and its nodes.
+    target : AlertRule
+        The alerting rule.
+    change : Change
+        What the rules make of it.
+
+    Returns
+    -------
+    list of Edit
+        For `yaml_edit.apply`.
 
     Raises
     ------
@@ -311,7 +426,18 @@ def _literal(key: str, text: str) -> list[str]:
 
 
 def about(rules: Sequence[TimingRule]) -> str:
-    """Rule ids, sentences and expiry for a mark."""
+    """Return rule ids, expiry and sentences for a mark.
+
+    Parameters
+    ----------
+    rules : sequence of TransientRule or FlappingRule
+        Rules that a change serves.
+
+    Returns
+    -------
+    str
+        One line.
+    """
     return "; ".join(
         f"{rule.id} (expires {rule.expires}): {one_line(rule.sentence)}" for rule in rules
     )
@@ -323,11 +449,11 @@ class Merged:
 
     Attributes
     ----------
-    texts
+    texts : dict of str to str
         File → text; files that didn't change too.
-    placed
-        Rule id → places it went to, in words.
-    refused
+    placed : dict of str to list of str
+        Rule id → alerts that it changed, in words.
+    refused : dict of str to list of str
         Rule id → why it didn't go somewhere.
     """
 
@@ -336,7 +462,15 @@ class Merged:
     refused: dict[str, list[str]] = field(default_factory=dict)
 
     def refuse(self, rule: TimingRule, why: str) -> None:
-        """Note why a rule didn't go somewhere."""
+        """Record why a rule didn't go somewhere.
+
+        Parameters
+        ----------
+        rule : TransientRule or FlappingRule
+            The rule.
+        why : str
+            The reason.
+        """
         self.refused.setdefault(rule.id, []).append(why)
 
 
@@ -345,8 +479,15 @@ def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> M
 
     Parameters
     ----------
-    texts
+    texts : mapping of str to str
         File → text. What an earlier merge put in is taken out first.
+    rules : sequence of TransientRule or FlappingRule
+        Rules with distinct ids.
+
+    Returns
+    -------
+    Merged
+        A change that can't be made safely is refused with a reason.
 
     Raises
     ------

@@ -33,9 +33,13 @@ class Checked(BaseModel):
 
     Attributes
     ----------
-    outcome
+    file : str
+        Name of the file, without folders.
+    program : str
+        The command, without the file.
+    outcome : str
         ``ok``, ``failed`` or ``not checked``.
-    says
+    says : str
         Its last lines, or why it was not asked.
     """
 
@@ -48,14 +52,35 @@ class Checked(BaseModel):
 
 
 def check_config(path: Path) -> Checked:
-    """Ask ``amtool check-config``."""
+    """Check a file with ``amtool check-config``.
+
+    Parameters
+    ----------
+    path : Path
+        An ``alertmanager.yml``.
+
+    Returns
+    -------
+    Checked
+        ``not checked`` where amtool isn't installed or doesn't answer.
+    """
     return _ask(path, ["amtool", "check-config", path.name])
 
 
 def check_rule_file(path: Path) -> Checked:
-    """Ask ``promtool check rules``.
+    """Check a file with ``promtool check rules``.
 
     Its lint is off: a rule that is split in two has two rules of one name, which it warns of.
+
+    Parameters
+    ----------
+    path : Path
+        A Prometheus rule file.
+
+    Returns
+    -------
+    Checked
+        ``not checked`` where promtool isn't installed or doesn't answer.
     """
     return _ask(path, ["promtool", "check", "rules", "--lint=none", path.name])
 
@@ -87,6 +112,16 @@ FOLDER, DIFF, SUMMARY = "prometheus", "changes.diff", "summary.json"
 def read_text(path: Path) -> str:
     """Read a file of the user's, newlines as they are.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        Its text.
+
     Raises
     ------
     SignalboxError
@@ -101,7 +136,25 @@ def read_text(path: Path) -> str:
 
 
 def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) -> Sources:
-    """Read the user's files; an empty path gives Alertmanager's defaults."""
+    """Read the user's files.
+
+    Parameters
+    ----------
+    alertmanager_yml : str or None
+        Path; None (or empty) gives Alertmanager's defaults.
+    prometheus_rules : sequence of str
+        Paths of rule files.
+
+    Returns
+    -------
+    Sources
+        Texts as they are.
+
+    Raises
+    ------
+    SignalboxError
+        If a file can't be read or isn't UTF-8.
+    """
     text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
     files = {path: read_text(Path(path)) for path in prometheus_rules}
     return Sources(text, alertmanager_yml or ALERTMANAGER, files)
@@ -110,9 +163,29 @@ def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) 
 def export(
     folder: Path, sources: Sources, rules: Sequence[Rule], *, step: int, label_field: str
 ) -> tuple[dict[str, Any], list[Checked]]:
-    """Write the export's folder; return its summary, and what installed programs say of it.
+    """Write the export's folder.
 
     The folder is the same wherever it is made, so it doesn't hold what the programs say.
+
+    Parameters
+    ----------
+    folder : Path
+        Replaced as a whole.
+    sources : Sources
+        The user's files.
+    rules : sequence of Rule
+        What is exported.
+    step : int, seconds
+        Evaluation interval of the guards.
+    label_field : str
+        Where a PagerDuty event holds a label, as for `orchestration`.
+
+    Returns
+    -------
+    summary : dict
+        As `summarise` returns it.
+    checks : list of Checked
+        What installed programs say of each file.
 
     Raises
     ------
@@ -155,7 +228,22 @@ def _require(checks: Sequence[Checked]) -> None:
 
 
 def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
-    """Return what the report tells of the export."""
+    """Return what the report says of an export.
+
+    Parameters
+    ----------
+    sources : Sources
+        The user's files.
+    bundle : Bundle
+        What was made of them.
+
+    Returns
+    -------
+    dict
+        ``sources`` (file → SHA-256 of the user's own part), ``rules`` (one record each),
+        ``exported`` and ``not_exported`` (counts of rules), ``pagerduty`` (number of rules; those
+        not expressed or weaker, with reasons) and ``changed_lines`` (of the diff).
+    """
     return {
         "sources": {
             name: own_sha256(text, name)
@@ -177,10 +265,39 @@ def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
 
 
 def own_sha256(text: str, name: str) -> str:
-    """SHA-256 of what is the user's in a text; our parts make no difference."""
+    """Return the hash of what is the user's in a text; our parts make no difference.
+
+    Parameters
+    ----------
+    text : str
+        A file, with or without our parts.
+    name : str
+        Its name, for messages.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hex digits.
+
+    Raises
+    ------
+    SignalboxError
+        If a mark of ours has lost its partner.
+    """
     return sha256_text(remove(text, name))
 
 
 def sha256_text(text: str) -> str:
-    """SHA-256 of a text's UTF-8 bytes."""
+    """Return the SHA-256 of a text's UTF-8 bytes.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        64 hex digits.
+    """
     return hashlib.sha256(text.encode()).hexdigest()

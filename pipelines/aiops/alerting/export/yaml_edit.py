@@ -33,7 +33,18 @@ _RE2_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 def yaml_scalar(text: str) -> str:
-    """Return a string as YAML that YAML 1.1 and 1.2 read the same way, on one line."""
+    """Return a string as YAML that YAML 1.1 and 1.2 read the same way, on one line.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        Bare, or in single or double quotes.
+    """
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
     if text.isprintable() and "\ufeff" not in text:
@@ -50,31 +61,88 @@ def _yaml_char(char: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a string in double quotes as both of Alertmanager's parsers and PromQL read it."""
+    """Return a string in double quotes as both of Alertmanager's parsers and PromQL read it.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        With backslashes, double quotes and newlines escaped.
+    """
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
 def matcher_text(matcher: Matcher) -> str:
-    """Return a matcher as Alertmanager reads it; label names it can't spell bare are quoted."""
+    """Return a matcher as Alertmanager reads it; label names it can't spell bare are quoted.
+
+    Parameters
+    ----------
+    matcher : Matcher
+        Of any operator.
+
+    Returns
+    -------
+    str
+        For example ``severity="page"``.
+    """
     bare = _CLASSIC.fullmatch(matcher.label)
     label = matcher.label if bare else quoted(matcher.label)
     return f"{label}{matcher.op}{quoted(matcher.value)}"
 
 
 def selector(metric: str, matchers: tuple[Matcher, ...]) -> str:
-    """Return a PromQL selector."""
+    """Return a PromQL selector.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric; may be empty.
+    matchers : tuple of Matcher
+        What stands in its braces.
+
+    Returns
+    -------
+    str
+        For example ``ALERTS{alertstate="firing"}``.
+    """
     inner = ",".join(f"{matcher.label}{matcher.op}{quoted(matcher.value)}" for matcher in matchers)
     return f"{metric}{{{inner}}}"
 
 
 def re2_escape(value: str) -> str:
-    """Return a regex that matches `value` and nothing else, in RE2 and in Python."""
+    """Return a regex that matches `value` and nothing else, in RE2 and in Python.
+
+    Parameters
+    ----------
+    value : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text with a backslash before every special character.
+    """
     return _RE2_SPECIAL.sub(lambda found: "\\" + found[0], value)
 
 
 def re2_problem(pattern: str) -> str:
-    """Why a pattern isn't one that RE2 takes; empty if nothing is known against it."""
+    """Return why a pattern isn't one that RE2 takes.
+
+    Parameters
+    ----------
+    pattern : str
+        A regex.
+
+    Returns
+    -------
+    str
+        The reason; empty if nothing is known against it.
+    """
     try:
         re.compile(pattern)
     except re.error as error:
@@ -86,7 +154,18 @@ def re2_problem(pattern: str) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Seconds as Prometheus writes them: 90 → ``1m30s``, 0 → ``0s``."""
+    """Write seconds as Prometheus does: 90 → ``1m30s``, 0 → ``0s``.
+
+    Parameters
+    ----------
+    seconds : int
+        Not negative.
+
+    Returns
+    -------
+    str
+        Hours are the largest unit.
+    """
     return prometheus(seconds, PROMETHEUS_HOURS)
 
 
@@ -97,7 +176,18 @@ _MILLIS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1_000, 1)
 
 
 def seconds_of(text: str) -> int | None:
-    """Read a Prometheus duration, rounded up to whole seconds; None if it isn't one."""
+    """Read a Prometheus duration.
+
+    Parameters
+    ----------
+    text : str
+        For example ``1m30s``; ``0`` needs no unit.
+
+    Returns
+    -------
+    int or None, seconds
+        Rounded up to whole seconds; None if it isn't a duration.
+    """
     found = _DURATION.fullmatch(text.strip())
     if found is None or (text.strip() != "0" and not any(found.groups())):
         return 0 if text.strip() == "0" else None
@@ -119,9 +209,20 @@ _MARK = re.compile(rf"^[ \t]*(?:{BEGIN}|{END})", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Edit:
-    """Text to put into a file before the character at `at`, in place of what ends at `until`.
+    """Text to put into a file.
 
     Of two edits at one place the deeper one comes first: it belongs to what ends there.
+
+    Attributes
+    ----------
+    at : int
+        Index of the character before which it comes.
+    text : str
+        What is put in.
+    until : int
+        Index at which the text ends that it replaces; -1: it replaces nothing.
+    depth : int
+        Column of what it belongs to.
     """
 
     at: int
@@ -132,6 +233,18 @@ class Edit:
 
 def remove(text: str, name: str) -> str:
     """Take out everything of ours.
+
+    Parameters
+    ----------
+    text : str
+        A file, with or without our parts.
+    name : str
+        Its name, for messages.
+
+    Returns
+    -------
+    str
+        The user's text, to the byte.
 
     Raises
     ------
@@ -152,7 +265,20 @@ def remove(text: str, name: str) -> str:
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """Carry out edits; those at the same place come in the order given."""
+    """Apply edits to a text; those at the same place and depth come in the order given.
+
+    Parameters
+    ----------
+    text : str
+        The text that the edits were made for.
+    edits : iterable of Edit
+        In any order.
+
+    Returns
+    -------
+    str
+        The text after the edits.
+    """
     parts, done = [], 0
     for edit in sorted(edits, key=lambda change: (change.at, -change.depth)):
         parts += [text[done : edit.at], edit.text]
@@ -161,27 +287,77 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
 
 
 def block(lines: Iterable[str], about: str, indent: int, newline: str) -> str:
-    """Lines between marks; `about` stands in the first mark."""
+    """Return lines between marks.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Without indentation and line endings.
+    about : str
+        What the first mark says.
+    indent : int, characters
+        Indentation of every line.
+    newline : str
+        The line ending that the file uses.
+
+    Returns
+    -------
+    str
+        Whole lines.
+    """
     pad = " " * indent
     body = [f"{pad}{BEGIN} {about}", *(f"{pad}{line}" for line in lines), f"{pad}{END}"]
     return "".join(line.rstrip() + newline for line in body)
 
 
 def joined(lines: Iterable[str], about: str, indent: int, newline: str) -> str:
-    """Like `block`, where the place isn't the begin of a line."""
+    """Return lines between marks where the place isn't the begin of a line.
+
+    Parameters
+    ----------
+    lines, about, indent, newline
+        As for `block`.
+
+    Returns
+    -------
+    str
+        As `block`, with a newline of ours before it.
+    """
     return newline + block(lines, f"\0{about}", indent, newline).replace(
         f"{BEGIN} \0", f"{BEGIN}{JOINED} ", 1
     )
 
 
 def newline_of(text: str) -> str:
-    """Return the line ending that the file uses."""
+    """Return the line ending that a file uses.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+
+    Returns
+    -------
+    str
+        That of its first line.
+    """
     first = text.find("\n")
     return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
 def one_line(text: str) -> str:
-    """Text for a comment: one line, nothing that YAML or a terminal would take amiss."""
+    """Return a text for a comment: one line, nothing that YAML or a terminal would take amiss.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        Without our marks; what doesn't print and runs of blanks become one space.
+    """
     spaced = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(spaced.replace(BEGIN, "").replace(END, "").split())
 
@@ -195,7 +371,17 @@ class UnmergeableError(SignalboxError):
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML text and its nodes."""
+    """A YAML text and its nodes.
+
+    Attributes
+    ----------
+    text : str
+        The whole file.
+    name : str
+        Its name, for messages.
+    root : ruamel.yaml.nodes.MappingNode
+        The mapping that the file holds.
+    """
 
     text: str
     name: str
@@ -209,19 +395,41 @@ class Document:
 
 @dataclass(frozen=True)
 class Piece:
-    """What is put in: its lines in block style, the same on one line, and what the mark says."""
+    """What is put in.
+
+    Attributes
+    ----------
+    lines : tuple of str
+        In block style, without indentation.
+    flow : str
+        The same in flow style, on one line.
+    about : str
+        What the mark says.
+    """
 
     lines: tuple[str, ...]
     flow: str
     about: str
 
     def dashed(self) -> list[str]:
-        """Lines as an item of a list."""
+        """Return the lines as an item of a list."""
         return [f"- {self.lines[0]}", *(f"  {line}" for line in self.lines[1:])]
 
 
 def read(text: str, name: str) -> Document:
     """Read a text that holds one mapping.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+    name : str
+        The file's name, for messages.
+
+    Returns
+    -------
+    Document
+        The text and its nodes.
 
     Raises
     ------
@@ -238,19 +446,56 @@ def read(text: str, name: str) -> Document:
 
 
 def child(node: Node, key: str) -> Node | None:
-    """Value of a key that stands in the mapping itself, not in one that it merges."""
+    """Return the value of a key that stands in the mapping itself, not in one that it merges.
+
+    Parameters
+    ----------
+    node : ruamel.yaml.nodes.Node
+        Any node.
+    key : str
+        Name of the key.
+
+    Returns
+    -------
+    ruamel.yaml.nodes.Node or None
+        None if the key isn't there or the node is no mapping.
+    """
     if not isinstance(node, MappingNode):
         return None
     return next((value for name, value in node.value if _is(name, key)), None)
 
 
 def pair(node: MappingNode, key: str) -> tuple[Any, Any] | None:
-    """Key and value nodes."""
+    """Return the nodes of a key and its value.
+
+    Parameters
+    ----------
+    node : ruamel.yaml.nodes.MappingNode
+        The mapping.
+    key : str
+        Name of the key.
+
+    Returns
+    -------
+    tuple of ruamel.yaml.nodes.Node or None
+        None if the key doesn't stand in the mapping itself.
+    """
     return next(((name, value) for name, value in node.value if _is(name, key)), None)
 
 
 def text_of(node: Node | None) -> str:
-    """Text of a scalar; empty for everything else."""
+    """Return the text of a scalar.
+
+    Parameters
+    ----------
+    node : ruamel.yaml.nodes.Node or None
+        Any node.
+
+    Returns
+    -------
+    str
+        Empty for everything that is no scalar.
+    """
     return str(node.value) if isinstance(node, ScalarNode) else ""
 
 
@@ -259,23 +504,73 @@ def _is(node: Node, key: str) -> bool:
 
 
 def start(node: Node) -> int:
-    """Index of a node's first character."""
+    """Return the index of a node's first character.
+
+    Parameters
+    ----------
+    node : ruamel.yaml.nodes.Node
+        Any node; that of an alias is where its anchor stands.
+
+    Returns
+    -------
+    int
+        Index into the text.
+    """
     return int(node.start_mark.index)
 
 
 def line_start(text: str, at: int) -> int:
-    """Index at which the line of `at` begins."""
+    """Return the index at which the line of `at` begins.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+    at : int
+        Index into it.
+
+    Returns
+    -------
+    int
+        Index into the text.
+    """
     return text.rfind("\n", 0, at) + 1
 
 
 def line_end(text: str, at: int) -> int:
-    """Index after the newline of the line of `at`."""
+    """Return the index after the newline of the line of `at`.
+
+    Parameters
+    ----------
+    text : str
+        The whole file.
+    at : int
+        Index into it.
+
+    Returns
+    -------
+    int
+        Index into the text; its length if no newline follows.
+    """
     found = text.find("\n", at)
     return len(text) if found < 0 else found + 1
 
 
 def own_end(doc: Document, node: Node) -> int:
-    """Index after the last character of a node, without comments and blank lines after it."""
+    """Return where a node ends, without comments and blank lines after it.
+
+    Parameters
+    ----------
+    doc : Document
+        The text.
+    node : ruamel.yaml.nodes.Node
+        A node of it.
+
+    Returns
+    -------
+    int
+        Index after its last character.
+    """
     if isinstance(node, ScalarNode) or getattr(node, "flow_style", False):
         return int(node.end_mark.index)
     known = [own_end(doc, inner) for inner in _inner(node) if start(inner) >= start(node)]
@@ -301,7 +596,26 @@ def _walked_back(text: str, at: int) -> int:
 
 
 def after(doc: Document, node: Node, lines: list[str], about: str, indent: int) -> Edit:
-    """Put lines after a block node, below its last line."""
+    """Put lines after a block node, below its last line.
+
+    Parameters
+    ----------
+    doc : Document
+        The text.
+    node : ruamel.yaml.nodes.Node
+        A node in block style.
+    lines : list of str
+        What is put in, without indentation.
+    about : str
+        What the mark says.
+    indent : int, characters
+        Indentation of the lines.
+
+    Returns
+    -------
+    Edit
+        For `apply`.
+    """
     end = own_end(doc, node)
     at = end if end == line_start(doc.text, end) else line_end(doc.text, end)
     if at == len(doc.text) and not doc.text.endswith("\n"):
@@ -314,9 +628,27 @@ def add_items(doc: Document, key: Node, items: SequenceNode, piece: Piece, *, fi
 
     Parameters
     ----------
-    key
+    doc : Document
+        The text.
+    key : ruamel.yaml.nodes.Node
         The key whose value the sequence is; a first item comes right below it, so that comments
         stay with the item they stand above.
+    items : ruamel.yaml.nodes.SequenceNode
+        The sequence.
+    piece : Piece
+        The item.
+    first : bool
+        Whether it becomes the first item instead of the last one.
+
+    Returns
+    -------
+    Edit
+        For `apply`.
+
+    Raises
+    ------
+    UnmergeableError
+        If the sequence's first item shares a line with something else.
     """
     if items.flow_style:
         return _add_to_flow(doc, items, piece, first=first)
@@ -330,14 +662,54 @@ def add_items(doc: Document, key: Node, items: SequenceNode, piece: Piece, *, fi
 
 
 def add_key(doc: Document, parent: MappingNode, piece: Piece) -> Edit:
-    """Put a new key with its value into a mapping."""
+    """Put a new key with its value into a mapping.
+
+    Parameters
+    ----------
+    doc : Document
+        The text.
+    parent : ruamel.yaml.nodes.MappingNode
+        The mapping.
+    piece : Piece
+        Key and value.
+
+    Returns
+    -------
+    Edit
+        For `apply`.
+
+    Raises
+    ------
+    UnmergeableError
+        If the mapping is in block style and empty.
+    """
     if parent.flow_style:
         return _add_to_flow(doc, parent, piece, first=False)
     return after(doc, parent, list(piece.lines), piece.about, _column(doc, parent))
 
 
 def fill_null(doc: Document, key: Node, piece: Piece) -> Edit:
-    """Put a first item below a key that has no value."""
+    """Put a first item below a key that has no value.
+
+    Parameters
+    ----------
+    doc : Document
+        The text.
+    key : ruamel.yaml.nodes.Node
+        The key.
+    piece : Piece
+        The item.
+
+    Returns
+    -------
+    Edit
+        For `apply`.
+
+    Raises
+    ------
+    UnmergeableError
+        If null is written out as the key's value.
+    """
     at = line_end(doc.text, int(key.end_mark.index))
     rest = doc.text[int(key.end_mark.index) : at].strip()
     if not rest.startswith(":") or rest[1:].strip()[:1] not in ("", "#"):
@@ -381,13 +753,37 @@ _SECOND = 1_000_000
 
 
 def time_text(micros: int) -> str:
-    """Return microseconds as a duration; Alertmanager knows milliseconds."""
+    """Write microseconds as a duration; Alertmanager knows milliseconds.
+
+    Parameters
+    ----------
+    micros : int, microseconds
+        Not negative; what is less than a millisecond is cut off.
+
+    Returns
+    -------
+    str
+        In milliseconds if it isn't a whole number of seconds.
+    """
     seconds, rest = divmod(micros, _SECOND)
     return f"{micros // 1000}ms" if rest else duration(seconds)
 
 
 def route_tree(route: Route, parent: Route) -> dict[str, Tree]:
-    """Return a route as YAML would load it, without what it inherits."""
+    """Return a route as YAML would load it, without what it inherits.
+
+    Parameters
+    ----------
+    route : Route
+        The route, its children included.
+    parent : Route
+        Where it inherits from.
+
+    Returns
+    -------
+    dict of str to Tree
+        Keys in the order in which they are written.
+    """
     tree: dict[str, Tree] = {}
     if route.receiver != parent.receiver:
         tree["receiver"] = route.receiver
@@ -410,12 +806,34 @@ def route_tree(route: Route, parent: Route) -> dict[str, Tree]:
 
 
 def matcher_list(matchers: Sequence[Matcher]) -> list[Tree]:
-    """Return matchers, one string each."""
+    """Return matchers as YAML would load them.
+
+    Parameters
+    ----------
+    matchers : sequence of Matcher
+        Matchers of a route or an inhibit rule.
+
+    Returns
+    -------
+    list of Tree
+        One string each.
+    """
     return [matcher_text(matcher) for matcher in matchers]
 
 
 def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
-    """Return an inhibit rule as YAML would load it."""
+    """Return an inhibit rule as YAML would load it.
+
+    Parameters
+    ----------
+    rule : InhibitRule
+        The rule.
+
+    Returns
+    -------
+    dict of str to Tree
+        Keys in the order in which they are written.
+    """
     tree: dict[str, Tree] = {
         "source_matchers": matcher_list(rule.source),
         "target_matchers": matcher_list(rule.target),
@@ -426,7 +844,18 @@ def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
 
 
 def interval_tree(interval: TimeInterval) -> dict[str, Tree]:
-    """Return a time interval as YAML would load it."""
+    """Return a time interval as YAML would load it.
+
+    Parameters
+    ----------
+    interval : TimeInterval
+        With times of day; days of month, months and years aren't written.
+
+    Returns
+    -------
+    dict of str to Tree
+        Keys in the order in which they are written.
+    """
     ranges: list[Tree] = []
     for time_range in interval.ranges:
         found: dict[str, Tree] = {
@@ -453,7 +882,18 @@ def _clock(minute: int) -> str:
 
 
 def lines(tree: Tree) -> list[str]:
-    """Return the tree in block style; lists of strings stay on one line."""
+    """Write a tree in block style; lists of strings stay on one line where they are short.
+
+    Parameters
+    ----------
+    tree : Tree
+        Text, list or mapping.
+
+    Returns
+    -------
+    list of str
+        Without indentation and line endings.
+    """
     if isinstance(tree, str):
         return [flow(tree)]
     if isinstance(tree, list):
@@ -480,7 +920,18 @@ def _dashed(inner: list[str]) -> list[str]:
 
 
 def flow(tree: Tree) -> str:
-    """Return the tree in flow style; a text behind a null character is written bare."""
+    """Write a tree in flow style; a text behind a null character is written bare.
+
+    Parameters
+    ----------
+    tree : Tree
+        Text, list or mapping.
+
+    Returns
+    -------
+    str
+        One line.
+    """
     if isinstance(tree, str):
         return tree[1:] if tree.startswith("\0") else _safe(tree)
     if isinstance(tree, list):
@@ -493,7 +944,18 @@ def _safe(text: str) -> str:
 
 
 def without_origin(config: Config) -> Config:
-    """Return the configuration as a file would give it, which can't say whose a part is."""
+    """Return the configuration as a file would give it, which can't say whose a part is.
+
+    Parameters
+    ----------
+    config : Config
+        With rules applied to it.
+
+    Returns
+    -------
+    Config
+        Without origins; `TOGETHER` as the empty label that it stands for.
+    """
     from dataclasses import replace
 
     def bare(route: Route) -> Route:

@@ -17,7 +17,13 @@ _JOURNAL = "publication.json"
 
 @dataclass(frozen=True)
 class Backup:
-    """The backup of one publication."""
+    """The backup of one publication.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds the old bytes and the journal.
+    """
 
     folder: Path
 
@@ -27,11 +33,17 @@ class Backup:
         return self.folder.name
 
     def close(self) -> None:
-        """Note that the publication is done."""
+        """Mark the publication as done in its journal."""
         write_json(self.folder / _JOURNAL, {**self._read(), "state": "done"})
 
     def restore(self) -> list[str]:
-        """Put back what the files held before, where they hold what we wrote."""
+        """Put back what the files held before, where they hold what we wrote.
+
+        Returns
+        -------
+        list of str
+            Paths of the files that were put back; what somebody changed since stays as it is.
+        """
         journal = self._read()
         restored = []
         for path, state in journal["files"].items():
@@ -57,8 +69,15 @@ def write_together(folder: Path, texts: Mapping[str, str]) -> Backup:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Where backups lie; this one gets the next number.
+    texts : mapping of str to str
+        Path → text.
+
+    Returns
+    -------
+    Backup
+        Not closed yet.
 
     Raises
     ------
@@ -77,12 +96,19 @@ def write_together(folder: Path, texts: Mapping[str, str]) -> Backup:
 
 
 def recover(folder: Path, finished: set[str]) -> list[str]:
-    """Undo publications that were stopped half-way; return what was put back.
+    """Undo publications that were stopped half-way.
 
     Parameters
     ----------
-    finished
+    folder : Path
+        Where backups lie.
+    finished : set of str
         Names of backups whose publication the ledger has: they are complete.
+
+    Returns
+    -------
+    list of str
+        Paths of the files that were put back.
     """
     restored = []
     for journal in sorted(folder.glob(f"*/{_JOURNAL}")):
@@ -97,7 +123,18 @@ def recover(folder: Path, finished: set[str]) -> list[str]:
 
 
 def open_backups(folder: Path) -> list[str]:
-    """Names of backups whose publication was stopped half-way."""
+    """Return the names of backups whose publication was stopped half-way.
+
+    Parameters
+    ----------
+    folder : Path
+        Where backups lie.
+
+    Returns
+    -------
+    list of str
+        In order of their numbers.
+    """
     journals = sorted(folder.glob(f"*/{_JOURNAL}"))
     return [
         journal.parent.name for journal in journals if read_json(journal).get("state") == "begun"

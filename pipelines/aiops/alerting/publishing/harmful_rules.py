@@ -1,4 +1,4 @@
-"""Rules that went bad: incidents of late that only a rule hid.
+"""Harmful rules: incidents of late that only a rule hid.
 
 The recent history is replayed twice, without rules and with them. It must come from a source that
 sees alerts before the rules do (Prometheus, or Alertmanager's API, which lists inhibited and muted
@@ -30,11 +30,13 @@ class HarmfulRule:
 
     Attributes
     ----------
-    lost
+    rule, sentence : str
+        Id of the rule, and the rule in a sentence.
+    lost : tuple of str
         Tickets that are paged without the rule and never with it.
-    late
+    late : tuple of str
         Tickets that a person opened before the page came that the rule delayed.
-    alone
+    alone : bool
         Whether taking out this rule alone brings the pages back; else it hid them together with
         others.
     """
@@ -46,7 +48,13 @@ class HarmfulRule:
     alone: bool
 
     def says(self) -> str:
-        """Return it in a sentence."""
+        """Return the finding in a sentence.
+
+        Returns
+        -------
+        str
+            What the rule hid or delayed, and that it should be withdrawn.
+        """
         told = []
         if self.lost:
             told.append(f"hid {_named(self.lost)}, which would have paged without it")
@@ -74,22 +82,24 @@ def find_harmful_rules(
 
     Parameters
     ----------
-    recent
+    recent : AlertFrame
         Alerts since the rules were published.
-    config
+    config : Config
         Today's configuration without the rules.
-    rules
+    rules : sequence of Rule
         What is published.
-    opened
-        Ticket → microseconds at which a person opened it; a page later than that was too late if
-        it would have come earlier without the rules.
-    until
+    replay : callable
+        `pipelines.aiops.alerting.replay.replay`, or something with its signature.
+    opened : mapping of str to int, microseconds since 1970, optional
+        Ticket → time at which a person opened it; a page later than that was too late if it would
+        have come earlier without the rules.
+    until : int, optional, microseconds since 1970
         End of the history, as for `replay`.
 
     Returns
     -------
-    list
-        Worst first: most incidents lost, then late. Empty where no rule hid anything.
+    list of HarmfulRule
+        Worst first: most incidents missed, then late. Empty where no rule hid anything.
     """
     if not rules or not recent.tickets:
         return []
@@ -143,7 +153,8 @@ def _hidden(
 def _suspects(
     recent: AlertFrame, after: Any, rules: Sequence[Rule], hidden: Mapping[int, _Hidden]
 ) -> list[tuple[Rule, set[int]]]:
-    """Rule → hidden tickets whose alerts it decided."""
+    """Return each rule with the hidden tickets whose alerts it decided."""
+    # Row i of `alerts` is row i of the frame: the rule that decided it, or an empty text.
     decided = list(after.alerts["rule"])
     found: dict[str, set[int]] = {}
     for row, ticket in enumerate(recent.ticket.tolist()):
@@ -181,7 +192,23 @@ def _is_back(page: int, told: _Hidden) -> bool:
 
 
 def released_rules(released: Released | None) -> tuple[Rule, ...]:
-    """Rules of the release in production, fetched by commit and hash; none without a release."""
+    """Return the rules of the release in production, fetched by commit and hash.
+
+    Parameters
+    ----------
+    released : Released or None
+        The release; None if there is none.
+
+    Returns
+    -------
+    tuple of Rule
+        Empty without a release.
+
+    Raises
+    ------
+    SignalboxError
+        If the release has no rule set, it can't be fetched, or it isn't what was released.
+    """
     if released is None:
         return ()
     with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:

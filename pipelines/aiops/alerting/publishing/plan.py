@@ -30,14 +30,18 @@ class Plan:
 
     Attributes
     ----------
-    before, after
+    released : ReleasedRules
+        The release that is published.
+    rules : tuple of Rule
+        Its rules without those that expired or were withdrawn.
+    before, after : mapping of str to str
         Target → text; a target that isn't there yet is missing in `before`.
-    changed
+    changed : mapping of str to str
         Target → why it isn't the file that the export was made from.
-    expired, withdrawn
-        Rules that are left out, and why.
-    unplaced
-        Rules that are in the release and in none of the targets, and why.
+    expired, withdrawn : mapping of str to str
+        Id of a rule that is left out → why.
+    unplaced : mapping of str to str
+        Id of a rule that is in the release and in none of the targets → why.
     """
 
     released: ReleasedRules
@@ -51,7 +55,7 @@ class Plan:
 
     @property
     def diff(self) -> str:
-        """What changes, to read."""
+        """The unified diff from `before` to `after`."""
         return unified(self.before, self.after)
 
 
@@ -68,17 +72,29 @@ def make_plan(
 
     Parameters
     ----------
-    today
+    released : ReleasedRules
+        The release that is published.
+    entries : list of Entry
+        The ledger's entries, oldest first.
+    params : ExportRulesParams
+        Section ``aiops.export_rules``; its ``publish`` names the targets.
+    today : date
         Rules whose `expires` is before this day are left out.
-    readmit
-        Rules that were withdrawn and may come back.
-    without
-        Rules that stay out, and why.
+    readmit : collection of str
+        Ids of rules that were withdrawn and may come back; none by default.
+    without : mapping of str to str, optional
+        Id of a rule that stays out → why.
+
+    Returns
+    -------
+    Plan
+        Nothing is written yet.
 
     Raises
     ------
     SignalboxError
-        If no target is named, or one can't be read.
+        If no target is named, one can't be read, a file to merge into is missing, or rules that
+        hide alerts would be published without a file for their guards.
     """
     targets = targets_of(params.publish)
     out = {**withdrawn(entries), **(without or {})}
@@ -102,7 +118,17 @@ def make_plan(
 
 
 def targets_of(params: PublishParams) -> list[str]:
-    """Every file that is written.
+    """Return every file that is written.
+
+    Parameters
+    ----------
+    params : PublishParams
+        Section ``aiops.export_rules.publish``.
+
+    Returns
+    -------
+    list of str
+        Paths as they are named.
 
     Raises
     ------

@@ -35,7 +35,12 @@ _SAID = 500
 
 
 def check_reload(params: ReloadParams) -> None:
-    """Stop before anything is written where the reload isn't allowed.
+    """Check that the reload is allowed, before anything is written.
+
+    Parameters
+    ----------
+    params : ReloadParams
+        Section ``aiops.export_rules.publish.reload``.
 
     Raises
     ------
@@ -55,12 +60,22 @@ def check_reload(params: ReloadParams) -> None:
 
 
 def reload(params: ReloadParams) -> str:
-    """Tell it; return what was done, empty where nothing is asked for.
+    """Let the programs read the new files: post to a URL or run a command.
+
+    Parameters
+    ----------
+    params : ReloadParams
+        Section ``aiops.export_rules.publish.reload``.
+
+    Returns
+    -------
+    str
+        What was done; empty where nothing is asked for.
 
     Raises
     ------
     SignalboxError
-        If it fails or doesn't answer.
+        If it isn't allowed, fails or doesn't answer.
     """
     check_reload(params)
     if params.url:
@@ -107,11 +122,21 @@ class Published(BaseModel):
 
     Attributes
     ----------
-    files
+    release : str
+        Name of the release.
+    files : list of str
         Files that were written; none where all held the right bytes already.
-    diff
+    rules : list of str
+        Ids of the rules that were published.
+    expired, withdrawn, unplaced : dict of str to str
+        Id of a rule that is left out (or has no place in the files) → why.
+    diff : str
         What changed in them.
-    recovered
+    entry : int
+        Number of the ledger's entry.
+    reload : str
+        What was done so that the files are read; empty: nothing.
+    recovered : list of str
         Files that an earlier, interrupted publication had left half done.
     """
 
@@ -145,10 +170,23 @@ def publish(
 
     Parameters
     ----------
-    merge_changed
+    project : Path
+        Root of the project, with its ledger.
+    params : ExportRulesParams
+        Section ``aiops.export_rules``.
+    today : date
+        Rules that expire before it are left out.
+    who, reason : str
+        Who publishes, and why; for the ledger.
+    merge_changed : bool
         Merge into files that changed since the export; else they are an error that shows the diff.
-    readmit
-        Withdrawn rules that may come back.
+    readmit : collection of str
+        Ids of withdrawn rules that may come back.
+
+    Returns
+    -------
+    Published
+        What was done.
 
     Raises
     ------
@@ -181,18 +219,29 @@ def withdraw(
 
     Parameters
     ----------
-    merge_changed
+    project : Path
+        Root of the project, with its ledger.
+    params : ExportRulesParams
+        Section ``aiops.export_rules``.
+    rule : str
+        Id of the rule.
+    reason, who : str
+        Why (must be given), and who withdraws it; for the ledger.
+    today : date
+        Rules that expire before it are left out.
+    merge_changed : bool
         As for `publish`.
 
     Returns
     -------
-    Published
+    Published or None
         None where nothing was published yet: then only the ledger says that it must not be.
 
     Raises
     ------
     SignalboxError
-        If there is no reason, or neither the published nor the released rules hold the rule.
+        If there is no reason, or neither the published nor the released rules hold the rule; and
+        as `publish`.
     """
     if not reason.strip():
         raise SignalboxError(f"{rule}: a withdrawal needs a reason (--reason)")
@@ -217,7 +266,27 @@ def withdraw(
 
 
 def publish_released(project: Path, params: ExportRulesParams, *, today: date) -> dict[str, Any]:
-    """Publish from a DAG, where naming no target means that nothing is to be published."""
+    """Publish from a DAG, where naming no target means that nothing is to be published.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project, with its ledger.
+    params : ExportRulesParams
+        Section ``aiops.export_rules``.
+    today : date
+        Rules that expire before it are left out.
+
+    Returns
+    -------
+    dict
+        ``published`` (bool); with the fields of `Published` if it is true, else ``why``.
+
+    Raises
+    ------
+    SignalboxError
+        As `publish`.
+    """
     try:
         targets_of(params.publish)
     except SignalboxError as error:

@@ -27,11 +27,15 @@ class ReleasedRules:
 
     Attributes
     ----------
-    name
+    name : str
         Of the release, for example ``alert_noise_reduction@v1.2.0``.
-    sha256
+    commit : str
+        The commit that holds it.
+    sha256 : str
         Of the rule set's file.
-    sources
+    rules : tuple of Rule
+        All of the file.
+    sources : frozenset of str
         Hashes of the user's files (without our parts) that the export was made from.
     """
 
@@ -44,6 +48,16 @@ class ReleasedRules:
 
 def released_rules(project: Path) -> ReleasedRules:
     """Return the rule set in production.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project, with its ledger.
+
+    Returns
+    -------
+    ReleasedRules
+        As it was released; rules that expired or were withdrawn are still in it.
 
     Raises
     ------
@@ -60,7 +74,25 @@ def released_rules(project: Path) -> ReleasedRules:
 
 
 def rules_of(project: Path, released: Released) -> ReleasedRules:
-    """Return the rule set of a release."""
+    """Return the rule set of a release.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    released : Released
+        The release.
+
+    Returns
+    -------
+    ReleasedRules
+        Read from the release's commit.
+
+    Raises
+    ------
+    SignalboxError
+        If the release has no rule set, or the file isn't what was released.
+    """
     expected = released.artifacts.get(RULE_SET.as_posix())
     if expected is None:
         raise SignalboxError(
@@ -71,7 +103,29 @@ def rules_of(project: Path, released: Released) -> ReleasedRules:
 
 
 def read_rules_at(project: Path, name: str, commit: str, expected: str) -> ReleasedRules:
-    """Read a rule set from a commit; it must have the hash that is expected."""
+    """Read a rule set from a commit.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    name : str
+        Name of the release.
+    commit : str
+        The commit.
+    expected : str
+        SHA-256 that the file must have.
+
+    Returns
+    -------
+    ReleasedRules
+        Without `sources` where the commit doesn't tell them.
+
+    Raises
+    ------
+    SignalboxError
+        If the file has another hash, or isn't a list of rules.
+    """
     files = CommitFiles(project, commit)
     content = files.read(RULE_SET.as_posix())
     found = hashlib.sha256(content).hexdigest()
@@ -86,7 +140,7 @@ def read_rules_at(project: Path, name: str, commit: str, expected: str) -> Relea
 
 
 def evidence_path() -> str:
-    """Path of the export's evidence."""
+    """Return the path of the export's evidence."""
     return evidence_of("export_rules").as_posix()
 
 
@@ -109,18 +163,53 @@ def _sources(read: Any, path: str) -> frozenset[str]:
 
 
 def mine(entries: Sequence[Entry], kind: str) -> list[Entry]:
-    """Entries of a kind about noise rules, oldest first."""
+    """Return the entries of a kind about alert rules.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The ledger's, oldest first.
+    kind : str
+        ``publication``, ``withdrawal`` and so on.
+
+    Returns
+    -------
+    list of Entry
+        Oldest first.
+    """
     return [entry for entry in entries if entry.kind == kind and entry.subject == PRODUCT]
 
 
 def last_publication(entries: Sequence[Entry]) -> dict[str, Any] | None:
-    """Return data of the last publication; None if there was none."""
+    """Return the data of the last publication.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The ledger's, oldest first.
+
+    Returns
+    -------
+    dict or None
+        None if nothing was published.
+    """
     found = mine(entries, "publication")
     return found[-1].data if found else None
 
 
 def withdrawn(entries: Sequence[Entry]) -> dict[str, str]:
-    """Rule → why it was withdrawn; without those that were admitted again."""
+    """Return the rules that were withdrawn, without those that were admitted again.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The ledger's, oldest first.
+
+    Returns
+    -------
+    dict of str to str
+        Id of a rule → why it was withdrawn.
+    """
     found: dict[str, str] = {}
     for entry in entries:
         if entry.subject != PRODUCT:

@@ -18,13 +18,28 @@ from pipelines.release.lifecycle import production
 
 
 def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str, Any]:
-    """Hold the published files against ledger and registry.
+    """Compare the published files with ledger and registry.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project, with its ledger.
+    params : ExportRulesParams
+        Section ``aiops.export_rules``.
+    today : date
+        Rules that expire before it should not be published any more.
 
     Returns
     -------
     dict
         ``released``, ``published`` (names or None), ``files`` (path → state), ``rules`` (published
         rules with sentence and expiry), ``withdrawn`` and ``problems`` (each a sentence).
+
+    Raises
+    ------
+    SignalboxError
+        If registry and ledger disagree, a published file can't be read, or the published rules
+        aren't what the ledger says.
     """
     entries = Ledger.of(project).entries()
     out = withdrawn(entries)

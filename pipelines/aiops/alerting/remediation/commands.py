@@ -25,6 +25,22 @@ class UnsafeValueError(SignalboxError):
 def arguments(action: ActionParams, labels: Mapping[str, str], *, rule: str, fix: str) -> list[str]:
     """Fill in an action's arguments.
 
+    Parameters
+    ----------
+    action : ActionParams
+        The action, with placeholders ``{labels.NAME}``, ``{rule}`` and ``{fix}`` in its arguments.
+    labels : mapping of str to str
+        The alert's labels.
+    rule : str
+        Id of the rule.
+    fix : str
+        Key of the fix.
+
+    Returns
+    -------
+    list of str
+        One word each; no shell reads them.
+
     Raises
     ------
     UnsafeValueError
@@ -80,12 +96,14 @@ class Ended:
 
     Attributes
     ----------
-    outcome
+    outcome : str
         ``done``, ``failed``, ``missing`` or ``timeout``.
-    code
+    code : int or None
         Exit code; None where there is none.
-    output
-        First characters of what it printed. For the screen only: it may hold anything.
+    seconds : float
+        How long it ran.
+    output : str
+        The beginning of what it printed. For the screen only: it may hold anything.
     """
 
     outcome: str
@@ -98,6 +116,18 @@ def run_command(argv: Sequence[str], timeout: float) -> Ended:
     """Run a program to its end, or to the end of its time.
 
     It runs in a session of its own, so that what it started ends with it.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Program and arguments; no shell reads them.
+    timeout : float, seconds
+        When the program is killed.
+
+    Returns
+    -------
+    Ended
+        ``missing`` if the program can't be started; nothing is raised.
     """
     began = time.monotonic()
     env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

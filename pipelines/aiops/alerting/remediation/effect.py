@@ -39,12 +39,21 @@ class ActionEffect:
 
     Attributes
     ----------
-    n, ended
+    rule, action : str
+        Their ids.
+    n, ended : int
         Treated episodes that history knows, and those that ended within the time.
-    controls
+    controls : int
         Untreated episodes that were compared with.
-    share, control_share, difference, low, high
-        None where there is nothing to compute them from; `missing` says why.
+    share, control_share : float or None
+        Share of treated episodes that ended in time, and of untreated ones that lived as long.
+    difference : float or None
+        ``share - control_share``.
+    low, high : float or None
+        95 % confidence interval of the difference. None, as those above, where there is nothing to
+        compute it from; `missing` says why.
+    missing : str
+        Why there is no difference; empty if there is one.
     """
 
     rule: str
@@ -67,12 +76,20 @@ def measure(
 
     Parameters
     ----------
-    entries
+    entries : sequence of Entry
         The ledger's.
-    frame
+    frame : AlertFrame
         Alert history up to now, with the treated episodes in it.
-    minutes
-        An alert that ends within so long counts as mended.
+    rules : sequence of Rule
+        Rules in production; only known fixes matter.
+    minutes : int
+        An alert that ends within so many minutes counts as remediated.
+
+    Returns
+    -------
+    list of ActionEffect
+        One for each pair of rule and action that was executed, in order of their ids; rules that
+        aren't among `rules` are left out.
     """
     done = [
         entry
@@ -96,6 +113,7 @@ def measure(
 
 
 def _rows(frame: AlertFrame, rule: KnownFixRule) -> NDArray[np.int64]:
+    # Matched once a series, then spread to rows.
     hit = np.array([matches(rule.matchers, labels) for labels in frame.labels], dtype=bool)
     if not len(hit):
         return np.zeros(0, dtype=np.int64)
@@ -125,6 +143,7 @@ def _count(
         episode_of(names[int(frame.series[row])], int(frame.starts[row])): int(row) for row in rows
     }
     free = np.array(sorted(row for name, row in episodes.items() if name not in touched), dtype=int)
+    # Shape (untreated episodes,): how long each lived; one whose end isn't known outlives all.
     lived = np.where(frame.ends[free] >= NEVER, NEVER, frame.ends[free] - frame.starts[free])
     n, ended, shares, used = 0, 0, [], np.zeros(len(free), dtype=bool)
     for entry in done:
@@ -135,6 +154,7 @@ def _count(
         at = int(time_of(entry).timestamp() * _MICRO)
         ended += bool(frame.ends[row] <= at + within)
         age = int(entry.data["age_seconds"]) * _MICRO
+        # Compared with those that lived longer than the treated one had when it was treated.
         alike = lived > age
         used |= alike
         if alike.any():
@@ -162,7 +182,25 @@ def _compared(rule: str, action: str, seen: _Counts) -> ActionEffect:
 
 
 def newcombe(share: float, n: int, other: float, m: int) -> tuple[float, float]:
-    """95 % interval of a difference of shares; Newcombe 1998, method 10."""
+    """Return the 95 % confidence interval of a difference of two independent shares.
+
+    Parameters
+    ----------
+    share, other : float
+        The shares, from 0 to 1.
+    n, m : int
+        How many each is a share of; at least 1.
+
+    Returns
+    -------
+    low, high : float
+        Bounds of ``share - other``.
+
+    References
+    ----------
+    Newcombe (1998), "Interval estimation for the difference between independent proportions:
+    comparison of eleven methods", Statistics in Medicine 17, 873–890; method 10.
+    """
     low, high = _wilson(share, n)
     other_low, other_high = _wilson(other, m)
     gap = share - other

@@ -19,8 +19,10 @@ class LiveAlert:
 
     Attributes
     ----------
-    starts
-        Microseconds since 1970.
+    labels : mapping of str to str
+        Its labels.
+    starts : int, microseconds since 1970
+        When it began to fire.
     """
 
     labels: Mapping[str, str]
@@ -38,18 +40,55 @@ class LiveAlert:
 
 
 def series_of(labels: Mapping[str, str]) -> str:
-    """Return the hash of labels, 32 hex digits."""
+    """Return the hash of a label set.
+
+    Parameters
+    ----------
+    labels : mapping of str to str
+        In any order.
+
+    Returns
+    -------
+    str
+        32 hex digits (the beginning of a SHA-256).
+    """
     text = "\0".join(f"{name}\1{labels[name]}" for name in sorted(labels))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def episode_of(series: str, starts: int) -> str:
-    """Return the hash of an episode, 32 hex digits."""
+    """Return the hash of an episode.
+
+    Parameters
+    ----------
+    series : str
+        As `series_of` returns it.
+    starts : int, microseconds since 1970
+        When the episode began.
+
+    Returns
+    -------
+    str
+        32 hex digits (the beginning of a SHA-256).
+    """
     return hashlib.sha256(f"{series}\0{starts}".encode()).hexdigest()[:32]
 
 
 def live_alerts(frame: AlertFrame, now: int) -> list[LiveAlert]:
-    """Alerts of a frame that fire at `now` (microseconds), oldest first."""
+    """Return the alerts of a frame that fire at a moment.
+
+    Parameters
+    ----------
+    frame : AlertFrame
+        Alert history.
+    now : int, microseconds since 1970
+        The moment.
+
+    Returns
+    -------
+    list of LiveAlert
+        Oldest first, each series and start once.
+    """
     firing = np.flatnonzero((frame.starts <= now) & (frame.ends > now))
     found = {
         (int(frame.series[row]), int(frame.starts[row])): LiveAlert(
@@ -64,22 +103,62 @@ STARTED, ENDED, DRY = "started", "ended", "dry_run"
 
 
 def remediations(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries of remediations, oldest first."""
+    """Return the entries of remediations.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The ledger's, oldest first.
+
+    Returns
+    -------
+    list of Entry
+        Oldest first; attempts, their ends and dry runs.
+    """
     return [entry for entry in entries if entry.kind == "remediation" and entry.subject == PRODUCT]
 
 
 def time_of(entry: Entry) -> datetime:
-    """Time of an entry."""
+    """Return the time of an entry.
+
+    Parameters
+    ----------
+    entry : Entry
+        Of any kind.
+
+    Returns
+    -------
+    datetime
+        UTC, with its time zone.
+    """
     return datetime.strptime(entry.time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 def objection(
     alert: LiveAlert, action: ActionParams, entries: Sequence[Entry], now: datetime, *, dry: bool
 ) -> str:
-    """Why the action must not be taken for the alert now; empty if it may.
+    """Return why the action must not be taken for the alert now.
 
     An attempt counts from its start, however it ended: what fails or hangs isn't tried again and
     again. Dry runs have limits of their own, so that they show what would happen.
+
+    Parameters
+    ----------
+    alert : LiveAlert
+        The alert.
+    action : ActionParams
+        The action, with its limits.
+    entries : sequence of Entry
+        The ledger's.
+    now : datetime
+        With a time zone.
+    dry : bool
+        Whether earlier dry runs count, instead of real attempts.
+
+    Returns
+    -------
+    str
+        The reason; empty if the action may be taken.
     """
     kind = DRY if dry else STARTED
     tried = [entry for entry in remediations(entries) if entry.data.get("step") == kind]

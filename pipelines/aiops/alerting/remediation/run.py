@@ -32,10 +32,16 @@ class Result:
 
     Attributes
     ----------
-    outcome
+    rule, action : str
+        Ids of the rule and the action.
+    alert : str
+        The alert's name.
+    outcome : str
         ``done``, ``failed``, ``missing``, ``timeout``, ``dry_run`` or ``skipped``.
-    says
+    says : str
         Command, or why nothing was done; for the screen, not for the ledger.
+    output : str
+        The beginning of what the command printed; for the screen, too.
     """
 
     rule: str
@@ -59,20 +65,29 @@ def run_responses(
 
     Parameters
     ----------
-    alerts
+    alerts : sequence of LiveAlert
         What fires now.
-    rules
+    rules : sequence of Rule
         The released ones; others than known fixes are passed over.
-    ledger
+    params : ResponseParams
+        Section ``aiops.response``: the allow-list and its limits.
+    ledger : Ledger
         Each attempt is an entry before it starts, so one that kills us counts too; if the ledger
         can't be written nothing is started.
-    trigger
+    clock : callable
+        Returns the time now, as a datetime with a time zone.
+    trigger : DagTrigger, optional
         Starts DAGs; without it actions of kind ``dag`` fail.
 
     Returns
     -------
-    list
+    list of Result
         One result an alert that a known fix with an action matches; nothing for the others.
+
+    Raises
+    ------
+    SignalboxError
+        If the ledger can't be written.
     """
     known = {allowed.id: allowed for allowed in params.actions}
     work = _Work(params, ledger, clock, trigger)
@@ -212,15 +227,31 @@ def respond(
     trigger: DagTrigger | None = None,
     clock: Callable[[], datetime] = _now,
 ) -> list[dict[str, Any]]:
-    """Answer the alerts that fire now; one result an alert with a known fix.
+    """Respond to the alerts that fire now.
 
     Only released rules count, and none that expired or was withdrawn. Two at once are refused:
     limits would not hold.
 
+    Parameters
+    ----------
+    project : Path
+        Root of the project, with its ledger.
+    params : AiopsParams
+        Section ``aiops``.
+    trigger : DagTrigger, optional
+        Starts DAGs; without it actions of kind ``dag`` fail.
+    clock : callable
+        Returns the time now, as a datetime with a time zone; the system's clock by default.
+
+    Returns
+    -------
+    list of dict
+        Fields of `Result`, one an alert with a known fix.
+
     Raises
     ------
     SignalboxError
-        If nothing is released, or the ledger can't be written.
+        If nothing is released, the ledger can't be written, or another response runs.
     """
     from pipelines.aiops.lake.read import read_lake
 
@@ -241,7 +272,25 @@ def respond(
 
 
 def effects(project: Path, params: AiopsParams) -> dict[str, Any]:
-    """Return what executed responses did, against doing nothing."""
+    """Measure what executed responses did, against doing nothing.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project, with its ledger.
+    params : AiopsParams
+        Section ``aiops``.
+
+    Returns
+    -------
+    dict
+        ``method`` (text), ``level`` (of confidence) and ``effects`` (fields of `ActionEffect`).
+
+    Raises
+    ------
+    SignalboxError
+        If nothing is released.
+    """
     from pipelines.aiops.lake.read import read_lake
 
     frame = read_lake(project / params.alert_history.lake, memory_mb=params.alert_history.memory_mb)

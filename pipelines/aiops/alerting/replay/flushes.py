@@ -12,17 +12,20 @@ from pipelines.core.arrays import Bools, Ints, heads, merged, order_of, search
 
 @dataclass(frozen=True)
 class Firing:
-    """Stretches of ticks at which a member is seen firing.
+    """Intervals of flushes at which a member is seen firing; every array has shape (intervals,).
 
     Attributes
     ----------
-    member, start, end
-        Which member; first tick that sees it, first tick that doesn't; sorted by pair and start.
-    pair
+    member : array of int64
+        Index into `Members`.
+    start, end : array of int64, microseconds since 1970
+        First flush that sees it firing, and first flush that doesn't any more. Rows are sorted by
+        pair and start.
+    pair : array of int64
         Number of its (group, series).
-    whole
-        Number of the unbroken stretch of the pair that it is part of: an alert that ends and
-        comes back between two ticks is never seen to be away.
+    whole : array of int64
+        Number of the unbroken interval of the pair that it is part of: an alert that ends and
+        comes back between two flushes is never seen to be away.
     """
 
     member: Ints
@@ -34,7 +37,17 @@ class Firing:
 
 @dataclass(frozen=True)
 class Resolved:
-    """Ticks that see a member resolved; sorted by pair and time."""
+    """Flushes that see a member resolved, sorted by pair and time; shape (resolutions,).
+
+    Attributes
+    ----------
+    member : array of int64
+        Index into `Members`.
+    time : array of int64, microseconds since 1970
+        The flush.
+    pair : array of int64
+        Number of its (group, series), as in `Firing`.
+    """
 
     member: Ints
     time: Ints
@@ -46,10 +59,11 @@ def _gaps(pieces: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
 
 
 def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
-    """Stretches ``[seen, gone)`` of all members without the gaps: (member, start, end)."""
+    """Return intervals ``[seen, gone)`` of all members without the gaps: (member, start, end)."""
     who, start, end = gaps
     first, last = heads(who), np.ones(len(who), dtype=bool)
     last[:-1] = first[1:]
+    # A member without gaps is one stretch; n gaps leave n + 1, before, between and after them.
     free = np.ones(len(members), dtype=bool)
     free[who] = False
     free_at = np.flatnonzero(free)
@@ -68,13 +82,14 @@ def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, I
 
 def _pairs(members: Members, spells: FiringPeriods) -> Ints:
     wide = int(spells.series.max(initial=0)) + 1
+    # One code a (group, series): `unique` numbers the pairs in that order.
     code = members.group * wide + spells.series[members.spell]
     pair: Ints = np.unique(code, return_inverse=True)[1].astype(np.int64)
     return pair
 
 
 def _overtaken(members: Members, pair: Ints) -> Bools:
-    """Members whose end no tick sees, because the alert is back (or back and gone) by then."""
+    """Return the members whose end no flush sees, because the alert is back (and gone) by then."""
     order = order_of(pair, members.spell)
     here, after = order[:-1], order[1:]
     found = np.zeros(len(members), dtype=bool)
@@ -85,16 +100,36 @@ def _overtaken(members: Members, pair: Ints) -> Bools:
 def observe_at_flushes(
     members: Members, spells: FiringPeriods, pieces: SuppressedIntervals
 ) -> tuple[Firing, Resolved]:
-    """Work out what ticks see."""
+    """Work out what the flushes of every group see of its members.
+
+    Parameters
+    ----------
+    members : Members
+        Firing periods as members of groups, with the flushes between which each is seen.
+    spells : FiringPeriods
+        When each series fires.
+    pieces : SuppressedIntervals
+        When members are kept back; they may overlap.
+
+    Returns
+    -------
+    firing : Firing
+        When members are seen firing, without what is suppressed.
+    resolved : Resolved
+        When members are seen resolved. An end is not among them if the alert is back by then, or
+        if it is suppressed at the flush that would see it.
+    """
     pair = _pairs(members, spells)
     gaps = _gaps(pieces)
     who, start, end = _cut(members, gaps)
     order = order_of(pair[who], start)
     who, start, end = who[order], start[order], end[order]
+    # Stretches that touch were never seen apart: a flush sees no gap between them.
     whole = merged(pair[who], start, end)[3]
     firing = Firing(who, start, end, pair[who], whole)
     ended = np.flatnonzero(~_overtaken(members, pair))
     if len(gaps[0]):
+        # An end within a gap of its member is dropped: the flush that would see it is suppressed.
         at = search(gaps[0], gaps[2], ended, members.gone[ended])
         inside = np.minimum(at, len(gaps[0]) - 1)
         hidden = (
@@ -109,7 +144,17 @@ def observe_at_flushes(
 
 @dataclass(frozen=True)
 class FiringIntervals:
-    """Unbroken stretches in which a (group, series) is seen firing, sorted by pair and start."""
+    """Unbroken intervals in which a (group, series) is seen firing; shape (intervals,).
+
+    Attributes
+    ----------
+    pair : array of int64
+        Number of the (group, series), as in `Firing`.
+    start, end : array of int64, microseconds since 1970
+        First flush that sees it firing, first flush that doesn't; sorted by pair and start.
+    group : array of int64
+        Index into `Groups`.
+    """
 
     pair: Ints
     start: Ints
@@ -119,16 +164,22 @@ class FiringIntervals:
 
 @dataclass(frozen=True)
 class Rows:
-    """One row a (group, tick), sorted.
+    """One row for each (group, flush) at which something changes, sorted.
 
     Attributes
     ----------
-    firing, resolved
-        How many alerts the tick sees firing and resolved, shape (rows,).
-    begin_row, finish_row
+    group : array of int64, shape (rows,)
+        Index into `Groups`.
+    time : array of int64, shape (rows,), microseconds since 1970
+        The flush.
+    firing, resolved : array of int64, shape (rows,)
+        How many alerts the flush sees firing and resolved.
+    begin_row, finish_row : array of int64, shape (intervals,)
         Row at which each of `FiringIntervals` begins and ends.
-    resolve_row
+    resolve_row : array of int64, shape (resolutions,)
         Row of each of `Resolved`.
+    origin, span : int, microseconds
+        As for `key_of`.
     """
 
     group: Ints
@@ -146,12 +197,43 @@ class Rows:
 
 
 def key_of(group: Ints, time: Ints, origin: int, span: int) -> Ints:
-    """One number for (group, time) that sorts like the two; `span` is longer than all times."""
+    """Encode (group, time) as one number that sorts like the two.
+
+    Parameters
+    ----------
+    group : array of int64, shape (n,)
+        Index into `Groups`.
+    time : array of int64, shape (n,), microseconds since 1970
+        Not before `origin`.
+    origin : int, microseconds since 1970
+        The earliest time that occurs.
+    span : int, microseconds
+        Longer than the distance of any time from `origin`.
+
+    Returns
+    -------
+    array of int64, shape (n,)
+        ``group * span + (time - origin)``.
+    """
     return group * span + (time - origin)
 
 
 def firing_intervals_of(firing: Firing, group_of_member: Ints) -> FiringIntervals:
-    """Unite parts of a stretch that belong to different spells."""
+    """Unite parts of an unbroken interval that belong to different firing periods.
+
+    Parameters
+    ----------
+    firing : Firing
+        Intervals of members.
+    group_of_member : array of int64, shape (members,)
+        Index into `Groups`.
+
+    Returns
+    -------
+    FiringIntervals
+        One row for each distinct `Firing.whole`.
+    """
+    # Parts of one interval stand together: its start is its first part's, its end its last one's.
     new, last = heads(firing.whole), np.ones(len(firing.whole), dtype=bool)
     last[:-1] = new[1:]
     group = group_of_member[firing.member[new]]
@@ -161,10 +243,28 @@ def firing_intervals_of(firing: Firing, group_of_member: Ints) -> FiringInterval
 def rows_of(
     wholes: FiringIntervals, resolved: Resolved, resolved_group: Ints, origin: int, span: int
 ) -> Rows:
-    """Collect the ticks; `origin` and `span` as for `key_of`."""
+    """Collect the flushes at which something changes for a group.
+
+    Parameters
+    ----------
+    wholes : FiringIntervals
+        When a (group, series) is seen firing.
+    resolved : Resolved
+        When members are seen resolved.
+    resolved_group : array of int64, shape (resolutions,)
+        Group of each of `resolved`.
+    origin, span : int, microseconds
+        As for `key_of`.
+
+    Returns
+    -------
+    Rows
+        Distinct (group, flush) with the number of alerts firing and resolved.
+    """
     begin = key_of(wholes.group, wholes.start, origin, span)
     finish = key_of(wholes.group, wholes.end, origin, span)
     gone = key_of(resolved_group, resolved.time, origin, span)
+    # One sort of all three kinds of event: equal (group, flush) become one row.
     both = np.concatenate([begin, finish, gone])
     order = np.argsort(both)
     new = heads(both[order])
@@ -173,6 +273,7 @@ def rows_of(
     at = np.empty(len(both), dtype=np.int64)
     at[order] = np.cumsum(new) - 1
     begin_row, finish_row, gone_row = np.split(at, [len(begin), 2 * len(begin)])
+    # Every interval that begins in a group ends in it, so one running sum serves all groups.
     change = np.bincount(begin_row, minlength=size) - np.bincount(finish_row, minlength=size)
     return Rows(
         key // span,
@@ -188,9 +289,23 @@ def rows_of(
 
 
 def last_true(flags: Bools, group_head: Bools) -> Ints:
-    """Position of the last true flag at or before each row in its group; -1 if none."""
+    """Find the last true flag at or before each row of its group.
+
+    Parameters
+    ----------
+    flags : array of bool, shape (rows,)
+        Rows of one group stand together.
+    group_head : array of bool, shape (rows,)
+        Whether a row is the first one of its group.
+
+    Returns
+    -------
+    array of int64, shape (rows,)
+        Position of the flag; -1 if none.
+    """
     at = np.where(flags, np.arange(len(flags)), -1)
     at = np.maximum.accumulate(at) if len(at) else at
+    # A flag of an earlier group doesn't count: it lies before the group's first row.
     begin = np.flatnonzero(group_head)
     start = np.repeat(begin, np.diff([*begin, len(flags)])) if len(begin) else begin
     return np.where(at >= start, at, -1)

@@ -33,18 +33,38 @@ _REPLACED = ("alert", "rule")
 
 
 def counted_by(guard: Guard) -> tuple[str, ...]:
-    """Labels that a guard's count is kept apart by: not those that its own alert sets.
+    """Return the labels that a guard's count is kept apart by, without those that its alert sets.
 
     Counts that differ in those only would be alerts with equal labels, which Prometheus refuses.
+
+    Parameters
+    ----------
+    guard : Guard
+        The guard of a rule.
+
+    Returns
+    -------
+    tuple of str
+        Label names, in the guard's order.
     """
     return tuple(name for name in guard.by if name not in ("alertname", "rule", "severity"))
 
 
 def guard_labels(rule: Rule) -> Labels:
-    """Labels of a rule's `GUARD_NAME`, without those it counts by.
+    """Return the labels of a rule's `GUARD_NAME`, without those it counts by.
 
     Its severity is the worst that the rule's matchers name, ``critical`` if they name none: a
     storm of quiet alerts has to go where somebody looks.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule that hides alerts.
+
+    Returns
+    -------
+    dict of str to str
+        ``alertname``, ``rule`` and ``severity``.
     """
     named = [
         value
@@ -58,7 +78,20 @@ def guard_labels(rule: Rule) -> Labels:
 
 
 def still_labels(rule: Rule, labels: Labels) -> Labels:
-    """Labels of `STILL_NAME` for an alert with `labels`."""
+    """Return the labels of `STILL_NAME` for a hidden alert.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule that hides the alert.
+    labels : dict of str to str
+        The alert's own labels.
+
+    Returns
+    -------
+    dict of str to str
+        The alert's labels, with its name moved to ``alert`` and the rule's id in ``rule``.
+    """
     kept = {name: value for name, value in labels.items() if name not in _REPLACED}
     kept |= {"alertname": STILL_NAME, "rule": rule.id}
     return kept | ({"alert": labels["alertname"]} if labels.get("alertname") else {})
@@ -66,18 +99,23 @@ def still_labels(rule: Rule, labels: Labels) -> Labels:
 
 @dataclass(frozen=True)
 class GuardAlert:
-    """A rule's guard: which of its alerts tell of which hidden ones.
+    """Alerts of one guard, and which hidden alerts each of them reports.
 
     Attributes
     ----------
-    labels
-        Label sets of its alerts.
-    series, starts, ends
-        Its spells: index into `labels`, and when; in order.
-    spell, by
-        Pairs of a hidden alert's spell and the guard's spell that tells of it.
-    own
-        Whether only an alert that this very rule hides is told of: a count has no names.
+    rule : Rule
+        The rule that is guarded.
+    labels : list of dict of str to str
+        Label sets of the guard's alerts.
+    series : array of int64, shape (guard periods,)
+        Index into `labels`; `replay_guards` returns it as an index into the grown `LabelTable`.
+    starts, ends : array of int64, shape (guard periods,), microseconds since 1970
+        When the guard's alerts fire, end exclusive; sorted by series and start.
+    spell, by : array of int64, shape (pairs,)
+        Index of a hidden alert's firing period, and index of the guard's firing period that
+        reports it.
+    own : bool
+        Whether only an alert that this very rule hides is reported: a count has no names.
     """
 
     rule: Rule
@@ -107,8 +145,9 @@ class _GuardPieces:
 def _hidden(
     rule: QuietRule | RecurringRule, table: LabelTable, spells: FiringPeriods
 ) -> _GuardPieces:
-    """Pieces of spells; `whole`: whether the piece has the spell's start in it."""
+    """Return the parts of firing periods that a rule hides; `whole`: 1 if the start is in it."""
     mine = np.flatnonzero(table.mask(rule.matchers)[spells.series])
+    # A quiet rule hides whole firing periods, a recurring one only what falls into its hours.
     starts, ends = spells.starts[mine], spells.ends[mine]
     if isinstance(rule, QuietRule) or not len(mine):
         return _GuardPieces(mine, spells.series[mine], starts, ends, np.ones_like(mine))
@@ -129,7 +168,7 @@ def _hidden(
 def _counted(
     rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
 ) -> GuardAlert | None:
-    """Tell of more than ``max_count`` starts within the window, as long as that is so."""
+    """Return the guard's alerts: fire while more than ``max_count`` starts are in the window."""
     begun = np.flatnonzero(pieces.whole)
     if len(begun) <= guard.max_count:
         return None
@@ -137,6 +176,7 @@ def _counted(
     key_of = codes_of(columns, len(begun))
     order = np.lexsort((pieces.starts[begun], key_of))
     starts, key = pieces.starts[begun][order], key_of[order]
+    # More than n starts in a window: a start and the one n before it (same key) are that close.
     back, window = guard.max_count, guard.window_seconds * SECOND
     now = np.arange(back, len(key))
     before = now - back
@@ -149,6 +189,7 @@ def _counted(
     inside = np.minimum(at, len(found[0]) - 1)
     told = (at < len(found[0])) & (found[0][inside] == key_of)
     told &= pieces.starts[begun] >= found[1][inside] - window
+    # One label set a key, from any of the series that it counts.
     keys, code = np.unique(found[0], return_inverse=True)
     _, example = np.unique(key_of, return_index=True)
     labels = []
@@ -161,7 +202,7 @@ def _counted(
 
 
 def _alike(table: LabelTable, series: Ints) -> Ints:
-    """Series as `STILL_NAME` tells them apart: the first of those with the same labels."""
+    """Return for each series the first of those that `STILL_NAME` can't tell apart from it."""
     if all(table.column(name)[1] in ([], [""]) for name in _REPLACED):
         return series
     first: dict[tuple[tuple[str, str], ...], int] = {}
@@ -183,7 +224,7 @@ def _united(pieces: _GuardPieces, alike: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 def _lasting(
     rule: Rule, guard: Guard, table: LabelTable, pieces: _GuardPieces
 ) -> GuardAlert | None:
-    """Tell of an alert that is hidden for longer than ``max_seconds``, from then on."""
+    """Return the guard's alerts: fire once an alert is hidden for longer than ``max_seconds``."""
     if guard.max_seconds is None or not len(pieces):
         return None
     limit = guard.max_seconds * SECOND
@@ -220,12 +261,25 @@ def _guard_alerts(
 def replay_guards(
     rules: Sequence[Rule], table: LabelTable, spells: FiringPeriods
 ) -> tuple[LabelTable, FiringPeriods, list[GuardAlert]]:
-    """Add the guards' alerts to the world.
+    """Add the alerts of the rules' guards to the alerts of the replay.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        Only quiet and recurring rules with a guard matter.
+    table : LabelTable
+        Labels of all series.
+    spells : FiringPeriods
+        When each series fires.
 
     Returns
     -------
-    tuple
-        Labels and spells with them, and what tells of what; `GuardAlert.by` counts all spells.
+    table : LabelTable
+        Labels with those of the guards' alerts after them.
+    spells : FiringPeriods
+        Firing periods with those of the guards after them.
+    told : list of GuardAlert
+        What each guard reports; `GuardAlert.by` is an index into the grown `spells`.
     """
     labels: list[Labels] = []
     told: list[GuardAlert] = []
@@ -249,7 +303,19 @@ def replay_guards(
 def merge_guard_outcomes(
     told: Sequence[GuardAlert], outcomes: Outcomes, origins: dict[str, int]
 ) -> None:
-    """Enter that hidden alerts were told of by a guard's page: folded, told when it was."""
+    """Record which hidden alerts a guard's page reported: ``folded``, first paged when it was sent.
+
+    An alert that was paged anyway keeps its status; its first page is the earlier one.
+
+    Parameters
+    ----------
+    told : sequence of GuardAlert
+        As `replay_guards` returns them.
+    outcomes : Outcomes
+        Changed in place.
+    origins : dict of str to int
+        Rule id → number in `Outcomes.rule`, as `origins_of` counts.
+    """
     for each in told:
         some = outcomes.pages[each.by] > 0
         spell, by = each.spell[some], each.by[some]
@@ -259,6 +325,7 @@ def merge_guard_outcomes(
         told_of = hidden | (status == PAGED)
         spell, by, hidden = spell[told_of], by[told_of], hidden[told_of]
         outcomes.status[spell[hidden]] = FOLDED
+        # Of several guards' pages the earliest counts for a hidden alert.
         page = outcomes.first_page[by]
         order = np.lexsort((by, page, spell))
         who, first = np.unique(spell[order], return_index=True)

@@ -23,11 +23,11 @@ MASK_BYTES = 50_000_000
 
 
 class LabelTable:
-    """Label sets of all series, read a label at a time and remembered.
+    """Label sets of all series, read a label at a time and cached.
 
     Parameters
     ----------
-    labels
+    labels : sequence of dict of str to str
         One label set a series.
     """
 
@@ -38,14 +38,38 @@ class LabelTable:
         self._masks: dict[tuple[Matcher, ...], Bools] = {}
 
     def with_more(self, labels: Sequence[Labels]) -> "LabelTable":
-        """Return a table with more series after these; what was read here isn't read again."""
+        """Return a table with more series after these; what was read here isn't read again.
+
+        Parameters
+        ----------
+        labels : sequence of dict of str to str
+            Label sets of the new series; none gives this very table.
+
+        Returns
+        -------
+        LabelTable
+            ``len(self) + len(labels)`` series.
+        """
         return _Grown(self, labels) if labels else self
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def column(self, name: str) -> tuple[Ints, list[str]]:
-        """Return the code of each series' value and the values; a missing label is empty."""
+        """Return one label of all series as codes.
+
+        Parameters
+        ----------
+        name : str
+            Name of the label.
+
+        Returns
+        -------
+        codes : array of int64, shape (series,)
+            Index into `values`.
+        values : list of str
+            Distinct values, sorted; a missing label is the empty string.
+        """
         if name not in self._columns:
             self._columns[name] = self._read(name)
         return self._columns[name]
@@ -57,7 +81,23 @@ class LabelTable:
         return np.fromiter((code[text] for text in texts), np.int64, count=len(texts)), values
 
     def mask(self, matchers: Sequence[Matcher]) -> Bools:
-        """Return which series satisfy all matchers; not to be written to."""
+        """Return which series satisfy all matchers.
+
+        Parameters
+        ----------
+        matchers : sequence of Matcher
+            An empty sequence accepts every series.
+
+        Returns
+        -------
+        array of bool, shape (series,)
+            Read-only: it is cached.
+
+        Raises
+        ------
+        SignalboxError
+            If a matcher's regex is invalid, or RE2 and Python understand it differently.
+        """
         key = tuple(matchers)
         if key not in self._masks:
             if (len(self._masks) + 1) * len(self) > MASK_BYTES:
@@ -108,17 +148,18 @@ class _Grown(LabelTable):
 
 @dataclass(frozen=True)
 class Timing:
-    """What an Alertmanager process does by its own clock; microseconds.
+    """What an Alertmanager process does by its own clock; all in microseconds.
 
     Attributes
     ----------
-    sweep, sweep_at
+    sweep, sweep_at : int, microseconds
         Empty groups are removed every `sweep` at times that are `sweep_at` modulo `sweep`. The
         phase depends on when the process started, which no history tells.
-    retention
+    retention : int, microseconds
         Longest life of an entry in the notification log (``--data.retention``).
-    log_sweep, log_sweep_at
-        Expired entries are dropped so often (``--data.maintenance-interval``).
+    log_sweep, log_sweep_at : int, microseconds
+        Interval and phase at which expired entries of the notification log are dropped
+        (``--data.maintenance-interval``).
     """
 
     sweep: int = 30 * SECOND
@@ -130,16 +171,18 @@ class Timing:
 
 @dataclass(frozen=True)
 class FiringPeriods:
-    """Times in which a series fires, sorted by series and start, never touching.
+    """Periods in which a series fires, sorted by series and start, never touching.
 
     Attributes
     ----------
-    series, starts, ends
-        Shape (spells,); end exclusive.
-    of_row
-        Which spell each row of the alert frame belongs to, -1 if it never fired.
-    held_by
-        Index of the rule that kept a row from firing, -1 if none; shape (rows,).
+    series : array of int64, shape (spells,)
+        Index into the `LabelTable`.
+    starts, ends : array of int64, shape (spells,), microseconds since 1970
+        End exclusive.
+    of_row : array of int64, shape (rows,)
+        Which period each row of the alert frame belongs to, -1 if it never fired.
+    held_by : array of int64, shape (rows,)
+        Index of the rule that kept a row from firing, -1 if none.
     """
 
     series: Ints
@@ -154,7 +197,21 @@ class FiringPeriods:
 
 @dataclass(frozen=True)
 class ReplayInputs:
-    """Everything a replay knows before time starts to run."""
+    """Everything a replay knows before time starts to run.
+
+    Attributes
+    ----------
+    config : Config
+        The configuration, with the rules applied to it.
+    table : LabelTable
+        Labels of all series, those of guards among them.
+    spells : FiringPeriods
+        When each series fires.
+    until : int, microseconds since 1970
+        When the replay stops.
+    timing : Timing
+        Phases of the process's own clocks.
+    """
 
     config: Config
     table: LabelTable
@@ -169,18 +226,20 @@ class Groups:
 
     Attributes
     ----------
-    real
+    routes : list of Route
+        Routes at which series end.
+    real : array of int64, shape (groups,)
         Number of the group in the report: classes of one receiver share it.
-    route
+    route : array of int64, shape (groups,)
         Index into `routes`.
-    sends
-        Whether its integrations tell of resolved alerts.
-    tells, pages
-        Whether there is an integration at all, and whether being told wakes a person.
-    wait, interval, repeat
-        Microseconds, shape (groups,).
-    members, member_of
-        Pairs of series and group, sorted by series.
+    sends : array of bool, shape (groups,)
+        Whether its integrations send resolved alerts (``send_resolved``).
+    tells, pages : array of bool, shape (groups,)
+        Whether there is an integration at all, and whether a notification wakes a person.
+    wait, interval, repeat : array of int64, shape (groups,), microseconds
+        ``group_wait``, ``group_interval`` and ``repeat_interval`` of the route.
+    members, member_of : array of int64, shape (pairs,)
+        Pairs of a series and an index of a group that it is in, sorted by series.
     """
 
     routes: list[Route]
@@ -200,7 +259,21 @@ class Groups:
 
 
 def ticks(times: Ints, first: Ints, interval: Ints) -> Ints:
-    """First tick at or after each time, of a group that ticks from `first` every `interval`."""
+    """Find the first flush at or after each time; `first` if the time is before it.
+
+    Parameters
+    ----------
+    times : array of int64, shape (n,), microseconds since 1970
+    first : array of int64, shape (n,), microseconds since 1970
+        First flush of the group's life.
+    interval : array of int64, shape (n,), microseconds
+        The group's ``group_interval``.
+
+    Returns
+    -------
+    array of int64, shape (n,), microseconds since 1970
+        The smallest ``first + k * interval`` with ``k >= 0`` that is not before the time.
+    """
     late = np.maximum(times - first, 0)
     tick: Ints = first + -(-late // interval) * interval
     return tick

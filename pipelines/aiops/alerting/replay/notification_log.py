@@ -33,13 +33,17 @@ REASONS = ("first", "change", "repeat", "resolved")
 
 @dataclass(frozen=True)
 class NotificationLog:
-    """What went into the notification log, sorted by group and time.
+    """What went into the notification log, sorted by group and time; shape (entries,).
 
     Attributes
     ----------
-    firing, resolved
+    group : array of int64
+        Index into `Groups`.
+    time : array of int64, microseconds since 1970
+        The flush that made the entry.
+    firing, resolved : array of int64
         How many alerts it names.
-    reason
+    reason : array of int64
         Index into `REASONS`.
     """
 
@@ -60,7 +64,11 @@ class _State:
 
 @dataclass(frozen=True)
 class _Rules:
-    """Settings of each row's group."""
+    """Settings of each row's group, each array of shape (rows,); times in microseconds.
+
+    `life` is how long an entry is kept, `sends` whether resolved alerts are sent, `safe` whether
+    an entry that is repeated in time can't expire.
+    """
 
     interval: Ints
     repeat: Ints
@@ -80,7 +88,7 @@ def _rules(groups: Groups, rows: Rows, timing: Timing, until: int) -> _Rules:
 
 
 def _dropped(rules: _Rules, row: Ints, told: Ints, firing: Ints) -> Ints:
-    """When the log drops an entry of time `told`: at the first sweep after its life.
+    """Return when the log drops an entry of time `told`: at the first sweep after its life.
 
     While alerts fire and the log's retention is shorter than their repeat: at once.
     """
@@ -99,12 +107,18 @@ def _at(rows: Rows, row: Ints) -> Bools:
 
 @dataclass(frozen=True)
 class _Before:
-    """For each stretch of firing and each resolution, the one before it in its pair (-1: none).
+    """For each firing interval and each resolution, the one before it in its pair (-1: none).
 
     Attributes
     ----------
-    resolved_end
-        Whether a stretch ended with a resolution that a tick saw.
+    whole : array of int64, shape (intervals,)
+        Index into `FiringIntervals`.
+    resolved : array of int64, shape (resolutions,)
+        Index into `Resolved`.
+    resolved_end : array of bool, shape (intervals,)
+        Whether the interval ended with a resolution that a flush saw.
+    ends_whole : array of bool, shape (resolutions,)
+        Whether the resolution ended an interval.
     """
 
     whole: Ints
@@ -135,8 +149,10 @@ def _among(values: Ints, known: Ints) -> Bools:
 
 
 def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
-    """Rows that surely tell, and stretches whose beginning isn't surely new."""
+    """Return the rows that surely notify, and the intervals whose beginning isn't surely new."""
     none = rows.firing == 0
+    # A seen end surely notifies: of the last alert if the entry can't have expired, of others
+    # if resolved alerts are sent.
     sure_end = before.ends_whole & np.where(
         none[rows.resolve_row], rules.safe[rows.resolve_row], rules.sends[rows.resolve_row]
     )
@@ -198,6 +214,7 @@ class _Deduper:
         """Go through all rows."""
         if not len(self.kept):
             return
+        # Rows of one depth belong to different stretches, so they are decided together.
         order = np.argsort(self.depth, kind="stable")
         done = 0
         for size in np.bincount(self.depth).tolist():
@@ -208,11 +225,12 @@ class _Deduper:
         self._explain()
 
     def _decide(self, at: Ints) -> None:
-        """Whether each row tells; updates the entry."""
+        """Decide whether each row notifies; updates the entry."""
         row, own = self.kept[at], self.stretch[at]
         time, firing = self.rows.time[row], self.rows.firing[row]
         entry, named = self.state.time[own], self.state.firing[own]
         known = (entry != NEVER_NOTIFIED) & (time < _dropped(self.rules, row, entry, firing))
+        # In DedupStage's terms: no entry; `repeat_interval` is over; all resolved; new alerts.
         tells = self.told[row] | ((firing > 0) & ~known)
         tells |= (firing > 0) & (entry + self.rules.repeat[row] < time)
         tells |= (firing == 0) & (self.rows.resolved[row] > 0) & known & (named > 0)
@@ -223,7 +241,7 @@ class _Deduper:
         self.state.firing[own] = np.where(tells, firing, named)
 
     def _has_new_alerts(self, row: Ints, entry: Ints) -> Bools:
-        """Whether a row has an alert that its entry (of time `entry`) doesn't name."""
+        """Return whether a row has an alert that its entry (of time `entry`) doesn't name."""
         news = np.zeros(len(row), dtype=bool)
         owner, which = self.starts.of(row)
         named = self._seen_at(self.before.whole[which], entry[owner])
@@ -236,7 +254,7 @@ class _Deduper:
         return news
 
     def _seen_at(self, whole: Ints, entry: Ints) -> Bools:
-        """Whether the pair was firing at the entry's time, looking back from a stretch."""
+        """Return whether the pair was firing at the entry's time, looking back from an interval."""
         at = whole.copy()
         while True:
             later = (at >= 0) & (self.wholes.start[at] > entry)
@@ -247,7 +265,7 @@ class _Deduper:
         return named
 
     def _resolved_at(self, which: Ints, entry: Ints) -> Bools:
-        """Whether the pair was resolved at exactly the entry's time."""
+        """Return whether the pair was resolved at exactly the entry's time."""
         at = which.copy()
         while True:
             later = (at >= 0) & (self.resolved.time[at] > entry)
@@ -264,6 +282,8 @@ class _Deduper:
         interval, repeat = self.rules.interval[row], self.rules.repeat[row]
         life = self.rules.life[row]
         short = np.where(life < repeat, life - 1, repeat)
+        # Counted in flushes after the row: the first repeat, the flushes from one to the next, and
+        # how many flushes come before the next row of the group.
         first = np.maximum((entry + short - time) // interval + 1, 1)
         step = short // interval + 1
         room = (self.following[at] - 1 - time) // interval
@@ -277,10 +297,11 @@ class _Deduper:
         self.repeats.append((row[some], begin, (step * interval)[some], count[some]))
 
     def _explain(self) -> None:
-        """Reasons, once all is decided."""
+        """Give each notification its reason, once all is decided."""
         rows, told = self.rows, np.flatnonzero(self.told)
         group = rows.group[told]
         firing = rows.firing[told]
+        # How many alerts the group's entry before named: a group with none begins anew.
         before = np.zeros(len(told), dtype=np.int64)
         before[1:] = np.where(group[1:] == group[:-1], firing[:-1], 0)
         begun = _at(rows, rows.begin_row)[told]
@@ -289,16 +310,17 @@ class _Deduper:
         self.reason[told] = np.where((firing == 0) | quiet, RESOLVED, reason)
 
     def _firing_at(self, row: Ints, time: Ints) -> Ints:
-        """How many alerts fire at a time after a row of the same group."""
+        """Return how many alerts fire at a time after a row of the same group."""
         rows = self.rows
         keys = key_of(rows.group, rows.time, rows.origin, rows.span)
         wanted = key_of(rows.group[row], time, rows.origin, rows.span)
         return rows.firing[np.searchsorted(keys, wanted, side="right") - 1]
 
     def result(self) -> NotificationLog:
-        """Everything that was logged."""
+        """Return everything that was logged, repeats included."""
         told = np.flatnonzero(self.told)
         nothing = np.empty(0, dtype=np.int64)
+        # Repeats are kept as (row, first time, step, count) and written out here, one row each.
         columns = zip((nothing,) * 4, *self.repeats, strict=True)
         row, begin, step, count = (np.concatenate(column) for column in columns)
         owner, number = spread(np.zeros_like(count), count)
@@ -335,7 +357,33 @@ def notify(
     timing: Timing,
     until: int,
 ) -> NotificationLog:
-    """Run the notification log over all groups."""
+    """Run the notification log over all groups: decide which flushes notify.
+
+    Parameters
+    ----------
+    groups : Groups
+        Settings of the groups.
+    rows : Rows
+        Flushes at which something changes.
+    wholes : FiringIntervals
+        When each (group, series) is seen firing.
+    resolved : Resolved
+        When members are seen resolved.
+    timing : Timing
+        Phases of the process's own clocks, and the log's retention.
+    until : int, microseconds since 1970
+        No flush after it notifies.
+
+    Returns
+    -------
+    NotificationLog
+        Every entry that is logged, repeats included; what a receiver without integrations, or one
+        with ``send_resolved: false``, wasn't sent is among them.
+
+    References
+    ----------
+    Alertmanager, `notify/notify.go` (DedupStage) and `nflog/nflog.go`.
+    """
     deduper = _Deduper(rows, wholes, resolved, _rules(groups, rows, timing, until))
     deduper.run()
     return deduper.result()

@@ -28,16 +28,20 @@ NOT_YET = 2**62
 
 @dataclass
 class Outcomes:
-    """One row a spell (several groups united); shape (spells,).
+    """What became of each firing period, its groups united; shape (spells,).
 
     Attributes
     ----------
-    rule
-        Number of the rule that decided, -1 if none.
-    group
-        Group of the first page, or the first group.
-    first_page
-        Microseconds, `NOT_YET` if none.
+    status : array of int64
+        Index into `STATUSES`.
+    rule : array of int64
+        Number of the rule that decided, as `origins_of` counts; -1 if none.
+    group : array of int64
+        Group (as in `Groups.real`) of the first page, or the first group; `NOT_YET` if none.
+    first_page : array of int64, microseconds since 1970
+        `NOT_YET` if none.
+    pages : array of int64
+        Number of pages that named it firing.
     """
 
     status: Ints
@@ -48,7 +52,18 @@ class Outcomes:
 
     @classmethod
     def empty(cls, size: int) -> "Outcomes":
-        """Outcomes of spells that nobody looked at yet."""
+        """Return outcomes of firing periods that nothing is known of yet.
+
+        Parameters
+        ----------
+        size : int
+            Number of firing periods.
+
+        Returns
+        -------
+        Outcomes
+            All ``not_fired``, without rule, group and pages.
+        """
         return cls(
             np.full(size, NOT_FIRED),
             np.full(size, -1),
@@ -59,14 +74,34 @@ class Outcomes:
 
 
 def _counts(keys: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
-    """Position of the first key in each [start, end), and how many there are."""
+    """Return the position of the first key in each [start, end), and how many there are."""
     first = np.searchsorted(keys, start)
     return first, np.searchsorted(keys, end) - first
 
 
 @dataclass(frozen=True)
 class ReplayTrace:
-    """All that the steps before found out."""
+    """All that the steps of the replay found out about one chunk of groups.
+
+    Attributes
+    ----------
+    members : Members
+        Firing periods as members of groups.
+    pieces : SuppressedIntervals
+        When members are kept back.
+    firing : Firing
+        When members are seen firing.
+    resolved : Resolved
+        When members are seen resolved.
+    wholes : FiringIntervals
+        When each (group, series) is seen firing without a break.
+    rows : Rows
+        Flushes at which something changes.
+    told : NotificationLog
+        What was logged.
+    origin, span : int, microseconds
+        As for `flushes.key_of`.
+    """
 
     members: Members
     pieces: SuppressedIntervals
@@ -79,13 +114,27 @@ class ReplayTrace:
     span: int
 
     def key(self, group: Ints, time: Ints) -> Ints:
-        """`flushes.key_of` of these steps."""
+        """Encode (group, time) with `flushes.key_of`.
+
+        Parameters
+        ----------
+        group : array of int64, shape (n,)
+            Index into the chunk's `Groups`.
+        time : array of int64, shape (n,), microseconds since 1970
+            Between the chunk's first and last time.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+            Numbers that sort like (group, time).
+        """
         return key_of(group, time, self.origin, self.span)
 
 
 def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
-    """(first page, pages) of each member."""
+    """Return the first page (µs) and the number of pages of each member."""
     told, members = seen.told, seen.members
+    # Pages of a member are the log's keys between its interval's start and end: two searches.
     is_page = (told.firing > 0) & groups.pages[told.group] & groups.tells[told.group]
     key, time = seen.key(told.group, told.time)[is_page], told.time[is_page]
     first_page = np.full(len(members), NOT_YET)
@@ -104,7 +153,7 @@ def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
 
 
 def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
-    """Members that some notification names, firing or resolved."""
+    """Return which members some notification names, firing or resolved."""
     told, members = seen.told, seen.members
     sent = groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group])
     key = seen.key(told.group, told.time)[sent]
@@ -121,11 +170,12 @@ def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
 
 
 def _why_not(seen: ReplayTrace) -> tuple[Ints, Ints]:
-    """(kind, origin) of the first piece that kept each member back; kind -1 if none did."""
+    """Return (kind, origin) of the first interval that kept each member back; kind -1: none."""
     pieces, size = seen.pieces, len(seen.members)
     kind, origin = np.full(size, -1), np.full(size, -1)
     if not len(pieces.member):
         return kind, origin
+    # The earliest interval decides; of equal ones the kind that Alertmanager asks first.
     order = np.lexsort((pieces.origin, pieces.kind, pieces.start, pieces.member))
     who, first = np.unique(pieces.member[order], return_index=True)
     at = order[first]
@@ -134,7 +184,7 @@ def _why_not(seen: ReplayTrace) -> tuple[Ints, Ints]:
 
 
 def _best(spell: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
-    """For each spell the member that comes first by `columns`: (spell, member)."""
+    """Return for each firing period the member that comes first by `columns`: (period, member)."""
     count = np.bincount(spell)
     if count.max(initial=0) <= 1:
         return spell, np.arange(len(spell))
@@ -146,7 +196,28 @@ def _best(spell: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
 def judge(
     groups: Groups, seen: ReplayTrace, origins: dict[str, int], outcomes: Outcomes
 ) -> tuple[Ints, Ints, Ints]:
-    """Enter what became of the members into `outcomes`; `count_pages` takes what is returned."""
+    """Enter what became of a chunk's members into `outcomes`.
+
+    Parameters
+    ----------
+    groups : Groups
+        The chunk's groups.
+    seen : ReplayTrace
+        What the steps found out about them.
+    origins : dict of str to int
+        Rule id → number in `Outcomes.rule`, as `origins_of` counts.
+    outcomes : Outcomes
+        Changed in place, all but `Outcomes.pages`.
+
+    Returns
+    -------
+    spell : array of int64, shape (members,)
+        Index of each member's firing period.
+    real : array of int64, shape (members,)
+        Number of its group in the report.
+    pages : array of int64, shape (members,)
+        Number of pages that named it. `count_pages` takes the three.
+    """
     members = seen.members
     first_page, pages = _pages(groups, seen)
     noticed = _noticed(groups, seen)
@@ -156,6 +227,7 @@ def judge(
     hushed = ~groups.tells[members.group]
     quiet_route = np.array([route.receiver == QUIET_RECEIVER for route in groups.routes], bool)
     quiet_by = hushed & quiet_route[groups.route[members.group]]
+    # In order of what counts more: what was sent, then what kept it back; the rest is folded.
     status = np.select(
         [pages > 0, noticed, hushed, kind >= 0],
         [np.int64(PAGED), np.int64(NOTIFIED), np.int64(QUIET), INHIBITED + kind],
@@ -179,18 +251,24 @@ def judge(
 
 
 def count_pages(outcomes: Outcomes, parts: list[tuple[Ints, Ints, Ints]]) -> None:
-    """Pages of all groups of a spell; classes of one receiver tell at once, in one page.
+    """Count the pages of each firing period over all its groups.
+
+    Classes of one receiver notify at once, in one page: of those with one number in the report
+    the largest count is taken.
 
     Parameters
     ----------
-    parts
-        What `judge` returned: spell, group as reported, pages.
+    outcomes : Outcomes
+        `Outcomes.pages` is added to in place.
+    parts : list of tuple of arrays
+        What `judge` returned for each chunk: firing period, group as reported, pages.
     """
     if not parts:
         return
     spell, real, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((pages, real, spell))
     spell, real, pages = spell[order], real[order], pages[order]
+    # Sorted by count within (period, group as reported): the last row has the largest count.
     last = np.ones(len(spell), dtype=bool)
     last[:-1] = (spell[1:] != spell[:-1]) | (real[1:] != real[:-1])
     np.add.at(outcomes.pages, spell[last], pages[last])
@@ -201,14 +279,22 @@ _SORTS = ("time", "group", "resolved")
 
 @dataclass(frozen=True)
 class Sent:
-    """Notifications, 26 bytes each.
+    """Notifications, 26 bytes each; every array has shape (notifications,).
 
     Attributes
     ----------
-    receiver
+    time : array of int64, microseconds since 1970
+        When it was sent.
+    receiver : array of int16
         Index into the list of receivers' names.
-    reason
+    group : array of int32
+        Number of the group in the report.
+    firing, resolved : array of int32
+        How many alerts it names.
+    reason : array of int8
         Index into `REASONS`.
+    page : array of bool
+        Whether it wakes a person: it names a firing alert, and the receiver pages.
     """
 
     time: Ints
@@ -223,12 +309,39 @@ class Sent:
         return len(self.time)
 
     def where(self, keep: Bools | Ints) -> "Sent":
-        """Return some of them, by a mask or by positions."""
+        """Return some of the notifications.
+
+        Parameters
+        ----------
+        keep : array of bool, shape (notifications,), or array of int64
+            A mask, or positions.
+
+        Returns
+        -------
+        Sent
+            The chosen rows, in the order of `keep`.
+        """
         return Sent(*(getattr(self, each.name)[keep] for each in fields(self)))
 
 
 def sent_of(groups: Groups, told: NotificationLog, number: dict[str, int]) -> Sent:
-    """Pick what went out of what was logged; `number` counts the receivers."""
+    """Select what was sent of what was logged.
+
+    Parameters
+    ----------
+    groups : Groups
+        Groups that the log refers to.
+    told : NotificationLog
+        What was logged.
+    number : dict of str to int
+        Receiver's name → its number.
+
+    Returns
+    -------
+    Sent
+        Without entries of receivers that have no integration, and without resolved alerts where
+        ``send_resolved`` is false.
+    """
     at = np.flatnonzero(groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group]))
     group = told.group[at]
     of_route = np.array([number[route.receiver] for route in groups.routes], dtype=np.int16)
@@ -245,13 +358,13 @@ def sent_of(groups: Groups, told: NotificationLog, number: dict[str, int]) -> Se
 
 
 class Collector:
-    """Collects what chunks of groups sent.
+    """Collects the notifications of chunks of groups.
 
     Parameters
     ----------
-    groups
-        All of them.
-    only_pages
+    groups : Groups
+        All groups of the replay.
+    only_pages : bool
         Drop what wakes nobody as soon as it is counted.
     """
 
@@ -265,7 +378,15 @@ class Collector:
         self.parts: list[Sent] = []
 
     def add(self, groups: Groups, told: NotificationLog) -> None:
-        """Take what one chunk logged."""
+        """Add what one chunk logged.
+
+        Parameters
+        ----------
+        groups : Groups
+            The chunk's groups.
+        told : NotificationLog
+            Their entries.
+        """
         sent = sent_of(groups, told, self.number)
         self.count += len(sent)
         if self.only_pages and not self.shared:
@@ -273,7 +394,15 @@ class Collector:
         self.parts.append(sent)
 
     def result(self) -> tuple["pd.DataFrame", int]:
-        """Return the table, in order of time and group, and how many notifications there were."""
+        """Return all notifications; the parts are freed.
+
+        Returns
+        -------
+        notifications : pandas.DataFrame
+            As `Replay.notifications`, in order of time and group.
+        count : int
+            Number of notifications, dropped ones included.
+        """
         sent = self._joined()
         order = (
             np.lexsort([getattr(sent, name) for name in reversed(_SORTS)])

@@ -10,8 +10,9 @@ from pipelines.core.arrays import Bools, Ints, codes_of
 
 
 def _ends(route: Route, table: LabelTable, mask: Bools) -> list[tuple[Route, Ints]]:
-    """Routes with the series that end there, depth first."""
+    """Return the routes and the series (indices) that end at each, depth first."""
     found: list[tuple[Route, Ints]] = []
+    # Shape (series,): `left` may still match a later sibling, `taken` ends somewhere below.
     left, taken = mask.copy(), np.zeros_like(mask)
     for child in route.routes:
         if not left.any():
@@ -60,6 +61,22 @@ def route_series(config: Config, table: LabelTable) -> Groups:
     """Put every series into its groups.
 
     An alert belongs to a group of each route it ends at; `Groups.members` has a row for each.
+
+    Parameters
+    ----------
+    config : Config
+        The configuration; the receivers that its routes name are in it.
+    table : LabelTable
+        Labels of all series.
+
+    Returns
+    -------
+    Groups
+        Groups in the order of their routes, depth first.
+
+    References
+    ----------
+    Alertmanager, `dispatch/route.go` and `dispatch/dispatch.go`.
     """
     routes: list[Route] = []
     classes: list[_Class] = []
@@ -86,6 +103,7 @@ def route_series(config: Config, table: LabelTable) -> Groups:
     def setting(name: str) -> Ints:
         return np.array([getattr(route, name) for route in routes], dtype=np.int64)[of_route]
 
+    # Sorted by series, which makes the firing periods of a series one run of rows.
     member, owner = _joined(members), _joined(owners)
     order = np.argsort(member, kind="stable")
     return Groups(

@@ -28,7 +28,7 @@ from pipelines.core.arrays import Ints, heads, merged, order_of, running_max
 def _delays(
     rules: Sequence[Rule], table: LabelTable, family: type[TransientRule | FlappingRule]
 ) -> tuple[Ints, Ints]:
-    """Longest delay (µs) for each series and the rule that sets it (-1: none)."""
+    """Return the longest duration (µs) for each series and the rule that sets it (-1: none)."""
     delay = np.zeros(len(table), dtype=np.int64)
     setter = np.full(len(table), -1, dtype=np.int64)
     for index, rule in enumerate(rules):
@@ -41,13 +41,35 @@ def _delays(
 
 
 def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int) -> FiringPeriods:
-    """Work out when each series fires, up to `until`, with the rules' effects.
+    """Work out when each series fires, with the effect of ``for`` and ``keep_firing_for``.
 
     Rows of one series that overlap or touch are one alert that goes on.
+
+    Parameters
+    ----------
+    frame : AlertFrame
+        Alert history, in any order.
+    rules : sequence of Rule
+        Transient rules add to ``for``, flapping ones to ``keep_firing_for``; others don't matter.
+        Of several rules for a series the longest duration counts.
+    table : LabelTable
+        Labels of the frame's series.
+    until : int, microseconds since 1970
+        Alerts that start later are left out; those that last longer are cut off just after it.
+
+    Returns
+    -------
+    FiringPeriods
+        Sorted by series and start.
+
+    References
+    ----------
+    Prometheus, `rules/alerting.go`.
     """
     known = np.flatnonzero(frame.starts <= until)
     series = frame.series[known].astype(np.int64)
     ends = np.maximum(np.minimum(frame.ends[known], until + 1), frame.starts[known])
+    # Merged twice: rows that overlap are one condition, and `keep_firing_for` may join two more.
     who, begins, stops, of_known = merged(series, frame.starts[known], ends)
     wait, holder = _delays(rules, table, TransientRule)
     keep, _ = _delays(rules, table, FlappingRule)
@@ -56,6 +78,7 @@ def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int
     late = begins[fires] + wait[who[fires]]
     kept = np.where(stops[fires] > until, until + 1, stops[fires] + keep[who[fires]])
     who2, begins2, stops2, of_fired = merged(who[fires], late, kept)
+    # Row → condition → firing period: what never fires stays -1.
     of_episode = np.full(len(who), -1, dtype=np.int64)
     of_episode[fires] = of_fired
     of_row = np.full(len(frame), -1, dtype=np.int64)
@@ -71,16 +94,16 @@ FEW = 48
 
 @dataclass(frozen=True)
 class Members:
-    """Spells as members of groups, sorted by group and start.
+    """Firing periods as members of groups, sorted by group and start; shape (members,).
 
     Attributes
     ----------
-    group, spell
-        Which group and which spell, shape (members,).
-    first
-        First tick of the group's life that the spell is in.
-    seen, gone
-        First tick that sees it, first tick that sees it resolved (``gone >= seen``).
+    group, spell : array of int64
+        Index into `Groups` and index into `FiringPeriods`.
+    first : array of int64, microseconds since 1970
+        First flush of the group's life that the member is in.
+    seen, gone : array of int64, microseconds since 1970
+        First flush that sees it, first flush that sees it resolved (``gone >= seen``).
     """
 
     group: Ints
@@ -94,7 +117,7 @@ class Members:
 
 
 def _swept(timing: Timing, times: Ints) -> Ints:
-    """First sweep after each time."""
+    """Return the first sweep after each time."""
     return ((times - timing.sweep_at) // timing.sweep + 1) * timing.sweep + timing.sweep_at
 
 
@@ -118,18 +141,25 @@ def _one_by_one(
 def _rounds(
     maybe: Ints, cluster: Ints, first: Ints, columns: tuple[Ints, ...], timing: Timing
 ) -> Ints:
-    """Which of the rows `maybe` begin a new life.
+    """Return which of the rows `maybe` begin a new life of their group.
 
     Parameters
     ----------
-    maybe
+    maybe : array of int64
         Rows whose gap before them is neither surely long enough nor none, in order.
-    cluster
+    cluster : array of int64, same shape
         Stretch without sure gaps that each is in; they don't depend on one another.
-    first
-        First tick of the life that each cluster begins with; kept up to date here.
-    columns
+    first : array of int64, shape (clusters,), microseconds since 1970
+        First flush of the life that each cluster begins with; updated in place.
+    columns : tuple of arrays of int64, each of shape (members,), microseconds
         Start, latest end before, group_wait, group_interval of every row.
+    timing : Timing
+        When the dispatcher sweeps.
+
+    Returns
+    -------
+    array of int64
+        Some of `maybe`, in any order.
     """
     if not len(maybe):
         return maybe
@@ -156,17 +186,33 @@ def _rounds(
 def lifetimes(
     groups: Groups, group: Ints, spell: Ints, spells: FiringPeriods, timing: Timing
 ) -> Members:
-    """Place spells on the ticks of their groups.
+    """Place firing periods on the flushes of their groups.
 
     Parameters
     ----------
-    group, spell
-        Pairs of a group and a spell in it, in any order.
+    groups : Groups
+        ``group_wait`` and ``group_interval`` of each group.
+    group, spell : array of int64, shape (members,)
+        Pairs of an index of a group and an index of a firing period in it, in any order.
+    spells : FiringPeriods
+        When each series fires.
+    timing : Timing
+        When the dispatcher removes empty groups.
+
+    Returns
+    -------
+    Members
+        Sorted by group and start.
+
+    References
+    ----------
+    Alertmanager, `dispatch/dispatch.go`.
     """
     order = order_of(group, spells.starts[spell])
     group, spell = group[order], spell[order]
     start, end = spells.starts[spell], spells.ends[spell]
     wait, interval = groups.wait[group], groups.interval[group]
+    # `reach`: latest end among the members of the group that start before this one.
     reach = np.empty_like(start)
     reach[1:] = running_max(group, end)[:-1]
     head = heads(group)

@@ -53,24 +53,24 @@ class Replay:
 
     Attributes
     ----------
-    notifications
+    notifications : pandas.DataFrame
         ``time`` (µs), ``receiver``, ``group``, ``firing``, ``resolved`` (alerts it names),
         ``reason`` (first | change | repeat | resolved), ``page`` (somebody is woken: it names a
         firing alert, and the receiver pages). In order of time, group.
-    alerts
+    alerts : pandas.DataFrame
         A row for each row of the frame: ``status`` (one of `STATUSES`), ``rule`` (id of the rule
         that decided it, or empty), ``group`` (-1: none), ``first_page`` (µs, -1: none) and
         ``pages``: of the alert that the row is part of, as long as that alert fires. A
-        ``folded`` alert was over before its group's next tick, came back between two ticks, or
-        (with a rule and a first page) a guard told of it: then ``group`` is the guard's.
-    stages
+        ``folded`` alert was over before its group's next flush, came back between two flushes, or
+        (with a rule and a first page) a guard reported it: then ``group`` is the guard's.
+    stages : dict of str to int
         ``events`` (rows), ``episodes`` (what Alertmanager sees as separate alerts), ``alerts``
         (of them: not kept back or quiet), ``notifications``, ``pages``.
-    tickets
-        A row for each of the frame's tickets: ``ticket``, ``alerts`` (rows), ``opened`` (start of
-        the first of them, -1: none in the window), ``first_page`` (-1: nobody was told),
-        ``group`` that told first.
-    groups
+    tickets : pandas.DataFrame
+        A row for each of the frame's tickets: ``ticket``, ``alerts`` (rows), ``opened`` (µs, start
+        of the first of them, -1: none in the window), ``first_page`` (µs, -1: nobody was paged),
+        ``group`` that paged first.
+    groups : pandas.DataFrame
         A row for each group: ``group``, ``receiver``, ``rule`` (that made its route, or empty).
     """
 
@@ -82,7 +82,7 @@ class Replay:
 
 
 def _horizon(frame: AlertFrame, config: Config) -> int:
-    """Latest time in the frame, and as long again as anybody has to wait to be told of it."""
+    """Return the latest time in the frame plus the longest wait for a notification (µs)."""
     ends = frame.ends[frame.ends < NEVER]
     last = max(int(frame.starts.max(initial=0)), int(ends.max(initial=0)))
     waits = [max(r.group_wait, r.group_interval) for _, r in config.route.walk()]
@@ -90,7 +90,7 @@ def _horizon(frame: AlertFrame, config: Config) -> int:
 
 
 def _chunks(groups: Groups, load: Ints, chunk: int, most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of groups with about `chunk` members and at most `most` groups each."""
+    """Yield ranges of groups with about `chunk` members and at most `most` groups each."""
     total = np.cumsum(load)
     low = 0
     while low < len(groups):
@@ -143,6 +143,7 @@ def _run(
     sizes = (spell_from[1:] - spell_from[:-1])[groups.members]
     load = np.bincount(groups.member_of, weights=sizes, minlength=len(groups)).astype(np.int64)
     origins = origins_of(world.config)
+    # `key_of` of a chunk must fit into 62 bits: that bounds the groups of a chunk.
     longest = int(np.max(groups.interval, initial=1)) + int(np.max(groups.wait, initial=0))
     _, span = _range(spells.starts, spells.ends)
     most = max(2**62 // (span + 4 * longest + 8), 1)
@@ -183,6 +184,7 @@ def _alerts(
         column[fired] = getattr(outcomes, name)[spell[fired]]
         columns[name] = np.where(column == NOT_YET, -1, column)
     ids = pd.array([*names, *(rule.id for rule in rules), ""], dtype="str")
+    # A row that a rule kept from firing never reached Alertmanager: that rule decided it.
     decided = np.where(spells.held_by >= 0, len(names) + spells.held_by, columns["rule"])
     categories = pd.Categorical.from_codes(columns["status"], categories=pd.Index(STATUSES))
     return pd.DataFrame(
@@ -202,6 +204,7 @@ def _tickets(frame: AlertFrame, alerts: "pd.DataFrame") -> "pd.DataFrame":
     size = len(frame.tickets)
     rows = np.flatnonzero(frame.ticket >= 0)
     ticket = frame.ticket[rows]
+    # Minima a ticket, shape (tickets,), over the rows that belong to one.
     opened, first = np.full(size, NOT_YET), np.full(size, NOT_YET)
     np.minimum.at(opened, ticket, frame.starts[rows])
     page = alerts["first_page"].to_numpy()[rows]
@@ -251,23 +254,37 @@ def replay(
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         Alerts, in any order.
-    config
+    config : Config
         Today's configuration; `rules` are applied to it here.
-    until
-        Time (µs) at which to stop: alerts that still fire then are repeated until then. By
+    rules : sequence of Rule
+        Rules to apply; none by default.
+    until : int, optional, microseconds since 1970
+        Time at which to stop: alerts that still fire then are repeated until then. By
         default the frame's latest time and the longest wait of any route.
-    timing
-        Phases of the process's own clocks.
-    chunk
+    silences : sequence of Silence
+        Silences that were active; none by default.
+    timing : Timing, optional
+        Phases of the process's own clocks; those of ``Timing()`` by default.
+    chunk : int
         Bounds memory: so many members of groups are worked on at once. The result doesn't depend
         on it.
-    table
+    table : LabelTable, optional
         The frame's labels as an earlier replay read them (``LabelTable(frame.labels)``): what it
         found out about them isn't found out again.
-    only_pages
+    only_pages : bool
         `Replay.notifications` has pages only: what else was sent is counted and dropped.
+
+    Returns
+    -------
+    Replay
+        Notifications, and what became of each alert and ticket.
+
+    Raises
+    ------
+    SignalboxError
+        If a matcher's regex is invalid, or RE2 and Python understand it differently.
     """
     ruled = apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
@@ -299,9 +316,19 @@ LEAST = 100_000
 
 
 def members_that_fit(alerts: int, memory_mb: int) -> int:
-    """Count the members of groups that can be worked on at once, beside so many alerts.
+    """Count the members of groups that can be worked on at once, beside the alerts themselves.
 
-    Below `LEAST` a replay doesn't fit; it can be negative.
+    Parameters
+    ----------
+    alerts : int
+        Number of alerts held in memory.
+    memory_mb : int, MiB
+        Memory for everything.
+
+    Returns
+    -------
+    int
+        Members; below `LEAST` a replay doesn't fit. It can be negative.
     """
     left = (memory_mb - memory.PROGRAM_MB) * memory.MB - alerts * ROW_BYTES
     return left // MEMBER_BYTES
@@ -319,16 +346,27 @@ def replay_files(
 
     Parameters
     ----------
-    folder
+    folder : Path
         Folder with ``alerts.parquet`` and ``tickets.parquet``.
-    memory_mb
+    config : Config
+        Today's configuration; `rules` are applied to it.
+    rules : sequence of Rule
+        Rules to apply; none by default.
+    memory_mb : int, MiB
         Bounds everything: the engine that reads, the alerts with what becomes of them (some 400
         bytes each), and with what is left the work on groups, as many together as fit.
+    until : int, optional, microseconds since 1970
+        As for `replay`.
+
+    Returns
+    -------
+    Replay
+        As `replay` returns it.
 
     Raises
     ------
     SignalboxError
-        If the alerts alone would take more than that.
+        If the alerts alone would take more than `memory_mb`.
     """
     from pipelines.aiops.lake.read import read_history
 

@@ -23,12 +23,18 @@ INHIBITED, MUTED, SILENCED = 0, 1, 2
 
 @dataclass(frozen=True)
 class SuppressedIntervals:
-    """Ticks at which members are kept back: from `start` until before `end`.
+    """Flushes at which members are kept back, from `start` until before `end`; shape (intervals,).
 
     Attributes
     ----------
-    member, kind, origin
-        Which member, why, and index into the list of rule ids (-1: no rule of ours).
+    member : array of int64
+        Index into `Members`.
+    start, end : array of int64, microseconds since 1970
+        First flush that keeps it back, first flush that doesn't any more.
+    kind : array of int64
+        Why: `INHIBITED`, `MUTED` or `SILENCED`.
+    origin : array of int64
+        Number of the rule, as `origins_of` counts; -1: no rule of ours.
     """
 
     member: Ints
@@ -40,7 +46,7 @@ class SuppressedIntervals:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Stretches of time in which what has `key` is kept back; sorted, merged a key."""
+    """Intervals in which what has `key` is kept back; sorted, disjoint within a key."""
 
     key: Ints
     start: Ints
@@ -49,7 +55,19 @@ class _Blocks:
 
 @dataclass(frozen=True)
 class Index:
-    """Finds spells of a series and members of a series."""
+    """Finds firing periods of a series and members of a series.
+
+    Attributes
+    ----------
+    spells : FiringPeriods
+        When each series fires, sorted by series.
+    spell_from : array of int64, shape (series + 1,)
+        First firing period of each series.
+    member_order : array of int64, shape (members,)
+        Members in order of their series.
+    member_from : array of int64, shape (series + 1,)
+        First position of each series in `member_order`.
+    """
 
     spells: FiringPeriods
     spell_from: Ints
@@ -57,19 +75,58 @@ class Index:
     member_from: Ints
 
     def spells_of(self, series: Ints) -> tuple[Ints, Ints]:
-        """Return (position in `series`, spell) of all spells of the series."""
+        """Find all firing periods of some series.
+
+        Parameters
+        ----------
+        series : array of int64
+            Indices of series.
+
+        Returns
+        -------
+        owner : array of int64, shape (found,)
+            Position in `series`.
+        spell : array of int64, shape (found,)
+            Index into `FiringPeriods`.
+        """
         count = self.spell_from[series + 1] - self.spell_from[series]
         return spread(self.spell_from[series], count)
 
     def members_of(self, series: Ints) -> tuple[Ints, Ints]:
-        """Return (position in `series`, member) of all members of the series."""
+        """Find all members of some series.
+
+        Parameters
+        ----------
+        series : array of int64
+            Indices of series.
+
+        Returns
+        -------
+        owner : array of int64, shape (found,)
+            Position in `series`.
+        member : array of int64, shape (found,)
+            Index into `Members`.
+        """
         count = self.member_from[series + 1] - self.member_from[series]
         owner, at = spread(self.member_from[series], count)
         return owner, self.member_order[at]
 
 
 def index_of(world: ReplayInputs, members: Members) -> Index:
-    """Build the index; spells are sorted by series already."""
+    """Build the index; firing periods are sorted by series already.
+
+    Parameters
+    ----------
+    world : ReplayInputs
+        Labels and firing periods of the replay.
+    members : Members
+        Members of one chunk of groups.
+
+    Returns
+    -------
+    Index
+        Over all series of the label table.
+    """
     spells, size = world.spells, len(world.table)
     series = spells.series[members.spell]
     order = np.argsort(series, kind="stable")
@@ -85,10 +142,11 @@ def index_of(world: ReplayInputs, members: Members) -> Index:
 def _overlapping(
     groups: Groups, members: Members, who: Ints, key: Ints, blocks: _Blocks
 ) -> tuple[Ints, Ints, Ints]:
-    """Members `who` (with keys) laid over blocks: (member, first tick, first tick after)."""
+    """Lay members `who` (with keys) over blocks: (member, first flush, first flush after)."""
     if not len(blocks.key) or not len(who):
         empty = np.empty(0, dtype=np.int64)
         return empty, empty, empty
+    # Blocks of a key are sorted and disjoint: those that overlap a member are one run.
     first = search(blocks.key, blocks.end, key, members.seen[who])
     stop = search(blocks.key, blocks.start, key, members.gone[who])
     owner, block = spread(first, np.maximum(stop - first, 0))
@@ -103,12 +161,13 @@ def _overlapping(
 def _inhibition(
     world: ReplayInputs, rule: InhibitRule, index: Index
 ) -> Iterator[tuple[Ints, Ints, _Blocks]]:
-    """(target series, their keys, blocks) for the two kinds of target."""
+    """Yield (target series, their keys, blocks) for the two kinds of target."""
     table = world.table
     source, target = table.mask(rule.source), table.mask(rule.target)
     if not source.any() or not target.any():
         return
     involved = np.flatnonzero(source | target)
+    # One code for equal values of all labels in `equal`; series that match neither side have none.
     key_of = np.full(len(table), -1, dtype=np.int64)
     columns = [table.column(name)[0][involved] for name in rule.equal]
     key_of[involved] = codes_of(columns, len(involved))
@@ -120,6 +179,7 @@ def _inhibition(
         spells = index.spells
         some = spells.ends[spell] > spells.starts[spell]
         key = key_of[by][owner][some]
+        # While any source of the key fires, its targets are inhibited.
         united = merged(key, spells.starts[spell[some]], spells.ends[spell[some]])
         yield who, key_of[who], _Blocks(*united[:3])
 
@@ -195,7 +255,18 @@ def _silenced(
 
 
 def origins_of(config: Config) -> dict[str, int]:
-    """Return numbers for the rule ids in a configuration; empty (no rule of ours) has none."""
+    """Return a number for each rule that is in a configuration.
+
+    Parameters
+    ----------
+    config : Config
+        A configuration with rules applied to it.
+
+    Returns
+    -------
+    dict of str to int
+        Rule id → number, in order of ids; what no rule of ours put there has none.
+    """
     found = [route.origin for _, route in config.route.walk()]
     found += [rule.origin for rule in config.inhibit_rules]
     found += [interval.origin for interval in config.time_intervals]
@@ -205,7 +276,29 @@ def origins_of(config: Config) -> dict[str, int]:
 def suppressed(
     world: ReplayInputs, groups: Groups, members: Members, silences: tuple[Silence, ...]
 ) -> SuppressedIntervals:
-    """All pieces in which members are kept back; they may overlap."""
+    """Find all intervals in which members are kept back.
+
+    Parameters
+    ----------
+    world : ReplayInputs
+        The configuration with its rules, labels and firing periods.
+    groups : Groups
+        One chunk of groups.
+    members : Members
+        Their members.
+    silences : tuple of Silence
+        Silences that were active.
+
+    Returns
+    -------
+    SuppressedIntervals
+        In no order; they may overlap.
+
+    References
+    ----------
+    Alertmanager, `notify/notify.go`, `inhibit/inhibit.go`, `timeinterval/timeinterval.go` and
+    `silence/silence.go`.
+    """
     index = index_of(world, members)
     found = [
         *_inhibited(world, groups, members, index),
