@@ -44,7 +44,7 @@ REJECTED = pa.schema(
 class Window:
     """What to read: records that changed in ``[first, last)``, UTC.
 
-    Parameters
+    Attributes
     ----------
     first, last : datetime or None
         Bounds with a time zone; None is without bound.
@@ -79,7 +79,7 @@ class Window:
 class Batch:
     """Rows of each table by the contract's schema, and rejected records.
 
-    Parameters
+    Attributes
     ----------
     alerts, tickets, changes : pyarrow.Table
         Rows with the schemas of `ALERTS`, `TICKETS` and `CHANGES`.
@@ -110,7 +110,7 @@ class MalformedError(Exception):
 class Collector:
     """Collects the rows of one reading; whatever is malformed goes to quarantine with a reason.
 
-    Parameters
+    Attributes
     ----------
     source : str
         Name of the source; every row carries it.

@@ -35,7 +35,7 @@ _TYPES: dict[tables.Type, pa.DataType] = {
 class Table:
     """One table of the contract.
 
-    Parameters
+    Attributes
     ----------
     name : str
         The table's name, and its folder in a lake.

@@ -28,7 +28,7 @@ SIGNALS: tuple[str, ...] = get_args(Signal)
 class Finding:
     """Something unusual that a detector found.
 
-    Parameters
+    Attributes
     ----------
     id : str
         `finding_id` of signal, kind, subject and start: the same finding of another run has the
@@ -188,7 +188,7 @@ FORMAT = "signalbox.findings/1"
 class FindingsFile:
     """What a detector found in a window.
 
-    Parameters
+    Attributes
     ----------
     signal : str
         ``metric`` or ``log``.

@@ -22,7 +22,7 @@ UNKNOWN, NO, YES = np.int8(-1), np.int8(0), np.int8(1)
 class AlertFrame:
     """Alerts as arrays; row i of every array is the same alert.
 
-    Parameters
+    Attributes
     ----------
     series : ndarray of int32, shape (rows,)
         Index into `labels`.

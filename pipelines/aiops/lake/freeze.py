@@ -26,7 +26,7 @@ GROUP = 1 << 17
 class Part:
     """Files that are merged together: a day of alerts, or all days of a small table.
 
-    Parameters
+    Attributes
     ----------
     files : tuple of Path
         Parquet files of one table.

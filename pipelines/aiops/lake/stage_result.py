@@ -81,7 +81,7 @@ UNITS = {"series": "series", "points": "points", "uncertain": "findings", "lines
 class StageResult:
     """What a stage measured.
 
-    Parameters
+    Attributes
     ----------
     stage : str
         Its name, as in ``dvc.yaml``.

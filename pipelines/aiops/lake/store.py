@@ -30,7 +30,7 @@ WAIT_SECONDS = 600
 class Written:
     """What an upsert did.
 
-    Parameters
+    Attributes
     ----------
     rows : dict of str to int
         Rows delivered, by table.

@@ -33,7 +33,7 @@ _COMPLETE = 0.9
 class Window:
     """The time that is analysed, ``[start, end)``.
 
-    Parameters
+    Attributes
     ----------
     start, end : datetime
         Whole seconds, with a time zone; kept in UTC.
