@@ -59,7 +59,13 @@ _CRI = r"^ (?:stdout|stderr) [FP] (?P<body>.*)$"
 
 @dataclass
 class Headers:
-    """What lines say beside their message; Arrow arrays of large strings, empty for unknown."""
+    """What lines say beside their message; empty where unknown.
+
+    Attributes
+    ----------
+    severity, host, program, logger, body : pyarrow.LargeStringArray, shape (lines,)
+        `severity` is one of the values of `SEVERITY`; `body` is what follows the header.
+    """
 
     severity: Any
     host: Any
@@ -73,10 +79,14 @@ def headers_of(rest: Any, pri: Any, letter: Any, names: NDArray[np.object_]) -> 
 
     Parameters
     ----------
-    rest, pri, letter
+    rest, pri, letter : pyarrow.LargeStringArray, shape (lines,)
         As in `Stamps`.
-    names
+    names : ndarray of object, shape (lines,)
         Name of each line's form, empty for none.
+
+    Returns
+    -------
+    Headers
     """
     import pyarrow as pa
 
@@ -226,7 +236,22 @@ def _looked_up(words: list[str], codes: Any) -> Any:
 
 
 def severity_of_priority(text: str) -> str:
-    """Severity of a syslog priority (RFC 5424: facility times eight plus severity)."""
+    """Return the severity of a syslog priority (facility times eight plus severity).
+
+    Parameters
+    ----------
+    text : str
+        One to three digits.
+
+    Returns
+    -------
+    str
+        A value of `SEVERITY`; empty for another text.
+
+    References
+    ----------
+    RFC 5424.
+    """
     if not re.fullmatch(r"\d{1,3}", text):
         return ""
     return ("fatal", "fatal", "fatal", "error", "warn", "info", "info", "debug")[int(text) % 8]

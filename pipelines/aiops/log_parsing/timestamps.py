@@ -34,11 +34,15 @@ _ISO = (
 
 @dataclass(frozen=True)
 class Form:
-    """One form.
+    """One form of time stamps.
 
     Attributes
     ----------
-    weak
+    name : str
+        Unique among `FORMS`.
+    pattern : str
+        RE2, anchored at the line's begin; its groups are named in the module's docstring.
+    weak : bool
         Such words begin other lines too: it counts only if a good part of the file's lines has it.
     """
 
@@ -89,21 +93,21 @@ class Stamps:
 
     Attributes
     ----------
-    us
-        Microseconds since 1970, UTC, int64, shape (lines,); of no meaning where `found` is false.
-        Where `yearless`, in the year 2000, which has every day.
-    found
-        Whether a line has one, bool, shape (lines,).
-    yearless
-        Whether it lacks its year, bool, shape (lines,).
-    turns
-        Turns of the year since the first line without year, int64, shape (lines,).
-    rest
-        What follows, an Arrow array of large strings; the line itself where there is none.
-    pri, letter
+    us : ndarray of int64, shape (lines,)
+        Microseconds since 1970, UTC; of no meaning where `found` is false. Where `yearless`, in the
+        year 2000, which has every day.
+    found : ndarray of bool, shape (lines,)
+        Whether a line has one.
+    yearless : ndarray of bool, shape (lines,)
+        Whether it lacks its year.
+    turns : ndarray of int64, shape (lines,)
+        Turns of the year since the first line without year.
+    rest : pyarrow.LargeStringArray, shape (lines,)
+        What follows; the line itself where there is no stamp.
+    pri, letter : pyarrow.LargeStringArray, shape (lines,)
         Syslog's priority, and glog's letter; empty where there is none.
-    forms
-        Position in `FORMS`, -1 for none, int8, shape (lines,).
+    forms : ndarray of int8, shape (lines,)
+        Position in `FORMS`, -1 for none.
     """
 
     us: NDArray[np.int64]
@@ -117,7 +121,20 @@ class Stamps:
 
 
 def forms_in(lines: Any, forms: Sequence[Form] = FORMS) -> tuple[Form, ...]:
-    """Return the forms to look for in a file that begins with these lines."""
+    """Return the forms to look for in a file.
+
+    Parameters
+    ----------
+    lines : pyarrow.LargeStringArray
+        The file's first lines.
+    forms : sequence of Form
+        Forms to choose from.
+
+    Returns
+    -------
+    tuple of Form
+        Without weak forms that fewer than a fifth of the lines has.
+    """
     import pyarrow.compute as pc
 
     def share(form: Form) -> float:
@@ -133,12 +150,17 @@ def stamps_of(
 
     Parameters
     ----------
-    lines
-        Arrow array of large strings.
-    local
+    lines : pyarrow.LargeStringArray, shape (lines,)
+    forms : sequence of Form
+        Forms to look for, among `FORMS`; the first that fits a line counts.
+    local : tzinfo
         Zone of stamps that don't say theirs. Of a time that happens twice the first is meant.
-    day_first
+    day_first : bool
         How to read 03/04/2026, where no other stamp tells.
+
+    Returns
+    -------
+    Stamps
     """
     import pyarrow.compute as pc
 
@@ -174,7 +196,19 @@ def stamps_of(
 
 
 def with_year(stamps: Stamps, first_year: int) -> NDArray[np.int64]:
-    """Put stamps without year into their year; the first of them lies in `first_year`."""
+    """Put stamps without year into their year.
+
+    Parameters
+    ----------
+    stamps : Stamps
+    first_year : int
+        Year of the first of them; later ones follow `Stamps.turns`.
+
+    Returns
+    -------
+    ndarray of int64, shape (lines,)
+        Microseconds since 1970, UTC; stamps with a year are unchanged.
+    """
     us = stamps.us.copy()
     rows = np.flatnonzero(stamps.yearless)
     base = us[rows].astype("datetime64[us]")
@@ -186,9 +220,18 @@ def with_year(stamps: Stamps, first_year: int) -> NDArray[np.int64]:
 
 
 def turns_of(us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count turns of the year since the first of some stamps of the year 2000, in their order.
+    """Count turns of the year since the first of some stamps, in their order.
 
     The year turns where time falls back by half a year or more, and back again for stragglers.
+
+    Parameters
+    ----------
+    us : ndarray of int64, shape (n,)
+        Microseconds; all in the year 2000.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
     """
     steps = np.diff(us)
     turn = np.where(steps < -_HALF_YEAR, 1, np.where(steps > _HALF_YEAR, -1, 0))
@@ -196,7 +239,20 @@ def turns_of(us: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def latest_year(last_us: int, not_after: datetime) -> int:
-    """Return the latest year in which a stamp of the year 2000 lies not after a time."""
+    """Return the latest year in which a stamp lies not after a time.
+
+    Parameters
+    ----------
+    last_us : int
+        The stamp in the year 2000, microseconds since 1970, UTC.
+    not_after : datetime
+        With a time zone.
+
+    Returns
+    -------
+    int
+        29 February only fits leap years.
+    """
     stamp = EPOCH + timedelta(microseconds=last_us)
     for year in range(not_after.year + 1, 1970, -1):
         try:
@@ -208,7 +264,20 @@ def latest_year(last_us: int, not_after: datetime) -> int:
 
 
 def to_utc(naive: NDArray[np.int64], local: tzinfo) -> NDArray[np.int64]:
-    """Bring local times to UTC; both in microseconds."""
+    """Convert local times to UTC.
+
+    Parameters
+    ----------
+    naive : ndarray of int64, shape (n,)
+        Microseconds of the local clock, counted as if it were UTC.
+    local : tzinfo
+        Its zone. Of a time that happens twice the first is meant.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Microseconds since 1970, UTC.
+    """
     if local is UTC or not len(naive):
         return naive
     quarters, codes = np.unique(naive // _QUARTER_US, return_inverse=True)

@@ -22,19 +22,21 @@ def pair(raw: Any, relation: str, where: str, inside: str = "true") -> Counts:
 
     Parameters
     ----------
-    raw
-        An open DuckDB connection.
-    relation
+    raw : duckdb.DuckDBPyConnection
+        An open connection, in which the tables are made.
+    relation : str
         Table expression with the contract's columns.
-    where
+    where : str
         Condition on its rows.
-    inside
-        Condition on ``"at"``: what is wrong outside isn't counted, so that counts of disjoint times
-        add up.
+    inside : str
+        Condition on ``"at"`` (microseconds UTC): what is wrong outside isn't counted, so that
+        counts of disjoint times add up.
 
     Returns
     -------
-    ``duplicates``, ``shared``, ``loops`` of parents, ``outer`` spans whose call an inner one tells.
+    dict of str to int
+        ``duplicates``, ``shared``, ``loops`` of parents, ``outer`` spans whose call an inner one
+        tells.
     """
     _load(raw, relation, where)
     counts = _unique(raw, inside)
