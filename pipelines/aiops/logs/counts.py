@@ -58,12 +58,12 @@ class Counted:
 
     Attributes
     ----------
-    counts
-        By `COUNTS`, sorted by service, template and bin; ``at`` is the bin's begin. The first line
-        (already masked) stands in a template's first bin only.
-    values
+    counts : pyarrow.Table
+        By `COUNTS`, sorted by service, template and bin; ``at`` is the bin's begin, microseconds
+        UTC. The first line (already masked) stands in a template's first bin only.
+    values : pyarrow.Table
         By `VALUES`, sorted; only of variables with few values.
-    store
+    store : TemplateStore
         Everything known after these lines.
     """
 
@@ -75,14 +75,15 @@ class Counted:
 def count_lines(
     logs: pa.Table, known: TemplateStore | None = None, settings: LogAnomalySettings = DEFAULT
 ) -> Counted:
-    """Count lines.
+    """Count lines a service, template and bin.
 
     Parameters
     ----------
-    logs
+    logs : pyarrow.Table
         Rows of the contract's table ``logs`` (``at``, ``service``, ``severity``, ``body``).
-    known
+    known : TemplateStore, optional
         Templates of earlier lines.
+    settings : LogAnomalySettings
 
     Returns
     -------
@@ -254,16 +255,22 @@ class Table:
 
     Attributes
     ----------
-    series
+    series : list of (str, str), length (series,)
         Service and template of each code, sorted.
-    code, at, count, first_us, last_us
-        Shape (rows,); `code` is the position in `series`, `at` the bin's begin.
-    severity
-        Highest severity of a series (position in `SEVERITIES`), shape (series,).
-    first_line
+    code : ndarray of int64, shape (rows,)
+        Position in `series`.
+    at : ndarray of int64, shape (rows,)
+        The bin's begin, microseconds UTC.
+    count : ndarray of int64, shape (rows,)
+        Lines in the bin.
+    first_us, last_us : ndarray of int64, shape (rows,)
+        First and last line in the bin, microseconds UTC.
+    severity : ndarray of int8, shape (series,)
+        Highest severity of a series (position in `SEVERITIES`).
+    first_line : list of str, length (series,)
         First line of each series in the window, else in the history.
-    service_begin
-        When each series' service was first seen, shape (series,).
+    service_begin : ndarray of int64, shape (series,)
+        When each series' service was first seen, microseconds UTC.
     """
 
     series: list[Series]
@@ -282,8 +289,16 @@ def table_of(counts: pa.Table, store: TemplateStore, start_us: int, end_us: int)
 
     Parameters
     ----------
-    start_us, end_us
-        What lies outside is left out.
+    counts : pyarrow.Table
+        By `COUNTS`.
+    store : TemplateStore
+        Knows today's ids.
+    start_us, end_us : int
+        Microseconds UTC; bins that begin outside ``[start, end)`` are dropped.
+
+    Returns
+    -------
+    Table
     """
     import pyarrow.compute as pc
 

@@ -21,14 +21,18 @@ class ChangeImpact:
 
     Attributes
     ----------
-    moved
+    service : str
+        Service that was changed; empty: not known.
+    at_us : int
+        When, microseconds UTC.
+    moved : list of EdgeChange
         What moved beyond chance, by place (`PLACES`), then as in a diff. What moved elsewhere shows
         how much moves anyway.
-    windows
+    windows : tuple of (int, int)
         Windows before and after that were compared; the one with the change in it is left out.
-    tests
-        Comparisons that chances are adjusted for.
-    note
+    tests : int
+        Comparisons that p-values are adjusted for.
+    note : str
         Why there is nothing to compare; empty if there is.
     """
 

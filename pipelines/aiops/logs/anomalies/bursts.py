@@ -25,7 +25,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Burst:
-    """A burst: neighbouring bins with too many lines; the numbers are of the rarest bin."""
+    """A burst: neighbouring bins with too many lines; the numbers are of the rarest bin.
+
+    Attributes
+    ----------
+    code : int
+        Position in `Table.series`.
+    start_us, end_us : int
+        From the first bin's begin to the last one's end, microseconds UTC.
+    lines : int
+        Lines in the bin.
+    expected : float
+        Mean of the model.
+    high : float
+        Its 99.9% quantile.
+    chance : float
+        p-value, adjusted for all bins and series that were looked at.
+    """
 
     code: int
     start_us: int
@@ -43,6 +59,20 @@ def bursts(table: Table, start_us: int, end_us: int, settings: LogAnomalySetting
     follows the hour of the day (where that predicts days left out better than the plain mean) and
     whose overdispersion is the history's. What the history had on two days is no burst however
     small its chance: tails of logs are heavier than any model's.
+
+    Parameters
+    ----------
+    table : Table
+        Counts of the history and the window.
+    start_us, end_us : int
+        The window, microseconds UTC, whole bins.
+    settings : LogAnomalySettings
+
+    Returns
+    -------
+    list of Burst
+        Those that the false discovery rate lets pass, by series and time; empty with less than a
+        day of history.
     """
     first = start_us - (start_us - _begin(table, start_us)) // DAY_US * DAY_US
     days = (start_us - first) // DAY_US

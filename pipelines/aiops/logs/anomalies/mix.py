@@ -24,7 +24,26 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MixShift:
-    """A stretch in which a mix was another; `moved` are codes with their shares before and now."""
+    """A stretch in which a service wrote its messages in other proportions.
+
+    Attributes
+    ----------
+    service : str
+    start_us, end_us : int
+        The stretch, microseconds UTC.
+    distance : float
+        Hellinger distance to the mean of the days before, between 0 and 1.
+    usual : float
+        Distance that those days have from one another (geometric mean).
+    high : float
+        Distance that one day in a thousand would exceed.
+    lines : int
+        Lines in the stretch.
+    moved : list of (int, float, float)
+        Code of a series, its share before and now; the most changed first, at most five.
+    chance : float
+        p-value, adjusted for all stretches that were compared.
+    """
 
     service: str
     start_us: int
@@ -52,8 +71,18 @@ def changed_mixes(
 
     Parameters
     ----------
-    without
-        Series to leave out: what is a finding already.
+    table : Table
+        Counts of the history and the window.
+    start_us, end_us : int
+        The window, microseconds UTC.
+    settings : LogAnomalySettings
+    without : collection of int
+        Codes of series to leave out: what is a finding already.
+
+    Returns
+    -------
+    list of MixShift
+        Those that the false discovery rate lets pass, by service and time.
     """
     width = min(_BLOCK, end_us - start_us)
     judged: list[MixShift] = []

@@ -28,20 +28,23 @@ _LEAST_LINES = 50
 
 @dataclass(frozen=True)
 class New:
-    """Something new.
+    """A template or value that was never seen before.
 
     Attributes
     ----------
-    subject
+    subject : int
         Code of the series, or position of the slot.
-    value
+    value : str
         The value; empty for a template.
-    first_us, last_us, lines
-        Of it in the window.
-    expected
+    first_us, last_us : int
+        Its first and last line in the window, microseconds UTC; of a value, `last_us` is the first
+        line of its last hour.
+    lines : int
+        Its lines in the window.
+    expected : float
         Novelties that its stratum was expected to have in the window.
-    chance
-        Expected share of false ones among it and all as rare.
+    chance : float
+        Expected share of false ones among it and all as rare, between 0 and 1.
     """
 
     subject: int
@@ -77,7 +80,20 @@ def _clumps(lines: NDArray[np.float64]) -> Tail | None:
 
 
 def class_of(severity: int, text: str) -> str:
-    """Class of a template, of `CLASSES`."""
+    """Return the class of a template.
+
+    Parameters
+    ----------
+    severity : int
+        Its highest severity, a position in `SEVERITIES`.
+    text : str
+        The template, or a line of it.
+
+    Returns
+    -------
+    str
+        One of `CLASSES`.
+    """
     if severity >= SEVERITIES.index("error"):
         return "error"
     if WORDS.search(text):
@@ -90,11 +106,20 @@ def new_templates(
 ) -> tuple[list[New], list[str]]:
     """Find templates that their service never had in the history.
 
+    Parameters
+    ----------
+    table : Table
+        Counts of the history and the window.
+    store : TemplateStore
+        Templates as they are known at the window's end.
+    start_us, end_us : int
+        The window, microseconds UTC.
+
     Returns
     -------
-    list of New
-        All, rare or not.
-    list of str
+    found : list of New
+        All, rare or not; `New.subject` is a position in ``table.series``.
+    classes : list of str, length (series,)
         Class of each series.
     """
     n = len(table.series)
@@ -167,14 +192,24 @@ def new_values(
 ) -> tuple[list[New], list[tuple[str, str, int]], list[list[str]]]:  # fmt: skip
     """Find values that a variable with few values never had in the history.
 
+    Parameters
+    ----------
+    values : pyarrow.Table
+        By `VALUES`, of the history and the window.
+    store : TemplateStore
+        Templates as they are known at the window's end.
+    start_us, end_us : int
+        The window, microseconds UTC.
+    settings : LogAnomalySettings
+
     Returns
     -------
-    list of New
-        All, rare or not.
-    list of tuple
+    new : list of New
+        All, rare or not; `New.subject` is a position in the next two.
+    names : list of (str, str, int)
         Service, template and slot of each variable with few values.
-    list of list of str
-        The values each was known to have.
+    known : list of list of str
+        The values each was known to have, sorted.
     """
     slots = _slots(values, store, start_us, end_us)
     names: list[tuple[str, str, int]] = []

@@ -21,7 +21,21 @@ _SPANS = 2
 
 @dataclass(frozen=True)
 class Silence:
-    """A gap that is too long; `open` if it lasts at the window's end."""
+    """A gap that is too long.
+
+    Attributes
+    ----------
+    code : int
+        Position in `Table.series`.
+    start_us, end_us : int
+        Last line before and first line after it, or the window's end; microseconds UTC.
+    usual_us, longest_us : float
+        Median and greatest gap of the history, microseconds.
+    open : bool
+        Whether it lasts at the window's end.
+    chance : float
+        p-value, adjusted for all series that were looked at.
+    """
 
     code: int
     start_us: int
@@ -38,6 +52,19 @@ def silences(
     """Find gaps that end in the window or last at its end.
 
     A silence is told once: by the first window at whose end it is long enough, or in which it ends.
+
+    Parameters
+    ----------
+    table : Table
+        Counts of the history and the window.
+    start_us, end_us : int
+        The window, microseconds UTC.
+    settings : LogAnomalySettings
+
+    Returns
+    -------
+    list of Silence
+        Those that the false discovery rate lets pass, by series; at most one a series.
     """
     edges = np.searchsorted(table.code, np.arange(len(table.series) + 1)).tolist()
     judged: list[tuple[Silence, float]] = []
