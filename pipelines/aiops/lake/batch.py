@@ -305,7 +305,7 @@ class Collector:
         Returns
         -------
         Batch
-            Rows in the order in which they were taken; signals only of tables that have rows.
+            `Batch.signals` only has tables with rows.
         """
         alerts, tickets, changes = map(self._table, (ALERTS, TICKETS, CHANGES))
         rejected = pa.Table.from_pylist(self._rejected, REJECTED)

@@ -139,6 +139,7 @@ def _read(table: dict[str, Any], pattern: str, rows: NDArray[np.bool_]) -> None:
     if not len(at):
         return
     whole = table["body"].take(at)
+    # Shapes (rows chosen,); `hit` are those among them that the pattern fits.
     heads = pc.utf8_slice_codeunits(whole, 0, _HEAD)
     groups = pc.extract_regex(heads, pattern)
     hit = _found(groups)
@@ -219,6 +220,7 @@ def _severity(level: Any, pri: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    # A lookup a distinct level, not one a line.
     coded = pc.dictionary_encode(level)
     words = [SEVERITY.get(word.lower(), "") for word in coded.dictionary.to_pylist()]
     found = _looked_up(words, coded.indices)

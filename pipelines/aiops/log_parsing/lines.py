@@ -215,6 +215,7 @@ def _with_more_lines(body: Any, lines: Any, first: NDArray[np.intp], max_chars: 
     import pyarrow.compute as pc
 
     body = pc.utf8_trim_whitespace(body)
+    # Only messages of several lines, which are few, leave Arrow for Python.
     ends = np.append(first[1:], len(lines))
     several = np.flatnonzero(ends - first > 1)
     if len(several):

@@ -67,6 +67,7 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
     counts = dict.fromkeys(wanted, 0)
     if not wanted or not len(array):
         return Masked(array, counts)
+    # One pass with all patterns finds the few lines that hold anything to mask.
     suspects = pc.match_substring_regex(array, _combined(wanted))
     rows = np.flatnonzero(suspects.to_numpy(zero_copy_only=False))
     if not len(rows):

@@ -85,6 +85,7 @@ class Records:
 
         from pipelines.aiops.log_parsing.lines import bounded, cleaned
 
+        # Both of shape (rows,).
         us, good = self._times()
         at = np.flatnonzero(good)
         kept = [self.rows[i] for i in at.tolist()]

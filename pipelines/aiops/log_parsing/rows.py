@@ -148,6 +148,7 @@ def _attributes(rows: Sequence[Mapping[str, str]] | None, n: int, kinds: Sequenc
     if rows is None:
         rows = [{}] * n
     kept = [[pair for pair in sorted(row.items()) if pair[1]][:MAX_ATTRIBUTES] for row in rows]
+    # Arrow's map layout: offsets of shape (rows + 1,) into flat keys and values.
     offsets = np.concatenate([[0], np.cumsum([len(pairs) for pairs in kept])]).astype(np.int32)
     keys = [key for pairs in kept for key, _ in pairs]
     values = [value[:MAX_ATTRIBUTE] for pairs in kept for _, value in pairs]

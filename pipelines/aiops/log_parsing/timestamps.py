@@ -165,6 +165,7 @@ def stamps_of(
     import pyarrow.compute as pc
 
     n = len(lines)
+    # All of shape (lines,); `left` are positions that no form has fitted yet.
     us, kinds = np.full(n, _MISSING), np.full(n, -1, np.int8)
     yearless, open_zone = np.zeros(n, bool), np.zeros(n, bool)
     parts: dict[str, list[tuple[NDArray[np.intp], Any]]] = {"rest": [], "pri": [], "letter": []}
@@ -176,6 +177,7 @@ def stamps_of(
         hit = np.flatnonzero(pc.is_valid(groups).to_numpy(zero_copy_only=False))
         if not len(hit):
             continue
+        # `hit` indexes `left`; a pattern may fit and still give no time, such as 31 June.
         found = _Groups(groups.take(hit), day_first)
         good = found.us != _MISSING
         rows = left[hit[good]]
@@ -187,6 +189,7 @@ def stamps_of(
                 own.append((rows, found.text(name).take(np.flatnonzero(good))))
         left = np.flatnonzero(kinds < 0)
     has = kinds >= 0
+    # All forms at once: offsets of a zone are looked up once a quarter of an hour.
     us[open_zone & has] = to_utc(us[open_zone & has], local)
     turns = np.zeros(n, np.int64)
     turns[yearless] = turns_of(us[yearless])
@@ -211,6 +214,7 @@ def with_year(stamps: Stamps, first_year: int) -> NDArray[np.int64]:
     """
     us = stamps.us.copy()
     rows = np.flatnonzero(stamps.yearless)
+    # Shift by months, not by seconds: years differ in length.
     base = us[rows].astype("datetime64[us]")
     months = base.astype("datetime64[M]")
     shifted = months.astype(np.int64) + 12 * (first_year - _LEAP + stamps.turns[rows])
@@ -233,6 +237,7 @@ def turns_of(us: NDArray[np.int64]) -> NDArray[np.int64]:
     -------
     ndarray of int64, shape (n,)
     """
+    # Shape (n - 1,): a step belongs to the later of two stamps, so the first has none.
     steps = np.diff(us)
     turn = np.where(steps < -_HALF_YEAR, 1, np.where(steps > _HALF_YEAR, -1, 0))
     return np.concatenate([[0], np.cumsum(turn)]).astype(np.int64)[: len(us)]
@@ -280,6 +285,7 @@ def to_utc(naive: NDArray[np.int64], local: tzinfo) -> NDArray[np.int64]:
     """
     if local is UTC or not len(naive):
         return naive
+    # Offsets change on whole quarters of an hour; there are far fewer of these than lines.
     quarters, codes = np.unique(naive // _QUARTER_US, return_inverse=True)
     offsets = np.array([_offset(int(q), local) for q in quarters.tolist()], np.int64)
     shifted: NDArray[np.int64] = naive - offsets[codes]
@@ -344,6 +350,7 @@ class _Groups:
             hour = self._of_day(hour)
         good = (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60)
         good &= second <= 60
+        # Clipped, so that wrong parts make some date; `good` says which to believe.
         months = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
         dates = months.astype("datetime64[D]") + (np.clip(day, 1, 31) - 1).astype("timedelta64[D]")
         good &= dates.astype("datetime64[M]") == months
@@ -380,6 +387,7 @@ class _Groups:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        # Parsed once a distinct name, then spread over the lines by code.
         coded = pc.dictionary_encode(pc.utf8_lower(self.text("month")))
         known = [_NUMBERS.get(name, name) for name in coded.dictionary.to_pylist()]
         numbers = np.array([int(name) for name in known], np.int64)
@@ -402,6 +410,7 @@ class _Groups:
         n = len(self._groups)
         if not self.has("zone"):
             return np.zeros(n, np.int64), np.ones(n, bool)
+        # Parsed once a distinct zone, then spread over the lines by code.
         coded = pc.dictionary_encode(self.text("zone"))
         names = coded.dictionary.to_pylist()
         codes = coded.indices.cast(pa.int64()).to_numpy(zero_copy_only=False)
@@ -429,6 +438,7 @@ def _scattered(base: Any, parts: list[tuple[NDArray[np.intp], Any]]) -> Any:
 
     if not parts:
         return base
+    # Positions in `base` and all texts laid end to end: one take instead of a write a line.
     source = np.arange(len(base))
     at = len(base)
     for rows, texts in parts:

@@ -282,6 +282,7 @@ def _edge(
 def _calls(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[Calls, Calls]:
     import numpy as np
 
+    # Both sides get the same columns, a bucket each, so that they can be compared.
     width = max((row["buckets"][-1] for row in (*old, *new) if row["buckets"]), default=0) + 1
 
     def one(rows: list[dict[str, Any]]) -> Calls:
@@ -301,6 +302,7 @@ def _slow(before: Calls, after: Calls) -> Compared | None:
     a = before.durations.sum(0)
     if not a.sum():
         return None
+    # First bucket beyond the one that holds the 95th percentile; shape (windows,) after sum(1).
     limit = int(np.searchsorted(np.cumsum(a), TAIL * a.sum())) + 1
     sides = (before.durations, after.durations)
     slow, timed = [d[:, limit:].sum(1) for d in sides], [d.sum(1) for d in sides]

@@ -325,6 +325,7 @@ def totals(windows: pa.Table) -> dict[Key, Traffic]:
     rows = windows.combine_chunks()
     key = ["source", "target"]
     sums = rows.group_by(key).aggregate([("n", "sum"), ("errors", "sum"), ("message", "any")])
+    # Histograms as one row a window and bucket, so that they can be summed by edge.
     place = pc.list_parent_indices(rows["buckets"])
     flat = pa.table(
         {

@@ -91,10 +91,12 @@ def durations(before: Calls, after: Calls, share: float = 0.5) -> Compared | Non
     """
     import numpy as np
 
+    # Calls a bucket over all windows, shape (buckets,).
     a, b = before.durations.sum(0), after.durations.sum(0)
     n, m = int(a.sum()), int(b.sum())
     if not n or not m:
         return None
+    # Placements: share of the other side that is smaller (larger), ties count half.
     below_a = (np.cumsum(a) - a / 2) / n
     above_b = (m - np.cumsum(b) + b / 2) / m
     larger = float(b @ below_a) / m
@@ -243,6 +245,7 @@ def _variance(
     plain = float(counts.sum(0) @ (placements - mean) ** 2) / (n * max(1, n - 1))
     if not by_windows:
         return plain, 1.0
+    # Shape (windows,): what each window adds to the deviation, the unit of clusters.
     sums = counts @ (placements - mean)
     k = int((counts.sum(1) > 0).sum())
     clustered = float(sums @ sums) * k / (k - 1) / n**2
@@ -274,6 +277,7 @@ def _effect(hits: "NDArray[np.int64]", of: "NDArray[np.int64]") -> float:
     plain = p * (1 - p) * n
     if not plain or k < 2:
         return 1.0
+    # Shape (windows,): hits beyond those that the common share gives a window.
     off = hits - p * of
     return max(1.0, float(off @ off) * k / (k - 1) / plain)
 
@@ -284,6 +288,7 @@ def _quantile(
     """Lower bound, value and upper bound of a quantile, as columns of `counts`."""
     import numpy as np
 
+    # The interval is binomial in ranks, then read off the buckets: no density is needed.
     running = np.cumsum(counts) / counts.sum()
     reach = _Z * math.sqrt(share * (1 - share) / max(effective, 1.0))
     low, mid, high = (

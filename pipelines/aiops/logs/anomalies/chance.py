@@ -32,6 +32,7 @@ def adjusted(chances: Floats) -> Floats:
     Benjamini and Hochberg's procedure.
     """
     n = len(chances)
+    # Step-up: each rank's bound, then the running minimum from the largest rank down.
     order = np.argsort(chances, kind="stable")
     ranked = np.maximum(chances[order], LEAST) * n / np.arange(1, n + 1)
     least = np.minimum.accumulate(ranked[::-1])[::-1]
@@ -58,6 +59,8 @@ def share_of_false(expected: Floats, rates: Floats) -> Floats:
     n = len(expected)
     order = np.argsort(expected, kind="stable")
     ranked = expected[order]
+    # A stratum brings at most its rate of false ones, however large the bound: the sum of
+    # min(rate, expected) over strata, for each rank.
     rates = np.sort(rates)
     below = np.concatenate([[0.0], np.cumsum(rates)])
     at = np.searchsorted(rates, ranked)
@@ -172,6 +175,7 @@ def tail_of(values: NDArray[np.float64]) -> Tail:
     ordered = np.sort(values)
     k = int(np.clip(round(_SHARE * len(ordered)), *_LARGEST))
     at = max(float(ordered[-k - 1]), 1.0)
+    # Hill's estimator: mean log excess of the k largest values over the next one.
     top = np.maximum(ordered[-k:], at)
     exponent = max(float(np.log(top / at).mean()), _LEAST_EXPONENT)
     return Tail(len(ordered), k, at, exponent, float(np.median(ordered)), float(ordered[-1]))

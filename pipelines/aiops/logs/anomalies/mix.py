@@ -122,12 +122,14 @@ def _judged(
     if not len(rows):
         return None
     begin, width = extent
+    # Shape (rows,): whole days before the stretch, 0 in it; then the same hours of each day.
     back = (begin - table.at[rows]) // DAY_US + ((begin - table.at[rows]) % DAY_US > 0)
     inside = (table.at[rows] - begin + back * DAY_US) < width
     same = inside & ((table.at[rows] < start_us) | (back == 0))
     at, days_back = rows[same], back[same]
     codes, places = np.unique(table.code[at], return_inverse=True)
     days = np.unique(days_back[days_back > 0])
+    # Shape (days + 1, series of the service); the last line is the stretch itself.
     counts = np.zeros((len(days) + 1, len(codes)))
     line = np.where(days_back > 0, np.searchsorted(days, days_back), len(days))
     np.add.at(counts, (line, places), table.count[at])
@@ -136,6 +138,7 @@ def _judged(
     n = len(past)
     if n < _LEAST_DAYS or now.sum() < _LEAST_LINES:
         return None
+    # Hellinger's distance is Euclid's on square roots; each day against the mean of the others.
     roots = np.sqrt(past / past.sum(1, keepdims=True))
     others = (roots.sum(0) - roots) / (n - 1)
     usual = np.log(np.maximum(_distance(roots, others), 1e-3))

@@ -129,6 +129,7 @@ def new_templates(
         for i, (_, t) in enumerate(table.series)
     ]  # fmt: skip
     past = table.at < start_us
+    # Shape (series,): distinct hours before and in the window, days of history, lines.
     hours = _distinct(table.code[past], table.at[past] // HOUR_US, n)
     here = _distinct(table.code[~past], table.at[~past] // HOUR_US, n)
     days = np.maximum((start_us - table.service_begin) / DAY_US, 0)
@@ -156,12 +157,14 @@ def _of_class(
         return []
     position_of = {service: i for i, service in enumerate(names)}
     stratum = np.array([position_of.get(service, -1) for service, _ in table.series], np.int64)
+    # Shape (strata,): a stratum is a service; how many of its templates came in one hour only.
     once = np.zeros(len(names))
     np.add.at(once, stratum[own], hours[own] == 1)
     exposure = np.array([known[service] for service in names])
     width = (end_us - start_us) / DAY_US
     rates = novelty_rates(once, exposure) * width
     new = np.flatnonzero(own & (hours == 0) & (here > 0))
+    # Shape (new,): what came in several hours and never before is rarer by each further hour.
     part = width / (width + exposure[stratum[new]])
     expected = rates[stratum[new]] * part ** (here[new] - 1)
     if seen.clumps is not None:
@@ -243,6 +246,7 @@ def new_values(
     width = (end_us - start_us) / DAY_US
     exposure = np.array(days)
     rates = novelty_rates(np.array(once, float), exposure) * width
+    # Shape (found,): distinct hours of each value, rarer by each further hour.
     clumps = np.array([len({row["hour_us"] for row in rows}) for _, _, rows in found])
     at = np.array([slot for slot, _, _ in found])
     expected = rates[at] * (width / (width + exposure[at])) ** (clumps - 1)

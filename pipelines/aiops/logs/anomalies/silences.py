@@ -66,6 +66,7 @@ def silences(
     list of Silence
         Those that the false discovery rate lets pass, by series; at most one a series.
     """
+    # Rows are sorted by series: those of code i are ``edges[i]:edges[i + 1]``.
     edges = np.searchsorted(table.code, np.arange(len(table.series) + 1)).tolist()
     judged: list[tuple[Silence, float]] = []
     for code in range(len(table.series)):
@@ -96,6 +97,7 @@ def _longest(
     tail = _tail(first[:n], last[:n], count[:n])
     if tail is None:
         return []
+    # Gaps that end in the window, and the one still open; the first may begin before it.
     begins = last[n - 1 :]
     ends = np.append(first[n:], end_us)
     gaps = ends - begins
@@ -115,6 +117,7 @@ def _tail(
     first: NDArray[np.int64], last: NDArray[np.int64], count: NDArray[np.int64]
 ) -> Tail | None:
     """Fit the tail of the gaps of the history; None with too few, or if it was away for days."""
+    # Between bins gaps are known; inside a bin only their mean, taken three times at most.
     between = (first[1:] - last[:-1]).astype(np.float64)
     inside = (last - first) / np.maximum(count - 1, 1)
     n = int(count.sum()) - 1

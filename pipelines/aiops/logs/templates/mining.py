@@ -108,6 +108,7 @@ def shapes_of(lines: Any, *, max_chars: int, threads: int | None = None) -> Shap
     chunks = list(_chunks(lines))
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         encoded = list(pool.map(lambda chunk: _encode(chunk, max_chars), chunks))
+    # Sorted over all chunks: codes don't depend on how lines were split.
     dictionaries = [chunk.dictionary.to_pylist() for chunk in encoded]
     shapes = sorted(set().union(*dictionaries))
     number = {shape: i for i, shape in enumerate(shapes)}
@@ -342,6 +343,7 @@ def _samples(
     # Of frequent templates one line in 16 is enough to draw from; that saves sorting them all.
     candidates = np.flatnonzero((mixed < _ONE_IN_16) | (counts[codes] < 64 * size))
     own, mixed = codes[candidates], mixed[candidates]
+    # By template, then by hash: the first of each are a draw that ignores the lines' order.
     order = np.lexsort((mixed, own))
     edges = np.searchsorted(own[order], np.arange(templates + 1)).tolist()
     return [candidates[order[a : min(a + size, b)]] for a, b in pairwise(edges)]
@@ -356,6 +358,7 @@ def _mixed(lines: Any) -> NDArray[np.uint32]:
     _, offsets, data = lines.buffers()
     if data is None or not data.size:
         return np.zeros(len(lines), np.uint32)
+    # Arrow's own buffers, without a copy: 64-bit offsets of shape (lines + 1,) and bytes.
     edges = np.frombuffer(offsets, np.int64)[lines.offset : lines.offset + len(lines) + 1]
     content = np.frombuffer(data, np.uint8)
     mixed = np.diff(edges).astype(np.uint32)
