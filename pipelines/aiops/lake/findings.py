@@ -247,7 +247,7 @@ def write_ordered(path: Path, content: dict[str, Any]) -> None:
     path : Path
         The file to write.
     content : dict
-        JSON values; NaN and infinity are refused.
+        JSON values; NaN and infinity are written as null.
     """
     text = json.dumps(round_floats(content), indent=1, allow_nan=False, ensure_ascii=True)
     write_text(path, f"{text}\n")

@@ -90,7 +90,7 @@ def build_map(
         Its ``counts`` has ``spans`` and ``traces`` in the time asked for, ``missing_parents``
         (spans whose parent no span is), ``unpaired_clients`` (calls that nobody answered and whose
         attributes name nobody), ``duplicates``, ``shared`` (Zipkin), ``loops`` of parents,
-        ``outer`` spans whose call an inner one tells, ``negative`` durations,
+        ``outer`` spans whose call an inner one reports, ``negative`` durations,
         ``shapes_left_out`` (traces of rare shapes).
 
     Raises

@@ -68,7 +68,7 @@ class EdgeChange:
     p : float
         p-value, adjusted for everything that was tested.
     certain : bool
-        Whether it is beyond chance. Only edges that appeared or vanished are told otherwise too.
+        Whether it is beyond chance. Only edges that appeared or vanished are kept otherwise too.
     where : str
         Of a change: ``on it``, ``downstream``, ``upstream`` or ``elsewhere``; else empty.
     """

@@ -121,7 +121,7 @@ def service_of(target: dict[str, Any]) -> str | None:
     Returns
     -------
     str or None
-        None for a node, an object without a name, or one of a kind that tells no service.
+        None for a node, an object without a name, or one of a kind that names no service.
     """
     kind, name = target.get("kind"), plain(str(target.get("name") or ""))
     if not name or kind == "Node":

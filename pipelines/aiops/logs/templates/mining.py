@@ -138,9 +138,9 @@ class MinerSettings:
     max_keys : int
         Keys kept in the store; no new template is made beyond it.
     max_kinds : int
-        Most frequent templates of a run for whose variables kinds are told; others have ``text``.
+        Most frequent templates of a run whose variables get kinds; others have ``text``.
     sample : int
-        Lines of each template from which the kinds of its variables are told.
+        Lines of each template from which the kinds of its variables are determined.
     evidence : Evidence
         How much evidence makes a word a variable.
     left_out : frozenset of str
