@@ -51,7 +51,8 @@ def silences(
 ) -> list[Silence]:
     """Find gaps that end in the window or last at its end.
 
-    A silence is reported once: by the first window at whose end it is long enough, or in which it ends.
+    A silence is reported once: by the first window at whose end it is long enough, or in which
+    it ends.
 
     Parameters
     ----------
