@@ -42,11 +42,13 @@ REJECTED = pa.schema(
 
 @dataclass(frozen=True)
 class Window:
-    """What to read: records that changed in ``[first, last)``, UTC; None is without bound.
+    """What to read: records that changed in ``[first, last)``, UTC.
 
     Attributes
     ----------
-    now
+    first, last : datetime or None
+        Bounds with a time zone; None is without bound.
+    now : datetime
         The time of reading, against which a source's clock is judged.
     """
 
@@ -55,7 +57,19 @@ class Window:
     now: datetime
 
     def holds(self, changed: datetime, late: timedelta = timedelta()) -> bool:
-        """Whether a record that changed then is to be read; `late` also takes what was before."""
+        """Return whether a record is to be read.
+
+        Parameters
+        ----------
+        changed : datetime
+            When the record changed last.
+        late : timedelta
+            How long before `first` a record may have changed and is read all the same.
+
+        Returns
+        -------
+        bool
+        """
         return (self.first is None or changed >= self.first - late) and (
             self.last is None or changed < self.last
         )
@@ -63,11 +77,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of each table by the contract's schema, and rejected records by `REJECTED`.
+    """Rows of each table by the contract's schema, and rejected records.
 
     Attributes
     ----------
-    signals
+    alerts, tickets, changes : pyarrow.Table
+        Rows with the schemas of `ALERTS`, `TICKETS` and `CHANGES`.
+    rejected : pyarrow.Table
+        Records for quarantine, with the schema `REJECTED`.
+    signals : dict of str to pyarrow.Table
         Name of a table of `SIGNALS` → its rows; only those that a source delivers.
     """
 
@@ -90,7 +108,19 @@ class MalformedError(Exception):
 
 @dataclass
 class Collector:
-    """Collects the rows of one reading; whatever is malformed goes to quarantine with a reason."""
+    """Collects the rows of one reading; whatever is malformed goes to quarantine with a reason.
+
+    Attributes
+    ----------
+    source : str
+        Name of the source; every row carries it.
+    window : Window
+        What to read; rows that changed outside it are dropped.
+    skew_seconds : int
+        How far ahead of `Window.now` a row may begin, in seconds.
+    late_seconds : int
+        How long before the window a row may have changed and is taken all the same, in seconds.
+    """
 
     source: str
     window: Window
@@ -118,16 +148,24 @@ class Collector:
 
         Parameters
         ----------
-        updated_at
+        labels : mapping of str to str
+            The label set, from which the fingerprint is made.
+        starts_at : datetime
+            When it began to fire, with a time zone.
+        annotations : mapping of str to str, optional
+            Alertmanager's annotations.
+        ends_at : datetime, optional
+            When it stopped firing; None if it isn't known to have ended.
+        updated_at : datetime, optional
             By default the latest time that the record itself names, so that the same record read
             twice is the same row.
-        more
-            ``acknowledged_at``, ``acted``, ``ticket_id``, ``name``.
+        **more
+            ``acknowledged_at``, ``acted``, ``ticket_id``; ``name`` in place of label ``alertname``.
 
         Raises
         ------
         MalformedError
-            If it isn't an alert that can have happened.
+            If it has no name, begins in the future, or ends before it starts.
         """
         name = more.pop("name", None) or labels.get("alertname", "")
         if not name:
@@ -147,7 +185,19 @@ class Collector:
         })  # fmt: skip
 
     def ticket(self, row: dict[str, Any]) -> None:
-        """Take a ticket; ``kind`` is ``incident`` and ``updated_at`` the latest time by default."""
+        """Take a ticket.
+
+        Parameters
+        ----------
+        row : dict
+            Columns of `TICKETS` without ``source``; ``opened_at`` must be there. ``kind`` is
+            ``incident`` and ``updated_at`` the latest time by default.
+
+        Raises
+        ------
+        MalformedError
+            If it was opened in the future, or closed before it was opened.
+        """
         self._check_start(row["opened_at"])
         closed = row.get("closed_at")
         if closed is not None and closed < row["opened_at"]:
@@ -155,12 +205,31 @@ class Collector:
         self._dated(TICKETS, {"kind": "incident", **row}, [row["opened_at"], closed])
 
     def change(self, row: dict[str, Any]) -> None:
-        """Take a change; ``kind`` is ``other`` by default."""
+        """Take a change.
+
+        Parameters
+        ----------
+        row : dict
+            Columns of `CHANGES` without ``source``; ``at`` must be there. ``kind`` is ``other`` and
+            ``updated_at`` is ``at`` by default.
+
+        Raises
+        ------
+        MalformedError
+            If it lies in the future.
+        """
         self._check_start(row["at"])
         self._dated(CHANGES, {"kind": "other", **row}, [row["at"]])
 
     def signal(self, table: Table, row: dict[str, Any]) -> None:
-        """Take a row of a table of `SIGNALS`; ``source`` is filled in.
+        """Take a row of a table of `SIGNALS`.
+
+        Parameters
+        ----------
+        table : Table
+            A table of `SIGNALS`.
+        row : dict
+            The table's columns; ``source`` is filled in.
 
         Raises
         ------
@@ -172,10 +241,18 @@ class Collector:
             self._append(table, {**row, "source": self.source})
 
     def signals(self, table: Table, rows: pa.Table, location: str = "") -> None:
-        """Take many rows of a table of `SIGNALS` at once, with the table's schema.
+        """Take many rows of a table of `SIGNALS` at once.
 
-        Those outside the window are left; those in the future are counted in quarantine, with
-        `location`.
+        Those outside the window are dropped; those in the future are counted in quarantine.
+
+        Parameters
+        ----------
+        table : Table
+            A table of `SIGNALS`.
+        rows : pyarrow.Table
+            Rows with the table's schema.
+        location : str
+            File or address that quarantine names for rows in the future.
         """
         import pyarrow.compute as pc
 
@@ -196,7 +273,19 @@ class Collector:
         self._full[table.name].append(rows.filter(keep).cast(table.schema))
 
     def reject(self, location: str, reason: str, raw: str, at: datetime | None = None) -> None:
-        """Put a record into quarantine."""
+        """Put a record into quarantine.
+
+        Parameters
+        ----------
+        location : str
+            File and line, or address.
+        reason : str
+            What is wrong with it.
+        raw : str
+            The record as it was read; more than `RAW_LIMIT` characters are cut.
+        at : datetime, optional
+            When the record says it began; None where that could not be read.
+        """
         reason, raw, location = (
             replace_surrogates(reason),
             replace_surrogates(raw),
@@ -211,7 +300,13 @@ class Collector:
         })  # fmt: skip
 
     def batch(self) -> Batch:
-        """Return what was collected."""
+        """Return what was collected.
+
+        Returns
+        -------
+        Batch
+            `Batch.signals` only has tables with rows.
+        """
         alerts, tickets, changes = map(self._table, (ALERTS, TICKETS, CHANGES))
         rejected = pa.Table.from_pylist(self._rejected, REJECTED)
         read = {name: self._table(table) for name, table in SIGNALS.items()}
@@ -242,5 +337,14 @@ class Collector:
 
 
 def replace_surrogates(text: str) -> str:
-    """Text that can be written as UTF-8: half characters are shown, not kept."""
+    r"""Make a text that can be written as UTF-8: lone surrogates become ``\udXXX`` escapes.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -37,12 +37,16 @@ class Table:
 
     Attributes
     ----------
-    key
+    name : str
+        The table's name, and its folder in a lake.
+    schema : pyarrow.Schema
+        Columns and types.
+    key : tuple of str
         Columns that identify a row: the same row delivered twice is one row; of two versions the
         one with the later ``updated_at`` counts.
-    time
+    time : str
         Column whose UTC day a row is filed under.
-    required
+    required : tuple of str
         Columns that are never null.
     """
 
@@ -112,9 +116,16 @@ SIGNALS: dict[str, Table] = {table.name: table for table in (METRICS, LOGS, SPAN
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
-    """Identify a label set: SHA-256 of its sorted pairs as compact JSON, first 16 hex digits.
+    """Identify a label set, in whatever order its labels are given.
 
-    The order in which labels were given doesn't matter.
+    Parameters
+    ----------
+    labels : mapping of str to str
+
+    Returns
+    -------
+    str
+        First 16 hex digits of the SHA-256 of the sorted pairs as compact JSON.
     """
     pairs = json.dumps(sorted(labels.items()), ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(pairs.encode()).hexdigest()[:16]
@@ -125,22 +136,34 @@ def alert_id(source: str, series: str, starts_at: int) -> str:
 
     Parameters
     ----------
-    source
+    source : str
         Name of the source.
-    series
+    series : str
         The labels' `fingerprint`.
-    starts_at
+    starts_at : int
         Microseconds since 1970, UTC.
 
     Returns
     -------
-    First 32 hex digits of the SHA-256 of the three, joined by ``\0``.
+    str
+        First 32 hex digits of the SHA-256 of the three, joined by ``\0``.
     """
     return hashlib.sha256(f"{source}\0{series}\0{starts_at}".encode()).hexdigest()[:32]
 
 
 def microseconds(time: datetime) -> int:
-    """Microseconds since 1970 of a time that knows its zone; exact, unlike ``timestamp()``."""
+    """Convert a time to microseconds since 1970; exact, unlike ``timestamp()``.
+
+    Parameters
+    ----------
+    time : datetime
+        With a time zone.
+
+    Returns
+    -------
+    int
+        Microseconds since 1970, UTC.
+    """
     return (time - EPOCH) // timedelta(microseconds=1)
 
 
@@ -150,5 +173,15 @@ SERVICE_LABELS = ("service", "service_name", "service.name", "app", "application
 
 
 def service_of(labels: Mapping[str, str]) -> str:
-    """Tell the service that labels name; empty if none does."""
+    """Return the service that labels name.
+
+    Parameters
+    ----------
+    labels : mapping of str to str
+
+    Returns
+    -------
+    str
+        Value of the first of `SERVICE_LABELS` that is there; empty if none is.
+    """
     return next((labels[name] for name in SERVICE_LABELS if labels.get(name)), "")

@@ -17,13 +17,13 @@ def connect(memory_mb: int = DEFAULT_MEMORY_MB) -> Any:
     Parameters
     ----------
     memory_mb : int
-        The engine keeps to this much memory (MB) and spills to the system's temporary folder
-        beyond it.
+        Limit of the engine's memory, MB; beyond it, it spills to the system's temporary folder.
 
     Returns
     -------
     duckdb.DuckDBPyConnection
-        Names in SQL are tables and files, never variables of the program.
+        In memory, time zone UTC. Names in SQL are tables and files, never variables of the
+        program.
     """
     import tempfile
 
@@ -41,7 +41,17 @@ def connect(memory_mb: int = DEFAULT_MEMORY_MB) -> Any:
 
 @contextmanager
 def opened(memory_mb: int = DEFAULT_MEMORY_MB) -> Iterator[Any]:
-    """Give an engine of its own, which ends with the block."""
+    """Open an engine that is closed when the block ends.
+
+    Parameters
+    ----------
+    memory_mb : int
+        Limit of the engine's memory, MB; see `connect`.
+
+    Yields
+    ------
+    duckdb.DuckDBPyConnection
+    """
     raw = connect(memory_mb)
     try:
         yield raw
@@ -50,6 +60,17 @@ def opened(memory_mb: int = DEFAULT_MEMORY_MB) -> Iterator[Any]:
 
 
 def parquet(files: Iterable[Path]) -> str:
-    """Say in SQL: these Parquet files as one table; a column that one of them lacks is null."""
+    """Build a table expression that reads Parquet files as one table.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        At least one; a column that some file lacks is null in its rows.
+
+    Returns
+    -------
+    str
+        A call of DuckDB's ``read_parquet``.
+    """
     listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     return f"read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"

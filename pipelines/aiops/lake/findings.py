@@ -30,30 +30,36 @@ class Finding:
 
     Attributes
     ----------
-    id
+    id : str
         `finding_id` of signal, kind, subject and start: the same finding of another run has the
         same id.
-    signal
+    signal : {"metric", "log", "service_map", "alert", "change"}
         What it was found in.
-    kind
+    kind : str
         What it is, in the detector's vocabulary: ``spike``, ``level_shift``, ``new_template``, …
-    service, instance
+    service, instance : str
         Where; empty if not known. Shown to people, so treated as data everywhere.
-    labels
+    labels : mapping of str to str
         Other labels of the subject (metric name as ``__name__``, edge as ``from`` and ``to``, …).
-    start_us, end_us
+    start_us, end_us : int
         UTC, microseconds since 1970; the end is that of the last unusual observation and never
         before the start.
-    score
+    score : float
         How rare: -log10 of the chance of at least this in data without anomalies, after correction
         for everything else that was looked at in the run. 2: one in a hundred runs. Zero or more.
-    sentence
+    sentence : str
         One sentence for people, without markup.
-    expected_low, expected_high, observed
+    expected_low, expected_high, observed : float, optional
         Expected band and the most unusual value seen, in the subject's unit; None if there is no
         such number.
-    evidence
+    evidence : mapping
         Numbers and names behind it, JSON values only.
+
+    Raises
+    ------
+    SignalboxError
+        If the signal is unknown, the end lies before the start, or the score is negative or not
+        finite.
     """
 
     id: str
@@ -86,7 +92,13 @@ class Finding:
             )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values, floats rounded, keys in a fixed order."""
+        """Return the finding as JSON values.
+
+        Returns
+        -------
+        dict
+            A key a field, in a fixed order; floats rounded, labels sorted.
+        """
         return round_floats(
             {
                 "id": self.id,
@@ -110,6 +122,15 @@ class Finding:
     def from_json(cls, values: Mapping[str, Any]) -> Finding:
         """Return the finding that `as_json` wrote.
 
+        Parameters
+        ----------
+        values : mapping
+            A key a field.
+
+        Returns
+        -------
+        Finding
+
         Raises
         ------
         SignalboxError
@@ -126,11 +147,11 @@ def finding_id(signal: str, kind: str, subject: Mapping[str, str], start_us: int
 
     Parameters
     ----------
-    signal, kind
+    signal, kind : str
         As in `Finding`.
-    subject
+    subject : mapping of str to str
         Whatever identifies the subject: service, instance, labels, fingerprint, template id.
-    start_us
+    start_us : int
         Start, microseconds since 1970.
 
     Returns
@@ -147,7 +168,16 @@ def finding_id(signal: str, kind: str, subject: Mapping[str, str], start_us: int
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings by start, the rarest first among equals, then by id: the same each run."""
+    """Sort findings by start, the rarest first among equals, then by id: the same each run.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+
+    Returns
+    -------
+    list of Finding
+    """
     return sorted(findings, key=lambda f: (f.start_us, -f.score, f.id))
 
 
@@ -160,16 +190,19 @@ class FindingsFile:
 
     Attributes
     ----------
-    signal
+    signal : str
         ``metric`` or ``log``.
-    counts
+    window : Window
+        The time that was analysed.
+    findings : sequence of Finding
+    counts : mapping
         What was looked at, and what was left out and why.
-    settings
+    settings : mapping
         The detector's section of params.
-    plots
+    plots : mapping of str to mapping
         Finding's id → values around it: ``unit``, ``per_second``, ``step_us``, ``start_us``,
         ``values`` (null where there is none), ``low``, ``high``.
-    lines
+    lines : mapping of str to list, optional
         Finding's id → first lines: ``at_us``, ``severity``, ``body``. Logs only.
     """
 
@@ -183,7 +216,15 @@ class FindingsFile:
 
 
 def write_findings(path: Path, file: FindingsFile) -> None:
-    """Write findings, whole or not at all."""
+    """Write findings as JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    file : FindingsFile
+        Its content.
+    """
     content: dict[str, Any] = {
         "format": FORMAT,
         "signal": file.signal,
@@ -199,13 +240,29 @@ def write_findings(path: Path, file: FindingsFile) -> None:
 
 
 def write_ordered(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON whose keys keep their order, floats rounded, whole or not at all."""
+    """Write JSON whose keys keep their order, floats rounded, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    content : dict
+        JSON values; NaN and infinity are written as null.
+    """
     text = json.dumps(round_floats(content), indent=1, allow_nan=False, ensure_ascii=True)
     write_text(path, f"{text}\n")
 
 
 def read_findings(path: Path) -> FindingsFile:
     """Read a file that `write_findings` wrote.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    FindingsFile
 
     Raises
     ------
@@ -228,7 +285,17 @@ def read_findings(path: Path) -> FindingsFile:
 
 
 def window_from(told: Mapping[str, str]) -> Window:
-    """Return the window that `Window.as_json` told."""
+    """Return the window that `Window.as_json` wrote.
+
+    Parameters
+    ----------
+    told : mapping of str to str
+        ``start`` and ``end`` in ISO 8601, with a time zone.
+
+    Returns
+    -------
+    Window
+    """
     from datetime import datetime
 
     return Window(datetime.fromisoformat(told["start"]), datetime.fromisoformat(told["end"]))
@@ -236,6 +303,16 @@ def window_from(told: Mapping[str, str]) -> Window:
 
 def read_form(path: Path, form: str) -> dict[str, Any]:
     """Read JSON of a format.
+
+    Parameters
+    ----------
+    path : Path
+    form : str
+        What its key ``format`` must say, such as `FORMAT`.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
@@ -255,10 +332,22 @@ POINTS = 300
 
 
 def thinned(values: Sequence[float | None], most: int = POINTS) -> tuple[list[float | None], int]:
-    """Return at most so many values, and how many each stands for: of some in a row, the extremes.
+    """Thin values for a plot so that its extremes stay.
 
-    Of each ``2 * every`` values the least and the greatest are kept, in their order; None and NaN
-    are no values.
+    Of each ``2 * every`` values the least and the greatest are kept, in their order.
+
+    Parameters
+    ----------
+    values : sequence of float or None, shape (n,)
+        None, NaN and infinity are no values.
+    most : int
+        Values to return, about.
+
+    Returns
+    -------
+    kept : list of float or None
+    every : int
+        How many of `values` each stands for; 1 if nothing was thinned.
     """
     every = -(-len(values) // most) if values else 1
     known = [value if value is not None and isfinite(value) else None for value in values]

@@ -24,20 +24,20 @@ class AlertFrame:
 
     Attributes
     ----------
-    series
-        Index into `labels`, int32, shape (rows,).
-    starts, ends
-        Microseconds since 1970 (UTC), int64, shape (rows,); `NEVER` where the end is not known.
-        ``ends >= starts``. Rows of one series may overlap: then it is one alert that goes on.
-    acted
-        `YES`, `NO` or `UNKNOWN`, int8, shape (rows,).
-    ticket
-        Index into `tickets`, int32, -1 without one, shape (rows,).
-    labels
+    series : ndarray of int32, shape (rows,)
+        Index into `labels`.
+    starts, ends : ndarray of int64, shape (rows,)
+        Microseconds since 1970 (UTC); `NEVER` where the end is not known. ``ends >= starts``. Rows
+        of one series may overlap: then it is one alert that goes on.
+    acted : ndarray of int8, shape (rows,)
+        `YES`, `NO` or `UNKNOWN`.
+    ticket : ndarray of int32, shape (rows,)
+        Index into `tickets`, -1 without one.
+    labels : list of dict of str to str, length (series,)
         Label set of each series, ``alertname`` among them.
-    tickets
+    tickets : list of str
         Ids of tickets of kind ``incident`` that alerts belong to.
-    ids
+    ids : ndarray of object, shape (rows,), optional
         ``alert_id`` of each row, or None where nobody asked for them.
     """
 
@@ -54,9 +54,17 @@ class AlertFrame:
         return len(self.series)
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "AlertFrame":
-        """Rows chosen by a mask or by positions; `labels` and `tickets` stay whole.
+        """Select rows; `labels` and `tickets` stay whole, so codes keep their meaning.
 
-        A mask of all copies nothing.
+        Parameters
+        ----------
+        keep : ndarray of bool, shape (rows,), or of int64
+            A mask, or positions of rows.
+
+        Returns
+        -------
+        AlertFrame
+            This frame itself, not a copy, if a mask keeps all rows.
         """
         if keep.dtype == np.bool_ and keep.all():
             return self

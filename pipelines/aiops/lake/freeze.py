@@ -24,7 +24,17 @@ GROUP = 1 << 17
 
 @dataclass(frozen=True)
 class Part:
-    """Files that are merged together: a day of alerts, or all days of a small table."""
+    """Files that are merged together: a day of alerts, or all days of a small table.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        Parquet files of one table.
+    broken : str
+        Relation with combinations of facts whose rows are left out; empty: none.
+    keep : str
+        Condition in SQL on rows to take; empty: all.
+    """
 
     files: tuple[Path, ...]
     broken: str = ""
@@ -34,14 +44,23 @@ class Part:
 
 
 def freeze(raw: Any, table: Table, parts: Sequence[Part], path: Path) -> int:
-    """Write the rows of all parts; return how many.
+    """Write the rows of all parts to one file.
 
     Parameters
     ----------
-    raw
-        An open DuckDB connection.
-    path
+    raw : duckdb.DuckDBPyConnection
+        An open connection.
+    table : Table
+        The table that all parts belong to.
+    parts : sequence of Part
+        In the order in which they are written; rows are sorted by time and key within each.
+    path : Path
         The file to write; its folder exists.
+
+    Returns
+    -------
+    int
+        Number of rows.
     """
     import pyarrow.parquet as pq
 
@@ -54,7 +73,22 @@ def freeze(raw: Any, table: Table, parts: Sequence[Part], path: Path) -> int:
 
 
 def rejected_rows(raw: Any, table: Table, part: Part) -> list[dict[str, Any]]:
-    """Rows of a part that break a rule, as quarantine holds them; without the reason."""
+    """Return the rows of a part that break a rule, as quarantine holds them.
+
+    Parameters
+    ----------
+    raw : duckdb.DuckDBPyConnection
+        An open connection.
+    table : Table
+    part : Part
+        With a relation `broken`.
+
+    Returns
+    -------
+    list of dict
+        ``source``, ``at``, ``raw`` (JSON of the row, at most `RAW_LIMIT` characters), sorted by
+        source and key; without the reason.
+    """
     declare(raw, table)
     key = ", ".join(f'"{name}"::VARCHAR' for name in ("source", *table.key))
     found = raw.sql(

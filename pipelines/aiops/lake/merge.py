@@ -25,12 +25,31 @@ STICKY: dict[str, tuple[str, ...]] = {
 
 
 def quoted(names: Iterable[str]) -> str:
-    """List columns for SQL; quoted, because some (``at``) are words of the engine's language."""
+    """List columns for SQL; quoted, because some (``at``) are words of the engine's language.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    str
+    """
     return ", ".join(f'"{name}"' for name in names)
 
 
 def lake_schema(table: Table) -> pa.Schema:
-    """Return the schema of a table's files in the lake."""
+    """Return the schema of a table's files in the lake.
+
+    Parameters
+    ----------
+    table : Table
+
+    Returns
+    -------
+    pyarrow.Schema
+        The contract's, and `LEARNED` (a struct of times) where the table has sticky columns.
+    """
     sticky = STICKY.get(table.name, ())
     if not sticky:
         return table.schema
@@ -38,13 +57,18 @@ def lake_schema(table: Table) -> pa.Schema:
 
 
 def merged_sql(table: Table, versions: str) -> str:
-    """Build SQL that merges the rows of `versions`, sorted by time and key, columns as in the lake.
+    """Build SQL that merges versions of rows; sorted by time and key, columns as in the lake.
 
     Parameters
     ----------
-    versions
-        A table expression with the contract's columns and, where the table has sticky columns,
-        `LEARNED`.
+    table : Table
+    versions : str
+        A query with the contract's columns and, where the table has sticky columns, `LEARNED`.
+
+    Returns
+    -------
+    str
+        A SELECT.
     """
     sticky = STICKY.get(table.name, ())
     key = quoted(table.key)
@@ -84,7 +108,20 @@ def _newest_known(name: str) -> str:
 
 
 def versions_sql(table: Table, files: list[Path]) -> str:
-    """Build SQL that reads files of a lake, ours or others', as input of `merged_sql`."""
+    """Build SQL that reads files of a lake, ours or others', as input of `merged_sql`.
+
+    Parameters
+    ----------
+    table : Table
+        `declare` must have been called for it on the connection that runs the query.
+    files : list of Path
+        Parquet files.
+
+    Returns
+    -------
+    str
+        A SELECT; empty without files.
+    """
     if not files:
         return ""
     columns = quoted(table.schema.names)
@@ -99,7 +136,14 @@ def versions_sql(table: Table, files: list[Path]) -> str:
 
 
 def declare(connection: Any, table: Table) -> None:
-    """Give the engine what `versions_sql` refers to."""
+    """Register with the engine the relation that `versions_sql` refers to.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        An open connection.
+    table : Table
+    """
     connection.register(f"nothing_{table.name}", lake_schema(table).empty_table())
 
 
@@ -108,14 +152,18 @@ def merge(connection: Any, table: Table, rows: pa.Table | None, files: list[Path
 
     Parameters
     ----------
-    connection
-        An open DuckDB connection.
-    rows
+    connection : duckdb.DuckDBPyConnection
+        An open connection.
+    table : Table
+    rows : pyarrow.Table or None
         New rows, with the contract's columns; None for none.
+    files : list of Path
+        Parquet files with the rows that are known already.
 
     Returns
     -------
-    Rows with the schema of the lake, sorted by time and key.
+    pyarrow.Table
+        Rows with `lake_schema`, sorted by time and key.
     """
     declare(connection, table)
     parts = [versions_sql(table, files)] if files else []
@@ -129,7 +177,19 @@ def merge(connection: Any, table: Table, rows: pa.Table | None, files: list[Path
 
 
 def with_learned(table: Table, rows: pa.Table) -> pa.Table:
-    """Bring rows to the lake's schema."""
+    """Bring rows of the contract to the lake's schema; what is added to it is null.
+
+    Parameters
+    ----------
+    table : Table
+    rows : pyarrow.Table
+        Rows with the contract's columns.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows with `lake_schema`.
+    """
     rows = rows.select(table.schema.names).cast(table.schema)
     for field in list(lake_schema(table))[len(table.schema) :]:
         rows = rows.append_column(field, pa.nulls(len(rows), field.type))

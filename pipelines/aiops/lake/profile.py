@@ -66,12 +66,38 @@ FACTS: dict[str, dict[str, str]] = {
 
 
 def facts_sql(table: str) -> str:
-    """List the facts of a table for a SELECT."""
+    """List a table's facts for a SELECT.
+
+    Parameters
+    ----------
+    table : str
+        A key of `FACTS`.
+
+    Returns
+    -------
+    str
+        ``expression AS name``, comma-separated.
+    """
     return ", ".join(f"{expression} AS {name}" for name, expression in FACTS[table].items())
 
 
 def profile_of(raw: Any, table: str, relation: str) -> "pd.DataFrame":
-    """Count the rows of each combination of facts; sorted, so that it depends on content alone."""
+    """Count the rows of each combination of facts.
+
+    Parameters
+    ----------
+    raw : duckdb.DuckDBPyConnection
+        An open connection.
+    table : str
+        A key of `FACTS`.
+    relation : str
+        Table expression with the table's columns.
+
+    Returns
+    -------
+    DataFrame
+        A column a fact, and ``rows`` (count); sorted, so that it depends on content alone.
+    """
     names = ", ".join(FACTS[table])
     found: pd.DataFrame = raw.execute(
         f"SELECT {names}, count(*) AS rows FROM (SELECT {facts_sql(table)} FROM {relation}) "
@@ -81,7 +107,20 @@ def profile_of(raw: Any, table: str, relation: str) -> "pd.DataFrame":
 
 
 def broken_sql(table: str, combinations: str) -> str:
-    """Build a condition that holds for rows whose facts are among those of a relation."""
+    """Build a condition that holds for rows whose facts are among those of a relation.
+
+    Parameters
+    ----------
+    table : str
+        A key of `FACTS`.
+    combinations : str
+        Table expression with a column a fact.
+
+    Returns
+    -------
+    str
+        A condition in SQL.
+    """
     equal = " AND ".join(
         f"({expression}) IS NOT DISTINCT FROM broken.{name}"
         for name, expression in FACTS[table].items()

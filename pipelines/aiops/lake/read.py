@@ -28,17 +28,18 @@ def read_history(
 
     Parameters
     ----------
-    folder
+    folder : Path
         Folder with ``alerts.parquet`` and ``tickets.parquet``.
-    memory_mb
-        The engine keeps to half of this, which leaves the other half to the arrays that are
-        returned: some 25 bytes an alert, and a kilobyte a series.
-    ids
+    memory_mb : int
+        Memory to use, MB. The engine keeps to half of this, which leaves the other half to the
+        arrays that are returned: some 25 bytes an alert, and a kilobyte a series.
+    ids : bool
         Whether to return ``alert_id`` too: some 80 bytes an alert more.
 
     Returns
     -------
-    Alerts sorted by start and id; series sorted by fingerprint, tickets by id.
+    AlertFrame
+        Alerts sorted by start and id; series sorted by fingerprint, tickets by id.
 
     Raises
     ------
@@ -60,10 +61,28 @@ def read_lake(
     *,
     ids: bool = False,
 ) -> AlertFrame:
-    """Read alerts that started on the days `first` to `last` (both included) from a lake.
+    """Read alerts that started in a range of days from a lake.
 
-    Tickets are looked up on all days: one may be opened days after its alert. Everything else is
-    as in `read_history`; a lake without alerts in these days gives an empty frame.
+    Tickets are looked up on all days: one may be opened days after its alert.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of the lake.
+    first, last : date, optional
+        UTC days, both included; None is without bound.
+    memory_mb, ids
+        As in `read_history`.
+
+    Returns
+    -------
+    AlertFrame
+        As `read_history` returns; empty if no alert started on these days.
+
+    Raises
+    ------
+    SignalboxError
+        If a file isn't what it should be.
     """
     return _read(
         files_between(lake, ALERTS, first, last), files_between(lake, TICKETS), memory_mb, ids
@@ -150,7 +169,19 @@ def _plain(values: "NDArray[Any] | np.ma.MaskedArray[Any, Any]") -> "NDArray[Any
 
 
 def read_tickets(path: Path) -> "pd.DataFrame | None":
-    """Read the frozen tickets; None if there are none, then no fixes are known."""
+    """Read the frozen tickets.
+
+    Parameters
+    ----------
+    path : Path
+        ``tickets.parquet`` of a frozen window.
+
+    Returns
+    -------
+    DataFrame or None
+        Columns ``ticket_id``, ``opened_at``, ``closed_at``, ``fix``; None if there is no such file:
+        then no fixes are known.
+    """
     import pandas as pd
 
     columns = ["ticket_id", "opened_at", "closed_at", "fix"]

@@ -21,12 +21,20 @@ from pipelines.core.profile_expectations import run_suite
 
 
 def check_expectations(params: AiopsParams, window: Window, table: Table) -> list[dict[str, Any]]:
-    """Tell of each rule of a table's suite whether the window's rows keep it.
+    """Check a window's rows against each expectation of the table's suite.
+
+    Parameters
+    ----------
+    params : AiopsParams
+        Says where the lake lies and how much memory the engine may use.
+    window : Window
+    table : Table
+        Its suite is ``telemetry_<table>.json``.
 
     Returns
     -------
     list of dict
-        ``rule``, ``reason``, ``kept``, ``broken_rows``; none without rows.
+        ``rule``, ``reason``, ``kept``, ``broken_rows``; empty without rows.
 
     Raises
     ------
@@ -75,14 +83,19 @@ class StageResult:
 
     Attributes
     ----------
-    out
-        Its file or folder, below the place.
-    tables
+    stage : str
+        Its name, as in ``dvc.yaml``.
+    out : Path
+        Its file or folder, relative to the directory of results.
+    tables : sequence of str
         Tables that it read in the lake.
-    made_of
-        Other files of the place that it read → SHA-256.
-    rules
-        What `check_expectations` told of the rows; None: not asked.
+    counts : mapping
+        Name → what was looked at; whole numbers become figures. ``skipped`` goes to the details.
+    findings : sequence of Finding
+    made_of : mapping of str to str
+        Other files of the directory that it read → SHA-256.
+    rules : sequence of mapping, optional
+        What `check_expectations` returned; None: not checked.
     """
 
     stage: str
@@ -97,7 +110,18 @@ class StageResult:
 def write_stage_result(
     directory: Path, params: AiopsParams, window: Window, found: StageResult
 ) -> None:
-    """Write ``evidence/<stage>.json`` and ``metrics/<stage>.json`` of a place."""
+    """Write ``evidence/<stage>.json`` and ``metrics/<stage>.json``.
+
+    Parameters
+    ----------
+    directory : Path
+        Directory of results; the project's root in a run of DVC, where the lake is hashed too.
+    params : AiopsParams
+    window : Window
+        The time that was analysed.
+    found : StageResult
+        What the stage measured; its `out` must be written already.
+    """
     figures = [
         Figure(
             id=f"{found.stage}.{name}", label=name.replace("_", " ").capitalize(), value=value,

@@ -32,10 +32,10 @@ class Written:
 
     Attributes
     ----------
-    rows
+    rows : dict of str to int
         Rows delivered, by table.
-    days
-        Days whose file changed, by table; empty if everything was known.
+    days : dict of str to list of str
+        Days whose file changed (``YYYY-MM-DD``), by table; empty if everything was known.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -52,12 +52,18 @@ def upsert(
 
     Parameters
     ----------
-    lake
+    lake : Path
         Folder of the lake; made if missing.
-    rows
+    rows : dict of str to pyarrow.Table
         Table name of the contract → rows with its schema.
-    memory_mb
-        Limit of the engine that merges; a day at a time is in memory.
+    memory_mb : int
+        Memory limit of the engine that merges, MB; a day at a time is in memory.
+    wait_seconds : float
+        How long to wait for another writer, in seconds.
+
+    Returns
+    -------
+    Written
 
     Raises
     ------
@@ -76,7 +82,20 @@ def upsert(
 
 @contextmanager
 def locked(lake: Path, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Hold the lake's lock while the block runs; it ends with the process, whatever happens."""
+    """Hold the lake's lock while the block runs; it ends with the process, whatever happens.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of the lake; made if missing.
+    wait_seconds : float
+        How long to wait for another writer, in seconds.
+
+    Raises
+    ------
+    SignalboxError
+        If another writer holds the lock for longer.
+    """
     lake.mkdir(parents=True, exist_ok=True)
 
     def busy(holder: str) -> SignalboxError:
@@ -128,11 +147,24 @@ def _merge_days(raw: Any, lake: Path, table: Table, rows: pa.Table) -> list[date
 
 
 def by_day(table: Table, rows: pa.Table) -> list[tuple[date, pa.Table]]:
-    """Part rows by the UTC day of their time; order within a day is kept."""
+    """Split rows by the UTC day of their time; order within a day is kept.
+
+    Parameters
+    ----------
+    table : Table
+    rows : pyarrow.Table
+        Rows whose column `Table.time` has no nulls.
+
+    Returns
+    -------
+    list of (date, pyarrow.Table)
+        Ascending by day.
+    """
     import numpy as np
 
     time_us = rows[table.time].cast(pa.int64()).to_numpy()
     days = time_us // DAY_US
+    # One stable sort instead of a mask a day: each day's rows keep their order.
     order = np.argsort(days, kind="stable")
     found, first = np.unique(days[order], return_index=True)
     return [
@@ -178,7 +210,18 @@ def _write(lake: Path, table: Table, day: date, rows: pa.Table | None) -> bool:
 
 
 def write_if_changed(path: Path, rows: pa.Table) -> bool:
-    """Write a Parquet file, whole or not at all; leave one with the same bytes untouched."""
+    """Write a Parquet file, whole or not at all; leave one with the same bytes untouched.
+
+    Parameters
+    ----------
+    path : Path
+    rows : pyarrow.Table
+
+    Returns
+    -------
+    bool
+        Whether the file changed.
+    """
     import pyarrow.parquet as pq
 
     def write(partial: Path) -> None:

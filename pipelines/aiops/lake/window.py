@@ -31,7 +31,12 @@ _COMPLETE = 0.9
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """A time, `end` excluded.
+    """The time that is analysed, ``[start, end)``.
+
+    Attributes
+    ----------
+    start, end : datetime
+        Whole seconds, with a time zone; kept in UTC.
 
     Raises
     ------
@@ -74,16 +79,41 @@ class Window:
         return (self.end - timedelta(microseconds=1)).date()
 
     def as_json(self) -> dict[str, str]:
-        """Both times for people and machines."""
+        """Return both times as text.
+
+        Returns
+        -------
+        dict of str to str
+            ``start`` and ``end`` as `iso` writes them.
+        """
         return {"start": iso(self.start), "end": iso(self.end)}
 
     def moved(self, by: timedelta) -> Window:
-        """Give the window that lies so much later."""
+        """Return the window shifted in time.
+
+        Parameters
+        ----------
+        by : timedelta
+            Positive: later. Whole seconds.
+
+        Returns
+        -------
+        Window
+        """
         return Window(self.start + by, self.end + by)
 
     @classmethod
     def parse(cls, name: str) -> Window:
         """Return the window of a name.
+
+        Parameters
+        ----------
+        name : str
+            As `Window.name` gives it.
+
+        Returns
+        -------
+        Window
 
         Raises
         ------
@@ -103,17 +133,35 @@ class Window:
 
 
 def iso(at: datetime) -> str:
-    """Write a time as in ``2026-04-12T10:00:00Z``."""
+    """Format a time as in ``2026-04-12T10:00:00Z``.
+
+    Parameters
+    ----------
+    at : datetime
+        With a time zone; parts of a second are cut.
+
+    Returns
+    -------
+    str
+    """
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def lake_of(settings: AnalysisParams) -> Path:
-    """Folder of the lake.
+    """Return the folder of the lake.
+
+    Parameters
+    ----------
+    settings : AnalysisParams
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     SignalboxError
-        If there is none.
+        If it doesn't exist.
     """
     lake = Path(settings.lake)
     if not lake.is_dir():
@@ -125,12 +173,21 @@ def lake_of(settings: AnalysisParams) -> Path:
 
 
 def window_of(settings: AnalysisParams) -> Window:
-    """Return the window that params name.
+    """Return the window that params name: ``hours`` long, up to ``until`` or the latest data.
+
+    Parameters
+    ----------
+    settings : AnalysisParams
+
+    Returns
+    -------
+    Window
 
     Raises
     ------
     SignalboxError
-        If the lake isn't there, or has no signals that could tell what the latest day is.
+        If ``until`` is no time, the lake isn't there, or it has no signals that could tell what
+        the latest day is.
     """
     length = timedelta(hours=settings.hours)
     if settings.until:
@@ -157,7 +214,19 @@ def _latest(lake: Path, unit: timedelta) -> datetime:
 
 
 def newest(lake: Path, table: Table) -> datetime | None:
-    """Time of a table's newest row; None without rows."""
+    """Return the time of a table's newest row.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of the lake.
+    table : Table
+
+    Returns
+    -------
+    datetime or None
+        UTC; None without rows.
+    """
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -182,21 +251,32 @@ def rows_between(
     columns: Sequence[str] = (),
     most: int | None = None,
 ) -> pa.Table:
-    """Read rows whose time lies in a window, by time and key.
+    """Read rows whose time lies in a window, sorted by time and key.
 
     Parameters
     ----------
-    where, values
-        A further condition in SQL, with a question mark for each value.
-    columns
-        Only these; none: all.
-    most
+    params : AiopsParams
+        Says where the lake lies and how much memory the engine may use.
+    table : Table
+    window : Window
+    where : str
+        A further condition in SQL, with a question mark for each of `values`.
+    values : sequence
+        Values of the question marks in `where`, in order.
+    columns : sequence of str
+        Columns to return; none: all.
+    most : int, optional
         Rows at most, the earliest; None: all.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the contract's types; empty if no file lies on the window's days.
 
     Raises
     ------
     SignalboxError
-        If the files aren't of the contract.
+        If there is no lake, or the files aren't of the contract.
     """
     import duckdb
     import pyarrow as pa
@@ -233,12 +313,34 @@ HORIZON = timedelta(hours=24)
 
 
 def result_dir(results: Path, window: Window) -> Path:
-    """Folder of a window's results."""
+    """Return the folder of a window's results.
+
+    Parameters
+    ----------
+    results : Path
+        Folder with the results of all windows.
+    window : Window
+
+    Returns
+    -------
+    Path
+    """
     return results / window.name
 
 
 def windows_in(results: Path) -> list[Window]:
-    """Windows that have a folder, by time; other folders are left alone."""
+    """Return the windows that have a folder; other folders are ignored.
+
+    Parameters
+    ----------
+    results : Path
+        Folder with the results of all windows.
+
+    Returns
+    -------
+    list of Window
+        Sorted by start, then end.
+    """
     found = []
     for path in results.iterdir() if results.is_dir() else ():
         try:
@@ -249,12 +351,34 @@ def windows_in(results: Path) -> list[Window]:
 
 
 def has_all_inputs(directory: Path) -> bool:
-    """Whether all is there that incidents are made of."""
+    """Return whether all `INPUTS` of incidents are there.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder of a window's results.
+
+    Returns
+    -------
+    bool
+    """
     return all((directory / path).is_file() for path in INPUTS)
 
 
 def earlier_windows(results: Path, window: Window) -> list[Window]:
-    """Windows before one whose findings may belong to its incidents and are there, by time."""
+    """Return windows before one whose findings may belong to its incidents.
+
+    Parameters
+    ----------
+    results : Path
+        Folder with the results of all windows.
+    window : Window
+
+    Returns
+    -------
+    list of Window
+        Those within `HORIZON` before it that have all `INPUTS`, sorted by start, then end.
+    """
     return [
         other_window for other_window in windows_in(results)
         if window.start - HORIZON <= other_window.start and other_window.end <= window.start
@@ -263,7 +387,17 @@ def earlier_windows(results: Path, window: Window) -> list[Window]:
 
 
 def gaps(windows: Iterable[Window]) -> list[str]:
-    """Names of the times between windows that no window covers."""
+    """Return the times between windows that no window covers.
+
+    Parameters
+    ----------
+    windows : iterable of Window
+
+    Returns
+    -------
+    list of str
+        `Window.name` of each gap, sorted by time.
+    """
     found, until = [], None
     for window in sorted(windows):
         if until is not None and window.start > until:

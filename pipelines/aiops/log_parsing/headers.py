@@ -59,7 +59,13 @@ _CRI = r"^ (?:stdout|stderr) [FP] (?P<body>.*)$"
 
 @dataclass
 class Headers:
-    """What lines say beside their message; Arrow arrays of large strings, empty for unknown."""
+    """What lines say beside their message; empty where unknown.
+
+    Attributes
+    ----------
+    severity, host, program, logger, body : pyarrow.LargeStringArray, shape (lines,)
+        `severity` is one of the values of `SEVERITY`; `body` is what follows the header.
+    """
 
     severity: Any
     host: Any
@@ -73,10 +79,14 @@ def headers_of(rest: Any, pri: Any, letter: Any, names: NDArray[np.object_]) -> 
 
     Parameters
     ----------
-    rest, pri, letter
+    rest, pri, letter : pyarrow.LargeStringArray, shape (lines,)
         As in `Stamps`.
-    names
+    names : ndarray of object, shape (lines,)
         Name of each line's form, empty for none.
+
+    Returns
+    -------
+    Headers
     """
     import pyarrow as pa
 
@@ -129,6 +139,7 @@ def _read(table: dict[str, Any], pattern: str, rows: NDArray[np.bool_]) -> None:
     if not len(at):
         return
     whole = table["body"].take(at)
+    # Shapes (rows chosen,); `hit` are those among them that the pattern fits.
     heads = pc.utf8_slice_codeunits(whole, 0, _HEAD)
     groups = pc.extract_regex(heads, pattern)
     hit = _found(groups)
@@ -209,6 +220,7 @@ def _severity(level: Any, pri: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    # A lookup a distinct level, not one a line.
     coded = pc.dictionary_encode(level)
     words = [SEVERITY.get(word.lower(), "") for word in coded.dictionary.to_pylist()]
     found = _looked_up(words, coded.indices)
@@ -226,7 +238,22 @@ def _looked_up(words: list[str], codes: Any) -> Any:
 
 
 def severity_of_priority(text: str) -> str:
-    """Severity of a syslog priority (RFC 5424: facility times eight plus severity)."""
+    """Return the severity of a syslog priority (facility times eight plus severity).
+
+    Parameters
+    ----------
+    text : str
+        One to three digits.
+
+    Returns
+    -------
+    str
+        A value of `SEVERITY`; empty for another text.
+
+    References
+    ----------
+    RFC 5424.
+    """
     if not re.fullmatch(r"\d{1,3}", text):
         return ""
     return ("fatal", "fatal", "fatal", "error", "warn", "info", "info", "debug")[int(text) % 8]

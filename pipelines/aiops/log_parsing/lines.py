@@ -25,7 +25,22 @@ _COLOUR = r"\x1b\[[0-9;]*[A-Za-z]"
 
 
 def blocks_of(path: Path, block: int = BLOCK, max_line: int = MAX_LINE) -> Iterator[list[str]]:
-    """Lines of a file in blocks; bytes that aren't UTF-8 become U+FFFD, nothing is skipped.
+    """Read the lines of a file in blocks; nothing is skipped.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, or UTF-16 with a byte order mark; unpacked if it ends with ``.gz``. Bytes that can't
+        be decoded become U+FFFD.
+    block : int
+        Bytes that are read at once.
+    max_line : int
+        Length of a line that is kept; how much more there was is said at its end.
+
+    Yields
+    ------
+    list of str
+        Lines without their line feeds.
 
     Raises
     ------
@@ -87,7 +102,16 @@ def _cut(line: str, dropped: int, max_line: int) -> str:
 
 
 def cleaned(lines: list[str]) -> Any:
-    """Lines as an Arrow array, without colours of terminals; control characters become U+FFFD."""
+    """Remove colours of terminals from lines; control characters become U+FFFD.
+
+    Parameters
+    ----------
+    lines : list of str
+
+    Returns
+    -------
+    pyarrow.LargeStringArray, shape (lines,)
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -102,7 +126,18 @@ def cleaned(lines: list[str]) -> Any:
 
 
 def is_junk(text: str) -> bool:
-    """Whether a line is binary rather than text: a third of it could not be read."""
+    """Return whether a line is binary rather than text.
+
+    Parameters
+    ----------
+    text : str
+        A cleaned line.
+
+    Returns
+    -------
+    bool
+        Whether more than a third of its first 2000 characters is U+FFFD.
+    """
     head = text[:2000]
     return head.count("\ufffd") * 3 > len(head)
 
@@ -117,16 +152,16 @@ class Messages:
 
     Attributes
     ----------
-    stamps
-        Of the messages' first lines.
-    first
-        Position of each message's first line, intp, shape (messages,).
-    body
-        Message without its header, the lines that belong to it after it; Arrow large strings.
-    headers
+    stamps : Stamps, of length (messages,)
+        Time stamps of the messages' first lines.
+    first : ndarray of intp, shape (messages,)
+        Position of each message's first line.
+    body : pyarrow.LargeStringArray, shape (messages,)
+        Message without its header, the lines that belong to it after it.
+    headers : Headers, of length (messages,)
         What else the first lines say.
-    orphans
-        Lines before the first time stamp.
+    orphans : int
+        Number of lines before the first time stamp.
     """
 
     stamps: Stamps
@@ -143,18 +178,24 @@ def messages_of(
     day_first: bool = True,
     max_chars: int = 16_384,
 ) -> Messages:
-    """Find messages.
+    """Find messages: each begins at a line with a time stamp.
 
     Parameters
     ----------
-    lines
-        Arrow array of large strings, cleaned (`cleaned`).
-    forms
+    lines : pyarrow.LargeStringArray, shape (lines,)
+        Cleaned lines (`cleaned`).
+    forms : sequence of Form
         Forms of time stamps to look for (`forms_in`).
-    local, day_first
+    local : tzinfo
         As in `stamps_of`.
-    max_chars
+    day_first : bool
+        As in `stamps_of`.
+    max_chars : int
         Longer messages are cut, and say so.
+
+    Returns
+    -------
+    Messages
     """
     every = stamps_of(lines, forms, local, day_first)
     first = np.flatnonzero(every.found)
@@ -174,6 +215,7 @@ def _with_more_lines(body: Any, lines: Any, first: NDArray[np.intp], max_chars: 
     import pyarrow.compute as pc
 
     body = pc.utf8_trim_whitespace(body)
+    # Only messages of several lines, which are few, leave Arrow for Python.
     ends = np.append(first[1:], len(lines))
     several = np.flatnonzero(ends - first > 1)
     if len(several):
@@ -190,7 +232,21 @@ def _with_more_lines(body: Any, lines: Any, first: NDArray[np.intp], max_chars: 
 
 
 def joined(head: str, more: list[str], count: int) -> str:
-    """Join a message with the lines that belong to it; `count` of them there were."""
+    """Join a message with the lines that belong to it.
+
+    Parameters
+    ----------
+    head : str
+        The message of the first line.
+    more : list of str
+        Lines after it, as many as are kept; blank ones at its end are removed, in place.
+    count : int
+        How many lines there were; those that aren't kept are counted at the end.
+
+    Returns
+    -------
+    str
+    """
     while more and not more[-1].strip():
         more.pop()
         count -= 1
@@ -200,7 +256,19 @@ def joined(head: str, more: list[str], count: int) -> str:
 
 
 def bounded(texts: Any, max_chars: int) -> Any:
-    """Cut long texts, and say how long they were."""
+    """Cut long texts, and say how long they were.
+
+    Parameters
+    ----------
+    texts : pyarrow.LargeStringArray, shape (n,)
+    max_chars : int
+        Characters that are kept.
+
+    Returns
+    -------
+    pyarrow.LargeStringArray, shape (n,)
+        `texts` itself if none is longer.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -27,9 +27,9 @@ class Masked:
 
     Attributes
     ----------
-    lines
-        Arrow array of large strings, as long as the input.
-    counts
+    lines : pyarrow.LargeStringArray, shape (lines,)
+        As long as the input.
+    counts : dict of str to int
         For each kind the number of lines in which it was masked.
     """
 
@@ -42,9 +42,8 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
 
     Parameters
     ----------
-    lines
-        A sequence of strings or an Arrow array.
-    kinds
+    lines : sequence of str or pyarrow array, shape (lines,)
+    kinds : sequence of str
         What to mask (:data:`~pipelines.core.mask_kinds.KINDS`); none: nothing.
 
     Returns
@@ -68,6 +67,7 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
     counts = dict.fromkeys(wanted, 0)
     if not wanted or not len(array):
         return Masked(array, counts)
+    # One pass with all patterns finds the few lines that hold anything to mask.
     suspects = pc.match_substring_regex(array, _combined(wanted))
     rows = np.flatnonzero(suspects.to_numpy(zero_copy_only=False))
     if not len(rows):
@@ -113,7 +113,21 @@ def _checked(lines: Any, kind: Kind) -> Any:
 
 
 def luhn(text: str) -> bool:
-    """Tell whether the digits in a text pass the check of card numbers (ISO/IEC 7812)."""
+    """Return whether the digits in a text pass the check of card numbers.
+
+    Parameters
+    ----------
+    text : str
+        Other characters are skipped.
+
+    Returns
+    -------
+    bool
+
+    References
+    ----------
+    ISO/IEC 7812 (Luhn's algorithm).
+    """
     digits = [int(char) for char in text if char.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return sum(digits[::-2], sum(doubled)) % 10 == 0

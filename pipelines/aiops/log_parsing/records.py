@@ -44,10 +44,12 @@ class Records:
 
     Attributes
     ----------
-    local
+    local : tzinfo
         Zone of times that don't say theirs.
-    now
-        Time of reading: what a year that is missing may not lie after.
+    now : datetime
+        Time of reading, with a time zone: what a year that is missing may not lie after.
+    rows : list of dict
+        The records taken so far.
     """
 
     local: tzinfo = UTC
@@ -55,15 +57,35 @@ class Records:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Take a record: ``at`` as it was written, texts, and ``attributes``."""
+        """Take a record.
+
+        Parameters
+        ----------
+        row : dict
+            As `row_of` returns it: ``at`` as it was written, texts, and ``attributes``.
+        """
         self.rows.append(row)
 
     def columns(self, max_chars: int) -> tuple[LogColumns, list[int]]:
-        """Return rows with a time as columns, and positions of those without."""
+        """Return the rows as columns.
+
+        Parameters
+        ----------
+        max_chars : int
+            Longer messages are cut, and say so.
+
+        Returns
+        -------
+        columns : LogColumns
+            Rows with a time, in order.
+        bad : list of int
+            Positions in `rows` of those without.
+        """
         import pyarrow as pa
 
         from pipelines.aiops.log_parsing.lines import bounded, cleaned
 
+        # Both of shape (rows,).
         us, good = self._times()
         at = np.flatnonzero(good)
         kept = [self.rows[i] for i in at.tolist()]
@@ -104,7 +126,17 @@ class Records:
 
 
 def epoch_us(value: Any) -> int | None:
-    """Microseconds of a number of seconds, milli-, micro- or nanoseconds since 1970."""
+    """Convert a number of seconds, milli-, micro- or nanoseconds since 1970; its size tells which.
+
+    Parameters
+    ----------
+    value : int, float, str or other
+
+    Returns
+    -------
+    int or None
+        Microseconds since 1970; None if it isn't a number, or lies outside the years 1980 to 2199.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     text = str(value).strip()
@@ -126,7 +158,18 @@ def epoch_us(value: Any) -> int | None:
 
 
 def severity_of(value: Any) -> str:
-    """Severity of a level in words or numbers (syslog 0–7, bunyan and Python 10–60)."""
+    """Return the severity of a level in words or numbers (syslog 0–7, bunyan and Python 10–60).
+
+    Parameters
+    ----------
+    value : str, int or None
+        Words in any case, digits at their end ignored.
+
+    Returns
+    -------
+    str
+        A value of `SEVERITY`; empty for another level.
+    """
     text = str(value).strip().lower() if value is not None else ""
     if not (text.isdecimal() and len(text) < 4):
         return SEVERITY.get(text, SEVERITY.get(text.rstrip("0123456789"), ""))
@@ -138,7 +181,20 @@ def severity_of(value: Any) -> str:
 
 
 def flattened(record: Mapping[str, Any], depth: int = 0, before: str = "") -> dict[str, Any]:
-    """Keys within keys as ``a.b``; lists stay."""
+    """Flatten objects within objects to keys such as ``a.b``; lists stay.
+
+    Parameters
+    ----------
+    record : mapping
+    depth : int
+        How deep it lies in others; deeper than 8 objects stay.
+    before : str
+        Prefix of its keys, with the dot.
+
+    Returns
+    -------
+    dict
+    """
     found: dict[str, Any] = {}
     for key, value in record.items():
         name = f"{before}{key}"
@@ -150,14 +206,33 @@ def flattened(record: Mapping[str, Any], depth: int = 0, before: str = "") -> di
 
 
 def text_of(value: Any) -> str:
-    """Text of a JSON value; nothing for null."""
+    """Return a JSON value as text.
+
+    Parameters
+    ----------
+    value : JSON value
+
+    Returns
+    -------
+    str
+        A text stays as it is, null is empty, the rest is written as JSON.
+    """
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def replace_surrogates(text: str) -> str:
-    """Text that can be written as UTF-8."""
+    """Make a text that can be written as UTF-8: lone surrogates become question marks.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -166,7 +241,23 @@ def replace_surrogates(text: str) -> str:
 
 
 def row_of(record: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return a JSON object as a row: its fields found by their usual names, or those given."""
+    """Return a JSON object as a row of a log.
+
+    Parameters
+    ----------
+    record : mapping
+        A parsed JSON object.
+    names : mapping of str to str
+        Column → its key in the record, dots for keys within keys; the usual `NAMES` are looked for
+        where it has none.
+
+    Returns
+    -------
+    dict
+        ``at`` as it was written; ``severity``; ``body`` with the first stack trace appended;
+        ``service``, ``instance``, ``trace_id``, ``span_id`` where found; ``attributes``: all other
+        keys as texts.
+    """
     flat = flattened(record)
     row: dict[str, Any] = {}
     used = set()

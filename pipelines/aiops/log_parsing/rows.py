@@ -25,13 +25,13 @@ class LogColumns:
 
     Attributes
     ----------
-    us
-        Microseconds since 1970, UTC, int64.
-    body
+    us : ndarray of int64, shape (n,)
+        Microseconds since 1970, UTC.
+    body : pyarrow array or sequence of str, shape (n,)
         Messages, not yet masked.
-    severity, service, instance, trace_id, span_id
+    severity, service, instance, trace_id, span_id : array or sequence of str, shape (n,), optional
         Empty or None for unknown; None for a whole column of it.
-    attributes
+    attributes : sequence of mapping of str to str, shape (n,), optional
         One mapping a row, or none at all.
     """
 
@@ -56,21 +56,28 @@ def log_rows(
 
     Parameters
     ----------
-    source
+    columns : LogColumns
+        n messages.
+    source : str
         Name of the source.
-    location
+    location : str
         Name of the file without marks of rotation: ``app.log`` for ``app.log.1.gz``. A row is
-        identified by source, place, time, masked message and its turn among equals, so that a
+        identified by source, location, time, masked message and its turn among equals, so that a
         file that was rotated or has grown gives the rows it gave before.
-    kinds
+    kinds : sequence of str
         What to mask; none: nothing.
-    seen
-        Turns among equals so far; give the same counter for all parts of a file.
+    seen : Counter of bytes, optional
+        Turns among equals so far, updated in place; give the same counter for all parts of a file.
 
     Returns
     -------
     pyarrow.Table
-        With the contract's schema.
+        n rows with the contract's schema.
+
+    Raises
+    ------
+    SignalboxError
+        If there is no kind of personal data of that name.
     """
     import pyarrow as pa
 
@@ -91,7 +98,18 @@ def log_rows(
 
 
 def masked_text(text: str, kinds: Sequence[str]) -> str:
-    """Mask one text, for quarantine."""
+    """Mask one text, for quarantine.
+
+    Parameters
+    ----------
+    text : str
+    kinds : sequence of str
+        What to mask; none: nothing.
+
+    Returns
+    -------
+    str
+    """
     return str(mask([text], kinds).lines[0].as_py())
 
 
@@ -130,6 +148,7 @@ def _attributes(rows: Sequence[Mapping[str, str]] | None, n: int, kinds: Sequenc
     if rows is None:
         rows = [{}] * n
     kept = [[pair for pair in sorted(row.items()) if pair[1]][:MAX_ATTRIBUTES] for row in rows]
+    # Arrow's map layout: offsets of shape (rows + 1,) into flat keys and values.
     offsets = np.concatenate([[0], np.cumsum([len(pairs) for pairs in kept])]).astype(np.int32)
     keys = [key for pairs in kept for key, _ in pairs]
     values = [value[:MAX_ATTRIBUTE] for pairs in kept for _, value in pairs]

@@ -34,11 +34,15 @@ _ISO = (
 
 @dataclass(frozen=True)
 class Form:
-    """One form.
+    """One form of time stamps.
 
     Attributes
     ----------
-    weak
+    name : str
+        Unique among `FORMS`.
+    pattern : str
+        RE2, anchored at the line's begin; its groups are named in the module's docstring.
+    weak : bool
         Such words begin other lines too: it counts only if a good part of the file's lines has it.
     """
 
@@ -89,21 +93,21 @@ class Stamps:
 
     Attributes
     ----------
-    us
-        Microseconds since 1970, UTC, int64, shape (lines,); of no meaning where `found` is false.
-        Where `yearless`, in the year 2000, which has every day.
-    found
-        Whether a line has one, bool, shape (lines,).
-    yearless
-        Whether it lacks its year, bool, shape (lines,).
-    turns
-        Turns of the year since the first line without year, int64, shape (lines,).
-    rest
-        What follows, an Arrow array of large strings; the line itself where there is none.
-    pri, letter
+    us : ndarray of int64, shape (lines,)
+        Microseconds since 1970, UTC; of no meaning where `found` is false. Where `yearless`, in the
+        year 2000, which has every day.
+    found : ndarray of bool, shape (lines,)
+        Whether a line has one.
+    yearless : ndarray of bool, shape (lines,)
+        Whether it lacks its year.
+    turns : ndarray of int64, shape (lines,)
+        Turns of the year since the first line without year.
+    rest : pyarrow.LargeStringArray, shape (lines,)
+        What follows; the line itself where there is no stamp.
+    pri, letter : pyarrow.LargeStringArray, shape (lines,)
         Syslog's priority, and glog's letter; empty where there is none.
-    forms
-        Position in `FORMS`, -1 for none, int8, shape (lines,).
+    forms : ndarray of int8, shape (lines,)
+        Position in `FORMS`, -1 for none.
     """
 
     us: NDArray[np.int64]
@@ -117,7 +121,20 @@ class Stamps:
 
 
 def forms_in(lines: Any, forms: Sequence[Form] = FORMS) -> tuple[Form, ...]:
-    """Return the forms to look for in a file that begins with these lines."""
+    """Return the forms to look for in a file.
+
+    Parameters
+    ----------
+    lines : pyarrow.LargeStringArray
+        The file's first lines.
+    forms : sequence of Form
+        Forms to choose from.
+
+    Returns
+    -------
+    tuple of Form
+        Without weak forms that fewer than a fifth of the lines has.
+    """
     import pyarrow.compute as pc
 
     def share(form: Form) -> float:
@@ -133,16 +150,22 @@ def stamps_of(
 
     Parameters
     ----------
-    lines
-        Arrow array of large strings.
-    local
+    lines : pyarrow.LargeStringArray, shape (lines,)
+    forms : sequence of Form
+        Forms to look for, among `FORMS`; the first that fits a line counts.
+    local : tzinfo
         Zone of stamps that don't say theirs. Of a time that happens twice the first is meant.
-    day_first
+    day_first : bool
         How to read 03/04/2026, where no other stamp tells.
+
+    Returns
+    -------
+    Stamps
     """
     import pyarrow.compute as pc
 
     n = len(lines)
+    # All of shape (lines,); `left` are positions that no form has fitted yet.
     us, kinds = np.full(n, _MISSING), np.full(n, -1, np.int8)
     yearless, open_zone = np.zeros(n, bool), np.zeros(n, bool)
     parts: dict[str, list[tuple[NDArray[np.intp], Any]]] = {"rest": [], "pri": [], "letter": []}
@@ -154,6 +177,7 @@ def stamps_of(
         hit = np.flatnonzero(pc.is_valid(groups).to_numpy(zero_copy_only=False))
         if not len(hit):
             continue
+        # `hit` indexes `left`; a pattern may fit and still give no time, such as 31 June.
         found = _Groups(groups.take(hit), day_first)
         good = found.us != _MISSING
         rows = left[hit[good]]
@@ -165,6 +189,7 @@ def stamps_of(
                 own.append((rows, found.text(name).take(np.flatnonzero(good))))
         left = np.flatnonzero(kinds < 0)
     has = kinds >= 0
+    # All forms at once: offsets of a zone are looked up once a quarter of an hour.
     us[open_zone & has] = to_utc(us[open_zone & has], local)
     turns = np.zeros(n, np.int64)
     turns[yearless] = turns_of(us[yearless])
@@ -174,9 +199,22 @@ def stamps_of(
 
 
 def with_year(stamps: Stamps, first_year: int) -> NDArray[np.int64]:
-    """Put stamps without year into their year; the first of them lies in `first_year`."""
+    """Put stamps without year into their year.
+
+    Parameters
+    ----------
+    stamps : Stamps
+    first_year : int
+        Year of the first of them; later ones follow `Stamps.turns`.
+
+    Returns
+    -------
+    ndarray of int64, shape (lines,)
+        Microseconds since 1970, UTC; stamps with a year are unchanged.
+    """
     us = stamps.us.copy()
     rows = np.flatnonzero(stamps.yearless)
+    # Shift by months, not by seconds: years differ in length.
     base = us[rows].astype("datetime64[us]")
     months = base.astype("datetime64[M]")
     shifted = months.astype(np.int64) + 12 * (first_year - _LEAP + stamps.turns[rows])
@@ -186,17 +224,40 @@ def with_year(stamps: Stamps, first_year: int) -> NDArray[np.int64]:
 
 
 def turns_of(us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count turns of the year since the first of some stamps of the year 2000, in their order.
+    """Count turns of the year since the first of some stamps, in their order.
 
     The year turns where time falls back by half a year or more, and back again for stragglers.
+
+    Parameters
+    ----------
+    us : ndarray of int64, shape (n,)
+        Microseconds; all in the year 2000.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
     """
+    # Shape (n - 1,): a step belongs to the later of two stamps, so the first has none.
     steps = np.diff(us)
     turn = np.where(steps < -_HALF_YEAR, 1, np.where(steps > _HALF_YEAR, -1, 0))
     return np.concatenate([[0], np.cumsum(turn)]).astype(np.int64)[: len(us)]
 
 
 def latest_year(last_us: int, not_after: datetime) -> int:
-    """Return the latest year in which a stamp of the year 2000 lies not after a time."""
+    """Return the latest year in which a stamp lies not after a time.
+
+    Parameters
+    ----------
+    last_us : int
+        The stamp in the year 2000, microseconds since 1970, UTC.
+    not_after : datetime
+        With a time zone.
+
+    Returns
+    -------
+    int
+        29 February only fits leap years.
+    """
     stamp = EPOCH + timedelta(microseconds=last_us)
     for year in range(not_after.year + 1, 1970, -1):
         try:
@@ -208,9 +269,23 @@ def latest_year(last_us: int, not_after: datetime) -> int:
 
 
 def to_utc(naive: NDArray[np.int64], local: tzinfo) -> NDArray[np.int64]:
-    """Bring local times to UTC; both in microseconds."""
+    """Convert local times to UTC.
+
+    Parameters
+    ----------
+    naive : ndarray of int64, shape (n,)
+        Microseconds of the local clock, counted as if it were UTC.
+    local : tzinfo
+        Its zone. Of a time that happens twice the first is meant.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Microseconds since 1970, UTC.
+    """
     if local is UTC or not len(naive):
         return naive
+    # Offsets change on whole quarters of an hour; there are far fewer of these than lines.
     quarters, codes = np.unique(naive // _QUARTER_US, return_inverse=True)
     offsets = np.array([_offset(int(q), local) for q in quarters.tolist()], np.int64)
     shifted: NDArray[np.int64] = naive - offsets[codes]
@@ -275,6 +350,7 @@ class _Groups:
             hour = self._of_day(hour)
         good = (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60)
         good &= second <= 60
+        # Clipped, so that wrong parts make some date; `good` says which to believe.
         months = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
         dates = months.astype("datetime64[D]") + (np.clip(day, 1, 31) - 1).astype("timedelta64[D]")
         good &= dates.astype("datetime64[M]") == months
@@ -311,6 +387,7 @@ class _Groups:
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        # Parsed once a distinct name, then spread over the lines by code.
         coded = pc.dictionary_encode(pc.utf8_lower(self.text("month")))
         known = [_NUMBERS.get(name, name) for name in coded.dictionary.to_pylist()]
         numbers = np.array([int(name) for name in known], np.int64)
@@ -333,6 +410,7 @@ class _Groups:
         n = len(self._groups)
         if not self.has("zone"):
             return np.zeros(n, np.int64), np.ones(n, bool)
+        # Parsed once a distinct zone, then spread over the lines by code.
         coded = pc.dictionary_encode(self.text("zone"))
         names = coded.dictionary.to_pylist()
         codes = coded.indices.cast(pa.int64()).to_numpy(zero_copy_only=False)
@@ -360,6 +438,7 @@ def _scattered(base: Any, parts: list[tuple[NDArray[np.intp], Any]]) -> Any:
 
     if not parts:
         return base
+    # Positions in `base` and all texts laid end to end: one take instead of a write a line.
     source = np.arange(len(base))
     at = len(base)
     for rows, texts in parts:

@@ -58,12 +58,12 @@ class Counted:
 
     Attributes
     ----------
-    counts
-        By `COUNTS`, sorted by service, template and bin; ``at`` is the bin's begin. The first line
-        (already masked) stands in a template's first bin only.
-    values
+    counts : pyarrow.Table
+        By `COUNTS`, sorted by service, template and bin; ``at`` is the bin's begin, microseconds
+        UTC. The first line (already masked) stands in a template's first bin only.
+    values : pyarrow.Table
         By `VALUES`, sorted; only of variables with few values.
-    store
+    store : TemplateStore
         Everything known after these lines.
     """
 
@@ -75,14 +75,15 @@ class Counted:
 def count_lines(
     logs: pa.Table, known: TemplateStore | None = None, settings: LogAnomalySettings = DEFAULT
 ) -> Counted:
-    """Count lines.
+    """Count lines a service, template and bin.
 
     Parameters
     ----------
-    logs
+    logs : pyarrow.Table
         Rows of the contract's table ``logs`` (``at``, ``service``, ``severity``, ``body``).
-    known
+    known : TemplateStore, optional
         Templates of earlier lines.
+    settings : LogAnomalySettings
 
     Returns
     -------
@@ -108,6 +109,7 @@ def _coded(column: Any) -> tuple[list[str], NDArray[np.int64]]:
     coded = pc.dictionary_encode(plain)
     names = coded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=lambda i: names[i])
+    # Codes follow the sorted names, so that they don't depend on the order of rows.
     place = np.empty(len(names), np.int64)
     place[order] = np.arange(len(names))
     codes = coded.indices.cast(pa.int64()).to_numpy(zero_copy_only=False)
@@ -122,15 +124,18 @@ def _ranks(column: Any) -> NDArray[np.int8]:
 
 def _counts(mined: Mined, rows: _Rows, settings: LogAnomalySettings) -> pa.Table:
     us, own = rows.us, rows.own
+    # One number for service, template and bin: a single sort groups the lines.
     bins = us // settings.bin_us
     series = own * len(mined.templates) + mined.codes
     first_bin = int(bins.min())
     span = int(bins.max()) - first_bin + 1
     key = series * span + (bins - first_bin)
     order = np.lexsort((us, key))
+    # Shape (cells,): lines of cell i are ``order[start[i]:ends[i]]``, sorted by time.
     found, start = np.unique(key[order], return_index=True)
     sorted_us = us[order]
     ends = np.append(start[1:], len(key))
+    # A series' first cell carries its first line.
     row_series = found // span
     new = np.append(True, row_series[1:] != row_series[:-1])
     lines = pa.nulls(len(found), pa.string())
@@ -172,6 +177,7 @@ def _put(column: Any, where: NDArray[np.bool_], texts: list[str]) -> Any:
 
 def _values(mined: Mined, rows: _Rows, settings: LogAnomalySettings) -> pa.Table:
     order = np.argsort(mined.codes, kind="stable")
+    # Lines of template i are ``order[edges[i]:edges[i + 1]]``.
     edges = np.searchsorted(mined.codes[order], np.arange(len(mined.templates) + 1))
     parts: list[pa.Table] = []
     for i, template in enumerate(mined.templates):
@@ -220,6 +226,7 @@ def _slot(
                 (None, len(at), int(us[at].min()) // HOUR_US * HOUR_US, int(us[at].min()))
             ]
         else:
+            # One number for value and hour, as for the counts above.
             hours = us[at] // HOUR_US
             low = int(hours.min())
             span = int(hours.max()) - low + 1
@@ -254,16 +261,22 @@ class Table:
 
     Attributes
     ----------
-    series
+    series : list of (str, str), length (series,)
         Service and template of each code, sorted.
-    code, at, count, first_us, last_us
-        Shape (rows,); `code` is the position in `series`, `at` the bin's begin.
-    severity
-        Highest severity of a series (position in `SEVERITIES`), shape (series,).
-    first_line
+    code : ndarray of int64, shape (rows,)
+        Position in `series`.
+    at : ndarray of int64, shape (rows,)
+        The bin's begin, microseconds UTC.
+    count : ndarray of int64, shape (rows,)
+        Lines in the bin.
+    first_us, last_us : ndarray of int64, shape (rows,)
+        First and last line in the bin, microseconds UTC.
+    severity : ndarray of int8, shape (series,)
+        Highest severity of a series (position in `SEVERITIES`).
+    first_line : list of str, length (series,)
         First line of each series in the window, else in the history.
-    service_begin
-        When each series' service was first seen, shape (series,).
+    service_begin : ndarray of int64, shape (series,)
+        When each series' service was first seen, microseconds UTC.
     """
 
     series: list[Series]
@@ -282,8 +295,16 @@ def table_of(counts: pa.Table, store: TemplateStore, start_us: int, end_us: int)
 
     Parameters
     ----------
-    start_us, end_us
-        What lies outside is left out.
+    counts : pyarrow.Table
+        By `COUNTS`.
+    store : TemplateStore
+        Knows today's ids.
+    start_us, end_us : int
+        Microseconds UTC; bins that begin outside ``[start, end)`` are dropped.
+
+    Returns
+    -------
+    Table
     """
     import pyarrow.compute as pc
 
@@ -298,6 +319,7 @@ def table_of(counts: pa.Table, store: TemplateStore, start_us: int, end_us: int)
     at, count, first, last = (
         counts[name].to_numpy() for name in ("at", "count", "first_us", "last_us")
     )
+    # Unbuffered, because a series has many rows.
     severity = np.zeros(len(series), np.int8)
     np.maximum.at(severity, code, counts["severity"].to_numpy())
     lines = _lines(counts, code, len(series))
@@ -338,6 +360,7 @@ def _begins(
     services = sorted({service for service, _ in series})
     position_of = {name: i for i, name in enumerate(services)}
     of = np.array([position_of[service] for service, _ in series], np.int64)
+    # Shape (services,); then spread over each service's series.
     begin = np.full(len(services), np.iinfo(np.int64).max)
     np.minimum.at(begin, of[code], at)
     return begin[of]

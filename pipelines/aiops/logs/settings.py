@@ -9,25 +9,25 @@ class LogAnomalySettings:
 
     Attributes
     ----------
-    bin_seconds
-        Width of the bins that lines are counted in; divides an hour.
-    history_days
+    bin_seconds : int
+        Width of the bins that lines are counted in, seconds; divides an hour.
+    history_days : int
         Days before the window that a template is compared with.
-    false_share
+    false_share : float
         Of bursts, silences and changed mixes of a run, the share that may be false alarms
-        (Benjamini and Hochberg's false discovery rate).
-    false_share_new
+        (Benjamini and Hochberg's false discovery rate), between 0 and 1.
+    false_share_new : float
         The same of new templates and new values.
-    min_ratio
+    min_ratio : float
         A burst has at least so many times the lines expected; a silence lasts at least so many
         times the longest usual gap.
-    min_burst
+    min_burst : int
         Lines of a burst at least.
-    max_values
+    max_values : int
         A variable with more distinct values has no new ones.
-    max_findings
+    max_findings : int
         Of each kind, the rarest are kept.
-    sample
+    sample : int
         Lines of a template from which is judged whether a variable has few values.
     """
 

@@ -40,15 +40,17 @@ class MapSettings:
 
     Attributes
     ----------
-    window_seconds
-        Length of the windows that rates and quantiles are counted in.
-    margin_seconds
+    window_seconds : int
+        Length of the windows that rates and quantiles are counted in, seconds.
+    margin_seconds : int
         Spans this long before and after the time asked for are read too, so that a trace that a
         bound cuts in half is still paired whole. Calls are counted by when they began.
-    max_virtual_nodes
+    max_virtual_nodes : int
         Databases, queues and external peers beyond the busiest of this many count as one of each.
-    max_shapes
+    max_shapes : int
         Shapes of traces that are kept, the most frequent ones.
+    memory_mb : int
+        Memory limit of the engine, MB.
     """
 
     window_seconds: int = 300
@@ -68,25 +70,28 @@ def build_map(
     settings: MapSettings = DEFAULT_SETTINGS,
     known_us: int | None = None,
 ) -> ServiceMap:
-    """Build a map.
+    """Build a map of spans.
 
     Parameters
     ----------
-    spans
+    spans : sequence of Path or pyarrow.Table
         Parquet files with the contract's table ``spans`` (also those of the days before and after,
         for the margin), or such a table.
-    first_us, last_us
+    first_us, last_us : int, optional
         Calls that began in ``[first, last)`` are counted, microseconds UTC; None: without bound.
-    known_us
-        Spans that began at or after this time are not read, in the margin neither: a map that is
-        built later is the one that was built then. None: all are.
+    settings : MapSettings
+    known_us : int, optional
+        Spans that began at or after this time (microseconds UTC) are not read, in the margin
+        neither: a map that is built later is the one that was built then. None: all are.
 
     Returns
     -------
-    The map. ``counts`` has ``spans`` and ``traces`` in the time asked for, ``missing_parents``
-    (spans whose parent no span is), ``unpaired_clients`` (calls that nobody answered and whose
-    attributes name nobody), ``duplicates``, ``shared`` (Zipkin), ``loops`` of parents,
-    ``negative`` durations, ``shapes_left_out`` (traces of rare shapes).
+    ServiceMap
+        Its ``counts`` has ``spans`` and ``traces`` in the time asked for, ``missing_parents``
+        (spans whose parent no span is), ``unpaired_clients`` (calls that nobody answered and whose
+        attributes name nobody), ``duplicates``, ``shared`` (Zipkin), ``loops`` of parents,
+        ``outer`` spans whose call an inner one reports, ``negative`` durations,
+        ``shapes_left_out`` (traces of rare shapes).
 
     Raises
     ------
@@ -122,6 +127,25 @@ def build_lake_map(
 
     Days that the margin reaches into are read too, so a map built later over a longer time counts
     the same calls in these windows.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of the lake.
+    first_us, last_us : int
+        Calls that began in ``[first, last)`` are counted, microseconds UTC.
+    settings : MapSettings
+    known_us : int, optional
+        As in `build_map`.
+
+    Returns
+    -------
+    ServiceMap
+
+    Raises
+    ------
+    SignalboxError
+        If the files aren't readable spans.
     """
     margin = settings.margin_seconds * 1_000_000
     days = [
@@ -132,6 +156,18 @@ def build_lake_map(
 
 def merge_maps(maps: Sequence[ServiceMap], settings: MapSettings = DEFAULT_SETTINGS) -> ServiceMap:
     """Merge maps of disjoint times (or of disjoint sets of traces): calls, shapes, counts add up.
+
+    Parameters
+    ----------
+    maps : sequence of ServiceMap
+        At least one, with windows of the same length.
+    settings : MapSettings
+        Limits of nodes and shapes, and memory.
+
+    Returns
+    -------
+    ServiceMap
+        From the earliest start to the latest end.
 
     Raises
     ------

@@ -21,14 +21,18 @@ class ChangeImpact:
 
     Attributes
     ----------
-    moved
+    service : str
+        Service that was changed; empty: not known.
+    at_us : int
+        When, microseconds UTC.
+    moved : list of EdgeChange
         What moved beyond chance, by place (`PLACES`), then as in a diff. What moved elsewhere shows
         how much moves anyway.
-    windows
+    windows : tuple of (int, int)
         Windows before and after that were compared; the one with the change in it is left out.
-    tests
-        Comparisons that chances are adjusted for.
-    note
+    tests : int
+        Comparisons that p-values are adjusted for.
+    note : str
         Why there is nothing to compare; empty if there is.
     """
 
@@ -40,7 +44,13 @@ class ChangeImpact:
     note: str = ""
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return it as JSON values.
+
+        Returns
+        -------
+        dict
+            A key a field; ``windows_before`` and ``windows_after`` for `windows`.
+        """
         return {
             "service": self.service,
             "at_us": self.at_us,
@@ -65,11 +75,21 @@ def change_impact(
 
     Parameters
     ----------
-    service
+    service_map : ServiceMap
+    service : str
         Service that was changed; empty: not known, then everything is elsewhere.
-    at_us
+    at_us : int
         When, microseconds UTC. A change after the end of the map, or before its begin, moves
         nothing that the map knows; `ChangeImpact.note` says so.
+    seconds_before, seconds_after : int
+        How much time to compare on each side, seconds; whole windows within the map count.
+    settings : MoveSettings
+        From when on something has moved.
+
+    Returns
+    -------
+    ChangeImpact
+        Only what is beyond chance; nearest to the service first.
     """
     length = service_map.window_us
     last_before, first_after = at_us // length * length, -(-at_us // length) * length
@@ -114,8 +134,15 @@ def as_findings(moved: list[EdgeChange], start_us: int, end_us: int) -> list[Fin
 
     Parameters
     ----------
-    start_us, end_us
-        From when to when it is so: the windows after a change, or the newer map.
+    moved : list of EdgeChange
+    start_us, end_us : int
+        From when to when it is so, microseconds UTC: the windows after a change, or the newer map.
+
+    Returns
+    -------
+    list of Finding
+        One for each of `moved`, in its order; about the called service, or the caller where a
+        virtual node is called.
     """
     from math import log10
 

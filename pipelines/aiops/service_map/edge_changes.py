@@ -27,14 +27,17 @@ class MoveSettings:
 
     Attributes
     ----------
-    alpha
-        Of what is said to have moved, at most this share is chance (Benjamini and Hochberg).
-    min_ratio
+    alpha : float
+        Of what is said to have moved, at most this share is chance (false discovery rate, Benjamini
+        and Hochberg).
+    min_ratio : float
         Durations or rates must grow or shrink by this factor; less is chance or nobody's business.
-    min_difference
-        Shares of errors or of slow calls must differ by this much.
-    min_calls
+    min_difference : float
+        Shares of errors or of slow calls must differ by this much, between 0 and 1.
+    min_calls : int
         Calls that both sides need for a comparison.
+    rates : bool
+        Whether calls a window are compared too; they follow the hour of the day.
     """
 
     alpha: float = 0.01
@@ -49,25 +52,25 @@ DEFAULT_SETTINGS = MoveSettings()
 
 @dataclass(frozen=True)
 class EdgeChange:
-    """One thing that moved.
+    """One thing that moved on an edge.
 
     Attributes
     ----------
-    kind
+    kind : str
         One of `KINDS`.
-    source, target
-        The edge; an empty source: all callers of the target together.
-    calls
+    source, target : str
+        Ids of the edge's nodes; an empty source: all callers of the target together.
+    calls : tuple of (int, int)
         Calls before and after.
-    compared
+    compared : Compared or None
         Microseconds (median) for ``slowed`` and ``faster``, shares for errors and slow calls,
         calls a window for ``busier`` and ``quieter``; None for ``appeared`` and ``vanished``.
-    p
-        Chance, adjusted for everything that was tested.
-    certain
-        Whether it is beyond chance. Only edges that appeared or vanished are told otherwise too.
-    where
-        Of a change: ``on it``, ``downstream``, ``upstream`` or ``elsewhere``.
+    p : float
+        p-value, adjusted for everything that was tested.
+    certain : bool
+        Whether it is beyond chance. Only edges that appeared or vanished are kept otherwise too.
+    where : str
+        Of a change: ``on it``, ``downstream``, ``upstream`` or ``elsewhere``; else empty.
     """
 
     kind: str
@@ -93,7 +96,13 @@ class EdgeChange:
         return f"{edge} {_change_text(self.kind, self.compared)}."
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return it as JSON values.
+
+        Returns
+        -------
+        dict
+            Floats rounded; the numbers of `compared` only where there are any.
+        """
         c = self.compared
         numbers = {} if c is None else {
             "before": c.before, "after": c.after, "change": c.change, "low": c.low, "high": c.high,
@@ -128,7 +137,18 @@ def _change_text(kind: str, c: Compared) -> str:
 
 
 def duration(us: float | None) -> str:
-    """Write a duration for people, three digits."""
+    """Format a duration for people, with three digits.
+
+    Parameters
+    ----------
+    us : float or None
+        Microseconds.
+
+    Returns
+    -------
+    str
+        A dash for None.
+    """
     if us is None:
         return "–"
     value, unit = in_one_unit(us)
@@ -137,14 +157,35 @@ def duration(us: float | None) -> str:
 
 @dataclass(frozen=True)
 class Baseline:
-    """Windows of one side by edge, and how many windows the side has at all."""
+    """Windows of one side of a comparison.
+
+    Attributes
+    ----------
+    rows : mapping of (str, str) to list of dict
+        Edge → its windows that have calls: ``source``, ``target``, ``n``, ``errors``, ``buckets``,
+        ``counts`` as in `WINDOWS`.
+    windows : int
+        How many windows the side has at all.
+    """
 
     rows: Mapping[Key, list[dict[str, Any]]]
     windows: int
 
 
 def side(windows: pa.Table, count: int) -> Baseline:
-    """Group windows by edge."""
+    """Group windows by edge.
+
+    Parameters
+    ----------
+    windows : pyarrow.Table
+        With the schema `WINDOWS`.
+    count : int
+        Windows that the side's time has, those without calls too.
+
+    Returns
+    -------
+    Baseline
+    """
     rows: dict[Key, list[dict[str, Any]]] = {}
     names = ["source", "target", "n", "errors", "buckets", "counts"]
     for row in windows.select(names).to_pylist():
@@ -158,7 +199,25 @@ def moves(
     keys: Iterable[Key],
     settings: MoveSettings = DEFAULT_SETTINGS,
 ) -> tuple[list[EdgeChange], int]:
-    """Find what moved on some edges; return it with the number of tests, in order of edges."""
+    """Find what moved on some edges.
+
+    p-values are adjusted for all tests made here (Benjamini and Hochberg).
+
+    Parameters
+    ----------
+    before, after : Baseline
+        Windows of both sides.
+    keys : iterable of (str, str)
+        Edges to compare.
+    settings : MoveSettings
+
+    Returns
+    -------
+    moved : list of EdgeChange
+        In order of edges; edges that appeared or vanished also where they may be chance.
+    tests : int
+        Number of tests.
+    """
     tested: list[EdgeChange] = []
     for key in sorted(set(keys)):
         old, new = before.rows.get(key, []), after.rows.get(key, [])
@@ -223,6 +282,7 @@ def _edge(
 def _calls(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[Calls, Calls]:
     import numpy as np
 
+    # Both sides get the same columns, a bucket each, so that they can be compared.
     width = max((row["buckets"][-1] for row in (*old, *new) if row["buckets"]), default=0) + 1
 
     def one(rows: list[dict[str, Any]]) -> Calls:
@@ -242,6 +302,7 @@ def _slow(before: Calls, after: Calls) -> Compared | None:
     a = before.durations.sum(0)
     if not a.sum():
         return None
+    # First bucket beyond the one that holds the 95th percentile; shape (windows,) after sum(1).
     limit = int(np.searchsorted(np.cumsum(a), TAIL * a.sum())) + 1
     sides = (before.durations, after.durations)
     slow, timed = [d[:, limit:].sum(1) for d in sides], [d.sum(1) for d in sides]
@@ -254,12 +315,12 @@ class Diff:
 
     Attributes
     ----------
-    moved
-        Edges, by kind (`KINDS`), the least by chance first.
-    appeared, vanished
-        Nodes, sorted.
-    tests
-        Comparisons that chances are adjusted for.
+    moved : list of EdgeChange
+        Sorted by kind (`KINDS`), then by p-value.
+    appeared, vanished : list of str
+        Ids of nodes, sorted.
+    tests : int
+        Comparisons that p-values are adjusted for.
     """
 
     moved: list[EdgeChange]
@@ -268,7 +329,13 @@ class Diff:
     tests: int
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return it as JSON values.
+
+        Returns
+        -------
+        dict
+            ``moved``, ``nodes_appeared``, ``nodes_vanished``, ``tests``.
+        """
         return {
             "moved": [change.as_data() for change in self.moved],
             "nodes_appeared": self.appeared,
@@ -282,6 +349,15 @@ def diff_maps(old: ServiceMap, new: ServiceMap, settings: MoveSettings = DEFAULT
 
     Compare like with like: the same hours of the day, the same days of the week. Rates are not
     compared unless ``settings.rates`` is set, because they follow the hour.
+
+    Parameters
+    ----------
+    old, new : ServiceMap
+    settings : MoveSettings
+
+    Returns
+    -------
+    Diff
 
     Raises
     ------
@@ -300,21 +376,50 @@ def diff_maps(old: ServiceMap, new: ServiceMap, settings: MoveSettings = DEFAULT
 
 
 def in_order(moved: list[EdgeChange]) -> list[EdgeChange]:
-    """Sort by kind, then by chance, then by name."""
+    """Sort by kind (`KINDS`), then by p-value, then by name.
+
+    Parameters
+    ----------
+    moved : list of EdgeChange
+
+    Returns
+    -------
+    list of EdgeChange
+    """
     return sorted(moved, key=lambda m: (KINDS.index(m.kind), m.p, m.source, m.target))
 
 
 def windows_of(service_map: ServiceMap) -> int:
-    """Count the windows of a map's time, those without calls too."""
+    """Count the windows of a map's time, those without calls too.
+
+    Parameters
+    ----------
+    service_map : ServiceMap
+
+    Returns
+    -------
+    int
+    """
     first, length = service_map.start_us // service_map.window_us, service_map.window_us
     return max(0, -(-service_map.end_us // length) - first)
 
 
 def extent(found: ServiceMap, moved: EdgeChange) -> tuple[int, int]:
-    """Give first and last microsecond of the stretch of windows in which it shows most.
+    """Find the run of windows in which a change shows most.
 
     Each window has points for being beyond the middle between before and after, times its calls;
-    the stretch is the one with the largest sum. What vanished is so for the whole time.
+    the run is the one with the largest sum. What vanished is so for the whole time.
+
+    Parameters
+    ----------
+    found : ServiceMap
+        The newer map.
+    moved : EdgeChange
+
+    Returns
+    -------
+    start_us, end_us : int
+        Microseconds UTC.
     """
     rows = _rows(found, moved)
     if not rows or moved.kind == "vanished":
@@ -324,7 +429,17 @@ def extent(found: ServiceMap, moved: EdgeChange) -> tuple[int, int]:
 
 
 def stretch(points: list[float]) -> tuple[int, int]:
-    """Return first and last place of the run with the largest sum (Kadane); ties: the earliest."""
+    """Find the contiguous run with the largest sum (Kadane's algorithm).
+
+    Parameters
+    ----------
+    points : list of float, length n
+
+    Returns
+    -------
+    first, last : int
+        Positions, both included; of equal sums the earliest.
+    """
     best, span = float("-inf"), (0, len(points) - 1)
     total, start = 0.0, 0
     for position, value in enumerate(points):
@@ -375,7 +490,18 @@ FORMAT = "signalbox.moved/1"
 
 
 def read_moved(path: Path) -> tuple[dict[str, Any], list[Finding]]:
-    """Read what `moved_of` made, and its findings.
+    """Read a file of format `FORMAT`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    content : dict
+        The file's JSON.
+    findings : list of Finding
+        Those in it.
 
     Raises
     ------

@@ -21,13 +21,15 @@ class Dependent:
 
     Attributes
     ----------
-    hops
+    node : str
+        Its id.
+    hops : int
         Calls from it to the service on the shortest way; 1: it calls the service itself.
-    share
-        Share of the traces with it in which it reaches the service.
-    calls
+    share : float
+        Share of the traces with it in which it reaches the service, between 0 and 1.
+    calls : int
         Calls that it makes to the service itself; 0 if only others do for it.
-    share_of_calls
+    share_of_calls : float
         Of the calls that the service gets, the share that it makes itself.
     """
 
@@ -40,19 +42,21 @@ class Dependent:
 
 @dataclass(frozen=True)
 class Impact:
-    """What hangs on a service.
+    """What depends on a service.
 
     Attributes
     ----------
-    share_of_traces
-        Share of all traces that touch the service.
-    dependents
-        Those that call it first, then by share.
-    entries
+    node : str
+        Id of the service, database, queue or external peer.
+    share_of_traces : float
+        Share of all traces that touch the service, between 0 and 1.
+    dependents : tuple of Dependent
+        Sorted by hops, then by share, greatest first.
+    entries : dict of str to float
         Service that users call → share of its traces that touch the service.
-    depends_on
+    depends_on : dict of str to int
         Nodes that the service calls, directly or through others → hops.
-    counted
+    counted : bool
         Whether shares are counted in traces; otherwise they are estimated from calls per request
         along the paths, as if paths were independent.
     """
@@ -65,7 +69,13 @@ class Impact:
     counted: bool
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return it as JSON values, floats rounded.
+
+        Returns
+        -------
+        dict
+            A key a field.
+        """
         found: dict[str, Any] = round_floats(
             {
                 "node": self.node,
@@ -81,6 +91,16 @@ class Impact:
 
 def impact_of(service_map: ServiceMap, node: str) -> Impact:
     """Find what depends on a node: a service, database, queue or external peer.
+
+    Parameters
+    ----------
+    service_map : ServiceMap
+    node : str
+        Id of the node.
+
+    Returns
+    -------
+    Impact
 
     Raises
     ------
@@ -114,7 +134,20 @@ def impact_of(service_map: ServiceMap, node: str) -> Impact:
 
 
 def hops(edges: Iterable[Key], node: str) -> dict[str, int]:
-    """Nodes that are reached from a node along edges → calls on the shortest way."""
+    """Find the nodes that are reached from a node along edges (breadth-first).
+
+    Parameters
+    ----------
+    edges : iterable of (str, str)
+        Source and target; turn them round to go from callee to caller.
+    node : str
+        Where to begin.
+
+    Returns
+    -------
+    dict of str to int
+        Node → calls on the shortest way; without `node` itself.
+    """
     after: dict[str, list[str]] = {}
     for source, target in edges:
         after.setdefault(source, []).append(target)

@@ -30,19 +30,34 @@ BUCKET_SQL = (
 
 
 def middle(bucket: int) -> float:
-    """Geometric middle of a bucket, in microseconds."""
+    """Return the geometric middle of a bucket.
+
+    Parameters
+    ----------
+    bucket : int
+
+    Returns
+    -------
+    float
+        Microseconds.
+    """
     return float(GROWTH ** (bucket + 0.5))
 
 
 def quantile(buckets: Mapping[int, int], share: float) -> int | None:
-    """Quantile in whole microseconds; None without durations.
+    """Return a quantile of durations.
 
     Parameters
     ----------
-    buckets
+    buckets : mapping of int to int
         Bucket → number of durations in it.
-    share
+    share : float
         Between 0 and 1: 0.5 is the median.
+
+    Returns
+    -------
+    int or None
+        Whole microseconds, off by 2% at most; None without durations.
     """
     total = sum(buckets.values())
     if not total:
@@ -51,7 +66,20 @@ def quantile(buckets: Mapping[int, int], share: float) -> int | None:
 
 
 def at_rank(buckets: Mapping[int, int], rank: int) -> int:
-    """Bucket that holds the `rank`-th smallest duration, counted from 1; the last beyond them."""
+    """Return the bucket that holds the duration of a rank.
+
+    Parameters
+    ----------
+    buckets : mapping of int to int
+        Bucket → number of durations in it.
+    rank : int
+        1 is the smallest duration.
+
+    Returns
+    -------
+    int
+        The last bucket if there are fewer durations.
+    """
     seen, last = 0, 0
     for bucket in sorted(buckets):
         seen, last = seen + buckets[bucket], bucket
@@ -101,8 +129,12 @@ class Traffic:
 
     Attributes
     ----------
-    buckets
+    n, errors : int
+        Calls, and those that failed.
+    buckets : dict of int to int
         Bucket → durations in it, see `BUCKET_SQL`.
+    message : bool
+        Whether calls are messages and not requests.
     """
 
     n: int
@@ -121,13 +153,30 @@ class Traffic:
         return self.errors / self.n if self.n else 0.0
 
     def quantile(self, share: float) -> int | None:
-        """Quantile of the duration, in microseconds; None if no call has one."""
+        """Return a quantile of the duration.
+
+        Parameters
+        ----------
+        share : float
+            Between 0 and 1: 0.5 is the median.
+
+        Returns
+        -------
+        int or None
+            Whole microseconds; None if no call has a duration.
+        """
         return quantile(self.buckets, share)
 
 
 @dataclass(frozen=True)
 class Node:
-    """A service, or something that services call that sends no spans."""
+    """A service, or something that services call that sends no spans.
+
+    Attributes
+    ----------
+    id : str
+        Name of the service; a virtual node has a prefix, see `peers`.
+    """
 
     id: str
 
@@ -144,22 +193,22 @@ class Node:
 
 @dataclass(frozen=True)
 class ServiceMap:
-    """A map.
+    """A map: who calls whom, how often, how fast, with which errors.
 
     Attributes
     ----------
-    start_us, end_us
+    start_us, end_us : int
         What it covers, ``[start, end)``, in microseconds UTC; the first and last call if the
         builder was not told.
-    window_us
-        Length of a window.
-    windows
+    window_us : int
+        Length of a window, microseconds.
+    windows : pyarrow.Table
         Edges' and nodes' windows by schema `WINDOWS`, sorted by start, source, target.
-    shapes
+    shapes : dict of Shape to int
         Shape of traces → how many had it; the most frequent ones.
-    counts
+    counts : dict of str to int
         ``spans``, ``traces``, ``missing_parents``, ``unpaired_clients`` … see `build`.
-    missing
+    missing : dict of str to int
         Service → its spans whose parent is missing.
     """
 
@@ -193,19 +242,63 @@ class ServiceMap:
         return tuple(node.id for node in self.nodes if node.kind == "service")
 
     def received(self, node: str) -> Traffic:
-        """Give all calls that a node got."""
+        """Return all calls that a node got.
+
+        Parameters
+        ----------
+        node : str
+            Its id.
+
+        Returns
+        -------
+        Traffic
+            Without calls if it got none.
+        """
         return self.totals.get((ANY, node), Traffic(0, 0, {}))
 
     def callees(self, node: str) -> list[str]:
-        """Nodes that a node calls, sorted."""
+        """Return the nodes that a node calls.
+
+        Parameters
+        ----------
+        node : str
+            Its id.
+
+        Returns
+        -------
+        list of str
+            Sorted.
+        """
         return sorted({target for source, target in self.edges if source == node})
 
     def callers(self, node: str) -> list[str]:
-        """Nodes that call a node, sorted."""
+        """Return the nodes that call a node.
+
+        Parameters
+        ----------
+        node : str
+            Its id.
+
+        Returns
+        -------
+        list of str
+            Sorted.
+        """
         return sorted({source for source, target in self.edges if target == node})
 
     def between(self, first_us: int, last_us: int) -> "ServiceMap":
-        """Windows that begin in ``[first, last)``; shapes and counts stay those of the whole."""
+        """Return the map of the windows that begin in ``[first, last)``.
+
+        Parameters
+        ----------
+        first_us, last_us : int
+            Microseconds UTC.
+
+        Returns
+        -------
+        ServiceMap
+            Shapes and counts stay those of the whole.
+        """
         import pyarrow.compute as pc
 
         at = self.windows["starts_at"].cast(pa.int64())
@@ -215,12 +308,24 @@ class ServiceMap:
 
 
 def totals(windows: pa.Table) -> dict[Key, Traffic]:
-    """Sum windows by edge; sorted by source and target."""
+    """Sum windows by edge.
+
+    Parameters
+    ----------
+    windows : pyarrow.Table
+        With the schema `WINDOWS`.
+
+    Returns
+    -------
+    dict of (str, str) to Traffic
+        Sorted by source and target; edges from `ANY` are those of nodes.
+    """
     import pyarrow.compute as pc
 
     rows = windows.combine_chunks()
     key = ["source", "target"]
     sums = rows.group_by(key).aggregate([("n", "sum"), ("errors", "sum"), ("message", "any")])
+    # Histograms as one row a window and bucket, so that they can be summed by edge.
     place = pc.list_parent_indices(rows["buckets"])
     flat = pa.table(
         {
@@ -246,7 +351,14 @@ def totals(windows: pa.Table) -> dict[Key, Traffic]:
 
 
 def write_map(service_map: ServiceMap, folder: Path) -> None:
-    """Write ``service_map.json`` and ``edge_windows.parquet``: equal maps give equal bytes."""
+    """Write ``service_map.json`` and ``edge_windows.parquet``: equal maps give equal bytes.
+
+    Parameters
+    ----------
+    service_map : ServiceMap
+    folder : Path
+        Where to write both.
+    """
     import pyarrow.parquet as pq
 
     write_json(folder / MAP_FILE, as_data(service_map))
@@ -255,7 +367,17 @@ def write_map(service_map: ServiceMap, folder: Path) -> None:
 
 
 def as_data(service_map: ServiceMap) -> dict[str, Any]:
-    """Give the map as JSON: nodes, edges with their totals, shapes, counts."""
+    """Return the map as JSON values.
+
+    Parameters
+    ----------
+    service_map : ServiceMap
+
+    Returns
+    -------
+    dict
+        Nodes, edges with their totals, shapes (most frequent first), counts; without windows.
+    """
     edges = [
         {"source": source, "target": target, **_traffic(traffic)}
         for (source, target), traffic in service_map.edges.items()
@@ -292,6 +414,15 @@ def _traffic(traffic: Traffic) -> dict[str, Any]:
 def read_map(folder: Path) -> ServiceMap:
     """Read a map that `write_map` wrote.
 
+    Parameters
+    ----------
+    folder : Path
+        Where both files are.
+
+    Returns
+    -------
+    ServiceMap
+
     Raises
     ------
     SignalboxError
@@ -323,5 +454,15 @@ def read_map(folder: Path) -> ServiceMap:
 
 
 def touched(shape: Sequence[Key]) -> set[str]:
-    """Nodes that a trace of a shape touches."""
+    """Return the nodes that a trace of a shape touches.
+
+    Parameters
+    ----------
+    shape : sequence of (str, str)
+        Edges of the trace; those from `ANY` name their target only.
+
+    Returns
+    -------
+    set of str
+    """
     return {name for key in shape for name in key if name != ANY}

@@ -3,7 +3,7 @@
 Ids are 64-bit hashes of trace and span id: of a hundred million spans two share one with a chance
 of 0.03%. Kinds are numbers: 0 internal, 1 server, 2 client, 3 producer, 4 consumer.
 
-A call stands once: at the innermost span that tells of it. Spans without kind make a call where
+A call is counted once: at the innermost span that reports it. Spans without kind make a call where
 the service changes from parent to child, so in-process spans between are walked through.
 """
 
@@ -22,19 +22,21 @@ def pair(raw: Any, relation: str, where: str, inside: str = "true") -> Counts:
 
     Parameters
     ----------
-    raw
-        An open DuckDB connection.
-    relation
+    raw : duckdb.DuckDBPyConnection
+        An open connection, in which the tables are made.
+    relation : str
         Table expression with the contract's columns.
-    where
+    where : str
         Condition on its rows.
-    inside
-        Condition on ``"at"``: what is wrong outside isn't counted, so that counts of disjoint times
-        add up.
+    inside : str
+        Condition on ``"at"`` (microseconds UTC): what is wrong outside isn't counted, so that
+        counts of disjoint times add up.
 
     Returns
     -------
-    ``duplicates``, ``shared``, ``loops`` of parents, ``outer`` spans whose call an inner one tells.
+    dict of str to int
+        ``duplicates``, ``shared``, ``loops`` of parents, ``outer`` spans whose call an inner one
+        reports.
     """
     _load(raw, relation, where)
     counts = _unique(raw, inside)

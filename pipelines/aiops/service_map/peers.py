@@ -37,7 +37,17 @@ def _host_sql() -> str:
 
 
 def peer_sql() -> str:
-    """Expression for the virtual node that a span's attributes name; null if they name none."""
+    """Build an expression for the virtual node that a span's attributes name.
+
+    Returns
+    -------
+    str
+        SQL over column ``attributes``; null if they name none.
+
+    References
+    ----------
+    OpenTelemetry's semantic conventions: https://opentelemetry.io/docs/specs/semconv/
+    """
     system, bus = f"coalesce({_first(_DB_SYSTEM)})", f"coalesce({_first(_BUS_SYSTEM)})"
     database = (
         f"'{DATABASE}' || lower({system}) || "
@@ -57,10 +67,15 @@ def peer_sql() -> str:
 
 
 def kind_sql() -> str:
-    """Expression for a span's kind as a number, see `pairing`.
+    """Build an expression for a span's kind as a number, see `pairing`.
 
     Conventions of 2024 gave spans that fetch messages the kind client, and some libraries give it
     to spans that send them: the operation says what they are.
+
+    Returns
+    -------
+    str
+        SQL over columns ``kind`` and ``attributes``.
     """
     operation = f"coalesce({_first(_BUS_OPERATION)})"
     return (
@@ -73,11 +88,32 @@ def kind_sql() -> str:
 
 
 def kind_of(node: str) -> str:
-    """Kind of a node: ``service``, ``database``, ``queue``, ``external`` or ``user``."""
+    """Return the kind of a node.
+
+    Parameters
+    ----------
+    node : str
+        Its id.
+
+    Returns
+    -------
+    str
+        ``service``, ``database``, ``queue``, ``external`` or ``user``.
+    """
     return next((kind for kind, prefix in PREFIXES.items() if node.startswith(prefix)), "service")
 
 
 def name_of(node: str) -> str:
-    """Name of a node for people."""
+    """Return the name of a node for people: its id without the prefix of its kind.
+
+    Parameters
+    ----------
+    node : str
+        Its id.
+
+    Returns
+    -------
+    str
+    """
     kind = kind_of(node)
     return node if kind == "service" else node.removeprefix(PREFIXES[kind]) or kind

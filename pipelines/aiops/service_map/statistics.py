@@ -28,10 +28,10 @@ class Calls:
 
     Attributes
     ----------
-    n, errors
-        Per window, shape (windows,); windows without calls may be left out.
-    durations
-        Calls per window and bucket, shape (windows, buckets); columns are buckets from `first` on.
+    n, errors : ndarray of int64, shape (windows,)
+        Calls, and those that failed, per window; windows without calls may be left out.
+    durations : ndarray of int64, shape (windows, buckets)
+        Calls per window and bucket; column j is bucket j.
     """
 
     n: "NDArray[np.int64]"
@@ -45,10 +45,16 @@ class Compared:
 
     Attributes
     ----------
-    change
-        Ratio of durations, difference of shares; `low` and `high` are its 95% interval.
-    p
-        Chance of a change at least this large if nothing had changed.
+    before, after : float
+        Its value on each side, in its own unit.
+    change : float
+        Ratio of durations or rates, difference of shares.
+    low, high : float
+        95% confidence interval of `change`.
+    p : float
+        p-value, two-sided: chance of a change at least this large if nothing had changed.
+    by_windows : bool
+        Whether windows are the independent units; otherwise calls are.
     """
 
     before: float
@@ -63,20 +69,34 @@ class Compared:
 def durations(before: Calls, after: Calls, share: float = 0.5) -> Compared | None:
     """Compare durations: test of Mann and Whitney, and the ratio of a quantile.
 
-    The test's variance is that of DeLong, DeLong and Clarke-Pearson (1988), over windows as in
-    Obuchowski (1997), but never below that of the test without change. The interval of the ratio
-    joins those of both quantiles (MOVER; Zou and Donner 2008).
+    The test's variance is that of DeLong, over windows as in Obuchowski, but never below that of
+    the test without change. The interval of the ratio joins those of both quantiles (MOVER).
+
+    Parameters
+    ----------
+    before, after : Calls
+        With the same buckets.
+    share : float
+        The quantile, between 0 and 1: 0.5 is the median.
 
     Returns
     -------
-    None if a side has no durations.
+    Compared or None
+        `before` and `after` are quantiles in microseconds, `change` is their ratio; None if a side
+        has no durations.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson (1988); Obuchowski (1997); Zou and Donner (2008).
     """
     import numpy as np
 
+    # Calls a bucket over all windows, shape (buckets,).
     a, b = before.durations.sum(0), after.durations.sum(0)
     n, m = int(a.sum()), int(b.sum())
     if not n or not m:
         return None
+    # Placements: share of the other side that is smaller (larger), ties count half.
     below_a = (np.cumsum(a) - a / 2) / n
     above_b = (m - np.cumsum(b) + b / 2) / m
     larger = float(b @ below_a) / m
@@ -95,18 +115,24 @@ def shares(
     hits: "tuple[NDArray[np.int64], NDArray[np.int64]]",
     of: "tuple[NDArray[np.int64], NDArray[np.int64]]",
 ) -> Compared | None:
-    """Compare shares: Fisher's exact test, and Newcombe's interval (1998, method 10).
+    """Compare shares: Fisher's exact test, and Newcombe's interval.
 
     Parameters
     ----------
-    hits
-        Calls that count, per window, before and after.
-    of
-        All calls, per window, before and after.
+    hits : tuple of two ndarray of int64, shapes (windows before,) and (windows after,)
+        Calls that count, per window.
+    of : tuple of two ndarray of int64, shapes as in `hits`
+        All calls, per window.
 
     Returns
     -------
-    None if a side has no calls.
+    Compared or None
+        `before` and `after` are between 0 and 1, `change` is their difference; None if a side has
+        no calls.
+
+    References
+    ----------
+    Newcombe (1998), method 10.
     """
     from scipy.stats import fisher_exact
 
@@ -126,13 +152,18 @@ def shares(
 
 
 def rates(before: Sequence[int], after: Sequence[int]) -> Compared | None:
-    """Compare calls per window: Welch's test of their logarithms; the change is a ratio.
+    """Compare calls per window: Welch's test of their logarithms.
 
-    Windows without calls are to be among them, as zeros.
+    Parameters
+    ----------
+    before, after : sequence of int
+        Calls of each window; windows without calls are to be among them, as zeros.
 
     Returns
     -------
-    None with fewer than `FEWEST` windows on a side.
+    Compared or None
+        `before` and `after` are means, `change` is a ratio; None with fewer than `FEWEST` windows
+        on a side.
     """
     import numpy as np
     from scipy.stats import t
@@ -157,14 +188,19 @@ def rates(before: Sequence[int], after: Sequence[int]) -> Compared | None:
 
 
 def only_in(hits: int, windows: int, own: int, other: int) -> float:
-    """Chance that calls fall into one side's windows only, if both had the same rate.
+    """Return the chance that calls fall into one side's windows only, if both had the same rate.
 
     Parameters
     ----------
-    hits, windows
+    hits, windows : int
         Calls, and windows that have some.
-    own, other
+    own, other : int
         Windows of the side that has the calls, and of the other.
+
+    Returns
+    -------
+    float
+        A p-value.
     """
     if not own + other:
         return 1.0
@@ -174,7 +210,21 @@ def only_in(hits: int, windows: int, own: int, other: int) -> float:
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:
-    """Adjust chances for their number, by Benjamini and Hochberg (1995); order is kept."""
+    """Adjust p-values for their number, so that they bound the false discovery rate.
+
+    Parameters
+    ----------
+    p_values : sequence of float, length n
+
+    Returns
+    -------
+    list of float, length n
+        In the same order.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995).
+    """
     ordered = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
     found, least = [1.0] * len(p_values), 1.0
     for position, i in enumerate(ordered):
@@ -195,6 +245,7 @@ def _variance(
     plain = float(counts.sum(0) @ (placements - mean) ** 2) / (n * max(1, n - 1))
     if not by_windows:
         return plain, 1.0
+    # Shape (windows,): what each window adds to the deviation, the unit of clusters.
     sums = counts @ (placements - mean)
     k = int((counts.sum(1) > 0).sum())
     clustered = float(sums @ sums) * k / (k - 1) / n**2
@@ -226,6 +277,7 @@ def _effect(hits: "NDArray[np.int64]", of: "NDArray[np.int64]") -> float:
     plain = p * (1 - p) * n
     if not plain or k < 2:
         return 1.0
+    # Shape (windows,): hits beyond those that the common share gives a window.
     off = hits - p * of
     return max(1.0, float(off @ off) * k / (k - 1) / plain)
 
@@ -236,6 +288,7 @@ def _quantile(
     """Lower bound, value and upper bound of a quantile, as columns of `counts`."""
     import numpy as np
 
+    # The interval is binomial in ranks, then read off the buckets: no density is needed.
     running = np.cumsum(counts) / counts.sum()
     reach = _Z * math.sqrt(share * (1 - share) / max(effective, 1.0))
     low, mid, high = (

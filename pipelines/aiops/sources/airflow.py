@@ -30,7 +30,19 @@ Series = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Event:
-    """One line."""
+    """One line of the listener.
+
+    Attributes
+    ----------
+    at : datetime
+        UTC.
+    series : tuple of (str, str)
+        Label pairs, sorted by name.
+    failed : bool
+        True for a failure, False for a success.
+    notes : dict of str to str
+        The alert's annotations; keys among `NOTES`.
+    """
 
     at: datetime
     series: Series
@@ -39,7 +51,25 @@ class Event:
 
 
 def read(settings: AirflowParams, window: Window, project: Path) -> Batch:
-    """Read all lines; no folder means that nothing has failed yet."""
+    """Read all lines; no folder means that nothing has failed yet.
+
+    Parameters
+    ----------
+    settings : AirflowParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file can't be read.
+    """
     rows = collector(settings, window)
     events: dict[Series, list[Event]] = {}
     for path in sorted((project / settings.folder).glob("*.jsonl")):

@@ -21,7 +21,25 @@ _NOT_KEPT = ("ti", "dag_id", "task_id", "run_id", "try_number", "map_index", "ti
 
 
 def read(settings: AirflowLogsParams, window: Window, project: Path) -> Batch:
-    """Read all task logs; no folder means that no task has run yet."""
+    """Read all task logs; no folder means that no task has run yet.
+
+    Parameters
+    ----------
+    settings : AirflowLogsParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a log can't be read, or the settings name no time zone.
+    """
     rows = collector(settings, window)
     seen: Counter[bytes] = Counter()
     for path in sorted((project / settings.folder).rglob("attempt=*.log*")):

@@ -25,7 +25,25 @@ PATH = "/api/v2/alerts"
 
 
 def read(settings: AlertmanagerApiParams, window: Window, project: Path) -> Batch:
-    """Ask the Alertmanager once."""
+    """Ask the Alertmanager once.
+
+    Parameters
+    ----------
+    settings : AlertmanagerApiParams
+    window : Window
+        Only its `now` counts: all that the Alertmanager still knows is taken.
+    project : Path
+        Not used: there are no paths in `settings`.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If it can't be reached, refuses, or doesn't answer with a list of alerts.
+    """
     rows = collector(settings, Window(None, None, window.now))
     found = fetch(settings, PATH, {})
     if not isinstance(found, list):

@@ -29,7 +29,25 @@ ALERT_EVENTS = ("alert_created", "alert_grouped", "alert_resolved")
 
 
 def read(settings: AlertmanagerEventsParams, window: Window, project: Path) -> Batch:
-    """Read all lines of the files."""
+    """Read all events of the files.
+
+    Parameters
+    ----------
+    settings : AlertmanagerEventsParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     rows = collector(settings, window)
     for path in files_of(settings, project):
         for number, line in lines_of(path):

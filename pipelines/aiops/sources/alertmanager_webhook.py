@@ -26,7 +26,25 @@ VERSION = "4"
 
 
 def read(settings: AlertmanagerWebhookParams, window: Window, project: Path) -> Batch:
-    """Read all payloads of the folder, below it too."""
+    """Read all payloads of the folder, below it too.
+
+    Parameters
+    ----------
+    settings : AlertmanagerWebhookParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If there is no such folder, or a file can't be read.
+    """
     folder = project / settings.folder
     if not folder.is_dir():
         raise SignalboxError(f"{folder}: no such folder; start signalbox collect, or make it")

@@ -21,7 +21,25 @@ _COMMITS = "%x1e%H%x1f%cI%x1f%an%x1f%s%x1f"
 
 
 def read(settings: GitChangesParams, window: Window, project: Path) -> Batch:
-    """Read all tags, or all commits."""
+    """Read all tags, or all commits of the branch.
+
+    Parameters
+    ----------
+    settings : GitChangesParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If there is no such repository or branch, or no Git.
+    """
     rows = collector(settings, window)
     folder = project / settings.repository
     found = _tags(settings, folder) if settings.take == "tags" else _commits(settings, folder)

@@ -48,6 +48,19 @@ READERS: dict[str, str] = {
 def read_source(settings: Source, window: Window, project: Path) -> Batch:
     """Read what changed in a window from a source.
 
+    Parameters
+    ----------
+    settings : Source
+        The source's section of ``aiops.telemetry.sources``; its ``kind`` finds the reader.
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
     Raises
     ------
     SignalboxError
@@ -64,15 +77,17 @@ class Ingested:
 
     Attributes
     ----------
-    rows
+    source, kind : str
+        Its name and kind in params.
+    rows : dict of str to int
         Rows read, by table.
-    days
-        Days of the lake that changed, by table.
-    quarantined
+    days : dict of str to list of str
+        Days of the lake that changed (``YYYY-MM-DD``), by table.
+    quarantined : int
         Records that could not be read this time.
-    new_in_quarantine
+    new_in_quarantine : int
         Those among them that quarantine didn't have yet.
-    reasons
+    reasons : dict of str to int
         Reason → number of records; the most frequent first, at most ten.
     """
 
@@ -86,7 +101,17 @@ class Ingested:
 
 
 def describe(done: Ingested) -> str:
-    """Say what came of a source, for logs: rows, days that changed, reasons for quarantine."""
+    """Describe what came of a source, for logs: rows, days that changed, reasons for quarantine.
+
+    Parameters
+    ----------
+    done : Ingested
+
+    Returns
+    -------
+    str
+        One or more lines, indented.
+    """
     rows = ", ".join(f"{count:,} {table}" for table, count in done.rows.items())
     days = sorted({day for changed in done.days.values() for day in changed})
     changed = f"{len(days)} days changed ({days[0]} to {days[-1]})" if days else "nothing changed"
@@ -100,7 +125,18 @@ def describe(done: Ingested) -> str:
 
 
 def chosen(params: TelemetryParams, names: Sequence[str] = ()) -> list[Source]:
-    """Return the sources of these names, or all.
+    """Return the sources of these names.
+
+    Parameters
+    ----------
+    params : TelemetryParams
+    names : sequence of str
+        None: all sources.
+
+    Returns
+    -------
+    list of Source
+        In the order of params.
 
     Raises
     ------
@@ -118,6 +154,20 @@ def chosen(params: TelemetryParams, names: Sequence[str] = ()) -> list[Source]:
 
 def ingest(params: TelemetryParams, source: Source, window: Window, project: Path) -> Ingested:
     """Read a window of one source into the lake; the same window again changes nothing.
+
+    Parameters
+    ----------
+    params : TelemetryParams
+        Says where the lake lies and how much memory merging may use.
+    source : Source
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in params are relative to.
+
+    Returns
+    -------
+    Ingested
 
     Raises
     ------
@@ -142,7 +192,22 @@ def ingest(params: TelemetryParams, source: Source, window: Window, project: Pat
 
 
 def quarantine(lake: Path, source: str, rejected: pa.Table) -> int:
-    """Add records to the source's quarantine file; return how many were new."""
+    """Add records to the source's quarantine file.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of the lake.
+    source : str
+        Name of the source.
+    rejected : pyarrow.Table
+        Rows with the schema `REJECTED`.
+
+    Returns
+    -------
+    int
+        How many were new.
+    """
     import pyarrow.parquet as pq
 
     if not len(rejected):

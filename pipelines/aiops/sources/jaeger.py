@@ -28,12 +28,42 @@ from pipelines.aiops.sources.spans import (
 
 
 def read(settings: JaegerParams, window: Window, project: Path) -> Batch:
-    """Read all spans of the files."""
+    """Read all spans of the files.
+
+    Parameters
+    ----------
+    settings : JaegerParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     return read_files(settings, window, project, take_traces)
 
 
 def take_traces(rows: Collector, document: Any, location: str, keep: Keep) -> None:
-    """Take the spans of a document."""
+    """Take the spans of a document; what is malformed goes to quarantine.
+
+    Parameters
+    ----------
+    rows : Collector
+        Takes the spans.
+    document : JSON value
+        A response of Jaeger's API, a trace, a list of traces or spans, or a span of its index.
+    location : str
+        File and line, or address, for quarantine.
+    keep : callable
+        Turns attributes into the contract's; see `keeper`.
+    """
     with quarantining(rows, location, document):
         for number, trace in enumerate(_traces(document), 1):
             with quarantining(rows, f"{location}#{number}", trace):

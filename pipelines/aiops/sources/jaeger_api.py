@@ -19,7 +19,25 @@ SHORTEST_US = 1000
 
 
 def read(settings: JaegerApiParams, window: Window, project: Path) -> Batch:
-    """Ask for the traces of the window."""
+    """Ask for the traces of the window.
+
+    Parameters
+    ----------
+    settings : JaegerApiParams
+    window : Window
+        What to read.
+    project : Path
+        Not used: there are no paths in `settings`.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If it can't be reached, refuses, or isn't a Jaeger query service.
+    """
     rows = collector(settings, window)
     last = min(window.last or window.now, window.now)
     first = window.first or last - timedelta(seconds=settings.lookback_seconds)

@@ -32,7 +32,25 @@ _OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout", "Serv
 
 
 def read(settings: KubernetesEventsParams, window: Window, project: Path) -> Batch:
-    """Read all events of the files."""
+    """Read all events of the files.
+
+    Parameters
+    ----------
+    settings : KubernetesEventsParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     rows = collector(settings, window)
     for path in files_of(settings, project):
         for location, document in documents(rows, path, project):
@@ -93,7 +111,18 @@ def _times(event: dict[str, Any], about: dict[str, Any]) -> list[Any]:
 
 
 def service_of(target: dict[str, Any]) -> str | None:
-    """Service that an object belongs to, by the names that controllers give; None for a node."""
+    """Return the service that an object belongs to, by the names that controllers give.
+
+    Parameters
+    ----------
+    target : dict
+        An event's ``involvedObject`` or ``regarding``: ``kind`` and ``name``.
+
+    Returns
+    -------
+    str or None
+        None for a node, an object without a name, or one of a kind that names no service.
+    """
     kind, name = target.get("kind"), plain(str(target.get("name") or ""))
     if not name or kind == "Node":
         return None

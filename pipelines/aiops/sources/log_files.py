@@ -22,7 +22,25 @@ _CARRY = 2_000
 
 
 def read(settings: LogFilesParams, window: Window, project: Path) -> Batch:
-    """Read all messages of the files that lie in the window."""
+    """Read all messages of the files that lie in the window.
+
+    Parameters
+    ----------
+    settings : LogFilesParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read, or the settings name no time zone.
+    """
     rows = collector(settings, window)
     seen: Counter[bytes] = Counter()
     for path in files_of(settings, project):
@@ -31,12 +49,39 @@ def read(settings: LogFilesParams, window: Window, project: Path) -> Batch:
 
 
 def stable_name(path: Path, project: Path) -> str:
-    """Name of a file without marks of rotation (``.1``, ``.gz``, dates)."""
+    """Return the name of a file without marks of rotation (``.1``, ``.gz``, dates).
+
+    Parameters
+    ----------
+    path : Path
+    project : Path
+        The name is relative to it; see `place_of`.
+
+    Returns
+    -------
+    str
+    """
     return _ROTATED.sub("", place_of(path, project))
 
 
 def who(settings: LogFilesBase, path: Path, project: Path) -> tuple[str, str]:
-    """Service and instance that a file's path tells; the service is its name for want of better."""
+    """Return the service and instance that a file's path names.
+
+    Parameters
+    ----------
+    settings : LogFilesBase
+        Its ``path_pattern`` has the groups ``service`` and ``instance``.
+    path : Path
+    project : Path
+        The pattern is searched in the path relative to it.
+
+    Returns
+    -------
+    service : str
+        By the pattern, else ``service`` of the settings, else the file's name.
+    instance : str
+        By the pattern, else empty.
+    """
     found = re.search(settings.path_pattern, place_of(path, project)) if (
         settings.path_pattern) else None  # fmt: skip
     named = found.groupdict() if found else {}
@@ -45,7 +90,20 @@ def who(settings: LogFilesBase, path: Path, project: Path) -> tuple[str, str]:
 
 
 class PlainFile:
-    """One file."""
+    """One file of log lines.
+
+    Parameters
+    ----------
+    settings : LogFilesParams
+    path : Path
+    project : Path
+        Names of files are relative to it.
+
+    Raises
+    ------
+    SignalboxError
+        If the file can't be read, or the settings name no time zone.
+    """
 
     def __init__(self, settings: LogFilesParams, path: Path, project: Path) -> None:
         from pipelines.aiops.log_parsing.timestamps import forms_in
@@ -61,11 +119,29 @@ class PlainFile:
         self.forms = forms_in(head.slice(0, 5_000)) if head is not None else ()
 
     def read(self, rows: Collector, seen: "Counter[bytes]") -> None:
-        """Read the file into `rows`."""
+        """Read the file's messages.
+
+        Parameters
+        ----------
+        rows : Collector
+            Takes them.
+        seen : Counter of bytes
+            How often equal messages came so far; see `log_rows`. One counter a reading.
+        """
         self.take(rows, seen, self._blocks())
 
     def take(self, rows: Collector, seen: "Counter[bytes]", blocks: "Iterable[Any]") -> None:
-        """Read blocks of lines (Arrow arrays)."""
+        """Read messages from blocks of lines.
+
+        Parameters
+        ----------
+        rows : Collector
+            Takes them.
+        seen : Counter of bytes
+            As in `read`.
+        blocks : iterable of pyarrow.LargeStringArray
+            The file's lines in order, cleaned; a message may go on in the next block.
+        """
         import pyarrow as pa
 
         year: int | None = None

@@ -27,7 +27,25 @@ _LONGEST = 1 << 20
 
 
 def read(settings: LogJsonlParams, window: Window, project: Path) -> Batch:
-    """Read all records of the files."""
+    """Read all records of the files.
+
+    Parameters
+    ----------
+    settings : LogJsonlParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read, or the settings name no time zone.
+    """
     from pipelines.aiops.log_parsing.records import row_of
 
     rows = collector(settings, window)
@@ -50,7 +68,19 @@ def read(settings: LogJsonlParams, window: Window, project: Path) -> Batch:
 
 
 def bounded_lines(path: Path) -> Any:
-    """Lines with their numbers from 1; what isn't UTF-8 is shown as such, blank ones are left."""
+    """Iterate over the lines of a file that are not blank.
+
+    Parameters
+    ----------
+    path : Path
+        Bytes that aren't UTF-8 become U+FFFD; of a longer line some 1 MB is kept.
+
+    Yields
+    ------
+    number : int
+        From 1; blank lines count.
+    line : str
+    """
     from pipelines.aiops.log_parsing.lines import blocks_of
 
     number = 0
@@ -62,7 +92,25 @@ def bounded_lines(path: Path) -> Any:
 
 
 class RecordFile:
-    """Records of one file on their way into the collector."""
+    """Records of one file on their way into the collector.
+
+    Parameters
+    ----------
+    settings : LogParams
+    rows : Collector
+        Takes the rows.
+    location : str
+        The file's name for quarantine.
+    name : str
+        The file's name without marks of rotation, from which rows get their ids.
+    seen : Counter of bytes
+        How often equal messages came so far; see `log_rows`.
+
+    Raises
+    ------
+    SignalboxError
+        If the settings name no time zone.
+    """
 
     def __init__(
         self, settings: LogParams, rows: Collector, location: str, name: str, seen: "Counter[bytes]"
@@ -81,7 +129,15 @@ class RecordFile:
         return Records(self.local, self.rows.window.now)
 
     def add(self, number: int, row: dict[str, Any]) -> None:
-        """Take a record of a line."""
+        """Take a record; one without a message goes to quarantine.
+
+        Parameters
+        ----------
+        number : int
+            Its line in the file, from 1.
+        row : dict
+            As `row_of` returns it, with ``service`` and ``instance``.
+        """
         if not row.get("body"):
             self.reject(number, "no message under a usual name; set fields", as_text(row))
             return
@@ -91,7 +147,17 @@ class RecordFile:
             self._flush()
 
     def reject(self, number: int, reason: str, raw: str) -> None:
-        """Put a record into quarantine, masked; beyond a bound it is counted only."""
+        """Put a record into quarantine, masked; beyond `MOST_REJECTED` it is counted only.
+
+        Parameters
+        ----------
+        number : int
+            Its line in the file, from 1.
+        reason : str
+            What is wrong with it.
+        raw : str
+            The record as it was read.
+        """
         from pipelines.aiops.log_parsing.records import replace_surrogates
         from pipelines.aiops.log_parsing.rows import masked_text
 
@@ -101,7 +167,7 @@ class RecordFile:
             self.rows.reject(f"{self.place}:{number}", reason, text)
 
     def close(self) -> None:
-        """Hand over what is left."""
+        """Hand over what is left, and say in quarantine how many more records were rejected."""
         self._flush()
         if self.rejected > MOST_REJECTED:
             more = self.rejected - MOST_REJECTED

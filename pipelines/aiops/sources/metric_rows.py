@@ -14,7 +14,20 @@ MAX_LABEL = 2_000
 
 @dataclass
 class Series:
-    """Samples of one label set; times in microseconds since 1970."""
+    """Samples of one label set.
+
+    Attributes
+    ----------
+    labels : dict of str to str
+        With ``__name__``.
+    kind : {"gauge", "counter", "unknown"}
+    unit : str
+        Empty for unknown.
+    us : list of int
+        Microseconds since 1970, UTC; one a sample.
+    values : list of float or None
+        As long as `us`; None is a gap.
+    """
 
     labels: dict[str, str]
     kind: str
@@ -26,8 +39,15 @@ class Series:
 class MetricRows:
     """Samples of one reading.
 
-    Label sets beyond the bound are left out: those with the greatest fingerprints, so that the
+    Label sets beyond the bound are dropped: those with the greatest fingerprints, so that the
     same ones are kept whatever the order they came in.
+
+    Parameters
+    ----------
+    settings : MetricParams or TableParams
+        ``max_series`` is the bound; ``drop_labels`` are left out of label sets.
+    rows : Collector
+        Takes the samples when `close` is called.
     """
 
     def __init__(self, settings: MetricParams | TableParams, rows: Collector) -> None:
@@ -44,7 +64,22 @@ class MetricRows:
     def series(
         self, labels: dict[str, str], kind: str = "unknown", unit: str = ""
     ) -> Series | None:
-        """Return the series of a label set with ``__name__``; None if it is beyond the bound."""
+        """Return the series of a label set, to append samples to.
+
+        Parameters
+        ----------
+        labels : dict of str to str
+            With ``__name__``; values are cut to `MAX_LABEL` characters.
+        kind : {"gauge", "counter", "unknown"}
+            Kind and unit of the first sample of a label set count.
+        unit : str
+            Empty for unknown.
+
+        Returns
+        -------
+        Series or None
+            None if the label set is beyond the bound.
+        """
         given = (*sorted(labels.items()),)
         found = self._known.get(given)
         if found is None:
@@ -67,7 +102,13 @@ class MetricRows:
         return self._series[found]
 
     def close(self, location: str) -> None:
-        """Hand all samples over; say in quarantine how many label sets were left out."""
+        """Hand all samples over; say in quarantine how many label sets were dropped.
+
+        Parameters
+        ----------
+        location : str
+            Name of the source or file, for quarantine.
+        """
         if len(self._series) > self._most:
             self._shrink()
         if self._left_out:
@@ -119,7 +160,16 @@ def _pairs(labels: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def number_of(value: Any) -> float | None:
-    """Return a value as a float; what isn't finite is no value.
+    """Convert a value to a float.
+
+    Parameters
+    ----------
+    value : str or number
+
+    Returns
+    -------
+    float or None
+        None for NaN and infinity.
 
     Raises
     ------
@@ -131,5 +181,14 @@ def number_of(value: Any) -> float | None:
 
 
 def kind_of_name(name: str) -> str:
-    """Kind that a name promises by the conventions of Prometheus."""
+    """Return the kind that a metric's name promises by the conventions of Prometheus.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    {"counter", "gauge"}
+    """
     return "counter" if name.endswith(("_total", "_count", "_sum", "_bucket")) else "gauge"

@@ -31,7 +31,25 @@ _COUNTED = ("histogram", "summary")
 
 
 def read(settings: OpenMetricsParams, window: Window, project: Path) -> Batch:
-    """Read all samples of the files."""
+    """Read all samples of the files.
+
+    Parameters
+    ----------
+    settings : OpenMetricsParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     rows = collector(settings, window)
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):

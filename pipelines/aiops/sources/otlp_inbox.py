@@ -30,7 +30,15 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class UnfitError(Exception):
-    """The request cannot be taken; ``status`` is the answer's."""
+    """The request cannot be taken.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status of the response.
+    reason : str
+        Message, and body of the response.
+    """
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -38,14 +46,24 @@ class UnfitError(Exception):
 
 
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    """Body without its compression.
+    """Decompress a request's body.
 
     Parameters
     ----------
-    encoding
-        Value of ``Content-Encoding``.
-    limit
+    body : bytes
+    encoding : str
+        Value of ``Content-Encoding``: ``gzip``, ``deflate``, ``identity`` or empty.
+    limit : int
         Bytes that it may have unpacked: a small packed body can be a huge one.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    UnfitError
+        415 for another encoding, 413 beyond the limit, 400 for a broken or truncated body.
     """
     if encoding in {"", "identity"}:
         return body
@@ -68,10 +86,22 @@ def document_of(signal: str, content: bytes, form: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    signal
+    signal : str
         One of `SIGNALS`.
-    form
+    content : bytes
+        The body, unpacked.
+    form : str
         Media type: `BINARY` or `JSON`.
+
+    Returns
+    -------
+    dict
+        OTLP JSON; ids are hex.
+
+    Raises
+    ------
+    UnfitError
+        415 for another media type, 400 if the content isn't such a request.
     """
     if form == BINARY:
         return _from_binary(signal, content)
@@ -112,7 +142,15 @@ def _message(signal: str) -> Any:
 
 
 def masked(document: dict[str, Any], kinds: Sequence[str]) -> None:
-    """Mask personal data in the texts of log records, before they are stored anywhere."""
+    """Mask personal data in the texts of log records, in place, before they are stored anywhere.
+
+    Parameters
+    ----------
+    document : dict
+        OTLP JSON of logs.
+    kinds : sequence of str
+        What to mask; none: nothing.
+    """
     from pipelines.aiops.log_parsing.masking import mask
 
     texts = [body for body in _objects(document.get("resourceLogs"))
@@ -145,10 +183,10 @@ class OtlpInbox:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Made when the first request comes.
-    mask
-        Personal data masked in log records before they are stored.
+    mask : sequence of str
+        Kinds of personal data masked in log records before they are stored.
     """
 
     def __init__(self, folder: Path, mask: Sequence[str]) -> None:
@@ -158,6 +196,17 @@ class OtlpInbox:
 
     def take(self, signal: str, content: bytes, form: str) -> None:
         """Append a request's document to the day's file; it is on disk when this returns.
+
+        The same request again, among the latest 4096, is not appended.
+
+        Parameters
+        ----------
+        signal : str
+            One of `SIGNALS`.
+        content : bytes
+            The body, unpacked.
+        form : str
+            Media type: `BINARY` or `JSON`.
 
         Raises
         ------

@@ -15,13 +15,45 @@ _PLAIN = ("stringValue", "boolValue", "doubleValue", "bytesValue")
 
 
 def items(record: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
-    """Objects in a list; a list that is missing is empty, as the protocol says."""
+    """Iterate over the objects in a list; a list that is missing is empty, as the protocol says.
+
+    Parameters
+    ----------
+    record : dict
+    key : str
+        Where the list is.
+
+    Yields
+    ------
+    dict
+
+    Raises
+    ------
+    MalformedError
+        If it isn't a list, or an item isn't an object.
+    """
     for item in listing(record.get(key) or [], key):
         yield mapping(item, key)
 
 
 def texts_of(record: dict[str, Any]) -> dict[str, str]:
-    """Attributes of a resource, record or data point as texts; one without a name is left out."""
+    """Return the attributes of a resource, record or data point as texts.
+
+    Parameters
+    ----------
+    record : dict
+        With a list ``attributes``, or without.
+
+    Returns
+    -------
+    dict of str to str
+        One without a name is left out.
+
+    Raises
+    ------
+    MalformedError
+        If the attributes aren't a list of objects.
+    """
     from pipelines.aiops.log_parsing.records import replace_surrogates, text_of
 
     found = attributes_of(record)
@@ -33,7 +65,23 @@ def texts_of(record: dict[str, Any]) -> dict[str, str]:
 
 
 def attributes_of(record: dict[str, Any]) -> dict[str, Any]:
-    """Attributes of a resource, scope, span or event as plain values."""
+    """Return the attributes of a resource, scope, span or event as plain values.
+
+    Parameters
+    ----------
+    record : dict
+        With a list ``attributes``, or without.
+
+    Returns
+    -------
+    dict
+        Values as `plain_value` returns them.
+
+    Raises
+    ------
+    MalformedError
+        If the attributes aren't a list of objects.
+    """
     return _pairs(record.get("attributes"), "attributes", 0)
 
 
@@ -46,7 +94,19 @@ def _pairs(pairs: Any, what: str, depth: int) -> dict[str, Any]:
 
 
 def plain_value(value: Any, depth: int = 0) -> Any:
-    """Value of an ``AnyValue``; what is none, or lies too deep, is None.
+    """Return the value of an ``AnyValue``.
+
+    Parameters
+    ----------
+    value : dict, str or other
+        A text stands for itself.
+    depth : int
+        How deep it lies in others; beyond 16 there is no value.
+
+    Returns
+    -------
+    str, bool, int, float, list, dict or None
+        None for no value. Bytes stay base64.
 
     Raises
     ------
@@ -69,7 +129,19 @@ def plain_value(value: Any, depth: int = 0) -> Any:
 
 
 def get(record: dict[str, Any], *names: str) -> Any:
-    """Value under the first name that is there, in camel or in snake case: JSON has both."""
+    """Return the value under the first name that is there.
+
+    Parameters
+    ----------
+    record : dict
+    *names : str
+        In camelCase; each is looked for in snake_case too, because JSON has both.
+
+    Returns
+    -------
+    JSON value or None
+        None if none of them is there.
+    """
     both = (form for name in names for form in (name, _snake(name)))
     return next((record[name] for name in both if record.get(name) is not None), None)
 

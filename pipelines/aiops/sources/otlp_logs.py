@@ -27,7 +27,25 @@ _STEPS = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
 def read(settings: OtlpLogsParams, window: Window, project: Path) -> Batch:
-    """Read all records of the files."""
+    """Read all records of the files.
+
+    Parameters
+    ----------
+    settings : OtlpLogsParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     rows = collector(settings, window)
     seen: Counter[bytes] = Counter()
     for path in files_of(settings, project):

@@ -30,7 +30,25 @@ _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
 
 
 def read(settings: OtlpMetricsParams, window: Window, project: Path) -> Batch:
-    """Read all data points of the files."""
+    """Read all data points of the files.
+
+    Parameters
+    ----------
+    settings : OtlpMetricsParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     rows = collector(settings, window)
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):

@@ -33,7 +33,25 @@ _NANO = 1000
 
 
 def read(settings: OtlpTracesParams, window: Window, project: Path) -> Batch:
-    """Read all spans of the files."""
+    """Read all spans of the files.
+
+    Parameters
+    ----------
+    settings : OtlpTracesParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     return read_files(settings, window, project, _documents)
 
 

@@ -28,7 +28,25 @@ from pipelines.aiops.sources.times import read_time, zone
 
 
 def read(settings: PagerDutyParams, window: Window, project: Path) -> Batch:
-    """Read all incidents of the files."""
+    """Read all incidents of the files.
+
+    Parameters
+    ----------
+    settings : PagerDutyParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read, or the settings name no time zone.
+    """
     rows = collector(settings, window)
     local = zone(settings.timezone, f"timezone of source {settings.name}")
     for path in files_of(settings, project):

@@ -27,7 +27,15 @@ _OWN = ("__name__", "alertstate")
 
 @dataclass(frozen=True)
 class Grid:
-    """Times of samples: whole steps from `first` to `last`, both included; seconds since 1970."""
+    """Times of samples: whole steps from `first` to `last`, both included.
+
+    Attributes
+    ----------
+    first, last : int
+        Seconds since 1970, multiples of `step`.
+    step : int
+        Seconds.
+    """
 
     first: int
     last: int
@@ -35,7 +43,25 @@ class Grid:
 
 
 def read(settings: PrometheusParams, window: Window, project: Path) -> Batch:
-    """Query the window; look back where an alert fires at its very begin."""
+    """Query the window; look back where an alert fires at its very begin.
+
+    Parameters
+    ----------
+    settings : PrometheusParams
+    window : Window
+        What to read.
+    project : Path
+        Not used: there are no paths in `settings`.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If it can't be reached, refuses, or doesn't answer like Prometheus.
+    """
     grid = _grid(settings, window)
     found = _samples(settings, grid)
     if any(times[0] == grid.first for times in found.values()):

@@ -22,7 +22,25 @@ _PARTS = ("_bucket", "_sum", "_count")
 
 
 def read(settings: PrometheusMetricsParams, window: Window, project: Path) -> Batch:
-    """Ask every query for the window."""
+    """Ask every query for the window.
+
+    Parameters
+    ----------
+    settings : PrometheusMetricsParams
+    window : Window
+        What to read.
+    project : Path
+        Not used: there are no paths in `settings`.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If it can't be reached, refuses, or doesn't answer like Prometheus.
+    """
     rows = collector(settings, window)
     metrics = MetricRows(settings, rows)
     kinds = _metadata(settings)

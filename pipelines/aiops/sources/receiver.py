@@ -23,23 +23,32 @@ TIMEOUT = 30
 
 
 class Receiver:
-    """The receiver.
+    """The HTTP receiver.
 
     Parameters
     ----------
-    port
-        0 takes a free one; then `port` says which.
-    folder
-        Made if missing.
-    max_body
-        Larger payloads are refused, in bytes.
-    otlp
+    host : str
+        Address to listen on.
+    port : int
+        0 takes a free one; then attribute `port` says which.
+    folder : Path
+        Where webhooks' payloads go; made if missing.
+    max_body : int
+        Bytes; larger bodies are refused, packed or unpacked.
+    otlp : OtlpInbox
         Takes what OpenTelemetry exporters send.
 
     Attributes
     ----------
-    received, refused
+    port : int
+        Port that it listens on.
+    received, refused : int
         Payloads written, and requests turned away.
+
+    Raises
+    ------
+    SignalboxError
+        If it can't listen there, or can't make the folder.
     """
 
     def __init__(self, host: str, port: int, folder: Path, max_body: int, otlp: OtlpInbox) -> None:
@@ -67,7 +76,18 @@ class Receiver:
         threading.Thread(target=self._server.shutdown).start()
 
     def write(self, body: bytes) -> None:
-        """Write a payload, whole or not at all; it is on disk when this returns."""
+        """Write a payload, whole or not at all; it is on disk when this returns.
+
+        Parameters
+        ----------
+        body : bytes
+            JSON.
+
+        Raises
+        ------
+        OSError
+            If it can't be written.
+        """
         digest = hashlib.sha256(body).hexdigest()[:16]
         with self._lock:
             number = time.time_ns()

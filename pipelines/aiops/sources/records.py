@@ -19,12 +19,35 @@ _WHOLE = 256 << 20
 
 
 def collector(settings: SourceParams, window: Window) -> Collector:
-    """Return a collector for a source's records."""
+    """Return a collector for a source's records.
+
+    Parameters
+    ----------
+    settings : SourceParams
+        Its name, and its tolerances for clocks and late records.
+    window : Window
+        What to read.
+
+    Returns
+    -------
+    Collector
+    """
     return Collector(settings.name, window, settings.skew_seconds, settings.late_seconds)
 
 
 def files_of(settings: FilesParams, project: Path) -> list[Path]:
-    """Files that a source names, sorted, each once.
+    """Return the files that a source names.
+
+    Parameters
+    ----------
+    settings : FilesParams
+        ``files``: paths and patterns (``*``, ``?``, ``[``), relative to the project.
+    project : Path
+
+    Returns
+    -------
+    list of Path
+        Sorted, each once.
 
     Raises
     ------
@@ -46,13 +69,40 @@ def files_of(settings: FilesParams, project: Path) -> list[Path]:
 
 
 def place_of(path: Path, project: Path, line: int | None = None) -> str:
-    """Name of a file (and line) that doesn't depend on where the project lies."""
+    """Return the name of a file (and line) that doesn't depend on where the project lies.
+
+    Parameters
+    ----------
+    path : Path
+    project : Path
+    line : int, optional
+        From 1.
+
+    Returns
+    -------
+    str
+        Relative path, or the bare file name outside the project; with a line, ``path:line``.
+    """
     name = path.relative_to(project).as_posix() if path.is_relative_to(project) else path.name
     return name if line is None else f"{name}:{line}"
 
 
 def content_of(path: Path) -> bytes:
-    """Bytes of a file, unpacked if it ends with ``.gz``."""
+    """Return the bytes of a file, unpacked if it ends with ``.gz``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    SignalboxError
+        If it can't be read.
+    """
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if path.suffix == ".gz" else content
@@ -61,7 +111,25 @@ def content_of(path: Path) -> bytes:
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines of a file that are not blank, with their numbers from 1; a line feed ends one."""
+    """Iterate over the lines of a file that are not blank; a line feed ends one.
+
+    Parameters
+    ----------
+    path : Path
+        Unpacked if it ends with ``.gz``.
+
+    Yields
+    ------
+    number : int
+        From 1; blank lines count.
+    line : bytes
+        Without its line ending.
+
+    Raises
+    ------
+    SignalboxError
+        If the file can't be read.
+    """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
@@ -73,7 +141,17 @@ def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
 
 @contextmanager
 def quarantining(rows: Collector, location: str, record: Any) -> Iterator[None]:
-    """Put the record into quarantine if the block finds it malformed."""
+    """Put a record into quarantine if the block raises `MalformedError`.
+
+    Parameters
+    ----------
+    rows : Collector
+        Keeps the quarantine.
+    location : str
+        File and line, or address.
+    record : bytes, str or JSON value
+        What is kept of it.
+    """
     try:
         yield
     except MalformedError as error:
@@ -82,6 +160,14 @@ def quarantining(rows: Collector, location: str, record: Any) -> Iterator[None]:
 
 def parse_json(content: bytes | str) -> Any:
     """Parse JSON.
+
+    Parameters
+    ----------
+    content : bytes or str
+
+    Returns
+    -------
+    JSON value
 
     Raises
     ------
@@ -98,7 +184,27 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def documents(rows: Collector, path: Path, project: Path) -> Iterator[tuple[str, Any]]:
-    """JSON documents of a file with their places; what isn't JSON goes to quarantine."""
+    """Iterate over the JSON documents of a file; what isn't JSON goes to quarantine.
+
+    Parameters
+    ----------
+    rows : Collector
+        Keeps the quarantine.
+    path : Path
+    project : Path
+        Names of files are relative to it.
+
+    Yields
+    ------
+    location : str
+        Name of the file, and line unless the document is the whole file.
+    document : JSON value
+
+    Raises
+    ------
+    SignalboxError
+        If the file can't be read.
+    """
     for line, document, reason in json_documents(path):
         location = place_of(path, project, line)
         if reason:
@@ -108,9 +214,25 @@ def documents(rows: Collector, path: Path, project: Path) -> Iterator[tuple[str,
 
 
 def json_documents(path: Path) -> Iterator[tuple[int | None, Any, str]]:
-    """JSON documents of a file, one in all or one a line: line, document, and what is wrong.
+    """Iterate over the JSON documents of a file, one in all or one a line.
 
-    The line of a document that is the whole file is None; a line that isn't JSON is its bytes.
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    line : int or None
+        From 1; None if the document is the whole file.
+    document : JSON value or bytes
+        A line that isn't JSON is its bytes.
+    reason : str
+        What is wrong with it; empty if it is JSON.
+
+    Raises
+    ------
+    SignalboxError
+        If the file can't be read.
     """
     first = next(lines_of(path), None)
     if first is None:
@@ -132,7 +254,17 @@ def _parsed(content: bytes) -> tuple[Any, str]:
 
 
 def as_text(record: Any) -> str:
-    """Return a record as text for quarantine."""
+    """Return a record as text for quarantine.
+
+    Parameters
+    ----------
+    record : bytes, str or other
+        Bytes that aren't UTF-8 are escaped; other values are written as JSON.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(record, bytes):
         return record.decode(errors="backslashreplace")
     return (
@@ -141,21 +273,70 @@ def as_text(record: Any) -> str:
 
 
 def mapping(value: Any, what: str = "record") -> dict[str, Any]:
-    """Return `value` if it is a JSON object; otherwise it is malformed."""
+    """Return a value if it is a JSON object.
+
+    Parameters
+    ----------
+    value : JSON value
+    what : str
+        Its name in the error.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    MalformedError
+        If it isn't an object.
+    """
     if not isinstance(value, dict):
         raise MalformedError(f"{what} is not an object but {type(value).__name__}")
     return value
 
 
 def listing(value: Any, what: str) -> list[Any]:
-    """Return `value` if it is a JSON array; otherwise it is malformed."""
+    """Return a value if it is a JSON array.
+
+    Parameters
+    ----------
+    value : JSON value
+    what : str
+        Its name in the error.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    MalformedError
+        If it isn't an array.
+    """
     if not isinstance(value, list):
         raise MalformedError(f"{what} is not a list but {type(value).__name__}")
     return value
 
 
 def label_set(value: Any, what: str = "labels") -> dict[str, str]:
-    """Check a label set: texts by texts; an empty value is the same as no label."""
+    """Check a label set; an empty value is the same as no label.
+
+    Parameters
+    ----------
+    value : JSON value
+        None is an empty set.
+    what : str
+        Its name in the error. Only for ``labels`` empty values are dropped.
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    MalformedError
+        If it isn't an object of texts, a name is empty, or a text can't be written as UTF-8.
+    """
     found: dict[str, str] = {}
     for name, text in mapping({} if value is None else value, what).items():
         if not name:
@@ -180,7 +361,24 @@ def _is_sound(text: str) -> bool:
 
 
 def needed_time(record: dict[str, Any], key: str) -> datetime:
-    """Read a time that must be there."""
+    """Read a time that must be there.
+
+    Parameters
+    ----------
+    record : dict
+    key : str
+        Where it is; see `read_time` for the forms.
+
+    Returns
+    -------
+    datetime
+        UTC.
+
+    Raises
+    ------
+    MalformedError
+        If it is missing or isn't a time.
+    """
     time = read_time(record.get(key))
     if time is None:
         raise MalformedError(f"{key} is missing")
@@ -190,10 +388,23 @@ def needed_time(record: dict[str, Any], key: str) -> datetime:
 def fetch(settings: HttpParams, path: str, query: dict[str, str]) -> Any:
     """GET JSON from a source.
 
+    Parameters
+    ----------
+    settings : HttpParams
+        Base URL, time-out, and the environment variable with a bearer token.
+    path : str
+        Path below the base URL, with its leading slash.
+    query : dict of str to str
+        Parameters of the query string.
+
+    Returns
+    -------
+    JSON value
+
     Raises
     ------
     SignalboxError
-        If it doesn't answer, refuses, or doesn't answer with JSON.
+        If it doesn't answer, refuses, or doesn't answer with JSON, or the token isn't set.
     """
     import httpx
 

@@ -35,7 +35,28 @@ def read_files(
     project: Path,
     take_document: Callable[[Collector, Any, str, Keep], None],
 ) -> Batch:
-    """Read all documents of a source's files; each is given with its place."""
+    """Read all documents of a source's files.
+
+    Parameters
+    ----------
+    settings : TraceFilesParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+    take_document : callable
+        Called with collector, document, location and the function that turns attributes into the
+        contract's; it takes the document's spans.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     rows = collector(settings, window)
     keep = keeper(settings)
     for path in files_of(settings, project):
@@ -45,13 +66,40 @@ def read_files(
 
 
 def kind_of(name: Any) -> str:
-    """Kind of a span by its name in any case; what has none, or another, is internal."""
+    """Return the kind of a span.
+
+    Parameters
+    ----------
+    name : str or None
+        In any case.
+
+    Returns
+    -------
+    str
+        One of `KINDS`; ``internal`` for none and for any other.
+    """
     kind = str(name or "").lower()
     return kind if kind in KINDS else "internal"
 
 
 def trace_id(value: Any) -> str:
-    """Id of a trace as 32 hex digits; shorter ones, of 64 bits, are filled up with zeros."""
+    """Return the id of a trace as hex digits.
+
+    Parameters
+    ----------
+    value : str
+        Hex or base64; an id of 64 bits is filled up with zeros.
+
+    Returns
+    -------
+    str
+        32 lower-case hex digits.
+
+    Raises
+    ------
+    MalformedError
+        If it is missing, zero, or no such id.
+    """
     found = _id(value, _TRACE)
     if found is None:
         raise MalformedError("id of the trace is missing")
@@ -59,7 +107,23 @@ def trace_id(value: Any) -> str:
 
 
 def span_id(value: Any) -> str:
-    """Id of a span as 16 hex digits."""
+    """Return the id of a span as hex digits.
+
+    Parameters
+    ----------
+    value : str
+        Hex or base64.
+
+    Returns
+    -------
+    str
+        16 lower-case hex digits.
+
+    Raises
+    ------
+    MalformedError
+        If it is missing, zero, or no such id.
+    """
     found = _id(value, _SPAN)
     if found is None:
         raise MalformedError("id of the span is missing")
@@ -67,7 +131,23 @@ def span_id(value: Any) -> str:
 
 
 def parent_id(value: Any) -> str | None:
-    """Id of a parent; none is missing, empty or zero."""
+    """Return the id of a parent span as hex digits.
+
+    Parameters
+    ----------
+    value : str or None
+        Hex or base64.
+
+    Returns
+    -------
+    str or None
+        16 lower-case hex digits; None if it is missing, empty or zero.
+
+    Raises
+    ------
+    MalformedError
+        If it is no such id.
+    """
     return _id(value, _SPAN)
 
 
@@ -95,7 +175,27 @@ def _from_base64(text: str, digits: int) -> str:
 
 
 def at_us(value: Any, what: str, per_us: int = 1) -> int:
-    """Whole microseconds since 1970 of a number, or of a text with one; `per_us`: 1000 for ns."""
+    """Convert a time stamp to microseconds.
+
+    Parameters
+    ----------
+    value : int or str
+        A whole number of units since 1970.
+    what : str
+        Its name in the error.
+    per_us : int
+        Units in a microsecond: 1000 for nanoseconds.
+
+    Returns
+    -------
+    int
+        Whole microseconds since 1970, rounded down.
+
+    Raises
+    ------
+    MalformedError
+        If it isn't a whole number, or not a time of this age.
+    """
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -107,12 +207,22 @@ def at_us(value: Any, what: str, per_us: int = 1) -> int:
 
 
 def duration_us(value: Any) -> int | None:
-    """Whole microseconds of a duration; None for none. A negative one is kept: it says something.
+    """Read a duration.
+
+    Parameters
+    ----------
+    value : int, str or None
+        Microseconds. A negative one is kept: it shows that clocks disagree.
+
+    Returns
+    -------
+    int or None
+        Whole microseconds; None for none.
 
     Raises
     ------
     MalformedError
-        If it isn't a number, or longer than a life.
+        If it isn't a number, or longer than a century.
     """
     if value is None:
         return None
@@ -126,19 +236,52 @@ def duration_us(value: Any) -> int | None:
 
 
 def time_of(us: int) -> datetime:
-    """Time from microseconds since 1970."""
+    """Convert microseconds to a time.
+
+    Parameters
+    ----------
+    us : int
+        Microseconds since 1970.
+
+    Returns
+    -------
+    datetime
+        UTC.
+    """
     return EPOCH + timedelta(microseconds=us)
 
 
 def plain(value: Any) -> str:
-    """Value of an attribute as text, the way JSON writes it."""
+    """Return the value of an attribute as text, the way JSON writes it.
+
+    Parameters
+    ----------
+    value : JSON value
+        A text stays as it is, lone surrogates escaped.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(value, ensure_ascii=True, sort_keys=True)
 
 
 def keeper(settings: TraceParams) -> Keep:
-    """Return a function that turns attributes into the contract's: sorted, cut, some dropped."""
+    """Return a function that turns attributes into the contract's.
+
+    Parameters
+    ----------
+    settings : TraceParams
+        ``drop_attributes``: patterns of names to drop; ``max_chars``: length of a value.
+
+    Returns
+    -------
+    callable
+        From a mapping of attributes to a list of (name, value), both str, sorted by name. URLs
+        lose their query and fragment.
+    """
     dropped = re.compile("|".join(translate(name) for name in settings.drop_attributes) or r"(?!)")
 
     def keep(attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -158,7 +301,20 @@ def _value(name: str, value: Any) -> str:
 
 
 def take(rows: Collector, row: dict[str, Any]) -> None:
-    """Take a span; texts that can't be written are shown, not kept."""
+    """Take a span; texts that can't be written as UTF-8 are escaped.
+
+    Parameters
+    ----------
+    rows : Collector
+        Takes it, if it lies in the window.
+    row : dict
+        Columns of `SPANS` without ``source``; changed in place.
+
+    Raises
+    ------
+    MalformedError
+        If it starts in the future.
+    """
     for name in ("service", "instance", "name"):
         if row[name] is not None:
             row[name] = plain(row[name])
@@ -166,7 +322,19 @@ def take(rows: Collector, row: dict[str, Any]) -> None:
 
 
 def first_of(attributes: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """Return the first of some attributes that is there, as text."""
+    """Return the first of some attributes that is there, as text.
+
+    Parameters
+    ----------
+    attributes : mapping
+    names : sequence of str
+        The most telling first.
+
+    Returns
+    -------
+    str or None
+        None if none of them is there.
+    """
     return next((plain(attributes[name]) for name in names if attributes.get(name)), None)
 
 

@@ -38,7 +38,26 @@ _TABLES = {**TABLES, METRICS.name: METRICS}
 
 
 def read(settings: TableParams, window: Window, project: Path) -> Batch:
-    """Read all records of the files."""
+    """Read all records of the files.
+
+    Parameters
+    ----------
+    settings : TableParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read, the mapping of columns doesn't
+        fit, or the settings name no time zone.
+    """
     _check(settings)
     local = zone(settings.timezone, f"timezone of source {settings.name}")
     rows = collector(settings, window)

@@ -17,10 +17,21 @@ _ZERO_YEAR = 1
 def zone(name: str, key: str) -> tzinfo:
     """Return a time zone by name.
 
+    Parameters
+    ----------
+    name : str
+        IANA name, such as ``Europe/Berlin``.
+    key : str
+        The parameter that names it, for the error.
+
+    Returns
+    -------
+    tzinfo
+
     Raises
     ------
     SignalboxError
-        If there is none; `key` names the parameter.
+        If there is no such zone.
     """
     try:
         return ZoneInfo(name)
@@ -31,15 +42,21 @@ def zone(name: str, key: str) -> tzinfo:
 
 
 def read_time(value: Any, form: str = "iso", local: tzinfo = UTC) -> datetime | None:
-    """Read a time; None for nothing, and for Go's zero time, which means "not set".
+    """Read a time.
 
     Parameters
     ----------
-    form
-        ``auto``, ``iso``, ``epoch_s``, ``epoch_ms`` or ``epoch_us``.
-    local
+    value : str, number, datetime or None
+    form : {"iso", "auto", "epoch_s", "epoch_ms", "epoch_us"}
+        ``auto`` finds out: numbers are epochs whose unit their size tells, the rest is ISO 8601.
+    local : tzinfo
         Zone of times that don't say theirs. Of a time that happens twice, when clocks are put
         back, the first is meant; one that doesn't exist is read by the offset before the gap.
+
+    Returns
+    -------
+    datetime or None
+        UTC; None for nothing, and for Go's zero time, which means "not set".
 
     Raises
     ------

@@ -28,7 +28,25 @@ _TOPICS = ("kafka.topic", "jms.queue", "jms.topic", "rabbit.queue", "rabbit.exch
 
 
 def read(settings: ZipkinParams, window: Window, project: Path) -> Batch:
-    """Read all spans of the files."""
+    """Read all spans of the files.
+
+    Parameters
+    ----------
+    settings : ZipkinParams
+    window : Window
+        What to read.
+    project : Path
+        Folder that paths in `settings` are relative to.
+
+    Returns
+    -------
+    Batch
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or can't be read.
+    """
     return read_files(settings, window, project, _take)
 
 

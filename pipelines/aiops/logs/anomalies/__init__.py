@@ -1,6 +1,6 @@
 """Log anomalies: what templates, counted over time a service, do that they didn't do before.
 
-1. ``counting``: lines of a day become counts a service, template and bin, and values of variables.
+1. ``counts``: lines of a day become counts a service, template and bin, and values of variables.
 2. ``state``: counts and the template store of each day, as files; a day rests on the days before.
 3. ``novelty``, ``bursts``, ``silences``, ``mix``: each gives every subject a chance.
 4. ``find``: of all chances of a run those are findings that keep false ones rare.

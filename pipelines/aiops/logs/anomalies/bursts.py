@@ -25,7 +25,23 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Burst:
-    """A burst: neighbouring bins with too many lines; the numbers are of the rarest bin."""
+    """A burst: neighbouring bins with too many lines; the numbers are of the rarest bin.
+
+    Attributes
+    ----------
+    code : int
+        Position in `Table.series`.
+    start_us, end_us : int
+        From the first bin's begin to the last one's end, microseconds UTC.
+    lines : int
+        Lines in the bin.
+    expected : float
+        Mean of the model.
+    high : float
+        Its 99.9% quantile.
+    chance : float
+        p-value, adjusted for all bins and series that were looked at.
+    """
 
     code: int
     start_us: int
@@ -43,6 +59,20 @@ def bursts(table: Table, start_us: int, end_us: int, settings: LogAnomalySetting
     follows the hour of the day (where that predicts days left out better than the plain mean) and
     whose overdispersion is the history's. What the history had on two days is no burst however
     small its chance: tails of logs are heavier than any model's.
+
+    Parameters
+    ----------
+    table : Table
+        Counts of the history and the window.
+    start_us, end_us : int
+        The window, microseconds UTC, whole bins.
+    settings : LogAnomalySettings
+
+    Returns
+    -------
+    list of Burst
+        Those that the false discovery rate lets pass, by series and time; empty with less than a
+        day of history.
     """
     first = start_us - (start_us - _begin(table, start_us)) // DAY_US * DAY_US
     days = (start_us - first) // DAY_US
@@ -94,6 +124,7 @@ def _dense(
     table: Table, codes: NDArray[np.int64], first: int, last: int, width: int
 ) -> NDArray[np.float32]:
     """Lay the counts of some series into all bins, shape (series, bins)."""
+    # Dense, because bins without lines count too; float32 halves the memory of many series.
     cells = np.zeros((len(codes), (last - first) // width), np.float32)
     at = np.flatnonzero(np.isin(table.code, codes) & (table.at >= first) & (table.at < last))
     rows = np.searchsorted(codes, table.code[at])
@@ -105,6 +136,7 @@ def _clumps(table: Table, first: int, last: int, width: int) -> Tail | None:
     """Tail of the lines that seldom templates have in a bin if they have any, over all of them."""
     past = (table.at >= first) & (table.at < last)
     n = len(table.series)
+    # One number for series and bin; only bins with lines, shape (occupied bins,).
     key = table.code[past] * ((last - first) // width + 1) + (table.at[past] - first) // width
     cells, places = np.unique(key, return_inverse=True)
     lines = np.bincount(places, table.count[past], len(cells))
@@ -134,6 +166,7 @@ def _judged(
 
     series, days = valid.shape
     per_day = DAY_US // settings.bin_us
+    # Shapes (series, days, slots of a day) for the history, (series, bins) for the window.
     past = cells[:, : days * per_day].reshape(series, days, per_day // size, size).sum(3)
     rest = cells[:, days * per_day :]
     whole = rest.shape[1] // size
@@ -146,6 +179,7 @@ def _judged(
     rows, columns = np.nonzero(high & (valid.sum(1) > 0).reshape(-1, 1))
     if not len(rows):
         return _Judged([], whole)
+    # Shape (suspects,) from here on: the few cells above all that was usual.
     mu = mean[rows, slots[columns]]
     lines = now[rows, columns].astype(np.float64)
     size_of = 1 / spread[rows]
@@ -174,9 +208,11 @@ def _past(past: Floats, valid: NDArray[np.bool_], slots: int) -> tuple[Floats, F
     n = np.maximum(weight.sum(1), 1)
     usual = (past.max(2) * weight).max(1)
     plain = ((totals * weight).sum(1) + 0.5) / (n * slots)
+    # By hour, shape (series, days, 24): single bins are too sparse for a profile.
     hourly = past.reshape(len(past), days, 24, slots // 24).sum(3)
     profile = _profile(hourly, weight, plain * slots / 24)
     mean = np.repeat(profile / (slots // 24), slots // 24, axis=1)
+    # Method of moments: what squares exceed a Poisson's variance, over the squared mean.
     off = (past - mean[:, None, :]) ** 2 - mean[:, None, :]
     over = (off * weight[:, :, None]).sum((1, 2)) / (n * (mean**2).sum(1))
     if days >= _ENOUGH_DAYS:
@@ -193,6 +229,7 @@ def _profile(hourly: Floats, weight: Floats, plain: Floats) -> Floats:
     total = (hourly * weight[:, :, None]).sum(1)
     smooth = _smooth(total)
     shrunk = (smooth + plain[:, None]) / (n + 1)
+    # Leave one day out: by how much the profile's squared error is below the plain mean's.
     better = np.zeros(len(hourly))
     for day in range(hourly.shape[1]):
         own = hourly[:, day]

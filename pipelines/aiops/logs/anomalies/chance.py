@@ -13,16 +13,26 @@ LEAST = 1e-50
 
 
 def adjusted(chances: Floats) -> Floats:
-    """Return Benjamini and Hochberg's adjusted chances.
+    """Adjust p-values for their number, so that they bound the false discovery rate.
 
     Those at most q make a set of which at most the share q is expected to be false.
 
     Parameters
     ----------
-    chances
-        One a subject that was looked at, shape (subjects,).
+    chances : ndarray of float64, shape (subjects,)
+        p-values, one a subject that was looked at.
+
+    Returns
+    -------
+    ndarray of float64, shape (subjects,)
+        In the same order, at most 1.
+
+    References
+    ----------
+    Benjamini and Hochberg's procedure.
     """
     n = len(chances)
+    # Step-up: each rank's bound, then the running minimum from the largest rank down.
     order = np.argsort(chances, kind="stable")
     ranked = np.maximum(chances[order], LEAST) * n / np.arange(1, n + 1)
     least = np.minimum.accumulate(ranked[::-1])[::-1]
@@ -36,15 +46,21 @@ def share_of_false(expected: Floats, rates: Floats) -> Floats:
 
     Parameters
     ----------
-    expected
-        How many novelties as rare as this one its stratum was expected to have by chance, shape
-        (novelties,).
-    rates
-        How many novelties each stratum was expected to have at all, shape (strata,).
+    expected : ndarray of float64, shape (novelties,)
+        How many novelties as rare as this one its stratum was expected to have by chance.
+    rates : ndarray of float64, shape (strata,)
+        How many novelties each stratum was expected to have at all.
+
+    Returns
+    -------
+    ndarray of float64, shape (novelties,)
+        At most 1.
     """
     n = len(expected)
     order = np.argsort(expected, kind="stable")
     ranked = expected[order]
+    # A stratum brings at most its rate of false ones, however large the bound: the sum of
+    # min(rate, expected) over strata, for each rank.
     rates = np.sort(rates)
     below = np.concatenate([[0.0], np.cumsum(rates)])
     at = np.searchsorted(rates, ranked)
@@ -65,10 +81,15 @@ def novelty_rates(once: Floats, days: Floats) -> Floats:
 
     Parameters
     ----------
-    once
-        What each stratum saw in just one hour, shape (strata,).
-    days
-        Days of history of each stratum, above zero, shape (strata,).
+    once : ndarray of float64, shape (strata,)
+        What each stratum saw in just one hour.
+    days : ndarray of float64, shape (strata,)
+        Days of history of each stratum, above zero.
+
+    Returns
+    -------
+    ndarray of float64, shape (strata,)
+        Novelties a day.
     """
     pooled = (once.sum() + 0.5) / days.sum()
     rates: Floats = (once + 0.5) / (days + 0.5 / pooled)
@@ -76,7 +97,18 @@ def novelty_rates(once: Floats, days: Floats) -> Floats:
 
 
 def score_of(chance: float) -> float:
-    """-log10 of a chance; rounded, so that it doesn't hang on the machine."""
+    """Return a finding's score; rounded, so that it doesn't hang on the machine.
+
+    Parameters
+    ----------
+    chance : float
+        Between 0 and 1; below `LEAST` as `LEAST`.
+
+    Returns
+    -------
+    float
+        -log10 of the chance, zero or more.
+    """
     return abs(round(float(-np.log10(max(chance, LEAST))), 3))
 
 
@@ -92,13 +124,13 @@ class Tail:
 
     Attributes
     ----------
-    n, k
-        Values, and the largest that were fitted.
-    at
-        Where the tail begins.
-    exponent
+    n, k : int
+        Number of values, and of the largest that were fitted.
+    at : float
+        Where the tail begins, in the values' unit.
+    exponent : float
         Mean of log(value / at) in the tail; small for what is regular.
-    usual, longest
+    usual, longest : float
         Median and greatest value.
     """
 
@@ -110,7 +142,18 @@ class Tail:
     longest: float
 
     def chance(self, value: float) -> float:
-        """Chance of a value at least so large (the predictive tail of a Pareto)."""
+        """Return the chance of a value at least so large (the predictive tail of a Pareto).
+
+        Parameters
+        ----------
+        value : float
+            In the unit of the values that were fitted.
+
+        Returns
+        -------
+        float
+            Between `LEAST` and 1; 1 below the tail.
+        """
         if value <= self.at:
             return 1.0
         excess = np.log(value / self.at) / self.exponent
@@ -118,10 +161,21 @@ class Tail:
 
 
 def tail_of(values: NDArray[np.float64]) -> Tail:
-    """Fit the tail of at least `LEAST_SIZE` positive values."""
+    """Fit a Pareto tail to values (Hill's estimator).
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        Positive; at least `LEAST_SIZE`.
+
+    Returns
+    -------
+    Tail
+    """
     ordered = np.sort(values)
     k = int(np.clip(round(_SHARE * len(ordered)), *_LARGEST))
     at = max(float(ordered[-k - 1]), 1.0)
+    # Hill's estimator: mean log excess of the k largest values over the next one.
     top = np.maximum(ordered[-k:], at)
     exponent = max(float(np.log(top / at).mean()), _LEAST_EXPONENT)
     return Tail(len(ordered), k, at, exponent, float(np.median(ordered)), float(ordered[-1]))

@@ -37,12 +37,13 @@ def find(
 
     Parameters
     ----------
-    counts, values
+    counts, values : pyarrow.Table
         By `COUNTS` and `VALUES`, of the window and the days before it.
-    store
+    store : TemplateStore
         Templates as they are known at the window's end.
-    start_us, end_us
+    start_us, end_us : int
         The window, microseconds since 1970, whole bins.
+    settings : LogAnomalySettings
 
     Returns
     -------

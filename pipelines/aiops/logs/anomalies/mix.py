@@ -24,7 +24,26 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MixShift:
-    """A stretch in which a mix was another; `moved` are codes with their shares before and now."""
+    """A stretch in which a service wrote its messages in other proportions.
+
+    Attributes
+    ----------
+    service : str
+    start_us, end_us : int
+        The stretch, microseconds UTC.
+    distance : float
+        Hellinger distance to the mean of the days before, between 0 and 1.
+    usual : float
+        Distance that those days have from one another (geometric mean).
+    high : float
+        Distance that one day in a thousand would exceed.
+    lines : int
+        Lines in the stretch.
+    moved : list of (int, float, float)
+        Code of a series, its share before and now; the most changed first, at most five.
+    chance : float
+        p-value, adjusted for all stretches that were compared.
+    """
 
     service: str
     start_us: int
@@ -52,8 +71,18 @@ def changed_mixes(
 
     Parameters
     ----------
-    without
-        Series to leave out: what is a finding already.
+    table : Table
+        Counts of the history and the window.
+    start_us, end_us : int
+        The window, microseconds UTC.
+    settings : LogAnomalySettings
+    without : collection of int
+        Codes of series to leave out: what is a finding already.
+
+    Returns
+    -------
+    list of MixShift
+        Those that the false discovery rate lets pass, by service and time.
     """
     width = min(_BLOCK, end_us - start_us)
     judged: list[MixShift] = []
@@ -93,12 +122,14 @@ def _judged(
     if not len(rows):
         return None
     begin, width = extent
+    # Shape (rows,): whole days before the stretch, 0 in it; then the same hours of each day.
     back = (begin - table.at[rows]) // DAY_US + ((begin - table.at[rows]) % DAY_US > 0)
     inside = (table.at[rows] - begin + back * DAY_US) < width
     same = inside & ((table.at[rows] < start_us) | (back == 0))
     at, days_back = rows[same], back[same]
     codes, places = np.unique(table.code[at], return_inverse=True)
     days = np.unique(days_back[days_back > 0])
+    # Shape (days + 1, series of the service); the last line is the stretch itself.
     counts = np.zeros((len(days) + 1, len(codes)))
     line = np.where(days_back > 0, np.searchsorted(days, days_back), len(days))
     np.add.at(counts, (line, places), table.count[at])
@@ -107,6 +138,7 @@ def _judged(
     n = len(past)
     if n < _LEAST_DAYS or now.sum() < _LEAST_LINES:
         return None
+    # Hellinger's distance is Euclid's on square roots; each day against the mean of the others.
     roots = np.sqrt(past / past.sum(1, keepdims=True))
     others = (roots.sum(0) - roots) / (n - 1)
     usual = np.log(np.maximum(_distance(roots, others), 1e-3))

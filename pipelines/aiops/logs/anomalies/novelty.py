@@ -28,20 +28,23 @@ _LEAST_LINES = 50
 
 @dataclass(frozen=True)
 class New:
-    """Something new.
+    """A template or value that was never seen before.
 
     Attributes
     ----------
-    subject
+    subject : int
         Code of the series, or position of the slot.
-    value
+    value : str
         The value; empty for a template.
-    first_us, last_us, lines
-        Of it in the window.
-    expected
+    first_us, last_us : int
+        Its first and last line in the window, microseconds UTC; of a value, `last_us` is the first
+        line of its last hour.
+    lines : int
+        Its lines in the window.
+    expected : float
         Novelties that its stratum was expected to have in the window.
-    chance
-        Expected share of false ones among it and all as rare.
+    chance : float
+        Expected share of false ones among it and all as rare, between 0 and 1.
     """
 
     subject: int
@@ -77,7 +80,20 @@ def _clumps(lines: NDArray[np.float64]) -> Tail | None:
 
 
 def class_of(severity: int, text: str) -> str:
-    """Class of a template, of `CLASSES`."""
+    """Return the class of a template.
+
+    Parameters
+    ----------
+    severity : int
+        Its highest severity, a position in `SEVERITIES`.
+    text : str
+        The template, or a line of it.
+
+    Returns
+    -------
+    str
+        One of `CLASSES`.
+    """
     if severity >= SEVERITIES.index("error"):
         return "error"
     if WORDS.search(text):
@@ -90,11 +106,20 @@ def new_templates(
 ) -> tuple[list[New], list[str]]:
     """Find templates that their service never had in the history.
 
+    Parameters
+    ----------
+    table : Table
+        Counts of the history and the window.
+    store : TemplateStore
+        Templates as they are known at the window's end.
+    start_us, end_us : int
+        The window, microseconds UTC.
+
     Returns
     -------
-    list of New
-        All, rare or not.
-    list of str
+    found : list of New
+        All, rare or not; `New.subject` is a position in ``table.series``.
+    classes : list of str, length (series,)
         Class of each series.
     """
     n = len(table.series)
@@ -104,6 +129,7 @@ def new_templates(
         for i, (_, t) in enumerate(table.series)
     ]  # fmt: skip
     past = table.at < start_us
+    # Shape (series,): distinct hours before and in the window, days of history, lines.
     hours = _distinct(table.code[past], table.at[past] // HOUR_US, n)
     here = _distinct(table.code[~past], table.at[~past] // HOUR_US, n)
     days = np.maximum((start_us - table.service_begin) / DAY_US, 0)
@@ -131,12 +157,14 @@ def _of_class(
         return []
     position_of = {service: i for i, service in enumerate(names)}
     stratum = np.array([position_of.get(service, -1) for service, _ in table.series], np.int64)
+    # Shape (strata,): a stratum is a service; how many of its templates came in one hour only.
     once = np.zeros(len(names))
     np.add.at(once, stratum[own], hours[own] == 1)
     exposure = np.array([known[service] for service in names])
     width = (end_us - start_us) / DAY_US
     rates = novelty_rates(once, exposure) * width
     new = np.flatnonzero(own & (hours == 0) & (here > 0))
+    # Shape (new,): what came in several hours and never before is rarer by each further hour.
     part = width / (width + exposure[stratum[new]])
     expected = rates[stratum[new]] * part ** (here[new] - 1)
     if seen.clumps is not None:
@@ -167,14 +195,24 @@ def new_values(
 ) -> tuple[list[New], list[tuple[str, str, int]], list[list[str]]]:  # fmt: skip
     """Find values that a variable with few values never had in the history.
 
+    Parameters
+    ----------
+    values : pyarrow.Table
+        By `VALUES`, of the history and the window.
+    store : TemplateStore
+        Templates as they are known at the window's end.
+    start_us, end_us : int
+        The window, microseconds UTC.
+    settings : LogAnomalySettings
+
     Returns
     -------
-    list of New
-        All, rare or not.
-    list of tuple
+    new : list of New
+        All, rare or not; `New.subject` is a position in the next two.
+    names : list of (str, str, int)
         Service, template and slot of each variable with few values.
-    list of list of str
-        The values each was known to have.
+    known : list of list of str
+        The values each was known to have, sorted.
     """
     slots = _slots(values, store, start_us, end_us)
     names: list[tuple[str, str, int]] = []
@@ -208,6 +246,7 @@ def new_values(
     width = (end_us - start_us) / DAY_US
     exposure = np.array(days)
     rates = novelty_rates(np.array(once, float), exposure) * width
+    # Shape (found,): distinct hours of each value, rarer by each further hour.
     clumps = np.array([len({row["hour_us"] for row in rows}) for _, _, rows in found])
     at = np.array([slot for slot, _, _ in found])
     expected = rates[at] * (width / (width + exposure[at])) ** (clumps - 1)

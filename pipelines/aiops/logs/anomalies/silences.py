@@ -21,7 +21,21 @@ _SPANS = 2
 
 @dataclass(frozen=True)
 class Silence:
-    """A gap that is too long; `open` if it lasts at the window's end."""
+    """A gap that is too long.
+
+    Attributes
+    ----------
+    code : int
+        Position in `Table.series`.
+    start_us, end_us : int
+        Last line before and first line after it, or the window's end; microseconds UTC.
+    usual_us, longest_us : float
+        Median and greatest gap of the history, microseconds.
+    open : bool
+        Whether it lasts at the window's end.
+    chance : float
+        p-value, adjusted for all series that were looked at.
+    """
 
     code: int
     start_us: int
@@ -37,8 +51,23 @@ def silences(
 ) -> list[Silence]:
     """Find gaps that end in the window or last at its end.
 
-    A silence is told once: by the first window at whose end it is long enough, or in which it ends.
+    A silence is reported once: by the first window at whose end it is long enough, or in which
+    it ends.
+
+    Parameters
+    ----------
+    table : Table
+        Counts of the history and the window.
+    start_us, end_us : int
+        The window, microseconds UTC.
+    settings : LogAnomalySettings
+
+    Returns
+    -------
+    list of Silence
+        Those that the false discovery rate lets pass, by series; at most one a series.
     """
+    # Rows are sorted by series: those of code i are ``edges[i]:edges[i + 1]``.
     edges = np.searchsorted(table.code, np.arange(len(table.series) + 1)).tolist()
     judged: list[tuple[Silence, float]] = []
     for code in range(len(table.series)):
@@ -69,6 +98,7 @@ def _longest(
     tail = _tail(first[:n], last[:n], count[:n])
     if tail is None:
         return []
+    # Gaps that end in the window, and the one still open; the first may begin before it.
     begins = last[n - 1 :]
     ends = np.append(first[n:], end_us)
     gaps = ends - begins
@@ -88,6 +118,7 @@ def _tail(
     first: NDArray[np.int64], last: NDArray[np.int64], count: NDArray[np.int64]
 ) -> Tail | None:
     """Fit the tail of the gaps of the history; None with too few, or if it was away for days."""
+    # Between bins gaps are known; inside a bin only their mean, taken three times at most.
     between = (first[1:] - last[:-1]).astype(np.float64)
     inside = (last - first) / np.maximum(count - 1, 1)
     n = int(count.sum()) - 1

@@ -33,6 +33,11 @@ class FileHashes:
     """SHA-256 of files; one whose size and time of change are as they were is not read again.
 
     What is remembered is a help and no truth: if it is lost or damaged, files are read.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file in which hashes are remembered.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +46,17 @@ class FileHashes:
         self._now: dict[str, list[int | str]] = {}
 
     def of(self, file: Path) -> str:
-        """Hash of a file's content."""
+        """Return the hash of a file's content.
+
+        Parameters
+        ----------
+        file : Path
+
+        Returns
+        -------
+        str
+            Hex digits of its SHA-256.
+        """
         about = file.stat()
         seen: list[int | str] = [about.st_size, about.st_mtime_ns]
         known = self._old.get(str(file))
@@ -82,15 +97,15 @@ class Outcome:
 
     Attributes
     ----------
-    findings
+    findings : list of Finding
         In order of time.
-    lines, templates
+    lines, templates : int
         Lines and templates in the window.
-    history_days
+    history_days : int
         Days before the window that it was compared with.
-    counts
+    counts : pyarrow.Table
         By `COUNTS`, of the window and these days.
-    store
+    store : TemplateStore
         Templates as they are known at the window's end.
     """
 
@@ -113,17 +128,22 @@ def anomalies_between(
 
     Parameters
     ----------
-    lake
+    lake : Path
         Folder of the lake.
-    state
+    state : Path
         Folder for counts and templates of days; what is missing or outdated is made.
-    first, last
-        UTC, whole bins.
+    first, last : datetime
+        With a time zone, whole bins.
+    settings : LogAnomalySettings
+
+    Returns
+    -------
+    Outcome
 
     Raises
     ------
     SignalboxError
-        If the window is empty or not of whole bins.
+        If the window is empty or not of whole bins, or a template store of the state is damaged.
     """
     start_us, end_us = microseconds(first), microseconds(last)
     if end_us <= start_us or start_us % settings.bin_us or end_us % settings.bin_us:
@@ -151,7 +171,30 @@ def anomalies_between(
 def advance(
     lake: Path, state: Path, until: date, settings: LogAnomalySettings = DEFAULT
 ) -> TemplateStore:
-    """Bring the state up to the end of a day; return the templates known then."""
+    """Bring the state up to the end of a day.
+
+    Days whose lake files, settings or days before changed are counted again.
+
+    Parameters
+    ----------
+    lake : Path
+        Folder of the lake.
+    state : Path
+        Folder for counts and templates of days.
+    until : date
+        The last day, UTC.
+    settings : LogAnomalySettings
+
+    Returns
+    -------
+    TemplateStore
+        Templates known at the day's end.
+
+    Raises
+    ------
+    SignalboxError
+        If a template store of the state is damaged.
+    """
     store: TemplateStore | None = None
     before, key = None, ""
     hashes = FileHashes(state / "hashes.json")

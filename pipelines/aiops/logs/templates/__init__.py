@@ -2,8 +2,8 @@
 
 How it works, in four steps:
 
-1. ``shapes``: in Arrow, words with a digit become a mark; a few thousand distinct shapes stay.
-2. ``rules``: a shape becomes a key by rules about what a variable looks like in logs in general.
+1. ``mining``: in Arrow, words with a digit become a mark; a few thousand distinct shapes stay.
+2. ``variables``: a shape becomes a key by rules about what a variable looks like in any log.
 3. ``words``: keys that differ in one word become one template if the evidence says it varies.
 4. ``store``: templates get ids from their content at birth, and keep them when they generalise.
 """

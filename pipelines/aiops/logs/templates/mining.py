@@ -40,11 +40,11 @@ class Shapes:
 
     Attributes
     ----------
-    codes
-        For each line the position of its shape in ``shapes`` (int32).
-    shapes
+    codes : ndarray of int32, shape (lines,)
+        For each line the position of its shape in `shapes`.
+    shapes : list of str, length (shapes,)
         Distinct shapes, sorted.
-    counts
+    counts : ndarray of int64, shape (shapes,)
         Lines of each shape.
     """
 
@@ -54,9 +54,19 @@ class Shapes:
 
 
 def first_rows(lines: Any, max_chars: int) -> Any:
-    """Cut each line at its first line break and at ``max_chars`` characters.
+    """Cut each line at its first line break and at a length.
 
     What follows the first row of a message is a stack trace or a dump, whose depth varies.
+
+    Parameters
+    ----------
+    lines : pyarrow string array, shape (lines,)
+    max_chars : int
+        Characters that are kept.
+
+    Returns
+    -------
+    pyarrow string array, shape (lines,)
     """
     import pyarrow.compute as pc
 
@@ -84,16 +94,21 @@ def shapes_of(lines: Any, *, max_chars: int, threads: int | None = None) -> Shap
 
     Parameters
     ----------
-    lines
+    lines : pyarrow.LargeStringArray, shape (lines,)
         Result of :func:`as_array`.
-    max_chars
+    max_chars : int
         Characters of a line that are looked at.
-    threads
+    threads : int, optional
         How many run at once; by default as many as there are cores. No effect on the result.
+
+    Returns
+    -------
+    Shapes
     """
     chunks = list(_chunks(lines))
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         encoded = list(pool.map(lambda chunk: _encode(chunk, max_chars), chunks))
+    # Sorted over all chunks: codes don't depend on how lines were split.
     dictionaries = [chunk.dictionary.to_pylist() for chunk in encoded]
     shapes = sorted(set().union(*dictionaries))
     number = {shape: i for i, shape in enumerate(shapes)}
@@ -116,19 +131,19 @@ class MinerSettings:
 
     Attributes
     ----------
-    max_chars
+    max_chars : int
         Characters of a line that are looked at.
-    max_shapes
+    max_shapes : int
         Distinct shapes looked at in one run; the rarest beyond it go to one template ``<*>``.
-    max_keys
+    max_keys : int
         Keys kept in the store; no new template is made beyond it.
-    max_kinds
-        Most frequent templates of a run for whose variables kinds are told; others have ``text``.
-    sample
-        Lines of each template from which the kinds of its variables are told.
-    evidence
+    max_kinds : int
+        Most frequent templates of a run whose variables get kinds; others have ``text``.
+    sample : int
+        Lines of each template from which the kinds of its variables are determined.
+    evidence : Evidence
         How much evidence makes a word a variable.
-    left_out
+    left_out : frozenset of str
         Names of rules not to use; for benchmarks, that ask what each rule is worth.
     """
 
@@ -151,13 +166,13 @@ class Mined:
 
     Attributes
     ----------
-    codes
-        For each line the position of its template in ``templates`` (int32).
-    templates
+    codes : ndarray of int32, shape (lines,)
+        For each line the position of its template in `templates`.
+    templates : list of Template
         Templates that occur in these lines, sorted by id, with the counts of this run.
-    store
+    store : TemplateStore
         What to hand to the next run: everything known before, and these.
-    overflow
+    overflow : int
         Lines that were not looked at because there were too many shapes.
     """
 
@@ -175,15 +190,34 @@ class Mined:
         return [names[code] for code in self.codes.tolist()]
 
     def rows(self, template_id: str) -> NDArray[np.intp]:
-        """Return positions of a template's lines."""
+        """Return positions of a template's lines.
+
+        Parameters
+        ----------
+        template_id : str
+            An id that it has or had.
+
+        Returns
+        -------
+        ndarray of intp, shape (lines of the template,)
+            Ascending; empty if none of the lines is of it.
+        """
         wanted = self.store.current(template_id)
         code = next((i for i, t in enumerate(self.templates) if t.id == wanted), -1)
         return np.flatnonzero(self.codes == code)
 
     def variables(self, template_id: str) -> list[list[str]]:
-        """Return the values of a template's variables: a list a slot, a value a line of it.
+        """Return the values of a template's variables.
 
-        Values are in the order of :meth:`rows`.
+        Parameters
+        ----------
+        template_id : str
+            An id that it has or had.
+
+        Returns
+        -------
+        list of list of str, shape (slots, lines of the template)
+            Values are in the order of :meth:`rows`.
         """
         rows = self.rows(template_id)
         template = self.store.templates[self.store.current(template_id)]
@@ -202,12 +236,11 @@ def mine(
 
     Parameters
     ----------
-    lines
-        Messages without their header: a sequence of strings or an Arrow array. Only a message's
-        first row is looked at.
-    known
+    lines : sequence of str or pyarrow array, shape (lines,)
+        Messages without their header. Only a message's first row is looked at.
+    known : TemplateStore, optional
         Templates of earlier runs.
-    settings
+    settings : MinerSettings
         Bounds.
 
     Returns
@@ -310,6 +343,7 @@ def _samples(
     # Of frequent templates one line in 16 is enough to draw from; that saves sorting them all.
     candidates = np.flatnonzero((mixed < _ONE_IN_16) | (counts[codes] < 64 * size))
     own, mixed = codes[candidates], mixed[candidates]
+    # By template, then by hash: the first of each are a draw that ignores the lines' order.
     order = np.lexsort((mixed, own))
     edges = np.searchsorted(own[order], np.arange(templates + 1)).tolist()
     return [candidates[order[a : min(a + size, b)]] for a, b in pairwise(edges)]
@@ -324,6 +358,7 @@ def _mixed(lines: Any) -> NDArray[np.uint32]:
     _, offsets, data = lines.buffers()
     if data is None or not data.size:
         return np.zeros(len(lines), np.uint32)
+    # Arrow's own buffers, without a copy: 64-bit offsets of shape (lines + 1,) and bytes.
     edges = np.frombuffer(offsets, np.int64)[lines.offset : lines.offset + len(lines) + 1]
     content = np.frombuffer(data, np.uint8)
     mixed = np.diff(edges).astype(np.uint32)

@@ -17,7 +17,18 @@ FORMAT = 1
 
 
 def id_of(key: str) -> str:
-    """Return the id that a template gets at birth, from nothing but its content."""
+    """Return the id that a template gets at birth, from nothing but its content.
+
+    Parameters
+    ----------
+    key : str
+        The template's key.
+
+    Returns
+    -------
+    str
+        ``T`` and the first 12 hex digits of the key's SHA-256.
+    """
     return "T" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -27,14 +38,14 @@ class Template:
 
     Attributes
     ----------
-    id
+    id : str
         Given at birth from the content then; kept for ever (see :class:`TemplateStore`).
-    key
+    key : str
         Constant text with ``VARIABLE`` in each slot.
-    kinds
+    kinds : tuple of str
         Kind of data in each slot (:data:`~pipelines.aiops.logs.templates.variables.KINDS`), as far
         as seen in a sample of the lines.
-    count
+    count : int
         Lines seen: in this run for a run's templates, ever for the store's.
     """
 
@@ -62,12 +73,12 @@ class TemplateStore:
 
     Attributes
     ----------
-    templates
+    templates : mapping of str to Template
         By id.
-    keys
+    keys : mapping of str to str
         For each key ever mined (before words were generalised) the id of its template: the evidence
         on which words vary, so that mining in batches equals mining at once.
-    aliases
+    aliases : mapping of str to str
         Ids that were given up because their template turned out to be another's; to the id kept.
     """
 
@@ -76,13 +87,28 @@ class TemplateStore:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def current(self, template_id: str) -> str:
-        """Return the id by which a template goes today."""
+        """Return the id by which a template goes today.
+
+        Parameters
+        ----------
+        template_id : str
+            An id that it has or had.
+
+        Returns
+        -------
+        str
+        """
         while template_id in self.aliases:
             template_id = self.aliases[template_id]
         return template_id
 
     def save(self, path: Path) -> None:
-        """Write the store as JSON, whole or not at all; equal stores give equal files."""
+        """Write the store as JSON, whole or not at all; equal stores give equal files.
+
+        Parameters
+        ----------
+        path : Path
+        """
         templates = {
             t.id: {"key": t.key, "kinds": list(t.kinds), "count": t.count}
             for t in sorted(self.templates.values(), key=lambda t: t.id)
@@ -97,12 +123,20 @@ class TemplateStore:
 
     @classmethod
     def load(cls, path: Path) -> TemplateStore:
-        """Read a store.
+        """Read a store that `save` wrote.
+
+        Parameters
+        ----------
+        path : Path
+
+        Returns
+        -------
+        TemplateStore
 
         Raises
         ------
         SignalboxError
-            If the file isn't a store of this format.
+            If there is no such file, or it isn't a store of this format.
         """
         try:
             return cls._parsed(json.loads(path.read_text(encoding="utf-8")))
@@ -145,13 +179,13 @@ def _fresh(key: str, *taken: Mapping[str, Any]) -> str:
 
 
 def registered(store: TemplateStore, groups: Mapping[str, Iterable[str]]) -> TemplateStore:
-    """Give every group of keys an id and return the grown store.
+    """Give every group of keys an id.
 
     Parameters
     ----------
-    store
+    store : TemplateStore
         What was known.
-    groups
+    groups : mapping of str to iterable of str
         General key → keys of the group. A group that holds known keys keeps their id (the one with
         most lines if they had several; the others become aliases).
 

@@ -38,7 +38,18 @@ _VALUE = (
 
 @dataclass(frozen=True)
 class Rule:
-    """One rewrite: ``pattern`` becomes ``replacement``; ``reason`` says why in one sentence."""
+    """One rewrite.
+
+    Attributes
+    ----------
+    name : str
+    reason : str
+        Why, in one sentence.
+    pattern : str
+        Regular expression of Python's ``re``.
+    replacement : str
+        What each match becomes.
+    """
 
     name: str
     reason: str
@@ -170,12 +181,35 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 @cache
 def compiled(left_out: frozenset[str] = frozenset()) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return the rules ready to run, without those named (a benchmark asks what each is worth)."""
+    """Return the rules ready to run.
+
+    Parameters
+    ----------
+    left_out : frozenset of str
+        Names of rules not to use (a benchmark asks what each is worth).
+
+    Returns
+    -------
+    tuple of (re.Pattern, str)
+        Pattern and replacement, in the order in which they run.
+    """
     return tuple((re.compile(r.pattern), r.replacement) for r in RULES if r.name not in left_out)
 
 
 def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
-    """Return the key of a shape: its constant text with ``VARIABLE`` for everything that varies."""
+    """Return the key of a shape: its constant text with ``VARIABLE`` for everything that varies.
+
+    Parameters
+    ----------
+    shape : str
+        A line's first row with every word that holds a digit replaced.
+    left_out : frozenset of str
+        Names of rules not to use.
+
+    Returns
+    -------
+    str
+    """
     key = _CONTROL.sub(" ", shape)
     for pattern, replacement in compiled(left_out):
         key = pattern.sub(replacement, key)
@@ -183,12 +217,33 @@ def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
 
 
 def runs_of(key: str) -> list[str]:
-    """Return a key's lists of data, in order; data that stands alone is a list of one."""
+    """Return a key's lists of data.
+
+    Parameters
+    ----------
+    key : str
+
+    Returns
+    -------
+    list of str
+        In order; data that stands alone is a list of one.
+    """
     return [match[0] for match in _runs().finditer(key)]
 
 
 def collapsed(key: str, left_out: frozenset[str] = frozenset()) -> str:
-    """Return a key in which every list of data is one ``VARIABLE``."""
+    """Return a key in which every list of data is one ``VARIABLE``.
+
+    Parameters
+    ----------
+    key : str
+    left_out : frozenset of str
+        Names of rules not to use; with ``list`` among them the key stays.
+
+    Returns
+    -------
+    str
+    """
     return key if LIST.name in left_out else _runs().sub(VARIABLE, key)
 
 
@@ -204,10 +259,20 @@ _BLANK = r"[\x00-\x1f\x7f\x{85}\p{Z}]"
 
 
 def pattern_of(key: str) -> str:
-    """Return the regular expression (RE2) whose groups ``v0``, ``v1``, … are a key's variables.
+    """Return the regular expression whose groups ``v0``, ``v1``, … are a key's variables.
 
     Blanks of any length stand for a space; a value takes as little as it can. RE2 needs time in
     proportion to the line, whatever the line.
+
+    Parameters
+    ----------
+    key : str
+        Variables beyond `MAX_SLOTS` belong to the last group.
+
+    Returns
+    -------
+    str
+        RE2 syntax.
     """
     parts = [rf"(?s)^{_BLANK}*"]
     slot = 0
@@ -230,15 +295,15 @@ def values_in(lines: Any, key: str) -> list[list[str]]:
 
     Parameters
     ----------
-    lines
-        Arrow array of lines, already cut to what was mined.
-    key
+    lines : pyarrow string array, shape (lines,)
+        Already cut to what was mined.
+    key : str
         The template's key.
 
     Returns
     -------
-    list of list of str
-        One list a slot, each as long as ``lines``. Empty where a line doesn't read back.
+    list of list of str, shape (slots, lines)
+        Empty texts where a line doesn't read back.
     """
     import pyarrow.compute as pc
 
@@ -295,14 +360,32 @@ KINDS = tuple(name for name, _ in _KINDS)
 
 
 def kind_of(value: str) -> str:
-    """Return the narrowest kind that a value has."""
+    """Return the narrowest kind that a value has.
+
+    Parameters
+    ----------
+    value : str
+
+    Returns
+    -------
+    str
+        One of `KINDS`.
+    """
     return next(name for name, pattern in _COMPILED if pattern.fullmatch(value))
 
 
 def joined(left: str, right: str) -> str:
     """Return the kind that holds values of both kinds.
 
-    ``null`` (nothing, or an empty value) fits every kind.
+    Parameters
+    ----------
+    left, right : str
+        Two of `KINDS`; ``null`` (nothing, or an empty value) fits every kind.
+
+    Returns
+    -------
+    str
+        One of `KINDS`.
     """
     if right in (left, "null"):
         return left
@@ -314,5 +397,15 @@ def joined(left: str, right: str) -> str:
 
 
 def kind_of_all(values: Iterable[str]) -> str:
-    """Return the kind that holds all values; ``null`` if there are none."""
+    """Return the kind that holds all values.
+
+    Parameters
+    ----------
+    values : iterable of str
+
+    Returns
+    -------
+    str
+        One of `KINDS`; ``null`` if there are no values.
+    """
     return reduce(joined, (kind_of(value) for value in values), "null")

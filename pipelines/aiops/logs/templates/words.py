@@ -46,19 +46,19 @@ class Evidence:
 
     Attributes
     ----------
-    context
+    context : int
         Constant words that the keys must share besides the slot.
-    values
+    values : int
         Different words in a slot that prove a variable when the context is ample; the poorer the
         context, the more are asked for (one more for each word that is missing to ``ample``).
-    ample
+    ample : int
         Constant words that count as an ample context.
-    names
+    names : int
         Different words that prove a variable between two prepositions.
-    sparse_values
+    sparse_values : int
         Different words for each of several slots that vary at once, so that keys never differ in
         one alone; what stays must be three words at least.
-    first_values
+    first_values : int
         Different words for the first word of a message, which is mostly its subject or verb.
     """
 
@@ -74,12 +74,31 @@ DEFAULT_EVIDENCE = Evidence()
 
 
 def tokens_of(key: str) -> _Tokens:
-    """Split a key into words, variables and single other characters; joined again it is the key."""
+    """Split a key into words, variables and single other characters.
+
+    Parameters
+    ----------
+    key : str
+
+    Returns
+    -------
+    tuple of str
+        Joined again it is the key.
+    """
     return tuple(TOKEN.findall(key))
 
 
 def is_word(token: str) -> bool:
-    """Tell a word or a variable from a single other character."""
+    """Return whether a token is a word or a variable, not a single other character.
+
+    Parameters
+    ----------
+    token : str
+
+    Returns
+    -------
+    bool
+    """
     return token == VARIABLE or token[0].isalpha() or token[0] == "_"
 
 
@@ -114,12 +133,16 @@ def varies(slot: _Slot, values: Iterable[str], evidence: Evidence = DEFAULT_EVID
 
     Parameters
     ----------
-    slot
+    slot : tuple of (int, tuple of str, tuple of str)
         Position, tokens before, tokens behind.
-    values
+    values : iterable of str
         Words seen there, with the rest of the key the same; ``VARIABLE`` if data was seen.
-    evidence
+    evidence : Evidence
         How much is asked for.
+
+    Returns
+    -------
+    bool
     """
     _, before, behind = slot
     constants = [t for t in (*before, *behind) if t != VARIABLE and is_word(t)]
@@ -143,6 +166,16 @@ def frame_of(tokens: _Tokens) -> _Tokens:
     """Return what surely isn't data in a key, with a hole for each other word.
 
     Grammar, nouns that names follow, inflected words, capitals and a message's first word stay.
+
+    Parameters
+    ----------
+    tokens : tuple of str
+        As `tokens_of` returns them.
+
+    Returns
+    -------
+    tuple of str
+        As long as `tokens`.
     """
     frame = list(tokens)
     before = ""
@@ -272,10 +305,14 @@ def spread(general: str, members: Iterable[str]) -> str:
 
     Parameters
     ----------
-    general
+    general : str
         Collapsed key of a group.
-    members
+    members : iterable of str
         Keys of the group, not collapsed.
+
+    Returns
+    -------
+    str
     """
     tokens = tokens_of(general)
     seen: list[set[str]] = [set() for _ in tokens]
@@ -298,15 +335,15 @@ def generalise(keys: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> di
 
     Parameters
     ----------
-    keys
+    keys : iterable of str
         Different collapsed keys, in any order
         (:func:`~pipelines.aiops.logs.templates.variables.collapsed`).
-    evidence
+    evidence : Evidence
         How much evidence makes a word a variable.
 
     Returns
     -------
-    dict
+    dict of str to str
         For each key the general key: the members' common tokens, ``VARIABLE`` where they differ.
     """
     known = sorted(set(keys))
