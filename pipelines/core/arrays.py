@@ -157,7 +157,7 @@ def search(keys: Ints, times: Ints, of_key: Ints, of_time: Ints) -> Ints:
         Positions in `keys`. Where the key has no later entry, this is the position after its last
         one, which is another key's or the end.
     """
-    # Key and time in one number: the time's rank is a digit below the key, so one search finds both.
+    # Key and rank of the time in one number, so that one search finds both.
     known = distinct(times)
     size = len(known) + 1
     have = keys * size + np.searchsorted(known, times)
@@ -198,7 +198,7 @@ def runs(first: Ints, count: Ints) -> Ints:
     ndarray of int64, shape (sum of count,)
         The rows ``first[i] … first[i] + count[i] - 1`` of each range i, one range after the other.
     """
-    # Shape (sum of count,): each range's first row less its offset in the output, plus the position.
+    # Shape (sum of count,): first row of the range, less its offset in the output, plus position.
     rows = np.repeat(first - np.cumsum(count) + count, count)
     rows += np.arange(len(rows))
     return rows
