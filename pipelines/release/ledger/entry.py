@@ -53,19 +53,19 @@ class Entry(BaseModel):
     ----------
     seq : int
         1, 2, 3, …: also the number of the line.
-    time : Time
+    time : str
         What the writer's clock said, UTC. It informs; the order is that of `seq`.
     kind, subject : str
         What happened, and to which product.
     data : dict of str to object
         What belongs to this kind of entry; JSON. No personal data: an entry cannot be removed.
-    previous : Sha256
+    previous : str
         Hash of the entry before.
-    key : KeyId
+    key : str
         Id of the key that signed.
-    hash : Sha256
+    hash : str
         SHA-256 of the canonical JSON of all fields above.
-    signature : Signature
+    signature : str
         Ed25519 signature of `hash` in hex. (Hex has one spelling a value; base64 has several, so a
         changed byte could go unnoticed.)
     """
