@@ -23,7 +23,7 @@ class Prose:
     ----------
     text : str or Markup
     quiet : bool
-        Whether it is of less weight than other text.
+        Whether it is set in a softer colour.
     """
 
     kind: ClassVar[str] = "prose"
@@ -105,7 +105,7 @@ class Column:
     chart : bool
         Whether its cells are charts.
     wide : bool
-        Whether it takes the room that is left.
+        Whether it holds text that needs room.
     """
 
     label: Text

@@ -19,10 +19,17 @@ def releases(project: Path, holding: set[str], seen: set[str]) -> list[dict[str,
 
     Parameters
     ----------
-    holding
+    project : Path
+        Root of the project.
+    holding : set of str
         DVC hashes of objects that hold the subject.
-    seen
+    seen : set of str
         DVC hashes of all objects that were opened; a split that wasn't opened is unknown.
+
+    Returns
+    -------
+    list of dict
+        Keys ``release``, ``commit`` and ``contains``: True, False or `UNKNOWN`.
     """
     found = []
     for name, commit in _released(project):
@@ -68,8 +75,15 @@ def drop_from_pointer(project: Path, known: list[dict[str, Any]]) -> bool:
 
     Parameters
     ----------
-    known
+    project : Path
+        Root of the project.
+    known : list of dict of str to object
         What `releases` said before anything was removed.
+
+    Returns
+    -------
+    bool
+        Whether the pointer was changed.
     """
     pointer = _pointer(project)
     if pointer is None or TRAIN.as_posix() not in pointer.artifacts:

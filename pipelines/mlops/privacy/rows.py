@@ -39,9 +39,9 @@ class Number:
 
     Attributes
     ----------
-    near
+    near : float
         As float64; several keys may share it.
-    exact
+    exact : str
         Digits of the whole number it is; empty if it is none that an integer column holds.
     """
 
@@ -50,7 +50,19 @@ class Number:
 
 
 def number_of(key: str, decimal: str) -> Number | None:
-    """Read the number that `key` looks like; None if it looks like none."""
+    """Read the number that `key` looks like; None if it looks like none.
+
+    Parameters
+    ----------
+    key : str
+        The key as written.
+    decimal : str
+        Decimal mark of numbers in the source.
+
+    Returns
+    -------
+    float or None or None
+    """
     text = key.strip().replace(decimal, ".")
     if not _NUMBER.fullmatch(text):
         return None
@@ -71,12 +83,16 @@ class Written:
 
     Attributes
     ----------
-    subject
+    subject : str
         The subject's key.
-    decimal
+    decimal : str
         Decimal mark of numbers in the source.
-    keys
+    keys : set of str
         All keys that are known to be written somewhere.
+    alike : set of str
+        Other keys that are told apart only by what a person overlooks.
+    around : set of str
+        Other keys that the subject's key is a part of.
     """
 
     subject: str = field(repr=False)
@@ -93,7 +109,13 @@ class Written:
         self._folded = _fold(self.subject)
 
     def add(self, keys: Iterable[str]) -> None:
-        """Take note of keys."""
+        """Add keys that are written somewhere.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Keys as written.
+        """
         for key in set(keys) - self.keys:
             self.keys.add(key)
             if key == self.subject:
@@ -114,8 +136,13 @@ class Written:
 
         Parameters
         ----------
-        exact
+        exact : bool
             The number stands in a column of integers, not of floats.
+
+        Returns
+        -------
+        set of str
+            Empty where the subject's key is no such number.
         """
         if self.number is None:
             return set()
@@ -158,12 +185,12 @@ class Rows:
 
     Attributes
     ----------
-    mask
+    mask : ndarray of bool
         Which rows, shape (n,).
-    written
+    written : frozenset of str
         Keys under which these rows may have been written: more than the subject's own where the
         table can't tell people apart.
-    former
+    former : bool
         Other rows have a text that an earlier version may have made of the subject's key.
     """
 
@@ -183,7 +210,11 @@ class TextTable:
 
     Attributes
     ----------
-    sure
+    source : CsvSource
+        How the text is written.
+    rows : Rows
+        The subject's rows.
+    sure : bool
         The table names its subjects: where no row is the subject's, the subject isn't in it.
     """
 
@@ -193,7 +224,22 @@ class TextTable:
 
 
 def in_parquet(table: Any, data: DataParams, written: Written) -> Rows | None:
-    """Rows of the subject in an Arrow table; None if it doesn't say whose rows they are."""
+    """Find the rows of the subject in an Arrow table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The table.
+    data : DataParams
+        Section ``data`` that says which column names a subject.
+    written : Written
+        Keys that stand in the source.
+
+    Returns
+    -------
+    Rows or None
+        None if the table doesn't say whose rows they are.
+    """
     names = list(table.column_names)
     found = {name: table.column(name) for name in key_columns(data) if name in names}
     if found:
@@ -204,7 +250,22 @@ def in_parquet(table: Any, data: DataParams, written: Written) -> Rows | None:
 
 
 def by_content(frame: "pd.DataFrame", data: DataParams, written: Written) -> Rows | None:
-    """Rows of a table without a column of keys: named as ``ingest`` would name them."""
+    """Find the rows in a table without a column of keys: named as ``ingest`` would name them.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table.
+    data : DataParams
+        Section ``data`` that says which columns name a subject.
+    written : Written
+        Keys that stand in the source.
+
+    Returns
+    -------
+    Rows or None
+        None if the table isn't like the source.
+    """
     try:
         named = name_rows(typed(frame, data), data)[SUBJECT]
     except SignalboxError:
@@ -289,7 +350,22 @@ def _by_number(numbers: dict[str, Any], written: Written) -> Rows:
 
 
 def in_text(content: bytes, data: DataParams, written: Written) -> TextTable | None:
-    """Rows of the subject in a text; None if it is no table that says whose rows they are."""
+    """Find the rows of the subject in a text.
+
+    Parameters
+    ----------
+    content : bytes
+        The text's bytes, unpacked.
+    data : DataParams
+        Section ``data`` that says how source text is read.
+    written : Written
+        Keys that stand in the source.
+
+    Returns
+    -------
+    TextTable or None
+        None if it is no table that says whose rows they are.
+    """
     source, named = _dialect(content, data)
     if source is None:
         return None
