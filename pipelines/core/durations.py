@@ -20,7 +20,7 @@ def parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
     ----------
     seconds : int
         The duration, not negative.
-    units : Units
+    units : sequence of tuple of (int, str)
         Seconds of a unit and its name, largest first, the last one a second.
 
     Returns
@@ -45,7 +45,7 @@ def largest_parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
     ----------
     seconds : int
         The duration, not negative.
-    units : Units, default `DAYS`
+    units : sequence of tuple of (int, str), default `DAYS`
         Seconds of a unit and its name, largest first, the last one a second.
 
     Returns
@@ -67,7 +67,7 @@ def prometheus(seconds: int, units: Units = PROMETHEUS_DAYS) -> str:
     ----------
     seconds : int
         The duration; a negative one is written as ``0s``.
-    units : Units, default `PROMETHEUS_DAYS`
+    units : sequence of tuple of (int, str), default `PROMETHEUS_DAYS`
         Seconds of a unit and its sign, largest first, the last one a second.
 
     Returns

@@ -73,7 +73,7 @@ def validate_section(file: Path, raw: Any, model: type[Model], section: str = ""
         Where it was read; only named in errors.
     raw : object
         The file's content, or that of one section.
-    model : type of Model
+    model : type[Model]
     section : str, default ''
         That section's name, which then begins every key in an error; empty for the whole file.
 

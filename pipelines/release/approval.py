@@ -122,7 +122,7 @@ def question_needed(verdict: Decision, params: ApprovalParams) -> Question:
 
     Parameters
     ----------
-    verdict : Decision
+    verdict : {'approve', 'review', 'reject'}
         The gate's decision.
     params : ApprovalParams
         Section ``approval`` of ``release.yaml``.
@@ -152,7 +152,7 @@ def outcome(
     ----------
     answers : sequence of Answer
         In the order in which they were given; an override needs two.
-    verdict : Decision
+    verdict : {'approve', 'review', 'reject'}
         The gate's decision.
     params : ApprovalParams
         Section ``approval`` of ``release.yaml``.
@@ -197,7 +197,7 @@ def headless_outcome(
 
     Parameters
     ----------
-    verdict : Decision
+    verdict : {'approve', 'review', 'reject'}
         The gate's decision.
     params : ApprovalParams
         Section ``approval`` of ``release.yaml``.

@@ -26,7 +26,7 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
         The project's root, or the file itself.
     name : str
         The section, for example ``approval``.
-    model : type of Model
+    model : type[Model]
         Its type; a section (or file) that isn't there gives the defaults.
 
     Returns

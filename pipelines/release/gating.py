@@ -138,7 +138,7 @@ def judge(check: Check, figure: Figure | None) -> Verdict:
 
     Returns
     -------
-    Verdict
+    {'pass', 'fail', 'inconclusive', 'not_applicable'}
         ``pass`` if the whole interval keeps to the threshold, ``fail`` if none of it does or if
         there is no evidence, ``inconclusive`` if the interval straddles the threshold,
         ``not_applicable`` if the evidence says there is nothing released to compare with.
@@ -193,12 +193,12 @@ def consequence(check: Check, verdict: Verdict) -> Decision:
     ----------
     check : Check
         The check, with what follows from its verdicts.
-    verdict : Verdict
+    verdict : {'pass', 'fail', 'inconclusive', 'not_applicable'}
         Its verdict.
 
     Returns
     -------
-    Decision
+    {'approve', 'review', 'reject'}
     """
     if verdict == "fail":
         return check.on_fail
@@ -212,12 +212,12 @@ def decide(checks: Iterable[tuple[Check, Verdict]]) -> Decision:
 
     Parameters
     ----------
-    checks : iterable of tuple of (Check, Verdict)
+    checks : iterable of tuple of (Check, str)
         Each check with its verdict.
 
     Returns
     -------
-    Decision
+    {'approve', 'review', 'reject'}
         ``review`` where there is no check.
 
     Notes
@@ -249,7 +249,7 @@ def sentence(check: Check, figure: Figure | None, verdict: Verdict) -> str:
         What the policy asks for.
     figure : Figure or None
         What the evidence says; None = not measured.
-    verdict : Verdict
+    verdict : {'pass', 'fail', 'inconclusive', 'not_applicable'}
         The check's verdict.
 
     Returns
@@ -340,7 +340,7 @@ class Judged:
         Evidence file that the figure came from.
     sha256 : str or None
         Its hash, 64 hex digits; None where the file is missing.
-    verdict : Verdict
+    verdict : {'pass', 'fail', 'inconclusive', 'not_applicable'}
         The check's verdict.
     """
 

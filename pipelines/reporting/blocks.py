@@ -80,7 +80,7 @@ class Callout:
 
     Attributes
     ----------
-    tone : Tone
+    tone : {'good', 'open', 'bad', 'quiet', 'info'}
         Colour and shape.
     label : str
         Word that says what the colour says.

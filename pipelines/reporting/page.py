@@ -21,7 +21,7 @@ class Banner:
     ----------
     verdict : str
         The decision in words.
-    tone : Tone
+    tone : {'good', 'open', 'bad', 'quiet', 'info'}
         Colour and shape.
     sentences : sequence of str or Markup
         Why.

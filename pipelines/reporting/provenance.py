@@ -245,7 +245,7 @@ class Measured:
         ----------
         stage : str
             Name of the stage.
-        shape : type of S
+        shape : type[Shape]
             Model of the part that is read.
 
         Returns

@@ -167,8 +167,10 @@ def rederive(
     ----------
     project : Project
         The clone with the recorded artifacts.
-    stages, names : dict of str to Stage and list of str
-        All stages, and which of them the report follows from.
+    stages : dict of str to Stage
+        All stages of ``dvc.yaml``.
+    names : list of str
+        Those that the report follows from.
     tell : Callable[[str], None]
         Told as each stage ends.
 

@@ -94,7 +94,7 @@ def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) ->
 
 def special_columns(params: Params, own: PrivacyParams,
                     evidence: dict[str, Evidence]) -> list[tuple[str, str]]:  # fmt: skip
-    """List the columns of special categories, and whether the model sees them or only the audit does.
+    """List the columns of special categories, and whether the model or only the audit sees them.
 
     Parameters
     ----------

@@ -287,7 +287,7 @@ def find(data: DataParams, root: Path, matches: Matches) -> list[SourceFile]:
         Section ``data`` of ``params.yaml``.
     root : Path
         Root of the project or of a run's workspace.
-    matches : Matches
+    matches : Callable[[pandas.Series of str], pandas.Series of bool]
         Marks the subject's keys in a column of keys.
 
     Returns
@@ -310,7 +310,7 @@ def holding(reading: Reading, matches: Matches) -> list[SourceFile]:
     ----------
     reading : Reading
         The files, read.
-    matches : Matches
+    matches : Callable[[pandas.Series of str], pandas.Series of bool]
         Marks the subject's keys in a column of keys.
 
     Returns

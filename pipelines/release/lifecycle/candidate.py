@@ -24,7 +24,7 @@ class GateDecision:
 
     Attributes
     ----------
-    verdict : Decision
+    verdict : {'approve', 'review', 'reject'}
         ``approve``, ``review`` or ``reject``.
     checks : dict of str to str
         Check → verdict.

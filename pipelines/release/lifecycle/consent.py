@@ -223,7 +223,7 @@ def record_question(
         Root of the project.
     candidate : Candidate
         What the question is about.
-    asked : Asked
+    asked : {'approval', 'override', 'confirmation'}
         Sort of question.
     approvers : list of str
         Names of those who may answer.
@@ -247,7 +247,7 @@ def open_question(entries: list[Entry], product: str, run: str, asked: Asked) ->
         Name of the product, as it is registered.
     run : str
         The saved run, ``<dag>/<run>``.
-    asked : Asked
+    asked : {'approval', 'override', 'confirmation'}
         Sort of question.
 
     Returns

@@ -61,7 +61,7 @@ def release(
     approval : str, optional
         Hash of the ledger entry that the caller takes for the consent; None = the last one on this
         commit, whichever it is.
-    bump : Bump, optional
+    bump : {'major', 'minor', 'patch'}, optional
         Part of the version to count up; None = as ``release.yaml`` says.
 
     Returns

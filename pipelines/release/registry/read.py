@@ -194,7 +194,7 @@ def bumped(version: str, bump: Bump) -> str:
     ----------
     version : str
         Of the form v1.2.3.
-    bump : Bump
+    bump : {'major', 'minor', 'patch'}
         Part to count up; those after it become 0.
 
     Returns

@@ -60,7 +60,7 @@ def register(project: Path, product: str, commit: str, bump: Bump) -> Version:
         Name of the product, as it is registered.
     commit : str
         Hash, tag, branch, ref, or name of a saved run.
-    bump : Bump
+    bump : {'major', 'minor', 'patch'}
         Part of the version to count up.
 
     Returns
@@ -131,7 +131,7 @@ def next_version(project: Path, product: str, commit: str, bump: Bump) -> str:
         Name of the product, as it is registered.
     commit : str
         Full hash.
-    bump : Bump
+    bump : {'major', 'minor', 'patch'}
         Part of the version to count up.
 
     Returns

@@ -35,7 +35,7 @@ class Curve:
 
     Attributes
     ----------
-    points : sequence of Point
+    points : sequence of tuple of (float, float)
         (x, y) from left to right, in the units of the axes.
     label : str
         Stands beside the line; there is no legend to look up.
@@ -76,7 +76,7 @@ class Reference:
 
     Attributes
     ----------
-    points : tuple of (Point, Point)
+    points : tuple of two points, each (float, float)
         Its two ends, (x, y).
     label : str
         What it stands for.
@@ -108,7 +108,7 @@ def curves(
         The curves.
     reference : Reference, optional
         A line to compare with.
-    point : tuple of (Point, str), optional
+    point : tuple of ((float, float), str), optional
         One marked point and its label, for example the operating threshold.
     describe : str, default ''
         What the chart shows, in a sentence.
