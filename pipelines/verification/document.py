@@ -183,7 +183,10 @@ class Given:
 
 
 def recognise(path: Path, outs: Collection[str] = ()) -> Given:
-    """Tell which report a file is: whose by what it says or is called, which face by its suffix.
+    """Find out which report a file is.
+
+    Which product's it is follows from what it says or is called; whether it is the page or the
+    JSON, from its suffix.
 
     Parameters
     ----------

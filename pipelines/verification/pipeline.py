@@ -77,17 +77,35 @@ class Lock(BaseModel):
     stages: dict[str, LockedStage]
 
     def outs(self) -> dict[str, Locked]:
-        """Path → out, of every stage."""
+        """Collect the outs of every stage.
+
+        Returns
+        -------
+        dict of str to Locked
+            Path → out.
+        """
         return {out.path: out for stage in self.stages.values() for out in stage.outs}
 
     def deps(self) -> dict[str, Locked]:
-        """Path → dependency, of those that no stage makes."""
+        """Collect the dependencies that no stage makes.
+
+        Returns
+        -------
+        dict of str to Locked
+            Path → dependency.
+        """
         made = self.outs()
         found = {dep.path: dep for stage in self.stages.values() for dep in stage.deps}
         return {path: dep for path, dep in found.items() if path not in made}
 
     def sources(self) -> dict[str, Locked]:
-        """Path → dependency, of those that no stage makes, and that lie in no folder of one."""
+        """Collect the dependencies that no stage makes, and that lie in no folder of one.
+
+        Returns
+        -------
+        dict of str to Locked
+            Path → dependency.
+        """
         made = self.outs()
         return {
             path: dep

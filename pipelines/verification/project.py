@@ -150,7 +150,12 @@ class Git:
         return self.run("cat-file", "blob", f"{commit}:./{path}")
 
     def anchors(self) -> list[TagAnchor]:
-        """Annotated tags whose message holds a ``Ledger-Head:`` line."""
+        """List the annotated tags whose message holds a ``Ledger-Head:`` line.
+
+        Returns
+        -------
+        list of TagAnchor
+        """
         form = "--format=%(objecttype)%00%(refname:short)%00%(contents)%01"
         listed = self.run("for-each-ref", form, "refs/tags").decode("utf-8", "replace")
         found = []
@@ -202,7 +207,12 @@ class Project:
             return (home / "cache").resolve()
 
     def dvc_config(self) -> configparser.ConfigParser:
-        """DVC's settings in the project; a damaged file counts as empty (git's check names it)."""
+        """Read DVC's settings in the project; a damaged file counts as empty (git's check names it).
+
+        Returns
+        -------
+        configparser.ConfigParser
+        """
         merged = configparser.ConfigParser(interpolation=None, strict=False)
         for name in ("config", "config.local"):
             with suppress(configparser.Error, UnicodeDecodeError):
@@ -269,7 +279,7 @@ class Project:
         self._hashers.clear()
 
     def cached_listing(self, md5: str) -> bytes | None:
-        """DVC's own list of a folder's files, from the cache, if it is there and sound.
+        """Read DVC's own list of a folder's files from the cache, if it is there and sound.
 
         Parameters
         ----------

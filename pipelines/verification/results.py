@@ -40,7 +40,12 @@ class Finding:
     status: Status = Status.DIFFERS
 
     def as_dict(self) -> dict[str, str]:
-        """For JSON."""
+        """Return plain data for JSON.
+
+        Returns
+        -------
+        dict of str to str
+        """
         return {
             "path": self.path,
             "what": self.what,
@@ -75,7 +80,12 @@ class Check:
     findings: tuple[Finding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain data for JSON.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return {
             "id": self.id,
             "title": self.title,
@@ -157,7 +167,12 @@ class Verification:
         return [check.sentence for check in self.checks if check.status is Status.SKIPPED]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain data for JSON.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return {
             "schema": SCHEMA,
             "report": self.report,

@@ -104,7 +104,13 @@ def call_dvc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
 
 
 def environment() -> dict[str, str]:
-    """Environment of child processes: nothing of the caller's project, our own ``python`` first."""
+    """Return the environment of child processes.
+
+    Returns
+    -------
+    dict of str to str
+        Nothing of the caller's project; our own ``python`` comes first in ``PATH``.
+    """
     keep = {k: v for k, v in os.environ.items() if not k.startswith(_QUIET)}
     return {
         **keep,

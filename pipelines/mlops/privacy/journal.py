@@ -187,7 +187,7 @@ def _path(project: Path, token: str) -> Path:
 
 @contextmanager
 def exclusive_lock(project: Path) -> Iterator[None]:
-    """Let only one erasure work at a time.
+    """Allow only one erasure at a time in a project.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ class Written:
         return number is not None and number.near == self.number.near
 
     def claimants(self, *, exact: bool) -> set[str]:
-        """Keys that a row with the subject's number may belong to.
+        """Return the keys that a row with the subject's number may belong to.
 
         Parameters
         ----------
@@ -163,7 +163,12 @@ class Written:
         return number.exact == self.number.exact if exact else number.near == self.number.near
 
     def former(self) -> set[str]:
-        """Other texts under which versions that typed keys may have kept the subject."""
+        """Return other texts under which versions that typed keys may have kept the subject.
+
+        Returns
+        -------
+        set of str
+        """
         texts = {self.subject.strip()}
         if self.number is not None:
             texts |= {self.number.exact, as_label(self.number.near)}

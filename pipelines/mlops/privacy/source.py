@@ -215,7 +215,7 @@ class Reading:
         Number of rows of each file.
     frame : pandas.DataFrame
         All rows, in order, as the source delivers them.
-    subjects : pd.Series[str]
+    subjects : pandas.Series of str, shape (n,)
         Their keys; missing where there is none.
     """
 
@@ -226,7 +226,12 @@ class Reading:
     subjects: "pd.Series[str]" = field(repr=False)
 
     def keys(self) -> list[str]:
-        """Keys that are written in the files, each once; none where subjects have no key."""
+        """List the keys that are written in the files, each once; none where subjects have no key.
+
+        Returns
+        -------
+        list of str
+        """
         if self.data.subject_key is None:
             return []
         return [str(key) for key in self.subjects.dropna().unique()]

@@ -310,7 +310,12 @@ class Store:
     fs: Any = field(repr=False)
 
     def objects(self) -> list[str]:
-        """Paths of all objects; DVC's run cache holds only hashes and is left out."""
+        """List the paths of all objects; DVC's run cache holds only hashes and is left out.
+
+        Returns
+        -------
+        list of str
+        """
         if not self.fs.exists(self.root):
             return []
         paths = [str(path) for path in self.fs.find(self.root)]

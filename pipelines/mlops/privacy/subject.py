@@ -47,7 +47,13 @@ class Subject:
 
 
 def keys_folder() -> Path:
-    """Folder of secrets, outside the repository: ``$SIGNALBOX_KEYS`` or the user's own."""
+    """Return the folder of secrets, outside the repository.
+
+    Returns
+    -------
+    Path
+        ``$SIGNALBOX_KEYS``, else a folder in the user's own configuration.
+    """
     chosen = os.environ.get("SIGNALBOX_KEYS")
     return Path(chosen) if chosen else Path.home() / ".config" / "signalbox" / "keys"
 

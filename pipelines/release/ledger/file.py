@@ -117,14 +117,26 @@ class LedgerFile:
         )
 
     def read(self) -> tuple[list[bytes], bytes]:
-        """All complete lines, and the bytes after the last newline (a torn write)."""
+        """Read all complete lines, and the bytes after the last newline (a torn write).
+
+        Returns
+        -------
+        tuple of (list of bytes, bytes)
+            The lines without their newlines, and the rest.
+        """
         if not self.path.exists():
             return [], b""
         with self.locked(write=False):
             return self.read_unlocked()
 
     def read_unlocked(self) -> tuple[list[bytes], bytes]:
-        """Do as `read` does, for who holds the lock already."""
+        """Read as `read` does, for a caller who holds the lock already.
+
+        Returns
+        -------
+        tuple of (list of bytes, bytes)
+            The lines without their newlines, and the rest.
+        """
         if not self.path.exists():
             return [], b""
         with friendly_os_errors(self.path):

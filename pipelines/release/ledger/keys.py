@@ -57,7 +57,13 @@ VARIABLE = "SIGNALBOX_KEYS"
 
 
 def keys_folder() -> Path:
-    """Folder of the private keys: ``$SIGNALBOX_KEYS``, else in the user's own configuration."""
+    """Return the folder of the private keys.
+
+    Returns
+    -------
+    Path
+        ``$SIGNALBOX_KEYS``, else a folder in the user's own configuration.
+    """
     named = os.environ.get(VARIABLE)
     return Path(named).expanduser() if named else Path.home() / ".config" / "signalbox" / "keys"
 

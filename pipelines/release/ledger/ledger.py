@@ -188,7 +188,11 @@ class Ledger:
             return entry
 
     def entries(self) -> list[Entry]:
-        """All entries in order, read but not verified.
+        """Read all entries in order; they aren't verified.
+
+        Returns
+        -------
+        list of Entry
 
         Raises
         ------

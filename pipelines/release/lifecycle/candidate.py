@@ -346,7 +346,7 @@ _RULES = "expectations/"
 
 
 def is_demo_data(project: Path, product: str, commit: str) -> bool:
-    """Whether a commit's evidence names the bundled demo's data and no other.
+    """Return whether a commit's evidence names the bundled demo's data and no other.
 
     A product that isn't registered, or registers no demo, has none.
 

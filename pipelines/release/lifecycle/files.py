@@ -45,7 +45,12 @@ class CommitFiles:
     commit: str
 
     def locked(self) -> dict[str, str]:
-        """Path → MD5 of every out in ``dvc.lock``.
+        """Read the MD5 of every out in ``dvc.lock``.
+
+        Returns
+        -------
+        dict of str to str
+            Path → MD5 as DVC writes it, of folders with ``.dir`` behind it.
 
         Raises
         ------

@@ -240,7 +240,7 @@ def pointer_in(project: Path, commit: str, pointer: str) -> Released | None:
 
 
 def make_pointer(project: Path, product: str, step: Step) -> bool:
-    """Let the pointer name the step's version.
+    """Make the pointer name the step's version.
 
     Parameters
     ----------
