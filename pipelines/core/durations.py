@@ -14,7 +14,7 @@ _OF_A_CALL: Units = ((60_000_000, "min"), (1_000_000, "s"), (1000, "ms"), (1, "Â
 
 
 def parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
-    """Take a duration apart: how many of each unit, largest first, units of none left out.
+    """Split a duration into units, largest first; units of none are left out.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
 
 
 def largest_parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
-    """Take the largest unit of a duration and the next smaller one, if there is any of it.
+    """Split a duration into its largest unit and the next smaller one, if there is any of it.
 
     Whatever is smaller is cut off: a day and three seconds are a day.
 

@@ -69,7 +69,7 @@ def sha256_path(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; rename it over `path` only on success.
+    """Yield a path beside `path` to write to; rename it over `path` only on success.
 
     A kill or a loss of power at any moment leaves either the old file or the new one, never a part:
     what was written is on the disk before it gets its name, and the name is when this returns. The
@@ -362,7 +362,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder beside `path` by calling `fill`, then put it in place of `path`.
+    """Fill a folder beside `path` by calling `fill`, then replace `path` by it.
 
     Parameters
     ----------

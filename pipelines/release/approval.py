@@ -118,7 +118,7 @@ TWO_PEOPLE = "override by two named approvers"
 
 
 def question_needed(verdict: Decision, params: ApprovalParams) -> Question:
-    """Say which question has to be asked before a release, if any.
+    """Decide which question has to be asked before a release, if any.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def outcome(
     *,
     timed_out: bool = False,
 ) -> Outcome:
-    """Say what the answers come to.
+    """Decide what the answers amount to under the policy.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def headless_outcome(
     hindrance: str = "",
     answers: Sequence[Answer] = (),
 ) -> Outcome:
-    """Say what the policy comes to by itself, where nobody is there to be asked.
+    """Decide what the policy amounts to by itself, where nobody is there to be asked.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ def has_value(figure: Figure | None) -> bool:
 
 
 def defect(figure: Figure) -> str:
-    """Say what keeps `figure` from being evidence; empty if nothing does.
+    """Return what keeps `figure` from being evidence; empty if nothing does.
 
     Parameters
     ----------
@@ -474,7 +474,7 @@ def _judge_one(check: Check, evidence: dict[str, Evidence], hashes: dict[str, st
 
 
 def as_evidence(judged: list[Judged], hashes: dict[str, str], stage: str = STAGE) -> Evidence:
-    """Put what was asked, found and decided into the gate's own evidence.
+    """Build the gate's own evidence: what was asked, found and decided.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ def read_decision(evidence: Evidence) -> Decision:
 
 
 def banner(decision: Decision, what: str, finding: Text = "") -> Banner:
-    """Say the decision, and why in two sentences.
+    """Build the banner: the decision, and why in two sentences.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ def _script(name: str) -> str:
 
 
 def script_source(name: str) -> str:
-    """Name a script in ``templates/`` as Content-Security-Policy does.
+    """Return the source expression of a script for Content-Security-Policy.
 
     Parameters
     ----------

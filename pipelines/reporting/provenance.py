@@ -130,7 +130,7 @@ def _mark(artifact: Artifact) -> Markup:
 def gather(
     evidence: Mapping[Path, Evidence], tables: Sequence[Path] = (), root: Path = Path()
 ) -> Sources:
-    """Give every artifact its number, and find every figure.
+    """Number every artifact, and collect every figure.
 
     Parameters
     ----------

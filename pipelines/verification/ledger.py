@@ -154,7 +154,7 @@ _SHOWN = 3
 
 
 def check_erased(project: Project, history: Project) -> Check | None:
-    """Say whether a commit's files hold somebody who was erased; None if they don't.
+    """Check whether a commit's files hold an erased subject; return None if they don't.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def check_erased(project: Project, history: Project) -> Check | None:
 
 
 def explain_missing(rev: str, history: Project) -> str:
-    """Say why there is no such commit, if an erasure gave up the run that it belongs to.
+    """Explain why there is no such commit, if an erasure gave up the run that it belongs to.
 
     Parameters
     ----------

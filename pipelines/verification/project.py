@@ -207,7 +207,7 @@ class Project:
             return (home / "cache").resolve()
 
     def dvc_config(self) -> configparser.ConfigParser:
-        """Read DVC's settings in the project; a damaged file counts as empty (git's check names it).
+        """Read DVC's settings in the project; a damaged file counts as empty.
 
         Returns
         -------

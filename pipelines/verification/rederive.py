@@ -88,7 +88,7 @@ def figure_findings(name: str, recorded: Any, again: Any) -> list[Finding]:
 
 
 def value_finding(location: str, key: str, recorded: Any, again: Any) -> Finding:
-    """Say which value differs, and by how much.
+    """Build a finding on a value that differs, and by how much.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def rederive(
     names : list of str
         Those that the report follows from.
     tell : Callable[[str], None]
-        Told as each stage ends.
+        Called with one sentence as each stage ends, from its thread.
 
     Returns
     -------

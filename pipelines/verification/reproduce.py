@@ -34,7 +34,7 @@ def reproduced(
     rev : str
         Commit to reproduce.
     tell : Callable[[str], None]
-        Told what is being done.
+        Called with one sentence on each step that begins.
 
     Yields
     ------

@@ -121,7 +121,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def scratch(project: Project, commit: str, *, shared_cache: bool) -> Iterator[Path]:
-    """Give a clone of the project at `commit` that vanishes afterwards.
+    """Yield a clone of the project at `commit` that is removed afterwards.
 
     Parameters
     ----------

@@ -96,7 +96,7 @@ def verify_report(
     depth : Depth, optional
         How far to go; by default everything but training again.
     tell : Callable[[str], None], optional
-        Told what is being done.
+        Called with one sentence on each step that begins.
 
     Returns
     -------

@@ -285,7 +285,7 @@ AUC = 0.001
 
 
 def idle_inputs(evidence: dict[str, Evidence]) -> tuple[list[tuple[str, str]], str, bool]:
-    """Name inputs whose shuffling changed neither measure by more than the line.
+    """List inputs whose shuffling changed neither measure by more than the threshold.
 
     Parameters
     ----------
@@ -338,7 +338,7 @@ def overview(
     evidence: dict[str, Evidence],
     now: datetime,
 ) -> Privacy:
-    """Put record, minimisation and retention together.
+    """Build the report's part on privacy: record, minimisation and retention.
 
     Parameters
     ----------

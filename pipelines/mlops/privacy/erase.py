@@ -226,7 +226,7 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
 
 
 def preview(project: Path, text: str, book: ErasureLedger) -> str:
-    """Say where a subject is before anybody decides to erase it; changes nothing.
+    """Report where a subject is before anybody decides to erase it; change nothing.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ UNKNOWN = "unknown: its train split is in neither cache nor remote"
 
 
 def releases(project: Path, holding: set[str], seen: set[str]) -> list[dict[str, Any]]:
-    """Say for every release whether its train split holds the subject.
+    """Find out for every release whether its train split holds the subject.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def _split_of(project: Path, commit: str) -> str | None:
 
 
 def drop_from_pointer(project: Path, known: list[dict[str, Any]]) -> bool:
-    """Take train data that was erased out of the pointer, or ``drift`` would ask for it in vain.
+    """Drop train data that was erased from the pointer, or ``drift`` would ask for it in vain.
 
     Parameters
     ----------

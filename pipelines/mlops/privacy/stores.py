@@ -162,7 +162,7 @@ def search(project: Path, probe: Probe, leave: set[Path]) -> Searched:
 
 
 def remove_subject(found: Found, project: Path, probe: Probe) -> str:
-    """Take the subject out of a file.
+    """Remove the subject from a file.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ class Object:
 
 @dataclass
 class Store:
-    """A place where DVC keeps objects by hash.
+    """One of DVC's object stores, the cache or a remote.
 
     Attributes
     ----------

@@ -133,7 +133,7 @@ class Chain:
         self._signer: _Signer | None = None
 
     def follow(self, line: bytes) -> None:
-        """Take the next line.
+        """Verify the next line and add it to the chain.
 
         Parameters
         ----------

@@ -202,7 +202,7 @@ def repair_locked(project: Path, product: str) -> list[str]:
 
 
 def problems(project: Path, product: str) -> list[str]:
-    """Say what is wrong with registry and ledger of a product, without changing anything.
+    """List what is wrong with registry and ledger of a product, without changing anything.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class TagName:
 
 
 def parse_tag(tag: str) -> TagName | None:
-    """Take a tag's name apart; None if it isn't of GTO's form.
+    """Parse a tag's name; return None if it isn't of GTO's form.
 
     Parameters
     ----------

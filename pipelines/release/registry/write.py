@@ -82,7 +82,7 @@ def register(project: Path, product: str, commit: str, bump: Bump) -> Version:
 
 
 def assign(project: Path, product: str, version: str, stage: str) -> Assignment:
-    """Put a registered version into a stage.
+    """Assign a registered version to a stage.
 
     Parameters
     ----------
