@@ -80,7 +80,7 @@ def distinct(values: Ints) -> Ints:
 
 
 def order_of(first: Ints, second: Ints) -> Ints:
-    """Sort rows by `first`, then by `second`; equal rows come in any order.
+    """Return the order of rows by `first`, then by `second`; equal rows come in any order.
 
     One sort of one number, unless the two together don't fit into it.
 

@@ -25,7 +25,7 @@ def level(alpha: float, tried: int) -> float:
 
 
 def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float64]:
-    """Return the exact one-sided lower bound of a share (Clopper and Pearson 1934).
+    """Return the exact one-sided lower bound of a share (Clopper and Pearson).
 
     Parameters
     ----------
@@ -38,8 +38,13 @@ def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float6
 
     Returns
     -------
-    ndarray of float64, shape (n,) or scalar
+    ndarray of float64, shape (n,) or ()
         Lower bound, in [0, 1]; 0 without a success.
+
+    References
+    ----------
+    C. J. Clopper and E. S. Pearson (1934). The use of confidence or fiducial limits illustrated in
+    the case of the binomial. Biometrika 26(4), 404–413.
     """
     from scipy.special import betaincinv
 
@@ -51,7 +56,7 @@ def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float6
 
 
 def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float64]:
-    """Return the exact one-sided upper bound of a share (Clopper and Pearson 1934).
+    """Return the exact one-sided upper bound of a share (Clopper and Pearson).
 
     Parameters
     ----------
@@ -64,8 +69,13 @@ def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float6
 
     Returns
     -------
-    ndarray of float64, shape (n,) or scalar
+    ndarray of float64, shape (n,) or ()
         Upper bound, in [0, 1]; 1 without a failure or a trial.
+
+    References
+    ----------
+    C. J. Clopper and E. S. Pearson (1934). The use of confidence or fiducial limits illustrated in
+    the case of the binomial. Biometrika 26(4), 404–413.
     """
     total = np.asarray(n, np.float64)
     bad = total - np.asarray(good, np.float64)

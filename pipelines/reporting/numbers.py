@@ -51,7 +51,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     Parameters
     ----------
     value : float or None
-        The share, 1 for all; None is written as `NONE`.
+        The share as a fraction; None is written as `NONE`.
     digits : int, default 1
         Digits after the decimal point, at least three below 0.1%.
 

@@ -130,7 +130,7 @@ def _mark(artifact: Artifact) -> Markup:
 def gather(
     evidence: Mapping[Path, Evidence], tables: Sequence[Path] = (), root: Path = Path()
 ) -> Sources:
-    """Number every artifact, and collect every figure.
+    """Collect every artifact, with its number, and every figure.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ def number_of(key: str, decimal: str) -> Number | None:
 
     Returns
     -------
-    float or None or None
+    Number or None
     """
     text = key.strip().replace(decimal, ".")
     if not _NUMBER.fullmatch(text):
@@ -190,8 +190,8 @@ class Rows:
 
     Attributes
     ----------
-    mask : ndarray of bool
-        Which rows, shape (n,).
+    mask : ndarray of bool, shape (n,)
+        True for the rows that are the subject's.
     written : frozenset of str
         Keys under which these rows may have been written: more than the subject's own where the
         table can't tell people apart.
@@ -322,6 +322,7 @@ def _only_numbers(subject: "pd.Series[str] | None", numbers: dict[str, Any]) -> 
 def _by_text(texts: "dict[str, pd.Series[str]]", written: Written) -> Rows:
     import numpy as np
 
+    # Shape (n,): one column that names the subject is enough.
     columns = list(texts.values())
     mask = np.zeros(len(columns[0]), dtype=bool)
     for column in columns:
@@ -345,6 +346,7 @@ def _by_number(numbers: dict[str, Any], written: Written) -> Rows:
         if written.number is None or written.subject not in claimants:
             continue
         if exact:
+            # Digits and not floats: two keys above 2^53 would be the same float64.
             same = (key_texts(column, "", "") == written.number.exact).to_numpy(dtype=bool)
         else:
             same = (column.to_pandas() == written.number.near).to_numpy(dtype=bool)

@@ -233,6 +233,7 @@ def drop_erased(frame: "pd.DataFrame", project: Path = Path()) -> "pd.DataFrame"
     frame : pandas.DataFrame
         A table with the column ``subject_id``.
     project : Path, optional
+        Root of the project; by default the current directory.
 
     Returns
     -------

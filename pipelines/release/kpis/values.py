@@ -288,6 +288,7 @@ def kpi_results(
     entries : iterable of LedgerEntry, default ()
         The ledger's entries, in order; none = no trend.
     product : str, default `DEFAULT`
+        Name of the product.
 
     Returns
     -------
@@ -316,7 +317,7 @@ class MonitoringSnapshot:
     Attributes
     ----------
     seq : int
-        Number of the day, from 1.
+        Number of the day's file, from 1.
     time : str
         End of the day's window, ISO 8601.
     subject : str

@@ -159,7 +159,7 @@ class Ledger:
         Returns
         -------
         Entry
-            The new ledger's entry 1, or the last entry if there was none so far.
+            The last entry of the new ledger: entry 1, unless a repair followed it.
 
         Raises
         ------

@@ -45,7 +45,7 @@ _SHAPES: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """A thing of a row, from when to when.
+    """Something that happened, in one row of the strip.
 
     Attributes
     ----------
