@@ -43,7 +43,7 @@ class RuleResult:
     ----------
     rule : str
         The rule in short, for example ``age: expect_column_values_to_be_between (17 to 90)``.
-    action : Action
+    action : {'quarantine', 'stop', 'note'}
         What follows when it is broken.
     reason : str
         Why the rule is there.

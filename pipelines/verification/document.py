@@ -230,7 +230,7 @@ def read_document(path: Path, name: str) -> Document:
     Parameters
     ----------
     path : Path
-        The file; at most `MAX_BYTES` are read.
+        The file, of at most `MAX_BYTES`.
     name : str
         The report's name in messages.
 

@@ -294,11 +294,11 @@ def idle_inputs(evidence: dict[str, Evidence]) -> tuple[list[tuple[str, str]], s
 
     Returns
     -------
-    columns
+    columns : list of tuple of (str, str)
         Name, and the figures behind it.
-    how
+    how : str
         How it was measured, and what it doesn't say.
-    measured
+    measured : bool
         Whether there is a measurement at all.
     """
     importance: Any = evidence["train"].details.get("importance") if "train" in evidence else None

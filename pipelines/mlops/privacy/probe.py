@@ -54,7 +54,7 @@ class Probe:
     former : bool
         Whether the file looked at last has rows that an earlier version may have kept the subject
         under.
-    written
+    written : Written
         Keys that stand in the source: they tell whose row a number is.
     """
 
