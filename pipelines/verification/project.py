@@ -181,9 +181,9 @@ class Project:
 
     Attributes
     ----------
-    root
+    root : Path
         Its top folder.
-    spare
+    spare : Path or None
         Another clone whose outs stand in for those that are missing here (a reproduction).
     """
 

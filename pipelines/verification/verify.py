@@ -66,11 +66,11 @@ class Depth:
 
     Attributes
     ----------
-    rederive
+    rederive : bool
         Compute every stage again from its recorded inputs; training excepted.
-    reproduce
+    reproduce : bool
         Run the pipeline in a clean clone, training included.
-    rev
+    rev : str or None
         Commit the report belongs to; None = the work tree, which must be as ``HEAD`` has it.
     """
 

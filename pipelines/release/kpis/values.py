@@ -143,7 +143,7 @@ class KpiResult:
         Figures of the formula and their values.
     trend : list of Point
         Earlier values, oldest first, from the ledger.
-    met
+    met : bool or None
         Whether `value` is on the right side of the target; None without a value.
     """
 
