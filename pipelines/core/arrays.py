@@ -13,7 +13,20 @@ Bools = NDArray[np.bool_]
 
 
 def running_max(groups: Ints, values: Ints) -> Ints:
-    """Cumulative maximum of `values` within equal neighbours of `groups`."""
+    """Return the cumulative maximum of `values` within equal neighbours of `groups`.
+
+    Parameters
+    ----------
+    groups : ndarray of int64, shape (n,)
+        Group of each row; rows of one group stand together.
+    values : ndarray of int64, shape (n,)
+        Values in the order of the rows.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The largest value so far within the row's group.
+    """
     if not len(values):
         return values
     number, low = np.cumsum(heads(groups)) - 1, int(values.min())
@@ -30,22 +43,58 @@ def running_max(groups: Ints, values: Ints) -> Ints:
 
 
 def heads(groups: Ints) -> Bools:
-    """Whether each row is the first of its run of equal values."""
+    """Mark the first row of each run of equal values.
+
+    Parameters
+    ----------
+    groups : ndarray of int64, shape (n,)
+        Values of which equal neighbours make a run.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True where a row differs from the one before it, and for the first row.
+    """
     first = np.ones(len(groups), dtype=bool)
     first[1:] = groups[1:] != groups[:-1]
     return first
 
 
 def distinct(values: Ints) -> Ints:
-    """Sorted distinct values; sorting is several times faster here than `numpy.unique`'s hash."""
+    """Return the sorted distinct values.
+
+    Sorting is several times faster here than the hash of `numpy.unique`.
+
+    Parameters
+    ----------
+    values : ndarray of int64, shape (n,)
+        Values in any order.
+
+    Returns
+    -------
+    ndarray of int64, shape (d,)
+        The distinct values, ascending.
+    """
     ordered = np.sort(values)
     return ordered[heads(ordered)]
 
 
 def order_of(first: Ints, second: Ints) -> Ints:
-    """Order by `first`, then `second`; equal rows in any order.
+    """Return the order of rows by `first`, then by `second`; equal rows come in any order.
 
     One sort of one number, unless the two together don't fit into it.
+
+    Parameters
+    ----------
+    first : ndarray of int64, shape (n,)
+        First key of the order.
+    second : ndarray of int64, shape (n,)
+        Second key of the order.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Row numbers in that order.
     """
     if not len(first):
         return np.empty(0, dtype=np.int64)
@@ -57,17 +106,27 @@ def order_of(first: Ints, second: Ints) -> Ints:
 
 
 def merged(groups: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Unite stretches that touch or overlap, within each group.
+    """Unite intervals that touch or overlap, within each group.
+
+    Parameters
+    ----------
+    groups : ndarray of int64, shape (n,)
+        Group of each interval; in any order.
+    starts : ndarray of int64, shape (n,)
+        Start of each interval.
+    ends : ndarray of int64, shape (n,)
+        End of each interval.
 
     Returns
     -------
-    tuple
-        Group, start and end of each united stretch, in order; and which of them each input row
-        went into.
+    tuple of four ndarray of int64
+        Group, start and end of each united interval, in order, each of shape (m,) with m ≤ n; and
+        the position among them that each input row went into, of shape (n,).
     """
     order = order_of(groups, starts)
     group, start = groups[order], starts[order]
     reach = running_max(group, ends[order])
+    # A row begins a new interval if it starts after everything before it in its group has ended.
     new = heads(group)
     new[1:] |= start[1:] > reach[:-1]
     of_sorted = np.cumsum(new) - 1
@@ -79,7 +138,26 @@ def merged(groups: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints, In
 
 
 def search(keys: Ints, times: Ints, of_key: Ints, of_time: Ints) -> Ints:
-    """Position of the first entry of ``(keys, times)`` (sorted) with the key and a later time."""
+    """Find the first entry of ``(keys, times)`` with the given key and a later time.
+
+    Parameters
+    ----------
+    keys : ndarray of int64, shape (n,)
+        Keys that are searched, ascending.
+    times : ndarray of int64, shape (n,)
+        Times that are searched, ascending within a key, in any unit.
+    of_key : ndarray of int64, shape (m,)
+        Key to look for, one a query.
+    of_time : ndarray of int64, shape (m,)
+        Time of the query, in the unit of `times`; the entry found is strictly later.
+
+    Returns
+    -------
+    ndarray of int64, shape (m,)
+        Positions in `keys`. Where the key has no later entry, this is the position after its last
+        one, which is another key's or the end.
+    """
+    # Key and rank of the time in one number, so that one search finds both.
     known = distinct(times)
     size = len(known) + 1
     have = keys * size + np.searchsorted(known, times)
@@ -88,21 +166,62 @@ def search(keys: Ints, times: Ints, of_key: Ints, of_time: Ints) -> Ints:
 
 
 def spread(first: Ints, count: Ints) -> tuple[Ints, Ints]:
-    """Rows ``first[i] … first[i] + count[i] - 1`` for each i; returns i and the row, flat."""
+    """Expand ranges of rows to single rows, each with the number of its range.
+
+    Parameters
+    ----------
+    first : ndarray of int64, shape (n,)
+        First row of each range.
+    count : ndarray of int64, shape (n,)
+        Number of rows of each range.
+
+    Returns
+    -------
+    tuple of (ndarray of int64, ndarray of int64), each of shape (sum of count,)
+        The range's number i, and the rows ``first[i] … first[i] + count[i] - 1``.
+    """
     return np.repeat(np.arange(len(count)), count), runs(first, count)
 
 
 def runs(first: Ints, count: Ints) -> Ints:
-    """Rows ``first[i] … first[i] + count[i] - 1`` for each i, flat."""
+    """Expand ranges of rows to single rows.
+
+    Parameters
+    ----------
+    first : ndarray of int64, shape (n,)
+        First row of each range.
+    count : ndarray of int64, shape (n,)
+        Number of rows of each range.
+
+    Returns
+    -------
+    ndarray of int64, shape (sum of count,)
+        The rows ``first[i] … first[i] + count[i] - 1`` of each range i, one range after the other.
+    """
+    # Shape (sum of count,): first row of the range, less its offset in the output, plus position.
     rows = np.repeat(first - np.cumsum(count) + count, count)
     rows += np.arange(len(rows))
     return rows
 
 
 def codes_of(columns: list[Ints], size: int) -> Ints:
-    """One code for each distinct row of the columns, in their order; no columns: all zero."""
+    """Assign a code to each distinct row of the columns, in lexicographic order.
+
+    Parameters
+    ----------
+    columns : list of ndarray of int64, each of shape (size,)
+        Columns of codes, none negative; without columns every row has code 0.
+    size : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray of int64, shape (size,)
+        Code of each row, from 0.
+    """
     code = np.zeros(size, dtype=np.int64)
     for column in columns:
+        # Renumbered after every column: a code stays below `size`, whatever the number of columns.
         wide = int(column.max(initial=0)) + 1
         _, code = np.unique(code * wide + column, return_inverse=True)
         code = code.astype(np.int64)
@@ -114,8 +233,13 @@ def as_array(lines: Any) -> Any:
 
     Parameters
     ----------
-    lines
+    lines : object
         A sequence of strings, or an Arrow array or chunked array.
+
+    Returns
+    -------
+    pyarrow.LargeStringArray, shape (n,)
+        Lines without nulls.
     """
     import pyarrow as pa
 

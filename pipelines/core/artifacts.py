@@ -36,10 +36,32 @@ RUN_FACTS = Path("run_facts")
 
 
 def evidence_of(stage: str) -> Path:
-    """Path of a stage's evidence file."""
+    """Return the path of a stage's evidence file.
+
+    Parameters
+    ----------
+    stage : str
+        The stage's name in ``dvc.yaml``.
+
+    Returns
+    -------
+    Path
+        Path relative to the project's root.
+    """
     return EVIDENCE / f"{stage}.json"
 
 
 def metrics_of(stage: str) -> Path:
-    """Path of a stage's DVC metrics file."""
+    """Return the path of a stage's DVC metrics file.
+
+    Parameters
+    ----------
+    stage : str
+        The stage's name in ``dvc.yaml``.
+
+    Returns
+    -------
+    Path
+        Path relative to the project's root.
+    """
     return METRICS / f"{stage}.json"

@@ -14,14 +14,19 @@ _OF_A_CALL: Units = ((60_000_000, "min"), (1_000_000, "s"), (1000, "ms"), (1, "Â
 
 
 def parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
-    """Take a duration apart: how many of each unit, largest first, units of none left out.
+    """Split a duration into units, largest first; units of none are left out.
 
     Parameters
     ----------
     seconds : int
         The duration, not negative.
-    units : Units
+    units : sequence of tuple of (int, str)
         Seconds of a unit and its name, largest first, the last one a second.
+
+    Returns
+    -------
+    list of tuple of (int, str)
+        Count and name of each unit that is in the duration.
     """
     found = []
     for size, unit in units:
@@ -32,9 +37,21 @@ def parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
 
 
 def largest_parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
-    """Take the largest unit of a duration and the next smaller one, if there is any of it.
+    """Split a duration into its largest unit and the next smaller one, if there is any of it.
 
     Whatever is smaller is cut off: a day and three seconds are a day.
+
+    Parameters
+    ----------
+    seconds : int
+        The duration, not negative.
+    units : sequence of tuple of (int, str), default `DAYS`
+        Seconds of a unit and its name, largest first, the last one a second.
+
+    Returns
+    -------
+    list of tuple of (int, str)
+        Count and name of at most two units; empty for no time.
     """
     found = parts(seconds, units)
     names = [unit for _, unit in units]
@@ -44,11 +61,34 @@ def largest_parts(seconds: int, units: Units = DAYS) -> list[tuple[int, str]]:
 
 
 def prometheus(seconds: int, units: Units = PROMETHEUS_DAYS) -> str:
-    """Write a duration as Prometheus does: 5400 as ``1h30m``, nothing as ``0s``."""
+    """Write a duration as Prometheus does: 5400 as ``1h30m``, zero as ``0s``.
+
+    Parameters
+    ----------
+    seconds : int
+        The duration; a negative one is written as ``0s``.
+    units : sequence of tuple of (int, str), default `PROMETHEUS_DAYS`
+        Seconds of a unit and its sign, largest first, the last one a second.
+
+    Returns
+    -------
+    str
+    """
     return "".join(f"{count}{unit}" for count, unit in parts(max(seconds, 0), units)) or "0s"
 
 
 def in_one_unit(us: float) -> tuple[float, str]:
-    """Express microseconds in the largest unit, up to minutes, of which there is at least one."""
+    """Express microseconds in the largest unit, up to minutes, of which there is at least one.
+
+    Parameters
+    ----------
+    us : float
+        The duration, in microseconds.
+
+    Returns
+    -------
+    tuple of (float, str)
+        The number, and its unit: ``min``, ``s``, ``ms`` or ``Âµs``.
+    """
     size, unit = next((entry for entry in _OF_A_CALL if us >= entry[0]), _OF_A_CALL[-1])
     return us / size, unit

@@ -26,6 +26,16 @@ def round_floats(value: Any) -> Any:
     """Round every float in `value` to `DIGITS` significant digits; infinite and NaN become None.
 
     The last bits of a sum depend on the processor; what is written must not.
+
+    Parameters
+    ----------
+    value : float, dict or list
+        A value as JSON has it, nested as it may be; whatever is no float stays as it is.
+
+    Returns
+    -------
+    float, dict, list or None
+        A rounded copy of the same form.
     """
     if isinstance(value, dict):
         return {key: round_floats(item) for key, item in value.items()}
@@ -42,18 +52,26 @@ class Figure(BaseModel):
 
     Attributes
     ----------
-    id
+    id : str
         ``stage.name``, for example ``evaluate.roc_auc``; unique within a release.
-    label
+    label : str
         What a person reads, for example "ROC AUC".
-    value
+    value : float or None
         The point estimate; None where it is undefined, then `missing` says why.
-    low, high
+    low, high : float or None
         Bounds of the confidence interval at `level`; None where the figure has no interval.
-    n
+    level : float or None
+        Confidence level of the interval, for example 0.95; None without an interval.
+    method : str
+        How the value and its interval were computed.
+    n : int
         Number of rows (or other units, as `method` says) it was computed on.
-    unit
+    unit : str
         ``ratio``, ``share``, ``rows``, ``nats``, … ; empty for a plain number.
+    missing : str
+        Why there is no value; empty where there is one.
+    where : dict of str to str
+        The slice ``{"sex": "Female"}``, for example, or the groups a worst case was found in.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,13 +95,13 @@ class Evidence(BaseModel):
 
     Attributes
     ----------
-    stage
+    stage : str
         The stage's name in ``dvc.yaml``.
-    inputs
+    inputs : dict of str to str
         Path → SHA-256 of everything the figures were computed from.
-    figures
+    figures : list of Figure
         The figures, in the order a person would read them.
-    details
+    details : dict of str to object
         Tables and facts of this kind of stage that aren't single figures.
     """
 
@@ -95,22 +113,70 @@ class Evidence(BaseModel):
     details: dict[str, Any] = Field(default_factory=dict)
 
     def figure(self, figure_id: str) -> Figure | None:
-        """Return the figure called `figure_id`, or None if this stage did not measure it."""
+        """Return the figure called `figure_id`, or None if this stage did not measure it.
+
+        Parameters
+        ----------
+        figure_id : str
+            ``stage.name``, as in `Figure.id`.
+
+        Returns
+        -------
+        Figure or None
+        """
         return next((figure for figure in self.figures if figure.id == figure_id), None)
 
 
 def hash_inputs(*paths: Path) -> dict[str, str]:
-    """Path → SHA-256 for the given files and folders, paths as they stand in ``dvc.yaml``."""
+    """Hash files and folders: path → SHA-256, paths as they stand in ``dvc.yaml``.
+
+    Parameters
+    ----------
+    *paths : Path
+        Files and folders, relative to the project's root.
+
+    Returns
+    -------
+    dict of str to str
+        POSIX path → SHA-256 as 64 hex digits, in the order given.
+
+    Raises
+    ------
+    SignalboxError
+        If there is nothing at a path.
+    """
     return {path.as_posix(): sha256_path(path) for path in paths}
 
 
 def write_evidence(path: Path, evidence: Evidence) -> None:
-    """Write an evidence file, whole or not at all, with the same bytes for the same evidence."""
+    """Write an evidence file, whole or not at all, with the same bytes for the same evidence.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    evidence : Evidence
+        What the stage measured.
+
+    Raises
+    ------
+    ValueError
+        If a float in it isn't finite.
+    """
     write_json(path, evidence.model_dump(mode="json"))
 
 
 def read_evidence(path: Path) -> Evidence:
     """Read an evidence file.
+
+    Parameters
+    ----------
+    path : Path
+        File that `write_evidence` wrote.
+
+    Returns
+    -------
+    Evidence
 
     Raises
     ------

@@ -41,17 +41,17 @@ class RuleResult:
 
     Attributes
     ----------
-    rule
+    rule : str
         The rule in short, for example ``age: expect_column_values_to_be_between (17 to 90)``.
-    action
+    action : {'quarantine', 'stop', 'note'}
         What follows when it is broken.
-    reason
+    reason : str
         Why the rule is there.
-    kept
+    kept : bool
         Whether the data keeps to it.
-    rows
+    rows : list of int
         `ROW` numbers of the rows that break it; empty for rules on the whole table.
-    observed
+    observed : str
         What was seen, in words.
     """
 
@@ -65,14 +65,33 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """Results of a suite, and the context that can build its Data Docs."""
+    """The results of a suite, and the context that can build its Data Docs.
+
+    Attributes
+    ----------
+    results : list of RuleResult
+        One entry a rule, in the order in which Great Expectations returns them.
+    context : great_expectations.data_context.EphemeralDataContext
+        Holds the suite and its validation.
+    """
 
     results: list[RuleResult]
     context: Any
 
 
 def run_suite(frame: "pd.DataFrame", path: Path) -> SuiteRun:
-    """Hold `frame` against the suite in `path`.
+    """Check a table's rows against each expectation of a suite.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table, with the column `ROW`.
+    path : Path
+        The suite's JSON file.
+
+    Returns
+    -------
+    SuiteRun
 
     Raises
     ------

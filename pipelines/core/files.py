@@ -15,7 +15,23 @@ _CHUNK = 1 << 20
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hex digits."""
+    """Return the SHA-256 of a file's bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file; read in chunks of 1 MiB.
+
+    Returns
+    -------
+    str
+        64 hex digits.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
@@ -24,7 +40,17 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_path(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's sorted (relative name, file hash) pairs.
+    """Return the SHA-256 of a file, or of a folder's sorted (relative name, file hash) pairs.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder.
+
+    Returns
+    -------
+    str
+        64 hex digits.
 
     Raises
     ------
@@ -43,7 +69,7 @@ def sha256_path(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; rename it over `path` only on success.
+    """Yield a path beside `path` to write to; rename it over `path` only on success.
 
     A kill or a loss of power at any moment leaves either the old file or the new one, never a part:
     what was written is on the disk before it gets its name, and the name is when this returns. The
@@ -108,13 +134,29 @@ def write_with(path: Path, write: Callable[[Path], None], *, keep_equal: bool = 
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all."""
+    """Write `content` to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to replace; folders on its way are made.
+    content : bytes
+        What it holds afterwards.
+    """
     with replacing(path) as partial:
         partial.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` to `path` as UTF-8, whole or not at all."""
+    """Write `content` to `path` as UTF-8, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to replace; folders on its way are made.
+    content : str
+        What it holds afterwards.
+    """
     write_bytes(path, content.encode())
 
 
@@ -123,6 +165,10 @@ def write_new(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
     Parameters
     ----------
+    path : Path
+        File to make; folders on its way are made.
+    content : bytes
+        What it holds afterwards.
     mode : int
         The file's permissions, from its first byte on: a secret is never readable by others.
 
@@ -149,6 +195,11 @@ def write_in_place(contents: Mapping[Path, bytes]) -> None:
 
     All are written beside their targets first, so that a full disk changes none of them.
 
+    Parameters
+    ----------
+    contents : mapping of Path to bytes
+        Path → what the file holds afterwards.
+
     Raises
     ------
     OSError
@@ -173,6 +224,13 @@ def write_in_place(contents: Mapping[Path, bytes]) -> None:
 
 def append(path: Path, content: bytes) -> None:
     """Add bytes at a file's end, all or none; they are on the disk when this returns.
+
+    Parameters
+    ----------
+    path : Path
+        File to extend; made if missing, with the folders on its way.
+    content : bytes
+        Bytes to add.
 
     Raises
     ------
@@ -199,7 +257,18 @@ def append(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    """Wait until a file's bytes, or the names in a folder, are on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder.
+
+    Raises
+    ------
+    OSError
+        If it can't be opened, or the file system refuses.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -228,7 +297,17 @@ def _sync_tree(path: Path) -> None:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and two-space indents: equal values give equal bytes.
+    """Write a value as JSON with sorted keys and two-space indents: equal values give equal bytes.
+
+    Parameters
+    ----------
+    value : object
+        Anything that `json.dumps` takes.
+
+    Returns
+    -------
+    str
+        The text, with a line break at its end.
 
     Raises
     ------
@@ -239,12 +318,35 @@ def canonical_json(value: Any) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as canonical JSON, whole or not at all."""
+    """Write `value` as canonical JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to replace.
+    value : object
+        Anything that `json.dumps` takes.
+
+    Raises
+    ------
+    ValueError
+        If a float in it isn't finite.
+    """
     write_text(path, canonical_json(value))
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        File to read, UTF-8.
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
+        The parsed value.
 
     Raises
     ------
@@ -260,7 +362,15 @@ def read_json(path: Path) -> Any:
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a folder beside `path` by calling `fill`, then put it in place of `path`."""
+    """Fill a folder beside `path` by calling `fill`, then replace `path` by it.
+
+    Parameters
+    ----------
+    path : Path
+        Folder to replace.
+    fill : Callable[[Path], None]
+        Writes the content into the empty folder that it is given.
+    """
     with replacing(path) as partial:
         partial.mkdir()
         fill(partial)

@@ -46,10 +46,26 @@ class GitMissingError(SignalboxError):
 def git(project: Path, *arguments: str, stdin: str | bytes = "") -> str:
     """Run git in the project; return what it printed, without the last line break.
 
+    Parameters
+    ----------
+    project : Path
+        Folder in which git runs.
+    *arguments : str
+        Command and its arguments.
+    stdin : str or bytes, default ''
+        What the command reads.
+
+    Returns
+    -------
+    str
+        Standard output, decoded as UTF-8.
+
     Raises
     ------
     GitError
         With git's own words.
+    GitMissingError
+        If git can't be started.
     """
     return git_bytes(project, *arguments, stdin=stdin).decode("utf-8", "replace").rstrip("\n")
 
@@ -78,6 +94,11 @@ def git_bytes(
         Whether the user's hooks run.
     as_stored : bool
         Whether objects are read as they are, whatever ``git replace`` puts in their place.
+
+    Returns
+    -------
+    bytes
+        Standard output.
 
     Raises
     ------
@@ -109,7 +130,25 @@ def git_bytes(
 
 
 def git_or_none(project: Path, *arguments: str) -> str | None:
-    """Like `git`; None where it fails, for questions whose answer may be no."""
+    """Run `git`; return None where it fails, for questions whose answer may be no.
+
+    Parameters
+    ----------
+    project : Path
+        Folder in which git runs.
+    *arguments : str
+        Command and its arguments.
+
+    Returns
+    -------
+    str or None
+        Standard output without the last line break.
+
+    Raises
+    ------
+    GitMissingError
+        If git can't be started: that is no answer.
+    """
     try:
         return git(project, *arguments)
     except GitError:
@@ -121,6 +160,8 @@ def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, b
 
     Parameters
     ----------
+    project : Path
+        Folder in which git runs.
     objects : Iterable[str]
         Hashes of objects that are there.
 
@@ -160,7 +201,18 @@ def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, b
 
 
 def environment(*, as_stored: bool = False) -> dict[str, str]:
-    """Environment in which git looks at the folder it is told; see `git_bytes`."""
+    """Return the environment in which git looks at the folder it is given.
+
+    Parameters
+    ----------
+    as_stored : bool, default False
+        Whether objects are read as they are, whatever ``git replace`` puts in their place.
+
+    Returns
+    -------
+    dict of str to str
+        Variables of this process, without those that send git to another repository.
+    """
     kept = {
         key: value
         for key, value in os.environ.items()

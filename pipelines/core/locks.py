@@ -56,7 +56,23 @@ def exclusive_lock(
 def shared_lock(
     path: Path, busy: Callable[[str], Exception], *, wait_seconds: float = 0.0
 ) -> Iterator[None]:
-    """Hold a lock together with others who share it; parameters are those of `exclusive_lock`."""
+    """Hold a lock together with others who share it.
+
+    Parameters
+    ----------
+    path : Path
+        Lock file or folder, as in `exclusive_lock`; it is never made here.
+    busy : Callable[[str], Exception]
+        Makes the error that is raised when somebody holds the lock alone, from the number of that
+        process.
+    wait_seconds : float, default 0.0
+        How long to wait for the lock; 0 asks once.
+
+    Raises
+    ------
+    OSError
+        If the file can't be opened, or the file system has no locks.
+    """
     with _lock(path, fcntl.LOCK_SH, busy, wait_seconds):
         yield
 

@@ -23,13 +23,13 @@ class Kind:
 
     Attributes
     ----------
-    name
+    name : str
         As in params.
-    pattern
+    pattern : str
         RE2; what its groups capture is kept around the mask.
-    replacement
+    replacement : str
         What stands there afterwards, with ``\1`` for the group.
-    checked
+    checked : bool
         Whether a match is masked only if its digits pass the Luhn check.
     """
 

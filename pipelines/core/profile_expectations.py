@@ -32,10 +32,20 @@ class Rule:
 
     Attributes
     ----------
-    broken
+    title : str
+        The rule in a few words.
+    action : str
+        What follows when it is broken: ``quarantine``, ``stop`` or ``note``.
+    reason : str
+        Why the rule is there.
+    kept : bool
+        Whether the table keeps to it.
+    broken : tuple of int
         Positions in the profile of the combinations that break it; empty for rules on the table.
-    rows
+    rows : int
         How many rows of the table these are.
+    observed : str
+        What was seen, in words.
     """
 
     title: str
@@ -48,7 +58,19 @@ class Rule:
 
 
 def run_suite(profile: "pd.DataFrame", path: Path) -> list[Rule]:
-    """Hold a profile against the suite in `path`.
+    """Check a table's profile against each expectation of a suite.
+
+    Parameters
+    ----------
+    profile : pandas.DataFrame
+        One row a combination, with its number of rows in the column `ROWS`.
+    path : Path
+        The suite's JSON file.
+
+    Returns
+    -------
+    list of Rule
+        One entry a rule.
 
     Raises
     ------

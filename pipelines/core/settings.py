@@ -34,6 +34,16 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_mapping(file: Path) -> dict[str, Any] | None:
     """Read the sections of a file, unchecked; None if it is empty.
 
+    Parameters
+    ----------
+    file : Path
+        YAML file, UTF-8.
+
+    Returns
+    -------
+    dict of str to object or None
+        Section → its content.
+
     Raises
     ------
     FileNotFoundError
@@ -55,16 +65,22 @@ def read_mapping(file: Path) -> dict[str, Any] | None:
 
 
 def validate_section(file: Path, raw: Any, model: type[Model], section: str = "") -> Model:
-    """Hold what a file says against its model.
+    """Check what a file says against its model.
 
     Parameters
     ----------
-    file
+    file : Path
         Where it was read; only named in errors.
-    raw
+    raw : object
         The file's content, or that of one section.
-    section
+    model : type[Model]
+    section : str, default ''
         That section's name, which then begins every key in an error; empty for the whole file.
+
+    Returns
+    -------
+    Model
+        The typed section.
 
     Raises
     ------

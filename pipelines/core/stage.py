@@ -34,12 +34,17 @@ def run_stage(
 
     Parameters
     ----------
-    name
+    name : str
         The stage's name in ``dvc.yaml``.
-    work
+    work : Callable[[Any], None]
         The stage: reads its inputs, writes its outs.
-    load
+    load : Callable[[], Any], default `load_params`
         What loads its parameters; its errors are reported like those of the work.
+
+    Raises
+    ------
+    SystemExit
+        With code 2, after a `SignalboxError`.
 
     Notes
     -----
@@ -73,5 +78,13 @@ def _forget_local_time() -> None:
 
 
 def log(text: str) -> None:
-    """Print one fact on one line; stages are read in logs, so there is nothing fancier here."""
+    """Print one fact on one line.
+
+    Stages are read in logs, so there is nothing fancier here.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    """
     print(text, flush=True)

@@ -28,7 +28,12 @@ def _great_expectations() -> Any:
 
 
 def new_context() -> Any:
-    """Return a context that keeps nothing, reports nothing to anybody and shows no progress."""
+    """Return a context that keeps nothing, reports nothing to anybody and shows no progress.
+
+    Returns
+    -------
+    great_expectations.data_context.EphemeralDataContext
+    """
     context = _great_expectations().get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     return context
@@ -78,17 +83,50 @@ def read_suite(path: Path, *, default_action: str | None = None) -> Any:
 
 
 def result_format(row_column: str) -> dict[str, Any]:
-    """Ask for every row that breaks a rule, named by the value of a column."""
+    """Ask Great Expectations for every row that breaks a rule, named by the value of a column.
+
+    Parameters
+    ----------
+    row_column : str
+        Column that numbers the rows.
+
+    Returns
+    -------
+    dict
+        Value of the argument ``result_format`` of a validation.
+    """
     return {"result_format": "COMPLETE", "unexpected_index_column_names": [row_column]}
 
 
 def rows_that_break(item: Any, row_column: str) -> list[int]:
-    """Rows that break a rule, in the order of the table; empty for rules on the whole table."""
+    """Return the rows that break a rule; none for rules on the whole table.
+
+    Parameters
+    ----------
+    item : great_expectations.core.ExpectationValidationResult
+        Result of one rule, with `result_format`.
+    row_column : str
+        Column that numbers the rows.
+
+    Returns
+    -------
+    list of int
+        Values of that column, in the order of the table.
+    """
     return [int(entry[row_column]) for entry in item.result.get("unexpected_index_list") or []]
 
 
 def require_computed(path: Path, rule: str, item: Any) -> None:
     """Stop where a rule's result is an exception; GX nests those of metrics by their ids.
+
+    Parameters
+    ----------
+    path : Path
+        The suite's file; only named in errors.
+    rule : str
+        The rule in a few words; only named in errors.
+    item : great_expectations.core.ExpectationValidationResult
+        Result of one rule.
 
     Raises
     ------

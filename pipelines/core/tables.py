@@ -22,13 +22,33 @@ RESERVED = (SUBJECT, ROW, UNREADABLE)
 
 
 def write_table(path: Path, frame: "pd.DataFrame") -> None:
-    """Write `frame` without its index, whole or not at all."""
+    """Write `frame` without its index, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file to replace; compressed with zstd.
+    frame : pandas.DataFrame
+        The table.
+    """
     with replacing(path) as partial:
         frame.to_parquet(partial, engine="pyarrow", index=False, compression="zstd")
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
     """Read a table that `write_table` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file.
+    columns : list of str, optional
+        Columns to read; None reads all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table, with a new index.
 
     Raises
     ------

@@ -54,11 +54,15 @@ class Answer(BaseModel):
 
     Attributes
     ----------
-    who
+    who : str
         The name the person logged in with.
-    at
+    approves : bool
+        Whether the person agrees to what was asked.
+    reason : str
+        As the person wrote it.
+    at : str
         When, ISO 8601.
-    channel
+    channel : {'airflow', 'command_line'}
         How we know who it was: ``airflow`` (logged in) or ``command_line`` (only claimed).
     """
 
@@ -76,11 +80,13 @@ class Outcome(BaseModel):
 
     Attributes
     ----------
-    policy
+    kind : Kind
+        What it comes to; `RELEASES` are the kinds that allow a release.
+    policy : str
         The rule that led to it, in words for ledger and report.
-    reasons
+    reasons : tuple of str
         Why, one sentence each; those of people as they wrote them.
-    answers
+    answers : tuple of Answer
         What it rests on; empty where nobody was asked.
     """
 
@@ -112,7 +118,20 @@ TWO_PEOPLE = "override by two named approvers"
 
 
 def question_needed(verdict: Decision, params: ApprovalParams) -> Question:
-    """Say which question has to be asked before a release, if any."""
+    """Decide which question has to be asked before a release, if any.
+
+    Parameters
+    ----------
+    verdict : {'approve', 'review', 'reject'}
+        The gate's decision.
+    params : ApprovalParams
+        Section ``approval`` of ``release.yaml``.
+
+    Returns
+    -------
+    {'none', 'approval', 'override'}
+        ``none`` where nobody has to be asked, ``override`` where the gate rejects.
+    """
     if verdict == "reject":
         return "override" if params.on_reject == "ask_override" else "none"
     if verdict == "approve" and params.when == "review":
@@ -127,14 +146,22 @@ def outcome(
     *,
     timed_out: bool = False,
 ) -> Outcome:
-    """Say what the answers come to.
+    """Decide what the answers amount to under the policy.
 
     Parameters
     ----------
-    answers
+    answers : sequence of Answer
         In the order in which they were given; an override needs two.
-    timed_out
+    verdict : {'approve', 'review', 'reject'}
+        The gate's decision.
+    params : ApprovalParams
+        Section ``approval`` of ``release.yaml``.
+    timed_out : bool, default False
         Whether the last question ran out of time; that never approves, whatever was answered.
+
+    Returns
+    -------
+    Outcome
     """
     given = tuple(answers)
     question = question_needed(verdict, params)
@@ -166,17 +193,25 @@ def headless_outcome(
     hindrance: str = "",
     answers: Sequence[Answer] = (),
 ) -> Outcome:
-    """Say what the policy comes to by itself, where nobody is there to be asked.
+    """Decide what the policy amounts to by itself, where nobody is there to be asked.
 
     Parameters
     ----------
-    demo
+    verdict : {'approve', 'review', 'reject'}
+        The gate's decision.
+    params : ApprovalParams
+        Section ``approval`` of ``release.yaml``.
+    demo : bool
         Whether the data is that of the bundled demo; the policy never acts on other data.
-    hindrance
+    hindrance : str, default ''
         Why nothing can be released from here; then nothing is. With a person at hand the release
         would fail and say so; a demo must not.
-    answers
+    answers : sequence of Answer, default ()
         What the policy answered through Airflow, and by whose login.
+
+    Returns
+    -------
+    Outcome
     """
     if verdict == "reject":
         return Outcome(kind="rejected", policy=GATE_REJECTS)

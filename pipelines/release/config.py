@@ -22,12 +22,17 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
 
     Parameters
     ----------
-    path
+    path : Path
         The project's root, or the file itself.
-    name
+    name : str
         The section, for example ``approval``.
-    model
+    model : type[Model]
         Its type; a section (or file) that isn't there gives the defaults.
+
+    Returns
+    -------
+    Model
+        The typed section.
 
     Raises
     ------

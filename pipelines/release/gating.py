@@ -47,7 +47,17 @@ _SEVERITY: dict[Decision, int] = {"approve": 0, "review": 1, "reject": 2}
 
 @dataclass(frozen=True)
 class Bounds:
-    """The range a figure is judged by; a figure without an interval is a range of one point."""
+    """The range a figure is judged by; a figure without an interval is a range of one point.
+
+    Attributes
+    ----------
+    low : float
+        Lower end, in the figure's unit; -inf where the interval has none.
+    high : float
+        Upper end, in the figure's unit; inf where the interval has none.
+    is_point : bool
+        Whether the figure has no interval.
+    """
 
     low: float
     high: float
@@ -55,12 +65,33 @@ class Bounds:
 
 
 def has_value(figure: Figure | None) -> bool:
-    """Whether `figure` says anything: a finite value, on at least one row."""
+    """Return whether a figure says anything: a finite value, on at least one row.
+
+    Parameters
+    ----------
+    figure : Figure or None
+        A figure of the evidence; None = not measured.
+
+    Returns
+    -------
+    bool
+    """
     return figure is not None and defect(figure) == ""
 
 
 def defect(figure: Figure) -> str:
-    """Say what keeps `figure` from being evidence; empty if nothing does."""
+    """Return what keeps `figure` from being evidence; empty if nothing does.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure of the evidence.
+
+    Returns
+    -------
+    str
+        The reason, in words.
+    """
     if figure.value is None:
         return figure.missing or "the evidence holds no value and gives no reason"
     given = [x for x in (figure.value, figure.low, figure.high) if x is not None]
@@ -74,7 +105,19 @@ def defect(figure: Figure) -> str:
 
 
 def bounds(figure: Figure) -> Bounds:
-    """Range of a figure that `has_value`; a missing side of a one-sided interval is unbounded."""
+    """Return the range of a figure that `has_value`.
+
+    A missing side of a one-sided interval is unbounded.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure with a value.
+
+    Returns
+    -------
+    Bounds
+    """
     assert figure.value is not None
     if figure.low is None and figure.high is None:
         return Bounds(figure.value, figure.value, is_point=True)
@@ -84,18 +127,18 @@ def bounds(figure: Figure) -> Bounds:
 
 
 def judge(check: Check, figure: Figure | None) -> Verdict:
-    """Verdict of one check.
+    """Return the verdict of one check.
 
     Parameters
     ----------
-    check
+    check : Check
         What the policy asks for.
-    figure
+    figure : Figure or None
         What the evidence says, or None if it says nothing.
 
     Returns
     -------
-    Verdict
+    {'pass', 'fail', 'inconclusive', 'not_applicable'}
         ``pass`` if the whole interval keeps to the threshold, ``fail`` if none of it does or if
         there is no evidence, ``inconclusive`` if the interval straddles the threshold,
         ``not_applicable`` if the evidence says there is nothing released to compare with.
@@ -120,10 +163,21 @@ def _side(*, all_keep: bool, none_keeps: bool) -> Verdict:
 
 
 def nothing_to_compare(check: Check, figure: Figure) -> bool:
-    """Whether the evidence itself says that there is no released model to compare with.
+    """Return whether the evidence itself says that there is no released model to compare with.
 
     These words excuse a missing value, and only where the released model is asked for; the gate
     never finds out by itself that there is nothing to compare with.
+
+    Parameters
+    ----------
+    check : Check
+        What the policy asks for.
+    figure : Figure
+        What the evidence says.
+
+    Returns
+    -------
+    bool
     """
     return (
         check.compare == "not_worse_than_released"
@@ -133,7 +187,19 @@ def nothing_to_compare(check: Check, figure: Figure) -> bool:
 
 
 def consequence(check: Check, verdict: Verdict) -> Decision:
-    """Decision that one check's verdict asks for."""
+    """Return the decision that one check's verdict asks for.
+
+    Parameters
+    ----------
+    check : Check
+        The check, with what follows from its verdicts.
+    verdict : {'pass', 'fail', 'inconclusive', 'not_applicable'}
+        Its verdict.
+
+    Returns
+    -------
+    {'approve', 'review', 'reject'}
+    """
     if verdict == "fail":
         return check.on_fail
     if verdict == "inconclusive":
@@ -142,7 +208,17 @@ def consequence(check: Check, verdict: Verdict) -> Decision:
 
 
 def decide(checks: Iterable[tuple[Check, Verdict]]) -> Decision:
-    """Decision of all checks together: the worst that any of them asks for.
+    """Return the decision of all checks together: the worst that any of them asks for.
+
+    Parameters
+    ----------
+    checks : iterable of tuple of (Check, str)
+        Each check with its verdict.
+
+    Returns
+    -------
+    {'approve', 'review', 'reject'}
+        ``review`` where there is no check.
 
     Notes
     -----
@@ -165,7 +241,22 @@ _LIMITS = {
 
 
 def sentence(check: Check, figure: Figure | None, verdict: Verdict) -> str:
-    """Explain a verdict to someone who doesn't know the policy."""
+    """Explain a verdict to someone who doesn't know the policy.
+
+    Parameters
+    ----------
+    check : Check
+        What the policy asks for.
+    figure : Figure or None
+        What the evidence says; None = not measured.
+    verdict : {'pass', 'fail', 'inconclusive', 'not_applicable'}
+        The check's verdict.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
     if figure is None:
         return f"There is no evidence: no stage measured {check.figure}. No evidence is a fail."
     if verdict == "not_applicable":
@@ -177,7 +268,19 @@ def sentence(check: Check, figure: Figure | None, verdict: Verdict) -> str:
 
 
 def number(value: float, unit: str = "") -> str:
-    """Four significant digits, which is more than any figure of a release is worth."""
+    """Write a number with four significant digits, more than any figure of a release is worth.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    unit : str, default ''
+        The figure's unit; ``share`` is written in percent.
+
+    Returns
+    -------
+    str
+    """
     if unit == "share":
         return f"{value * 100:.4g}%"
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
@@ -225,7 +328,21 @@ MODEL_STAGES = ("ingest", "validate", "split", "train", "evaluate", "bias_audit"
 
 @dataclass(frozen=True)
 class Judged:
-    """One check, what the evidence says to it, and the verdict."""
+    """One check, what the evidence says to it, and the verdict.
+
+    Attributes
+    ----------
+    check : Check
+        What the policy asks for.
+    figure : Figure or None
+        What the evidence says; None = not measured.
+    path : str
+        Evidence file that the figure came from.
+    sha256 : str or None
+        Its hash, 64 hex digits; None where the file is missing.
+    verdict : {'pass', 'fail', 'inconclusive', 'not_applicable'}
+        The check's verdict.
+    """
 
     check: Check
     figure: Figure | None
@@ -245,7 +362,17 @@ class Judged:
 
 
 def collect(stages: tuple[str, ...]) -> dict[str, Evidence]:
-    """Stage → evidence, of the stages that left any.
+    """Read the evidence of those stages that left any.
+
+    Parameters
+    ----------
+    stages : tuple of str
+        Names of stages, as in ``dvc.yaml``.
+
+    Returns
+    -------
+    dict of str to Evidence
+        Stage → its evidence.
 
     Raises
     ------
@@ -270,6 +397,11 @@ def check_one_version(evidence: dict[str, Evidence]) -> None:
 
     A decision on half of one model and half of another would be a decision on neither.
 
+    Parameters
+    ----------
+    evidence : dict of str to Evidence
+        Stage → its evidence.
+
     Raises
     ------
     SignalboxError
@@ -291,7 +423,11 @@ def check_names(checks: list[Check], stages: tuple[str, ...], policy_key: str = 
 
     Parameters
     ----------
-    policy_key
+    checks : list of Check
+        The policy.
+    stages : tuple of str
+        Stages whose evidence the gate reads.
+    policy_key : str, default `POLICY_KEY`
         Where the checks stand in ``params.yaml``.
 
     Raises
@@ -315,12 +451,17 @@ def judge_all(
 
     Parameters
     ----------
-    checks
+    checks : list of Check
         The policy.
-    evidence
+    evidence : dict of str to Evidence
         Stage → what it measured.
-    hashes
+    hashes : dict of str to str
         Path of an evidence file → its SHA-256.
+
+    Returns
+    -------
+    list of Judged
+        One entry a check, in the policy's order.
     """
     return [_judge_one(check, evidence, hashes) for check in checks]
 
@@ -333,7 +474,21 @@ def _judge_one(check: Check, evidence: dict[str, Evidence], hashes: dict[str, st
 
 
 def as_evidence(judged: list[Judged], hashes: dict[str, str], stage: str = STAGE) -> Evidence:
-    """Put what was asked, found and decided into the gate's own evidence."""
+    """Build the gate's own evidence: what was asked, found and decided.
+
+    Parameters
+    ----------
+    judged : list of Judged
+        Every check with its verdict.
+    hashes : dict of str to str
+        Path of an evidence file → its SHA-256.
+    stage : str, default `STAGE`
+        The gate's stage.
+
+    Returns
+    -------
+    Evidence
+    """
     decision = decide((verdict.check, verdict.verdict) for verdict in judged)
     return Evidence(
         stage=stage,
@@ -384,7 +539,18 @@ def _entry(verdict: Judged) -> dict[str, object]:
 
 
 def as_metrics(judged: list[Judged]) -> dict[str, object]:
-    """Give what DVC compares between runs and what a scheduler branches on."""
+    """Return what DVC compares between runs and what a scheduler branches on.
+
+    Parameters
+    ----------
+    judged : list of Judged
+        Every check with its verdict.
+
+    Returns
+    -------
+    dict of str to object
+        Content of ``metrics/<stage>.json``.
+    """
     return {
         "verdict": decide((verdict.check, verdict.verdict) for verdict in judged),
         "checks": {verdict.check.id: verdict.verdict for verdict in judged},
@@ -393,7 +559,19 @@ def as_metrics(judged: list[Judged]) -> dict[str, object]:
 
 
 def as_lines(judged: list[Judged], stage: str = STAGE) -> list[str]:
-    """Print-ready decision for the log: one line a check, then the decision."""
+    """Return the decision for the log: one line a check, then the decision.
+
+    Parameters
+    ----------
+    judged : list of Judged
+        Every check with its verdict; at least one.
+    stage : str, default `STAGE`
+        The gate's stage.
+
+    Returns
+    -------
+    list of str
+    """
     wide = max(len(verdict.check.id) for verdict in judged)
     rows = [
         f"{verdict.verdict:<14}  {verdict.check.id:<{wide}}  {verdict.sentence}"
@@ -412,13 +590,13 @@ def run_gate(
 
     Parameters
     ----------
-    stage
+    stage : str
         The gate's stage: it writes ``evidence/<stage>.json`` and ``metrics/<stage>.json``.
-    checks
+    checks : list of Check
         The policy.
-    stages
+    stages : tuple of str
         Stages whose evidence it judges, as in ``dvc.yaml``.
-    policy_key
+    policy_key : str, default `POLICY_KEY`
         Where the checks stand in ``params.yaml``; errors name it.
 
     Raises

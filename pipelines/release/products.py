@@ -112,6 +112,16 @@ def _of_tree(file: Path) -> list[EntryPoint]:
 def load_products(entries: Iterable[EntryPoint]) -> dict[str, Product]:
     """Load products by name.
 
+    Parameters
+    ----------
+    entries : iterable of EntryPoint
+        Entry points of the group `GROUP`.
+
+    Returns
+    -------
+    dict of str to Product
+        Name → product.
+
     Raises
     ------
     SignalboxError

@@ -24,11 +24,11 @@ class Released(BaseModel):
 
     Attributes
     ----------
-    name
+    name : str
         Of the release, for example ``adult@v3``.
-    commit
+    commit : str
         Git commit whose ``dvc.lock`` has the artifacts.
-    artifacts
+    artifacts : dict of str to str
         Path -> SHA-256 of each file.
     """
 
@@ -48,6 +48,15 @@ class _Pointer(BaseModel):
 def read_released(path: Path = RELEASED) -> Released | None:
     """Read the pointer; None if nothing has been released yet.
 
+    Parameters
+    ----------
+    path : Path, default `RELEASED`
+        The pointer's file.
+
+    Returns
+    -------
+    Released or None
+
     Raises
     ------
     SignalboxError
@@ -64,12 +73,31 @@ def read_released(path: Path = RELEASED) -> Released | None:
 
 
 def write_released(released: Released | None, path: Path = RELEASED) -> None:
-    """Point to `released`; None = no release."""
+    """Write the pointer, whole or not at all.
+
+    Parameters
+    ----------
+    released : Released or None
+        The release to point to; None = no release.
+    path : Path, default `RELEASED`
+        The pointer's file.
+    """
     write_json(path, _Pointer(released=released).model_dump(mode="json"))
 
 
 def point_to(name: str, commit: str, artifacts: list[Path], path: Path = RELEASED) -> Released:
     """Write a pointer to `commit` with the hashes of the files as they lie in the work tree.
+
+    Parameters
+    ----------
+    name : str
+        Name of the release, for example ``adult@v3``.
+    commit : str
+        Git commit, 40 hex digits.
+    artifacts : list of Path
+        Files of the work tree, relative to the current directory.
+    path : Path, default `RELEASED`
+        The pointer's file.
 
     Returns
     -------
@@ -102,11 +130,13 @@ def fetch(released: Released, artifact: Path, target: Path, *, project: Path = P
 
     Parameters
     ----------
-    artifact
+    released : Released
+        The release.
+    artifact : Path
         Path as it stands in the pointer.
-    target
+    target : Path
         File to write, whole or not at all.
-    project
+    project : Path, optional
         Root of the project.
 
     Raises

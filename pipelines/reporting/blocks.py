@@ -17,7 +17,14 @@ Tone = Literal["good", "open", "bad", "quiet", "info"]
 
 @dataclass(frozen=True)
 class Prose:
-    """A paragraph."""
+    """A paragraph.
+
+    Attributes
+    ----------
+    text : str or Markup
+    quiet : bool
+        Whether it is set in a softer colour.
+    """
 
     kind: ClassVar[str] = "prose"
     text: Text
@@ -26,7 +33,12 @@ class Prose:
 
 @dataclass(frozen=True)
 class Items:
-    """A list of short points."""
+    """A list of short points.
+
+    Attributes
+    ----------
+    items : sequence of str or Markup
+    """
 
     kind: ClassVar[str] = "items"
     items: Sequence[Text]
@@ -34,7 +46,13 @@ class Items:
 
 @dataclass(frozen=True)
 class Facts:
-    """Terms and what they are."""
+    """Terms and what they are.
+
+    Attributes
+    ----------
+    items : sequence of tuple of (str, str or Markup)
+        Term and explanation.
+    """
 
     kind: ClassVar[str] = "facts"
     items: Sequence[tuple[str, Text]]
@@ -42,7 +60,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class Code:
-    """Lines to type."""
+    """Lines to type.
+
+    Attributes
+    ----------
+    lines : sequence of str
+    label : str
+        What the lines do.
+    """
 
     kind: ClassVar[str] = "code"
     lines: Sequence[str]
@@ -51,7 +76,16 @@ class Code:
 
 @dataclass(frozen=True)
 class Callout:
-    """Something a reader must not miss. The word in `label` says what the colour says."""
+    """Something a reader must not miss.
+
+    Attributes
+    ----------
+    tone : {'good', 'open', 'bad', 'quiet', 'info'}
+        Colour and shape.
+    label : str
+        Word that says what the colour says.
+    text : str or Markup
+    """
 
     kind: ClassVar[str] = "callout"
     tone: Tone
@@ -61,7 +95,18 @@ class Callout:
 
 @dataclass(frozen=True)
 class Column:
-    """Head of a table's column."""
+    """Head of a table's column.
+
+    Attributes
+    ----------
+    label : str or Markup
+    numeric : bool
+        Whether its cells are numbers, set flush right.
+    chart : bool
+        Whether its cells are charts.
+    wide : bool
+        Whether it holds text that needs room.
+    """
 
     label: Text
     numeric: bool = False
@@ -71,7 +116,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells of a row; the first names the row."""
+    """Cells of a row; the first names the row.
+
+    Attributes
+    ----------
+    cells : sequence of str or Markup
+        One a column.
+    anchor : str
+        Id of the row on the page; empty = none.
+    strong : bool
+        Whether it stands out.
+    """
 
     cells: Sequence[Text]
     anchor: str = ""
@@ -80,7 +135,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `mark` leads to the artifact its numbers come from."""
+    """A table; `mark` leads to the artifact its numbers come from.
+
+    Attributes
+    ----------
+    caption : str or Markup
+    columns : sequence of Column
+    rows : sequence of Row
+    mark : str or Markup
+        Leads to the artifact that the numbers come from.
+    note : str or Markup
+        Text below the table.
+    foot : sequence of str or Markup
+        Cells of a last row; empty = none.
+    small : bool
+        Whether it is set in small type.
+    """
 
     kind: ClassVar[str] = "table"
     caption: Text
@@ -94,7 +164,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """An SVG with a caption."""
+    """An SVG with a caption.
+
+    Attributes
+    ----------
+    svg : Markup
+    caption : str or Markup
+    mark : str or Markup
+        Leads to the artifact that the numbers come from.
+    """
 
     svg: Markup
     caption: Text
@@ -103,7 +181,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts side by side where there is room."""
+    """Charts side by side where there is room.
+
+    Attributes
+    ----------
+    charts : sequence of Chart
+    """
 
     kind: ClassVar[str] = "charts"
     charts: Sequence[Chart]
@@ -111,7 +194,13 @@ class Charts:
 
 @dataclass(frozen=True)
 class Headline:
-    """A few numbers that stand above everything else: what, how much, and what to add to it."""
+    """A few numbers that stand above everything else.
+
+    Attributes
+    ----------
+    items : sequence of tuple of (str or Markup, str or Markup, str or Markup)
+        What, how much, and what to add to it.
+    """
 
     kind: ClassVar[str] = "headline"
     items: Sequence[tuple[Text, Text, Text]]
@@ -119,7 +208,14 @@ class Headline:
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks that a screen shows on demand and a print shows always."""
+    """Blocks that a screen shows on demand and a print shows always.
+
+    Attributes
+    ----------
+    label : str or Markup
+        What stands there while the blocks are hidden.
+    blocks : sequence of Block
+    """
 
     kind: ClassVar[str] = "fold"
     label: Text
@@ -128,7 +224,15 @@ class Fold:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a chapter."""
+    """A part of a chapter.
+
+    Attributes
+    ----------
+    anchor : str
+        Id of the section on the page.
+    title : str or Markup
+    blocks : sequence of Block
+    """
 
     kind: ClassVar[str] = "section"
     anchor: str
@@ -138,7 +242,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Things in order, the first first: what, how much, and a line for each reason."""
+    """Things in order, the first first.
+
+    Attributes
+    ----------
+    items : sequence of tuple of (str or Markup, str or Markup, sequence of str or Markup)
+        What, how much, and a line for each reason.
+    """
 
     kind: ClassVar[str] = "ranked"
     items: Sequence[tuple[Text, Text, Sequence[Text]]]
@@ -149,7 +259,17 @@ Block = Prose | Items | Facts | Code | Callout | Table | Charts | Headline | Fol
 
 @dataclass(frozen=True)
 class Chapter:
-    """A numbered chapter of the page."""
+    """A numbered chapter of the page.
+
+    Attributes
+    ----------
+    anchor : str
+        Id of the chapter on the page.
+    title : str
+    blocks : sequence of Block
+    short : str
+        Title in the table of contents, where it should be shorter.
+    """
 
     anchor: str
     title: str
@@ -159,43 +279,125 @@ class Chapter:
 
 
 def name(text: object) -> Markup:
-    """Name from the data, set apart so that its writing direction can't disturb the line."""
+    """Set a name from the data apart, so that its writing direction can't disturb the line.
+
+    Parameters
+    ----------
+    text : object
+        The name; escaped.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup("<bdi>{}</bdi>").format(str(text))
 
 
 def identifier(text: object) -> Markup:
-    """Name of a check, rule or figure: it may break after ``_``, ``.`` and ``:``."""
+    """Write the name of a check, rule or figure; it may break after ``_``, ``.`` and ``:``.
+
+    Parameters
+    ----------
+    text : object
+        The name; escaped.
+
+    Returns
+    -------
+    Markup
+    """
     parts = re.split(r"(?<=[_.:])", str(text))
     return Markup("<bdi>{}</bdi>").format(Markup("<wbr>").join(parts))
 
 
 def names(values: Sequence[object]) -> Markup:
-    """Several names, separated by commas."""
+    """Write several names, separated by commas.
+
+    Parameters
+    ----------
+    values : sequence of object
+        The names; escaped.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup(", ").join(name(value) for value in values)
 
 
 def code(text: object) -> Markup:
-    """Mark an identifier, path or command within a sentence."""
+    """Mark an identifier, path or command within a sentence.
+
+    Parameters
+    ----------
+    text : object
+        The identifier, path or command; escaped.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup("<code>{}</code>").format(str(text))
 
 
 def reason(text: object) -> Markup:
-    """Why a cell of numbers holds none; it may break over lines where numbers may not."""
+    """Write why a cell of numbers holds none; it may break over lines where numbers may not.
+
+    Parameters
+    ----------
+    text : object
+        The reason; escaped.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup('<span class="reason">{}</span>').format(str(text))
 
 
 def strong(text: object) -> Markup:
-    """Words that carry the sentence."""
+    """Emphasise the words that carry the sentence.
+
+    Parameters
+    ----------
+    text : object
+        The words; escaped unless they are markup.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup("<strong>{}</strong>").format(text)
 
 
 def join(*parts: Text) -> Markup:
-    """Parts of a sentence one after the other, each escaped unless it is markup."""
+    """Join parts of a sentence one after the other.
+
+    Parameters
+    ----------
+    *parts : str or Markup
+        Each is escaped unless it is markup.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup("").join(escape(part) for part in parts)
 
 
 def link(anchor: str, text: Text) -> Markup:
-    """Link to a place on the page."""
+    """Link to an anchor on the page.
+
+    Parameters
+    ----------
+    anchor : str
+        Id of the element on the page.
+    text : str or Markup
+        Escaped unless it is markup.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup('<a href="#{}">{}</a>').format(anchor, text)
 
 
@@ -221,7 +423,17 @@ _ICONS: dict[Tone, str] = {
 
 
 def icon(tone: Tone) -> Markup:
-    """Shape that repeats a tone for those who don't see its colour; always beside a word."""
+    """Draw the shape that repeats a tone for those who don't see its colour; always beside a word.
+
+    Parameters
+    ----------
+    tone : {'good', 'open', 'bad', 'quiet', 'info'}
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
+    """
     return Markup(
         f'<svg class="icon {tone}" viewBox="0 0 16 16" aria-hidden="true" focusable="false">'
         f"{_ICONS[tone]}</svg>"
@@ -229,6 +441,16 @@ def icon(tone: Tone) -> Markup:
 
 
 def badge(verdict: str) -> Markup:
-    """Verdict or decision as a word with its shape."""
+    """Write a verdict or decision as a word with its shape.
+
+    Parameters
+    ----------
+    verdict : str
+        A key of `WORDS`.
+
+    Returns
+    -------
+    Markup
+    """
     word, tone = WORDS[verdict]
     return Markup('<span class="badge {}">{}{}</span>').format(tone, icon(tone), word)

@@ -36,14 +36,37 @@ _TITLES = {"approve": "Approved by the gate", "review": "To be reviewed", "rejec
 
 
 class Origin(BaseModel):
-    """Evidence file of a checked figure."""
+    """Evidence file of a checked figure.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the project.
+    sha256 : str or None
+        64 hex digits; None where the file is missing.
+    """
 
     path: str
     sha256: str | None
 
 
 class Checked(BaseModel):
-    """One check as the gate left it."""
+    """One check as the gate left it.
+
+    Attributes
+    ----------
+    id : str
+        Id of the check in the policy.
+    verdict : {'pass', 'fail', 'inconclusive', 'not_applicable'}
+    asks_for : {'approve', 'review', 'reject'}
+        Decision that it alone would lead to.
+    sentence : str
+        The verdict, explained.
+    figure : Figure or None
+        None where it wasn't measured.
+    evidence : Origin
+        Where the figure comes from.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -56,7 +79,18 @@ class Checked(BaseModel):
 
 
 class Decision(BaseModel):
-    """`details` of the gate's evidence."""
+    """`details` of the gate's evidence.
+
+    Attributes
+    ----------
+    decision : {'approve', 'review', 'reject'}
+    because : list of str
+        Ids of the checks that ask for this decision.
+    policy : list of Check
+        The checks as they stand in ``params.yaml``.
+    checks : list of Checked
+        What came of each, in the policy's order.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -66,27 +100,61 @@ class Decision(BaseModel):
     checks: list[Checked]
 
     def check(self, check_id: str) -> Check:
-        """Policy of the check called `check_id`."""
+        """Return the policy of a check.
+
+        Parameters
+        ----------
+        check_id : str
+            Id of the check.
+
+        Returns
+        -------
+        Check
+
+        Raises
+        ------
+        StopIteration
+            If the policy has no such check.
+        """
         return next(check for check in self.policy if check.id == check_id)
 
 
 def read_decision(evidence: Evidence) -> Decision:
-    """Decision of the gate."""
+    """Read the gate's decision from its evidence.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Evidence of a gate's stage.
+
+    Returns
+    -------
+    Decision
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If it is no gate's evidence.
+    """
     return Decision.model_validate(evidence.details)
 
 
 def banner(decision: Decision, what: str, finding: Text = "") -> Banner:
-    """Say the decision, and why in two sentences.
+    """Build the banner: the decision, and why in two sentences.
 
     Parameters
     ----------
-    decision
+    decision : Decision
         What the gate decided.
-    what
+    what : str
         What it decided on, for example "model".
-    finding
+    finding : str or Markup, default ''
         The heart of the matter in plain words, where a chapter has them; else the first check that
         led to the decision speaks for itself.
+
+    Returns
+    -------
+    Banner
     """
     tone = WORDS[decision.decision][1]
     counted = _counted(decision)
@@ -137,7 +205,19 @@ def _first_reason(decision: Decision) -> Text:
 
 
 def join_words(parts: Sequence[Text], comma: str = ", ") -> Text:
-    """List within a sentence: "a, b and c"."""
+    """List parts within a sentence: "a, b and c".
+
+    Parameters
+    ----------
+    parts : sequence of (str or Markup)
+        Escaped unless they are markup.
+    comma : str, default ', '
+        What stands between all but the last two.
+
+    Returns
+    -------
+    Markup
+    """
     if len(parts) < 2:
         return join(*parts)
     head = [join(part, comma) for part in parts[:-2]]
@@ -145,9 +225,20 @@ def join_words(parts: Sequence[Text], comma: str = ", ") -> Text:
 
 
 def chapter(decision: Decision, sources: Sources, section: str = "gate") -> Chapter:
-    """Every check with its figure, its threshold and its verdict.
+    """Build the chapter of checks, each with its figure, its threshold and its verdict.
 
-    `section` of ``params.yaml`` holds the policy.
+    Parameters
+    ----------
+    decision : Decision
+        What the gate decided.
+    sources : Sources
+        Artifacts and figures of the page.
+    section : str, default 'gate'
+        Section of ``params.yaml`` that holds the policy.
+
+    Returns
+    -------
+    Chapter
     """
     return Chapter(
         anchor="decision",

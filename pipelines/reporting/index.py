@@ -28,7 +28,17 @@ _ROLES = {
 
 
 def chapter(sources: Sources) -> Chapter:
-    """Index of artifacts and figures; the small numbers of the page lead here."""
+    """Build the index of artifacts and figures; the small numbers of the page lead here.
+
+    Parameters
+    ----------
+    sources : Sources
+        Artifacts and figures of the page.
+
+    Returns
+    -------
+    Chapter
+    """
     return Chapter(
         anchor="provenance",
         title="Where every figure comes from",
@@ -46,7 +56,17 @@ def chapter(sources: Sources) -> Chapter:
 
 
 def foot(record: Path) -> Text:
-    """Build the foot of a page with this chapter; `record` is the same page for machines."""
+    """Build the foot of a page with this chapter.
+
+    Parameters
+    ----------
+    record : Path
+        The same page for machines.
+
+    Returns
+    -------
+    Markup
+    """
     return join(
         "Made by Signalbox from the artifacts listed under “Provenance”. The same content for "
         "machines: ",
@@ -88,7 +108,17 @@ def _artifact_row(artifact: Artifact, sources: Sources) -> Row:
 
 
 def hash_text(sha256: str) -> Markup:
-    """Full hash, allowed to break over two lines."""
+    """Write a full hash, allowed to break over two lines.
+
+    Parameters
+    ----------
+    sha256 : str
+        64 hex digits.
+
+    Returns
+    -------
+    Markup
+    """
     return Markup('<span class="hash">{}</span>').format(sha256)
 
 

@@ -10,12 +10,34 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 def count(value: float | None) -> str:
-    """Whole number with thousands separators."""
+    """Write a whole number with thousands separators.
+
+    Parameters
+    ----------
+    value : float or None
+        The number; None is written as `NONE`.
+
+    Returns
+    -------
+    str
+    """
     return NONE if value is None else _minus(f"{value:,.0f}")
 
 
 def decimal(value: float | None, digits: int = 3) -> str:
-    """Write a fixed number of decimals, so that columns line up."""
+    """Write a fixed number of decimals, so that columns line up.
+
+    Parameters
+    ----------
+    value : float or None
+        The number; None is written as `NONE`.
+    digits : int, default 3
+        Digits after the decimal point.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return NONE
     text = f"{value:,.{digits}f}"
@@ -24,7 +46,19 @@ def decimal(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Share as percent; small ones keep enough decimals to be told from zero."""
+    """Write a share as percent; small ones keep enough decimals to be told from zero.
+
+    Parameters
+    ----------
+    value : float or None
+        The share as a fraction; None is written as `NONE`.
+    digits : int, default 1
+        Digits after the decimal point, at least three below 0.1%.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return NONE
     shown = value * 100
@@ -34,14 +68,36 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """p-value; below a thousandth only that it is."""
+    """Write a p-value; below a thousandth only that it is.
+
+    Parameters
+    ----------
+    value : float or None
+        The p-value; None is written as `NONE`.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return NONE
     return "< 0.001" if value < 0.001 else decimal(value)
 
 
 def with_unit(value: float | None, unit: str) -> str:
-    """Write a number in the way of its unit; the unit itself only where it isn't obvious."""
+    """Write a number in the way of its unit; the unit itself only where it isn't obvious.
+
+    Parameters
+    ----------
+    value : float or None
+        The number; None is written as `NONE`.
+    unit : str
+        As in `Figure.unit`.
+
+    Returns
+    -------
+    str
+    """
     if value is None:
         return NONE
     if unit == "share":
@@ -58,7 +114,21 @@ def with_unit(value: float | None, unit: str) -> str:
 
 
 def interval(low: float | None, high: float | None, unit: str = "") -> str:
-    """Bounds of an interval; "to" and not a dash, because bounds can be negative."""
+    """Write the bounds of an interval; "to" and not a dash, because bounds can be negative.
+
+    Parameters
+    ----------
+    low : float or None
+        Lower bound; None = none.
+    high : float or None
+        Upper bound; None = none.
+    unit : str, default ''
+        As in `Figure.unit`.
+
+    Returns
+    -------
+    str
+    """
     if low is None and high is None:
         return NONE
     left = "no lower bound" if low is None else _bare(low, unit)
@@ -77,17 +147,47 @@ def _bare(value: float, unit: str) -> str:
 
 
 def level(value: float | None) -> str:
-    """Confidence level, for example "95%"."""
+    """Write a confidence level, for example "95%".
+
+    Parameters
+    ----------
+    value : float or None
+        The level, in (0, 1); None is written as nothing.
+
+    Returns
+    -------
+    str
+    """
     return "" if value is None else f"{value * 100:g}%"
 
 
 def figure_value(figure: Figure) -> str:
-    """Value of a figure in its unit."""
+    """Write the value of a figure in its unit.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure of the evidence.
+
+    Returns
+    -------
+    str
+    """
     return with_unit(figure.value, figure.unit)
 
 
 def figure_interval(figure: Figure) -> str:
-    """Interval of a figure in its unit."""
+    """Write the interval of a figure in its unit.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure of the evidence.
+
+    Returns
+    -------
+    str
+    """
     return interval(figure.low, figure.high, figure.unit)
 
 

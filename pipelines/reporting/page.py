@@ -15,7 +15,17 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Banner:
-    """The decision, as the first thing on the page."""
+    """The decision, as the first thing on the page.
+
+    Attributes
+    ----------
+    verdict : str
+        The decision in words.
+    tone : {'good', 'open', 'bad', 'quiet', 'info'}
+        Colour and shape.
+    sentences : sequence of str or Markup
+        Why.
+    """
 
     verdict: str
     tone: Tone
@@ -28,15 +38,29 @@ class Page:
 
     Attributes
     ----------
-    kind
+    kind : str
         What kind of document it is, for example "Model release report".
-    notice
+    title : str
+        Title of the page.
+    banner : Banner
+        The decision.
+    facts : Facts
+        What the page is about.
+    chapters : sequence of Chapter
+        In order; they are numbered.
+    foot : str or Markup
+        Below the last chapter.
+    notice_label : str
+        Heading of the notice.
+    notice : str or Markup
         What a reader must know about the data before anything else; empty = nothing.
-    headline
+    language : str
+        Language of the text, as in HTML's ``lang``.
+    headline : Headline or None
         The few numbers that matter most, right below the decision.
-    styles
+    styles : sequence of str
         Style sheets in ``templates/`` beside the one that every page has.
-    script
+    script : str
         Script in ``templates/``; empty = none. It makes a page handier and holds nothing that
         can't be read without it.
     """
@@ -56,9 +80,19 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """HTML of `page`: no address to fetch, the same bytes for the same page.
+    """Draw a page as HTML: no address to fetch, the same bytes for the same page.
 
     No script runs but the page's own, which the browser knows by its hash.
+
+    Parameters
+    ----------
+    page : Page
+        What stands on it.
+
+    Returns
+    -------
+    str
+        The whole document.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -86,7 +120,18 @@ def _script(name: str) -> str:
 
 
 def script_source(name: str) -> str:
-    """Give a script in ``templates/`` as Content-Security-Policy names it; "" without a name."""
+    """Return the source expression of a script for Content-Security-Policy.
+
+    Parameters
+    ----------
+    name : str
+        File name; empty = no script.
+
+    Returns
+    -------
+    str
+        ``'sha256-…'``, the hash in base64; empty without a name.
+    """
     if not name:
         return ""
     digest = hashlib.sha256(_script(name).encode()).digest()

@@ -29,11 +29,15 @@ class Artifact:
 
     Attributes
     ----------
-    number
+    number : int
         What its marks show.
-    role
+    path : str
+        Relative to the project.
+    sha256 : str
+        64 hex digits.
+    role : str
         ``evidence``, ``table`` (the page draws it) or ``input`` (evidence was computed from it).
-    inputs
+    inputs : tuple of str
         Paths of the artifacts it was computed from, where evidence says so.
     """
 
@@ -51,7 +55,15 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Sourced:
-    """A figure and the evidence file that holds it."""
+    """A figure and the evidence file that holds it.
+
+    Attributes
+    ----------
+    figure : Figure
+    artifact : Artifact
+    anchor : str
+        Id of its row in the index.
+    """
 
     figure: Figure
     artifact: Artifact
@@ -60,18 +72,46 @@ class Sourced:
 
 @dataclass
 class Sources:
-    """All artifacts and figures of a page."""
+    """All artifacts and figures of a page.
+
+    Attributes
+    ----------
+    artifacts : dict of str to Artifact
+        Path → artifact, in the order of their numbers.
+    figures : dict of str to Sourced
+        Id → figure.
+    """
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     figures: dict[str, Sourced] = field(default_factory=dict)
 
     def mark(self, *paths: Path) -> Markup:
-        """Small numbers that lead to the artifacts at `paths`; unknown paths are left out."""
+        """Write the small numbers that lead to the artifacts at `paths`.
+
+        Parameters
+        ----------
+        *paths : Path
+            Paths of artifacts; unknown ones are left out.
+
+        Returns
+        -------
+        Markup
+        """
         known = [self.artifacts[p.as_posix()] for p in paths if p.as_posix() in self.artifacts]
         return Markup("").join(_mark(artifact) for artifact in known)
 
     def figure_mark(self, figure_id: str) -> Markup:
-        """Small number that leads to a figure's row in the index."""
+        """Write the small number that leads to a figure's row in the index.
+
+        Parameters
+        ----------
+        figure_id : str
+            Id of the figure; nothing is written for an unknown one.
+
+        Returns
+        -------
+        Markup
+        """
         sourced = self.figures.get(figure_id)
         if sourced is None:
             return Markup("")
@@ -90,16 +130,20 @@ def _mark(artifact: Artifact) -> Markup:
 def gather(
     evidence: Mapping[Path, Evidence], tables: Sequence[Path] = (), root: Path = Path()
 ) -> Sources:
-    """Give every artifact its number, and find every figure.
+    """Collect every artifact, with its number, and every figure.
 
     Parameters
     ----------
-    evidence
+    evidence : mapping of Path to Evidence
         Path of an evidence file → what it holds, in the order of the pipeline.
-    tables
+    tables : sequence of Path, default ()
         Further files the page draws from.
-    root
+    root : Path, optional
         Folder that all paths are relative to.
+
+    Returns
+    -------
+    Sources
 
     Raises
     ------
@@ -178,14 +222,36 @@ S = TypeVar("S", bound=Shape)
 
 @dataclass(frozen=True)
 class Measured:
-    """What the stages measured, and where every number comes from."""
+    """What the stages measured, and where every number comes from.
+
+    Attributes
+    ----------
+    evidence : dict of str to Evidence
+        Stage → its evidence.
+    sources : Sources
+        Artifacts and figures of the page.
+    curves : dict of str to Records
+        Name of a curve → rows of its table.
+    """
 
     evidence: dict[str, Evidence]
     sources: Sources
     curves: dict[str, Records] = field(default_factory=dict)
 
     def details(self, stage: str, shape: type[S]) -> S:
-        """Details of a stage's evidence in the given shape.
+        """Read the details of a stage's evidence in the given shape.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage.
+        shape : type[Shape]
+            Model of the part that is read.
+
+        Returns
+        -------
+        Shape
+            An object of that model.
 
         Raises
         ------
@@ -202,18 +268,56 @@ class Measured:
             ) from error
 
     def figure(self, figure_id: str) -> Figure | None:
-        """Figure called `figure_id`, if a stage measured it."""
+        """Return the figure called `figure_id`; None if no stage measured it.
+
+        Parameters
+        ----------
+        figure_id : str
+            ``stage.name``.
+
+        Returns
+        -------
+        Figure or None
+        """
         sourced = self.sources.figures.get(figure_id)
         return sourced.figure if sourced else None
 
 
 def read_evidence_of(stages: Iterable[str], root: Path = Path()) -> dict[Path, Evidence]:
-    """Path of each stage's evidence, relative to `root` → what it holds."""
+    """Read the evidence of some stages.
+
+    Parameters
+    ----------
+    stages : iterable of str
+        Names of stages.
+    root : Path, optional
+        Root of the project.
+
+    Returns
+    -------
+    dict of Path to Evidence
+        Path of each stage's evidence, relative to `root` → what it holds.
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or isn't evidence.
+    """
     return {evidence_of(stage): read_evidence(root / evidence_of(stage)) for stage in stages}
 
 
 def read_records(path: Path) -> Records:
-    """Rows of a CSV with a header line.
+    """Read the rows of a CSV with a header line.
+
+    Parameters
+    ----------
+    path : Path
+        The file, UTF-8.
+
+    Returns
+    -------
+    list of dict of str to str
+        Column → text, one dict a row.
 
     Raises
     ------
@@ -227,13 +331,37 @@ def read_records(path: Path) -> Records:
 
 
 def points(records: Records, x: str, y: str) -> list[tuple[float, float]]:
-    """Pairs of two columns, without those that aren't numbers."""
+    """Return pairs of two columns, without those that aren't numbers.
+
+    Parameters
+    ----------
+    records : list of dict of str to str
+        Rows, as `read_records` gives them.
+    x : str
+        Name of a column.
+    y : str
+        Name of a column.
+
+    Returns
+    -------
+    list of tuple of (float, float)
+    """
     pairs = ((as_number(row.get(x)), as_number(row.get(y))) for row in records)
     return [(a, b) for a, b in pairs if a is not None and b is not None]
 
 
 def as_number(text: str | None) -> Number:
-    """Finite number in `text`, or None."""
+    """Read a finite number; return None if there is none.
+
+    Parameters
+    ----------
+    text : str or None
+        The number as text.
+
+    Returns
+    -------
+    float or None
+    """
     try:
         value = float(text or "")
     except ValueError:

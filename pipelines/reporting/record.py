@@ -17,26 +17,46 @@ SCHEMA = "signalbox.report/1"
 def record(
     kind: str, about: dict[str, str], decision: Decision, sources: Sources, params: dict[str, Any]
 ) -> dict[str, Any]:
-    """Everything the page claims.
+    """Build the record of everything the page claims.
 
     Parameters
     ----------
-    kind
+    kind : str
         What was released or not, for example ``model_release``.
-    about
+    about : dict of str to str
         Title, owner, purpose and the like.
-    decision
+    decision : Decision
         What the gate decided.
-    sources
+    sources : Sources
         Artifacts and figures.
-    params
+    params : dict of str to object
         Every parameter the stages ran with.
+
+    Returns
+    -------
+    dict of str to object
+        JSON of schema `SCHEMA`.
     """
     return _record(kind, about, _decision(decision), sources, params)
 
 
 def unjudged(kind: str, about: dict[str, str], sources: Sources) -> dict[str, Any]:
-    """Build the record of a page that tells what is, and on which no gate decides."""
+    """Build the record of a page on which no gate decides.
+
+    Parameters
+    ----------
+    kind : str
+        What the page is about.
+    about : dict of str to str
+        Title, owner, purpose and the like.
+    sources : Sources
+        Artifacts and figures.
+
+    Returns
+    -------
+    dict of str to object
+        JSON of schema `SCHEMA`.
+    """
     nothing = {"verdict": "not_applicable", "because": [], "checks": []}
     return _record(kind, about, nothing, sources, {})
 

@@ -13,7 +13,17 @@ ABSENT = "isn't there"
 
 
 def check_commit(project: Project) -> Check:
-    """Every file that git tracks is as the commit has it; the ledger may have grown since."""
+    """Check that every file in git is as the commit has it; the ledger may have grown since.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+
+    Returns
+    -------
+    Check
+    """
     title = "files in git"
     try:
         commit = project.git.commit()
@@ -50,7 +60,21 @@ def _has_grown(project: Project, commit: str) -> bool:
 
 
 def check_pipeline(lock: Lock, stages: dict[str, Stage], params: object) -> Check:
-    """``dvc.lock`` records these stages, these commands, these parameters."""
+    """Check that ``dvc.lock`` records these stages, these commands, these parameters.
+
+    Parameters
+    ----------
+    lock : Lock
+        Content of ``dvc.lock``.
+    stages : dict of str to Stage
+        Name → stage of ``dvc.yaml``.
+    params : dict of str to object
+        Content of ``params.yaml``.
+
+    Returns
+    -------
+    Check
+    """
     findings = [
         Finding(LOCK, f"has no stage '{name}', which {PIPELINE} has")
         for name in stages
@@ -128,7 +152,25 @@ def _first_difference(key: str, old: object, new: object) -> tuple[str, object, 
 def check_locked(
     project: Project, check_id: str, title: str, entries: dict[str, Locked], word: str
 ) -> Check:
-    """Files and folders are those that ``dvc.lock`` names."""
+    """Check that files and folders are those that ``dvc.lock`` names.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    check_id : str
+        Id of the check.
+    title : str
+        Title of the check.
+    entries : dict of str to Locked
+        Path → what ``dvc.lock`` says of it.
+    word : str
+        What the entries are, in the plural; for the sentence.
+
+    Returns
+    -------
+    Check
+    """
     findings = [
         finding for entry in entries.values() for finding in locked_findings(project, entry)
     ]
@@ -138,7 +180,20 @@ def check_locked(
 
 
 def locked_findings(project: Project, entry: Locked) -> list[Finding]:
-    """Find what is wrong with a file or folder; name the file inside if DVC's list is there."""
+    """Find what is wrong with a file or folder; name the file inside if DVC's list is there.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    entry : Locked
+        What ``dvc.lock`` says of the file or folder.
+
+    Returns
+    -------
+    list of Finding
+        Empty where it is as recorded.
+    """
     try:
         found = project.hashed(entry.path)
     except OutsideError as error:
@@ -182,7 +237,24 @@ def _inside(project: Project, entry: Locked, found: dict[str, str]) -> list[Find
 
 
 def sha256_findings(project: Project, where: str, name: str, expected: str) -> list[Finding]:
-    """Find what is wrong with an artifact that `where` (report or evidence) names by SHA-256."""
+    """Find what is wrong with an artifact that `where` (report or evidence) names by SHA-256.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    where : str
+        Report or evidence that names the artifact.
+    name : str
+        Path of the artifact; a URL isn't checked.
+    expected : str
+        SHA-256, 64 hex digits, of the file or of what is packed in it.
+
+    Returns
+    -------
+    list of Finding
+        Empty where it is as recorded.
+    """
     if "://" in name:
         return []
     try:

@@ -20,7 +20,15 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Source(BaseModel):
-    """Where a figure stands."""
+    """Where a figure stands.
+
+    Attributes
+    ----------
+    path : str
+        Evidence file, relative to the project.
+    sha256 : str
+        Its hash, 64 hex digits.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +37,13 @@ class Source(BaseModel):
 
 
 class SourcedFigure(Figure):
-    """A figure of the report."""
+    """A figure of the report.
+
+    Attributes
+    ----------
+    source : Source
+        Where it stands in the evidence.
+    """
 
     source: Source
 
@@ -39,7 +53,19 @@ class SourcedFigure(Figure):
 
 
 class Artifact(BaseModel):
-    """An artifact of the report."""
+    """An artifact of the report.
+
+    Attributes
+    ----------
+    number : int
+        What its marks on the page show.
+    role : str
+        ``evidence``, ``table`` or ``input``.
+    sha256 : str
+        64 hex digits.
+    inputs : list of str
+        Paths of the artifacts it was computed from.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,7 +76,15 @@ class Artifact(BaseModel):
 
 
 class CheckSource(BaseModel):
-    """Evidence of a check; without a hash where the evidence was missing."""
+    """Evidence of a check; without a hash where the evidence was missing.
+
+    Attributes
+    ----------
+    path : str
+        Evidence file, relative to the project.
+    sha256 : str or None
+        64 hex digits; None where the file was missing.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -59,7 +93,17 @@ class CheckSource(BaseModel):
 
 
 class DecidedCheck(BaseModel):
-    """A check of the gate in the report."""
+    """A check of the gate in the report.
+
+    Attributes
+    ----------
+    id : str
+        Id of the check in the policy.
+    verdict : str
+        The check's verdict.
+    source : CheckSource
+        Where its figure stands.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -69,7 +113,17 @@ class DecidedCheck(BaseModel):
 
 
 class Decision(BaseModel):
-    """The gate's decision in the report."""
+    """The gate's decision in the report.
+
+    Attributes
+    ----------
+    verdict : str
+        The gate's decision.
+    because : list of str
+        Ids of the checks that ask for it.
+    checks : list of DecidedCheck
+        What came of each check.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -79,7 +133,23 @@ class Decision(BaseModel):
 
 
 class Document(BaseModel):
-    """The report's JSON; chapters this reader doesn't know are held by hash and new computation."""
+    """The report's JSON; chapters this reader doesn't know are held by hash and new computation.
+
+    Attributes
+    ----------
+    schema_ : {'signalbox.report/1'}
+        Schema of the JSON, its key ``schema``.
+    kind : str
+        What was released or not, for example ``model_release``.
+    decision : Decision
+        The gate's decision.
+    figures : list of SourcedFigure
+        Every figure of the page.
+    artifacts : dict of str to Artifact
+        Path → artifact.
+    params : dict of str to object
+        Every parameter the stages ran with.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -97,9 +167,9 @@ class Given:
 
     Attributes
     ----------
-    path
+    path : Path
         The file.
-    stands_for
+    stands_for : str
         Out of the pipeline that it is, or is a copy of.
     """
 
@@ -113,12 +183,21 @@ class Given:
 
 
 def recognise(path: Path, outs: Collection[str] = ()) -> Given:
-    """Tell which report a file is: whose by what it says or is called, which face by its suffix.
+    """Find out which report a file is.
+
+    Which product's it is follows from what it says or is called; whether it is the page or the
+    JSON, from its suffix.
 
     Parameters
     ----------
-    outs
+    path : Path
+        A report's JSON or HTML.
+    outs : collection of str, default ()
         Outs of the pipeline. What none of its reports is called is held against the model's.
+
+    Returns
+    -------
+    Given
 
     Raises
     ------
@@ -147,6 +226,17 @@ def _kinds(path: Path) -> list[str]:
 
 def read_document(path: Path, name: str) -> Document:
     """Read a report's JSON.
+
+    Parameters
+    ----------
+    path : Path
+        The file, of at most `MAX_BYTES`.
+    name : str
+        The report's name in messages.
+
+    Returns
+    -------
+    Document
 
     Raises
     ------

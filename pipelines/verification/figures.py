@@ -17,7 +17,21 @@ from pipelines.verification.results import Check, Finding, Status, conclude
 
 
 def check_copy(project: Project, given: Given, lock: Lock) -> Check:
-    """Hold the named file against the report that ``dvc.lock`` names."""
+    """Check the named file against the report that ``dvc.lock`` names.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    given : Given
+        The report as it was named.
+    lock : Lock
+        Content of ``dvc.lock``.
+
+    Returns
+    -------
+    Check
+    """
     title = "the report named"
     entry = lock.outs().get(given.stands_for)
     found = Hasher(given.path.parent).of(given.path)
@@ -36,7 +50,20 @@ def _shown(project: Project, given: Given) -> str:
 
 
 def check_form(project: Project, json_name: str) -> tuple[Check, Document | None]:
-    """Read the report's JSON; give it if it has the form of a report."""
+    """Read the report's JSON, and check that it has the form of a report.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    json_name : str
+        Path of the JSON, relative to the project.
+
+    Returns
+    -------
+    tuple of (Check, Document or None)
+        The check, and the report; None where it doesn't have the form.
+    """
     title = "form of the report"
     path = project.locate(json_name)
     if not path.is_file():
@@ -51,7 +78,21 @@ def check_form(project: Project, json_name: str) -> tuple[Check, Document | None
 
 
 def check_sources(project: Project, document: Document, name: str) -> Check:
-    """Every artifact the report or its evidence names is the one they were made from."""
+    """Check that artifacts are those that the report and its evidence were made from.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    document : Document
+        The report.
+    name : str
+        Path of its JSON, relative to the project.
+
+    Returns
+    -------
+    Check
+    """
     findings: dict[tuple[str, str], Finding] = {}
     named = {(name, path): artifact.sha256 for path, artifact in document.artifacts.items()}
     named |= {(name, f.source.path): f.source.sha256 for f in document.figures}
@@ -74,7 +115,21 @@ def check_sources(project: Project, document: Document, name: str) -> Check:
 
 
 def check_figures(project: Project, document: Document, name: str) -> Check:
-    """Every figure, input and parameter of the report stands in evidence and ``params.yaml``."""
+    """Check figures, inputs and parameters of the report against evidence and ``params.yaml``.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    document : Document
+        The report.
+    name : str
+        Path of its JSON, relative to the project.
+
+    Returns
+    -------
+    Check
+    """
     findings: list[Finding] = []
     recorded: dict[str, Evidence | None] = {}
     for path in {figure.source.path for figure in document.figures} | {

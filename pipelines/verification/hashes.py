@@ -24,7 +24,21 @@ _NEVER = [".hg/", ".git/", ".git", ".dvc/"]
 
 @dataclass(frozen=True)
 class Hashed:
-    """A file's or folder's hashes; of folders also each file's MD5."""
+    """A file's or folder's hashes; of folders also each file's MD5.
+
+    Attributes
+    ----------
+    md5 : str
+        As DVC writes it: 32 hex digits, of folders with ``.dir`` behind them.
+    sha256 : str
+        As evidence writes it, 64 hex digits.
+    size : int
+        Bytes.
+    nfiles : int or None
+        Number of files in a folder; None of a file.
+    files : dict of str to str
+        Name relative to the folder → MD5; empty of a file.
+    """
 
     md5: str
     sha256: str
@@ -34,7 +48,13 @@ class Hashed:
 
 
 class Hasher:
-    """Hashes of what lies in a project, each file read once."""
+    """Hashes of what lies in a project, each file read once.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project, whose ``.dvcignore`` counts.
+    """
 
     def __init__(self, project: Path) -> None:
         self._project = project
@@ -42,7 +62,18 @@ class Hasher:
         self._known: dict[Path, Hashed] = {}
 
     def of(self, path: Path) -> Hashed | None:
-        """Hashes of the file or folder at `path`; None if nothing is there."""
+        """Return the hashes of the file or folder at `path`.
+
+        Parameters
+        ----------
+        path : Path
+            File or folder.
+
+        Returns
+        -------
+        Hashed or None
+            None if nothing is there.
+        """
         if path not in self._known:
             if path.is_dir():
                 self._known[path] = self._folder(path)
@@ -76,9 +107,19 @@ class Hasher:
 
 
 def unpacked_sha256(path: Path) -> str | None:
-    """SHA-256 of a packed file's content, as evidence of ``ingest`` names it; None if not packed.
+    """Return the SHA-256 of a packed file's content, as evidence of ``ingest`` names it.
 
     The same library opens it as in ``ingest``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str or None
+        64 hex digits; None if the file can't be unpacked.
     """
     import fsspec
 

@@ -19,10 +19,20 @@ _MOST_LEDGERS = 100
 
 
 def check_ledger(project: Project) -> list[Check]:
-    """Verify chain and signatures, and hold the tags of releases against the entries.
+    """Verify chain and signatures, and check the tags of releases against the entries.
 
     A ledger alone doesn't show that its end was cut off, or that its key's owner wrote it anew; a
     tag that others have fetched does: the head it holds must be an entry of the chain.
+
+    Parameters
+    ----------
+    project : Project
+        The clone with ledger and tags.
+
+    Returns
+    -------
+    list of Check
+        The checks ``ledger`` and ``tags``; of a ledger that can't be read the first alone.
     """
     if not (project.root / LEDGER).is_file():
         absent = Check("ledger", _CHAIN, Status.SKIPPED, _NO_LEDGER)
@@ -38,7 +48,19 @@ def check_ledger(project: Project) -> list[Check]:
 
 
 def read_entries(project: Project) -> "list[Entry]":
-    """All entries that can be read, those of continued ledgers too; `check_ledger` judges them."""
+    """Read all entries that can be read, those of continued ledgers too.
+
+    `check_ledger` judges them.
+
+    Parameters
+    ----------
+    project : Project
+        The clone with the ledger.
+
+    Returns
+    -------
+    list of Entry
+    """
     if not (project.root / LEDGER).is_file():
         return []
     try:
@@ -132,14 +154,18 @@ _SHOWN = 3
 
 
 def check_erased(project: Project, history: Project) -> Check | None:
-    """Say whether a commit's files hold somebody who was erased; None if they don't.
+    """Check whether a commit's files hold an erased subject; return None if they don't.
 
     Parameters
     ----------
-    project
+    project : Project
         Where the commit is checked out.
-    history
+    history : Project
         Has the ledger of today.
+
+    Returns
+    -------
+    Check or None
     """
     erased = _objects(history)
     if not erased:
@@ -164,7 +190,20 @@ def check_erased(project: Project, history: Project) -> Check | None:
 
 
 def explain_missing(rev: str, history: Project) -> str:
-    """Why there is no such commit, if an erasure gave up the run that it belongs to; or nothing."""
+    """Explain why there is no such commit, if an erasure gave up the run that it belongs to.
+
+    Parameters
+    ----------
+    rev : str
+        Commit or name of a saved run.
+    history : Project
+        The clone that has the ledger of today.
+
+    Returns
+    -------
+    str
+        A clause; empty if no erasure did.
+    """
     for proof in _proofs(history):
         for name, commit in (proof.get("runs") or {}).items():
             if rev in {name, name.removeprefix("refs/runs/")} or (

@@ -18,7 +18,19 @@ Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")]
 
 
 class Locked(BaseModel):
-    """A file or folder in ``dvc.lock``."""
+    """A file or folder in ``dvc.lock``.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the project.
+    md5 : str
+        32 hex digits, of folders with ``.dir`` behind them.
+    size : int or None
+        Bytes; None where the lock doesn't say.
+    nfiles : int or None
+        Number of files in a folder; None where the lock doesn't say.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -29,7 +41,19 @@ class Locked(BaseModel):
 
 
 class LockedStage(BaseModel):
-    """A stage in ``dvc.lock``."""
+    """A stage in ``dvc.lock``.
+
+    Attributes
+    ----------
+    cmd : str or list of str
+        The command that ran, or several.
+    deps : list of Locked
+        Inputs, as they were.
+    outs : list of Locked
+        Outs, as they came out.
+    params : dict of str to dict of str to object
+        File → key → value that the stage ran with.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -40,24 +64,48 @@ class LockedStage(BaseModel):
 
 
 class Lock(BaseModel):
-    """``dvc.lock``."""
+    """``dvc.lock``.
+
+    Attributes
+    ----------
+    stages : dict of str to LockedStage
+        Name → stage.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     stages: dict[str, LockedStage]
 
     def outs(self) -> dict[str, Locked]:
-        """Path → out, of every stage."""
+        """Collect the outs of every stage.
+
+        Returns
+        -------
+        dict of str to Locked
+            Path → out.
+        """
         return {out.path: out for stage in self.stages.values() for out in stage.outs}
 
     def deps(self) -> dict[str, Locked]:
-        """Path → dependency, of those that no stage makes."""
+        """Collect the dependencies that no stage makes.
+
+        Returns
+        -------
+        dict of str to Locked
+            Path → dependency.
+        """
         made = self.outs()
         found = {dep.path: dep for stage in self.stages.values() for dep in stage.deps}
         return {path: dep for path, dep in found.items() if path not in made}
 
     def sources(self) -> dict[str, Locked]:
-        """Path → dependency, of those that no stage makes, and that lie in no folder of one."""
+        """Collect the dependencies that no stage makes, and that lie in no folder of one.
+
+        Returns
+        -------
+        dict of str to Locked
+            Path → dependency.
+        """
         made = self.outs()
         return {
             path: dep
@@ -68,7 +116,21 @@ class Lock(BaseModel):
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage in ``dvc.yaml``, its holes filled from ``params.yaml``."""
+    """A stage in ``dvc.yaml``, its holes filled from ``params.yaml``.
+
+    Attributes
+    ----------
+    cmd : str or list of str
+        The command, or several.
+    deps : frozenset of str
+        Paths of inputs.
+    outs : frozenset of str
+        Paths of outs, metrics and plots.
+    params : tuple of str
+        Dotted keys of ``params.yaml``.
+    strange : tuple of str
+        Parts whose meaning this reader doesn't know.
+    """
 
     cmd: str | list[str]
     deps: frozenset[str]
@@ -80,7 +142,19 @@ class Stage:
 
 @lru_cache(maxsize=8)
 def load_yaml(content: bytes, name: str) -> Any:
-    """YAML as DVC reads it (1.2; a key that is there twice is an error).
+    """Read YAML as DVC does (1.2; a key that is there twice is an error).
+
+    Parameters
+    ----------
+    content : bytes
+        The file's bytes, UTF-8.
+    name : str
+        The file's name in messages.
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
+        The parsed value, shared between calls: don't change it.
 
     Raises
     ------
@@ -99,6 +173,15 @@ def load_yaml(content: bytes, name: str) -> Any:
 def read_lock(content: bytes) -> Lock:
     """Read ``dvc.lock``.
 
+    Parameters
+    ----------
+    content : bytes
+        The file's bytes.
+
+    Returns
+    -------
+    Lock
+
     Raises
     ------
     SignalboxError
@@ -113,7 +196,19 @@ def read_lock(content: bytes) -> Lock:
 
 
 def read_stages(content: bytes, params: Any) -> dict[str, Stage]:
-    """Stages of ``dvc.yaml``, with ``${key}`` filled from `params`.
+    """Read the stages of ``dvc.yaml``, with ``${key}`` filled from `params`.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's bytes.
+    params : dict of str to object
+        Content of ``params.yaml``.
+
+    Returns
+    -------
+    dict of str to Stage
+        Name → stage, in the order of the file.
 
     Raises
     ------
@@ -167,7 +262,20 @@ def _fill(value: Any, params: Any, stage: str) -> Any:
 
 
 def look_up(params: Any, key: str, stage: str) -> Any:
-    """Value of a dotted key.
+    """Return the value of a dotted key.
+
+    Parameters
+    ----------
+    params : dict of str to object
+        Content of ``params.yaml``.
+    key : str
+        Parts separated by dots.
+    stage : str
+        Stage that names the key; for the message.
+
+    Returns
+    -------
+    object
 
     Raises
     ------
@@ -183,7 +291,19 @@ def look_up(params: Any, key: str, stage: str) -> Any:
 
 
 def needed(stages: dict[str, Stage], path: str) -> list[str]:
-    """Stages that `path` was made by, directly or not, in the order of ``dvc.yaml``."""
+    """List the stages that `path` was made by, directly or not, in the order of ``dvc.yaml``.
+
+    Parameters
+    ----------
+    stages : dict of str to Stage
+        Name → stage.
+    path : str
+        An out.
+
+    Returns
+    -------
+    list of str
+    """
     makers = {out: name for name, stage in stages.items() for out in stage.outs}
     found: set[str] = set()
     todo = [path]

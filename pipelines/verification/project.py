@@ -17,20 +17,46 @@ _HEAD_LINE = re.compile(r"^ledger-head: *([0-9a-f]{64})$", re.MULTILINE | re.IGN
 
 @dataclass(frozen=True)
 class TagAnchor:
-    """A release's tag that holds the ledger's head."""
+    """A release's tag that holds the ledger's head.
+
+    Attributes
+    ----------
+    name : str
+        Name of the tag, without ``refs/tags/``.
+    head : str
+        Hash of the ledger's entry that it names, 64 hex digits.
+    """
 
     name: str
     head: str
 
 
 class Git:
-    """A repository, only read."""
+    """A repository, only read.
+
+    Parameters
+    ----------
+    root : Path
+        A folder of the repository's work tree.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def run(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """Output of a git command.
+        """Run a git command, reading objects as they are stored.
+
+        Parameters
+        ----------
+        *arguments : str
+            Command and its arguments.
+        stdin : bytes, default b''
+            What the command reads.
+
+        Returns
+        -------
+        bytes
+            Standard output.
 
         Raises
         ------
@@ -43,7 +69,23 @@ class Git:
             raise SignalboxError(f"git {arguments[0]}: {error.said.splitlines()[-1]}") from error
 
     def commit(self, rev: str = "HEAD") -> str:
-        """Full hash of a commit."""
+        """Return the full hash of a commit.
+
+        Parameters
+        ----------
+        rev : str, default 'HEAD'
+            Hash, tag, branch or ref.
+
+        Returns
+        -------
+        str
+            40 hex digits.
+
+        Raises
+        ------
+        SignalboxError
+            If there is no such commit.
+        """
         name = ["--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"]
         try:
             return self.run("rev-parse", *name).decode().strip().splitlines()[-1]
@@ -51,7 +93,18 @@ class Git:
             raise SignalboxError(f"{rev}: no such commit in this repository") from None
 
     def blobs(self, commit: str) -> dict[str, str]:
-        """Path → blob of every file of a commit below this folder; links and submodules too."""
+        """List every file of a commit below this folder; links and submodules too.
+
+        Parameters
+        ----------
+        commit : str
+            Hash of the commit.
+
+        Returns
+        -------
+        dict of str to str
+            Path relative to this folder → git's hash of the object.
+        """
         listed = self.run("ls-tree", "-r", "-z", commit).decode("utf-8", "surrogateescape")
         found = {}
         for line in filter(None, listed.split("\0")):
@@ -60,16 +113,49 @@ class Git:
         return found
 
     def hash_files(self, paths: list[str]) -> list[str]:
-        """Blob hash of files as they lie in the work tree, read anew."""
+        """Return the blob hashes of files as they lie in the work tree, read anew.
+
+        Parameters
+        ----------
+        paths : list of str
+            Relative to this folder; without line breaks.
+
+        Returns
+        -------
+        list of str
+            As git would store them, in the order given.
+        """
         text = "".join(f"{path}\n" for path in paths).encode("utf-8", "surrogateescape")
         return self.run("hash-object", "--stdin-paths", stdin=text).decode().split()
 
     def content(self, commit: str, path: str) -> bytes:
-        """Bytes of a file as committed."""
+        """Return the bytes of a file as committed.
+
+        Parameters
+        ----------
+        commit : str
+            Hash of the commit.
+        path : str
+            Relative to this folder.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        SignalboxError
+            If the commit has no such file.
+        """
         return self.run("cat-file", "blob", f"{commit}:./{path}")
 
     def anchors(self) -> list[TagAnchor]:
-        """Annotated tags whose message holds a ``Ledger-Head:`` line."""
+        """List the annotated tags whose message holds a ``Ledger-Head:`` line.
+
+        Returns
+        -------
+        list of TagAnchor
+        """
         form = "--format=%(objecttype)%00%(refname:short)%00%(contents)%01"
         listed = self.run("for-each-ref", form, "refs/tags").decode("utf-8", "replace")
         found = []
@@ -95,9 +181,9 @@ class Project:
 
     Attributes
     ----------
-    root
+    root : Path
         Its top folder.
-    spare
+    spare : Path or None
         Another clone whose outs stand in for those that are missing here (a reproduction).
     """
 
@@ -121,7 +207,12 @@ class Project:
             return (home / "cache").resolve()
 
     def dvc_config(self) -> configparser.ConfigParser:
-        """DVC's settings in the project; a damaged file counts as empty (git's check names it)."""
+        """Read DVC's settings in the project; a damaged file counts as empty.
+
+        Returns
+        -------
+        configparser.ConfigParser
+        """
         merged = configparser.ConfigParser(interpolation=None, strict=False)
         for name in ("config", "config.local"):
             with suppress(configparser.Error, UnicodeDecodeError):
@@ -129,7 +220,16 @@ class Project:
         return merged
 
     def locate(self, name: str) -> Path:
-        """Path of an artifact by its name in a report or lock file; it need not exist.
+        """Return the path of an artifact by its name in a report or lock file; it need not exist.
+
+        Parameters
+        ----------
+        name : str
+            Relative to the project, with ``/``.
+
+        Returns
+        -------
+        Path
 
         Raises
         ------
@@ -151,7 +251,23 @@ class Project:
         return here
 
     def hashed(self, name: str) -> Hashed | None:
-        """Hashes of an artifact; None if it isn't there."""
+        """Return the hashes of an artifact, each file read once until `forget`.
+
+        Parameters
+        ----------
+        name : str
+            Relative to the project, with ``/``.
+
+        Returns
+        -------
+        Hashed or None
+            None if it isn't there.
+
+        Raises
+        ------
+        OutsideError
+            If the name leads out of the project.
+        """
         path = self.locate(name)
         root = self.root if path.is_relative_to(self.root) else self.spare or self.root
         if root not in self._hashers:
@@ -163,7 +279,18 @@ class Project:
         self._hashers.clear()
 
     def cached_listing(self, md5: str) -> bytes | None:
-        """DVC's own list of a folder's files, from the cache, if it is there and sound."""
+        """Read DVC's own list of a folder's files from the cache, if it is there and sound.
+
+        Parameters
+        ----------
+        md5 : str
+            The folder's hash, with ``.dir`` behind it.
+
+        Returns
+        -------
+        bytes or None
+            JSON list of ``{md5, relpath}``; None if there is none.
+        """
         path = self.cache / "files" / "md5" / md5[:2] / md5[2:]
         if not md5.endswith(".dir") or not md5[:32].isalnum() or not path.is_file():
             return None

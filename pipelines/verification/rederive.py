@@ -26,7 +26,24 @@ MOST = 25
 
 
 def evidence_findings(name: str, recorded: Path, again: Path) -> list[Finding]:
-    """Figures first, then other values that differ; one finding at least if any byte does."""
+    """Compare recorded evidence with evidence computed again.
+
+    Figures come first, then other values that differ; there is one finding at least.
+
+    Parameters
+    ----------
+    name : str
+        Path of the evidence, relative to the project.
+    recorded : Path
+        The recorded file.
+    again : Path
+        The file that was computed again.
+
+    Returns
+    -------
+    list of Finding
+        At most `MOST`.
+    """
     try:
         old, new = read_json(recorded), read_json(again)
     except SignalboxError as error:
@@ -39,7 +56,21 @@ def evidence_findings(name: str, recorded: Path, again: Path) -> list[Finding]:
 
 
 def figure_findings(name: str, recorded: Any, again: Any) -> list[Finding]:
-    """Hold recorded figures against figures computed again."""
+    """Compare recorded figures with figures computed again.
+
+    Parameters
+    ----------
+    name : str
+        Path of the evidence, relative to the project.
+    recorded : list of dict
+        Figures as they stand in the evidence.
+    again : list of dict
+        Figures as they came out.
+
+    Returns
+    -------
+    list of Finding
+    """
     old, new = _by_id(recorded), _by_id(again)
     findings = []
     for figure in [*new, *(key for key in old if key not in new)]:
@@ -57,7 +88,23 @@ def figure_findings(name: str, recorded: Any, again: Any) -> list[Finding]:
 
 
 def value_finding(location: str, key: str, recorded: Any, again: Any) -> Finding:
-    """Say which value differs, and by how much."""
+    """Build a finding on a value that differs, and by how much.
+
+    Parameters
+    ----------
+    location : str
+        ``file#figure``, or the file.
+    key : str
+        Dotted key of the value.
+    recorded : None, bool, int, float, str, list or dict
+        The value that is recorded.
+    again : None, bool, int, float, str, list or dict
+        The value that came out.
+
+    Returns
+    -------
+    Finding
+    """
     by = ""
     if _is_number(recorded) and _is_number(again):
         by = f" by {abs(recorded - again):.3g}"
@@ -66,7 +113,22 @@ def value_finding(location: str, key: str, recorded: Any, again: Any) -> Finding
 
 
 def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Leaves at which two JSON values differ: key, old, new."""
+    """Walk two JSON values, and give the leaves at which they differ.
+
+    Parameters
+    ----------
+    old : None, bool, int, float, str, list or dict
+        A JSON value.
+    new : None, bool, int, float, str, list or dict
+        Another one.
+    key : str, default ''
+        Dotted key at which both stand; empty at the top.
+
+    Yields
+    ------
+    tuple of (str, object, object)
+        Dotted key, old value, new value; None where a dict lacks the key.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         for part in [*new, *(name for name in old if name not in new)]:
             inner = f"{key}.{part}" if key else str(part)
@@ -103,10 +165,19 @@ def rederive(
 
     Parameters
     ----------
-    stages, names
-        All stages, and which of them the report follows from.
-    tell
-        Told as each stage ends.
+    project : Project
+        The clone with the recorded artifacts.
+    stages : dict of str to Stage
+        All stages of ``dvc.yaml``.
+    names : list of str
+        Those that the report follows from.
+    tell : Callable[[str], None]
+        Called with one sentence as each stage ends, from its thread.
+
+    Returns
+    -------
+    list of Check
+        The checks of each stage, in the order of `names`.
     """
 
     def one(name: str) -> list[Check]:

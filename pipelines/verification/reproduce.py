@@ -29,10 +29,16 @@ def reproduced(
 
     Parameters
     ----------
-    rev
+    project : Project
+        The clone with commit and source data.
+    rev : str
         Commit to reproduce.
-    tell
-        Told what is being done.
+    tell : Callable[[str], None]
+        Called with one sentence on each step that begins.
+
+    Yields
+    ------
+    tuple of (Path or None, Check)
 
     Raises
     ------
@@ -102,7 +108,19 @@ def _released(project: Project, directory: Path) -> None:
 
 
 def same_report(given: Given, directory: Path) -> Check:
-    """Hold the named report against the one that came out of the clone."""
+    """Compare the named report with the one that came out of the clone.
+
+    Parameters
+    ----------
+    given : Given
+        The report as it was named.
+    directory : Path
+        The clone in which the pipeline ran.
+
+    Returns
+    -------
+    Check
+    """
     ours = Hasher(directory).of(directory / given.stands_for)
     theirs = Hasher(given.path.parent).of(given.path)
     title = "report of the clean clone"

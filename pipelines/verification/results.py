@@ -23,12 +23,14 @@ class Finding:
 
     Attributes
     ----------
-    path
+    path : str
         File, relative to the project, or ``file#figure`` for a figure in it.
-    what
+    what : str
         What is wrong, in words.
-    expected, found
+    expected, found : str
         Hashes or values; empty where words say it all.
+    status : Status
+        Whether something differs or is missing.
     """
 
     path: str
@@ -38,7 +40,12 @@ class Finding:
     status: Status = Status.DIFFERS
 
     def as_dict(self) -> dict[str, str]:
-        """For JSON."""
+        """Return plain data for JSON.
+
+        Returns
+        -------
+        dict of str to str
+        """
         return {
             "path": self.path,
             "what": self.what,
@@ -50,7 +57,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the table."""
+    """One line of the table.
+
+    Attributes
+    ----------
+    id : str
+        For programs.
+    title : str
+        For people.
+    status : Status
+        How it ended.
+    sentence : str
+        What was found, in words.
+    findings : tuple of Finding
+        Files and figures that aren't as they should be.
+    """
 
     id: str
     title: str
@@ -59,7 +80,12 @@ class Check:
     findings: tuple[Finding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain data for JSON.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return {
             "id": self.id,
             "title": self.title,
@@ -70,9 +96,24 @@ class Check:
 
 
 def conclude(check_id: str, title: str, good: str, findings: Sequence[Finding]) -> Check:
-    """Make a check from its findings; `good` is its sentence if there are none.
+    """Make a check from its findings.
 
     A difference outweighs a missing file: it is a fact, while a missing file is a question.
+
+    Parameters
+    ----------
+    check_id : str
+        Id of the check.
+    title : str
+        Title of the check.
+    good : str
+        Its sentence if there are no findings.
+    findings : sequence of Finding
+        Files and figures that aren't as they should be.
+
+    Returns
+    -------
+    Check
     """
     if not findings:
         return Check(check_id, title, Status.OK, good)
@@ -89,10 +130,12 @@ class Verification:
 
     Attributes
     ----------
-    report
+    report : str
         The report as it was named.
-    commit
+    commit : str
         The project's commit; empty if there is none.
+    checks : list of Check
+        In the order in which they ran.
     """
 
     report: str
@@ -124,7 +167,12 @@ class Verification:
         return [check.sentence for check in self.checks if check.status is Status.SKIPPED]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain data for JSON.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return {
             "schema": SCHEMA,
             "report": self.report,

@@ -18,7 +18,20 @@ _QUIET = ("DVC_", "GIT_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
 
 def absent(project: Project, lock: Lock) -> list[str]:
-    """Outs and dependencies of ``dvc.lock`` that aren't there."""
+    """List outs and dependencies of ``dvc.lock`` that aren't there.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    lock : Lock
+        Content of ``dvc.lock``.
+
+    Returns
+    -------
+    list of str
+        Paths relative to the project.
+    """
     found = []
     for path in [*lock.outs(), *lock.deps()]:
         try:
@@ -31,6 +44,13 @@ def absent(project: Project, lock: Lock) -> list[str]:
 
 def restore(project: Project, lock: Lock) -> list[str]:
     """Bring back missing outs; files that are there stay untouched.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    lock : Lock
+        Content of ``dvc.lock``.
 
     Returns
     -------
@@ -58,7 +78,20 @@ def _config(project: Project) -> str:
 
 
 def call_dvc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run DVC of this interpreter in a folder."""
+    """Run DVC of this interpreter in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it runs.
+    *arguments : str
+        Command and its arguments.
+
+    Returns
+    -------
+    subprocess.CompletedProcess of str
+        Its output and errors are in `stdout`; a failure isn't raised.
+    """
     return subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=folder,
@@ -71,7 +104,13 @@ def call_dvc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
 
 
 def environment() -> dict[str, str]:
-    """Environment of child processes: nothing of the caller's project, our own ``python`` first."""
+    """Return the environment of child processes.
+
+    Returns
+    -------
+    dict of str to str
+        Nothing of the caller's project; our own ``python`` comes first in ``PATH``.
+    """
     keep = {k: v for k, v in os.environ.items() if not k.startswith(_QUIET)}
     return {
         **keep,
@@ -82,13 +121,22 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def scratch(project: Project, commit: str, *, shared_cache: bool) -> Iterator[Path]:
-    """Give a clone of the project at `commit` that vanishes afterwards.
+    """Yield a clone of the project at `commit` that is removed afterwards.
 
     Parameters
     ----------
-    shared_cache
+    project : Project
+        The clone.
+    commit : str
+        Hash of the commit.
+    shared_cache : bool
         Whether DVC there reads the project's cache (for the released model), or begins with an
         empty one.
+
+    Yields
+    ------
+    Path
+        Where the project lies in the scratch clone.
     """
     with tempfile.TemporaryDirectory(prefix="signalbox-verify-") as folder:
         top = Path(folder).resolve() / "clone"
@@ -129,6 +177,15 @@ def _configure(project: Project, directory: Path, *, shared_cache: bool) -> None
 def put(project: Project, name: str, directory: Path) -> None:
     """Copy an artifact into a scratch folder, unless the commit has it there already.
 
+    Parameters
+    ----------
+    project : Project
+        The clone with the artifact.
+    name : str
+        Path of the artifact, relative to the project.
+    directory : Path
+        The scratch folder.
+
     Raises
     ------
     SignalboxError
@@ -145,7 +202,13 @@ def put(project: Project, name: str, directory: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder, if it is there."""
+    """Remove a file or folder, if it is there.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder; of a link the link itself.
+    """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -154,6 +217,13 @@ def remove(path: Path) -> None:
 
 def run(command: str | list[str], directory: Path) -> None:
     """Run a command, or several one after the other, as DVC would: through a shell.
+
+    Parameters
+    ----------
+    command : str or list of str
+        Shell command, or several.
+    directory : Path
+        Where it runs.
 
     Raises
     ------

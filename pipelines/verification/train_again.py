@@ -34,7 +34,16 @@ FIGURES = {
 
 
 def derive(table: "pd.DataFrame", validation: "pd.DataFrame", params: Params) -> dict[str, Any]:
-    """Figures, details and model description, as ``train`` must have written them.
+    """Derive figures, details and model description, as ``train`` must have written them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The train split.
+    validation : pandas.DataFrame
+        The validation split.
+    params : Params
+        The stages' parameters.
 
     Returns
     -------
@@ -107,7 +116,13 @@ def derive(table: "pd.DataFrame", validation: "pd.DataFrame", params: Params) ->
 
 
 def main(params: Params) -> None:
-    """Derive, and write what came out to the file named on the command line."""
+    """Derive, and write what came out to the file named on the command line.
+
+    Parameters
+    ----------
+    params : Params
+        The stages' parameters.
+    """
     result = derive(read_table(TRAIN), read_table(VALIDATION), params)
     write_json(Path(sys.argv[1]), result)
 

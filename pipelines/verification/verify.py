@@ -20,7 +20,17 @@ from pipelines.verification.scratch import restore, scratch
 
 @dataclass(frozen=True)
 class Files:
-    """What the project's own files say, once read."""
+    """What the project's own files say, once read.
+
+    Attributes
+    ----------
+    lock : Lock
+        Content of ``dvc.lock``.
+    stages : dict of str to Stage
+        Name → stage of ``dvc.yaml``.
+    params : dict of str to object
+        Content of ``params.yaml``.
+    """
 
     lock: Lock
     stages: dict[str, Stage]
@@ -28,7 +38,16 @@ class Files:
 
 
 def open_project(root: Path) -> Project:
-    """Find the project at `root`.
+    """Open the project at `root`.
+
+    Parameters
+    ----------
+    root : Path
+        Its top folder.
+
+    Returns
+    -------
+    Project
 
     Raises
     ------
@@ -47,11 +66,11 @@ class Depth:
 
     Attributes
     ----------
-    rederive
+    rederive : bool
         Compute every stage again from its recorded inputs; training excepted.
-    reproduce
+    reproduce : bool
         Run the pipeline in a clean clone, training included.
-    rev
+    rev : str or None
         Commit the report belongs to; None = the work tree, which must be as ``HEAD`` has it.
     """
 
@@ -66,18 +85,22 @@ def verify_report(
     depth: Depth | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Verification:
-    """Hold a report against everything it follows from.
+    """Verify a report against everything it follows from.
 
     Parameters
     ----------
-    report
+    report : Path
         A report's JSON or HTML, in the project or a copy of it from elsewhere.
-    project
+    project : Project
         The clone to hold it against.
-    depth
+    depth : Depth, optional
         How far to go; by default everything but training again.
-    tell
-        Told what is being done.
+    tell : Callable[[str], None], optional
+        Called with one sentence on each step that begins.
+
+    Returns
+    -------
+    Verification
 
     Raises
     ------
@@ -143,7 +166,24 @@ _NOT_COMPUTED = Check(
 
 
 def verify_hashes(report: Path, project: Project) -> Verification:
-    """Check form, figures, and every hash; nothing is computed anew."""
+    """Check form, figures, and every hash; nothing is computed anew.
+
+    Parameters
+    ----------
+    report : Path
+        A report's JSON or HTML, in the project or a copy of it.
+    project : Project
+        The clone.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    SignalboxError
+        If the report isn't there or has another kind of name.
+    """
     return _hashes(report, project, project)[0]
 
 

@@ -61,7 +61,21 @@ OWN_MEASURES = (
 
 
 def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) -> list[RecordItem]:
-    """Build the record, in the order of Article 30(1)."""
+    """Build the record of processing, in the order of Article 30(1) GDPR.
+
+    Parameters
+    ----------
+    params : Params
+        The stages' parameters.
+    own : PrivacyParams
+        Section ``privacy`` of ``release.yaml``.
+    evidence : dict of str to Evidence
+        Stage → its evidence.
+
+    Returns
+    -------
+    list of RecordItem
+    """
     return [
         _said("30(1)(a)", "Controller", own.controller, "privacy.controller"),
         _said("30(1)(a)", "Contact", own.contact, "privacy.contact"),
@@ -80,7 +94,22 @@ def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) ->
 
 def special_columns(params: Params, own: PrivacyParams,
                     evidence: dict[str, Evidence]) -> list[tuple[str, str]]:  # fmt: skip
-    """Columns of special categories, and whether the model sees them or only the audit does."""
+    """List the columns of special categories, and whether the model or only the audit sees them.
+
+    Parameters
+    ----------
+    params : Params
+        The stages' parameters.
+    own : PrivacyParams
+        Section ``privacy`` of ``release.yaml``.
+    evidence : dict of str to Evidence
+        Stage → its evidence.
+
+    Returns
+    -------
+    list of tuple of (str, str)
+        Column, and its use in words.
+    """
     inputs = {str(column["name"]) for column in _details(evidence, "train", "inputs")}
     found = []
     for column in own.special_categories or []:
@@ -165,10 +194,26 @@ FOLDERS: dict[Store, tuple[str, ...]] = {
 
 def too_old(project: Path, data: DataParams, own: PrivacyParams,
             now: datetime) -> list[tuple[str, str, int, int]]:  # fmt: skip
-    """Store, file, age and limit in days of every file that is older than its limit.
+    """List every file that is older than its store's limit.
 
     A file's age is that of its last change on this machine: git and DVC write files anew at a
     checkout, so a fresh clone looks young.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    own : PrivacyParams
+        Section ``privacy`` of ``release.yaml``.
+    now : datetime
+        Time to count ages from, with a time zone.
+
+    Returns
+    -------
+    list of tuple of (str, str, int, int)
+        Store, file, age in days and limit in days.
     """
     found: list[tuple[str, str, int, int]] = []
     for store, limit in sorted(own.retention_days.items()):
@@ -181,7 +226,21 @@ def too_old(project: Path, data: DataParams, own: PrivacyParams,
 
 
 def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
-    """List stores that hold files and have no limit."""
+    """List stores that hold files and have no limit.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    own : PrivacyParams
+        Section ``privacy`` of ``release.yaml``.
+
+    Returns
+    -------
+    list of str
+    """
     stores: list[Store] = ["source", *FOLDERS]
     return [
         store
@@ -191,7 +250,21 @@ def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
 
 
 def files(project: Path, store: Store, data: DataParams) -> Iterator[Path]:
-    """Files of a store, sorted."""
+    """List the files of a store, sorted.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    store : Store
+        Name of the store.
+    data : DataParams
+        Section ``data`` of ``params.yaml``; it names the source files.
+
+    Yields
+    ------
+    Path
+    """
     if store == "source":
         yield from local_files(data, project)
         return
@@ -212,15 +285,20 @@ AUC = 0.001
 
 
 def idle_inputs(evidence: dict[str, Evidence]) -> tuple[list[tuple[str, str]], str, bool]:
-    """Name inputs whose shuffling changed neither measure by more than the line.
+    """List inputs whose shuffling changed neither measure by more than the threshold.
+
+    Parameters
+    ----------
+    evidence : dict of str to Evidence
+        Stage → its evidence; that of ``train`` is read.
 
     Returns
     -------
-    columns
+    columns : list of tuple of (str, str)
         Name, and the figures behind it.
-    how
+    how : str
         How it was measured, and what it doesn't say.
-    measured
+    measured : bool
         Whether there is a measurement at all.
     """
     importance: Any = evidence["train"].details.get("importance") if "train" in evidence else None
@@ -260,13 +338,25 @@ def overview(
     evidence: dict[str, Evidence],
     now: datetime,
 ) -> Privacy:
-    """Put record, minimisation and retention together.
+    """Build the report's part on privacy: record, minimisation and retention.
 
     Parameters
     ----------
-    now
+    project : Path
+        Root of the project.
+    params : Params
+        The stages' parameters.
+    own : PrivacyParams
+        Section ``privacy`` of ``release.yaml``.
+    evidence : dict of str to Evidence
+        Stage → its evidence.
+    now : datetime
         Time to count ages from; the report takes the ledger's last entry, so that it doesn't
         change with the clock.
+
+    Returns
+    -------
+    Privacy
     """
     idle, how, measured = idle_inputs(evidence)
     return Privacy(

@@ -23,10 +23,17 @@ from pipelines.mlops.privacy.subject import PREFIX, Subject, keys_folder, named,
 
 
 def update(root: Path, pins: dict[str, str]) -> list[str]:
-    """Replace old pins by new ones; everything else in the file stays as it is.
+    """Replace old pins in ``params.yaml`` by new ones; everything else stays as it is.
 
     A SHA-256 stands for one content, so its 64 digits are replaced where they stand; a YAML
     library that writes the file anew would touch lines that nobody changed.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the project or of a run's workspace.
+    pins : dict of str to str
+        Old SHA-256 → new one, 64 hex digits each.
 
     Returns
     -------
@@ -38,6 +45,15 @@ def update(root: Path, pins: dict[str, str]) -> list[str]:
 
 def update_recorded_hashes(changed: Path, old: str, new: str) -> list[Path]:
     """Replace the hash of a table in the records beside it (predictions have one).
+
+    Parameters
+    ----------
+    changed : Path
+        The table, as it is now.
+    old : str
+        SHA-256 that it had.
+    new : str
+        SHA-256 that it has.
 
     Returns
     -------
@@ -70,7 +86,22 @@ class ErasureLedger(Protocol):
     """What an erasure needs of the ledger."""
 
     def append(self, kind: str, subject: str, data: dict[str, Any]) -> Any:
-        """Add an entry, durably."""
+        """Add an entry, durably.
+
+        Parameters
+        ----------
+        kind : str
+            Kind of the entry.
+        subject : str
+            The product.
+        data : dict of str to object
+            What belongs to the entry; no personal data.
+
+        Returns
+        -------
+        Entry
+            The entry as it was written.
+        """
 
     def entries(self) -> list[Any]:
         """Return all entries in order."""
@@ -82,11 +113,11 @@ class Outcome:
 
     Attributes
     ----------
-    proof
+    proof : dict of str to object
         The ledger's entry: no personal data in it.
-    notes
+    notes : list of str
         What a person still has to do or know.
-    repeated
+    repeated : bool
         The subject was erased before; nothing was there to do.
     """
 
@@ -138,16 +169,20 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
 
     Parameters
     ----------
-    project
+    project : Path
         Root of the project.
-    text
+    text : str
         The subject's key, or its keyed hash as an earlier proof or ``--token`` shows it.
-    book
+    book : ErasureLedger
         The ledger.
-    keep_cache
+    keep_cache : bool, default False
         Leave DVC's cache and remotes as they are; the proof then says that the subject remains.
-    models_days
+    models_days : int, default 30
         Days within which a model that learned from the subject is to be replaced.
+
+    Returns
+    -------
+    Outcome
 
     Raises
     ------
@@ -191,7 +226,21 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
 
 
 def preview(project: Path, text: str, book: ErasureLedger) -> str:
-    """Say where a subject is before anybody decides to erase it; changes nothing.
+    """Report where a subject is before anybody decides to erase it; change nothing.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    text : str
+        The subject's key, or its keyed hash.
+    book : ErasureLedger
+        The ledger.
+
+    Returns
+    -------
+    str
+        One sentence.
 
     Raises
     ------

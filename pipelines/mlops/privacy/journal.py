@@ -24,10 +24,20 @@ class Removal(BaseModel):
 
     Attributes
     ----------
-    before
+    place : str
+        ``source``, ``project``, ``runs``, ``git`` or the name of a store of DVC.
+    path : str
+        Relative to the place; of a run in git, its ref.
+    kind : str
+        How the subject was found, as in `Hit.kind`.
+    rows : int
+        Rows of the subject.
+    before : str
         SHA-256 of what lay there; of a run in git, its commit.
-    after
+    after : str
         SHA-256 of what lies there now; empty = nothing.
+    action : str
+        What became of it; empty = nothing yet.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -42,7 +52,27 @@ class Removal(BaseModel):
 
 
 class Journal(BaseModel):
-    """State of one erasure."""
+    """State of one erasure.
+
+    Attributes
+    ----------
+    erasure : str
+        Id of the erasure, 32 hex digits.
+    token : str
+        Keyed hash of the subject.
+    keep_cache : bool
+        Whether DVC's cache and remotes stay as they are.
+    removals : dict of str to Removal
+        ``<place>/<path>`` → what was found there.
+    pins : dict of str to dict of str to str
+        Root (relative to the project) → pins to replace there, old → new.
+    releases : list of dict of str to object or None
+        What `releases.releases` said before anything changed; None = not asked yet.
+    blobs : list of str
+        Git's objects that held the subject and that only given-up runs had.
+    pointer_shortened : bool
+        Whether the released model's train data was taken out of the release pointer.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,33 +89,95 @@ class Journal(BaseModel):
     """Whether the released model's train data was taken out of the release pointer."""
 
     def note(self, removal: Removal) -> None:
-        """Add what was found; what an earlier attempt saw first stays ("before" was then)."""
+        """Add what was found; what an earlier attempt saw first stays ("before" was then).
+
+        Parameters
+        ----------
+        removal : Removal
+            The file or object that holds the subject.
+        """
         self.removals.setdefault(f"{removal.place}/{removal.path}", removal)
 
     def did(self, store: str, path: str, action: str, after: str = "") -> None:
-        """Say what became of it."""
+        """Record what became of a file or object.
+
+        Parameters
+        ----------
+        store : str
+            Its place, as in `Removal.place`.
+        path : str
+            Its path, as in `Removal.path`.
+        action : str
+            ``removed``, ``rewritten``, ``remains`` or ``kept``.
+        after : str, default ''
+            SHA-256 of what lies there now; empty = nothing.
+
+        Raises
+        ------
+        KeyError
+            If it wasn't noted.
+        """
         removal = self.removals[f"{store}/{path}"]
         removal.action, removal.after = action, after
 
 
 def load(project: Path, token: str) -> Journal | None:
-    """Journal of an erasure that hasn't been proven yet."""
+    """Read the journal of an erasure that hasn't been proven yet.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    token : str
+        Keyed hash of the subject.
+
+    Returns
+    -------
+    Journal or None
+        None if there is none.
+    """
     path = _path(project, token)
     return Journal.model_validate(read_json(path)) if path.is_file() else None
 
 
 def start(token: str) -> Journal:
-    """Begin a new one."""
+    """Begin the journal of a new erasure.
+
+    Parameters
+    ----------
+    token : str
+        Keyed hash of the subject.
+
+    Returns
+    -------
+    Journal
+    """
     return Journal(erasure=uuid.uuid4().hex, token=token)
 
 
 def save(project: Path, journal: Journal) -> None:
-    """Write it, whole or not at all."""
+    """Write the journal, whole or not at all.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    journal : Journal
+        State of the erasure.
+    """
     write_json(_path(project, journal.token), journal.model_dump(mode="json"))
 
 
 def forget(project: Path, journal: Journal) -> None:
-    """Remove it: the ledger has the proof."""
+    """Remove the journal: the ledger has the proof.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    journal : Journal
+        State of the erasure.
+    """
     _path(project, journal.token).unlink(missing_ok=True)
 
 
@@ -95,7 +187,12 @@ def _path(project: Path, token: str) -> Path:
 
 @contextmanager
 def exclusive_lock(project: Path) -> Iterator[None]:
-    """Let only one erasure work at a time.
+    """Allow only one erasure at a time in a project.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
 
     Raises
     ------

@@ -26,7 +26,11 @@ class Hit:
 
     Attributes
     ----------
-    written
+    kind : str
+        `TABLE`, `LINES` or `KEY`; of a folder in DVC's stores ``folder``.
+    rows : int
+        Rows of the subject; 0 = not rows.
+    written : frozenset of str
         Keys that the rows may have been written under, if the file can tell.
     """
 
@@ -41,15 +45,17 @@ class Probe:
 
     Attributes
     ----------
-    data
+    subject : Subject
+        Whom to look for.
+    data : DataParams
         Section ``data`` that says how source text is read and which column names a subject.
-    lines
+    lines : set of str
         Lines of the subject, as they stood in the source.
-    written
-        Keys that stand in the source: they tell whose row a number is.
-    former
+    former : bool
         Whether the file looked at last has rows that an earlier version may have kept the subject
         under.
+    written : Written
+        Keys that stand in the source: they tell whose row a number is.
     """
 
     subject: Subject
@@ -63,7 +69,17 @@ class Probe:
         self.written = Written(self.subject.id, decimal)
 
     def look(self, content: bytes) -> Hit | None:
-        """Find the subject in a file's content; None if it isn't there."""
+        """Find the subject in a file's content; None if it isn't there.
+
+        Parameters
+        ----------
+        content : bytes
+            The file's bytes; packed ones are unpacked.
+
+        Returns
+        -------
+        Hit or None
+        """
         self.former = False
         content = unpack(content)
         if content.startswith(b"PAR1"):
@@ -83,15 +99,47 @@ class Probe:
         return Hit(KEY, 0) if self._as_word(content) else None
 
     def mask(self, column: Any) -> Any:
-        """Which keys of a column of texts are the subject's."""
+        """Mark the keys of a column that are the subject's.
+
+        Parameters
+        ----------
+        column : pandas.Series of str, shape (n,)
+            Keys as written.
+
+        Returns
+        -------
+        pandas.Series of bool, shape (n,)
+        """
         return column == self.subject.id
 
     def rows(self, table: Any) -> Rows | None:
-        """Rows of the subject in an Arrow table; None if it doesn't say whose rows they are."""
+        """Find the rows of the subject in an Arrow table.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            The table.
+
+        Returns
+        -------
+        Rows or None
+            None if it doesn't say whose rows they are.
+        """
         return in_parquet(table, self.data, self.written)
 
     def text_table(self, content: bytes) -> TextTable | None:
-        """Rows of the subject in a text that is a table, None in any other."""
+        """Find the rows of the subject in a text that is a table.
+
+        Parameters
+        ----------
+        content : bytes
+            The text's bytes, unpacked.
+
+        Returns
+        -------
+        TextTable or None
+            None in any other text.
+        """
         return in_text(content, self.data, self.written)
 
     def _in_parquet(self, content: bytes) -> Rows | None:

@@ -15,14 +15,21 @@ UNKNOWN = "unknown: its train split is in neither cache nor remote"
 
 
 def releases(project: Path, holding: set[str], seen: set[str]) -> list[dict[str, Any]]:
-    """Say for every release whether its train split holds the subject.
+    """Find out for every release whether its train split holds the subject.
 
     Parameters
     ----------
-    holding
+    project : Path
+        Root of the project.
+    holding : set of str
         DVC hashes of objects that hold the subject.
-    seen
+    seen : set of str
         DVC hashes of all objects that were opened; a split that wasn't opened is unknown.
+
+    Returns
+    -------
+    list of dict
+        Keys ``release``, ``commit`` and ``contains``: True, False or `UNKNOWN`.
     """
     found = []
     for name, commit in _released(project):
@@ -64,12 +71,19 @@ def _split_of(project: Path, commit: str) -> str | None:
 
 
 def drop_from_pointer(project: Path, known: list[dict[str, Any]]) -> bool:
-    """Take train data that was erased out of the pointer, or ``drift`` would ask for it in vain.
+    """Drop train data that was erased from the pointer, or ``drift`` would ask for it in vain.
 
     Parameters
     ----------
-    known
+    project : Path
+        Root of the project.
+    known : list of dict of str to object
         What `releases` said before anything was removed.
+
+    Returns
+    -------
+    bool
+        Whether the pointer was changed.
     """
     pointer = _pointer(project)
     if pointer is None or TRAIN.as_posix() not in pointer.artifacts:

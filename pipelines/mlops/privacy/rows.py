@@ -39,9 +39,9 @@ class Number:
 
     Attributes
     ----------
-    near
+    near : float
         As float64; several keys may share it.
-    exact
+    exact : str
         Digits of the whole number it is; empty if it is none that an integer column holds.
     """
 
@@ -50,7 +50,19 @@ class Number:
 
 
 def number_of(key: str, decimal: str) -> Number | None:
-    """Read the number that `key` looks like; None if it looks like none."""
+    """Read the number that `key` looks like; None if it looks like none.
+
+    Parameters
+    ----------
+    key : str
+        The key as written.
+    decimal : str
+        Decimal mark of numbers in the source.
+
+    Returns
+    -------
+    Number or None
+    """
     text = key.strip().replace(decimal, ".")
     if not _NUMBER.fullmatch(text):
         return None
@@ -71,12 +83,16 @@ class Written:
 
     Attributes
     ----------
-    subject
+    subject : str
         The subject's key.
-    decimal
+    decimal : str
         Decimal mark of numbers in the source.
-    keys
+    keys : set of str
         All keys that are known to be written somewhere.
+    alike : set of str
+        Other keys that are told apart only by what a person overlooks.
+    around : set of str
+        Other keys that the subject's key is a part of.
     """
 
     subject: str = field(repr=False)
@@ -93,7 +109,13 @@ class Written:
         self._folded = _fold(self.subject)
 
     def add(self, keys: Iterable[str]) -> None:
-        """Take note of keys."""
+        """Add keys that are written somewhere.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Keys as written.
+        """
         for key in set(keys) - self.keys:
             self.keys.add(key)
             if key == self.subject:
@@ -110,12 +132,17 @@ class Written:
         return number is not None and number.near == self.number.near
 
     def claimants(self, *, exact: bool) -> set[str]:
-        """Keys that a row with the subject's number may belong to.
+        """Return the keys that a row with the subject's number may belong to.
 
         Parameters
         ----------
-        exact
+        exact : bool
             The number stands in a column of integers, not of floats.
+
+        Returns
+        -------
+        set of str
+            Empty where the subject's key is no such number.
         """
         if self.number is None:
             return set()
@@ -136,7 +163,12 @@ class Written:
         return number.exact == self.number.exact if exact else number.near == self.number.near
 
     def former(self) -> set[str]:
-        """Other texts under which versions that typed keys may have kept the subject."""
+        """Return other texts under which versions that typed keys may have kept the subject.
+
+        Returns
+        -------
+        set of str
+        """
         texts = {self.subject.strip()}
         if self.number is not None:
             texts |= {self.number.exact, as_label(self.number.near)}
@@ -158,12 +190,12 @@ class Rows:
 
     Attributes
     ----------
-    mask
-        Which rows, shape (n,).
-    written
+    mask : ndarray of bool, shape (n,)
+        True for the rows that are the subject's.
+    written : frozenset of str
         Keys under which these rows may have been written: more than the subject's own where the
         table can't tell people apart.
-    former
+    former : bool
         Other rows have a text that an earlier version may have made of the subject's key.
     """
 
@@ -183,7 +215,11 @@ class TextTable:
 
     Attributes
     ----------
-    sure
+    source : CsvSource
+        How the text is written.
+    rows : Rows
+        The subject's rows.
+    sure : bool
         The table names its subjects: where no row is the subject's, the subject isn't in it.
     """
 
@@ -193,7 +229,22 @@ class TextTable:
 
 
 def in_parquet(table: Any, data: DataParams, written: Written) -> Rows | None:
-    """Rows of the subject in an Arrow table; None if it doesn't say whose rows they are."""
+    """Find the rows of the subject in an Arrow table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The table.
+    data : DataParams
+        Section ``data`` that says which column names a subject.
+    written : Written
+        Keys that stand in the source.
+
+    Returns
+    -------
+    Rows or None
+        None if the table doesn't say whose rows they are.
+    """
     names = list(table.column_names)
     found = {name: table.column(name) for name in key_columns(data) if name in names}
     if found:
@@ -204,7 +255,22 @@ def in_parquet(table: Any, data: DataParams, written: Written) -> Rows | None:
 
 
 def by_content(frame: "pd.DataFrame", data: DataParams, written: Written) -> Rows | None:
-    """Rows of a table without a column of keys: named as ``ingest`` would name them."""
+    """Find the rows in a table without a column of keys: named as ``ingest`` would name them.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table.
+    data : DataParams
+        Section ``data`` that says which columns name a subject.
+    written : Written
+        Keys that stand in the source.
+
+    Returns
+    -------
+    Rows or None
+        None if the table isn't like the source.
+    """
     try:
         named = name_rows(typed(frame, data), data)[SUBJECT]
     except SignalboxError:
@@ -256,6 +322,7 @@ def _only_numbers(subject: "pd.Series[str] | None", numbers: dict[str, Any]) -> 
 def _by_text(texts: "dict[str, pd.Series[str]]", written: Written) -> Rows:
     import numpy as np
 
+    # Shape (n,): one column that names the subject is enough.
     columns = list(texts.values())
     mask = np.zeros(len(columns[0]), dtype=bool)
     for column in columns:
@@ -279,6 +346,7 @@ def _by_number(numbers: dict[str, Any], written: Written) -> Rows:
         if written.number is None or written.subject not in claimants:
             continue
         if exact:
+            # Digits and not floats: two keys above 2^53 would be the same float64.
             same = (key_texts(column, "", "") == written.number.exact).to_numpy(dtype=bool)
         else:
             same = (column.to_pandas() == written.number.near).to_numpy(dtype=bool)
@@ -289,7 +357,22 @@ def _by_number(numbers: dict[str, Any], written: Written) -> Rows:
 
 
 def in_text(content: bytes, data: DataParams, written: Written) -> TextTable | None:
-    """Rows of the subject in a text; None if it is no table that says whose rows they are."""
+    """Find the rows of the subject in a text.
+
+    Parameters
+    ----------
+    content : bytes
+        The text's bytes, unpacked.
+    data : DataParams
+        Section ``data`` that says how source text is read.
+    written : Written
+        Keys that stand in the source.
+
+    Returns
+    -------
+    TextTable or None
+        None if it is no table that says whose rows they are.
+    """
     source, named = _dialect(content, data)
     if source is None:
         return None

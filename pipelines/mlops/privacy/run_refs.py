@@ -31,7 +31,15 @@ class RunRef:
 
     Attributes
     ----------
-    blobs
+    name : str
+        Full name of the ref.
+    commit : str
+        Hash of the commit it names.
+    rows : int
+        Rows of the subject; 0 where only the key stands as a word.
+    kind : str
+        How the subject was found, as in `Hit.kind`.
+    blobs : tuple of str
         The objects that hold it and that no branch or tag has.
     """
 
@@ -48,15 +56,15 @@ class Found:
 
     Attributes
     ----------
-    runs
+    runs : list of RunRef
         Runs to give up.
-    words
+    words : list of RunRef
         Runs in which only the key stands as a word; that may be chance, so a person decides.
-    history
+    history : list of str
         Branches, tags and other refs whose commits hold it, now or before.
-    blobs
+    blobs : list of str
         Every object that holds its rows.
-    opened
+    opened : int
         How many files git has in all their versions.
     """
 
@@ -73,7 +81,19 @@ class Found:
 
 
 def search(project: Path, probe: Probe) -> Found:
-    """Search every version of every file in git; nothing is found where there is no repository."""
+    """Search every version of every file in git; nothing is found where there is no repository.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    probe : Probe
+        Looks for the subject.
+
+    Returns
+    -------
+    Found
+    """
     refs = _refs(project)
     if not refs:
         return Found()
@@ -106,7 +126,15 @@ def search(project: Path, probe: Probe) -> Found:
 
 
 def note(state: Journal, found: Found) -> None:
-    """Put what will be given up into the journal."""
+    """Add the runs that will be given up to the journal.
+
+    Parameters
+    ----------
+    state : Journal
+        Journal of the erasure.
+    found : Found
+        Where in git the subject is.
+    """
     for run in found.runs:
         state.note(Removal(place=PLACE, path=run.name, kind=run.kind, rows=run.rows,
                            before=run.commit))  # fmt: skip
@@ -119,6 +147,13 @@ def act(project: Path, state: Journal) -> None:
     """Give up the noted runs: refs first, then workspaces, then the objects.
 
     An attempt that was killed on the way is finished by the next one: all comes from the journal.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    state : Journal
+        Journal of the erasure.
     """
     for removal in _noted(state):
         _git(project, "update-ref", "--no-deref", "-d", removal.path, removal.before)
@@ -129,7 +164,15 @@ def act(project: Path, state: Journal) -> None:
 
 
 def settle(project: Path, state: Journal) -> None:
-    """Say what became of the runs."""
+    """Record what became of the runs.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    state : Journal
+        Journal of the erasure.
+    """
     refs = _refs(project) if any(True for _ in _noted(state)) else {}
     for removal in _noted(state):
         stays = refs.get(removal.path) == removal.before
@@ -137,7 +180,22 @@ def settle(project: Path, state: Journal) -> None:
 
 
 def left(project: Path, state: Journal, found: Found) -> list[str]:
-    """List what of the runs is still there: refs, and objects that something else holds on to."""
+    """List what of the runs is still there: refs, and objects that something else holds on to.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    state : Journal
+        Journal of the erasure.
+    found : Found
+        What a second search found.
+
+    Returns
+    -------
+    list of str
+        One line a ref or object.
+    """
     remaining = [f"{PLACE}: {run.name}" for run in found.runs]
     remaining += [
         f"{PLACE}: {run.name} has the key as a word in {', '.join(run.blobs[:3])}: look with git "
@@ -154,9 +212,21 @@ def left(project: Path, state: Journal, found: Found) -> list[str]:
 
 
 def runs_record(state: Journal, found: Found) -> dict[str, object]:
-    """Part of the proof: runs given up by name and commit, and what history still holds.
+    """Build the proof's part on git: runs given up, and what history still holds.
 
     The hashes of the objects let ``verify --reproduce`` refuse commits that have one.
+
+    Parameters
+    ----------
+    state : Journal
+        Journal of the erasure.
+    found : Found
+        What a second search found.
+
+    Returns
+    -------
+    dict of str to object
+        Keys ``runs`` (ref → commit), ``pruned``, ``history`` and ``objects``.
     """
     return {
         "runs": {removal.path: removal.before for removal in _noted(state)},
@@ -167,7 +237,20 @@ def runs_record(state: Journal, found: Found) -> dict[str, object]:
 
 
 def notes(state: Journal, found: Found) -> list[str]:
-    """List what a person has to know or do."""
+    """List what a person has to know or do.
+
+    Parameters
+    ----------
+    state : Journal
+        Journal of the erasure.
+    found : Found
+        What a second search found.
+
+    Returns
+    -------
+    list of str
+        One sentence each.
+    """
     lines = []
     given_up = sorted(removal.path for removal in _noted(state))
     if given_up:

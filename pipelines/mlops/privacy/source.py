@@ -27,7 +27,18 @@ _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\x00": ".xz"}
 
 
 def unpack(content: bytes) -> bytes:
-    """Content of a packed file, known by its first bytes; of any other file, the file itself."""
+    """Unpack a file, known as packed by its first bytes; of any other file, return the file itself.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's bytes.
+
+    Returns
+    -------
+    bytes
+        The unpacked bytes; `content` where they can't be unpacked.
+    """
     for magic, suffix in _MAGIC.items():
         if content.startswith(magic):
             try:
@@ -39,6 +50,17 @@ def unpack(content: bytes) -> bytes:
 
 def pack(content: bytes, path: Path) -> bytes:
     """Pack `content` as the suffix of `path` says; no time in it, so equal content, equal bytes.
+
+    Parameters
+    ----------
+    content : bytes
+        The unpacked bytes.
+    path : Path
+        File whose suffix names the compression; others aren't packed.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
@@ -69,9 +91,15 @@ class SourceFile:
 
     Attributes
     ----------
-    pin_before, pin_after
+    path : Path
+        The file.
+    rows : int
+        The subject's rows in it.
+    pin_before, pin_after : str
         SHA-256 of the unpacked bytes, as ``data.source.sha256`` pins them.
-    lines
+    after : bytes
+        Its bytes without the subject, packed as before.
+    lines : frozenset of str
         The subject's lines; personal data, so they stay in memory.
     """
 
@@ -84,7 +112,19 @@ class SourceFile:
 
 
 def local_files(data: DataParams, root: Path) -> list[Path]:
-    """Source files on this machine, in the order in which ``ingest`` reads them."""
+    """List the source files on this machine, in the order in which ``ingest`` reads them.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    root : Path
+        Root of the project or of a run's workspace.
+
+    Returns
+    -------
+    list of Path
+    """
     if isinstance(data.source, SqlSource):
         return []
     found: list[Path] = []
@@ -95,7 +135,18 @@ def local_files(data: DataParams, root: Path) -> list[Path]:
 
 
 def elsewhere(data: DataParams) -> list[str]:
-    """List sources that cannot be changed from here: databases and remote files."""
+    """List sources that cannot be changed from here: databases and remote files.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+
+    Returns
+    -------
+    list of str
+        Words for a database, addresses of files.
+    """
     if isinstance(data.source, SqlSource):
         where = f"the variable {data.source.url_env}" if data.source.url_env else "a URL"
         return [f"the database that {where} names (data.source.query reads it)"]
@@ -103,7 +154,17 @@ def elsewhere(data: DataParams) -> list[str]:
 
 
 def is_local(path: str) -> bool:
-    """Whether `path` is on this machine's file system."""
+    """Return whether `path` is on this machine's file system.
+
+    Parameters
+    ----------
+    path : str
+        Path or URL, as in ``data.source.paths``.
+
+    Returns
+    -------
+    bool
+    """
     from fsspec.utils import get_protocol
 
     return "::" not in path and get_protocol(path) in {"file", "local"}
@@ -121,7 +182,19 @@ def _expand(pattern: str, root: Path) -> list[Path]:
 
 
 def without_pins(data: DataParams, paths: list[str]) -> DataParams:
-    """Section ``data`` that reads `paths` as they are, whatever hash is pinned."""
+    """Return section ``data`` so that it reads `paths` as they are, whatever hash is pinned.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    paths : list of str
+        Files to read.
+
+    Returns
+    -------
+    DataParams
+    """
     changes: dict[str, object] = {"paths": paths}
     if isinstance(data.source, CsvSource):
         changes["sha256"] = []
@@ -134,11 +207,15 @@ class Reading:
 
     Attributes
     ----------
-    rows
+    data : DataParams
+        Section ``data`` that they were read by.
+    files : list of Path
+        The files that have rows.
+    rows : list of int
         Number of rows of each file.
-    frame
+    frame : pandas.DataFrame
         All rows, in order, as the source delivers them.
-    subjects
+    subjects : pandas.Series of str, shape (n,)
         Their keys; missing where there is none.
     """
 
@@ -149,7 +226,12 @@ class Reading:
     subjects: "pd.Series[str]" = field(repr=False)
 
     def keys(self) -> list[str]:
-        """Keys that are written in the files, each once; none where subjects have no key."""
+        """List the keys that are written in the files, each once; none where subjects have no key.
+
+        Returns
+        -------
+        list of str
+        """
         if self.data.subject_key is None:
             return []
         return [str(key) for key in self.subjects.dropna().unique()]
@@ -159,6 +241,22 @@ def read(data: DataParams, root: Path) -> Reading | None:
     """Read the local source files; None if there are none.
 
     A file without rows, as the erasure of its only person leaves it, holds nobody.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    root : Path
+        Root of the project or of a run's workspace.
+
+    Returns
+    -------
+    Reading or None
+
+    Raises
+    ------
+    SignalboxError
+        If a file cannot be read.
     """
     files = [path for path in local_files(data, root) if not _has_no_rows(path, data)]
     if not files:
@@ -186,13 +284,43 @@ def _has_no_rows(path: Path, data: DataParams) -> bool:
 
 
 def find(data: DataParams, root: Path, matches: Matches) -> list[SourceFile]:
-    """Local source files that hold a subject, with the content they will have."""
+    """Find the local source files that hold a subject, with the content they will have.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    root : Path
+        Root of the project or of a run's workspace.
+    matches : Callable[[pandas.Series of str], pandas.Series of bool]
+        Marks the subject's keys in a column of keys.
+
+    Returns
+    -------
+    list of SourceFile
+
+    Raises
+    ------
+    SignalboxError
+        If a file cannot be read, or not be written again without touching other rows.
+    """
     reading = read(data, root)
     return holding(reading, matches) if reading is not None else []
 
 
 def holding(reading: Reading, matches: Matches) -> list[SourceFile]:
-    """Those of the files that hold a subject, with the content they will have.
+    """Find those of the files that hold a subject, with the content they will have.
+
+    Parameters
+    ----------
+    reading : Reading
+        The files, read.
+    matches : Callable[[pandas.Series of str], pandas.Series of bool]
+        Marks the subject's keys in a column of keys.
+
+    Returns
+    -------
+    list of SourceFile
 
     Raises
     ------
@@ -211,7 +339,24 @@ def holding(reading: Reading, matches: Matches) -> list[SourceFile]:
 
 
 def subjects(data: DataParams, root: Path) -> "pd.DataFrame":
-    """All rows of the local source files, typed, with the column ``subject_id``."""
+    """Read all rows of the local source files, typed, with the column ``subject_id``.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    root : Path
+        Root of the project or of a run's workspace.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    SignalboxError
+        If there is no file with rows on this machine.
+    """
     reading = read(data, root)
     if reading is None:
         raise SignalboxError("data.source has no file with rows on this machine to look in")
@@ -286,11 +431,13 @@ def _parquet_without(content: bytes, rows: set[int]) -> bytes:
 
 
 def find_key(project: Path, wanted: dict[str, str]) -> dict[str, int]:
-    """Subjects whose rows in the local source have all the wanted values.
+    """Count each subject's rows in the local source that have all the wanted values.
 
     Parameters
     ----------
-    wanted
+    project : Path
+        Root of the project.
+    wanted : dict of str to str
         Column → value, as in the ingested table; of the subject's key, as written.
 
     Returns
@@ -318,10 +465,22 @@ def find_key(project: Path, wanted: dict[str, str]) -> dict[str, int]:
 def parse(text: str) -> dict[str, str]:
     """Read ``column=value,column=value``.
 
+    Parameters
+    ----------
+    text : str
+        Conditions, separated by commas.
+
+    Returns
+    -------
+    dict of str to str
+        Column → value.
+
     Raises
     ------
     SignalboxError
         If a part has no ``=``.
+    SignalboxError
+        If there is no condition.
     """
     wanted = {}
     for part in filter(None, text.split(",")):

@@ -40,7 +40,17 @@ NOT_SEARCHED = [
 
 @dataclass(frozen=True)
 class Found:
-    """A file that holds the subject."""
+    """A file that holds the subject.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    sha256 : str
+        Its hash, 64 hex digits.
+    hit : Hit
+        How the subject was found.
+    """
 
     path: Path
     sha256: str
@@ -48,13 +58,35 @@ class Found:
 
 
 def roots(project: Path) -> list[Path]:
-    """List the project and the workspace of every run."""
+    """List the project and the workspace of every run.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    list of Path
+    """
     runs = sorted(path.parent for path in (project / RUNS).glob("*/*/dvc.yaml"))
     return [project, *runs]
 
 
 def data_of(root: Path, otherwise: DataParams) -> DataParams:
-    """Section ``data`` of a root; that of the project where a workspace's can't be read."""
+    """Return section ``data`` of a root.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the project or of a run's workspace.
+    otherwise : DataParams
+        Section ``data`` of the project, for a workspace whose own can't be read.
+
+    Returns
+    -------
+    DataParams
+    """
     try:
         return load_params(root / PARAMS).data
     except SignalboxError:
@@ -62,7 +94,17 @@ def data_of(root: Path, otherwise: DataParams) -> DataParams:
 
 
 def files(project: Path) -> Iterator[Path]:
-    """Every file that may hold data, workspaces included; links aren't followed out of it."""
+    """List every file that may hold data, workspaces included; links aren't followed out of it.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Yields
+    ------
+    Path
+    """
     for folder, folders, names in os.walk(project):
         folders[:] = sorted(name for name in folders if name not in SKIPPED)
         for name in sorted(names):
@@ -73,7 +115,17 @@ def files(project: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Searched:
-    """Files that hold the subject, those that may under another text, and how many were opened."""
+    """What a search of files found.
+
+    Attributes
+    ----------
+    found : list of Found
+        Files that hold the subject.
+    doubtful : list of Path
+        Files that may hold the subject under another text.
+    opened : int
+        Number of files that were opened.
+    """
 
     found: list[Found]
     doubtful: list[Path]
@@ -81,7 +133,21 @@ class Searched:
 
 
 def search(project: Path, probe: Probe, leave: set[Path]) -> Searched:
-    """Search every file but `leave`."""
+    """Search every file but `leave`.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    probe : Probe
+        Looks for the subject.
+    leave : set of Path
+        Files that aren't searched.
+
+    Returns
+    -------
+    Searched
+    """
     found, doubtful, opened = [], [], 0
     for path in files(project):
         if path in leave:
@@ -96,7 +162,16 @@ def search(project: Path, probe: Probe, leave: set[Path]) -> Searched:
 
 
 def remove_subject(found: Found, project: Path, probe: Probe) -> str:
-    """Take the subject out of a file.
+    """Remove the subject from a file.
+
+    Parameters
+    ----------
+    found : Found
+        The file, and how the subject was found in it.
+    project : Path
+        Root of the project.
+    probe : Probe
+        Looks for the subject.
 
     Returns
     -------
@@ -167,7 +242,20 @@ def _is_generated(path: Path, project: Path) -> bool:
 
 
 def tracked(paths: list[Path], project: Path) -> list[str]:
-    """Those of `paths` that git tracks: their old versions stay in its history."""
+    """List those of `paths` that git tracks: their old versions stay in its history.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Files of the project.
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    list of str
+        As git names them, relative to the project.
+    """
     if not paths:
         return []
     listed = git_or_none(project, "ls-files", "-z", "--", *(str(path) for path in paths))
@@ -183,7 +271,19 @@ _OBJECT = re.compile(r"(?:^|/)[0-9a-f]{2}/[0-9a-f]{30}(?:\.dir)?$")
 
 @dataclass(frozen=True)
 class Object:
-    """An object that holds the subject (or lists one that does)."""
+    """An object that holds the subject (or lists one that does).
+
+    Attributes
+    ----------
+    path : str
+        Path in the store's file system.
+    oid : str
+        DVC's hash of the object: MD5, of folders with ``.dir`` behind it.
+    sha256 : str
+        Hash of its bytes, 64 hex digits.
+    hit : Hit
+        How the subject was found.
+    """
 
     path: str
     oid: str
@@ -193,21 +293,47 @@ class Object:
 
 @dataclass
 class Store:
-    """A place where DVC keeps objects by hash; `fs` is DVC's own file system for it."""
+    """One of DVC's object stores, the cache or a remote.
+
+    Attributes
+    ----------
+    name : str
+        ``cache`` or ``remote:<name>``.
+    root : str
+        Top of the store in its file system.
+    fs : dvc_objects.fs.base.FileSystem
+        DVC's own file system for it.
+    """
 
     name: str
     root: str
     fs: Any = field(repr=False)
 
     def objects(self) -> list[str]:
-        """Paths of all objects; DVC's run cache holds only hashes and is left out."""
+        """List the paths of all objects; DVC's run cache holds only hashes and is left out.
+
+        Returns
+        -------
+        list of str
+        """
         if not self.fs.exists(self.root):
             return []
         paths = [str(path) for path in self.fs.find(self.root)]
         return sorted(path for path in paths if _OBJECT.search(path))
 
     def search(self, probe: Probe) -> tuple[list[Object], set[str]]:
-        """Objects that hold the subject, and the hashes of all that were opened."""
+        """Find the objects that hold the subject.
+
+        Parameters
+        ----------
+        probe : Probe
+            Looks for the subject.
+
+        Returns
+        -------
+        tuple of (list of Object, set of str)
+            The objects, and the hashes of all that were opened.
+        """
         found: dict[str, Object] = {}
         folders: dict[str, set[str]] = {}
         seen: set[str] = set()
@@ -230,12 +356,28 @@ class Store:
         return [found[path] for path in sorted(found)], seen
 
     def remove(self, path: str) -> None:
-        """Remove an object; nothing happens if it is gone already."""
+        """Remove an object; nothing happens if it is gone already.
+
+        Parameters
+        ----------
+        path : str
+            Path in the store's file system.
+        """
         if self.fs.exists(path):
             self.fs.remove(path)
 
     def shown(self, path: str) -> str:
-        """Path of an object below the store."""
+        """Return the path of an object below the store.
+
+        Parameters
+        ----------
+        path : str
+            Path in the store's file system.
+
+        Returns
+        -------
+        str
+        """
         return path.removeprefix(self.root).lstrip("/")
 
 
@@ -258,7 +400,17 @@ def _members(content: bytes) -> set[str]:
 
 @contextmanager
 def opened(project: Path) -> Iterator[tuple[list[Store], list[str]]]:
-    """Cache and remotes of a project under DVC's lock, and remotes that cannot be opened (why).
+    """Open cache and remotes of a project under DVC's lock.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Yields
+    ------
+    tuple of (list of Store, list of str)
+        The stores, and why remotes cannot be opened.
 
     Raises
     ------

@@ -34,10 +34,10 @@ class Subject:
 
     Attributes
     ----------
-    id
+    id : str
         The key in clear, as in the column ``subject_id``; left out of ``repr``, so that no
         traceback or log shows it.
-    token
+    token : str
         HMAC-SHA256 of it: the same subject has the same token, and without the secret nobody can
         try keys until one fits (a bare hash of a short key falls to such a search at once).
     """
@@ -47,13 +47,29 @@ class Subject:
 
 
 def keys_folder() -> Path:
-    """Folder of secrets, outside the repository: ``$SIGNALBOX_KEYS`` or the user's own."""
+    """Return the folder of secrets, outside the repository.
+
+    Returns
+    -------
+    Path
+        ``$SIGNALBOX_KEYS``, else a folder in the user's own configuration.
+    """
     chosen = os.environ.get("SIGNALBOX_KEYS")
     return Path(chosen) if chosen else Path.home() / ".config" / "signalbox" / "keys"
 
 
 def secret(*, create: bool) -> bytes:
     """Return the secret of the keyed hash.
+
+    Parameters
+    ----------
+    create : bool
+        Make a new secret if there is none.
+
+    Returns
+    -------
+    bytes
+        32 bytes.
 
     Raises
     ------
@@ -85,12 +101,38 @@ def _make(path: Path) -> None:
 
 
 def token_of(subject_id: str, key: bytes) -> str:
-    """Keyed hash of a subject's key, with its method in front."""
+    """Return the keyed hash of a subject's key, with its method in front.
+
+    Parameters
+    ----------
+    subject_id : str
+        The subject's key in clear.
+    key : bytes
+        The secret, 32 bytes.
+
+    Returns
+    -------
+    str
+        ``hmac-sha256:`` and 64 hex digits.
+    """
     return PREFIX + hmac.new(key, subject_id.encode(), hashlib.sha256).hexdigest()
 
 
 def named(text: str, key: bytes, known: Iterable[str]) -> Subject:
-    """Subject that `text` names: by its key, or by its token if one of `known` has it.
+    """Return the subject that `text` names: by its key, or by its token if a known subject has it.
+
+    Parameters
+    ----------
+    text : str
+        A subject's key, or its token.
+    key : bytes
+        The secret of the keyed hash, 32 bytes.
+    known : iterable of str
+        Keys of subjects that a token may mean.
+
+    Returns
+    -------
+    Subject
 
     Raises
     ------
@@ -116,7 +158,17 @@ _HEAD = "# Keyed hashes of erased subjects; their rows are left out. No personal
 
 
 def read(project: Path) -> list[str]:
-    """Keyed hashes of erased subjects.
+    """Read the keyed hashes of erased subjects.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    list of str
+        In the order of the list; empty if there is none.
 
     Raises
     ------
@@ -135,13 +187,36 @@ def read(project: Path) -> list[str]:
 
 
 def add(project: Path, token: str) -> None:
-    """Add a keyed hash; sorted, so that the order says nothing about when."""
+    """Add a keyed hash to the list; sorted, so that the order says nothing about when.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    token : str
+        Keyed hash of the subject.
+
+    Raises
+    ------
+    SignalboxError
+        If a line of the list is no keyed hash.
+    """
     tokens = sorted({*read(project), token})
     write_text(project / ERASED, _HEAD + "".join(f"{erased_token}\n" for erased_token in tokens))
 
 
 def is_honoured(project: Path) -> bool:
-    """Whether a stage of ``dvc.yaml`` depends on the list."""
+    """Return whether a stage of ``dvc.yaml`` depends on the list.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    bool
+    """
     import yaml
 
     path = project / "dvc.yaml"
@@ -151,7 +226,19 @@ def is_honoured(project: Path) -> bool:
 
 
 def drop_erased(frame: "pd.DataFrame", project: Path = Path()) -> "pd.DataFrame":
-    """Rows of `frame` whose subject isn't on the list.
+    """Return the rows of `frame` whose subject isn't on the list.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A table with the column ``subject_id``.
+    project : Path, optional
+        Root of the project; by default the current directory.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same table where nobody is on the list, else a copy with a new index.
 
     Raises
     ------

@@ -31,21 +31,40 @@ class UndefinedError(ValueError):
 
 @dataclass(frozen=True)
 class Number:
-    """A number as it stands in the formula."""
+    """A number as it stands in the formula.
+
+    Attributes
+    ----------
+    value : float
+    """
 
     value: float
 
 
 @dataclass(frozen=True)
 class Figure:
-    """The value of the figure called `id`."""
+    """The value of the figure called `id`.
+
+    Attributes
+    ----------
+    id : str
+        ``stage.name`` or ``stage.name:group``.
+    """
 
     id: str
 
 
 @dataclass(frozen=True)
 class Operation:
-    """``+ - * / min max``, or ``neg`` with one part."""
+    """``+ - * / min max``, or ``neg`` with one part.
+
+    Attributes
+    ----------
+    name : str
+        ``+``, ``-``, ``*``, ``/``, ``min``, ``max`` or ``neg``.
+    parts : tuple of Number, Figure or Operation
+        The operands, in order.
+    """
 
     name: str
     parts: "tuple[Formula, ...]"
@@ -68,6 +87,16 @@ _TOKEN = re.compile(
 def parse(text: str) -> Formula:
     """Read a formula.
 
+    Parameters
+    ----------
+    text : str
+        The formula, at most `MAX_LENGTH` characters.
+
+    Returns
+    -------
+    Number, Figure or Operation
+        The root of the expression tree.
+
     Raises
     ------
     FormulaError
@@ -82,7 +111,17 @@ def parse(text: str) -> Formula:
 
 
 def figures_in(formula: Formula) -> list[str]:
-    """Ids of the figures a formula asks for, each once, in order."""
+    """List the ids of the figures a formula asks for, each once, in order.
+
+    Parameters
+    ----------
+    formula : Number, Figure or Operation
+        A parsed formula.
+
+    Returns
+    -------
+    list of str
+    """
     if isinstance(formula, Figure):
         return [formula.id]
     if isinstance(formula, Number):
@@ -91,7 +130,19 @@ def figures_in(formula: Formula) -> list[str]:
 
 
 def value_of(formula: Formula, figures: Mapping[str, float]) -> float:
-    """Value of a formula.
+    """Compute the value of a formula.
+
+    Parameters
+    ----------
+    formula : Number, Figure or Operation
+        A parsed formula.
+    figures : mapping of str to float
+        Id → value of every figure that has one.
+
+    Returns
+    -------
+    float
+        A finite number.
 
     Raises
     ------

@@ -12,7 +12,17 @@ Values = Sequence[float | None]
 
 
 def spark(values: Values) -> str:
-    """One character a value, from lowest to highest; a dot where there is none.
+    """Draw one block character a value, from lowest to highest; a dot where there is none.
+
+    Parameters
+    ----------
+    values : sequence of (float or None)
+        Oldest first.
+
+    Returns
+    -------
+    str
+        As many characters as there are values.
 
     Examples
     --------
@@ -33,14 +43,21 @@ def _level(value: float, low: float, span: float) -> int:
 
 
 def plot(values: Values, target: float, title: str) -> str:
-    """Inline SVG: the values as a line with a dot at the last, the target dashed.
+    """Draw a trend as inline SVG: the values as a line with a dot at the last, the target dashed.
 
     Parameters
     ----------
-    values
+    values : Values
         Oldest first; gaps are left out, the line goes on after them.
-    title
+    target : float
+        In the unit of the values.
+    title : str
         Name of the drawing, read aloud by screen readers; escaped here.
+
+    Returns
+    -------
+    str
+        An ``svg`` element.
     """
     known = [(i, value) for i, value in enumerate(values) if value is not None]
     numbers = [value for _, value in known] + [target]

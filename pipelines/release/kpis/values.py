@@ -53,7 +53,19 @@ class LedgerEntry(Protocol):
 
 @dataclass(frozen=True)
 class Point:
-    """A KPI's value at one entry of the ledger; None where that entry lacks a figure."""
+    """A KPI's value at one entry of the ledger.
+
+    Attributes
+    ----------
+    seq : int
+        Number of the entry.
+    time : str
+        When it was written, ISO 8601.
+    run : str
+        Name of the run, else the commit's first 12 hex digits.
+    value : float or None
+        None where the entry lacks a figure.
+    """
 
     seq: int
     time: str
@@ -66,14 +78,21 @@ class Point:
 
 
 def trend(kpi: Kpi, entries: Iterable[LedgerEntry], product: str) -> list[Point]:
-    """Values of a KPI over the ledger's entries, oldest first.
+    """Compute the values of a KPI over the ledger's entries, oldest first.
 
     Parameters
     ----------
-    entries
+    kpi : Kpi
+        The KPI, with its formula of today.
+    entries : iterable of LedgerEntry
         The ledger's, in order.
-    product
+    product : str
         Subject of the entries that count.
+
+    Returns
+    -------
+    list of Point
+        One point a commit (or run): the last one counts.
     """
     formula = parse(kpi.formula)
     stages = {_stage(name) for name in figures_in(formula)}
@@ -114,14 +133,18 @@ class KpiResult:
 
     Attributes
     ----------
-    value
+    kpi : Kpi
+        The KPI with its target.
+    value : float or None
         None where it is undefined; then `missing` says why.
-    met
-        Whether `value` is on the right side of the target; None without a value.
-    figures
+    missing : str
+        Why there is no value; empty where there is one.
+    figures : dict of str to float or None
         Figures of the formula and their values.
-    trend
+    trend : list of Point
         Earlier values, oldest first, from the ledger.
+    met : bool or None
+        Whether `value` is on the right side of the target; None without a value.
     """
 
     kpi: Kpi
@@ -156,8 +179,14 @@ def evaluate(kpis: list[Kpi], figures: Mapping[str, Figure]) -> list[KpiResult]:
 
     Parameters
     ----------
-    figures
+    kpis : list of Kpi
+        KPIs with their targets.
+    figures : mapping of str to Figure
         Id → figure, of all the evidence there is.
+
+    Returns
+    -------
+    list of KpiResult
 
     Raises
     ------
@@ -173,6 +202,18 @@ def check_figures(kpis: list[Kpi], known: Collection[str]) -> None:
     """Stop at a formula that asks for a figure nobody measures.
 
     Figures of monitoring (``live.…``) may be absent: they come with the first rows scored.
+
+    Parameters
+    ----------
+    kpis : list of Kpi
+        KPIs with their formulas.
+    known : collection of str
+        Ids of all figures that there are.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the KPI, the figure, and the id nearest to it.
     """
     for index, kpi in enumerate(kpis):
         for name in figures_in(parse(kpi.formula)):
@@ -207,7 +248,17 @@ def _why(used: Mapping[str, Figure | None], error: str) -> str:
 
 
 def read_figures(folder: Path = EVIDENCE) -> dict[str, Figure]:
-    """Id → figure, of every evidence file in `folder`.
+    """Read the figures of every evidence file in a folder.
+
+    Parameters
+    ----------
+    folder : Path, default `EVIDENCE`
+        The folder of the evidence files.
+
+    Returns
+    -------
+    dict of str to Figure
+        Id → figure.
 
     Raises
     ------
@@ -228,6 +279,21 @@ def kpi_results(
 ) -> list[KpiResult]:
     """Evaluate a product's KPIs with their trends.
 
+    Parameters
+    ----------
+    params : KpisParams
+        Section ``kpis`` of ``release.yaml``.
+    figures : dict of str to Figure
+        Id → figure, of all the evidence there is.
+    entries : iterable of LedgerEntry, default ()
+        The ledger's entries, in order; none = no trend.
+    product : str, default `DEFAULT`
+        Name of the product.
+
+    Returns
+    -------
+    list of KpiResult
+
     Raises
     ------
     SignalboxError
@@ -246,7 +312,21 @@ _FIGURES = TypeAdapter(list[Figure])
 
 @dataclass(frozen=True)
 class MonitoringSnapshot:
-    """What one day's watch found, in the form of a ledger's entry."""
+    """What one day's watch found, in the form of a ledger's entry.
+
+    Attributes
+    ----------
+    seq : int
+        Number of the day's file, from 1.
+    time : str
+        End of the day's window, ISO 8601.
+    subject : str
+        The product.
+    found : dict of str to Figure
+        Id → figure.
+    kind : str
+        Kind of a ledger's entry that has figures.
+    """
 
     seq: int
     time: str
@@ -261,7 +341,18 @@ class MonitoringSnapshot:
 
 
 def read_days(project: Path, product: str) -> list[MonitoringSnapshot]:
-    """Read the days of a product, oldest first.
+    """Read the monitoring results of a product, oldest first.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    list of MonitoringSnapshot
 
     Raises
     ------
@@ -281,7 +372,18 @@ def read_days(project: Path, product: str) -> list[MonitoringSnapshot]:
 
 
 def latest(days: Iterable[MonitoringSnapshot]) -> dict[str, Figure]:
-    """Figures of the last day; none without a day."""
+    """Return the figures of the last day; none without a day.
+
+    Parameters
+    ----------
+    days : iterable of MonitoringSnapshot
+        Days of monitoring, oldest first.
+
+    Returns
+    -------
+    dict of str to Figure
+        Id → figure.
+    """
     found: dict[str, Figure] = {}
     for day in days:
         found = day.found

@@ -18,18 +18,42 @@ _DEPTH = 64
 
 
 def canonical(value: Any) -> bytes:
-    """Bytes of a JSON value in canonical form.
+    """Write a JSON value in canonical form.
+
+    Parameters
+    ----------
+    value : None, bool, int, float, str, list, tuple or dict
+        Nested at most 64 deep; keys are text.
+
+    Returns
+    -------
+    bytes
+        UTF-8, without white space.
 
     Raises
     ------
     ValueError
         If the value isn't JSON, or has no canonical form; the message says which value.
+
+    References
+    ----------
+    RFC 8785, JSON Canonicalization Scheme, section 3.2.
     """
     return _text(value, _DEPTH).encode()
 
 
 def parse(line: bytes) -> Any:
     """Read JSON; the counterpart of `canonical`.
+
+    Parameters
+    ----------
+    line : bytes
+        JSON in UTF-8.
+
+    Returns
+    -------
+    None, bool, int, float, str, list or dict
+        Whole numbers beyond ±(2^53 − 1) come back as float.
 
     Raises
     ------

@@ -51,21 +51,21 @@ class Entry(BaseModel):
 
     Attributes
     ----------
-    seq
+    seq : int
         1, 2, 3, …: also the number of the line.
-    time
+    time : str
         What the writer's clock said, UTC. It informs; the order is that of `seq`.
-    kind, subject
+    kind, subject : str
         What happened, and to which product.
-    data
+    data : dict of str to object
         What belongs to this kind of entry; JSON. No personal data: an entry cannot be removed.
-    previous
+    previous : str
         Hash of the entry before.
-    key
+    key : str
         Id of the key that signed.
-    hash
+    hash : str
         SHA-256 of the canonical JSON of all fields above.
-    signature
+    signature : str
         Ed25519 signature of `hash` in hex. (Hex has one spelling a value; base64 has several, so a
         changed byte could go unnoticed.)
     """
@@ -84,16 +84,52 @@ class Entry(BaseModel):
 
 
 def hash_of(fields: dict[str, Any]) -> str:
-    """Hash of an entry's fields; `hash` and `signature` themselves are left out."""
+    """Return the hash of an entry's fields; `hash` and `signature` themselves are left out.
+
+    Parameters
+    ----------
+    fields : dict of str to object
+        The fields by name.
+
+    Returns
+    -------
+    str
+        SHA-256 of the canonical JSON, 64 hex digits.
+
+    Raises
+    ------
+    ValueError
+        If a field has no canonical form.
+    """
     body = {name: value for name, value in fields.items() if name not in ("hash", "signature")}
     return hashlib.sha256(canonical(body)).hexdigest()
 
 
 def signed_bytes(entry_hash: str) -> bytes:
-    """Return what is signed: the hash, behind words that no other use of the key begins with."""
+    """Return what is signed: the hash, behind words that no other use of the key begins with.
+
+    Parameters
+    ----------
+    entry_hash : str
+        Hash of the entry, 64 hex digits.
+
+    Returns
+    -------
+    bytes
+    """
     return _DOMAIN + entry_hash.encode()
 
 
 def line_of(entry: Entry) -> bytes:
-    """Line of an entry in the file: canonical JSON and a newline."""
+    """Return the line of an entry in the file: canonical JSON and a newline.
+
+    Parameters
+    ----------
+    entry : Entry
+        The entry.
+
+    Returns
+    -------
+    bytes
+    """
     return canonical(dict(entry)) + b"\n"

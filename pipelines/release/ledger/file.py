@@ -20,14 +20,18 @@ ARCHIVE = "archive"
 
 
 def proven_before(folder: Path, first_line: bytes) -> frozenset[str]:
-    """Hashes of all entries in the ledgers that the one beginning with `first_line` continues.
+    """Collect the hashes of all entries in the ledgers that the one with `first_line` continues.
 
     Parameters
     ----------
-    folder
+    folder : Path
         Folder of the ledger.
-    first_line
+    first_line : bytes
         A first line that was found to hold.
+
+    Returns
+    -------
+    frozenset of str
 
     Raises
     ------
@@ -69,7 +73,13 @@ _SHORT = 16
 
 
 class LedgerFile:
-    """Bytes of the ledger; knows lines, not entries."""
+    """The bytes of the ledger; knows lines, not entries.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON Lines file; its folder also holds ``torn/`` and ``archive/``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,7 +88,18 @@ class LedgerFile:
 
     @contextmanager
     def locked(self, *, write: bool) -> Iterator[None]:
-        """Hold the lock: alone to write, together with other readers to read."""
+        """Hold the lock: alone to write, together with other readers to read.
+
+        Parameters
+        ----------
+        write : bool
+            Whether to hold the lock alone; the folder is made then.
+
+        Raises
+        ------
+        SignalboxError
+            If the lock isn't free within `LOCK_SECONDS`, or the file system refuses.
+        """
         with ExitStack() as held:
             with friendly_os_errors(
                 self.path.parent
@@ -96,14 +117,26 @@ class LedgerFile:
         )
 
     def read(self) -> tuple[list[bytes], bytes]:
-        """All complete lines, and the bytes after the last newline (a torn write)."""
+        """Read all complete lines, and the bytes after the last newline (a torn write).
+
+        Returns
+        -------
+        tuple of (list of bytes, bytes)
+            The lines without their newlines, and the rest.
+        """
         if not self.path.exists():
             return [], b""
         with self.locked(write=False):
             return self.read_unlocked()
 
     def read_unlocked(self) -> tuple[list[bytes], bytes]:
-        """Do as `read` does, for who holds the lock already."""
+        """Read as `read` does, for a caller who holds the lock already.
+
+        Returns
+        -------
+        tuple of (list of bytes, bytes)
+            The lines without their newlines, and the rest.
+        """
         if not self.path.exists():
             return [], b""
         with friendly_os_errors(self.path):
@@ -127,12 +160,31 @@ class LedgerFile:
                     block *= 2
 
     def add(self, line: bytes) -> None:
-        """Add bytes at the end and wait until they are on the disk; on an error, take them back."""
+        """Add bytes at the end and wait until they are on the disk; on an error, take them back.
+
+        Parameters
+        ----------
+        line : bytes
+            A line with its newline.
+
+        Raises
+        ------
+        SignalboxError
+            If the disk refuses; the file is as it was.
+        """
         with friendly_os_errors(self.path):
             append(self.path, line)
 
     def cut(self, torn: bytes, after: str) -> None:
-        """Move the torn bytes at the end to a side file: first there, then away here."""
+        """Move the torn bytes at the end to a side file: first there, then away here.
+
+        Parameters
+        ----------
+        torn : bytes
+            The bytes after the last newline.
+        after : str
+            Hash of the last whole entry; it names the side file.
+        """
         number = len(self.torn_after(after)) + 1
         _write(self.torn_folder / f"{after[:_SHORT]}.{number}", torn)
         with friendly_os_errors(self.path), self.path.open("r+b") as stream:
@@ -140,14 +192,35 @@ class LedgerFile:
             os.fsync(stream.fileno())
 
     def torn_after(self, head: str) -> list[Path]:
-        """Side files of what was torn after the entry with hash `head`, in order."""
+        """List the side files of what was torn after the entry with hash `head`, in order.
+
+        Parameters
+        ----------
+        head : str
+            Hash of an entry, 64 hex digits.
+
+        Returns
+        -------
+        list of Path
+        """
         if not self.torn_folder.is_dir():
             return []
         found = self.torn_folder.glob(f"{head[:_SHORT]}.*")
         return sorted(found, key=lambda path: int(path.suffix[1:]))
 
     def archive(self, head: str) -> Path:
-        """Copy the file to the archive; return the copy's place."""
+        """Copy the file to the archive.
+
+        Parameters
+        ----------
+        head : str
+            Hash of its last entry; the first 16 digits name the copy.
+
+        Returns
+        -------
+        Path
+            The copy.
+        """
         path = self.archive_folder / f"{head[:_SHORT]}.jsonl"
         with friendly_os_errors(self.path):
             content = self.path.read_bytes()
@@ -155,7 +228,13 @@ class LedgerFile:
         return path
 
     def replace(self, line: bytes) -> None:
-        """Begin the file anew with one line: a kill leaves the old file or the new one."""
+        """Begin the file anew with one line: a kill leaves the old file or the new one.
+
+        Parameters
+        ----------
+        line : bytes
+            A line with its newline.
+        """
         _write(self.path, line)
 
 

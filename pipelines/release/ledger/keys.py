@@ -34,7 +34,18 @@ _WORDS = {
 
 @contextmanager
 def friendly_os_errors(path: Path) -> Iterator[None]:
-    """Turn an `OSError` about `path` into one line that a person understands."""
+    """Turn an `OSError` about `path` into one line that a person understands.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder that the block works on; the message begins with it.
+
+    Raises
+    ------
+    SignalboxError
+        In place of the `OSError`.
+    """
     try:
         yield
     except OSError as error:
@@ -46,23 +57,59 @@ VARIABLE = "SIGNALBOX_KEYS"
 
 
 def keys_folder() -> Path:
-    """Folder of the private keys: ``$SIGNALBOX_KEYS``, else in the user's own configuration."""
+    """Return the folder of the private keys.
+
+    Returns
+    -------
+    Path
+        ``$SIGNALBOX_KEYS``, else a folder in the user's own configuration.
+    """
     named = os.environ.get(VARIABLE)
     return Path(named).expanduser() if named else Path.home() / ".config" / "signalbox" / "keys"
 
 
 def public_hex(key: Ed25519PublicKey) -> str:
-    """Public key as 64 hex digits."""
+    """Write a public key as 64 hex digits.
+
+    Parameters
+    ----------
+    key : Ed25519PublicKey
+        An Ed25519 public key.
+
+    Returns
+    -------
+    str
+    """
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
 
 def key_id(public: str) -> str:
-    """Id of a public key: the first 16 hex digits of its SHA-256."""
+    """Return the id of a public key: the first 16 hex digits of its SHA-256.
+
+    Parameters
+    ----------
+    public : str
+        The key's raw bytes as 64 hex digits.
+
+    Returns
+    -------
+    str
+    """
     return hashlib.sha256(bytes.fromhex(public)).hexdigest()[:16]
 
 
 def id_of(key: Ed25519PrivateKey) -> str:
-    """Id of the public half of a private key."""
+    """Return the id of the public half of a private key.
+
+    Parameters
+    ----------
+    key : Ed25519PrivateKey
+        An Ed25519 private key.
+
+    Returns
+    -------
+    str
+    """
     return key_id(public_hex(key.public_key()))
 
 
@@ -71,9 +118,9 @@ class Keys:
 
     Parameters
     ----------
-    folder
+    folder : Path
         Where they lie; made on first use.
-    project
+    project : Path
         The project they must not lie in, or they would be committed.
     """
 
@@ -82,11 +129,31 @@ class Keys:
         self._project = project
 
     def path(self, key: str) -> Path:
-        """File of a key."""
+        """Return the file of a key.
+
+        Parameters
+        ----------
+        key : str
+            Id of the key.
+
+        Returns
+        -------
+        Path
+        """
         return self.folder / f"{key}.pem"
 
     def has(self, key: str) -> bool:
-        """Whether this machine has the private key."""
+        """Return whether this machine has the private key.
+
+        Parameters
+        ----------
+        key : str
+            Id of the key.
+
+        Returns
+        -------
+        bool
+        """
         return self.path(key).is_file()
 
     def create(self) -> Ed25519PrivateKey:
@@ -108,6 +175,15 @@ class Keys:
 
     def load(self, key: str) -> Ed25519PrivateKey:
         """Load a private key.
+
+        Parameters
+        ----------
+        key : str
+            Id of the key.
+
+        Returns
+        -------
+        Ed25519PrivateKey
 
         Raises
         ------

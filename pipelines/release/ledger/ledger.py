@@ -43,11 +43,11 @@ class Ledger:
 
     Parameters
     ----------
-    path
+    path : Path
         The JSON Lines file.
-    keys
+    keys : Keys
         Private keys of this machine.
-    clock
+    clock : Callable[[], datetime], default `_now`
         Gives the time now.
 
     Notes
@@ -71,7 +71,17 @@ class Ledger:
 
     @classmethod
     def of(cls, project: Path) -> Self:
-        """Ledger of a project; nothing is made on disk until the first entry."""
+        """Return the ledger of a project; nothing is made on disk until the first entry.
+
+        Parameters
+        ----------
+        project : Path
+            Root of the project.
+
+        Returns
+        -------
+        Self
+        """
         return cls(project / PLACE, Keys(keys_folder(), project))
 
     @property
@@ -83,6 +93,20 @@ class Ledger:
         """Add an entry; when this returns, it is signed and on the disk.
 
         The first entry of a ledger makes its key, which becomes entry 1.
+
+        Parameters
+        ----------
+        kind : str
+            One of `KINDS`, without those that the ledger itself writes.
+        subject : str
+            The product.
+        data : dict of str to object
+            What belongs to this kind of entry; JSON, no personal data.
+
+        Returns
+        -------
+        Entry
+            The entry as it was written.
 
         Raises
         ------
@@ -98,7 +122,23 @@ class Ledger:
         return self._append(kind, checked["subject"], checked["data"])
 
     def rotate(self, reason: str) -> Entry:
-        """Replace the key: the old one signs the new one, and is not valid for later entries."""
+        """Replace the key: the old one signs the new one, and is not valid for later entries.
+
+        Parameters
+        ----------
+        reason : str
+            Why, in words; it stands in the entry.
+
+        Returns
+        -------
+        Entry
+            The entry of the new key.
+
+        Raises
+        ------
+        SignalboxError
+            If there is no key yet, the old one isn't on this machine, or the last entry is damaged.
+        """
         with self._file.locked(write=True):
             if self._last(self._file.tail()[0]) is None:
                 raise SignalboxError(f"{self.path}: there is no key yet; the first entry makes it")
@@ -110,6 +150,16 @@ class Ledger:
         """Begin a new ledger; the one so far is kept in ``ledger/archive/`` and named in it.
 
         For a clone whose owner hasn't the key of the ledger that came with it.
+
+        Parameters
+        ----------
+        reason : str
+            Why, in words; it stands in the entry.
+
+        Returns
+        -------
+        Entry
+            The last entry of the new ledger: entry 1, unless a repair followed it.
 
         Raises
         ------
@@ -138,7 +188,11 @@ class Ledger:
             return entry
 
     def entries(self) -> list[Entry]:
-        """All entries in order, read but not verified.
+        """Read all entries in order; they aren't verified.
+
+        Returns
+        -------
+        list of Entry
 
         Raises
         ------
@@ -153,10 +207,14 @@ class Ledger:
 
         Parameters
         ----------
-        expect_head
+        expect_head : str or collection of str, default ()
             Hash (or several) of entries that must be in the chain: what was anchored outside, for
             example in the tag of a release. It may be in a ledger that this one continues; those
             are verified too.
+
+        Returns
+        -------
+        Verification
         """
         expected = [expect_head] if isinstance(expect_head, str) else expect_head
         lines, torn = self._file.read()

@@ -23,11 +23,11 @@ class Problem(BaseModel):
 
     Attributes
     ----------
-    seq
+    seq : int
         Number the entry at this place must have.
-    line
+    line : int
         Line of the file, from 1.
-    reason
+    reason : str
         What is wrong, in words.
     """
 
@@ -39,7 +39,21 @@ class Problem(BaseModel):
 
 
 class KeyRecord(BaseModel):
-    """A key of the chain and the entries it signed; `until` is None for the key in use."""
+    """A key of the chain and the entries it signed; `until` is None for the key in use.
+
+    Attributes
+    ----------
+    id : str
+        First 16 hex digits of the SHA-256 of the public key.
+    public_key : str
+        Ed25519, 64 hex digits.
+    since : int
+        Number of the entry that brought the key.
+    until : int or None
+        Number of the entry that replaced it; None for the key in use.
+    reason : str
+        Why it was made, as the entry says.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,15 +69,15 @@ class Verification(BaseModel):
 
     Attributes
     ----------
-    entries
+    entries : int
         How many entries hold: all of them, or those before the first bad one.
-    head
+    head : str
         Hash of the last entry that holds.
-    problem
+    problem : Problem or None
         None if the whole chain holds.
-    notes
+    notes : tuple of str
         What is no fault but worth knowing: a clock that ran backwards, a repaired tail.
-    keys
+    keys : tuple of KeyRecord
         The keys, oldest first.
     """
 
@@ -119,7 +133,12 @@ class Chain:
         self._signer: _Signer | None = None
 
     def follow(self, line: bytes) -> None:
-        """Take the next line.
+        """Verify the next line and add it to the chain.
+
+        Parameters
+        ----------
+        line : bytes
+            The line's bytes without its newline.
 
         Raises
         ------
@@ -186,6 +205,15 @@ class Chain:
 def read_entry(line: bytes) -> Entry:
     """Read a line that must be an entry in canonical form.
 
+    Parameters
+    ----------
+    line : bytes
+        The line's bytes without its newline.
+
+    Returns
+    -------
+    Entry
+
     Raises
     ------
     BrokenError
@@ -211,7 +239,16 @@ def read_entry(line: bytes) -> Entry:
 
 
 def new_key(entry: Entry) -> KeyRecord:
-    """Key that a `key` entry brings.
+    """Return the key that a `key` entry brings.
+
+    Parameters
+    ----------
+    entry : Entry
+        An entry of the chain.
+
+    Returns
+    -------
+    KeyRecord
 
     Raises
     ------
@@ -231,7 +268,18 @@ def new_key(entry: Entry) -> KeyRecord:
 
 
 def follow(lines: list[bytes]) -> tuple[Chain, Problem | None]:
-    """Follow the lines (without their newlines) up to the end or the first that doesn't hold."""
+    """Follow the lines up to the end or the first that doesn't hold.
+
+    Parameters
+    ----------
+    lines : list of bytes
+        Lines without their newlines.
+
+    Returns
+    -------
+    tuple of (Chain, Problem or None)
+        The chain as far as it holds, and what is wrong with the next line; None if nothing is.
+    """
     chain = Chain()
     for number, line in enumerate(lines, start=1):
         try:
@@ -251,15 +299,19 @@ def verify_lines(
 
     Parameters
     ----------
-    lines
+    lines : list of bytes
         Complete lines without their newlines.
-    torn
+    torn : bytes
         What stands after the last newline; must be empty.
-    expected
+    expected : iterable of str
         Hashes that must be in the chain, for example from the tags of releases.
-    before
+    before : Callable[[bytes], Collection[str]], optional
         Gives the hashes of closed ledgers that the first line continues; raises `BrokenError` if
         they don't hold.
+
+    Returns
+    -------
+    Verification
     """
     chain, problem = follow(lines)
     if problem is None and torn:

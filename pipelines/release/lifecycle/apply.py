@@ -20,12 +20,28 @@ from pipelines.release.registry.write import (
 
 
 def apply_step(project: Path, entry: Entry, step: Step) -> list[str]:
-    """Make what is missing of a step; return what was made.
+    """Make the missing tags and pointer of a step.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entry : Entry
+        The ledger's entry of the step.
+    step : Step
+        What the entry says.
+
+    Returns
+    -------
+    list of str
+        What was made: ``tags``, ``pointer``, both or nothing.
 
     Raises
     ------
     TagExistsError
         If a tag of the step is there and isn't ours; the step is withdrawn in the ledger.
+    SignalboxError
+        If the commit isn't here, or the tags can't be pushed.
     """
     made = []
     if make_tags(project, entry, step):
@@ -36,7 +52,29 @@ def apply_step(project: Path, entry: Entry, step: Step) -> list[str]:
 
 
 def make_tags(project: Path, entry: Entry, step: Step) -> bool:
-    """Create those tags of the step that aren't there."""
+    """Create those tags of the step that aren't there.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entry : Entry
+        The ledger's entry of the step.
+    step : Step
+        What the entry says.
+
+    Returns
+    -------
+    bool
+        Whether any tag was created.
+
+    Raises
+    ------
+    TagExistsError
+        If a tag of the step is there and isn't ours; the step is withdrawn in the ledger.
+    SignalboxError
+        If the commit isn't here, or the tags can't be pushed.
+    """
     missing = missing_tags(project, entry, step)
     if not missing:
         return False
@@ -58,7 +96,26 @@ def make_tags(project: Path, entry: Entry, step: Step) -> bool:
 
 
 def missing_tags(project: Path, entry: Entry, step: Step) -> list[str]:
-    """Tags of the step that aren't there; a tag that is another's withdraws the step."""
+    """List the tags of the step that aren't there; a tag that is another's withdraws the step.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entry : Entry
+        The ledger's entry of the step.
+    step : Step
+        What the entry says.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    TagExistsError
+        If a tag of the step is there and isn't ours.
+    """
     known = {tag.tag: tag for tag in product_tags(project, entry.subject)}
     missing = []
     for tag in step.tags:
@@ -73,7 +130,17 @@ def missing_tags(project: Path, entry: Entry, step: Step) -> list[str]:
 
 
 def withdraw(project: Path, entry: Entry, why: str) -> None:
-    """Log that a step did not take place."""
+    """Log that a step did not take place.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entry : Entry
+        The ledger's entry of the step.
+    why : str
+        The reason, in words; it stands in the ledger.
+    """
     data = {"step": "withdrawn", "of": entry.seq, "hash": entry.hash, "why": why}
     Ledger.of(project).append(entry.kind, entry.subject, data)
 
@@ -81,17 +148,42 @@ def withdraw(project: Path, entry: Entry, why: str) -> None:
 def repair(project: Path, product: str) -> list[str]:
     """Finish the product's last release or rollback of each stage.
 
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
     Returns
     -------
     list of str
         What was done, one sentence each; nothing if nothing was missing.
+
+    Raises
+    ------
+    UnderWayError
+        If a release or rollback of the product is under way.
     """
     with exclusive_lock(project, product):
         return repair_locked(project, product)
 
 
 def repair_locked(project: Path, product: str) -> list[str]:
-    """Do the same for a caller who holds the product's lock."""
+    """Finish the product's last release or rollback for a caller who holds the product's lock.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    list of str
+        What was done, one sentence each.
+    """
     ledger = Ledger.of(project)
     known = steps(ledger.entries(), product)
     done = []
@@ -110,7 +202,20 @@ def repair_locked(project: Path, product: str) -> list[str]:
 
 
 def problems(project: Path, product: str) -> list[str]:
-    """Say what is wrong with registry and ledger of a product, without changing anything."""
+    """List what is wrong with registry and ledger of a product, without changing anything.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    list of str
+        One sentence a problem.
+    """
     entries = Ledger.of(project).entries()
     known = steps(entries, product)
     tags = {tag.tag: tag for tag in product_tags(project, product)}

@@ -24,11 +24,13 @@ class GateDecision:
 
     Attributes
     ----------
-    checks
+    verdict : {'approve', 'review', 'reject'}
+        ``approve``, ``review`` or ``reject``.
+    checks : dict of str to str
         Check → verdict.
-    sentences
+    sentences : dict of str to str
         The gate's explanation of every check that didn't pass, failed ones first.
-    sha256
+    sha256 : str
         Of the gate's evidence file.
     """
 
@@ -38,7 +40,17 @@ class GateDecision:
     sha256: str
 
     def named(self, verdict: str) -> list[str]:
-        """Ids of the checks that got a verdict."""
+        """List the ids of the checks that got a verdict.
+
+        Parameters
+        ----------
+        verdict : str
+            For example ``fail``.
+
+        Returns
+        -------
+        list of str
+        """
         return [check for check, found in self.checks.items() if found == verdict]
 
     def as_data(self) -> dict[str, Any]:
@@ -53,6 +65,19 @@ class GateDecision:
 
 def read_decision(project: Path, product: ProductParams, commit: str) -> GateDecision:
     """Read and cross-check the gate's metrics and evidence in a commit.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : ProductParams
+        The product's entry in section ``registry`` of ``release.yaml``.
+    commit : str
+        Hash of the commit.
+
+    Returns
+    -------
+    GateDecision
 
     Raises
     ------
@@ -87,7 +112,27 @@ def read_decision(project: Path, product: ProductParams, commit: str) -> GateDec
 
 
 def read_figures(project: Path, product: ProductParams, commit: str) -> dict[str, float]:
-    """Id → value of every figure that has one, from the gate's evidence and what it judged."""
+    """Read every figure that has a value, from the gate's evidence and what it judged.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : ProductParams
+        The product's entry in section ``registry`` of ``release.yaml``.
+    commit : str
+        Hash of the commit.
+
+    Returns
+    -------
+    dict of str to float
+        Id → value.
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or was changed after its stage made it.
+    """
     files = CommitFiles(project, commit)
     gate = evidence_of(product.gate).as_posix()
     judged = _evidence(files, gate).get("inputs", {})
@@ -126,8 +171,12 @@ class Candidate:
 
     Attributes
     ----------
+    product : str
+        Name of the product.
     run : str
         The saved run, ``<dag>/<run>`` as under ``refs/runs``; empty outside Airflow.
+    commit : str
+        Full hash of the commit.
     decision : GateDecision
         What the gate says of it.
     report : str
@@ -154,6 +203,21 @@ class Candidate:
 def read_candidate(project: Path, product: str, commit: str, run: str = "") -> Candidate:
     """Read a commit's gate decision and report; each is held against ``dvc.lock``.
 
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Full hash of the commit.
+    run : str, default ''
+        The saved run, ``<dag>/<run>``; empty outside Airflow.
+
+    Returns
+    -------
+    Candidate
+
     Raises
     ------
     SignalboxError
@@ -169,6 +233,19 @@ def recorded_candidate(project: Path, product: str, run: str) -> Candidate:
     """Read what a run of Airflow saved; the ledger must say that it was that commit.
 
     Nothing here comes from Airflow's XComs, which every user of role op can write.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    run : str
+        The saved run, ``<dag>/<run>``.
+
+    Returns
+    -------
+    Candidate
 
     Raises
     ------
@@ -193,7 +270,19 @@ def recorded_candidate(project: Path, product: str, run: str) -> Candidate:
 
 
 def saved_commit(project: Path, run: str) -> str | None:
-    """Return the commit that ``refs/runs/<run>`` names; None if there is no such run."""
+    """Return the commit that ``refs/runs/<run>`` names; None if there is no such run.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    run : str
+        The saved run, ``<dag>/<run>``.
+
+    Returns
+    -------
+    str or None
+    """
     ref = f"{RUNS}/{run}"
     if git_or_none(project, "check-ref-format", ref) is None:
         return None
@@ -201,7 +290,21 @@ def saved_commit(project: Path, run: str) -> str | None:
 
 
 def last_run(entries: list[Entry], product: str, run: str) -> Entry | None:
-    """Return the last entry about a run."""
+    """Return the last entry about a run.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+    run : str
+        The saved run, ``<dag>/<run>``.
+
+    Returns
+    -------
+    Entry or None
+    """
     for entry in reversed(entries):
         if entry.kind == "run" and entry.subject == product and entry.data.get("run") == run:
             return entry
@@ -210,6 +313,13 @@ def last_run(entries: list[Entry], product: str, run: str) -> Entry | None:
 
 def require_unchanged(candidate: Candidate, entry: Entry) -> None:
     """Stop unless an entry is about this very candidate.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        What is to be released, as it is now.
+    entry : Entry
+        An entry that holds `Candidate.as_data`.
 
     Raises
     ------
@@ -236,9 +346,22 @@ _RULES = "expectations/"
 
 
 def is_demo_data(project: Path, product: str, commit: str) -> bool:
-    """Whether a commit's evidence names the bundled demo's data and no other.
+    """Return whether a commit's evidence names the bundled demo's data and no other.
 
     A product that isn't registered, or registers no demo, has none.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Hash of the commit.
+
+    Returns
+    -------
+    bool
 
     Raises
     ------
@@ -253,7 +376,25 @@ def is_demo_data(project: Path, product: str, commit: str) -> bool:
 
 
 def read_inputs(files: CommitFiles, path: str) -> frozenset[str]:
-    """SHA-256 of the data that an evidence file names as its inputs."""
+    """Return the SHA-256 of the data that an evidence file names as its inputs.
+
+    Parameters
+    ----------
+    files : CommitFiles
+        Files of the commit.
+    path : str
+        The evidence file, relative to the project.
+
+    Returns
+    -------
+    frozenset of str
+        64 hex digits each; those of suites of rules are left out.
+
+    Raises
+    ------
+    SignalboxError
+        If the file cannot be read, was changed, or isn't evidence.
+    """
     try:
         inputs = json.loads(files.read(path)).get("inputs", {})
     except (ValueError, AttributeError) as error:

@@ -36,12 +36,20 @@ def record_run(
 
     Parameters
     ----------
-    run
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    run : str
         Its name, for example ``model_release/manual__2026-01-31T10.20.30+00.00``.
-    commit
+    commit : str or None
         Commit it was saved as; None if it did not get that far.
-    facts
+    facts : dict of str to object
         What else is known of it: parameters, statuses of stages.
+
+    Returns
+    -------
+    Entry
     """
     return _once(project, "run", product, {"run": run, "commit": commit, **facts})
 
@@ -50,6 +58,26 @@ def record_gate(project: Path, product: str, commit: str, run: str = "") -> Gate
     """Log the gate's decision on a commit with all figures, once a run.
 
     The figures are there for trends; no figure is about one person.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Hash of the commit.
+    run : str, default ''
+        The saved run, ``<dag>/<run>``; empty outside Airflow.
+
+    Returns
+    -------
+    GateDecision
+
+    Raises
+    ------
+    SignalboxError
+        If gate or evidence are missing or were changed after their stages made them.
     """
     params = load_product(project, product)
     decision = read_decision(project, params, commit)
@@ -72,8 +100,18 @@ def record_outcome(
 
     Parameters
     ----------
-    questions
+    project : Path
+        Root of the project.
+    candidate : Candidate
+        What was decided on.
+    outcome : Outcome
+        What the policy makes of the answers.
+    questions : sequence of str, default ()
         Hashes of the ledger's questions whose answers the outcome rests on.
+
+    Returns
+    -------
+    Entry
     """
     ledger = Ledger.of(project)
     product, commit = candidate.product, candidate.commit
@@ -90,12 +128,42 @@ def record_outcome(
 
 
 def record_refusal(project: Path, product: str, *, run: str, reason: str) -> Entry:
-    """Log that nothing was released although a task was about to, and why."""
+    """Log that nothing was released although a task was about to, and why.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    run : str
+        The saved run, ``<dag>/<run>``.
+    reason : str
+        Why, in words.
+
+    Returns
+    -------
+    Entry
+    """
     return _once(project, "refusal", product, {"run": run, "reason": reason})
 
 
 def last_outcome(entries: list[Entry], product: str, commit: str) -> Entry | None:
-    """Return the last approval, override or rejection of a commit."""
+    """Return the last approval, override or rejection of a commit.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Full hash of the commit.
+
+    Returns
+    -------
+    Entry or None
+    """
     for entry in reversed(entries):
         if (
             entry.kind in OUTCOME_KINDS
@@ -107,7 +175,21 @@ def last_outcome(entries: list[Entry], product: str, commit: str) -> Entry | Non
 
 
 def last_run_outcome(entries: list[Entry], product: str, run: str) -> Entry | None:
-    """Return the last approval, override or rejection of a saved run."""
+    """Return the last approval, override or rejection of a saved run.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+    run : str
+        The saved run, ``<dag>/<run>``.
+
+    Returns
+    -------
+    Entry or None
+    """
     for entry in reversed(entries):
         if (
             entry.kind in OUTCOME_KINDS
@@ -133,13 +215,45 @@ Asked = Literal["approval", "override", "confirmation"]
 def record_question(
     project: Path, candidate: Candidate, asked: Asked, approvers: list[str]
 ) -> Entry:
-    """Write down what is asked, about what, and who may answer."""
+    """Write down what is asked, about what, and who may answer.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    candidate : Candidate
+        What the question is about.
+    asked : {'approval', 'override', 'confirmation'}
+        Sort of question.
+    approvers : list of str
+        Names of those who may answer.
+
+    Returns
+    -------
+    Entry
+    """
     data = {"asked": asked, **candidate.as_data(), "approvers": approvers}
     return Ledger.of(project).append("question", candidate.product, data)
 
 
 def open_question(entries: list[Entry], product: str, run: str, asked: Asked) -> Entry | None:
-    """Return a run's last question of a sort: asking again makes the earlier one void."""
+    """Return a run's last question of a sort: asking again makes the earlier one void.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+    run : str
+        The saved run, ``<dag>/<run>``.
+    asked : {'approval', 'override', 'confirmation'}
+        Sort of question.
+
+    Returns
+    -------
+    Entry or None
+    """
     for entry in reversed(entries):
         data = entry.data
         if (
@@ -153,6 +267,20 @@ def open_question(entries: list[Entry], product: str, run: str, asked: Asked) ->
 
 def record_answer(project: Path, question: Entry, answer: Answer) -> Entry:
     """Write down an answer as Airflow's own record of it says; a question has one at most.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    question : Entry
+        The question's entry.
+    answer : Answer
+        As Airflow recorded it.
+
+    Returns
+    -------
+    Entry
+        The new entry, or the one that says the same already.
 
     Raises
     ------
@@ -178,7 +306,20 @@ def record_answer(project: Path, question: Entry, answer: Answer) -> Entry:
 
 
 def answer_entry(entries: list[Entry], question: Entry) -> Entry | None:
-    """Return the entry with the answer to a question."""
+    """Return the entry with the answer to a question.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    question : Entry
+        The question's entry.
+
+    Returns
+    -------
+    Entry or None
+        None if nobody has answered.
+    """
     for entry in entries:
         if (
             entry.kind == "answer"
@@ -192,6 +333,15 @@ def answer_entry(entries: list[Entry], question: Entry) -> Entry | None:
 def read_answer(entry: Entry) -> Answer:
     """Return the answer that an entry holds.
 
+    Parameters
+    ----------
+    entry : Entry
+        An entry of kind ``answer``.
+
+    Returns
+    -------
+    Answer
+
     Raises
     ------
     SignalboxError
@@ -204,7 +354,20 @@ def read_answer(entry: Entry) -> Answer:
 
 
 def answers_to(entries: list[Entry], questions: list[str]) -> list[Answer]:
-    """Return the answers to questions, which are named by their entries' hashes, in that order."""
+    """Return the answers to questions, which are named by their entries' hashes, in that order.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    questions : list of str
+        Hashes of the questions' entries.
+
+    Returns
+    -------
+    list of Answer
+        Questions without an answer are left out.
+    """
     asked = {entry.hash: entry for entry in entries if entry.kind == "question"}
     found = [answer_entry(entries, asked[name]) for name in questions if name in asked]
     return [read_answer(entry) for entry in found if entry is not None]
@@ -220,6 +383,20 @@ def find_consent(project: Path, entries: list[Entry], candidate: Candidate) -> E
     It must be about this run, commit, evidence and report. The answers in it are held against the
     policy again: the list of approvers may have changed since, and an entry says only what someone
     wrote. An answer that came through Airflow counts only with its question and answer beside it.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entries : list of Entry
+        The ledger's entries, in order.
+    candidate : Candidate
+        What is to be released.
+
+    Returns
+    -------
+    Entry
+        An entry of kind ``approval`` or ``override``.
 
     Raises
     ------

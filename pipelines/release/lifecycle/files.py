@@ -31,13 +31,26 @@ class GoneError(SignalboxError):
 
 @dataclass(frozen=True)
 class CommitFiles:
-    """The files of a project in one commit."""
+    """The files of a project in one commit.
+
+    Attributes
+    ----------
+    project : Path
+        Root of the project.
+    commit : str
+        Hash of the commit.
+    """
 
     project: Path
     commit: str
 
     def locked(self) -> dict[str, str]:
-        """Path → MD5 of every out in ``dvc.lock``.
+        """Read the MD5 of every out in ``dvc.lock``.
+
+        Returns
+        -------
+        dict of str to str
+            Path → MD5 as DVC writes it, of folders with ``.dir`` behind it.
 
         Raises
         ------
@@ -55,14 +68,49 @@ class CommitFiles:
         return {str(out["path"]): str(out["md5"]) for out in outs if "md5" in out}
 
     def read(self, path: str) -> bytes:
-        """Bytes of a file, which are those that ``dvc.lock`` names."""
+        """Return the bytes of a file, which are those that ``dvc.lock`` names.
+
+        Parameters
+        ----------
+        path : str
+            Path as it stands in ``dvc.lock``.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        GoneError
+            If it is neither in git, nor in DVC's cache, nor in its remote.
+        SignalboxError
+            If it is no out of a stage, or was changed after its stage made it.
+        """
         with self._opened(path) as stream:
             content = stream.read()
         self._check(path, hashlib.md5(content, usedforsecurity=False).hexdigest())
         return content
 
     def sha256(self, path: str) -> str:
-        """SHA-256 of a file whose MD5 is the one in ``dvc.lock``."""
+        """Return the SHA-256 of a file whose MD5 is the one in ``dvc.lock``.
+
+        Parameters
+        ----------
+        path : str
+            Path as it stands in ``dvc.lock``.
+
+        Returns
+        -------
+        str
+            64 hex digits.
+
+        Raises
+        ------
+        GoneError
+            If it is neither in git, nor in DVC's cache, nor in its remote.
+        SignalboxError
+            If it is no out of a stage, or was changed after its stage made it.
+        """
         sha, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         with self._opened(path) as stream:
             while chunk := stream.read(_CHUNK):
@@ -128,12 +176,34 @@ class CommitFiles:
 
 
 def object_exists(project: Path, commit: str) -> bool:
-    """Whether the repository has a commit."""
+    """Return whether the repository has a commit.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    commit : str
+        Hash of the commit.
+
+    Returns
+    -------
+    bool
+    """
     return git_or_none(project, "cat-file", "-e", f"{commit}^{{commit}}") is not None
 
 
 def common_folder(project: Path) -> Path:
-    """Git's folder, the same one for every work tree of a repository."""
+    """Return git's folder, the same one for every work tree of a repository.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    Path
+    """
     return (project / git(project, "rev-parse", "--git-common-dir")).resolve()
 
 
@@ -144,6 +214,13 @@ class UnderWayError(SignalboxError):
 @contextmanager
 def exclusive_lock(project: Path, product: str) -> Iterator[None]:
     """Hold the product's lock.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
 
     Raises
     ------

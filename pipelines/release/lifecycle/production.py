@@ -21,17 +21,30 @@ class Step(BaseModel):
 
     Attributes
     ----------
-    replaces
+    step : {'made'}
+    version : str
+        Of the form v1.2.3.
+    stage : str
+        For example ``production``.
+    commit : str
+        Full hash of the commit.
+    artifacts : dict of str to str
+        Path → SHA-256.
+    replaces : str or None
         Version that was in the stage until then; None if there was none.
-    tags
+    tags : dict of str to str
         Tag → title; created together.
-    tag_time
+    tag_time : int
         Time written into the tags, seconds since 1970.
-    pointer
+    pointer : str
         File that is made to name this version; empty where the stage has none.
-    gate, approval
+    gate, approval : dict of str to object
         What it rests on: the gate's decision, and number and hash of the approval's entry.
-    warnings
+    who : str
+        Who made it.
+    reason : str
+        Why, in words; of rollbacks.
+    warnings : list of str
         What whoever decided was warned of.
     """
 
@@ -53,12 +66,47 @@ class Step(BaseModel):
     warnings: list[str] = Field(default_factory=list)
 
     def name(self, product: str) -> str:
-        """Name of the release, for example ``model_release@v1.0.0``."""
+        """Return the name of the release, for example ``model_release@v1.0.0``.
+
+        Parameters
+        ----------
+        product : str
+            Name of the product, as it is registered.
+
+        Returns
+        -------
+        str
+        """
         return f"{product}@{self.version}"
 
 
 class Done(BaseModel):
-    """A release or rollback that took place."""
+    """A release or rollback that took place.
+
+    Attributes
+    ----------
+    kind : {'release', 'rollback'}
+    product : str
+        Name of the product.
+    version : str
+        Of the form v1.2.3.
+    stage : str
+        For example ``production``.
+    commit : str
+        Full hash of the commit.
+    replaces : str or None
+        Version that was in the stage until then; None if there was none.
+    tags : list of str
+        Names of the tags.
+    entry : int
+        Number of the ledger's entry.
+    entry_hash : str
+        Its hash, 64 hex digits.
+    pointer : str
+        File that names this version; empty where the stage has none.
+    warnings : list of str
+        What whoever decided was warned of.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,7 +124,18 @@ class Done(BaseModel):
 
 
 def steps(entries: list[Entry], product: str) -> list[tuple[Entry, Step]]:
-    """Releases and rollbacks of a product, oldest first, without those that were withdrawn.
+    """List the releases and rollbacks of a product, oldest first, but not those withdrawn.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    list of tuple of (Entry, Step)
 
     Raises
     ------
@@ -104,7 +163,19 @@ def _step(entry: Entry) -> Step:
 
 
 def done(entry: Entry, step: Step) -> Done:
-    """Return what a caller is told."""
+    """Summarise a step for its caller.
+
+    Parameters
+    ----------
+    entry : Entry
+        The ledger's entry of the step.
+    step : Step
+        What the entry says.
+
+    Returns
+    -------
+    Done
+    """
     return Done(
         kind="rollback" if entry.kind == "rollback" else "release",
         product=entry.subject,
@@ -121,12 +192,37 @@ def done(entry: Entry, step: Step) -> Done:
 
 
 def as_released(product: str, step: Step) -> Released:
-    """Return what the pointer says of a step."""
+    """Return what the pointer says of a step.
+
+    Parameters
+    ----------
+    product : str
+        Name of the product, as it is registered.
+    step : Step
+        A release or rollback.
+
+    Returns
+    -------
+    Released
+    """
     return Released(name=step.name(product), commit=step.commit, artifacts=step.artifacts)
 
 
 def pointer_in(project: Path, commit: str, pointer: str) -> Released | None:
     """Read the pointer as it stands in a commit; none means nothing was released.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    commit : str
+        Hash of the commit.
+    pointer : str
+        The pointer's file, relative to the project.
+
+    Returns
+    -------
+    Released or None
 
     Raises
     ------
@@ -144,7 +240,22 @@ def pointer_in(project: Path, commit: str, pointer: str) -> Released | None:
 
 
 def make_pointer(project: Path, product: str, step: Step) -> bool:
-    """Let the pointer name the step's version."""
+    """Make the pointer name the step's version.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    step : Step
+        A release or rollback.
+
+    Returns
+    -------
+    bool
+        Whether the file was written: not if it is right already, or the stage has none.
+    """
     if not step.pointer:
         return False
     path = project / step.pointer
@@ -156,7 +267,17 @@ def make_pointer(project: Path, product: str, step: Step) -> bool:
 
 
 def read_pointer(path: Path) -> Released | None:
-    """Read the pointer; a missing file is "nothing released" only for a product that is new."""
+    """Read the pointer; a missing file is "nothing released" only for a product that is new.
+
+    Parameters
+    ----------
+    path : Path
+        The pointer's file.
+
+    Returns
+    -------
+    Released or None
+    """
     return read_released(path) if path.exists() else None
 
 
@@ -165,6 +286,17 @@ def check_pointer(project: Path, product: str, pointer: str, known: list[Step]) 
 
     A pointer may name fewer artifacts than its release wrote: erasing a subject takes out those
     that held the subject. It may never name another one.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    pointer : str
+        The pointer's file, relative to the project.
+    known : list of Step
+        Releases and rollbacks of the product.
 
     Raises
     ------
@@ -182,7 +314,19 @@ def check_pointer(project: Path, product: str, pointer: str, known: list[Step]) 
 
 
 def agrees(found: Released, written: Released) -> bool:
-    """Whether `found` is `written`, or names fewer of its artifacts (after an erasure)."""
+    """Return whether `found` is `written`, or names fewer of its artifacts (after an erasure).
+
+    Parameters
+    ----------
+    found : Released
+        The pointer as it is.
+    written : Released
+        What a release or rollback wrote.
+
+    Returns
+    -------
+    bool
+    """
     same = (found.name, found.commit) == (written.name, written.commit)
     return same and found.artifacts.items() <= written.artifacts.items()
 
@@ -192,6 +336,19 @@ PRODUCTION = "production"
 
 def production(project: Path, product: str, stage: str = PRODUCTION) -> Released | None:
     """Return the version in a stage with the hashes of its artifacts; None if there is none.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    stage : str, default `PRODUCTION`
+        For example ``production``.
+
+    Returns
+    -------
+    Released or None
 
     Raises
     ------
@@ -203,7 +360,26 @@ def production(project: Path, product: str, stage: str = PRODUCTION) -> Released
 
 
 def same_artifacts(project: Path, product: str, commit: str) -> str:
-    """Name of the release in production if its artifacts are the commit's; else empty."""
+    """Return the name of the release in production if its artifacts are the commit's; else empty.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Hash of the commit.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SignalboxError
+        If a file is missing or was changed, or registry and ledger don't say the same.
+    """
     now = production(project, product)
     if now is None:
         return ""
@@ -215,7 +391,29 @@ def same_artifacts(project: Path, product: str, commit: str) -> str:
 def current_step(
     project: Path, entries: list[Entry], product: str, stage: str
 ) -> tuple[Entry, Step] | None:
-    """Return the step that put the current version into a stage; None if the stage is empty."""
+    """Return the step that put the current version into a stage; None if the stage is empty.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+    stage : str
+        For example ``production``.
+
+    Returns
+    -------
+    tuple of (Entry, Step) or None
+        The ledger's entry, and what it says.
+
+    Raises
+    ------
+    SignalboxError
+        If the ledger doesn't know the registry's tag.
+    """
     return step_of(current(project, product, stage), entries, product)
 
 
@@ -223,6 +421,20 @@ def step_of(
     assigned: Assignment | None, entries: list[Entry], product: str
 ) -> tuple[Entry, Step] | None:
     """Return the step that made an assignment.
+
+    Parameters
+    ----------
+    assigned : Assignment or None
+        The registry's assignment; None = none.
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    tuple of (Entry, Step) or None
+        The ledger's entry, and what it says.
 
     Raises
     ------
@@ -246,7 +458,21 @@ def step_of(
 
 
 def released_versions(project: Path, product: str, stage: str = PRODUCTION) -> list[Step]:
-    """Everything that was released to a stage, oldest first; rollbacks aren't releases."""
+    """List everything that was released to a stage, oldest first; rollbacks aren't releases.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    stage : str, default `PRODUCTION`
+        For example ``production``.
+
+    Returns
+    -------
+    list of Step
+    """
     entries = Ledger.of(project).entries()
     return [
         step

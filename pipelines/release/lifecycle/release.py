@@ -48,15 +48,25 @@ def release(
 
     Parameters
     ----------
-    commit
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
         Hash, ref or name of a saved run.
-    run
+    run : str, default ''
         Saved run that the consent must be about; empty = whichever it was given for.
-    approval
+    stage : str, default `PRODUCTION`
+        For example ``production``.
+    approval : str, optional
         Hash of the ledger entry that the caller takes for the consent; None = the last one on this
         commit, whichever it is.
-    bump
+    bump : {'major', 'minor', 'patch'}, optional
         Part of the version to count up; None = as ``release.yaml`` says.
+
+    Returns
+    -------
+    Done
 
     Raises
     ------
@@ -76,7 +86,18 @@ def release(
 
 
 def require_ready(project: Path) -> None:
-    """Stop where the repository or the ledger is in no state for a release or rollback."""
+    """Stop where the repository or the ledger is in no state for a release or rollback.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Raises
+    ------
+    SignalboxError
+        Saying what to do.
+    """
     require_commits(project)
     require_branch(project)
     require_identity(project)
@@ -182,6 +203,19 @@ def check_comparison(
     """Stop where the gate compared with another version than the one that would be replaced.
 
     Whoever is released first changes what "not worse than the released one" means for all others.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    params : ProductParams
+        The product's entry in section ``registry`` of ``release.yaml``.
+    commit : str
+        Full hash of the commit.
+    replaced : Step or None
+        What is in production; None = nothing.
 
     Raises
     ------

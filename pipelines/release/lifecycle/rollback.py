@@ -29,12 +29,36 @@ KIND = "erasure"
 
 
 def erasures_of(entries: Iterable[Entry], commit: str) -> list[Entry]:
-    """Return the proofs of erasures whose subject a release learned from, or may have."""
+    """List the proofs of erasures whose subject a release learned from, or may have.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        The ledger's entries, in order.
+    commit : str
+        Full hash of the release's commit.
+
+    Returns
+    -------
+    list of Entry
+    """
     return [e for e in entries if e.kind == KIND and _contains_subject(e, commit) is not None]
 
 
 def took_data(entries: Iterable[Entry], commit: str) -> Entry | None:
-    """Return the last proof of an erasure that took data of a release; None if there is none."""
+    """Return the last proof of an erasure that took data of a release; None if there is none.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        The ledger's entries, in order.
+    commit : str
+        Full hash of the release's commit.
+
+    Returns
+    -------
+    Entry or None
+    """
     found = None
     for entry in erasures_of(entries, commit):
         if not entry.data.get("kept_on_request") and _contains_subject(entry, commit) is True:
@@ -43,7 +67,17 @@ def took_data(entries: Iterable[Entry], commit: str) -> Entry | None:
 
 
 def erased_hashes(entries: Iterable[Entry]) -> set[str]:
-    """SHA-256 of every file and object that an erasure took away or rewrote."""
+    """Collect the SHA-256 of every file and object that an erasure took away or rewrote.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        The ledger's entries, in order.
+
+    Returns
+    -------
+    set of str
+    """
     return {
         str(removal.get("before"))
         for entry in entries
@@ -54,7 +88,22 @@ def erased_hashes(entries: Iterable[Entry]) -> set[str]:
 
 
 def warnings(entries: Iterable[Entry], commit: str, name: str) -> list[str]:
-    """Say of a release which erased subjects it learned from, and until when it was to go."""
+    """List the erased subjects that a release learned from, and until when it was to be replaced.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        The ledger's entries, in order.
+    commit : str
+        Full hash of the release's commit.
+    name : str
+        Name of the release.
+
+    Returns
+    -------
+    list of str
+        One sentence an erasure.
+    """
     told = []
     for entry in erasures_of(entries, commit):
         learned = "learned" if _contains_subject(entry, commit) is True else "may have learned"
@@ -96,12 +145,22 @@ def rollback(
 
     Parameters
     ----------
-    to
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    to : str, optional
         The version; None = the one that the current version replaced.
-    reason
+    reason : str
         Why, in words; it goes to the ledger.
-    who
+    who : str
         Who decides; must be one of ``approval.approvers``.
+    stage : str, default `PRODUCTION`
+        For example ``production``.
+
+    Returns
+    -------
+    Done
 
     Raises
     ------
@@ -121,7 +180,22 @@ def rollback(
 
 
 def require_allowed(project: Path, who: str, reason: str) -> None:
-    """Stop where someone isn't on the list of approvers, or gives no reason."""
+    """Stop where someone isn't on the list of approvers, or gives no reason.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    who : str
+        Name of who decides.
+    reason : str
+        Why, in words.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the list, or asking for a reason.
+    """
     approvers = load_section(project, "approval", ApprovalParams).approvers
     if who not in approvers:
         raise SignalboxError(

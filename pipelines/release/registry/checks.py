@@ -7,7 +7,18 @@ from pipelines.core.git import GitError, git, git_or_none
 
 
 def require_commits(project: Path) -> None:
-    """Stop where there is no repository, or none with a commit."""
+    """Stop where there is no repository, or none with a commit.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Raises
+    ------
+    SignalboxError
+        Saying what to do.
+    """
     if git_or_none(project, "rev-parse", "--git-dir") is None:
         raise SignalboxError(f"{project}: not a git repository; releases are git tags: git init")
     if git_or_none(project, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
@@ -15,10 +26,24 @@ def require_commits(project: Path) -> None:
 
 
 def require_branch(project: Path) -> str:
-    """Name of the branch; stop where HEAD is detached.
+    """Return the name of the branch; stop where HEAD is detached.
 
     Ledger and pointer are files of the work tree that belong to a branch's next commit; on a
     detached head that commit is lost at the next checkout.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SignalboxError
+        If HEAD is detached.
     """
     branch = git_or_none(project, "symbolic-ref", "--quiet", "--short", "HEAD")
     if branch is None:
@@ -30,7 +55,23 @@ def require_branch(project: Path) -> str:
 
 
 def require_identity(project: Path) -> tuple[str, str]:
-    """Name and address of who tags; stop where git would have to guess them."""
+    """Return name and address of who tags; stop where git would have to guess them.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Name and mail address.
+
+    Raises
+    ------
+    SignalboxError
+        If git has no name or address of its user.
+    """
     try:
         told = git(project, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
     except GitError:
@@ -43,7 +84,20 @@ def require_identity(project: Path) -> tuple[str, str]:
 
 
 def require_remote(project: Path, remote: str) -> None:
-    """Stop where tags are to be pushed to a remote that isn't there."""
+    """Stop where tags are to be pushed to a remote that isn't there.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    remote : str
+        Name of the remote, as in ``registry.push_to``.
+
+    Raises
+    ------
+    SignalboxError
+        If git has no such remote.
+    """
     known = git(project, "remote").split()
     if remote not in known:
         raise SignalboxError(
@@ -53,7 +107,25 @@ def require_remote(project: Path, remote: str) -> None:
 
 
 def resolve_commit(project: Path, name: str) -> str:
-    """Full hash of a commit given as hash, tag, branch, ref, or name of a saved run."""
+    """Return the full hash of a commit given as hash, tag, branch, ref, or name of a saved run.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    name : str
+        What names the commit; a saved run as ``<dag>/<run>``.
+
+    Returns
+    -------
+    str
+        40 hex digits.
+
+    Raises
+    ------
+    SignalboxError
+        If there is no such commit.
+    """
     for candidate in (name, f"refs/runs/{name}"):
         found = git_or_none(
             project,
@@ -72,7 +144,20 @@ def resolve_commit(project: Path, name: str) -> str:
 
 
 def require_clean(project: Path, ignoring: list[str]) -> None:
-    """Stop where tracked files differ from HEAD: what is released is HEAD, not the work tree."""
+    """Stop where tracked files differ from HEAD: what is released is HEAD, not the work tree.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    ignoring : list of str
+        Paths that may differ, relative to the project.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the first files that differ.
+    """
     excluded = [f":(exclude){path}" for path in ignoring]
     listed = git(
         project, "status", "--porcelain", "--untracked-files=no", "--", ".", *excluded

@@ -28,9 +28,15 @@ class TagName:
 
     Attributes
     ----------
-    number
+    product : str
+        Name of the product.
+    version : str or None
+        For example ``v1.0.0``; None in a tag of a stage.
+    stage : str or None
+        For example ``production``; None in a tag of a version.
+    number : int
         GTO's counter over all numbered tags of a product; 0 if the tag has none.
-    cancels
+    cancels : bool
         Whether the tag takes back a version or an assignment (``!``).
     """
 
@@ -42,7 +48,17 @@ class TagName:
 
 
 def parse_tag(tag: str) -> TagName | None:
-    """Take a tag's name apart; None if it isn't of GTO's form."""
+    """Parse a tag's name; return None if it isn't of GTO's form.
+
+    Parameters
+    ----------
+    tag : str
+        Name of a tag, without ``refs/tags/``.
+
+    Returns
+    -------
+    TagName or None
+    """
     found = _TAG.match(tag)
     if found is None:
         return None
@@ -56,7 +72,25 @@ def parse_tag(tag: str) -> TagName | None:
 
 
 def check_name(what: str, name: str) -> str:
-    """Return a product's or stage's name if GTO allows it."""
+    """Return a product's or stage's name if GTO allows it.
+
+    Parameters
+    ----------
+    what : str
+        What the name is of, ``product`` or ``stage``; for the message.
+    name : str
+        The name.
+
+    Returns
+    -------
+    str
+        The same name.
+
+    Raises
+    ------
+    SignalboxError
+        If GTO doesn't allow it.
+    """
     if not re.fullmatch(_NAME, name):
         raise SignalboxError(
             f"{what} {name!r}: only letters, digits, '_' and '-' are allowed, and it must start "
@@ -66,30 +100,107 @@ def check_name(what: str, name: str) -> str:
 
 
 def check_version(version: str) -> str:
-    """Return a version's name if it is of the form v1.2.3."""
+    """Return a version's name if it is of the form v1.2.3.
+
+    Parameters
+    ----------
+    version : str
+        The version's name.
+
+    Returns
+    -------
+    str
+        The same name.
+
+    Raises
+    ------
+    SignalboxError
+        If it is of another form.
+    """
     if not re.fullmatch(_VERSION, version):
         raise SignalboxError(f"version {version!r}: must look like v1.2.3")
     return version
 
 
 def version_tag(product: str, version: str) -> str:
-    """Name of the tag that registers a version."""
+    """Return the name of the tag that registers a version.
+
+    Parameters
+    ----------
+    product : str
+        Name of the product, as it is registered.
+    version : str
+        Of the form v1.2.3.
+
+    Returns
+    -------
+    str
+        ``<product>@<version>``.
+
+    Raises
+    ------
+    SignalboxError
+        If one of the names isn't allowed.
+    """
     return f"{check_name('product', product)}@{check_version(version)}"
 
 
 def stage_tag(product: str, stage: str, number: int) -> str:
-    """Name of the tag that assigns a version to a stage."""
+    """Return the name of the tag that assigns a version to a stage.
+
+    Parameters
+    ----------
+    product : str
+        Name of the product, as it is registered.
+    stage : str
+        For example ``production``.
+    number : int
+        GTO's counter.
+
+    Returns
+    -------
+    str
+        ``<product>#<stage>#<number>``.
+
+    Raises
+    ------
+    SignalboxError
+        If one of the names isn't allowed.
+    """
     return f"{check_name('product', product)}#{check_name('stage', stage)}#{number}"
 
 
 def order(version: str) -> tuple[int, int, int]:
-    """Sort key of a version."""
+    """Return the sort key of a version.
+
+    Parameters
+    ----------
+    version : str
+        Of the form v1.2.3.
+
+    Returns
+    -------
+    tuple of (int, int, int)
+        Major, minor and patch number.
+    """
     major, minor, patch = (int(part) for part in version.removeprefix("v").split("."))
     return major, minor, patch
 
 
 def bumped(version: str, bump: Bump) -> str:
-    """Return the version after this one."""
+    """Return the version after this one.
+
+    Parameters
+    ----------
+    version : str
+        Of the form v1.2.3.
+    bump : {'major', 'minor', 'patch'}
+        Part to count up; those after it become 0.
+
+    Returns
+    -------
+    str
+    """
     major, minor, patch = order(version)
     after = {
         "major": (major + 1, 0, 0),
@@ -100,16 +211,38 @@ def bumped(version: str, bump: Bump) -> str:
 
 
 def message(title: str, anchor: str) -> str:
-    """Message of a tag: what it does, and the head of the ledger at that moment.
+    """Write a tag's message: what it does, and the head of the ledger at that moment.
 
     Whoever holds the signing key can write a new ledger, but not without leaving the tags that
     others have fetched already.
+
+    Parameters
+    ----------
+    title : str
+        What the tag does, on one line.
+    anchor : str
+        Hash of the ledger's last entry, 64 hex digits.
+
+    Returns
+    -------
+    str
     """
     return f"{title}\n\nLedger-Head: {anchor}\n"
 
 
 def anchor_of(text: str) -> str | None:
-    """Ledger head that a tag's message names; None if it names none."""
+    """Return the ledger head that a tag's message names; None if it names none.
+
+    Parameters
+    ----------
+    text : str
+        The message.
+
+    Returns
+    -------
+    str or None
+        64 hex digits.
+    """
     found = _ANCHOR.search(text)
     return found[1] if found else None
 
@@ -128,7 +261,23 @@ _FORMAT = "%00".join(
 
 @dataclass(frozen=True)
 class Tag:
-    """An annotated tag of a product."""
+    """An annotated tag of a product.
+
+    Attributes
+    ----------
+    tag : str
+        Its name, without ``refs/tags/``.
+    name : TagName
+        The name, taken apart.
+    commit : str
+        Hash of the object that it points to.
+    time : int
+        Seconds since 1970 in the tag; 0 if it has none.
+    tagger : str
+        Name of who made it.
+    anchor : str or None
+        Head of the ledger that it names; None if it names none.
+    """
 
     tag: str
     name: TagName
@@ -144,11 +293,19 @@ class Version:
 
     Attributes
     ----------
-    time
+    product : str
+        Name of the product.
+    version : str
+        Of the form v1.2.3.
+    commit : str
+        Hash of the commit that is registered.
+    tag : str
+        Name of the tag.
+    time : int
         Seconds since 1970 in the tag.
-    anchor
+    anchor : str or None
         Head of the ledger that the tag names; None for a tag made by another program.
-    stages
+    stages : tuple of str
         Stages whose current version this is.
     """
 
@@ -163,7 +320,27 @@ class Version:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A version that was put into a stage; `version` is None if its commit isn't registered."""
+    """A version that was put into a stage; `version` is None if its commit isn't registered.
+
+    Attributes
+    ----------
+    product : str
+        Name of the product.
+    stage : str
+        For example ``production``.
+    number : int
+        GTO's counter in the tag.
+    version : str or None
+        Of the form v1.2.3; None if its commit isn't registered.
+    commit : str
+        Hash of the commit.
+    tag : str
+        Name of the tag.
+    time : int
+        Seconds since 1970 in the tag.
+    anchor : str or None
+        Head of the ledger that the tag names; None if it names none.
+    """
 
     product: str
     stage: str
@@ -176,7 +353,22 @@ class Assignment:
 
 
 def product_tags(project: Path, product: str) -> list[Tag]:
-    """All annotated GTO tags of a product; lightweight tags say nothing, GTO ignores them too."""
+    """List all annotated GTO tags of a product.
+
+    Lightweight tags say nothing; GTO ignores them too.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    list of Tag
+        In git's order of ref names.
+    """
     check_name("product", product)
     patterns = [f"refs/tags/{product}@*", f"refs/tags/{product}#*"]
     text = git(project, "for-each-ref", f"--format={_FORMAT}", *patterns)
@@ -196,7 +388,19 @@ def _parse(record: str) -> Tag | None:
 
 
 def versions(project: Path, product: str) -> list[Version]:
-    """Return registered versions, oldest first; what was taken back isn't among them."""
+    """Return registered versions, oldest first; what was taken back isn't among them.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    list of Version
+    """
     tags = product_tags(project, product)
     gone = {tag.name.version for tag in tags if tag.name.version and tag.name.cancels}
     active = _active(tags)
@@ -219,7 +423,21 @@ def versions(project: Path, product: str) -> list[Version]:
 
 
 def assignments(project: Path, product: str, stage: str) -> list[Assignment]:
-    """Everything that was ever put into a stage, oldest first."""
+    """List everything that was ever put into a stage, oldest first.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    stage : str
+        For example ``production``.
+
+    Returns
+    -------
+    list of Assignment
+    """
     named = {version.commit: version.version for version in versions(project, product)}
     return [
         _assignment(tag, named)
@@ -229,7 +447,21 @@ def assignments(project: Path, product: str, stage: str) -> list[Assignment]:
 
 
 def current(project: Path, product: str, stage: str) -> Assignment | None:
-    """Return the version that is in a stage now; None if there is none."""
+    """Return the version that is in a stage now; None if there is none.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    stage : str
+        For example ``production``.
+
+    Returns
+    -------
+    Assignment or None
+    """
     tag = _active(product_tags(project, product)).get(check_name("stage", stage))
     if tag is None:
         return None
@@ -240,6 +472,19 @@ def current(project: Path, product: str, stage: str) -> Assignment | None:
 
 def find_version(project: Path, product: str, version: str) -> Version:
     """Find a version by its name.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    version : str
+        Of the form v1.2.3.
+
+    Returns
+    -------
+    Version
 
     Raises
     ------

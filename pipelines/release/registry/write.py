@@ -32,7 +32,17 @@ class TagExistsError(SignalboxError):
 
 @dataclass(frozen=True)
 class NewTag:
-    """A tag to create."""
+    """A tag to create.
+
+    Attributes
+    ----------
+    tag : str
+        Its name, without ``refs/tags/``.
+    commit : str
+        Full hash of the commit to tag.
+    title : str
+        First line of its message.
+    """
 
     tag: str
     commit: str
@@ -41,6 +51,21 @@ class NewTag:
 
 def register(project: Path, product: str, commit: str, bump: Bump) -> Version:
     """Register a commit as the next version (the first is v1.0.0).
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Hash, tag, branch, ref, or name of a saved run.
+    bump : {'major', 'minor', 'patch'}
+        Part of the version to count up.
+
+    Returns
+    -------
+    Version
 
     Raises
     ------
@@ -57,7 +82,22 @@ def register(project: Path, product: str, commit: str, bump: Bump) -> Version:
 
 
 def assign(project: Path, product: str, version: str, stage: str) -> Assignment:
-    """Put a registered version into a stage.
+    """Assign a registered version to a stage.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    version : str
+        Of the form v1.2.3.
+    stage : str
+        For example ``production``.
+
+    Returns
+    -------
+    Assignment
 
     Raises
     ------
@@ -81,7 +121,28 @@ def assign(project: Path, product: str, version: str, stage: str) -> Assignment:
 
 
 def next_version(project: Path, product: str, commit: str, bump: Bump) -> str:
-    """Name of the version that registering `commit` would make."""
+    """Return the name of the version that registering `commit` would make.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Full hash.
+    bump : {'major', 'minor', 'patch'}
+        Part of the version to count up.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SignalboxError
+        If the commit is a version already.
+    """
     known = versions(project, product)
     for version in known:
         if version.commit == commit:
@@ -94,7 +155,19 @@ def next_version(project: Path, product: str, commit: str, bump: Bump) -> str:
 
 
 def next_number(project: Path, product: str) -> int:
-    """Return GTO's next counter: over all numbered tags of the product, lightweight ones too."""
+    """Return GTO's next counter: over all numbered tags of the product, lightweight ones too.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    int
+    """
     names = git(
         project, "for-each-ref", "--format=%(refname:strip=2)", f"refs/tags/{product}#*"
     ).splitlines()
@@ -103,10 +176,22 @@ def next_number(project: Path, product: str) -> int:
 
 
 def tag_time(project: Path, product: str) -> int:
-    """Seconds since 1970 for new tags: later than every tag of the product.
+    """Return the time for new tags: later than every tag of the product.
 
     GTO orders by time, in whole seconds; so two tags within one second, or a clock that went
     backwards, must not change the order in which it reads them.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    int
+        Seconds since 1970.
     """
     last = max((tag.time for tag in product_tags(project, product)), default=0)
     return max(int(time.time()), last + 1)
@@ -117,15 +202,21 @@ def write_tags(project: Path, new: list[NewTag], anchor: str, when: int) -> None
 
     Parameters
     ----------
-    anchor
+    project : Path
+        Root of the project.
+    new : list of NewTag
+        The tags to create.
+    anchor : str
         Head of the ledger, for the tags' messages.
-    when
+    when : int
         The tags' time.
 
     Raises
     ------
     TagExistsError
         If one of them is there already; then none was created.
+    SignalboxError
+        If there is no git identity, or another program holds the lock on a tag.
     """
     name, email = require_identity(project)
     commands = ["start"]
@@ -161,12 +252,39 @@ def write_tags(project: Path, new: list[NewTag], anchor: str, when: int) -> None
 
 
 def tag_exists(project: Path, tag: str) -> bool:
-    """Whether there is a tag of this name, annotated or not."""
+    """Return whether there is a tag of this name, annotated or not.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    tag : str
+        Its name, without ``refs/tags/``.
+
+    Returns
+    -------
+    bool
+    """
     return git_or_none(project, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}") is not None
 
 
 def push_tags(project: Path, remote: str, tags: list[str]) -> None:
-    """Push tags to a remote, all or none."""
+    """Push tags to a remote, all or none.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    remote : str
+        Name of the remote.
+    tags : list of str
+        Names of tags, without ``refs/tags/``.
+
+    Raises
+    ------
+    SignalboxError
+        If git can't push them; the message says how to do it later.
+    """
     refs = [f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags]
     try:
         git_bytes(project, "push", "--atomic", "--quiet", remote, *refs, hooks=True)

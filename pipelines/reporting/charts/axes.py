@@ -8,7 +8,19 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True)
 class Scale:
-    """Linear map from [low, high] to [start, end]."""
+    """Linear map from [low, high] to [start, end].
+
+    Attributes
+    ----------
+    low : float
+        Smallest value, in the unit of the data.
+    high : float
+        Largest value; greater than `low`.
+    start : float
+        Coordinate of `low`, in pixels.
+    end : float
+        Coordinate of `high`, in pixels.
+    """
 
     low: float
     high: float
@@ -22,7 +34,18 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round values within the scale, about as many as asked for."""
+        """Return round values within the scale, about as many as asked for.
+
+        Parameters
+        ----------
+        about : int, default 5
+            Number of values to aim at.
+
+        Returns
+        -------
+        list of float
+            In the unit of the data, ascending.
+        """
         step = nice_step((self.high - self.low) / max(about, 1))
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
@@ -30,7 +53,17 @@ class Scale:
 
 
 def nice_step(rough: float) -> float:
-    """Smallest of 1, 2, 5 × 10ⁿ that isn't below `rough`."""
+    """Return the smallest of 1, 2, 5 × 10ⁿ that isn't below `rough`.
+
+    Parameters
+    ----------
+    rough : float
+        Wanted distance of two ticks; positive.
+
+    Returns
+    -------
+    float
+    """
     magnitude: float = 10.0 ** math.floor(math.log10(rough))
     for factor in (1, 2, 5):
         if factor * magnitude >= rough * (1 - 1e-9):
@@ -41,7 +74,20 @@ def nice_step(rough: float) -> float:
 def covering(
     values: Iterable[float | None], *, include: Iterable[float] = ()
 ) -> tuple[float, float]:
-    """Round range that covers all finite `values` and whatever must be seen beside them."""
+    """Return a round range that covers all finite `values` and whatever must be seen beside them.
+
+    Parameters
+    ----------
+    values : iterable of float or None
+        Values; None and infinite ones are left out.
+    include : iterable of float, default ()
+        Further values to cover.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Low and high, low < high.
+    """
     finite = [v for v in (*values, *include) if v is not None and math.isfinite(v)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if high - low < 1e-9:
@@ -51,7 +97,17 @@ def covering(
 
 
 def tick_label(value: float) -> str:
-    """Shortest text of a tick."""
+    """Write a tick's value as short as possible.
+
+    Parameters
+    ----------
+    value : float
+        The value; six significant digits are kept.
+
+    Returns
+    -------
+    str
+    """
     return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -66,9 +122,23 @@ _SIZES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
 
 
 def time_ticks(start_us: int, end_us: int, most: int = 4) -> list[tuple[int, str]]:
-    """Round times from start to end, at most `most`, each with what stands below it.
+    """Choose round times from start to end, each with what stands below it.
 
     The hour alone where all lies within a day; the day where a tick is midnight.
+
+    Parameters
+    ----------
+    start_us : int
+        First moment, microseconds since 1970, UTC.
+    end_us : int
+        Last moment, microseconds since 1970, UTC.
+    most : int, default 4
+        Number of ticks at most.
+
+    Returns
+    -------
+    list of tuple of (int, str)
+        Time in microseconds since 1970, and its label.
     """
     length = max(end_us - start_us, 1)
     step = next((candidate for candidate in _STEPS if length / candidate <= most), length)
@@ -92,7 +162,18 @@ def _label(us: int, step: int) -> str:
 
 
 def short_number(value: float) -> str:
-    """Write a number with three or four digits and a letter for its size."""
+    """Write a number with three or four digits and a letter for its size.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+
+    Returns
+    -------
+    str
+        For example ``1.2M``.
+    """
     if abs(value) >= 1e15:
         return tick_label(float(f"{value:.4g}"))
     for size, letter in _SIZES:

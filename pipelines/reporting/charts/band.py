@@ -40,11 +40,19 @@ class Watched:
 
     Attributes
     ----------
-    left_us, right_us
+    start_us : int
+        Start of the first step, microseconds since 1970, UTC.
+    step_us : int
+        Length of a step, microseconds.
+    values : sequence of (float or None)
+        One a step, in `unit`; None = there was none.
+    left_us, right_us : int
         First and last unusual value.
-    low, high
+    low, high : float or None
         What was expected there; None: no bound.
-    counts
+    unit : str
+        What the values are measured in.
+    counts : bool
         Whether values count things within a step: drawn as steps from zero.
     """
 
@@ -64,7 +72,17 @@ class Watched:
         return self.start_us + max(len(self.values), 1) * self.step_us
 
     def unusual(self, index: int) -> bool:
-        """Whether a value lies in the unusual time."""
+        """Return whether a value lies in the unusual time.
+
+        Parameters
+        ----------
+        index : int
+            Position in `values`.
+
+        Returns
+        -------
+        bool
+        """
         at = self.start_us + index * self.step_us
         if self.counts:
             return at + self.step_us > self.left_us and at <= self.right_us
@@ -76,8 +94,17 @@ def band(title: str, watched: Watched, describe: str = "") -> Markup:
 
     Parameters
     ----------
-    title
+    title : str
         Name of the chart, for those who can't see it.
+    watched : Watched
+        The series, and what was unusual in it.
+    describe : str, default ''
+        What the chart shows, in a sentence.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
     """
     values = [_finite(value) for value in watched.values]
     bounds = [_finite(watched.low), _finite(watched.high)]

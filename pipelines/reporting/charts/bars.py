@@ -22,7 +22,11 @@ class Bar:
 
     Attributes
     ----------
-    shown
+    label : str
+        Stands above the bars.
+    values : sequence of float
+        One a series, in the unit of the chart.
+    shown : sequence of str
         What stands behind each bar; the unit is in the chart's caption.
     """
 
@@ -36,13 +40,20 @@ def bars(title: str, rows: Sequence[Bar], series: Sequence[str], describe: str =
 
     Parameters
     ----------
-    title
+    title : str
         Name of the chart, for those who can't see it.
-    rows
+    rows : sequence of Bar
         From top to bottom.
-    series
+    series : sequence of str
         What the bars of a row stand for; with two, the first is pale and the last is full, so that
         they are told apart without colour.
+    describe : str, default ''
+        What the chart shows, in a sentence.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
     """
     scale = _scale([value for row in rows for value in row.values], WIDTH - NUMBERS)
     top = KEY if len(series) > 1 else 0
@@ -61,7 +72,24 @@ def bars(title: str, rows: Sequence[Bar], series: Sequence[str], describe: str =
 
 
 def pair(before: float, after: float, most: float, title: str) -> Markup:
-    """Two thin bars for a row of a table; `most` is the longest of all rows."""
+    """Draw two thin bars for a row of a table.
+
+    Parameters
+    ----------
+    before : float
+        Length of the upper, pale bar, in the unit of the data.
+    after : float
+        Length of the lower bar.
+    most : float
+        The longest of all rows; it fills the width.
+    title : str
+        Name of the drawing, for those who can't see it.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
+    """
     scale = _scale([most], PAIR_WIDTH - 1)
     parts = [
         _bar(0.5, 3, scale(before), 9, pale=True),

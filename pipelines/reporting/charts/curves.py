@@ -35,10 +35,14 @@ class Curve:
 
     Attributes
     ----------
-    label
+    points : sequence of tuple of (float, float)
+        (x, y) from left to right, in the units of the axes.
+    label : str
         Stands beside the line; there is no legend to look up.
-    band
+    band : sequence of tuple of (float, float, float)
         (x, low, high) of the confidence band.
+    dots : bool
+        Whether each point is marked.
     """
 
     points: Sequence[Point]
@@ -49,7 +53,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axis:
-    """Title and range of one axis."""
+    """Title and range of one axis.
+
+    Attributes
+    ----------
+    title : str
+        Stands beside the axis.
+    low : float
+        Smallest value.
+    high : float
+        Largest value.
+    """
 
     title: str
     low: float = 0.0
@@ -58,7 +72,15 @@ class Axis:
 
 @dataclass(frozen=True)
 class Reference:
-    """A dashed line to compare with, and what it stands for."""
+    """A dashed line to compare with, and what it stands for.
+
+    Attributes
+    ----------
+    points : tuple of two points, each (float, float)
+        Its two ends, (x, y).
+    label : str
+        What it stands for.
+    """
 
     points: tuple[Point, Point]
     label: str
@@ -78,18 +100,23 @@ def curves(
 
     Parameters
     ----------
-    title
+    title : str
         Name of the chart, for those who can't see it.
-    x, y
+    x, y : Axis
         The axes.
-    lines
+    lines : sequence of Curve
         The curves.
-    reference
+    reference : Reference, optional
         A line to compare with.
-    point
+    point : tuple of ((float, float), str), optional
         One marked point and its label, for example the operating threshold.
-    describe
+    describe : str, default ''
         What the chart shows, in a sentence.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
     """
     across = Scale(x.low, x.high, LEFT, WIDTH - RIGHT)
     up = Scale(y.low, y.high, HEIGHT - BOTTOM, TOP)
@@ -188,7 +215,15 @@ _FILLS = ("#dcdcdc", BLUE)
 
 @dataclass(frozen=True)
 class Steps:
-    """A count for each day, in the order of the days."""
+    """A count for each day, in the order of the days.
+
+    Attributes
+    ----------
+    label : str
+        What is counted.
+    counts : sequence of float
+        One a day.
+    """
 
     label: str
     counts: Sequence[float]
@@ -201,14 +236,21 @@ def steps(
 
     Parameters
     ----------
-    title
+    title : str
         Name of the chart, for those who can't see it.
-    days
+    days : sequence of str
         What stands below the days; at most four of them are written out.
-    lines
+    lines : sequence of Steps
         Series with as many counts as there are days; the larger one first.
-    unit
+    unit : str
         Title of the vertical axis.
+    describe : str, default ''
+        What the chart shows, in a sentence.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
     """
     most = covering([count for curve in lines for count in curve.counts], include=(0.0,))[1]
     up = Scale(0, most, HEIGHT - BOTTOM, TOP)

@@ -26,7 +26,17 @@ WIDTH, HEIGHT, MARGIN = 220, 26, 14
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval; None where it isn't known."""
+    """A value with its interval; None where it isn't known.
+
+    Attributes
+    ----------
+    value : float or None
+        Point estimate; None = not known.
+    low : float or None
+        Lower bound of the interval.
+    high : float or None
+        Upper bound of the interval.
+    """
 
     value: float | None
     low: float | None = None
@@ -39,9 +49,13 @@ class Forest:
 
     Attributes
     ----------
-    reference
+    low : float
+        Smallest value of the axis.
+    high : float
+        Largest value of the axis.
+    reference : float or None
         Value at which every row gets a line (a threshold, or no difference).
-    reference_label
+    reference_label : str
         What the line means.
     """
 
@@ -55,7 +69,22 @@ class Forest:
         return Scale(self.low, self.high, MARGIN, WIDTH - MARGIN)
 
     def row(self, estimate: Estimate, title: str, *, highlight: bool = False) -> Markup:
-        """Draw one row; `title` is what a screen reader or a hovering mouse gets."""
+        """Draw one row.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Value and interval.
+        title : str
+            What a screen reader or a hovering mouse gets.
+        highlight : bool, default False
+            Whether the row stands out.
+
+        Returns
+        -------
+        Markup
+            An ``svg`` element.
+        """
         scale, middle = self._scale, HEIGHT / 2
         parts = [line(scale(t), 0, scale(t), HEIGHT) for t in scale.ticks(4)]
         parts.append(self._line(0, HEIGHT))
@@ -65,7 +94,18 @@ class Forest:
         return picture(WIDTH, HEIGHT, title, parts)
 
     def axis(self, title: str) -> Markup:
-        """Draw the axis below (or above) the rows."""
+        """Draw the axis below (or above) the rows.
+
+        Parameters
+        ----------
+        title : str
+            What a screen reader or a hovering mouse gets.
+
+        Returns
+        -------
+        Markup
+            An ``svg`` element.
+        """
         scale = self._scale
         parts = [line(scale(self.low), 1, scale(self.high), 1, stroke=QUIET)]
         for tick in scale.ticks(4):
@@ -87,7 +127,23 @@ def forest(
     reference_label: str = "",
     include: tuple[float, ...] = (),
 ) -> Forest:
-    """Choose an axis on which all `estimates` and the reference can be seen."""
+    """Choose an axis on which all `estimates` and the reference can be seen.
+
+    Parameters
+    ----------
+    estimates : list of Estimate
+        Values and intervals of all rows.
+    reference : float, optional
+        Value at which every row gets a line; None = no line.
+    reference_label : str, default ''
+        What the line means.
+    include : tuple of float, default ()
+        Further values that the axis must cover.
+
+    Returns
+    -------
+    Forest
+    """
     values = [x for e in estimates for x in (e.value, e.low, e.high)]
     must = (*include, reference) if reference is not None else include
     low, high = covering(values, include=must)

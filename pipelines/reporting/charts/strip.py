@@ -45,7 +45,17 @@ _SHAPES: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """A thing of a row, from when to when."""
+    """Something that happened, in one row of the strip.
+
+    Attributes
+    ----------
+    row : str
+        Key of the row.
+    start_us : int
+        Microseconds since 1970, UTC.
+    end_us : int
+        Microseconds since 1970, UTC.
+    """
 
     row: str
     start_us: int
@@ -63,11 +73,22 @@ def strip(
 
     Parameters
     ----------
-    rows
+    title : str
+        Name of the chart, for those who can't see it.
+    rows : sequence of tuple of (str, str)
         Key of a row and what it is called; kinds with a shape of their own: ``change`` a diamond,
         ``alert`` a triangle, ``metric`` a dot, ``log`` a square, ``service_map`` a cross.
-    span
+    marks : sequence of Mark
+        What happened.
+    span : tuple of (int, int)
         Start and end of the incident, shaded; marks may lie outside.
+    describe : str, default ''
+        What the chart shows, in a sentence.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
     """
     first = min([span[0], *(mark.start_us for mark in marks)])
     last = max([span[1], *(mark.end_us for mark in marks)])

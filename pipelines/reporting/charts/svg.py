@@ -14,18 +14,53 @@ DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 3")
 
 
 def number(value: float) -> str:
-    """Coordinate with two decimals at most: stable bytes, small files."""
+    """Write a coordinate with two decimals at most: stable bytes, small files.
+
+    Parameters
+    ----------
+    value : float
+        In pixels.
+
+    Returns
+    -------
+    str
+    """
     text_ = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text_ == "-0" else text_
 
 
 def places(points: Iterable[tuple[float, float]]) -> str:
-    """Points as SVG writes them."""
+    """Write points as SVG does.
+
+    Parameters
+    ----------
+    points : iterable of tuple of (float, float)
+        (x, y) in pixels.
+
+    Returns
+    -------
+    str
+    """
     return " ".join(f"{number(x)},{number(y)}" for x, y in points)
 
 
 def tag(element: str, content: Markup | str = "", /, **attributes: object) -> Markup:
-    """One element; names with ``_`` stand for ``-``, and ``class_`` for ``class``."""
+    """Write one element.
+
+    Parameters
+    ----------
+    element : str
+        Name of the element.
+    content : str or Markup
+        What stands in it; escaped unless it is markup.
+    **attributes : object
+        Attributes; names with ``_`` stand for ``-``, and ``class_`` for ``class``. None is left
+        out, numbers are rounded to two decimals.
+
+    Returns
+    -------
+    Markup
+    """
     given = Markup("").join(
         Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _value(value))
         for key, value in attributes.items()
@@ -41,24 +76,93 @@ def _value(value: object) -> str:
 def text(
     x: float, y: float, content: str, *, anchor: str = "start", class_: str = "tick"
 ) -> Markup:
-    """Text as text, so that it can be found, copied and read aloud."""
+    """Write text as text, so that it can be found, copied and read aloud.
+
+    Parameters
+    ----------
+    x : float
+        In pixels.
+    y : float
+        Base line, in pixels.
+    content : str
+        The text; escaped.
+    anchor : str, default 'start'
+        ``start``, ``middle`` or ``end``: which part of the text stands at `x`.
+    class_ : str, default 'tick'
+        Class in the style sheet.
+
+    Returns
+    -------
+    Markup
+    """
     return tag("text", content, x=x, y=y, text_anchor=anchor, class_=class_)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, stroke: str = GRID, **more: object) -> Markup:
-    """Straight line."""
+    """Draw a straight line.
+
+    Parameters
+    ----------
+    x1 : float
+        Start, in pixels.
+    y1 : float
+        Start, in pixels.
+    x2 : float
+        End, in pixels.
+    y2 : float
+        End, in pixels.
+    stroke : str, default `GRID`
+        Colour.
+    **more : object
+        Further attributes, as in `tag`.
+
+    Returns
+    -------
+    Markup
+    """
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=stroke, **more)
 
 
 def path(points: Iterable[tuple[float, float]], **attributes: object) -> Markup:
-    """Line through `points`."""
+    """Draw a line through `points`.
+
+    Parameters
+    ----------
+    points : iterable of tuple of (float, float)
+        (x, y) in pixels.
+    **attributes : object
+        Further attributes, as in `tag`.
+
+    Returns
+    -------
+    Markup
+    """
     return tag("polyline", points=places(points), fill="none", **attributes)
 
 
 def picture(
     width: float, height: float, title: str, parts: Iterable[Markup], *, describe: str = ""
 ) -> Markup:
-    """Drawing that scales with its column and has a name and a description."""
+    """Draw a picture that scales with its column and has a name and a description.
+
+    Parameters
+    ----------
+    width : float
+        In pixels.
+    height : float
+        In pixels.
+    title : str
+        Name of the picture, for those who can't see it.
+    parts : iterable of Markup
+        Its elements, the lowest first.
+    describe : str, default ''
+        What it shows, in a sentence; empty = nothing.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element.
+    """
     inner = tag("title", title)
     if describe:
         inner += tag("desc", describe)
