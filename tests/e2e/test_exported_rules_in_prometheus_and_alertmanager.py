@@ -24,8 +24,8 @@ from pipelines.aiops.alerting.config import interval_of, parse_config, routes_of
 from pipelines.aiops.alerting.config.model import stretches
 from pipelines.aiops.alerting.export.bundle import Sources, make_bundle
 from pipelines.aiops.alerting.export.guard_rules import hours_expression
+from pipelines.aiops.alerting.export.spelling import duration
 from pipelines.aiops.alerting.export.write import export
-from pipelines.aiops.alerting.export.yaml_edit import duration
 from pipelines.aiops.alerting.rules import Guard, Rule
 from tests.unit.aiops.alerting.export import configs
 from tests.unit.aiops.alerting.export.make import (

@@ -18,28 +18,30 @@ from pipelines.aiops.alerting.config import (
     parse_config,
     value_matches,
 )
+from pipelines.aiops.alerting.export.config_tree import (
+    Tree,
+    flow,
+    inhibit_tree,
+    interval_tree,
+    lines,
+    route_tree,
+    without_origin,
+)
+from pipelines.aiops.alerting.export.spelling import re2_problem
 from pipelines.aiops.alerting.export.yaml_edit import (
     Document,
     Edit,
     Piece,
-    Tree,
     UnmergeableError,
     add_items,
     add_key,
     apply,
     fill_null,
-    flow,
-    inhibit_tree,
-    interval_tree,
-    lines,
     one_line,
     pair,
-    re2_problem,
     read,
     remove,
-    route_tree,
     start,
-    without_origin,
 )
 from pipelines.aiops.alerting.rules import DuplicateRule, ImpliedRule, Rule
 from pipelines.core.errors import SignalboxError

@@ -174,7 +174,8 @@ def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -
     list of str
         One line for each rule that isn't placed everywhere.
     """
-    from pipelines.aiops.alerting.export.yaml_edit import duration, one_line, selector
+    from pipelines.aiops.alerting.export.spelling import duration, selector
+    from pipelines.aiops.alerting.export.yaml_edit import one_line
 
     notes = []
     for rule in rules:

@@ -18,13 +18,8 @@ from datetime import UTC, datetime, timedelta
 
 from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME, sparing_guards
 from pipelines.aiops.alerting.config.model import steady
-from pipelines.aiops.alerting.export.yaml_edit import (
-    duration,
-    one_line,
-    quoted,
-    selector,
-    yaml_scalar,
-)
+from pipelines.aiops.alerting.export.spelling import duration, quoted, selector, yaml_scalar
+from pipelines.aiops.alerting.export.yaml_edit import one_line
 from pipelines.aiops.alerting.replay.guard_alerts import counted_by, guard_labels
 from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, RecurringRule, Rule
 

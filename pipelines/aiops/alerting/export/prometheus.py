@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from pipelines.aiops.alerting.config import value_matches, values_of
+from pipelines.aiops.alerting.export.spelling import duration, quoted, re2_escape, seconds_of
 from pipelines.aiops.alerting.export.yaml_edit import (
     WAS,
     Document,
@@ -23,17 +24,13 @@ from pipelines.aiops.alerting.export.yaml_edit import (
     apply,
     block,
     child,
-    duration,
     line_end,
     line_start,
     one_line,
     own_end,
     pair,
-    quoted,
-    re2_escape,
     read,
     remove,
-    seconds_of,
     start,
 )
 from pipelines.aiops.alerting.rules import FlappingRule, Matcher, TransientRule

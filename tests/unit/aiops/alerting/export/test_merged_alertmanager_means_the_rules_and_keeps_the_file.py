@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.config import QUIET_RECEIVER, apply_rules, parse_config, routes_of
 from pipelines.aiops.alerting.export.alertmanager import merge_config
-from pipelines.aiops.alerting.export.yaml_edit import without_origin
+from pipelines.aiops.alerting.export.config_tree import without_origin
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.core.errors import SignalboxError
 

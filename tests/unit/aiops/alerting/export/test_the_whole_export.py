@@ -13,14 +13,14 @@ from pipelines.aiops.alerting.config import value_matches, values_of
 from pipelines.aiops.alerting.export import write
 from pipelines.aiops.alerting.export.bundle import DEFAULT_CONFIG, Sources, make_bundle
 from pipelines.aiops.alerting.export.prometheus import disjoint
-from pipelines.aiops.alerting.export.write import export, read_sources
-from pipelines.aiops.alerting.export.yaml_edit import (
+from pipelines.aiops.alerting.export.spelling import (
     duration,
     re2_escape,
     re2_problem,
     seconds_of,
     yaml_scalar,
 )
+from pipelines.aiops.alerting.export.write import export, read_sources
 from pipelines.aiops.alerting.rules import Matcher, write_rules
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
