@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,33 @@ def saved_commit(project: Path, run: str) -> str | None:
     return git_or_none(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}") or None
 
 
+def last_entry(
+    entries: list[Entry], kinds: Collection[str], product: str, **data: str
+) -> Entry | None:
+    """Return the last entry of some kinds about a product whose data has these values.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    kinds : collection of str
+        Kinds of entries.
+    product : str
+        Name of the product, as it is registered.
+    **data : str
+        Keys of the entry's data, and the values they must have.
+
+    Returns
+    -------
+    Entry or None
+    """
+    for entry in reversed(entries):
+        about = entry.kind in kinds and entry.subject == product
+        if about and all(entry.data.get(key) == value for key, value in data.items()):
+            return entry
+    return None
+
+
 def last_run(entries: list[Entry], product: str, run: str) -> Entry | None:
     """Return the last entry about a run.
 
@@ -305,10 +333,7 @@ def last_run(entries: list[Entry], product: str, run: str) -> Entry | None:
     -------
     Entry or None
     """
-    for entry in reversed(entries):
-        if entry.kind == "run" and entry.subject == product and entry.data.get("run") == run:
-            return entry
-    return None
+    return last_entry(entries, {"run"}, product, run=run)
 
 
 def require_unchanged(candidate: Candidate, entry: Entry) -> None:

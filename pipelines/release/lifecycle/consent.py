@@ -19,6 +19,7 @@ from pipelines.release.lifecycle.candidate import (
     Candidate,
     GateDecision,
     is_demo_data,
+    last_entry,
     read_decision,
     read_figures,
     require_unchanged,
@@ -164,14 +165,7 @@ def last_outcome(entries: list[Entry], product: str, commit: str) -> Entry | Non
     -------
     Entry or None
     """
-    for entry in reversed(entries):
-        if (
-            entry.kind in OUTCOME_KINDS
-            and entry.subject == product
-            and entry.data.get("commit") == commit
-        ):
-            return entry
-    return None
+    return last_entry(entries, OUTCOME_KINDS, product, commit=commit)
 
 
 def last_run_outcome(entries: list[Entry], product: str, run: str) -> Entry | None:
@@ -190,14 +184,7 @@ def last_run_outcome(entries: list[Entry], product: str, run: str) -> Entry | No
     -------
     Entry or None
     """
-    for entry in reversed(entries):
-        if (
-            entry.kind in OUTCOME_KINDS
-            and entry.subject == product
-            and entry.data.get("run") == run
-        ):
-            return entry
-    return None
+    return last_entry(entries, OUTCOME_KINDS, product, run=run)
 
 
 def _once(project: Path, kind: str, product: str, data: dict[str, Any]) -> Entry:
@@ -254,15 +241,7 @@ def open_question(entries: list[Entry], product: str, run: str, asked: Asked) ->
     -------
     Entry or None
     """
-    for entry in reversed(entries):
-        data = entry.data
-        if (
-            entry.kind == "question"
-            and entry.subject == product
-            and (data.get("run"), data.get("asked")) == (run, asked)
-        ):
-            return entry
-    return None
+    return last_entry(entries, {"question"}, product, run=run, asked=asked)
 
 
 def record_answer(project: Path, question: Entry, answer: Answer) -> Entry:
