@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
@@ -217,7 +217,41 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-S = TypeVar("S", bound=Shape)
+T = TypeVar("T")
+
+
+def validate_as(kind: type[T], value: Any, place: str, advice: str) -> T:
+    """Read JSON values as the typed model that their writer has.
+
+    Parameters
+    ----------
+    kind : type
+        A pydantic model or a dataclass.
+    value : object
+        JSON values.
+    place : str
+        Where they stand; begins the message.
+    advice : str
+        What to do if they have another form; ends the message.
+
+    Returns
+    -------
+    object
+        An object of `kind`.
+
+    Raises
+    ------
+    SignalboxError
+        If a key is missing or has another form; the message names it.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:200]
+        raise SignalboxError(f"{place}{where}: {first['msg']}; {advice}") from error
+    except SignalboxError as error:
+        raise SignalboxError(f"{place}{error}; {advice}") from error
 
 
 @dataclass(frozen=True)
@@ -238,19 +272,19 @@ class Measured:
     sources: Sources
     curves: dict[str, Records] = field(default_factory=dict)
 
-    def details(self, stage: str, shape: type[S]) -> S:
-        """Read the details of a stage's evidence in the given shape.
+    def details(self, stage: str, kind: type[T]) -> T:
+        """Read the details of a stage's evidence as the stage's own typed model.
 
         Parameters
         ----------
         stage : str
             Name of the stage.
-        shape : type[Shape]
-            Model of the part that is read.
+        kind : type
+            That model.
 
         Returns
         -------
-        Shape
+        object
             An object of that model.
 
         Raises
@@ -258,14 +292,8 @@ class Measured:
         SignalboxError
             If a key is missing or has another form.
         """
-        try:
-            return shape.model_validate(self.evidence[stage].details)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise SignalboxError(
-                f"{evidence_of(stage)}: details.{where}: {first['msg']}; the report cannot read it"
-            ) from error
+        place, advice = f"{evidence_of(stage)}: details.", f"run {stage} of this version"
+        return validate_as(kind, self.evidence[stage].details, place, advice)
 
     def figure(self, figure_id: str) -> Figure | None:
         """Return the figure called `figure_id`; None if no stage measured it.
