@@ -19,10 +19,11 @@ from pipelines.core.artifacts import PARAMS
 from pipelines.core.files import read_json, write_json, write_text
 from pipelines.core.settings import read_mapping
 from pipelines.core.stage import log, run_stage
+from pipelines.core.typed import validate_as
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
 from pipelines.reporting.page import Page, render
-from pipelines.reporting.provenance import gather, read_evidence_of, read_records, validate_as
+from pipelines.reporting.provenance import gather, read_evidence_of, read_records
 from pipelines.reporting.record import record
 
 STAGE = "report_rules"

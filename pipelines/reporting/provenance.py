@@ -10,15 +10,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure, read_evidence
 from pipelines.core.files import sha256_path
+from pipelines.core.typed import validate_as
 
 EVIDENCE, TABLE, INPUT = "evidence", "table", "input"
 
@@ -218,40 +219,6 @@ class Shape(BaseModel):
 
 
 T = TypeVar("T")
-
-
-def validate_as(kind: type[T], value: Any, place: str, advice: str) -> T:
-    """Read JSON values as the typed model that their writer has.
-
-    Parameters
-    ----------
-    kind : type
-        A pydantic model or a dataclass.
-    value : object
-        JSON values.
-    place : str
-        Where they stand; begins the message.
-    advice : str
-        What to do if they have another form; ends the message.
-
-    Returns
-    -------
-    object
-        An object of `kind`.
-
-    Raises
-    ------
-    SignalboxError
-        If a key is missing or has another form; the message names it.
-    """
-    try:
-        return TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
-        raise SignalboxError(f"{place}{where}: {first['msg']}; {advice}") from error
-    except SignalboxError as error:
-        raise SignalboxError(f"{place}{error}; {advice}") from error
 
 
 @dataclass(frozen=True)
