@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from pipelines.core.artifacts import evidence_of
+from pipelines.mlops.data.sources import SourceFile
 from pipelines.mlops.release_report.inputs import Inputs, Shape
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -21,14 +22,6 @@ from pipelines.reporting.blocks import (
     name,
 )
 from pipelines.reporting.index import hash_text
-
-
-class SourceFile(Shape):
-    """One part of the source."""
-
-    address: str
-    sha256: str | None = None
-    rows: int
 
 
 class ColumnFact(Shape):

@@ -309,6 +309,7 @@ def drift(column: str = "job", reason: str = NOTHING_RELEASED) -> Details:
     other = {**one, "column": "empty", "distance": None, "problem": "only one table has values"}
     return {
         "methods": {"numbers": "Wasserstein", "texts": "Jensen-Shannon", "why": ""},
+        "top_values": 50,
         "comparisons": [
             {
                 "title": "Train data against test data",
