@@ -1,9 +1,167 @@
-"""Bounds on shares that pay for every candidate tried."""
+"""Intervals, bounds and corrections of shares and p-values, each of them once.
+
+Everything takes whole columns and broadcasts; a scalar comes back as an array of shape ().
+"""
+
+from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Floats = NDArray[np.float64]
 METHOD = "Clopper-Pearson, one-sided, Bonferroni over the candidates tried"
+
+
+def normal_quantile(level: float) -> float:
+    """Return the two-sided standard normal quantile, such as 1.96 for 0.95.
+
+    Parameters
+    ----------
+    level : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    float
+        Positive.
+
+    Raises
+    ------
+    ValueError
+        The level is not inside (0, 1).
+    """
+    from scipy.special import ndtri
+
+    if not 0 < level < 1:
+        raise ValueError(f"a confidence level is inside (0, 1), got {level}")
+    return float(ndtri((1 + level) / 2))
+
+
+def wilson_interval(share: ArrayLike, n: ArrayLike, z: float) -> tuple[Floats, Floats]:
+    """Compute Wilson's score interval of a share.
+
+    Unlike ``scipy.stats.binomtest`` it takes columns, any z (a max-t multiplier is no quantile) and
+    shares whose n is an effective number, which no whole number of successes belongs to.
+
+    Parameters
+    ----------
+    share : array_like of float, shape (n,) or any that broadcasts
+        Observed share, in [0, 1].
+    n : array_like of float, of a shape that broadcasts
+        Number of trials; positive.
+    z : float
+        Standard normal quantile, such as ``normal_quantile(0.95)``.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits in [0, 1] with the share between them; exactly 0 and 1 at shares of 0 and 1.
+
+    References
+    ----------
+    Wilson (1927), JASA 22:209-212; recommended by Brown, Cai and DasGupta (2001),
+    Statistical Science 16:101-133.
+    """
+    p, total = np.asarray(share, np.float64), np.asarray(n, np.float64)
+    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * np.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    # At 0 and 1 the limit is the share itself, which rounding would miss.
+    low = np.minimum(p, np.maximum(centre - half, 0.0))
+    high = np.maximum(p, np.minimum(centre + half, 1.0))
+    return np.asarray(low), np.asarray(high)
+
+
+def mover_difference(
+    a: ArrayLike, a_limits: tuple[ArrayLike, ArrayLike],
+    b: ArrayLike, b_limits: tuple[ArrayLike, ArrayLike],
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Compute the interval of ``a - b`` from the intervals of both (MOVER).
+
+    Parameters
+    ----------
+    a, b : array_like of float
+        Independent estimates, of shapes that broadcast.
+    a_limits, b_limits : (array_like of float, array_like of float)
+        Lower and upper limits of each, at the level that the difference is to have.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits of the difference.
+
+    References
+    ----------
+    Zou and Donner (2008), Statistics in Medicine 27:1693-1702 (method of variance estimates
+    recovery).
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    difference = a - b
+    low = difference - np.hypot(a - np.asarray(a_limits[0]), np.asarray(b_limits[1]) - b)
+    high = difference + np.hypot(np.asarray(a_limits[1]) - a, b - np.asarray(b_limits[0]))
+    return np.asarray(low), np.asarray(high)
+
+
+def newcombe_interval(
+    a: ArrayLike, a_n: ArrayLike, b: ArrayLike, b_n: ArrayLike, z: float
+) -> tuple[Floats, Floats]:
+    """Compute the interval of a difference of shares, ``a - b``, from their Wilson intervals.
+
+    Parameters
+    ----------
+    a, b : array_like of float
+        Shares of independent samples, in [0, 1], of shapes that broadcast.
+    a_n, b_n : array_like of float
+        Number of trials of each; positive.
+    z : float
+        Standard normal quantile, such as ``normal_quantile(0.95)``.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits in [-1, 1].
+
+    References
+    ----------
+    Newcombe (1998), Statistics in Medicine 17:873-890, method 10.
+    """
+    low, high = mover_difference(a, wilson_interval(a, a_n, z), b, wilson_interval(b, b_n, z))
+    return np.maximum(low, -1.0), np.minimum(high, 1.0)
+
+
+def mover_ratio_interval(
+    a: ArrayLike, a_n: ArrayLike, b: ArrayLike, b_n: ArrayLike, z: float
+) -> tuple[Floats, Floats]:
+    """Compute the interval of a ratio of shares, ``a / b``, from their Wilson intervals (MOVER-R).
+
+    Parameters
+    ----------
+    a, b : array_like of float
+        Shares of independent samples, in [0, 1], of shapes that broadcast.
+    a_n, b_n : array_like of float
+        Number of trials of each; positive.
+    z : float
+        Standard normal quantile, such as ``normal_quantile(0.95)``.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits, not capped at 1; NaN where ``b`` is 0, where the ratio has no value either.
+
+    References
+    ----------
+    Donner and Zou (2012), Statistical Methods in Medical Research 21:347-359. The lower limit is
+    written in its rationalised form, which needs no division by ``u(2p - u)``.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    (a_low, a_high), (b_low, b_high) = wilson_interval(a, a_n, z), wilson_interval(b, b_n, z)
+    product = a * b
+    a_down, a_up = a_low * (2 * a - a_low), a_high * (2 * a - a_high)
+    b_down, b_up = b_low * (2 * b - b_low), b_high * (2 * b - b_high)
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 and x / 0, replaced below
+        low = a_down / (product + np.sqrt(np.maximum(product**2 - a_down * b_up, 0.0)))
+        high = (product + np.sqrt(np.maximum(product**2 - a_up * b_down, 0.0))) / b_down
+    known = b > 0
+    return np.where(known, np.where(a_down > 0, low, 0.0), np.nan), np.where(known, high, np.nan)
 
 
 def level(alpha: float, tried: int) -> float:
@@ -24,7 +182,7 @@ def level(alpha: float, tried: int) -> float:
     return 1 - alpha / max(tried, 1)
 
 
-def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float64]:
+def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     """Return the exact one-sided lower bound of a share (Clopper and Pearson).
 
     Parameters
@@ -55,7 +213,7 @@ def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float6
     return np.where(some, inside, 0.0)
 
 
-def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float64]:
+def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     """Return the exact one-sided upper bound of a share (Clopper and Pearson).
 
     Parameters
@@ -79,5 +237,5 @@ def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float6
     """
     total = np.asarray(n, np.float64)
     bad = total - np.asarray(good, np.float64)
-    result: NDArray[np.float64] = 1 - lower(bad, total, confidence)
+    result: Floats = 1 - lower(bad, total, confidence)
     return result
