@@ -5,6 +5,8 @@ Everything takes whole columns and broadcasts; a scalar comes back as an array o
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -30,11 +32,9 @@ def normal_quantile(level: float) -> float:
     ValueError
         The level is not inside (0, 1).
     """
-    from scipy.special import ndtri
-
     if not 0 < level < 1:
         raise ValueError(f"a confidence level is inside (0, 1), got {level}")
-    return float(ndtri((1 + level) / 2))
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def wilson_interval(share: ArrayLike, n: ArrayLike, z: float) -> tuple[Floats, Floats]:
