@@ -164,7 +164,7 @@ def mover_ratio_interval(
     return np.where(known, np.where(a_down > 0, low, 0.0), np.nan), np.where(known, high, np.nan)
 
 
-def level(alpha: float, tried: int) -> float:
+def bonferroni_level(alpha: float, tried: int) -> float:
     """Return the confidence level at which all bounds together hold (Bonferroni).
 
     Parameters
@@ -182,7 +182,7 @@ def level(alpha: float, tried: int) -> float:
     return 1 - alpha / max(tried, 1)
 
 
-def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
+def clopper_pearson_lower(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     """Return the exact one-sided lower bound of a share (Clopper and Pearson).
 
     Parameters
@@ -213,7 +213,7 @@ def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     return np.where(some, inside, 0.0)
 
 
-def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
+def clopper_pearson_upper(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     """Return the exact one-sided upper bound of a share (Clopper and Pearson).
 
     Parameters
@@ -235,7 +235,91 @@ def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     C. J. Clopper and E. S. Pearson (1934). The use of confidence or fiducial limits illustrated in
     the case of the binomial. Biometrika 26(4), 404–413.
     """
-    total = np.asarray(n, np.float64)
-    bad = total - np.asarray(good, np.float64)
-    result: Floats = 1 - lower(bad, total, confidence)
-    return result
+    from scipy.special import betaincinv
+
+    # Quantile of Beta(k + 1, n - k); rows without a failure get 1, and valid arguments meanwhile.
+    k, total = np.asarray(good, np.float64), np.asarray(n, np.float64)
+    some = k < total
+    inside = betaincinv(k + 1, np.where(some, total - k, 1), confidence)
+    return np.where(some, inside, 1.0)
+
+
+def benjamini_hochberg(p_values: ArrayLike, tests: int | None = None) -> Floats:
+    """Adjust p-values so that they bound the false discovery rate.
+
+    ``scipy.stats.false_discovery_control`` doesn't know of tests whose p-values weren't kept.
+
+    Parameters
+    ----------
+    p_values : array_like of float, shape (n,)
+        In any order.
+    tests : int, optional
+        Number of tests made, if more than `n`: those left out count as certain, p = 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        In the same order, at most 1. Of those at most q, the share q is expected to be false.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57:289-300.
+    """
+    p = np.asarray(p_values, np.float64)
+    return false_discovery_rates(p * (len(p) if tests is None else tests))
+
+
+def false_discovery_rates(expected: ArrayLike) -> Floats:
+    """Return the share of false ones among each finding and all that are as rare (step-up).
+
+    Parameters
+    ----------
+    expected : array_like of float, shape (n,)
+        How many findings as rare as this one chance alone was expected to bring; p-values times the
+        number of tests are this.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        In the same order, at most 1; the rarer, the smaller.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995); as an estimate of the rate: Storey (2002), Journal of the Royal
+    Statistical Society B 64:479-498.
+    """
+    rising = np.asarray(expected, np.float64)
+    order = np.argsort(rising, kind="stable")
+    return np.minimum(_least_above(rising[order] / np.arange(1, len(order) + 1), order), 1.0)
+
+
+def false_discovery_scores(rareness: ArrayLike, tests: int) -> Floats:
+    """Return -log10 of :func:`benjamini_hochberg`, for p-values smaller than any float.
+
+    Parameters
+    ----------
+    rareness : array_like of float, shape (n,)
+        -log10 of p-values, in any order.
+    tests : int
+        Number of tests made; 0 counts as 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        In the same order; 0 for the hopeless.
+
+    References
+    ----------
+    As :func:`benjamini_hochberg`.
+    """
+    scores = np.asarray(rareness, np.float64)
+    order = np.argsort(-scores, kind="stable")
+    steps = np.log10(max(tests, 1) / np.arange(1, len(order) + 1)) - scores[order]
+    return -np.minimum(_least_above(steps, order), 0.0) + 0.0  # no -0.0
+
+
+def _least_above(ranked: Floats, order: NDArray[np.int64]) -> Floats:
+    """Least value from each rank on, back in the order before ranking; both of shape (n,)."""
+    found = np.empty(len(ranked))
+    found[order] = np.minimum.accumulate(ranked[::-1])[::-1]
+    return found

@@ -11,9 +11,10 @@ import numpy as np
 
 from pipelines.aiops.lake.contract import service_of
 from pipelines.aiops.lake.findings import Finding, finding_id, in_order
-from pipelines.aiops.metrics.events import Event, corrected, find_events
+from pipelines.aiops.metrics.events import Event, find_events
 from pipelines.aiops.metrics.grid import Subject, grids
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
+from pipelines.core.stats import false_discovery_scores
 
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
 MOST_SERIES = 20_000
@@ -120,9 +121,8 @@ def correct(
     tuple
         Findings by start, and how many were left out.
     """
-    scores = corrected(
-        [float(finding.evidence["rareness_per_point"]) for finding in findings], points
-    )
+    rareness = [float(finding.evidence["rareness_per_point"]) for finding in findings]
+    scores = false_discovery_scores(rareness, points).tolist()
     kept = [
         replace(finding, score=min(score, HIGHEST))
         for finding, score in zip(findings, scores, strict=True)

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, false_discovery_control
 
 from pipelines.core.stats import (
+    benjamini_hochberg,
+    bonferroni_level,
+    clopper_pearson_lower,
+    clopper_pearson_upper,
+    false_discovery_rates,
+    false_discovery_scores,
     mover_difference,
     mover_ratio_interval,
     newcombe_interval,
@@ -152,3 +158,93 @@ def test_columns_broadcast_to_all_pairs() -> None:
         for j in range(3):
             expected = newcombe_interval(share[i], n[i], share[j], n[j], Z)
             assert (low[i, j], high[i, j]) == expected
+
+
+@given(st.lists(COUNTS, min_size=1, max_size=4), st.sampled_from([0.8, 0.95, 1 - 1e-6]))
+def test_clopper_pearson_equals_scipys(counts: list[tuple[int, int]], level: float) -> None:
+    k, n = np.array(counts).T
+    low, high = clopper_pearson_lower(k, n, level), clopper_pearson_upper(k, n, level)
+    above = [binomtest(*each, alternative="greater").proportion_ci(level) for each in counts]
+    below = [binomtest(*each, alternative="less").proportion_ci(level) for each in counts]
+    assert low == pytest.approx([each.low for each in above], abs=1e-9)
+    assert high == pytest.approx([each.high for each in below], abs=1e-9)
+
+
+@given(COUNTS, st.sampled_from([0.8, 0.95, 0.999]))
+def test_at_an_exact_bound_what_was_seen_has_just_the_chance_left(
+    counts: tuple[int, int], level: float
+) -> None:
+    k, n = counts
+    low, high = clopper_pearson_lower(k, n, level), clopper_pearson_upper(k, n, level)
+    if k > 0:
+        assert binom.sf(k - 1, n, low) == pytest.approx(1 - level, rel=1e-6)
+    if k < n:
+        assert binom.cdf(k, n, high) == pytest.approx(1 - level, rel=1e-6)
+    assert (low == 0) == (k == 0)
+    assert (high == 1) == (k == n)
+
+
+def test_an_exact_bound_covers_at_least_as_often_as_it_says_everywhere() -> None:
+    n, p = 25, np.linspace(0.001, 0.999, 999)
+    k = np.arange(n + 1)
+    assert coverage(clopper_pearson_lower(k, n, 0.95), np.ones(n + 1), n, p).min() >= 0.95
+    assert coverage(np.zeros(n + 1), clopper_pearson_upper(k, n, 0.95), n, p).min() >= 0.95
+
+
+def test_nothing_seen_of_few_proves_little_and_of_none_nothing() -> None:
+    # The rule of three: 1 - 0.05 ** (1 / n), about 3 / n.
+    high = clopper_pearson_upper(0, [10, 300, 0], 0.95)
+    assert high == pytest.approx([1 - 0.05 ** (1 / 10), 1 - 0.05 ** (1 / 300), 1.0])
+    assert clopper_pearson_lower(0, 0, 0.95) == 0
+
+
+def test_bounds_pay_for_every_candidate_tried() -> None:
+    assert [bonferroni_level(0.05, tried) for tried in (0, 1, 10)] == [0.95, 0.95, 0.995]
+
+
+P_VALUES = st.lists(st.floats(0, 1), max_size=40)
+
+
+@given(P_VALUES)
+def test_benjamini_hochberg_equals_scipys(p: list[float]) -> None:
+    assert benjamini_hochberg(p) == pytest.approx(false_discovery_control(p), rel=1e-12)
+
+
+def test_benjamini_hochberg_equals_a_hand_computed_example() -> None:
+    found = benjamini_hochberg([0.01, 0.04, 0.03, 0.5])
+    assert found.tolist() == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+
+
+@given(P_VALUES.filter(bool), st.integers(0, 20))
+def test_tests_whose_p_values_were_not_kept_count_as_certain(p: list[float], more: int) -> None:
+    all_of_them = false_discovery_control(p + [1.0] * more)
+    found = benjamini_hochberg(p, len(p) + more)
+    assert found == pytest.approx(all_of_them[: len(p)], rel=1e-12)
+
+
+@given(st.lists(st.floats(0, 100), max_size=30))
+def test_the_rarer_has_the_smaller_rate_whatever_the_order(expected: list[float]) -> None:
+    rates = false_discovery_rates(expected)
+    assert np.diff(rates[np.argsort(expected)]).min(initial=0.0) >= 0
+    assert false_discovery_rates(expected[::-1])[::-1].tolist() == rates.tolist()
+
+
+def test_few_false_findings_where_nothing_is_to_be_found() -> None:
+    rng = np.random.default_rng(1)
+    runs = [(benjamini_hochberg(rng.uniform(size=200)) <= 0.05).any() for _ in range(1000)]
+    assert np.mean(runs) == pytest.approx(0.05, abs=0.02)  # three standard errors
+
+
+@given(st.lists(st.floats(0, 12), max_size=30), st.integers(30, 10**6))
+def test_scores_are_logarithms_of_the_rates(rareness: list[float], tests: int) -> None:
+    found = false_discovery_scores(rareness, tests)
+    rates = benjamini_hochberg(10.0 ** -np.array(rareness), tests)
+    assert 10.0**-found == pytest.approx(rates, rel=1e-9)
+
+
+def test_scores_know_chances_below_the_smallest_float() -> None:
+    # 1e-4, 1e-6, 1e-2 at 1,000 points: rates 5e-2, 1e-3, and 10/3, which is hopeless.
+    found = false_discovery_scores([4.0, 6.0, 2.0], 1000)
+    assert found == pytest.approx([4 - np.log10(500), 3.0, 0.0])
+    assert false_discovery_scores([900.0, 700.0], 100).tolist() == [898.0, 700 - np.log10(50)]
+    assert math.copysign(1, false_discovery_scores([0.0], 0)[0]) == 1
