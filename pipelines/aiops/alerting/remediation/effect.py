@@ -22,10 +22,10 @@ from pipelines.aiops.alerting.remediation.limits import (
 from pipelines.aiops.alerting.rules import KnownFixRule, Rule
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
 from pipelines.core.stats import newcombe_interval, normal_quantile
+from pipelines.core.time import SECOND_US
 from pipelines.release.ledger import Entry
 
 LEVEL = 0.95
-_MICRO = 1_000_000
 METHOD = (
     "share of treated episodes that ended in time, less that of untreated ones of the same rule "
     "that lived as long; Newcombe's hybrid score interval"
@@ -136,7 +136,7 @@ def _count(
     touched: set[str],
     minutes: int,
 ) -> _Counts:
-    within = minutes * 60 * _MICRO
+    within = minutes * 60 * SECOND_US
     names = {series: series_of(frame.labels[series]) for series in set(frame.series[rows].tolist())}
     episodes = {
         episode_of(names[int(frame.series[row])], int(frame.starts[row])): int(row) for row in rows
@@ -150,9 +150,9 @@ def _count(
         if row is None:
             continue
         n += 1
-        at = int(time_of(entry).timestamp() * _MICRO)
+        at = int(time_of(entry).timestamp() * SECOND_US)
         ended += bool(frame.ends[row] <= at + within)
-        age = int(entry.data["age_seconds"]) * _MICRO
+        age = int(entry.data["age_seconds"]) * SECOND_US
         # Compared with those that lived longer than the treated one had when it was treated.
         alike = lived > age
         used |= alike
