@@ -32,6 +32,8 @@ class IngestDetails(Details):
     columns: list[ColumnFacts]
     labels: dict[str, int]
     subject_key: str | None
+    notices: list[str] = Field(default_factory=list)
+    """Only written where a column's type is worth a word."""
 
 
 class CheckedRule(Details):
