@@ -240,7 +240,6 @@ def according_to_us(root: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 @pytest.mark.parametrize("files", SAMPLES.values(), ids=SAMPLES)
 def test_it_equals_dvcs_index(files, write_project):
     root = write_project(files)
@@ -319,7 +318,6 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files=projects())
 def test_it_equals_dvcs_index_for_any_pipeline(files):
