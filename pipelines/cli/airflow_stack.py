@@ -23,10 +23,11 @@ import psutil
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_json, write_text
+from pipelines.core.project import VARIABLE, find_project
 from pipelines.release.approval import ApprovalParams
 from pipelines.release.config import load_section
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = find_project(__file__)
 HOME = PROJECT / ".airflow"
 LOGS = HOME / "logs"
 PASSWORDS = HOME / "passwords.json"
@@ -57,6 +58,7 @@ def environment(port: int) -> dict[str, str]:
     address = f"http://127.0.0.1:{port}"
     settings = {
         "AIRFLOW_HOME": str(HOME),
+        VARIABLE: str(PROJECT),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
