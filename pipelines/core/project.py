@@ -8,13 +8,16 @@ from pipelines.core.errors import SignalboxError
 VARIABLE = "SIGNALBOX_PROJECT"
 PIPELINE = "dvc.yaml"
 """The file that makes a directory a project."""
+_ABOVE = slice(1, 3)
+"""Where a project can lie above one of its files: ``dags/x.py``, ``pipelines/cli/x.py``. Further up
+there may be somebody else's."""
 
 
 def find_project(file: str) -> Path:
     """Return the project's top directory.
 
-    It is what ``$SIGNALBOX_PROJECT`` names; else the one that `file` lies in, as DAG files and a
-    checkout do; else the current directory.
+    It is what ``$SIGNALBOX_PROJECT`` names; else the one that `file` is part of, as DAG files and a
+    checkout are; else the current directory.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def find_project(file: str) -> Path:
             raise SignalboxError(f"${VARIABLE}: {project} has no {PIPELINE}; name a project's top")
         return project
     here = Path.cwd().resolve()
-    for directory in (*Path(file).resolve().parents, here):
+    for directory in (*Path(file).resolve().parents[_ABOVE], here):
         if (directory / PIPELINE).is_file():
             return directory
     raise SignalboxError(

@@ -52,6 +52,7 @@ def test_it_holds_the_packages_the_dags_and_the_suites_and_nothing_of_the_bridge
     for theirs, ours in (
         ("signalbox_airflow/dags", "dags"),
         ("signalbox_airflow/expectations", "expectations"),
+        ("signalbox_airflow/plugins", "plugins"),
     ):
         assert files_of(target, theirs) == files_of(ROOT, ours)
     modules = {path.relative_to(ROOT) for path in (ROOT / "pipelines").rglob("*.py")}
@@ -110,6 +111,23 @@ def test_its_dags_work_for_the_project_that_is_named(
     (read,) = (json.loads(line) for line in lines if line.startswith("{"))
     assert set(read) == {path.stem for path in (ROOT / "dags").glob("[a-z]*.py")}
     assert set(read.values()) == {str(project.resolve())}
+
+
+def test_its_airflow_has_the_wheels_dags_and_pages_where_the_project_has_none(
+    target: Path, project: Path
+) -> None:
+    code = (
+        "from pipelines.cli.airflow_stack import environment\n"
+        "for key, value in environment(1).items(): print(key, value, sep='=')"
+    )
+    lines = run(target, project, "-c", code, SIGNALBOX_PROJECT="").splitlines()
+    installed = target / "signalbox_airflow"
+    assert f"AIRFLOW__CORE__DAGS_FOLDER={installed / 'dags'}" in lines
+    assert f"AIRFLOW__CORE__PLUGINS_FOLDER={installed / 'plugins'}" in lines
+    assert f"SIGNALBOX_PROJECT={project.resolve()}" in lines
+    (project / "dags").mkdir()
+    lines = run(target, project, "-c", code).splitlines()
+    assert f"AIRFLOW__CORE__DAGS_FOLDER={project.resolve() / 'dags'}" in lines
 
 
 def test_without_a_project_its_commands_say_what_to_do(target: Path, tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ MUTANTS: list[Mutant] = [
         "pipelines/core/project.py",
         "core/test_the_project_is_found",
         here_before_the_files_own=(
-            "(*Path(file).resolve().parents, here)",
-            "(here, *Path(file).resolve().parents)",
+            "(*Path(file).resolve().parents[_ABOVE], here)",
+            "(here, *Path(file).resolve().parents[_ABOVE])",
         ),
     ),
     *_of(

@@ -25,11 +25,12 @@ def test_the_variable_comes_first(here: Path, monkeypatch: pytest.MonkeyPatch) -
     assert find_project(str(around / "dags/dag.py")) == named
 
 
-def test_then_what_the_file_lies_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_then_what_the_file_is_part_of(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     around, other = project(here / "around"), project(here / "other")
     monkeypatch.chdir(other)
     assert find_project(str(around / "dags/dag.py")) == around
-    assert find_project(str(around / ".venv/lib/python3.11/site-packages/x/y.py")) == around
+    assert find_project(str(around / "plugins/signalbox_airflow/x.py")) == around
+    assert find_project(str(around / ".venv/lib/python3.11/site-packages/x/y.py")) == other
 
 
 def test_then_the_current_directory(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from signalbox_airflow.analysis import timetable
 from tests.conftest import ROOT
 
-FINDS_THE_PROJECT = ("pipelines.core", "pipelines.core.errors", "pipelines.core.project")
+HEAVY = {"pandas", "duckdb", "pyarrow", "numpy", "pipelines.aiops"}
 READ = f"""
 import json, runpy, sys
 sys.path.insert(0, {str(ROOT / "plugins")!r})
@@ -26,12 +26,7 @@ for name in ("telemetry_anomalies", "service_map", "incidents"):
                     for one in dag.tasks if one.outlets}},
         "catchup": dag.catchup,
         "schedule": str(dag.schedule),
-        "heavy": sorted(
-            name for name in sys.modules
-            if name in ("pandas", "duckdb", "pyarrow", "numpy") or (
-                name.startswith("pipelines.") and name not in {FINDS_THE_PROJECT!r}
-            )
-        ),
+        "heavy": sorted({HEAVY!r} & set(sys.modules)),
     }}
 print(json.dumps(read))
 """
