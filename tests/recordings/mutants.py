@@ -112,7 +112,7 @@ MUTANTS: list[Mutant] = [
     ),
     *_of(
         "pipelines/release/lifecycle/rollback.py",
-        "release/lifecycle/test_erasure_and_pointer",
+        "release/lifecycle/test_rollback",
         erased_data_comes_back=(
             'if removal.get("action") in ("removed", "rewritten")',
             'if removal.get("action") == "rewritten"',
