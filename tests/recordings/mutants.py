@@ -181,7 +181,7 @@ MUTANTS: list[Mutant] = [
     ),
     *_of(
         "pipelines/aiops/alerting/remediation/limits.py",
-        "aiops/alerting/remediation/test_known_fixes_run_within_their_limits",
+        "aiops/alerting/remediation/test_success_is_measured_against_doing_nothing",
         ended_alerts_are_fixed=("(frame.ends > now)", "(frame.ends > 0)"),
     ),
     *_of(
