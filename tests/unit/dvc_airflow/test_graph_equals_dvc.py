@@ -142,6 +142,14 @@ SAMPLES: dict[str, dict[str, str]] = {
         "data.dvc": "outs:\n- md5: 22a1a2931c8370d3aeedd7183606fd7f\n  size: 1\n  path: data\n",
         "dvc.yaml": "stages:\n  a: {cmd: a, deps: [data/x.csv], outs: [b]}\n",
     },
+    "parameters that another stage makes": {
+        "dvc.yaml": """
+            stages:
+              tune: {cmd: tune, outs: [best.yaml, {tuned/more.yaml: {cache: false}}]}
+              train: {cmd: train, params: [{best.yaml: [lr]}], outs: [model]}
+              test: {cmd: test, params: [{tuned/more.yaml: }]}
+            """,
+    },
     "params in every form": {
         "params.yaml": "a: {b: 1}\nc: 2\n",
         "other.yaml": "x: 1\n",
