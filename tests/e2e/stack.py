@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +65,8 @@ def started(project: Path) -> Iterator[Airflow]:
         found = dict(re.findall(r"^(address|password): +(\S+)$", log.read_text(), re.MULTILINE))
         api = AirflowApi(found["address"], found["password"])
         api.wait_for_dag(DAG)
-        yield Airflow(project, found["address"], api, api._client)
+        with closing(api._client):
+            yield Airflow(project, found["address"], api, api._client)
     finally:
         family = psutil.Process(ui.pid).children(recursive=True) if ui.poll() is None else []
         ui.send_signal(signal.SIGINT)
