@@ -133,13 +133,18 @@ MUTANTS: list[Mutant] = [
         ),
     ),
     *_of(
-        "pipelines/mlops/fairness/intervals.py",
+        "pipelines/core/stats.py",
+        "core/test_stats",
         "mlops/fairness/test_intervals",
-        an_interval_that_is_too_narrow=("z * z / (4 * n * n)", "z * z / (8 * n * n)"),
-        newcombes_limits_swapped=(
-            "down = math.hypot(a.value - low_a, high_b - b.value)",
-            "down = math.hypot(high_a - a.value, b.value - low_b)",
+        an_interval_that_is_too_narrow=(
+            "z * z / (4 * total * total)",
+            "z * z / (8 * total * total)",
         ),
+        newcombes_limits_swapped=(
+            "np.hypot(a - np.asarray(a_limits[0]), np.asarray(b_limits[1]) - b)",
+            "np.hypot(np.asarray(a_limits[1]) - a, b - np.asarray(b_limits[0]))",
+        ),
+    ),
     ),
     *_of(
         "pipelines/mlops/modeling/threshold.py",
