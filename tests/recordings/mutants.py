@@ -145,7 +145,6 @@ MUTANTS: list[Mutant] = [
             "np.hypot(np.asarray(a_limits[1]) - a, b - np.asarray(b_limits[0]))",
         ),
     ),
-    ),
     *_of(
         "pipelines/mlops/modeling/threshold.py",
         "mlops/modeling/test_threshold",
