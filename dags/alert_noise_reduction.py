@@ -1,15 +1,15 @@
 """Noise rules' way to release: learned from alert history, proven on later history, then people."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from dvc_airflow import DvcTaskGroup
+from pipelines.core.project import find_project
 from signalbox_airflow.release_path import release_tasks
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "alert_noise_reduction",

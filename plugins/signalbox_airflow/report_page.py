@@ -10,8 +10,9 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from pipelines.core.project import find_project
+
 PREFIX = "/signalbox"
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") -> dict[str, str]:
@@ -49,7 +50,7 @@ class Lazy:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
         if self._app is None:
-            self._app = self._make(PROJECT)
+            self._app = self._make(find_project(__file__))
         await self._app(scope, receive, send)
 
 
