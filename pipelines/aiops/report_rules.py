@@ -7,6 +7,7 @@ date of its making, a host or a path outside the project: the same evidence give
 
 from typing import Any
 
+from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.report.rules import headline, history, limits, outcome, rules, source
 from pipelines.aiops.report.rules import headline as bad
 from pipelines.aiops.report.rules import history as dropped
@@ -18,13 +19,11 @@ from pipelines.aiops.report.rules.evidence import (
     STAGES,
     SUMMARY,
     TRADE_OFF,
-    AiopsSection,
     Done,
     Inputs,
     read_summary,
 )
 from pipelines.core.files import write_json, write_text
-from pipelines.core.params import load_section
 from pipelines.core.stage import log, run_stage
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
@@ -37,7 +36,7 @@ KIND = "alert_noise_reduction"
 GATE = "gate_rules"
 
 
-def gather_inputs(params: AiopsSection) -> Inputs:
+def gather_inputs(params: AiopsParams) -> Inputs:
     """Read everything the report is made from."""
     evidence = read_evidence_of(STAGES)
     return Inputs(
@@ -55,7 +54,7 @@ def make_page(inputs: Inputs) -> Page:
     label, notice = headline.notice(inputs)
     first = bad.harmful_rules_chapter(inputs)
     return Page(
-        kind="Alert noise report" + (" · synthetic data" if inputs.params.synthetic else ""),
+        kind="Alert noise report" + (" · synthetic data" if inputs.synthetic else ""),
         title=inputs.params.report_rules.title,
         banner=headline.banner(inputs, decided),
         headline=headline.headline(inputs),
@@ -88,11 +87,11 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
         inputs.params.report_rules.model_dump(mode="json"),
         gate.read_decision(inputs.evidence[GATE]),
         inputs.sources,
-        inputs.params.recorded(),
+        {"aiops": inputs.params.model_dump(mode="json")},
     )
     return {
         **told,
-        "synthetic": inputs.params.synthetic,
+        "synthetic": inputs.synthetic,
         "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
     }
@@ -109,12 +108,7 @@ def _rule(inputs: Inputs, done: Done) -> dict[str, Any]:
     }
 
 
-def load() -> AiopsSection:
-    """Load section ``aiops`` of ``params.yaml``."""
-    return load_section("aiops", AiopsSection)
-
-
-def main(params: AiopsSection) -> None:
+def main(params: AiopsParams) -> None:
     """Run the stage."""
     inputs = gather_inputs(params)
     page = make_page(inputs)
@@ -124,4 +118,4 @@ def main(params: AiopsSection) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(STAGE, main, load=load)
+    run_stage(STAGE, main, load=load_aiops_params)

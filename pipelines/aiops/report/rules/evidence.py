@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.report.rules import wording
 from pipelines.core.artifacts import PLOTS
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json
-from pipelines.core.params import ReportParams
-from pipelines.core.settings import Section
 from pipelines.reporting.blocks import Text, code, link
 from pipelines.reporting.provenance import Measured, Number, Shape
 
@@ -269,47 +268,6 @@ class Watched(Shape):
     bad: list[Bad]
 
 
-SIMULATED = "telemetry/simulated"
-"""The lake that stage ``simulate`` writes, and the one read unless params name another."""
-
-
-class RulesReportParams(ReportParams):
-    """Subsection ``report_rules``; the same keys and defaults as the stages know."""
-
-    title: str = "Alert noise rules"
-    owner: str = "not stated"
-    purpose: str = "Wake people less often without hiding an incident from them"
-    not_for: str = "Alerts whose history this report doesn't rest on"
-    contact: str = "not stated"
-
-
-class AiopsSection(Section):
-    """Section ``aiops``: its report's part, and the rest as it stands."""
-
-    model_config = ConfigDict(extra="allow")
-
-    report_rules: RulesReportParams = Field(default_factory=RulesReportParams)
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the history comes from the simulator."""
-        lake = str(self._part("alert_history").get("lake", SIMULATED))
-        return lake.rstrip("/").endswith(SIMULATED)
-
-    @property
-    def todays_config(self) -> str:
-        """Path of the configuration that the replay calls today's; empty = the defaults."""
-        return str(self._part("export_rules").get("alertmanager_yml") or "")
-
-    def _part(self, name: str) -> dict[str, Any]:
-        part = (self.model_extra or {}).get(name)
-        return part if isinstance(part, dict) else {}
-
-    def recorded(self) -> dict[str, Any]:
-        """All of the section, as plain data."""
-        return {"aiops": self.model_dump(mode="json")}
-
-
 STAGES = (
     "alert_history", "mine_rules", "select_rules", "replay_rules", "watch_rules",
     "export_rules", "gate_rules",
@@ -327,8 +285,18 @@ SUMMARY = Path("rules/export/summary.json")
 class Inputs(Measured):
     """Everything the report is made from."""
 
-    params: AiopsSection
+    params: AiopsParams
     summary: Summary
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the history comes from the simulator."""
+        return self.params.alert_history.lake.rstrip("/").endswith(SIMULATED.as_posix())
+
+    @property
+    def todays_config(self) -> str:
+        """Path of the configuration that the replay calls today's; empty = the defaults."""
+        return self.params.export_rules.alertmanager_yml or ""
 
     @cached_property
     def frozen(self) -> Frozen:

@@ -56,7 +56,7 @@ def banner(inputs: Inputs, decided: gate.Decision) -> Banner:
 def notice(inputs: Inputs) -> tuple[str, Text]:
     """Label and text of what a reader must know about the data."""
     said = inputs.params.report_rules.notice
-    if inputs.params.synthetic:
+    if inputs.synthetic:
         return "Synthetic data", " ".join(part for part in (SYNTHETIC, said) if part)
     return "About the data", said
 

@@ -257,7 +257,7 @@ def _link(inputs: Inputs, rule: Rule) -> Text:
 
 
 def _configuration(inputs: Inputs) -> Section:
-    today = inputs.params.todays_config
+    today = inputs.todays_config
     lines = wording.number_of(inputs.summary.changed_lines, "line")
     items: list[Text] = [
         join(

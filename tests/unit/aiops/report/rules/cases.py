@@ -5,7 +5,6 @@ from typing import Any
 
 import yaml
 
-from pipelines.aiops import report_rules
 from pipelines.aiops.alerting.rules import (
     Bound,
     DuplicateRule,
@@ -21,12 +20,12 @@ from pipelines.aiops.alerting.rules import (
     Support,
     TransientRule,
 )
+from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.report.rules.evidence import (
     PAGES_PER_DAY,
     STAGES,
     SUMMARY,
     TRADE_OFF,
-    AiopsSection,
 )
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
@@ -211,7 +210,7 @@ def leave(
     released: str | None = "rules-1",
     aiops: Details | None = None,
     why: str = "saves no page",
-) -> AiopsSection:
+) -> AiopsParams:
     """Leave everything that the report reads in the current folder."""
     found = rules(alert) if found is None else found
     incidents = INCIDENTS if incidents is None else incidents
@@ -237,4 +236,4 @@ def leave(
     write_text(TRADE_OFF, "rules,pages\n")
     write_json(SUMMARY, {"changed_lines": 7, "pagerduty": {"rules": 6, "not_expressed": [{}]}})
     write_text(Path("params.yaml"), yaml.safe_dump({"aiops": aiops or {}}))
-    return report_rules.load()
+    return load_aiops_params()
