@@ -7,8 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from dvc_airflow import DvcTaskGroup, RenderConfig
-from pipelines.aiops.params.renamed import RENAMED
-from signalbox_airflow.release_path import release_tasks
+from signalbox_airflow.release_path import RENAMED_PARAMS, release_tasks
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +20,7 @@ with DAG(
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     stages = DvcTaskGroup(
-        project=PROJECT, render=RenderConfig(targets=["report_rules"], renamed=RENAMED)
+        project=PROJECT, render=RenderConfig(targets=["report_rules"], renamed=RENAMED_PARAMS)
     )
     released = release_tasks(
         PROJECT,
