@@ -7,24 +7,17 @@ date of its making, a host or a path outside the project: the same evidence give
 
 from typing import Any
 
+from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, RuleOutcome
 from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import headline, history, limits, outcome, rules, source
 from pipelines.aiops.report.rules import headline as bad
 from pipelines.aiops.report.rules import history as dropped
 from pipelines.aiops.report.rules import outcome as incidents
-from pipelines.aiops.report.rules.evidence import (
-    HTML,
-    JSON,
-    PAGES_PER_DAY,
-    STAGES,
-    SUMMARY,
-    TRADE_OFF,
-    Done,
-    Inputs,
-    read_summary,
-)
-from pipelines.core.files import write_json, write_text
+from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
+from pipelines.core.files import read_json, write_json, write_text
 from pipelines.core.stage import log, run_stage
+from pipelines.core.typed import validate_as
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
 from pipelines.reporting.page import Page, render
@@ -42,9 +35,11 @@ def gather_inputs(params: AiopsParams) -> Inputs:
     return Inputs(
         params=params,
         evidence={content.stage: content for content in evidence.values()},
-        sources=gather(evidence, [PAGES_PER_DAY, TRADE_OFF, SUMMARY]),
+        sources=gather(evidence, [PAGES_PER_DAY, TRADE_OFF, EXPORT_SUMMARY]),
         curves={"pages_per_day": read_records(PAGES_PER_DAY)},
-        summary=read_summary(),
+        summary=validate_as(
+            ExportSummary, read_json(EXPORT_SUMMARY), f"{EXPORT_SUMMARY}: ", "run export_rules"
+        ),
     )
 
 
@@ -97,7 +92,7 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _rule(inputs: Inputs, done: Done) -> dict[str, Any]:
+def _rule(inputs: Inputs, done: RuleOutcome) -> dict[str, Any]:
     """Tell of a rule what the page tells; in full it stands in ``rules/rule_set.json``."""
     placed = inputs.placed.get(done.rule.id)
     return {
