@@ -5,9 +5,9 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from dvc_airflow import DvcTaskGroup
+from dvc_airflow import DvcTaskGroup, RenderConfig
 from pipelines.core.project import find_project
-from signalbox_airflow.release_path import release_tasks
+from signalbox_airflow.release_path import RENAMED_PARAMS, release_tasks
 
 PROJECT = find_project(__file__)
 
@@ -19,7 +19,9 @@ with DAG(
     doc_md=__doc__,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    stages = DvcTaskGroup(project=PROJECT, targets=["report_rules"])
+    stages = DvcTaskGroup(
+        project=PROJECT, render=RenderConfig(targets=["report_rules"], renamed=RENAMED_PARAMS)
+    )
     released = release_tasks(
         PROJECT,
         "alert_noise_reduction",

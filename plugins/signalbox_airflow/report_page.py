@@ -93,7 +93,7 @@ def read_report(project: Path, dag_id: str, run: str) -> bytes:
         commit = git_or_none(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     if not commit:
         raise SignalboxError(f"there is no saved run {dag_id}/{run}")
-    return CommitFiles(project, commit).read(load_product(project, dag_id).report)
+    return CommitFiles(project, commit).read(load_product(project, dag_id).report or "")
 
 
 class ReleasePathPlugin(AirflowPlugin):

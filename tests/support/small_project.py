@@ -65,10 +65,10 @@ def commit(project: Path, message: str) -> None:
     _git(project, "commit", "--quiet", "--message", message)
 
 
-def change_params(project: Path, changes: dict[str, Any]) -> None:
-    """Set dotted keys in the project's params.yaml."""
+def change_params(project: Path, changes: dict[str, Any], file: str = "params.yaml") -> None:
+    """Set dotted keys in the project's params.yaml, or in release.yaml."""
     yaml = YAML()
-    path = project / "params.yaml"
+    path = project / file
     tree = yaml.load(path)
     for key, value in changes.items():
         node = tree

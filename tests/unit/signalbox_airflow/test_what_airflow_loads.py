@@ -69,3 +69,19 @@ def test_the_listener_loads_nothing_of_pipelines() -> None:
     file, loaded = done.stdout.splitlines()[-2:]
     assert Path(file) == PLUGINS / "signalbox_airflow/listener.py"
     assert loaded == "[]"
+
+
+@pytest.mark.slow
+def test_a_run_with_an_old_name_of_a_parameter_is_told_the_new_one() -> None:
+    code = (
+        f"import runpy, sys; sys.path[:0] = [{str(ROOT)!r}, {str(PLUGINS)!r}]\n"
+        f"dag = runpy.run_path({str(ROOT / 'dags/alert_noise_reduction.py')!r})['dag']\n"
+        "task = dag.get_task('open_workspace')\n"
+        "conf = {'aiops.response.dry_run': False}\n"
+        "from dvc_airflow.graph.params import refuse_unknown\n"
+        "try: refuse_unknown(conf, task.defaults, task.renamed)\n"
+        "except Exception as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = done.stdout.splitlines()[-1]
+    assert told == "'aiops.response.dry_run' is now 'aiops.remediation.dry_run'"
