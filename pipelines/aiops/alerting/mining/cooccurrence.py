@@ -16,11 +16,11 @@ class Company:
 
     Attributes
     ----------
-    episodes, bursts
-        Episodes, and groups' bursts of them: a burst goes on while the next one begins in time.
-    good, n
-        Units (stretches of time) in which most episodes came in company, and all of them.
-    days
+    episodes, bursts : int
+        Episodes, and bursts of the groups: a burst goes on while the next episode begins in time.
+    good, n : int
+        Units (stretches of time) in which most episodes had company, and all units.
+    days : int
         Separate days with a unit.
     """
 
@@ -39,7 +39,22 @@ class Company:
 def key_of(
     episodes: Episodes, group: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Group and start of some episodes as one number, in the order of both."""
+    """Encode group and start of some episodes as one number, in the order of both.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    group : array of int64, shape (series,)
+        Group of each series.
+    rows : array of int64, shape (n,)
+        Positions of episodes.
+
+    Returns
+    -------
+    array of int64, shape (n,)
+        Group × `Episodes.span` + start.
+    """
     key: NDArray[np.int64] = group[episodes.series[rows]] * episodes.span + episodes.start[rows]
     return key
 
@@ -47,18 +62,23 @@ def key_of(
 def cooccurrence(
     episodes: Episodes, group: NDArray[np.int64], wait: int, unit_seconds: int
 ) -> tuple[Company, NDArray[np.int64]]:
-    """Count what grouping series by `group` (-1: not in it) folds.
+    """Count what grouping series by `group` folds.
 
     Parameters
     ----------
-    wait
+    episodes : Episodes
+        Episodes of the training window.
+    group : array of int64, shape (series,)
+        Group of each series, -1: not in any.
+    wait : int
         Seconds that the next episode may begin after the one before, in the same burst.
-    unit_seconds
-        Length of the stretches that count as independent of each other.
+    unit_seconds : int
+        Length of the stretches that count as independent of each other, seconds.
 
     Returns
     -------
-    Counts, and the keys (`key_of`) of the episodes that came in company, ascending.
+    (Company, array of int64)
+        Counts, and the keys (`key_of`) of the episodes that had company, ascending.
     """
     key = key_of(episodes, group, positions(episodes, np.flatnonzero(group >= 0)))
     if not len(key):
@@ -89,15 +109,15 @@ def _units(
 
 @dataclass(frozen=True)
 class Stretches:
-    """Times during which a kind fires somewhere; sorted by place and start.
+    """The intervals during which a kind fires, sorted by location and start.
 
     Attributes
     ----------
-    place
+    place : array of int64, shape (n,)
         Code of the equal labels' values.
-    start, end
-        Milliseconds; the start is the lead earlier than the alert's.
-    kind
+    start, end : array of int64, shape (n,), milliseconds
+        Since the origin; the start is the lead earlier than the alert's.
+    kind : array of int64, shape (n,)
         Code of the kind of alert.
     """
 
@@ -109,7 +129,17 @@ class Stretches:
 
 @dataclass(frozen=True)
 class Targets:
-    """Begins of targets, sorted by place and time."""
+    """The starts of targets, sorted by location and time.
+
+    Attributes
+    ----------
+    place : array of int64, shape (n,)
+        Code of the equal labels' values.
+    at : array of int64, shape (n,), milliseconds
+        Start since the origin.
+    kind : array of int64, shape (n,)
+        Code of the kind of alert.
+    """
 
     place: NDArray[np.int64]
     at: NDArray[np.int64]
@@ -119,9 +149,25 @@ class Targets:
 def stretches(
     episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], lead: int
 ) -> Stretches:
-    """Merge each kind's episodes in each place; arrays are per series, -1 leaves a series out.
+    """Merge each kind's episodes with equal labels into intervals.
 
     The lead (milliseconds) is put before each start, so that no target is counted twice.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    place : array of int64, shape (series,)
+        Code of each series' equal labels, -1 leaves it out.
+    kind : array of int64, shape (series,)
+        Code of each series' kind, -1 leaves it out.
+    lead : int
+        Milliseconds put before each start, so that no target is counted twice.
+
+    Returns
+    -------
+    Stretches
+        Intervals that don't overlap within a kind and location.
     """
     both, pair = _pairs(place, kind)
     rows = positions(episodes, np.flatnonzero(pair >= 0))
@@ -144,7 +190,24 @@ def stretches(
 def targets(
     episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], block: int
 ) -> Targets:
-    """First begin of each kind in each place and block of `block` milliseconds."""
+    """Find the first start of each kind at each location in each block of time.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    place : array of int64, shape (series,)
+        Code of each series' equal labels, -1 leaves it out.
+    kind : array of int64, shape (series,)
+        Code of each series' kind, -1 leaves it out.
+    block : int
+        Length of a block, milliseconds.
+
+    Returns
+    -------
+    Targets
+        One start a kind, location and block.
+    """
     both, pair = _pairs(place, kind)
     rows = positions(episodes, np.flatnonzero(pair >= 0))
     key = pair[episodes.series[rows]] * episodes.span + episodes.start[rows]
@@ -175,7 +238,24 @@ def _pairs(
 def begin_inside(
     firing: Stretches, place: NDArray[np.int64], at: NDArray[np.int64], span: int
 ) -> NDArray[np.bool_]:
-    """Whether each moment lies in a stretch of its place, given the stretches of one kind."""
+    """Test whether each time lies in an interval of its location, given the intervals of one kind.
+
+    Parameters
+    ----------
+    firing : Stretches
+        Intervals of one kind.
+    place : array of int64, shape (n,)
+        Location of each time.
+    at : array of int64, shape (n,), milliseconds
+        Times since the origin.
+    span : int
+        Length of the history, milliseconds.
+
+    Returns
+    -------
+    array of bool, shape (n,)
+        True inside, both ends included.
+    """
     if not len(firing.place):
         return np.zeros(len(at), np.bool_)
     begin = firing.place * span + np.maximum(firing.start, 0)
@@ -188,7 +268,22 @@ def begin_inside(
 
 
 def size_of(sources: Stretches, wanted: Targets, span: int) -> int:
-    """How many coincidences there are, kinds with themselves included."""
+    """Count the coincidences, kinds with themselves included.
+
+    Parameters
+    ----------
+    sources : Stretches
+        Intervals of all kinds.
+    wanted : Targets
+        Starts of all targets.
+    span : int
+        Length of the history, milliseconds.
+
+    Returns
+    -------
+    int
+        Number of pairs (interval, start inside).
+    """
     low, high = _ranges(sources, wanted, span)
     return int((high - low).sum())
 
@@ -196,7 +291,26 @@ def size_of(sources: Stretches, wanted: Targets, span: int) -> int:
 def coincidences(
     sources: Stretches, wanted: Targets, span: int, kinds: int, chunk: int = 4_000_000
 ) -> dict[int, int]:
-    """Count targets that begin during a stretch: source kind × `kinds` + target kind → number."""
+    """Count the targets that begin during an interval, for each pair of kinds.
+
+    Parameters
+    ----------
+    sources : Stretches
+        Intervals of all kinds.
+    wanted : Targets
+        Starts of all targets.
+    span : int
+        Length of the history, milliseconds.
+    kinds : int
+        Number of kinds.
+    chunk : int, default 4000000
+        Pairs counted at once: bounds the memory.
+
+    Returns
+    -------
+    dict of int to int
+        Source kind × `kinds` + target kind to number of targets.
+    """
     low, high = _ranges(sources, wanted, span)
     count = high - low
     counts: dict[int, int] = {}
@@ -230,7 +344,22 @@ def _chunks(count: NDArray[np.int64], chunk: int) -> list[slice]:
 
 
 def shifted(wanted: Targets, by: int, span: int) -> Targets:
-    """Lay the targets some time later, around the end of the window; places keep theirs."""
+    """Shift the targets in time, wrapping at the end of the window; locations keep theirs.
+
+    Parameters
+    ----------
+    wanted : Targets
+        Starts of targets.
+    by : int
+        Shift, milliseconds.
+    span : int
+        Length of the window, milliseconds.
+
+    Returns
+    -------
+    Targets
+        The shifted starts, sorted by location and time.
+    """
     at = (wanted.at + by) % span
     sort = np.lexsort((at, wanted.place))
     return Targets(wanted.place[sort], at[sort], wanted.kind[sort])

@@ -57,6 +57,16 @@ def mine_quiet(history: History) -> Mined:
 
     Rows whose `AlertFrame.acted` is unknown teach nothing. No rule holds an alert that was acted on
     or ticketed.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family quiet.
     """
     seen = [
         candidate

@@ -26,11 +26,21 @@ NEARLY_ALL_WAITED = 1, 2
 
 
 def mine_transient(history: History) -> Mined:
-    """Find waits within which a pattern's alerts end by themselves.
+    """Find waits within which a pattern's alerts resolve by themselves.
 
     A unit of a pattern (all its episodes of one hour, say) speaks for a wait if each of them ended
     within it and nobody acted. Episodes of which nobody knows whether people acted say nothing. A
     wait that would have hidden a single episode that somebody acted on is no candidate.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family transient.
     """
     params = history.params
     waits = np.array(sorted(set(params.transient.waits_seconds)), np.int64)
@@ -125,7 +135,18 @@ class _Folds:
 
 
 def gaps_of(episodes: Episodes) -> NDArray[np.int64]:
-    """Milliseconds from each episode's end to the next start of its series."""
+    """Compute the time from each episode's end to the next start of its series.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+
+    Returns
+    -------
+    array of int64, shape (episodes,), milliseconds
+        `NEVER_AGAIN` without a next one or a known end.
+    """
     gap = np.full(len(episodes), NEVER_AGAIN)
     same = episodes.series[1:] == episodes.series[:-1]
     gap[:-1][same] = (episodes.start[1:] - episodes.end[:-1])[same]
@@ -134,11 +155,21 @@ def gaps_of(episodes: Episodes) -> NDArray[np.int64]:
 
 
 def mine_flapping(history: History) -> Mined:
-    """Find holds that make one alert of those that come back.
+    """Find hold times that make one alert of those that come back.
 
     A unit of a pattern speaks for a hold if at least half of its episodes were followed by another
     one of the same series within the hold. A hold is no candidate if it would have folded an
     episode that somebody acted on into one that nobody had acted on: it would not page.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family flapping.
     """
     params = history.params
     holds = np.array(sorted(set(params.flapping.holds_seconds)), np.int64)

@@ -42,12 +42,17 @@ def tell_at_once(
 
     Parameters
     ----------
-    history
-        The learning window: its end says when the rule expires.
-    group_interval
+    history : History
+        The training window: its end says when the rule expires.
+    group_interval : int, default 1
         Seconds; something new that joins waits at most so long.
-    repeat_interval
-        Seconds after which the group is told again although nothing joined.
+    repeat_interval : int, default 86400
+        Seconds after which the group is notified again although nothing joined.
+
+    Returns
+    -------
+    DuplicateRule
+        A rule for every alert with one group for all.
     """
     rows = np.arange(len(history.episodes))
     return DuplicateRule(
@@ -113,11 +118,21 @@ class _Found:
 
 
 def mine_duplicate(history: History) -> Mined:
-    """Find groupings in which alerts come together.
+    """Find groupings in which alerts occur together.
 
     Candidates are sets of at most two common labels, with and without the alert name, over all
     known names; and for the noisiest names alone, without any label or by one of its own. A
     stretch of time speaks for a grouping if most of its episodes came in company.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family duplicate, those that spare most first.
     """
     params = history.params
     wide, narrow = _wide(history), _narrow(history)

@@ -59,12 +59,22 @@ class _Pair:
 
 
 def mine_implied(history: History) -> Mined:
-    """Find pairs of kinds where the target begins while the source fires, in the same place.
+    """Find pairs of kinds where the target begins while the source fires, with equal labels.
 
     Only kinds that were ever seen together are compared. A pair must hold on the thinned targets
     (one a place and stretch of time) with a bound that pays for all pairs, be more frequent than
     when the same alerts are laid whole days beside each other (which keeps the time of day), and
     never hide a target that was acted on unless its source tells of the same ticket.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family implied.
     """
     kinds = kinds_of(history)
     if len(kinds.keys) < 2:

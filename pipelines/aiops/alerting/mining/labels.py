@@ -19,14 +19,19 @@ class LabelPairs:
     One alert may have ten thousand labels: what is kept grows with the labels that there are, not
     with series times names of labels. An empty value is a missing label, as in Alertmanager.
 
+    Parameters
+    ----------
+    labels : sequence of Labels
+        Label set of each series.
+
     Attributes
     ----------
-    keys
+    keys : list of str
         Names of labels, in order.
-    values
+    values : list of str, one a pair
         Value of each pair.
-    key
-        Position in `keys` of each pair, int64, ascending.
+    key : array of int64, shape (pairs,)
+        Position in `keys` of each pair, ascending.
     """
 
     def __init__(self, labels: Sequence[Labels]) -> None:
@@ -53,13 +58,37 @@ class LabelPairs:
         return len(self._first) - 1
 
     def having(self, series: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Give all pairs of some series, and for each the place of its series among these."""
+        """Return all pairs of some series, and for each the position of its series among these.
+
+        Parameters
+        ----------
+        series : array of int, shape (n,)
+            Series.
+
+        Returns
+        -------
+        (array of int32, array of int64), shape (pairs,)
+            Pairs, and positions in `series`.
+        """
         first = self._first[series]
         at, rows = spread(first, self._first[series + 1] - first)
         return self._pairs[rows], at
 
     def codes(self, key: str, series: NDArray[Any]) -> NDArray[np.int64]:
-        """Code of each series' value of a label, 0 where it is missing, in the values' order."""
+        """Code each series' value of a label in the values' order; 0 where it is missing.
+
+        Parameters
+        ----------
+        key : str
+            Name of a label.
+        series : array of int, shape (n,)
+            Series.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+            Codes, from 1.
+        """
         code = np.zeros(len(series), np.int64)
         low, high = np.searchsorted(self.key, self.numbers(key)).tolist()
         if low < high:
@@ -69,27 +98,86 @@ class LabelPairs:
         return code
 
     def value(self, key: str, code: int) -> str:
-        """Value that a code of `codes` stands for."""
+        """Return the value that a code of `codes` stands for.
+
+        Parameters
+        ----------
+        key : str
+            Name of a label.
+        code : int
+            A code; 0 is the missing label.
+
+        Returns
+        -------
+        str
+            The value, "" for 0.
+        """
         low = int(np.searchsorted(self.key, self.numbers(key)[0]))
         return self.values[low + code - 1] if code else ""
 
     def values_of(self, key: str, series: NDArray[Any]) -> list[str]:
-        """Values that some series have of a label, in order; the empty one if any lacks it."""
+        """List the values that some series have of a label, in order; "" if any series lacks it.
+
+        Parameters
+        ----------
+        key : str
+            Name of a label.
+        series : array of int, shape (n,)
+            Series.
+
+        Returns
+        -------
+        list of str
+            Each value once.
+        """
         return [self.value(key, int(code)) for code in np.unique(self.codes(key, series))]
 
     def counts(self, series: NDArray[Any]) -> dict[str, int]:
-        """Labels that some series have, and how many of the series."""
+        """Count, for each label that some series have, how many of the series have it.
+
+        Parameters
+        ----------
+        series : array of int, shape (n,)
+            Series.
+
+        Returns
+        -------
+        dict of str to int
+            Name of a label to number of series.
+        """
         pairs, _ = self.having(series)
         number = np.bincount(self.key[pairs], minlength=len(self.keys))
         return {self.keys[i]: int(number[i]) for i in np.flatnonzero(number).tolist()}
 
     def team(self, series: NDArray[Any]) -> str:
-        """Label ``team``, if all of some series agree on it; otherwise empty."""
+        """Return the label ``team``, if all of some series agree on it; otherwise "".
+
+        Parameters
+        ----------
+        series : array of int, shape (n,)
+            Series.
+
+        Returns
+        -------
+        str
+            Name of the team.
+        """
         teams = self.values_of("team", series)
         return teams[0] if len(teams) == 1 else ""
 
     def numbers(self, key: str) -> tuple[int, int]:
-        """Position of a label in `keys`, and the next one; twice the same without such a label."""
+        """Return the position of a label in `keys`, and the next one; twice the same without it.
+
+        Parameters
+        ----------
+        key : str
+            Name of a label.
+
+        Returns
+        -------
+        (int, int)
+            Bounds for `numpy.searchsorted` in `key`.
+        """
         number = bisect_left(self.keys, key)
         return number, number + (self.keys[number : number + 1] == [key])
 
@@ -106,10 +194,10 @@ class Behaviour:
 
     Attributes
     ----------
-    episodes
-        Number, int64, shape (series,).
-    sums, squares
-        Of each trait (logarithm of the length, acted on), float64, shape (traits, series).
+    episodes : array of int64, shape (series,)
+        Number of episodes.
+    sums, squares : array of float64, shape (traits, series)
+        Of each trait (logarithm of the length, acted on).
     """
 
     episodes: NDArray[np.int64]
@@ -118,7 +206,20 @@ class Behaviour:
 
 
 def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
-    """Sum up the episodes of each of `series` series."""
+    """Sum up the episodes of each of `series` series.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    series : int
+        Number of series.
+
+    Returns
+    -------
+    Behaviour
+        Sums for every series, those without episodes included.
+    """
     traits = (
         np.log1p((episodes.end - episodes.start) / 1000).astype(np.float64),
         (episodes.acted == YES).astype(np.float64),
@@ -135,7 +236,25 @@ def discriminating_labels(
     pairs: LabelPairs, series: NDArray[np.int32], behaviour: Behaviour, max_values: int,
     without: Collection[str] = (),
 ) -> list[str]:  # fmt: skip
-    """Labels of one name's series whose values go with different behaviour, best first.
+    """List the labels of one name's series whose values go with different behaviour, best first.
+
+    Parameters
+    ----------
+    pairs : LabelPairs
+        Labels of all series.
+    series : array of int32, shape (n,)
+        Series of one alert name.
+    behaviour : Behaviour
+        Sums over the episodes of all series.
+    max_values : int
+        Labels with more values are left out.
+    without : collection of str
+        Names of labels to leave out.
+
+    Returns
+    -------
+    list of str
+        At most `TELLING` names of labels.
 
     Notes
     -----
@@ -200,7 +319,19 @@ RENEWALS = 4
 
 
 def open_labels(episodes: Episodes, pairs: LabelPairs) -> frozenset[str]:
-    """Find labels whose values are renewed all the time.
+    """Find the labels with churn: their values are replaced all the time.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    pairs : LabelPairs
+        Labels of all series.
+
+    Returns
+    -------
+    frozenset of str
+        Names of labels.
 
     Notes
     -----

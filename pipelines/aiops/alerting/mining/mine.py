@@ -24,21 +24,24 @@ def mine(
     window: Window,
     tickets: "pd.DataFrame | None" = None,
 ) -> list[Rule]:
-    """Find candidate rules in a learning window.
+    """Find candidate rules in a training window.
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         Alert history; what started outside of `window` is not looked at.
-    window
-        The learning window.
-    tickets
+    params : MineRulesParams
+        Settings of mining (section `mine_rules`).
+    window : Window
+        The training window.
+    tickets : DataFrame or None
         Table ``tickets`` of the contract, for known fixes; None: none are looked for.
 
     Returns
     -------
-    Rules by family, those that save most first. Neither the order of the rows nor the numbering of
-    the series changes them.
+    list of Rule
+        Rules by family, those that save most first. Neither the order of the rows nor the numbering
+        of the series changes them.
     """
     found = mine_all(frame, params, window, tickets)
     return [rule for mined in found.values() for rule in mined.rules]
@@ -50,7 +53,24 @@ def mine_all(
     window: Window,
     tickets: "pd.DataFrame | None" = None,
 ) -> dict[str, Mined]:
-    """Like `mine`, by family and with the number of candidates that each family tried."""
+    """Find candidate rules as `mine` does, by family and with the number of candidates tried.
+
+    Parameters
+    ----------
+    frame : AlertFrame
+        Alert history; what started outside of `window` is not looked at.
+    params : MineRulesParams
+        Settings of mining (section `mine_rules`).
+    window : Window
+        The training window.
+    tickets : DataFrame or None
+        Table ``tickets`` of the contract, for known fixes; None: none are looked for.
+
+    Returns
+    -------
+    dict of str to Mined
+        Family to what it found, for the families of `params.families`.
+    """
     history = history_of(frame, params, window)
     families: dict[str, Family] = {
         "duplicate": mine_duplicate,

@@ -23,7 +23,20 @@ QUARTER_MS = 900_000
 
 
 def local_minutes(at: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:
-    """Minutes since 1970 on the clock of `timezone`, for milliseconds since 1970 UTC."""
+    """Convert times in UTC to minutes on the clock of a time zone.
+
+    Parameters
+    ----------
+    at : array of int64, shape (n,), milliseconds since 1970
+        Times in UTC.
+    timezone : str
+        IANA name of a zone.
+
+    Returns
+    -------
+    array of int64, shape (n,)
+        Minutes since 1970 on the local clock.
+    """
     if not len(at):
         return np.empty(0, np.int64)
     zone = ZoneInfo(timezone)
@@ -52,15 +65,14 @@ SAME = 1e-9
 
 @dataclass(frozen=True)
 class Hours:
-    """When one pattern came, on one clock.
+    """When one pattern occurred, on one clock.
 
     Attributes
     ----------
-    came, acted
-        Whether it came unacted, and whether anybody acted on one that began then; bool, shape
-        (days, bins).
-    weekday
-        Weekday of each day, 0 = Monday, shape (days,).
+    came, acted : array of bool, shape (days, bins)
+        Whether it occurred unacted, and whether anybody acted on one that began then.
+    weekday : array of int64, shape (days,)
+        Weekday of each day, 0 = Monday.
     """
 
     came: NDArray[np.bool_]
@@ -70,14 +82,16 @@ class Hours:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a window must do.
+    """What a window must fulfil.
 
     Attributes
     ----------
-    longest
+    longest : int
         Bins at most.
-    min_days, min_day_share
-        Days on which it came, and their share of the days that there are.
+    min_days, min_day_share : int, float
+        Days on which it occurred, and their share of the days that there are.
+    confidence : float
+        Level of each bound, after the correction for all windows tried.
     """
 
     longest: int
@@ -88,7 +102,21 @@ class Asked:
 
 @dataclass(frozen=True)
 class Found:
-    """A window that holds: bins from `start` on `weekdays`."""
+    """A window that fulfils what is asked: bins from `start` on `weekdays`.
+
+    Attributes
+    ----------
+    weekdays : tuple of int
+        0 = Monday.
+    start, bins : int
+        First bin of the day, and number of bins.
+    good, n : int
+        Days on which the pattern occurred in the window, and all days of these weekdays.
+    low : float
+        Lower confidence bound of the share of days.
+    chance : float
+        Upper bound of the share that the pattern's rate outside of the window would bring.
+    """
 
     weekdays: tuple[int, ...]
     start: int
@@ -122,6 +150,18 @@ def find_windows(hours: Hours, asked: Asked) -> Iterator[Found]:
     window would bring into it by chance; bins in which one was acted on, on any weekday, are barred
     (leaving out its own would be picking). It came on at least half of the days of each weekday of
     the set: none rides on the others.
+
+    Parameters
+    ----------
+    hours : Hours
+        When the pattern occurred.
+    asked : Asked
+        What a window must fulfil.
+
+    Yields
+    ------
+    Found
+        The windows, the best of each set of weekdays first.
     """
     bins = hours.came.shape[1]
     holding = _holding(hours, asked)
@@ -232,12 +272,22 @@ ALWAYS = 0.5
 
 
 def mine_recurring(history: History) -> Mined:
-    """Find hours of the day and days of the week at which a pattern comes nearly always.
+    """Find hours of the day and days of the week at which a pattern occurs nearly always.
 
     The lower bound on the share of days must be above what the pattern's own rate outside of the
     hours would bring into them by chance. Hours in which a single alert was acted on are no
     candidate; alerts of which nobody knows whether people acted don't count as having come. Days
     without any alert at all count as days without data.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family recurring.
     """
     params, patterns = history.params, history.patterns
     eligible = [i for i in range(len(patterns)) if _days(history, i) >= params.min_days]

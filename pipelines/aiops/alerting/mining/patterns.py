@@ -32,11 +32,11 @@ class Pattern:
 
     Attributes
     ----------
-    chosen
+    chosen : tuple of (str, str)
         Labels and values that make the pattern, ``alertname`` first.
-    series
+    series : array of int32, shape (n,)
         Series that it holds, ascending.
-    parent
+    parent : int
         Position of the pattern with one label less, -1 for a name.
     """
 
@@ -60,11 +60,21 @@ class Patterns:
 
     Attributes
     ----------
-    items
+    items : list of Pattern
         The patterns; parents stand before their children.
-    levels
-        Arrays series → position in `items`, -1 where the series has no pattern in this level. Every
-        pattern stands in exactly one level, so that a level is counted in one go.
+    levels : list of array of int32, shape (series,)
+        Position in `items` of each series' pattern, -1 where the series has none in this level.
+        Every pattern stands in exactly one level, so that a level is counted in one go.
+    labels : list of Labels
+        Label set of each series.
+    pairs : LabelPairs
+        Labels of all series.
+    episodes : array of int64, shape (series,)
+        Number of each series' episodes.
+    max_values : int
+        Most values that a matcher may list.
+    open_labels : frozenset of str
+        Labels with churn, which matchers leave out.
     """
 
     items: list[Pattern]
@@ -80,9 +90,19 @@ class Patterns:
         return len(self.items)
 
     def matchers(self, index: int) -> tuple[Matcher, ...] | None:
-        """Matchers that hold for the pattern's series and for no other values than theirs.
+        """Build matchers that hold for the pattern's series and for no other values than theirs.
 
         None if a label has more values than a matcher may list: then there can be no rule.
+
+        Parameters
+        ----------
+        index : int
+            Position in `items`.
+
+        Returns
+        -------
+        tuple of Matcher or None
+            None if a label has more than `max_values` values: then there can be no rule.
         """
         if index not in self._matchers:
             series = self.items[index].series
@@ -92,11 +112,33 @@ class Patterns:
         return self._matchers[index]
 
     def team(self, index: int) -> str:
-        """Label ``team``, if all of the pattern's series agree on it."""
+        """Return the label ``team``, if all of the pattern's series agree on it; otherwise "".
+
+        Parameters
+        ----------
+        index : int
+            Position in `items`.
+
+        Returns
+        -------
+        str
+            Name of the team.
+        """
         return self.pairs.team(self.items[index].series)
 
     def ancestors(self, index: int) -> Iterable[int]:
-        """Patterns that hold all of this one's series."""
+        """Yield the patterns that hold all of this one's series, the nearest first.
+
+        Parameters
+        ----------
+        index : int
+            Position in `items`.
+
+        Returns
+        -------
+        int
+            Position in `items`.
+        """
         while (index := self.items[index].parent) >= 0:
             yield index
 
@@ -108,17 +150,26 @@ def known_values(
     max_values: int,
     open_labels: Collection[str] = (),
 ) -> tuple[Matcher, ...] | None:
-    """Matchers listing every label's known values, a missing label being the empty value.
+    """List every label's known values as matchers, a missing label being the empty value.
 
     Parameters
     ----------
-    series
-        Series that the matchers hold for, and of each the number of `episodes`.
+    pairs : LabelPairs
+        Labels of all series.
+    series : array of int, shape (n,)
+        Series that the matchers hold for.
+    episodes : array of int64, shape (n,)
+        Number of each series' episodes.
+    max_values : int
+        Most values that a matcher may list.
+    open_labels : collection of str
+        Labels with churn: they aren't listed.
 
     Returns
     -------
-    Nothing (None) if a label has more than `max_values` and isn't a running number. Running numbers
-    and labels in `open_labels`, whose values are renewed all the time (`labels`), aren't listed.
+    tuple of Matcher or None
+        None if a label has more than `max_values` values and isn't a running number. Running
+        numbers and labels in `open_labels` (`labels.open_labels`) aren't listed.
     """
     found, at = pairs.having(series)
     seen, place = np.unique(found, return_inverse=True)
@@ -158,12 +209,25 @@ def find_patterns(
 
     Parameters
     ----------
-    behaviour
-        What each series did, rows like `labels`.
-    min_episodes
+    labels : list of Labels
+        Label set of each series.
+    pairs : LabelPairs
+        Labels of all series.
+    behaviour : Behaviour
+        Sums over the episodes of each series, rows like `labels`.
+    min_episodes : int
         A pattern with fewer episodes can't support a rule.
-    max_patterns
-        Names and labels with most episodes come first.
+    max_patterns : int
+        Most patterns; names and labels with most episodes come first.
+    max_values : int
+        Labels with more values make no patterns.
+    open_labels : frozenset of str
+        Labels with churn, left out.
+
+    Returns
+    -------
+    Patterns
+        Patterns with their levels.
     """
     levels = [np.full(len(labels), -1, np.int32) for _ in range(4)]
     patterns = Patterns([], levels, labels, pairs, behaviour.episodes, max_values, open_labels)
