@@ -21,17 +21,22 @@ NOT_PAGED = -1
 
 @dataclass(frozen=True)
 class Incident:
-    """A ticketed incident and when people heard of it.
+    """A ticketed incident and when people were notified of it.
 
     Attributes
     ----------
-    first_before, first_after
-        Time of the first page about it, today and with the rules; -1 = never.
-    closed
-        When its ticket was closed; None = not yet, or not known.
-    hidden_by
+    ticket : str
+        Id of the ticket.
+    starts : int
+        Start of its first alert, microseconds since 1970.
+    closed : int or None
+        When its ticket was closed, microseconds since 1970; None = not yet, or not known.
+    first_before, first_after : int
+        Time of the first page about it, without and with the rules, microseconds since 1970; -1 =
+        never.
+    hidden_by : tuple of str
         Ids of the rules that decided over one of its alerts: kept back, muted, told otherwise.
-    touched_by
+    touched_by : tuple of str
         Those, and every rule that merges, regroups or lets wait one of its alerts.
     """
 
@@ -77,9 +82,13 @@ class BacktestResult:
 
     Attributes
     ----------
-    before, after
-        Times of pages inside the window, today and with the rules, ascending.
-    credit
+    window : Window
+        Where pages and incidents count.
+    before, after : array of int64, shape (pages,), microseconds since 1970
+        Times of pages inside the window, without and with the rules, ascending.
+    incidents : tuple of Incident
+        Incidents whose first alert starts inside the window.
+    credit : dict of str to float
         Rule id → pages it saves: the saving, shared out by the pages that each rule's alerts no
         longer cause. Estimates; together they add up to the saving.
     """
@@ -102,7 +111,7 @@ class BacktestResult:
 
     @property
     def lost(self) -> tuple[Incident, ...]:
-        """Incidents nobody would hear of."""
+        """Incidents nobody would be notified of."""
         return tuple(incident for incident in self.incidents if incident.lost)
 
     @property
@@ -135,16 +144,21 @@ def evaluate_outcomes(
 
     Parameters
     ----------
-    blame
+    blame : RuleAttribution
         Knows the rows that were replayed.
-    window
+    window : Window
         Where pages and incidents count.
-    before, after
+    before, after : Replay
         Replays with today's configuration and with the rules.
-    rules
+    rules : sequence of Rule
         The rules of `after`.
-    closed
+    closed : dict of str to int or None
         Ticket id → microseconds when it was closed.
+
+    Returns
+    -------
+    BacktestResult
+        Pages, incidents and credit inside the window.
     """
     return BacktestResult(
         window=window,
@@ -234,11 +248,13 @@ class Backtest:
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         The whole history.
-    config
+    window : Window
+        Where pages and incidents count.
+    config : Config
         Today's configuration.
-    closed
+    closed : dict of str to int
         Ticket id → microseconds when it was closed (`closing_times`).
     """
 
@@ -253,7 +269,18 @@ class Backtest:
         self.before = self.replay(())
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
-        """Replay the window with `rules` on top of today's configuration."""
+        """Replay the window with `rules` on top of today's configuration.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules in the order in which they apply.
+
+        Returns
+        -------
+        Replay
+            Outcome up to the end of the window.
+        """
         return replay(
             self.rows,
             self.config,
@@ -264,7 +291,20 @@ class Backtest:
         )
 
     def effect(self, after: Replay, rules: Sequence[Rule]) -> BacktestResult:
-        """Compare the replay of some rules with today's."""
+        """Compare the replay of some rules with today's.
+
+        Parameters
+        ----------
+        after : Replay
+            Replay with the rules.
+        rules : sequence of Rule
+            The rules of `after`.
+
+        Returns
+        -------
+        BacktestResult
+            Pages saved, incidents and credit.
+        """
         return evaluate_outcomes(
             self.blame,
             window=self.window,
@@ -280,7 +320,18 @@ class Backtest:
 
 
 def closing_times(folder: Path) -> dict[str, int]:
-    """Ticket id → when it was closed (microseconds), of a frozen history's incidents."""
+    """Read when each incident of a frozen history was closed.
+
+    Parameters
+    ----------
+    folder : Path
+        Directory of the frozen history; without ``tickets.parquet`` nothing is known.
+
+    Returns
+    -------
+    dict of str to int
+        Ticket id to microseconds since 1970.
+    """
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

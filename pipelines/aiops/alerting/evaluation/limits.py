@@ -13,14 +13,35 @@ Measure = Callable[[Sequence[Rule]], BacktestResult]
 
 @dataclass(frozen=True)
 class Dropped:
-    """A candidate that isn't chosen, and why."""
+    """A candidate that isn't chosen, and why.
+
+    Attributes
+    ----------
+    rule : str
+        Id of the rule.
+    why : str
+        Reason in words.
+    """
 
     rule: str
     why: str
 
 
 def harmless(effect: BacktestResult, limits: SelectRulesParams) -> bool:
-    """Whether nothing is lost, no incident waits too long, and not too many wait."""
+    """Test that no incident is missed or waits too long, and not too many wait.
+
+    Parameters
+    ----------
+    effect : BacktestResult
+        What the rules do in the window.
+    limits : SelectRulesParams
+        What a set of rules may cost.
+
+    Returns
+    -------
+    bool
+        True if the limits are kept.
+    """
     return not any(_harm(incident, limits) for incident in effect.incidents) and not _late(
         effect, limits
     )
@@ -29,7 +50,22 @@ def harmless(effect: BacktestResult, limits: SelectRulesParams) -> bool:
 def without_harm(
     active: list[Rule], measure: Measure, limits: SelectRulesParams
 ) -> tuple[list[Rule], list[Dropped], BacktestResult]:
-    """Drop rules until a window is `harmless`; also gives what those that stay do."""
+    """Drop rules until a window is `harmless`.
+
+    Parameters
+    ----------
+    active : list of Rule
+        Rules to begin with.
+    measure : Measure
+        Replays a window with some rules and measures what they do.
+    limits : SelectRulesParams
+        What a set of rules may cost.
+
+    Returns
+    -------
+    (list of Rule, list of Dropped, BacktestResult)
+        Rules that stay, those that were dropped, and what the former do.
+    """
     dropped: list[Dropped] = []
     while True:
         effect = measure(active)

@@ -18,7 +18,22 @@ _TOP = 20
 
 
 def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
-    """Rules, pages saved (estimate) and alerts touched of every family that has rules."""
+    """Count rules, pages saved (estimate) and alerts touched of every family that has rules.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        The rules that are replayed.
+    effect : BacktestResult
+        What the rules do in the window.
+    after : Replay
+        Replay with the rules.
+
+    Returns
+    -------
+    list of dict of str to object
+        A row a family.
+    """
     touched = _touched(after)
     rows = []
     for family in FAMILIES:
@@ -38,7 +53,22 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
 
 
 def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
-    """Every rule with what it did in this window, in the order of the set."""
+    """List every rule with what it did in this window, in the order of the set.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        The rules that are replayed.
+    effect : BacktestResult
+        What the rules do in the window.
+    after : Replay
+        Replay with the rules.
+
+    Returns
+    -------
+    list of dict of str to object
+        A row a rule.
+    """
     touched = _touched(after)
     return [
         {
@@ -56,7 +86,22 @@ def _touched(after: Replay) -> dict[str, int]:
 
 
 def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, Any]]:
-    """Alerts, and alerts that page, today and with the rules, by the value of a label."""
+    """Count alerts, and alerts that page, without and with the rules, by the value of a label.
+
+    Parameters
+    ----------
+    measured : Backtest
+        Backtest of the window.
+    after : Replay
+        Replay with the rules.
+    label : str
+        Name of a label.
+
+    Returns
+    -------
+    list of dict of str to object
+        A row a value, the most frequent first.
+    """
     rows = measured.rows
     inside = measured.window.holds(rows.starts)
     values, codes = _values(rows, label)
@@ -82,11 +127,19 @@ def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, An
 
 
 def noisiest(measured: Backtest, after: Replay) -> list[dict[str, Any]]:
-    """Alert names that page most today, with how long they last and what to change at the source.
+    """List the alert names that page most today, how long they last and which rules touch them.
+
+    Parameters
+    ----------
+    measured : Backtest
+        Backtest of the window.
+    after : Replay
+        Replay with the rules.
 
     Returns
     -------
-    At most twenty; durations in seconds, medians.
+    list of dict of str to object
+        At most twenty rows; durations in seconds, medians.
     """
     table = by_label(measured, after, "alertname")
     table.sort(key=lambda row: (-row["paged_today"], row["value"]))
@@ -118,7 +171,18 @@ def _paged(replay: Replay) -> NDArray[np.bool_]:
 
 
 def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
-    """Every incident of the window: lost first, then the most delayed."""
+    """List every incident of the window: missed ones first, then the most delayed.
+
+    Parameters
+    ----------
+    effect : BacktestResult
+        What the rules do in the window.
+
+    Returns
+    -------
+    list of dict of str to object
+        A row an incident.
+    """
 
     def rank(incident: Incident) -> tuple[int, float, str]:
         if incident.lost:
@@ -151,7 +215,20 @@ _SEED = 20260101
 
 
 def per_day(times: NDArray[np.int64], window: Window) -> NDArray[np.int64]:
-    """Events on each day of the window, shape (days,); the last day may be a part of one."""
+    """Count the events on each day of the window; the last day may be a part of one.
+
+    Parameters
+    ----------
+    times : array of int64, shape (n,), microseconds since 1970
+        Times inside the window.
+    window : Window
+        The window.
+
+    Returns
+    -------
+    array of int64, shape (days,)
+        Events.
+    """
     days = max(1, -(-(window.end - window.start) // DAY_US))
     index = (times - window.start) // DAY_US
     return np.bincount(index, minlength=days)[:days].astype(np.int64)
@@ -160,16 +237,17 @@ def per_day(times: NDArray[np.int64], window: Window) -> NDArray[np.int64]:
 def saved_interval(
     before: NDArray[np.int64], after: NDArray[np.int64]
 ) -> tuple[float, float] | None:
-    """Interval of the share of pages saved: bootstrap over days.
+    """Estimate an interval of the share of pages saved: bootstrap over days.
 
     Parameters
     ----------
-    before, after
+    before, after : array of int64
         Pages on each day, shape (days,).
 
     Returns
     -------
-    Bounds at `LEVEL`; None with fewer than three days or without pages.
+    (float, float) or None
+        Bounds at `LEVEL`; None with fewer than three days or without pages.
 
     Notes
     -----
@@ -186,10 +264,22 @@ def saved_interval(
 
 
 def most_lost(lost: int, heard: int) -> float:
-    """Upper bound of the share of incidents that the rules lose.
+    """Bound the share of incidents that the rules make people miss.
 
     One-sided Clopper–Pearson at `LEVEL` (Clopper & Pearson 1934): none lost of 30 proves only that
     fewer than one in ten is.
+
+    Parameters
+    ----------
+    lost : int
+        Incidents missed.
+    heard : int
+        Incidents that are paged without the rules.
+
+    Returns
+    -------
+    float
+        Upper bound of the share.
     """
     from scipy.stats import beta
 
@@ -199,7 +289,22 @@ def most_lost(lost: int, heard: int) -> float:
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Interval of a median from order statistics (David & Nagaraja 2003, 7.1); None below six."""
+    """Estimate an interval of a median from order statistics.
+
+    Parameters
+    ----------
+    values : array of float64, shape (n,)
+        Sample, any order.
+
+    Returns
+    -------
+    (float, float) or None
+        Bounds at `LEVEL`; None with fewer than six values.
+
+    Notes
+    -----
+    Ranks of a binomial distribution (David & Nagaraja 2003, 7.1).
+    """
     from scipy.stats import binom
 
     count = len(values)
