@@ -36,13 +36,13 @@ class Detection:
 
     Attributes
     ----------
-    findings
-        By start.
-    series, points
+    findings : list of Finding
+        Findings, ordered by start.
+    series, points : int
         Judged: series, and points at which an event could have started.
-    uncertain
+    uncertain : int
         Events that are too common for a run of this size and were left out.
-    skipped
+    skipped : mapping of str to int
         Series not judged, by reason.
     """
 
@@ -66,25 +66,32 @@ def detect(
 
     Parameters
     ----------
-    table
-        Arrow table of the contract's ``metrics``; rows in any order. Earlier rows teach: give at
-        least two of the longest seasons before `since_us`.
-    since_us
+    table : pyarrow.Table
+        Columns of the contract's ``metrics``; rows in any order. Earlier rows teach: give at least
+        two of the longest seasons before `since_us`.
+    since_us : int or None
         Only events that start at or after this time (microseconds since 1970) are reported.
-    until_us
+    until_us : int or None
         Later rows are left out, and a series without values up to then has a gap. Then parts of a
         table give the events of the whole; `correct` joins them. None: see `grids`.
-    false_share
+    false_share : float
         Share of the findings that may be false, over all series of the run (Benjamini–Hochberg);
         how far it is kept for which series: see `events.SURPRISE_PER_DECADE`.
         1: everything that raised an alarm.
-    most_series
+    most_series : int
         See `grids`.
+    settings : DetectorSettings
+        Settings of the detector, the same for all series.
 
     Returns
     -------
     Detection
         Depends on the rows, not on their order.
+
+    Raises
+    ------
+    SignalboxError
+        If a column is missing.
     """
     found = grids(table, most_series, until_us)
     findings: list[Finding] = []
@@ -108,16 +115,16 @@ def correct(
 
     Parameters
     ----------
-    findings
+    findings : sequence of Finding
         Of `detect`; their scores are made anew.
-    points
+    points : int
         Points judged in all the tables.
-    false_share
+    false_share : float
         As in `detect`.
 
     Returns
     -------
-    tuple
+    (list of Finding, int)
         Findings by start, and how many were left out.
     """
     scores = corrected(
