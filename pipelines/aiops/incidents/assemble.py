@@ -28,7 +28,22 @@ WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def traits(services: Sequence[str], names: Sequence[str], text: str) -> frozenset[str]:
-    """Give what an incident is compared by: services, names, and words of its title."""
+    """Collect what an incident is compared by: services, names, and words of its title.
+
+    Parameters
+    ----------
+    services : sequence of str
+        Affected services.
+    names : sequence of str
+        Alert names, kinds of findings and template ids.
+    text : str
+        Title.
+
+    Returns
+    -------
+    frozenset of str
+        Terms with their kind as prefix.
+    """
     words = {f"word {word.lower()}" for word in WORD.findall(text)}
     return frozenset(
         {f"service {name}" for name in services if name}
@@ -38,7 +53,18 @@ def traits(services: Sequence[str], names: Sequence[str], text: str) -> frozense
 
 
 class PastIncidentIndex:
-    """Past incidents, indexed once."""
+    """Past incidents, indexed once.
+
+    Parameters
+    ----------
+    past : sequence of PastIncident
+        Past incidents, any order.
+
+    Notes
+    -----
+    Cosine of TF-IDF vectors (Salton & Buckley 1988) with binary term frequency and the weight
+    ``log(1 + incidents / incidents with the term)``.
+    """
 
     def __init__(self, past: Sequence[PastIncident]) -> None:
         self.past = sorted(
@@ -61,7 +87,22 @@ class PastIncidentIndex:
         return sqrt(sum(self.weight.get(trait, 0.0) ** 2 for trait in sorted(own)))
 
     def similar(self, own: frozenset[str], before_us: int, top: int = 3) -> tuple[Similar, ...]:
-        """Give the past incidents opened before a time that resemble one most."""
+        """Find the past incidents opened before a time that resemble one most.
+
+        Parameters
+        ----------
+        own : frozenset of str
+            Terms of the incident, as of `traits`.
+        before_us : int
+            Past incidents opened at or after it are left out, microseconds since 1970.
+        top : int, default 3
+            Most results.
+
+        Returns
+        -------
+        tuple of Similar
+            The most similar first; none below the cosine `LEAST`.
+        """
         dot: dict[int, float] = {}
         for trait in sorted(own):
             for i in self.places.get(trait, ()):
@@ -117,10 +158,19 @@ def likely_causes(
 
     Parameters
     ----------
-    findings
+    findings : sequence of Finding
         Of the incident, in order of time.
-    changes
+    callees : mapping of str to set of str
+        Service to those that it calls.
+    callers : mapping of str to set of str
+        Service to those that call it.
+    changes : sequence of Change
         Those that may have to do with it (same services or ones next to them, shortly before).
+
+    Returns
+    -------
+    list of Cause
+        Causes, the likeliest first; ties by name.
     """
     mine: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -235,14 +285,27 @@ def incidents(
 
     Parameters
     ----------
-    findings
+    findings : sequence of Finding
         Alerts (as findings of signal ``alert``), anomalies of metrics and logs. Findings of signal
         ``change`` are not grouped: give changes.
-    company
+    graph : Graph
+        Who calls whom; without calls events are linked by time alone.
+    changes : sequence of Change
+        Deployments and other changes, any order.
+    past : sequence of PastIncident
+        Past incidents, any order.
+    company : sequence of Finding
         Findings that tell little by themselves: they join an incident at one of its services in
         its time, and never make one.
-    ranker
+    settings : Grouping
+        How far apart linked findings may start.
+    ranker : Ranker or None
         Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
+
+    Returns
+    -------
+    list of Incident
+        Incidents by their first finding.
     """
     ordered = in_order(
         {finding.id: finding for finding in findings if finding.signal != "change"}.values()
@@ -332,7 +395,18 @@ def _incident(
 
 
 def incident_id(first: Finding) -> str:
-    """Give the id of the incident that begins with a finding: 16 hex digits."""
+    """Derive the id of the incident that begins with a finding.
+
+    Parameters
+    ----------
+    first : Finding
+        The incident's first finding.
+
+    Returns
+    -------
+    str
+        16 hex digits.
+    """
     return hashlib.sha256(f"incident:{first.id}".encode()).hexdigest()[:16]
 
 

@@ -44,15 +44,21 @@ class Behaviour:
 
     Attributes
     ----------
-    parent
-        Row of each span's parent, -1 for none, shape (spans,).
-    owner, follows
-        Span and succession (row of `context`, `after`) of each occurrence, same length.
-    context
-        For each succession the number of its operation and the event before, shape (k,).
-    service
+    start : array of int64, shape (spans,), microseconds since 1970
+        Start of each span.
+    parent : array of int64, shape (spans,)
+        Row of each span's parent, -1 for none.
+    owner, follows : array of int64, shape (occurrences,)
+        Span and succession (row of `context`, `after`) of each occurrence.
+    context : array of int64, shape (k,)
+        For each succession the number of its operation and the event before.
+    service : list of str, shape (k,)
         For each succession, its service.
-    bad
+    operation : list of str, shape (k,)
+        For each succession, the span's name.
+    before, after : list of str, shape (k,)
+        For each succession, the event before and the one that follows, in words.
+    bad : array of bool, shape (k,)
         For each succession, whether what follows is an error or an early end.
     """
 
@@ -69,7 +75,18 @@ class Behaviour:
 
 
 def prepare_behaviour(signals: Signals) -> Behaviour | None:
-    """Find and number the successions of events in all spans, once for all windows."""
+    """Find and number the successions of events in all spans, once for all windows.
+
+    Parameters
+    ----------
+    signals : Signals
+        Spans, and log lines if there are any.
+
+    Returns
+    -------
+    Behaviour or None
+        None without spans.
+    """
     if signals.spans is None or not len(signals.spans.start):
         return None
     spans, logs = signals.spans, signals.logs
@@ -184,7 +201,25 @@ def _called(events: list[str], number: int, otherwise: str) -> str:
 
 
 def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEvidence]:
-    """Blame services whose spans do what they ordinarily don't, if no span below does so too."""
+    """Blame services whose spans do what they ordinarily don't, if no span below does so too.
+
+    Parameters
+    ----------
+    window : Window
+        The fault's time, and the times it is compared with.
+    behaviour : Behaviour
+        Successions of all spans.
+
+    Returns
+    -------
+    list of CauseEvidence
+        At most one piece of evidence a service, by name.
+
+    Notes
+    -----
+    Log likelihood ratios of shares (Dunning 1993); the idea of successions is Nezha's (Yu et al.,
+    ESEC/FSE 2023).
+    """
     now = (behaviour.start >= window.start) & (behaviour.start < window.end)
     past = inside(behaviour.start, window.reference)
     weight, counts = _odd(behaviour, now, past)
@@ -231,7 +266,20 @@ def _whole(*counts: Floats) -> tuple[Ints, ...]:
 
 
 def likelihood_ratio(k1: Floats, n1: Floats, k0: Floats, n0: Floats) -> Floats:
-    """Log likelihood ratio (nats) of two shares against one common share (Dunning, 1993)."""
+    """Compute the log likelihood ratio of two shares against one common share (Dunning, 1993).
+
+    Parameters
+    ----------
+    k1, n1 : array of float64, shape (k,)
+        Hits and trials of the first sample.
+    k0, n0 : array of float64, shape (k,)
+        Hits and trials of the second sample.
+
+    Returns
+    -------
+    array of float64, shape (k,)
+        Nats, at least 0.
+    """
     return _entropy(k1, n1) + _entropy(k0, n0) - _entropy(k1 + k0, n1 + n0)
 
 

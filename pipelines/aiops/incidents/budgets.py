@@ -44,7 +44,19 @@ PERCENT = 1.5
 
 @dataclass(frozen=True)
 class CauseEvidence:
-    """Points for one service from one source, with the sentence for it."""
+    """Points for one service from one source, with the sentence for it.
+
+    Attributes
+    ----------
+    service : str
+        Name of the service.
+    metric : str
+        Metric, or kind of evidence, that says so.
+    points : float
+        Nats, at most `CAP`.
+    sentence : str
+        Evidence in words.
+    """
 
     service: str
     metric: str
@@ -54,7 +66,19 @@ class CauseEvidence:
 
 @dataclass(frozen=True)
 class BudgetLoss:
-    """What a service lost in the window: seconds waited, or calls failed."""
+    """What a service lost in the window: seconds waited, or calls failed.
+
+    Attributes
+    ----------
+    total : float
+        Sum over the window of the excess times requests: seconds, or failed calls.
+    worst : float
+        Largest value in the window.
+    level : float
+        Ordinary value.
+    metric : str
+        Metric that says so.
+    """
 
     total: float
     worst: float
@@ -65,7 +89,24 @@ class BudgetLoss:
 def budget_evidence(
     window: Window, graph: Graph, signals: Signals, target: Target | None
 ) -> list[CauseEvidence]:
-    """Blame lost time and failures on services whose callees don't account for them."""
+    """Blame lost time and failures on services whose callees don't account for them.
+
+    Parameters
+    ----------
+    window : Window
+        The fault's time, and the times it is compared with.
+    graph : Graph
+        Who calls whom.
+    signals : Signals
+        Series of latency, availability, errors and requests.
+    target : Target or None
+        The symptom, if it is known: only what it depends on is blamed in full.
+
+    Returns
+    -------
+    list of CauseEvidence
+        One piece of evidence a service and kind of budget.
+    """
     asked = target.role if target else None
     kinds: tuple[tuple[Role, ...], ...] = (("latency",), ("availability", "errors"))
     found = []
@@ -218,7 +259,20 @@ EXTREME = 0.995
 
 
 def saturation_evidence(window: Window, signals: Signals) -> list[CauseEvidence]:
-    """Compare each resource with the most extreme it ordinarily shows, not with its noise."""
+    """Compare each resource with the most extreme it ordinarily shows, not with its noise.
+
+    Parameters
+    ----------
+    window : Window
+        The fault's time, and the times it is compared with.
+    signals : Signals
+        Series of role saturation.
+
+    Returns
+    -------
+    list of CauseEvidence
+        At most one piece of evidence a service, by name.
+    """
     best: dict[str, CauseEvidence] = {}
     for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
         found = _beyond(window, series) if series.role == "saturation" else None

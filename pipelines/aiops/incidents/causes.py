@@ -36,7 +36,24 @@ Ranker = Callable[[int, int, str], Sequence[Cause]]
 
 
 def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[Incident]) -> Ranker:
-    """Return what ranks causes of some incidents, the weightiest, and of none of the others."""
+    """Build the ranker of causes of some incidents, the weightiest, and of none of the others.
+
+    Parameters
+    ----------
+    params : AiopsParams
+        Where the lake lies.
+    window : Window
+        Nothing after its end is read.
+    graph : Graph
+        Who calls whom.
+    found : sequence of Incident
+        Incidents, grouped and not yet ranked.
+
+    Returns
+    -------
+    Ranker
+        Function of start and end (microseconds since 1970) and the most affected service.
+    """
 
     def weight(incident: Incident) -> tuple[int, int, int, str]:
         signals = {entry.what for entry in incident.timeline if entry.what != "change"}
@@ -63,7 +80,20 @@ def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[In
 
 
 def signals(params: AiopsParams, start_us: int, end_us: int) -> Signals:
-    """Read what was measured around an incident."""
+    """Read what was measured around an incident.
+
+    Parameters
+    ----------
+    params : AiopsParams
+        Where the lake lies.
+    start_us, end_us : int
+        Time of the incident, microseconds since 1970.
+
+    Returns
+    -------
+    Signals
+        Series, a sample of whole traces, and their log lines.
+    """
     short = _window(start_us - REFERENCE, end_us)
     sample = _sample(params, short)
     spans = _spans(params, short, sample)

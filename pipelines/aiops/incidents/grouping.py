@@ -21,13 +21,13 @@ class Grouping:
 
     Attributes
     ----------
-    same
+    same : int
         At the same service.
-    near
+    near : int
         At services of which one calls the other.
-    anywhere
+    anywhere : int
         At any services, if there is no graph; 0 turns it off.
-    longest
+    longest : int
         A chain of links is cut after this long, so that a service that never rests doesn't make one
         endless incident.
     """
@@ -52,19 +52,27 @@ def group(
 
     Parameters
     ----------
-    starts
-        Microseconds since 1970, shape (n,), any order.
-    services
-        Of each event; empty if not known: such events are linked by time alone if there is no
-        graph, and stay alone if there is one.
-    ends
-        Microseconds since 1970, shape (n,): what starts at a service while something lasts there
-        is linked to it, for as long as a chain may be. None: they are not known.
+    starts : array of int64, shape (n,)
+        Microseconds since 1970, any order.
+    services : list of str, shape (n,)
+        Service of each event; empty if not known: such events are linked by time alone if there is
+        no graph, and stay alone if there is one.
+    graph : Graph
+        Who calls whom.
+    settings : Grouping
+        How far apart linked events may start.
+    ends : array of int64, shape (n,), or None
+        Microseconds since 1970: what starts at a service while something lasts there is linked to
+        it, for as long as a chain may be. None: they are not known.
 
     Returns
     -------
-    array of int, shape (n,)
+    array of int64, shape (n,)
         Groups are numbered by their first event's start (ties: service), from 0.
+
+    Notes
+    -----
+    Connected components of the graph of links (`scipy.sparse.csgraph`).
     """
     n = len(starts)
     if not n:
@@ -143,7 +151,20 @@ def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
 
 
 def pairwise(truth: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[float, float, float]:
-    """Precision, recall and F1 of pairs that are together; negative truth: alone."""
+    """Compute precision, recall and F1 over pairs of events that are in one group.
+
+    Parameters
+    ----------
+    truth : array of int64, shape (n,)
+        True group of each event; negative: alone.
+    groups : array of int64, shape (n,)
+        Group that was found for each event.
+
+    Returns
+    -------
+    (float, float, float)
+        Precision, recall, F1.
+    """
     alone = truth < 0
     labels = np.where(alone, truth.max(initial=0) + 1 + np.arange(len(truth)), truth)
     both = _pairs(np.unique(np.column_stack((labels, groups)), axis=0, return_counts=True)[1])

@@ -12,14 +12,33 @@ SOURCES = ("budgets", "saturation", "behaviour", "delays")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What spans and logs are turned into once, for all windows."""
+    """What spans and logs are turned into once, for all windows.
+
+    Attributes
+    ----------
+    behaviour : Behaviour
+        Successions of events.
+    delays : Delays
+        Pieces of time.
+    """
 
     behaviour: Behaviour
     delays: Delays
 
 
 def prepare(signals: Signals) -> Prepared | None:
-    """Read spans and logs once, if there are spans."""
+    """Read spans and logs once, if there are spans.
+
+    Parameters
+    ----------
+    signals : Signals
+        What was measured.
+
+    Returns
+    -------
+    Prepared or None
+        None without spans.
+    """
     behaviour = prepare_behaviour(signals)
     if behaviour is None or signals.spans is None:
         return None
@@ -42,11 +61,17 @@ def rank(
 
     Parameters
     ----------
-    target
+    window : Window
+        The fault's time, and the times it is compared with.
+    graph : Graph
+        Who calls whom.
+    signals : Signals
+        What was measured in the window and before it.
+    target : Target or None
         The symptom, if it is known: only what it depends on is suspected.
-    prepared
+    prepared : Prepared or None
         `prepare(signals)`, to be given if many windows of the same signals are ranked.
-    sources
+    sources : tuple of str
         Kinds of evidence to use, of `SOURCES`.
 
     Returns

@@ -27,15 +27,19 @@ FLOOR_US = 5_000.0
 
 @dataclass(frozen=True)
 class Delays:
-    """Pieces of time, sorted by kind; piece i took ``taken[i]`` microseconds from ``start[i]``.
+    """Pieces of time, sorted by kind.
 
     Attributes
     ----------
-    edges
+    start : array of int64, shape (pieces,), microseconds since 1970
+        Start of each piece.
+    taken : array of float64, shape (pieces,), microseconds
+        Length of each piece.
+    edges : array of int64, shape (kinds + 1,)
         Pieces of kind k are those from ``edges[k]`` to ``edges[k + 1]``.
-    kinds
-        For each kind the service that it is counted for, the one at the other end (may be empty;
-        it gets a share), and what it is in words.
+    kinds : list of (str, str, str), shape (kinds,)
+        For each kind the service that it is counted for, the one at the other end (may be empty; it
+        gets a share), and what it is in words.
     """
 
     start: Ints
@@ -49,8 +53,15 @@ def prepare_delays(spans: Spans, parent: Ints) -> Delays:
 
     Parameters
     ----------
-    parent
+    spans : Spans
+        Columns of spans.
+    parent : array of int64, shape (spans,)
         Row of each span's parent, -1 for none.
+
+    Returns
+    -------
+    Delays
+        Pieces of all spans.
     """
     child = np.flatnonzero(parent >= 0)
     child = child[np.lexsort((spans.start[child], parent[child]))]
@@ -104,7 +115,20 @@ def _what(spans: Spans, row: int) -> str:
 
 
 def delay_evidence(window: Window, delays: Delays) -> list[CauseEvidence]:
-    """Blame services for the pieces of time that became longer than they ever ordinarily are."""
+    """Blame services for the pieces of time that became longer than they ever ordinarily are.
+
+    Parameters
+    ----------
+    window : Window
+        The fault's time, and the times it is compared with.
+    delays : Delays
+        Pieces of all spans.
+
+    Returns
+    -------
+    list of CauseEvidence
+        At most one piece of evidence a service.
+    """
     now = (delays.start >= window.start) & (delays.start < window.end)
     past = inside(delays.start, window.reference)
     best: dict[tuple[str, str], CauseEvidence] = {}
