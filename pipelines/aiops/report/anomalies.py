@@ -45,7 +45,22 @@ MOST_LINES, MOST_LABELS, OPEN_FINDINGS = 5, 6, 20
 
 
 def card(finding: Finding, inputs: Inputs, places: Places) -> Section:
-    """Build the section of a finding that has a plot or lines."""
+    """Build the section of a finding that has a plot or lines.
+
+    Parameters
+    ----------
+    finding : Finding
+        A finding with a plot or lines.
+    inputs : Inputs
+        Everything the pages are made from.
+    places : Places
+        What the pages show, and where.
+
+    Returns
+    -------
+    Section
+        The section, with links to its incidents and its node.
+    """
     plot = inputs.metrics.plots.get(finding.id) or inputs.logs.plots.get(finding.id)
     blocks: list[Block] = [Prose(wording.sentence(finding.sentence, finding.kind, 400))]
     if plot:
@@ -187,7 +202,22 @@ def _lines(lines: Sequence[Line]) -> Code:
 
 
 def row_table(found: Sequence[Finding], places: Places, *, fold: bool) -> list[Block]:
-    """Table of findings without a plot; it folds behind cards or where it is long."""
+    """Build the table of findings without a plot.
+
+    Parameters
+    ----------
+    found : sequence of Finding
+        Findings, in the order of the rows.
+    places : Places
+        What the pages show, and where.
+    fold : bool
+        Whether the table folds.
+
+    Returns
+    -------
+    list of Block
+        The table; none without findings.
+    """
     columns = [
         Column("Finding", wide=True),
         Column("Kind"),
@@ -221,7 +251,22 @@ OPEN_CARDS = 4
 
 
 def chapters(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
-    """Build both chapters."""
+    """Build the chapters about findings, by service.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    places : Places
+        What the pages show, and where.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    list of Chapter
+        Chapters in the order of the page.
+    """
     if not places.findings:
         nothing = Prose("Nothing unusual was found in this time.")
         return [Chapter("services", "Findings by service", [nothing], "Findings")]
@@ -326,7 +371,22 @@ TABLES = (METRICS, LOGS, INCIDENTS)
 
 
 def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
-    """Put services with the rarest findings first."""
+    """Build the page: services with the rarest findings first.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    places : Places
+        What the pages show, and where.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Page
+        The page, not rendered yet.
+    """
     return Page(
         kind="Anomalies" + links.synthetic(inputs),
         title=TITLE,
@@ -346,7 +406,18 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
 
 
 def says(inputs: Inputs) -> str:
-    """Say what the page comes to, in a few words."""
+    """Summarise the page in a few words.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        Number of anomalies.
+    """
     n = len(inputs.found)
     return f"{n:,} anomal{'y' if n == 1 else 'ies'}" if n else "No anomalies"
 

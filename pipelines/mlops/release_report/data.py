@@ -24,7 +24,17 @@ from pipelines.reporting.index import hash_text
 
 
 class SourceFile(Shape):
-    """One part of the source."""
+    """One file of the source.
+
+    Attributes
+    ----------
+    address : str
+        Path or address.
+    sha256 : str or None
+        Hash of the content, None if not known.
+    rows : int
+        Number of rows.
+    """
 
     address: str
     sha256: str | None = None
@@ -32,7 +42,19 @@ class SourceFile(Shape):
 
 
 class ColumnFact(Shape):
-    """One column as it was read."""
+    """One column as it was read.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    type : str
+        Type as it was read.
+    missing : int
+        Rows without a value.
+    distinct : int
+        Number of separate values.
+    """
 
     name: str
     type: str
@@ -41,7 +63,23 @@ class ColumnFact(Shape):
 
 
 class Ingested(Shape):
-    """`details` of ``ingest``."""
+    """`details` of ``ingest``.
+
+    Attributes
+    ----------
+    source : str
+        Where the data came from.
+    kind : str
+        Kind of source.
+    files : list of SourceFile
+        Files of the source.
+    columns : list of ColumnFact
+        Columns as they were read.
+    labels : dict of str to int
+        Label to rows.
+    subject_key : str or None
+        Column that names the subject, None without one.
+    """
 
     source: str
     kind: str
@@ -52,7 +90,23 @@ class Ingested(Shape):
 
 
 class Rule(Shape):
-    """One rule of ``validate``."""
+    """One expectation of ``validate``.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the expectation.
+    action : str
+        What is done about rows that break it.
+    reason : str
+        Reason in words.
+    kept : bool
+        Whether the data keeps it.
+    broken_rows : int
+        Rows that break it.
+    observed : str
+        What was observed, in words.
+    """
 
     rule: str
     action: str
@@ -63,7 +117,17 @@ class Rule(Shape):
 
 
 class Counts(Shape):
-    """Rows in and out of ``validate``."""
+    """Rows in and out of ``validate``.
+
+    Attributes
+    ----------
+    read : int
+        Rows read (key ``in``).
+    kept : int
+        Rows kept.
+    quarantined : int
+        Rows put aside.
+    """
 
     read: int = Field(alias="in")
     kept: int
@@ -71,14 +135,36 @@ class Counts(Shape):
 
 
 class Validated(Shape):
-    """`details` of ``validate``."""
+    """`details` of ``validate``.
+
+    Attributes
+    ----------
+    counts : Counts
+        Rows in and out.
+    rules : list of Rule
+        The expectations.
+    """
 
     counts: Counts
     rules: list[Rule]
 
 
 class Part(Shape):
-    """One part of the split."""
+    """One part of the split.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    subjects : int
+        Number of separate subjects.
+    positives : int
+        Rows of the positive class.
+    share : float
+        Share of the rows that the part got.
+    wanted_share : float
+        Share that was asked for.
+    """
 
     rows: int
     subjects: int
@@ -88,13 +174,30 @@ class Part(Shape):
 
 
 class Split(Shape):
-    """`details` of ``split``."""
+    """`details` of ``split``.
+
+    Attributes
+    ----------
+    parts : dict of str to Part
+        Name to part: train, validation, test.
+    """
 
     parts: dict[str, Part]
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the data.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     ingested = inputs.details("ingest", Ingested)
     validated = inputs.details("validate", Validated)
     split = inputs.details("split", Split)

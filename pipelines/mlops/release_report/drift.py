@@ -25,7 +25,17 @@ STAGE = "drift"
 
 
 class Methods(Shape):
-    """How distances are measured."""
+    """How distances are measured.
+
+    Attributes
+    ----------
+    numbers : str
+        Distance for numeric columns.
+    texts : str
+        Distance for categorical columns.
+    why : str
+        Why these, in words.
+    """
 
     numbers: str
     texts: str
@@ -33,7 +43,25 @@ class Methods(Shape):
 
 
 class Drifted(Shape):
-    """One column of a comparison."""
+    """One column of a comparison.
+
+    Attributes
+    ----------
+    column : str
+        Name of the column.
+    role : str
+        Input, sensitive or target.
+    distance : float or None
+        Distance of the distributions, None if not computed.
+    threshold : float
+        Distance from which it counts as drift.
+    missing_reference, missing_current : float or None
+        Share of missing values.
+    drifted : bool
+        Whether the distance is above the threshold.
+    problem : str
+        Why no distance was computed, "" if it was.
+    """
 
     column: str
     role: str
@@ -46,7 +74,19 @@ class Drifted(Shape):
 
 
 class Comparison(Shape):
-    """Two tables compared."""
+    """Two tables compared.
+
+    Attributes
+    ----------
+    title : str
+        What is compared.
+    reference, current : str
+        Names of the two tables.
+    rows_reference, rows_current : int
+        Rows of the two tables.
+    columns : list of Drifted
+        Distances by column.
+    """
 
     title: str
     reference: str
@@ -57,14 +97,32 @@ class Comparison(Shape):
 
 
 class Released(Shape):
-    """The released model, or why it was not compared with."""
+    """The released model, or why it was not compared with.
+
+    Attributes
+    ----------
+    name : str or None
+        Name of the release, None without one.
+    reason : str
+        Why it was not compared with, "" if it was.
+    """
 
     name: str | None = None
     reason: str = ""
 
 
 class Details(Shape):
-    """`details` of ``drift``."""
+    """`details` of ``drift``.
+
+    Attributes
+    ----------
+    methods : Methods
+        How distances are measured.
+    comparisons : list of Comparison
+        Pairs of tables.
+    released : Released
+        The released model.
+    """
 
     methods: Methods
     comparisons: list[Comparison] = Field(default_factory=list)
@@ -72,7 +130,18 @@ class Details(Shape):
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about drift.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     details = inputs.details(STAGE, Details)
     mark = inputs.sources.mark(evidence_of(STAGE))
     blocks: list[Block] = [

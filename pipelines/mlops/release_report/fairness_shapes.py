@@ -6,7 +6,21 @@ from pipelines.mlops.release_report.inputs import Number, Shape
 
 
 class Estimated(Shape):
-    """A value with its interval, or the reason why there is none."""
+    """A value with its confidence interval, or the reason why there is none.
+
+    Attributes
+    ----------
+    value : float or None
+        The value, None if not defined.
+    low : float or None
+        Lower bound of the interval.
+    high : float or None
+        Upper bound of the interval.
+    n : int
+        Number of rows.
+    reason : str or None
+        Why there is no value, None if there is one.
+    """
 
     value: Number = None
     low: Number = None
@@ -16,13 +30,29 @@ class Estimated(Shape):
 
 
 class Rate(Estimated):
-    """A group's rate: `numerator` of `n`."""
+    """A group's rate: `numerator` of `n`.
+
+    Attributes
+    ----------
+    numerator : int
+        Rows counted.
+    """
 
     numerator: int = 0
 
 
 class GroupCalibration(Shape):
-    """How a group's scores match what happened."""
+    """How a group's scores match the outcomes.
+
+    Attributes
+    ----------
+    mean_score : float or None
+        Mean predicted probability.
+    observed_rate : float or None
+        Share of positives.
+    gap : float or None
+        Their difference.
+    """
 
     mean_score: Number = None
     observed_rate: Number = None
@@ -30,7 +60,27 @@ class GroupCalibration(Shape):
 
 
 class Group(Shape):
-    """A group with its counts and rates."""
+    """A group with its counts and rates.
+
+    Attributes
+    ----------
+    group : str
+        Name of the group.
+    role : str
+        Compared, excluded, unknown or all.
+    n : int
+        Number of rows.
+    share : float
+        Share of all rows.
+    fp : int
+        False positives.
+    tp : int
+        True positives.
+    rates : dict of str to Rate
+        Name of a rate to its estimate.
+    calibration : GroupCalibration or None
+        None without scores.
+    """
 
     group: str
     role: str
@@ -43,7 +93,17 @@ class Group(Shape):
 
 
 class Ratio(Estimated):
-    """A group's impact ratio."""
+    """A group's impact ratio: its selection rate divided by the highest one.
+
+    Attributes
+    ----------
+    group : str
+        Name of the group.
+    versus : str or None
+        Group that it is compared with.
+    below_four_fifths : bool or None
+        Whether it is under 0.8, None if not defined.
+    """
 
     group: str
     versus: str | None = None
@@ -51,7 +111,31 @@ class Ratio(Estimated):
 
 
 class Test(Shape):
-    """Exact test of a group against the reference group."""
+    """Exact test of a group against the reference group.
+
+    Attributes
+    ----------
+    group : str
+        Name of the group.
+    reference : str
+        Name of the reference group.
+    selected, n : int
+        Selected rows, and all rows, of the group.
+    reference_selected, reference_n : int
+        Selected rows, and all rows, of the reference group.
+    fisher_p : float
+        p-value of Fisher's exact test.
+    holm_p : float
+        The same, corrected by Holm.
+    significant : bool
+        Whether `holm_p` is below the audit's level.
+    z : float or None
+        Statistic of the two-proportion z test.
+    cohens_h : float or None
+        Effect size.
+    odds_ratio : float or None
+        Odds ratio.
+    """
 
     group: str
     reference: str
@@ -68,7 +152,21 @@ class Test(Shape):
 
 
 class Exclusion(Shape):
-    """A group too small to compare."""
+    """A group too small to compare.
+
+    Attributes
+    ----------
+    group : str
+        Name of the group.
+    n : int
+        Number of rows.
+    share : float
+        Share of all rows.
+    selection_rate : float or None
+        Share of selected rows.
+    reason : str
+        Reason in words.
+    """
 
     group: str
     n: int
@@ -78,7 +176,17 @@ class Exclusion(Shape):
 
 
 class Unknown(Shape):
-    """Rows whose group isn't known."""
+    """Rows whose group isn't known.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows.
+    share : float
+        Share of all rows.
+    groups : list of str
+        Names of such groups.
+    """
 
     n: int = 0
     share: float = 0.0
@@ -86,7 +194,29 @@ class Unknown(Shape):
 
 
 class Dimension(Shape):
-    """One sensitive feature, or a combination of several."""
+    """One sensitive feature, or a combination of several.
+
+    Attributes
+    ----------
+    dimension : str
+        Name of the dimension.
+    features : list of str
+        Columns that make it.
+    reference : str or None
+        Reference group, None without one.
+    groups : list of Group
+        Groups with their rates.
+    impact_ratios : list of Ratio
+        Impact ratios of the compared groups.
+    tests : list of Test
+        Tests of the compared groups.
+    exclusions : list of Exclusion
+        Groups too small to compare.
+    unknown : Unknown
+        Rows whose group isn't known.
+    empty_groups : list of str
+        Groups without rows.
+    """
 
     dimension: str
     features: list[str] = Field(default_factory=list)
@@ -100,7 +230,17 @@ class Dimension(Shape):
 
 
 class Change(Shape):
-    """One measure before and after."""
+    """One measure before and after.
+
+    Attributes
+    ----------
+    name : str
+        Name of the measure.
+    before, after : float or None
+        The measure without and with the mitigation.
+    change : Estimated
+        Difference with its interval.
+    """
 
     name: str
     before: Number = None
@@ -109,7 +249,23 @@ class Change(Shape):
 
 
 class Effect(Shape):
-    """What happens to one group."""
+    """What the mitigation does to one group.
+
+    Attributes
+    ----------
+    group : str
+        Name of the group.
+    n : int
+        Number of rows.
+    mitigated : bool
+        Whether the group gets a threshold of its own.
+    reason : str or None
+        Why not, None if it does.
+    before, after : dict of str to float or None
+        Name of a rate to its value.
+    gained, lost : int
+        Rows newly selected, and no longer selected.
+    """
 
     group: str
     n: int
@@ -122,7 +278,21 @@ class Effect(Shape):
 
 
 class Mitigation(Shape):
-    """The what-if."""
+    """The what-if: a threshold for each group.
+
+    Attributes
+    ----------
+    feature : str
+        Sensitive feature.
+    constraint : str
+        Fairness constraint that the thresholds fulfil.
+    overall : list of Change
+        Measures of the whole.
+    disparity : list of Change
+        Measures of the differences between groups.
+    groups : list of Effect
+        What happens to each group.
+    """
 
     feature: str
     constraint: str
@@ -132,7 +302,27 @@ class Mitigation(Shape):
 
 
 class Audit(Shape):
-    """Rates, ratios and tests of all dimensions."""
+    """Rates, ratios and tests of all dimensions.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    level : float
+        Confidence level of the intervals.
+    replicates : int
+        Bootstrap replicates.
+    alpha : float
+        Level of the tests.
+    min_share : float
+        Groups with a smaller share are excluded.
+    tests_corrected : int
+        Tests that p-values are corrected for.
+    dimensions : list of Dimension
+        Sensitive features and combinations.
+    notes : list of str
+        Remarks in words.
+    """
 
     rows: int
     level: float
@@ -145,7 +335,17 @@ class Audit(Shape):
 
 
 class Audited(Shape):
-    """`details` of ``bias_audit``."""
+    """`details` of ``bias_audit``.
+
+    Attributes
+    ----------
+    audit : Audit or None
+        None without sensitive features.
+    mitigation : Mitigation or None
+        None if none was computed.
+    mitigation_missing : str
+        Why none was computed.
+    """
 
     audit: Audit | None
     mitigation: Mitigation | None

@@ -18,12 +18,34 @@ FOUR_FIFTHS = 0.8
 
 
 def interval_text(estimate: Estimated) -> str:
-    """Bounds of an estimate."""
+    """Write the bounds of an estimate.
+
+    Parameters
+    ----------
+    estimate : Estimated
+        The estimate.
+
+    Returns
+    -------
+    str
+        Bounds, or a dash.
+    """
     return numbers.interval(estimate.low, estimate.high)
 
 
 def side(ratio: Ratio) -> str:
-    """Where the interval lies to the line of four fifths."""
+    """Say on which side of four fifths the interval lies.
+
+    Parameters
+    ----------
+    ratio : Ratio
+        Impact ratio.
+
+    Returns
+    -------
+    str
+        Words; the reason if it isn't defined.
+    """
     if ratio.value is None:
         return f"not defined: {ratio.reason or 'no reason given'}"
     low = ratio.value if ratio.low is None else ratio.low
@@ -34,7 +56,18 @@ def side(ratio: Ratio) -> str:
 
 
 def is_below(ratio: Ratio) -> bool:
-    """Whether the ratio itself, without its interval, is under four fifths."""
+    """Test whether the ratio itself, without its interval, is under four fifths.
+
+    Parameters
+    ----------
+    ratio : Ratio
+        Impact ratio.
+
+    Returns
+    -------
+    bool
+        False if it isn't defined.
+    """
     return ratio.value is not None and ratio.value < FOUR_FIFTHS
 
 
@@ -44,7 +77,26 @@ _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 
 
 def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: Audit) -> Table:
-    """Rate of every group with its interval, compared or not."""
+    """Build a table of the rate of every group with its interval, compared or not.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        A sensitive feature, or a combination of several.
+    rate : str
+        Name of the rate.
+    title : str
+        First words of the caption.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : Audit
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     groups = [g for g in dimension.groups if rate in g.rates]
     axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
     return Table(
@@ -96,7 +148,22 @@ def _estimate(estimate: Estimated) -> Estimate:
 
 
 def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
-    """Impact ratio of every compared group, beside the line of four fifths."""
+    """Build a table of the impact ratio of every compared group, beside the line of four fifths.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : Audit
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    list of Block
+        The table, or a sentence why there is none.
+    """
     ratios = dimension.impact_ratios
     if not ratios:
         return [Prose("There are fewer than two groups to compare, so there is no impact ratio.")]
@@ -142,7 +209,20 @@ def _ratio_row(ratio: Ratio, plot: Text) -> Row:
 
 
 def others(dimension: Dimension, mark: Text) -> Table:
-    """Size, base rate, precision, accuracy and calibration of every group."""
+    """Build a table of size, base rate, precision, accuracy and calibration of every group.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     shown = ("base_rate", "precision", "accuracy")
     return Table(
         caption=join("Other rates and calibration by ", name(dimension.dimension)),
@@ -180,7 +260,22 @@ def _points(gap: float | None) -> str:
 
 
 def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
-    """Tests of every compared group against the reference group."""
+    """Build a table of the tests of every compared group against the reference group.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        A sensitive feature, or a combination of several.
+    audit : Audit
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        The table; nothing without tests.
+    """
     if not dimension.tests:
         return []
     return [
@@ -222,7 +317,22 @@ def _test(test: Test) -> Row:
 
 
 def exclusions(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
-    """Show the groups that are not compared, with their numbers."""
+    """List the groups that are not compared, with their numbers.
+
+    Parameters
+    ----------
+    dimension : Dimension
+        A sensitive feature, or a combination of several.
+    audit : Audit
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        Tables and notes; nothing if all are compared.
+    """
     blocks: list[Block] = []
     if dimension.exclusions:
         blocks.append(_exclusion_table(dimension, audit, mark))

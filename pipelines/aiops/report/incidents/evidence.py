@@ -32,7 +32,15 @@ class About(Protocol):
 
 
 class IncidentsReportParams(Section):
-    """Subsection ``report_incidents``; the same keys and defaults as the stages know."""
+    """Subsection ``report_incidents``; the same keys and defaults as the stages know.
+
+    Attributes
+    ----------
+    title, owner : Name
+        First line of the page about incidents, and who answers for the pages.
+    notice : str
+        What readers must know about the telemetry first; "" for nothing.
+    """
 
     title: Name = "What is wrong, where, and what changed"
     owner: Name = "not stated"
@@ -40,7 +48,13 @@ class IncidentsReportParams(Section):
 
 
 class AiopsSection(Section):
-    """Section ``aiops``: the part of these pages, and the rest as it stands."""
+    """Section ``aiops``: the part of these pages, and the rest as it stands.
+
+    Attributes
+    ----------
+    report_incidents : IncidentsReportParams
+        Settings of the pages.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -60,14 +74,38 @@ S = TypeVar("S", bound=Shape)
 
 
 class Span(Shape):
-    """A window, ``[start, end)``, UTC."""
+    """A window, ``[start, end)``, UTC.
+
+    Attributes
+    ----------
+    start, end : datetime
+        First moment, and the one after the last.
+    """
 
     start: datetime
     end: datetime
 
 
 class Finding(Shape):
-    """Something unusual, as every detector tells it."""
+    """Something unusual, as its detector wrote it.
+
+    Attributes
+    ----------
+    id, signal, kind, service, instance : str
+        Id, signal (metric, log, service_map, alert), kind, and where; "" if not known.
+    labels : dict of str to str
+        Labels of the series.
+    start_us, end_us : int
+        Microseconds since 1970.
+    score : float
+        -log10 of the chance of such a finding in a run.
+    sentence : str
+        What was found, in words.
+    expected_low, expected_high, observed : float or None
+        Expected range, and the most unusual value.
+    evidence : dict of str to object
+        What else the detector recorded.
+    """
 
     id: str
     signal: str
@@ -90,7 +128,15 @@ class Plot(Shape):
 
     Attributes
     ----------
-    low, high
+    unit : str
+        Unit of the values.
+    per_second : bool
+        Whether the values are rates.
+    step_us, start_us : int
+        Time from one value to the next, and of the first, microseconds.
+    values : list of float or None
+        One value a step; None: there was none.
+    low, high : float or None
         What was expected at the most unusual value.
     """
 
@@ -104,7 +150,17 @@ class Plot(Shape):
 
 
 class Line(Shape):
-    """A log line, masked."""
+    """A log line, masked.
+
+    Attributes
+    ----------
+    at_us : int
+        Time, microseconds since 1970.
+    severity : str or None
+        Severity as it was logged.
+    body : str
+        Text of the line.
+    """
 
     at_us: int
     severity: str | None = ""
@@ -112,7 +168,21 @@ class Line(Shape):
 
 
 class Findings(Shape):
-    """File of a detector: what it found, what it looked at, and how."""
+    """Result file of a detector: what it found, what it looked at, and how.
+
+    Attributes
+    ----------
+    format : str
+        Name and version of the file's format.
+    window : Span
+        The time that was looked at.
+    counts, settings : dict of str to object
+        What was looked at and left out, and the detector's settings.
+    findings : list of Finding
+        The findings.
+    plots, lines : dict of str to Plot, dict of str to list of Line
+        Id of a finding to its plot, and to its log lines.
+    """
 
     format: str
     window: Span
@@ -124,7 +194,15 @@ class Findings(Shape):
 
 
 class Entry(Shape):
-    """One line of a timeline."""
+    """One line of a timeline.
+
+    Attributes
+    ----------
+    at_us : int
+        Time, microseconds since 1970.
+    what, service, sentence : str
+        Signal or "change", where, and what happened.
+    """
 
     at_us: int
     what: str
@@ -133,7 +211,17 @@ class Entry(Shape):
 
 
 class Cause(Shape):
-    """A suspect; `score` in nats of evidence."""
+    """A suspected service.
+
+    Attributes
+    ----------
+    service, metric : str
+        The service, and the metric that says most.
+    score : float
+        Nats of evidence.
+    evidence : list of str
+        Sentences.
+    """
 
     service: str
     metric: str = ""
@@ -142,7 +230,17 @@ class Cause(Shape):
 
 
 class Similar(Shape):
-    """A past incident; `score` is a likeness from 0 to 1."""
+    """A past incident that resembles this one.
+
+    Attributes
+    ----------
+    id, fix, resolution : str
+        Ticket, and how it was resolved.
+    score : float
+        Cosine, 0 to 1.
+    shared : list of str
+        Terms that both have.
+    """
 
     id: str
     score: float
@@ -152,7 +250,25 @@ class Similar(Shape):
 
 
 class Incident(Shape):
-    """What belongs together, with what is known about it."""
+    """Findings that belong together, with what is known about them.
+
+    Attributes
+    ----------
+    id, title : str
+        Id, and the rarest thing that was found.
+    start_us, end_us : int
+        Microseconds since 1970.
+    affected, exposed : list of str
+        Services with findings, and those that call them and show nothing yet.
+    findings : list of str
+        Ids of the findings.
+    timeline : list of Entry
+        Changes shortly before, then findings, by time.
+    causes : list of Cause
+        Suspected services, the likeliest first.
+    similar : list of Similar
+        Past incidents that resemble it most.
+    """
 
     id: str
     title: str
@@ -167,13 +283,39 @@ class Incident(Shape):
 
 
 class Calls(Shape):
-    """Who calls whom."""
+    """Who calls whom.
+
+    Attributes
+    ----------
+    calls : list of (str, str)
+        Caller and callee of each.
+    """
 
     calls: list[tuple[str, str]] = Field(default_factory=list)
 
 
 class Incidents(Shape):
-    """All incidents of a window, and what they are made of."""
+    """All incidents of a window, and the findings they are made of.
+
+    Attributes
+    ----------
+    format : str
+        Name and version of the file's format.
+    window : Span
+        The time that was looked at.
+    inputs : dict of str to str
+        File to its hash.
+    counts : dict of str to object
+        What was looked at and left out.
+    graph : Calls
+        Who calls whom.
+    findings : dict of str to Finding
+        Id to finding, of all incidents.
+    incidents : list of Incident
+        The incidents.
+    synthetic : bool
+        Whether the telemetry is simulated.
+    """
 
     format: str
     window: Span
@@ -186,7 +328,17 @@ class Incidents(Shape):
 
 
 class Move(Shape):
-    """One thing that moved on the map; `p` is the chance of it, corrected."""
+    """One change of the map.
+
+    Attributes
+    ----------
+    sentence, where : str
+        What moved, in words, and the node or edge.
+    p : float
+        p-value, corrected.
+    certain : bool
+        Whether it counts as found.
+    """
 
     sentence: str
     where: str = ""
@@ -195,7 +347,17 @@ class Move(Shape):
 
 
 class Diff(Shape):
-    """What moved on the map since the time before."""
+    """What changed on the map since the time before.
+
+    Attributes
+    ----------
+    moved : list of Move
+        What moved.
+    nodes_appeared, nodes_vanished : list of str
+        Nodes that are new, and that are gone.
+    tests : int
+        Comparisons that the p-values are corrected for.
+    """
 
     moved: list[Move] = Field(default_factory=list)
     nodes_appeared: list[str] = Field(default_factory=list)
@@ -204,7 +366,21 @@ class Diff(Shape):
 
 
 class ChangeImpact(Shape):
-    """A change, and what moved after it beyond chance."""
+    """A change, and what moved on the map after it beyond chance.
+
+    Attributes
+    ----------
+    id, title, service : str
+        The change, and the service that was changed.
+    at_us : int
+        Time, microseconds since 1970.
+    moved : list of Move
+        What moved.
+    windows_before, windows_after, tests : int
+        Windows of time and values compared.
+    note : str
+        Why nothing was compared, "" if it was.
+    """
 
     id: str = ""
     title: str = ""
@@ -218,7 +394,23 @@ class ChangeImpact(Shape):
 
 
 class Moves(Shape):
-    """File with what moved on the map, and after changes."""
+    """Result file with what moved on the map, and after changes.
+
+    Attributes
+    ----------
+    format : str
+        Name and version of the file's format.
+    compared_with : Span or None
+        The time before; None: nothing was compared.
+    diff : Diff or None
+        None: nothing was compared.
+    changes : list of ChangeImpact
+        Changes inside the window.
+    changes_left_out : int
+        Changes that were not looked at.
+    findings : list of Finding
+        What moved, as findings.
+    """
 
     format: str
     compared_with: Span | None = None
@@ -256,10 +448,18 @@ class Inputs:
 
     Attributes
     ----------
-    place
+    place : Path
         Root folder of the analysis; all paths on the pages are relative to it.
-    service_map
+    about : About
+        Who answers for the pages.
+    metrics, logs : Findings
+        Findings in metrics, and in logs.
+    service_map : dict of str to object
         Content of ``service_map.json``, as its writer left it.
+    moves : Moves
+        What moved on the map.
+    incidents : Incidents
+        Incidents of the window.
     """
 
     place: Path
@@ -283,11 +483,33 @@ class Inputs:
         }
 
     def finding(self, id_: str) -> Finding | None:
-        """Return a finding of an incident; None if no file has it."""
+        """Look up a finding of an incident.
+
+        Parameters
+        ----------
+        id_ : str
+            Id of a finding.
+
+        Returns
+        -------
+        Finding or None
+            None if no file has it.
+        """
         return self.incidents.findings.get(id_) or self.found.get(id_)
 
     def members(self, incident: Incident) -> list[str]:
-        """Give the findings of an incident, those too that were told together with another."""
+        """List the findings of an incident, those too that were merged into another one.
+
+        Parameters
+        ----------
+        incident : Incident
+            An incident of the window.
+
+        Returns
+        -------
+        list of str
+            Ids, each once.
+        """
         ids = dict.fromkeys(incident.findings)
         for id_ in incident.findings:
             found = self.finding(id_)
@@ -299,6 +521,16 @@ class Inputs:
     def sources(self, tables: Sequence[Path]) -> Sources:
         """Give a page's artifacts their numbers: evidence of its tables' stages, then the tables.
 
+        Parameters
+        ----------
+        tables : sequence of Path
+            Files that the page rests on.
+
+        Returns
+        -------
+        Sources
+            Numbers for the marks.
+
         Raises
         ------
         SignalboxError
@@ -309,7 +541,19 @@ class Inputs:
 
 
 def read_inputs(directory: Path, about: About) -> Inputs:
-    """Read the files in a place.
+    """Read and check all files that the pages are made from.
+
+    Parameters
+    ----------
+    directory : Path
+        Root directory of the analysis.
+    about : About
+        Who answers for the pages.
+
+    Returns
+    -------
+    Inputs
+        The files' contents.
 
     Raises
     ------

@@ -31,7 +31,22 @@ TABLES = (MAP, MOVED, INCIDENTS, METRICS, LOGS)
 
 
 def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
-    """Draw the map with what moved, changes, and what was found on each service."""
+    """Build the page: the map with what moved, changes, and what was found on each service.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    places : Places
+        What the pages show, and where.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Page
+        The page, not rendered yet.
+    """
     moves = inputs.moves
     moved = None if moves.diff is None else [_move(edge_change) for edge_change in moves.diff.moved]
     told = [_change(impact, places) for impact in moves.changes]
@@ -56,7 +71,18 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
 
 
 def says(inputs: Inputs) -> str:
-    """Say what the page comes to, in a few words."""
+    """Summarise the page in a few words.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        Number of services.
+    """
     services = [node for node in inputs.service_map["nodes"] if node.get("kind") == "service"]
     return wording.number_of(len(services), "service")
 

@@ -52,7 +52,24 @@ _ROWS = {
 
 
 def section(incident: Incident, number: int, inputs: Inputs, places: Places) -> Section:
-    """Build the section of an incident."""
+    """Build the section of an incident.
+
+    Parameters
+    ----------
+    incident : Incident
+        The incident.
+    number : int
+        Its rank, from 1.
+    inputs : Inputs
+        Everything the pages are made from.
+    places : Places
+        What the pages show, and where.
+
+    Returns
+    -------
+    Section
+        The section, folded behind the first ones.
+    """
     known = [found for found in map(inputs.finding, incident.findings) if found]
     blocks: list[Block] = [
         Prose(_when(incident, known), quiet=True),
@@ -257,7 +274,22 @@ OPEN_ROWS = 20
 
 
 def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
-    """Put the worst incident first, and what everything rests on last."""
+    """Build the page: the worst incident first, and what everything rests on last.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    places : Places
+        What the pages show, and where.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Page
+        The page, not rendered yet.
+    """
     return Page(
         kind="Incidents" + links.synthetic(inputs),
         title=inputs.about.title,
@@ -278,7 +310,18 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
 
 
 def says(inputs: Inputs) -> str:
-    """Say what the page comes to, in a few words."""
+    """Summarise the page in a few words.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        Number of incidents.
+    """
     n = len(inputs.incidents.incidents)
     return wording.number_of(n, "incident") if n else "No incidents"
 

@@ -20,10 +20,14 @@ class Known:
 
     Attributes
     ----------
-    address
-        Of its incidents.
-    told
-        What its report tells; None if that can't be read.
+    start : datetime
+        First moment.
+    end : datetime
+        End, not included.
+    address : str
+        Address of the page about its incidents.
+    told : Incidents or None
+        Incidents of the window; None if they can't be read.
     """
 
     start: datetime
@@ -33,14 +37,19 @@ class Known:
 
 
 def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
-    """Draw the page.
+    """Draw the page that lists all windows.
 
     Parameters
     ----------
-    windows
+    windows : sequence of Known
         The latest first.
-    left_out
+    left_out : int, default 0
         Older ones that aren't listed.
+
+    Returns
+    -------
+    str
+        HTML.
     """
     synthetic = any(
         known_window.told is not None and known_window.told.synthetic for known_window in windows

@@ -19,7 +19,13 @@ from pipelines.reporting.provenance import Measured, Number, Shape
 
 
 class Span(Shape):
-    """A part of the history."""
+    """A part of the history.
+
+    Attributes
+    ----------
+    start, end : datetime
+        First moment, and the one after the last; UTC.
+    """
 
     start: datetime
     end: datetime
@@ -31,7 +37,7 @@ class Span(Shape):
 
 
 class Matcher(Shape):
-    """One matcher of a rule."""
+    """One matcher of a rule: a label, an operator (``=``, ``!=``, ``=~``, ``!~``) and a value."""
 
     label: str
     op: str
@@ -39,7 +45,15 @@ class Matcher(Shape):
 
 
 class Support(Shape):
-    """History that a rule rests on."""
+    """History that a rule rests on.
+
+    Attributes
+    ----------
+    alerts, episodes, days : int
+        Alerts, independent episodes and separate UTC days.
+    first, last : datetime
+        First and last start.
+    """
 
     alerts: int
     episodes: int
@@ -49,7 +63,19 @@ class Support(Shape):
 
 
 class Bound(Shape):
-    """The figure that makes a rule's case."""
+    """The confidence bound that makes a rule's case.
+
+    Attributes
+    ----------
+    measures : str
+        What the share is a share of.
+    value, low, high : float, float or None
+        Observed share, and its confidence bounds, None if not claimed.
+    n, tried : int
+        Units, and candidates that the level is corrected for.
+    level : float
+        Confidence level after the correction.
+    """
 
     measures: str
     value: float
@@ -61,7 +87,17 @@ class Bound(Shape):
 
 
 class Example(Shape):
-    """An episode that shows a rule at work."""
+    """An episode that shows a rule at work.
+
+    Attributes
+    ----------
+    starts_at, ends_at : datetime, datetime or None
+        Begin and end, None if not known.
+    labels : dict of str to str
+        Labels of the alert.
+    says : str
+        What it shows.
+    """
 
     starts_at: datetime
     ends_at: datetime | None = None
@@ -70,7 +106,29 @@ class Example(Shape):
 
 
 class Rule(Shape):
-    """A rule; settings are those of its family."""
+    """A rule; settings are those of its family.
+
+    Attributes
+    ----------
+    id, family, sentence : str
+        Id, family, and what the rule does, in words.
+    matchers : list of Matcher
+        Alerts that it takes.
+    support, bound : Support, Bound
+        History that it rests on, and its confidence bound.
+    expires : date
+        Day after which it must be proven anew.
+    team : str
+        Team of all its alerts, "" if there are several.
+    examples : list of Example
+        Episodes that show it at work.
+    wait, keep_firing : int or None
+        Seconds (families transient, flapping).
+    start_minute, end_minute : int or None
+        Minutes of the day (family recurring).
+    timezone, fix : str
+        Zone (family recurring); fix that ended it (family known_fix).
+    """
 
     id: str
     family: str
@@ -90,7 +148,7 @@ class Rule(Shape):
 
 
 class Done(Shape):
-    """What a rule did in the last window."""
+    """What a rule did in the last window: pages it saves (estimate), and alerts it touches."""
 
     rule: Rule
     pages_saved: float
@@ -98,7 +156,7 @@ class Done(Shape):
 
 
 class Stages(Shape):
-    """Counts from events to pages."""
+    """Numbers of events, alerts, notifications and pages."""
 
     events: int
     alerts: int
@@ -107,14 +165,14 @@ class Stages(Shape):
 
 
 class BothStages(Shape):
-    """The same with today's configuration and with the rules."""
+    """The numbers with today's configuration and with the rules."""
 
     today: Stages
     with_rules: Stages
 
 
 class Family(Shape):
-    """What a family of rules did."""
+    """What a family of rules did: its rules, the pages they save (estimate), alerts they touch."""
 
     family: str
     rules: int
@@ -123,7 +181,23 @@ class Family(Shape):
 
 
 class Incident(Shape):
-    """A ticketed incident of the last window."""
+    """A ticketed incident of the last window.
+
+    Attributes
+    ----------
+    ticket : str
+        Id of the ticket.
+    starts : datetime
+        Start of its first alert.
+    paged_today, paged_with_rules : datetime or None
+        First page, None: never.
+    lost : bool
+        Whether the rules hide it.
+    delay_seconds : float or None
+        Seconds that the rules add, None if hidden or never paged.
+    rules : list of str
+        Ids of the rules that touch its alerts.
+    """
 
     ticket: str
     starts: datetime
@@ -135,7 +209,17 @@ class Incident(Shape):
 
 
 class Share(Shape):
-    """Alerts by the value of a label."""
+    """Alerts by the value of a label.
+
+    Attributes
+    ----------
+    value : str
+        Value of the label.
+    alerts, acted : int
+        Alerts, and those that people acted on.
+    paged_today, paged_with_rules : int
+        Alerts that page.
+    """
 
     value: str
     alerts: int
@@ -145,14 +229,36 @@ class Share(Shape):
 
 
 class Noisy(Share):
-    """An alert name that pages much today."""
+    """An alert name that pages much today.
+
+    Attributes
+    ----------
+    median_seconds : float
+        Median duration, seconds.
+    rules : list of str
+        Ids of the rules that touch it.
+    """
 
     median_seconds: float
     rules: list[str]
 
 
 class Replayed(Shape):
-    """Details of ``replay_rules``."""
+    """Details of ``replay_rules``.
+
+    Attributes
+    ----------
+    window : Span
+        The last window of the history.
+    stages : BothStages
+        Counts from events to pages.
+    families, rules : list of Family, list of Done
+        What each family, and each rule, did.
+    incidents : list of Incident
+        Incidents of the window.
+    teams, noisiest : list of Share, list of Noisy
+        Alerts by team, and alert names that page most.
+    """
 
     window: Span
     stages: BothStages
@@ -164,7 +270,7 @@ class Replayed(Shape):
 
 
 class Point(Shape):
-    """A point of the trade-off curve."""
+    """A point of the trade-off curve: rules, pages that are left, incidents that are missed."""
 
     rules: int
     pages: int
@@ -172,7 +278,7 @@ class Point(Shape):
 
 
 class Dropped(Shape):
-    """A candidate that was not chosen."""
+    """A candidate that was not chosen: its id, its family, and why."""
 
     rule: str
     family: str
@@ -180,7 +286,7 @@ class Dropped(Shape):
 
 
 class Selected(Shape):
-    """Details of ``select_rules``."""
+    """Details of ``select_rules``: the window to choose on, trade-off curve, what was dropped."""
 
     window: Span
     curve: list[Point]
@@ -188,21 +294,29 @@ class Selected(Shape):
 
 
 class Tried(Shape):
-    """Candidates of a family."""
+    """Numbers of a family's candidates: those compared, and those that hold."""
 
     tried: int
     found: int
 
 
 class Mined(Shape):
-    """Details of ``mine_rules``."""
+    """Details of ``mine_rules``: parts of the history by name, candidates by family."""
 
     windows: dict[str, Span]
     families: dict[str, Tried]
 
 
 class Kept(Shape):
-    """A rule on the history's tables."""
+    """An expectation about the history's tables.
+
+    Attributes
+    ----------
+    rule, action, reason : str
+        The expectation, what is done about rows that break it, and why.
+    broken_rows : int
+        Rows that break it.
+    """
 
     rule: str
     action: str
@@ -211,7 +325,21 @@ class Kept(Shape):
 
 
 class Frozen(Shape):
-    """Details of ``alert_history``."""
+    """Details of ``alert_history``.
+
+    Attributes
+    ----------
+    window : dict of str to date
+        First and last day.
+    counts : dict of str to int
+        Table, or ``quarantined``, to rows.
+    days_missing : list of str
+        Days without alerts.
+    sources : dict of str to int
+        Source to alerts.
+    rules : dict of str to list of Kept
+        Table to its expectations.
+    """
 
     window: dict[str, date]
     counts: dict[str, int]
@@ -221,7 +349,17 @@ class Frozen(Shape):
 
 
 class Placed(Shape):
-    """Where a rule was exported, or why not."""
+    """Where a rule was exported, or why not.
+
+    Attributes
+    ----------
+    id : str
+        Id of the rule.
+    exported : bool
+        Whether it was exported.
+    where, why_not : list of str
+        Files and keys; reasons.
+    """
 
     id: str
     exported: bool
@@ -230,14 +368,22 @@ class Placed(Shape):
 
 
 class Exported(Shape):
-    """Details of ``export_rules``."""
+    """Details of ``export_rules``: where each rule went, and hashes of the user's own parts."""
 
     rules: list[Placed]
     sources: dict[str, str]
 
 
 class Unexpressed(Shape):
-    """What PagerDuty's format got."""
+    """What PagerDuty's format could hold.
+
+    Attributes
+    ----------
+    rules : int
+        Rules exported.
+    not_expressed, weaker : list of object
+        Rules that it can't express, and those that do less there.
+    """
 
     rules: int = 0
     not_expressed: list[object] = Field(default_factory=list)
@@ -245,14 +391,24 @@ class Unexpressed(Shape):
 
 
 class Summary(Shape):
-    """``rules/export/summary.json``."""
+    """``rules/export/summary.json``: lines of the diff, and what PagerDuty's format could hold."""
 
     changed_lines: int = 0
     pagerduty: Unexpressed = Field(default_factory=Unexpressed)
 
 
 class Bad(Shape):
-    """A published rule that hid an incident."""
+    """A published rule that hid an incident.
+
+    Attributes
+    ----------
+    rule, says, do : str
+        Id, what it did in a sentence, and what to do about it.
+    lost, late : list of str
+        Tickets of incidents that it hid, and that it delayed.
+    alone : bool
+        Whether taking out this rule alone brings the pages back.
+    """
 
     rule: str
     says: str
@@ -274,7 +430,13 @@ SIMULATED = "telemetry/simulated"
 
 
 class RulesReportParams(ReportParams):
-    """Subsection ``report_rules``; the same keys and defaults as the stages know."""
+    """Subsection ``report_rules``; the same keys and defaults as the stages know.
+
+    Attributes
+    ----------
+    title, owner, purpose, not_for, contact : str
+        What the report states about the rules.
+    """
 
     title: str = "Alert noise rules"
     owner: str = "not stated"
@@ -284,7 +446,13 @@ class RulesReportParams(ReportParams):
 
 
 class AiopsSection(Section):
-    """Section ``aiops``: its report's part, and the rest as it stands."""
+    """Section ``aiops``: its report's part, and the rest as it stands.
+
+    Attributes
+    ----------
+    report_rules : RulesReportParams
+        Settings of the report.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -325,7 +493,15 @@ SUMMARY = Path("rules/export/summary.json")
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs(Measured):
-    """Everything the report is made from."""
+    """Everything the report is made from.
+
+    Attributes
+    ----------
+    params : AiopsSection
+        Section ``aiops`` of the parameters.
+    summary : Summary
+        Summary of the export.
+    """
 
     params: AiopsSection
     summary: Summary
@@ -378,19 +554,51 @@ class Inputs(Measured):
         return bool(learn and last and max(last) >= learn.end)
 
     def rule_link(self, rule_id: str) -> Text:
-        """Lead to a rule of this set; others are only named."""
+        """Link to a rule of this set; others are only named.
+
+        Parameters
+        ----------
+        rule_id : str
+            Id of a rule.
+
+        Returns
+        -------
+        Text
+            Link, or name.
+        """
         anchor = self.anchors.get(rule_id)
         shown = wording.one_line(code(wording.short(rule_id, 60)))
         return link(anchor, shown) if anchor else shown
 
     def value(self, figure_id: str) -> float | None:
-        """Value of a figure; None if it isn't there or isn't defined."""
+        """Look up the value of a figure.
+
+        Parameters
+        ----------
+        figure_id : str
+            Id of the figure.
+
+        Returns
+        -------
+        float or None
+            None if it isn't there or isn't defined.
+        """
         figure = self.figure(figure_id)
         return figure.value if figure else None
 
 
 def read_summary(path: Path = SUMMARY) -> Summary:
     """Read the export's summary.
+
+    Parameters
+    ----------
+    path : Path
+        The export's summary.
+
+    Returns
+    -------
+    Summary
+        Its content.
 
     Raises
     ------

@@ -18,7 +18,18 @@ from pipelines.reporting.blocks import (
 
 
 def limits(inputs: Inputs) -> Chapter:
-    """Build the chapter about what the figures do not say."""
+    """Build the chapter about what the figures do not say.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     return Chapter(
         "limits",
         "Limits",

@@ -39,7 +39,18 @@ _STAGES = (
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about what the rules change.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     span = inputs.replayed.window
     drawn = [_per_day(inputs), _trade_off(inputs), _funnel(inputs), _families(inputs)]
     blocks: list[Block] = [
@@ -146,7 +157,18 @@ def _trade_off(inputs: Inputs) -> Chart | None:
 
 
 def incidents_chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about incidents that are missed or delayed.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.incidents
     lost = [incident for incident in found if incident.lost]
     heard = [

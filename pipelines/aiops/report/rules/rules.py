@@ -48,7 +48,18 @@ FEW = 6
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the rules, by family.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     done = inputs.replayed.rules
     blocks: list[Block] = [_introduction(inputs), *_by_hand(inputs)]
     known = [

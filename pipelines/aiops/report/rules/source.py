@@ -37,10 +37,15 @@ def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
 
     Parameters
     ----------
-    alert
+    alert : Noisy
         The alert and its figures in the last window.
-    rules
+    rules : sequence of Rule
         Rules of the set that hit it.
+
+    Returns
+    -------
+    list of Text
+        Sentences.
     """
     by_family: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -117,7 +122,18 @@ PAIR = "Upper bar: today; lower: with the rules"
 
 
 def source(inputs: Inputs) -> Chapter:
-    """Build the chapter about alert names."""
+    """Build the chapter about what to fix at the source, by alert name.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.noisiest
     rules = {done.rule.id: done.rule for done in inputs.replayed.rules}
     most = max((share.paged_today for share in found), default=0)
@@ -187,7 +203,18 @@ def _pair(share: Share, most: int) -> Markup:
 
 
 def teams(inputs: Inputs) -> Chapter:
-    """Build the chapter about teams."""
+    """Build the chapter about teams.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.teams
     most = max((share.paged_today for share in found), default=0)
     if not found:

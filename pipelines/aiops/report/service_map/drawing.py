@@ -33,7 +33,13 @@ class Layout:
 
     Attributes
     ----------
-    through
+    places : dict of str to (float, float)
+        Node to the centre (x, y), pixels.
+    width : float
+        Width of the picture, pixels.
+    height : float
+        Height of the picture, pixels.
+    through : dict of Edge to list of (float, float)
         Long edge → points that it passes on its way, so that it runs between nodes.
     """
 
@@ -44,14 +50,23 @@ class Layout:
 
 
 def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
-    """Place nodes.
+    """Lay out a directed graph in layers from left to right.
 
     Parameters
     ----------
-    nodes
+    nodes : sequence of str
         Names, in an order that decides ties.
-    edges
+    edges : iterable of Edge
         Source and target; loops count for nothing.
+
+    Returns
+    -------
+    Layout
+        Centres of nodes, points of long edges, and the size of the picture.
+
+    Notes
+    -----
+    Layered drawing (Sugiyama, Tagawa & Toda 1981).
     """
     known = [edge for edge in sorted(set(edges)) if edge[0] != edge[1]]
     layers = _layers(nodes, known)
@@ -249,7 +264,18 @@ _CROWD = 80
 
 
 def drawing(data: Mapping[str, Any]) -> Markup:
-    """Draw controls, picture and a place for details; without a script only controls are gone."""
+    """Draw controls, picture and a panel for details; without a script only controls are gone.
+
+    Parameters
+    ----------
+    data : mapping of str to object
+        Content of ``service_map.json``.
+
+    Returns
+    -------
+    Markup
+        HTML with an SVG.
+    """
     nodes, edges = data["nodes"], data["edges"]
     names = [node["id"] for node in nodes]
     places = layout(names, ((edge["source"], edge["target"]) for edge in edges))

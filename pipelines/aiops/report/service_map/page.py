@@ -32,7 +32,20 @@ ChangeRecord = Mapping[str, Any]
 
 
 def chapter(moved: Sequence[ChangeRecord], compared_with: str) -> Chapter:
-    """Build the chapter about two maps."""
+    """Build the chapter about what moved between two maps.
+
+    Parameters
+    ----------
+    moved : sequence of ChangeRecord
+        Key ``moved`` of a diff's JSON.
+    compared_with : str
+        What it was compared with, for example "the day before"; "" says nothing.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     since = f"Compared with {compared_with}. " if compared_with else ""
     told = Prose(
         f"{since}Windows of time are what is compared, so that one bad minute does not count as "
@@ -45,15 +58,22 @@ def chapter(moved: Sequence[ChangeRecord], compared_with: str) -> Chapter:
 
 
 def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -> Chapter:
-    """Build the chapter about changes.
+    """Build the chapter about what moved after changes.
 
     Parameters
     ----------
-    found
+    found : sequence of ChangeRecord
         Changes, each with ``title``, ``service``, ``at_us``, ``moved``, ``note``, the number of
         windows before and after, and ``node``: its service with a link.
-    left_out
+    mark : Text, default ''
+        Mark of the source.
+    left_out : int, default 0
         Changes that were not looked at.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
     """
     if not found:
         nothing = Prose("No change is known of this time.")
@@ -167,22 +187,37 @@ def make_page(
     notice_label: str = "About the data",
     foot: Text = "Made by Signalbox from spans.",
 ) -> Page:
-    """Make the page of a map; `pipelines.reporting.page.render` draws it.
+    """Build the page of a map; `pipelines.reporting.page.render` draws it.
 
     Parameters
     ----------
-    data
+    data : mapping of str to object
         Content of ``service_map.json``.
-    moved
+    title : str, default 'Service map'
+        Title of the page.
+    notice : Text, default ''
+        What a reader must know about the data; "" for nothing.
+    moved : sequence of mapping of str to object or None
         Key ``moved`` of a diff's or a change's JSON; None: nothing was compared.
-    compared_with
+    compared_with : str, default ''
         What it was compared with, for example "the day before".
-    more
+    more : sequence of Chapter
         Chapters that stand behind what moved.
-    found
+    found : mapping of str to Text or None
         Node → what other pages found there, with links; None: there are no other pages.
-    facts
+    kind : str, default 'Service map'
+        Kind of page, above the title.
+    facts : sequence of (str, Text)
         Facts besides the map's own.
+    notice_label : str, default 'About the data'
+        Label of `notice`.
+    foot : Text, default 'Made by Signalbox from spans.'
+        Text at the foot of the page.
+
+    Returns
+    -------
+    Page
+        The page, not rendered yet.
     """
     services = [node for node in data["nodes"] if node["kind"] == "service"]
     virtual = [node for node in data["nodes"] if node["kind"] not in ("service", "user")]
