@@ -142,15 +142,18 @@ def _successions(
     """
     order = np.lexsort((token, at, group))
     group, at, token = group[order], at[order], token[order]
+    # The same event at the same time, logged twice, is one event.
     once = np.ones(len(group), bool)
     once[1:] = (np.diff(group) != 0) | (np.diff(at) != 0) | (np.diff(token) != 0)
     group, token = group[once], token[once]
+    # Repetitions in a row become one event with the power of two of their number.
     first = np.ones(len(group), bool)
     first[1:] = (np.diff(group) != 0) | (np.diff(token) != 0)
     begins = np.flatnonzero(first)
     length = np.diff(np.append(begins, len(group)))
     power = np.minimum(np.ceil(np.log2(np.maximum(length, 1))).astype(np.int64), LOG2)
     group, token = group[begins], token[begins]
+    # Each chain begins with the start and ends with the end, so that both can be odd.
     opens = np.ones(len(group), bool)
     opens[1:] = np.diff(group) != 0
     previous = np.where(opens, events, np.roll(token, 1)) if len(token) else token
@@ -172,6 +175,7 @@ def _numbered(
     owner, before, after, chain = found
     names, operation = operations
     size = len(events) + 1
+    # Operation, chain and event as one number, then context and follower: two sorts in all.
     codes, context = np.unique((operation[owner] * 2 + chain) * size + before, return_inverse=True)
     wide = size * (LOG2 + 1)
     pairs, follows = np.unique(context * wide + after, return_inverse=True)
@@ -227,6 +231,7 @@ def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEviden
     owner, follows = behaviour.owner[here], behaviour.follows[here]
     if not len(owner):
         return []
+    # A span counts once, for its oddest succession.
     order = np.lexsort((follows, weight[follows], owner))
     owner, follows = owner[order], follows[order]
     strongest = np.append(np.diff(owner) != 0, True)

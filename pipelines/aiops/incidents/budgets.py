@@ -163,6 +163,7 @@ def _bad_is_up(series: Series) -> tuple[Ints, Floats]:
 
 def _spread(past: Floats, role: Role) -> float:
     level = float(np.median(past))
+    # Robust deviation; quantiles as well, for a series that is constant most of the time.
     mad = 1.4826 * float(np.median(np.abs(past - level)))
     low, high = np.quantile(past, (0.05, 0.95))
     floor = SHARE_FLOOR * abs(level) + (RATE_FLOOR if role == "availability" else 0.0)

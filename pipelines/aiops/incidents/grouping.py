@@ -106,6 +106,7 @@ def _rows(services: list[str]) -> dict[str, Ints]:
 
 def _chain(at: Ints, reach: Ints, rows: Ints) -> Ints:
     """Link each row to the one before, if one before reaches so far."""
+    # The running maximum: a long event reaches past short ones that began later.
     near = at[rows[1:]] <= np.maximum.accumulate(reach[rows])[:-1]
     return np.column_stack((rows[:-1][near], rows[1:][near]))
 
@@ -140,6 +141,7 @@ def _joined(links: Ints, n: int) -> Ints:
 
 def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
     """Cut groups into pieces of at most `longest`, counted from the group's first event."""
+    # Numbers of the new groups follow the first event of each, not the order of the links.
     first = np.full(int(groups.max()) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, groups, at)
     piece = (at - first[groups]) // longest
@@ -166,6 +168,7 @@ def pairwise(truth: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[float
         Precision, recall, F1.
     """
     alone = truth < 0
+    # Pairs are counted from sizes of groups: n (n - 1) / 2 of each, without listing them.
     labels = np.where(alone, truth.max(initial=0) + 1 + np.arange(len(truth)), truth)
     both = _pairs(np.unique(np.column_stack((labels, groups)), axis=0, return_counts=True)[1])
     true = _pairs(np.unique(labels, return_counts=True)[1])

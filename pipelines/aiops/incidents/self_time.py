@@ -68,6 +68,7 @@ def prepare_delays(spans: Spans, parent: Ints) -> Delays:
     above = parent[child]
     opens = np.append(True, np.diff(above) != 0)[: len(child)]
     closes = np.append(np.diff(above) != 0, True)[: len(child)]
+    # Before a first call the span's own start, else the end of the call before; alike after it.
     before_from = np.where(opens, spans.start[above], np.roll(spans.end[child], 1))
     after_to = np.where(closes, spans.end[above], np.roll(spans.start[child], -1))
     caller = np.array(spans.service)[above]

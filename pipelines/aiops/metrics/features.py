@@ -49,6 +49,7 @@ def carried(values: Floats) -> tuple[Floats, Ints]:
         return values, np.zeros(rows, dtype=np.int64)
     first = np.where(known.any(axis=1), known.argmax(axis=1), columns)
     place = np.where(known, np.arange(columns), 0)
+    # Column of the last known value: a running maximum of the known columns.
     np.maximum.accumulate(place, axis=1, out=place)
     place = np.maximum(place, np.minimum(first, columns - 1)[:, None])
     filled = np.take_along_axis(values, place, axis=1)
@@ -180,6 +181,7 @@ def season_error(values: Floats, lengths: tuple[int, ...]) -> tuple[Floats, Floa
         if length == lengths[0]:
             error, expected = distance, guess
             continue
+        # NaN compares as false: a season that hasn't passed yet never replaces one that has.
         better = distance < error
         np.copyto(error, distance, where=better)
         np.copyto(expected, guess, where=better)
@@ -200,6 +202,7 @@ def level_and_spread(past: Floats) -> tuple[Floats, Floats]:
         Levels, and spreads.
     """
     stride = max(1, -(-past.shape[1] // SAMPLE))
+    # Every n-th point from the newest on: sorting all of the past would cost most of the time.
     ordered = np.sort(past[:, ::-1][:, ::stride], axis=1)
     size = ordered.shape[1]
     low, high = ordered[:, int(0.05 * (size - 1))], ordered[:, -1 - int(0.05 * (size - 1))]

@@ -188,6 +188,7 @@ def _series(
     # The last of equal times: the larger value, as they are sorted.
     last = np.append((codes_[1:] != codes_[:-1]) | (at_[1:] != at_[:-1]), True)[: len(order)]
     order, codes_, at_ = order[last], codes_[last], at_[last]
+    # Sorted by series and time, each series is one stretch.
     edges = np.flatnonzero(np.diff(codes_)) + 1
     parts = [part for part in np.split(np.arange(len(order)), edges) if len(part)]
     enough = [part for part in parts if len(part) >= LEAST_POINTS]
@@ -295,5 +296,6 @@ def rates(at: Ints, values: Floats) -> tuple[Ints, Floats]:
         Times, and rates per second.
     """
     grown = np.diff(values)
+    # A fall is a reset: the counter began at zero, so its value is the increase.
     grown = np.where(grown < 0, values[1:], grown)
     return at[1:], grown / (np.diff(at) / 1e6)

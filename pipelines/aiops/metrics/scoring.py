@@ -142,6 +142,7 @@ class Tail:
         most = self.settings.tail_most
         if together.shape[1] <= most:
             return together
+        # The largest in any order: a full sort isn't needed until the fit.
         together.partition(together.shape[1] - most, axis=1)
         return together[:, -most:]
 
@@ -173,6 +174,7 @@ class Tail:
         s = self.settings
         seen = self.old_seen + self.new_seen
         known = seen >= s.warm_up
+        # The tail grows with what was seen, but never beyond a quarter of it.
         used = np.clip((s.tail_share * seen).astype(np.int64), s.tail_least, s.tail_most)
         used = np.maximum(np.minimum(used, seen // 4), 1)
         ordered = np.sort(self._largest([self.old, self.new]), axis=1)[:, ::-1]
@@ -333,6 +335,7 @@ def _score_chunk(values: Floats, step_us: int, settings: DetectorSettings, detai
     kept = _Details((rows, columns), settings.alarm) if details else None
     for left, right in blocks(columns, settings):
         past = filled[:, max(0, left - settings.reference) : max(left, 1)]
+        # Only columns before `left` are read: a score depends on nothing that comes later.
         level, spread = features.level_and_spread(past)
         floor = features.floors(level, spread)
         at = slice(left, right)

@@ -48,6 +48,7 @@ class RuleAttribution:
         """
         own = [rule for rule in rules if rule.family == family]
         first = np.full(len(self.table), len(own), dtype=np.int64)
+        # Backwards, so that the first rule that matches is the last to be written.
         for position in range(len(own) - 1, -1, -1):
             first[self._mask(own[position])] = position
         return np.array([*(rule.id for rule in own), ""], dtype=object)[first]
@@ -99,6 +100,7 @@ class RuleAttribution:
         first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
         first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
         starts = self.frame.starts
+        # A page older than the alert was sent for the episode that it was merged into.
         merged = (first_after >= 0) & (first_after < starts) & (first_before >= starts)
         found = np.where(decided != "", decided, np.where(merged, merges, ""))
         found = np.where(found != "", found, route)

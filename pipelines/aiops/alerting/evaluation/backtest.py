@@ -191,6 +191,7 @@ def _incidents(
     rows = np.flatnonzero(frame.ticket >= 0)
     if not len(rows):
         return ()
+    # Sorted by ticket, each incident is one stretch of rows.
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)

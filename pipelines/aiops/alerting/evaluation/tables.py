@@ -257,6 +257,7 @@ def saved_interval(
         return None
     draw = np.random.default_rng(_SEED).integers(0, len(before), (REPLICATES, len(before)))
     total = before[draw].sum(axis=1)
+    # A draw of days without any page has no share to save.
     drawn = total > 0
     shares = 1 - after[draw].sum(axis=1)[drawn] / total[drawn]
     low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

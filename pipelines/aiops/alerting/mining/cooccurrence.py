@@ -83,12 +83,14 @@ def cooccurrence(
     key = key_of(episodes, group, positions(episodes, np.flatnonzero(group >= 0)))
     if not len(key):
         return Company(0, 0, 0, 0, 0), key
+    # Sorted by group and start, a burst is a stretch without a gap longer than the wait.
     key.sort()
     new = np.ones(len(key) + 1, np.bool_)
     new[1:-1] = np.diff(key) > wait * 1000
     # A step from one group to the next is seldom shorter than the wait, but it can be.
     of = key // episodes.span
     new[1:-1] |= of[1:] != of[:-1]
+    # Alone is who begins a burst right before another one begins.
     together = ~(new[:-1] & new[1:])
     of *= episodes.span
     start = np.subtract(key, of, out=of)
@@ -177,6 +179,7 @@ def stretches(
     order = np.argsort(start)
     start, code = start[order], code[order]
     end = code * span + episodes.end[rows][order] + lead
+    # Codes are part of the numbers, so the running maximum restarts at each kind and location.
     reach = np.maximum.accumulate(end) if len(end) else end
     first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
     last = np.append(first[1:], len(rows)) - 1
@@ -212,6 +215,7 @@ def targets(
     rows = positions(episodes, np.flatnonzero(pair >= 0))
     key = pair[episodes.series[rows]] * episodes.span + episodes.start[rows]
     key.sort()
+    # Of a kind's starts in one block the first one counts: the rest aren't independent of it.
     code, at = key // episodes.span, key % episodes.span
     unit = code * (episodes.span // block + 1) + at // block
     first = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]])[: len(unit)])
@@ -258,6 +262,7 @@ def begin_inside(
     """
     if not len(firing.place):
         return np.zeros(len(at), np.bool_)
+    # Intervals don't overlap: only the last one that begins no later can hold the time.
     begin = firing.place * span + np.maximum(firing.start, 0)
     before = np.searchsorted(begin, place * span + at, "right") - 1
     known = np.maximum(before, 0)
@@ -314,6 +319,7 @@ def coincidences(
     low, high = _ranges(sources, wanted, span)
     count = high - low
     counts: dict[int, int] = {}
+    # Pairs are expanded a chunk at a time: there can be many more of them than episodes.
     for rows in _chunks(count, chunk):
         some = count[rows]
         target = wanted.kind[runs(low[rows], some)]
@@ -327,6 +333,7 @@ def coincidences(
 def _ranges(
     sources: Stretches, wanted: Targets, span: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    # Clipped to the location's own range, so that no interval reaches into the next location.
     key = wanted.place * span + wanted.at
     begin = sources.place * span + np.clip(sources.start, 0, span - 1)
     end = sources.place * span + np.clip(sources.end, 0, span - 1)

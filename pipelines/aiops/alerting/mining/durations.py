@@ -73,6 +73,7 @@ def _count_transient(
     shortest = np.full(len(history.patterns), LASTING)
     for of_level, unit in by_level(history, known):
         counts.add(unit)
+        # An episode that was acted on outlasts every wait: its unit speaks for none.
         worst = unit.worst(np.where(acted, LASTING, length))
         for step, wait in enumerate(waits.tolist()):
             counts.speaks(step, unit.pattern[worst <= wait * 1000])
@@ -149,6 +150,7 @@ def gaps_of(episodes: Episodes) -> NDArray[np.int64]:
     """
     gap = np.full(len(episodes), NEVER_AGAIN)
     same = episodes.series[1:] == episodes.series[:-1]
+    # Rows are sorted by series and start, so the next row is the next episode.
     gap[:-1][same] = (episodes.start[1:] - episodes.end[:-1])[same]
     gap[~episodes.ended] = NEVER_AGAIN
     return gap

@@ -115,6 +115,7 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
     first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
     if not len(first):
         return _nothing(window, span)
+    # The numbers still carry the series: it is divided out again here.
     last = np.append(first[1:], len(rows)) - 1
     series = start[first] // span
     ticket = np.maximum.reduceat(frame.ticket[rows], first)
@@ -139,6 +140,7 @@ def _sorted(
     rows = np.flatnonzero(window.holds(frame.starts))
     start = frame.starts[rows] - window.start
     start //= MS
+    # Series and start as one number: one sort orders by both.
     start += frame.series[rows].astype(np.int64) * span
     order = np.argsort(start)
     return rows[order], start[order]
@@ -160,6 +162,7 @@ def positions(episodes: Episodes, series: NDArray[Any]) -> NDArray[np.int64]:
         Positions, ascending.
     """
     first = episodes.first
+    # Series beyond the last one with episodes get an empty range.
     low = np.minimum(series, len(first) - 1)
     return runs(first[low], first[np.minimum(low + 1, len(first) - 1)] - first[low])
 
@@ -192,6 +195,7 @@ def _ends(
     latest = np.minimum(ends, window.end) - window.start
     latest //= MS
     latest += start // span * span
+    # An alert without an end lasts until its series is reported anew, if it is.
     following = np.minimum(open_ended + 1, len(ends) - 1)
     again = (start[following] // span == start[open_ended] // span) & (following > open_ended)
     latest[open_ended[again]] = np.maximum(

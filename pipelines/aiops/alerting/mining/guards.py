@@ -31,6 +31,7 @@ def most_within(starts: NDArray[np.int64], window: int) -> int:
     """
     if not len(starts):
         return 0
+    # A window with the most starts can be moved to begin with one of them.
     inside = np.searchsorted(starts, starts + window, "left") - np.arange(len(starts))
     return int(inside.max())
 

@@ -1,4 +1,4 @@
-"""What every family looks at: the learning window's episodes, patterns and settings, once."""
+"""What every family looks at: the training window's episodes, patterns and settings, once."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -149,6 +149,7 @@ def units(episodes: Episodes, level: NDArray[np.int32], seconds: int) -> Unit:
     """
     pattern = level[episodes.series]
     place = np.flatnonzero(pattern >= 0)
+    # Pattern and block of time as one number: one sort groups the episodes into units.
     block = episodes.start[place] // (seconds * 1000)
     blocks = episodes.span // (seconds * 1000) + 1
     key = pattern[place].astype(np.int64) * blocks + block
@@ -179,6 +180,7 @@ def days_per_pattern(unit: Unit, patterns: int) -> NDArray[np.int64]:
         return np.zeros(patterns, np.int64)
     base = int(unit.day.min())
     width = int(unit.day.max()) - base + 1
+    # Pattern and day as one number: each pair counts once, however many units it has.
     pairs = np.unique(unit.pattern * width + unit.day - base)
     days: NDArray[np.int64] = np.bincount(pairs // width, minlength=patterns)
     return days
@@ -249,6 +251,7 @@ def common_labels(
     """
     series = np.flatnonzero(episodes)
     found, at = pairs.having(series)
+    # A label weighs as much as the episodes of the series that have it.
     weight = np.bincount(pairs.key[found], episodes[series[at]], len(pairs.keys)).astype(np.int64)
     values = np.bincount(pairs.key[np.unique(found)], minlength=len(pairs.keys))
     useful = np.flatnonzero((values >= 2) & (values <= np.maximum(2, weight // 2)))
@@ -313,6 +316,7 @@ class Coder:
         for key in keys:
             single = self._codes(key)
             count = int(single.max(initial=0)) + 1
+            # Renumbered after every label, so that the product of the counts can't overflow.
             _, code = np.unique(code * count + single, return_inverse=True)
         codes = np.full(len(self.pairs), -1, np.int64)
         codes[self.series] = code

@@ -46,6 +46,7 @@ class LabelPairs:
             sizes[index + 1] = len(found) - before
         self._first = np.cumsum(sizes)
         ordered = sorted(numbers)
+        # Pairs were numbered as they came; sorted numbers make the values of a label one range.
         place = np.empty(len(ordered), np.int32)
         place[[numbers[pair] for pair in ordered]] = np.arange(len(ordered))
         self._pairs = place[np.array(found, np.int64)]
@@ -301,6 +302,7 @@ def _explained(
             continue
         groups = np.bincount(codes, sums[series], minlength=count)
         between = (groups**2 / per_group).sum() - mean_part
+        # Adjusted R²: each value of the label costs a degree of freedom.
         unexplained = (1 - between / whole) * (total - 1) / (total - count)
         best = max(best, 1 - unexplained)
     return float(best)
@@ -341,6 +343,7 @@ def open_labels(episodes: Episodes, pairs: LabelPairs) -> frozenset[str]:
     day = episodes.days()
     if not len(day):
         return frozenset()
+    # Many episodes of a series on one day say no more than one: they are dropped first.
     new = np.concatenate([[True], (np.diff(day) != 0) | (np.diff(episodes.series) != 0)])
     series, day = episodes.series[new], day[new] - int(day.min())
     every = np.arange(len(pairs))
@@ -366,6 +369,7 @@ def _renewed(value: NDArray[np.int64], day: NDArray[np.int64]) -> bool:
     if not settled.any():
         return False
     begin, end, count = begin[settled], end[settled], count[settled]
+    # Chance that a value still in use would stay unseen before its first day, or after its last.
     life = end - begin + 1.0
     came = (life / (life + begin)) ** (count - 1) < SURPRISE
     gone = (life / (life + width - 1 - end)) ** (count - 1) < SURPRISE

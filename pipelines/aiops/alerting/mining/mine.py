@@ -1,4 +1,4 @@
-"""All families over one learning window."""
+"""Mine all families in one training window."""
 
 from typing import TYPE_CHECKING
 

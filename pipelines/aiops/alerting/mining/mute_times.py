@@ -204,23 +204,28 @@ def _often(hours: Hours, asked: Asked) -> tuple[_Windows, NDArray[np.int64]]:
     """Windows in which it came often enough, and how often it came outside of each."""
     bins = hours.came.shape[1]
     days = np.bincount(hours.weekday, minlength=len(WEEKDAYS))
+    # All windows at once: days with an occurrence, by weekday, size and first bin.
     inside = _by_weekday(_slid(hours.came, min(asked.longest, bins)), hours.weekday)
     n = (MEMBERS @ days).astype(np.int64)
     enough = np.where(
         n < asked.min_days, np.inf, np.maximum(asked.min_day_share * n, asked.min_days)
     )
+    # Sets of weekdays are sums over weekdays: a product of matrices instead of a loop.
     good = np.rint(np.tensordot(MEMBERS, inside, 1)).astype(np.int64)
+    # No weekday of a set may ride on the others: it occurred on half of the days of each.
     steady = (inside >= ((days + 1) // 2)[:, None, None]).astype(np.float32)
     fits = good >= enough[:, None, None]
     fits &= np.tensordot(MEMBERS, steady, 1) == MEMBERS.sum(axis=1)[:, None, None]
     fits &= _free(hours.acted, len(inside[0]))
     which, size, start = np.nonzero(fits)
     came = good[fits]
+    # Bounds depend on the set's number of days alone, and are looked up in a table of it.
     low = np.concatenate(
         [_lowest(int(n[i]), asked.confidence)[came[which == i]] for i in np.unique(which)]
         or [np.empty(0)]
     )
     per_bin = (MEMBERS @ inside[:, 0]).astype(np.int64)
+    # Prefix sums give what lies inside of each window, and so what lies outside.
     before = np.concatenate([np.zeros((len(n), 1), np.int64), per_bin.cumsum(axis=1)], axis=1)
     size = size + 1
     outside = before[which, -1] - (before[which, start + size] - before[which, start])
@@ -237,6 +242,7 @@ def _slid(came: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     slid[0] = came
     for size in range(2, longest + 1):
         room = came.shape[1] - size + 1
+        # A window of this size is the one that is a bin shorter, and its last bin.
         slid[size - 1, :, :room] = slid[size - 2, :, :room] | came[:, size - 1 :]
     return slid
 

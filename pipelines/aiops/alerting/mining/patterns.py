@@ -173,6 +173,7 @@ def known_values(
     """
     found, at = pairs.having(series)
     seen, place = np.unique(found, return_inverse=True)
+    # Episodes with each value: values seen once each are running numbers.
     weight = np.bincount(place, episodes[at], len(seen)).astype(np.int64)
     key = pairs.key[seen]
     matchers = []

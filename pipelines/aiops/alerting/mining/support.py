@@ -112,6 +112,7 @@ def moments_of(history: History, starts: NDArray[np.int64]) -> NDArray[np.int64]
         Chosen starts, ascending.
     """
     wanted = min(history.params.examples, len(starts))
+    # Partition instead of sort: only a handful of order statistics is needed.
     places = np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(int))
     return np.unique(np.partition(starts, places)[places])
 
@@ -421,6 +422,7 @@ def _choice(
 ) -> list[int]:
     allowed = np.flatnonzero(fits)
     most = allowed[np.argmax(worth[allowed])]
+    # Fractions are compared as whole numbers, so that no rounding decides.
     first = allowed[np.argmax(worth[allowed] * nearly[1] >= worth[most] * nearly[0])]
     return sorted({int(most), int(first)})
 
@@ -543,6 +545,7 @@ def _units(
 ) -> tuple[int, int]:
     episodes, block = history.episodes, history.params.independence_seconds * 1000
     blocks = episodes.span // block + 1
+    # A unit with a single episode outside of the source's time speaks against the pair.
     key = place[episodes.series[rows]] * blocks + episodes.start[rows] // block
     n, missed = len(distinct(key)), len(distinct(key[~inside]))
     return n - missed, n

@@ -548,7 +548,7 @@ class Inputs(Measured):
 
     @cached_property
     def renewed(self) -> bool:
-        """Whether rules rest on days after the learning window too: they were mined again."""
+        """Whether rules rest on days after the training window too: they were mined again."""
         learn = self.mined.windows.get("learn")
         last = [done.rule.support.last for done in self.replayed.rules]
         return bool(learn and last and max(last) >= learn.end)
