@@ -28,7 +28,7 @@ from pipelines.aiops.incidents import (
 from pipelines.aiops.incidents import post as post_incident
 from pipelines.aiops.incidents.causes import ranker
 from pipelines.aiops.incidents.contract import alert_findings, changes_of, past_of
-from pipelines.aiops.incidents.deduplication import deduplicate_findings, judged
+from pipelines.aiops.incidents.deduplication import deduplicate_findings, split_background_alerts
 from pipelines.aiops.lake.contract import ALERTS, CHANGES, TICKETS
 from pipelines.aiops.lake.findings import SIGNALS, Finding, read_findings, read_form, write_ordered
 from pipelines.aiops.lake.frame import NEVER
@@ -173,7 +173,7 @@ def build_incidents(
     inputs = inputs_of(directory, earlier)
     graph = graph_of(directory)
     alerts, which = notified_alerts(params, Window(window.start - HORIZON, window.end))
-    news, usual = judged(params, window, alerts)
+    news, usual = split_background_alerts(params, window, alerts)
     told = [finding for other in earlier for finding in _findings(other)]
     own = [*_findings(directory), *news]
     # Of one told again, what the later window says counts.
@@ -330,7 +330,7 @@ STAGE = "group_incidents"
 TABLES = ("alerts", "changes", "tickets", "metrics", "logs", "spans")
 
 
-def earlier_places(params: AiopsParams, window: Window) -> list[Path]:
+def earlier_directories(params: AiopsParams, window: Window) -> list[Path]:
     """Places of windows before, whose findings may belong to this window's incidents."""
     results = Path(params.analysis.results)
     return [result_dir(results, other_window) for other_window in earlier_windows(results, window)]
@@ -353,7 +353,7 @@ def pending(params: AiopsParams, windows: Sequence[Window] | None = None) -> lis
         directory = result_dir(results, window)
         if not has_all_inputs(directory):
             continue
-        now = inputs_of(directory, earlier_places(params, window))
+        now = inputs_of(directory, earlier_directories(params, window))
         if inputs_known(directory) != now:
             found.append(window)
     return found
@@ -365,7 +365,7 @@ def run(params: AiopsParams, window: Window, directory: Path, earlier: Sequence[
     Parameters
     ----------
     earlier
-        `earlier_places`: an incident that began before the window is told whole.
+        `earlier_directories`: an incident that began before the window is told whole.
     """
     lake_of(params.analysis)
     content, findings = build_incidents(params, window, directory, earlier)

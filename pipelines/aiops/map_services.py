@@ -27,7 +27,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.stage import log, run_stage
 from pipelines.core.time import HOUR_US
 
-PARTS = SERVICE_MAP.parent / ".service_map_parts"
+PARTITIONS = SERVICE_MAP.parent / ".service_map_parts"
 """Beside the map's folder, which is an out as a whole."""
 LONG = timedelta(days=3)
 ROOM = 20
@@ -78,7 +78,7 @@ def check(params: AiopsParams, window: Window) -> None:
 def build(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
     """Map one piece of a window."""
     check(params, window)
-    folder = directory / PARTS / piece.name
+    folder = directory / PARTITIONS / piece.name
     write_map(map_of(params, piece, window.end_us), folder)
     return folder
 
@@ -103,7 +103,7 @@ def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> Se
     SignalboxError
         If one is missing.
     """
-    folders = [directory / PARTS / piece.name for piece in partitions(window)]
+    folders = [directory / PARTITIONS / piece.name for piece in partitions(window)]
     for folder in folders:
         if not (folder / MAP_FILE).is_file():
             raise SignalboxError(f"{folder}: this piece of the map is missing; build it first")
@@ -119,7 +119,7 @@ def build_map(params: AiopsParams, window: Window) -> ServiceMap:
 
 def remove(directory: Path) -> None:
     """Remove the pieces: they are in the map."""
-    shutil.rmtree(directory / PARTS, ignore_errors=True)
+    shutil.rmtree(directory / PARTITIONS, ignore_errors=True)
 
 
 LEAD = 2 * HOUR
@@ -198,12 +198,12 @@ def _impacts(
 STAGE = "map_services"
 
 
-def parts_of(params: AiopsParams, window: Window) -> list[Window]:
+def partitions_of(params: AiopsParams, window: Window) -> list[Window]:
     """Pieces that may be mapped apart: hours, or days of windows longer than three days."""
     return partitions(window)
 
 
-def part(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
+def run_partition(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
     """Map one piece; safe to repeat."""
     return build(params, window, directory, piece)
 

@@ -34,13 +34,13 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
 from pipelines.core.stage import log, run_stage
 
-PARTS = METRIC_ANOMALIES.parent / "parts"
+PARTITIONS = METRIC_ANOMALIES.parent / "parts"
 TOGETHER = 1_000_000
 """Rows that are in memory at a time, as far as one series has no more."""
 LIMIT = "more series than the limit"
 
 
-def keys(params: AiopsParams, window: Window) -> list[str]:
+def partition_keys(params: AiopsParams, window: Window) -> list[str]:
     """Keys of the parts that have series."""
     with _metrics(params, window) as raw:
         rows = raw.execute("SELECT DISTINCT part FROM series ORDER BY part").fetchall()
@@ -90,7 +90,7 @@ def read_all(
     SignalboxError
         If a part is missing or is one of another window.
     """
-    wanted = keys(params, window)
+    wanted = partition_keys(params, window)
     found: list[Finding] = []
     counts = {"series": 0, "points": 0}
     skipped: Counter[str] = Counter()
@@ -110,7 +110,7 @@ def read_all(
 
 def remove(directory: Path) -> None:
     """Remove the parts: they are in the joined file."""
-    shutil.rmtree(directory / PARTS, ignore_errors=True)
+    shutil.rmtree(directory / PARTITIONS, ignore_errors=True)
 
 
 def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str]]) -> Any:
@@ -120,7 +120,7 @@ def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str
 
 
 def _path(directory: Path, key: str) -> Path:
-    return directory / PARTS / f"metrics-{key}.json"
+    return directory / PARTITIONS / f"metrics-{key}.json"
 
 
 def _key(params: AiopsParams, number: int) -> str:
@@ -265,15 +265,15 @@ def _plot(grid: Grid, row: int, finding: Finding) -> dict[str, Any]:
 STAGE = "metric_anomalies"
 
 
-def groups(params: AiopsParams, window: Window) -> list[str]:
+def partitions_of(params: AiopsParams, window: Window) -> list[str]:
     """Keys of the parts of a window: at most ``analysis.parts``, none without metrics.
 
     A service stays in its part when others come and go.
     """
-    return keys(params, window)
+    return partition_keys(params, window)
 
 
-def part(params: AiopsParams, window: Window, directory: Path, group: str) -> Path:
+def run_partition(params: AiopsParams, window: Window, directory: Path, group: str) -> Path:
     """Judge the series of one part; safe to repeat."""
     return detect_partition(params, window, directory, group)
 
@@ -316,8 +316,8 @@ def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Do all parts, then join them: the same bytes whatever the number of parts."""
     lake_of(params.analysis)
     remove(directory)
-    for group in groups(params, window):
-        part(params, window, directory, group)
+    for group in partitions_of(params, window):
+        run_partition(params, window, directory, group)
     return join(params, window, directory)
 
 

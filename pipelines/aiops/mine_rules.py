@@ -11,7 +11,7 @@ from pipelines.aiops.alerting import memory
 from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import RULES
-from pipelines.aiops.alerting.windows import Window, Windows, iso, split_window, whole_window
+from pipelines.aiops.alerting.windows import HistoryWindow, Windows, iso, split_window, whole_window
 from pipelines.aiops.lake.frame import UNKNOWN, AlertFrame
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
@@ -41,7 +41,7 @@ def main(params: AiopsParams) -> None:
     log(f"candidates from {windows.learn.days:g} days: {said}")
 
 
-def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any]:
+def candidates_document(found: dict[str, Mined], learn: HistoryWindow) -> dict[str, Any]:
     """Candidates as they are written."""
     rules = tuple(rule for mined in found.values() for rule in mined.rules)
     return {

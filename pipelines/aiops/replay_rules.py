@@ -102,7 +102,7 @@ def _lost_share(effect: BacktestResult) -> Figure:
         value=len(effect.lost) / heard if heard else None,
         missing="" if heard else "no ticketed incident is paged today in this window",
         low=0.0 if heard else None,
-        high=bounds.most_lost(len(effect.lost), heard) if heard else None,
+        high=bounds.max_missed_share(len(effect.lost), heard) if heard else None,
         level=bounds.LEVEL if heard else None,
         method="Clopper–Pearson, one-sided: the upper bound is the figure that counts",
         n=heard,

@@ -17,11 +17,11 @@ from pipelines.aiops.report.incidents import page as incidents
 from pipelines.aiops.report.incidents.evidence import (
     About,
     AiopsSection,
-    Incident,
     Inputs,
+    ReportedIncident,
     read_inputs,
 )
-from pipelines.aiops.report.incidents.links import Places, anchor, places_of
+from pipelines.aiops.report.incidents.links import LinkTargets, anchor, link_targets_of
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import load_section
 from pipelines.core.stage import log, run_stage
@@ -31,12 +31,12 @@ from pipelines.reporting.record import unjudged
 
 STAGE = "report_incidents"
 REPORTS = Path("reports")
-Make = Callable[[Inputs, Places, Sources], Page]
+Make = Callable[[Inputs, LinkTargets, Sources], Page]
 
 
 def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
     """Make each page, by name, with its record."""
-    places = places_of(inputs)
+    places = link_targets_of(inputs)
     made: dict[str, tuple[Page, dict[str, Any]]] = {}
     for kind, tables, make, says in (
         (incidents.KIND, incidents.TABLES, incidents.make_page, incidents.says),
@@ -56,7 +56,7 @@ def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
     return made
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: ReportedIncident) -> dict[str, Any]:
     """Tell of an incident what its row tells; in full it stands in ``incidents.json``."""
     return {
         "id": wording.plain(incident.id),

@@ -25,7 +25,7 @@ from pipelines.aiops.alerting.evaluation import (
 )
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
-from pipelines.aiops.alerting.windows import Window, Windows, iso, split_window, whole_window
+from pipelines.aiops.alerting.windows import HistoryWindow, Windows, iso, split_window, whole_window
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
@@ -57,7 +57,7 @@ def choose(
     first = select(candidates, on_new, params.select_rules, also=[on_learned])
     if not params.select_rules.renew:
         return first, first, candidates, windows
-    past = Window(windows.learn.start, windows.choose.end)
+    past = HistoryWindow(windows.learn.start, windows.choose.end)
     found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
     newer = [rule for mined in found.values() for rule in mined.rules]
     final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
@@ -68,7 +68,7 @@ def as_evidence(
     candidates: tuple[Rule, ...],
     found: Selection,
     first: Selection,
-    window: Window,
+    window: HistoryWindow,
     inputs: dict[str, str],
 ) -> Evidence:
     """Put what was tried, chosen and why not into evidence."""

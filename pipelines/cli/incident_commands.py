@@ -86,7 +86,7 @@ def post_incidents(
 
     with one_line_errors():
         params = analysis_params(project)
-        directory = _places(project, params, window)[-1]
+        directory = _directories(project, params, window)[-1]
         if not params.group_incidents.post.urls:
             raise SignalboxError("aiops.group_incidents.post.urls is empty: nobody to send it to")
         sent = post(params, directory)
@@ -96,7 +96,7 @@ def post_incidents(
     print_lines([_sent(message) for message in sent] or [f"{directory}: no incidents"])
 
 
-def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
+def _directories(project: Path, params: "AiopsParams", window: str) -> list[Path]:
     """Places with incidents: the project's own, then windows by time."""
     from pipelines.aiops.lake.window import Window, result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS
@@ -122,7 +122,7 @@ def _all(project: Path, window: str) -> list[_Known]:
 
     found: dict[str, _Known] = {}
     ends: dict[str, str] = {}
-    for directory in _places(project, analysis_params(project), window):
+    for directory in _directories(project, analysis_params(project), window):
         content = read(directory)
         for incident in content["incidents"]:
             end = content["window"]["end"]

@@ -75,7 +75,9 @@ def _is_done(params: "AiopsParams", window: "Window") -> bool:
     from pipelines.aiops.group_incidents import pending
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
-    return (_place(params, window) / INCIDENTS_HTML).is_file() and not pending(params, [window])
+    return (_directory_of(params, window) / INCIDENTS_HTML).is_file() and not pending(
+        params, [window]
+    )
 
 
 def _succeeded(console: Console, api: AirflowApi, dag: str, run: str, state: str) -> None:
@@ -84,7 +86,7 @@ def _succeeded(console: Console, api: AirflowApi, dag: str, run: str, state: str
         raise SignalboxError(f"run {run} of {dag} {state}; see the log above")
 
 
-def _place(params: "AiopsParams", window: "Window") -> Path:
+def _directory_of(params: "AiopsParams", window: "Window") -> Path:
     from pipelines.aiops.lake.window import result_dir
 
     return result_dir(Path(params.analysis.results), window)
@@ -94,7 +96,7 @@ def _show(params: "AiopsParams", window: "Window") -> None:
     from pipelines.aiops.group_incidents import read
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
-    directory = _place(params, window)
+    directory = _directory_of(params, window)
     page = directory / INCIDENTS_HTML
     here = Path.cwd()
     print_lines(outcome_lines(read(directory)))

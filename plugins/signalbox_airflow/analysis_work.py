@@ -90,7 +90,7 @@ def metric_groups(project: Path, window: str) -> list[str]:
     from pipelines.aiops import metric_anomalies
 
     with project_params(project) as params:
-        found = metric_anomalies.groups(params, Window.parse(window))
+        found = metric_anomalies.partitions_of(params, Window.parse(window))
         print(f"{window}: {len(found)} parts" if found else f"{window}: no metrics")
         return found
 
@@ -100,7 +100,7 @@ def map_partitions(project: Path, window: str) -> list[str]:
     from pipelines.aiops import map_services
 
     with project_params(project) as params:
-        return [part.name for part in map_services.parts_of(params, Window.parse(window))]
+        return [part.name for part in map_services.partitions_of(params, Window.parse(window))]
 
 
 def summarise_findings(project: Path, window: str) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def group(project: Path, window: str) -> None:
         directory = result_dir(Path(params.analysis.results), at)
         # Gone before incidents change: if the page isn't made again, the window is pending.
         (directory / INCIDENTS_HTML).unlink(missing_ok=True)
-        group_incidents.run(params, at, directory, group_incidents.earlier_places(params, at))
+        group_incidents.run(params, at, directory, group_incidents.earlier_directories(params, at))
 
 
 def report(project: Path, window: str) -> dict[str, str]:

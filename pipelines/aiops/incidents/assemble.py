@@ -316,7 +316,7 @@ def incidents(
     parts: dict[int, list[Finding]] = {}
     for number, finding in zip(groups.tolist(), ordered, strict=True):
         parts.setdefault(number, []).append(finding)
-    known = _Known(graph, changes, past)
+    known = _Context(graph, changes, past)
     return [
         _incident(
             own, [finding for finding in company if _joins(finding, own, settings)], known, ranker
@@ -333,7 +333,7 @@ def _joins(finding: Finding, own: Sequence[Finding], settings: Grouping) -> bool
     )
 
 
-class _Known:
+class _Context:
     """What is looked up for every incident, prepared once."""
 
     def __init__(
@@ -367,7 +367,7 @@ class _Known:
 
 
 def _incident(
-    findings: list[Finding], company: Sequence[Finding], known: _Known, ranker: Ranker | None
+    findings: list[Finding], company: Sequence[Finding], known: _Context, ranker: Ranker | None
 ) -> Incident:
     start, end = findings[0].start_us, max(finding.end_us for finding in findings)
     affected = tuple(dict.fromkeys(finding.service for finding in findings if finding.service))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
-from pipelines.aiops.incidents.model import Floats, Ints, Logs, Signals, Spans, Window, inside
+from pipelines.aiops.incidents.model import FaultWindow, Floats, Ints, Logs, Signals, Spans, inside
 
 THRESHOLD = 5.0
 """Nats of the likelihood ratio below which a follower isn't more frequent than before."""
@@ -39,7 +39,7 @@ START, END = "its start", "its end"
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class Successions:
     """Successions of events in all spans, ready to be compared for any window.
 
     Attributes
@@ -74,7 +74,7 @@ class Behaviour:
     bad: NDArray[np.bool_]
 
 
-def prepare_behaviour(signals: Signals) -> Behaviour | None:
+def prepare_behaviour(signals: Signals) -> Successions | None:
     """Find and number the successions of events in all spans, once for all windows.
 
     Parameters
@@ -84,7 +84,7 @@ def prepare_behaviour(signals: Signals) -> Behaviour | None:
 
     Returns
     -------
-    Behaviour or None
+    Successions or None
         None without spans.
     """
     if signals.spans is None or not len(signals.spans.start):
@@ -171,7 +171,7 @@ def _numbered(
     operations: tuple[list[tuple[str, str]], Ints],
     events: list[str],
     found: tuple[Ints, Ints, Ints, Ints],
-) -> Behaviour:
+) -> Successions:
     owner, before, after, chain = found
     names, operation = operations
     size = len(events) + 1
@@ -183,7 +183,7 @@ def _numbered(
     where = [names[i] for i in (of // size // 2).tolist()]
     then, power = (pairs % wide) // (LOG2 + 1), (pairs % wide) % (LOG2 + 1)
     wrong = np.array([bool(BAD_WORDS.search(text)) for text in events] + [True])
-    return Behaviour(
+    return Successions(
         start=spans.start,
         parent=parent,
         owner=owner,
@@ -204,14 +204,14 @@ def _called(events: list[str], number: int, otherwise: str) -> str:
     return events[number] if number < len(events) else otherwise
 
 
-def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEvidence]:
+def behaviour_evidence(window: FaultWindow, behaviour: Successions) -> list[CauseEvidence]:
     """Blame services whose spans do what they ordinarily don't, if no span below does so too.
 
     Parameters
     ----------
-    window : Window
+    window : FaultWindow
         The fault's time, and the times it is compared with.
-    behaviour : Behaviour
+    behaviour : Successions
         Successions of all spans.
 
     Returns
@@ -244,7 +244,7 @@ def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEviden
 
 
 def _odd(
-    behaviour: Behaviour, now: NDArray[np.bool_], past: NDArray[np.bool_]
+    behaviour: Successions, now: NDArray[np.bool_], past: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[Ints, ...]]:
     """Weight each succession by how much more frequent it has become; 0 if it hasn't."""
     a = _counted(behaviour, now)
@@ -261,7 +261,7 @@ def _odd(
     return weight, _whole(a, a_all, b, b_all)
 
 
-def _counted(behaviour: Behaviour, spans: NDArray[np.bool_]) -> Floats:
+def _counted(behaviour: Successions, spans: NDArray[np.bool_]) -> Floats:
     follows = behaviour.follows[spans[behaviour.owner]]
     return np.bincount(follows, minlength=len(behaviour.context)).astype(float)
 
@@ -309,7 +309,7 @@ def _explained(span: Ints, parent: Ints) -> NDArray[np.bool_]:
 
 
 def _strongest(
-    behaviour: Behaviour, points: Floats, counts: tuple[Ints, ...]
+    behaviour: Successions, points: Floats, counts: tuple[Ints, ...]
 ) -> list[CauseEvidence]:
     best: dict[str, int] = {}
     for i in np.flatnonzero(points > 0).tolist():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.incidents.model import (
+    FaultWindow,
     Floats,
     Graph,
     Ints,
@@ -20,7 +21,6 @@ from pipelines.aiops.incidents.model import (
     Series,
     Signals,
     Target,
-    Window,
     inside,
 )
 
@@ -87,13 +87,13 @@ class BudgetLoss:
 
 
 def budget_evidence(
-    window: Window, graph: Graph, signals: Signals, target: Target | None
+    window: FaultWindow, graph: Graph, signals: Signals, target: Target | None
 ) -> list[CauseEvidence]:
     """Blame lost time and failures on services whose callees don't account for them.
 
     Parameters
     ----------
-    window : Window
+    window : FaultWindow
         The fault's time, and the times it is compared with.
     graph : Graph
         Who calls whom.
@@ -118,7 +118,9 @@ def budget_evidence(
     return found
 
 
-def _losses(window: Window, signals: Signals, roles: tuple[Role, ...]) -> dict[str, BudgetLoss]:
+def _losses(
+    window: FaultWindow, signals: Signals, roles: tuple[Role, ...]
+) -> dict[str, BudgetLoss]:
     requests = {s.service: s for s in signals.series if s.role == "requests"}
     best: dict[str, BudgetLoss] = {}
     for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
@@ -130,7 +132,7 @@ def _losses(window: Window, signals: Signals, roles: tuple[Role, ...]) -> dict[s
     return best
 
 
-def _excess(window: Window, series: Series, requests: Series | None) -> BudgetLoss | None:
+def _excess(window: FaultWindow, series: Series, requests: Series | None) -> BudgetLoss | None:
     times, values = _bad_is_up(series)
     past = values[inside(times, window.metric_reference or window.reference)]
     now = (times >= window.start) & (times < window.end)
@@ -259,12 +261,12 @@ PER_FOLD = 15.0
 EXTREME = 0.995
 
 
-def saturation_evidence(window: Window, signals: Signals) -> list[CauseEvidence]:
+def saturation_evidence(window: FaultWindow, signals: Signals) -> list[CauseEvidence]:
     """Compare each resource with the most extreme it ordinarily shows, not with its noise.
 
     Parameters
     ----------
-    window : Window
+    window : FaultWindow
         The fault's time, and the times it is compared with.
     signals : Signals
         Series of role saturation.
@@ -282,7 +284,7 @@ def saturation_evidence(window: Window, signals: Signals) -> list[CauseEvidence]
     return [best[name] for name in sorted(best)]
 
 
-def _beyond(window: Window, series: Series) -> CauseEvidence | None:
+def _beyond(window: FaultWindow, series: Series) -> CauseEvidence | None:
     known = np.isfinite(series.values)
     times, values = series.times[known], series.values[known]
     past = values[inside(times, window.metric_reference or window.reference)]

@@ -16,7 +16,7 @@ from pipelines.aiops.incidents.model import (
     Target,
     role_of,
 )
-from pipelines.aiops.incidents.model import Window as Fault
+from pipelines.aiops.incidents.model import FaultWindow as Fault
 from pipelines.aiops.incidents.ranking import rank
 from pipelines.aiops.lake.contract import LOGS, METRICS, SPANS, service_of
 from pipelines.aiops.lake.window import Window, rows_between

@@ -103,7 +103,7 @@ Subject = tuple[str, str]
 """Alert name and service."""
 
 
-def judged(
+def split_background_alerts(
     params: AiopsParams, window: Window, alerts: Sequence[Finding]
 ) -> tuple[list[Finding], list[Finding]]:
     """Score alerts by how rare they are; split those that are news from those that come anyway.

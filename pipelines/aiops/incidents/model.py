@@ -139,7 +139,7 @@ class Signals:
 
 
 @dataclass(frozen=True)
-class Window:
+class FaultWindow:
     """The fault's time, and the times it is compared with (microseconds, ends excluded).
 
     Attributes

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pipelines.aiops.incidents.behaviour import Behaviour, behaviour_evidence, prepare_behaviour
+from pipelines.aiops.incidents.behaviour import Successions, behaviour_evidence, prepare_behaviour
 from pipelines.aiops.incidents.budgets import CauseEvidence, budget_evidence, saturation_evidence
-from pipelines.aiops.incidents.model import Cause, Graph, Signals, Target, Window
-from pipelines.aiops.incidents.self_time import Delays, delay_evidence, prepare_delays
+from pipelines.aiops.incidents.model import Cause, FaultWindow, Graph, Signals, Target
+from pipelines.aiops.incidents.self_time import SelfTimes, prepare_self_times, self_time_evidence
 
 SOURCES = ("budgets", "saturation", "behaviour", "delays")
 
@@ -16,14 +16,14 @@ class Prepared:
 
     Attributes
     ----------
-    behaviour : Behaviour
+    behaviour : Successions
         Successions of events.
-    delays : Delays
+    delays : SelfTimes
         Pieces of time.
     """
 
-    behaviour: Behaviour
-    delays: Delays
+    behaviour: Successions
+    delays: SelfTimes
 
 
 def prepare(signals: Signals) -> Prepared | None:
@@ -42,11 +42,11 @@ def prepare(signals: Signals) -> Prepared | None:
     behaviour = prepare_behaviour(signals)
     if behaviour is None or signals.spans is None:
         return None
-    return Prepared(behaviour, prepare_delays(signals.spans, behaviour.parent))
+    return Prepared(behaviour, prepare_self_times(signals.spans, behaviour.parent))
 
 
 def rank(
-    window: Window,
+    window: FaultWindow,
     graph: Graph,
     signals: Signals,
     *,
@@ -61,7 +61,7 @@ def rank(
 
     Parameters
     ----------
-    window : Window
+    window : FaultWindow
         The fault's time, and the times it is compared with.
     graph : Graph
         Who calls whom.
@@ -88,11 +88,11 @@ def rank(
     if prepared and "behaviour" in sources:
         found += behaviour_evidence(window, prepared.behaviour)
     if prepared and "delays" in sources:
-        found += delay_evidence(window, prepared.delays)
-    return _added_up(found)
+        found += self_time_evidence(window, prepared.delays)
+    return _sum_evidence(found)
 
 
-def _added_up(found: list[CauseEvidence]) -> list[Cause]:
+def _sum_evidence(found: list[CauseEvidence]) -> list[Cause]:
     mine: dict[str, list[CauseEvidence]] = {}
     for cause_evidence in found:
         if cause_evidence.points > 0:

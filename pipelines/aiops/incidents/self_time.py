@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
-from pipelines.aiops.incidents.model import Floats, Ints, Spans, Window, inside
+from pipelines.aiops.incidents.model import FaultWindow, Floats, Ints, Spans, inside
 
 PER_FOLD = 15.0
 """Nats for each factor e of the middle beyond the ordinary reach."""
@@ -26,7 +26,7 @@ FLOOR_US = 5_000.0
 
 
 @dataclass(frozen=True)
-class Delays:
+class SelfTimes:
     """Pieces of time, sorted by kind.
 
     Attributes
@@ -48,7 +48,7 @@ class Delays:
     kinds: list[tuple[str, str, str]]
 
 
-def prepare_delays(spans: Spans, parent: Ints) -> Delays:
+def prepare_self_times(spans: Spans, parent: Ints) -> SelfTimes:
     """Cut all spans at the calls that they make.
 
     Parameters
@@ -60,7 +60,7 @@ def prepare_delays(spans: Spans, parent: Ints) -> Delays:
 
     Returns
     -------
-    Delays
+    SelfTimes
         Pieces of all spans.
     """
     child = np.flatnonzero(parent >= 0)
@@ -94,7 +94,7 @@ def prepare_delays(spans: Spans, parent: Ints) -> Delays:
     kind = np.array([number[name] for name in names], np.int64)
     order = np.argsort(kind, kind="stable")
     edges = np.searchsorted(kind[order], np.arange(len(known) + 1))
-    return Delays(spans.start[row][order], taken[order].astype(float), edges, known)
+    return SelfTimes(spans.start[row][order], taken[order].astype(float), edges, known)
 
 
 def _requests(spans: Spans, rows: Ints, callers: list[str]) -> list[tuple[str, str, str]]:
@@ -115,14 +115,14 @@ def _what(spans: Spans, row: int) -> str:
     return f"{spans.service[row]} {spans.name[row]}"
 
 
-def delay_evidence(window: Window, delays: Delays) -> list[CauseEvidence]:
+def self_time_evidence(window: FaultWindow, delays: SelfTimes) -> list[CauseEvidence]:
     """Blame services for the pieces of time that became longer than they ever ordinarily are.
 
     Parameters
     ----------
-    window : Window
+    window : FaultWindow
         The fault's time, and the times it is compared with.
-    delays : Delays
+    delays : SelfTimes
         Pieces of all spans.
 
     Returns

@@ -100,7 +100,7 @@ def detect(
         from_column = 0 if since_us is None else -(-(since_us - grid.start_us) // grid.step_us)
         here, judged = find_events(grid.values, grid.step_us, settings, max(0, from_column))
         findings += [
-            _finding(_Place(grid.subjects[event.row], grid.start_us, grid.step_us), event)
+            _finding(_GridRow(grid.subjects[event.row], grid.start_us, grid.step_us), event)
             for event in here
         ]
         points += judged
@@ -139,7 +139,7 @@ def correct(
 
 
 @dataclass(frozen=True)
-class _Place:
+class _GridRow:
     """What is needed of a grid to describe an event, without its values."""
 
     subject: Subject
@@ -147,7 +147,7 @@ class _Place:
     step_us: int
 
 
-def _finding(grid: _Place, event: Event) -> Finding:
+def _finding(grid: _GridRow, event: Event) -> Finding:
     subject = grid.subject
     start = grid.start_us + event.left * grid.step_us
     service = service_of(subject.labels)

@@ -340,7 +340,7 @@ def find_events(
             row, starts = left + position, columns[rows == position].tolist()
             if not starts and row not in flat:
                 continue
-            course = _Course.of(row, values[row], details, position, (int(first[row]), grown))
+            course = _ScoredSeries.of(row, values[row], details, position, (int(first[row]), grown))
             found += _of_row(course, starts, [run for run in flats if run.row == row], settings)
     teaching = np.maximum(first + settings.warm_up * 3 // 2, from_column)[:, None]
     judged = int((np.isfinite(values) & (np.arange(values.shape[1]) >= teaching)).sum())
@@ -348,7 +348,7 @@ def find_events(
 
 
 @dataclass(frozen=True)
-class _Course:
+class _ScoredSeries:
     """One series with its scores."""
 
     row: int
@@ -368,7 +368,7 @@ class _Course:
     @classmethod
     def of(
         cls, row: int, values: Floats, scores: Scores, place: int, youth: tuple[int, int]
-    ) -> _Course:
+    ) -> _ScoredSeries:
         assert scores.parts is not None
         assert scores.low is not None
         assert scores.high is not None
@@ -386,7 +386,7 @@ class _Course:
 
 
 def _of_row(
-    course: _Course, starts: list[int], flats: list[Run], settings: DetectorSettings
+    course: _ScoredSeries, starts: list[int], flats: list[Run], settings: DetectorSettings
 ) -> list[Event]:
     found = []
     for start, until in pairwise([*starts, len(course.values)]):
@@ -410,7 +410,7 @@ def _end(
     return start + int(busy[breaks[0]] if len(breaks) else busy[-1])
 
 
-def _event(course: _Course, span: tuple[int, int], settings: DetectorSettings) -> Event:
+def _event(course: _ScoredSeries, span: tuple[int, int], settings: DetectorSettings) -> Event:
     left, right = span
     surprise = course.surprise[left : right + 1]
     peak = left + int(surprise.argmax())
@@ -429,7 +429,7 @@ def _event(course: _Course, span: tuple[int, int], settings: DetectorSettings) -
     )
 
 
-def _kind(course: _Course, span: tuple[int, int], settings: DetectorSettings) -> Kind:
+def _kind(course: _ScoredSeries, span: tuple[int, int], settings: DetectorSettings) -> Kind:
     left, right = span
     values, half = course.values, (course.high[left] - course.low[left]) / 2
     parts = course.parts[:, left : right + 1].sum(axis=1)

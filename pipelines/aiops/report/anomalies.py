@@ -15,7 +15,7 @@ from pipelines.aiops.report.incidents.evidence import (
     Line,
     Plot,
 )
-from pipelines.aiops.report.incidents.links import Places, anchor, by_service
+from pipelines.aiops.report.incidents.links import LinkTargets, anchor, by_service
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -44,7 +44,7 @@ from pipelines.reporting.provenance import Sources
 MOST_LINES, MOST_LABELS, OPEN_FINDINGS = 5, 6, 20
 
 
-def card(finding: Finding, inputs: Inputs, places: Places) -> Section:
+def card(finding: Finding, inputs: Inputs, places: LinkTargets) -> Section:
     """Build the section of a finding that has a plot or lines.
 
     Parameters
@@ -53,7 +53,7 @@ def card(finding: Finding, inputs: Inputs, places: Places) -> Section:
         A finding with a plot or lines.
     inputs : Inputs
         Everything the pages are made from.
-    places : Places
+    places : LinkTargets
         What the pages show, and where.
 
     Returns
@@ -106,7 +106,7 @@ def _facts(finding: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
     return facts
 
 
-def _ways(finding: Finding, places: Places) -> list[Block]:
+def _ways(finding: Finding, places: LinkTargets) -> list[Block]:
     """Lead to the incident, to what else it is made of, and to the map."""
     parts: list[Text] = []
     incidents = places.of_finding.get(finding.id)
@@ -118,7 +118,7 @@ def _ways(finding: Finding, places: Places) -> list[Block]:
     return [Prose(wording.dotted(parts))] if parts else []
 
 
-def _beside(finding: Finding, places: Places) -> list[Text]:
+def _beside(finding: Finding, places: LinkTargets) -> list[Text]:
     """Lead from a plot to log lines of the same incident, and from lines to plots."""
     wanted, label = ("log", "log lines") if finding.signal == "metric" else ("metric", "plots")
     mine = {incident.id for incident in places.of_finding[finding.id]}
@@ -201,14 +201,14 @@ def _lines(lines: Sequence[Line]) -> Code:
     return Code(shown, "First log lines, UTC, masked")
 
 
-def row_table(found: Sequence[Finding], places: Places, *, fold: bool) -> list[Block]:
+def row_table(found: Sequence[Finding], places: LinkTargets, *, fold: bool) -> list[Block]:
     """Build the table of findings without a plot.
 
     Parameters
     ----------
     found : sequence of Finding
         Findings, in the order of the rows.
-    places : Places
+    places : LinkTargets
         What the pages show, and where.
     fold : bool
         Whether the table folds.
@@ -231,7 +231,7 @@ def row_table(found: Sequence[Finding], places: Places, *, fold: bool) -> list[B
     return [Fold(label, [table])] if fold or len(rows) > OPEN_FINDINGS else [table]
 
 
-def _finding_row(finding: Finding, places: Places) -> Row:
+def _finding_row(finding: Finding, places: LinkTargets) -> Row:
     incidents = places.of_finding.get(finding.id)
     return Row(
         [
@@ -250,14 +250,14 @@ OPEN_CARDS = 4
 """Findings of a service that stand open; the others fold."""
 
 
-def chapters(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
+def chapters(inputs: Inputs, places: LinkTargets, sources: Sources) -> list[Chapter]:
     """Build the chapters about findings, by service.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : Places
+    places : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -296,7 +296,7 @@ def chapters(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
     ]
 
 
-def _overview(found: Mapping[str, list[Finding]], places: Places, mark: Text) -> list[Block]:
+def _overview(found: Mapping[str, list[Finding]], places: LinkTargets, mark: Text) -> list[Block]:
     rows = [_service_row(service, own, places) for service, own in list(found.items())[:MOST_ROWS]]
     columns = [
         Column("Service"),
@@ -317,7 +317,7 @@ def _overview(found: Mapping[str, list[Finding]], places: Places, mark: Text) ->
     return blocks
 
 
-def _service_row(service: str, found: Sequence[Finding], places: Places) -> Row:
+def _service_row(service: str, found: Sequence[Finding], places: LinkTargets) -> Row:
     own = places.of_service.get(service, [])
     return Row(
         [
@@ -331,7 +331,7 @@ def _service_row(service: str, found: Sequence[Finding], places: Places) -> Row:
     )
 
 
-def _section(service: str, count: int, inputs: Inputs, places: Places) -> Section:
+def _section(service: str, count: int, inputs: Inputs, places: LinkTargets) -> Section:
     """Show findings with a plot or lines as cards, the others in a table."""
     found = places.findings[service]
     told = [finding for finding in found if _pictured(finding, inputs)]
@@ -352,7 +352,7 @@ def _pictured(finding: Finding, inputs: Inputs) -> bool:
     )
 
 
-def _about(service: str, count: int, places: Places) -> Text:
+def _about(service: str, count: int, places: LinkTargets) -> Text:
     own = places.of_service.get(service, [])
     parts: list[Text] = [wording.number_of(count, "finding")]
     shown = len(places.findings[service])
@@ -370,14 +370,14 @@ TITLE = "Anomalies in metrics and logs"
 TABLES = (METRICS, LOGS, INCIDENTS)
 
 
-def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
+def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
     """Build the page: services with the rarest findings first.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : Places
+    places : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -422,7 +422,7 @@ def says(inputs: Inputs) -> str:
     return f"{n:,} anomal{'y' if n == 1 else 'ies'}" if n else "No anomalies"
 
 
-def _banner(inputs: Inputs, places: Places) -> Banner:
+def _banner(inputs: Inputs, places: LinkTargets) -> Banner:
     tone: Tone = "open" if inputs.found or coverage.nothing_seen(inputs) else "good"
     sentences: list[Text] = []
     if inputs.found:

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, Window
+from pipelines.aiops.lake.batch import Batch, Collector, ReadWindow
 from pipelines.aiops.lake.contract import LOGS
 from pipelines.aiops.params.telemetry import LogFilesBase, LogFilesParams
-from pipelines.aiops.sources.records import collector, files_of, place_of
+from pipelines.aiops.sources.records import collector, files_of, location_of
 from pipelines.aiops.sources.times import zone
 
 _ROTATED = re.compile(
@@ -21,13 +21,13 @@ _CARRY = 2_000
 """Lines of a message that are kept for the next block."""
 
 
-def read(settings: LogFilesParams, window: Window, project: Path) -> Batch:
+def read(settings: LogFilesParams, window: ReadWindow, project: Path) -> Batch:
     """Read all messages of the files that lie in the window.
 
     Parameters
     ----------
     settings : LogFilesParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -55,13 +55,13 @@ def stable_name(path: Path, project: Path) -> str:
     ----------
     path : Path
     project : Path
-        The name is relative to it; see `place_of`.
+        The name is relative to it; see `location_of`.
 
     Returns
     -------
     str
     """
-    return _ROTATED.sub("", place_of(path, project))
+    return _ROTATED.sub("", location_of(path, project))
 
 
 def who(settings: LogFilesBase, path: Path, project: Path) -> tuple[str, str]:
@@ -82,7 +82,7 @@ def who(settings: LogFilesBase, path: Path, project: Path) -> tuple[str, str]:
     instance : str
         By the pattern, else empty.
     """
-    found = re.search(settings.path_pattern, place_of(path, project)) if (
+    found = re.search(settings.path_pattern, location_of(path, project)) if (
         settings.path_pattern) else None  # fmt: skip
     named = found.groupdict() if found else {}
     stem = Path(stable_name(path, project)).name.removesuffix(".log")
@@ -109,7 +109,7 @@ class PlainFile:
         from pipelines.aiops.log_parsing.timestamps import forms_in
 
         self.settings, self.path = settings, path
-        self.place = place_of(path, project)
+        self.place = location_of(path, project)
         self.name = stable_name(path, project)
         self.service, self.instance = who(settings, path, project)
         self.local: tzinfo = zone(settings.timezone, f"timezone of source {settings.name}")

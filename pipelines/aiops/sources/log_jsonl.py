@@ -6,7 +6,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.lake.contract import LOGS
 from pipelines.aiops.params.telemetry import LogJsonlParams, LogParams
 from pipelines.aiops.sources.log_files import stable_name, who
@@ -14,9 +14,9 @@ from pipelines.aiops.sources.records import (
     as_text,
     collector,
     files_of,
+    location_of,
     mapping,
     parse_json,
-    place_of,
 )
 from pipelines.aiops.sources.times import zone
 
@@ -26,13 +26,13 @@ _CHUNK = 50_000
 _LONGEST = 1 << 20
 
 
-def read(settings: LogJsonlParams, window: Window, project: Path) -> Batch:
+def read(settings: LogJsonlParams, window: ReadWindow, project: Path) -> Batch:
     """Read all records of the files.
 
     Parameters
     ----------
     settings : LogJsonlParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -53,7 +53,9 @@ def read(settings: LogJsonlParams, window: Window, project: Path) -> Batch:
     for path in files_of(settings, project):
         service, instance = who(settings, path, project)
         names: Mapping[str, str] = {str(key): value for key, value in settings.fields.items()}
-        file = RecordFile(settings, rows, place_of(path, project), stable_name(path, project), seen)
+        file = RecordFile(
+            settings, rows, location_of(path, project), stable_name(path, project), seen
+        )
         for number, line in bounded_lines(path):
             try:
                 row = row_of(mapping(parse_json(line)), names)

@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.lake.contract import microseconds
 from pipelines.aiops.params.telemetry import OpenMetricsParams
 from pipelines.aiops.sources.metric_rows import MetricRows, kind_of_name, number_of
-from pipelines.aiops.sources.records import collector, files_of, lines_of, place_of
+from pipelines.aiops.sources.records import collector, files_of, lines_of, location_of
 from pipelines.aiops.sources.times import read_time
 
 MOST_REJECTED = 100
@@ -30,13 +30,13 @@ _KINDS = {"counter": "counter", "gauge": "gauge", "unknown": "unknown", "untyped
 _COUNTED = ("histogram", "summary")
 
 
-def read(settings: OpenMetricsParams, window: Window, project: Path) -> Batch:
+def read(settings: OpenMetricsParams, window: ReadWindow, project: Path) -> Batch:
     """Read all samples of the files.
 
     Parameters
     ----------
     settings : OpenMetricsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -53,7 +53,7 @@ def read(settings: OpenMetricsParams, window: Window, project: Path) -> Batch:
     rows = collector(settings, window)
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):
-        _File(metrics, rows, path, place_of(path, project)).read()
+        _File(metrics, rows, path, location_of(path, project)).read()
     metrics.close(settings.name)
     return rows.batch()
 

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import PrometheusMetricsParams
 from pipelines.aiops.sources.metric_rows import MetricRows, kind_of_name, number_of
 from pipelines.aiops.sources.records import collector, fetch, label_set, quarantining
@@ -21,13 +21,13 @@ _KINDS = {"counter": "counter", "gauge": "gauge"}
 _PARTS = ("_bucket", "_sum", "_count")
 
 
-def read(settings: PrometheusMetricsParams, window: Window, project: Path) -> Batch:
+def read(settings: PrometheusMetricsParams, window: ReadWindow, project: Path) -> Batch:
     """Ask every query for the window.
 
     Parameters
     ----------
     settings : PrometheusMetricsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Not used: there are no paths in `settings`.

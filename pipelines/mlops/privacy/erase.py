@@ -351,7 +351,7 @@ def _record(project: Path, state: Journal, plan: _Plan) -> None:
         state.note(Removal(place=store.name, path=store.shown(item.path), kind=item.hit.kind,
                            rows=item.hit.rows, before=item.sha256))  # fmt: skip
     for found in plan.found:
-        state.note(Removal(place=_place(found.path, project), path=_shown(found.path, project),
+        state.note(Removal(place=_store_of(found.path, project), path=_shown(found.path, project),
                            kind=found.hit.kind, rows=found.hit.rows,
                            before=found.sha256))  # fmt: skip
     for root, files in plan.sources.items():
@@ -376,7 +376,7 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
     for found in plan.found:
         action = tree.remove_subject(found, project, probe)
         after = sha256_file(found.path) if found.path.is_file() else ""
-        state.did(_place(found.path, project), _shown(found.path, project), action, after)
+        state.did(_store_of(found.path, project), _shown(found.path, project), action, after)
     journal.save(project, state)
     for files in plan.sources.values():
         for file in files:
@@ -527,7 +527,7 @@ def _note_on_exclusion(project: Path) -> str:
     )
 
 
-def _place(path: Path, project: Path) -> str:
+def _store_of(path: Path, project: Path) -> str:
     return "runs" if path.is_relative_to(project / tree.RUNS) else "project"
 
 

@@ -89,7 +89,7 @@ class Ingested(Shape):
     subject_key: str | None = None
 
 
-class Rule(Shape):
+class ExpectationResult(Shape):
     """One expectation of ``validate``.
 
     Attributes
@@ -141,12 +141,12 @@ class Validated(Shape):
     ----------
     counts : Counts
         Rows in and out.
-    rules : list of Rule
+    rules : list of ExpectationResult
         The expectations.
     """
 
     counts: Counts
-    rules: list[Rule]
+    rules: list[ExpectationResult]
 
 
 class Part(Shape):

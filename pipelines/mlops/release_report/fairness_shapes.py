@@ -248,7 +248,7 @@ class Change(Shape):
     change: Estimated
 
 
-class Effect(Shape):
+class GroupEffect(Shape):
     """What the mitigation does to one group.
 
     Attributes
@@ -290,7 +290,7 @@ class Mitigation(Shape):
         Measures of the whole.
     disparity : list of Change
         Measures of the differences between groups.
-    groups : list of Effect
+    groups : list of GroupEffect
         What happens to each group.
     """
 
@@ -298,7 +298,7 @@ class Mitigation(Shape):
     constraint: str
     overall: list[Change]
     disparity: list[Change]
-    groups: list[Effect]
+    groups: list[GroupEffect]
 
 
 class Audit(Shape):

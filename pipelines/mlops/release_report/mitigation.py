@@ -4,7 +4,7 @@ from pipelines.mlops.release_report.fairness_shapes import (
     Audit,
     Audited,
     Change,
-    Effect,
+    GroupEffect,
     Mitigation,
 )
 from pipelines.reporting import numbers
@@ -134,7 +134,7 @@ def _people(found: Mitigation, mark: Text) -> Table:
     )
 
 
-def _person_row(effect: Effect) -> Row:
+def _person_row(effect: GroupEffect) -> Row:
     return Row(
         [
             name(effect.group),

@@ -209,7 +209,7 @@ STEP = 900.0
 
 
 @dataclass(frozen=True)
-class Place:
+class LogContext:
     """One service and what is needed to write its lines."""
 
     world: World
@@ -239,7 +239,7 @@ def log_table(
     for service in names.things:
         peers = tuple(world.services[n].name for n in service.calls) or (service.name,)
         codes = tuple(stream(world.seed, "codes", service.index).integers(100, 999, 4).tolist())
-        place = Place(world, service, load, peers, begin, world.seconds, codes)
+        place = LogContext(world, service, load, peers, begin, world.seconds, codes)
         mine = [trouble for trouble in troubles if trouble.service == service.index]
         lines = _usual(place, busy[service.index] * scale, mine)
         lines += _deployed(place, names, timeline)
@@ -254,7 +254,7 @@ def _busy(service: Service, load: Load) -> float:
     return 1.0 + float(np.sqrt(load.rate[service.index])) / 3
 
 
-def _usual(place: Place, per_day: float, troubles: Sequence[Trouble]) -> list[Lines]:
+def _usual(place: LogContext, per_day: float, troubles: Sequence[Trouble]) -> list[Lines]:
     """Lines of a service in peace: those that come with traffic, and its heartbeat."""
     service, world = place.service, place.world
     rng = stream(world.seed, "logs", service.index)
@@ -278,12 +278,14 @@ def _usual(place: Place, per_day: float, troubles: Sequence[Trouble]) -> list[Li
     return found
 
 
-def _write(rng: np.random.Generator, place: Place, severity: str, text: str, at: Floats) -> Lines:
+def _write(
+    rng: np.random.Generator, place: LogContext, severity: str, text: str, at: Floats
+) -> Lines:
     return written(rng, severity, text, at, peers=place.peers, codes=place.codes[:3])
 
 
 def _heartbeat(
-    rng: np.random.Generator, place: Place, every: float, troubles: Sequence[Trouble]
+    rng: np.random.Generator, place: LogContext, every: float, troubles: Sequence[Trouble]
 ) -> Lines:
     begin = max(place.begin, place.service.since) + float(rng.uniform(0, every))
     times = np.arange(begin, place.end, every)
@@ -297,7 +299,7 @@ def _heartbeat(
 
 def _times(
     rng: np.random.Generator,
-    place: Place,
+    place: LogContext,
     text: Text,
     *,
     grid: Floats,
@@ -320,7 +322,7 @@ def _times(
     return times[(times >= max(place.begin, place.service.since)) & (times < place.end)]
 
 
-def _deployed(place: Place, names: Names, timeline: Timeline) -> list[Lines]:
+def _deployed(place: LogContext, names: Names, timeline: Timeline) -> list[Lines]:
     """Lines that a deployment brings, some with a message that the new version begins to write."""
     rng = stream(place.world.seed, "log deployments", place.service.index)
     found = []
@@ -335,7 +337,7 @@ def _deployed(place: Place, names: Names, timeline: Timeline) -> list[Lines]:
     return found
 
 
-def _rows(place: Place, names: Names, lines: list[Lines]) -> "pa.Table":
+def _rows(place: LogContext, names: Names, lines: list[Lines]) -> "pa.Table":
     """Make rows; ids are those that reading the service's file would give."""
     at = np.concatenate([line_group.at for line_group in lines])
     body = [text for line_group in lines for text in line_group.bodies]

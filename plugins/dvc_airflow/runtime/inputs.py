@@ -27,7 +27,7 @@ from dvc_airflow.graph.walk import DVC_DIR, DvcIgnore
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git
 from dvc_airflow.runtime.tracked_data import TrackedData
-from dvc_airflow.runtime.untracked import LARGEST, below, is_source, join, place_of, texts
+from dvc_airflow.runtime.untracked import LARGEST, below, is_source, join, path_in_repository, texts
 
 _AT_ONCE: Final = 200
 _SHOWN: Final = 5
@@ -45,7 +45,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True)
-class _Places:
+class _Layout:
     """The project's repository, its clone, and where in both the project is."""
 
     project: Path
@@ -98,7 +98,7 @@ def bring_inputs(
     WorkspaceError
         If a stage reads data that nobody keeps; names the commands that make it right.
     """
-    places = _Places(project, git_root, clone, below(project, git_root))
+    places = _Layout(project, git_root, clone, below(project, git_root))
     inner = clone / places.home
     graph = load_graph(inner)
     chosen = [graph.stages[name] for name in stages or graph.stages if name in graph.stages]
@@ -114,9 +114,9 @@ def bring_inputs(
     return found.ignored
 
 
-def _reads(stage: Stage, places: _Places) -> Iterator[_Wanted]:
+def _reads(stage: Stage, places: _Layout) -> Iterator[_Wanted]:
     for dep in stage.deps:
-        location = place_of(dep.path, places.home, places.clone.resolve())
+        location = path_in_repository(dep.path, places.home, places.clone.resolve())
         if location is not None:
             yield _Wanted(location, stage.address, dep.written)
     for key, text in _parameters(stage, places.clone / places.home):
@@ -175,7 +175,7 @@ def _files_named(text: str, project: Path) -> list[str]:
 
 def _search(
     wanted: Sequence[_Wanted],
-    places: _Places,
+    places: _Layout,
     made: OutIndex,
     tracked: TrackedData,
     skipped: Sequence[str],
@@ -208,7 +208,7 @@ def _search(
     return found
 
 
-def _skipped(places: _Places, workspaces: Path) -> list[str]:
+def _skipped(places: _Layout, workspaces: Path) -> list[str]:
     """Return folders in which nothing is an input."""
     found = [posixpath.join(places.home, DVC_DIR), ".git"]
     if workspaces.resolve().is_relative_to(places.git_root.resolve()):
@@ -216,12 +216,12 @@ def _skipped(places: _Places, workspaces: Path) -> list[str]:
     return found
 
 
-def _made(graph: Graph, places: _Places) -> OutIndex:
+def _made(graph: Graph, places: _Layout) -> OutIndex:
     """Return the outputs of stages: whoever reads them gets them from the stage."""
     index = OutIndex()
     for stage in graph:
         for out in stage.outs:
-            path = place_of(out.path, places.home, places.clone.resolve())
+            path = path_in_repository(out.path, places.home, places.clone.resolve())
             if path is not None:
                 index.add(path, stage.address)
     return index
@@ -238,7 +238,7 @@ def _others(git_root: Path, places: Sequence[str], *options: str) -> list[str]:
     return sorted(path for path in found if path and not path.endswith("/"))
 
 
-def _at_link(path: str, places: _Places) -> str:
+def _at_link(path: str, places: _Layout) -> str:
     """Return the link on the way to a path that the clone lacks; else the path itself."""
     parts = path.split("/")
     for length in range(1, len(parts)):
@@ -259,7 +259,7 @@ def _is_file(path: Path) -> bool:
     return os.path.lexists(path) and not path.is_dir()
 
 
-def _is_of_no_account(path: str, places: _Places, ignore: DvcIgnore) -> bool:
+def _is_of_no_account(path: str, places: _Layout, ignore: DvcIgnore) -> bool:
     """Whether a file in a folder that is read is no part of it: DVC leaves it out, or byte code."""
     if path.endswith(".pyc") or "__pycache__" in path.split("/"):
         return True
@@ -270,7 +270,7 @@ def _within(path: str, folder: str) -> bool:
     return not folder or path == folder or path.startswith(f"{folder}/")
 
 
-def _refusal(found: _Search, places: _Places) -> str:
+def _refusal(found: _Search, places: _Layout) -> str:
     parts = [_about_changed(found.changed)] if found.changed else []
     by_item: dict[_Wanted, list[str]] = {}
     for path, item in found.loose.items():
@@ -279,7 +279,7 @@ def _refusal(found: _Search, places: _Places) -> str:
     return "\n".join(parts)
 
 
-def _about_loose(item: _Wanted, here: list[str], places: _Places) -> str:
+def _about_loose(item: _Wanted, here: list[str], places: _Layout) -> str:
     project = places.project
     where = f"{item.key} = {item.written!r}" if item.key else f"dvc.yaml: deps: {item.written}"
     absolute = os.path.normpath(project / places.in_project(item.place))

@@ -178,7 +178,7 @@ def _grown(
     return replace(route, routes=(*routes, *below))
 
 
-def _place(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
+def _insert_children(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
     """Put children in; none goes below another one, so that all places are today's."""
     outside = frozenset(child.origin for child in children)
     more: dict[tuple[int, ...], list[Route]] = {}
@@ -274,11 +274,11 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
         New routes, inhibit rules and intervals have the rule's id as their `origin`.
     """
     duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, DuplicateRule)]
-    config = _place(config, duplicate, regroup=True)
+    config = _insert_children(config, duplicate, regroup=True)
     recurring = [rule for rule in rules if isinstance(rule, RecurringRule)]
     intervals = (*config.time_intervals, *(interval_of(rule) for rule in recurring))
     config = replace(config, time_intervals=intervals)
-    config = _place(config, [_recurring(rule) for rule in recurring], regroup=False)
+    config = _insert_children(config, [_recurring(rule) for rule in recurring], regroup=False)
     for rule in rules:
         if isinstance(rule, ImpliedRule):
             config = _implied(config, rule)

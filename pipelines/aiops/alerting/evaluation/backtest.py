@@ -12,7 +12,7 @@ from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import Window, rows_of
+from pipelines.aiops.alerting.windows import HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.time import SECOND_US
 
@@ -20,7 +20,7 @@ NOT_PAGED = -1
 
 
 @dataclass(frozen=True)
-class Incident:
+class TicketedIncident:
     """A ticketed incident and when people were notified of it.
 
     Attributes
@@ -82,21 +82,21 @@ class BacktestResult:
 
     Attributes
     ----------
-    window : Window
+    window : HistoryWindow
         Where pages and incidents count.
     before, after : array of int64, shape (pages,), microseconds since 1970
         Times of pages inside the window, without and with the rules, ascending.
-    incidents : tuple of Incident
+    incidents : tuple of TicketedIncident
         Incidents whose first alert starts inside the window.
     credit : dict of str to float
         Rule id → pages it saves: the saving, shared out by the pages that each rule's alerts no
         longer cause. Estimates; together they add up to the saving.
     """
 
-    window: Window
+    window: HistoryWindow
     before: NDArray[np.int64]
     after: NDArray[np.int64]
-    incidents: tuple[Incident, ...]
+    incidents: tuple[TicketedIncident, ...]
     credit: dict[str, float]
 
     @property
@@ -110,12 +110,12 @@ class BacktestResult:
         return self.saved / len(self.before) if len(self.before) else float("nan")
 
     @property
-    def lost(self) -> tuple[Incident, ...]:
+    def lost(self) -> tuple[TicketedIncident, ...]:
         """Incidents nobody would be notified of."""
         return tuple(incident for incident in self.incidents if incident.lost)
 
     @property
-    def notified(self) -> tuple[Incident, ...]:
+    def notified(self) -> tuple[TicketedIncident, ...]:
         """Incidents that are paged today: the ones that can be lost."""
         return tuple(incident for incident in self.incidents if incident.heard_today)
 
@@ -134,7 +134,7 @@ class BacktestResult:
 def evaluate_outcomes(
     blame: RuleAttribution,
     *,
-    window: Window,
+    window: HistoryWindow,
     before: Any,
     after: Any,
     rules: Sequence[Rule],
@@ -146,7 +146,7 @@ def evaluate_outcomes(
     ----------
     blame : RuleAttribution
         Knows the rows that were replayed.
-    window : Window
+    window : HistoryWindow
         Where pages and incidents count.
     before, after : Replay
         Replays with today's configuration and with the rules.
@@ -171,7 +171,7 @@ def evaluate_outcomes(
     )
 
 
-def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
+def _pages(replay: Any, window: HistoryWindow) -> NDArray[np.int64]:
     notes = replay.notifications
     times = notes["time"].to_numpy(dtype=np.int64)[notes["page"].to_numpy(dtype=bool)]
     return np.sort(times[window.holds(times)])
@@ -180,12 +180,12 @@ def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
 def _incidents(
     blame: RuleAttribution,
     *,
-    window: Window,
+    window: HistoryWindow,
     before: Any,
     after: Any,
     rules: Sequence[Rule],
     closed: dict[str, int],
-) -> tuple[Incident, ...]:
+) -> tuple[TicketedIncident, ...]:
     """Incidents whose first alert starts inside the window."""
     frame = blame.frame
     rows = np.flatnonzero(frame.ticket >= 0)
@@ -198,7 +198,7 @@ def _incidents(
     heard_before, heard_after = _first(before, rows, at), _first(after, rows, at)
     touching = [np.split(column[rows], at[1:]) for column in blame.columns(rules, after)]
     return tuple(
-        Incident(
+        TicketedIncident(
             ticket=frame.tickets[code],
             starts=int(starts[i]),
             closed=closed.get(frame.tickets[code]),
@@ -227,7 +227,7 @@ def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArr
 
 
 def _credit(
-    blame: RuleAttribution, *, window: Window, before: Any, after: Any, rules: Sequence[Rule]
+    blame: RuleAttribution, *, window: HistoryWindow, before: Any, after: Any, rules: Sequence[Rule]
 ) -> dict[str, float]:
     """Share out what is saved by the alerts that page no more."""
     saved = len(_pages(before, window)) - len(_pages(after, window))
@@ -251,7 +251,7 @@ class Backtest:
     ----------
     frame : AlertFrame
         The whole history.
-    window : Window
+    window : HistoryWindow
         Where pages and incidents count.
     config : Config
         Today's configuration.
@@ -260,7 +260,7 @@ class Backtest:
     """
 
     def __init__(
-        self, frame: AlertFrame, window: Window, config: Config, closed: dict[str, int]
+        self, frame: AlertFrame, window: HistoryWindow, config: Config, closed: dict[str, int]
     ) -> None:
         self.window = window
         self.config = config

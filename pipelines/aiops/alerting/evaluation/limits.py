@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
@@ -91,7 +91,7 @@ def _blamed(
     return blamed
 
 
-def _harm(incident: Incident, limits: SelectRulesParams) -> str:
+def _harm(incident: TicketedIncident, limits: SelectRulesParams) -> str:
     if incident.lost:
         return f"incident {incident.ticket} would be lost"
     if incident.delay > limits.max_incident_delay_seconds:
@@ -99,7 +99,7 @@ def _harm(incident: Incident, limits: SelectRulesParams) -> str:
     return ""
 
 
-def _late(effect: BacktestResult, limits: SelectRulesParams) -> list[Incident]:
+def _late(effect: BacktestResult, limits: SelectRulesParams) -> list[TicketedIncident]:
     """Incidents that are heard late, if there are too many of them."""
     late = [
         incident for incident in effect.notified if incident.delay > limits.max_median_delay_seconds

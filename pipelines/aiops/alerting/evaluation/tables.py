@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, Incident
+from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import Window, iso
+from pipelines.aiops.alerting.windows import HistoryWindow, iso
 from pipelines.aiops.lake.frame import YES, AlertFrame
 from pipelines.core.time import DAY_US, SECOND_US
 
@@ -184,7 +184,7 @@ def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
         A row an incident.
     """
 
-    def rank(incident: Incident) -> tuple[int, float, str]:
+    def rank(incident: TicketedIncident) -> tuple[int, float, str]:
         if incident.lost:
             return 0, 0.0, incident.ticket
         return (
@@ -196,7 +196,7 @@ def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
     return [_incident(incident) for incident in sorted(effect.incidents, key=rank)]
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: TicketedIncident) -> dict[str, Any]:
     heard = incident.heard_today
     return {
         "ticket": incident.ticket,
@@ -214,14 +214,14 @@ REPLICATES = 2000
 _SEED = 20260101
 
 
-def per_day(times: NDArray[np.int64], window: Window) -> NDArray[np.int64]:
+def per_day(times: NDArray[np.int64], window: HistoryWindow) -> NDArray[np.int64]:
     """Count the events on each day of the window; the last day may be a part of one.
 
     Parameters
     ----------
     times : array of int64, shape (n,), microseconds since 1970
         Times inside the window.
-    window : Window
+    window : HistoryWindow
         The window.
 
     Returns
@@ -264,7 +264,7 @@ def saved_interval(
     return float(low), float(high)
 
 
-def most_lost(lost: int, heard: int) -> float:
+def max_missed_share(lost: int, heard: int) -> float:
     """Bound the share of incidents that the rules make people miss.
 
     One-sided Clopper–Pearson at `LEVEL` (Clopper & Pearson 1934): none lost of 30 proves only that

@@ -117,7 +117,7 @@ class AlertRule:
 
 
 @dataclass
-class Change:
+class RuleChange:
     """What the rules make of one alerting rule.
 
     Attributes
@@ -298,7 +298,7 @@ def _asks(rule: TimingRule) -> int:
     return rule.wait if isinstance(rule, TransientRule) else rule.keep_firing
 
 
-def edits_for(doc: Document, target: AlertRule, change: Change) -> list[Edit]:
+def edits_for(doc: Document, target: AlertRule, change: RuleChange) -> list[Edit]:
     """Return the edits for one alerting rule.
 
     Parameters
@@ -307,7 +307,7 @@ def edits_for(doc: Document, target: AlertRule, change: Change) -> list[Edit]:
         The text and its nodes.
     target : AlertRule
         The alerting rule.
-    change : Change
+    change : RuleChange
         What the rules make of it.
 
     Returns
@@ -497,7 +497,7 @@ def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> M
     return merged
 
 
-Step = tuple[AlertRule, Change, list[Edit]]
+Step = tuple[AlertRule, RuleChange, list[Edit]]
 
 
 def _merge_one(text: str, name: str, rules: Sequence[TimingRule], merged: Merged) -> str:
@@ -536,17 +536,19 @@ def _all_edits(steps: Sequence[Step]) -> list[Edit]:
     return [edit for _, _, edits in steps for edit in edits]
 
 
-def _timing_rules(change: Change) -> list[TimingRule]:
+def _timing_rules(change: RuleChange) -> list[TimingRule]:
     return [*change.whole, *(rule for _, those in change.parts for rule in those)]
 
 
-def _refuse(merged: Merged, doc: Document, target: AlertRule, change: Change, why: str) -> None:
+def _refuse(merged: Merged, doc: Document, target: AlertRule, change: RuleChange, why: str) -> None:
     for rule in _timing_rules(change):
         merged.refuse(rule, f"{doc.name}: alert {target.name}: {why}")
 
 
-def _change(target: AlertRule, rules: Sequence[TimingRule], name: str, merged: Merged) -> Change:
-    change = Change()
+def _change(
+    target: AlertRule, rules: Sequence[TimingRule], name: str, merged: Merged
+) -> RuleChange:
+    change = RuleChange()
     for rule in rules:
         left = remaining(rule, target)
         if left is None:
@@ -560,7 +562,7 @@ def _change(target: AlertRule, rules: Sequence[TimingRule], name: str, merged: M
     return change
 
 
-def _add_part(change: Change, left: Any, rule: TimingRule, name: str, merged: Merged) -> None:
+def _add_part(change: RuleChange, left: Any, rule: TimingRule, name: str, merged: Merged) -> None:
     for matchers, those in change.parts:
         if matchers == left:
             those.append(rule)
@@ -618,7 +620,7 @@ def _expected(data: Any, steps: Sequence[Step]) -> Any:
     return data | {"groups": groups}
 
 
-def _made(target: AlertRule, change: Change) -> list[dict[str, Any]]:
+def _made(target: AlertRule, change: RuleChange) -> list[dict[str, Any]]:
     """Return the rule after the change, and the parts split off it."""
 
     def timed(told: Sequence[TimingRule]) -> dict[str, Any]:

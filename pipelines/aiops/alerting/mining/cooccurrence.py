@@ -11,7 +11,7 @@ from pipelines.core.arrays import runs
 
 
 @dataclass(frozen=True)
-class Company:
+class Cooccurrence:
     """What a grouping would fold.
 
     Attributes
@@ -61,7 +61,7 @@ def key_of(
 
 def cooccurrence(
     episodes: Episodes, group: NDArray[np.int64], wait: int, unit_seconds: int
-) -> tuple[Company, NDArray[np.int64]]:
+) -> tuple[Cooccurrence, NDArray[np.int64]]:
     """Count what grouping series by `group` folds.
 
     Parameters
@@ -77,12 +77,12 @@ def cooccurrence(
 
     Returns
     -------
-    (Company, array of int64)
+    (Cooccurrence, array of int64)
         Counts, and the keys (`key_of`) of the episodes that had company, ascending.
     """
     key = key_of(episodes, group, positions(episodes, np.flatnonzero(group >= 0)))
     if not len(key):
-        return Company(0, 0, 0, 0, 0), key
+        return Cooccurrence(0, 0, 0, 0, 0), key
     # Sorted by group and start, a burst is a stretch without a gap longer than the wait.
     key.sort()
     new = np.ones(len(key) + 1, np.bool_)
@@ -95,7 +95,7 @@ def cooccurrence(
     of *= episodes.span
     start = np.subtract(key, of, out=of)
     good, n, days = _units(episodes, start, together, unit_seconds)
-    return Company(len(key), int(new[:-1].sum()), good, n, days), key[together]
+    return Cooccurrence(len(key), int(new[:-1].sum()), good, n, days), key[together]
 
 
 def _units(
@@ -110,7 +110,7 @@ def _units(
 
 
 @dataclass(frozen=True)
-class Stretches:
+class FiringIntervals:
     """The intervals during which a kind fires, sorted by location and start.
 
     Attributes
@@ -130,7 +130,7 @@ class Stretches:
 
 
 @dataclass(frozen=True)
-class Targets:
+class TargetStarts:
     """The starts of targets, sorted by location and time.
 
     Attributes
@@ -148,9 +148,9 @@ class Targets:
     kind: NDArray[np.int64]
 
 
-def stretches(
+def firing_intervals(
     episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], lead: int
-) -> Stretches:
+) -> FiringIntervals:
     """Merge each kind's episodes with equal labels into intervals.
 
     The lead (milliseconds) is put before each start, so that no target is counted twice.
@@ -168,7 +168,7 @@ def stretches(
 
     Returns
     -------
-    Stretches
+    FiringIntervals
         Intervals that don't overlap within a kind and location.
     """
     both, pair = _pairs(place, kind)
@@ -187,12 +187,12 @@ def stretches(
     begin = start[first] - pairs * span - lead
     stop = reach[last] - pairs * span - lead if len(first) else reach
     sort = np.lexsort((begin, both[pairs, 0]))
-    return Stretches(both[pairs, 0][sort], begin[sort], stop[sort], both[pairs, 1][sort])
+    return FiringIntervals(both[pairs, 0][sort], begin[sort], stop[sort], both[pairs, 1][sort])
 
 
-def targets(
+def target_starts(
     episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], block: int
-) -> Targets:
+) -> TargetStarts:
     """Find the first start of each kind at each location in each block of time.
 
     Parameters
@@ -208,7 +208,7 @@ def targets(
 
     Returns
     -------
-    Targets
+    TargetStarts
         One start a kind, location and block.
     """
     both, pair = _pairs(place, kind)
@@ -221,7 +221,7 @@ def targets(
     first = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]])[: len(unit)])
     code, at = code[first], at[first]
     sort = np.lexsort((at, both[code, 0]))
-    return Targets(both[code, 0][sort], at[sort], both[code, 1][sort])
+    return TargetStarts(both[code, 0][sort], at[sort], both[code, 1][sort])
 
 
 def _pairs(
@@ -240,13 +240,13 @@ def _pairs(
 
 
 def begin_inside(
-    firing: Stretches, place: NDArray[np.int64], at: NDArray[np.int64], span: int
+    firing: FiringIntervals, place: NDArray[np.int64], at: NDArray[np.int64], span: int
 ) -> NDArray[np.bool_]:
     """Test whether each time lies in an interval of its location, given the intervals of one kind.
 
     Parameters
     ----------
-    firing : Stretches
+    firing : FiringIntervals
         Intervals of one kind.
     place : array of int64, shape (n,)
         Location of each time.
@@ -272,14 +272,14 @@ def begin_inside(
     return result
 
 
-def size_of(sources: Stretches, wanted: Targets, span: int) -> int:
+def count_coincidences(sources: FiringIntervals, wanted: TargetStarts, span: int) -> int:
     """Count the coincidences, kinds with themselves included.
 
     Parameters
     ----------
-    sources : Stretches
+    sources : FiringIntervals
         Intervals of all kinds.
-    wanted : Targets
+    wanted : TargetStarts
         Starts of all targets.
     span : int
         Length of the history, milliseconds.
@@ -294,15 +294,15 @@ def size_of(sources: Stretches, wanted: Targets, span: int) -> int:
 
 
 def coincidences(
-    sources: Stretches, wanted: Targets, span: int, kinds: int, chunk: int = 4_000_000
+    sources: FiringIntervals, wanted: TargetStarts, span: int, kinds: int, chunk: int = 4_000_000
 ) -> dict[int, int]:
     """Count the targets that begin during an interval, for each pair of kinds.
 
     Parameters
     ----------
-    sources : Stretches
+    sources : FiringIntervals
         Intervals of all kinds.
-    wanted : Targets
+    wanted : TargetStarts
         Starts of all targets.
     span : int
         Length of the history, milliseconds.
@@ -331,7 +331,7 @@ def coincidences(
 
 
 def _ranges(
-    sources: Stretches, wanted: Targets, span: int
+    sources: FiringIntervals, wanted: TargetStarts, span: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     # Clipped to the location's own range, so that no interval reaches into the next location.
     key = wanted.place * span + wanted.at
@@ -350,12 +350,12 @@ def _chunks(count: NDArray[np.int64], chunk: int) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in pairwise(bounds)]
 
 
-def shifted(wanted: Targets, by: int, span: int) -> Targets:
+def shifted(wanted: TargetStarts, by: int, span: int) -> TargetStarts:
     """Shift the targets in time, wrapping at the end of the window; locations keep theirs.
 
     Parameters
     ----------
-    wanted : Targets
+    wanted : TargetStarts
         Starts of targets.
     by : int
         Shift, milliseconds.
@@ -364,9 +364,9 @@ def shifted(wanted: Targets, by: int, span: int) -> Targets:
 
     Returns
     -------
-    Targets
+    TargetStarts
         The shifted starts, sorted by location and time.
     """
     at = (wanted.at + by) % span
     sort = np.lexsort((at, wanted.place))
-    return Targets(wanted.place[sort], at[sort], wanted.kind[sort])
+    return TargetStarts(wanted.place[sort], at[sort], wanted.kind[sort])

@@ -70,13 +70,15 @@ def mine_quiet(history: History) -> Mined:
     """
     seen = [
         candidate
-        for candidate in map(_Look(history), range(len(history.patterns)))
+        for candidate in map(_CandidateSearch(history), range(len(history.patterns)))
         if candidate is not None
     ]
     tried = sum(candidate.routine for candidate in seen)
     found = [candidate for candidate in seen if not candidate.acted]
     chosen = list(
-        _widest(history, [candidate for candidate in found if _proven(history, candidate, tried)])
+        _most_general(
+            history, [candidate for candidate in found if _proven(history, candidate, tried)]
+        )
     )
     if history.params.quiet.rare_window_seconds:
         chosen += _seldom(history, found, chosen)
@@ -126,7 +128,7 @@ class _Silence:
         return int(np.diff(times).max())
 
 
-class _Look:
+class _CandidateSearch:
     """Makes a candidate of a pattern, if it is one."""
 
     def __init__(self, history: History) -> None:
@@ -183,7 +185,7 @@ def _proven(history: History, candidate: _Candidate, tried: int) -> bool:
     return candidate.routine and high <= history.params.quiet.max_acted_share
 
 
-def _widest(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
+def _most_general(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
     """Those that no wider one holds already."""
     done = {candidate.index for candidate in found}
     for candidate in found:

@@ -10,7 +10,7 @@ from pipelines.aiops.alerting.mining.episodes import Episodes
 from pipelines.aiops.alerting.mining.history import History, Mined, members
 from pipelines.aiops.alerting.mining.support import (
     Bounds,
-    Counts,
+    ThresholdSweep,
     bounds_of,
     by_level,
     most_general,
@@ -64,10 +64,10 @@ def mine_transient(history: History) -> Mined:
 
 def _count_transient(
     history: History, waits: NDArray[np.int64]
-) -> tuple[Counts, NDArray[np.int64]]:
+) -> tuple[ThresholdSweep, NDArray[np.int64]]:
     """Count units that end by each wait; and find each pattern's shortest episode acted on."""
     known = history.episodes.where(history.episodes.acted != UNKNOWN)
-    counts = Counts(history, len(waits))
+    counts = ThresholdSweep(history, len(waits))
     length = np.where(known.ended, known.end - known.start, LASTING)
     acted = known.acted == YES
     shortest = np.full(len(history.patterns), LASTING)
@@ -84,7 +84,7 @@ def _count_transient(
 
 
 def _transient_rule(
-    counts: Counts, bounds: Bounds, where: tuple[int, int], wait: int
+    counts: ThresholdSweep, bounds: Bounds, where: tuple[int, int], wait: int
 ) -> TransientRule | None:
     history, index = counts.history, where[0]
     patterns, episodes = history.patterns, history.episodes
@@ -192,10 +192,10 @@ def mine_flapping(history: History) -> Mined:
 
 def _count_flapping(
     history: History, holds: NDArray[np.int64], gap: NDArray[np.int64]
-) -> tuple[Counts, _Folds]:
+) -> tuple[ThresholdSweep, _Folds]:
     """Count units that come back within each hold, and what it would fold."""
     episodes, count = history.episodes, len(history.patterns)
-    counts = Counts(history, len(holds))
+    counts = ThresholdSweep(history, len(holds))
     danger = _dangerous(episodes, gap)
     folds = _Folds(np.zeros((count, len(holds)), np.int64), np.full(count, NEVER_AGAIN))
     for of_level, unit in by_level(history, episodes):
@@ -221,7 +221,7 @@ def _dangerous(episodes: Episodes, gap: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _flapping_rule(
-    counts: Counts, bounds: Bounds, where: tuple[int, int], hold: int, *,
+    counts: ThresholdSweep, bounds: Bounds, where: tuple[int, int], hold: int, *,
     folded: int, gaps: NDArray[np.int64],
 ) -> FlappingRule | None:  # fmt: skip
     history, index = counts.history, where[0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
 from pipelines.core.arrays import runs
 from pipelines.core.time import DAY_MS, HOUR_MS
@@ -85,7 +85,7 @@ class Episodes:
         return (self.start + self.origin // MS) // DAY_MS
 
 
-def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
+def find_episodes(frame: AlertFrame, window: HistoryWindow) -> Episodes:
     """Merge the alerts that overlap or touch, series by series.
 
     An alert whose end is unknown lasts until the same series is reported anew, or to the end of
@@ -95,7 +95,7 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
     ----------
     frame : AlertFrame
         Alert history; rows are alerts.
-    window : Window
+    window : HistoryWindow
         Alerts that start outside of it are left out, and ends are cut at its end.
 
     Returns
@@ -134,7 +134,7 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
 
 
 def _sorted(
-    frame: AlertFrame, window: Window, span: int
+    frame: AlertFrame, window: HistoryWindow, span: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the rows of the window, and of each the series and start as one number, ascending."""
     rows = np.flatnonzero(window.holds(frame.starts))
@@ -187,7 +187,7 @@ def days_of(episodes: Episodes, start: NDArray[np.int64]) -> int:
 
 
 def _ends(
-    ends: NDArray[np.int64], start: NDArray[np.int64], window: Window
+    ends: NDArray[np.int64], start: NDArray[np.int64], window: HistoryWindow
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Give the ends as such numbers, too, and whether each is known."""
     span = (window.end - window.start) // MS + 1
@@ -209,7 +209,7 @@ def _acted(acted: NDArray[np.int8], first: NDArray[np.int64]) -> NDArray[np.int8
     return np.where(most == YES, YES, np.where(least == UNKNOWN, UNKNOWN, NO)).astype(np.int8)
 
 
-def _nothing(window: Window, span: int) -> Episodes:
+def _nothing(window: HistoryWindow, span: int) -> Episodes:
     wide, small = np.empty(0, np.int64), np.empty(0, np.int32)
     return Episodes(
         small, wide, wide, np.empty(0, np.bool_), np.empty(0, np.int8), small, small,
@@ -239,7 +239,7 @@ def every_hours(count: int, wanted: int) -> int:
     return step
 
 
-def thinned(episodes: Episodes, wanted: int) -> Episodes:
+def subsample(episodes: Episodes, wanted: int) -> Episodes:
     """Subsample episodes: keep whole hours, so many that about `wanted` episodes stay.
 
     Parameters

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config.apply import sparing_guards
 from pipelines.aiops.alerting.mining import support
-from pipelines.aiops.alerting.mining.cooccurrence import Company, cooccurrence, key_of
-from pipelines.aiops.alerting.mining.episodes import positions, thinned
+from pipelines.aiops.alerting.mining.cooccurrence import Cooccurrence, cooccurrence, key_of
+from pipelines.aiops.alerting.mining.episodes import positions, subsample
 from pipelines.aiops.alerting.mining.history import (
     NAME,
     Coder,
@@ -35,7 +35,7 @@ ONE_GROUP = ("signalbox_together",)
 would not: Alertmanager takes the parent's instead (`config.Route.UnmarshalYAML`)."""
 
 
-def tell_at_once(
+def notify_at_once(
     history: History, *, group_interval: int = 1, repeat_interval: int = 86_400
 ) -> DuplicateRule:
     """Group what no quiet rule holds, without losing time.
@@ -112,7 +112,7 @@ class _Candidate:
 @dataclass(frozen=True)
 class _Found:
     by: _Candidate
-    counted: Company
+    counted: Cooccurrence
     low: float
     examples: tuple[Example, ...]
 
@@ -224,7 +224,7 @@ def _wide(history: History) -> list[_Candidate]:
 
 def _best_wide(history: History, wide: list[_Candidate]) -> list[_Candidate]:
     """Of groupings that are about equally fine keep the one that folds most."""
-    sample = thinned(history.episodes, SAMPLE)
+    sample = subsample(history.episodes, SAMPLE)
     finest = max((int(option.group.max(initial=0)) + 1 for option in wide), default=1)
     best: dict[int, tuple[int, int, tuple[str, ...], _Candidate]] = {}
     for candidate in wide:

@@ -12,7 +12,7 @@ from pipelines.aiops.alerting.mining.episodes import Episodes, find_episodes, po
 from pipelines.aiops.alerting.mining.labels import LabelPairs, behaviour_of, open_labels
 from pipelines.aiops.alerting.mining.patterns import Patterns, find_patterns
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import Window, started_in
+from pipelines.aiops.alerting.windows import HistoryWindow, started_in
 from pipelines.aiops.lake.frame import YES, AlertFrame
 from pipelines.aiops.params.alert_rules import MineRulesParams
 
@@ -25,7 +25,7 @@ class History:
     ----------
     frame : AlertFrame
         Alerts that started inside the window.
-    window : Window
+    window : HistoryWindow
         The training window.
     episodes : Episodes
         Episodes of `frame`.
@@ -36,7 +36,7 @@ class History:
     """
 
     frame: AlertFrame
-    window: Window
+    window: HistoryWindow
     episodes: Episodes
     patterns: Patterns
     params: MineRulesParams
@@ -61,7 +61,7 @@ class Mined:
 Family = Callable[[History], Mined]
 
 
-def history_of(frame: AlertFrame, params: MineRulesParams, window: Window) -> History:
+def history_of(frame: AlertFrame, params: MineRulesParams, window: HistoryWindow) -> History:
     """Prepare a training window; nothing that came after it is read.
 
     Parameters
@@ -70,7 +70,7 @@ def history_of(frame: AlertFrame, params: MineRulesParams, window: Window) -> Hi
         The whole alert history; what started outside of `window` is left out.
     params : MineRulesParams
         Settings of mining (section `mine_rules`).
-    window : Window
+    window : HistoryWindow
         The training window.
 
     Returns
@@ -94,7 +94,7 @@ def history_of(frame: AlertFrame, params: MineRulesParams, window: Window) -> Hi
 
 
 @dataclass(frozen=True)
-class Unit:
+class IndependentUnits:
     """Independent units of the patterns of one level: a pattern's episodes of one stretch of time.
 
     Attributes
@@ -130,7 +130,7 @@ class Unit:
         return np.maximum.reduceat(values[self.order], self.first)
 
 
-def units(episodes: Episodes, level: NDArray[np.int32], seconds: int) -> Unit:
+def units(episodes: Episodes, level: NDArray[np.int32], seconds: int) -> IndependentUnits:
     """Subsample episodes to units of `seconds`: alerts of one burst aren't independent.
 
     Parameters
@@ -144,7 +144,7 @@ def units(episodes: Episodes, level: NDArray[np.int32], seconds: int) -> Unit:
 
     Returns
     -------
-    Unit
+    IndependentUnits
         One unit for each pattern and stretch that has an episode.
     """
     pattern = level[episodes.series]
@@ -158,15 +158,15 @@ def units(episodes: Episodes, level: NDArray[np.int32], seconds: int) -> Unit:
     first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)])
     chosen = place[order]
     day = (episodes.start[chosen[first]] + episodes.origin // 1000) // 86_400_000
-    return Unit(key[first] // blocks, day, chosen, first)
+    return IndependentUnits(key[first] // blocks, day, chosen, first)
 
 
-def days_per_pattern(unit: Unit, patterns: int) -> NDArray[np.int64]:
+def days_per_pattern(unit: IndependentUnits, patterns: int) -> NDArray[np.int64]:
     """Count the separate UTC days on which each pattern has a unit.
 
     Parameters
     ----------
-    unit : Unit
+    unit : IndependentUnits
         Units of one level.
     patterns : int
         Number of patterns.

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.cooccurrence import (
-    Stretches,
+    FiringIntervals,
     begin_inside,
     coincidences,
+    count_coincidences,
+    firing_intervals,
     shifted,
-    size_of,
-    stretches,
-    targets,
+    target_starts,
 )
-from pipelines.aiops.alerting.mining.episodes import Episodes, thinned
+from pipelines.aiops.alerting.mining.episodes import Episodes, subsample
 from pipelines.aiops.alerting.mining.history import (
     Coder,
     History,
@@ -79,10 +79,10 @@ def mine_implied(history: History) -> Mined:
     kinds = kinds_of(history)
     if len(kinds.keys) < 2:
         return Mined([], 0)
-    places = _places(history, kinds)
+    places = _locations(history, kinds)
     looked: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     tried = 0
-    sample = thinned(history.episodes, SAMPLE)
+    sample = subsample(history.episodes, SAMPLE)
     for equal, place in places.items():
         looked[equal], compared = _candidates(history, sample, kinds, place)
         tried += compared
@@ -99,7 +99,7 @@ def mine_implied(history: History) -> Mined:
     return Mined([rule for rule in rules if rule is not None], tried)
 
 
-def _places(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[np.int64]]:
+def _locations(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[np.int64]]:
     """Codes of series for every set of labels that splits them in its own way."""
     series = np.flatnonzero(kinds.of_series >= 0)
     episodes = np.zeros(len(kinds.of_series), np.int64)
@@ -125,9 +125,9 @@ def _candidates(
     params = history.params
     block = params.independence_seconds * 1000
     lead = params.implied.lead_seconds * 1000
-    sources = stretches(sample, place, kinds.of_series, lead)
-    wanted = targets(sample, place, kinds.of_series, block)
-    if size_of(sources, wanted, sample.span) > params.implied.max_pairs:
+    sources = firing_intervals(sample, place, kinds.of_series, lead)
+    wanted = target_starts(sample, place, kinds.of_series, block)
+    if count_coincidences(sources, wanted, sample.span) > params.implied.max_pairs:
         return [], 0
     count = len(kinds.keys)
     n = np.bincount(wanted.kind, minlength=count)
@@ -157,12 +157,12 @@ class _Firing:
 
     def __init__(self, history: History, kinds: Kinds, place: NDArray[np.int64]) -> None:
         self.history, self.kinds, self.place = history, kinds, place
-        self._last: tuple[int, Stretches] | None = None
+        self._last: tuple[int, FiringIntervals] | None = None
 
-    def of(self, kind: int) -> Stretches:
+    def of(self, kind: int) -> FiringIntervals:
         """Stretches during which a kind fires."""
         if self._last is None or self._last[0] != kind:
-            self._last = kind, stretches(
+            self._last = kind, firing_intervals(
                 self.history.episodes, self.only(kind), self.kinds.of_series,
                 self.history.params.implied.lead_seconds * 1000,
             )  # fmt: skip
@@ -197,7 +197,7 @@ def _by_chance(history: History, pair: tuple[int, int], firing: _Firing) -> floa
     """Share of targets that a source covers when they are laid whole days later."""
     episodes, days = history.episodes, history.episodes.span // DAY_MS
     block = history.params.independence_seconds * 1000
-    wanted = targets(episodes, firing.only(pair[1]), firing.kinds.of_series, block)
+    wanted = target_starts(episodes, firing.only(pair[1]), firing.kinds.of_series, block)
     if days < 2 or not len(wanted.at):
         return 0.0
     shifts = range(1, min(SHIFTS, days - 1) + 1)

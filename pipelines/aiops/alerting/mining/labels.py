@@ -185,12 +185,12 @@ class LabelPairs:
 
 MIN_EXPLAINED = 0.02
 """Share of the variance of a name's episodes that a label must explain, beyond chance."""
-TELLING = 2
+MAX_DISCRIMINATING = 2
 """Labels a name at most."""
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class SeriesBehaviour:
     """Sums over each series' episodes: all that is needed to compare groups of series.
 
     Attributes
@@ -206,7 +206,7 @@ class Behaviour:
     squares: NDArray[np.float64]
 
 
-def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
+def behaviour_of(episodes: Episodes, series: int) -> SeriesBehaviour:
     """Sum up the episodes of each of `series` series.
 
     Parameters
@@ -218,7 +218,7 @@ def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
 
     Returns
     -------
-    Behaviour
+    SeriesBehaviour
         Sums for every series, those without episodes included.
     """
     traits = (
@@ -226,7 +226,7 @@ def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
         (episodes.acted == YES).astype(np.float64),
     )
     code = episodes.series
-    return Behaviour(
+    return SeriesBehaviour(
         np.bincount(code, minlength=series),
         np.array([np.bincount(code, t, minlength=series) for t in traits]),
         np.array([np.bincount(code, t * t, minlength=series) for t in traits]),
@@ -234,7 +234,7 @@ def behaviour_of(episodes: Episodes, series: int) -> Behaviour:
 
 
 def discriminating_labels(
-    pairs: LabelPairs, series: NDArray[np.int32], behaviour: Behaviour, max_values: int,
+    pairs: LabelPairs, series: NDArray[np.int32], behaviour: SeriesBehaviour, max_values: int,
     without: Collection[str] = (),
 ) -> list[str]:  # fmt: skip
     """List the labels of one name's series whose values go with different behaviour, best first.
@@ -245,7 +245,7 @@ def discriminating_labels(
         Labels of all series.
     series : array of int32, shape (n,)
         Series of one alert name.
-    behaviour : Behaviour
+    behaviour : SeriesBehaviour
         Sums over the episodes of all series.
     max_values : int
         Labels with more values are left out.
@@ -255,7 +255,7 @@ def discriminating_labels(
     Returns
     -------
     list of str
-        At most `TELLING` names of labels.
+        At most `MAX_DISCRIMINATING` names of labels.
 
     Notes
     -----
@@ -275,7 +275,7 @@ def discriminating_labels(
         score = _explained(codes, count, series, behaviour)
         if score >= MIN_EXPLAINED:
             scored.append((-round(score, 9), key))
-    return [key for _, key in sorted(scored)[:TELLING]]
+    return [key for _, key in sorted(scored)[:MAX_DISCRIMINATING]]
 
 
 def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
@@ -287,7 +287,7 @@ def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
 
 
 def _explained(
-    codes: NDArray[np.int64], count: int, series: NDArray[np.int32], behaviour: Behaviour
+    codes: NDArray[np.int64], count: int, series: NDArray[np.int32], behaviour: SeriesBehaviour
 ) -> float:
     n = behaviour.episodes[series]
     total = int(n.sum())
@@ -308,15 +308,15 @@ def _explained(
     return float(best)
 
 
-KEYS = 64
+CHURN_LABELS = 64
 """Labels looked at, those on most series first."""
 SETTLED_DAYS = 5
 """Separate days on which a value must have been seen before its absence says anything."""
-SURPRISE = 0.01
+CHURN_CHANCE = 0.01
 """A value has come, or gone, if chance would leave it unseen so long no oftener than this."""
-RENEWED_SHARE = 0.3
+CHURN_SHARE = 0.3
 """Share of the settled values that must have come or gone for a label to be open, …"""
-RENEWALS = 4
+CHURN_DAYS = 4
 """… and on so many separate days: one migration is not a habit."""
 
 
@@ -348,16 +348,16 @@ def open_labels(episodes: Episodes, pairs: LabelPairs) -> frozenset[str]:
     series, day = episodes.series[new], day[new] - int(day.min())
     every = np.arange(len(pairs))
     found = ((key, pairs.codes(key, every)[series] - 1) for key in _keys(pairs, series))
-    return frozenset(key for key, value in found if _renewed(value, day))
+    return frozenset(key for key, value in found if _has_churn(value, day))
 
 
 def _keys(pairs: LabelPairs, series: NDArray[np.int32]) -> list[str]:
     counts = pairs.counts(np.unique(series))
     counts.pop("alertname", None)
-    return sorted(counts, key=lambda key: (-counts[key], key))[:KEYS]
+    return sorted(counts, key=lambda key: (-counts[key], key))[:CHURN_LABELS]
 
 
-def _renewed(value: NDArray[np.int64], day: NDArray[np.int64]) -> bool:
+def _has_churn(value: NDArray[np.int64], day: NDArray[np.int64]) -> bool:
     known = value >= 0
     width = int(day.max()) + 1
     pairs = np.unique(value[known] * width + day[known])
@@ -371,7 +371,7 @@ def _renewed(value: NDArray[np.int64], day: NDArray[np.int64]) -> bool:
     begin, end, count = begin[settled], end[settled], count[settled]
     # Chance that a value still in use would stay unseen before its first day, or after its last.
     life = end - begin + 1.0
-    came = (life / (life + begin)) ** (count - 1) < SURPRISE
-    gone = (life / (life + width - 1 - end)) ** (count - 1) < SURPRISE
+    came = (life / (life + begin)) ** (count - 1) < CHURN_CHANCE
+    gone = (life / (life + width - 1 - end)) ** (count - 1) < CHURN_CHANCE
     days = set(begin[came].tolist()) | {int(at) + 1 for at in end[gone]}
-    return bool((came | gone).mean() >= RENEWED_SHARE) and len(days) >= RENEWALS
+    return bool((came | gone).mean() >= CHURN_SHARE) and len(days) >= CHURN_DAYS

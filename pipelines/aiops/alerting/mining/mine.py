@@ -10,7 +10,7 @@ from pipelines.aiops.alerting.mining.inhibition import mine_implied
 from pipelines.aiops.alerting.mining.known_fix import fixes_miner
 from pipelines.aiops.alerting.mining.mute_times import mine_recurring
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.aiops.params.alert_rules import MineRulesParams
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def mine(
     frame: AlertFrame,
     params: MineRulesParams,
-    window: Window,
+    window: HistoryWindow,
     tickets: "pd.DataFrame | None" = None,
 ) -> list[Rule]:
     """Find candidate rules in a training window.
@@ -32,7 +32,7 @@ def mine(
         Alert history; what started outside of `window` is not looked at.
     params : MineRulesParams
         Settings of mining (section `mine_rules`).
-    window : Window
+    window : HistoryWindow
         The training window.
     tickets : DataFrame or None
         Table ``tickets`` of the contract, for known fixes; None: none are looked for.
@@ -50,7 +50,7 @@ def mine(
 def mine_all(
     frame: AlertFrame,
     params: MineRulesParams,
-    window: Window,
+    window: HistoryWindow,
     tickets: "pd.DataFrame | None" = None,
 ) -> dict[str, Mined]:
     """Find candidate rules as `mine` does, by family and with the number of candidates tried.
@@ -61,7 +61,7 @@ def mine_all(
         Alert history; what started outside of `window` is not looked at.
     params : MineRulesParams
         Settings of mining (section `mine_rules`).
-    window : Window
+    window : HistoryWindow
         The training window.
     tickets : DataFrame or None
         Table ``tickets`` of the contract, for known fixes; None: none are looked for.

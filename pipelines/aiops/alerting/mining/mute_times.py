@@ -81,7 +81,7 @@ class Hours:
 
 
 @dataclass(frozen=True)
-class Asked:
+class MuteLimits:
     """What a window must fulfil.
 
     Attributes
@@ -101,7 +101,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Found:
+class MuteWindow:
     """A window that fulfils what is asked: bins from `start` on `weekdays`.
 
     Attributes
@@ -143,7 +143,7 @@ class _Windows:
         return _Windows(*(values[keep] for values in vars(self).values()))
 
 
-def find_windows(hours: Hours, asked: Asked) -> Iterator[Found]:
+def find_windows(hours: Hours, asked: MuteLimits) -> Iterator[MuteWindow]:
     """Find the best windows that don't overlap each other on any weekday, daily ones first.
 
     The lower bound on the share of days must be above what the pattern's own rate outside of the
@@ -155,12 +155,12 @@ def find_windows(hours: Hours, asked: Asked) -> Iterator[Found]:
     ----------
     hours : Hours
         When the pattern occurred.
-    asked : Asked
+    asked : MuteLimits
         What a window must fulfil.
 
     Yields
     ------
-    Found
+    MuteWindow
         The windows, the best of each set of weekdays first.
     """
     bins = hours.came.shape[1]
@@ -178,16 +178,16 @@ def find_windows(hours: Hours, asked: Asked) -> Iterator[Found]:
             yield found
 
 
-def _best(windows: _Windows, weekdays: tuple[int, ...], longest: int) -> Found:
+def _best(windows: _Windows, weekdays: tuple[int, ...], longest: int) -> MuteWindow:
     worth = windows.good - A_BIN * windows.size * windows.n / longest
     i = int(np.argmax(worth >= worth.max() - SAME))
-    return Found(
+    return MuteWindow(
         weekdays, int(windows.start[i]), int(windows.size[i]), int(windows.good[i]),
         int(windows.n[i]), float(windows.low[i]), float(windows.chance[i]),
     )  # fmt: skip
 
 
-def _holding(hours: Hours, asked: Asked) -> _Windows:
+def _holding(hours: Hours, asked: MuteLimits) -> _Windows:
     """All windows that hold, each by itself."""
     windows, outside = _often(hours, asked)
     bins = hours.came.shape[1]
@@ -200,7 +200,7 @@ def _holding(hours: Hours, asked: Asked) -> _Windows:
     return windows.where(windows.low > windows.chance)
 
 
-def _often(hours: Hours, asked: Asked) -> tuple[_Windows, NDArray[np.int64]]:
+def _often(hours: Hours, asked: MuteLimits) -> tuple[_Windows, NDArray[np.int64]]:
     """Windows in which it came often enough, and how often it came outside of each."""
     bins = hours.came.shape[1]
     days = np.bincount(hours.weekday, minlength=len(WEEKDAYS))
@@ -297,9 +297,9 @@ def mine_recurring(history: History) -> Mined:
     """
     params, patterns = history.params, history.patterns
     eligible = [i for i in range(len(patterns)) if _days(history, i) >= params.min_days]
-    tried = _places(history) * len(eligible)
-    asked = _asked(history, level(params.alpha, tried))
-    found: list[tuple[int, str, Found]] = []
+    tried = _windows_tried(history) * len(eligible)
+    asked = _limits(history, level(params.alpha, tried))
+    found: list[tuple[int, str, MuteWindow]] = []
     done: set[int] = set()
     clocks = _clocks(history)
     for index in eligible:
@@ -322,15 +322,15 @@ def _bins(history: History) -> int:
     return DAY_MINUTES // history.params.recurring.step_minutes
 
 
-def _asked(history: History, confidence: float) -> Asked:
+def _limits(history: History, confidence: float) -> MuteLimits:
     params = history.params
     longest = max(1, params.recurring.max_minutes // params.recurring.step_minutes)
-    return Asked(longest, params.min_days, params.recurring.min_day_share, confidence)
+    return MuteLimits(longest, params.min_days, params.recurring.min_day_share, confidence)
 
 
-def _places(history: History) -> int:
+def _windows_tried(history: History) -> int:
     """Count the windows that are tried for one pattern, on all clocks and sets of weekdays."""
-    bins, longest = _bins(history), _asked(history, 0).longest
+    bins, longest = _bins(history), _limits(history, 0).longest
     sizes = sum(bins - size + 1 for size in range(1, longest + 1))
     return len(history.params.recurring.timezones) * len(DAY_SETS) * sizes
 
@@ -379,10 +379,10 @@ def _clocks(history: History) -> dict[str, _Clock]:
 
 
 def _best_zone(
-    history: History, index: int, clocks: dict[str, _Clock], asked: Asked
-) -> list[tuple[str, Found]]:
+    history: History, index: int, clocks: dict[str, _Clock], asked: MuteLimits
+) -> list[tuple[str, MuteWindow]]:
     """Find windows on the clock that explains most days; of equals the zone named first."""
-    best: list[tuple[str, Found]] = []
+    best: list[tuple[str, MuteWindow]] = []
     rows = members(history, index)
     for zone, clock in clocks.items():
         hours = _hours(history, rows, clock)
@@ -394,7 +394,7 @@ def _best_zone(
     return best
 
 
-def _worth(windows: list[Found]) -> float:
+def _worth(windows: list[MuteWindow]) -> float:
     return sum(w.good - 0.1 * w.bins for w in windows)
 
 
@@ -411,7 +411,7 @@ def _hours(history: History, rows: NDArray[np.int64], clock: _Clock) -> Hours:
 
 
 def _rule(
-    history: History, index: int, zone: str, found: Found, minutes: NDArray[np.int32], *,
+    history: History, index: int, zone: str, found: MuteWindow, minutes: NDArray[np.int32], *,
     tried: int, rules: int,
 ) -> RecurringRule | None:  # fmt: skip
     matchers = history.patterns.matchers(index)

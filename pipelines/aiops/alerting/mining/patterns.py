@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.mining.labels import Behaviour, LabelPairs, discriminating_labels
+from pipelines.aiops.alerting.mining.labels import (
+    LabelPairs,
+    SeriesBehaviour,
+    discriminating_labels,
+)
 from pipelines.aiops.alerting.rules import Matcher, one_of
 from pipelines.aiops.lake.frame import Labels
 
@@ -202,7 +206,7 @@ def _listed(common: dict[str, int]) -> list[str]:
 
 
 def find_patterns(
-    labels: list[Labels], pairs: LabelPairs, behaviour: Behaviour, *, min_episodes: int,
+    labels: list[Labels], pairs: LabelPairs, behaviour: SeriesBehaviour, *, min_episodes: int,
     max_patterns: int, max_values: int,
     open_labels: frozenset[str] = frozenset(),
 ) -> Patterns:  # fmt: skip
@@ -214,7 +218,7 @@ def find_patterns(
         Label set of each series.
     pairs : LabelPairs
         Labels of all series.
-    behaviour : Behaviour
+    behaviour : SeriesBehaviour
         Sums over the episodes of each series, rows like `labels`.
     min_episodes : int
         A pattern with fewer episodes can't support a rule.
@@ -245,7 +249,7 @@ def find_patterns(
 
 
 def _names(
-    labels: list[Labels], behaviour: Behaviour, min_episodes: int
+    labels: list[Labels], behaviour: SeriesBehaviour, min_episodes: int
 ) -> list[tuple[str, NDArray[np.int32]]]:
     by_name: dict[str, list[int]] = {}
     episodes: dict[str, int] = {}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.mining.cooccurrence import Stretches, begin_inside
+from pipelines.aiops.alerting.mining.cooccurrence import FiringIntervals, begin_inside
 from pipelines.aiops.alerting.mining.episodes import Episodes, days_of, positions
 from pipelines.aiops.alerting.mining.history import (
     History,
+    IndependentUnits,
     Kinds,
-    Unit,
     days_per_pattern,
     levels,
     units,
@@ -277,7 +277,7 @@ def percent(share: float) -> str:
     return f"{shown:.1f} %" if shown < 100 else "100 %"
 
 
-class Counts:
+class ThresholdSweep:
     """Independent units per pattern, their days, and the units that speak for each threshold.
 
     Parameters
@@ -301,12 +301,12 @@ class Counts:
         self.n, self.days = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self.good = np.zeros((count, steps), np.int64)
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: IndependentUnits) -> None:
         """Count one level's units.
 
         Parameters
         ----------
-        unit : Unit
+        unit : IndependentUnits
             Units of a level.
         """
         self.n += np.bincount(unit.pattern, minlength=len(self.n))
@@ -325,7 +325,9 @@ class Counts:
         self.good[:, step] += np.bincount(pattern, minlength=len(self.n))
 
 
-def by_level(history: History, episodes: Episodes) -> Iterator[tuple[NDArray[np.int32], Unit]]:
+def by_level(
+    history: History, episodes: Episodes
+) -> Iterator[tuple[NDArray[np.int32], IndependentUnits]]:
     """Yield the levels of patterns with the independent units in which `episodes` have them.
 
     Parameters
@@ -365,12 +367,12 @@ class Bounds:
     tried: int
 
 
-def bounds_of(counts: Counts) -> Bounds:
+def bounds_of(counts: ThresholdSweep) -> Bounds:
     """Compute the bounds: Clopper and Pearson's with Bonferroni's correction (`core.stats`).
 
     Parameters
     ----------
-    counts : Counts
+    counts : ThresholdSweep
         Units of every pattern.
 
     Returns
@@ -428,14 +430,14 @@ def _choice(
 
 
 def rule_evidence(
-    counts: Counts, bounds: Bounds, where: tuple[int, int], rows: NDArray[np.int64],
+    counts: ThresholdSweep, bounds: Bounds, where: tuple[int, int], rows: NDArray[np.int64],
     *, measures: str, says: Callable[[int], str],
 ) -> dict[str, Any]:  # fmt: skip
     """Collect the fields of a rule that show what it rests on.
 
     Parameters
     ----------
-    counts : Counts
+    counts : ThresholdSweep
         Units of every pattern.
     bounds : Bounds
         Bounds of `counts`.
@@ -491,7 +493,7 @@ class Covered:
 
 def covered(
     history: History, kinds: Kinds, pair: tuple[int, int], place: NDArray[np.int64],
-    firing: Stretches,
+    firing: FiringIntervals,
 ) -> Covered | None:  # fmt: skip
     """Count how many of a target's episodes begin while its source fires.
 
@@ -505,7 +507,7 @@ def covered(
         Kinds of the source and of the target.
     place : array of int64, shape (series,)
         Code of each series' equal labels, -1 without.
-    firing : Stretches
+    firing : FiringIntervals
         Intervals during which the source fires.
 
     Returns
@@ -529,7 +531,7 @@ def covered(
 
 
 def _inside(
-    episodes: Episodes, rows: NDArray[np.int64], place: NDArray[np.int64], firing: Stretches
+    episodes: Episodes, rows: NDArray[np.int64], place: NDArray[np.int64], firing: FiringIntervals
 ) -> NDArray[np.bool_]:
     return begin_inside(
         firing, place[episodes.series[rows]], episodes.start[rows], episodes.span

@@ -73,7 +73,7 @@ class Shape(BaseModel):
 S = TypeVar("S", bound=Shape)
 
 
-class Span(Shape):
+class ReportWindow(Shape):
     """A window, ``[start, end)``, UTC.
 
     Attributes
@@ -174,7 +174,7 @@ class Findings(Shape):
     ----------
     format : str
         Name and version of the file's format.
-    window : Span
+    window : ReportWindow
         The time that was looked at.
     counts, settings : dict of str to object
         What was looked at and left out, and the detector's settings.
@@ -185,7 +185,7 @@ class Findings(Shape):
     """
 
     format: str
-    window: Span
+    window: ReportWindow
     counts: dict[str, Any] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     findings: list[Finding]
@@ -249,7 +249,7 @@ class Similar(Shape):
     resolution: str = ""
 
 
-class Incident(Shape):
+class ReportedIncident(Shape):
     """Findings that belong together, with what is known about them.
 
     Attributes
@@ -301,7 +301,7 @@ class Incidents(Shape):
     ----------
     format : str
         Name and version of the file's format.
-    window : Span
+    window : ReportWindow
         The time that was looked at.
     inputs : dict of str to str
         File to its hash.
@@ -311,19 +311,19 @@ class Incidents(Shape):
         Who calls whom.
     findings : dict of str to Finding
         Id to finding, of all incidents.
-    incidents : list of Incident
+    incidents : list of ReportedIncident
         The incidents.
     synthetic : bool
         Whether the telemetry is simulated.
     """
 
     format: str
-    window: Span
+    window: ReportWindow
     inputs: dict[str, str] = Field(default_factory=dict)
     counts: dict[str, Any] = Field(default_factory=dict)
     graph: Calls = Calls()
     findings: dict[str, Finding] = Field(default_factory=dict)
-    incidents: list[Incident]
+    incidents: list[ReportedIncident]
     synthetic: bool = False
 
 
@@ -400,7 +400,7 @@ class Moves(Shape):
     ----------
     format : str
         Name and version of the file's format.
-    compared_with : Span or None
+    compared_with : ReportWindow or None
         The time before; None: nothing was compared.
     diff : Diff or None
         None: nothing was compared.
@@ -413,7 +413,7 @@ class Moves(Shape):
     """
 
     format: str
-    compared_with: Span | None = None
+    compared_with: ReportWindow | None = None
     diff: Diff | None = None
     changes: list[ChangeImpact] = Field(default_factory=list)
     changes_left_out: int = 0
@@ -471,7 +471,7 @@ class Inputs:
     incidents: Incidents
 
     @property
-    def window(self) -> Span:
+    def window(self) -> ReportWindow:
         """The window that was looked at."""
         return self.incidents.window
 
@@ -497,12 +497,12 @@ class Inputs:
         """
         return self.incidents.findings.get(id_) or self.found.get(id_)
 
-    def members(self, incident: Incident) -> list[str]:
+    def members(self, incident: ReportedIncident) -> list[str]:
         """List the findings of an incident, those too that were merged into another one.
 
         Parameters
         ----------
-        incident : Incident
+        incident : ReportedIncident
             An incident of the window.
 
         Returns
@@ -612,7 +612,7 @@ def _check_one_window(inputs: Inputs) -> None:
             )
 
 
-def _text_of(window: Span) -> str:
+def _text_of(window: ReportWindow) -> str:
     return f"{window.start:%Y-%m-%dT%H:%M} to {window.end:%Y-%m-%dT%H:%M}"
 
 

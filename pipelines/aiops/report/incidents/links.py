@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from pipelines.aiops.report.incidents import wording
-from pipelines.aiops.report.incidents.evidence import Finding, Incident, Inputs
+from pipelines.aiops.report.incidents.evidence import Finding, Inputs, ReportedIncident
 from pipelines.aiops.report.service_map.wording import anchor_of
 from pipelines.reporting.blocks import Callout, Facts, Text, code, join
 
@@ -45,24 +45,24 @@ def anchor(kind: str, text: str) -> str:
 
 
 def worst_first(
-    incidents: Iterable[Incident], finding: Callable[[str], Finding | None]
-) -> list[Incident]:
+    incidents: Iterable[ReportedIncident], finding: Callable[[str], Finding | None]
+) -> list[ReportedIncident]:
     """Sort: strongest evidence, then most affected services, then most exposed, then by time.
 
     Parameters
     ----------
-    incidents : iterable of Incident
+    incidents : iterable of ReportedIncident
         Incidents, any order.
     finding : callable
         Gives the finding of an id.
 
     Returns
     -------
-    list of Incident
+    list of ReportedIncident
         The same incidents, the worst first.
     """
 
-    def key(incident: Incident) -> tuple[float, int, int, int, str]:
+    def key(incident: ReportedIncident) -> tuple[float, int, int, int, str]:
         known = [f for f in map(finding, incident.findings) if f]
         return (
             -evidence(known),
@@ -96,18 +96,18 @@ def evidence(findings: Iterable[Finding]) -> float:
 
 
 @dataclass(frozen=True)
-class Places:
+class LinkTargets:
     """What the pages show, and where links to it lead.
 
     Attributes
     ----------
-    incidents : list of Incident
+    incidents : list of ReportedIncident
         Incidents that are listed, the worst first.
     findings : dict of str to list of Finding
         Findings of metrics and logs that are shown, by service, in the order of the page.
-    of_finding : dict of str to list of Incident
+    of_finding : dict of str to list of ReportedIncident
         Finding → listed incidents that it belongs to.
-    of_service : dict of str to list of Incident
+    of_service : dict of str to list of ReportedIncident
         Service → listed incidents that affect it.
     nodes : frozenset of str
         Nodes of the map.
@@ -115,19 +115,19 @@ class Places:
         Ids of findings with a plot or lines.
     """
 
-    incidents: list[Incident]
+    incidents: list[ReportedIncident]
     findings: dict[str, list[Finding]]
-    of_finding: dict[str, list[Incident]] = field(default_factory=dict)
-    of_service: dict[str, list[Incident]] = field(default_factory=dict)
+    of_finding: dict[str, list[ReportedIncident]] = field(default_factory=dict)
+    of_service: dict[str, list[ReportedIncident]] = field(default_factory=dict)
     nodes: frozenset[str] = frozenset()
     shown: frozenset[str] = frozenset()
 
-    def incident(self, entry: Incident, text: Text = "", page: str = INCIDENTS) -> Markup:
+    def incident(self, entry: ReportedIncident, text: Text = "", page: str = INCIDENTS) -> Markup:
         """Link to an incident.
 
         Parameters
         ----------
-        entry : Incident
+        entry : ReportedIncident
             The incident.
         text : Text, default ''
             Text of the link; "" is the incident's title.
@@ -141,12 +141,12 @@ class Places:
         """
         return link(page, anchor("incident", entry.id), text or wording.shown(entry.title, 90))
 
-    def incidents_of(self, found: Iterable[Incident], page: str = INCIDENTS) -> Text:
+    def incidents_of(self, found: Iterable[ReportedIncident], page: str = INCIDENTS) -> Text:
         """Link to several incidents, the worst first.
 
         Parameters
         ----------
-        found : iterable of Incident
+        found : iterable of ReportedIncident
             Incidents.
         page : str
             File name of the page that is linked to; "" is the page itself.
@@ -236,7 +236,7 @@ def link(page: str, to: str, text: Text) -> Markup:
     return Markup('<a href="{}#{}">{}</a>').format(page, to, text)
 
 
-def places_of(inputs: Inputs) -> Places:
+def link_targets_of(inputs: Inputs) -> LinkTargets:
     """Decide what the pages show, and where.
 
     Parameters
@@ -246,12 +246,12 @@ def places_of(inputs: Inputs) -> Places:
 
     Returns
     -------
-    Places
+    LinkTargets
         Incidents, findings and nodes that links can lead to.
     """
     listed = worst_first(inputs.incidents.incidents, inputs.finding)[:MOST_INCIDENTS]
-    of_finding: dict[str, list[Incident]] = {}
-    of_service: dict[str, list[Incident]] = {}
+    of_finding: dict[str, list[ReportedIncident]] = {}
+    of_service: dict[str, list[ReportedIncident]] = {}
     for incident in listed:
         for id_ in inputs.members(incident):
             of_finding.setdefault(id_, []).append(incident)
@@ -262,7 +262,7 @@ def places_of(inputs: Inputs) -> Places:
         inputs.found.values(),
         key=lambda f: (f.id not in pictured, f.id not in of_finding, -f.score, f.start_us, f.id),
     )[:MOST_FINDINGS]
-    return Places(
+    return LinkTargets(
         listed,
         by_service(kept),
         of_finding,

@@ -16,7 +16,7 @@ from pipelines.aiops.report.incidents.evidence import (
     Inputs,
     Move,
 )
-from pipelines.aiops.report.incidents.links import ANOMALIES, Places, anchor, link
+from pipelines.aiops.report.incidents.links import ANOMALIES, LinkTargets, anchor, link
 from pipelines.aiops.report.service_map.page import changes
 from pipelines.aiops.report.service_map.page import make_page as map_of
 from pipelines.reporting import index
@@ -30,14 +30,14 @@ TITLE = "Service map"
 TABLES = (MAP, MOVED, INCIDENTS, METRICS, LOGS)
 
 
-def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
+def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
     """Build the page: the map with what moved, changes, and what was found on each service.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : Places
+    places : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -111,14 +111,14 @@ def _move(edge_change: Move) -> dict[str, Any]:
     return {**edge_change.model_dump(), "sentence": wording.plain(edge_change.sentence, 300)}
 
 
-def _change(impact: ChangeImpact, places: Places) -> dict[str, Any]:
+def _change(impact: ChangeImpact, places: LinkTargets) -> dict[str, Any]:
     title = wording.plain(impact.title or impact.id, 140) or "A change without title"
     node: Text = places.node(impact.service, page="") if impact.service else "service not known"
     moved = [_move(found) for found in impact.moved]
     return {**impact.model_dump(), "title": title, "node": node, "moved": moved}
 
 
-def _found(places: Places) -> dict[str, Text]:
+def _found(places: LinkTargets) -> dict[str, Text]:
     """Say for each node with findings or incidents what there is, with links."""
     told: dict[str, Text] = {}
     for node in sorted(places.nodes):

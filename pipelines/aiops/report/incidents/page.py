@@ -12,11 +12,11 @@ from pipelines.aiops.report.incidents.evidence import (
     METRICS,
     Cause,
     Finding,
-    Incident,
     Inputs,
+    ReportedIncident,
     Similar,
 )
-from pipelines.aiops.report.incidents.links import Places, anchor
+from pipelines.aiops.report.incidents.links import LinkTargets, anchor
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -51,18 +51,20 @@ _ROWS = {
 }
 
 
-def section(incident: Incident, number: int, inputs: Inputs, places: Places) -> Section:
+def section(
+    incident: ReportedIncident, number: int, inputs: Inputs, places: LinkTargets
+) -> Section:
     """Build the section of an incident.
 
     Parameters
     ----------
-    incident : Incident
+    incident : ReportedIncident
         The incident.
     number : int
         Its rank, from 1.
     inputs : Inputs
         Everything the pages are made from.
-    places : Places
+    places : LinkTargets
         What the pages show, and where.
 
     Returns
@@ -96,7 +98,7 @@ def section(incident: Incident, number: int, inputs: Inputs, places: Places) -> 
     return Section(anchor("incident", incident.id), title, blocks)
 
 
-def _when(incident: Incident, known: Sequence[Finding]) -> Text:
+def _when(incident: ReportedIncident, known: Sequence[Finding]) -> Text:
     counts = Counter(found.signal for found in known)
     order = sorted(counts, key=lambda key: (list(_ROWS).index(key) if key in _ROWS else 9, key))
     what = ", ".join(wording.counted(key, counts[key]) for key in order)
@@ -109,7 +111,9 @@ def _left_out(n: int, noun: str) -> list[Block]:
     return [Prose(f"{wording.number_of(n, noun)} more left out.", quiet=True)] if n > 0 else []
 
 
-def _reach(incident: Incident, inputs: Inputs, places: Places) -> list[tuple[str, Text]]:
+def _reach(
+    incident: ReportedIncident, inputs: Inputs, places: LinkTargets
+) -> list[tuple[str, Text]]:
     """Affected services, those that call them, and those further up."""
     affected = set(incident.affected)
     calling = {a for a, b in inputs.incidents.graph.calls if b in affected}
@@ -129,7 +133,7 @@ def _reach(incident: Incident, inputs: Inputs, places: Places) -> list[tuple[str
     ]
 
 
-def _causes(causes: Sequence[Cause], places: Places) -> Block:
+def _causes(causes: Sequence[Cause], places: LinkTargets) -> Block:
     if not causes:
         return Prose("No service can be suspected: the findings name none.")
     return Ranked(
@@ -151,7 +155,9 @@ def _more(n: int) -> list[Text]:
     return [f"and {n:,} more"] if n > 0 else []
 
 
-def _timeline(incident: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+def _timeline(
+    incident: ReportedIncident, known: Sequence[Finding], places: LinkTargets
+) -> list[Block]:
     marks = [Mark(found.signal, found.start_us, found.end_us) for found in known]
     marks += [Mark("change", e.at_us, e.at_us) for e in incident.timeline if e.what == "change"]
     present = {mark.row for mark in marks}
@@ -192,7 +198,9 @@ def _timeline(incident: Incident, known: Sequence[Finding], places: Places) -> l
     return blocks or [Prose("No time is known of anything in it.")]
 
 
-def _findings(incident: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+def _findings(
+    incident: ReportedIncident, known: Sequence[Finding], places: LinkTargets
+) -> list[Block]:
     """List the rarest findings, each with the way to its plot or its lines."""
     if not known:
         return [Prose("No file tells of its findings.")]
@@ -211,7 +219,7 @@ def _findings(incident: Incident, known: Sequence[Finding], places: Places) -> l
     return [table, *_left_out(len(incident.findings) - min(len(ordered), MOST_FINDINGS), "finding")]
 
 
-def _finding(found: Finding, places: Places) -> Row:
+def _finding(found: Finding, places: LinkTargets) -> Row:
     rare: Text = numbers.NONE
     if found.signal != "alert":
         rare = wording.one_line(wording.rareness(found.score))
@@ -226,7 +234,7 @@ def _finding(found: Finding, places: Places) -> Row:
     )
 
 
-def _see(found: Finding, places: Places) -> Text:
+def _see(found: Finding, places: LinkTargets) -> Text:
     """Lead to the plot, the lines, or the map; without them, say what it is."""
     if found.signal == "service_map" and found.service in places.nodes:
         return places.node(found.service, "map")
@@ -273,14 +281,14 @@ MOST_DETAILS, OPEN_DETAILS = 40, 10
 OPEN_ROWS = 20
 
 
-def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
+def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
     """Build the page: the worst incident first, and what everything rests on last.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : Places
+    places : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -326,7 +334,7 @@ def says(inputs: Inputs) -> str:
     return wording.number_of(n, "incident") if n else "No incidents"
 
 
-def _banner(inputs: Inputs, places: Places) -> Banner:
+def _banner(inputs: Inputs, places: LinkTargets) -> Banner:
     found = inputs.incidents.incidents
     sentences: list[Text] = []
     tone: Tone = "good"
@@ -398,7 +406,7 @@ def _of_signals(inputs: Inputs) -> str:
     return f"from {', '.join(known)}" if known else "nothing was found"
 
 
-def _list(inputs: Inputs, places: Places, sources: Sources) -> Chapter:
+def _list(inputs: Inputs, places: LinkTargets, sources: Sources) -> Chapter:
     found = inputs.incidents.incidents
     if not found:
         return Chapter("list", "Incidents", [Prose("There are none in this time.")])
@@ -420,7 +428,11 @@ def _list(inputs: Inputs, places: Places, sources: Sources) -> Chapter:
 
 
 def _table(
-    caption: str, found: list[Incident], inputs: Inputs, places: Places, mark: Text = ""
+    caption: str,
+    found: list[ReportedIncident],
+    inputs: Inputs,
+    places: LinkTargets,
+    mark: Text = "",
 ) -> Table:
     told = {incident.id for incident in places.incidents[:MOST_DETAILS]}
     return Table(
@@ -439,7 +451,7 @@ def _table(
     )
 
 
-def _row(incident: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
+def _row(incident: ReportedIncident, inputs: Inputs, places: LinkTargets, told: bool) -> Row:
     title = wording.shown(incident.title, 90)
     alerts = [f for f in map(inputs.finding, incident.findings) if f and f.signal == "alert"]
     return Row(
@@ -460,7 +472,7 @@ def _row(incident: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
     )
 
 
-def _details(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
+def _details(inputs: Inputs, places: LinkTargets, sources: Sources) -> list[Chapter]:
     told = places.incidents[:MOST_DETAILS]
     if not told:
         return []

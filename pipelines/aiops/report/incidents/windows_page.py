@@ -7,7 +7,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from pipelines.aiops.report.incidents import wording
-from pipelines.aiops.report.incidents.evidence import Incident, Incidents
+from pipelines.aiops.report.incidents.evidence import Incidents, ReportedIncident
 from pipelines.aiops.report.incidents.links import worst_first
 from pipelines.reporting.blocks import Chapter, Column, Facts, Prose, Row, Table, Text, join, strong
 from pipelines.reporting.numbers import NONE
@@ -119,5 +119,5 @@ def _cells(told: Incidents | None) -> list[Text]:
     return [f"{len(told.incidents):,}", wording.shown(worst.title), suspect]
 
 
-def _worst(told: Incidents) -> Incident | None:
+def _worst(told: Incidents) -> ReportedIncident | None:
     return next(iter(worst_first(told.incidents, told.findings.get)), None)

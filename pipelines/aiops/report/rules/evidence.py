@@ -18,7 +18,7 @@ from pipelines.reporting.blocks import Text, code, link
 from pipelines.reporting.provenance import Measured, Number, Shape
 
 
-class Span(Shape):
+class HistoryPart(Shape):
     """A part of the history.
 
     Attributes
@@ -105,7 +105,7 @@ class Example(Shape):
     says: str = ""
 
 
-class Rule(Shape):
+class ReportedRule(Shape):
     """A rule; settings are those of its family.
 
     Attributes
@@ -150,7 +150,7 @@ class Rule(Shape):
 class Done(Shape):
     """What a rule did in the last window: pages it saves (estimate), and alerts it touches."""
 
-    rule: Rule
+    rule: ReportedRule
     pages_saved: float
     alerts: int
 
@@ -180,7 +180,7 @@ class Family(Shape):
     alerts: int
 
 
-class Incident(Shape):
+class ReplayedIncident(Shape):
     """A ticketed incident of the last window.
 
     Attributes
@@ -248,23 +248,23 @@ class Replayed(Shape):
 
     Attributes
     ----------
-    window : Span
+    window : HistoryPart
         The last window of the history.
     stages : BothStages
         Counts from events to pages.
     families, rules : list of Family, list of Done
         What each family, and each rule, did.
-    incidents : list of Incident
+    incidents : list of ReplayedIncident
         Incidents of the window.
     teams, noisiest : list of Share, list of Noisy
         Alerts by team, and alert names that page most.
     """
 
-    window: Span
+    window: HistoryPart
     stages: BothStages
     families: list[Family]
     rules: list[Done]
-    incidents: list[Incident]
+    incidents: list[ReplayedIncident]
     teams: list[Share]
     noisiest: list[Noisy]
 
@@ -288,7 +288,7 @@ class Dropped(Shape):
 class Selected(Shape):
     """Details of ``select_rules``: the window to choose on, trade-off curve, what was dropped."""
 
-    window: Span
+    window: HistoryPart
     curve: list[Point]
     dropped: list[Dropped]
 
@@ -303,7 +303,7 @@ class Tried(Shape):
 class Mined(Shape):
     """Details of ``mine_rules``: parts of the history by name, candidates by family."""
 
-    windows: dict[str, Span]
+    windows: dict[str, HistoryPart]
     families: dict[str, Tried]
 
 

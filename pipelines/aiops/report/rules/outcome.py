@@ -3,7 +3,7 @@
 from datetime import date
 
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import PAGES_PER_DAY, TRADE_OFF, Incident, Inputs
+from pipelines.aiops.report.rules.evidence import PAGES_PER_DAY, TRADE_OFF, Inputs, ReplayedIncident
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -193,7 +193,9 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
     return Chapter("incidents", "Incidents: lost and nearly lost", blocks, "Incidents")
 
 
-def _verdict(lost: list[Incident], later: list[Incident], heard: list[Incident]) -> Block:
+def _verdict(
+    lost: list[ReplayedIncident], later: list[ReplayedIncident], heard: list[ReplayedIncident]
+) -> Block:
     known = len(lost) + len(heard)
     if not known:
         return Callout(
@@ -223,7 +225,7 @@ def _watched(inputs: Inputs) -> Prose:
     return Prose(join(told, mark))
 
 
-def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:
+def _table(inputs: Inputs, caption: str, found: list[ReplayedIncident]) -> Table:
     return Table(
         caption=caption,
         mark=inputs.sources.mark(evidence_of("replay_rules")),
@@ -238,7 +240,7 @@ def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:
     )
 
 
-def _row(inputs: Inputs, incident: Incident) -> Row:
+def _row(inputs: Inputs, incident: ReplayedIncident) -> Row:
     return Row(
         [
             name(wording.short(incident.ticket, 80)),
@@ -251,7 +253,7 @@ def _row(inputs: Inputs, incident: Incident) -> Row:
     )
 
 
-def _delay(incident: Incident) -> Text:
+def _delay(incident: ReplayedIncident) -> Text:
     if incident.lost:
         return join(icon("bad"), "lost")
     return NONE if incident.paged_today is None else wording.duration(incident.delay_seconds)

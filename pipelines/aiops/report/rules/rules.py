@@ -13,7 +13,7 @@ from pipelines.aiops.report.rules.evidence import (
     Example,
     Inputs,
     Matcher,
-    Rule,
+    ReportedRule,
 )
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
@@ -152,7 +152,7 @@ def _row(inputs: Inputs, done: Done, common: str) -> Row:
     )
 
 
-def _support(rule: Rule) -> str:
+def _support(rule: ReportedRule) -> str:
     support = rule.support
     days = wording.number_of(support.days, "day")
     return f"{days}, {wording.number_of(support.episodes, 'episode')}"
@@ -263,7 +263,7 @@ def _example(example: Example, fixed: set[str]) -> list[Text]:
     return [wording.moment(example.starts_at), lasted, name(", ".join(shown))]
 
 
-def _link(inputs: Inputs, rule: Rule) -> Text:
+def _link(inputs: Inputs, rule: ReportedRule) -> Text:
     return link(inputs.anchors[rule.id], code(rule.id))
 
 

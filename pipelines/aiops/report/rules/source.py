@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Inputs, Noisy, Rule, Share
+from pipelines.aiops.report.rules.evidence import Inputs, Noisy, ReportedRule, Share
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -32,14 +32,14 @@ FAMILIES = (
 only where there is nothing else, since one rule may group everything."""
 
 
-def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
+def advice(alert: Noisy, rules: Sequence[ReportedRule]) -> list[Text]:
     """Suggest changes, one for each family of `rules`; without rules from the figures alone.
 
     Parameters
     ----------
     alert : Noisy
         The alert and its figures in the last window.
-    rules : sequence of Rule
+    rules : sequence of ReportedRule
         Rules of the set that hit it.
 
     Returns
@@ -47,7 +47,7 @@ def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
     list of Text
         Sentences.
     """
-    by_family: dict[str, list[Rule]] = {}
+    by_family: dict[str, list[ReportedRule]] = {}
     for rule in rules:
         by_family.setdefault(rule.family, []).append(rule)
     hit = [family for family in FAMILIES if family in by_family]
@@ -57,7 +57,7 @@ def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
     return told or [_without_rule(alert)]
 
 
-def _of_family(family: str, alert: Noisy, rules: list[Rule]) -> Text:
+def _of_family(family: str, alert: Noisy, rules: list[ReportedRule]) -> Text:
     if family == "transient":
         wait = max(rule.wait or 0 for rule in rules)
         return join(
@@ -101,7 +101,7 @@ def _median(alert: Noisy) -> str:
     return f"half of all are over within {wording.duration(alert.median_seconds)}"
 
 
-def _hours(rules: list[Rule]) -> str:
+def _hours(rules: list[ReportedRule]) -> str:
     found = [rule for rule in rules if rule.start_minute is not None]
     spans = sorted({(r.start_minute or 0, r.end_minute or 0, r.timezone) for r in found})
     shown = [f"{wording.clock(a)} to {wording.clock(b)} {zone}" for a, b, zone in spans]
@@ -168,7 +168,7 @@ def source(inputs: Inputs) -> Chapter:
     )
 
 
-def _noisy_row(noisy_rule: Noisy, rules: dict[str, Rule], most: int) -> Row:
+def _noisy_row(noisy_rule: Noisy, rules: dict[str, ReportedRule], most: int) -> Row:
     hit = [rules[rule] for rule in noisy_rule.rules if rule in rules]
     told = advice(noisy_rule, hit)
     return Row(

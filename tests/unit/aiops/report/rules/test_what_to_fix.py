@@ -2,13 +2,13 @@
 
 import pytest
 
-from pipelines.aiops.report.rules.evidence import Noisy, Rule
+from pipelines.aiops.report.rules.evidence import Noisy, ReportedRule
 from pipelines.aiops.report.rules.history import kind_of
 from pipelines.aiops.report.rules.source import advice
 
 from . import cases
 
-RULES = {rule["family"]: Rule.model_validate(rule) for rule in cases.rules()}
+RULES = {rule["family"]: ReportedRule.model_validate(rule) for rule in cases.rules()}
 
 
 def alert(acted: int = 0, **more) -> Noisy:
