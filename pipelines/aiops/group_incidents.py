@@ -178,9 +178,9 @@ def build_incidents(
     own = [*_findings(directory), *news]
     # Of one told again, what the later window says counts.
     findings = deduplicate_findings([*told, *own])
-    company = deduplicate_findings(usual)
-    found = _incidents(params, window, graph, findings, company)
-    named = {finding.id: finding for finding in (*findings, *company)}
+    background = deduplicate_findings(usual)
+    found = _incidents(params, window, graph, findings, background)
+    named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
     used = {name: named[name].as_json() for incident in found for name in incident.findings}
@@ -195,7 +195,7 @@ def build_incidents(
             "earlier_windows": len(earlier),
             "missing_windows": gaps([*(Window.parse(path.name) for path in earlier), window]),
             "alerts": which,
-            "usual_alerts": sum(_lies_in(finding, window) for finding in company),
+            "usual_alerts": sum(_lies_in(finding, window) for finding in background),
         },
         "graph": {"calls": [list(call) for call in sorted(graph.calls)]},
         "findings": dict(sorted(used.items())),
@@ -233,7 +233,7 @@ def _incidents(
     window: Window,
     graph: Graph,
     findings: Sequence[Finding],
-    company: Sequence[Finding] = (),
+    background: Sequence[Finding] = (),
 ) -> list[Incident]:
     about = params.group_incidents
     settings = Grouping(
@@ -250,7 +250,9 @@ def _incidents(
     def now(found: Sequence[Incident]) -> list[Incident]:
         return [incident for incident in found if within.intersection(incident.findings)]
 
-    made = partial(incidents, findings, graph, changes, past, company=company, settings=settings)
+    made = partial(
+        incidents, findings, graph, changes, past, background=background, settings=settings
+    )
     found = now(made())
     if not about.signals or not found:
         return found

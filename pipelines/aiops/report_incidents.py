@@ -36,7 +36,7 @@ Make = Callable[[Inputs, LinkTargets, Sources], Page]
 
 def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
     """Make each page, by name, with its record."""
-    places = link_targets_of(inputs)
+    targets = link_targets_of(inputs)
     made: dict[str, tuple[Page, dict[str, Any]]] = {}
     for kind, tables, make, says in (
         (incidents.KIND, incidents.TABLES, incidents.make_page, incidents.says),
@@ -51,8 +51,8 @@ def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
             "window": inputs.window.model_dump(mode="json"),
             "says": says(inputs),
         }
-        made[kind] = make(inputs, places, sources), record
-    made[incidents.KIND][1]["incidents"] = [_incident(incident) for incident in places.incidents]
+        made[kind] = make(inputs, targets, sources), record
+    made[incidents.KIND][1]["incidents"] = [_incident(incident) for incident in targets.incidents]
     return made
 
 

@@ -30,12 +30,12 @@ app = typer.Typer(help="Incidents: what is wrong, where, and what changed.", no_
 class _Known:
     """An incident, and the place whose report tells of it."""
 
-    place: Path
+    directory: Path
     window: dict[str, str]
     incident: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        report = {"place": str(self.place), "report": str(_report(self.place))}
+        report = {"place": str(self.directory), "report": str(_report(self.directory))}
         return {"window": self.window, **report, **self.incident}
 
 
@@ -103,12 +103,12 @@ def _directories(project: Path, params: "AiopsParams", window: str) -> list[Path
 
     results = Path(params.analysis.results)
     named = [Window.parse(window)] if window else windows_in(results)
-    places = [result_dir(results, other_window) for other_window in named]
+    directories = [result_dir(results, other_window) for other_window in named]
     if not window:
-        places.insert(0, project)
-    found = [directory for directory in places if (directory / INCIDENTS).is_file()]
+        directories.insert(0, project)
+    found = [directory for directory in directories if (directory / INCIDENTS).is_file()]
     if not found:
-        where = places[0] if window else f"{project / INCIDENTS.parent} nor in {results}"
+        where = directories[0] if window else f"{project / INCIDENTS.parent} nor in {results}"
         raise SignalboxError(
             f"no incidents in {where}; run dvc repro report_incidents, or unpause the DAGs "
             "telemetry_anomalies, service_map and incidents"
@@ -164,7 +164,7 @@ def _lines(known: _Known) -> list[str]:
         f"  {past['id']} ({past['score']:.2f}): {past['fix'] or past['resolution'] or 'unknown'}"
         for past in told["similar"]
     ]
-    report = _report(known.place)
+    report = _report(known.directory)
     return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]
 
 

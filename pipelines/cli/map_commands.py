@@ -62,8 +62,11 @@ def newest_map(project: Path) -> "tuple[ServiceMap, str]":
     from pipelines.aiops.service_map.model import MAP_FILE, read_map
 
     results = _results(project)
-    places = [project, *(result_dir(results, window) for window in reversed(windows_in(results)))]
-    for directory in places:
+    directories = [
+        project,
+        *(result_dir(results, window) for window in reversed(windows_in(results))),
+    ]
+    for directory in directories:
         if (directory / SERVICE_MAP / MAP_FILE).is_file():
             return read_map(directory / SERVICE_MAP), str(directory / SERVICE_MAP)
     raise SignalboxError(

@@ -110,8 +110,8 @@ def collect(
             signal.signal(name, lambda *_: receiver.stop())
         address = f"http://{host}:{receiver.port}/"
         if not as_json:
-            places = f"webhooks to {folder}, OTLP to {otlp}"
-            typer.echo(f"listening on {address}, writing {places}; end with Ctrl-C")
+            destinations = f"webhooks to {folder}, OTLP to {otlp}"
+            typer.echo(f"listening on {address}, writing {destinations}; end with Ctrl-C")
         receiver.run()
         told: dict[str, Any] = {"address": address, "received": receiver.received,
                                 "refused": receiver.refused}  # fmt: skip

@@ -47,13 +47,13 @@ def position(subject: str, salt: str) -> float:
 
 def assign_split(frame: "pd.DataFrame", split: SplitParams) -> "dict[str, pd.DataFrame]":
     """Deal the rows of `frame` to the three parts, whole subjects at a time."""
-    places = {subject: position(subject, split.salt) for subject in frame[SUBJECT].unique()}
-    place = frame[SUBJECT].map(places)
+    position_of = {subject: position(subject, split.salt) for subject in frame[SUBJECT].unique()}
+    positions = frame[SUBJECT].map(position_of)
     first, second = split.train, split.train + split.validation
     sides = {
-        "train": place < first,
-        "validation": (place >= first) & (place < second),
-        "test": place >= second,
+        "train": positions < first,
+        "validation": (positions >= first) & (positions < second),
+        "test": positions >= second,
     }
     return {name: frame[side].reset_index(drop=True) for name, side in sides.items()}
 

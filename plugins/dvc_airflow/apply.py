@@ -81,8 +81,8 @@ def _made_again(project: Path, root: Path, base: str) -> set[str]:
     """
     home = below(project, root)
     outs = [out for stage in load_graph(project) for out in stage.outs if not out.cache]
-    places = {path_in_repository(out.path, home, root) for out in outs}
-    return {path for path in places if path and _hash(root, base, path) is None}
+    paths = {path_in_repository(out.path, home, root) for out in outs}
+    return {path for path in paths if path and _hash(root, base, path) is None}
 
 
 def _refuse_loss(root: Path, base: str, commit: str, changed: list[str]) -> None:

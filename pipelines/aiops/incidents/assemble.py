@@ -77,10 +77,10 @@ class PastIncidentIndex:
         counts = Counter(trait for trait_set in self.traits for trait in trait_set)
         self.weight = {trait: log(1 + len(self.past) / n) for trait, n in counts.items()}
         self.norm = [self._norm(trait_set) for trait_set in self.traits]
-        self.places: dict[str, list[int]] = {}
+        self.postings: dict[str, list[int]] = {}
         for i, trait_set in enumerate(self.traits):
             for trait in sorted(trait_set):
-                self.places.setdefault(trait, []).append(i)
+                self.postings.setdefault(trait, []).append(i)
 
     def _norm(self, own: frozenset[str]) -> float:
         # What no past incident has tells nothing about which of them is like this one.
@@ -105,7 +105,7 @@ class PastIncidentIndex:
         """
         dot: dict[int, float] = {}
         for trait in sorted(own):
-            for i in self.places.get(trait, ()):
+            for i in self.postings.get(trait, ()):
                 dot[i] = dot.get(i, 0.0) + self.weight[trait] ** 2
         norm = self._norm(own)
         found = []
@@ -175,19 +175,21 @@ def likely_causes(
     mine: dict[str, list[Finding]] = {}
     for finding in findings:
         mine.setdefault(finding.service, []).append(finding)
-    onset = {service: min(finding.start_us for finding in own) for service, own in mine.items()}
-    begin = min(onset.values())
-    suspects = {service: _CandidateCause() for service in mine}
+    first_start = {
+        service: min(finding.start_us for finding in own) for service, own in mine.items()
+    }
+    begin = min(first_start.values())
+    candidates = {service: _CandidateCause() for service in mine}
     for service, own in mine.items():
-        suspect = suspects[service]
-        _by_rarity(suspect, own)
-        late = onset[service] - begin
-        suspect.add(FIRST * exp(-late / FIRST_FADES), _when(late))
-        _by_topology(suspect, service, onset, callees, callers)
+        candidate = candidates[service]
+        _by_rarity(candidate, own)
+        late = first_start[service] - begin
+        candidate.add(FIRST * exp(-late / FIRST_FADES), _when(late))
+        _by_topology(candidate, service, first_start, callees, callers)
     for change in changes:
-        suspect = suspects.setdefault(change.service, _CandidateCause())
+        candidate = candidates.setdefault(change.service, _CandidateCause())
         lag = max(0, begin - change.at_us)
-        suspect.add(
+        candidate.add(
             CHANGED * exp(-lag / CHANGED_FADES),
             f"{change.kind} {lag / MINUTE_US:.0f} min before the start: "
             f"{change.title or change.id}",
@@ -196,10 +198,10 @@ def likely_causes(
         Cause(
             service,
             _metric(mine.get(service, ())),
-            round(suspect.points, 6),
-            tuple(suspect.evidence),
+            round(candidate.points, 6),
+            tuple(candidate.evidence),
         )
-        for service, suspect in suspects.items()
+        for service, candidate in candidates.items()
         if service
     ]
     return sorted(ranked, key=lambda cause: (-cause.score, cause.service))
@@ -213,7 +215,7 @@ def _when(late_us: int) -> str:
     return f"affected {late_us / MINUTE_US:.0f} min after the first"
 
 
-def _by_rarity(suspect: _CandidateCause, own: list[Finding]) -> None:
+def _by_rarity(candidate: _CandidateCause, own: list[Finding]) -> None:
     best: dict[str, float] = {}
     for finding in own:  # the same thing again is no new evidence
         name = _metric([finding])
@@ -222,28 +224,28 @@ def _by_rarity(suspect: _CandidateCause, own: list[Finding]) -> None:
     rarest = sorted(own, key=lambda finding: (-finding.score, finding.start_us, finding.id))[
         :SENTENCES
     ]
-    suspect.add(points, "; ".join(dict.fromkeys(finding.sentence for finding in rarest)))
+    candidate.add(points, "; ".join(dict.fromkeys(finding.sentence for finding in rarest)))
 
 
 def _by_topology(
-    suspect: _CandidateCause,
+    candidate: _CandidateCause,
     service: str,
-    onset: Mapping[str, int],
+    first_start: Mapping[str, int],
     callees: Mapping[str, set[str]],
     callers: Mapping[str, set[str]],
 ) -> None:
-    above = sorted(callers.get(service, set()) & onset.keys())
+    above = sorted(callers.get(service, set()) & first_start.keys())
     if above:
-        suspect.add(
+        candidate.add(
             min(CALLED_CAP, CALLED_EACH * len(above)), f"affected services call it: {_few(above)}"
         )
     below = sorted(
         other
-        for other in callees.get(service, set()) & onset.keys()
-        if onset[other] <= onset[service] + SLACK
+        for other in callees.get(service, set()) & first_start.keys()
+        if first_start[other] <= first_start[service] + SLACK
     )
     if below:
-        suspect.add(-EXPLAINED, f"what it calls was affected no later: {_few(below)}")
+        candidate.add(-EXPLAINED, f"what it calls was affected no later: {_few(below)}")
 
 
 def _few(names: Sequence[str]) -> str:
@@ -273,7 +275,7 @@ def incidents(
     changes: Sequence[Change] = (),
     past: Sequence[PastIncident] = (),
     *,
-    company: Sequence[Finding] = (),
+    background: Sequence[Finding] = (),
     settings: Grouping = DEFAULT,
     ranker: Ranker | None = None,
 ) -> list[Incident]:
@@ -294,7 +296,7 @@ def incidents(
         Deployments and other changes, any order.
     past : sequence of PastIncident
         Past incidents, any order.
-    company : sequence of Finding
+    background : sequence of Finding
         Findings that tell little by themselves: they join an incident at one of its services in
         its time, and never make one.
     settings : Grouping
@@ -319,7 +321,10 @@ def incidents(
     known = _Context(graph, changes, past)
     return [
         _incident(
-            own, [finding for finding in company if _joins(finding, own, settings)], known, ranker
+            own,
+            [finding for finding in background if _joins(finding, own, settings)],
+            known,
+            ranker,
         )
         for _, own in sorted(parts.items())
     ]
@@ -342,7 +347,7 @@ class _Context:
         self.callees, self.callers = graph.callees, graph.callers
         self.changes = sorted(changes, key=lambda change: (change.at_us, change.id))
         self.change_times = np.array([change.at_us for change in self.changes], np.int64)
-        self.memory = PastIncidentIndex(past)
+        self.past_index = PastIncidentIndex(past)
         self._above: dict[str, frozenset[str]] = {}
 
     def changes_before(self, start_us: int, affected: Sequence[str]) -> list[Change]:
@@ -367,7 +372,7 @@ class _Context:
 
 
 def _incident(
-    findings: list[Finding], company: Sequence[Finding], known: _Context, ranker: Ranker | None
+    findings: list[Finding], background: Sequence[Finding], known: _Context, ranker: Ranker | None
 ) -> Incident:
     start, end = findings[0].start_us, max(finding.end_us for finding in findings)
     affected = tuple(dict.fromkeys(finding.service for finding in findings if finding.service))
@@ -387,10 +392,10 @@ def _incident(
         end_us=end,
         affected=affected,
         exposed=tuple(sorted(exposed)),
-        findings=tuple(finding.id for finding in in_order([*findings, *company])),
-        timeline=_timeline([*findings, *company], changes),
+        findings=tuple(finding.id for finding in in_order([*findings, *background])),
+        timeline=_timeline([*findings, *background], changes),
         causes=tuple(causes),
-        similar=known.memory.similar(own, start),
+        similar=known.past_index.similar(own, start),
     )
 
 

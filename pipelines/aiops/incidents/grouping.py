@@ -123,9 +123,9 @@ def _neighbours(at: Ints, rows: dict[str, Ints], graph: Graph, gap: int) -> list
 
 def _nearest(at: Ints, rows: Ints, others: Ints, gap: int) -> Ints:
     """Link each row to the last of the others that starts no later."""
-    place = np.searchsorted(at[others], at[rows], side="right") - 1
-    known = place >= 0
-    mine, theirs = rows[known], others[place[known]]
+    position = np.searchsorted(at[others], at[rows], side="right") - 1
+    known = position >= 0
+    mine, theirs = rows[known], others[position[known]]
     near = at[mine] - at[theirs] <= gap
     return np.column_stack((mine[near], theirs[near]))
 
@@ -144,8 +144,8 @@ def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
     # Numbers of the new groups follow the first event of each, not the order of the links.
     first = np.full(int(groups.max()) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, groups, at)
-    piece = (at - first[groups]) // longest
-    keys = np.column_stack((groups, piece))
+    part_number = (at - first[groups]) // longest
+    keys = np.column_stack((groups, part_number))
     _, where, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     rank = np.empty(len(where), np.int64)
     rank[np.argsort(where, kind="stable")] = np.arange(len(where))

@@ -98,10 +98,15 @@ def _sum_evidence(found: list[CauseEvidence]) -> list[Cause]:
         if cause_evidence.points > 0:
             mine.setdefault(cause_evidence.service, []).append(cause_evidence)
     causes = []
-    for service, pieces in mine.items():
-        pieces.sort(key=lambda e: (-e.points, e.metric))
-        score = round(sum(piece.points for piece in pieces), 6)
+    for service, evidence in mine.items():
+        evidence.sort(key=lambda e: (-e.points, e.metric))
+        score = round(sum(evidence_item.points for evidence_item in evidence), 6)
         causes.append(
-            Cause(service, pieces[0].metric, score, tuple(piece.sentence for piece in pieces))
+            Cause(
+                service,
+                evidence[0].metric,
+                score,
+                tuple(evidence_item.sentence for evidence_item in evidence),
+            )
         )
     return sorted(causes, key=lambda cause: (-cause.score, cause.service))

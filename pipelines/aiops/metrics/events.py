@@ -367,7 +367,7 @@ class _ScoredSeries:
 
     @classmethod
     def of(
-        cls, row: int, values: Floats, scores: Scores, place: int, youth: tuple[int, int]
+        cls, row: int, values: Floats, scores: Scores, position: int, youth: tuple[int, int]
     ) -> _ScoredSeries:
         assert scores.parts is not None
         assert scores.low is not None
@@ -376,11 +376,11 @@ class _ScoredSeries:
         return cls(
             row,
             values,
-            scores.surprise[place],
-            scores.parts[:, place],
-            scores.low[place],
-            scores.high[place],
-            scores.expected[place],
+            scores.surprise[position],
+            scores.parts[:, position],
+            scores.low[position],
+            scores.high[position],
+            scores.expected[position],
             *youth,
         )
 

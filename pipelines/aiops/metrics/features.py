@@ -48,11 +48,11 @@ def carried(values: Floats) -> tuple[Floats, Ints]:
     if known.all():
         return values, np.zeros(rows, dtype=np.int64)
     first = np.where(known.any(axis=1), known.argmax(axis=1), columns)
-    place = np.where(known, np.arange(columns), 0)
+    last_known = np.where(known, np.arange(columns), 0)
     # Column of the last known value: a running maximum of the known columns.
-    np.maximum.accumulate(place, axis=1, out=place)
-    place = np.maximum(place, np.minimum(first, columns - 1)[:, None])
-    filled = np.take_along_axis(values, place, axis=1)
+    np.maximum.accumulate(last_known, axis=1, out=last_known)
+    last_known = np.maximum(last_known, np.minimum(first, columns - 1)[:, None])
+    filled = np.take_along_axis(values, last_known, axis=1)
     filled[first == columns] = 0.0
     return filled, first
 

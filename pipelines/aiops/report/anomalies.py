@@ -44,7 +44,7 @@ from pipelines.reporting.provenance import Sources
 MOST_LINES, MOST_LABELS, OPEN_FINDINGS = 5, 6, 20
 
 
-def card(finding: Finding, inputs: Inputs, places: LinkTargets) -> Section:
+def card(finding: Finding, inputs: Inputs, targets: LinkTargets) -> Section:
     """Build the section of a finding that has a plot or lines.
 
     Parameters
@@ -53,7 +53,7 @@ def card(finding: Finding, inputs: Inputs, places: LinkTargets) -> Section:
         A finding with a plot or lines.
     inputs : Inputs
         Everything the pages are made from.
-    places : LinkTargets
+    targets : LinkTargets
         What the pages show, and where.
 
     Returns
@@ -66,7 +66,7 @@ def card(finding: Finding, inputs: Inputs, places: LinkTargets) -> Section:
     if plot:
         blocks.append(_plot(finding, plot))
     blocks.append(Facts(_facts(finding, plot)))
-    blocks += _ways(finding, places)
+    blocks += _ways(finding, targets)
     lines = inputs.logs.lines.get(finding.id, [])
     if lines:
         blocks.append(_lines(lines))
@@ -106,32 +106,32 @@ def _facts(finding: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
     return facts
 
 
-def _ways(finding: Finding, places: LinkTargets) -> list[Block]:
+def _ways(finding: Finding, targets: LinkTargets) -> list[Block]:
     """Lead to the incident, to what else it is made of, and to the map."""
     parts: list[Text] = []
-    incidents = places.of_finding.get(finding.id)
+    incidents = targets.of_finding.get(finding.id)
     if incidents:
-        parts.append(join("Incident: ", places.incidents_of(incidents)))
-        parts += _beside(finding, places)
-    if finding.service in places.nodes:
-        parts.append(join("On the map: ", places.node(finding.service)))
+        parts.append(join("Incident: ", targets.incidents_of(incidents)))
+        parts += _beside(finding, targets)
+    if finding.service in targets.nodes:
+        parts.append(join("On the map: ", targets.node(finding.service)))
     return [Prose(wording.dotted(parts))] if parts else []
 
 
-def _beside(finding: Finding, places: LinkTargets) -> list[Text]:
+def _beside(finding: Finding, targets: LinkTargets) -> list[Text]:
     """Lead from a plot to log lines of the same incident, and from lines to plots."""
     wanted, label = ("log", "log lines") if finding.signal == "metric" else ("metric", "plots")
-    mine = {incident.id for incident in places.of_finding[finding.id]}
+    mine = {incident.id for incident in targets.of_finding[finding.id]}
     near = [
         other
-        for found in places.findings.values()
+        for found in targets.findings.values()
         for other in found
-        if other.signal == wanted and mine & {i.id for i in places.of_finding.get(other.id, [])}
+        if other.signal == wanted and mine & {i.id for i in targets.of_finding.get(other.id, [])}
     ]
     if not near:
         return []
     near.sort(key=lambda other: (other.service != finding.service, -other.score, other.id))
-    links = [places.finding(other.id, _where(other), page="") for other in near[:3]]
+    links = [targets.finding(other.id, _where(other), page="") for other in near[:3]]
     more = len(near) - len(links)
     return [join(f"its {label}: ", wording.listed(links), f" and {more:,} more" if more else "")]
 
@@ -201,14 +201,14 @@ def _lines(lines: Sequence[Line]) -> Code:
     return Code(shown, "First log lines, UTC, masked")
 
 
-def row_table(found: Sequence[Finding], places: LinkTargets, *, fold: bool) -> list[Block]:
+def row_table(found: Sequence[Finding], targets: LinkTargets, *, fold: bool) -> list[Block]:
     """Build the table of findings without a plot.
 
     Parameters
     ----------
     found : sequence of Finding
         Findings, in the order of the rows.
-    places : LinkTargets
+    targets : LinkTargets
         What the pages show, and where.
     fold : bool
         Whether the table folds.
@@ -225,21 +225,21 @@ def row_table(found: Sequence[Finding], places: LinkTargets, *, fold: bool) -> l
         Column("How rare"),
         Column("Incident"),
     ]
-    rows = [_finding_row(finding, places) for finding in found]
+    rows = [_finding_row(finding, targets) for finding in found]
     label = f"{wording.number_of(len(rows), 'finding')} without a plot"
     table = Table(label, columns, rows)
     return [Fold(label, [table])] if fold or len(rows) > OPEN_FINDINGS else [table]
 
 
-def _finding_row(finding: Finding, places: LinkTargets) -> Row:
-    incidents = places.of_finding.get(finding.id)
+def _finding_row(finding: Finding, targets: LinkTargets) -> Row:
+    incidents = targets.of_finding.get(finding.id)
     return Row(
         [
             wording.sentence(finding.sentence, finding.kind, 220),
             wording.kind(finding.kind),
             wording.span(finding.start_us, finding.end_us),
             wording.one_line(wording.rareness(finding.score)),
-            places.incidents_of(incidents) if incidents else numbers.NONE,
+            targets.incidents_of(incidents) if incidents else numbers.NONE,
         ],
         anchor("finding", finding.id),
     )
@@ -250,14 +250,14 @@ OPEN_CARDS = 4
 """Findings of a service that stand open; the others fold."""
 
 
-def chapters(inputs: Inputs, places: LinkTargets, sources: Sources) -> list[Chapter]:
+def chapters(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Chapter]:
     """Build the chapters about findings, by service.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : LinkTargets
+    targets : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -267,7 +267,7 @@ def chapters(inputs: Inputs, places: LinkTargets, sources: Sources) -> list[Chap
     list of Chapter
         Chapters in the order of the page.
     """
-    if not places.findings:
+    if not targets.findings:
         nothing = Prose("Nothing unusual was found in this time.")
         return [Chapter("services", "Findings by service", [nothing], "Findings")]
     mark = sources.mark(METRICS, LOGS)
@@ -279,25 +279,25 @@ def chapters(inputs: Inputs, places: LinkTargets, sources: Sources) -> list[Chap
     )
     all_found = by_service(inputs.found.values())
     sections: list[Block] = [
-        _section(service, len(all_found[service]), inputs, places) for service in places.findings
+        _section(service, len(all_found[service]), inputs, targets) for service in targets.findings
     ]
     blocks = [how, *sections[:OPEN_SERVICES]]
     rest = sections[OPEN_SERVICES:]
     if rest:
         blocks.append(Fold(f"Findings of {wording.number_of(len(rest), 'more service')}", rest))
-    left_out = len(inputs.found) - len(places.shown)
+    left_out = len(inputs.found) - len(targets.shown)
     if left_out > 0:
         both = f"{METRICS.as_posix()} and {LOGS.as_posix()}"
         blocks.append(links.left_out_of(left_out, "finding", both))
-    overview = _overview(all_found, places, mark)
+    overview = _overview(all_found, targets, mark)
     return [
         Chapter("services", "Services, the rarest finding first", overview, "Services"),
         Chapter("findings", "Findings by service", blocks, "Findings"),
     ]
 
 
-def _overview(found: Mapping[str, list[Finding]], places: LinkTargets, mark: Text) -> list[Block]:
-    rows = [_service_row(service, own, places) for service, own in list(found.items())[:MOST_ROWS]]
+def _overview(found: Mapping[str, list[Finding]], targets: LinkTargets, mark: Text) -> list[Block]:
+    rows = [_service_row(service, own, targets) for service, own in list(found.items())[:MOST_ROWS]]
     columns = [
         Column("Service"),
         Column("Metric findings", numeric=True),
@@ -317,32 +317,32 @@ def _overview(found: Mapping[str, list[Finding]], places: LinkTargets, mark: Tex
     return blocks
 
 
-def _service_row(service: str, found: Sequence[Finding], places: LinkTargets) -> Row:
-    own = places.of_service.get(service, [])
+def _service_row(service: str, found: Sequence[Finding], targets: LinkTargets) -> Row:
+    own = targets.of_service.get(service, [])
     return Row(
         [
-            places.service(service, page=""),
+            targets.service(service, page=""),
             numbers.count(sum(finding.signal == "metric" for finding in found)),
             numbers.count(sum(finding.signal == "log" for finding in found)),
             wording.one_line(wording.rareness(found[0].score)),
-            places.incidents_of(own) if own else numbers.NONE,
-            places.node(service, "map") if service in places.nodes else numbers.NONE,
+            targets.incidents_of(own) if own else numbers.NONE,
+            targets.node(service, "map") if service in targets.nodes else numbers.NONE,
         ]
     )
 
 
-def _section(service: str, count: int, inputs: Inputs, places: LinkTargets) -> Section:
+def _section(service: str, count: int, inputs: Inputs, targets: LinkTargets) -> Section:
     """Show findings with a plot or lines as cards, the others in a table."""
-    found = places.findings[service]
+    found = targets.findings[service]
     told = [finding for finding in found if _pictured(finding, inputs)]
     rest = [finding for finding in found if not _pictured(finding, inputs)]
-    cards: list[Block] = [card(finding, inputs, places) for finding in told]
-    blocks: list[Block] = [Prose(_about(service, count, places), quiet=True), *cards[:OPEN_CARDS]]
+    cards: list[Block] = [card(finding, inputs, targets) for finding in told]
+    blocks: list[Block] = [Prose(_about(service, count, targets), quiet=True), *cards[:OPEN_CARDS]]
     if len(cards) > OPEN_CARDS:
         label = f"{wording.number_of(len(cards) - OPEN_CARDS, 'more finding')} with plots"
         blocks.append(Fold(label, cards[OPEN_CARDS:]))
     if rest:
-        blocks += row_table(rest, places, fold=bool(cards))
+        blocks += row_table(rest, targets, fold=bool(cards))
     return Section(anchor("service", service), wording.shown(service), blocks)
 
 
@@ -352,16 +352,16 @@ def _pictured(finding: Finding, inputs: Inputs) -> bool:
     )
 
 
-def _about(service: str, count: int, places: LinkTargets) -> Text:
-    own = places.of_service.get(service, [])
+def _about(service: str, count: int, targets: LinkTargets) -> Text:
+    own = targets.of_service.get(service, [])
     parts: list[Text] = [wording.number_of(count, "finding")]
-    shown = len(places.findings[service])
+    shown = len(targets.findings[service])
     if shown < count:
         parts.append(f"{shown:,} of them shown")
     if own:
-        parts.append(join("incidents: ", places.incidents_of(own)))
-    if service in places.nodes:
-        parts.append(places.node(service, "on the map"))
+        parts.append(join("incidents: ", targets.incidents_of(own)))
+    if service in targets.nodes:
+        parts.append(targets.node(service, "on the map"))
     return wording.dotted(parts)
 
 
@@ -370,14 +370,14 @@ TITLE = "Anomalies in metrics and logs"
 TABLES = (METRICS, LOGS, INCIDENTS)
 
 
-def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
+def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
     """Build the page: services with the rarest findings first.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : LinkTargets
+    targets : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -390,13 +390,13 @@ def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
     return Page(
         kind="Anomalies" + links.synthetic(inputs),
         title=TITLE,
-        banner=_banner(inputs, places),
+        banner=_banner(inputs, targets),
         headline=_headline(inputs, sources),
         facts=links.facts(inputs),
         notice_label=links.notice_label(inputs),
         notice=links.notice(inputs),
         chapters=[
-            *chapters(inputs, places, sources),
+            *chapters(inputs, targets, sources),
             coverage.of_anomalies(inputs, sources),
             index.chapter(sources),
         ],
@@ -422,7 +422,7 @@ def says(inputs: Inputs) -> str:
     return f"{n:,} anomal{'y' if n == 1 else 'ies'}" if n else "No anomalies"
 
 
-def _banner(inputs: Inputs, places: LinkTargets) -> Banner:
+def _banner(inputs: Inputs, targets: LinkTargets) -> Banner:
     tone: Tone = "open" if inputs.found or coverage.nothing_seen(inputs) else "good"
     sentences: list[Text] = []
     if inputs.found:
@@ -433,7 +433,7 @@ def _banner(inputs: Inputs, places: LinkTargets) -> Banner:
             join(
                 "The rarest: ",
                 strong(
-                    places.finding(
+                    targets.finding(
                         rarest.id, wording.sentence(rarest.sentence, rarest.kind, 200), page=""
                     )
                 ),

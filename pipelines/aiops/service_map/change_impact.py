@@ -106,10 +106,10 @@ def change_impact(
     down = hops(service_map.edges, service)
     up = hops(((b, a) for a, b in service_map.edges), service)
     named = {key: _relation(key, service, down, up) for key in {*before.rows, *after.rows}}
-    places = {key: location for key, location in named.items() if location}
-    found, tests = moves(before, after, places, settings)
+    relations = {key: location for key, location in named.items() if location}
+    found, tests = moves(before, after, relations, settings)
     placed = [
-        replace(change, where=places[change.source, change.target])
+        replace(change, where=relations[change.source, change.target])
         for change in found
         if change.certain
     ]

@@ -109,7 +109,7 @@ class PlainFile:
         from pipelines.aiops.log_parsing.timestamps import forms_in
 
         self.settings, self.path = settings, path
-        self.place = location_of(path, project)
+        self.location = location_of(path, project)
         self.name = stable_name(path, project)
         self.service, self.instance = who(settings, path, project)
         self.local: tzinfo = zone(settings.timezone, f"timezone of source {settings.name}")
@@ -225,7 +225,7 @@ class PlainFile:
                        attributes=[{"logger": name} if name else {} for name in loggers]),
             self.settings.name, self.name, self.settings.mask, seen,
         )  # fmt: skip
-        rows.signals(LOGS, table, self.place)
+        rows.signals(LOGS, table, self.location)
 
     def _text(self, rows: Collector, lines: Any) -> Any:
         """Return the lines that are text; one record in quarantine says how many are not."""
@@ -242,7 +242,7 @@ class PlainFile:
         if not bad:
             return lines
         shown = self._masked(lines[bad[0]].as_py())
-        rows.reject(self.place, f"binary, not text: {len(bad)} lines", shown)
+        rows.reject(self.location, f"binary, not text: {len(bad)} lines", shown)
         keep = np.ones(len(lines), bool)
         keep[bad] = False
         return lines.filter(pa.array(keep))
@@ -251,13 +251,13 @@ class PlainFile:
         texts = [text for text in lines.slice(0, 5).to_pylist() if text.strip()]
         if texts:
             reason = "no line has a time stamp of a known form; map the file as kind table"
-            rows.reject(self.place, reason, self._masked("\n".join(texts)))
+            rows.reject(self.location, reason, self._masked("\n".join(texts)))
 
     def _orphans(self, rows: Collector, lines: Any) -> None:
         texts = [text for text in lines.to_pylist() if text.strip()]
         if texts:
             reason = f"{len(texts)} lines before the first time stamp"
-            rows.reject(f"{self.place}:1", reason, self._masked("\n".join(texts[:20])))
+            rows.reject(f"{self.location}:1", reason, self._masked("\n".join(texts[:20])))
 
     def _masked(self, text: str) -> str:
         from pipelines.aiops.log_parsing.rows import masked_text

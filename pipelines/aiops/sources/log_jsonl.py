@@ -117,7 +117,7 @@ class RecordFile:
     def __init__(
         self, settings: LogParams, rows: Collector, location: str, name: str, seen: "Counter[bytes]"
     ) -> None:
-        self.settings, self.rows, self.place, self.name = settings, rows, location, name
+        self.settings, self.rows, self.location, self.name = settings, rows, location, name
         self.seen = seen
         self.rejected = 0
         self._numbers: list[int] = []
@@ -166,14 +166,14 @@ class RecordFile:
         self.rejected += 1
         if self.rejected <= MOST_REJECTED:
             text = masked_text(replace_surrogates(raw[:100_000]), self.settings.mask)
-            self.rows.reject(f"{self.place}:{number}", reason, text)
+            self.rows.reject(f"{self.location}:{number}", reason, text)
 
     def close(self) -> None:
         """Hand over what is left, and say in quarantine how many more records were rejected."""
         self._flush()
         if self.rejected > MOST_REJECTED:
             more = self.rejected - MOST_REJECTED
-            self.rows.reject(self.place, f"and {more} more records that can't be read", "")
+            self.rows.reject(self.location, f"and {more} more records that can't be read", "")
 
     def _flush(self) -> None:
         from pipelines.aiops.log_parsing.rows import log_rows
@@ -184,5 +184,5 @@ class RecordFile:
             self.reject(self._numbers[i], "no time of a known form; set fields", raw)
         if len(columns.us):
             table = log_rows(columns, self.settings.name, self.name, self.settings.mask, self.seen)
-            self.rows.signals(LOGS, table, self.place)
+            self.rows.signals(LOGS, table, self.location)
         self._numbers, self._records = [], self._new()

@@ -60,7 +60,7 @@ def read(settings: OpenMetricsParams, window: ReadWindow, project: Path) -> Batc
 
 class _File:
     def __init__(self, metrics: MetricRows, rows: Collector, path: Path, location: str) -> None:
-        self.metrics, self.rows, self.path, self.place = metrics, rows, path, location
+        self.metrics, self.rows, self.path, self.location = metrics, rows, path, location
         self.kinds: dict[str, str] = {}
         self.units: dict[str, str] = {}
         self.rejected = 0
@@ -79,10 +79,10 @@ class _File:
             except MalformedError as error:
                 self.rejected += 1
                 if self.rejected <= MOST_REJECTED:
-                    self.rows.reject(f"{self.place}:{number}", str(error), text)
+                    self.rows.reject(f"{self.location}:{number}", str(error), text)
         if self.rejected > MOST_REJECTED:
             more = self.rejected - MOST_REJECTED
-            self.rows.reject(self.place, f"and {more} more lines that can't be read", "")
+            self.rows.reject(self.location, f"and {more} more lines that can't be read", "")
 
     def _comment(self, text: str) -> None:
         parts = text.split(maxsplit=3)

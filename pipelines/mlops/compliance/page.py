@@ -136,7 +136,7 @@ def make_record(
         ],
         "record_of_processing": [
             {
-                "place": line.place,
+                "place": line.article,
                 "term": line.term,
                 "text": Markup(line.text).striptags(),
                 "given": line.given,
@@ -262,14 +262,14 @@ def _record(privacy: Privacy) -> Chapter:
     ]
     if red:
         blocks.append(
-            Callout("bad", "Not stated", ", ".join(f"{line.term} ({line.place})" for line in red))
+            Callout("bad", "Not stated", ", ".join(f"{line.term} ({line.article})" for line in red))
         )
     blocks.append(
         Table(
             "Record of processing activities",
             [Column("Asked for"), Column("Art. 30"), Column("Entry", wide=True)],
             [
-                Row([line.term, line.place, line.text if line.given else _missing(line.text)])
+                Row([line.term, line.article, line.text if line.given else _missing(line.text)])
                 for line in privacy.record
             ],
         )

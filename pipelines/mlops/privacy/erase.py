@@ -201,9 +201,9 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
     with journal.exclusive_lock(project):
         subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
         probe = Probe(subject, data)
-        with stores.opened(project) as (places, closed):
+        with stores.opened(project) as (open_stores, closed):
             state = journal.load(project, subject.token)
-            plan = _search(project, probe, places)
+            plan = _search(project, probe, open_stores)
             _only_one_key(project, subject, plan)
             if state is None:
                 if not plan.rows:
@@ -215,7 +215,7 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
                 book.append(KIND, PRODUCT, _intent(state))
             exclusion.add(project, subject.token)
             _act(project, state, plan, probe)
-            left = _search(project, probe, places)
+            left = _search(project, probe, open_stores)
         proof = _proof(project, state, left, closed=closed, data=data, days=models_days)
         if not _is_reported(book, state.erasure, "done"):
             book.append(KIND, PRODUCT, proof)
@@ -252,8 +252,8 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
     data = load_params(project / PARAMS).data
     key = secret(create=True)
     subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
-    with stores.opened(project) as (places, closed):
-        plan = _search(project, Probe(subject, data), places)
+    with stores.opened(project) as (open_stores, closed):
+        plan = _search(project, Probe(subject, data), open_stores)
     _only_one_key(project, subject, plan)
     if journal.load(project, subject.token) is not None:
         return "an erasure of this subject was begun and is not finished"
@@ -316,7 +316,7 @@ def _some(texts: list[str], most: int) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
+def _search(project: Path, probe: Probe, open_stores: list[stores.Store]) -> _Plan:
     sources: dict[Path, list[source.SourceFile]] = {}
     leave: set[Path] = set()
     for root in tree.roots(project):
@@ -333,7 +333,7 @@ def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
     tables = tree.search(project, probe, leave)
     objects, holding, seen = [], set(), set()
     searched = {"source files": len(leave), "files": tables.opened}
-    for store in places:
+    for store in open_stores:
         hits, opened = store.search(probe)
         objects += [(store, hit) for hit in hits]
         holding |= {hit.oid for hit in hits}
@@ -393,13 +393,13 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
 
 
 def _intent(state: Journal) -> dict[str, Any]:
-    places = sorted({removal.place for removal in state.removals.values()})
+    store_names = sorted({removal.place for removal in state.removals.values()})
     return {
         "stage": "intent",
         "erasure": state.erasure,
         "subject": state.token,
         "found_in": {
-            store: sum(r.place == store for r in state.removals.values()) for store in places
+            store: sum(r.place == store for r in state.removals.values()) for store in store_names
         },
         "keep_cache": state.keep_cache,
     }

@@ -171,10 +171,10 @@ def _curve(across: Scale, up: Scale, curve: Curve, index: int) -> list[Markup]:
     colour = SERIES[index % len(SERIES)]
     dash = DASHES[index % len(DASHES)] or None
     parts = [_band(across, up, curve, colour)] if curve.band else []
-    places = [(across(a), up(b)) for a, b in curve.points]
-    parts.append(path(places, stroke=colour, stroke_width=2, stroke_dasharray=dash))
+    points = [(across(a), up(b)) for a, b in curve.points]
+    parts.append(path(points, stroke=colour, stroke_width=2, stroke_dasharray=dash))
     if curve.dots:
-        parts += [tag("circle", cx=a, cy=b, r=3, fill=colour) for a, b in places]
+        parts += [tag("circle", cx=a, cy=b, r=3, fill=colour) for a, b in points]
     return parts
 
 

@@ -197,15 +197,15 @@ def _name_by_params(
 
 def _as_files(found: Iterable[str], bases: Sequence[str], roots: Sequence[str]) -> set[str]:
     """Files that words mean: as paths from some folders, or as modules from some roots."""
-    places: set[str] = set()
+    paths: set[str] = set()
     for word in found:
         if not word or is_url(word) or "\0" in word:
             continue
-        places |= {join(base, word) for base in bases if not os.path.isabs(word)}
+        paths |= {join(base, word) for base in bases if not os.path.isabs(word)}
         if _DOTTED.fullmatch(word):
             for top in roots:
-                places.update(module_files(top, word.split(".")))
-    return {path for path in places if not path.startswith("../")}
+                paths.update(module_files(top, word.split(".")))
+    return {path for path in paths if not path.startswith("../")}
 
 
 def words(command: str) -> set[str]:

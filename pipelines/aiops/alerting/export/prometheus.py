@@ -102,13 +102,13 @@ class AlertRule:
         Its place in the text.
     data : dict
         What YAML reads there, merge keys and aliases resolved.
-    place : tuple of int
+    position : tuple of int
         Index of its group and within it.
     """
 
     node: MappingNode
     data: dict[str, Any]
-    place: tuple[int, int]
+    position: tuple[int, int]
 
     @property
     def name(self) -> str:
@@ -610,7 +610,7 @@ def _without_expr(rule: Any, split: set[str]) -> Any:
 
 def _expected(data: Any, steps: Sequence[Step]) -> Any:
     """Return what the file should say."""
-    made = {target.place: _made(target, change) for target, change, _ in steps}
+    made = {target.position: _made(target, change) for target, change, _ in steps}
     groups = []
     for g, group in enumerate(data["groups"]):
         rules: list[Any] = []

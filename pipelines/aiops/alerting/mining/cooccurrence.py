@@ -103,9 +103,9 @@ def _units(
 ) -> tuple[int, int, int]:
     block = start // (unit_seconds * 1000)
     count = np.bincount(block)
-    in_company = np.bincount(block[together], minlength=len(count))
+    with_others = np.bincount(block[together], minlength=len(count))
     used = count > 0
-    good = int((used & (in_company * 2 >= count)).sum())
+    good = int((used & (with_others * 2 >= count)).sum())
     return good, int(used.sum()), days_of(episodes, start)
 
 
@@ -115,7 +115,7 @@ class FiringIntervals:
 
     Attributes
     ----------
-    place : array of int64, shape (n,)
+    location : array of int64, shape (n,)
         Code of the equal labels' values.
     start, end : array of int64, shape (n,), milliseconds
         Since the origin; the start is the lead earlier than the alert's.
@@ -123,7 +123,7 @@ class FiringIntervals:
         Code of the kind of alert.
     """
 
-    place: NDArray[np.int64]
+    location: NDArray[np.int64]
     start: NDArray[np.int64]
     end: NDArray[np.int64]
     kind: NDArray[np.int64]
@@ -135,7 +135,7 @@ class TargetStarts:
 
     Attributes
     ----------
-    place : array of int64, shape (n,)
+    location : array of int64, shape (n,)
         Code of the equal labels' values.
     at : array of int64, shape (n,), milliseconds
         Start since the origin.
@@ -143,13 +143,13 @@ class TargetStarts:
         Code of the kind of alert.
     """
 
-    place: NDArray[np.int64]
+    location: NDArray[np.int64]
     at: NDArray[np.int64]
     kind: NDArray[np.int64]
 
 
 def firing_intervals(
-    episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], lead: int
+    episodes: Episodes, location: NDArray[np.int64], kind: NDArray[np.int64], lead: int
 ) -> FiringIntervals:
     """Merge each kind's episodes with equal labels into intervals.
 
@@ -159,7 +159,7 @@ def firing_intervals(
     ----------
     episodes : Episodes
         Episodes of the training window.
-    place : array of int64, shape (series,)
+    location : array of int64, shape (series,)
         Code of each series' equal labels, -1 leaves it out.
     kind : array of int64, shape (series,)
         Code of each series' kind, -1 leaves it out.
@@ -171,7 +171,7 @@ def firing_intervals(
     FiringIntervals
         Intervals that don't overlap within a kind and location.
     """
-    both, pair = _pairs(place, kind)
+    both, pair = _pairs(location, kind)
     rows = positions(episodes, np.flatnonzero(pair >= 0))
     code = pair[episodes.series[rows]]
     span = episodes.span + lead + 1
@@ -191,7 +191,7 @@ def firing_intervals(
 
 
 def target_starts(
-    episodes: Episodes, place: NDArray[np.int64], kind: NDArray[np.int64], block: int
+    episodes: Episodes, location: NDArray[np.int64], kind: NDArray[np.int64], block: int
 ) -> TargetStarts:
     """Find the first start of each kind at each location in each block of time.
 
@@ -199,7 +199,7 @@ def target_starts(
     ----------
     episodes : Episodes
         Episodes of the training window.
-    place : array of int64, shape (series,)
+    location : array of int64, shape (series,)
         Code of each series' equal labels, -1 leaves it out.
     kind : array of int64, shape (series,)
         Code of each series' kind, -1 leaves it out.
@@ -211,7 +211,7 @@ def target_starts(
     TargetStarts
         One start a kind, location and block.
     """
-    both, pair = _pairs(place, kind)
+    both, pair = _pairs(location, kind)
     rows = positions(episodes, np.flatnonzero(pair >= 0))
     key = pair[episodes.series[rows]] * episodes.span + episodes.start[rows]
     key.sort()
@@ -225,22 +225,22 @@ def target_starts(
 
 
 def _pairs(
-    place: NDArray[np.int64], kind: NDArray[np.int64]
+    location: NDArray[np.int64], kind: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the pairs (place, kind) that occur, and each series' pair (-1 without)."""
-    inside = np.flatnonzero((place >= 0) & (kind >= 0))
-    pair = np.full(len(place), -1, np.int64)
+    inside = np.flatnonzero((location >= 0) & (kind >= 0))
+    pair = np.full(len(location), -1, np.int64)
     if not len(inside):
         return np.empty((0, 2), np.int64), pair
     width = int(kind.max()) + 1
-    found, code = np.unique(place[inside] * width + kind[inside], return_inverse=True)
+    found, code = np.unique(location[inside] * width + kind[inside], return_inverse=True)
     pair[inside] = code
     both = np.stack([found // width, found % width], axis=1)
     return both, pair
 
 
 def begin_inside(
-    firing: FiringIntervals, place: NDArray[np.int64], at: NDArray[np.int64], span: int
+    firing: FiringIntervals, location: NDArray[np.int64], at: NDArray[np.int64], span: int
 ) -> NDArray[np.bool_]:
     """Test whether each time lies in an interval of its location, given the intervals of one kind.
 
@@ -248,7 +248,7 @@ def begin_inside(
     ----------
     firing : FiringIntervals
         Intervals of one kind.
-    place : array of int64, shape (n,)
+    location : array of int64, shape (n,)
         Location of each time.
     at : array of int64, shape (n,), milliseconds
         Times since the origin.
@@ -260,14 +260,14 @@ def begin_inside(
     array of bool, shape (n,)
         True inside, both ends included.
     """
-    if not len(firing.place):
+    if not len(firing.location):
         return np.zeros(len(at), np.bool_)
     # Intervals don't overlap: only the last one that begins no later can hold the time.
-    begin = firing.place * span + np.maximum(firing.start, 0)
-    before = np.searchsorted(begin, place * span + at, "right") - 1
+    begin = firing.location * span + np.maximum(firing.start, 0)
+    before = np.searchsorted(begin, location * span + at, "right") - 1
     known = np.maximum(before, 0)
     result: NDArray[np.bool_] = (
-        (before >= 0) & (firing.place[known] == place) & (firing.end[known] >= at)
+        (before >= 0) & (firing.location[known] == location) & (firing.end[known] >= at)
     )
     return result
 
@@ -334,9 +334,9 @@ def _ranges(
     sources: FiringIntervals, wanted: TargetStarts, span: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     # Clipped to the location's own range, so that no interval reaches into the next location.
-    key = wanted.place * span + wanted.at
-    begin = sources.place * span + np.clip(sources.start, 0, span - 1)
-    end = sources.place * span + np.clip(sources.end, 0, span - 1)
+    key = wanted.location * span + wanted.at
+    begin = sources.location * span + np.clip(sources.start, 0, span - 1)
+    end = sources.location * span + np.clip(sources.end, 0, span - 1)
     return np.searchsorted(key, begin, "left"), np.searchsorted(key, end, "right")
 
 
@@ -368,5 +368,5 @@ def shifted(wanted: TargetStarts, by: int, span: int) -> TargetStarts:
         The shifted starts, sorted by location and time.
     """
     at = (wanted.at + by) % span
-    sort = np.lexsort((at, wanted.place))
-    return TargetStarts(wanted.place[sort], at[sort], wanted.kind[sort])
+    sort = np.lexsort((at, wanted.location))
+    return TargetStarts(wanted.location[sort], at[sort], wanted.kind[sort])

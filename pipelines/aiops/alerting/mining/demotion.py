@@ -164,14 +164,14 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
     """Values of the series in which people are known to have left it alone; None: no rule."""
     if not len(rows):
         return None
-    pairs, renewed = history.patterns.pairs, history.patterns.open_labels
+    pairs, churning = history.patterns.pairs, history.patterns.open_labels
     series, count = np.unique(history.episodes.series[rows], return_counts=True)
-    listed = known_values(pairs, series, count, history.patterns.max_values, renewed)
+    listed = known_values(pairs, series, count, history.patterns.max_values, churning)
     if listed is None:
         return None
     # Seen once each, values look like running numbers, which matchers leave out; of a few values
     # nobody can tell, and what is new must pass.
-    named = {matcher.label for matcher in listed} | renewed
+    named = {matcher.label for matcher in listed} | churning
     few = [
         one_of(label, pairs.values_of(label, series))
         for label in sorted(pairs.counts(series).keys() - named)

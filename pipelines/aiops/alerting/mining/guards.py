@@ -54,8 +54,8 @@ def counts_by_window(starts: NDArray[np.int64], window: int, span: int) -> NDArr
         Starts in each; the last window takes what is left over.
     """
     windows = max(-(-span // window), 1)
-    place = np.minimum(starts // window, windows - 1)
-    return np.bincount(place, minlength=windows)
+    window_of = np.minimum(starts // window, windows - 1)
+    return np.bincount(window_of, minlength=windows)
 
 
 def prediction_bound(counts: NDArray[np.int64], confidence: float) -> int:

@@ -148,15 +148,15 @@ def units(episodes: Episodes, level: NDArray[np.int32], seconds: int) -> Indepen
         One unit for each pattern and stretch that has an episode.
     """
     pattern = level[episodes.series]
-    place = np.flatnonzero(pattern >= 0)
+    rows = np.flatnonzero(pattern >= 0)
     # Pattern and block of time as one number: one sort groups the episodes into units.
-    block = episodes.start[place] // (seconds * 1000)
+    block = episodes.start[rows] // (seconds * 1000)
     blocks = episodes.span // (seconds * 1000) + 1
-    key = pattern[place].astype(np.int64) * blocks + block
+    key = pattern[rows].astype(np.int64) * blocks + block
     order = np.argsort(key)
     key = key[order]
     first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)])
-    chosen = place[order]
+    chosen = rows[order]
     day = (episodes.start[chosen[first]] + episodes.origin // 1000) // 86_400_000
     return IndependentUnits(key[first] // blocks, day, chosen, first)
 

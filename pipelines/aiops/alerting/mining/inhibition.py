@@ -53,7 +53,7 @@ class _Pair:
     source: int
     target: int
     equal: tuple[str, ...]
-    place: NDArray[np.int64]
+    location: NDArray[np.int64]
     counted: Covered
     low: float
 
@@ -79,16 +79,16 @@ def mine_implied(history: History) -> Mined:
     kinds = kinds_of(history)
     if len(kinds.keys) < 2:
         return Mined([], 0)
-    places = _locations(history, kinds)
+    locations = _locations(history, kinds)
     looked: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     tried = 0
     sample = subsample(history.episodes, SAMPLE)
-    for equal, place in places.items():
-        looked[equal], compared = _candidates(history, sample, kinds, place)
+    for equal, location in locations.items():
+        looked[equal], compared = _candidates(history, sample, kinds, location)
         tried += compared
     proven = []
     for equal, pairs in looked.items():
-        firing = _Firing(history, kinds, places[equal])
+        firing = _Firing(history, kinds, locations[equal])
         proven += [
             found
             for pair in pairs
@@ -109,24 +109,24 @@ def _locations(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[
         history.patterns.pairs, episodes, history.params.implied.max_labels, without
     )
     found: dict[bytes, tuple[str, ...]] = {}
-    places = {}
+    locations = {}
     coder = Coder(history.patterns.pairs, series)
     for equal in label_sets(keys):
-        place = coder.codes(equal)
-        if found.setdefault(place.tobytes(), equal) == equal:
-            places[equal] = place
-    return places
+        location = coder.codes(equal)
+        if found.setdefault(location.tobytes(), equal) == equal:
+            locations[equal] = location
+    return locations
 
 
 def _candidates(
-    history: History, sample: Episodes, kinds: Kinds, place: NDArray[np.int64]
+    history: History, sample: Episodes, kinds: Kinds, location: NDArray[np.int64]
 ) -> tuple[list[tuple[int, int]], int]:
     """Pairs whose bound may hold, and how many pairs were compared."""
     params = history.params
     block = params.independence_seconds * 1000
     lead = params.implied.lead_seconds * 1000
-    sources = firing_intervals(sample, place, kinds.of_series, lead)
-    wanted = target_starts(sample, place, kinds.of_series, block)
+    sources = firing_intervals(sample, location, kinds.of_series, lead)
+    wanted = target_starts(sample, location, kinds.of_series, block)
     if count_coincidences(sources, wanted, sample.span) > params.implied.max_pairs:
         return [], 0
     count = len(kinds.keys)
@@ -155,8 +155,8 @@ def _candidates(
 class _Firing:
     """When each kind fires in some places; pairs come by their sources, so the last one is kept."""
 
-    def __init__(self, history: History, kinds: Kinds, place: NDArray[np.int64]) -> None:
-        self.history, self.kinds, self.place = history, kinds, place
+    def __init__(self, history: History, kinds: Kinds, location: NDArray[np.int64]) -> None:
+        self.history, self.kinds, self.location = history, kinds, location
         self._last: tuple[int, FiringIntervals] | None = None
 
     def of(self, kind: int) -> FiringIntervals:
@@ -170,7 +170,7 @@ class _Firing:
 
     def only(self, kind: int) -> NDArray[np.int64]:
         """Code of each series' place, -1 for series of other kinds."""
-        return np.where(self.kinds.of_series == kind, self.place, -1)
+        return np.where(self.kinds.of_series == kind, self.location, -1)
 
 
 def _proven(
@@ -179,7 +179,7 @@ def _proven(
 ) -> _Pair | None:  # fmt: skip
     """Count a pair on all of the history; None if it doesn't hold."""
     params = history.params
-    counted = covered(history, kinds, pair, firing.place, firing.of(pair[0]))
+    counted = covered(history, kinds, pair, firing.location, firing.of(pair[0]))
     if counted is None:
         return None
     low = float(lower(counted.good, counted.n, level(params.alpha, tried)))
@@ -190,7 +190,7 @@ def _proven(
         or low < params.implied.min_lift * _by_chance(history, pair, firing)
     ):
         return None
-    return _Pair(*pair, equal, firing.place, counted, low)
+    return _Pair(*pair, equal, firing.location, counted, low)
 
 
 def _by_chance(history: History, pair: tuple[int, int], firing: _Firing) -> float:
@@ -204,7 +204,7 @@ def _by_chance(history: History, pair: tuple[int, int], firing: _Firing) -> floa
     hits = 0
     for day in shifts:
         at = (wanted.at + day * DAY_MS) % (days * DAY_MS)
-        hits += int(begin_inside(firing.of(pair[0]), wanted.place, at, episodes.span).sum())
+        hits += int(begin_inside(firing.of(pair[0]), wanted.location, at, episodes.span).sum())
     return hits / (len(wanted.at) * len(shifts))
 
 

@@ -47,9 +47,9 @@ class LabelPairs:
         self._first = np.cumsum(sizes)
         ordered = sorted(numbers)
         # Pairs were numbered as they came; sorted numbers make the values of a label one range.
-        place = np.empty(len(ordered), np.int32)
-        place[[numbers[pair] for pair in ordered]] = np.arange(len(ordered))
-        self._pairs = place[np.array(found, np.int64)]
+        position = np.empty(len(ordered), np.int32)
+        position[[numbers[pair] for pair in ordered]] = np.arange(len(ordered))
+        self._pairs = position[np.array(found, np.int64)]
         self.keys = sorted({key for key, _ in ordered})
         at = {key: number for number, key in enumerate(self.keys)}
         self.key = np.array([at[key] for key, _ in ordered], np.int64)
@@ -280,10 +280,10 @@ def discriminating_labels(
 
 def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     """Renumber values as they come: labels that split series alike have equal numbers then."""
-    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    return rank[place], len(first)
+    return rank[inverse], len(first)
 
 
 def _explained(

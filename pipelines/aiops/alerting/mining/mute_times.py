@@ -143,7 +143,7 @@ class _Windows:
         return _Windows(*(values[keep] for values in vars(self).values()))
 
 
-def find_windows(hours: Hours, asked: MuteLimits) -> Iterator[MuteWindow]:
+def find_windows(hours: Hours, limits: MuteLimits) -> Iterator[MuteWindow]:
     """Find the best windows that don't overlap each other on any weekday, daily ones first.
 
     The lower bound on the share of days must be above what the pattern's own rate outside of the
@@ -155,7 +155,7 @@ def find_windows(hours: Hours, asked: MuteLimits) -> Iterator[MuteWindow]:
     ----------
     hours : Hours
         When the pattern occurred.
-    asked : MuteLimits
+    limits : MuteLimits
         What a window must fulfil.
 
     Yields
@@ -164,7 +164,7 @@ def find_windows(hours: Hours, asked: MuteLimits) -> Iterator[MuteWindow]:
         The windows, the best of each set of weekdays first.
     """
     bins = hours.came.shape[1]
-    holding = _holding(hours, asked)
+    holding = _holding(hours, limits)
     taken = np.zeros((len(WEEKDAYS), bins), np.bool_)
     for number in np.unique(holding.days).tolist():
         windows, weekdays = holding.where(holding.days == number), DAY_SETS[number]
@@ -173,7 +173,7 @@ def find_windows(hours: Hours, asked: MuteLimits) -> Iterator[MuteWindow]:
             windows = windows.where(barred[windows.start] == barred[windows.start + windows.size])
             if not len(windows.start):
                 break
-            found = _best(windows, weekdays, min(asked.longest, bins))
+            found = _best(windows, weekdays, min(limits.longest, bins))
             taken[list(weekdays), found.start : found.start + found.bins] = True
             yield found
 
@@ -187,28 +187,28 @@ def _best(windows: _Windows, weekdays: tuple[int, ...], longest: int) -> MuteWin
     )  # fmt: skip
 
 
-def _holding(hours: Hours, asked: MuteLimits) -> _Windows:
+def _holding(hours: Hours, limits: MuteLimits) -> _Windows:
     """All windows that hold, each by itself."""
-    windows, outside = _often(hours, asked)
+    windows, outside = _often(hours, limits)
     bins = hours.came.shape[1]
     # The upper bound is above the rate itself: where that is too high already, it isn't worked out.
-    places = windows.n * (bins - windows.size)
-    rate = np.divide(outside, places, out=np.ones(len(places)), where=places > 0)
+    trials = windows.n * (bins - windows.size)
+    rate = np.divide(outside, trials, out=np.ones(len(trials)), where=trials > 0)
     hopeful = windows.low > 1 - (1 - rate) ** windows.size
-    windows, outside, places = windows.where(hopeful), outside[hopeful], places[hopeful]
-    windows.chance[:] = 1 - (1 - upper(outside, places, asked.confidence)) ** windows.size
+    windows, outside, trials = windows.where(hopeful), outside[hopeful], trials[hopeful]
+    windows.chance[:] = 1 - (1 - upper(outside, trials, limits.confidence)) ** windows.size
     return windows.where(windows.low > windows.chance)
 
 
-def _often(hours: Hours, asked: MuteLimits) -> tuple[_Windows, NDArray[np.int64]]:
+def _often(hours: Hours, limits: MuteLimits) -> tuple[_Windows, NDArray[np.int64]]:
     """Windows in which it came often enough, and how often it came outside of each."""
     bins = hours.came.shape[1]
     days = np.bincount(hours.weekday, minlength=len(WEEKDAYS))
     # All windows at once: days with an occurrence, by weekday, size and first bin.
-    inside = _by_weekday(_slid(hours.came, min(asked.longest, bins)), hours.weekday)
+    inside = _by_weekday(_slid(hours.came, min(limits.longest, bins)), hours.weekday)
     n = (MEMBERS @ days).astype(np.int64)
     enough = np.where(
-        n < asked.min_days, np.inf, np.maximum(asked.min_day_share * n, asked.min_days)
+        n < limits.min_days, np.inf, np.maximum(limits.min_day_share * n, limits.min_days)
     )
     # Sets of weekdays are sums over weekdays: a product of matrices instead of a loop.
     good = np.rint(np.tensordot(MEMBERS, inside, 1)).astype(np.int64)
@@ -221,7 +221,7 @@ def _often(hours: Hours, asked: MuteLimits) -> tuple[_Windows, NDArray[np.int64]
     came = good[fits]
     # Bounds depend on the set's number of days alone, and are looked up in a table of it.
     low = np.concatenate(
-        [_lowest(int(n[i]), asked.confidence)[came[which == i]] for i in np.unique(which)]
+        [_lowest(int(n[i]), limits.confidence)[came[which == i]] for i in np.unique(which)]
         or [np.empty(0)]
     )
     per_bin = (MEMBERS @ inside[:, 0]).astype(np.int64)
@@ -298,14 +298,14 @@ def mine_recurring(history: History) -> Mined:
     params, patterns = history.params, history.patterns
     eligible = [i for i in range(len(patterns)) if _days(history, i) >= params.min_days]
     tried = _windows_tried(history) * len(eligible)
-    asked = _limits(history, level(params.alpha, tried))
+    limits = _limits(history, level(params.alpha, tried))
     found: list[tuple[int, str, MuteWindow]] = []
     done: set[int] = set()
     clocks = _clocks(history)
     for index in eligible:
         if done.intersection(patterns.ancestors(index)):
             continue
-        best = _best_zone(history, index, clocks, asked)
+        best = _best_zone(history, index, clocks, limits)
         if best and patterns.matchers(index) is not None:
             done.add(index)
             found += [(index, zone, window) for zone, window in best]
@@ -379,7 +379,7 @@ def _clocks(history: History) -> dict[str, _Clock]:
 
 
 def _best_zone(
-    history: History, index: int, clocks: dict[str, _Clock], asked: MuteLimits
+    history: History, index: int, clocks: dict[str, _Clock], limits: MuteLimits
 ) -> list[tuple[str, MuteWindow]]:
     """Find windows on the clock that explains most days; of equals the zone named first."""
     best: list[tuple[str, MuteWindow]] = []
@@ -388,7 +388,7 @@ def _best_zone(
         hours = _hours(history, rows, clock)
         if hours.came.mean() > ALWAYS:
             continue
-        windows = list(find_windows(hours, asked))
+        windows = list(find_windows(hours, limits))
         if _worth([w for _, w in best]) < _worth(windows):
             best = [(zone, window) for window in windows]
     return best
@@ -401,12 +401,12 @@ def _worth(windows: list[MuteWindow]) -> float:
 def _hours(history: History, rows: NDArray[np.int64], clock: _Clock) -> Hours:
     minutes, step = clock.minutes[rows], history.params.recurring.step_minutes
     day = np.searchsorted(clock.days, minutes // DAY_MINUTES)
-    place = minutes % DAY_MINUTES // step
+    slot = minutes % DAY_MINUTES // step
     came, acted = np.zeros((2, len(clock.days), _bins(history)), np.bool_)
     unacted = history.episodes.acted[rows] == NO
-    came[day[unacted], place[unacted]] = True
+    came[day[unacted], slot[unacted]] = True
     used = history.episodes.acted[rows] == YES
-    acted[day[used], place[used]] = True
+    acted[day[used], slot[used]] = True
     return Hours(came, acted, (clock.days + 3) % 7)
 
 

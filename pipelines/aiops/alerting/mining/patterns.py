@@ -176,9 +176,9 @@ def known_values(
         numbers and labels in `open_labels` (`labels.open_labels`) aren't listed.
     """
     found, at = pairs.having(series)
-    seen, place = np.unique(found, return_inverse=True)
+    seen, inverse = np.unique(found, return_inverse=True)
     # Episodes with each value: values seen once each are running numbers.
-    weight = np.bincount(place, episodes[at], len(seen)).astype(np.int64)
+    weight = np.bincount(inverse, episodes[at], len(seen)).astype(np.int64)
     key = pairs.key[seen]
     matchers = []
     common = pairs.counts(series)

@@ -113,8 +113,8 @@ def moments_of(history: History, starts: NDArray[np.int64]) -> NDArray[np.int64]
     """
     wanted = min(history.params.examples, len(starts))
     # Partition instead of sort: only a handful of order statistics is needed.
-    places = np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(int))
-    return np.unique(np.partition(starts, places)[places])
+    ranks = np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(int))
+    return np.unique(np.partition(starts, ranks)[ranks])
 
 
 def examples_at(
@@ -273,8 +273,8 @@ def percent(share: float) -> str:
     str
         Such as "99.9 %".
     """
-    shown = min(share * 100, 99.9) if share < 1 else 100.0
-    return f"{shown:.1f} %" if shown < 100 else "100 %"
+    text = min(share * 100, 99.9) if share < 1 else 100.0
+    return f"{text:.1f} %" if text < 100 else "100 %"
 
 
 class ThresholdSweep:
@@ -412,8 +412,8 @@ def most_general(
     found: list[tuple[int, int]] = []
     done: set[int] = set()
     for index in np.flatnonzero(fits.any(axis=1)).tolist():
-        told = done.intersection(history.patterns.ancestors(index))
-        if not told and history.patterns.matchers(index) is not None:
+        covered_already = done.intersection(history.patterns.ancestors(index))
+        if not covered_already and history.patterns.matchers(index) is not None:
             done.add(index)
             found += [(index, step) for step in _choice(worth[index], fits[index], nearly)]
     return found
@@ -492,7 +492,7 @@ class Covered:
 
 
 def covered(
-    history: History, kinds: Kinds, pair: tuple[int, int], place: NDArray[np.int64],
+    history: History, kinds: Kinds, pair: tuple[int, int], location: NDArray[np.int64],
     firing: FiringIntervals,
 ) -> Covered | None:  # fmt: skip
     """Count how many of a target's episodes begin while its source fires.
@@ -505,7 +505,7 @@ def covered(
         Kinds of alerts with episodes enough.
     pair : (int, int)
         Kinds of the source and of the target.
-    place : array of int64, shape (series,)
+    location : array of int64, shape (series,)
         Code of each series' equal labels, -1 without.
     firing : FiringIntervals
         Intervals during which the source fires.
@@ -518,23 +518,26 @@ def covered(
     """
     episodes, lead = history.episodes, history.params.implied.lead_seconds * 1000
     acted = kinds.acted[pair[1]]
-    acted = acted[_inside(episodes, acted, place, firing)]
+    acted = acted[_inside(episodes, acted, location, firing)]
     # One harm decides, and is found without looking at all the rest.
-    if len(acted) and _harm(episodes, _of_kind(episodes, kinds, pair[0]), acted, place, lead):
+    if len(acted) and _harm(episodes, _of_kind(episodes, kinds, pair[0]), acted, location, lead):
         return None
     rows = _of_kind(episodes, kinds, pair[1])
-    inside = _inside(episodes, rows, place, firing)
-    good, n = _units(history, rows, inside, place)
+    inside = _inside(episodes, rows, location, firing)
+    good, n = _units(history, rows, inside, location)
     hidden = rows[inside]
     days = days_of(episodes, episodes.start[hidden])
     return Covered(len(rows), hidden, good, n, days)
 
 
 def _inside(
-    episodes: Episodes, rows: NDArray[np.int64], place: NDArray[np.int64], firing: FiringIntervals
+    episodes: Episodes,
+    rows: NDArray[np.int64],
+    location: NDArray[np.int64],
+    firing: FiringIntervals,
 ) -> NDArray[np.bool_]:
     return begin_inside(
-        firing, place[episodes.series[rows]], episodes.start[rows], episodes.span
+        firing, location[episodes.series[rows]], episodes.start[rows], episodes.span
     )  # fmt: skip
 
 
@@ -543,25 +546,28 @@ def _of_kind(episodes: Episodes, kinds: Kinds, kind: int) -> NDArray[np.int64]:
 
 
 def _units(
-    history: History, rows: NDArray[np.int64], inside: NDArray[np.bool_], place: NDArray[np.int64]
+    history: History,
+    rows: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    location: NDArray[np.int64],
 ) -> tuple[int, int]:
     episodes, block = history.episodes, history.params.independence_seconds * 1000
     blocks = episodes.span // block + 1
     # A unit with a single episode outside of the source's time speaks against the pair.
-    key = place[episodes.series[rows]] * blocks + episodes.start[rows] // block
+    key = location[episodes.series[rows]] * blocks + episodes.start[rows] // block
     n, missed = len(distinct(key)), len(distinct(key[~inside]))
     return n - missed, n
 
 
 def _harm(
     episodes: Episodes, source: NDArray[np.int64], acted: NDArray[np.int64],
-    place: NDArray[np.int64], lead: int,
+    location: NDArray[np.int64], lead: int,
 ) -> bool:  # fmt: skip
     """Whether for one of the `acted` targets, all covered, no source tells of the same thing."""
-    where = place[episodes.series[source]]
+    where = location[episodes.series[source]]
     for row in acted.tolist():
         covers = source[
-            (where == place[episodes.series[row]])
+            (where == location[episodes.series[row]])
             & (episodes.start[source] <= episodes.start[row] + lead)
             & (episodes.end[source] >= episodes.start[row])
         ]

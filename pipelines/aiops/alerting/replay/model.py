@@ -139,8 +139,8 @@ class _Grown(LabelTable):
         (old, values), (new, more) = self._base.column(name), self._more.column(name)
         united = sorted({*values, *more})
         code = {value: i for i, value in enumerate(united)}
-        places = [np.array([code[v] for v in each], dtype=np.int64) for each in (values, more)]
-        return np.concatenate([places[0][old], places[1][new]]), united
+        positions = [np.array([code[v] for v in each], dtype=np.int64) for each in (values, more)]
+        return np.concatenate([positions[0][old], positions[1][new]]), united
 
     def _find(self, matchers: tuple[Matcher, ...]) -> Bools:
         return np.concatenate([self._base.mask(matchers), self._more.mask(matchers)])
@@ -228,13 +228,13 @@ class Groups:
     ----------
     routes : list of Route
         Routes at which series end.
-    real : array of int64, shape (groups,)
+    group_id : array of int64, shape (groups,)
         Number of the group in the report: classes of one receiver share it.
     route : array of int64, shape (groups,)
         Index into `routes`.
-    sends : array of bool, shape (groups,)
+    send_resolved : array of bool, shape (groups,)
         Whether its integrations send resolved alerts (``send_resolved``).
-    tells, pages : array of bool, shape (groups,)
+    has_receiver, is_paging : array of bool, shape (groups,)
         Whether there is an integration at all, and whether a notification wakes a person.
     wait, interval, repeat : array of int64, shape (groups,), microseconds
         ``group_wait``, ``group_interval`` and ``repeat_interval`` of the route.
@@ -243,11 +243,11 @@ class Groups:
     """
 
     routes: list[Route]
-    real: Ints
+    group_id: Ints
     route: Ints
-    sends: Bools
-    tells: Bools
-    pages: Bools
+    send_resolved: Bools
+    has_receiver: Bools
+    is_paging: Bools
     wait: Ints
     interval: Ints
     repeat: Ints

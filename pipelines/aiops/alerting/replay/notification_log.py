@@ -84,7 +84,7 @@ def _rules(groups: Groups, rows: Rows, timing: Timing, until: int) -> _Rules:
     life = np.minimum(timing.retention, 2 * repeat)
     # An entry that is repeated in time is never dropped from the log.
     safe = np.maximum(interval, repeat + interval) < life
-    return _Rules(interval, repeat, life, groups.sends[rows.group], safe, timing, until)
+    return _Rules(interval, repeat, life, groups.send_resolved[rows.group], safe, timing, until)
 
 
 def _dropped(rules: _Rules, row: Ints, told: Ints, firing: Ints) -> Ints:

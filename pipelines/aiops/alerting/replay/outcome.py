@@ -37,7 +37,7 @@ class Outcomes:
     rule : array of int64
         Number of the rule that decided, as `origins_of` counts; -1 if none.
     group : array of int64
-        Group (as in `Groups.real`) of the first page, or the first group; `NOT_YET` if none.
+        Group (as in `Groups.group_id`) of the first page, or the first group; `NOT_YET` if none.
     first_page : array of int64, microseconds since 1970
         `NOT_YET` if none.
     pages : array of int64
@@ -135,7 +135,7 @@ def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
     """Return the first page (µs) and the number of pages of each member."""
     told, members = seen.told, seen.members
     # Pages of a member are the log's keys between its interval's start and end: two searches.
-    is_page = (told.firing > 0) & groups.pages[told.group] & groups.tells[told.group]
+    is_page = (told.firing > 0) & groups.is_paging[told.group] & groups.has_receiver[told.group]
     key, time = seen.key(told.group, told.time)[is_page], told.time[is_page]
     first_page = np.full(len(members), NOT_YET)
     pages = np.zeros(len(members), dtype=np.int64)
@@ -155,7 +155,7 @@ def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
 def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
     """Return which members some notification names, firing or resolved."""
     told, members = seen.told, seen.members
-    sent = groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group])
+    sent = groups.has_receiver[told.group] & ((told.firing > 0) | groups.send_resolved[told.group])
     key = seen.key(told.group, told.time)[sent]
     found = np.zeros(len(members), dtype=bool)
     firing, group = seen.firing, members.group[seen.firing.member]
@@ -165,7 +165,7 @@ def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
     group = members.group[who]
     at = seen.key(group, seen.resolved.time)
     _, count = _counts(key, at, at + 1)
-    found[who[(count > 0) & groups.sends[group]]] = True
+    found[who[(count > 0) & groups.send_resolved[group]]] = True
     return found
 
 
@@ -224,7 +224,7 @@ def judge(
     kind, origin = _why_not(seen)
     number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
     of_route = number[groups.route[members.group]] if len(members) else np.empty(0, np.int64)
-    hushed = ~groups.tells[members.group]
+    hushed = ~groups.has_receiver[members.group]
     quiet_route = np.array([route.receiver == QUIET_RECEIVER for route in groups.routes], bool)
     quiet_by = hushed & quiet_route[groups.route[members.group]]
     # In order of what counts more: what was sent, then what kept it back; the rest is folded.
@@ -235,7 +235,7 @@ def judge(
     )
     rule = np.where(quiet_by, of_route, np.where(status <= QUIET, -1, origin))
     rule = np.where(status == FOLDED, of_route, rule)
-    real = groups.real[members.group]
+    real = groups.group_id[members.group]
     spell, at = _best(members.spell, (first_page, status, real))
     # A spell in several groups may have been entered with another part of them.
     take = np.zeros(len(spell), dtype=bool)
@@ -342,18 +342,20 @@ def sent_of(groups: Groups, told: NotificationLog, number: dict[str, int]) -> Se
         Without entries of receivers that have no integration, and without resolved alerts where
         ``send_resolved`` is false.
     """
-    at = np.flatnonzero(groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group]))
+    at = np.flatnonzero(
+        groups.has_receiver[told.group] & ((told.firing > 0) | groups.send_resolved[told.group])
+    )
     group = told.group[at]
     of_route = np.array([number[route.receiver] for route in groups.routes], dtype=np.int16)
     firing = told.firing[at]
     return Sent(
         told.time[at],
         of_route[groups.route[group]],
-        groups.real[group].astype(np.int32),
+        groups.group_id[group].astype(np.int32),
         firing.astype(np.int32),
-        np.where(groups.sends[group], told.resolved[at], 0).astype(np.int32),
+        np.where(groups.send_resolved[group], told.resolved[at], 0).astype(np.int32),
         told.reason[at].astype(np.int8),
-        (firing > 0) & groups.pages[group],
+        (firing > 0) & groups.is_paging[group],
     )
 
 
@@ -373,7 +375,7 @@ class Collector:
         self.number = {name: i for i, name in enumerate(self.names)}
         self.only_pages = only_pages
         # Classes of one receiver that tell at the same tick are one notification.
-        self.shared = len(np.unique(groups.real)) < len(groups)
+        self.shared = len(np.unique(groups.group_id)) < len(groups)
         self.count = 0
         self.parts: list[Sent] = []
 

@@ -105,7 +105,16 @@ def _slice(groups: Groups, low: int, high: int) -> Groups:
     inside = (groups.member_of >= low) & (groups.member_of < high)
     cut = {
         name: getattr(groups, name)[low:high]
-        for name in ("real", "route", "sends", "tells", "pages", "wait", "interval", "repeat")
+        for name in (
+            "group_id",
+            "route",
+            "send_resolved",
+            "has_receiver",
+            "is_paging",
+            "wait",
+            "interval",
+            "repeat",
+        )
     }
     members, owner = groups.members[inside], groups.member_of[inside] - low
     return replace(groups, **cut, members=members, member_of=owner)
@@ -227,11 +236,11 @@ def _tickets(frame: AlertFrame, alerts: "pd.DataFrame") -> "pd.DataFrame":
 def _group_table(groups: Groups) -> "pd.DataFrame":
     import pandas as pd
 
-    real, at = np.unique(groups.real, return_index=True)
+    group_id, at = np.unique(groups.group_id, return_index=True)
     routes = [groups.routes[i] for i in groups.route[at].tolist()]
     return pd.DataFrame(
         {
-            "group": real,
+            "group": group_id,
             "receiver": [route.receiver for route in routes],
             "rule": [route.origin for route in routes],
         }

@@ -448,7 +448,7 @@ class Inputs:
 
     Attributes
     ----------
-    place : Path
+    directory : Path
         Root folder of the analysis; all paths on the pages are relative to it.
     about : About
         Who answers for the pages.
@@ -462,7 +462,7 @@ class Inputs:
         Incidents of the window.
     """
 
-    place: Path
+    directory: Path
     about: About
     metrics: Findings
     logs: Findings
@@ -537,7 +537,7 @@ class Inputs:
             If evidence is missing, or files of two runs lie side by side.
         """
         stages = dict.fromkeys(_STAGES[table] for table in tables)
-        return gather(read_evidence_of(stages, self.place), tables, self.place)
+        return gather(read_evidence_of(stages, self.directory), tables, self.directory)
 
 
 def read_inputs(directory: Path, about: About) -> Inputs:
@@ -607,7 +607,7 @@ def _check_one_window(inputs: Inputs) -> None:
     for path, part in ((METRICS, inputs.metrics), (LOGS, inputs.logs)):
         if part.window != inputs.window:
             raise SignalboxError(
-                f"{inputs.place / path}: looks at {_text_of(part.window)}, incidents at "
+                f"{inputs.directory / path}: looks at {_text_of(part.window)}, incidents at "
                 f"{_text_of(inputs.window)}; run {_STAGES[path]} and group_incidents of one window"
             )
 
@@ -619,8 +619,8 @@ def _text_of(window: ReportWindow) -> str:
 def _check_one_version(inputs: Inputs) -> None:
     for path in (METRICS, LOGS, MAP, MOVED):
         known = inputs.incidents.inputs.get(path.as_posix())
-        if known is not None and known != sha256_file(inputs.place / path):
+        if known is not None and known != sha256_file(inputs.directory / path):
             raise SignalboxError(
-                f"{inputs.place / INCIDENTS}: was made of another version of {path}; "
+                f"{inputs.directory / INCIDENTS}: was made of another version of {path}; "
                 "run group_incidents again"
             )

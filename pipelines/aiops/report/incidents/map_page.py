@@ -30,14 +30,14 @@ TITLE = "Service map"
 TABLES = (MAP, MOVED, INCIDENTS, METRICS, LOGS)
 
 
-def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
+def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
     """Build the page: the map with what moved, changes, and what was found on each service.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : LinkTargets
+    targets : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -49,7 +49,7 @@ def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
     """
     moves = inputs.moves
     moved = None if moves.diff is None else [_move(edge_change) for edge_change in moves.diff.moved]
-    told = [_change(impact, places) for impact in moves.changes]
+    told = [_change(impact, targets) for impact in moves.changes]
     chapters = [changes(told, sources.mark(MOVED), moves.changes_left_out)]
     if moved is None:
         nothing = Prose("There is no map of the time before to compare with.")
@@ -60,7 +60,7 @@ def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
         moved=moved,
         compared_with=_compared(inputs),
         more=chapters,
-        found=_found(places),
+        found=_found(targets),
         kind="Service map" + links.synthetic(inputs),
         facts=links.facts(inputs).items[2:],
         notice_label=links.notice_label(inputs),
@@ -111,26 +111,26 @@ def _move(edge_change: Move) -> dict[str, Any]:
     return {**edge_change.model_dump(), "sentence": wording.plain(edge_change.sentence, 300)}
 
 
-def _change(impact: ChangeImpact, places: LinkTargets) -> dict[str, Any]:
+def _change(impact: ChangeImpact, targets: LinkTargets) -> dict[str, Any]:
     title = wording.plain(impact.title or impact.id, 140) or "A change without title"
-    node: Text = places.node(impact.service, page="") if impact.service else "service not known"
+    node: Text = targets.node(impact.service, page="") if impact.service else "service not known"
     moved = [_move(found) for found in impact.moved]
     return {**impact.model_dump(), "title": title, "node": node, "moved": moved}
 
 
-def _found(places: LinkTargets) -> dict[str, Text]:
+def _found(targets: LinkTargets) -> dict[str, Text]:
     """Say for each node with findings or incidents what there is, with links."""
     told: dict[str, Text] = {}
-    for node in sorted(places.nodes):
-        own = places.findings.get(node, [])
-        incidents = places.of_service.get(node, [])
+    for node in sorted(targets.nodes):
+        own = targets.findings.get(node, [])
+        incidents = targets.of_service.get(node, [])
         parts: list[Text] = []
         if own:
             count = f"{len(own):,} anomal{'y' if len(own) == 1 else 'ies'}"
             parts.append(link(ANOMALIES, anchor("service", node), count))
         if incidents:
             count = wording.number_of(len(incidents), "incident")
-            parts.append(places.incident(incidents[0], count))
+            parts.append(targets.incident(incidents[0], count))
         if parts:
             told[node] = join(*[piece for part in parts for piece in (", ", part)][1:])
     return told

@@ -52,7 +52,7 @@ _ROWS = {
 
 
 def section(
-    incident: ReportedIncident, number: int, inputs: Inputs, places: LinkTargets
+    incident: ReportedIncident, number: int, inputs: Inputs, targets: LinkTargets
 ) -> Section:
     """Build the section of an incident.
 
@@ -64,7 +64,7 @@ def section(
         Its rank, from 1.
     inputs : Inputs
         Everything the pages are made from.
-    places : LinkTargets
+    targets : LinkTargets
         What the pages show, and where.
 
     Returns
@@ -75,22 +75,22 @@ def section(
     known = [found for found in map(inputs.finding, incident.findings) if found]
     blocks: list[Block] = [
         Prose(_when(incident, known), quiet=True),
-        Facts(_reach(incident, inputs, places)),
+        Facts(_reach(incident, inputs, targets)),
         Section(
             anchor("causes", incident.id),
             "Likely causes",
             [
-                _causes(incident.causes, places),
+                _causes(incident.causes, targets),
                 *_left_out(len(incident.causes) - MOST_CAUSES, "suspect"),
             ],
         ),
         Section(
             anchor("timeline", incident.id),
             "What happened when",
-            _timeline(incident, known, places),
+            _timeline(incident, known, targets),
         ),
         Section(
-            anchor("findings", incident.id), "What was found", _findings(incident, known, places)
+            anchor("findings", incident.id), "What was found", _findings(incident, known, targets)
         ),
         Section(anchor("before", incident.id), "What helped before", _before(incident.similar)),
     ]
@@ -112,7 +112,7 @@ def _left_out(n: int, noun: str) -> list[Block]:
 
 
 def _reach(
-    incident: ReportedIncident, inputs: Inputs, places: LinkTargets
+    incident: ReportedIncident, inputs: Inputs, targets: LinkTargets
 ) -> list[tuple[str, Text]]:
     """Affected services, those that call them, and those further up."""
     affected = set(incident.affected)
@@ -121,7 +121,7 @@ def _reach(
     others = [service for service in incident.exposed if service not in calling]
 
     def links(services: Sequence[str]) -> Text:
-        return wording.listed([places.node(service) for service in services])
+        return wording.listed([targets.node(service) for service in services])
 
     return [
         (
@@ -133,13 +133,13 @@ def _reach(
     ]
 
 
-def _causes(causes: Sequence[Cause], places: LinkTargets) -> Block:
+def _causes(causes: Sequence[Cause], targets: LinkTargets) -> Block:
     if not causes:
         return Prose("No service can be suspected: the findings name none.")
     return Ranked(
         [
             (
-                places.node(cause.service),
+                targets.node(cause.service),
                 f"{numbers.decimal(cause.score, 1)} points",
                 [
                     *(wording.shown(reason, 500) for reason in cause.evidence[:MOST_REASONS]),
@@ -156,7 +156,7 @@ def _more(n: int) -> list[Text]:
 
 
 def _timeline(
-    incident: ReportedIncident, known: Sequence[Finding], places: LinkTargets
+    incident: ReportedIncident, known: Sequence[Finding], targets: LinkTargets
 ) -> list[Block]:
     marks = [Mark(found.signal, found.start_us, found.end_us) for found in known]
     marks += [Mark("change", e.at_us, e.at_us) for e in incident.timeline if e.what == "change"]
@@ -186,7 +186,7 @@ def _timeline(
                     [
                         wording.moment_to_second(entry.at_us),
                         wording.signal(entry.what),
-                        places.node(entry.service) if entry.service else numbers.NONE,
+                        targets.node(entry.service) if entry.service else numbers.NONE,
                         wording.shown(entry.sentence, 220),
                     ]
                 )
@@ -199,7 +199,7 @@ def _timeline(
 
 
 def _findings(
-    incident: ReportedIncident, known: Sequence[Finding], places: LinkTargets
+    incident: ReportedIncident, known: Sequence[Finding], targets: LinkTargets
 ) -> list[Block]:
     """List the rarest findings, each with the way to its plot or its lines."""
     if not known:
@@ -214,33 +214,33 @@ def _findings(
             Column("Began (UTC)"),
             Column("How rare"),
         ],
-        [_finding(found, places) for found in ordered[:MOST_FINDINGS]],
+        [_finding(found, targets) for found in ordered[:MOST_FINDINGS]],
     )
     return [table, *_left_out(len(incident.findings) - min(len(ordered), MOST_FINDINGS), "finding")]
 
 
-def _finding(found: Finding, places: LinkTargets) -> Row:
+def _finding(found: Finding, targets: LinkTargets) -> Row:
     rare: Text = numbers.NONE
     if found.signal != "alert":
         rare = wording.one_line(wording.rareness(found.score))
     return Row(
         [
             wording.sentence(found.sentence, found.kind, 220),
-            _see(found, places),
-            places.service(found.service) if found.service else numbers.NONE,
+            _see(found, targets),
+            targets.service(found.service) if found.service else numbers.NONE,
             wording.moment(found.start_us),
             rare,
         ]
     )
 
 
-def _see(found: Finding, places: LinkTargets) -> Text:
+def _see(found: Finding, targets: LinkTargets) -> Text:
     """Lead to the plot, the lines, or the map; without them, say what it is."""
-    if found.signal == "service_map" and found.service in places.nodes:
-        return places.node(found.service, "map")
-    if found.id not in places.shown:
+    if found.signal == "service_map" and found.service in targets.nodes:
+        return targets.node(found.service, "map")
+    if found.id not in targets.shown:
         return wording.signal(found.signal)
-    return places.finding(found.id, "log lines" if found.signal == "log" else "plot")
+    return targets.finding(found.id, "log lines" if found.signal == "log" else "plot")
 
 
 def _before(similar: Sequence[Similar]) -> list[Block]:
@@ -281,14 +281,14 @@ MOST_DETAILS, OPEN_DETAILS = 40, 10
 OPEN_ROWS = 20
 
 
-def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
+def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
     """Build the page: the worst incident first, and what everything rests on last.
 
     Parameters
     ----------
     inputs : Inputs
         Everything the pages are made from.
-    places : LinkTargets
+    targets : LinkTargets
         What the pages show, and where.
     sources : Sources
         Numbers of the artifacts that the page rests on.
@@ -301,14 +301,14 @@ def make_page(inputs: Inputs, places: LinkTargets, sources: Sources) -> Page:
     return Page(
         kind="Incidents" + links.synthetic(inputs),
         title=inputs.about.title,
-        banner=_banner(inputs, places),
+        banner=_banner(inputs, targets),
         headline=_headline(inputs, sources),
         facts=links.facts(inputs),
         notice_label=links.notice_label(inputs),
         notice=links.notice(inputs),
         chapters=[
-            _list(inputs, places, sources),
-            *_details(inputs, places, sources),
+            _list(inputs, targets, sources),
+            *_details(inputs, targets, sources),
             coverage.of_incidents(inputs, sources),
             index.chapter(sources),
         ],
@@ -334,16 +334,16 @@ def says(inputs: Inputs) -> str:
     return wording.number_of(n, "incident") if n else "No incidents"
 
 
-def _banner(inputs: Inputs, places: LinkTargets) -> Banner:
+def _banner(inputs: Inputs, targets: LinkTargets) -> Banner:
     found = inputs.incidents.incidents
     sentences: list[Text] = []
     tone: Tone = "good"
     if found:
-        worst, tone = places.incidents[0], "open"
+        worst, tone = targets.incidents[0], "open"
         sentences.append(
             join(
                 "The worst: " if len(found) > 1 else "",
-                strong(places.incident(worst, page="")),
+                strong(targets.incident(worst, page="")),
                 ", ",
                 wording.span(worst.start_us, worst.end_us),
                 " UTC.",
@@ -406,7 +406,7 @@ def _of_signals(inputs: Inputs) -> str:
     return f"from {', '.join(known)}" if known else "nothing was found"
 
 
-def _list(inputs: Inputs, places: LinkTargets, sources: Sources) -> Chapter:
+def _list(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Chapter:
     found = inputs.incidents.incidents
     if not found:
         return Chapter("list", "Incidents", [Prose("There are none in this time.")])
@@ -415,13 +415,15 @@ def _list(inputs: Inputs, places: LinkTargets, sources: Sources) -> Chapter:
             "The worst first: those for which the strongest evidence was found (rareness, added "
             "up over kinds of findings and services), then those that affect most services."
         ),
-        _table("The worst", places.incidents[:OPEN_ROWS], inputs, places, sources.mark(INCIDENTS)),
+        _table(
+            "The worst", targets.incidents[:OPEN_ROWS], inputs, targets, sources.mark(INCIDENTS)
+        ),
     ]
-    rest = places.incidents[OPEN_ROWS:]
+    rest = targets.incidents[OPEN_ROWS:]
     if rest:
         label = f"The next {len(rest):,}"
-        blocks.append(Fold(label, [_table(label, rest, inputs, places)]))
-    left_out = len(found) - len(places.incidents)
+        blocks.append(Fold(label, [_table(label, rest, inputs, targets)]))
+    left_out = len(found) - len(targets.incidents)
     if left_out > 0:
         blocks.append(links.left_out_of(left_out, "incident", INCIDENTS.as_posix()))
     return Chapter("list", "Incidents, the worst first", blocks, "List")
@@ -431,10 +433,10 @@ def _table(
     caption: str,
     found: list[ReportedIncident],
     inputs: Inputs,
-    places: LinkTargets,
+    targets: LinkTargets,
     mark: Text = "",
 ) -> Table:
-    told = {incident.id for incident in places.incidents[:MOST_DETAILS]}
+    told = {incident.id for incident in targets.incidents[:MOST_DETAILS]}
     return Table(
         caption=caption,
         mark=mark,
@@ -447,16 +449,16 @@ def _table(
             Column("Findings", numeric=True),
             Column("Alerts among them", numeric=True),
         ],
-        rows=[_row(incident, inputs, places, incident.id in told) for incident in found],
+        rows=[_row(incident, inputs, targets, incident.id in told) for incident in found],
     )
 
 
-def _row(incident: ReportedIncident, inputs: Inputs, places: LinkTargets, told: bool) -> Row:
+def _row(incident: ReportedIncident, inputs: Inputs, targets: LinkTargets, told: bool) -> Row:
     title = wording.shown(incident.title, 90)
     alerts = [f for f in map(inputs.finding, incident.findings) if f and f.signal == "alert"]
     return Row(
         [
-            places.incident(incident, page="") if told else title,
+            targets.incident(incident, page="") if told else title,
             join(
                 wording.moment(incident.start_us),
                 ", ",
@@ -472,12 +474,12 @@ def _row(incident: ReportedIncident, inputs: Inputs, places: LinkTargets, told: 
     )
 
 
-def _details(inputs: Inputs, places: LinkTargets, sources: Sources) -> list[Chapter]:
-    told = places.incidents[:MOST_DETAILS]
+def _details(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Chapter]:
+    told = targets.incidents[:MOST_DETAILS]
     if not told:
         return []
     sections: list[Block] = [
-        section(incident, n, inputs, places) for n, incident in enumerate(told, 1)
+        section(incident, n, inputs, targets) for n, incident in enumerate(told, 1)
     ]
     blocks = sections[:OPEN_DETAILS]
     if sections[OPEN_DETAILS:]:

@@ -33,7 +33,7 @@ class Layout:
 
     Attributes
     ----------
-    places : dict of str to (float, float)
+    centres : dict of str to (float, float)
         Node to the centre (x, y), pixels.
     width : float
         Width of the picture, pixels.
@@ -43,7 +43,7 @@ class Layout:
         Long edge → points that it passes on its way, so that it runs between nodes.
     """
 
-    places: dict[str, tuple[float, float]]
+    centres: dict[str, tuple[float, float]]
     width: float
     height: float
     through: dict[Edge, list[tuple[float, float]]]
@@ -75,10 +75,10 @@ def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
         ways = _routed(layers, known)
     steps = [step for edge in known for step in pairwise([edge[0], *ways.get(edge, []), edge[1]])]
     columns = _split(_ordered(layers, steps))
-    places = _placed(columns, steps)
-    lowest = min((y for _, y in places.values()), default=0.0)
-    highest = max((y for _, y in places.values()), default=0.0)
-    moved = {name: (x, y - lowest + ROW) for name, (x, y) in places.items()}
+    centres = _placed(columns, steps)
+    lowest = min((y for _, y in centres.values()), default=0.0)
+    highest = max((y for _, y in centres.values()), default=0.0)
+    moved = {name: (x, y - lowest + ROW) for name, (x, y) in centres.items()}
     return Layout(
         {name: moved[name] for name in nodes},
         max(1, len(columns)) * COLUMN,
@@ -278,20 +278,20 @@ def drawing(data: Mapping[str, Any]) -> Markup:
     """
     nodes, edges = data["nodes"], data["edges"]
     names = [node["id"] for node in nodes]
-    places = layout(names, ((edge["source"], edge["target"]) for edge in edges))
+    placed = layout(names, ((edge["source"], edge["target"]) for edge in edges))
     index = {name: i for i, name in enumerate(names)}
     seconds = (data["end_us"] - data["start_us"]) / 1e6
     most = max((edge["n"] for edge in edges), default=1)
-    lines = [_edge(edge, index, places, most) for edge in edges]
-    boxes = [_node(node, i, places, seconds) for i, node in enumerate(nodes)]
+    lines = [_edge(edge, index, placed, most) for edge in edges]
+    boxes = [_node(node, i, placed, seconds) for i, node in enumerate(nodes)]
     title = f"Service map: {len(nodes)} nodes, {len(edges)} edges"
     svg = tag(
         "svg",
         tag("title", title) + _DEFINITIONS
         + tag("g", Markup("").join(lines), class_="edges")
         + tag("g", Markup("").join(boxes), class_="nodes"),
-        viewBox=f"0 0 {number(places.width)} {number(places.height)}",
-        width=places.width, height=places.height, role="group", aria_label=title,
+        viewBox=f"0 0 {number(placed.width)} {number(placed.height)}",
+        width=placed.width, height=placed.height, role="group", aria_label=title,
         class_="chart map crowd" if len(edges) > _CROWD else "chart map",
     )  # fmt: skip
     scroll = tag("div", svg, class_="canvas", tabindex="0", role="region", aria_label=title)
@@ -339,7 +339,7 @@ def _controls(nodes: Sequence[Mapping[str, Any]]) -> Markup:
     ).format(boxes)
 
 
-def _edge(edge: Mapping[str, Any], index: Mapping[str, int], places: Layout, most: int) -> Markup:
+def _edge(edge: Mapping[str, Any], index: Mapping[str, int], placed: Layout, most: int) -> Markup:
     a, b = edge["source"], edge["target"]
     failing = edge["n"] > 0 and edge["errors"] / edge["n"] >= FAILING
     thick = 1 + 3 * math.log1p(edge["n"]) / math.log1p(max(most, 1))
@@ -347,7 +347,9 @@ def _edge(edge: Mapping[str, Any], index: Mapping[str, int], places: Layout, mos
     return tag(
         "path",
         tag("title", f"{_name(a)} → {_name(b)}: {_traffic_text(edge)}"),
-        d=_way([places.places[a], *places.through.get((a, b), []), places.places[b]], loop=a == b),
+        d=_way(
+            [placed.centres[a], *placed.through.get((a, b), []), placed.centres[b]], loop=a == b
+        ),
         stroke_width=round(thick, 2), class_=" ".join(classes),
         data_a=index[a], data_b=index[b],
         marker_end="url(#tip-failing)" if failing else "url(#tip)",
@@ -395,8 +397,8 @@ def _curve(a: tuple[float, float], b: tuple[float, float], *, loop: bool) -> str
     )
 
 
-def _node(node: Mapping[str, Any], i: int, places: Layout, seconds: float) -> Markup:
-    x, y = places.places[node["id"]]
+def _node(node: Mapping[str, Any], i: int, placed: Layout, seconds: float) -> Markup:
+    x, y = placed.centres[node["id"]]
     name, kind = wording.short(node["name"], _MOST_TOLD), node["kind"]
     glyph = _GLYPHS[kind]
     shown = wording.short(name, _LETTERS - 2 * bool(glyph))
