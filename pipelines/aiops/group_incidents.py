@@ -65,7 +65,7 @@ from pipelines.core.files import read_json, sha256_file, write_json
 from pipelines.core.stage import log, run_stage
 from pipelines.core.time import EPOCH, MINUTE_US
 
-TOLD = ("paged", "notified")
+NOTIFIED_STATUSES = ("paged", "notified")
 SETTLE = timedelta(days=1)
 """Alerts so long before are replayed too: what still fires then decides what is told now."""
 
@@ -75,11 +75,11 @@ def notified_alerts(params: AiopsParams, window: Window) -> tuple[list[Finding],
 
     Nothing after the window's end is known: neither alerts nor ends of alerts.
     """
-    rules, told = _released()
+    rules, release = _released()
     ids = _notified_ids(params, window, rules)
     rows = rows_between(params, ALERTS, window)
     found = alert_findings(rows, window.end_us)
-    return [incident for incident in found if incident.evidence["alert_id"] in ids], told
+    return [incident for incident in found if incident.evidence["alert_id"] in ids], release
 
 
 def _released() -> tuple[tuple[Rule, ...], str]:
@@ -109,7 +109,7 @@ def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) 
     config = todays_config(params.export_rules.alertmanager_yml)
     result = replay(frame, config, rules=rules, until=window.end_us)
     assert frame.ids is not None
-    kept = np.asarray(result.alerts["status"].isin(TOLD))
+    kept = np.asarray(result.alerts["status"].isin(NOTIFIED_STATUSES))
     return set(frame.ids[kept].tolist())
 
 
@@ -173,12 +173,12 @@ def build_incidents(
     inputs = inputs_of(directory, earlier)
     graph = graph_of(directory)
     alerts, which = notified_alerts(params, Window(window.start - HORIZON, window.end))
-    news, usual = split_background_alerts(params, window, alerts)
-    told = [finding for other in earlier for finding in _findings(other)]
+    news, background_alerts = split_background_alerts(params, window, alerts)
+    earlier_findings = [finding for other in earlier for finding in _findings(other)]
     own = [*_findings(directory), *news]
     # Of one told again, what the later window says counts.
-    findings = deduplicate_findings([*told, *own])
-    background = deduplicate_findings(usual)
+    findings = deduplicate_findings([*earlier_findings, *own])
+    background = deduplicate_findings(background_alerts)
     found = _incidents(params, window, graph, findings, background)
     named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
@@ -295,7 +295,7 @@ def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
         return []
     found = [Incident.from_json(record) for record in read(directory)["incidents"]]
     before = _taken(directory)
-    told = []
+    posted = []
     for url in settings.urls:
         for incident in found:
             payload = _payload(url, incident)
@@ -312,9 +312,9 @@ def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
                 # Noted at once: what fails after it doesn't make it be sent again.
                 before.add(mark)
                 write_json(directory / POSTED, sorted(before))
-            told.append({"url": url, "incident": incident.id, "dry_run": sent.dry_run,
+            posted.append({"url": url, "incident": incident.id, "dry_run": sent.dry_run,
                          "status": sent.status, "body": sent.body})  # fmt: skip
-    return told
+    return posted
 
 
 def _taken(directory: Path) -> set[str]:

@@ -15,7 +15,7 @@ from pipelines.aiops.lake.findings import (
     BEFORE,
     Finding,
     FindingsFile,
-    thinned,
+    downsampled,
     write_findings,
 )
 from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
@@ -75,13 +75,13 @@ def _plot(
     first = max(left - max(BEFORE, right - left), min(known[0] // step, left))
     last = min(right + 1 + max(AFTER, (right - left) // 2), known[1] // step)
     values = [float(counted.get(at * step, 0)) for at in range(first, last)]
-    thin, every = thinned(values)
+    points, every = downsampled(values)
     return {
         "unit": "lines",
         "per_second": False,
         "step_us": step * every,
         "start_us": first * step,
-        "values": thin,
+        "values": points,
         "low": None,
         "high": finding.expected_high if finding.kind == "burst" else None,
     }

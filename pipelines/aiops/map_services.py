@@ -75,15 +75,15 @@ def check(params: AiopsParams, window: Window) -> None:
         )
 
 
-def build(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
+def build(params: AiopsParams, window: Window, directory: Path, partition: Window) -> Path:
     """Map one piece of a window."""
     check(params, window)
-    folder = directory / PARTITIONS / piece.name
-    write_map(map_of(params, piece, window.end_us), folder)
+    folder = directory / PARTITIONS / partition.name
+    write_map(map_of(params, partition, window.end_us), folder)
     return folder
 
 
-def map_of(params: AiopsParams, piece: Window, known_us: int) -> ServiceMap:
+def map_of(params: AiopsParams, partition: Window, known_us: int) -> ServiceMap:
     """Map a time as it was known at another; with room for merging."""
     settings = settings_of(params)
     roomy = replace(
@@ -92,7 +92,7 @@ def map_of(params: AiopsParams, piece: Window, known_us: int) -> ServiceMap:
         max_shapes=ROOM * settings.max_shapes,
     )
     lake = lake_of(params.analysis)
-    return build_lake_map(lake, piece.start_us, piece.end_us, roomy, known_us)
+    return build_lake_map(lake, partition.start_us, partition.end_us, roomy, known_us)
 
 
 def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> ServiceMap:
@@ -103,7 +103,7 @@ def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> Se
     SignalboxError
         If one is missing.
     """
-    folders = [directory / PARTITIONS / piece.name for piece in partitions(window)]
+    folders = [directory / PARTITIONS / partition.name for partition in partitions(window)]
     for folder in folders:
         if not (folder / MAP_FILE).is_file():
             raise SignalboxError(f"{folder}: this piece of the map is missing; build it first")
@@ -113,7 +113,7 @@ def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> Se
 def build_map(params: AiopsParams, window: Window) -> ServiceMap:
     """Map a time as it was known at its end: in one go, or day by day if it is long."""
     parts = [window] if window.end - window.start <= LONG else partitions(window)
-    maps = [map_of(params, piece, window.end_us) for piece in parts]
+    maps = [map_of(params, partition, window.end_us) for partition in parts]
     return merge_maps(maps, settings_of(params))
 
 
@@ -203,9 +203,9 @@ def partitions_of(params: AiopsParams, window: Window) -> list[Window]:
     return partitions(window)
 
 
-def run_partition(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
+def run_partition(params: AiopsParams, window: Window, directory: Path, partition: Window) -> Path:
     """Map one piece; safe to repeat."""
-    return build(params, window, directory, piece)
+    return build(params, window, directory, partition)
 
 
 def join(params: AiopsParams, window: Window, directory: Path) -> Path:

@@ -21,7 +21,7 @@ from pipelines.aiops.lake.findings import (
     BEFORE,
     Finding,
     FindingsFile,
-    thinned,
+    downsampled,
     write_findings,
 )
 from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
@@ -250,7 +250,7 @@ def _plot(grid: Grid, row: int, finding: Finding) -> dict[str, Any]:
     right = (finding.end_us - grid.start_us) // step
     first = max(0, left - max(BEFORE, right - left))
     last = min(grid.values.shape[1], right + 1 + max(AFTER, (right - left) // 2))
-    values, every = thinned(grid.values[row, first:last].tolist())
+    values, every = downsampled(grid.values[row, first:last].tolist())
     return {
         "unit": grid.subjects[row].unit,
         "per_second": grid.subjects[row].rate,

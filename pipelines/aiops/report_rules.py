@@ -83,7 +83,7 @@ def make_page(inputs: Inputs) -> Page:
 
 def make_record(inputs: Inputs) -> dict[str, Any]:
     """Build the JSON."""
-    told = record(
+    made = record(
         KIND,
         inputs.params.report_rules.model_dump(mode="json"),
         gate.read_decision(inputs.evidence[GATE]),
@@ -91,7 +91,7 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
         inputs.params.recorded(),
     )
     return {
-        **told,
+        **made,
         "synthetic": inputs.params.synthetic,
         "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],

@@ -138,8 +138,9 @@ def _all(project: Path, window: str) -> list[_Known]:
     )
 
 
-def _line(told: dict[str, Any]) -> str:
-    return f"{told['id']}  {_time(told['start_us'])} – {_time(told['end_us'])}  {told['title']}"
+def _line(incident: dict[str, Any]) -> str:
+    times = f"{_time(incident['start_us'])} – {_time(incident['end_us'])}"
+    return f"{incident['id']}  {times}  {incident['title']}"
 
 
 def _sent(message: dict[str, Any]) -> str:
@@ -148,21 +149,25 @@ def _sent(message: dict[str, Any]) -> str:
 
 
 def _lines(known: _Known) -> list[str]:
-    told = known.incident
-    lines = [told["title"], f"from {_time(told['start_us'])} to {_time(told['end_us'])}", ""]
-    lines += [f"affected: {', '.join(told['affected']) or 'nobody known'}"]
-    lines += [f"exposed:  {', '.join(told['exposed']) or 'nobody else'}", "", "likely causes:"]
-    for number, cause in enumerate(told["causes"][:_CAUSES], 1):
+    incident = known.incident
+    lines = [
+        incident["title"],
+        f"from {_time(incident['start_us'])} to {_time(incident['end_us'])}",
+        "",
+    ]
+    lines += [f"affected: {', '.join(incident['affected']) or 'nobody known'}"]
+    lines += [f"exposed:  {', '.join(incident['exposed']) or 'nobody else'}", "", "likely causes:"]
+    for number, cause in enumerate(incident["causes"][:_CAUSES], 1):
         lines += [f"  {number}. {cause['service'] or 'unknown'} ({cause['score']:.1f})"]
         lines += [f"     {text}" for text in cause["evidence"]]
-    lines += ["  none found"] * (not told["causes"])
+    lines += ["  none found"] * (not incident["causes"])
     lines += ["", "timeline:"]
     lines += [f"  {_time(event['at_us'])}  {event['service']}: {event['sentence']}"
-              for event in told["timeline"]]  # fmt: skip
-    lines += ["", "similar before:"] if told["similar"] else []
+              for event in incident["timeline"]]  # fmt: skip
+    lines += ["", "similar before:"] if incident["similar"] else []
     lines += [
         f"  {past['id']} ({past['score']:.2f}): {past['fix'] or past['resolution'] or 'unknown'}"
-        for past in told["similar"]
+        for past in incident["similar"]
     ]
     report = _report(known.directory)
     return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]

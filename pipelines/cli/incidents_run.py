@@ -114,10 +114,10 @@ def outcome_lines(content: dict[str, Any]) -> list[str]:
     from pipelines.aiops.report.incidents.evidence import Incidents
     from pipelines.aiops.report.incidents.links import worst_first
 
-    told = Incidents.model_validate(content)
-    counts = told.counts["findings"]
+    reported = Incidents.model_validate(content)
+    counts = reported.counts["findings"]
     lines = ["findings: " + ", ".join(f"{n:,} {signal}" for signal, n in counts.items())]
-    found = worst_first(told.incidents, told.findings.get)
+    found = worst_first(reported.incidents, reported.findings.get)
     lines.append(f"incidents: {len(found):,}" + (", the worst first" if len(found) > 1 else ""))
     for incident in found[:_SHOWN]:
         cause = incident.causes[0].service if incident.causes else "unknown"

@@ -177,8 +177,8 @@ def post(project: Path, window: str) -> list[dict[str, Any]]:
         return []
     with project_params(project) as params:
         sent = group_incidents.post(params, result_dir(Path(params.analysis.results), at))
-    told = [
+    messages = [
         {key: message[key] for key in ("url", "incident", "dry_run", "status")} for message in sent
     ]
-    print("\n".join(map(str, told)) or "nothing to send")
-    return told
+    print("\n".join(map(str, messages)) or "nothing to send")
+    return messages

@@ -254,9 +254,9 @@ def _odd(
     b_all = np.bincount(behaviour.context, b, contexts)[behaviour.context].astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         more = a * b_all > b * a_all
-        usual = b > ORDINARY * b_all
+        ordinary = b > ORDINARY * b_all
     ratio = likelihood_ratio(a, a_all, b, b_all)
-    odd = more & ~usual & (b_all >= SEEN) & (ratio > THRESHOLD)
+    odd = more & ~ordinary & (b_all >= SEEN) & (ratio > THRESHOLD)
     weight = np.where(odd, np.minimum(ratio, CAP), 0.0) * np.where(behaviour.bad, BAD, 1.0) / BAD
     return weight, _whole(a, a_all, b, b_all)
 

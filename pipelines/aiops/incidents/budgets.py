@@ -114,7 +114,7 @@ def budget_evidence(
         if asked in ("latency", "availability", "errors") and asked not in roles:
             continue
         losses = _losses(window, signals, roles)
-        found += _blame(losses, graph, roles[0], _reachable(losses, graph, target))
+        found += _attribute_losses(losses, graph, roles[0], _reachable(losses, graph, target))
     return found
 
 
@@ -194,13 +194,13 @@ def _reachable(losses: dict[str, BudgetLoss], graph: Graph, target: Target | Non
     return seen
 
 
-def _blame(
+def _attribute_losses(
     losses: Mapping[str, BudgetLoss], graph: Graph, what: str, reachable: set[str]
 ) -> list[CauseEvidence]:
     own = _own(losses, graph)
-    suspects = [name for name in losses if name in reachable] or list(losses)
-    most = max((own[name] for name in suspects), default=0.0)
-    largest = max((losses[name].total for name in suspects), default=0.0)
+    candidates = [name for name in losses if name in reachable] or list(losses)
+    most = max((own[name] for name in candidates), default=0.0)
+    largest = max((losses[name].total for name in candidates), default=0.0)
     if not most:
         return []
     found = []

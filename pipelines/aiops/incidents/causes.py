@@ -62,7 +62,7 @@ def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[In
     ordered = sorted(found, key=weight)
     chosen = {(incident.start_us, incident.end_us) for incident in ordered[:MOST_RANKED]}
 
-    def ranked(start_us: int, end_us: int, worst: str) -> Sequence[Cause]:
+    def rank_causes(start_us: int, end_us: int, worst: str) -> Sequence[Cause]:
         if (start_us, end_us) not in chosen:
             return ()
         end = min(max(end_us, start_us + SHORTEST), start_us + LONGEST, window.end_us)
@@ -76,7 +76,7 @@ def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[In
         )
         return rank(fault, graph, signals(params, start_us, end), target=Target(worst))
 
-    return ranked
+    return rank_causes
 
 
 def signals(params: AiopsParams, start_us: int, end_us: int) -> Signals:

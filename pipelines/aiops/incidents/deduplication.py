@@ -133,7 +133,7 @@ def split_background_alerts(
     today = before.end_us // DAY_US
     known = today - min((day for own in seen.values() for day in own), default=today)
     news: list[Finding] = []
-    usual: list[Finding] = []
+    background: list[Finding] = []
     for finding in alerts:
         count = len(seen.get((finding.labels.get("alertname", ""), finding.service), ()))
         chance = (count + 0.5) / (known + 1)
@@ -142,8 +142,10 @@ def split_background_alerts(
             score=round(-log10(chance), 3),
             evidence={**finding.evidence, "days_with_it": count, "days_before": known},
         )
-        (usual if count >= LEAST and count > about.usual_share * known else news).append(scored)
-    return news, usual
+        (background if count >= LEAST and count > about.usual_share * known else news).append(
+            scored
+        )
+    return news, background
 
 
 def _days_of(params: AiopsParams, window: Window) -> dict[Subject, set[int]]:

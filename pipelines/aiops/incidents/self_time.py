@@ -134,9 +134,9 @@ def self_time_evidence(window: FaultWindow, delays: SelfTimes) -> list[CauseEvid
     past = inside(delays.start, window.reference)
     best: dict[tuple[str, str], CauseEvidence] = {}
     for k, (service, other, what) in enumerate(delays.kinds):
-        piece = slice(int(delays.edges[k]), int(delays.edges[k + 1]))
-        taken = delays.taken[piece]
-        points, sentence = _longer(taken[past[piece]], taken[now[piece]], what)
+        rows_of_kind = slice(int(delays.edges[k]), int(delays.edges[k + 1]))
+        taken = delays.taken[rows_of_kind]
+        points, sentence = _longer(taken[past[rows_of_kind]], taken[now[rows_of_kind]], what)
         for name, peer, share in ((service, other, 1.0), (other, service, OTHER_END)):
             found = CauseEvidence(name, "latency", share * points, sentence)
             if name and found.points > best.get((name, peer), CauseEvidence("", "", 0, "")).points:
@@ -144,10 +144,10 @@ def self_time_evidence(window: FaultWindow, delays: SelfTimes) -> list[CauseEvid
     return _summed([best[key] for key in sorted(best)])
 
 
-def _summed(pieces: list[CauseEvidence]) -> list[CauseEvidence]:
+def _summed(evidence: list[CauseEvidence]) -> list[CauseEvidence]:
     """Add up each service's pieces, one a peer, to at most the cap; the strongest says why."""
     mine: dict[str, list[CauseEvidence]] = {}
-    for piece in pieces:
+    for piece in evidence:
         mine.setdefault(piece.service, []).append(piece)
     return [
         CauseEvidence(

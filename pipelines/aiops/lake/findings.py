@@ -284,12 +284,12 @@ def read_findings(path: Path) -> FindingsFile:
         raise SignalboxError(f"{path}: not findings of format {FORMAT} ({error!r})") from None
 
 
-def window_from(told: Mapping[str, str]) -> Window:
+def window_from(recorded: Mapping[str, str]) -> Window:
     """Return the window that `Window.as_json` wrote.
 
     Parameters
     ----------
-    told : mapping of str to str
+    recorded : mapping of str to str
         ``start`` and ``end`` in ISO 8601, with a time zone.
 
     Returns
@@ -298,7 +298,9 @@ def window_from(told: Mapping[str, str]) -> Window:
     """
     from datetime import datetime
 
-    return Window(datetime.fromisoformat(told["start"]), datetime.fromisoformat(told["end"]))
+    return Window(
+        datetime.fromisoformat(recorded["start"]), datetime.fromisoformat(recorded["end"])
+    )
 
 
 def read_form(path: Path, form: str) -> dict[str, Any]:
@@ -331,7 +333,9 @@ POINTS = 300
 """Values of a plot, about; more are thinned."""
 
 
-def thinned(values: Sequence[float | None], most: int = POINTS) -> tuple[list[float | None], int]:
+def downsampled(
+    values: Sequence[float | None], most: int = POINTS
+) -> tuple[list[float | None], int]:
     """Thin values for a plot so that its extremes stay.
 
     Of each ``2 * every`` values the least and the greatest are kept, in their order.

@@ -117,7 +117,7 @@ class Tail:
 
     def __init__(self, series: int, settings: DetectorSettings) -> None:
         self.settings = settings
-        self.piece = settings.history // settings.segments
+        self.segment = settings.history // settings.segments
         self.closed: list[tuple[Floats, Ints]] = []
         self.old = np.full((series, settings.tail_most), NOTHING)
         self.old_seen = np.zeros(series, dtype=np.int64)
@@ -134,7 +134,7 @@ class Tail:
         self.new = self._largest([self.new, distances])
         self.new_seen = self.new_seen + (distances != NOTHING).sum(axis=1)
         self.columns += distances.shape[1]
-        if self.columns >= self.piece:
+        if self.columns >= self.segment:
             self._close()
 
     def _largest(self, parts: list[Floats]) -> Floats:

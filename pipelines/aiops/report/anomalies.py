@@ -101,8 +101,8 @@ def _facts(finding: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
         facts.append(("Instance", wording.shown(finding.instance, 80)))
     labels = [(k, v) for k, v in sorted(finding.labels.items()) if k not in ("__name__", "service")]
     if labels:
-        told = [wording.shown(f"{key}={value}", 60) for key, value in labels]
-        facts.append(("Labels", wording.listed(told, MOST_LABELS)))
+        texts = [wording.shown(f"{key}={value}", 60) for key, value in labels]
+        facts.append(("Labels", wording.listed(texts, MOST_LABELS)))
     return facts
 
 
@@ -334,9 +334,9 @@ def _service_row(service: str, found: Sequence[Finding], targets: LinkTargets) -
 def _section(service: str, count: int, inputs: Inputs, targets: LinkTargets) -> Section:
     """Show findings with a plot or lines as cards, the others in a table."""
     found = targets.findings[service]
-    told = [finding for finding in found if _pictured(finding, inputs)]
+    pictured = [finding for finding in found if _pictured(finding, inputs)]
     rest = [finding for finding in found if not _pictured(finding, inputs)]
-    cards: list[Block] = [card(finding, inputs, targets) for finding in told]
+    cards: list[Block] = [card(finding, inputs, targets) for finding in pictured]
     blocks: list[Block] = [Prose(_about(service, count, targets), quiet=True), *cards[:OPEN_CARDS]]
     if len(cards) > OPEN_CARDS:
         label = f"{wording.number_of(len(cards) - OPEN_CARDS, 'more finding')} with plots"

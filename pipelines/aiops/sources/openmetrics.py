@@ -119,8 +119,8 @@ class _File:
             if base in self.kinds and name.endswith(part):
                 kind = self.kinds[base]
                 counted = kind in _COUNTED and part in ("_bucket", "_sum", "_count")
-                told = "counter" if counted else _KINDS.get(kind, "gauge")
-                return "gauge" if part == "_created" else told, self.units.get(base, "")
+                known_kind = "counter" if counted else _KINDS.get(kind, "gauge")
+                return "gauge" if part == "_created" else known_kind, self.units.get(base, "")
         return kind_of_name(name), ""
 
 

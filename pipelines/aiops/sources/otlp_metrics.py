@@ -63,8 +63,10 @@ def read(settings: OtlpMetricsParams, window: ReadWindow, project: Path) -> Batc
 
 def _metrics(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
     for resource_metrics in items(document, "resourceMetrics"):
-        told = texts_of(mapping(resource_metrics.get("resource") or {}, "resource"))
-        resource = {_RESOURCE[key]: text for key, text in sorted(told.items()) if key in _RESOURCE}
+        attributes = texts_of(mapping(resource_metrics.get("resource") or {}, "resource"))
+        resource = {
+            _RESOURCE[key]: text for key, text in sorted(attributes.items()) if key in _RESOURCE
+        }
         for scope_metrics in items(resource_metrics, "scopeMetrics"):
             for metric in items(scope_metrics, "metrics"):
                 yield resource, metric

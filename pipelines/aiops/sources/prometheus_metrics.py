@@ -107,10 +107,10 @@ def _metadata(settings: PrometheusMetricsParams) -> dict[str, tuple[str, str]]:
     """Kind and unit of metrics as their targets tell; nothing where it isn't offered."""
     try:
         data = fetch(settings, METADATA, {})["data"]
-        told = {name: entries[0] for name, entries in data.items() if entries}
+        metadata = {name: entries[0] for name, entries in data.items() if entries}
         return {
             str(name): (_KINDS.get(meta.get("type", ""), "unknown"), str(meta.get("unit") or ""))
-            for name, meta in told.items()
+            for name, meta in metadata.items()
         }
     except (SignalboxError, KeyError, TypeError, AttributeError):
         return {}

@@ -382,10 +382,10 @@ def record_alarms(ledger: Ledger, entries: list[Entry], result: Watching) -> Non
     """
     known = {(e.data.get("id"), e.data.get(REQUEST)) for e in _alarms_of(entries, result)}
     for alarm in result.alarms():
-        told = _as_entry(alarm, result)
+        entry = _as_entry(alarm, result)
         # An alarm that was held back in the morning may ask for a new training in the evening.
-        if not known & {(alarm.id, True), (alarm.id, told[REQUEST])}:
-            ledger.append("alarm", result.product, told)
+        if not known & {(alarm.id, True), (alarm.id, entry[REQUEST])}:
+            ledger.append("alarm", result.product, entry)
 
 
 def _alarms_of(entries: list[Entry], result: Watching) -> list[Entry]:

@@ -163,7 +163,7 @@ class _Plan:
         return files + [f"{s.name} {o.oid}" for s, o in self.objects if o.hit.kind == KEY] + runs
 
 
-def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = False,
+def erase(project: Path, text: str, ledger: ErasureLedger, *, keep_cache: bool = False,
           models_days: int = 30) -> Outcome:  # fmt: skip
     """Erase the subject that `text` names from everything the project keeps.
 
@@ -173,7 +173,7 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
         Root of the project.
     text : str
         The subject's key, or its keyed hash as an earlier proof or ``--token`` shows it.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger.
     keep_cache : bool, default False
         Leave DVC's cache and remotes as they are; the proof then says that the subject remains.
@@ -207,25 +207,25 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
             _only_one_key(project, subject, plan)
             if state is None:
                 if not plan.rows:
-                    return _nothing(book, subject, plan, closed)
+                    return _nothing(ledger, subject, plan, closed)
                 state = journal.start(subject.token)
             state.keep_cache = keep_cache
             _record(project, state, plan)
-            if not _is_reported(book, state.erasure, "intent"):
-                book.append(KIND, PRODUCT, _intent(state))
+            if not _is_reported(ledger, state.erasure, "intent"):
+                ledger.append(KIND, PRODUCT, _intent(state))
             exclusion.add(project, subject.token)
             _act(project, state, plan, probe)
             left = _search(project, probe, open_stores)
         proof = _proof(project, state, left, closed=closed, data=data, days=models_days)
-        if not _is_reported(book, state.erasure, "done"):
-            book.append(KIND, PRODUCT, proof)
+        if not _is_reported(ledger, state.erasure, "done"):
+            ledger.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
             journal.forget(project, state)
     notes = [*_notes(project, state, data), *run_refs.notes(state, left.git)]
     return Outcome(proof, [*notes, *_note_on_doubt(project, left)])
 
 
-def preview(project: Path, text: str, book: ErasureLedger) -> str:
+def preview(project: Path, text: str, ledger: ErasureLedger) -> str:
     """Report where a subject is before anybody decides to erase it; change nothing.
 
     Parameters
@@ -234,7 +234,7 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
         Root of the project.
     text : str
         The subject's key, or its keyed hash.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger.
 
     Returns
@@ -258,7 +258,7 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
     if journal.load(project, subject.token) is not None:
         return "an erasure of this subject was begun and is not finished"
     if not plan.rows:
-        _nothing(book, subject, plan, closed)
+        _nothing(ledger, subject, plan, closed)
         return "erased before; nothing of the subject is left where it was searched"
     files = sum(map(len, plan.sources.values())) + len(plan.found)
     runs = f" and {len(plan.git.runs):,} saved runs" if plan.git.runs else ""
@@ -457,9 +457,9 @@ def _in_files(project: Path, left: _Plan) -> list[str]:
     return [_shown(path, project) for path in files + [found.path for found in left.found]]
 
 
-def _nothing(book: ErasureLedger, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
+def _nothing(ledger: ErasureLedger, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
     """Answer where no row is found: erased before, or never there."""
-    for entry in reversed(book.entries()):
+    for entry in reversed(ledger.entries()):
         proof = entry.data if entry.kind == KIND else {}
         if proof.get("subject") == subject.token and proof.get("stage") == "done":
             return Outcome(proof, repeated=True)
@@ -478,13 +478,13 @@ def _nothing(book: ErasureLedger, subject: Subject, plan: _Plan, closed: list[st
     )
 
 
-def _is_reported(book: ErasureLedger, erasure: str, stage: str) -> bool:
+def _is_reported(ledger: ErasureLedger, erasure: str, stage: str) -> bool:
     """Whether the ledger has this entry already: an attempt may have been killed just after it."""
     return any(
         entry.kind == KIND
         and entry.data.get("erasure") == erasure
         and entry.data.get("stage") == stage
-        for entry in book.entries()
+        for entry in ledger.entries()
     )
 
 

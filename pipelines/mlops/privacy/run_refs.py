@@ -110,11 +110,11 @@ def search(project: Path, probe: Probe) -> Found:
         return found
     found.blobs = sorted(blob for blob, hit in hits.items() if hit.rows)
     for name, commit in runs.items():
-        held = sorted(_objects(project, [commit], without=others.values()) & hits.keys())
-        if held:
-            rows = sum(hits[blob].rows for blob in held)
-            kind = max((hits[blob] for blob in held), key=lambda hit: hit.rows).kind
-            run = RunRef(name, commit, rows, kind, tuple(held))
+        found_blobs = sorted(_objects(project, [commit], without=others.values()) & hits.keys())
+        if found_blobs:
+            rows = sum(hits[blob].rows for blob in found_blobs)
+            kind = max((hits[blob] for blob in found_blobs), key=lambda hit: hit.rows).kind
+            run = RunRef(name, commit, rows, kind, tuple(found_blobs))
             (found.runs if rows else found.words).append(run)
     of_rows = set(found.blobs)
     found.history = [

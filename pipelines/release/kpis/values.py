@@ -299,9 +299,9 @@ def kpi_results(
     SignalboxError
         If a formula asks for a figure nobody measures.
     """
-    told = list(entries)
+    ledger_entries = list(entries)
     return [
-        replace(result, trend=trend(result.kpi, told, product))
+        replace(result, trend=trend(result.kpi, ledger_entries, product))
         for result in evaluate(params.of(product), figures)
     ]
 

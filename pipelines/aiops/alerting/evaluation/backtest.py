@@ -49,14 +49,14 @@ class TicketedIncident:
     touched_by: tuple[str, ...] = ()
 
     @property
-    def heard_today(self) -> bool:
+    def notified_today(self) -> bool:
         """Whether today's configuration pages about it at all."""
         return self.first_before != NOT_PAGED
 
     @property
     def lost(self) -> bool:
         """Whether it is paged today, but with the rules never, or only when all is over."""
-        if not self.heard_today:
+        if not self.notified_today:
             return False
         if self.first_after == NOT_PAGED:
             return True
@@ -69,7 +69,7 @@ class TicketedIncident:
 
         Nan where it isn't paged today: there is nothing to delay.
         """
-        if not self.heard_today:
+        if not self.notified_today:
             return float("nan")
         if self.lost:
             return float("inf")
@@ -117,7 +117,7 @@ class BacktestResult:
     @property
     def notified(self) -> tuple[TicketedIncident, ...]:
         """Incidents that are paged today: the ones that can be lost."""
-        return tuple(incident for incident in self.incidents if incident.heard_today)
+        return tuple(incident for incident in self.incidents if incident.notified_today)
 
     def delays(self) -> NDArray[np.float64]:
         """Return the added delay of every incident that is still heard, seconds."""
@@ -132,7 +132,7 @@ class BacktestResult:
 
 
 def evaluate_outcomes(
-    blame: RuleAttribution,
+    attribution: RuleAttribution,
     *,
     window: HistoryWindow,
     before: Any,
@@ -144,7 +144,7 @@ def evaluate_outcomes(
 
     Parameters
     ----------
-    blame : RuleAttribution
+    attribution : RuleAttribution
         Knows the rows that were replayed.
     window : HistoryWindow
         Where pages and incidents count.
@@ -165,9 +165,9 @@ def evaluate_outcomes(
         before=_pages(before, window),
         after=_pages(after, window),
         incidents=_incidents(
-            blame, window=window, before=before, after=after, rules=rules, closed=closed or {}
+            attribution, window=window, before=before, after=after, rules=rules, closed=closed or {}
         ),
-        credit=_credit(blame, window=window, before=before, after=after, rules=rules),
+        credit=_credit(attribution, window=window, before=before, after=after, rules=rules),
     )
 
 
@@ -178,7 +178,7 @@ def _pages(replay: Any, window: HistoryWindow) -> NDArray[np.int64]:
 
 
 def _incidents(
-    blame: RuleAttribution,
+    attribution: RuleAttribution,
     *,
     window: HistoryWindow,
     before: Any,
@@ -187,7 +187,7 @@ def _incidents(
     closed: dict[str, int],
 ) -> tuple[TicketedIncident, ...]:
     """Incidents whose first alert starts inside the window."""
-    frame = blame.frame
+    frame = attribution.frame
     rows = np.flatnonzero(frame.ticket >= 0)
     if not len(rows):
         return ()
@@ -195,15 +195,15 @@ def _incidents(
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)
-    heard_before, heard_after = _first(before, rows, at), _first(after, rows, at)
-    touching = [np.split(column[rows], at[1:]) for column in blame.columns(rules, after)]
+    notified_before, notified_after = _first(before, rows, at), _first(after, rows, at)
+    touching = [np.split(column[rows], at[1:]) for column in attribution.columns(rules, after)]
     return tuple(
         TicketedIncident(
             ticket=frame.tickets[code],
             starts=int(starts[i]),
             closed=closed.get(frame.tickets[code]),
-            first_before=int(heard_before[i]),
-            first_after=int(heard_after[i]),
+            first_before=int(notified_before[i]),
+            first_after=int(notified_after[i]),
             hidden_by=_names(touching[0][i]),
             touched_by=_names(*(column[i] for column in touching)),
         )
@@ -227,15 +227,20 @@ def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArr
 
 
 def _credit(
-    blame: RuleAttribution, *, window: HistoryWindow, before: Any, after: Any, rules: Sequence[Rule]
+    attribution: RuleAttribution,
+    *,
+    window: HistoryWindow,
+    before: Any,
+    after: Any,
+    rules: Sequence[Rule],
 ) -> dict[str, float]:
     """Share out what is saved by the alerts that page no more."""
     saved = len(_pages(before, window)) - len(_pages(after, window))
-    starts = blame.frame.starts
+    starts = attribution.frame.starts
     first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
     first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
     quiet = (first_before >= 0) & ((first_after < 0) | (first_after < starts))
-    credited = blame.credited(rules, before, after)
+    credited = attribution.credited(rules, before, after)
     counts = quiet & window.holds(starts) & (credited != "")
     if saved <= 0 or not counts.any():
         return {}
@@ -266,7 +271,7 @@ class Backtest:
         self.config = config
         self.closed = closed
         self.rows = rows_of(frame, window)
-        self.blame = RuleAttribution(self.rows)
+        self.attribution = RuleAttribution(self.rows)
         self.before = self.replay(())
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
@@ -287,7 +292,7 @@ class Backtest:
             self.config,
             rules=tuple(rules),
             until=self.window.end,
-            table=self.blame.table,
+            table=self.attribution.table,
             only_pages=True,
         )
 
@@ -307,7 +312,7 @@ class Backtest:
             Pages saved, incidents and credit.
         """
         return evaluate_outcomes(
-            self.blame,
+            self.attribution,
             window=self.window,
             before=self.before,
             after=after,

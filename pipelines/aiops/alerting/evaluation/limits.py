@@ -69,26 +69,28 @@ def without_harm(
     dropped: list[Dropped] = []
     while True:
         effect = measure(active)
-        harmful = _blamed(active, effect, limits) or _slowest(active, effect, measure, limits)
-        if not harmful:
+        to_drop = _rules_to_drop(active, effect, limits) or _slowest(
+            active, effect, measure, limits
+        )
+        if not to_drop:
             return active, dropped, effect
-        dropped += [Dropped(rule, why) for rule, why in sorted(harmful.items())]
-        active = [rule for rule in active if rule.id not in harmful]
+        dropped += [Dropped(rule, why) for rule, why in sorted(to_drop.items())]
+        active = [rule for rule in active if rule.id not in to_drop]
 
 
-def _blamed(
+def _rules_to_drop(
     active: list[Rule], effect: BacktestResult, limits: SelectRulesParams
 ) -> dict[str, str]:
     """Rule id → why it has to go."""
     present = {rule.id for rule in active}
-    blamed: dict[str, str] = {}
+    to_drop: dict[str, str] = {}
     for incident in effect.incidents:
         why = _harm(incident, limits)
         if why:
-            guilty = present.intersection(incident.hidden_by) if incident.lost else set()
-            guilty = guilty or present.intersection(incident.touched_by) or present
-            blamed |= dict.fromkeys(guilty, why)
-    return blamed
+            responsible = present.intersection(incident.hidden_by) if incident.lost else set()
+            responsible = responsible or present.intersection(incident.touched_by) or present
+            to_drop |= dict.fromkeys(responsible, why)
+    return to_drop
 
 
 def _harm(incident: TicketedIncident, limits: SelectRulesParams) -> str:

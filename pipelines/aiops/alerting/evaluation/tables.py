@@ -85,12 +85,12 @@ def _touched(after: Replay) -> dict[str, int]:
     return {str(key): int(n) for key, n in zip(ids, counts, strict=True) if key}
 
 
-def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, Any]]:
+def by_label(backtest: Backtest, after: Replay, label: str) -> list[dict[str, Any]]:
     """Count alerts, and alerts that page, without and with the rules, by the value of a label.
 
     Parameters
     ----------
-    measured : Backtest
+    backtest : Backtest
         Backtest of the window.
     after : Replay
         Replay with the rules.
@@ -102,10 +102,10 @@ def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, An
     list of dict of str to object
         A row a value, the most frequent first.
     """
-    rows = measured.rows
-    inside = measured.window.holds(rows.starts)
+    rows = backtest.rows
+    inside = backtest.window.holds(rows.starts)
     values, codes = _values(rows, label)
-    before = _paged(measured.before)
+    before = _paged(backtest.before)
 
     def count(which: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(codes[inside & which], minlength=len(values)).astype(np.int64)
@@ -126,12 +126,12 @@ def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, An
     ]
 
 
-def noisiest(measured: Backtest, after: Replay) -> list[dict[str, Any]]:
+def noisiest(backtest: Backtest, after: Replay) -> list[dict[str, Any]]:
     """List the alert names that page most today, how long they last and which rules touch them.
 
     Parameters
     ----------
-    measured : Backtest
+    backtest : Backtest
         Backtest of the window.
     after : Replay
         Replay with the rules.
@@ -141,11 +141,11 @@ def noisiest(measured: Backtest, after: Replay) -> list[dict[str, Any]]:
     list of dict of str to object
         At most twenty rows; durations in seconds, medians.
     """
-    table = by_label(measured, after, "alertname")
+    table = by_label(backtest, after, "alertname")
     table.sort(key=lambda row: (-row["paged_today"], row["value"]))
-    rows = measured.rows
+    rows = backtest.rows
     values, codes = _values(rows, "alertname")
-    lasts = (np.minimum(rows.ends, measured.window.end) - rows.starts) / SECOND_US
+    lasts = (np.minimum(rows.ends, backtest.window.end) - rows.starts) / SECOND_US
     rules = after.alerts["rule"].to_numpy().astype(str)
     found = []
     for row in table[:_TOP]:
@@ -189,7 +189,7 @@ def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
             return 0, 0.0, incident.ticket
         return (
             (1, -incident.delay, incident.ticket)
-            if incident.heard_today
+            if incident.notified_today
             else (2, 0.0, incident.ticket)
         )
 
@@ -197,14 +197,14 @@ def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
 
 
 def _incident(incident: TicketedIncident) -> dict[str, Any]:
-    heard = incident.heard_today
+    notified = incident.notified_today
     return {
         "ticket": incident.ticket,
         "starts": iso(incident.starts),
-        "paged_today": iso(incident.first_before) if heard else None,
+        "paged_today": iso(incident.first_before) if notified else None,
         "paged_with_rules": iso(incident.first_after) if incident.first_after >= 0 else None,
         "lost": incident.lost,
-        "delay_seconds": round(incident.delay, 3) if heard and not incident.lost else None,
+        "delay_seconds": round(incident.delay, 3) if notified and not incident.lost else None,
         "rules": list(incident.touched_by),
     }
 
@@ -264,7 +264,7 @@ def saved_interval(
     return float(low), float(high)
 
 
-def max_missed_share(lost: int, heard: int) -> float:
+def max_missed_share(lost: int, notified: int) -> float:
     """Bound the share of incidents that the rules make people miss.
 
     One-sided Clopper–Pearson at `LEVEL` (Clopper & Pearson 1934): none lost of 30 proves only that
@@ -274,7 +274,7 @@ def max_missed_share(lost: int, heard: int) -> float:
     ----------
     lost : int
         Incidents missed.
-    heard : int
+    notified : int
         Incidents that are paged without the rules.
 
     Returns
@@ -284,9 +284,9 @@ def max_missed_share(lost: int, heard: int) -> float:
     """
     from scipy.stats import beta
 
-    if lost >= heard:
+    if lost >= notified:
         return 1.0
-    return float(beta.ppf(LEVEL, lost + 1, heard - lost))
+    return float(beta.ppf(LEVEL, lost + 1, notified - lost))
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -224,14 +224,14 @@ def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
     taken, left, weaker = [], [], []
     for rule in rules:
         found, why = conditions(rule, field)
-        told = {"rule": rule.id, "family": rule.family}
+        record = {"rule": rule.id, "family": rule.family}
         if not found:
-            left.append({**told, "reason": why})
+            left.append({**record, "reason": why})
             continue
         taken.append(_rule(rule, found))
         guard = _guard(rule)
         if guard is not None and guard.max_seconds is not None:
-            weaker.append({**told, "reason": _unlimited(guard.max_seconds)})
+            weaker.append({**record, "reason": _unlimited(guard.max_seconds)})
     # The first rule that matches decides: what is suppressed need not wait first.
     taken.sort(key=lambda event_rule: "suppress" not in event_rule["actions"])
     path = {

@@ -329,9 +329,9 @@ def edits_for(doc: Document, target: AlertRule, change: RuleChange) -> list[Edit
     if not change.parts:
         return edits
     taken = [matching(f"(\n{target.data['expr']}\n)", matchers) for matchers, _ in change.parts]
-    told = [rule for _, rules in change.parts for rule in rules]
+    split_off = [rule for _, rules in change.parts for rule in rules]
     rest = without(str(target.data["expr"]).strip(), taken)
-    edits.append(_replace(doc, target.node, "expr", _literal("expr", rest), told))
+    edits.append(_replace(doc, target.node, "expr", _literal("expr", rest), split_off))
     for (_, rules), expr in zip(change.parts, taken, strict=True):
         every = [*change.whole, *rules]
         edits.append(_part(doc, target, expr, every))
@@ -623,8 +623,8 @@ def _expected(data: Any, steps: Sequence[Step]) -> Any:
 def _made(target: AlertRule, change: RuleChange) -> list[dict[str, Any]]:
     """Return the rule after the change, and the parts split off it."""
 
-    def timed(told: Sequence[TimingRule]) -> dict[str, Any]:
-        times = times_after(target, told)
+    def timed(rules: Sequence[TimingRule]) -> dict[str, Any]:
+        times = times_after(target, rules)
         return target.data | {key: duration(seconds) for key, seconds in times.items()}
 
     parts = [_normal(timed([*change.whole, *those])) for _, those in change.parts]

@@ -54,9 +54,9 @@ def mine_transient(history: History) -> Mined:
     proven = bounds.low >= params.transient.min_share
     fits = bounds.enough[:, None] & proven & (waits <= longest[:, None])
     found = most_general(history, fits, counts.good, NEARLY_ALL_WAITED)
-    ranked = sorted(found, key=lambda f: (-int(counts.good[f]), waits[f[1]], f))
+    by_worth = sorted(found, key=lambda f: (-int(counts.good[f]), waits[f[1]], f))
     rules: list[Rule] = []
-    for where in ranked[: params.max_rules]:
+    for where in by_worth[: params.max_rules]:
         rule = _transient_rule(counts, bounds, where, int(waits[where[1]]))
         rules += [] if rule is None else [rule]
     return Mined(rules, bounds.tried)
@@ -78,8 +78,8 @@ def _count_transient(
         for step, wait in enumerate(waits.tolist()):
             counts.speaks(step, unit.pattern[worst <= wait * 1000])
         pattern = of_level[known.series[acted]]
-        held = pattern >= 0
-        np.minimum.at(shortest, pattern[held], length[acted][held])
+        has_pattern = pattern >= 0
+        np.minimum.at(shortest, pattern[has_pattern], length[acted][has_pattern])
     return counts, shortest
 
 
@@ -181,9 +181,9 @@ def mine_flapping(history: History) -> Mined:
     safe = holds * 1000 < folds.first_danger[:, None]
     fits = bounds.enough[:, None] & (bounds.low >= params.flapping.min_share) & safe
     found = most_general(history, fits, folds.folded, NEARLY_ALL_FOLDED)
-    ranked = sorted(found, key=lambda f: (-int(folds.folded[f]), f))
+    by_worth = sorted(found, key=lambda f: (-int(folds.folded[f]), f))
     rules: list[Rule] = []
-    for where in ranked[: params.max_rules]:
+    for where in by_worth[: params.max_rules]:
         hold, folded = int(holds[where[1]]), int(folds.folded[where])
         rule = _flapping_rule(counts, bounds, where, hold, folded=folded, gaps=gaps)
         rules += [] if rule is None else [rule]
@@ -207,8 +207,8 @@ def _count_flapping(
             counts.speaks(step, unit.pattern[backs * 2 >= size])
             folds.folded[:, step] += np.bincount(unit.pattern, backs, count).astype(np.int64)
         pattern = of_level[episodes.series[danger]]
-        held = pattern >= 0
-        np.minimum.at(folds.first_danger, pattern[held], gap[danger][held])
+        has_pattern = pattern >= 0
+        np.minimum.at(folds.first_danger, pattern[has_pattern], gap[danger][has_pattern])
     return counts, folds
 
 

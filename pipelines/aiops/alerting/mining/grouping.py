@@ -185,11 +185,11 @@ def _timed(rule: DuplicateRule, wait: int, interval: int, repeat: int) -> Duplic
         "repeat_interval": repeat,
     }
     own = support.identity("duplicate", rule.matchers, **does)
-    told = (
+    sentence = (
         f"{rule.sentence} The first page waits {support.seconds_in_words(wait)} for its "
         f"companions; what joins later is told within {support.seconds_in_words(interval)}."
     )
-    return rule.model_copy(update={**does, "id": own, "sentence": told})
+    return rule.model_copy(update={**does, "id": own, "sentence": sentence})
 
 
 def _series_by_name(history: History) -> dict[str, NDArray[np.int64]]:

@@ -141,8 +141,8 @@ def routine_guard(history: History, rows: NDArray[np.int64], rules: int) -> Guar
     quiet, episodes = history.params.quiet, history.episodes
     lasting = episodes.end[rows] - episodes.start[rows]
     # Not the longest: one freak of a history would keep the guard quiet for ever.
-    usual = float(np.quantile(lasting, quiet.lasting_quantile, method="higher"))
-    longest = usual / 1000 * quiet.lasting_factor
+    typical = float(np.quantile(lasting, quiet.lasting_quantile, method="higher"))
+    longest = typical / 1000 * quiet.lasting_factor
     return Guard(
         window_seconds=quiet.guard_window_seconds,
         max_count=max_count(

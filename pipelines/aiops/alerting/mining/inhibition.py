@@ -223,10 +223,10 @@ def _one_each(pairs: list[_Pair]) -> list[_Pair]:
 
 def _without_circles(pairs: list[_Pair], most: int) -> list[_Pair]:
     """Leave out pairs that close a circle: alerts that inhibit each other tell nobody."""
-    ranked = sorted(pairs, key=lambda p: (-len(p.counted.rows), -p.low, p.source, p.target))
+    by_worth = sorted(pairs, key=lambda p: (-len(p.counted.rows), -p.low, p.source, p.target))
     kept: list[_Pair] = []
     follows: dict[int, set[int]] = {}
-    for pair in ranked[: most * 4]:
+    for pair in by_worth[: most * 4]:
         if len(kept) < most and not _reaches(follows, pair.target, pair.source):
             follows.setdefault(pair.source, set()).add(pair.target)
             kept.append(pair)

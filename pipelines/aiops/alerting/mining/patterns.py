@@ -201,8 +201,8 @@ def known_values(
 
 def _listed(common: dict[str, int]) -> list[str]:
     """Labels that matchers list, of those that series have: the most common ones, in order."""
-    ranked = sorted(common, key=lambda key: (key != NAME, -common[key], key))[:MAX_KEYS]
-    return [NAME, *sorted(key for key in ranked if key != NAME)]
+    by_frequency = sorted(common, key=lambda key: (key != NAME, -common[key], key))[:MAX_KEYS]
+    return [NAME, *sorted(key for key in by_frequency if key != NAME)]
 
 
 def find_patterns(
@@ -258,8 +258,8 @@ def _names(
         by_name.setdefault(name, []).append(index)
         episodes[name] = episodes.get(name, 0) + int(behaviour.episodes[index])
     enough = [name for name in by_name if name and episodes[name] >= min_episodes]
-    ranked = sorted(enough, key=lambda name: (-episodes[name], name))
-    return [(name, np.array(by_name[name], np.int32)) for name in ranked]
+    by_frequency = sorted(enough, key=lambda name: (-episodes[name], name))
+    return [(name, np.array(by_name[name], np.int32)) for name in by_frequency]
 
 
 def _add(

@@ -54,8 +54,8 @@ class Resolved:
     pair: Ints
 
 
-def _gaps(pieces: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
-    return merged(pieces.member, pieces.start, pieces.end)[:3]
+def _gaps(suppressed: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
+    return merged(suppressed.member, suppressed.start, suppressed.end)[:3]
 
 
 def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
@@ -98,7 +98,7 @@ def _overtaken(members: Members, pair: Ints) -> Bools:
 
 
 def observe_at_flushes(
-    members: Members, spells: FiringPeriods, pieces: SuppressedIntervals
+    members: Members, spells: FiringPeriods, suppressed: SuppressedIntervals
 ) -> tuple[Firing, Resolved]:
     """Work out what the flushes of every group see of its members.
 
@@ -108,7 +108,7 @@ def observe_at_flushes(
         Firing periods as members of groups, with the flushes between which each is seen.
     spells : FiringPeriods
         When each series fires.
-    pieces : SuppressedIntervals
+    suppressed : SuppressedIntervals
         When members are kept back; they may overlap.
 
     Returns
@@ -120,7 +120,7 @@ def observe_at_flushes(
         if it is suppressed at the flush that would see it.
     """
     pair = _pairs(members, spells)
-    gaps = _gaps(pieces)
+    gaps = _gaps(suppressed)
     who, start, end = _cut(members, gaps)
     order = order_of(pair[who], start)
     who, start, end = who[order], start[order], end[order]

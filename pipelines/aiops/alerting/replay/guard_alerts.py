@@ -111,7 +111,7 @@ class GuardAlert:
         Index into `labels`; `replay_guards` returns it as an index into the grown `LabelTable`.
     starts, ends : array of int64, shape (guard periods,), microseconds since 1970
         When the guard's alerts fire, end exclusive; sorted by series and start.
-    spell, by : array of int64, shape (pairs,)
+    period, by : array of int64, shape (pairs,)
         Index of a hidden alert's firing period, and index of the guard's firing period that
         reports it.
     own : bool
@@ -123,7 +123,7 @@ class GuardAlert:
     series: Ints
     starts: Ints
     ends: Ints
-    spell: Ints
+    period: Ints
     by: Ints
     own: bool
 
@@ -132,25 +132,25 @@ class GuardAlert:
 class _GuardPieces:
     """When alerts that a rule hides fire, as far as it hides them."""
 
-    spell: Ints
+    period: Ints
     series: Ints
     starts: Ints
     ends: Ints
     whole: Ints
 
     def __len__(self) -> int:
-        return len(self.spell)
+        return len(self.period)
 
 
 def _hidden(
-    rule: QuietRule | RecurringRule, table: LabelTable, spells: FiringPeriods
+    rule: QuietRule | RecurringRule, table: LabelTable, periods: FiringPeriods
 ) -> _GuardPieces:
     """Return the parts of firing periods that a rule hides; `whole`: 1 if the start is in it."""
-    mine = np.flatnonzero(table.mask(rule.matchers)[spells.series])
+    mine = np.flatnonzero(table.mask(rule.matchers)[periods.series])
     # A quiet rule hides whole firing periods, a recurring one only what falls into its hours.
-    starts, ends = spells.starts[mine], spells.ends[mine]
+    starts, ends = periods.starts[mine], periods.ends[mine]
     if isinstance(rule, QuietRule) or not len(mine):
-        return _GuardPieces(mine, spells.series[mine], starts, ends, np.ones_like(mine))
+        return _GuardPieces(mine, periods.series[mine], starts, ends, np.ones_like(mine))
     ranges = interval_of(rule).ranges
     inside = stretches(ranges, int(starts.min()) - DAY, int(ends.max()) + DAY)
     low, high = np.array(inside, dtype=np.int64).reshape(-1, 2).T
@@ -159,9 +159,9 @@ def _hidden(
     stop = np.searchsorted(low, np.maximum(ends, starts + 1))
     owner, at = spread(first, np.maximum(stop - first, 0))
     begins, stops = np.maximum(starts[owner], low[at]), np.minimum(ends[owner], high[at])
-    spell = mine[owner]
+    period = mine[owner]
     return _GuardPieces(
-        spell, spells.series[spell], begins, stops, (begins == starts[owner]).astype(np.int64)
+        period, periods.series[period], begins, stops, (begins == starts[owner]).astype(np.int64)
     )
 
 
@@ -197,7 +197,7 @@ def _counted(
         own = table.labels[series_id]
         by = {name: own[name] for name in counted_by(guard) if name in own}
         labels.append({**by, **guard_labels(rule)})
-    pairs = pieces.spell[begun][told], inside[told]
+    pairs = pieces.period[begun][told], inside[told]
     return GuardAlert(rule, labels, code.astype(np.int64), found[1], found[2], *pairs, own=True)
 
 
@@ -239,17 +239,17 @@ def _lasting(
     told[told] = pieces.ends[told] > begins[number[of_piece[told]]]
     series, code = np.unique(who[lasts], return_inverse=True)
     labels = [still_labels(rule, table.labels[series_id]) for series_id in series.tolist()]
-    pairs = pieces.spell[told], number[of_piece[told]]
+    pairs = pieces.period[told], number[of_piece[told]]
     return GuardAlert(rule, labels, code.astype(np.int64), begins, ends[lasts], *pairs, own=False)
 
 
 def _guard_alerts(
-    rules: Sequence[Rule], table: LabelTable, spells: FiringPeriods
+    rules: Sequence[Rule], table: LabelTable, periods: FiringPeriods
 ) -> Iterator[GuardAlert]:
     for rule in rules:
         if not isinstance(rule, QuietRule | RecurringRule) or rule.guard is None:
             continue
-        pieces = _hidden(rule, table, spells)
+        pieces = _hidden(rule, table, periods)
         for found in (
             _counted(rule, rule.guard, table, pieces),
             _lasting(rule, rule.guard, table, pieces),
@@ -259,7 +259,7 @@ def _guard_alerts(
 
 
 def replay_guards(
-    rules: Sequence[Rule], table: LabelTable, spells: FiringPeriods
+    rules: Sequence[Rule], table: LabelTable, periods: FiringPeriods
 ) -> tuple[LabelTable, FiringPeriods, list[GuardAlert]]:
     """Add the alerts of the rules' guards to the alerts of the replay.
 
@@ -269,34 +269,34 @@ def replay_guards(
         Only quiet and recurring rules with a guard matter.
     table : LabelTable
         Labels of all series.
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires.
 
     Returns
     -------
     table : LabelTable
         Labels with those of the guards' alerts after them.
-    spells : FiringPeriods
+    periods : FiringPeriods
         Firing periods with those of the guards after them.
     told : list of GuardAlert
-        What each guard reports; `GuardAlert.by` is an index into the grown `spells`.
+        What each guard reports; `GuardAlert.by` is an index into the grown `periods`.
     """
     labels: list[Labels] = []
     told: list[GuardAlert] = []
-    size = len(spells)
-    for each in _guard_alerts(rules, table, spells):
+    size = len(periods)
+    for each in _guard_alerts(rules, table, periods):
         first = len(table) + len(labels)
         labels += each.labels
         told.append(replace(each, series=first + each.series, by=size + each.by))
         size += len(each.series)
     if not told:
-        return table, spells, []
+        return table, periods, []
 
     def grown(name: str) -> Ints:
-        return np.concatenate([getattr(spells, name), *(getattr(each, name) for each in told)])
+        return np.concatenate([getattr(periods, name), *(getattr(each, name) for each in told)])
 
     # Guards have new series, the last ones: spells stay sorted, and keep their places.
-    more = replace(spells, series=grown("series"), starts=grown("starts"), ends=grown("ends"))
+    more = replace(periods, series=grown("series"), starts=grown("starts"), ends=grown("ends"))
     return table.with_more(labels), more, told
 
 
@@ -318,17 +318,17 @@ def merge_guard_outcomes(
     """
     for each in told:
         some = outcomes.pages[each.by] > 0
-        spell, by = each.spell[some], each.by[some]
-        status, rule = outcomes.status[spell], outcomes.rule[spell]
+        period, by = each.period[some], each.by[some]
+        status, rule = outcomes.status[period], outcomes.rule[period]
         own = (rule == origins.get(each.rule.id, -1)) if each.own else (rule >= 0)
         hidden = np.isin(status, [QUIET, MUTED, FOLDED]) & own
         told_of = hidden | (status == PAGED)
-        spell, by, hidden = spell[told_of], by[told_of], hidden[told_of]
-        outcomes.status[spell[hidden]] = FOLDED
+        period, by, hidden = period[told_of], by[told_of], hidden[told_of]
+        outcomes.status[period[hidden]] = FOLDED
         # Of several guards' pages the earliest counts for a hidden alert.
         page = outcomes.first_page[by]
-        order = np.lexsort((by, page, spell))
-        who, first = np.unique(spell[order], return_index=True)
+        order = np.lexsort((by, page, period))
+        who, first = np.unique(period[order], return_index=True)
         at = order[first]
         sooner = page[at] < outcomes.first_page[who]
         outcomes.first_page[who[sooner]] = page[at][sooner]

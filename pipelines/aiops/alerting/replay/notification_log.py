@@ -66,14 +66,14 @@ class _State:
 class _Rules:
     """Settings of each row's group, each array of shape (rows,); times in microseconds.
 
-    `life` is how long an entry is kept, `sends` whether resolved alerts are sent, `safe` whether
-    an entry that is repeated in time can't expire.
+    `life` is how long an entry is kept, `send_resolved` whether resolved alerts are sent, `safe`
+    whether an entry that is repeated in time can't expire.
     """
 
     interval: Ints
     repeat: Ints
     life: Ints
-    sends: Bools
+    send_resolved: Bools
     safe: Bools
     timing: Timing
     until: int
@@ -87,16 +87,16 @@ def _rules(groups: Groups, rows: Rows, timing: Timing, until: int) -> _Rules:
     return _Rules(interval, repeat, life, groups.send_resolved[rows.group], safe, timing, until)
 
 
-def _dropped(rules: _Rules, row: Ints, told: Ints, firing: Ints) -> Ints:
-    """Return when the log drops an entry of time `told`: at the first sweep after its life.
+def _dropped(rules: _Rules, row: Ints, entry: Ints, firing: Ints) -> Ints:
+    """Return when the log drops an entry of time `entry`: at the first sweep after its life.
 
     While alerts fire and the log's retention is shorter than their repeat: at once.
     """
     timing = rules.timing
-    late = told + rules.life[row] - timing.log_sweep_at
+    late = entry + rules.life[row] - timing.log_sweep_at
     dropped: Ints = -(-late // timing.log_sweep) * timing.log_sweep + timing.log_sweep_at
     sharp = (firing > 0) & (rules.life[row] < rules.repeat[row])
-    return np.where(sharp, told + rules.life[row], dropped)
+    return np.where(sharp, entry + rules.life[row], dropped)
 
 
 def _at(rows: Rows, row: Ints) -> Bools:
@@ -154,12 +154,12 @@ def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
     # A seen end surely notifies: of the last alert if the entry can't have expired, of others
     # if resolved alerts are sent.
     sure_end = before.ends_whole & np.where(
-        none[rows.resolve_row], rules.safe[rows.resolve_row], rules.sends[rows.resolve_row]
+        none[rows.resolve_row], rules.safe[rows.resolve_row], rules.send_resolved[rows.resolve_row]
     )
     anchors = _at(rows, rows.resolve_row[sure_end])
     prior = before.whole
     end_row = rows.finish_row[prior]
-    cleared = before.resolved_end[prior] & (rules.sends[end_row] | none[end_row])
+    cleared = before.resolved_end[prior] & (rules.send_resolved[end_row] | none[end_row])
     unsure = (prior >= 0) & ~cleared
     anchors |= _at(rows, rows.begin_row[~unsure])
     group_head = heads(rows.group)
@@ -187,7 +187,7 @@ class _Deduper:
         self.told = anchors
         self.reason = np.full(len(rows), -1, dtype=np.int64)
         kept = anchors | (rows.firing == 0) | _at(rows, rows.begin_row)
-        kept |= rules.sends & (rows.resolved > 0)
+        kept |= rules.send_resolved & (rows.resolved > 0)
         kept &= rows.time <= rules.until
         self.kept = np.flatnonzero(kept)
         self._link()
@@ -247,7 +247,7 @@ class _Deduper:
         named = self._seen_at(self.before.whole[which], entry[owner])
         news[owner[~named]] = True
         owner, which = self.ends.of(row)
-        wanted = self.rules.sends[row[owner]]
+        wanted = self.rules.send_resolved[row[owner]]
         owner, which = owner[wanted], which[wanted]
         named = self._resolved_at(self.before.resolved[which], entry[owner])
         news[owner[~named]] = True
@@ -306,7 +306,7 @@ class _Deduper:
         before[1:] = np.where(group[1:] == group[:-1], firing[:-1], 0)
         begun = _at(rows, rows.begin_row)[told]
         reason = np.where(begun, np.where(before > 0, CHANGE, FIRST), REPEAT)
-        quiet = ~begun & ((rows.resolved[told] > 0) & self.rules.sends[told])
+        quiet = ~begun & ((rows.resolved[told] > 0) & self.rules.send_resolved[told])
         self.reason[told] = np.where((firing == 0) | quiet, RESOLVED, reason)
 
     def _firing_at(self, row: Ints, time: Ints) -> Ints:

@@ -49,8 +49,8 @@ def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
     """
     moves = inputs.moves
     moved = None if moves.diff is None else [_move(edge_change) for edge_change in moves.diff.moved]
-    told = [_change(impact, targets) for impact in moves.changes]
-    chapters = [changes(told, sources.mark(MOVED), moves.changes_left_out)]
+    records = [_change(impact, targets) for impact in moves.changes]
+    chapters = [changes(records, sources.mark(MOVED), moves.changes_left_out)]
     if moved is None:
         nothing = Prose("There is no map of the time before to compare with.")
         chapters.insert(0, Chapter("moved", "What moved", [nothing]))
@@ -90,8 +90,8 @@ def says(inputs: Inputs) -> str:
 def _completed(page: Page, changed: Sequence[ChangeImpact], sources: Sources) -> Page:
     """Add what changes did to the banner, and where everything comes from."""
     moving = sum(bool(impact.moved) for impact in changed)
-    told = f"After {moving} of {wording.number_of(len(changed), 'change')} something moved."
-    sentences = [*page.banner.sentences, to("changes", told)] if changed else None
+    sentence = f"After {moving} of {wording.number_of(len(changed), 'change')} something moved."
+    sentences = [*page.banner.sentences, to("changes", sentence)] if changed else None
     return replace(
         page,
         banner=replace(page.banner, sentences=sentences or page.banner.sentences),
@@ -120,7 +120,7 @@ def _change(impact: ChangeImpact, targets: LinkTargets) -> dict[str, Any]:
 
 def _found(targets: LinkTargets) -> dict[str, Text]:
     """Say for each node with findings or incidents what there is, with links."""
-    told: dict[str, Text] = {}
+    by_node: dict[str, Text] = {}
     for node in sorted(targets.nodes):
         own = targets.findings.get(node, [])
         incidents = targets.of_service.get(node, [])
@@ -132,5 +132,5 @@ def _found(targets: LinkTargets) -> dict[str, Text]:
             count = wording.number_of(len(incidents), "incident")
             parts.append(targets.incident(incidents[0], count))
         if parts:
-            told[node] = join(*[piece for part in parts for piece in (", ", part)][1:])
-    return told
+            by_node[node] = join(*[piece for part in parts for piece in (", ", part)][1:])
+    return by_node

@@ -166,8 +166,10 @@ def _timeline(
     entries = sorted(incident.timeline, key=lambda entry: entry.at_us)
     blocks: list[Block] = []
     if rows:
-        told = ", ".join(wording.counted(key, sum(m.row == key for m in marks)) for key, _ in rows)
-        title = f"When things happened in the incident: {told}"
+        counts_text = ", ".join(
+            wording.counted(key, sum(m.row == key for m in marks)) for key, _ in rows
+        )
+        title = f"When things happened in the incident: {counts_text}"
         drawn = strip(title, rows, marks, (incident.start_us, incident.end_us))
         caption = "A mark is where a thing began, a bar how long it lasted."
         blocks.append(Charts([Chart(drawn, caption)]))
@@ -436,7 +438,7 @@ def _table(
     targets: LinkTargets,
     mark: Text = "",
 ) -> Table:
-    told = {incident.id for incident in targets.incidents[:MOST_DETAILS]}
+    detailed = {incident.id for incident in targets.incidents[:MOST_DETAILS]}
     return Table(
         caption=caption,
         mark=mark,
@@ -449,16 +451,18 @@ def _table(
             Column("Findings", numeric=True),
             Column("Alerts among them", numeric=True),
         ],
-        rows=[_row(incident, inputs, targets, incident.id in told) for incident in found],
+        rows=[_row(incident, inputs, targets, incident.id in detailed) for incident in found],
     )
 
 
-def _row(incident: ReportedIncident, inputs: Inputs, targets: LinkTargets, told: bool) -> Row:
+def _row(
+    incident: ReportedIncident, inputs: Inputs, targets: LinkTargets, has_section: bool
+) -> Row:
     title = wording.shown(incident.title, 90)
     alerts = [f for f in map(inputs.finding, incident.findings) if f and f.signal == "alert"]
     return Row(
         [
-            targets.incident(incident, page="") if told else title,
+            targets.incident(incident, page="") if has_section else title,
             join(
                 wording.moment(incident.start_us),
                 ", ",
@@ -470,22 +474,22 @@ def _row(incident: ReportedIncident, inputs: Inputs, targets: LinkTargets, told:
             numbers.count(len(incident.findings)),
             numbers.count(len(alerts)),
         ],
-        anchor="" if told else anchor("incident", incident.id),
+        anchor="" if has_section else anchor("incident", incident.id),
     )
 
 
 def _details(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Chapter]:
-    told = targets.incidents[:MOST_DETAILS]
-    if not told:
+    detailed = targets.incidents[:MOST_DETAILS]
+    if not detailed:
         return []
     sections: list[Block] = [
-        section(incident, n, inputs, targets) for n, incident in enumerate(told, 1)
+        section(incident, n, inputs, targets) for n, incident in enumerate(detailed, 1)
     ]
     blocks = sections[:OPEN_DETAILS]
     if sections[OPEN_DETAILS:]:
         label = f"The next {wording.number_of(len(sections) - OPEN_DETAILS, 'incident')} in full"
         blocks.append(Fold(label, sections[OPEN_DETAILS:]))
-    rest = len(inputs.incidents.incidents) - len(told)
+    rest = len(inputs.incidents.incidents) - len(detailed)
     if rest > 0:
         blocks.append(links.left_out_of(rest, "incident", INCIDENTS.as_posix()))
     mark = sources.mark(INCIDENTS, METRICS, LOGS)

@@ -56,14 +56,14 @@ def banner(inputs: Inputs, decided: gate.Decision) -> Banner:
     bad = inputs.watched.bad
     if not bad:
         return made
-    told = join(
+    sentence = join(
         strong(f"{wording.number_of(len(bad), 'published rule')} went bad"),
         " and should be withdrawn: see ",
         link("bad", "the first chapter"),
         ".",
     )
     tone: Tone = "open" if decided.decision == "approve" else made.tone
-    return replace(made, tone=tone, sentences=[told, *made.sentences])
+    return replace(made, tone=tone, sentences=[sentence, *made.sentences])
 
 
 def notice(inputs: Inputs) -> tuple[str, Text]:

@@ -43,9 +43,11 @@ def limits(inputs: Inputs) -> Chapter:
 
 def _use(inputs: Inputs) -> list[Text]:
     report = inputs.params.report_rules
-    told: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.params.synthetic else []
+    about_data: list[Text] = (
+        [join(strong("Synthetic: "), SYNTHETIC)] if inputs.params.synthetic else []
+    )
     return [
-        *told,
+        *about_data,
         join(strong("For: "), report.purpose, "."),
         join(strong("Not for: "), report.not_for, "."),
         "The gate says whether the evidence keeps to a policy that people wrote. Whether a page "

@@ -171,13 +171,13 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
     """
     found = inputs.replayed.incidents
     lost = [incident for incident in found if incident.lost]
-    heard = [
+    notified = [
         incident for incident in found if incident.paged_today is not None and not incident.lost
     ]
-    later = [incident for incident in heard if (incident.delay_seconds or 0) > 0]
-    same = [incident for incident in heard if (incident.delay_seconds or 0) <= 0]
+    later = [incident for incident in notified if (incident.delay_seconds or 0) > 0]
+    same = [incident for incident in notified if (incident.delay_seconds or 0) <= 0]
     silent = [incident for incident in found if incident.paged_today is None]
-    blocks: list[Block] = [_verdict(lost, later, heard)]
+    blocks: list[Block] = [_verdict(lost, later, notified)]
     if lost or later:
         caption = "Incidents lost or heard later, the worst first"
         blocks.append(_table(inputs, caption, [*lost, *later]))
@@ -194,9 +194,9 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
 
 
 def _verdict(
-    lost: list[ReplayedIncident], later: list[ReplayedIncident], heard: list[ReplayedIncident]
+    lost: list[ReplayedIncident], later: list[ReplayedIncident], notified: list[ReplayedIncident]
 ) -> Block:
-    known = len(lost) + len(heard)
+    known = len(lost) + len(notified)
     if not known:
         return Callout(
             "open",
@@ -217,12 +217,12 @@ def _watched(inputs: Inputs) -> Prose:
     watched = inputs.watched
     mark = inputs.sources.mark(evidence_of("watch_rules"))
     if watched.released is None:
-        told = "No rule set is released yet, so there was none to watch in production."
+        text = "No rule set is released yet, so there was none to watch in production."
     elif watched.bad:
-        told = "Rules of the released set hid incidents of late: see the first chapter."
+        text = "Rules of the released set hid incidents of late: see the first chapter."
     else:
-        told = "The released rule set hid no incident of the last window."
-    return Prose(join(told, mark))
+        text = "The released rule set hid no incident of the last window."
+    return Prose(join(text, mark))
 
 
 def _table(inputs: Inputs, caption: str, found: list[ReplayedIncident]) -> Table:

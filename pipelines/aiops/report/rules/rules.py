@@ -113,8 +113,8 @@ def _by_hand(inputs: Inputs) -> list[Block]:
 def _family(inputs: Inputs, family: str, done: list[Done]) -> Section:
     mark = inputs.sources.mark(evidence_of("replay_rules"), evidence_of("export_rules"))
     title = wording.family(family)
-    measured = {outcome.rule.bound.measures for outcome in done}
-    common = measured.pop() if len(measured) == 1 else ""
+    measures = {outcome.rule.bound.measures for outcome in done}
+    common = measures.pop() if len(measures) == 1 else ""
     head: list[Block] = [Prose(f"Bound on: {common}.", quiet=True)] if common else []
     table = Table(
         caption=f"{wording.number_of(len(done), 'rule')}, in the order in which they were chosen",

@@ -53,8 +53,8 @@ def advice(alert: Noisy, rules: Sequence[ReportedRule]) -> list[Text]:
     hit = [family for family in FAMILIES if family in by_family]
     if len(hit) > 1 and hit[-1] == "duplicate":
         del hit[-1]
-    told = [_of_family(family, alert, by_family[family]) for family in hit]
-    return told or [_without_rule(alert)]
+    suggestions = [_of_family(family, alert, by_family[family]) for family in hit]
+    return suggestions or [_without_rule(alert)]
 
 
 def _of_family(family: str, alert: Noisy, rules: list[ReportedRule]) -> Text:
@@ -170,11 +170,11 @@ def source(inputs: Inputs) -> Chapter:
 
 def _noisy_row(noisy_rule: Noisy, rules: dict[str, ReportedRule], most: int) -> Row:
     hit = [rules[rule] for rule in noisy_rule.rules if rule in rules]
-    told = advice(noisy_rule, hit)
+    suggestions = advice(noisy_rule, hit)
     return Row(
         [
             identifier(wording.short(noisy_rule.value, 120)),
-            join(*_lines(told)),
+            join(*_lines(suggestions)),
             _pair(noisy_rule, most),
             numbers.count(noisy_rule.paged_today),
             numbers.count(noisy_rule.paged_with_rules),
@@ -185,9 +185,9 @@ def _noisy_row(noisy_rule: Noisy, rules: dict[str, ReportedRule], most: int) -> 
     )
 
 
-def _lines(told: Sequence[Text]) -> list[Text]:
+def _lines(suggestions: Sequence[Text]) -> list[Text]:
     parts: list[Text] = []
-    for text in told:
+    for text in suggestions:
         parts += [Markup("<br>"), _capital(text)] if parts else [_capital(text)]
     return parts
 

@@ -258,7 +258,7 @@ WIDTH, HEIGHT = 146.0, 22.0
 """Size of a node, in pixels."""
 FAILING = 0.01
 """Share of errors from which on an edge is drawn as failing."""
-_LETTERS, _MOST_TOLD = 18, 300
+_LETTERS, _LONGEST_NAME = 18, 300
 _GLYPHS = {"database": "◍", "queue": "≡", "external": "↗", "user": "●", "service": ""}
 _CROWD = 80
 
@@ -399,12 +399,12 @@ def _curve(a: tuple[float, float], b: tuple[float, float], *, loop: bool) -> str
 
 def _node(node: Mapping[str, Any], i: int, placed: Layout, seconds: float) -> Markup:
     x, y = placed.centres[node["id"]]
-    name, kind = wording.short(node["name"], _MOST_TOLD), node["kind"]
+    name, kind = wording.short(node["name"], _LONGEST_NAME), node["kind"]
     glyph = _GLYPHS[kind]
     shown = wording.short(name, _LETTERS - 2 * bool(glyph))
     received = node["received"]
     failing = received["n"] > 0 and received["errors"] / received["n"] >= FAILING
-    told = (
+    details = (
         f"{wording.rate(received['n'], seconds)}, {_traffic_text(received)}"
         if received["n"]
         else ("calls, but is not called" if kind != "user" else wording.KINDS["user"][1])
@@ -415,10 +415,10 @@ def _node(node: Mapping[str, Any], i: int, placed: Layout, seconds: float) -> Ma
     mark = tag("path", d=f"M{number(left + WIDTH - 12)} {number(y - 4)}l4 8h-8z", class_="alarm")
     return tag(
         "g",
-        tag("title", f"{name} ({kind}): {told}") + box + label + (mark if failing else Markup()),
+        tag("title", f"{name} ({kind}): {details}") + box + label + (mark if failing else Markup()),
         class_=f"node {kind}" + (" failing" if failing else ""), tabindex="-1", role="button",
-        aria_label=f"{name}, {kind}: {told}", data_i=i, data_kind=kind, data_name=name,
-        data_told=told, data_x=x, data_y=y,
+        aria_label=f"{name}, {kind}: {details}", data_i=i, data_kind=kind, data_name=name,
+        data_told=details, data_x=x, data_y=y,
     )  # fmt: skip
 
 
@@ -433,4 +433,4 @@ def _traffic_text(traffic: Mapping[str, Any]) -> str:
 
 
 def _name(node: str) -> str:
-    return wording.short(node.rstrip(":"), _MOST_TOLD)
+    return wording.short(node.rstrip(":"), _LONGEST_NAME)

@@ -47,14 +47,14 @@ def chapter(moved: Sequence[ChangeRecord], compared_with: str) -> Chapter:
         The chapter.
     """
     since = f"Compared with {compared_with}. " if compared_with else ""
-    told = Prose(
+    introduction = Prose(
         f"{since}Windows of time are what is compared, so that one bad minute does not count as "
         "many; chances are corrected for the number of comparisons (Benjamini–Hochberg), "
         "intervals hold with 95%."
     )
     if not moved:
-        return Chapter("moved", "What moved", [told, Prose("Nothing moved beyond chance.")])
-    return Chapter("moved", "What moved", [told, *_tables("Moved", moved)])
+        return Chapter("moved", "What moved", [introduction, Prose("Nothing moved beyond chance.")])
+    return Chapter("moved", "What moved", [introduction, *_tables("Moved", moved)])
 
 
 def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -> Chapter:
@@ -78,11 +78,11 @@ def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -
     if not found:
         nothing = Prose("No change is known of this time.")
         return Chapter("changes", "After changes", [nothing])
-    told = sorted(
+    ordered = sorted(
         found, key=lambda change: (-len(change["moved"]), change["at_us"], change["title"])
     )
-    full = [change for change in told if change["moved"]][:MOST_CHANGES]
-    rest = told[len(full) :]
+    full = [change for change in ordered if change["moved"]][:MOST_CHANGES]
+    rest = ordered[len(full) :]
     blocks: list[Block] = [
         Prose(
             join(
@@ -386,7 +386,7 @@ def _virtual(nodes: list[Any], data: Mapping[str, Any]) -> Chapter:
 
 def _missing(data: Mapping[str, Any]) -> Chapter:
     counts = data["counts"]
-    told = (
+    reasons = (
         ("missing_parents", "whose parent no span is: their callers are not known, they count as "
          "calls of the service alone"),
         ("unpaired_clients", "that call something which sent no span and which no attribute names"),
@@ -395,7 +395,7 @@ def _missing(data: Mapping[str, Any]) -> Chapter:
         ("negative", "that end before they begin: counted, without a duration"),
     )  # fmt: skip
     items = [
-        f"{wording.plural(counts[key], 'span')} {text}." for key, text in told if counts.get(key)
+        f"{wording.plural(counts[key], 'span')} {text}." for key, text in reasons if counts.get(key)
     ]
     worst = sorted(
         (node for node in data["nodes"] if node["missing_parents"]),
