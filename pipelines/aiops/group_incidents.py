@@ -1,7 +1,7 @@
 """Stage ``group_incidents``: what belongs together, where it began, whom it reaches.
 
-Outs (below the place): ``incidents/incidents.json``. It is made of the three files of findings of
-the place (and of windows shortly before), and of alerts, changes and tickets of the lake.
+Outs (below the directory): ``incidents/incidents.json``. It is made of the three files of findings
+of the directory (and of windows shortly before), and of alerts, changes and tickets of the lake.
 """
 
 import hashlib
@@ -67,11 +67,11 @@ from pipelines.core.time import EPOCH, MINUTE_US
 
 NOTIFIED_STATUSES = ("paged", "notified")
 SETTLE = timedelta(days=1)
-"""Alerts so long before are replayed too: what still fires then decides what is told now."""
+"""Alerts so long before are replayed too: what still fires then decides what is notified now."""
 
 
 def notified_alerts(params: AiopsParams, window: Window) -> tuple[list[Finding], str]:
-    """Give the alerts of a time that somebody would be told of, and say in words which they are.
+    """Find the alerts of a window that would be notified, and say in words which they are.
 
     Nothing after the window's end is known: neither alerts nor ends of alerts.
     """
@@ -141,7 +141,7 @@ def _hash(path: Path) -> str:
 
 
 def inputs_known(directory: Path) -> dict[str, str] | None:
-    """Tell what a place's incidents were made of; None if there are none, or unreadable ones."""
+    """Tell what a directory's incidents were made of; None if there are none or unreadable ones."""
     try:
         found: dict[str, str] = read(directory)["inputs"]
     except (SignalboxError, KeyError):
@@ -150,7 +150,7 @@ def inputs_known(directory: Path) -> dict[str, str] | None:
 
 
 def read(directory: Path) -> dict[str, Any]:
-    """Read the incidents of a place.
+    """Read the incidents of a directory.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def read(directory: Path) -> dict[str, Any]:
 
 
 def write(directory: Path, content: dict[str, Any]) -> Path:
-    """Write the incidents of a place."""
+    """Write the incidents of a directory."""
     write_ordered(directory / INCIDENTS, content)
     return directory / INCIDENTS
 
@@ -176,7 +176,7 @@ def build_incidents(
     news, background_alerts = split_background_alerts(params, window, alerts)
     earlier_findings = [finding for other in earlier for finding in _findings(other)]
     own = [*_findings(directory), *news]
-    # Of one told again, what the later window says counts.
+    # Of a finding that two windows have, the later window's counts.
     findings = deduplicate_findings([*earlier_findings, *own])
     background = deduplicate_findings(background_alerts)
     found = _incidents(params, window, graph, findings, background)
@@ -210,7 +210,7 @@ def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
 
 
 def graph_of(directory: Path) -> Graph:
-    """Who calls whom by a place's map; users outside are nobody's suspects."""
+    """Who calls whom by a directory's map; users outside are nobody's suspects."""
     edges = read_json(directory / MAP)["edges"]
     calls = {(edge["source"], edge["target"]) for edge in edges}
     return Graph(frozenset(call for call in calls if not call[0].startswith(USER)))
@@ -279,7 +279,7 @@ POSTED = INCIDENTS.parent / "posted.json"
 
 
 def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
-    """Send every incident of a place to every address; not again what an address took before.
+    """Send every incident of a directory to every address; not again what an address took before.
 
     Returns
     -------
@@ -333,7 +333,7 @@ TABLES = ("alerts", "changes", "tickets", "metrics", "logs", "spans")
 
 
 def earlier_directories(params: AiopsParams, window: Window) -> list[Path]:
-    """Places of windows before, whose findings may belong to this window's incidents."""
+    """Directories of windows before, whose findings may belong to this window's incidents."""
     results = Path(params.analysis.results)
     return [result_dir(results, other_window) for other_window in earlier_windows(results, window)]
 
@@ -367,7 +367,7 @@ def run(params: AiopsParams, window: Window, directory: Path, earlier: Sequence[
     Parameters
     ----------
     earlier
-        `earlier_directories`: an incident that began before the window is told whole.
+        `earlier_directories`: an incident that began before the window is grouped as a whole.
     """
     lake_of(params.analysis)
     content, findings = build_incidents(params, window, directory, earlier)
@@ -386,7 +386,7 @@ def run(params: AiopsParams, window: Window, directory: Path, earlier: Sequence[
 
 
 def post(params: AiopsParams, directory: Path) -> list[dict[str, Any]]:
-    """Send a place's incidents on, as ``group_incidents.post`` says; tell what was sent."""
+    """Send a directory's incidents on, as ``group_incidents.post`` says; tell what was sent."""
     return post_all(params.group_incidents.post, directory)
 
 

@@ -1,6 +1,6 @@
 """Stage ``log_anomalies``: new templates, bursts, silences, changed mixes, new values in logs.
 
-Outs (below the place): ``anomalies/log_anomalies.json``, see `lake.findings`.
+Outs (below the directory): ``anomalies/log_anomalies.json``, see `lake.findings`.
 """
 
 import tempfile

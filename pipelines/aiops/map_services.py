@@ -1,7 +1,7 @@
 """Stage ``map_services``: who calls whom in a window, and what moved since the time before.
 
-Outs (below the place): ``service_map/`` with the map (`service_map.model`) and ``moved.json``: what
-differs from the same hours ``compare_days`` earlier, and what moved after each change.
+Outs (below the directory): ``service_map/`` with the map (`service_map.model`) and ``moved.json``:
+what differs from the same hours ``compare_days`` earlier, and what moved after each change.
 """
 
 import shutil
@@ -31,7 +31,7 @@ PARTITIONS = SERVICE_MAP.parent / ".service_map_parts"
 """Beside the map's folder, which is an out as a whole."""
 LONG = timedelta(days=3)
 ROOM = 20
-"""A piece keeps so many times the virtual nodes and shapes that the merged map keeps: which are the
+"""A partition keeps so many times the virtual nodes and shapes of the merged map: which are the
 busiest is known only then."""
 
 
@@ -76,7 +76,7 @@ def check(params: AiopsParams, window: Window) -> None:
 
 
 def build(params: AiopsParams, window: Window, directory: Path, partition: Window) -> Path:
-    """Map one piece of a window."""
+    """Map one partition of a window."""
     check(params, window)
     folder = directory / PARTITIONS / partition.name
     write_map(map_of(params, partition, window.end_us), folder)
@@ -96,7 +96,7 @@ def map_of(params: AiopsParams, partition: Window, known_us: int) -> ServiceMap:
 
 
 def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> ServiceMap:
-    """Merge the pieces of a window.
+    """Merge the partitions of a window.
 
     Raises
     ------
@@ -118,14 +118,14 @@ def build_map(params: AiopsParams, window: Window) -> ServiceMap:
 
 
 def remove(directory: Path) -> None:
-    """Remove the pieces: they are in the map."""
+    """Remove the partitions: they are in the map."""
     shutil.rmtree(directory / PARTITIONS, ignore_errors=True)
 
 
 LEAD = 2 * HOUR
 """A change up to an hour before the window is told again, with the hour before it to compare."""
 BETTER = ("faster", "fewer_errors")
-"""What moved for the better is told of the map, but is no part of an incident."""
+"""What moved for the better is listed with the map, but is no part of an incident."""
 MOST_CHANGES = 100
 """Changes that are judged; of more, the latest."""
 
@@ -204,17 +204,17 @@ def partitions_of(params: AiopsParams, window: Window) -> list[Window]:
 
 
 def run_partition(params: AiopsParams, window: Window, directory: Path, partition: Window) -> Path:
-    """Map one piece; safe to repeat."""
+    """Map one partition; safe to repeat."""
     return build(params, window, directory, partition)
 
 
 def join(params: AiopsParams, window: Window, directory: Path) -> Path:
-    """Merge the pieces, compare the map with the time before, tell what changes moved.
+    """Merge the partitions, compare the map with the time before, tell what changes moved.
 
     Raises
     ------
     SignalboxError
-        If a piece is missing.
+        If a partition is missing.
     """
     path = _write(params, window, directory, merge_partitions(params, window, directory))
     remove(directory)
@@ -222,7 +222,7 @@ def join(params: AiopsParams, window: Window, directory: Path) -> Path:
 
 
 def run(params: AiopsParams, window: Window, directory: Path) -> Path:
-    """Map a window in one go: what its pieces give when they are joined."""
+    """Map a window in one go: what its partitions give when they are joined."""
     lake_of(params.analysis)
     check(params, window)
     return _write(params, window, directory, build_map(params, window))

@@ -1,9 +1,9 @@
 """Stage ``report_incidents``: pages about incidents, anomalies and the service map of a window.
 
-Outs, within a place (the project's root, or the folder of a window): ``reports/incidents``,
+Outs, within a directory (the project's root, or that of a window): ``reports/incidents``,
 ``reports/anomalies`` and ``reports/service_map``, each as ``.html`` (self-contained, prints on A4)
 and ``.json`` (`pipelines.reporting.record` has its shape). The pages lead to one another. None
-holds a date of its making, a host or a path outside the place: the same analysis gives the same
+holds a date of its making, a host or a path outside the directory: the same analysis gives the same
 bytes.
 """
 
@@ -72,7 +72,7 @@ def _incident(incident: ReportedIncident) -> dict[str, Any]:
 
 
 def run(directory: Path, about: About) -> Path:
-    """Make the pages of a place.
+    """Make the pages of a directory.
 
     Parameters
     ----------

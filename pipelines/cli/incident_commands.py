@@ -28,7 +28,7 @@ app = typer.Typer(help="Incidents: what is wrong, where, and what changed.", no_
 
 @dataclass(frozen=True)
 class _Known:
-    """An incident, and the place whose report tells of it."""
+    """An incident, and the directory whose report lists it."""
 
     directory: Path
     window: dict[str, str]
@@ -117,7 +117,7 @@ def _directories(project: Path, params: "AiopsParams", window: str) -> list[Path
 
 
 def _all(project: Path, window: str) -> list[_Known]:
-    """Incidents of all places, the newest first, each once: as the latest window tells it."""
+    """Incidents of all directories, the newest first, each once: as the latest window tells it."""
     from pipelines.aiops.group_incidents import read
 
     found: dict[str, _Known] = {}

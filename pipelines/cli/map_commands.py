@@ -56,7 +56,7 @@ def find_map(project: Path, name: str) -> "ServiceMap":
 
 
 def newest_map(project: Path) -> "tuple[ServiceMap, str]":
-    """Read the project's map or, if it has none, that of the newest window; and its place."""
+    """Read the project's map or, if it has none, that of the newest window; and its directory."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import SERVICE_MAP
     from pipelines.aiops.service_map.model import MAP_FILE, read_map

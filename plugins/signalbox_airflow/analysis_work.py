@@ -123,9 +123,9 @@ def pending_windows(project: Path) -> list[str]:
 
     with project_params(project) as params:
         results = Path(params.analysis.results)
-        places = {window: result_dir(results, window) for window in windows_in(results)}
+        directories = {window: result_dir(results, window) for window in windows_in(results)}
         unread = {
-            window for window, directory in places.items()
+            window for window, directory in directories.items()
             if (directory / INCIDENTS).is_file() and not (directory / INCIDENTS_HTML).is_file()
         }  # fmt: skip
         found = [window.name for window in sorted({*group_incidents.pending(params), *unread})]

@@ -1,6 +1,6 @@
 """Findings before they are grouped: those that say the same become one, background alerts go.
 
-Somebody is told of most alerts of most days, whatever happens. That one comes again today says
+Most alerts are notified on most days, whatever happens. That one comes again today says
 nothing; that one comes which has been away for two weeks does.
 """
 

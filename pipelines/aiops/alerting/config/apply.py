@@ -2,9 +2,9 @@
 
 - ``quiet``: a route first among the top route's children, to `QUIET_RECEIVER`, grouped as the top
   route groups.
-- ``duplicate``, ``recurring``: a child route at each place of the tree where the alerts end today
-  (`placements`), so that their receiver stays; it has the place's own mute and active intervals
-  too, because Alertmanager doesn't inherit those.
+- ``duplicate``, ``recurring``: a child route at each position of the tree where the alerts end
+  today (`placements`), so that their receiver stays; it has the position's own mute and active
+  intervals too, because Alertmanager doesn't inherit those.
 - ``implied``: an inhibit rule.
 - ``quiet``, ``recurring``, ``implied`` never take the alerts of guards (`sparing_guards`).
 - ``transient``, ``flapping``: Prometheus's side (`replay`); ``known_fix`` changes nothing.
@@ -179,7 +179,7 @@ def _grown(
 
 
 def _insert_children(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
-    """Put children in; none goes below another one, so that all places are today's."""
+    """Put children in; none goes below another one, so that all positions are today's."""
     outside = frozenset(child.origin for child in children)
     more: dict[tuple[int, ...], list[Route]] = {}
     for child in children:

@@ -1,4 +1,4 @@
-"""Which rule changed what happens to an alert: for blame when an incident is lost, and for credit.
+"""Which rule changed what happens to an alert: to attribute missed incidents, and for credit.
 
 The replay says which rule decided over an alert, and which one made the route that its group is on.
 A rule that waits or merges leaves alerts undecided; those are found by its matchers.

@@ -1,4 +1,4 @@
-"""Backtest: pages saved, incidents lost, delay added; one replay held against another."""
+"""Backtest: pages saved, incidents missed, delay added; one replay compared with another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class TicketedIncident:
         Time of the first page about it, without and with the rules, microseconds since 1970; -1 =
         never.
     hidden_by : tuple of str
-        Ids of the rules that decided over one of its alerts: kept back, muted, told otherwise.
+        Ids of the rules that decided over one of its alerts: kept back, muted, notified otherwise.
     touched_by : tuple of str
         Those, and every rule that merges, regroups or lets wait one of its alerts.
     """
@@ -120,7 +120,7 @@ class BacktestResult:
         return tuple(incident for incident in self.incidents if incident.notified_today)
 
     def delays(self) -> NDArray[np.float64]:
-        """Return the added delay of every incident that is still heard, seconds."""
+        """Return the added delay of every incident that is still notified, seconds."""
         kept = [incident.delay for incident in self.notified if not incident.lost]
         return np.array(kept, dtype=np.float64)
 

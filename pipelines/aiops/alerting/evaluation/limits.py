@@ -102,7 +102,7 @@ def _harm(incident: TicketedIncident, limits: SelectRulesParams) -> str:
 
 
 def _late(effect: BacktestResult, limits: SelectRulesParams) -> list[TicketedIncident]:
-    """Incidents that are heard late, if there are too many of them."""
+    """List the incidents that are notified late, if there are too many of them."""
     late = [
         incident for incident in effect.notified if incident.delay > limits.max_median_delay_seconds
     ]

@@ -1,13 +1,13 @@
-"""Choose rules on a window that they were not learned from.
+"""Choose rules on a validation window, which they were not mined from.
 
-Grouping and waiting both make people hear later, and a set may only make so many incidents wait.
+Grouping and waiting both delay notifications, and a set may only make so many incidents wait.
 So where a grouping is harmless alone but not beside the rules chosen before it, those that save
 least for the incidents they delay make room for it, if that saves more.
 
 First everything that harms is thrown out: all candidates that decide over single alerts are
-replayed together, and a rule that changes what happens to an incident which is lost or heard too
-late is dropped, until nothing is lost. Then groupings are added, each time the one that saves most
-beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
+replayed together, and a rule that changes what happens to an incident which is missed or notified
+too late is dropped, until nothing is lost. Then groupings are added, each time the one that saves
+most beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
 rules make room for them. The rest is ordered by the pages each saves, and the shortest prefix is
 taken that saves as much as all of them, but for a tolerance. Prefixes on the way are the trade-off
 curve. In the end alerts with new names, which none of these rules has, get a grouping too.

@@ -1,7 +1,7 @@
 """Merge rules into the user's ``alertmanager.yml``.
 
 What the rules mean is `apply_rules`'s business; here its result is compared with the tree that the
-file gives, and what is new in it is written into the text at the same place. The merged text is
+file gives, and what is new in it is written into the text at the same position. The merged text is
 read back and must mean what `apply_rules` said.
 """
 

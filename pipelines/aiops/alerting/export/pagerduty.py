@@ -1,7 +1,7 @@
 """Rules as PagerDuty event orchestration: conditions in its language, actions on the event.
 
 PagerDuty decides on one event at a time. What needs a look at other alerts (inhibition,
-grouping, flapping) it can't be told this way; such rules are listed with the reason. The form
+grouping, flapping) it can't be expressed this way; such rules are listed with the reason. The form
 is that of its REST API (``PUT /event_orchestrations/services/{id}``) and of its published
 Terraform provider.
 

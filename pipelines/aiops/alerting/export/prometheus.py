@@ -99,7 +99,7 @@ class AlertRule:
     Attributes
     ----------
     node : ruamel.yaml.nodes.MappingNode
-        Its place in the text.
+        Its position in the text.
     data : dict
         What YAML reads there, merge keys and aliases resolved.
     position : tuple of int
@@ -187,9 +187,9 @@ def alert_rules(doc: Document, data: Any) -> list[AlertRule]:
             raise SignalboxError(f"{doc.name}: groups[{g}] is no mapping: not a rule file")
         rules = child(group, "rules")
         for r, node in enumerate(rules.value if isinstance(rules, SequenceNode) else []):
-            told = data["groups"][g]["rules"][r]
-            if isinstance(told, dict) and isinstance(told.get("alert"), str):
-                found.append(AlertRule(node, told, (g, r)))
+            rule_data = data["groups"][g]["rules"][r]
+            if isinstance(rule_data, dict) and isinstance(rule_data.get("alert"), str):
+                found.append(AlertRule(node, rule_data, (g, r)))
     return found
 
 
@@ -318,7 +318,7 @@ def edits_for(doc: Document, target: AlertRule, change: RuleChange) -> list[Edit
     Raises
     ------
     UnmergeableError
-        If the text gives no safe place for them.
+        If the text gives no safe position for them.
     """
     if target.node.flow_style:
         raise UnmergeableError("the rule is written in braces on one line")

@@ -1,4 +1,4 @@
-"""Which alerts come together: in one group, or while another kind fires."""
+"""Which alerts occur together: in one group, or while another kind fires."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,7 +32,7 @@ class Cooccurrence:
 
     @property
     def spared(self) -> int:
-        """Episodes that aren't told by themselves."""
+        """Episodes that aren't notified by themselves."""
         return self.episodes - self.bursts
 
 
@@ -227,7 +227,7 @@ def target_starts(
 def _pairs(
     location: NDArray[np.int64], kind: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the pairs (place, kind) that occur, and each series' pair (-1 without)."""
+    """Give the pairs (location, kind) that occur, and each series' pair (-1 without)."""
     inside = np.flatnonzero((location >= 0) & (kind >= 0))
     pair = np.full(len(location), -1, np.int64)
     if not len(inside):

@@ -2,7 +2,7 @@
 
 A pattern is quiet if people were known to leave it alone every time, often and on separate days,
 and if it is routine: never silent for long (`QuietMining.max_silence_hours`). A guard watches it:
-more than the history's rhythm explains pages. What came too seldom to be routine can be told once
+more than the history's rhythm explains pages. What came too seldom to be routine can page once
 per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the history
 doesn't know has no rule, so it pages.
 """
@@ -38,7 +38,7 @@ class _Candidate:
     units, days
         Separate stretches of `MineRulesParams.independence_seconds`, and days, that have it.
     routine
-        Whether it came often enough to be nothing to tell.
+        Whether it came often enough to be routine.
     acted
         Whether anybody ever acted on it: then it was tried, and is no candidate any more.
     """

@@ -1,10 +1,10 @@
-"""Family duplicate: alerts that come together are told together; and what no rule holds.
+"""Family duplicate: alerts that occur together are grouped; and what no rule holds.
 
 No rule holds new names, new values, and guards that trip. Nothing is known of them, so they
 must not wait, and no label is known to divide them well. One group for all of them pages at
-once for the first, and again as soon as something else that is new joins; what was told
-already is not told again while it goes on. A burst that touches many hosts under many names
-is then a page a moment rather than a page for each of them.
+once for the first, and again as soon as something else that is new joins; what was
+notified already is not notified again while it goes on. A burst that touches many hosts under many
+names is then a page a moment rather than a page for each of them.
 """
 
 from dataclasses import dataclass
@@ -96,8 +96,8 @@ class _Candidate:
     def matchers(self) -> tuple[Matcher, ...]:
         """Whom it may take: every alert, if one with a name that is new is a group of its own.
 
-        Such an alert is then told as soon as any, and its next ones together: nothing waits for a
-        group that it has no history with.
+        Such an alert is then notified as soon as any, and its next ones together: nothing waits for
+        a group that it has no history with.
         """
         if len(self.names) > 1 and NAME in self.group_by:
             return sparing_guards(EVERY_ALERT)
@@ -122,7 +122,7 @@ def mine_duplicate(history: History) -> Mined:
 
     Candidates are sets of at most two common labels, with and without the alert name, over all
     known names; and for the noisiest names alone, without any label or by one of its own. A
-    stretch of time speaks for a grouping if most of its episodes came in company.
+    stretch of time speaks for a grouping if most of its episodes had company.
 
     Parameters
     ----------
@@ -160,12 +160,12 @@ def mine_duplicate(history: History) -> Mined:
 
 
 def _together(history: History) -> int:
-    """Seconds within which alerts of a group can still be told together."""
+    """Seconds within which alerts of a group still share a notification."""
     return max(history.params.duplicate.join_seconds)
 
 
 def _times(history: History) -> list[tuple[int, int, int]]:
-    """List waits, intervals and repeats to choose among: when people are told, not what."""
+    """List waits, intervals and repeats to choose among: when people are notified, not of what."""
     params = history.params.duplicate
     return [
         (wait, interval, repeat)

@@ -1,4 +1,4 @@
-"""Family implied: another alert of the same place tells it already.
+"""Family implied: another alert with equal labels fires already.
 
 A rule needs a target that seldom comes alone. Where most of a kind's episodes are noise of its own,
 as in the simulated worlds, no pair is found: there incidents make 1-3 % of the alerts, and the best
@@ -61,10 +61,11 @@ class _Pair:
 def mine_implied(history: History) -> Mined:
     """Find pairs of kinds where the target begins while the source fires, with equal labels.
 
-    Only kinds that were ever seen together are compared. A pair must hold on the thinned targets
-    (one a place and stretch of time) with a bound that pays for all pairs, be more frequent than
-    when the same alerts are laid whole days beside each other (which keeps the time of day), and
-    never hide a target that was acted on unless its source tells of the same ticket.
+    Only kinds that were ever seen together are compared. A pair must hold on the independent
+    targets (one for each set of equal labels and stretch of time) with a bound that pays for all
+    pairs, be more frequent than when the same alerts are laid whole days beside each other (which
+    keeps the time of day), and never hide a target that was acted on unless its source has the same
+    ticket.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def _candidates(
 
 
 class _Firing:
-    """When each kind fires in some places; pairs come by their sources, so the last one is kept."""
+    """When each kind fires, by location; pairs come by their sources, so the last one is kept."""
 
     def __init__(self, history: History, kinds: Kinds, location: NDArray[np.int64]) -> None:
         self.history, self.kinds, self.location = history, kinds, location
@@ -169,7 +170,7 @@ class _Firing:
         return self._last[1]
 
     def only(self, kind: int) -> NDArray[np.int64]:
-        """Code of each series' place, -1 for series of other kinds."""
+        """Code of each series' location, -1 for series of other kinds."""
         return np.where(self.kinds.of_series == kind, self.location, -1)
 
 
@@ -222,7 +223,7 @@ def _one_each(pairs: list[_Pair]) -> list[_Pair]:
 
 
 def _without_circles(pairs: list[_Pair], most: int) -> list[_Pair]:
-    """Leave out pairs that close a circle: alerts that inhibit each other tell nobody."""
+    """Leave out pairs that close a circle: alerts that inhibit each other notify nobody."""
     by_worth = sorted(pairs, key=lambda p: (-len(p.counted.rows), -p.low, p.source, p.target))
     kept: list[_Pair] = []
     follows: dict[int, set[int]] = {}

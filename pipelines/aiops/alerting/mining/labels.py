@@ -1,4 +1,4 @@
-"""Labels of many series: numbered pairs, those that tell behaviour, those whose values churn."""
+"""Labels of many series: numbered pairs, those that discriminate behaviour, those with churn."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
@@ -315,7 +315,7 @@ SETTLED_DAYS = 5
 CHURN_CHANCE = 0.01
 """A value has come, or gone, if chance would leave it unseen so long no oftener than this."""
 CHURN_SHARE = 0.3
-"""Share of the settled values that must have come or gone for a label to be open, …"""
+"""Share of the settled values that must have come or gone for a label to have churn, …"""
 CHURN_DAYS = 4
 """… and on so many separate days: one migration is not a habit."""
 

@@ -1,4 +1,4 @@
-"""What stands beside a rule: support, examples, expiry, words; its settings; pairs counted."""
+"""What stands beside a rule: support, examples, expiry; its threshold sweep; pairs counted."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -129,7 +129,7 @@ class Published(BaseModel):
     rules : list of str
         Ids of the rules that were published.
     expired, withdrawn, unplaced : dict of str to str
-        Id of a rule that is left out (or has no place in the files) → why.
+        Id of a rule that is left out (or can't be expressed in the files) → why.
     diff : str
         What changed in them.
     entry : int

@@ -80,17 +80,17 @@ def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, I
     return rows[0][some], starts[some], ends[some]
 
 
-def _pairs(members: Members, spells: FiringPeriods) -> Ints:
-    wide = int(spells.series.max(initial=0)) + 1
+def _pairs(members: Members, periods: FiringPeriods) -> Ints:
+    wide = int(periods.series.max(initial=0)) + 1
     # One code a (group, series): `unique` numbers the pairs in that order.
-    code = members.group * wide + spells.series[members.spell]
+    code = members.group * wide + periods.series[members.period]
     pair: Ints = np.unique(code, return_inverse=True)[1].astype(np.int64)
     return pair
 
 
 def _overtaken(members: Members, pair: Ints) -> Bools:
     """Return the members whose end no flush sees, because the alert is back (and gone) by then."""
-    order = order_of(pair, members.spell)
+    order = order_of(pair, members.period)
     here, after = order[:-1], order[1:]
     found = np.zeros(len(members), dtype=bool)
     found[here] = (pair[here] == pair[after]) & (members.seen[after] <= members.gone[here])
@@ -98,7 +98,7 @@ def _overtaken(members: Members, pair: Ints) -> Bools:
 
 
 def observe_at_flushes(
-    members: Members, spells: FiringPeriods, suppressed: SuppressedIntervals
+    members: Members, periods: FiringPeriods, suppressed: SuppressedIntervals
 ) -> tuple[Firing, Resolved]:
     """Work out what the flushes of every group see of its members.
 
@@ -106,7 +106,7 @@ def observe_at_flushes(
     ----------
     members : Members
         Firing periods as members of groups, with the flushes between which each is seen.
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires.
     suppressed : SuppressedIntervals
         When members are kept back; they may overlap.
@@ -119,7 +119,7 @@ def observe_at_flushes(
         When members are seen resolved. An end is not among them if the alert is back by then, or
         if it is suppressed at the flush that would see it.
     """
-    pair = _pairs(members, spells)
+    pair = _pairs(members, periods)
     gaps = _gaps(suppressed)
     who, start, end = _cut(members, gaps)
     order = order_of(pair[who], start)

@@ -184,11 +184,11 @@ def _counted(
     if not storm.any():
         return None
     found = merged(key[now[storm]], starts[now[storm]], starts[before[storm]] + window)[:3]
-    # The first of its spells that isn't over; it tells of what its window holds.
+    # The first of its firing periods that isn't over; it tells of what its window holds.
     at = search(found[0], found[2], key_of, pieces.starts[begun])
     inside = np.minimum(at, len(found[0]) - 1)
-    told = (at < len(found[0])) & (found[0][inside] == key_of)
-    told &= pieces.starts[begun] >= found[1][inside] - window
+    covered = (at < len(found[0])) & (found[0][inside] == key_of)
+    covered &= pieces.starts[begun] >= found[1][inside] - window
     # One label set a key, from any of the series that it counts.
     keys, code = np.unique(found[0], return_inverse=True)
     _, example = np.unique(key_of, return_index=True)
@@ -197,7 +197,7 @@ def _counted(
         own = table.labels[series_id]
         by = {name: own[name] for name in counted_by(guard) if name in own}
         labels.append({**by, **guard_labels(rule)})
-    pairs = pieces.period[begun][told], inside[told]
+    pairs = pieces.period[begun][covered], inside[covered]
     return GuardAlert(rule, labels, code.astype(np.int64), found[1], found[2], *pairs, own=True)
 
 
@@ -235,11 +235,11 @@ def _lasting(
         return None
     number = np.cumsum(lasts) - 1
     begins = starts[lasts] + limit
-    told = lasts[of_piece]
-    told[told] = pieces.ends[told] > begins[number[of_piece[told]]]
+    covered = lasts[of_piece]
+    covered[covered] = pieces.ends[covered] > begins[number[of_piece[covered]]]
     series, code = np.unique(who[lasts], return_inverse=True)
     labels = [still_labels(rule, table.labels[series_id]) for series_id in series.tolist()]
-    pairs = pieces.period[told], number[of_piece[told]]
+    pairs = pieces.period[covered], number[of_piece[covered]]
     return GuardAlert(rule, labels, code.astype(np.int64), begins, ends[lasts], *pairs, own=False)
 
 
@@ -278,30 +278,32 @@ def replay_guards(
         Labels with those of the guards' alerts after them.
     periods : FiringPeriods
         Firing periods with those of the guards after them.
-    told : list of GuardAlert
+    guard_alerts : list of GuardAlert
         What each guard reports; `GuardAlert.by` is an index into the grown `periods`.
     """
     labels: list[Labels] = []
-    told: list[GuardAlert] = []
+    guard_alerts: list[GuardAlert] = []
     size = len(periods)
     for each in _guard_alerts(rules, table, periods):
         first = len(table) + len(labels)
         labels += each.labels
-        told.append(replace(each, series=first + each.series, by=size + each.by))
+        guard_alerts.append(replace(each, series=first + each.series, by=size + each.by))
         size += len(each.series)
-    if not told:
+    if not guard_alerts:
         return table, periods, []
 
     def grown(name: str) -> Ints:
-        return np.concatenate([getattr(periods, name), *(getattr(each, name) for each in told)])
+        return np.concatenate(
+            [getattr(periods, name), *(getattr(each, name) for each in guard_alerts)]
+        )
 
-    # Guards have new series, the last ones: spells stay sorted, and keep their places.
+    # Guards have new series, the last ones: firing periods stay sorted, and keep their places.
     more = replace(periods, series=grown("series"), starts=grown("starts"), ends=grown("ends"))
-    return table.with_more(labels), more, told
+    return table.with_more(labels), more, guard_alerts
 
 
 def merge_guard_outcomes(
-    told: Sequence[GuardAlert], outcomes: Outcomes, origins: dict[str, int]
+    guard_alerts: Sequence[GuardAlert], outcomes: Outcomes, origins: dict[str, int]
 ) -> None:
     """Record which hidden alerts a guard's page reported: ``folded``, first paged when it was sent.
 
@@ -309,21 +311,21 @@ def merge_guard_outcomes(
 
     Parameters
     ----------
-    told : sequence of GuardAlert
+    guard_alerts : sequence of GuardAlert
         As `replay_guards` returns them.
     outcomes : Outcomes
         Changed in place.
     origins : dict of str to int
         Rule id → number in `Outcomes.rule`, as `origins_of` counts.
     """
-    for each in told:
+    for each in guard_alerts:
         some = outcomes.pages[each.by] > 0
         period, by = each.period[some], each.by[some]
         status, rule = outcomes.status[period], outcomes.rule[period]
         own = (rule == origins.get(each.rule.id, -1)) if each.own else (rule >= 0)
         hidden = np.isin(status, [QUIET, MUTED, FOLDED]) & own
-        told_of = hidden | (status == PAGED)
-        period, by, hidden = period[told_of], by[told_of], hidden[told_of]
+        reported = hidden | (status == PAGED)
+        period, by, hidden = period[reported], by[reported], hidden[reported]
         outcomes.status[period[hidden]] = FOLDED
         # Of several guards' pages the earliest counts for a hidden alert.
         page = outcomes.first_page[by]

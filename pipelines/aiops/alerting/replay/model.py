@@ -175,9 +175,9 @@ class FiringPeriods:
 
     Attributes
     ----------
-    series : array of int64, shape (spells,)
+    series : array of int64, shape (periods,)
         Index into the `LabelTable`.
-    starts, ends : array of int64, shape (spells,), microseconds since 1970
+    starts, ends : array of int64, shape (periods,), microseconds since 1970
         End exclusive.
     of_row : array of int64, shape (rows,)
         Which period each row of the alert frame belongs to, -1 if it never fired.
@@ -205,7 +205,7 @@ class ReplayInputs:
         The configuration, with the rules applied to it.
     table : LabelTable
         Labels of all series, those of guards among them.
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires.
     until : int, microseconds since 1970
         When the replay stops.
@@ -215,7 +215,7 @@ class ReplayInputs:
 
     config: Config
     table: LabelTable
-    spells: FiringPeriods
+    periods: FiringPeriods
     until: int
     timing: Timing
 
@@ -258,7 +258,7 @@ class Groups:
         return len(self.route)
 
 
-def ticks(times: Ints, first: Ints, interval: Ints) -> Ints:
+def next_flush(times: Ints, first: Ints, interval: Ints) -> Ints:
     """Find the first flush at or after each time; `first` if the time is before it.
 
     Parameters
@@ -275,5 +275,5 @@ def ticks(times: Ints, first: Ints, interval: Ints) -> Ints:
         The smallest ``first + k * interval`` with ``k >= 0`` that is not before the time.
     """
     late = np.maximum(times - first, 0)
-    tick: Ints = first + -(-late // interval) * interval
-    return tick
+    flush: Ints = first + -(-late // interval) * interval
+    return flush

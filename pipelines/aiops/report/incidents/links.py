@@ -1,6 +1,6 @@
 """Where everything stands on the three pages, links to it, and what the pages have in common.
 
-What a page leaves out for want of room has no place; a link to it is only its words.
+What a page leaves out for want of room has no anchor; a link to it is only its words.
 """
 
 import hashlib

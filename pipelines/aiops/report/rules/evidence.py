@@ -538,12 +538,12 @@ class Inputs(Measured):
 
     @cached_property
     def watched(self) -> Watched:
-        """Published rules that went bad."""
+        """Published rules that hid an incident."""
         return self.details("watch_rules", Watched)
 
     @cached_property
     def anchors(self) -> dict[str, str]:
-        """Rule id → its place on the page."""
+        """Rule id → its anchor on the page."""
         return {done.rule.id: f"rule-{n}" for n, done in enumerate(self.replayed.rules, 1)}
 
     @cached_property

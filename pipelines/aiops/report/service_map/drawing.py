@@ -2,7 +2,7 @@
 
 After Sugiyama, Tagawa and Toda (1981): calls that close a circle are set aside, layers follow from
 the longest way, neighbours are brought together by sweeps over barycentres. The same graph gives
-the same places.
+the same positions.
 """
 
 import math
@@ -22,7 +22,7 @@ COLUMN, ROW = 200.0, 30.0
 """Distance between columns and between rows, in pixels."""
 MOST_LAYERS, MOST_NODES_A_LAYER = 9, 44
 MOST_ROUTED = 120
-"""Edges up to which long ones get places of their own in the columns they cross."""
+"""Edges up to which long ones get positions of their own in the columns they cross."""
 _SWEEPS = 12
 Edge = tuple[str, str]
 
@@ -88,7 +88,7 @@ def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
 
 
 def _routed(layers: list[list[str]], edges: list[Edge]) -> dict[Edge, list[str]]:
-    """Put a place holder into each layer that a long edge crosses; return them by edge."""
+    """Put a placeholder into each layer that a long edge crosses; return them by edge."""
     rank = {name: i for i, layer in enumerate(layers) for name in layer}
     ways: dict[Edge, list[str]] = {}
     for edge, (source, target) in enumerate(edges):
@@ -177,22 +177,22 @@ def _shortest(nodes: Sequence[str], edges: list[Edge]) -> dict[str, int]:
 
 
 def _ordered(layers: list[list[str]], edges: list[Edge]) -> list[list[str]]:
-    """Bring neighbours together: each node to the mean place of those it is joined with."""
+    """Bring neighbours together: each node to the mean position of those it is joined with."""
     joined = _joined(edges)
-    place = _shares(layers)
+    position = _shares(layers)
     for sweep in range(_SWEEPS):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
             wanted = {
-                name: _mean([place[other] for other in joined.get(name, ())], place[name])
+                name: _mean([position[other] for other in joined.get(name, ())], position[name])
                 for name in layer
             }
-            layer.sort(key=lambda name: (wanted[name], place[name]))
-            place.update(_shares([layer]))
+            layer.sort(key=lambda name: (wanted[name], position[name]))
+            position.update(_shares([layer]))
     return layers
 
 
 def _shares(layers: list[list[str]]) -> dict[str, float]:
-    """Place of each node in its layer, from 0 to 1."""
+    """Return the position of each node in its layer, from 0 to 1."""
     return {name: (i + 0.5) / len(layer) for layer in layers for i, name in enumerate(layer)}
 
 
