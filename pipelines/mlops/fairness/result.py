@@ -13,7 +13,6 @@ from pipelines.mlops.fairness.calibration import Calibration, calibrate
 from pipelines.mlops.fairness.contingency import ContingencyTable, Marginal
 from pipelines.mlops.fairness.disparity import Disparity, Gap, ImpactRatio, Replicated
 from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
-from pipelines.mlops.fairness.intervals import wilson
 from pipelines.mlops.fairness.rates import RATES, RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.mlops.fairness.simultaneous import worst_estimate
@@ -286,6 +285,27 @@ def _flatten(value: Any) -> Any:
     return result | lifted if isinstance(lifted, dict) else result
 
 
+def lower_estimates(value: Any) -> Any:
+    """Give ``estimate`` its place again: the inverse of what `AuditResult.to_dict` flattens.
+
+    Parameters
+    ----------
+    value : dict, list or scalar
+        What `AuditResult.to_dict` returned, or a part of it.
+
+    Returns
+    -------
+    dict, list or scalar
+        A copy; mappings with a ``value`` have themselves as ``estimate`` too.
+    """
+    if isinstance(value, list):
+        return [lower_estimates(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: lower_estimates(item) for key, item in value.items()}
+    return {**found, "estimate": found} if "value" in found else found
+
+
 def group_rows(
     table: ContingencyTable,
     marginal: Marginal,
@@ -405,7 +425,7 @@ def _rate(
     share = float(intervals.undefined[m, group])
     if proportion.total == 0:
         return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
-    score = wilson(proportion, level)
+    score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
     resampled = None if np.isnan(low) else (low, high)
     if resampled is None or proportion.at_boundary:

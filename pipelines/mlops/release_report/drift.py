@@ -1,10 +1,9 @@
 """Chapter "Drift": whether the tables that should look alike do."""
 
-from pydantic import Field
-
 from pipelines.core.artifacts import DRIFT_HTML, evidence_of
 from pipelines.core.evidence import Figure
-from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
+from pipelines.mlops.data.drift import ColumnDrift, Comparison, DriftDetails
+from pipelines.mlops.release_report.inputs import Inputs
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -24,111 +23,6 @@ from pipelines.reporting.charts.forest import Estimate, Forest, forest
 STAGE = "drift"
 
 
-class Methods(Shape):
-    """How distances are measured.
-
-    Attributes
-    ----------
-    numbers : str
-        Distance for numeric columns.
-    texts : str
-        Distance for categorical columns.
-    why : str
-        Why these, in words.
-    """
-
-    numbers: str
-    texts: str
-    why: str = ""
-
-
-class Drifted(Shape):
-    """One column of a comparison.
-
-    Attributes
-    ----------
-    column : str
-        Name of the column.
-    role : str
-        Input, sensitive or target.
-    distance : float or None
-        Distance of the distributions, None if not computed.
-    threshold : float
-        Distance from which it counts as drift.
-    missing_reference, missing_current : float or None
-        Share of missing values.
-    drifted : bool
-        Whether the distance is above the threshold.
-    problem : str
-        Why no distance was computed, "" if it was.
-    """
-
-    column: str
-    role: str
-    distance: Number = None
-    threshold: float
-    missing_reference: Number = None
-    missing_current: Number = None
-    drifted: bool
-    problem: str = ""
-
-
-class Comparison(Shape):
-    """Two tables compared.
-
-    Attributes
-    ----------
-    title : str
-        What is compared.
-    reference, current : str
-        Names of the two tables.
-    rows_reference, rows_current : int
-        Rows of the two tables.
-    columns : list of Drifted
-        Distances by column.
-    """
-
-    title: str
-    reference: str
-    current: str
-    rows_reference: int
-    rows_current: int
-    columns: list[Drifted]
-
-
-class Released(Shape):
-    """The released model, or why it was not compared with.
-
-    Attributes
-    ----------
-    name : str or None
-        Name of the release, None without one.
-    reason : str
-        Why it was not compared with, "" if it was.
-    """
-
-    name: str | None = None
-    reason: str = ""
-
-
-class Details(Shape):
-    """`details` of ``drift``.
-
-    Attributes
-    ----------
-    methods : Methods
-        How distances are measured.
-    comparisons : list of Comparison
-        Pairs of tables.
-    released : Released
-        The released model.
-    """
-
-    methods: Methods
-    comparisons: list[Comparison] = Field(default_factory=list)
-    released: Released = Field(default_factory=Released)
-
-
 def chapter(inputs: Inputs) -> Chapter:
     """Build the chapter about drift.
 
@@ -142,7 +36,7 @@ def chapter(inputs: Inputs) -> Chapter:
     Chapter
         The chapter.
     """
-    details = inputs.details(STAGE, Details)
+    details = inputs.details(STAGE, DriftDetails)
     mark = inputs.sources.mark(evidence_of(STAGE))
     blocks: list[Block] = [
         _what(details),
@@ -154,7 +48,7 @@ def chapter(inputs: Inputs) -> Chapter:
     return Chapter("drift", "Drift", blocks)
 
 
-def _what(details: Details) -> Prose:
+def _what(details: DriftDetails) -> Prose:
     methods = details.methods
     return Prose(
         join(
@@ -219,7 +113,7 @@ def _comparison(found: Comparison, number: int, mark: Text) -> Section:
     return Section(f"drift-{number}", found.title, [table])
 
 
-def _row(column: Drifted, axis: Forest) -> Row:
+def _row(column: ColumnDrift, axis: Forest) -> Row:
     return Row(
         [
             name(column.column),

@@ -5,6 +5,9 @@ from typing import Any
 from pydantic import Field
 
 from pipelines.core.artifacts import MODEL_INFO, evidence_of
+from pipelines.mlops.modeling.info import Input
+from pipelines.mlops.modeling.inputs import LeftOut
+from pipelines.mlops.modeling.scoring import Importance as ColumnImportance
 from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -143,67 +146,6 @@ class Threshold(Shape):
     curve: list[At] = Field(default_factory=list)
 
 
-class Input(Shape):
-    """A column the model sees.
-
-    Attributes
-    ----------
-    kind : str
-        Numeric or categorical.
-    name : str
-        Name of the column.
-    missing_share : float or None
-        Share of missing values.
-    low, high : float or None
-        Range in the training data.
-    categories : list of str
-        Values in the training data.
-    other_values : int
-        Rarer values, taken as one.
-    """
-
-    kind: str
-    name: str
-    missing_share: Number = None
-    low: Number = None
-    high: Number = None
-    categories: list[str] = Field(default_factory=list)
-    other_values: int = 0
-
-
-class LeftOut(Shape):
-    """A column the model doesn't see.
-
-    Attributes
-    ----------
-    name : str
-        Name of the column.
-    reason : str
-        Reason in words.
-    """
-
-    name: str
-    reason: str
-
-
-class Leaned(Shape):
-    """Permutation importance of a column.
-
-    Attributes
-    ----------
-    name : str
-        Name of the column.
-    roc_auc_drop : float or None
-        Loss of ROC AUC.
-    log_loss_rise : float or None
-        Rise of the log loss.
-    """
-
-    name: str
-    roc_auc_drop: Number = None
-    log_loss_rise: Number = None
-
-
 class Importance(Shape):
     """Permutation importance (Breiman 2001).
 
@@ -213,13 +155,13 @@ class Importance(Shape):
         Method in words.
     rows : int
         Number of rows.
-    columns : list of Leaned
+    columns : list of ColumnImportance
         Importance by column.
     """
 
     how: str
     rows: int
-    columns: list[Leaned]
+    columns: list[ColumnImportance]
 
 
 class Trained(Shape):
@@ -487,8 +429,6 @@ def _importance_note(importance: Importance | None) -> str:
 
 def _values(column: Input) -> Text:
     if column.kind == "numeric":
-        if column.low is None or column.high is None:
-            return "numbers"
         return f"numbers from {column.low:g} to {column.high:g}"
     shown = names(column.categories[:4])
     more = len(column.categories) - 4

@@ -1,15 +1,21 @@
 """Tables of a judged window, and intervals of what it shows."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, TicketedIncident
+from pipelines.aiops.alerting.evidence import (
+    FamilyOutcome,
+    IncidentOutcome,
+    LabelOutcome,
+    NoisyAlert,
+    RuleOutcome,
+)
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import HistoryWindow, iso
+from pipelines.aiops.alerting.windows import HistoryWindow, moment
 from pipelines.aiops.lake.frame import YES, AlertFrame
 from pipelines.core.time import DAY_US, SECOND_US
 
@@ -17,7 +23,7 @@ NO_TEAM = "(no team)"
 _TOP = 20
 
 
-def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
+def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[FamilyOutcome]:
     """Count rules, pages saved (estimate) and alerts touched of every family that has rules.
 
     Parameters
@@ -31,7 +37,7 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
 
     Returns
     -------
-    list of dict of str to object
+    list of FamilyOutcome
         A row a family.
     """
     touched = _touched(after)
@@ -40,19 +46,17 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
         ids = [rule.id for rule in rules if rule.family == family]
         if ids:
             rows.append(
-                {
-                    "family": family,
-                    "rules": len(ids),
-                    "pages_saved": round(
-                        sum(effect.credit.get(rule_id, 0.0) for rule_id in ids), 1
-                    ),
-                    "alerts": sum(touched.get(rule_id, 0) for rule_id in ids),
-                }
+                FamilyOutcome(
+                    family=family,
+                    rules=len(ids),
+                    pages_saved=round(sum(effect.credit.get(rule_id, 0.0) for rule_id in ids), 1),
+                    alerts=sum(touched.get(rule_id, 0) for rule_id in ids),
+                )
             )
     return rows
 
 
-def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
+def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[RuleOutcome]:
     """List every rule with what it did in this window, in the order of the set.
 
     Parameters
@@ -66,16 +70,16 @@ def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> lis
 
     Returns
     -------
-    list of dict of str to object
+    list of RuleOutcome
         A row a rule.
     """
     touched = _touched(after)
     return [
-        {
-            "rule": rule.model_dump(mode="json"),
-            "pages_saved": round(effect.credit.get(rule.id, 0.0), 1),
-            "alerts": touched.get(rule.id, 0),
-        }
+        RuleOutcome(
+            rule=rule,
+            pages_saved=round(effect.credit.get(rule.id, 0.0), 1),
+            alerts=touched.get(rule.id, 0),
+        )
         for rule in rules
     ]
 
@@ -85,7 +89,7 @@ def _touched(after: Replay) -> dict[str, int]:
     return {str(key): int(n) for key, n in zip(ids, counts, strict=True) if key}
 
 
-def by_label(backtest: Backtest, after: Replay, label: str) -> list[dict[str, Any]]:
+def by_label(backtest: Backtest, after: Replay, label: str) -> list[LabelOutcome]:
     """Count alerts, and alerts that page, without and with the rules, by the value of a label.
 
     Parameters
@@ -99,7 +103,7 @@ def by_label(backtest: Backtest, after: Replay, label: str) -> list[dict[str, An
 
     Returns
     -------
-    list of dict of str to object
+    list of LabelOutcome
         A row a value, the most frequent first.
     """
     rows = backtest.rows
@@ -114,19 +118,19 @@ def by_label(backtest: Backtest, after: Replay, label: str) -> list[dict[str, An
     paged, still = count(before), count(_paged(after))
     order = np.lexsort((np.array(values), -paged, -alerts))
     return [
-        {
-            "value": values[i] or NO_TEAM,
-            "alerts": int(alerts[i]),
-            "acted": int(acted[i]),
-            "paged_today": int(paged[i]),
-            "paged_with_rules": int(still[i]),
-        }
+        LabelOutcome(
+            value=values[i] or NO_TEAM,
+            alerts=int(alerts[i]),
+            acted=int(acted[i]),
+            paged_today=int(paged[i]),
+            paged_with_rules=int(still[i]),
+        )
         for i in order
         if alerts[i]
     ]
 
 
-def noisiest(backtest: Backtest, after: Replay) -> list[dict[str, Any]]:
+def noisiest(backtest: Backtest, after: Replay) -> list[NoisyAlert]:
     """List the alert names that page most today, how long they last and which rules touch them.
 
     Parameters
@@ -138,21 +142,21 @@ def noisiest(backtest: Backtest, after: Replay) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict of str to object
+    list of NoisyAlert
         At most twenty rows; durations in seconds, medians.
     """
     table = by_label(backtest, after, "alertname")
-    table.sort(key=lambda row: (-row["paged_today"], row["value"]))
+    table.sort(key=lambda row: (-row.paged_today, row.value))
     rows = backtest.rows
     values, codes = _values(rows, "alertname")
     lasts = (np.minimum(rows.ends, backtest.window.end) - rows.starts) / SECOND_US
     rules = after.alerts["rule"].to_numpy().astype(str)
     found = []
     for row in table[:_TOP]:
-        of_name = codes == values.index(row["value"]) if row["value"] in values else codes < 0
+        of_name = codes == values.index(row.value) if row.value in values else codes < 0
         by = [rule for rule in np.unique(rules[of_name]) if rule]
         median = float(np.median(lasts[of_name])) if of_name.any() else 0.0
-        found.append({**row, "median_seconds": round(median, 1), "rules": by})
+        found.append(NoisyAlert(**row.model_dump(), median_seconds=round(median, 1), rules=by))
     return found
 
 
@@ -170,7 +174,7 @@ def _paged(replay: Replay) -> NDArray[np.bool_]:
     return replay.alerts["first_page"].to_numpy(dtype=np.int64) >= 0
 
 
-def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
+def incidents(effect: BacktestResult) -> list[IncidentOutcome]:
     """List every incident of the window: missed ones first, then the most delayed.
 
     Parameters
@@ -180,7 +184,7 @@ def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict of str to object
+    list of IncidentOutcome
         A row an incident.
     """
 
@@ -196,17 +200,17 @@ def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
     return [_incident(incident) for incident in sorted(effect.incidents, key=rank)]
 
 
-def _incident(incident: TicketedIncident) -> dict[str, Any]:
+def _incident(incident: TicketedIncident) -> IncidentOutcome:
     notified = incident.notified_today
-    return {
-        "ticket": incident.ticket,
-        "starts": iso(incident.starts),
-        "paged_today": iso(incident.first_before) if notified else None,
-        "paged_with_rules": iso(incident.first_after) if incident.first_after >= 0 else None,
-        "lost": incident.lost,
-        "delay_seconds": round(incident.delay, 3) if notified and not incident.lost else None,
-        "rules": list(incident.touched_by),
-    }
+    return IncidentOutcome(
+        ticket=incident.ticket,
+        starts=moment(incident.starts),
+        paged_today=moment(incident.first_before) if notified else None,
+        paged_with_rules=moment(incident.first_after) if incident.first_after >= 0 else None,
+        lost=incident.lost,
+        delay_seconds=round(incident.delay, 3) if notified and not incident.lost else None,
+        rules=list(incident.touched_by),
+    )
 
 
 LEVEL = 0.95
@@ -262,31 +266,6 @@ def saved_interval(
     shares = 1 - after[draw].sum(axis=1)[drawn] / total[drawn]
     low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
-
-
-def max_missed_share(lost: int, notified: int) -> float:
-    """Bound the share of incidents that the rules make people miss.
-
-    One-sided Clopper–Pearson at `LEVEL` (Clopper & Pearson 1934): none lost of 30 proves only that
-    fewer than one in ten is.
-
-    Parameters
-    ----------
-    lost : int
-        Incidents missed.
-    notified : int
-        Incidents that are paged without the rules.
-
-    Returns
-    -------
-    float
-        Upper bound of the share.
-    """
-    from scipy.stats import beta
-
-    if lost >= notified:
-        return 1.0
-    return float(beta.ppf(LEVEL, lost + 1, notified - lost))
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
 from pipelines.aiops.alerting.mining.history import History, Mined, members
 from pipelines.aiops.alerting.rules import RecurringRule
 from pipelines.aiops.lake.frame import NO, YES
-from pipelines.core.stats import level, lower, upper
+from pipelines.core.stats import bonferroni_level, clopper_pearson_lower, clopper_pearson_upper
 from pipelines.core.time import EPOCH
 
 QUARTER_MS = 900_000
@@ -196,7 +196,9 @@ def _holding(hours: Hours, limits: MuteLimits) -> _Windows:
     rate = np.divide(outside, trials, out=np.ones(len(trials)), where=trials > 0)
     hopeful = windows.low > 1 - (1 - rate) ** windows.size
     windows, outside, trials = windows.where(hopeful), outside[hopeful], trials[hopeful]
-    windows.chance[:] = 1 - (1 - upper(outside, trials, limits.confidence)) ** windows.size
+    windows.chance[:] = (
+        1 - (1 - clopper_pearson_upper(outside, trials, limits.confidence)) ** windows.size
+    )
     return windows.where(windows.low > windows.chance)
 
 
@@ -204,7 +206,6 @@ def _often(hours: Hours, limits: MuteLimits) -> tuple[_Windows, NDArray[np.int64
     """Windows in which it came often enough, and how often it came outside of each."""
     bins = hours.came.shape[1]
     days = np.bincount(hours.weekday, minlength=len(WEEKDAYS))
-    # All windows at once: days with an occurrence, by weekday, size and first bin.
     inside = _by_weekday(_slid(hours.came, min(limits.longest, bins)), hours.weekday)
     n = (MEMBERS @ days).astype(np.int64)
     enough = np.where(
@@ -269,7 +270,7 @@ def _before(barred: NDArray[np.bool_]) -> NDArray[np.int64]:
 @cache
 def _lowest(n: int, confidence: float) -> NDArray[np.float64]:
     """Lower bounds of the shares 0/n, 1/n … n/n."""
-    return lower(np.arange(n + 1), n, confidence)
+    return clopper_pearson_lower(np.arange(n + 1), n, confidence)
 
 
 DAY_MINUTES = 1440
@@ -298,7 +299,7 @@ def mine_recurring(history: History) -> Mined:
     params, patterns = history.params, history.patterns
     eligible = [i for i in range(len(patterns)) if _days(history, i) >= params.min_days]
     tried = _windows_tried(history) * len(eligible)
-    limits = _limits(history, level(params.alpha, tried))
+    limits = _limits(history, bonferroni_level(params.alpha, tried))
     found: list[tuple[int, str, MuteWindow]] = []
     done: set[int] = set()
     clocks = _clocks(history)

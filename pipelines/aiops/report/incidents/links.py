@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from pipelines.aiops.incidents.model import Incident
+from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.report.incidents import wording
-from pipelines.aiops.report.incidents.evidence import Finding, Inputs, ReportedIncident
+from pipelines.aiops.report.incidents.evidence import Inputs
 from pipelines.aiops.report.service_map.wording import anchor_of
 from pipelines.reporting.blocks import Callout, Facts, Text, code, join
 
@@ -45,24 +47,24 @@ def anchor(kind: str, text: str) -> str:
 
 
 def worst_first(
-    incidents: Iterable[ReportedIncident], finding: Callable[[str], Finding | None]
-) -> list[ReportedIncident]:
+    incidents: Iterable[Incident], finding: Callable[[str], Finding | None]
+) -> list[Incident]:
     """Sort: strongest evidence, then most affected services, then most exposed, then by time.
 
     Parameters
     ----------
-    incidents : iterable of ReportedIncident
+    incidents : iterable of Incident
         Incidents, any order.
     finding : callable
         Gives the finding of an id.
 
     Returns
     -------
-    list of ReportedIncident
+    list of Incident
         The same incidents, the worst first.
     """
 
-    def key(incident: ReportedIncident) -> tuple[float, int, int, int, str]:
+    def key(incident: Incident) -> tuple[float, int, int, int, str]:
         known = [f for f in map(finding, incident.findings) if f]
         return (
             -evidence(known),
@@ -101,13 +103,13 @@ class LinkTargets:
 
     Attributes
     ----------
-    incidents : list of ReportedIncident
+    incidents : list of Incident
         Incidents that are listed, the worst first.
     findings : dict of str to list of Finding
         Findings of metrics and logs that are shown, by service, in the order of the page.
-    of_finding : dict of str to list of ReportedIncident
+    of_finding : dict of str to list of Incident
         Finding → listed incidents that it belongs to.
-    of_service : dict of str to list of ReportedIncident
+    of_service : dict of str to list of Incident
         Service → listed incidents that affect it.
     nodes : frozenset of str
         Nodes of the map.
@@ -115,19 +117,19 @@ class LinkTargets:
         Ids of findings with a plot or lines.
     """
 
-    incidents: list[ReportedIncident]
+    incidents: list[Incident]
     findings: dict[str, list[Finding]]
-    of_finding: dict[str, list[ReportedIncident]] = field(default_factory=dict)
-    of_service: dict[str, list[ReportedIncident]] = field(default_factory=dict)
+    of_finding: dict[str, list[Incident]] = field(default_factory=dict)
+    of_service: dict[str, list[Incident]] = field(default_factory=dict)
     nodes: frozenset[str] = frozenset()
     shown: frozenset[str] = frozenset()
 
-    def incident(self, entry: ReportedIncident, text: Text = "", page: str = INCIDENTS) -> Markup:
+    def incident(self, entry: Incident, text: Text = "", page: str = INCIDENTS) -> Markup:
         """Link to an incident.
 
         Parameters
         ----------
-        entry : ReportedIncident
+        entry : Incident
             The incident.
         text : Text, default ''
             Text of the link; "" is the incident's title.
@@ -141,12 +143,12 @@ class LinkTargets:
         """
         return link(page, anchor("incident", entry.id), text or wording.shown(entry.title, 90))
 
-    def incidents_of(self, found: Iterable[ReportedIncident], page: str = INCIDENTS) -> Text:
+    def incidents_of(self, found: Iterable[Incident], page: str = INCIDENTS) -> Text:
         """Link to several incidents, the worst first.
 
         Parameters
         ----------
-        found : iterable of ReportedIncident
+        found : iterable of Incident
             Incidents.
         page : str
             File name of the page that is linked to; "" is the page itself.
@@ -250,14 +252,14 @@ def link_targets_of(inputs: Inputs) -> LinkTargets:
         Incidents, findings and nodes that links can lead to.
     """
     listed = worst_first(inputs.incidents.incidents, inputs.finding)[:MOST_INCIDENTS]
-    of_finding: dict[str, list[ReportedIncident]] = {}
-    of_service: dict[str, list[ReportedIncident]] = {}
+    of_finding: dict[str, list[Incident]] = {}
+    of_service: dict[str, list[Incident]] = {}
     for incident in listed:
         for id_ in inputs.members(incident):
             of_finding.setdefault(id_, []).append(incident)
         for service in dict.fromkeys(incident.affected):
             of_service.setdefault(service, []).append(incident)
-    pictured = {*inputs.metrics.plots, *inputs.logs.plots, *inputs.logs.lines}
+    pictured = {*inputs.metrics.plots, *inputs.logs.plots, *inputs.lines}
     kept = sorted(
         inputs.found.values(),
         key=lambda f: (f.id not in pictured, f.id not in of_finding, -f.score, f.start_us, f.id),

@@ -4,18 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.aiops.incidents.model import Cause, Incident, Similar
+from pipelines.aiops.lake.findings import Finding
+from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
-from pipelines.aiops.report.incidents.evidence import (
-    INCIDENTS,
-    LOGS,
-    MAP,
-    METRICS,
-    Cause,
-    Finding,
-    Inputs,
-    ReportedIncident,
-    Similar,
-)
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS, Inputs
 from pipelines.aiops.report.incidents.links import LinkTargets, anchor
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (
@@ -51,14 +44,12 @@ _ROWS = {
 }
 
 
-def section(
-    incident: ReportedIncident, number: int, inputs: Inputs, targets: LinkTargets
-) -> Section:
+def section(incident: Incident, number: int, inputs: Inputs, targets: LinkTargets) -> Section:
     """Build the section of an incident.
 
     Parameters
     ----------
-    incident : ReportedIncident
+    incident : Incident
         The incident.
     number : int
         Its rank, from 1.
@@ -98,7 +89,7 @@ def section(
     return Section(anchor("incident", incident.id), title, blocks)
 
 
-def _when(incident: ReportedIncident, known: Sequence[Finding]) -> Text:
+def _when(incident: Incident, known: Sequence[Finding]) -> Text:
     counts = Counter(found.signal for found in known)
     order = sorted(counts, key=lambda key: (list(_ROWS).index(key) if key in _ROWS else 9, key))
     what = ", ".join(wording.counted(key, counts[key]) for key in order)
@@ -111,9 +102,7 @@ def _left_out(n: int, noun: str) -> list[Block]:
     return [Prose(f"{wording.number_of(n, noun)} more left out.", quiet=True)] if n > 0 else []
 
 
-def _reach(
-    incident: ReportedIncident, inputs: Inputs, targets: LinkTargets
-) -> list[tuple[str, Text]]:
+def _reach(incident: Incident, inputs: Inputs, targets: LinkTargets) -> list[tuple[str, Text]]:
     """Affected services, those that call them, and those further up."""
     affected = set(incident.affected)
     calling = {a for a, b in inputs.incidents.graph.calls if b in affected}
@@ -155,9 +144,7 @@ def _more(n: int) -> list[Text]:
     return [f"and {n:,} more"] if n > 0 else []
 
 
-def _timeline(
-    incident: ReportedIncident, known: Sequence[Finding], targets: LinkTargets
-) -> list[Block]:
+def _timeline(incident: Incident, known: Sequence[Finding], targets: LinkTargets) -> list[Block]:
     marks = [Mark(found.signal, found.start_us, found.end_us) for found in known]
     marks += [Mark("change", e.at_us, e.at_us) for e in incident.timeline if e.what == "change"]
     present = {mark.row for mark in marks}
@@ -166,10 +153,10 @@ def _timeline(
     entries = sorted(incident.timeline, key=lambda entry: entry.at_us)
     blocks: list[Block] = []
     if rows:
-        counts_text = ", ".join(
+        detailed = ", ".join(
             wording.counted(key, sum(m.row == key for m in marks)) for key, _ in rows
         )
-        title = f"When things happened in the incident: {counts_text}"
+        title = f"When things happened in the incident: {detailed}"
         drawn = strip(title, rows, marks, (incident.start_us, incident.end_us))
         caption = "A mark is where a thing began, a bar how long it lasted."
         blocks.append(Charts([Chart(drawn, caption)]))
@@ -200,9 +187,7 @@ def _timeline(
     return blocks or [Prose("No time is known of anything in it.")]
 
 
-def _findings(
-    incident: ReportedIncident, known: Sequence[Finding], targets: LinkTargets
-) -> list[Block]:
+def _findings(incident: Incident, known: Sequence[Finding], targets: LinkTargets) -> list[Block]:
     """List the rarest findings, each with the way to its plot or its lines."""
     if not known:
         return [Prose("No file tells of its findings.")]
@@ -432,11 +417,7 @@ def _list(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Chapter:
 
 
 def _table(
-    caption: str,
-    found: list[ReportedIncident],
-    inputs: Inputs,
-    targets: LinkTargets,
-    mark: Text = "",
+    caption: str, found: list[Incident], inputs: Inputs, targets: LinkTargets, mark: Text = ""
 ) -> Table:
     detailed = {incident.id for incident in targets.incidents[:MOST_DETAILS]}
     return Table(
@@ -455,9 +436,7 @@ def _table(
     )
 
 
-def _row(
-    incident: ReportedIncident, inputs: Inputs, targets: LinkTargets, has_section: bool
-) -> Row:
+def _row(incident: Incident, inputs: Inputs, targets: LinkTargets, has_section: bool) -> Row:
     title = wording.shown(incident.title, 90)
     alerts = [f for f in map(inputs.finding, incident.findings) if f and f.signal == "alert"]
     return Row(

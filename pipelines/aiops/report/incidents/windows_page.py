@@ -6,8 +6,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from pipelines.aiops.incidents.model import Incident, IncidentsFile
 from pipelines.aiops.report.incidents import wording
-from pipelines.aiops.report.incidents.evidence import Incidents, ReportedIncident
 from pipelines.aiops.report.incidents.links import worst_first
 from pipelines.reporting.blocks import Chapter, Column, Facts, Prose, Row, Table, Text, join, strong
 from pipelines.reporting.numbers import NONE
@@ -26,14 +26,14 @@ class Known:
         End, not included.
     address : str
         Address of the page about its incidents.
-    incidents : Incidents or None
+    incidents : IncidentsFile or None
         Incidents of the window; None if they can't be read.
     """
 
     start: datetime
     end: datetime
     address: str
-    incidents: Incidents | None
+    incidents: IncidentsFile | None
 
 
 def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
@@ -113,7 +113,7 @@ def _link(known_window: Known) -> Markup:
     )
 
 
-def _cells(incidents: Incidents | None) -> list[Text]:
+def _cells(incidents: IncidentsFile | None) -> list[Text]:
     if incidents is None:
         return [NONE, "can’t be read; run report_incidents anew", NONE]
     worst = _worst(incidents)
@@ -123,5 +123,5 @@ def _cells(incidents: Incidents | None) -> list[Text]:
     return [f"{len(incidents.incidents):,}", wording.shown(worst.title), suspect]
 
 
-def _worst(incidents: Incidents) -> ReportedIncident | None:
+def _worst(incidents: IncidentsFile) -> Incident | None:
     return next(iter(worst_first(incidents.incidents, incidents.findings.get)), None)

@@ -43,9 +43,7 @@ def limits(inputs: Inputs) -> Chapter:
 
 def _use(inputs: Inputs) -> list[Text]:
     report = inputs.params.report_rules
-    about_data: list[Text] = (
-        [join(strong("Synthetic: "), SYNTHETIC)] if inputs.params.synthetic else []
-    )
+    about_data: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.synthetic else []
     return [
         *about_data,
         join(strong("For: "), report.purpose, "."),

@@ -2,8 +2,10 @@
 
 from datetime import date
 
+from pipelines.aiops.alerting.evidence import IncidentOutcome
+from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import PAGES_PER_DAY, TRADE_OFF, Inputs, ReplayedIncident
+from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -133,7 +135,7 @@ def _families(inputs: Inputs) -> Chart | None:
 
 def _trade_off(inputs: Inputs) -> Chart | None:
     found = inputs.selected
-    days = found.window.days
+    days = found.window.length()
     line = sorted((float(point.rules), point.pages / days) for point in found.curve)
     if len(line) < 2 or days <= 0:
         return None
@@ -194,7 +196,7 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
 
 
 def _verdict(
-    lost: list[ReplayedIncident], later: list[ReplayedIncident], notified: list[ReplayedIncident]
+    lost: list[IncidentOutcome], later: list[IncidentOutcome], notified: list[IncidentOutcome]
 ) -> Block:
     known = len(lost) + len(notified)
     if not known:
@@ -225,7 +227,7 @@ def _watched(inputs: Inputs) -> Prose:
     return Prose(join(text, mark))
 
 
-def _table(inputs: Inputs, caption: str, found: list[ReplayedIncident]) -> Table:
+def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
     return Table(
         caption=caption,
         mark=inputs.sources.mark(evidence_of("replay_rules")),
@@ -240,7 +242,7 @@ def _table(inputs: Inputs, caption: str, found: list[ReplayedIncident]) -> Table
     )
 
 
-def _row(inputs: Inputs, incident: ReplayedIncident) -> Row:
+def _row(inputs: Inputs, incident: IncidentOutcome) -> Row:
     return Row(
         [
             name(wording.short(incident.ticket, 80)),
@@ -253,7 +255,7 @@ def _row(inputs: Inputs, incident: ReplayedIncident) -> Row:
     )
 
 
-def _delay(incident: ReplayedIncident) -> Text:
+def _delay(incident: IncidentOutcome) -> Text:
     if incident.lost:
         return join(icon("bad"), "lost")
     return NONE if incident.paged_today is None else wording.duration(incident.delay_seconds)
