@@ -222,6 +222,8 @@ STYLES = {
     "release": "bold green",
     "rollback": "bold yellow",
     "erasure": "magenta",
+    "telemetry_erasure": "magenta",
+    "retention": "magenta",
     "alarm": "yellow",
     "publication": "bold green",
     "withdrawal": "bold yellow",

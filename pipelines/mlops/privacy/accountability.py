@@ -18,7 +18,17 @@ from pipelines.reporting import numbers
 
 Days = Annotated[int, Field(ge=1)]
 Store = Literal[
-    "source", "tables", "quarantine", "predictions", "models", "evidence", "runs", "cache"
+    "source",
+    "tables",
+    "quarantine",
+    "predictions",
+    "models",
+    "evidence",
+    "runs",
+    "cache",
+    "telemetry",
+    "results",
+    "state",
 ]
 LegalBasis = Literal[
     "consent", "contract", "legal obligation", "vital interests", "public task",

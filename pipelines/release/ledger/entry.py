@@ -24,6 +24,8 @@ KINDS = frozenset(
         "release",
         "rollback",
         "erasure",
+        "telemetry_erasure",
+        "retention",
         "alarm",
         "scoring",
         "publication",
