@@ -1,8 +1,9 @@
 """What the compliance report says about personal data: Article 30, retention, minimisation."""
 
 import os
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,10 +31,45 @@ Store = Literal[
     "results",
     "state",
 ]
+TelemetryPart = Literal[
+    "alerts", "tickets", "changes", "metrics", "logs", "spans", "quarantine", "inbox", "results",
+    "state",
+]  # fmt: skip
 LegalBasis = Literal[
     "consent", "contract", "legal obligation", "vital interests", "public task",
     "legitimate interests",
 ]  # fmt: skip
+
+
+class TelemetryPurpose(Section):
+    """Why a table of telemetry is kept, and who answers for it."""
+
+    owner: Unset[Name] = None
+    """Person or team that answers for the table."""
+    purpose: Unset[Name] = None
+    """What it is processed for (GDPR Art. 30(1)(b))."""
+
+
+@dataclass(frozen=True)
+class HeldTelemetry:
+    """A file or folder of telemetry that the deployment keeps.
+
+    Attributes
+    ----------
+    store : {"telemetry", "results", "state"}
+        Store with the limit.
+    part : str
+        Table of the lake, ``quarantine`` or ``inbox``; else the store's name.
+    path : str
+        As it is shown.
+    day : datetime.date
+        UTC day that it is of.
+    """
+
+    store: str
+    part: str
+    path: str
+    day: date
 
 
 class PrivacyParams(Section):
@@ -60,6 +96,9 @@ class PrivacyParams(Section):
     """Technical and organisational measures beside those that Signalbox itself shows."""
     retention_days: dict[Store, Days] = Field(default_factory=dict)
     """Store → days its files may be kept."""
+    telemetry: dict[TelemetryPart, TelemetryPurpose] = Field(default_factory=dict)
+    """Table of the lake (or its quarantine, inbox, results, state) → who answers for it, and what
+    it is kept for; one that is there and isn't named stands in red."""
     models_days: Days = 30
     """Days after an erasure within which models that learned from the subject are replaced."""
 
@@ -70,7 +109,12 @@ OWN_MEASURES = (
 )
 
 
-def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) -> list[RecordItem]:
+def record(
+    params: Params,
+    own: PrivacyParams,
+    evidence: dict[str, Evidence],
+    telemetry: Sequence[HeldTelemetry] = (),
+) -> list[RecordItem]:
     """Build the record of processing, in the order of Article 30(1) GDPR.
 
     Parameters
@@ -81,6 +125,8 @@ def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) ->
         Section ``privacy`` of ``release.yaml``.
     evidence : dict of str to Evidence
         Stage → its evidence.
+    telemetry : sequence of HeldTelemetry, optional
+        What is kept of telemetry; each of its parts is a line.
 
     Returns
     -------
@@ -99,6 +145,7 @@ def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) ->
         _said("30(1)(f)", "Time limits for erasure", _limits(own), "privacy.retention_days"),
         RecordItem("30(1)(g)", "Security measures", "; ".join([*own.security, OWN_MEASURES]), True),
         RecordItem("Art. 14", "Source of the data", _source(params), True),
+        *(_part(part, own) for part in sorted({held.part for held in telemetry})),
     ]
 
 
@@ -131,6 +178,19 @@ def special_columns(params: Params, own: PrivacyParams,
             use = "stored, but neither a model input nor audited: is it needed?"
         found.append((column, use))
     return found
+
+
+def _part(part: str, own: PrivacyParams) -> RecordItem:
+    """Line of a part of telemetry: purpose and owner, or which of the two nobody stated."""
+    stated = {str(name): said for name, said in own.telemetry.items()}
+    said = stated.get(part, TelemetryPurpose())
+    missing = [key for key in ("purpose", "owner") if not (getattr(said, key) or "").strip()]
+    term = f"Telemetry: {part}"
+    if missing:
+        keys = " and ".join(f"privacy.telemetry.{part}.{key}" for key in missing)
+        verb = "say" if len(missing) > 1 else "says"
+        return RecordItem("30(1)(b)", term, f"{keys} {verb} nothing", False)
+    return RecordItem("30(1)(b)", term, f"{said.purpose}; owner: {said.owner}", True)
 
 
 def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
@@ -202,8 +262,13 @@ FOLDERS: dict[Store, tuple[str, ...]] = {
 """Where each store's files lie."""
 
 
-def too_old(project: Path, data: DataParams, own: PrivacyParams,
-            now: datetime) -> list[tuple[str, str, int, int]]:  # fmt: skip
+def too_old(
+    project: Path,
+    data: DataParams,
+    own: PrivacyParams,
+    now: datetime,
+    telemetry: Sequence[HeldTelemetry] = (),
+) -> list[tuple[str, str, int, int]]:
     """List every file that is older than its store's limit.
 
     A file's age is that of its last change on this machine: git and DVC write files anew at a
@@ -219,6 +284,8 @@ def too_old(project: Path, data: DataParams, own: PrivacyParams,
         Section ``privacy`` of ``release.yaml``.
     now : datetime
         Time to count ages from, with a time zone.
+    telemetry : sequence of HeldTelemetry, optional
+        What is kept of telemetry; its age is that of the day that it is of.
 
     Returns
     -------
@@ -232,10 +299,16 @@ def too_old(project: Path, data: DataParams, own: PrivacyParams,
             if days > limit:
                 shown = path.relative_to(project) if path.is_relative_to(project) else path
                 found.append((store, shown.as_posix(), days, limit))
+    limits = {str(store): limit for store, limit in own.retention_days.items()}
+    for held in telemetry:
+        age = (now.astimezone(UTC).date() - held.day).days
+        if age > limits.get(held.store, age):
+            found.append((held.store, held.path, age, limits[held.store]))
     return found
 
 
-def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
+def unlimited(project: Path, data: DataParams, own: PrivacyParams,
+              telemetry: Sequence[HeldTelemetry] = ()) -> list[str]:  # fmt: skip
     """List stores that hold files and have no limit.
 
     Parameters
@@ -246,6 +319,8 @@ def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
         Section ``data`` of ``params.yaml``.
     own : PrivacyParams
         Section ``privacy`` of ``release.yaml``.
+    telemetry : sequence of HeldTelemetry, optional
+        What is kept of telemetry.
 
     Returns
     -------
@@ -253,9 +328,12 @@ def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
     """
     stores: list[Store] = ["source", *FOLDERS]
     return [
-        store
-        for store in stores
-        if store not in own.retention_days and any(files(project, store, data))
+        *(
+            store
+            for store in stores
+            if store not in own.retention_days and any(files(project, store, data))
+        ),
+        *sorted({held.store for held in telemetry} - own.retention_days.keys()),
     ]
 
 
@@ -278,7 +356,7 @@ def files(project: Path, store: Store, data: DataParams) -> Iterator[Path]:
     if store == "source":
         yield from local_files(data, project)
         return
-    for name in FOLDERS[store]:
+    for name in FOLDERS.get(store, ()):  # those of telemetry have days of their own
         path = project / name
         if path.is_file():
             yield path
@@ -347,6 +425,8 @@ def overview(
     own: PrivacyParams,
     evidence: dict[str, Evidence],
     now: datetime,
+    *,
+    telemetry: Sequence[HeldTelemetry] = (),
 ) -> Privacy:
     """Build the report's part on privacy: record, minimisation and retention.
 
@@ -363,6 +443,8 @@ def overview(
     now : datetime
         Time to count ages from; the report takes the ledger's last entry, so that it doesn't
         change with the clock.
+    telemetry : sequence of HeldTelemetry, optional
+        What the deployment keeps of telemetry.
 
     Returns
     -------
@@ -370,10 +452,10 @@ def overview(
     """
     idle, how, measured = idle_inputs(evidence)
     return Privacy(
-        record=record(params, own, evidence),
-        kept_too_long=too_old(project, params.data, own, now),
+        record=record(params, own, evidence, telemetry),
+        kept_too_long=too_old(project, params.data, own, now, telemetry),
         limits=sorted((str(store), days) for store, days in own.retention_days.items()),
-        unlimited=unlimited(project, params.data, own),
+        unlimited=unlimited(project, params.data, own, telemetry),
         idle=idle,
         measured=measured,
         how=how,
