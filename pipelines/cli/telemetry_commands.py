@@ -171,6 +171,8 @@ def simulate(
 
 SUBJECT = "telemetry"
 """What entries in the ledger are about."""
+_SHOWN = 20
+"""Files outside the stores that are listed for a person."""
 
 app = typer.Typer(help="How long telemetry, results and state are kept.", no_args_is_help=True)
 
@@ -209,7 +211,7 @@ def _retain(project: Path, *, dry_run: bool) -> tuple[dict[str, int], dict[str, 
 
     own = load_section(project, "privacy", PrivacyParams)
     limits = {
-        store: days
+        str(store): days
         for store, days in own.retention_days.items()
         if store in {TELEMETRY, RESULTS, STATE}
     }
@@ -222,7 +224,7 @@ def _retain(project: Path, *, dry_run: bool) -> tuple[dict[str, int], dict[str, 
     found = dict(sorted((+gone).items()))
     if ledger is not None and found:
         ledger.append("retention", SUBJECT, {"limits_days": limits, "removed": found})
-    return dict(limits), found
+    return limits, found
 
 
 def erase_telemetry(
@@ -326,8 +328,10 @@ def _notes(found: "Erased") -> list[str]:
         for name, count in sorted((+found.as_text).items())
     ]
     notes += [
-        f"note: {path} holds it as well and is made of the lake or another's: make it again "
-        "(dvc repro), or remove it"
-        for path in found.elsewhere
+        f"note: {path} holds it as well, outside the stores: make it again (dvc repro), or remove "
+        "the person there"
+        for path in found.elsewhere[:_SHOWN]
     ]
+    if len(found.elsewhere) > _SHOWN:
+        notes.append(f"note: so do {len(found.elsewhere) - _SHOWN:,} more files; --json lists all")
     return [*notes, *(f"note: not searched: {place}" for place in NOT_SEARCHED)]

@@ -262,16 +262,16 @@ class _Work:
     def name(self, value: str) -> str:
         return pseudonym(value, self.key)
 
+    def _match(self, found: re.Match[str]) -> str:
+        return self.name(found[0])
+
+    def _card(self, found: re.Match[str]) -> str:
+        return self.name(found[0]) if luhn(found[0]) else found[0]
+
     def text(self, text: str) -> str:
         """Replace kinds in a text."""
         for kind, pattern in self._patterns:
-            checked = BY_NAME[kind].checked
-            text = pattern.sub(
-                lambda found, checked=checked: (
-                    found[0] if checked and not luhn(found[0]) else self.name(found[0])
-                ),
-                text,
-            )
+            text = pattern.sub(self._card if BY_NAME[kind].checked else self._match, text)
         return text
 
     def table(self, name: str, rows: pa.Table) -> pa.Table:

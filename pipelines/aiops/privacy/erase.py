@@ -13,6 +13,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from pipelines.aiops.privacy.stores import (
     day_unit,
     files_in,
     holds_text,
+    writing,
 )
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_bytes
@@ -168,7 +170,10 @@ def _each(stores: Stores, selector: Selector, done: Erased, *, write: bool) -> N
             _lake(lake, selector, done, write=write)
     for path in stores.payloads():
         done.files += 1
-        done.rows["inbox"] += _payloads(path, selector, write=write)
+        # Files of lines grow; a webhook's payload is written once.
+        lock = writing(path.parent) if write and path.suffix == ".jsonl" else nullcontext()
+        with lock:
+            done.rows["inbox"] += _payloads(path, selector, write=write)
     _folders(stores.results, RESULTS, selector, done, write=write)
     _folders(stores.state, STATE, selector, done, write=write)
 

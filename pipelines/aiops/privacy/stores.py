@@ -7,6 +7,7 @@ the lake and can be made again. The simulated world is nobody's data and no stor
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import re
@@ -14,6 +15,7 @@ import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from glob import glob
@@ -36,7 +38,10 @@ from pipelines.aiops.params.telemetry import (
 )
 from pipelines.aiops.privacy.selectors import Selector, in_text, rows_with_text
 from pipelines.core.errors import SignalboxError
+from pipelines.core.locks import exclusive_lock
 
+WAIT_SECONDS = 30
+"""How long a writer of an inbox waits for another."""
 TELEMETRY, RESULTS, STATE = "telemetry", "results", "state"
 INBOXES = ("telemetry/webhook", "telemetry/otlp", "telemetry/airflow")
 """Where ``signalbox collect`` and the listener write unless they are told otherwise."""
@@ -143,6 +148,28 @@ def files_in(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders.sort()
         yield from (Path(parent) / name for name in sorted(names) if name != LOCK)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Hold the lock of an inbox's folder, in which a line is added or files are replaced.
+
+    Parameters
+    ----------
+    folder : Path
+        It exists.
+
+    Raises
+    ------
+    OSError
+        If somebody else holds it for longer than `WAIT_SECONDS`; a sender sends again then.
+    """
+
+    def busy(holder: str) -> OSError:
+        return OSError(errno.EAGAIN, f"process {holder} writes in {folder}")
+
+    with exclusive_lock(folder / LOCK, busy, wait_seconds=WAIT_SECONDS):
+        yield
 
 
 def day_of(path: Path, folder: Path) -> date:

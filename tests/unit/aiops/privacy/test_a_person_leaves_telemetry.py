@@ -1,6 +1,7 @@
 """After an erasure no file of the stores holds the value, and nobody else's rows are gone."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipelines.aiops.privacy.at_ingest import FILE
 from pipelines.aiops.privacy.erase import erase, search
 from pipelines.aiops.privacy.selectors import in_text, parse, rows_of, without
 from pipelines.aiops.privacy.stores import Stores, stores_of
+from pipelines.aiops.sources.otlp_inbox import JSON, OtlpInbox
 from pipelines.cli.main import app
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_text
@@ -168,6 +170,25 @@ def test_a_value_is_found_in_every_spelling_of_a_page(page: str) -> None:
 def test_a_payload_whose_group_is_the_person_goes_as_a_whole() -> None:
     document = payload(ANN, "bob") | {"groupKey": f'{{}}:{{user="{ANN}"}}'}
     assert without(parse(f"user={ANN}"), document) == (None, 1)
+
+
+def test_nothing_is_lost_that_comes_in_while_an_inbox_is_rewritten(project: Path) -> None:
+    inbox = OtlpInbox(project / "telemetry/otlp", ())
+    place, many = stores(project), 300
+
+    def send() -> None:
+        for number in range(many):
+            inbox.take("logs", json.dumps(otlp(ANN if number % 3 else f"u{number}")).encode(), JSON)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    while sender.is_alive():
+        erase(place, parse(BY_PATTERN), b"k" * 32)
+    erase(place, parse(BY_PATTERN), b"k" * 32)
+    text = "".join(path.read_text() for path in (project / "telemetry/otlp").rglob("*.jsonl"))
+    found = {f"u{number}" for number in range(many) if f'"u{number}"' in text}
+    assert found == {f"u{number}" for number in range(0, many, 3)}
+    assert files_with(project / "telemetry/otlp", ANN) == []
 
 
 VALUE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
