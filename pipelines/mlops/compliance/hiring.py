@@ -111,10 +111,10 @@ def tables(facts: Facts) -> list[Block]:
     found = [d for d in (_find(facts, *features) for features in wanted) if d is not None]
     if not found:
         return [Callout("bad", "Missing", "The bias audit has neither sex nor race.")]
-    rows = facts.audit.rows if facts.audit else 0
+    rows, people = (facts.audit.rows, facts.audit.subjects) if facts.audit else (0, 0)
     intro = Prose(
-        f"Computed on the {numbers.count(rows)} rows of the test split; intervals and tests stand "
-        "in the release report."
+        f"Computed on the {numbers.count(rows)} rows of the test split, of "
+        f"{numbers.count(people)} people; intervals and tests stand in the release report."
     )
     return [Section("ll144-tables", "Selection rates and impact ratios",
                     [intro, *(_table(d) for d in found)])]  # fmt: skip
@@ -127,6 +127,7 @@ def _table(dimension: Dimension) -> Table:
         rate, ratio = group.rates.get("selection_rate"), ratios.get(group.group)
         cells: list[Text] = [
             name(group.group),
+            numbers.count(group.subjects),
             numbers.count(group.n),
             numbers.percent(rate.value if rate else None),
             numbers.decimal(ratio.value) if ratio else numbers.NONE,
@@ -135,7 +136,7 @@ def _table(dimension: Dimension) -> Table:
         rows.append(Row(cells, strong=bool(ratio and is_below(ratio))))
     return Table(
         caption=f"By {dimension.dimension.replace('&', '×')}",
-        columns=[Column("Category"), Column("People", numeric=True),
+        columns=[Column("Category"), Column("People", numeric=True), Column("Rows", numeric=True),
                  Column("Selection rate", numeric=True), Column("Impact ratio", numeric=True),
                  Column("Remark", wide=True)],
         rows=rows,

@@ -192,7 +192,7 @@ def _pair_estimate(
             return Estimate(number, *limits, level, n, f"{form} interval{COLLAPSED}", share)
     low, high = finite(float(intervals.low[i])), finite(float(intervals.high[i]))
     why = None if low is not None else "no interval: undefined in most replicates"
-    method = f"percentile bootstrap of the {kind}, {sample.replicate_count} replicates"
+    method = sample.how(f"percentile bootstrap of the {kind}")
     return Estimate(number, low, high, level, n, method, share, why)
 
 
@@ -354,6 +354,7 @@ def _extreme(
         sample.denominators[m, defined],
         sample.replicates[m, defined],
         kind,
+        sample.effective[m, defined] if sample.by_subject else None,
     )
     estimate = worst_estimate(value, replicates, [family], kind=kind, n=n, level=level)
     disparity = Disparity(

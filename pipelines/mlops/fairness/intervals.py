@@ -19,15 +19,28 @@ class Proportion:
     ----------
     successes, total : int
         ``successes`` of ``total``; ``total`` is positive wherever ``value`` is read.
+    effective : float or None, default=None
+        How many independent rows they are worth, where rows hang together; None = all of them.
     """
 
     successes: int
     total: int
+    effective: float | None = None
 
     @property
     def value(self) -> float:
         """The observed proportion."""
         return self.successes / self.total
+
+    @property
+    def size(self) -> float:
+        """The number of trials that an interval may count on."""
+        return self.total if self.effective is None else self.effective
+
+    @property
+    def hits(self) -> float:
+        """Successes among ``size`` trials of the same share."""
+        return self.successes if self.effective is None else self.value * self.effective
 
     @property
     def at_boundary(self) -> bool:
@@ -56,11 +69,11 @@ def wilson(proportion: Proportion, level: float) -> tuple[float, float]:
     Statistical Science 16:101-133.
     """
     z = normal_quantile(level)
-    n, p = proportion.total, proportion.value
+    n, p = proportion.size, proportion.value
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     low = 0.0 if proportion.successes == 0 else max(0.0, centre - half)
-    high = 1.0 if proportion.successes == n else min(1.0, centre + half)
+    high = 1.0 if proportion.value == 1 else min(1.0, centre + half)
     return low, high
 
 

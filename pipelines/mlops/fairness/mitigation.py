@@ -25,6 +25,7 @@ from pipelines.mlops.fairness.disparity import PARITY_NAMES, spread
 from pipelines.mlops.fairness.estimates import Estimate, finite, plain
 from pipelines.mlops.fairness.groups import UNKNOWN, order_levels
 from pipelines.mlops.fairness.rates import Floats, rates
+from pipelines.mlops.fairness.subjects import Patterns, SubjectCounts, subject_codes
 
 _RATES: Final = ("accuracy", "selection_rate", "tpr", "fpr", "tnr", "precision")
 
@@ -40,7 +41,7 @@ class BeforeAfter:
     before, after : float or None
         Observed values; None where undefined.
     change : Estimate
-        After minus before, paired by row.
+        After minus before, paired by row and drawn by subject.
     """
 
     name: str
@@ -57,8 +58,8 @@ class GroupEffect:
     ----------
     group : str
         Label.
-    n : int
-        Its test rows.
+    n, subjects : int
+        Its test rows, and subjects that have them.
     mitigated : bool
         Whether it has thresholds of its own.
     reason : str or None
@@ -66,11 +67,12 @@ class GroupEffect:
     before, after : dict of str to float or None
         Its rates by name; None where undefined.
     gained, lost : int
-        People who would now be selected, and those who no longer would.
+        Rows that would now be selected, and those that no longer would.
     """
 
     group: str
     n: int
+    subjects: int
     mitigated: bool
     reason: str | None
     before: dict[str, float | None]
@@ -89,10 +91,14 @@ class DecisionTable:
         Groups, G of them, in natural order.
     counts : ndarray of int64, shape (G, 2, 2, 2)
         Rows; axes are group, truth, decision before, decision after.
+    patterns : Patterns or None
+        The same by subject; categories number the entries of ``counts``. None where every subject
+        has one row.
     """
 
     labels: tuple[str, ...]
     counts: NDArray[np.int64]
+    patterns: Patterns | None = None
 
     @classmethod
     def make(
@@ -101,6 +107,7 @@ class DecisionTable:
         y: NDArray[np.int64],
         before: NDArray[np.bool_],
         after: NDArray[np.bool_],
+        subjects: NDArray[np.int64] | None = None,
     ) -> DecisionTable:
         """Count rows.
 
@@ -112,6 +119,8 @@ class DecisionTable:
             Truth, 0 or 1.
         before, after : ndarray of bool, shape (N,)
             Decisions; True is selected.
+        subjects : ndarray of int64, shape (N,), optional
+            Number of each row's subject; None = every row is of another subject.
 
         Returns
         -------
@@ -123,7 +132,20 @@ class DecisionTable:
         # Flat index into (G, 2, 2, 2): one bincount counts all.
         index = ((codes * 2 + y) * 2 + before) * 2 + after
         counts = np.bincount(index, minlength=len(labels) * 8).astype(np.int64)
-        return cls(labels, counts.reshape(-1, 2, 2, 2))
+        patterns = None if subjects is None else SubjectCounts.make(subjects, index).patterns
+        return cls(labels, counts.reshape(-1, 2, 2, 2), patterns)
+
+    @property
+    def subjects(self) -> NDArray[np.int64]:
+        """Subjects with rows in each group, shape (G,)."""
+        groups, patterns = len(self.labels), self.patterns
+        if patterns is None:
+            return np.asarray(self.counts.sum(axis=(1, 2, 3)), np.int64)
+        # A subject counts once in a group, whatever was decided on its rows.
+        shown = np.unique(patterns.pattern * groups + patterns.category // 8)
+        pattern, group = np.divmod(shown, groups)
+        counted = np.bincount(group, patterns.multiplicity[pattern], minlength=groups)
+        return counted.astype(np.int64)
 
 
 def paired_changes(
@@ -131,8 +153,8 @@ def paired_changes(
 ) -> tuple[tuple[BeforeAfter, ...], tuple[BeforeAfter, ...]]:
     """Compute overall measures and disparities, before and after, with paired intervals.
 
-    A replicate draws whole rows (truth and both decisions together), so the change keeps the
-    pairing and its interval is as narrow as the data allow.
+    A replicate draws subjects with all of their rows (truth and both decisions together), so the
+    change keeps the pairing and its interval is as narrow as the data allow.
 
     Parameters
     ----------
@@ -156,6 +178,7 @@ def paired_changes(
         [(np.arange(groups), groups)],
         replicates=replicates,
         rng=np.random.default_rng(seed),
+        patterns=table.patterns,
     )
     both = np.concatenate([table.counts.reshape(groups, 8, 1), drawn], axis=2)  # observed first
     both = both.reshape(groups, 2, 2, 2, -1)
@@ -189,10 +212,12 @@ def group_effects(table: DecisionTable, kept: Mapping[str, str]) -> tuple[GroupE
     before = table.counts.sum(axis=3).reshape(-1, 4)
     after = table.counts.sum(axis=2).reshape(-1, 4)
     rates_before, rates_after = rates(before, _RATES), rates(after, _RATES)
+    subjects = table.subjects
     return tuple(
         GroupEffect(
             group=label,
             n=int(before[g].sum()),
+            subjects=int(subjects[g]),
             mitigated=label not in kept,
             reason=kept.get(label),
             before={name: finite(rates_before[m, g]) for m, name in enumerate(_RATES)},
@@ -329,6 +354,7 @@ def mitigate(
     y_test: ArrayLike,
     groups_test: ArrayLike,
     config: MitigationConfig,
+    subjects_test: ArrayLike | None = None,
 ) -> Mitigation:
     """Fit thresholds per group on validation rows and show their effect on test rows.
 
@@ -346,6 +372,8 @@ def mitigate(
         Group labels; a missing one counts as ``unknown``.
     config : MitigationConfig
         Constraint, present threshold and bootstrap.
+    subjects_test : array-like of str or int, shape (T,), optional
+        Key of each test row's subject; None = every row is of another subject.
 
     Returns
     -------
@@ -355,7 +383,7 @@ def mitigate(
     Raises
     ------
     ValueError
-        Lengths differ, there are no rows, a score is missing, a truth is not 0 or 1, or fewer
+        Lengths differ, there are no rows, a subject is missing, a score is missing, a truth is not 0 or 1, or fewer
         than two groups can be fitted.
 
     References
@@ -377,7 +405,8 @@ def mitigate(
         )
     before = test.scores >= config.threshold
     after = _decide(fit, test, before, kept, config)
-    table = DecisionTable.make(test.groups, test.y, before, after)
+    owners = None if subjects_test is None else subject_codes(subjects_test, len(test.y))
+    table = DecisionTable.make(test.groups, test.y, before, after, owners)
     overall, disparity = paired_changes(
         table, replicates=config.replicates, level=config.level, seed=config.seed
     )

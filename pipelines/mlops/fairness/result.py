@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.calibration import Calibration, calibrate
@@ -23,14 +24,15 @@ NOTES = (
     "(6 RCNY § 5-300, § 5-301; New York City Local Law 144).",
     "Four-fifths (29 CFR 1607.4 D) is a rule of thumb of enforcement agencies, not a verdict; "
     "read it beside the interval, the exact test and the effect size.",
-    "Intervals: bootstrap over rows, drawn as multinomial tables (Efron and Tibshirani 1993); "
-    "where a rate is exactly 0 or 1 resampling shows no variation and a closed form stands in "
+    "Intervals: bootstrap over subjects, whose rows come and go together (Field and Welsh 2007), "
+    "drawn as multinomial tables; where each has one row it is Efron's. Where a rate is exactly 0 or 1 resampling shows no variation and a closed form stands in "
     "(Wilson; Newcombe 1998; Donner and Zou 2012).",
     "Worst-of-groups figures look for the extremes among several groups, and chance alone makes "
     "extremes; their intervals hold for all pairs of groups together (max-t over the replicates). "
     "The plain percentile interval beside them leans towards unfairness.",
     "Tests: Fisher's exact test of each compared group against the reference group, two-sided, "
-    "Holm-corrected over the whole audit; Z is shown beside it, uncorrected.",
+    "Holm-corrected over the whole audit; Z is shown beside it, uncorrected. Where subjects have "
+    "several rows, rows are first divided by the design effect (Rao and Scott 1992).",
     "Rows with an unknown group are counted and shown, but not compared.",
 )
 """Sentences a report must carry."""
@@ -50,8 +52,10 @@ class GroupRow:
         ``excluded`` is too small to compare; ``all`` is the row of the whole table.
     n : int
         Rows; positive.
+    subjects : int
+        Subjects with rows in the group.
     share : float
-        Of all rows of the table.
+        Share of all rows of the table.
     tn, fp, fn, tp : int
         Confusion counts.
     rates : dict of str to RateEstimate
@@ -64,6 +68,7 @@ class GroupRow:
     levels: dict[str, str]
     role: str
     n: int
+    subjects: int
     share: float
     tn: int
     fp: int
@@ -81,10 +86,10 @@ class Exclusion:
     ----------
     group : str
         Label.
-    n : int
-        Rows.
+    n, subjects : int
+        Rows, and subjects that have them.
     share : float
-        Of all rows.
+        Share of all rows.
     selection_rate : float
         Share of the group's rows that are selected.
     reason : str
@@ -93,6 +98,7 @@ class Exclusion:
 
     group: str
     n: int
+    subjects: int
     share: float
     selection_rate: float
     reason: str
@@ -196,8 +202,8 @@ class AuditResult:
 
     Attributes
     ----------
-    rows : int
-        Audited rows.
+    rows, subjects : int
+        Audited rows, and the subjects that they belong to.
     level : float
         Confidence level of all intervals.
     replicates, seed : int
@@ -219,6 +225,7 @@ class AuditResult:
     """
 
     rows: int
+    subjects: int
     level: float
     replicates: int
     seed: int
@@ -313,6 +320,7 @@ def group_rows(
     tuple of GroupRow
         One per group, in the order of ``marginal``.
     """
+    subjects = count_subjects(table, marginal)
     # Limits of all rates of all groups at once, shape (M, G).
     intervals = percentile_interval(sample.replicates, level)
     calibrations = calibrate(table, marginal, level)
@@ -323,6 +331,7 @@ def group_rows(
             levels=dict(zip(marginal.features, marginal.groups[g], strict=False)),
             role=roles[g],
             n=int(confusion[g].sum()),
+            subjects=int(subjects[g]),
             share=int(confusion[g].sum()) / table.rows,
             tn=int(confusion[g, 0]),
             fp=int(confusion[g, 1]),
@@ -333,6 +342,27 @@ def group_rows(
         )
         for g in range(len(marginal.groups))
     )
+
+
+def count_subjects(table: ContingencyTable, marginal: Marginal) -> NDArray[np.int64]:
+    """Count the subjects that have rows in each group.
+
+    Parameters
+    ----------
+    table : ContingencyTable
+        Knows how rows belong to subjects.
+    marginal : Marginal
+        The dimension, G groups.
+
+    Returns
+    -------
+    ndarray of int64, shape (G,)
+        The number of rows where every subject has one.
+    """
+    groups = len(marginal.groups)
+    if table.subjects is None:
+        return np.asarray(marginal.confusion.sum(axis=(1, 2)), np.int64)
+    return table.decisions.by_group(marginal.membership, groups).subjects
 
 
 def exclusions(rows: tuple[GroupRow, ...], reason: str) -> tuple[Exclusion, ...]:
@@ -350,7 +380,7 @@ def exclusions(rows: tuple[GroupRow, ...], reason: str) -> tuple[Exclusion, ...]
     tuple of Exclusion
     """
     return tuple(
-        Exclusion(row.group, row.n, row.share, (row.fp + row.tp) / row.n, reason)
+        Exclusion(row.group, row.n, row.subjects, row.share, (row.fp + row.tp) / row.n, reason)
         for row in rows
         if row.role == "excluded"
     )
@@ -411,7 +441,7 @@ def _rate(
     if resampled is None or proportion.at_boundary:
         used, method = score, "Wilson score"
     else:
-        used, method = resampled, f"percentile bootstrap, {sample.replicate_count} replicates"
+        used, method = resampled, sample.how("percentile bootstrap")
     return RateEstimate(
         value=proportion.value,
         low=used[0],

@@ -189,9 +189,11 @@ def _nothing_audited() -> Callout:
 def _how_to_read(audit: Audit) -> Prose:
     level = numbers.level(audit.level)
     return Prose(
-        f"All figures below are computed on the {numbers.count(audit.rows)} rows of test data. "
+        f"All figures below are computed on the {numbers.count(audit.rows)} rows of test data, of "
+        f"{numbers.count(audit.subjects)} people; rates count rows, and how sure they are follows "
+        "from the people. "
         f"Whiskers are {level} intervals from {numbers.count(audit.replicates)} bootstrap "
-        "replicates; a dashed line marks four fifths. A group is selected when the model predicts "
+        "replicates, in which people are drawn with all of their rows; a dashed line marks four fifths. A group is selected when the model predicts "
         "the positive label."
     )
 

@@ -35,6 +35,7 @@ class Group(Shape):
     group: str
     role: str
     n: int
+    subjects: int
     share: float
     fp: int = 0
     tp: int = 0
@@ -72,6 +73,7 @@ class Exclusion(Shape):
 
     group: str
     n: int
+    subjects: int
     share: float
     selection_rate: Number = None
     reason: str
@@ -113,6 +115,7 @@ class Effect(Shape):
 
     group: str
     n: int
+    subjects: int
     mitigated: bool
     reason: str | None = None
     before: dict[str, Number]
@@ -135,6 +138,7 @@ class Audit(Shape):
     """Rates, ratios and tests of all dimensions."""
 
     rows: int
+    subjects: int
     level: float
     replicates: int
     alpha: float

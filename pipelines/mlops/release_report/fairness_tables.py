@@ -38,7 +38,7 @@ def is_below(ratio: Ratio) -> bool:
     return ratio.value is not None and ratio.value < FOUR_FIFTHS
 
 
-_DENOMINATORS = {"selection_rate": "People", "tpr": "Positives", "fpr": "Negatives"}
+_DENOMINATORS = {"selection_rate": "Rows", "tpr": "Positives", "fpr": "Negatives"}
 _NUMERATORS = {"selection_rate": "Selected", "tpr": "of them selected", "fpr": "of them selected"}
 _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 
@@ -52,6 +52,7 @@ def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: A
         mark=mark,
         columns=[
             Column("Group"),
+            Column("People", numeric=True),
             Column(_DENOMINATORS[rate], numeric=True),
             Column(_NUMERATORS[rate], numeric=True),
             Column("Rate", numeric=True),
@@ -61,7 +62,7 @@ def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: A
         rows=[
             _rate_row(g, rate, axis.row(_estimate(g.rates[rate]), _title(g, rate))) for g in groups
         ],
-        foot=["", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
+        foot=["", "", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
     )
 
 
@@ -71,6 +72,7 @@ def _rate_row(group: Group, rate: str, plot: Text) -> Row:
     return Row(
         [
             _group_name(group),
+            numbers.count(group.subjects),
             numbers.count(estimate.n),
             numbers.count(estimate.numerator),
             numbers.percent(estimate.value),
@@ -150,7 +152,8 @@ def others(dimension: Dimension, mark: Text) -> Table:
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Share of all", numeric=True),
+            Column("Rows", numeric=True),
+            Column("Share of rows", numeric=True),
             Column("Truly positive", numeric=True),
             Column("Precision", numeric=True),
             Column("Accuracy", numeric=True),
@@ -161,6 +164,7 @@ def others(dimension: Dimension, mark: Text) -> Table:
             Row(
                 [
                     _group_name(g),
+                    numbers.count(g.subjects),
                     numbers.count(g.n),
                     numbers.percent(g.share),
                     *(numbers.percent(g.rates[r].value if r in g.rates else None) for r in shown),
@@ -201,9 +205,18 @@ def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
             note=f"Fisher’s exact test, two-sided; Holm p is corrected over all "
             f"{audit.tests_corrected} tests of this audit, “significant” means Holm p ≤ "
             f"{audit.alpha:g}. Effect size: Cohen’s h in radians; about 0.2 is called small, 0.5 "
-            "medium, 0.8 large (Cohen 1988).",
+            f"medium, 0.8 large (Cohen 1988).{_by_subject(audit)}",
         )
     ]
+
+
+def _by_subject(audit: Audit) -> str:
+    if audit.subjects == audit.rows:
+        return ""
+    return (
+        f" The {numbers.count(audit.rows)} rows are of {numbers.count(audit.subjects)} people, so "
+        "the tests count rows over the design effect (Rao and Scott 1992)."
+    )
 
 
 def _test(test: Test) -> Row:
@@ -252,7 +265,8 @@ def _exclusion_table(dimension: Dimension, audit: Audit, mark: Text) -> Table:
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Share of all", numeric=True),
+            Column("Rows", numeric=True),
+            Column("Share of rows", numeric=True),
             Column("Selection rate", numeric=True),
             Column("Why", wide=True),
         ],
@@ -260,6 +274,7 @@ def _exclusion_table(dimension: Dimension, audit: Audit, mark: Text) -> Table:
             Row(
                 [
                     name(e.group),
+                    numbers.count(e.subjects),
                     numbers.count(e.n),
                     numbers.percent(e.share),
                     numbers.percent(e.selection_rate),

@@ -98,10 +98,11 @@ def _people(found: Mitigation, mark: Text) -> Table:
         columns=[
             Column("Group"),
             Column("People", numeric=True),
+            Column("Rows", numeric=True),
             Column("Selected now", numeric=True),
             Column("Selected in the what-if", numeric=True),
-            Column("Newly selected", numeric=True),
-            Column("No longer selected", numeric=True),
+            Column("Rows newly selected", numeric=True),
+            Column("Rows no longer selected", numeric=True),
             Column("Own threshold", wide=True),
         ],
         rows=[_person_row(effect) for effect in found.groups],
@@ -112,6 +113,7 @@ def _person_row(effect: Effect) -> Row:
     return Row(
         [
             name(effect.group),
+            numbers.count(effect.subjects),
             numbers.count(effect.n),
             numbers.percent(effect.before.get("selection_rate")),
             numbers.percent(effect.after.get("selection_rate")),

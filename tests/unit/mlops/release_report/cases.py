@@ -154,6 +154,7 @@ def group(name: str, rate: float = 0.2, role: str = "compared") -> Details:
         "group": name,
         "role": role,
         "n": 75,
+        "subjects": 70,
         "share": 0.5,
         "fp": 5,
         "tp": 10,
@@ -191,6 +192,7 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
     }
     return {
         "rows": 150,
+        "subjects": 140,
         "level": 0.95,
         "replicates": 100,
         "alpha": 0.05,
@@ -217,6 +219,7 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
                     {
                         "group": "tiny",
                         "n": 2,
+                        "subjects": 1,
                         "share": 0.01,
                         "selection_rate": 0.1,
                         "reason": "too few rows",
@@ -249,6 +252,7 @@ def mitigation(names: list[str]) -> Details:
             {
                 "group": n,
                 "n": 75,
+                "subjects": 70,
                 "mitigated": n == names[0],
                 "reason": "too few",
                 "before": rates,
