@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.core.stats import effective_sizes
 from pipelines.mlops.fairness.contingency import SCORE_UNIT, ContingencyTable, Marginal
-from pipelines.mlops.fairness.intervals import Proportion, wilson
+from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.rates import Floats
-from pipelines.mlops.fairness.subjects import effective_sizes
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _calibration(
     bins = []
     for b in np.flatnonzero(n).tolist():
         rate = Proportion(int(positives[b]), int(n[b]), float(sizes[b]))
-        low, high = wilson(rate, level)
+        low, high = rate.wilson(level)
         bins.append(
             CalibrationBin(
                 score_from=edges[b],

@@ -14,7 +14,6 @@ from pipelines.mlops.fairness.calibration import Calibration, calibrate
 from pipelines.mlops.fairness.contingency import ContingencyTable, Marginal
 from pipelines.mlops.fairness.disparity import Disparity, Gap, ImpactRatio, Replicated
 from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
-from pipelines.mlops.fairness.intervals import wilson
 from pipelines.mlops.fairness.rates import RATES, RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.mlops.fairness.simultaneous import worst_estimate
@@ -25,7 +24,8 @@ NOTES = (
     "Four-fifths (29 CFR 1607.4 D) is a rule of thumb of enforcement agencies, not a verdict; "
     "read it beside the interval, the exact test and the effect size.",
     "Intervals: bootstrap over subjects, whose rows come and go together (Field and Welsh 2007), "
-    "drawn as multinomial tables; where each has one row it is Efron's. Where a rate is exactly 0 or 1 resampling shows no variation and a closed form stands in "
+    "drawn as multinomial tables; where each has one row it is Efron's. Where a rate "
+    "has fewer than ten successes or failures, a closed form stands in "
     "(Wilson; Newcombe 1998; Donner and Zou 2012).",
     "Worst-of-groups figures look for the extremes among several groups, and chance alone makes "
     "extremes; their intervals hold for all pairs of groups together (max-t over the replicates). "
@@ -435,10 +435,10 @@ def _rate(
     share = float(intervals.undefined[m, group])
     if proportion.total == 0:
         return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
-    score = wilson(proportion, level)
+    score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
     resampled = None if np.isnan(low) else (low, high)
-    if resampled is None or proportion.at_boundary:
+    if resampled is None or proportion.is_scarce:
         used, method = score, "Wilson score"
     else:
         used, method = resampled, sample.how("percentile bootstrap")

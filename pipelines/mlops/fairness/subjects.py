@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipelines.mlops.fairness.rates import Floats, rate_parts, ratio
+from pipelines.core.stats import effective_sizes
+from pipelines.mlops.fairness.rates import Floats, rate_parts
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -157,7 +158,7 @@ class GroupSubjects:
         Returns
         -------
         ndarray of float, shape (M, G)
-            See :func:`effective_sizes`.
+            See :func:`pipelines.core.stats.effective_sizes`.
         """
         hits, trials = rate_parts(self.confusion, names)
         return np.stack(
@@ -320,60 +321,6 @@ def independent_rows(subjects: ArrayLike, hits: ArrayLike | None = None) -> floa
     positive = np.bincount(owners, np.asarray(hits, float)).astype(np.int64)
     nobody = np.zeros(len(trials), np.int64)
     return float(effective_sizes(nobody, positive, trials, np.ones_like(trials), 1)[0])
-
-
-def effective_sizes(
-    group: Counts, hits: Counts, trials: Counts, weight: Counts, groups: int
-) -> Floats:
-    """Compute how many independent trials each group's are worth.
-
-    Rows over the design effect, which is the larger of two: the group's own, the variance of its
-    share over subjects (linearised, as of a ratio) against the binomial one; and the one that
-    follows from the intra-class correlation over all groups together. A small group with three
-    positives shows too little of how rows of a subject hang together; in simulations its own effect
-    alone let a test at 5 % reject in 10 %.
-
-    Parameters
-    ----------
-    group : ndarray of int64, shape (U,)
-        Group of each subject, or of each kind of subject.
-    hits, trials : ndarray of int64, shape (U,)
-        Its counts.
-    weight : ndarray of int64, shape (U,)
-        How many subjects have them.
-    groups : int
-        Number of groups, G.
-
-    Returns
-    -------
-    ndarray of float, shape (G,)
-        At most the number of trials, and exactly that where every subject has one; no less than
-        rows that are all alike in a subject are worth, unless its own effect is larger still.
-
-    References
-    ----------
-    Rao and Scott (1992), Biometrics 48:577-585; Kish (1965), *Survey Sampling*, ch. 5 and 8.
-    """
-
-    def add(values: NDArray[np.generic]) -> Floats:
-        return np.bincount(group, values * weight, minlength=groups)
-
-    n, positive = add(trials), add(hits)
-    share = np.nan_to_num(ratio(positive, n))
-    binomial = n * share * (1 - share)
-    squares = add(np.square(hits - share[group] * trials))
-    # The effect of rows that are all alike in a subject, and subjects by group; shapes (G,).
-    alike = np.nan_to_num(ratio(add(np.square(trials)), n), nan=1.0)
-    count = add(trials > 0)
-    unbiased = squares * np.nan_to_num(ratio(count, count - 1))  # a share takes a degree of freedom
-    seen = (binomial > 0) & (count > 1)
-    beyond, most = (
-        float((unbiased - binomial)[seen].sum()),
-        float((binomial * (alike - 1))[seen].sum()),
-    )
-    correlation = min(max(beyond / most, 0.0), 1.0) if most > 0 and seen.any() else 1.0
-    own = np.nan_to_num(ratio(squares, binomial))
-    return np.asarray(n / np.fmax(np.fmax(own, 1 + correlation * (alike - 1)), 1.0), np.float64)
 
 
 def _numbered(*columns: Counts) -> Counts:

@@ -13,7 +13,7 @@ from pipelines.mlops.evaluation.bootstrap import resample
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
 from pipelines.mlops.fairness.evidence import Scored, audit_scores, describe
-from pipelines.mlops.fairness.intervals import Proportion, wilson
+from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.subjects import independent_rows
 from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.scoring.record import Record
@@ -178,7 +178,7 @@ def _proportion(hits: "pd.Series[bool]", subjects: "pd.Series[str]") -> Proporti
 
 
 def _share(name: str, label: str, share: Proportion, where: dict[str, str]) -> Figure:
-    low, high = wilson(share, 0.95)
+    low, high = share.wilson(0.95)
     return Figure(
         id=f"live.{name}",
         label=label,

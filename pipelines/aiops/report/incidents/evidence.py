@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, sha256_file
 from pipelines.core.settings import Name, Section
-from pipelines.reporting.provenance import Sources, gather, read_evidence_of
+from pipelines.reporting.provenance import Number, S, Shape, Sources, gather, read_evidence_of
 
 
 class About(Protocol):
@@ -45,18 +45,6 @@ class AiopsSection(Section):
     model_config = ConfigDict(extra="allow")
 
     report_incidents: IncidentsReportParams = Field(default_factory=IncidentsReportParams)
-
-
-Number = float | None
-
-
-class Shape(BaseModel):
-    """Base: unknown keys are left out, values don't change, numbers are finite."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-S = TypeVar("S", bound=Shape)
 
 
 class Span(Shape):

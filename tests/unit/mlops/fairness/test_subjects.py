@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.core.stats import effective_sizes
 from pipelines.mlops.fairness import (
     AuditConfig,
     FeatureSpec,
@@ -25,7 +26,6 @@ from pipelines.mlops.fairness.bootstrap import draw_confusions
 from pipelines.mlops.fairness.result import AuditResult
 from pipelines.mlops.fairness.subjects import (
     SubjectCounts,
-    effective_sizes,
     independent_rows,
     subject_codes,
 )
