@@ -329,9 +329,7 @@ def _least_above(ranked: Floats, order: NDArray[np.int64]) -> Floats:
     return found
 
 
-def effective_sizes(
-    group: Ints, hits: Ints, trials: Ints, weight: Ints, groups: int
-) -> Floats:
+def effective_sizes(group: Ints, hits: Ints, trials: Ints, weight: Ints, groups: int) -> Floats:
     """Compute how many independent trials each group's are worth.
 
     Rows over the design effect, which is the larger of two: the group's own, the variance of its

@@ -1,9 +1,11 @@
 """Metrics and their replicates as figures."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
+from pipelines.mlops.evaluation.calibration import Limits
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ def metric_figures(
     *,
     n: int,
     confidence: float,
+    closed: Mapping[str, Limits],
     prefix: str = "evaluate",
     where: dict[str, str] | None = None,
 ) -> list[Figure]:
@@ -37,6 +40,8 @@ def metric_figures(
         Number of rows.
     confidence : float
         Confidence level of the intervals.
+    closed : mapping of str to Limits
+        Metric -> value and interval that replace those of the bootstrap.
     prefix : str, default="evaluate"
         Begins every figure's id: ``<prefix>.<metric>``.
     where : dict of str to str, optional
@@ -48,29 +53,28 @@ def metric_figures(
         In the order of `METRICS`.
     """
     bounds = interval(replicates, confidence)
-    return [
-        _figure(
-            Figure(
-                id=f"{prefix}.{name}",
-                label=label,
-                value=None,
-                method=f"{METHODS[name]}; interval: {METHOD}, {len(replicates)} replicates",
-                n=n,
-                unit=UNITS.get(name, ""),
-                where=where or {},
-            ),
-            float(point[column]),
-            bounds[column],
-            confidence,
+    how = f"interval: {METHOD}, {len(replicates)} replicates"
+    found = []
+    for column, (name, label) in enumerate(METRICS.items()):
+        limits = closed.get(name) or Limits(float(point[column]), *bounds[column], how)
+        blank = Figure(
+            id=f"{prefix}.{name}",
+            label=label,
+            value=None,
+            method=f"{METHODS[name]}; {limits.how}",
+            n=n,
+            unit=UNITS.get(name, ""),
+            where=where or {},
         )
-        for column, (name, label) in enumerate(METRICS.items())
-    ]
+        found.append(_figure(blank, limits.value, (limits.low, limits.high), confidence))
+    return found
 
 
 def delta_figures(
     points: "tuple[NDArray[np.float64], NDArray[np.float64]]",
     replicates: "tuple[NDArray[np.float64], NDArray[np.float64]]",
     *,
+    closed: tuple[Mapping[str, Limits], Mapping[str, Limits]],
     n: int,
     confidence: float,
 ) -> list[Figure]:
@@ -84,6 +88,10 @@ def delta_figures(
         Metrics of the new model, then of the released one.
     replicates : tuple of two ndarray of float64, each of shape (r, k)
         The same in every replicate; row by row from the same draw, so that differences are paired.
+    closed : tuple of two mappings of str to Limits
+        What replaces values of the bootstrap, of the new model and of the released one. The
+        difference of two calibration errors, without what chance adds to either, has the spread of
+        the replicates about their mean.
     n : int
         Number of test rows.
     confidence : float
@@ -99,7 +107,13 @@ def delta_figures(
     # Shape (k,): turns a metric of which more is better into a loss.
     sign = np.array([1.0 if name in LOSSES else -1.0 for name in METRICS])
     point = sign * (points[0] - points[1])
-    bounds = interval(sign * (replicates[0] - replicates[1]), confidence)
+    drawn = sign * (replicates[0] - replicates[1])
+    column = list(METRICS).index("calibration_error")
+    point[column] = closed[0]["calibration_error"].value - closed[1]["calibration_error"].value
+    with np.errstate(invalid="ignore"):
+        centre = np.nanmean(drawn[:, column])
+    drawn[:, column] += point[column] - centre
+    bounds = interval(drawn, confidence)
     columns = {name: column for column, name in enumerate(METRICS)}
     return [
         _figure(
@@ -147,7 +161,11 @@ def _delta(name: str, n: int, how: str) -> Figure:
 def _figure(
     blank: Figure, value: float, bounds: tuple[float | None, float | None], level: float
 ) -> Figure:
-    """Fill in value and interval, or say that there is none."""
+    """Fill in value and interval, or say that there is none.
+
+    Percentiles of a biased metric (average precision on few rows) can lie beside the value; an
+    interval that excludes its estimate says nothing about it, so it is widened to it.
+    """
     import math
 
     if not math.isfinite(value):
@@ -158,8 +176,8 @@ def _figure(
     return blank.model_copy(
         update={
             "value": round_floats(value),
-            "low": round_floats(low),
-            "high": round_floats(high),
+            "low": round_floats(min(low, value)),
+            "high": round_floats(max(high, value)),
             "level": level,
         }
     )

@@ -19,7 +19,7 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
     released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,9 @@ from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data.columns import checked_labels
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
+from pipelines.mlops.evaluation.calibration import Limits, calibration_gaps
 from pipelines.mlops.evaluation.champion import Champion
+from pipelines.mlops.evaluation.closed_forms import bin_rates, closed_forms
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
 from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
@@ -158,21 +160,33 @@ def evaluate(
     if rival.scores is not None:
         views.append(_rival_view(y, rival, settings))
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
+    statistics += [partial(calibration_gaps, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
     # Subjects as numbers 0 to s - 1, in order of first appearance.
     subjects = pd.factorize(test[SUBJECT].to_numpy(dtype=object))[0]
     with one_thread():
         replicates = resample(statistics, subjects, settings.replicates)
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
-    measured = list(zip(points, replicates, strict=True))
-    level = settings.confidence
-    figures = metric_figures(*measured[0], n=len(y), confidence=level)
-    by_slice = _slice_figures(large, measured[1:], level)
+    level, count = settings.confidence, len(views)
+    closed = [
+        closed_forms(rows, gaps, subjects, level)
+        for rows, gaps in zip(views, replicates[count:], strict=False)
+    ]
+    measured = list(zip(points[:count], replicates[:count], closed, strict=True))
+    figures = _figures(measured[0], len(y), level)
+    by_slice = [
+        _figures(mine, len(part.rows), level, {part.feature: part.value})
+        for part, mine in zip(large, measured[1:], strict=False)
+    ]
     deltas = (
         missing_deltas(rival.reason, len(y))
         if rival.scores is None
         else delta_figures(
-            (points[0], points[-2]), (replicates[0], replicates[-2]), n=len(y), confidence=level
+            (points[0], points[count - 1]),
+            (replicates[0], replicates[count - 1]),
+            closed=(closed[0], closed[-1]),
+            n=len(y),
+            confidence=level,
         )
     )
     return Evaluation(
@@ -196,7 +210,9 @@ def evaluate(
                     "seed": SEED,
                 },
                 "confusion": _confusion(whole),
-                "calibration": _calibration(whole, points[-1], interval(replicates[-1], level)),
+                "calibration": _calibration(
+                    whole, bin_rates(whole, interval(replicates[-1], level), subjects, level)
+                ),
                 "slices": _slices(found, large, by_slice, y, settings),
                 "released": rival.facts(),
             }
@@ -210,13 +226,14 @@ def _rival_view(y: "NDArray[np.int8]", rival: Champion, settings: EvaluateParams
     return view(y, rival.scores, threshold=rival.threshold, bins=settings.calibration_bins)
 
 
-def _slice_figures(
-    large: list[Slice], measured: "Sequence[tuple[Values, Values]]", level: float
-) -> list[list[Figure]]:
-    return [
-        metric_figures(*pair, n=len(part.rows), confidence=level, where={part.feature: part.value})
-        for part, pair in zip(large, measured, strict=False)
-    ]
+def _figures(
+    measured: "tuple[Values, Values, Mapping[str, Limits]]",
+    n: int,
+    level: float,
+    where: dict[str, str] | None = None,
+) -> list[Figure]:
+    point, drawn, closed = measured
+    return metric_figures(point, drawn, n=n, confidence=level, closed=closed, where=where)
 
 
 def _worst(large: list[Slice], by_slice: list[list[Figure]], n: int) -> list[Figure]:
@@ -259,9 +276,7 @@ def _confusion(rows: View) -> dict[str, int]:
     }
 
 
-def _calibration(
-    rows: View, observed: "Values", bounds: list[tuple[float | None, float | None]]
-) -> list[dict[str, Any]]:
+def _calibration(rows: View, observed: list[Limits]) -> list[dict[str, Any]]:
     """Calibration bins from low scores to high ones."""
     import numpy as np
 
@@ -269,16 +284,15 @@ def _calibration(
     table: list[dict[str, Any]] = []
     for position in reversed(range(len(starts))):
         inside = rows.scores[starts[position] : rows.bin_ends[position] + 1]
-        low, high = bounds[position]
         table.append(
             {
                 "bin": len(table) + 1,
                 "lowest_score": float(inside.min()),
                 "highest_score": float(inside.max()),
                 "mean_score": float(inside.mean()),
-                "observed_rate": float(observed[position]),
-                "low": low,
-                "high": high,
+                "observed_rate": observed[position].value,
+                "low": observed[position].low,
+                "high": observed[position].high,
                 "rows": len(inside),
             }
         )

@@ -197,6 +197,8 @@ def _pair_estimate(
         return Estimate(number, float(limits[0]), float(limits[1]), level, n, method, share)
     low, high = finite(float(intervals.low[i])), finite(float(intervals.high[i]))
     why = None if low is not None else "no interval: undefined in most replicates"
+    if low is not None and high is not None:  # percentiles of a biased ratio can lie beside it
+        low, high = min(low, number), max(high, number)
     method = sample.how(f"percentile bootstrap of the {kind}")
     return Estimate(number, low, high, level, n, method, share, why)
 

@@ -265,17 +265,20 @@ def _changes(
 def _change(values: Floats, n: int, level: float) -> Estimate:
     interval = percentile_interval(values[1:], level)
     value = finite(values[0])
-    defined = value is not None
+    low, high = finite(float(interval.low)), finite(float(interval.high))
+    if value is not None and low is not None and high is not None:
+        # Percentiles of a worst gap lean to one side; the interval is widened to its estimate.
+        low, high = min(low, value), max(high, value)
     method = f"paired percentile bootstrap, {len(values) - 1} replicates"
     return Estimate(
         value=value,
-        low=finite(float(interval.low)) if defined else None,
-        high=finite(float(interval.high)) if defined else None,
+        low=None if value is None else low,
+        high=None if value is None else high,
         level=level,
         n=n,
         method=method,
         undefined_share=float(interval.undefined),
-        reason=None if defined else "undefined before or after",
+        reason=None if value is not None else "undefined before or after",
     )
 
 

@@ -437,7 +437,8 @@ def _rate(
         return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
     score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
-    resampled = None if np.isnan(low) else (low, high)
+    # Percentiles of a few replicates may lie beside the rate.
+    resampled = None if np.isnan(low) else (min(low, proportion.value), max(high, proportion.value))
     if resampled is None or proportion.is_scarce:
         used, method = score, "Wilson score"
     else:

@@ -10,6 +10,8 @@ from pipelines.core.tables import ROW, SUBJECT, UNREADABLE
 from pipelines.mlops.data.columns import as_label, is_numeric
 from pipelines.mlops.data.drift import Comparison, compare
 from pipelines.mlops.evaluation.bootstrap import resample
+from pipelines.mlops.evaluation.calibration import calibration_gaps
+from pipelines.mlops.evaluation.closed_forms import closed_forms
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
 from pipelines.mlops.fairness.evidence import Scored, audit_scores, describe
@@ -373,7 +375,13 @@ def performance_figures(
     subjects = pd.factorize(live.predictions[SUBJECT].to_numpy(dtype=object))[0]
     statistic: Any = partial(measure, cut)
     with one_thread(), np.errstate(invalid="ignore", divide="ignore"):
-        [replicates] = resample([statistic], subjects, config.replicates)
+        replicates, gaps = resample(
+            [statistic, partial(calibration_gaps, cut)], subjects, config.replicates
+        )
         point = statistic(np.ones((1, rows)))[0]
-    figures = metric_figures(point, replicates, n=rows, confidence=config.confidence, prefix="live")
+        level = config.confidence
+        closed = closed_forms(cut, gaps, subjects, level)
+    figures = metric_figures(
+        point, replicates, n=rows, confidence=level, closed=closed, prefix="live"
+    )
     return [figure for figure in figures if figure.id.split(".")[1] in names]
