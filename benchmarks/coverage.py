@@ -1,13 +1,13 @@
 """How often the intervals that Signalbox prints hold the truth, beside what they promise.
 
-``python -m benchmarks.coverage [--samples N] [--only WORD] [--out DIR]`` draws N samples from worlds
-whose truth is known, asks the project's own functions for every interval, and prints a table: kind
-of interval, setting, share of samples whose interval holds the truth with its Monte Carlo error,
-and how often an interval excluded its own estimate. The last line is JSON.
+``python -m benchmarks.coverage [--samples N] [--only WORD] [--out DIR]`` draws N samples from
+worlds whose truth is known, asks the project's own functions for every interval, and prints a
+table: kind of interval, setting, share of samples whose interval holds the truth with its Monte
+Carlo error, and how often an interval excluded its own estimate. The last line is JSON.
 
-The truth is that of the population, or of a very large sample from it; a calibration error's is that
-of the sample's own bins, which its scores fix. ``!`` marks what is more than two points and three
-Monte Carlo errors below what is promised.
+The truth is that of the population, or of a very large sample from it; a calibration error's is
+that of the sample's own bins, which its scores fix. ``!`` marks what is more than two points and
+three Monte Carlo errors below what is promised.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -24,15 +23,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.evaluation import tables as replayed
 from pipelines.aiops.service_map import statistics as service_map
+from pipelines.aiops.service_map.model import GROWTH
 from pipelines.core import stats
 from pipelines.mlops.evaluation.bootstrap import interval, resample
 from pipelines.mlops.evaluation.calibration import calibration_gaps
@@ -43,6 +40,7 @@ from pipelines.mlops.fairness import AuditConfig, FeatureSpec, audit, build_tabl
 from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.mitigation import DecisionTable, paired_changes
 from pipelines.mlops.fairness.subjects import independent_rows, subject_codes
+from pipelines.mlops.modeling.scoring import one_thread
 
 LEVEL, REPLICATES, BINS = 0.95, 300, 10
 SAMPLES = 300
@@ -96,6 +94,7 @@ class Sample:
     group: NDArray[np.int64]
 
 
+FLOOR = 0.001
 THRESHOLD = {False: 0.5, True: 0.1}
 
 
@@ -105,10 +104,11 @@ def sample(world: World, rng: np.random.Generator) -> Sample:
     chance = rng.beta(a, b, world.subjects)
     owner = np.repeat(np.arange(world.subjects), world.rows_each)
     y = (rng.random(world.subjects) < chance)[owner]
-    # A second model sees half of it: scores shrunk to the mean.
-    other = (chance + a / (a + b)) / 2
+    # A second model sees half of it, and some noise.
+    noise = rng.normal(0, 0.3 * chance.std(), world.subjects)
+    other = np.clip((chance + a / (a + b)) / 2 + noise, FLOOR, 1 - FLOOR)
     group = rng.choice(3, world.subjects, p=[0.6, 0.3, 0.1])[owner]
-    score = np.clip(chance + world.off, 0, 1)[owner]
+    score = np.clip(chance + world.off, FLOOR, 1 - FLOOR)[owner]
     return Sample(chance[owner], score, other[owner], y.astype(np.int8), owner, group)
 
 
@@ -142,7 +142,7 @@ def true_error(found: Sample, score: Floats) -> float:
 
 
 def evaluation(world: World, rng: np.random.Generator) -> Found:
-    """Metrics, calibration bins, and differences to a released model, as stage evaluate has them."""
+    """Metrics, calibration bins and differences to a released model, as in stage evaluate."""
     found = sample(world, rng)
     subjects = found.owner.astype(np.intp)
     cut = partial(view, found.y, threshold=THRESHOLD[world.rare], bins=BINS)
@@ -156,8 +156,8 @@ def evaluation(world: World, rng: np.random.Generator) -> Found:
     ones = np.ones((1, len(found.y)))
     with np.errstate(all="ignore"):
         points = [measure(rows, ones)[0] for rows in views]
-    same = {"n": len(found.y), "confidence": LEVEL}
-    figures = metric_figures(points[0], drawn[0], closed=closed[0], **same)
+    n = len(found.y)
+    figures = metric_figures(points[0], drawn[0], closed=closed[0], n=n, confidence=LEVEL)
     truth, released = truths(world)
     errors = [true_error(found, score) for score in (found.score, found.other)]
     truth = {**truth, "calibration_error": errors[0]}
@@ -165,7 +165,11 @@ def evaluation(world: World, rng: np.random.Generator) -> Found:
         if figure.value is not None and figure.low is not None and figure.high is not None:
             yield f"evaluate: {name}", truth[name], figure.low, figure.value, figure.high
     deltas = delta_figures(
-        (points[0], points[1]), (drawn[0], drawn[1]), closed=(closed[0], closed[1]), **same
+        (points[0], points[1]),
+        (drawn[0], drawn[1]),
+        closed=(closed[0], closed[1]),
+        n=n,
+        confidence=LEVEL,
     )
     released = {**released, "calibration_error": errors[1]}
     for figure in deltas:
@@ -291,6 +295,7 @@ class Days:
 
     @property
     def name(self) -> str:
+        """Setting as it stands in the table."""
         return f"{self.days} days"
 
 
@@ -325,6 +330,7 @@ class Shares:
 
     @property
     def name(self) -> str:
+        """Setting as it stands in the table."""
         return f"n = {self.n}, share {self.share:g}"
 
 
@@ -361,6 +367,7 @@ class Windows:
 
     @property
     def name(self) -> str:
+        """Setting as it stands in the table."""
         together = "slow minutes" if self.spread else "independent calls"
         return f"{self.windows} windows × {self.calls} calls, {self.errors:.0%} errors, {together}"
 
@@ -373,7 +380,7 @@ def edges(world: Windows, rng: np.random.Generator) -> Found:
         slow = rng.normal(0, world.spread, world.windows)
         took = np.zeros((world.windows, 400), np.int64)
         for w in range(world.windows):
-            log = rng.normal(math.log(50_000) + slow[w], 0.8, n[w]) / math.log(service_map.GROWTH)
+            log = rng.normal(math.log(50_000) + slow[w], 0.8, n[w]) / math.log(GROWTH)
             took[w] = np.bincount(np.clip(log.astype(int), 0, 399), minlength=400)
         # Errors come in bad windows where calls hang together.
         chance = np.full(world.windows, world.errors)
@@ -487,7 +494,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for coverage.json")
     options = parser.parse_args()
     start = time.process_time()
-    rows = tally(options.samples, options.only)
+    with one_thread():
+        rows = tally(options.samples, options.only)
     show(rows)
     result = {
         "benchmark": "coverage",

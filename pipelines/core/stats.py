@@ -329,7 +329,9 @@ def _least_above(ranked: Floats, order: NDArray[np.int64]) -> Floats:
     return found
 
 
-def effective_sizes(group: Ints, hits: Ints, trials: Ints, weight: Ints, groups: int) -> Floats:
+def effective_sizes(
+    group: Ints, hits: ArrayLike, trials: ArrayLike, weight: Ints, groups: int
+) -> Floats:
     """Compute how many independent trials each group's are worth.
 
     Rows over the design effect, which is the larger of two: the group's own, the variance of its
@@ -360,16 +362,17 @@ def effective_sizes(group: Ints, hits: Ints, trials: Ints, weight: Ints, groups:
     Rao and Scott (1992), Biometrics 48:577-585; Kish (1965), *Survey Sampling*, ch. 5 and 8.
     """
 
-    def add(values: NDArray[np.generic]) -> Floats:
-        return np.bincount(group, values * weight, minlength=groups)
+    def add(values: Floats) -> Floats:
+        return np.asarray(np.bincount(group, values * weight, minlength=groups), np.float64)
 
-    n, positive = add(trials), add(hits)
+    of, good = np.asarray(trials, np.float64), np.asarray(hits, np.float64)
+    n, positive = add(of), add(good)
     share = _ratio(positive, n)
     binomial = n * share * (1 - share)
-    squares = add(np.square(hits - share[group] * trials))
+    squares = add(np.square(good - share[group] * of))
     # The effect of rows that are all alike in a subject, and subjects by group; shapes (G,).
-    alike = np.where(n > 0, _ratio(add(np.square(trials)), n), 1.0)
-    count = add(trials > 0)
+    alike = np.where(n > 0, _ratio(add(np.square(of)), n), 1.0)
+    count = add((of > 0).astype(np.float64))
     unbiased = squares * _ratio(count, count - 1)  # a share takes a degree of freedom
     seen = (binomial > 0) & (count > 1)
     beyond, most = (

@@ -119,10 +119,9 @@ def _scarce_shares(
             continue
         share = good / total
         low, high = wilson_interval(share, size, normal_quantile(confidence))
-        limits = [share, float(low), float(high)]
-        if name == "f1":
-            limits = [2 * limit / (1 + limit) for limit in limits]
-        found[name] = Limits(*limits, METHOD)
+        limits = (share, float(low), float(high))
+        value, lowest, highest = (2 * x / (1 + x) if name == "f1" else x for x in limits)
+        found[name] = Limits(value, lowest, highest, METHOD)
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.core.evidence import Figure, round_floats
+from pipelines.core.stats import mover_difference
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
 from pipelines.mlops.evaluation.calibration import Limits
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
@@ -90,8 +91,8 @@ def delta_figures(
         The same in every replicate; row by row from the same draw, so that differences are paired.
     closed : tuple of two mappings of str to Limits
         What replaces values of the bootstrap, of the new model and of the released one. The
-        difference of two calibration errors, without what chance adds to either, has the spread of
-        the replicates about their mean.
+        interval of the difference of two calibration errors joins those of both as if they were
+        independent (MOVER): the same luck hits both, so it is rather too wide.
     n : int
         Number of test rows.
     confidence : float
@@ -108,22 +109,34 @@ def delta_figures(
     sign = np.array([1.0 if name in LOSSES else -1.0 for name in METRICS])
     point = sign * (points[0] - points[1])
     drawn = sign * (replicates[0] - replicates[1])
-    column = list(METRICS).index("calibration_error")
-    point[column] = closed[0]["calibration_error"].value - closed[1]["calibration_error"].value
-    with np.errstate(invalid="ignore"):
-        centre = np.nanmean(drawn[:, column])
-    drawn[:, column] += point[column] - centre
     bounds = interval(drawn, confidence)
-    columns = {name: column for column, name in enumerate(METRICS)}
+    how = f"interval: {METHOD}, {len(replicates[0])} paired replicates"
+    found = {
+        name: Limits(float(point[column]), *bounds[column], how)
+        for column, name in enumerate(METRICS)
+    }
+    new, old = (one["calibration_error"] for one in closed)
+    # Of two models that score alike the errors are one and the same.
+    if not np.array_equal(*replicates, equal_nan=True):
+        found["calibration_error"] = _difference(new, old)
     return [
         _figure(
-            _delta(name, n, f"interval: {METHOD}, {len(replicates[0])} paired replicates"),
-            float(point[columns[name]]),
-            bounds[columns[name]],
+            _delta(name, n, found[name].how),
+            found[name].value,
+            (found[name].low, found[name].high),
             confidence,
         )
         for name in DELTAS
     ]
+
+
+def _difference(new: Limits, old: Limits) -> Limits:
+    how = "interval: MOVER of both intervals (Zou & Donner 2008), as if they were independent"
+    value = new.value - old.value
+    if new.low is None or new.high is None or old.low is None or old.high is None:
+        return Limits(value, None, None, how)
+    low, high = mover_difference(new.value, (new.low, new.high), old.value, (old.low, old.high))
+    return Limits(value, float(low), float(high), how)
 
 
 def missing_deltas(reason: str, n: int) -> list[Figure]:

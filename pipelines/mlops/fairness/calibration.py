@@ -92,7 +92,7 @@ def calibrate(
     effective = _effective(table, marginal)
     sizes = n if effective is None else effective
     return tuple(
-        _calibration(table.bin_edges, n[g], positives[g], scores[g], sizes[g], level)
+        _calibration(table.bin_edges, (n[g], positives[g], scores[g]), sizes[g], level)
         for g in range(len(marginal.groups))
     )
 
@@ -118,12 +118,11 @@ def _effective(table: ContingencyTable, marginal: Marginal) -> Floats | None:
 
 def _calibration(
     edges: tuple[float, ...],
-    n: np.ndarray,
-    positives: np.ndarray,
-    scores: np.ndarray,
+    sums: tuple[np.ndarray, np.ndarray, np.ndarray],
     sizes: np.ndarray,
     level: float,
 ) -> Calibration:
+    n, positives, scores = sums
     total = int(n.sum())
     mean_score, observed = float(scores.sum()) / total, int(positives.sum()) / total
     bins = []

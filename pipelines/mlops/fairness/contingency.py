@@ -262,7 +262,8 @@ def build_table(
     Raises
     ------
     ValueError
-        Lengths differ, a subject is missing, a label is not 0 or 1, or a score is missing or outside [0, 1].
+        Lengths differ, a subject is missing, a label is not 0 or 1, or a score is missing or
+        outside [0, 1].
     """
     truth = _binary(y_true, "y_true", len(groups))
     decision = _binary(y_pred, "y_pred", len(groups))

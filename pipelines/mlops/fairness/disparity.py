@@ -33,6 +33,9 @@ _CLOSED_FORMS: Final = MappingProxyType(
 )
 
 
+_BEST: Final = "score intervals against every group (multiple comparisons with the best; Hsu 1984)"
+
+
 @dataclass(frozen=True)
 class ImpactRatio:
     """A group's selection rate over the highest one.
@@ -97,10 +100,11 @@ def impact_ratios(sample: RateSample, compared: list[int], level: float) -> tupl
 
     References
     ----------
-    6 RCNY § 5-300 and § 5-301 (impact ratio); 29 CFR 1607.4 D (four-fifths).
+    6 RCNY § 5-300 and § 5-301 (impact ratio); 29 CFR 1607.4 D (four-fifths); Hsu (1984), Annals of
+    Statistics 12:1136-1144 (multiple comparisons with the best).
     """
-    # Shapes (G,) and (G, R), compared groups only.
-    values, drawn = sample.row("selection_rate")[compared], sample.drawn("selection_rate")[compared]
+    # Shape (G,), compared groups only.
+    values = sample.row("selection_rate")[compared]
     n = int(sample.denominators[sample.names.index("selection_rate")][compared].sum())
     if len(compared) < 2 or not np.nanmax(values) > 0:
         why = too_few(len(compared)) or "nobody was selected in any compared group"
@@ -110,23 +114,41 @@ def impact_ratios(sample: RateSample, compared: list[int], level: float) -> tupl
         )
     top = int(np.argmax(values))
     found = ratio(values, values[top])
-    intervals = percentile_interval(ratio(drawn, np.fmax.reduce(drawn, axis=0)[None]), level)
-    result = []
-    for i, group in enumerate(compared):
-        pair = (group, compared[top])
-        estimate = _pair_estimate(
-            sample,
-            "selection_rate",
-            pair,
-            (float(found[i]), intervals, i),
-            kind="ratio",
-            level=level,
+    low, high = _ratios_to_the_best(sample, compared, level)
+    return tuple(
+        ImpactRatio(
+            sample.labels[group],
+            sample.labels[compared[top]],
+            Estimate(float(found[i]), float(low[i]), float(high[i]), level, n, _BEST),
+            bool(found[i] < FOUR_FIFTHS),
         )
-        # No group can be above the highest, so neither can the closed form's upper limit.
-        estimate = _capped(estimate)
-        below = None if estimate.value is None else estimate.value < FOUR_FIFTHS
-        result.append(ImpactRatio(sample.labels[group], sample.labels[pair[1]], estimate, below))
-    return tuple(result)
+        for i, group in enumerate(compared)
+    )
+
+
+def _ratios_to_the_best(
+    sample: RateSample, compared: list[int], level: float
+) -> tuple[Floats, Floats]:
+    """Limits of every group's rate over the truly highest one; shapes (G,).
+
+    Which group is highest is known from the sample alone, and chance picks one that came out high:
+    an interval of the ratio to it leans to unfairness (of three groups alike a 95 % interval held
+    the truth in 84 %). The ratio to the truly highest is the least of the ratios to all others, at
+    most 1. So it is at least the least lower limit, whichever group is highest, and at most every
+    upper limit, which have to hold together (Bonferroni).
+    """
+    m = sample.names.index("selection_rate")
+    p, n = sample.row("selection_rate")[compared], sample.effective[m, compared]
+    tail = (1 - level) / 2
+    alone, together = normal_quantile(level), normal_quantile(1 - 2 * tail / (len(compared) - 1))
+    # Shapes (G, G): row over column, NaN over a rate of 0.
+    low, back = mover_ratio_interval(p[:, None], n[:, None], p, n, alone)
+    _, high = mover_ratio_interval(p[:, None], n[:, None], p, n, together)
+    # Over a rate of 0 nothing is known but the reverse: 0 over the row is at most so much.
+    reverse = np.broadcast_to(p == 0, low.shape) & (p > 0)[:, None]
+    low = np.where(reverse, ratio(np.ones_like(back), back.T), low)
+    low[np.eye(len(p), dtype=bool)] = high[np.eye(len(p), dtype=bool)] = np.nan
+    return np.fmin(np.fmin.reduce(low, axis=1), 1.0), np.fmin(np.fmin.reduce(high, axis=1), 1.0)
 
 
 def reference_gaps(

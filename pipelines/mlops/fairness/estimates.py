@@ -47,8 +47,8 @@ class Estimate:
 class RateEstimate(Estimate):
     """A group's rate with both intervals beside the one that is used.
 
-    ``low`` and ``high`` are the bootstrap's, except where there are few successes or failures: there
-    the bootstrap sees too little variation, and Wilson's stand in.
+    ``low`` and ``high`` are the bootstrap's, except where there are few successes or failures:
+    there the bootstrap sees too little variation, and Wilson's stand in.
 
     Attributes
     ----------

@@ -386,8 +386,8 @@ def mitigate(
     Raises
     ------
     ValueError
-        Lengths differ, there are no rows, a subject is missing, a score is missing, a truth is not 0 or 1, or fewer
-        than two groups can be fitted.
+        Lengths differ, there are no rows, a subject or a score is missing, a truth is not 0 or 1,
+        or fewer than two groups can be fitted.
 
     References
     ----------

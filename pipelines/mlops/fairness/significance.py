@@ -1,10 +1,10 @@
 """Whether a difference in selection is more than chance, and big enough to matter.
 
-Fisher's exact test answers the first question, corrected for how many were asked (Holm); Cohen's h
-and the odds ratio answer the second. Where subjects have several rows, the tests see as many rows as
-those are worth: selected and not selected are divided by the design effect (Rao and Scott 1992,
-Biometrics 48:577-585), whatever groups a subject's rows are in. With millions of rows everything is significant, with thirty
-nothing is: read both.
+Fisher's exact test answers the first question, corrected for how many were asked (Holm); Cohen's
+h and the odds ratio answer the second. Where subjects have several rows, the tests see as many rows
+as those are worth: selected and not selected are divided by the design effect (Rao and Scott 1992,
+Biometrics 48:577-585), whatever groups a subject's rows are in. With millions of rows everything is
+significant, with thirty nothing is: read both.
 """
 
 from __future__ import annotations

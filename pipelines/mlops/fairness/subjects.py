@@ -265,7 +265,7 @@ class SubjectCounts:
 
 
 def subject_codes(subjects: ArrayLike, rows: int) -> Counts | None:
-    """Number subjects.
+    """Give each subject a number.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def independent_rows(subjects: ArrayLike, hits: ArrayLike | None = None) -> floa
 
 
 def _numbered(*columns: Counts) -> Counts:
-    """Number distinct rows of columns in lexicographic order."""
+    """Give distinct rows of columns numbers, in lexicographic order."""
     order = np.lexsort(columns[::-1])
     new = np.zeros(len(order), bool)
     for column in columns:

@@ -193,8 +193,8 @@ def _how_to_read(audit: Audit) -> Prose:
         f"{numbers.count(audit.subjects)} people; rates count rows, and how sure they are follows "
         "from the people. "
         f"Whiskers are {level} intervals from {numbers.count(audit.replicates)} bootstrap "
-        "replicates, in which people are drawn with all of their rows; a dashed line marks four fifths. A group is selected when the model predicts "
-        "the positive label."
+        "replicates, in which people are drawn with all of their rows; a dashed line marks four "
+        "fifths. A group is selected when the model predicts the positive label."
     )
 
 

@@ -29,7 +29,7 @@ def live(rows_each: int) -> Live:
             SUBJECT: [f"s{one}" for one in owner],
             "score": score[owner],
             "decision": np.where(score[owner] >= 0.5, "yes", "no"),
-            UNREADABLE: np.where(owner < 6, "x", None),
+            UNREADABLE: ["x" if one < 6 else None for one in owner],
         }
     )
     return Live(predictions, pd.DataFrame({"colour": colour[owner]}))
