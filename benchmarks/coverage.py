@@ -1,9 +1,9 @@
 """How often the intervals that Signalbox prints hold the truth, beside what they promise.
 
 ``python -m benchmarks.coverage [--samples N] [--only WORD] [--out DIR]`` draws N samples from
-worlds whose truth is known, asks the project's own functions for every interval, and prints a
-table: kind of interval, setting, share of samples whose interval holds the truth with its Monte
-Carlo error, and how often an interval excluded its own estimate. The last line is JSON.
+worlds whose truth is known, asks the project's own functions for every interval, and prints tables
+in Markdown: for every kind of interval and setting the percentage of samples whose interval holds the
+truth, and how often it excluded its own estimate, if ever. The last line is JSON.
 
 The truth is that of the population, or of a very large sample from it; a calibration error's is
 that of the sample's own bins, which its scores fix. ``!`` marks what is more than two points and
@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -72,14 +73,10 @@ class World:
     @property
     def name(self) -> str:
         """Setting as it stands in the table."""
-        rows = f"{self.subjects:,} rows"
+        rows = f"{self.subjects:,}"
         if self.rows_each > 1:
-            rows = f"{self.subjects:,} people × {self.rows_each} rows"
-        return (
-            rows
-            + ", 3 % positive" * self.rare
-            + f", scores {self.off:.2f} too high" * bool(self.off)
-        )
+            rows = f"{self.subjects:,} × {self.rows_each}"
+        return rows + ", rare" * self.rare + f", off by {self.off:g}" * bool(self.off)
 
 
 @dataclass(frozen=True)
@@ -163,7 +160,7 @@ def evaluation(world: World, rng: np.random.Generator) -> Found:
     truth = {**truth, "calibration_error": errors[0]}
     for name, figure in zip(METRICS, figures, strict=True):
         if figure.value is not None and figure.low is not None and figure.high is not None:
-            yield f"evaluate: {name}", truth[name], figure.low, figure.value, figure.high
+            yield name, truth[name], figure.low, figure.value, figure.high
     deltas = delta_figures(
         (points[0], points[1]),
         (drawn[0], drawn[1]),
@@ -177,7 +174,7 @@ def evaluation(world: World, rng: np.random.Generator) -> Found:
         sign = 1 if name in {"log_loss", "brier", "calibration_error"} else -1
         if figure.value is not None and figure.low is not None and figure.high is not None:
             change = sign * (truth[name] - released[name])
-            yield f"evaluate: delta_{name}", change, figure.low, figure.value, figure.high
+            yield f"delta_{name}", change, figure.low, figure.value, figure.high
     rates = bin_rates(views[0], interval(drawn[4], LEVEL), subjects, LEVEL)
     starts = np.append(0, views[0].bin_ends[:-1] + 1)
     chances = np.add.reduceat(found.chance[views[0].rows], starts) / np.diff(
@@ -185,7 +182,7 @@ def evaluation(world: World, rng: np.random.Generator) -> Found:
     )
     for rate, chance in zip(rates, chances.tolist(), strict=True):
         if rate.low is not None and rate.high is not None:
-            yield "evaluate: observed rate of a bin", chance, rate.low, rate.value, rate.high
+            yield "observed rate of a bin", chance, rate.low, rate.value, rate.high
 
 
 CONFIG = AuditConfig(
@@ -220,19 +217,19 @@ def fairness(world: World, rng: np.random.Generator) -> Found:
     truth = true_rates(world)
     for group in result.dimensions[0].groups:
         for name, rate in truth.items():
-            yield from _estimate(f"bias audit: {name} of a group", rate, group.rates[name])
+            yield from _estimate(f"{name} of a group", rate, group.rates[name])
         for part in group.calibration.bins if group.calibration else ():
             inside = (found.score >= part.score_from) & (found.score < part.score_to)
             mine = inside & (frame["group"].to_numpy() == group.group)
-            kind = "bias audit: calibration bin of a group"
+            kind = "calibration bin of a group"
             yield kind, found.chance[mine].mean(), part.low, part.observed_rate, part.high
     for ratio in result.dimensions[0].impact_ratios:
         if ratio.group != ratio.versus:
-            yield from _estimate("bias audit: impact ratio of a group", 1.0, ratio.estimate)
+            yield from _estimate("impact ratio of a group", 1.0, ratio.estimate)
     for gap in result.dimensions[0].gaps:
-        yield from _estimate(f"bias audit: difference in {gap.rate}", 0.0, gap.difference)
+        yield from _estimate(f"difference in {gap.rate}", 0.0, gap.difference)
     for figure in result.summary:
-        kind, ratio_like = f"bias audit: {figure.name}", figure.name.endswith("ratio")
+        kind, ratio_like = f"{figure.name}", figure.name.endswith("ratio")
         yield from _estimate(kind, 1.0 if ratio_like else 0.0, figure.estimate)
     yield from _mitigation(world, found, frame["group"].to_numpy(dtype=object), chosen)
 
@@ -264,7 +261,7 @@ def _mitigation(
     )  # fmt: skip
     overall, _ = paired_changes(table, replicates=REPLICATES, level=LEVEL, seed=0)
     change = next(item.change for item in overall if item.name == "accuracy")
-    yield from _estimate("mitigation: change of accuracy", true_change(world), change)
+    yield from _estimate("mitigation, change of accuracy", true_change(world), change)
 
 
 def live(world: World, rng: np.random.Generator) -> Found:
@@ -274,9 +271,9 @@ def live(world: World, rng: np.random.Generator) -> Found:
     chosen = found.score >= THRESHOLD[world.rare]
     odd = rng.random(len(chosen)) < 0.01  # rows break one by one
     for kind, truth, hits, known in (
-        ("live: selection_rate", rate, chosen, True),
-        ("live: unreadable_share", 0.01, odd, True),
-        ("live: strange_share", 0.01, odd, False),
+        ("selection_rate", rate, chosen, True),
+        ("unreadable_share", 0.01, odd, True),
+        ("strange_share", 0.01, odd, False),
     ):
         worth = independent_rows(found.owner, hits if known else None)
         share = Proportion(int(hits.sum()), len(hits), worth)
@@ -315,7 +312,7 @@ def pages(world: Days, rng: np.random.Generator) -> Found:
     limits = replayed.saved_interval(before, after)
     if limits is not None:
         value = 1 - float(after.sum() / before.sum())
-        yield "rules: share of pages saved", _SAVED[world], *_around(value, limits)
+        yield "share of pages saved", _SAVED[world], *_around(value, limits)
 
 
 _SAVED: dict[Days, float] = {}
@@ -342,18 +339,18 @@ def bounds(world: Shares, rng: np.random.Generator) -> Found:
     lows = stats.clopper_pearson_lower(good, world.n, confidence)
     worst = int(np.argmax(lows))
     value = float(good[worst] / world.n)
-    yield "rules: bound of every rule tried (20)", world.share, float(lows[worst]), value, math.inf
+    yield "bound of every rule tried (20)", world.share, float(lows[worst]), value, math.inf
     lost = int(rng.binomial(world.n, 1 - world.share))
     high = float(stats.clopper_pearson_upper(lost, world.n, LEVEL))
-    yield "rules: share of incidents lost", 1 - world.share, 0.0, lost / world.n, high
+    yield "share of incidents lost", 1 - world.share, 0.0, lost / world.n, high
     a, b = (int(k) / world.n for k in rng.binomial(world.n, world.share, 2))
     z = stats.normal_quantile(LEVEL)
     low, up = (float(x) for x in stats.newcombe_interval(a, world.n, b, world.n, z))
-    yield "remediation: effect of an action", 0.0, low, a - b, up
+    yield "remediation, effect of an action", 0.0, low, a - b, up
     delays = rng.lognormal(2.0, 1.5, world.n)
     limits = replayed.median_interval(delays)
     if limits is not None:
-        yield "rules: median delay", math.exp(2.0), *_around(float(np.median(delays)), limits)
+        yield "median delay", math.exp(2.0), *_around(float(np.median(delays)), limits)
 
 
 @dataclass(frozen=True)
@@ -368,8 +365,8 @@ class Windows:
     @property
     def name(self) -> str:
         """Setting as it stands in the table."""
-        together = "slow minutes" if self.spread else "independent calls"
-        return f"{self.windows} windows × {self.calls} calls, {self.errors:.0%} errors, {together}"
+        together = "together" if self.spread else "independent"
+        return f"{self.windows} × {self.calls}, {self.errors:.0%} errors, {together}"
 
 
 def edges(world: Windows, rng: np.random.Generator) -> Found:
@@ -390,11 +387,11 @@ def edges(world: Windows, rng: np.random.Generator) -> Found:
 
     (before, n), (after, m) = side(), side()
     for kind, truth, found in (
-        ("service map: ratio of median durations", 1.0, service_map.durations(before, after)),
-        ("service map: ratio of 95 % durations", 1.0, service_map.durations(before, after, 0.95)),
-        ("service map: difference of error rates", 0.0,
+        ("ratio of median durations", 1.0, service_map.durations(before, after)),
+        ("ratio of 95 % durations", 1.0, service_map.durations(before, after, 0.95)),
+        ("difference of error rates", 0.0,
          service_map.shares((before.errors, after.errors), (n, m))),
-        ("service map: ratio of calls", 1.0, service_map.rates(n.tolist(), m.tolist())),
+        ("ratio of calls", 1.0, service_map.rates(n.tolist(), m.tolist())),
     ):  # fmt: skip
         if found is not None:
             yield kind, truth, found.low, found.change, found.high
@@ -448,6 +445,7 @@ def tally(samples: int, only: str, seed: int = 1) -> list[dict[str, Any]]:
             held = float(table[:, 0].mean())
             rows.append(
                 {
+                    "family": kind.__name__,
                     "interval": name,
                     "setting": world.name,
                     "samples": len(table),
@@ -459,7 +457,8 @@ def tally(samples: int, only: str, seed: int = 1) -> list[dict[str, Any]]:
                     "width": round(float(table[:, 3].mean()), 5),
                 }
             )
-        print(f"# {kind.__name__}, {world.name}: {time.process_time() - start:.0f} s", flush=True)
+        took = time.process_time() - start
+        print(f"# {kind.__name__}, {world.name}: {took:.0f} s", file=sys.stderr, flush=True)
     return rows
 
 
@@ -470,20 +469,30 @@ def is_low(row: dict[str, Any]) -> bool:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Print one line an interval: its coverage in every setting, in percent."""
-    by_kind: dict[str, list[dict[str, Any]]] = {}
+    """Print Markdown: a table for each family of settings, coverage in percent."""
+    families: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        by_kind.setdefault(row["interval"], []).append(row)
-    for name, mine in by_kind.items():
-        print(name)
-        for row in mine:
-            mark = "!" if is_low(row) else " "
-            print(
-                f"  {mark} {row['held']:6.1%} ± {row['error']:.1%}  {row['setting']}"
-                + f"; excludes its estimate in {row['excludes_estimate']:.1%}"
-                * (row["excludes_estimate"] > 0)
-            )
-    print(f"largest Monte Carlo error: {max((row['error'] for row in rows), default=0):.1%}")
+        families.setdefault(row["family"], []).append(row)
+    for mine in families.values():
+        settings = list(dict.fromkeys(row["setting"] for row in mine))
+        found = {(row["interval"], row["setting"]): row for row in mine}
+        print(f"\n| interval | {' | '.join(settings)} |")
+        print(f"|---|{'---|' * len(settings)}")
+        for name in dict.fromkeys(row["interval"] for row in mine):
+            cells = [_cell(found.get((name, setting))) for setting in settings]
+            print(f"| {name} | {' | '.join(cells)} |")
+    print(f"\nlargest Monte Carlo error: {max((row['error'] for row in rows), default=0):.1%}")
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    excluded = row["excludes_estimate"]
+    return (
+        f"{100 * row['held']:.1f}"
+        + "**!**" * is_low(row)
+        + f" (excludes its estimate: {excluded:.1%})" * (excluded > 0)
+    )
 
 
 def main() -> None:
