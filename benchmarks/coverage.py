@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.coverage [--samples N] [--only WORD] [--out DIR]`` draws N samples from
 worlds whose truth is known, asks the project's own functions for every interval, and prints tables
-in Markdown: for every kind of interval and setting the percentage of samples whose interval holds the
-truth, and how often it excluded its own estimate, if ever. The last line is JSON.
+in Markdown: for every kind of interval and setting the percentage of samples whose interval holds
+the truth, and how often it excluded its own estimate, if ever. The last line is JSON.
 
 The truth is that of the population, or of a very large sample from it; a calibration error's is
 that of the sample's own bins, which its scores fix. ``!`` marks what is more than two points and
