@@ -398,6 +398,7 @@ def edges(world: Windows, rng: np.random.Generator) -> Found:
 
 
 MODELS = (
+    World(50),
     World(150),
     World(300),
     World(3000),
@@ -405,6 +406,7 @@ MODELS = (
     World(1000, 3),
     World(300, rare=True),
     World(3000, rare=True),
+    World(100, rare=True),
     World(300, 12, rare=True),
     World(300, off=0.1),
     World(3000, off=0.1),

@@ -1,15 +1,16 @@
-"""Intervals that don't come from percentiles of the replicates.
+"""Intervals that don't come from plain percentiles of the replicates.
 
 A share with few rows of a kind hardly varies when it is resampled (with none it doesn't at all), so
-its percentiles are too narrow. There a score interval stands in, for as many rows as those of the
-subjects are worth.
+its percentiles are too narrow; so are those of an area under the curve with few positives, or few
+negatives. There a score interval stands in, for as many rows as those of the subjects are worth.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.core.stats import FEWEST, effective_sizes, normal_quantile, wilson_interval
 from pipelines.mlops.evaluation.calibration import Limits, calibration_error
-from pipelines.mlops.evaluation.metrics import View
+from pipelines.mlops.evaluation.metrics import METRICS, View, measure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,13 +18,37 @@ if TYPE_CHECKING:
 
 METHOD = f"interval: Wilson (1927), by subject, because fewer than {FEWEST} rows are right or wrong"
 
+AREA = (
+    "interval: Newcombe (2006), method 5, by subject, because there are fewer than "
+    f"{FEWEST} positives or negatives"
+)
+
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class ClosedForms:
+    """What is known of a table's rows beside their replicates.
+
+    Attributes
+    ----------
+    limits : dict of str to Limits
+        By metric: always ``calibration_error``; accuracy, precision, recall, F1 and selection rate
+        where they have few rows of a kind, ROC AUC where there are few positives or negatives.
+    rarer : float
+        Independent rows of the rarer label; 0 without any.
+    """
+
+    limits: dict[str, Limits]
+    rarer: float
+
 
 def closed_forms(
     rows: View,
     gaps: "NDArray[np.float64]",
     subjects: "NDArray[np.intp]",
     confidence: float,
-) -> dict[str, Limits]:
+) -> ClosedForms:
     """Return the values and intervals that replace those of the bootstrap.
 
     Parameters
@@ -39,12 +64,74 @@ def closed_forms(
 
     Returns
     -------
-    dict of str to Limits
-        By metric: always ``calibration_error``; accuracy, precision, recall, F1 and selection rate
-        where they have few rows of a kind.
+    ClosedForms
     """
+    y, owners = rows.y > 0, subjects[rows.rows]
+    sizes = (_alike(owners[y]), _alike(owners[~y]))
     found = {"calibration_error": calibration_error(rows, gaps, subjects, confidence)}
-    return found | _scarce_shares(rows, subjects, confidence)
+    found |= _scarce_area(rows, sizes, confidence)
+    return ClosedForms(found | _scarce_shares(rows, subjects, confidence), min(sizes))
+
+
+def auc_interval(area: float, sizes: tuple[float, float], confidence: float) -> tuple[float, float]:
+    """Compute a score interval of the area under the ROC curve.
+
+    The areas whose distance to the observed one is within the normal quantile of their own standard
+    error: so it has a width at 1 too, where no resample varies.
+
+    Parameters
+    ----------
+    area : float
+        Observed, in [0, 1].
+    sizes : tuple of two float
+        Independent positives and negatives; at least 1.
+    confidence : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        Limits in [0, 1] that hold the area.
+
+    References
+    ----------
+    Newcombe (2006), Statistics in Medicine 25:559-573, method 5, after Hanley and McNeil (1982),
+    Radiology 143:29-36.
+    """
+    m, n = sizes
+    half, z = (m + n) / 2 - 1, normal_quantile(confidence)
+
+    def is_within(a: float) -> bool:
+        variance = a * (1 - a) * (1 + half * ((1 - a) / (2 - a) + a / (1 + a))) / (m * n)
+        return (area - a) ** 2 <= z * z * variance
+
+    limits = []
+    for end in (0.0, 1.0):
+        inside, outside = area, end
+        for _ in range(_STEPS):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if is_within(middle) else (inside, middle)
+        limits.append(inside)
+    return limits[0], limits[1]
+
+
+def _scarce_area(rows: View, sizes: tuple[float, float], confidence: float) -> dict[str, Limits]:
+    import numpy as np
+
+    if min(sizes) == 0 or round(min(sizes), 6) >= FEWEST:
+        return {}
+    column = list(METRICS).index("roc_auc")
+    width = int(rows.rows.max()) + 1
+    area = float(measure(rows, np.ones((1, width)))[0, column])
+    return {"roc_auc": Limits(area, *auc_interval(area, sizes, confidence), AREA)}
+
+
+def _alike(owners: "NDArray[np.intp]") -> float:
+    """How many independent rows these are worth if those of a subject are alike (Kish 1965)."""
+    import numpy as np
+
+    counts = np.unique(owners, return_counts=True)[1]
+    return float(counts.sum() ** 2 / max(np.square(counts).sum(), 1))
 
 
 def bin_rates(

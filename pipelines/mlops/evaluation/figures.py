@@ -1,12 +1,12 @@
 """Metrics and their replicates as figures."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.stats import mover_difference
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
 from pipelines.mlops.evaluation.calibration import Limits
+from pipelines.mlops.evaluation.closed_forms import ClosedForms
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 DELTAS = ("log_loss", "brier", "calibration_error", "roc_auc", "average_precision", "accuracy")
 """Metrics compared with the released model."""
+
+OF_ALL_ROWS = ("accuracy", "selection_rate")
 
 UNDEFINED = "undefined on these rows: one label only, or nobody selected"
 
@@ -25,7 +27,7 @@ def metric_figures(
     *,
     n: int,
     confidence: float,
-    closed: Mapping[str, Limits],
+    closed: ClosedForms,
     prefix: str = "evaluate",
     where: dict[str, str] | None = None,
 ) -> list[Figure]:
@@ -41,8 +43,8 @@ def metric_figures(
         Number of rows.
     confidence : float
         Confidence level of the intervals.
-    closed : mapping of str to Limits
-        Metric -> value and interval that replace those of the bootstrap.
+    closed : ClosedForms
+        What replaces values and intervals of the bootstrap.
     prefix : str, default="evaluate"
         Begins every figure's id: ``<prefix>.<metric>``.
     where : dict of str to str, optional
@@ -53,11 +55,11 @@ def metric_figures(
     list of Figure, length k
         In the order of `METRICS`.
     """
-    bounds = interval(replicates, confidence)
+    bounds = _bounds(replicates, confidence, closed.rarer)
     how = f"interval: {METHOD}, {len(replicates)} replicates"
     found = []
     for column, (name, label) in enumerate(METRICS.items()):
-        limits = closed.get(name) or Limits(float(point[column]), *bounds[column], how)
+        limits = closed.limits.get(name) or Limits(float(point[column]), *bounds[column], how)
         blank = Figure(
             id=f"{prefix}.{name}",
             label=label,
@@ -75,7 +77,7 @@ def delta_figures(
     points: "tuple[NDArray[np.float64], NDArray[np.float64]]",
     replicates: "tuple[NDArray[np.float64], NDArray[np.float64]]",
     *,
-    closed: tuple[Mapping[str, Limits], Mapping[str, Limits]],
+    closed: tuple[ClosedForms, ClosedForms],
     n: int,
     confidence: float,
 ) -> list[Figure]:
@@ -89,7 +91,7 @@ def delta_figures(
         Metrics of the new model, then of the released one.
     replicates : tuple of two ndarray of float64, each of shape (r, k)
         The same in every replicate; row by row from the same draw, so that differences are paired.
-    closed : tuple of two mappings of str to Limits
+    closed : tuple of two ClosedForms
         What replaces values of the bootstrap, of the new model and of the released one. The
         interval of the difference of two calibration errors joins those of both as if they were
         independent (MOVER): the same luck hits both, so it is rather too wide.
@@ -109,13 +111,13 @@ def delta_figures(
     sign = np.array([1.0 if name in LOSSES else -1.0 for name in METRICS])
     point = sign * (points[0] - points[1])
     drawn = sign * (replicates[0] - replicates[1])
-    bounds = interval(drawn, confidence)
+    bounds = _bounds(drawn, confidence, closed[0].rarer)
     how = f"interval: {METHOD}, {len(replicates[0])} paired replicates"
     found = {
         name: Limits(float(point[column]), *bounds[column], how)
         for column, name in enumerate(METRICS)
     }
-    new, old = (one["calibration_error"] for one in closed)
+    new, old = (one.limits["calibration_error"] for one in closed)
     # Of two models that score alike the errors are one and the same.
     if not np.array_equal(*replicates, equal_nan=True):
         found["calibration_error"] = _difference(new, old)
@@ -127,6 +129,17 @@ def delta_figures(
             confidence,
         )
         for name in DELTAS
+    ]
+
+
+def _bounds(
+    replicates: "NDArray[np.float64]", confidence: float, rarer: float
+) -> list[tuple[float | None, float | None]]:
+    """Intervals of all metrics: shares of all rows don't hang on how rare a label is."""
+    plain, expanded = interval(replicates, confidence), interval(replicates, confidence, rarer)
+    return [
+        plain[column] if name in OF_ALL_ROWS else expanded[column]
+        for column, name in enumerate(METRICS)
     ]
 
 

@@ -19,7 +19,6 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
     released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from pipelines.mlops.data.columns import checked_labels
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.calibration import Limits, calibration_gaps
 from pipelines.mlops.evaluation.champion import Champion
-from pipelines.mlops.evaluation.closed_forms import bin_rates, closed_forms
+from pipelines.mlops.evaluation.closed_forms import ClosedForms, bin_rates, closed_forms
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
 from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
@@ -227,7 +226,7 @@ def _rival_view(y: "NDArray[np.int8]", rival: Champion, settings: EvaluateParams
 
 
 def _figures(
-    measured: "tuple[Values, Values, Mapping[str, Limits]]",
+    measured: "tuple[Values, Values, ClosedForms]",
     n: int,
     level: float,
     where: dict[str, str] | None = None,

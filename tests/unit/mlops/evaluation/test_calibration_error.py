@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.mlops.evaluation.bootstrap import interval, resample
 from pipelines.mlops.evaluation.calibration import Limits, calibration_error, calibration_gaps
-from pipelines.mlops.evaluation.closed_forms import METHOD, bin_rates, closed_forms
+from pipelines.mlops.evaluation.closed_forms import METHOD, auc_interval, bin_rates, closed_forms
 from pipelines.mlops.evaluation.metrics import METRICS, measure, observed_rates, view
 
 POLICY = 0.05
@@ -116,7 +116,7 @@ def test_the_interval_holds_the_estimate(rows: list[tuple[bool, float, int]]) ->
     assert 0 <= found.low <= found.value <= found.high <= 1
     cut = view(y.astype("int8"), scores, threshold=0.5, bins=10)
     (gaps,) = resample([partial(calibration_gaps, cut)], subjects, 50)
-    for limits in closed_forms(cut, gaps, subjects, 0.95).values():
+    for limits in closed_forms(cut, gaps, subjects, 0.95).limits.values():
         assert limits.low - 1e-12 <= limits.value <= limits.high + 1e-12  # type: ignore[operator]
 
 
@@ -132,8 +132,8 @@ def test_a_share_with_few_rows_of_a_kind_gets_a_score_interval() -> None:
     y[:4], scores[:20] = 1, 0.9
     rows, owners = view(y, scores, threshold=0.5, bins=10), np.arange(60)
     (gaps,) = resample([partial(calibration_gaps, rows)], owners, 100)
-    found = closed_forms(rows, gaps, owners, 0.95)
-    assert set(found) == {"calibration_error", "precision", "recall", "f1"}
+    found = closed_forms(rows, gaps, owners, 0.95).limits
+    assert set(found) == {"calibration_error", "roc_auc", "precision", "recall", "f1"}
     # Wilson (1927) for 4 of 4, and 4 of 20.
     assert (found["recall"].low, found["recall"].high) == pytest.approx((0.5101, 1), abs=1e-4)
     assert found["precision"].low == pytest.approx(0.0807, abs=1e-4)
@@ -148,8 +148,8 @@ def test_a_score_interval_counts_subjects() -> None:
     rows, owners = view(y, scores, threshold=0.5, bins=10), np.arange(60)
     more = view(np.repeat(y, 5), np.repeat(scores, 5), threshold=0.5, bins=10)
     many = np.repeat(owners, 5)
-    one = closed_forms(rows, calibration_gaps(rows, np.ones((20, 60))), owners, 0.95)
-    five = closed_forms(more, calibration_gaps(more, np.ones((20, 300))), many, 0.95)
+    one = closed_forms(rows, calibration_gaps(rows, np.ones((20, 60))), owners, 0.95).limits
+    five = closed_forms(more, calibration_gaps(more, np.ones((20, 300))), many, 0.95).limits
     assert set(one) == set(five)
     for name in ("precision", "recall", "f1"):
         assert (five[name].low, five[name].high) == pytest.approx((one[name].low, one[name].high))
@@ -167,3 +167,34 @@ def test_a_bin_without_positives_is_not_certain_to_have_none() -> None:
     for one in found:
         assert one.low <= one.value <= one.high  # type: ignore[operator]
         assert one.high > 0.05  # type: ignore[operator]
+
+
+def test_an_area_of_1_from_a_few_positives_is_not_certain() -> None:
+    scores = np.linspace(0, 1, 40)
+    y = (scores > 0.9).astype("int8")
+    rows, owners = view(y, scores, threshold=0.5, bins=10), np.arange(40)
+    (gaps,) = resample([partial(calibration_gaps, rows)], owners, 50)
+    area = closed_forms(rows, gaps, owners, 0.95).limits["roc_auc"]
+    assert (area.value, area.high) == (1, 1)
+    assert area.low == pytest.approx(auc_interval(1, (4, 36), 0.95)[0])
+    assert 0.5 < area.low < 0.9
+    many = np.repeat(owners, 3)
+    more = view(np.repeat(y, 3), np.repeat(scores, 3), threshold=0.5, bins=10)
+    again = closed_forms(more, calibration_gaps(more, np.ones((20, 120))), many, 0.95)
+    again = again.limits["roc_auc"]
+    assert again.low == pytest.approx(area.low)
+
+
+@given(st.floats(0, 1), st.floats(1, 50), st.floats(1, 50))
+def test_the_limits_of_an_area_lie_where_the_score_test_rejects(
+    area: float, m: float, n: float
+) -> None:
+    low, high = auc_interval(area, (m, n), 0.95)
+    assert 0 <= low <= area <= high <= 1
+    for limit, end in ((low, 0.0), (high, 1.0)):
+        if abs(limit - end) > 1e-9:
+            variance = limit * (1 - limit)
+            variance *= 1 + ((m + n) / 2 - 1) * ((1 - limit) / (2 - limit) + limit / (1 + limit))
+            assert abs(area - limit) == pytest.approx(
+                1.959964 * np.sqrt(variance / (m * n)), abs=1e-5
+            )
