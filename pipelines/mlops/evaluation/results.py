@@ -177,6 +177,16 @@ def evaluate(
         _figures(mine, len(part.rows), level, {part.feature: part.value})
         for part, mine in zip(large, measured[1:], strict=False)
     ]
+    # The same at a level at which the limits of all slices hold together (Bonferroni).
+    together = 1 - (1 - level) / max(len(large), 1)
+    all_hold = [
+        _figures(
+            (*mine[:2], closed_forms(rows, gaps, subjects, together)), len(rows.rows), together
+        )
+        for rows, gaps, mine in zip(
+            views[1 : 1 + len(large)], replicates[count + 1 :], measured[1:], strict=False
+        )
+    ]
     deltas = (
         missing_deltas(rival.reason, len(y))
         if rival.scores is None
@@ -191,7 +201,7 @@ def evaluate(
     return Evaluation(
         figures=[
             *figures,
-            *_worst(large, by_slice, len(y)),
+            *_worst(by_slice, all_hold, len(y)),
             *baseline_figures(y, info),
             *deltas,
             _seen(rival, test),
@@ -235,33 +245,43 @@ def _figures(
     return metric_figures(point, drawn, n=n, confidence=level, closed=closed, where=where)
 
 
-def _worst(large: list[Slice], by_slice: list[list[Figure]], n: int) -> list[Figure]:
-    """Return the lowest ROC AUC and accuracy of any slice."""
+def _worst(by_slice: list[list[Figure]], all_hold: list[list[Figure]], n: int) -> list[Figure]:
+    """Return the lowest ROC AUC and accuracy of any slice.
+
+    Which slice is lowest is known from the sample alone. The truly lowest value is at least the
+    lowest lower limit, whichever slice has it, and at most every upper limit, which have to hold
+    together (multiple comparisons with the best; Hsu 1984).
+    """
     found = []
     for name, label in WORST.items():
-        of_slices = [
-            figure
-            for figures in by_slice
-            for figure in figures
-            if figure.id == f"evaluate.{name}" and figure.value is not None
-        ]
-        blank = Figure(
+        of_slices = [_of(figures, name) for figures in by_slice]
+        highs = [_of(figures, name).high for figures in all_hold]
+        defined = [figure for figure in of_slices if figure.value is not None]
+        figure = Figure(
             id=f"evaluate.worst_slice_{name}",
             label=f"Lowest {label} of a slice",
             value=None,
-            method=f"lowest of {len(of_slices)} slices; interval of that slice alone, so it does "
-            "not count that the worst was picked",
+            method=f"lowest of {len(defined)} slices; interval: from the lowest lower limit of a "
+            "slice to the lowest upper limit, where those of all slices hold together (Bonferroni)",
             n=n,
             missing="no slice is large enough",
         )
-        if not of_slices:
-            found.append(blank)
-            continue
-        worst = min(of_slices, key=lambda figure: figure.value or 0.0)
-        keep = {"value", "low", "high", "level", "n", "unit", "where"}
-        update = {key: getattr(worst, key) for key in keep}
-        found.append(blank.model_copy(update={**update, "missing": ""}))
+        if defined:
+            worst = min(defined, key=lambda figure: figure.value or 0.0)
+            keep = {"value", "n", "unit", "where"}
+            update: dict[str, Any] = {key: getattr(worst, key) for key in keep}
+            low = min((f.low for f in defined if f.low is not None), default=None)
+            high = min((h for h in highs if h is not None), default=None)
+            if low is not None and high is not None and worst.value is not None:
+                level = defined[0].level or next(f.level for f in defined if f.level is not None)
+                update |= {"low": low, "high": max(high, worst.value), "level": level}
+            figure = figure.model_copy(update={**update, "missing": ""})
+        found.append(figure)
     return found
+
+
+def _of(figures: list[Figure], name: str) -> Figure:
+    return next(figure for figure in figures if figure.id == f"evaluate.{name}")
 
 
 def _confusion(rows: View) -> dict[str, int]:
