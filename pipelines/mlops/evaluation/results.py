@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
+from pipelines.core.stats import normal_quantile
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data.columns import checked_labels
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
@@ -177,16 +178,6 @@ def evaluate(
         _figures(mine, len(part.rows), level, {part.feature: part.value})
         for part, mine in zip(large, measured[1:], strict=False)
     ]
-    # The same at a level at which the limits of all slices hold together (Bonferroni).
-    together = 1 - (1 - level) / max(len(large), 1)
-    all_hold = [
-        _figures(
-            (*mine[:2], closed_forms(rows, gaps, subjects, together)), len(rows.rows), together
-        )
-        for rows, gaps, mine in zip(
-            views[1 : 1 + len(large)], replicates[count + 1 :], measured[1:], strict=False
-        )
-    ]
     deltas = (
         missing_deltas(rival.reason, len(y))
         if rival.scores is None
@@ -201,7 +192,7 @@ def evaluate(
     return Evaluation(
         figures=[
             *figures,
-            *_worst(by_slice, all_hold, len(y)),
+            *_worst(by_slice, len(y), level),
             *baseline_figures(y, info),
             *deltas,
             _seen(rival, test),
@@ -245,18 +236,17 @@ def _figures(
     return metric_figures(point, drawn, n=n, confidence=level, closed=closed, where=where)
 
 
-def _worst(by_slice: list[list[Figure]], all_hold: list[list[Figure]], n: int) -> list[Figure]:
+def _worst(by_slice: list[list[Figure]], n: int, level: float) -> list[Figure]:
     """Return the lowest ROC AUC and accuracy of any slice.
 
     Which slice is lowest is known from the sample alone. The truly lowest value is at least the
     lowest lower limit, whichever slice has it, and at most every upper limit, which have to hold
-    together (multiple comparisons with the best; Hsu 1984).
+    together (multiple comparisons with the best; Hsu 1984): they lie further out, as the normal
+    quantile of Bonferroni's level does, for replicates are too few to show so small a tail.
     """
     found = []
     for name, label in WORST.items():
-        of_slices = [_of(figures, name) for figures in by_slice]
-        highs = [_of(figures, name).high for figures in all_hold]
-        defined = [figure for figure in of_slices if figure.value is not None]
+        defined = [f for figures in by_slice if (f := _of(figures, name)).value is not None]
         figure = Figure(
             id=f"evaluate.worst_slice_{name}",
             label=f"Lowest {label} of a slice",
@@ -270,14 +260,27 @@ def _worst(by_slice: list[list[Figure]], all_hold: list[list[Figure]], n: int) -
             worst = min(defined, key=lambda figure: figure.value or 0.0)
             keep = {"value", "n", "unit", "where"}
             update: dict[str, Any] = {key: getattr(worst, key) for key in keep}
-            low = min((f.low for f in defined if f.low is not None), default=None)
-            high = min((h for h in highs if h is not None), default=None)
-            if low is not None and high is not None and worst.value is not None:
-                level = defined[0].level or next(f.level for f in defined if f.level is not None)
-                update |= {"low": low, "high": max(high, worst.value), "level": level}
+            update |= _limits_of_the_worst(defined, level)
             figure = figure.model_copy(update={**update, "missing": ""})
         found.append(figure)
     return found
+
+
+def _limits_of_the_worst(slices: list[Figure], level: float) -> dict[str, float]:
+    """Give limits of the lowest value; empty where no slice has an interval."""
+    known = [
+        (f.low, f.value, f.high)
+        for f in slices
+        if f.low is not None and f.value is not None and f.high is not None
+    ]
+    if not known:
+        return {}
+    together = 1 - (1 - level) / len(known)
+    further = normal_quantile(together) / normal_quantile(level)
+    high = min(min(1.0, value + (high - value) * further) for _, value, high in known)
+    lowest = min(figure.value or 0.0 for figure in slices)
+    low = min(low for low, _, _ in known)
+    return {"low": min(low, lowest), "high": max(round_floats(high), lowest), "level": level}
 
 
 def _of(figures: list[Figure], name: str) -> Figure:

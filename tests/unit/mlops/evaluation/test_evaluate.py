@@ -140,7 +140,7 @@ def test_the_truly_lowest_of_slices_that_are_alike_lies_in_the_interval(
     for seed in range(40):
         frame, scores = table(400, seed)
         frame["city"] = [f"c{i % 8}" for i in range(400)]
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(1000 + seed)
         frame["y"] = np.where(rng.random(400) < np.where(scores >= 0.5, 0.8, 0.2), "yes", "no")
         result = evaluate(frame, scores, info, Champion(reason="none"), (data, settings))
         worst = _by_id(result)["evaluate.worst_slice_accuracy"]
