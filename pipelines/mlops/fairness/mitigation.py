@@ -10,9 +10,11 @@ attribute at decision time, and fairlearn's solution decides some people's cases
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,6 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipelines.core.stats import FEWEST, normal_quantile
 from pipelines.mlops.fairness.bootstrap import draw_confusions, percentile_interval
 from pipelines.mlops.fairness.disparity import PARITY_NAMES, spread
 from pipelines.mlops.fairness.estimates import Estimate, finite, plain
@@ -188,8 +191,9 @@ def paired_changes(
     known = [index for index, label in enumerate(table.labels) if label != UNKNOWN]
     n = int(table.counts.sum())
     compared = int(table.counts[known].sum())
+    overall = _changes(_overall(before), _overall(after), n, level)
     return (
-        _changes(_overall(before), _overall(after), n, level),
+        tuple(_with_few_changes(table, item) for item in overall),
         _changes(_disparity(before[known]), _disparity(after[known]), compared, level),
     )
 
@@ -280,6 +284,59 @@ def _change(values: Floats, n: int, level: float) -> Estimate:
         undefined_share=float(interval.undefined),
         reason=None if value is not None else "undefined before or after",
     )
+
+
+# Shape (8,): truth, decision before, decision after; what newly selected rows do to a share, and
+# the rows that it is of. Rates whose rows change with the decision aren't among them.
+_TRUE = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+_SELECTED = np.array([0, 1, -1, 0, 0, 1, -1, 0])
+_PAIRED: Final = MappingProxyType(
+    {
+        "accuracy": (_SELECTED * (2 * _TRUE - 1), np.ones(8, np.int64)),
+        "selection_rate": (_SELECTED, np.ones(8, np.int64)),
+        "tpr": (_SELECTED * _TRUE, _TRUE),
+        "fpr": (_SELECTED * (1 - _TRUE), 1 - _TRUE),
+        "tnr": (-_SELECTED * (1 - _TRUE), 1 - _TRUE),
+    }
+)
+
+
+def _with_few_changes(table: DecisionTable, item: BeforeAfter) -> BeforeAfter:
+    """Give a share of which few rows change an interval that doesn't hang on resampling them.
+
+    Where none changes, no resample shows that another sample's might. Rows of a subject count as
+    alike.
+    """
+    if item.name not in _PAIRED or item.change.value is None:
+        return item
+    effect, of = _PAIRED[item.name]
+    counts = table.counts.reshape(-1, 8).sum(axis=0)
+    gained, lost = int(counts[effect > 0].sum()), int(counts[effect < 0].sum())
+    rows = int(counts @ of)
+    size = _alike(table.patterns, of) if table.patterns is not None else float(rows)
+    share = size / rows
+    if round((gained + lost) * share, 6) >= FEWEST:
+        return item
+    up, down = ((k * share + 1) / (size + 2) for k in (gained, lost))
+    reach = normal_quantile(item.change.level) * math.sqrt(
+        (up + down - (up - down) ** 2) / (size + 2)
+    )
+    change = replace(
+        item.change,
+        low=max(-1.0, min(up - down - reach, item.change.value)),
+        high=min(1.0, max(up - down + reach, item.change.value)),
+        method=f"adjusted Wald interval of paired shares (Bonett and Price 2012), because fewer "
+        f"than {FEWEST} rows change",
+    )
+    return replace(item, change=change)
+
+
+def _alike(patterns: Patterns, of: NDArray[np.int64]) -> float:
+    """How many independent rows those of a share are worth if a subject's are alike (Kish 1965)."""
+    trials = np.zeros(len(patterns.multiplicity), np.int64)
+    np.add.at(trials, patterns.pattern, patterns.rows * of[patterns.category % 8])
+    total = float(patterns.multiplicity @ trials)
+    return total**2 / float(patterns.multiplicity @ np.square(trials))
 
 
 Bools = NDArray[np.bool_]

@@ -23,6 +23,7 @@ from pipelines.mlops.fairness import (
     mitigate,
 )
 from pipelines.mlops.fairness.bootstrap import draw_confusions
+from pipelines.mlops.fairness.mitigation import DecisionTable, paired_changes
 from pipelines.mlops.fairness.result import AuditResult
 from pipelines.mlops.fairness.subjects import (
     SubjectCounts,
@@ -337,3 +338,36 @@ def test_tables_of_subjects_are_not_added() -> None:
         merge_tables([table, table])
     assert table != replace(table, subjects=None)
     assert table == replace(table)
+
+
+def decisions(times: int, changed: int) -> DecisionTable:
+    """Forty rows of one group, of which some are newly selected, so many times each."""
+    y = np.repeat(np.arange(40) % 2, times)
+    before = np.zeros(40 * times, bool)
+    after = np.repeat(np.arange(40) < changed, times)
+    owners = np.repeat(np.arange(40), times) if times > 1 else None
+    return DecisionTable.make(np.full(len(y), "a", object), y, before, after, owners)
+
+
+def test_no_change_in_a_few_rows_is_not_certain_to_be_none() -> None:
+    for times in (1, 6):
+        overall, _ = paired_changes(decisions(times, 0), replicates=100, level=0.95, seed=0)
+        for item in overall:
+            if item.name in ("accuracy", "selection_rate", "tpr", "fpr", "tnr"):
+                rows = 40 if item.name in ("accuracy", "selection_rate") else 20
+                # Bonett and Price (2012) with no discordant pair.
+                reach = 1.959964 * np.sqrt(2 / (rows + 2)) / np.sqrt(rows + 2)
+                assert item.change.value == 0
+                assert (item.change.low, item.change.high) == pytest.approx((-reach, reach))
+
+
+def test_few_changes_of_paired_shares_equal_the_formula_and_many_are_resampled() -> None:
+    few, _ = paired_changes(decisions(1, 5), replicates=100, level=0.95, seed=0)
+    many, _ = paired_changes(decisions(1, 30), replicates=100, level=0.95, seed=0)
+    change = {item.name: item.change for item in few}["selection_rate"]
+    up, down = 6 / 42, 1 / 42
+    reach = 1.959964 * np.sqrt((up + down - (up - down) ** 2) / 42)
+    assert (change.low, change.high) == pytest.approx((up - down - reach, up - down + reach))
+    assert "bootstrap" in {item.name: item.change for item in many}["selection_rate"].method
+    right = {item.name: item.change for item in few}["accuracy"]
+    assert right.value == pytest.approx(-1 / 40)  # of five newly selected, two are positive
