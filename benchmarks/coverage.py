@@ -489,12 +489,10 @@ def show(rows: list[dict[str, Any]]) -> None:
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""
-    excluded = row["excludes_estimate"]
-    return (
-        f"{100 * row['held']:.1f}"
-        + "**!**" * is_low(row)
-        + f" (excludes its estimate: {excluded:.1%})" * (excluded > 0)
-    )
+    excluded = float(row["excludes_estimate"])
+    mark = "**!**" if is_low(row) else ""
+    note = f" (excludes its estimate: {excluded:.1%})" if excluded > 0 else ""
+    return f"{100 * row['held']:.1f}{mark}{note}"
 
 
 def main() -> None:
