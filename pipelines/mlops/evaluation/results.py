@@ -115,7 +115,7 @@ def evaluate(
     test: "pd.DataFrame",
     scores: "Values",
     info: ModelInfo,
-    rival: Champion,
+    champion: Champion,
     params: tuple[DataParams, EvaluateParams],
 ) -> Evaluation:
     """Measure scores of the test rows with intervals, by slice, and beside the released model.
@@ -128,7 +128,7 @@ def evaluate(
         Scores of the new model.
     info : ModelInfo
         Its labels and its threshold.
-    rival : Champion
+    champion : Champion
         The released model on the same rows.
     params : tuple of DataParams and EvaluateParams
         Sections ``data`` and ``evaluate``.
@@ -157,8 +157,8 @@ def evaluate(
     ]
     large = [part for part in found if len(part.rows) >= settings.min_slice]
     views = [whole, *(cut(rows=part.rows) for part in large)]
-    if rival.scores is not None:
-        views.append(_rival_view(y, rival, settings))
+    if champion.scores is not None:
+        views.append(_champion_view(y, champion, settings))
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
     statistics += [partial(calibration_gaps, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
@@ -172,15 +172,15 @@ def evaluate(
         closed_forms(rows, gaps, subjects, level)
         for rows, gaps in zip(views, replicates[count:], strict=False)
     ]
-    measured = list(zip(points[:count], replicates[:count], closed, strict=True))
-    figures = _figures(measured[0], len(y), level)
+    view_values = list(zip(points[:count], replicates[:count], closed, strict=True))
+    figures = _figures(view_values[0], len(y), level)
     by_slice = [
-        _figures(mine, len(part.rows), level, {part.feature: part.value})
-        for part, mine in zip(large, measured[1:], strict=False)
+        _figures(own, len(part.rows), level, {part.feature: part.value})
+        for part, own in zip(large, view_values[1:], strict=False)
     ]
     deltas = (
-        missing_deltas(rival.reason, len(y))
-        if rival.scores is None
+        missing_deltas(champion.reason, len(y))
+        if champion.scores is None
         else delta_figures(
             (points[0], points[count - 1]),
             (replicates[0], replicates[count - 1]),
@@ -195,7 +195,7 @@ def evaluate(
             *_worst(by_slice, len(y), level),
             *baseline_figures(y, info),
             *deltas,
-            _seen(rival, test),
+            _seen(champion, test),
         ],
         details=round_floats(
             {
@@ -214,25 +214,25 @@ def evaluate(
                     whole, bin_rates(whole, interval(replicates[-1], level), subjects, level)
                 ),
                 "slices": _slices(found, large, by_slice, y, settings),
-                "released": rival.facts(),
+                "released": champion.facts(),
             }
         ),
         rows=whole,
     )
 
 
-def _rival_view(y: "NDArray[np.int8]", rival: Champion, settings: EvaluateParams) -> View:
-    assert rival.scores is not None
-    return view(y, rival.scores, threshold=rival.threshold, bins=settings.calibration_bins)
+def _champion_view(y: "NDArray[np.int8]", champion: Champion, settings: EvaluateParams) -> View:
+    assert champion.scores is not None
+    return view(y, champion.scores, threshold=champion.threshold, bins=settings.calibration_bins)
 
 
 def _figures(
-    measured: "tuple[Values, Values, ClosedForms]",
+    values: "tuple[Values, Values, ClosedForms]",
     n: int,
     level: float,
     where: dict[str, str] | None = None,
 ) -> list[Figure]:
-    point, drawn, closed = measured
+    point, drawn, closed = values
     return metric_figures(point, drawn, n=n, confidence=level, closed=closed, where=where)
 
 
@@ -349,14 +349,14 @@ def _slices(
     ]
 
 
-def _seen(rival: Champion, test: "pd.DataFrame") -> Figure:
+def _seen(champion: Champion, test: "pd.DataFrame") -> Figure:
     return Figure(
         id="evaluate.released_seen_subjects",
         label="Test subjects the released model was trained on",
-        value=None if rival.seen_subjects is None else float(rival.seen_subjects),
+        value=None if champion.seen_subjects is None else float(champion.seen_subjects),
         method="subjects of the test split that are in the released model's train split; above 0 "
         "the comparison favours the released model",
         n=int(test[SUBJECT].nunique()),
         unit="subjects",
-        missing=rival.seen_reason,
+        missing=champion.seen_reason,
     )
