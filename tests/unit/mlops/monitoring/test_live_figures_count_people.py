@@ -5,9 +5,14 @@ import pandas as pd
 import pytest
 
 from pipelines.core.evidence import Figure
-from pipelines.core.params import BiasAuditParams
+from pipelines.core.params import BiasAuditParams, EvaluateParams
 from pipelines.core.tables import SUBJECT, UNREADABLE
-from pipelines.mlops.monitoring.figures import Live, fairness_figures, quality_figures
+from pipelines.mlops.monitoring.figures import (
+    Live,
+    fairness_figures,
+    performance_figures,
+    quality_figures,
+)
 from pipelines.mlops.scoring.record import ColumnCounts, Record
 from tests.conftest import data_params
 
@@ -59,3 +64,19 @@ def test_shares_are_no_surer_for_more_rows_of_the_same_people() -> None:
 def test_fairness_is_no_surer_for_more_rows_of_the_same_people() -> None:
     once, often = (fairness_figures(live(k), None, 0.5, (DATA, CONFIG), 10) for k in (1, 12))
     assert widths(often) == pytest.approx(widths(once), abs=1e-6)
+
+
+def test_performance_is_no_surer_for_more_rows_of_the_same_people() -> None:
+    config = EvaluateParams(
+        replicates=200, confidence=0.95, calibration_bins=5, slices=[], min_slice=10
+    )
+    chance = np.random.default_rng(1).random(300)
+    found = []
+    for k in (1, 12):
+        rows = live(k)
+        score = rows.predictions["score"].to_numpy()
+        y = (np.repeat(chance, k) < score).astype("int8")
+        found.append(performance_figures(rows, y, 0.5, config, 10))
+    once, often = found
+    assert widths(often) == pytest.approx(widths(once), abs=1e-6)
+    assert {figure.id for figure in once} >= {"live.calibration_error", "live.accuracy"}
