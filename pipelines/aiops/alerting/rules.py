@@ -212,6 +212,41 @@ def rule_id(family: str, does: dict[str, Any]) -> str:
     return f"{family}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def content_key(rule: Rule) -> tuple[Any, ...]:
+    """Sort rules by what they do and what they rest on, never by what anything is called.
+
+    A choice between rules that are equally good must not depend on ids: those are made from names
+    of families and parameters, and renaming one would choose other rules.
+
+    Returns
+    -------
+    tuple
+        The family's position in `FAMILIES`; support, the larger first; matchers; the values of
+        the family's own fields, in the order in which the class declares them. Only rules that do
+        the same fall back to the id, which is made from what a rule does.
+    """
+    support = rule.support
+    own = [name for name in type(rule).model_fields if name not in RuleBase.model_fields]
+    return (
+        FAMILIES.index(rule.family),
+        (-support.episodes, -support.days, -support.alerts),
+        _sortable(rule.matchers),
+        tuple(_sortable(getattr(rule, name)) for name in own if name != "family"),
+        rule.id,
+    )
+
+
+def _sortable(value: Any) -> tuple[Any, ...]:
+    """Values as tuples, which compare even where one of them is None."""
+    if value is None:
+        return ()
+    if isinstance(value, BaseModel):
+        return tuple(_sortable(getattr(value, name)) for name in type(value).model_fields)
+    if isinstance(value, tuple):
+        return tuple(_sortable(item) for item in value)
+    return (value,)
+
+
 def write_rules(path: Path, rules: Sequence[Rule], **facts: Any) -> None:
     """Write rules and what else belongs to them, the same bytes for the same content."""
     write_json(path, {**facts, "rules": RULES.dump_python(tuple(rules), mode="json")})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
-from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.alerting.rules import Rule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
 Measure = Callable[[Sequence[Rule]], BacktestResult]
@@ -36,7 +36,7 @@ def without_harm(
         harmful = _blamed(active, effect, limits) or _slowest(active, effect, measure, limits)
         if not harmful:
             return active, dropped, effect
-        dropped += [Dropped(rule, why) for rule, why in sorted(harmful.items())]
+        dropped += [Dropped(rule.id, harmful[rule.id]) for rule in active if rule.id in harmful]
         active = [rule for rule in active if rule.id not in harmful]
 
 
@@ -87,7 +87,9 @@ def _slowest(
         rule_id: effect.credit.get(rule_id, 0.0) / touched.count(rule_id)
         for rule_id in set(touched)
     }
-    order = sorted(worth or present, key=lambda rule: (worth.get(rule, 0.0), rule))
+    some = [rule for rule in active if not worth or rule.id in worth]
+    some.sort(key=lambda rule: (worth.get(rule.id, 0.0), content_key(rule)))
+    order = [rule.id for rule in some]
     low, high = 1, len(order)
     while low < high:
         middle = (low + high) // 2

@@ -20,12 +20,13 @@ window, which nothing was learned or chosen on, judges the outcome.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.evaluation.limits import Dropped, Measure, harmless, without_harm
-from pipelines.aiops.alerting.rules import DuplicateRule, Rule
+from pipelines.aiops.alerting.rules import DuplicateRule, Rule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
 MOST = 2
@@ -132,7 +133,7 @@ def _better(
     better = [
         (rule, effect) for rule, effect in tried if effect.saved - found.effect.saved >= least
     ]
-    better.sort(key=lambda pair: (-pair[1].saved, pair[0].id))
+    better.sort(key=lambda pair: (-pair[1].saved, content_key(pair[0])))
     return better
 
 
@@ -190,14 +191,14 @@ def _by_grouping(candidates: Sequence[DuplicateRule]) -> list[list[DuplicateRule
     for rule in candidates:
         key = repr((rule.matchers, rule.group_by))
         found.setdefault(key, []).append(rule)
-    order = sorted(found.values(), key=lambda times: min(rule.id for rule in times))
+    order = sorted(found.values(), key=lambda times: min(map(content_key, times)))
     return [sorted(times, key=_rarest) for times in order]
 
 
-def _rarest(rule: DuplicateRule) -> tuple[int, int, int, int, str]:
+def _rarest(rule: DuplicateRule) -> tuple[Any, ...]:
     """Sort key: rules that tell least often first."""
     times = -rule.group_interval, -rule.group_wait, -rule.repeat_interval
-    return *times, len(rule.group_by), rule.id
+    return *times, len(rule.group_by), content_key(rule)
 
 
 def in_order(ordered: Sequence[Rule], groupings: Sequence[Rule]) -> list[Rule]:
@@ -264,7 +265,7 @@ def select(
     """
     known = {rule.id: rule for rule in candidates}
     silent = [rule for rule in known.values() if rule.family == "known_fix"]
-    rest = sorted((r for r in known.values() if r.family != "known_fix"), key=lambda r: r.id)
+    rest = sorted((r for r in known.values() if r.family != "known_fix"), key=content_key)
     active: list[Rule] = [rule for rule in rest if rule.family != "duplicate"]
     apart = [rule for rule in rest if isinstance(rule, DuplicateRule)]
     saving, dropped = _saving(active, measure, limits, also)
@@ -304,12 +305,12 @@ def _saving(
 
 def _unused(all_of: Sequence[Rule], used: Sequence[Rule], why: str) -> list[Dropped]:
     left = {rule.id for rule in all_of} - {rule.id for rule in used}
-    return [Dropped(rule_id, why) for rule_id in sorted(left)]
+    return [Dropped(rule.id, why) for rule in all_of if rule.id in left]
 
 
 def _by_credit(active: list[Rule], effect: BacktestResult) -> list[Rule]:
     """Rules that save something, most first."""
-    ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), rule.id))
+    ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), content_key(rule)))
     return [rule for rule in ordered if effect.credit.get(rule.id, 0.0) > 0]
 
 

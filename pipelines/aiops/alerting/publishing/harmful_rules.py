@@ -116,7 +116,7 @@ def find_harmful_rules(
         found.append(_judged(rule, pages, hidden, mine))
     guilty_alone = {ticket for bad in found if bad.alone for ticket in (*bad.lost, *bad.late)}
     kept = [bad for bad in found if bad.alone or not {*bad.lost, *bad.late} <= guilty_alone]
-    return sorted(kept, key=lambda bad: (-len(bad.lost), -len(bad.late), bad.rule))
+    return sorted(kept, key=lambda bad: (-len(bad.lost), -len(bad.late)))
 
 
 @dataclass(frozen=True)

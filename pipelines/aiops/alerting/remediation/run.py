@@ -18,7 +18,7 @@ from pipelines.aiops.alerting.remediation.limits import (
     live_alerts,
     objection,
 )
-from pipelines.aiops.alerting.rules import KnownFixRule, Rule
+from pipelines.aiops.alerting.rules import KnownFixRule, Rule, content_key
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import ActionParams, ResponseParams
 from pipelines.core.errors import SignalboxError
@@ -92,7 +92,7 @@ def run_responses(
     known = {allowed.id: allowed for allowed in params.actions}
     work = _Work(params, ledger, clock, trigger)
     found = []
-    for rule in sorted(_fixes(rules), key=lambda fix: fix.id):
+    for rule in sorted(_fixes(rules), key=content_key):
         action = known.get(params.fixes.get(rule.fix, ""))
         if action is None:
             continue

@@ -187,3 +187,16 @@ def test_no_alerts_at_all_are_no_notifications():
     made = status([], [TRANSIENT, QUIET, IMPLIED], labels=[])
     assert (len(made.notifications), len(made.alerts), made.stages["pages"]) == (0, 0, 0)
     assert status([], [], until=0).stages["events"] == 0
+
+
+def test_of_rules_that_mute_at_the_same_moment_the_first_one_decides_whatever_their_ids():
+    frame = frame_of([(0, 10, 200)], LABELS)
+    config = default_config()
+    for ids in (("recurring-1", "recurring-2"), ("recurring-2", "recurring-1")):
+        rules = tuple(NIGHT.model_copy(update={"id": name}) for name in ids)
+        implied = tuple(IMPLIED.model_copy(update={"id": name}) for name in ids)
+        muted = replay(frame, config, rules=rules, until=UNTIL)
+        assert muted.alerts["rule"].tolist() == [ids[0]]
+        both = frame_of([(0, 10, 200), (1, 5, 300)], LABELS)
+        inhibited = replay(both, config, rules=implied, until=UNTIL)
+        assert inhibited.alerts["rule"].tolist()[0] == ids[0]
