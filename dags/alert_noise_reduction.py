@@ -6,7 +6,8 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from dvc_airflow import DvcTaskGroup
+from dvc_airflow import DvcTaskGroup, RenderConfig
+from pipelines.aiops.params.renamed import RENAMED
 from signalbox_airflow.release_path import release_tasks
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -19,7 +20,9 @@ with DAG(
     doc_md=__doc__,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    stages = DvcTaskGroup(project=PROJECT, targets=["report_rules"])
+    stages = DvcTaskGroup(
+        project=PROJECT, render=RenderConfig(targets=["report_rules"], renamed=RENAMED)
+    )
     released = release_tasks(
         PROJECT,
         "alert_noise_reduction",

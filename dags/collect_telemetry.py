@@ -46,9 +46,9 @@ with DAG(
         from pipelines.aiops.sources.ingest import ingest as ingest_source
 
         get_current_context()["source"] = source
-        params = load_aiops_params(PROJECT).telemetry
+        params = load_aiops_params(PROJECT)
         window = Window(data_interval_start, data_interval_end, datetime.now(UTC))
-        done = ingest_source(params, chosen(params, [source])[0], window, PROJECT)
+        done = ingest_source(params, chosen(params.telemetry, [source])[0], window, PROJECT)
         print(describe(done))
         return asdict(done)
 

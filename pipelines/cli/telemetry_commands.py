@@ -56,14 +56,14 @@ def _ingest_all(
     from pipelines.aiops.sources.ingest import chosen, describe
     from pipelines.aiops.sources.ingest import ingest as ingest_source
 
-    params = load_aiops_params(project).telemetry
+    params = load_aiops_params(project)
     start, end = _utc(first), _utc(last)
     if start and end and end <= start:
         raise SignalboxError(f"--to {end:%Y-%m-%d %H:%M:%S} must be after --from")
     window = Window(start, end, datetime.now(UTC))
     done: list[Ingested] = []
     failed: dict[str, str] = {}
-    for source in chosen(params, names):
+    for source in chosen(params.telemetry, names):
         if not quiet:
             typer.echo(f"{source.name} ({source.kind}) …")
         try:

@@ -403,7 +403,6 @@ class TelemetryParams(Section):
 
     lake: Name = artifacts.LAKE.as_posix()
     """Folder; absolute, or relative to the project."""
-    memory_mb: PositiveInt = 2048
     sources: list[Source] = Field(default_factory=_own_airflow)
 
     @model_validator(mode="after")

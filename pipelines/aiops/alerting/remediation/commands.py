@@ -59,8 +59,8 @@ def _filled(text: str, action: ActionParams, labels: Mapping[str, str], rule: st
             return rule if name == "rule" else _safe(fix, "fix", action)
         if not name.startswith("labels."):
             raise SignalboxError(
-                f"params.yaml: aiops.response.actions: {action.id}: {found[0]} is no placeholder; "
-                "use {labels.NAME}, {rule} or {fix}"
+                f"params.yaml: aiops.remediation.actions: {action.id}: {found[0]} is no "
+                "placeholder; use {labels.NAME}, {rule} or {fix}"
             )
         label = name.removeprefix("labels.")
         return _safe(labels.get(label, ""), f"label {label}", action)
@@ -73,7 +73,7 @@ def _safe(value: str, what: str, action: ActionParams) -> str:
         fits = re.fullmatch(action.label_pattern, value) is not None
     except re.error as error:
         raise SignalboxError(
-            f"params.yaml: aiops.response.actions: {action.id}: label_pattern: {error}"
+            f"params.yaml: aiops.remediation.actions: {action.id}: label_pattern: {error}"
         ) from error
     odd = not value.isprintable() or value.startswith("-") or ".." in value
     if not fits or odd or len(value) > _LONGEST:
