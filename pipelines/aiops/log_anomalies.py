@@ -27,7 +27,7 @@ from pipelines.aiops.logs.templates import TemplateStore, mine
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import LOG_ANOMALIES
 from pipelines.core.stage import log, run_stage
-from pipelines.core.time import EPOCH
+from pipelines.core.time import EPOCH, SECOND_US
 
 LINES, LOOKED_AT, LONGEST = 5, 5000, 500
 """Lines shown of a finding, lines of its service that they are looked for in, characters."""
@@ -100,8 +100,8 @@ def _lines(
 ) -> list[LogLine]:
     from datetime import timedelta
 
-    start = EPOCH + timedelta(seconds=finding.start_us // 1_000_000)
-    end = EPOCH + timedelta(seconds=finding.end_us // 1_000_000 + 1)
+    start = EPOCH + timedelta(seconds=finding.start_us // SECOND_US)
+    end = EPOCH + timedelta(seconds=finding.end_us // SECOND_US + 1)
     rows = rows_between(
         params, LOGS, Window(start, max(min(end, window.end), start + timedelta(seconds=1))),
         where="coalesce(service, '') = ?", values=[finding.service], most=LOOKED_AT,

@@ -30,7 +30,7 @@ from pipelines.aiops.service_map.edge_changes import Diff, diff_maps, extent
 from pipelines.aiops.service_map.model import MAP_FILE, ServiceMap, read_map, write_map
 from pipelines.core.errors import SignalboxError
 from pipelines.core.stage import log, run_stage
-from pipelines.core.time import HOUR_US
+from pipelines.core.time import HOUR_US, SECOND_US
 
 PARTS = SERVICE_MAP.parent / ".service_map_parts"
 """Beside the map's folder, which is an out as a whole."""
@@ -72,7 +72,7 @@ def check(params: AiopsParams, window: Window) -> None:
     SignalboxError
         If it isn't.
     """
-    length = params.map_services.window_seconds * 1_000_000
+    length = params.map_services.window_seconds * SECOND_US
     if window.start_us % length or window.end_us % length:
         raise SignalboxError(
             f"{window.name}: start and end must be multiples of aiops.map_services.window_seconds "

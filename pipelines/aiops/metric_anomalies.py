@@ -34,6 +34,7 @@ from pipelines.aiops.params.artifacts import METRIC_ANOMALIES
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
 from pipelines.core.stage import log, run_stage
+from pipelines.core.time import SECOND_US
 
 PARTS = METRIC_ANOMALIES.parent / "parts"
 TOGETHER = 1_000_000
@@ -169,7 +170,7 @@ def _rows_sql(params: AiopsParams, window: Window) -> str:
             "MAP {'': ''} AS labels, now() AS \"at\", 0.0::DOUBLE AS value, ''::VARCHAR AS kind, "
             "''::VARCHAR AS unit WHERE false"
         )
-    first, last = (int(at.timestamp() * 1_000_000) for at in (since, window.end))
+    first, last = (int(at.timestamp() * SECOND_US) for at in (since, window.end))
     return (
         f'SELECT {columns} FROM {parquet(files)} WHERE "at" >= make_timestamptz({first}) '
         f'AND "at" < make_timestamptz({last})'

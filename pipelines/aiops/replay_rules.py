@@ -26,6 +26,7 @@ from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
 from pipelines.core.stage import log, run_stage
+from pipelines.core.stats import clopper_pearson_upper
 from pipelines.core.time import DAY_US
 
 STAGE = "replay_rules"
@@ -103,7 +104,7 @@ def _lost_share(effect: BacktestResult) -> Figure:
         value=len(effect.lost) / heard if heard else None,
         missing="" if heard else "no ticketed incident is paged today in this window",
         low=0.0 if heard else None,
-        high=bounds.most_lost(len(effect.lost), heard) if heard else None,
+        high=float(clopper_pearson_upper(len(effect.lost), heard, bounds.LEVEL)) if heard else None,
         level=bounds.LEVEL if heard else None,
         method="Clopper–Pearson, one-sided: the upper bound is the figure that counts",
         n=heard,

@@ -213,9 +213,9 @@ Records = list[dict[str, str]]
 
 
 class Shape(BaseModel):
-    """Part of evidence details that a chapter reads; more keys than it reads are fine."""
+    """Part of what a stage wrote that a chapter reads; more keys than it reads are fine."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 T = TypeVar("T")

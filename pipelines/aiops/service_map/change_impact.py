@@ -19,6 +19,7 @@ from pipelines.aiops.service_map.edge_changes import (
 from pipelines.aiops.service_map.impact import hops
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
 from pipelines.aiops.service_map.peers import kind_of
+from pipelines.core.time import SECOND_US
 
 PLACES = ("on it", "downstream", "upstream", "elsewhere")
 SETTINGS = MoveSettings(rates=True)
@@ -104,8 +105,8 @@ def change_impact(
     length = service_map.window_us
     last_before, first_after = at_us // length * length, -(-at_us // length) * length
     start, end = service_map.start_us, service_map.end_us
-    first = max(last_before - seconds_before * 1_000_000, -(-start // length) * length)
-    last = min(first_after + seconds_after * 1_000_000, end // length * length)
+    first = max(last_before - seconds_before * SECOND_US, -(-start // length) * length)
+    last = min(first_after + seconds_after * SECOND_US, end // length * length)
     counts = (max(0, last_before - first) // length, max(0, last - first_after) // length)
     if not all(counts):
         which = "after" if counts[0] else "before"

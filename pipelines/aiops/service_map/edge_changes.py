@@ -13,6 +13,7 @@ from pipelines.aiops.service_map.statistics import Calls, Compared
 from pipelines.core.durations import in_one_unit
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import round_floats
+from pipelines.core.stats import benjamini_hochberg
 
 TAIL = 0.95
 KINDS = ("appeared", "vanished", "more_errors", "fewer_errors", "slowed", "more_slow_calls",
@@ -250,7 +251,7 @@ def moves(
         old, new = before.rows.get(key, []), after.rows.get(key, [])
         if old or new:
             tested += _edge(key, old, new, (before.windows, after.windows), settings)
-    chances = statistics.adjusted([change.p for change in tested])
+    chances = benjamini_hochberg([change.p for change in tested]).tolist()
     judged = [
         replace(change, p=p, certain=p < settings.alpha)
         for change, p in zip(tested, chances, strict=True)

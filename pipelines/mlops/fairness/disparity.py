@@ -16,17 +16,21 @@ compared groups; its interval is that of ``simultaneous``, which allows for the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
+from pipelines.core.stats import mover_ratio_interval, newcombe_interval, normal_quantile
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.estimates import COLLAPSED, Estimate, finite, missing, too_few
-from pipelines.mlops.fairness.intervals import mover_ratio, newcombe_difference
 from pipelines.mlops.fairness.rates import COMPARED_RATES, RATES, Floats, RateSample, ratio
 from pipelines.mlops.fairness.simultaneous import Family, worst_estimate
 
 FOUR_FIFTHS: Final = 0.8
+_CLOSED_FORMS: Final = MappingProxyType(
+    {"difference": ("Newcombe", newcombe_interval), "ratio": ("MOVER-R", mover_ratio_interval)}
+)
 
 
 @dataclass(frozen=True)
@@ -186,10 +190,11 @@ def _pair_estimate(
     if (number := finite(value)) is None:
         return missing(_undefined_pair(sample, rate, pair), level=level, n=n)
     if pair[0] != pair[1] and (a.at_boundary or b.at_boundary):
-        limits = mover_ratio(a, b, level) if kind == "ratio" else newcombe_difference(a, b, level)
-        form = "MOVER-R" if kind == "ratio" else "Newcombe"
-        if limits is not None:
-            return Estimate(number, *limits, level, n, f"{form} interval{COLLAPSED}", share)
+        # A ratio over 0 has no value, and doesn't come here.
+        form, interval = _CLOSED_FORMS[kind]
+        low, high = interval(a.value, a.total, b.value, b.total, normal_quantile(level))
+        method = f"{form} interval{COLLAPSED}"
+        return Estimate(number, float(low), float(high), level, n, method, share)
     low, high = finite(float(intervals.low[i])), finite(float(intervals.high[i]))
     why = None if low is not None else "no interval: undefined in most replicates"
     method = f"percentile bootstrap of the {kind}, {sample.replicate_count} replicates"

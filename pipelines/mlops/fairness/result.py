@@ -13,7 +13,6 @@ from pipelines.mlops.fairness.calibration import Calibration, calibrate
 from pipelines.mlops.fairness.contingency import ContingencyTable, Marginal
 from pipelines.mlops.fairness.disparity import Disparity, Gap, ImpactRatio, Replicated
 from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
-from pipelines.mlops.fairness.intervals import wilson
 from pipelines.mlops.fairness.rates import RATES, RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.mlops.fairness.simultaneous import worst_estimate
@@ -405,7 +404,7 @@ def _rate(
     share = float(intervals.undefined[m, group])
     if proportion.total == 0:
         return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
-    score = wilson(proportion, level)
+    score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
     resampled = None if np.isnan(low) else (low, high)
     if resampled is None or proportion.at_boundary:

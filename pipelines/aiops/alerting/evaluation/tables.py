@@ -189,19 +189,6 @@ def saved_interval(
     return float(low), float(high)
 
 
-def most_lost(lost: int, heard: int) -> float:
-    """Upper bound of the share of incidents that the rules lose.
-
-    One-sided Clopper–Pearson at `LEVEL` (Clopper & Pearson 1934): none lost of 30 proves only that
-    fewer than one in ten is.
-    """
-    from scipy.stats import beta
-
-    if lost >= heard:
-        return 1.0
-    return float(beta.ppf(LEVEL, lost + 1, heard - lost))
-
-
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
     """Interval of a median from order statistics (David & Nagaraja 2003, 7.1); None below six."""
     from scipy.stats import binom
