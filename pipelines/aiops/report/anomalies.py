@@ -6,8 +6,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from pipelines.aiops.lake.findings import Finding, LogLine, Plot
+from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
-from pipelines.aiops.report.incidents.evidence import INCIDENTS, LOGS, METRICS, Inputs
+from pipelines.aiops.report.incidents.evidence import LOGS, METRICS, Inputs
 from pipelines.aiops.report.incidents.links import Places, anchor, by_service
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (

@@ -102,7 +102,9 @@ class EdgeChange:
         dict
             Keys of `RecordedEdgeChange`; the numbers of `compared` only where there are any.
         """
-        c = self.compared
+        compared = vars(self.compared) if self.compared else {}
+        # Its own p-value isn't adjusted.
+        numbers = {name: value for name, value in compared.items() if name != "p"}
         record = RecordedEdgeChange(
             kind=self.kind,
             source=self.source,
@@ -110,15 +112,10 @@ class EdgeChange:
             where=self.where,
             calls_before=self.calls[0],
             calls_after=self.calls[1],
-            before=c and c.before,
-            after=c and c.after,
-            change=c and c.change,
-            low=c and c.low,
-            high=c and c.high,
-            by_windows=c and c.by_windows,
             p=self.p,
             certain=self.certain,
             sentence=self.sentence,
+            **numbers,
         )
         return round_floats({k: v for k, v in vars(record).items() if v is not None})
 

@@ -192,9 +192,9 @@ def _pair_estimate(
     if pair[0] != pair[1] and (a.at_boundary or b.at_boundary):
         # A ratio over 0 has no value, and doesn't come here.
         form, interval = _CLOSED_FORMS[kind]
-        low, high = interval(a.value, a.total, b.value, b.total, normal_quantile(level))
+        limits = interval(a.value, a.total, b.value, b.total, normal_quantile(level))
         method = f"{form} interval{COLLAPSED}"
-        return Estimate(number, float(low), float(high), level, n, method, share)
+        return Estimate(number, float(limits[0]), float(limits[1]), level, n, method, share)
     low, high = finite(float(intervals.low[i])), finite(float(intervals.high[i]))
     why = None if low is not None else "no interval: undefined in most replicates"
     method = f"percentile bootstrap of the {kind}, {sample.replicate_count} replicates"

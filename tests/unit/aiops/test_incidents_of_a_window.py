@@ -13,7 +13,7 @@ from pipelines.aiops import group_incidents, log_anomalies, map_services, metric
 from pipelines.aiops import group_incidents as incident_file
 from pipelines.aiops.group_incidents import POSTED
 from pipelines.aiops.incidents import Signals, causes
-from pipelines.aiops.incidents.model import read_incidents
+from pipelines.aiops.incidents.model import FORMAT, read_incidents
 from pipelines.aiops.lake.window import Window, result_dir
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.analysis import PostParams
@@ -190,7 +190,7 @@ def test_an_incident_is_read_as_it_was_written(place: Path) -> None:
 
 
 def test_incidents_of_another_form_are_refused_by_file_and_key(tmp_path: Path) -> None:
-    told = {"format": incident_file.FORMAT, "incidents": [{"id": "x"}]}
+    told = {"format": FORMAT, "incidents": [{"id": "x"}]}
     (tmp_path / "a.json").write_text(json.dumps(told))
     with pytest.raises(SignalboxError, match=r"a\.json: window: .*; run group_incidents again"):
         read_incidents(tmp_path / "a.json")

@@ -247,4 +247,5 @@ def test_scores_know_chances_below_the_smallest_float() -> None:
     found = false_discovery_scores([4.0, 6.0, 2.0], 1000)
     assert found == pytest.approx([4 - np.log10(500), 3.0, 0.0])
     assert false_discovery_scores([900.0, 700.0], 100).tolist() == [898.0, 700 - np.log10(50)]
+    assert [false_discovery_scores([2.0], tests).tolist() for tests in (0, 1)] == [[2.0], [2.0]]
     assert math.copysign(1, false_discovery_scores([0.0], 0)[0]) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.aiops.group_incidents import FORMAT
+from pipelines.aiops.incidents.model import FORMAT
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.core.errors import SignalboxError
 from signalbox_airflow import analysis_pages

@@ -5,15 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.params.artifacts import INCIDENTS, MOVED
 from pipelines.aiops.report.incidents import links, wording
-from pipelines.aiops.report.incidents.evidence import (
-    INCIDENTS,
-    LOGS,
-    MAP,
-    METRICS,
-    MOVED,
-    Inputs,
-)
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS, Inputs
 from pipelines.aiops.report.incidents.links import ANOMALIES, Places, anchor, link
 from pipelines.aiops.report.service_map.page import changes
 from pipelines.aiops.report.service_map.page import make_page as map_of

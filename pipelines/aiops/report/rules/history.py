@@ -168,7 +168,7 @@ def dropped_chapter(inputs: Inputs) -> Chapter:
 
 
 def _families(inputs: Inputs) -> Table:
-    chosen = Counter(done.rule.family for done in inputs.replayed.rules)
+    chosen: Counter[str] = Counter(done.rule.family for done in inputs.replayed.rules)
     dropped = Counter(dropped_rule.family for dropped_rule in inputs.selected.dropped)
     known = inputs.mined.families
     order = [*wording.FAMILIES, *sorted(set(known) - set(wording.FAMILIES))]

@@ -64,7 +64,5 @@ def test_metrics_have_no_lines(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_another_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(
-        SignalboxError, match=r"a\.json: (not of format|signal: |window\.)"
-    ):
+    with pytest.raises(SignalboxError, match=r"a\.json: (not of format|signal: |window\.)"):
         read_findings(tmp_path / "a.json")

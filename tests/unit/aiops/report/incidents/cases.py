@@ -13,7 +13,8 @@ from typing import Any
 from pipelines.aiops.incidents import Change, Graph, PastIncident, incidents
 from pipelines.aiops.lake.findings import Finding, finding_id, in_order
 from pipelines.aiops.params.analysis import ReportIncidentsParams
-from pipelines.aiops.report.incidents.evidence import INCIDENTS, LOGS, MAP, METRICS, MOVED
+from pipelines.aiops.params.artifacts import INCIDENTS, MOVED
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS
 from pipelines.aiops.service_map.change_impact import change_impact
 from pipelines.aiops.service_map.edge_changes import diff_maps
 from pipelines.aiops.service_map.model import ServiceMap, write_map

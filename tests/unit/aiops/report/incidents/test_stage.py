@@ -10,7 +10,8 @@ import pytest
 
 from pipelines.aiops import report_incidents
 from pipelines.aiops.params import AiopsParams
-from pipelines.aiops.report.incidents.evidence import INCIDENTS, LOGS, MAP, METRICS, MOVED
+from pipelines.aiops.params.artifacts import INCIDENTS, MOVED
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, sha256_file, write_json
 from pipelines.mlops.compliance import library
