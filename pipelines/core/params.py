@@ -38,12 +38,8 @@ class CsvSource(Section):
     """Lines that start with this character are not data; null = none."""
     decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
     """Decimal mark of numbers."""
-<<<<<<< HEAD
-    """Decimal mark of numbers."""
-=======
     thousands: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
     """Mark between groups of three digits; null = none. Not the decimal mark."""
->>>>>>> origin/main
     encoding: Name = "utf-8"
     """Text encoding of the files."""
     columns: list[Name] = []
