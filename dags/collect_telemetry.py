@@ -1,12 +1,13 @@
 """Read the telemetry sources of params.yaml into the lake: one task a source, hour by hour."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
 
-PROJECT = Path(__file__).resolve().parents[1]
+from pipelines.core.project import find_project
+
+PROJECT = find_project(__file__)
 
 with DAG(
     "collect_telemetry",

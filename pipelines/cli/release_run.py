@@ -203,7 +203,7 @@ def show_decision(console: Console, product: ProductParams) -> None:
     console.print(f"decision: [{_DECISIONS[decision]}]{decision}[/]", highlight=False)
     if because:
         console.print(f"because:  {because}", highlight=False, soft_wrap=True)
-    console.print(f"report:   {product.report}", highlight=False)
+    console.print(f"report:   {product.report or 'none'}", highlight=False)
 
 
 def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:

@@ -99,9 +99,9 @@ def collect(
     as_json: AsJson = False,
 ) -> None:
     """Receive Alertmanager webhooks and OTLP over HTTP; on disk before it is answered."""
+    from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS
     from pipelines.aiops.sources.otlp_inbox import OtlpInbox
     from pipelines.aiops.sources.receiver import Receiver
-    from pipelines.core.mask_kinds import DEFAULT_KINDS
 
     with one_line_errors():
         inbox = OtlpInbox(otlp, DEFAULT_KINDS if mask else ())

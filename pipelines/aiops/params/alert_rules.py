@@ -315,7 +315,7 @@ class RemediationParams(Section):
     max_age_minutes: PositiveInt = 60
     """Alerts that began longer ago are left to people."""
     success_minutes: PositiveInt = 15
-    """An alert that ends within so long after the action counts as mended."""
+    """An alert that ends within so long after the action counts as fixed."""
 
     @model_validator(mode="after")
     def _known_actions(self) -> Self:

@@ -28,6 +28,7 @@ from pipelines.aiops.service_map.model import (
 from pipelines.aiops.service_map.pairing import pair
 from pipelines.aiops.service_map.peers import EXTERNAL
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 from pipelines.core.time import EPOCH, SECOND_US
 
 OTHERS = "(others)"

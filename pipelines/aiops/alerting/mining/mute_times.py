@@ -270,8 +270,8 @@ def _bins(history: History) -> int:
 
 def _asked(history: History, confidence: float) -> Asked:
     params = history.params
-    longest = max(1, params.recurring.max_minutes // params.recurring.step_minutes)
-    return Asked(longest, params.min_days, params.recurring.min_day_share, confidence)
+    longest = max(1, params.mute_time.max_minutes // params.mute_time.step_minutes)
+    return Asked(longest, params.min_days, params.mute_time.min_day_share, confidence)
 
 
 def _places(history: History) -> int:

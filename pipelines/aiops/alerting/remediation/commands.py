@@ -164,17 +164,20 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Output:
-    """Reads to the end, keeps the beginning."""
+    """Reads a stream to its end and closes it, keeps the beginning."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
-        self._stream, self._kept = stream, b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._kept = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._thread.start()
 
-    def _read(self) -> None:
-        while self._stream is not None and (chunk := self._stream.read1(_CHUNK)):  # type: ignore[attr-defined]
-            if len(self._kept) < _KEPT:
-                self._kept += chunk[: _KEPT - len(self._kept)]
+    def _read(self, stream: IO[bytes] | None) -> None:
+        if stream is None:
+            return
+        with stream:
+            while chunk := stream.read1(_CHUNK):  # type: ignore[attr-defined]
+                if len(self._kept) < _KEPT:
+                    self._kept += chunk[: _KEPT - len(self._kept)]
 
     def text(self) -> str:
         self._thread.join(timeout=2)

@@ -15,6 +15,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.params import load_section
 from pipelines.core.runtime import RuntimeParams
 from pipelines.core.settings import Section, new_name
+from tests.conftest import ROOT
 from tests.support.params import keys_of
 
 FILES = {"params.yaml": keys_of(AiopsParams, "aiops"),
@@ -47,6 +48,12 @@ def test_every_new_key_is_one_of_the_models_and_no_old_one_is(old: str) -> None:
     file, _, new = RENAMED[old].rpartition(":")
     assert new in FILES[file or "params.yaml"]
     assert old not in FILES["params.yaml"]
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_the_changelog_has_both_names(old: str) -> None:
+    new = RENAMED[old].rpartition(":")[2]
+    assert f"| `{old}` | `{new}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_several_old_keys_and_a_misspelt_one_are_told_at_once(tmp_path: Path) -> None:

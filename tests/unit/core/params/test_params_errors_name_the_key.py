@@ -42,7 +42,11 @@ def error_of(tmp_path: Path, old: str, new: str) -> str:
         ("name: adult", 'name: "a b/../c"', ["data.name: 'a b/../c'"]),
         ("  feature: sex", "  feature: gender", ["bias_audit.mitigation.feature is 'gender'"]),
         ("slices: [education,", "slices: [income,", ["evaluate.slices names the target 'income'"]),
-        ("reference: {}", "reference: {sec: x}", ["bias_audit.reference names 'sec'", "sex & race"]),
+        (
+            "  score_bins: 20",
+            "  reference: {sec: x}\n  score_bins: 20",
+            ["bias_audit.reference names 'sec'", "sex & race"],
+        ),
         (
             "worst_impact_ratio:sex&race",
             "worst_impact_ratio:sex&age",
