@@ -92,7 +92,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data.replace": {}, "data.target": "label", "data.positive": "good",
         "data.subject_key": "name", "data.sensitive": {}, "data.intersections": [],
         "data.ignore": [], "data.missing_marks": ["?", "NA"],
-        "bias_audit.mitigation.feature": None, "gate.checks": [ONE_CHECK],
+        "bias_audit.mitigation.feature": None, "gate.checks": [ONE_CHECK], "evaluate.slices": [],
     })  # fmt: skip
     (place / ".gitignore").write_text("/data/\n/quarantine/\n/predictions/\n/runs/\n")
     subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
