@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation import select
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.rules import DuplicateRule, Matcher, QuietRule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 from tests.unit.aiops.alerting.evaluation.made_up import WINDOW
@@ -44,7 +44,7 @@ def _measure(saves, late):
         saved = {rule.id: float(saves[rule.matchers[0].value[0]]) for rule in rules}
         slow = {rule.matchers[0].value: rule.id for rule in rules if rule.family == "quiet"}
         incidents = tuple(
-            Incident(
+            TicketedIncident(
                 f"T{name}", 0, None, 10, 10 + LATE * SECOND * (name in slow), (),
                 (slow[name],) if name in slow else (),
             )
