@@ -113,7 +113,7 @@ _ACTIONS = {"quarantine": "to quarantine", "stop": "run stops", "note": "noted, 
 def _rules(validated: ValidateDetails, inputs: Inputs) -> Table:
     ordered = sorted(validated.rules, key=lambda rule: -rule.broken_rows)
     return Table(
-        caption=f"The {len(ordered)} rules the table was held against",
+        caption=f"The {len(ordered)} expectations the table was checked against",
         mark=inputs.sources.mark(evidence_of("validate")),
         columns=[
             Column("Rule", wide=True),

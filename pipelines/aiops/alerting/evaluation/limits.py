@@ -87,17 +87,17 @@ def _rules_to_drop(
     for incident in effect.incidents:
         why = _harm(incident, limits)
         if why:
-            responsible = present.intersection(incident.hidden_by) if incident.lost else set()
+            responsible = present.intersection(incident.hidden_by) if incident.missed else set()
             responsible = responsible or present.intersection(incident.touched_by) or present
             to_drop |= dict.fromkeys(responsible, why)
     return to_drop
 
 
 def _harm(incident: TicketedIncident, limits: SelectRulesParams) -> str:
-    if incident.lost:
-        return f"incident {incident.ticket} would be lost"
+    if incident.missed:
+        return f"incident {incident.ticket} would be missed"
     if incident.delay > limits.max_incident_delay_seconds:
-        return f"incident {incident.ticket} would be heard {incident.delay:.0f} s later"
+        return f"incident {incident.ticket} would be notified {incident.delay:.0f} s later"
     return ""
 
 
@@ -136,5 +136,5 @@ def _slowest(
             low = middle + 1
         else:
             high = middle
-    why = f"{len(late)} of {len(effect.notified)} incidents would be heard late"
+    why = f"{len(late)} of {len(effect.notified)} incidents would be notified late"
     return dict.fromkeys(order[:high], why)

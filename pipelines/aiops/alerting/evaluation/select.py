@@ -6,7 +6,7 @@ least for the incidents they delay make room for it, if that saves more.
 
 First everything that harms is thrown out: all candidates that decide over single alerts are
 replayed together, and a rule that changes what happens to an incident which is missed or notified
-too late is dropped, until nothing is lost. Then groupings are added, each time the one that saves
+too late is dropped, until nothing is missed. Then groupings are added, each time the one that saves
 most beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
 rules make room for them. The rest is ordered by the pages each saves, and the shortest prefix is
 taken that saves as much as all of them, but for a tolerance. Prefixes on the way are the trade-off
@@ -26,7 +26,7 @@ import numpy as np
 
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.evaluation.limits import Dropped, Measure, harmless, without_harm
-from pipelines.aiops.alerting.rules import DuplicateRule, Rule, content_key
+from pipelines.aiops.alerting.rules import GroupingRule, Rule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
 MOST = 2
@@ -132,7 +132,7 @@ class Search:
 
 
 def add_groupings(
-    active: Sequence[Rule], candidates: Sequence[DuplicateRule], search: Search
+    active: Sequence[Rule], candidates: Sequence[GroupingRule], search: Search
 ) -> Grouped:
     """Choose groupings for alerts that page in spite of the rules `active`.
 
@@ -140,7 +140,7 @@ def add_groupings(
     ----------
     active : sequence of Rule
         Rules chosen already.
-    candidates : sequence of DuplicateRule
+    candidates : sequence of GroupingRule
         Duplicate rules, in an order that doesn't depend on how they were given.
     search : Search
         Windows to measure on.
@@ -152,7 +152,7 @@ def add_groupings(
     """
     found = Grouped([], list(active), [], search.measure(active))
     pool = _by_grouping(candidates)
-    least = max(search.limits.tolerance * len(found.effect.before), 1.0)
+    least = max(search.limits.tolerance * len(found.effect.baseline), 1.0)
     while pool and len(found.groupings) < MOST:
         better = _better(found, pool, search.measure, least)
         best = max(
@@ -169,8 +169,8 @@ def add_groupings(
 
 
 def _better(
-    found: Grouped, pool: list[list[DuplicateRule]], measure: Measure, least: float
-) -> list[tuple[DuplicateRule, BacktestResult]]:
+    found: Grouped, pool: list[list[GroupingRule]], measure: Measure, least: float
+) -> list[tuple[GroupingRule, BacktestResult]]:
     """Give the groupings that save more, harmless or not, and what they do; the best first."""
     beside = [*found.groupings, *found.active]
     first = [(position, measure([times[0], *beside])) for position, times in enumerate(pool)]
@@ -187,7 +187,7 @@ def _better(
 
 def _tried(
     found: Grouped,
-    better: Sequence[tuple[DuplicateRule, BacktestResult]],
+    better: Sequence[tuple[GroupingRule, BacktestResult]],
     search: Search,
     least: float,
 ) -> Iterator[Grouped]:
@@ -210,7 +210,7 @@ def _tried(
 
 
 def for_what_is_new(
-    chosen: Sequence[Rule], candidates: Sequence[DuplicateRule], search: Search, least: int
+    chosen: Sequence[Rule], candidates: Sequence[GroupingRule], search: Search, least: int
 ) -> tuple[Rule, BacktestResult] | None:
     """Find a grouping for the alerts that no grouping has: those with names that are new.
 
@@ -221,7 +221,7 @@ def for_what_is_new(
     ----------
     chosen : sequence of Rule
         Rules chosen already.
-    candidates : sequence of DuplicateRule
+    candidates : sequence of GroupingRule
         Duplicate rules.
     search : Search
         Windows to measure on.
@@ -233,7 +233,7 @@ def for_what_is_new(
     (Rule, BacktestResult) or None
         The rule and what the set does with it; None without a harmless one.
     """
-    taken = {rule.matchers for rule in chosen if isinstance(rule, DuplicateRule)}
+    taken = {rule.matchers for rule in chosen if isinstance(rule, GroupingRule)}
     ways = [
         rule for rule in candidates if all(matcher.op.startswith("!") for matcher in rule.matchers)
     ]
@@ -249,9 +249,9 @@ def for_what_is_new(
     return None
 
 
-def _by_grouping(candidates: Sequence[DuplicateRule]) -> list[list[DuplicateRule]]:
+def _by_grouping(candidates: Sequence[GroupingRule]) -> list[list[GroupingRule]]:
     """Rules of equal groups together, the one that tells least often first."""
-    found: dict[str, list[DuplicateRule]] = {}
+    found: dict[str, list[GroupingRule]] = {}
     for rule in candidates:
         key = repr((rule.matchers, rule.group_by))
         found.setdefault(key, []).append(rule)
@@ -259,9 +259,9 @@ def _by_grouping(candidates: Sequence[DuplicateRule]) -> list[list[DuplicateRule
     return [sorted(times, key=_rarest) for times in order]
 
 
-def _rarest(rule: DuplicateRule) -> tuple[Any, ...]:
+def _rarest(rule: GroupingRule) -> tuple[Any, ...]:
     """Sort key: rules that tell least often first."""
-    times = -rule.group_interval, -rule.group_wait, -rule.repeat_interval
+    times = -rule.group_interval_seconds, -rule.group_wait_seconds, -rule.repeat_interval_seconds
     return *times, len(rule.group_by), content_key(rule)
 
 
@@ -286,7 +286,7 @@ def in_order(ordered: Sequence[Rule], groupings: Sequence[Rule]) -> list[Rule]:
     return [next(own) if rule.id in ids else rule for rule in ordered]
 
 
-_IDLE = "saves no page in the window it was judged on"
+_IDLE = "saves no page in the window it was evaluated on"
 
 
 @dataclass(frozen=True)
@@ -301,7 +301,7 @@ class Point:
         Pages that are left.
     saved_share : float
         Share of the pages saved, nan without pages.
-    lost : int
+    missed : int
         Incidents that are missed.
     median_delay, longest_delay : float
         Added delay of incidents that are paged, seconds; nan without incidents.
@@ -310,7 +310,7 @@ class Point:
     rules: int
     pages: int
     saved_share: float
-    lost: int
+    missed: int
     median_delay: float
     longest_delay: float
 
@@ -364,8 +364,8 @@ def select(
     known = {rule.id: rule for rule in candidates}
     silent = [rule for rule in known.values() if rule.family == "known_fix"]
     rest = sorted((r for r in known.values() if r.family != "known_fix"), key=content_key)
-    active: list[Rule] = [rule for rule in rest if rule.family != "duplicate"]
-    apart = [rule for rule in rest if isinstance(rule, DuplicateRule)]
+    active: list[Rule] = [rule for rule in rest if rule.family != "grouping"]
+    apart = [rule for rule in rest if isinstance(rule, GroupingRule)]
     saving, dropped = _saving(active, measure, limits, also)
     search = Search(measure, limits, also)
     grouped = add_groupings(saving, apart, search)
@@ -465,9 +465,9 @@ def point(size: int, effect: BacktestResult) -> Point:
     delays = effect.delays()
     return Point(
         rules=size,
-        pages=len(effect.after),
+        pages=len(effect.candidate),
         saved_share=effect.saved_share,
-        lost=len(effect.lost),
+        missed=len(effect.missed),
         median_delay=effect.median_delay,
         longest_delay=float(np.max(delays)) if len(delays) else float("nan"),
     )

@@ -38,7 +38,7 @@ class Result:
         The alert's name.
     outcome : str
         ``done``, ``failed``, ``missing``, ``timeout``, ``dry_run`` or ``skipped``.
-    says : str
+    message : str
         Command, or why nothing was done; for the screen, not for the ledger.
     output : str
         The beginning of what the command printed; for the screen, too.
@@ -48,7 +48,7 @@ class Result:
     action: str
     alert: str
     outcome: str
-    says: str
+    message: str
     output: str = ""
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation import select
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
-from pipelines.aiops.alerting.rules import DuplicateRule, Matcher, QuietRule, content_key
+from pipelines.aiops.alerting.rules import DemotionRule, GroupingRule, Matcher, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 from tests.unit.aiops.alerting.evaluation.made_up import WINDOW
 from tests.unit.aiops.alerting.evaluation.test_selection import _COMMON
@@ -22,11 +22,11 @@ def _common(name):
 
 def _rules(ids):
     ids = iter(ids)
-    quiet = [QuietRule(id=next(ids), **_common(name)) for name in NAMES]
+    quiet = [DemotionRule(id=next(ids), **_common(name)) for name in NAMES]
     groupings = [
-        DuplicateRule(
-            id=next(ids), group_by=(by,), group_wait=30, group_interval=interval,
-            repeat_interval=86_400, **_common("A|B"),
+        GroupingRule(
+            id=next(ids), group_by=(by,), group_wait_seconds=30, group_interval_seconds=interval,
+            repeat_interval_seconds=86_400, **_common("A|B"),
         )
         for by in ("zone", "service")
         for interval in (300, 900)
@@ -42,7 +42,7 @@ def _measure(saves, late):
 
     def measure(rules):
         saved = {rule.id: float(saves[rule.matchers[0].value[0]]) for rule in rules}
-        slow = {rule.matchers[0].value: rule.id for rule in rules if rule.family == "quiet"}
+        slow = {rule.matchers[0].value: rule.id for rule in rules if rule.family == "demotion"}
         incidents = tuple(
             TicketedIncident(
                 f"T{name}", 0, None, 10, 10 + LATE * SECOND * (name in slow), (),
@@ -80,7 +80,7 @@ def test_other_ids_choose_the_same_rules_in_the_same_order(ids, saves, late):
 
 def test_of_rules_that_are_equally_good_the_one_that_rests_on_more_comes_first():
     few, many = (
-        QuietRule(
+        DemotionRule(
             id=name,
             **{**_common("A"), "support": _COMMON["support"].model_copy(update={"episodes": n})},
         )
@@ -90,8 +90,8 @@ def test_of_rules_that_are_equally_good_the_one_that_rests_on_more_comes_first()
 
 
 def test_rules_of_one_family_can_be_put_in_order_whatever_is_left_out():
-    bare = QuietRule(id="a", **_common("A"))
+    bare = DemotionRule(id="a", **_common("A"))
     guard = {"by": (), "window_seconds": 60, "max_count": 2}
-    some = QuietRule.model_validate({**bare.model_dump(), "guard": guard})
-    full = QuietRule.model_validate({**bare.model_dump(), "guard": {**guard, "max_seconds": 5}})
+    some = DemotionRule.model_validate({**bare.model_dump(), "guard": guard})
+    full = DemotionRule.model_validate({**bare.model_dump(), "guard": {**guard, "max_seconds": 5}})
     assert sorted([full, some, bare], key=content_key) == [bare, some, full]
