@@ -11,7 +11,7 @@ from pipelines.core.evidence import Evidence, Figure, write_evidence
 from pipelines.core.params import DataParams, Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import RESERVED, SUBJECT, write_table
-from pipelines.mlops.data.columns import check_binary, is_numeric
+from pipelines.mlops.data.columns import check_binary, check_favourable, is_numeric
 from pipelines.mlops.data.sources import SourceFile, read_source
 from pipelines.mlops.data.table import name_rows, typed
 from pipelines.mlops.privacy.subject import drop_erased
@@ -28,6 +28,7 @@ def main(params: Params) -> None:
     frame, files = read_source(data)
     frame = drop_erased(name_rows(typed(frame, data), data))
     check_binary(frame, data, files[0].address)
+    check_favourable(frame, data)
     write_table(INGESTED, frame)
     write_evidence(evidence_of(STAGE), describe(frame, files, data))
     log(f"{len(frame):,} rows of {frame[SUBJECT].nunique():,} subjects from {len(files)} part(s)")

@@ -220,7 +220,15 @@ def _difference_limits(family: Family, z: float) -> tuple[float, float]:
 
 
 def _ratio_limits(family: Family, z: float) -> tuple[float, float]:
-    """Smallest limits of p_g / p_h over ordered pairs; see ``intervals.mover_ratio``."""
+    """Smallest limits of p_g / p_h over ordered pairs."""
+    lower, upper = _ratio_matrices(family, z)
+    # Neither a group over itself, nor over a rate of 0.
+    use = ~np.eye(len(lower), dtype=bool) & (family.successes > 0)[None, :]
+    return float(lower[use].min()), float(upper[use].min())
+
+
+def _ratio_matrices(family: Family, z: float) -> tuple[Floats, Floats]:
+    """Limits of p_g / p_h, shapes (G, G); see ``intervals.mover_ratio``."""
     p, low, high = _wilson(family, z)
     a, b = np.s_[:, None], np.s_[None, :]
     # Shapes (G, G): row over column.
@@ -230,6 +238,43 @@ def _ratio_limits(family: Family, z: float) -> tuple[float, float]:
     inner_high = np.sqrt(np.maximum(product**2 - up[a] * down[b], 0.0))
     lower = np.nan_to_num(ratio(np.broadcast_to(down[a], product.shape), product + inner_low))
     upper = ratio(product + inner_high, np.broadcast_to(down[b], product.shape))
-    # Neither a group over itself, nor over a rate of 0.
-    use = ~np.eye(len(p), dtype=bool) & (family.successes > 0)[None, :]
-    return float(lower[use].min()), float(upper[use].min())
+    return lower, upper
+
+
+def reference_estimate(
+    value: float, family: Family, *, side: str, n: int, level: float
+) -> WorstEstimate:
+    """Estimate the highest or the lowest ratio of any group to a reference group.
+
+    Parameters
+    ----------
+    value : float
+        Observed.
+    family : Family
+        All groups, the reference last; its rate is positive. Its multiplier allows for all pairs,
+        so for those with the reference it errs towards wide.
+    side : {"highest", "lowest"}
+        Which extreme.
+    n : int
+        Rows in the denominators of what is compared.
+    level : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    WorstEstimate
+        Limits that hold for the extreme, whichever group it is.
+    """
+    critical = max(float(np.quantile(family.max_t, level)), normal_quantile(level))
+    lower, upper = (limits[:-1, -1] for limits in _ratio_matrices(family, critical))
+    pick = np.max if side == "highest" else np.min
+    return WorstEstimate(
+        value=value,
+        low=min(float(pick(lower)), value),  # rounding must not push a limit past the value
+        high=max(float(pick(upper)), value),
+        level=level,
+        n=n,
+        method="simultaneous score intervals against the reference, max-t of "
+        f"{len(family.max_t)} replicates",
+        critical=critical,
+    )

@@ -36,7 +36,7 @@ METRICS = {
     "accuracy": accuracy_score,
 }
 SPECS = (FeatureSpec(name="a"), FeatureSpec(name="b"))
-CONFIG = AuditConfig(features=SPECS, intersections=(("a", "b"),), min_share=0.0, replicates=100)
+CONFIG = AuditConfig(features=SPECS, intersections=(("a", "b"),), compare_all=True, replicates=100)
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
