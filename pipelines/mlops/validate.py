@@ -206,8 +206,15 @@ def _column_figures(columns: list[ColumnCheck]) -> list[Figure]:
 
     def figure(name: str, label: str, found: list[str], method: str) -> Figure:
         where = {"columns": ", ".join(repr(column) for column in found)} if found else {}
-        return Figure(id=f"validate.{name}", label=label, value=len(found), method=method,
-                      n=len(columns), unit="columns", where=where)
+        return Figure(
+            id=f"validate.{name}",
+            label=label,
+            value=len(found),
+            method=method,
+            n=len(columns),
+            unit="columns",
+            where=where,
+        )
 
     return [
         figure("leaking_columns", "Columns that alone decide the target",

@@ -48,13 +48,25 @@ RATES: Final = MappingProxyType(
         "base_rate": RateDefinition((0, 0, 1, 1), (1, 1, 1, 1), "no rows"),
         "selection_rate": RateDefinition((0, 1, 0, 1), (1, 1, 1, 1), "no rows"),
         "nonselection_rate": RateDefinition((1, 0, 1, 0), (1, 1, 1, 1), "no rows"),
-        "tpr": RateDefinition((0, 0, 0, 1), (0, 0, 1, 1), "no actual positives", "actual positives"),
-        "fpr": RateDefinition((0, 1, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"),
-        "tnr": RateDefinition((1, 0, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"),
-        "fnr": RateDefinition((0, 0, 1, 0), (0, 0, 1, 1), "no actual positives", "actual positives"),
-        "precision": RateDefinition((0, 0, 0, 1), (0, 1, 0, 1), "nobody was selected", "selected rows"),
+        "tpr": RateDefinition(
+            (0, 0, 0, 1), (0, 0, 1, 1), "no actual positives", "actual positives"
+        ),
+        "fpr": RateDefinition(
+            (0, 1, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"
+        ),
+        "tnr": RateDefinition(
+            (1, 0, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"
+        ),
+        "fnr": RateDefinition(
+            (0, 0, 1, 0), (0, 0, 1, 1), "no actual positives", "actual positives"
+        ),
+        "precision": RateDefinition(
+            (0, 0, 0, 1), (0, 1, 0, 1), "nobody was selected", "selected rows"
+        ),
         "fdr": RateDefinition((0, 1, 0, 0), (0, 1, 0, 1), "nobody was selected", "selected rows"),
-        "for": RateDefinition((0, 0, 1, 0), (1, 0, 1, 0), "everybody was selected", "rows not selected"),
+        "for": RateDefinition(
+            (0, 0, 1, 0), (1, 0, 1, 0), "everybody was selected", "rows not selected"
+        ),
         "accuracy": RateDefinition((1, 0, 0, 1), (1, 1, 1, 1), "no rows"),
     }
 )

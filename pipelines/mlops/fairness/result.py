@@ -42,8 +42,8 @@ NOTES = (
     "Rows with an unknown group are counted and shown, but not compared.",
     "A group takes part in a comparison if its rows could show a difference: if both extremes, all "
     "or none of them decided one way, would be more than chance by Fisher's exact test against all "
-    "other groups (Tarone 1990), at the audit's level shared among the groups and both sides; or if "
-    "what its rows do show is. Others are left out by name.",
+    "other groups (Tarone 1990), at the audit's level shared among the groups and both sides; or "
+    "if what its rows do show is. Others are left out by name.",
 )
 """Sentences a report must carry."""
 

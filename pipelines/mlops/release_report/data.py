@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from pipelines.core.artifacts import evidence_of
-from pipelines.mlops.release_report.inputs import Inputs, Shape
+from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -19,6 +19,7 @@ from pipelines.reporting.blocks import (
     identifier,
     join,
     name,
+    names,
 )
 from pipelines.reporting.index import hash_text
 
@@ -70,11 +71,23 @@ class Counts(Shape):
     quarantined: int
 
 
+class ColumnAlone(Shape):
+    """What a column says about the target alone."""
+
+    name: str
+    roc_auc: Number = None
+    balanced_accuracy: Number = None
+    distinct_share: float = 0.0
+    decides_target: bool = False
+    names_rows: bool = False
+
+
 class Validated(Shape):
     """`details` of ``validate``."""
 
     counts: Counts
     rules: list[Rule]
+    columns: list[ColumnAlone] = Field(default_factory=list)
 
 
 class Part(Shape):
@@ -102,13 +115,89 @@ def chapter(inputs: Inputs) -> Chapter:
         anchor="data",
         title="Data",
         blocks=[
+            *_warnings(validated),
             _source_facts(ingested, inputs),
             _files(ingested, inputs),
             Section("quarantine", "Quality and quarantine", _quality(ingested, validated, inputs)),
             Section("split", "Split", _split(validated, split, inputs)),
-            Section("columns", "Columns", [_columns(ingested, inputs)]),
+            Section("columns", "Columns", [_columns(ingested, inputs), *_alone(validated, inputs)]),
         ],
     )
+
+
+def _warnings(validated: Validated) -> list[Block]:
+    """Say loudly which columns give the target away, or merely name the rows."""
+    leaking = [column.name for column in validated.columns if column.decides_target]
+    naming = [column.name for column in validated.columns if column.names_rows]
+    blocks: list[Block] = []
+    if leaking:
+        blocks.append(
+            Callout(
+                "bad",
+                "The target leaks",
+                join(
+                    names(leaking),
+                    " alone decides the target. "
+                    if len(leaking) == 1
+                    else " each alone decide the target. ",
+                    "Such a column is made from the outcome or after it; the figures of this "
+                    "report then say nothing about new people. What is made after the outcome "
+                    "belongs in data.after_outcome.",
+                ),
+            )
+        )
+    if naming:
+        blocks.append(
+            Callout(
+                "open",
+                "Columns that name the rows",
+                join(
+                    names(naming),
+                    " differs" if len(naming) == 1 else " differ",
+                    " in nearly every row, as keys and row numbers do. They teach nothing that "
+                    "holds for new people: list them in data.ignore, or name one "
+                    "data.subject_key.",
+                ),
+            )
+        )
+    return blocks
+
+
+def _alone(validated: Validated, inputs: Inputs) -> list[Block]:
+    if not validated.columns:
+        return []
+    ordered = sorted(validated.columns, key=lambda c: (-(c.roc_auc or 0.0), c.name))
+    return [
+        Table(
+            caption="What each column says about the target alone",
+            mark=inputs.sources.mark(evidence_of("validate")),
+            columns=[
+                Column("Column"),
+                Column("ROC AUC", numeric=True),
+                Column("Balanced accuracy", numeric=True),
+                Column("Different values by rows", numeric=True),
+                Column("Remark"),
+            ],
+            rows=[
+                Row(
+                    [
+                        name(c.name),
+                        numbers.decimal(c.roc_auc),
+                        numbers.decimal(c.balanced_accuracy),
+                        numbers.percent(c.distinct_share),
+                        "; ".join(
+                            ["decides the target"] * c.decides_target
+                            + ["names the rows"] * c.names_rows
+                        ),
+                    ],
+                    strong=c.decides_target or c.names_rows,
+                )
+                for c in ordered
+            ],
+            note=f"At or above {inputs.params.validation.leak_auc:g} a column counts as a leak. "
+            "Measured before training, on rows that nothing was learned from.",
+        )
+    ]
 
 
 def _source_facts(ingested: Ingested, inputs: Inputs) -> Facts:
@@ -283,6 +372,8 @@ def _role(column: str, inputs: Inputs) -> str:
         return "subject key"
     if column in data.ignore:
         return "not used"
+    if column in data.after_outcome:
+        return "made after the outcome, not used"
     if column in data.sensitive:
         return "sensitive, model input" if train.use_sensitive else "sensitive, audited only"
     return "model input"

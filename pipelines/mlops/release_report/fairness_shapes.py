@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from pipelines.mlops.data.columns import FLAGS, SELECTS, DecisionWords
 from pipelines.mlops.release_report.inputs import Number, Shape
 
 
@@ -50,6 +51,15 @@ class Ratio(Estimated):
     below_four_fifths: bool | None = None
 
 
+class Gap(Shape):
+    """One rate of a group against the reference group's."""
+
+    group: str
+    reference: str
+    rate: str
+    ratio: Estimated
+
+
 class Test(Shape):
     """Exact test of a group against the reference group."""
 
@@ -93,6 +103,7 @@ class Dimension(Shape):
     reference: str | None = None
     groups: list[Group]
     impact_ratios: list[Ratio] = Field(default_factory=list)
+    gaps: list[Gap] = Field(default_factory=list)
     tests: list[Test] = Field(default_factory=list)
     exclusions: list[Exclusion] = Field(default_factory=list)
     unknown: Unknown = Field(default_factory=Unknown)
@@ -139,9 +150,27 @@ class Audit(Shape):
     replicates: int
     alpha: float
     min_share: float
+    orientation: str = "assistive"
+    favourable_rate: str = "selection_rate"
+    harmful_rates: list[str] = Field(default_factory=list)
     tests_corrected: int
     dimensions: list[Dimension]
     notes: list[str] = Field(default_factory=list)
+
+    @property
+    def is_punitive(self) -> bool:
+        """Whether the positive decision is bad for the person."""
+        return self.orientation == "punitive"
+
+    @property
+    def words(self) -> DecisionWords:
+        """What the positive decision is called."""
+        return FLAGS if self.is_punitive else SELECTS
+
+    @property
+    def favoured(self) -> str:
+        """Having got the favourable decision."""
+        return self.words.not_selected if self.is_punitive else self.words.selected
 
 
 class Audited(Shape):

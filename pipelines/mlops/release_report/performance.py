@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Figure
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.release_report.curves import charts
 from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
 from pipelines.reporting import numbers
@@ -262,13 +263,14 @@ def _base_rate(evaluated: Evaluated) -> float | None:
 def _confusion(confusion: Confusion, inputs: Inputs) -> Table:
     c = confusion
     positive = name(inputs.params.data.positive)
+    words = decision_words(inputs.params.data)
     return Table(
         caption="Test rows by truth and decision, at the chosen threshold",
         mark=inputs.sources.mark(evidence_of(STAGE)),
         columns=[
             Column("Truth"),
-            Column("Selected", numeric=True),
-            Column("Not selected", numeric=True),
+            Column(words.selected.capitalize(), numeric=True),
+            Column(words.not_selected.capitalize(), numeric=True),
             Column("Together", numeric=True),
         ],
         rows=[
