@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.tables import SUBJECT
-from pipelines.mlops.data.columns import checked_labels
+from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.champion import Champion
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
@@ -166,7 +166,8 @@ def evaluate(
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
     measured = list(zip(points, replicates, strict=True))
     level = settings.confidence
-    figures = metric_figures(*measured[0], n=len(y), confidence=level)
+    rate = decision_words(data).rate.capitalize()
+    figures = metric_figures(*measured[0], n=len(y), confidence=level, rate=rate)
     by_slice = _slice_figures(large, measured[1:], level)
     deltas = (
         missing_deltas(rival.reason, len(y))

@@ -133,7 +133,8 @@ def describe(record: Record) -> str:
     -------
     str
     """
-    told = f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
+    decided = f"{record.selected:,} decided {record.positive!r}"
+    told = f"{record.rows:,} rows scored by {record.model_version}, {decided}"
     return f"{told}; without reason codes: {record.no_reasons}" if record.no_reasons else told
 
 
