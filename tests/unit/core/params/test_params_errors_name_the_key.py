@@ -38,7 +38,7 @@ def error_of(tmp_path: Path, old: str, new: str) -> str:
         ("bins: [25, 45, 65]", "bins: [45, 25]", ["data.sensitive.age: bins must rise"]),
         ("- [sex, race]", "- [sex, rase]", ["data: intersections names ['rase']", "'race'"]),
         ("id: drift", "id: ranking", ["gate: check ids must differ", "ranking"]),
-        ("threshold: 0.85", "threshold: .nan", ["gate.checks.1.threshold: nan", "finite"]),
+        ("threshold: 0.85", "threshold: .nan", ["gate.checks.4.threshold: nan", "finite"]),
         ("name: adult", 'name: "a b/../c"', ["data.name: 'a b/../c'"]),
     ],
 )

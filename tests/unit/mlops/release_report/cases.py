@@ -154,7 +154,7 @@ def group(name: str, rate: float = 0.2, role: str = "compared") -> Details:
         "group": name,
         "role": role,
         "n": 75,
-        "share": 0.5,
+        "share": 0.01 if role == "excluded" else 0.5,
         "fp": 5,
         "tp": 10,
         "rates": {
