@@ -1,12 +1,17 @@
 """Columns that give the target away are found before training, innocent ones are not."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.core.artifacts import INGESTED
 from pipelines.core.tables import ROW, SUBJECT
 from pipelines.mlops.data.leaks import ColumnCheck, check_columns
-from pipelines.mlops.validate import warnings
+from pipelines.core.params import Params
+from pipelines.mlops.validate import describe, warnings
+from pipelines.release.gating import judge, sentence
 from tests.conftest import data_params
 
 ROWS = 1200
@@ -147,3 +152,20 @@ def test_what_is_found_is_said_with_what_to_do() -> None:
 
 def test_nothing_is_said_of_innocent_columns() -> None:
     assert warnings(list(found(table()).values())) == []
+
+
+@pytest.mark.parametrize(("data", "verdict"), [({}, "fail"), ({"after_outcome": ["leak"]}, "pass")])
+def test_the_policy_refuses_a_leak_and_names_the_column(
+    params: Params, tmp_path: Path, data: dict[str, object], verdict: str, here: Path
+) -> None:
+    frame = table(leak=lambda y, rng: 7 + 2 * y)
+    columns = list(found(frame, **data).values())
+    for path in (INGESTED, tmp_path / "suite.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    evidence = describe((frame, frame, frame.iloc[:0]), [], columns, tmp_path / "suite.json")
+    check = next(check for check in params.gate.checks if check.id == "leakage")
+    figure = evidence.figure(check.figure)
+    assert figure is not None
+    assert judge(check, figure) == verdict
+    assert ("'leak'" in sentence(check, figure, judge(check, figure))) is (verdict == "fail")

@@ -47,7 +47,9 @@ def made(favourable: str) -> Page:
     figures: list[Figure] = describe(audit, CONFIG, rows=ROWS)
     found = {**cases.figures(), "bias_audit": figures}
     policy = [
-        check | {"figure": "bias_audit.worst_impact_ratio:race"} if check["id"] == "ratio" else check
+        check | {"figure": "bias_audit.worst_impact_ratio:race"}
+        if check["id"] == "ratio"
+        else check
         for check in cases.checks()
     ]
     details = {"audit": audit.to_dict(), "mitigation": None, "mitigation_missing": "off"}
