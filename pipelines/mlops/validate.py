@@ -186,14 +186,14 @@ def warnings(columns: list[ColumnCheck]) -> list[str]:
         One line a column, with what to do.
     """
     lines = [
-        f"LEAK: column '{c.name}' alone decides the target (ROC AUC {c.roc_auc:.4f}, balanced "
+        f"LEAK: column {_named(c)} alone decides the target (ROC AUC {c.roc_auc:.4f}, balanced "
         f"accuracy {c.balanced_accuracy:.4f} on held-out rows); if it is made after the outcome, "
         "list it in data.after_outcome"
         for c in columns
         if c.decides_target
     ]
     lines += [
-        f"KEY: column '{c.name}' differs in {c.distinct_share:.1%} of the rows that have it, as a "
+        f"KEY: column {_named(c)} differs in {c.distinct_share:.1%} of the rows that have it, as a "
         "key or a row number does; list it in data.ignore, or name it data.subject_key"
         for c in columns
         if c.names_rows
@@ -201,11 +201,16 @@ def warnings(columns: list[ColumnCheck]) -> list[str]:
     return lines
 
 
+def _named(column: ColumnCheck) -> str:
+    """Name a column; that of a file's unnamed index is empty."""
+    return f"'{column.name}'" if column.name else "'' (without a name)"
+
+
 def _column_figures(columns: list[ColumnCheck]) -> list[Figure]:
     """Count the columns that give the target away, and those that name the rows."""
 
     def figure(name: str, label: str, found: list[str], method: str) -> Figure:
-        where = {"columns": ", ".join(repr(column) for column in found)} if found else {}
+        where = {"columns": ", ".join(found)} if found else {}
         return Figure(
             id=f"validate.{name}",
             label=label,
@@ -218,12 +223,12 @@ def _column_figures(columns: list[ColumnCheck]) -> list[Figure]:
 
     return [
         figure("leaking_columns", "Columns that alone decide the target",
-               [c.name for c in columns if c.decides_target],
+               [_named(c) for c in columns if c.decides_target],
                "columns whose ROC AUC or balanced accuracy alone is at or above "
                f"validate.leak_auc, on held-out rows of {FOLDS} folds by subject (depth-limited "
                "tree; target encoding of texts); n counts columns"),
         figure("identifier_columns", "Columns that merely name or number the rows",
-               [c.name for c in columns if c.names_rows],
+               [_named(c) for c in columns if c.names_rows],
                "columns that differ in nearly every row as keys do; n counts columns"),
     ]  # fmt: skip
 

@@ -61,11 +61,13 @@ RATES: Final = MappingProxyType(
             (0, 0, 1, 0), (0, 0, 1, 1), "no actual positives", "actual positives"
         ),
         "precision": RateDefinition(
-            (0, 0, 0, 1), (0, 1, 0, 1), "nobody was selected", "selected rows"
+            (0, 0, 0, 1), (0, 1, 0, 1), "no positive decisions", "positive decisions"
         ),
-        "fdr": RateDefinition((0, 1, 0, 0), (0, 1, 0, 1), "nobody was selected", "selected rows"),
+        "fdr": RateDefinition(
+            (0, 1, 0, 0), (0, 1, 0, 1), "no positive decisions", "positive decisions"
+        ),
         "for": RateDefinition(
-            (0, 0, 1, 0), (1, 0, 1, 0), "everybody was selected", "rows not selected"
+            (0, 0, 1, 0), (1, 0, 1, 0), "no negative decisions", "negative decisions"
         ),
         "accuracy": RateDefinition((1, 0, 0, 1), (1, 1, 1, 1), "no rows"),
     }

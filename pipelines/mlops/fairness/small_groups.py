@@ -140,6 +140,7 @@ class Groups:
             elif tell or self.everyone or group == self.chosen:
                 compared.append(group)
             else:
-                few = f"{n:,} {definition.counted}, too few to tell"
-                left_out.append(LeftOut(label, int(n), few))
+                # "1 row", "1 actual positive": all that is counted ends in s.
+                counted = definition.counted.removesuffix("s") if n == 1 else definition.counted
+                left_out.append(LeftOut(label, int(n), f"{n:,} {counted}, too few to tell"))
         return compared, tuple(left_out)

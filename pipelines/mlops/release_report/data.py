@@ -71,6 +71,10 @@ class Counts(Shape):
     quarantined: int
 
 
+NO_NAME = "(without a name)"
+"""What stands for the empty name of a file's unnamed index."""
+
+
 class ColumnAlone(Shape):
     """What a column says about the target alone."""
 
@@ -127,8 +131,8 @@ def chapter(inputs: Inputs) -> Chapter:
 
 def _warnings(validated: Validated) -> list[Block]:
     """Say loudly which columns give the target away, or merely name the rows."""
-    leaking = [column.name for column in validated.columns if column.decides_target]
-    naming = [column.name for column in validated.columns if column.names_rows]
+    leaking = [c.name or NO_NAME for c in validated.columns if c.decides_target]
+    naming = [c.name or NO_NAME for c in validated.columns if c.names_rows]
     blocks: list[Block] = []
     if leaking:
         blocks.append(
@@ -181,7 +185,7 @@ def _alone(validated: Validated, inputs: Inputs) -> list[Block]:
             rows=[
                 Row(
                     [
-                        name(c.name),
+                        name(c.name or NO_NAME),
                         numbers.decimal(c.roc_auc),
                         numbers.decimal(c.balanced_accuracy),
                         numbers.percent(c.distinct_share),

@@ -12,6 +12,7 @@ from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
+    Callout,
     Chapter,
     Charts,
     Column,
@@ -169,6 +170,7 @@ class Evaluated(Shape):
     confusion: Confusion
     slices: list[Slice] = Field(default_factory=list)
     released: Released | None = None
+    too_good: str = ""
 
 
 def chapter(inputs: Inputs) -> Chapter:
@@ -179,6 +181,11 @@ def chapter(inputs: Inputs) -> Chapter:
         anchor="performance",
         title="Performance",
         blocks=[
+            *(
+                [Callout("bad", "Too good to be true", f"{evaluated.too_good}.")]
+                if evaluated.too_good
+                else []
+            ),
             _basis(evaluated),
             _figures(inputs, evaluated),
             Charts(charts(inputs, _operating_point(confusion), _base_rate(evaluated))),

@@ -37,6 +37,12 @@ def error_of(tmp_path: Path, old: str, new: str) -> str:
         ("C: [0.1, 1.0]", "C: [0.1, 0]", ["train.models.logistic_regression.C.1: 0"]),
         ("bins: [25, 45, 65]", "bins: [45, 25]", ["data.sensitive.age: bins must rise"]),
         ("- [sex, race]", "- [sex, rase]", ["data: intersections names ['rase']", "'race'"]),
+        (
+            "after_outcome: []",
+            "after_outcome: [income]",
+            ["data: target 'income' is the outcome; take it out of after_outcome"],
+        ),
+        ("leak_auc: 0.98", "leak_auc: 0.5", ["validate.leak_auc: 0.5", "greater than 0.5"]),
         ("id: drift", "id: ranking", ["gate: check ids must differ", "ranking"]),
         ("threshold: 0.85", "threshold: .nan", ["gate.checks.4.threshold: nan", "finite"]),
         ("name: adult", 'name: "a b/../c"', ["data.name: 'a b/../c'"]),

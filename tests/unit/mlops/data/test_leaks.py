@@ -150,6 +150,11 @@ def test_what_is_found_is_said_with_what_to_do() -> None:
     assert "data.ignore" in lines[1]
 
 
+def test_a_column_without_a_name_is_named_as_such() -> None:
+    lines = warnings(list(found(table().assign(**{"": range(ROWS)})).values()))
+    assert lines[-1].startswith("KEY: column '' (without a name) differs")
+
+
 def test_nothing_is_said_of_innocent_columns() -> None:
     assert warnings(list(found(table()).values())) == []
 
