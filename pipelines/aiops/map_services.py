@@ -20,12 +20,17 @@ from pipelines.aiops.lake.window import DAY, HOUR, Window, lake_of, rows_between
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import MOVED, SERVICE_MAP
 from pipelines.aiops.service_map.build import MapSettings, build_lake_map, merge_maps
-from pipelines.aiops.service_map.change_impact import ChangeImpact, as_findings, change_impact
-from pipelines.aiops.service_map.edge_changes import FORMAT, Diff, diff_maps, extent
+from pipelines.aiops.service_map.change_impact import (
+    FORMAT,
+    ChangeImpact,
+    as_findings,
+    change_impact,
+)
+from pipelines.aiops.service_map.edge_changes import Diff, diff_maps, extent
 from pipelines.aiops.service_map.model import MAP_FILE, ServiceMap, read_map, write_map
 from pipelines.core.errors import SignalboxError
 from pipelines.core.stage import log, run_stage
-from pipelines.core.time import HOUR_US
+from pipelines.core.time import HOUR_US, SECOND_US
 
 PARTS = SERVICE_MAP.parent / ".service_map_parts"
 """Beside the map's folder, which is an out as a whole."""
@@ -67,7 +72,7 @@ def check(params: AiopsParams, window: Window) -> None:
     SignalboxError
         If it isn't.
     """
-    length = params.map_services.window_seconds * 1_000_000
+    length = params.map_services.window_seconds * SECOND_US
     if window.start_us % length or window.end_us % length:
         raise SignalboxError(
             f"{window.name}: start and end must be multiples of aiops.map_services.window_seconds "

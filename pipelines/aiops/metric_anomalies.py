@@ -21,6 +21,7 @@ from pipelines.aiops.lake.findings import (
     BEFORE,
     Finding,
     FindingsFile,
+    Plot,
     thinned,
     write_findings,
 )
@@ -33,6 +34,7 @@ from pipelines.aiops.params.artifacts import METRIC_ANOMALIES
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
 from pipelines.core.stage import log, run_stage
+from pipelines.core.time import SECOND_US
 
 PARTS = METRIC_ANOMALIES.parent / "parts"
 TOGETHER = 1_000_000
@@ -168,7 +170,7 @@ def _rows_sql(params: AiopsParams, window: Window) -> str:
             "MAP {'': ''} AS labels, now() AS \"at\", 0.0::DOUBLE AS value, ''::VARCHAR AS kind, "
             "''::VARCHAR AS unit WHERE false"
         )
-    first, last = (int(at.timestamp() * 1_000_000) for at in (since, window.end))
+    first, last = (int(at.timestamp() * SECOND_US) for at in (since, window.end))
     return (
         f'SELECT {columns} FROM {parquet(files)} WHERE "at" >= make_timestamptz({first}) '
         f'AND "at" < make_timestamptz({last})'
@@ -224,7 +226,7 @@ def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
     return found
 
 
-def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Any]:
+def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Plot]:
     """Give the values around the rarest findings, by finding's id."""
     ordered = sorted(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
     shown = ordered[: params.metric_anomalies.most_plots]
@@ -233,7 +235,7 @@ def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -
         mine.setdefault((finding.evidence["source"], finding.evidence["fingerprint"]), []).append(
             finding
         )
-    found: dict[str, Any] = {}
+    found: dict[str, Plot] = {}
     if not mine:
         return found
     table = read_series(params, window, sorted(mine))
@@ -244,22 +246,22 @@ def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -
     return found
 
 
-def _plot(grid: Grid, row: int, finding: Finding) -> dict[str, Any]:
+def _plot(grid: Grid, row: int, finding: Finding) -> Plot:
     step = grid.step_us
     left = (finding.start_us - grid.start_us) // step
     right = (finding.end_us - grid.start_us) // step
     first = max(0, left - max(BEFORE, right - left))
     last = min(grid.values.shape[1], right + 1 + max(AFTER, (right - left) // 2))
     values, every = thinned(grid.values[row, first:last].tolist())
-    return {
-        "unit": grid.subjects[row].unit,
-        "per_second": grid.subjects[row].rate,
-        "step_us": step * every,
-        "start_us": grid.start_us + first * step,
-        "values": values,
-        "low": finding.expected_low,
-        "high": finding.expected_high,
-    }
+    return Plot(
+        unit=grid.subjects[row].unit,
+        per_second=grid.subjects[row].rate,
+        step_us=step * every,
+        start_us=grid.start_us + first * step,
+        values=values,
+        low=finding.expected_low,
+        high=finding.expected_high,
+    )
 
 
 STAGE = "metric_anomalies"

@@ -13,6 +13,7 @@ import typer
 
 from pipelines.cli.console import AsJson, analysis_params, one_line_errors, print_json, print_lines
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import SECOND_US
 
 if TYPE_CHECKING:
     from pipelines.aiops.params import AiopsParams
@@ -175,4 +176,4 @@ def _report(directory: Path) -> Path:
 
 
 def _time(us: int) -> str:
-    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%d %H:%M:%SZ}"
+    return f"{datetime.fromtimestamp(us // SECOND_US, UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -16,7 +16,7 @@ import typer
 
 from pipelines.cli.console import AsJson, analysis_params, one_line_errors, print_json, print_lines
 from pipelines.core.errors import SignalboxError
-from pipelines.core.time import HOUR_US
+from pipelines.core.time import HOUR_US, SECOND_US
 
 if TYPE_CHECKING:
     from pipelines.aiops.lake.window import Window
@@ -290,4 +290,4 @@ def _when(service_map: "ServiceMap") -> str:
 
 
 def _time(us: int) -> str:
-    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%dT%H:%MZ}"
+    return f"{datetime.fromtimestamp(us // SECOND_US, UTC):%Y-%m-%dT%H:%MZ}"

@@ -36,9 +36,19 @@ class CsvSource(Section):
     comment: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
     """Lines that start with this character are not data; null = none."""
     decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
+    thousands: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
+    """Mark between groups of three digits; null = none. Not the decimal mark."""
     encoding: Name = "utf-8"
     columns: list[Name] = []
     """Names of the columns if the files have no header line; empty = first line is the header."""
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError(
+                f"thousands and decimal are both {self.decimal!r}; a number couldn't be read"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_hash_a_path(self) -> Self:
@@ -375,6 +385,42 @@ class Params(Section):
     report: ReportParams
     aiops: dict[str, Any] = Field(default_factory=dict)
     """What the alert rules' stages read; they check it themselves, with `load_section`."""
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        """Check that what one section names is there in another: now, not after an hour."""
+        features = list(self.data.sensitive)
+        joined = [" & ".join(names) for names in self.data.intersections]
+        problems = []
+        mitigation = self.bias_audit.mitigation
+        if mitigation.feature is not None and mitigation.feature not in features:
+            problems.append(
+                f"bias_audit.mitigation.feature is {mitigation.feature!r}, which is none of "
+                f"data.sensitive ({', '.join(features) or 'empty'}); name one of them, or null"
+            )
+        if self.data.target in self.evaluate.slices:
+            problems.append(
+                f"evaluate.slices names the target '{self.data.target}'; name another column"
+            )
+        for name in self.bias_audit.reference:
+            if name not in (*features, *joined):
+                problems.append(
+                    f"bias_audit.reference names '{name}', which is not audited; audited are "
+                    f"{', '.join((*features, *joined)) or 'no features'}"
+                )
+        audited = [name.replace(" & ", "&") for name in (*features, *joined)]
+        for check in self.gate.checks:
+            stage, _, rest = check.figure.partition(".")
+            dimension = rest.partition(":")[2]
+            if stage == "bias_audit" and dimension and dimension not in audited:
+                problems.append(
+                    f"gate.checks: check '{check.id}' asks for {check.figure}, but '{dimension}' "
+                    f"is not audited; audited are {', '.join(audited) or 'no features'} "
+                    "(data.sensitive, data.intersections)"
+                )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     def of_model(self) -> dict[str, Any]:
         """Return what the stages of a model's release read, as plain data."""

@@ -1,12 +1,170 @@
-"""Bounds on shares that pay for every candidate tried."""
+"""Intervals, bounds and corrections of shares and p-values, each of them once.
+
+Everything takes whole columns and broadcasts; a scalar comes back as an array of shape ().
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Floats = NDArray[np.float64]
 METHOD = "Clopper-Pearson, one-sided, Bonferroni over the candidates tried"
 
 
-def level(alpha: float, tried: int) -> float:
+def normal_quantile(level: float) -> float:
+    """Return the two-sided standard normal quantile, such as 1.96 for 0.95.
+
+    Parameters
+    ----------
+    level : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    float
+        Positive.
+
+    Raises
+    ------
+    ValueError
+        The level is not inside (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"a confidence level is inside (0, 1), got {level}")
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def wilson_interval(share: ArrayLike, n: ArrayLike, z: float) -> tuple[Floats, Floats]:
+    """Compute Wilson's score interval of a share.
+
+    Unlike ``scipy.stats.binomtest`` it takes columns, any z (a max-t multiplier is no quantile) and
+    shares whose n is an effective number, which no whole number of successes belongs to.
+
+    Parameters
+    ----------
+    share : array_like of float, shape (n,) or any that broadcasts
+        Observed share, in [0, 1].
+    n : array_like of float, of a shape that broadcasts
+        Number of trials; positive.
+    z : float
+        Standard normal quantile, such as ``normal_quantile(0.95)``.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits in [0, 1] with the share between them; exactly 0 and 1 at shares of 0 and 1.
+
+    References
+    ----------
+    Wilson (1927), JASA 22:209-212; recommended by Brown, Cai and DasGupta (2001),
+    Statistical Science 16:101-133.
+    """
+    p, total = np.asarray(share, np.float64), np.asarray(n, np.float64)
+    centre = (p + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * np.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    # At 0 and 1 the limit is the share itself, which rounding would miss.
+    low = np.minimum(p, np.maximum(centre - half, 0.0))
+    high = np.maximum(p, np.minimum(centre + half, 1.0))
+    return np.asarray(low), np.asarray(high)
+
+
+def mover_difference(
+    a: ArrayLike, a_limits: tuple[ArrayLike, ArrayLike],
+    b: ArrayLike, b_limits: tuple[ArrayLike, ArrayLike],
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Compute the interval of ``a - b`` from the intervals of both (MOVER).
+
+    Parameters
+    ----------
+    a, b : array_like of float
+        Independent estimates, of shapes that broadcast.
+    a_limits, b_limits : (array_like of float, array_like of float)
+        Lower and upper limits of each, at the level that the difference is to have.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits of the difference.
+
+    References
+    ----------
+    Zou and Donner (2008), Statistics in Medicine 27:1693-1702 (method of variance estimates
+    recovery).
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    difference = a - b
+    low = difference - np.hypot(a - np.asarray(a_limits[0]), np.asarray(b_limits[1]) - b)
+    high = difference + np.hypot(np.asarray(a_limits[1]) - a, b - np.asarray(b_limits[0]))
+    return np.asarray(low), np.asarray(high)
+
+
+def newcombe_interval(
+    a: ArrayLike, a_n: ArrayLike, b: ArrayLike, b_n: ArrayLike, z: float
+) -> tuple[Floats, Floats]:
+    """Compute the interval of a difference of shares, ``a - b``, from their Wilson intervals.
+
+    Parameters
+    ----------
+    a, b : array_like of float
+        Shares of independent samples, in [0, 1], of shapes that broadcast.
+    a_n, b_n : array_like of float
+        Number of trials of each; positive.
+    z : float
+        Standard normal quantile, such as ``normal_quantile(0.95)``.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits in [-1, 1].
+
+    References
+    ----------
+    Newcombe (1998), Statistics in Medicine 17:873-890, method 10.
+    """
+    low, high = mover_difference(a, wilson_interval(a, a_n, z), b, wilson_interval(b, b_n, z))
+    return np.maximum(low, -1.0), np.minimum(high, 1.0)
+
+
+def mover_ratio_interval(
+    a: ArrayLike, a_n: ArrayLike, b: ArrayLike, b_n: ArrayLike, z: float
+) -> tuple[Floats, Floats]:
+    """Compute the interval of a ratio of shares, ``a / b``, from their Wilson intervals (MOVER-R).
+
+    Parameters
+    ----------
+    a, b : array_like of float
+        Shares of independent samples, in [0, 1], of shapes that broadcast.
+    a_n, b_n : array_like of float
+        Number of trials of each; positive.
+    z : float
+        Standard normal quantile, such as ``normal_quantile(0.95)``.
+
+    Returns
+    -------
+    low, high : ndarray of float64, of the broadcast shape
+        Limits, not capped at 1; NaN where ``b`` is 0, where the ratio has no value either.
+
+    References
+    ----------
+    Donner and Zou (2012), Statistical Methods in Medical Research 21:347-359. The lower limit is
+    written in its rationalised form, which needs no division by ``u(2p - u)``.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    (a_low, a_high), (b_low, b_high) = wilson_interval(a, a_n, z), wilson_interval(b, b_n, z)
+    product = a * b
+    a_down, a_up = a_low * (2 * a - a_low), a_high * (2 * a - a_high)
+    b_down, b_up = b_low * (2 * b - b_low), b_high * (2 * b - b_high)
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 and x / 0, replaced below
+        low = a_down / (product + np.sqrt(np.maximum(product**2 - a_down * b_up, 0.0)))
+        high = (product + np.sqrt(np.maximum(product**2 - a_up * b_down, 0.0))) / b_down
+    known = b > 0
+    return np.where(known, np.where(a_down > 0, low, 0.0), np.nan), np.where(known, high, np.nan)
+
+
+def bonferroni_level(alpha: float, tried: int) -> float:
     """Return the confidence level at which all bounds together hold (Bonferroni).
 
     Parameters
@@ -24,7 +182,7 @@ def level(alpha: float, tried: int) -> float:
     return 1 - alpha / max(tried, 1)
 
 
-def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float64]:
+def clopper_pearson_lower(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     """Return the exact one-sided lower bound of a share (Clopper and Pearson).
 
     Parameters
@@ -55,7 +213,7 @@ def lower(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float6
     return np.where(some, inside, 0.0)
 
 
-def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float64]:
+def clopper_pearson_upper(good: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
     """Return the exact one-sided upper bound of a share (Clopper and Pearson).
 
     Parameters
@@ -77,7 +235,91 @@ def upper(good: ArrayLike, n: ArrayLike, confidence: float) -> NDArray[np.float6
     C. J. Clopper and E. S. Pearson (1934). The use of confidence or fiducial limits illustrated in
     the case of the binomial. Biometrika 26(4), 404–413.
     """
-    total = np.asarray(n, np.float64)
-    bad = total - np.asarray(good, np.float64)
-    result: NDArray[np.float64] = 1 - lower(bad, total, confidence)
-    return result
+    from scipy.special import betaincinv
+
+    # Quantile of Beta(k + 1, n - k); rows without a failure get 1, and valid arguments meanwhile.
+    k, total = np.asarray(good, np.float64), np.asarray(n, np.float64)
+    some = k < total
+    inside = betaincinv(k + 1, np.where(some, total - k, 1), confidence)
+    return np.where(some, inside, 1.0)
+
+
+def benjamini_hochberg(p_values: ArrayLike, tests: int | None = None) -> Floats:
+    """Adjust p-values so that they bound the false discovery rate.
+
+    ``scipy.stats.false_discovery_control`` doesn't know of tests whose p-values weren't kept.
+
+    Parameters
+    ----------
+    p_values : array_like of float, shape (n,)
+        In any order.
+    tests : int, optional
+        Number of tests made, if more than `n`: those left out count as certain, p = 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        In the same order, at most 1. Of those at most q, the share q is expected to be false.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57:289-300.
+    """
+    p = np.asarray(p_values, np.float64)
+    return false_discovery_rates(p * (len(p) if tests is None else tests))
+
+
+def false_discovery_rates(expected: ArrayLike) -> Floats:
+    """Return the share of false ones among each finding and all that are as rare (step-up).
+
+    Parameters
+    ----------
+    expected : array_like of float, shape (n,)
+        How many findings as rare as this one chance alone was expected to bring; p-values times the
+        number of tests are this.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        In the same order, at most 1; the rarer, the smaller.
+
+    References
+    ----------
+    Benjamini and Hochberg (1995); as an estimate of the rate: Storey (2002), Journal of the Royal
+    Statistical Society B 64:479-498.
+    """
+    rising = np.asarray(expected, np.float64)
+    order = np.argsort(rising, kind="stable")
+    return np.minimum(_least_above(rising[order] / np.arange(1, len(order) + 1), order), 1.0)
+
+
+def false_discovery_scores(rareness: ArrayLike, tests: int) -> Floats:
+    """Return -log10 of :func:`benjamini_hochberg`, for p-values smaller than any float.
+
+    Parameters
+    ----------
+    rareness : array_like of float, shape (n,)
+        -log10 of p-values, in any order.
+    tests : int
+        Number of tests made; 0 counts as 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        In the same order; 0 for the hopeless.
+
+    References
+    ----------
+    As :func:`benjamini_hochberg`.
+    """
+    scores = np.asarray(rareness, np.float64)
+    order = np.argsort(-scores, kind="stable")
+    steps = np.log10(max(tests, 1) / np.arange(1, len(order) + 1)) - scores[order]
+    return -np.minimum(_least_above(steps, order), 0.0) + 0.0  # no -0.0
+
+
+def _least_above(ranked: Floats, order: NDArray[np.int64]) -> Floats:
+    """Least value from each rank on, back in the order before ranking; both of shape (n,)."""
+    found = np.empty(len(ranked))
+    found[order] = np.minimum.accumulate(ranked[::-1])[::-1]
+    return found

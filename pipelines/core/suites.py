@@ -61,6 +61,11 @@ def read_suite(path: Path, *, default_action: str | None = None) -> Any:
     gx = _great_expectations()
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
+    if not path.exists():
+        raise SignalboxError(
+            f"{path}: no such suite; name one that is there in validate.suite, or write it: Great "
+            "Expectations' JSON, see the other files of this folder and docs/own-data.md"
+        )
     specification = read_json(path)
     if not isinstance(specification, dict) or not specification.get("expectations"):
         raise SignalboxError(f"{path}: is not a suite: it needs a list 'expectations'")

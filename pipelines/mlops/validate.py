@@ -6,9 +6,7 @@ table stops the run. Nothing is dropped: in = kept + quarantined.
 Columns that give the target away, or merely name the rows, are counted for the gate and said out
 loud here, before anything is trained (`pipelines.mlops.data.leaks`).
 
-Evidence details: ``rules`` (rule, action, reason, kept, broken_rows, observed), ``counts`` (in,
-kept, quarantined) and ``columns`` (what each says alone: name, roc_auc, balanced_accuracy,
-distinct_share, decides_target, names_rows).
+Evidence details: `pipelines.mlops.data.evidence.ValidateDetails`.
 """
 
 import re
@@ -25,14 +23,15 @@ from pipelines.core.artifacts import (
     evidence_of,
 )
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Evidence, Figure, hash_inputs, round_floats, write_evidence
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.expectations import RuleResult, SuiteRun, run_suite
 from pipelines.core.files import write_folder
 from pipelines.core.params import DataParams, Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
 from pipelines.mlops.data.columns import check_binary
-from pipelines.mlops.data.leaks import FOLDS, ColumnCheck, check_columns
+from pipelines.mlops.data.evidence import CheckedRule, ColumnCheck, RowCounts, ValidateDetails
+from pipelines.mlops.data.leaks import FOLDS, check_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,15 +273,15 @@ def describe(
                    n=len(results), unit="rules"),
             *_column_figures(columns),
         ],
-        details={
-            "counts": {"in": n, "kept": len(kept), "quarantined": len(quarantine)},
-            "rules": [
-                {"rule": r.rule, "action": r.action, "reason": r.reason, "kept": r.kept,
-                 "broken_rows": len(r.rows), "observed": r.observed}
+        details=ValidateDetails(
+            counts=RowCounts(read=n, kept=len(kept), quarantined=len(quarantine)),
+            rules=[
+                CheckedRule(rule=r.rule, action=r.action, reason=r.reason, kept=r.kept,
+                            broken_rows=len(r.rows), observed=r.observed)
                 for r in results
             ],
-            "columns": round_floats([column.to_dict() for column in columns]),
-        },
+            columns=columns,
+        ).model_dump(mode="json", by_alias=True),
     )  # fmt: skip
 
 

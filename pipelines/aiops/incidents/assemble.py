@@ -20,7 +20,7 @@ from pipelines.aiops.incidents.model import (
     Similar,
 )
 from pipelines.aiops.lake.findings import Finding, in_order
-from pipelines.core.time import MINUTE_US
+from pipelines.core.time import HOUR_US, MINUTE_US
 
 LEAST = 0.15
 SHARED = 5
@@ -208,7 +208,7 @@ def _metric(own: Sequence[Finding]) -> str:
     return rarest.labels.get("__name__") or rarest.labels.get("alertname") or rarest.kind
 
 
-BEFORE_US = 3_600_000_000
+BEFORE_US = HOUR_US
 """Changes this long before an incident may have caused it."""
 LONGEST_TIMELINE = 500
 LONGEST_NAME = 80

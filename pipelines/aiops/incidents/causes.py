@@ -23,7 +23,7 @@ from pipelines.aiops.lake.window import Window, rows_between
 from pipelines.aiops.logs.templates import mine
 from pipelines.aiops.metrics.grid import grids
 from pipelines.aiops.params import AiopsParams
-from pipelines.core.time import EPOCH, MINUTE_US
+from pipelines.core.time import EPOCH, MINUTE_US, SECOND_US
 
 MOST_RANKED = 20
 """Incidents that are ranked from signals: those seen in most of them, with the most findings."""
@@ -76,8 +76,8 @@ def signals(params: AiopsParams, start_us: int, end_us: int) -> Signals:
 
 def _window(start_us: int, end_us: int) -> Window:
     return Window(
-        EPOCH + timedelta(seconds=start_us // 1_000_000),
-        EPOCH + timedelta(seconds=-(-end_us // 1_000_000)),
+        EPOCH + timedelta(seconds=start_us // SECOND_US),
+        EPOCH + timedelta(seconds=-(-end_us // SECOND_US)),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.core.time import DAY_US, EPOCH
+from pipelines.core.time import DAY_US, EPOCH, MINUTE_US, SECOND_US
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = r"(?P<month>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))[a-z]*"
@@ -78,7 +78,7 @@ FORMS = (
 )  # fmt: skip
 
 
-_QUARTER_US = 900_000_000
+_QUARTER_US = 15 * MINUTE_US
 _HALF_YEAR = 180 * DAY_US
 _LEAP = 2000
 _WEAK_SHARE = 0.2
@@ -308,7 +308,7 @@ class _Groups:
         self._names = {field.name for field in groups.type}
         self.yearless = False
         if self.has("epoch"):
-            self.us = self.number("epoch") * 1_000_000 + self._fraction()
+            self.us = self.number("epoch") * SECOND_US + self._fraction()
             self.open_zone = np.zeros(len(self.us), bool)
         else:
             self.us = self._dated(day_first)
@@ -354,7 +354,7 @@ class _Groups:
         months = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
         dates = months.astype("datetime64[D]") + (np.clip(day, 1, 31) - 1).astype("timedelta64[D]")
         good &= dates.astype("datetime64[M]") == months
-        clock = ((hour * 60 + minute) * 60 + second) * 1_000_000 + self._fraction()
+        clock = ((hour * 60 + minute) * 60 + second) * SECOND_US + self._fraction()
         us = dates.astype(np.int64) * DAY_US + clock
         return np.where(good, us, _MISSING)
 

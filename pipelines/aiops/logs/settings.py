@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipelines.core.time import SECOND_US
+
 
 @dataclass(frozen=True)
 class LogAnomalySettings:
@@ -44,7 +46,7 @@ class LogAnomalySettings:
     @property
     def bin_us(self) -> int:
         """Width of a bin in microseconds."""
-        return self.bin_seconds * 1_000_000
+        return self.bin_seconds * SECOND_US
 
 
 DEFAULT = LogAnomalySettings()

@@ -11,9 +11,11 @@ import numpy as np
 
 from pipelines.aiops.lake.contract import service_of
 from pipelines.aiops.lake.findings import Finding, finding_id, in_order
-from pipelines.aiops.metrics.events import Event, corrected, find_events
+from pipelines.aiops.metrics.events import Event, find_events
 from pipelines.aiops.metrics.grid import Subject, grids
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
+from pipelines.core.stats import false_discovery_scores
+from pipelines.core.time import SECOND_US
 
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
 MOST_SERIES = 20_000
@@ -120,9 +122,8 @@ def correct(
     tuple
         Findings by start, and how many were left out.
     """
-    scores = corrected(
-        [float(finding.evidence["rareness_per_point"]) for finding in findings], points
-    )
+    rareness = [float(finding.evidence["rareness_per_point"]) for finding in findings]
+    scores = false_discovery_scores(rareness, points).tolist()
     kept = [
         replace(finding, score=min(score, HIGHEST))
         for finding, score in zip(findings, scores, strict=True)
@@ -181,7 +182,7 @@ def _number(value: float) -> float | None:
 def _sentence(subject: Subject, event: Event, service: str, start: int) -> str:
     of = f" of {service}" if service else ""
     per = " per second" if subject.rate else ""
-    when = datetime.fromtimestamp(start // 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = datetime.fromtimestamp(start // SECOND_US, tz=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     what = f"{subject.name}{of}: {WORDS[event.kind]} from {when}"
     if event.kind == "missing_data":
         return f"{what}, for {event.right - event.left + 1} points in a row."

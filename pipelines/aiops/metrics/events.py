@@ -339,29 +339,3 @@ def _straight(values: Floats) -> bool:
     if not np.ptp(values):
         return False
     return bool(abs(np.corrcoef(np.arange(len(values)), values)[0, 1]) > STRAIGHT)
-
-
-def corrected(rareness: list[float], judged: int) -> list[float]:
-    """Return -log10 of the share of false events among those at least so rare.
-
-    Benjamini and Hochberg 1995, over every point at which an event could have started.
-
-    Parameters
-    ----------
-    rareness
-        -log10 of the chance per point, of each event.
-    judged
-        Points at which an event could have started.
-
-    Returns
-    -------
-    list of float
-        In the order of `rareness`; 0 for the hopeless.
-    """
-    order = sorted(range(len(rareness)), key=lambda position: -rareness[position])
-    result, best = [0.0] * len(rareness), 0.0
-    for rank in range(len(order), 0, -1):
-        position = order[rank - 1]
-        best = max(best, rareness[position] - float(np.log10(max(judged, 1) / rank)))
-        result[position] = best
-    return result

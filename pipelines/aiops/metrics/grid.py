@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.time import SECOND_US
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -167,8 +168,8 @@ def step_of(at: Ints, until_us: int | None = None) -> int:
     """Return the usual distance of sorted times, in whole seconds; wider if there are too many."""
     step = max(1, round(float(np.median(np.diff(at))) / 1e6))
     end = int(at[-1]) if until_us is None else until_us
-    widest = -(-(end - int(at[0])) // (MOST_COLUMNS * 1_000_000))
-    return max(step, widest) * 1_000_000
+    widest = -(-(end - int(at[0])) // (MOST_COLUMNS * SECOND_US))
+    return max(step, widest) * SECOND_US
 
 
 def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]], until_us: int | None) -> Grid:

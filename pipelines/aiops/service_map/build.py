@@ -28,7 +28,7 @@ from pipelines.aiops.service_map.model import (
 from pipelines.aiops.service_map.pairing import pair
 from pipelines.aiops.service_map.peers import EXTERNAL
 from pipelines.core.errors import SignalboxError
-from pipelines.core.time import EPOCH
+from pipelines.core.time import EPOCH, SECOND_US
 
 OTHERS = "(others)"
 """Name of the virtual node that stands for those beyond the limit."""
@@ -147,7 +147,7 @@ def build_lake_map(
     SignalboxError
         If the files aren't readable spans.
     """
-    margin = settings.margin_seconds * 1_000_000
+    margin = settings.margin_seconds * SECOND_US
     days = [
         (EPOCH + timedelta(microseconds=us)).date() for us in (first_us - margin, last_us + margin)
     ]
@@ -228,7 +228,7 @@ def _relation(raw: Any, spans: Sequence[Path] | pa.Table) -> str:
 
 
 def _where(first_us: int | None, last_us: int | None, margin_seconds: int) -> str:
-    margin = margin_seconds * 1_000_000
+    margin = margin_seconds * SECOND_US
     low = [f"starts_at >= make_timestamptz({first_us - margin})"] if first_us is not None else []
     high = [f"starts_at < make_timestamptz({last_us + margin})"] if last_us is not None else []
     return " AND ".join([*low, *high]) or "true"
@@ -248,7 +248,7 @@ def _built(
     settings: MapSettings,
     counts: dict[str, int],
 ) -> ServiceMap:
-    length = settings.window_seconds * 1_000_000
+    length = settings.window_seconds * SECOND_US
     inside = _inside(first_us, last_us)
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE cells AS SELECT source, target, message, "

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.aiops.service_map.model import GROWTH
+from pipelines.core.stats import mover_difference, newcombe_interval, normal_quantile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 FEWEST = 4
 """Windows on each side from which on windows, not calls, are the units."""
-_Z = 1.959963984540054
+_Z = normal_quantile(0.95)
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def durations(before: Calls, after: Calls, share: float = 0.5) -> Compared | Non
     variance = max(first + second, _null_variance(a + b, n, m))
     p = _two_sided(larger - 0.5, variance, _freedom(before, after) if by_windows else None)
     old, new = _quantile(a, share, n / effect_a), _quantile(b, share, m / effect_b)
-    low, high = _mover(new, old)
-    return Compared(_us(old[1]), _us(new[1]), GROWTH ** (new[1] - old[1]), GROWTH**low,
+    low, high = (float(limit) for limit in mover_difference(*new, *old))
+    return Compared(_us(old[0]), _us(new[0]), GROWTH ** (new[0] - old[0]), GROWTH**low,
                     GROWTH**high, p, by_windows)  # fmt: skip
 
 
@@ -146,9 +147,8 @@ def shares(
     n_eff, m_eff = max(1, round(n / effect)), max(1, round(m / effect))
     x, y = min(n_eff, round(p * n_eff)), min(m_eff, round(q * m_eff))
     chance = float(fisher_exact([[x, n_eff - x], [y, m_eff - y]])[1])
-    old, new = _wilson(p, n_eff), _wilson(q, m_eff)
-    low, high = _mover(new, old)
-    return Compared(p, q, q - p, low, high, min(1.0, chance), by_windows)
+    low, high = newcombe_interval(q, m_eff, p, n_eff, _Z)
+    return Compared(p, q, q - p, float(low), float(high), min(1.0, chance), by_windows)
 
 
 def rates(before: Sequence[int], after: Sequence[int]) -> Compared | None:
@@ -209,30 +209,6 @@ def only_in(hits: int, windows: int, own: int, other: int) -> float:
     return math.comb(own, windows) / math.comb(own + other, windows)
 
 
-def adjusted(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number, so that they bound the false discovery rate.
-
-    Parameters
-    ----------
-    p_values : sequence of float, length n
-
-    Returns
-    -------
-    list of float, length n
-        In the same order.
-
-    References
-    ----------
-    Benjamini and Hochberg (1995).
-    """
-    ordered = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
-    found, least = [1.0] * len(p_values), 1.0
-    for position, i in enumerate(ordered):
-        least = min(least, p_values[i] * len(p_values) / (len(p_values) - position))
-        found[i] = least
-    return found
-
-
 def _many(durations_: "NDArray[np.int64]") -> bool:
     return bool((durations_.sum(1) > 0).sum() >= FEWEST)
 
@@ -284,8 +260,8 @@ def _effect(hits: "NDArray[np.int64]", of: "NDArray[np.int64]") -> float:
 
 def _quantile(
     counts: "NDArray[np.int64]", share: float, effective: float
-) -> tuple[float, float, float]:
-    """Lower bound, value and upper bound of a quantile, as columns of `counts`."""
+) -> tuple[float, tuple[float, float]]:
+    """Value and bounds of a quantile, as columns of `counts`."""
     import numpy as np
 
     # The interval is binomial in ranks, then read off the buckets: no density is needed.
@@ -295,25 +271,9 @@ def _quantile(
         float(np.searchsorted(running, min(max(s, 1e-12), 1 - 1e-12)))
         for s in (share - reach, share, share + reach)
     )
-    return low, mid, high
+    return mid, (low, high)
 
 
 def _us(column: float) -> float:
     """Duration in the middle of a column that is a bucket."""
     return float(GROWTH ** (column + 0.5))
-
-
-def _mover(new: tuple[float, float, float], old: tuple[float, float, float]) -> tuple[float, float]:
-    """Interval of ``new - old`` from both intervals."""
-    difference = new[1] - old[1]
-    low = difference - math.hypot(new[1] - new[0], old[2] - old[1])
-    high = difference + math.hypot(new[2] - new[1], old[1] - old[0])
-    return low, high
-
-
-def _wilson(p: float, n: float) -> tuple[float, float, float]:
-    """Lower bound, value and upper bound of a share (Wilson 1927)."""
-    z2 = _Z * _Z
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    reach = _Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return min(p, max(0.0, centre - reach)), p, max(p, min(1.0, centre + reach))

@@ -14,7 +14,7 @@ from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
 from pipelines.aiops.lake.contract import SPANS
 from pipelines.aiops.params.telemetry import TraceFilesParams, TraceParams
 from pipelines.aiops.sources.records import collector, documents, files_of
-from pipelines.core.time import EPOCH
+from pipelines.core.time import DAY_US, EPOCH
 
 UNKNOWN = "unknown_service"
 """What OpenTelemetry calls a service that doesn't say its name."""
@@ -22,7 +22,7 @@ KINDS = ("server", "client", "producer", "consumer")
 _TRACE, _SPAN = 32, 16
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _URLS = ("url.full", "http.url", "http.target")
-_CENTURY_US = 100 * 366 * 86_400_000_000
+_CENTURY_US = 100 * 366 * DAY_US
 
 
 Keep = Callable[[Mapping[str, Any]], list[tuple[str, str]]]

@@ -5,8 +5,8 @@ from datetime import date
 from pipelines.core.artifacts import evidence_of
 from pipelines.mlops.compliance.facts import Facts, day
 from pipelines.mlops.compliance.requirement import Check, Law, Requirement
-from pipelines.mlops.release_report.fairness_shapes import Audit, Dimension, Group
-from pipelines.mlops.release_report.fairness_tables import FOUR_FIFTHS
+from pipelines.mlops.fairness.result import AuditResult, DimensionResult, GroupRow
+from pipelines.mlops.release_report.fairness_tables import FOUR_FIFTHS, is_below
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -121,21 +121,21 @@ def tables(facts: Facts) -> list[Block]:
                     [intro, *(_table(d, audit) for d in found)])]  # fmt: skip
 
 
-def _selected_means(audit: Audit) -> str:
+def _selected_means(audit: AuditResult) -> str:
     """Say what the law's "selected" is where the model's positive decision is the bad one."""
     if not audit.is_punitive:
         return ""
     return "The model flags people for a bad outcome: who is not flagged counts as selected. "
 
 
-def law_ratios(dimension: Dimension, audit: Audit) -> dict[str, float | None]:
+def law_ratios(dimension: DimensionResult, audit: AuditResult) -> dict[str, float | None]:
     """Compute impact ratios as Local Law 144 asks for them.
 
     Parameters
     ----------
-    dimension : Dimension
+    dimension : DimensionResult
         Sex, race, or both.
-    audit : Audit
+    audit : AuditResult
         Says what the favourable decision is, and below which share a category is left out.
 
     Returns
@@ -153,7 +153,7 @@ def law_ratios(dimension: Dimension, audit: Audit) -> dict[str, float | None]:
     return {label: None if rate is None or not top else rate / top for label, rate in rates.items()}
 
 
-def _table(dimension: Dimension, audit: Audit) -> Table:
+def _table(dimension: DimensionResult, audit: AuditResult) -> Table:
     ratios = law_ratios(dimension, audit)
     rows = []
     for group in dimension.groups:
@@ -177,19 +177,17 @@ def _table(dimension: Dimension, audit: Audit) -> Table:
     )  # fmt: skip
 
 
-def _remark(group: Group, audit: Audit) -> str:
+def _remark(group: GroupRow, audit: AuditResult) -> str:
     if group.role == "unknown":
         return "category unknown"
     small = group.share < audit.min_share
     return "below the minimum share, left out of the ratios" if small else ""
 
 
-def _find(facts: Facts, *features: str) -> Dimension | None:
+def _find(facts: Facts, *features: str) -> DimensionResult | None:
     audit = facts.audit
-    dimensions = audit.dimensions if audit else []
-    for dimension in dimensions:
-        named = dimension.features or [dimension.dimension]
-        if sorted(named) == sorted(features):
+    for dimension in audit.dimensions if audit else ():
+        if sorted(dimension.features) == sorted(features):
             return dimension
     return None
 
@@ -262,11 +260,13 @@ def _unknown(facts: Facts) -> Check:
 
 def _ratios(facts: Facts, feature: str) -> Check:
     dimension = _find(facts, feature)
-    ratios = [r for r in dimension.impact_ratios if r.value is not None] if dimension else []
+    ratios = (
+        [r for r in dimension.impact_ratios if r.estimate.value is not None] if dimension else []
+    )
     if not ratios:
         return _check("No impact ratio was measured", False)
-    worst = min(ratios, key=lambda ratio: ratio.value or 0.0)
-    shown = f"Lowest ratio {numbers.decimal(worst.value)} ({worst.group})"
-    if worst.value is not None and worst.value < FOUR_FIFTHS:
+    worst = min(ratios, key=lambda ratio: ratio.estimate.value or 0.0)
+    shown = f"Lowest ratio {numbers.decimal(worst.estimate.value)} ({worst.group})"
+    if is_below(worst):
         return _check(f"{shown}, below 0.8", False, _path(facts), refuted=True)
     return _check(f"{shown}, at least 0.8", True, _path(facts))

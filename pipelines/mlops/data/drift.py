@@ -39,6 +39,9 @@ class Pair:
         Names of the columns that can be compared.
     problems
         Column -> why it cannot be compared.
+    scaled
+        Names of the columns whose numbers were shifted and scaled, because no histogram can be
+        drawn of them as they are; their distances are the same.
     """
 
     reference: "pd.DataFrame"
@@ -46,6 +49,7 @@ class Pair:
     numbers: list[str]
     texts: list[str]
     problems: dict[str, str]
+    scaled: frozenset[str] = frozenset()
 
 
 def roles(columns: list[str], data: DataParams) -> dict[str, Role]:
@@ -99,10 +103,15 @@ def pair(reference: "pd.DataFrame", current: "pd.DataFrame", names: list[str]) -
     numbers = [name for name in good if is_numeric(reference, name)]
     texts = [name for name in good if name not in numbers]
     columns: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    scaled = set()
     for name in good:
         both = _numbers if name in numbers else _texts
         columns[0][name], columns[1][name] = both(reference[name], current[name])
-    return Pair(pd.DataFrame(columns[0]), pd.DataFrame(columns[1]), numbers, texts, problems)
+        if name in numbers and _needs_scale(columns[0][name], columns[1][name]):
+            columns[0][name], columns[1][name] = _scaled(columns[0][name], columns[1][name])
+            scaled.add(name)
+    tables = pd.DataFrame(columns[0]), pd.DataFrame(columns[1])
+    return Pair(*tables, numbers, texts, problems, frozenset(scaled))
 
 
 def _problem(reference: "pd.DataFrame", current: "pd.DataFrame", name: str) -> str:
@@ -133,6 +142,43 @@ def _numbers(reference: Any, current: Any) -> tuple[Any, Any]:
             )
         made.append(values)
     return made[0], made[1]
+
+
+FINEST = 1e-9
+"""Numbers closer together than this share of their size leave a histogram no room for bins."""
+
+LARGEST = 1e100
+"""Squares of larger numbers leave the range of float64, and with them the standard deviation."""
+
+LEAST_DEVIATION = 1e-3
+"""Evidently divides by this instead of a smaller standard deviation: a column of small numbers
+would never drift."""
+
+
+def _needs_scale(reference: Any, current: Any) -> bool:
+    low = min(reference.min(), current.min())
+    high = max(reference.max(), current.max())
+    size = max(abs(low), abs(high))
+    if size > LARGEST:
+        return True
+    varies = reference.max() > reference.min()  # the deviation of tiny numbers underflows to 0
+    small = varies and reference.std(ddof=0) < LEAST_DEVIATION
+    return bool(small or 0 < high - low < FINEST * size)
+
+
+def _scaled(reference: Any, current: Any) -> tuple[Any, Any]:
+    """Shift and scale both by the same numbers; a distance in standard deviations stays."""
+    size = max(reference.abs().max(), current.abs().max())
+    both = (reference, current)
+    if size > LARGEST:
+        both = (reference / size, current / size)
+    # First the shift, which loses nothing between numbers of one size; then the unit.
+    middle = both[0].median()
+    both = (both[0] - middle, both[1] - middle)
+    unit = max(both[0].abs().max(), both[1].abs().max()) or 1.0
+    both = (both[0] / unit, both[1] / unit)
+    deviation = both[0].std(ddof=0) or 1.0
+    return both[0] / deviation, both[1] / deviation
 
 
 def _texts(reference: Any, current: Any) -> tuple[Any, Any]:
@@ -173,7 +219,8 @@ class ColumnDrift(BaseModel):
         only one table has values of this type.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What was written holds `drifted` too, which is computed.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     column: str
     role: Role
@@ -208,6 +255,30 @@ class Comparison(BaseModel):
     def share(self) -> float:
         """Share of the columns that drifted."""
         return sum(column.drifted for column in self.columns) / len(self.columns)
+
+
+class DriftMethods(BaseModel):
+    """How distances of numbers and texts are measured, and why so."""
+
+    numbers: str
+    texts: str
+    why: str
+
+
+class ReleasedData(BaseModel):
+    """Name of the release whose training data was compared; `reason`: why it was not."""
+
+    name: str | None
+    reason: str
+
+
+class DriftDetails(BaseModel):
+    """Details of the evidence of ``drift``; `top_values` as `TOP_VALUES`."""
+
+    methods: DriftMethods
+    top_values: int
+    comparisons: list[Comparison]
+    released: ReleasedData
 
 
 @contextmanager
@@ -318,13 +389,16 @@ def _distances(snapshot: Any, both: Pair) -> dict[str, float]:
 
 
 def _safe_names(both: Pair) -> dict[str, str]:
-    return {name: _safe_text(name) for name in (*both.numbers, *both.texts)}
+    return {
+        name: _safe_text(name) + (" (shifted and scaled)" if name in both.scaled else "")
+        for name in (*both.numbers, *both.texts)
+    }
 
 
 def _safe(table: "pd.DataFrame", both: Pair) -> "pd.DataFrame":
     """Texts that cannot end the script element in which Evidently's page carries its data."""
     renamed = table.rename(columns=_safe_names(both))
-    for name in (_safe_text(name) for name in both.texts):
+    for name in (_safe_names(both)[name] for name in both.texts):
         renamed[name] = renamed[name].map(_safe_text).astype(object)
     return renamed
 

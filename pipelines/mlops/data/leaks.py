@@ -15,12 +15,13 @@ are counted through or have as many digits each. Fractions are measurements.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.evidence import round_floats
 from pipelines.core.params import DataParams
 from pipelines.core.tables import ROW, SUBJECT
 from pipelines.mlops.data.columns import is_numeric, labels, model_inputs
+from pipelines.mlops.data.evidence import ColumnCheck
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,40 +44,6 @@ COUNTED_RANGE = 2.0
 """Whole numbers are counted through if their range is at most so many times their number."""
 DIGITS = 6
 """Keys of equal length have at least so many digits."""
-
-
-@dataclass(frozen=True)
-class ColumnCheck:
-    """What a column says alone.
-
-    Attributes
-    ----------
-    name : str
-        The column.
-    roc_auc : float or None
-        Of a number itself or of the scores on held-out folds, the better one, whichever way it
-        ranks, in [0.5, 1]; None where it can't be measured.
-    balanced_accuracy : float or None
-        Mean of the shares of positive and of negative rows that the best cut gets right, in
-        [0.5, 1]; of the better one as well.
-    distinct_share : float
-        Different values by rows with a value; 0 for an empty column.
-    decides_target : bool
-        One of the two is at least ``validate.leak_auc``.
-    names_rows : bool
-        It differs in (nearly) every row as a key does.
-    """
-
-    name: str
-    roc_auc: float | None
-    balanced_accuracy: float | None
-    distinct_share: float
-    decides_target: bool
-    names_rows: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain data."""
-        return asdict(self)
 
 
 def check_columns(frame: pd.DataFrame, data: DataParams, leak_auc: float) -> list[ColumnCheck]:
@@ -135,9 +102,9 @@ def _check(
     differs = share >= KEY_SHARE and len(present) >= MIN_ROWS
     return ColumnCheck(
         name=str(present.name),
-        roc_auc=auc,
-        balanced_accuracy=balanced,
-        distinct_share=share,
+        roc_auc=None if auc is None else round_floats(auc),
+        balanced_accuracy=None if balanced is None else round_floats(balanced),
+        distinct_share=round_floats(share),
         decides_target=max(auc or 0.0, balanced or 0.0) >= leak_auc,
         names_rows=differs and (not numeric or _is_key(present)),
     )

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import SignalboxError
@@ -9,13 +10,10 @@ from pipelines.core.params import DataParams
 from pipelines.core.tables import RESERVED, ROW, SUBJECT, UNREADABLE
 from pipelines.mlops.data.columns import as_label, is_numeric
 from pipelines.mlops.data.keys import key_texts
+from pipelines.mlops.data.types import Findings, as_text, cleaned, typed_column
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-NUMERIC_SHARE = 0.95
-"""A text column is numeric if at least this share of its values are numbers; the rest is broken."""
 
 
 MAX_NUMERIC_GROUPS = 20
@@ -42,21 +40,24 @@ def typed(frame: "pd.DataFrame", data: DataParams) -> "pd.DataFrame":
     Raises
     ------
     SignalboxError
-        If params name a column that the table doesn't have, or the table uses a reserved name.
+        If params name a column that the table doesn't have, the table uses a reserved name, or the
+        type of columns has to be said; all such columns are named.
     """
     _check_columns(frame, data)
-    notes: dict[int, list[str]] = {}
+    found = Findings()
     columns = {}
     for name in frame.columns:
         if name == data.subject_key:
             columns[name] = key_texts(frame[name], name, "data.subject_key")
             continue
-        values = _replaced(frame[name], data.replace.get(name, {}))
-        columns[name] = _typed_column(values, name, data, notes)
+        values = _replaced(frame[name], name, data)
+        columns[name] = typed_column(values, name, data, found)
+    if found.problems:
+        raise SignalboxError("; ".join(found.problems))
     import pandas as pd
 
     unreadable = pd.Series(None, dtype="str", index=frame.index)
-    for row, note in notes.items():
+    for row, note in found.notes.items():
         unreadable.iloc[row] = ", ".join(note)
     columns[UNREADABLE] = unreadable
     result = pd.DataFrame(columns)
@@ -97,13 +98,33 @@ def _check_columns(frame: "pd.DataFrame", data: DataParams) -> None:
         "data.replace": list(data.replace),
     }
     for key, names in wanted.items():
-        for name in names:
-            if name not in have:
-                near = difflib.get_close_matches(name, have, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                raise SignalboxError(
-                    f"{key}: the table has no column {name!r}; {hint}It has: {', '.join(have)}"
-                )
+        check_names(key, names, have)
+
+
+def check_names(key: str, names: Iterable[str], have: list[str]) -> None:
+    """Check that the columns a parameter names are there.
+
+    Parameters
+    ----------
+    key : str
+        The parameter, for the error.
+    names : iterable of str
+        What it names.
+    have : list of str
+        Columns of the table.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the parameter, the column, and the one with the nearest name.
+    """
+    for name in names:
+        if name not in have:
+            near = difflib.get_close_matches(name, have, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise SignalboxError(
+                f"{key}: the table has no column {name!r}; {hint}It has: {', '.join(have)}"
+            )
 
 
 def _check_bins(frame: "pd.DataFrame", data: DataParams) -> None:
@@ -122,56 +143,20 @@ def _check_bins(frame: "pd.DataFrame", data: DataParams) -> None:
             )
 
 
-def _replaced(column: "pd.Series[Any]", replace: dict[str, str]) -> "pd.Series[Any]":
+def _replaced(column: "pd.Series[Any]", name: str, data: DataParams) -> "pd.Series[Any]":
+    replace = data.replace.get(name, {})
     if not replace:
         return column
-    return column.map(lambda value: replace.get(as_label(value), value), na_action="ignore")
-
-
-def _typed_column(
-    column: "pd.Series[Any]", name: str, data: DataParams, notes: dict[int, list[str]]
-) -> "pd.Series[Any]":
-    import pandas as pd
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-    if name == data.target or data.types.get(name) == "categorical" or is_bool_dtype(column):
-        return _as_text(column)
-    if is_numeric_dtype(column):
-        return _as_number(column)
-    text = _as_text(column)
-    decimal = getattr(data.source, "decimal", ".")
-    plain = text if decimal == "." else text.str.replace(decimal, ".", regex=False)
-    numbers = pd.to_numeric(plain, errors="coerce")
-    # "inf" and "nan" parse as numbers, but no measurement says so: they are broken values.
-    numbers = numbers.where(numbers.abs() != float("inf"))
-    broken = text.notna() & numbers.isna()
-    if data.types.get(name) != "numeric" and (
-        text.isna().all() or broken.sum() > (1 - NUMERIC_SHARE) * text.notna().sum()
-    ):
-        return text
-    for row in broken.to_numpy().nonzero()[0]:
-        notes.setdefault(int(row), []).append(f"{name} is not a number: {text.iloc[row]!r}")
-    return _as_number(numbers)
-
-
-def _as_text(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    if column.dtype == "str":
-        return column
-    return column.map(as_label, na_action="ignore").astype("str")
-
-
-def _as_number(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """int64 where every value is a whole number, float64 elsewhere."""
-    numbers = column.astype("float64")
-    whole = numbers.notna().all() and (numbers == numbers.round()).all()
-    return numbers.astype("int64") if whole and (numbers.abs() < 2**53).all() else numbers
+    return cleaned(column, data).map(
+        lambda value: replace.get(as_label(value), value), na_action="ignore"
+    )
 
 
 def _content_keys(frame: "pd.DataFrame") -> "pd.Series[Any]":
     """64-bit BLAKE2b of each row's values, as 16 hex digits."""
     import pandas as pd
 
-    columns = [_as_text(frame[name]).fillna("\0") for name in frame.columns]
+    columns = [as_text(frame[name]).fillna("\0") for name in frame.columns]
     keys = [
         hashlib.blake2b("\x1f".join(row).encode(), digest_size=8).hexdigest()
         for row in zip(*columns, strict=True)

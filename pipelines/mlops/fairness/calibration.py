@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.mlops.fairness.contingency import SCORE_UNIT, ContingencyTable, Marginal
-from pipelines.mlops.fairness.intervals import Proportion, wilson
+from pipelines.mlops.fairness.intervals import Proportion
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _calibration(
     bins = []
     for b in np.flatnonzero(n).tolist():
         rate = Proportion(int(positives[b]), int(n[b]))
-        low, high = wilson(rate, level)
+        low, high = rate.wilson(level)
         bins.append(
             CalibrationBin(
                 score_from=edges[b],

@@ -19,19 +19,23 @@ allows for the looking.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
+from pipelines.core.stats import mover_ratio_interval, newcombe_interval, normal_quantile
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.estimates import COLLAPSED, Estimate, finite, missing, too_few
-from pipelines.mlops.fairness.intervals import mover_ratio, newcombe_difference
 from pipelines.mlops.fairness.orientation import Orientation
 from pipelines.mlops.fairness.rates import COMPARED_RATES, RATES, Floats, RateSample, ratio
 from pipelines.mlops.fairness.simultaneous import Family, reference_estimate, worst_estimate
 from pipelines.mlops.fairness.small_groups import Groups, LeftOut
 
 FOUR_FIFTHS: Final = 0.8
+_CLOSED_FORMS: Final = MappingProxyType(
+    {"difference": ("Newcombe", newcombe_interval), "ratio": ("MOVER-R", mover_ratio_interval)}
+)
 
 _NOBODY: Final = {
     "selection_rate": "nobody was selected in any compared group",
@@ -195,10 +199,11 @@ def _pair_estimate(
     if (number := finite(value)) is None:
         return missing(_undefined_pair(sample, rate, pair), level=level, n=n)
     if pair[0] != pair[1] and (a.at_boundary or b.at_boundary):
-        limits = mover_ratio(a, b, level) if kind == "ratio" else newcombe_difference(a, b, level)
-        form = "MOVER-R" if kind == "ratio" else "Newcombe"
-        if limits is not None:
-            return Estimate(number, *limits, level, n, f"{form} interval{COLLAPSED}", share)
+        # A ratio over 0 has no value, and doesn't come here.
+        form, interval = _CLOSED_FORMS[kind]
+        limits = interval(a.value, a.total, b.value, b.total, normal_quantile(level))
+        method = f"{form} interval{COLLAPSED}"
+        return Estimate(number, float(limits[0]), float(limits[1]), level, n, method, share)
     low, high = finite(float(intervals.low[i])), finite(float(intervals.high[i]))
     why = None if low is not None else "no interval: undefined in most replicates"
     method = f"percentile bootstrap of the {kind}, {sample.replicate_count} replicates"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.mlops.data.columns import FLAGS, SELECTS, DecisionWords
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.calibration import Calibration, calibrate
 from pipelines.mlops.fairness.contingency import ContingencyTable, Marginal
@@ -18,8 +19,7 @@ from pipelines.mlops.fairness.disparity import (
     Replicated,
 )
 from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
-from pipelines.mlops.fairness.intervals import wilson
-from pipelines.mlops.fairness.orientation import Orientation
+from pipelines.mlops.fairness.orientation import PUNITIVE, Orientation
 from pipelines.mlops.fairness.rates import RATES, RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.mlops.fairness.simultaneous import worst_estimate
@@ -261,6 +261,21 @@ class AuditResult:
     summary: tuple[SummaryFigure, ...]
     notes: tuple[str, ...] = NOTES
 
+    @property
+    def is_punitive(self) -> bool:
+        """Whether the positive decision is bad for the person."""
+        return self.orientation == PUNITIVE.kind
+
+    @property
+    def words(self) -> DecisionWords:
+        """What the positive decision is called."""
+        return FLAGS if self.is_punitive else SELECTS
+
+    @property
+    def favoured(self) -> str:
+        """Having got the favourable decision, in a word."""
+        return self.words.not_selected if self.is_punitive else self.words.selected
+
     def to_dict(self) -> dict[str, Any]:
         """Return dicts, lists, strings, finite numbers and None only; the same for the same input.
 
@@ -315,6 +330,27 @@ def _flatten(value: Any) -> Any:
     lifted = value.get("estimate")
     result = {key: _flatten(item) for key, item in value.items() if key != "estimate"}
     return result | lifted if isinstance(lifted, dict) else result
+
+
+def lower_estimates(value: Any) -> Any:
+    """Give ``estimate`` its place again: the inverse of what `AuditResult.to_dict` flattens.
+
+    Parameters
+    ----------
+    value : dict, list or scalar
+        What `AuditResult.to_dict` returned, or a part of it.
+
+    Returns
+    -------
+    dict, list or scalar
+        A copy; mappings with a ``value`` have themselves as ``estimate`` too.
+    """
+    if isinstance(value, list):
+        return [lower_estimates(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: lower_estimates(item) for key, item in value.items()}
+    return {**found, "estimate": found} if "value" in found else found
 
 
 def group_rows(
@@ -445,7 +481,7 @@ def _rate(
     share = float(intervals.undefined[m, group])
     if proportion.total == 0:
         return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
-    score = wilson(proportion, level)
+    score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
     resampled = None if np.isnan(low) else (low, high)
     if resampled is None or proportion.at_boundary:

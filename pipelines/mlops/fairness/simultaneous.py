@@ -26,9 +26,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.core.stats import mover_ratio_interval, newcombe_interval, normal_quantile
 from pipelines.mlops.fairness.bootstrap import percentile_interval
 from pipelines.mlops.fairness.estimates import Estimate, finite
-from pipelines.mlops.fairness.intervals import normal_quantile
 from pipelines.mlops.fairness.rates import Floats, ratio
 
 _ALL_PAIRS: Final = 100  # groups; beyond, pairs are bounded instead of visited
@@ -189,56 +189,22 @@ def _max_t_bound(errors: Floats, variances: Floats) -> Floats:
 
 
 def _limits(families: Sequence[Family], critical: float, kind: str) -> tuple[float, float]:
-    found = [
-        (_ratio_limits if kind == "ratio" else _difference_limits)(family, critical)
-        for family in families
-    ]
+    found = [_worst_limits(family, critical, kind) for family in families]
     worst = min if kind == "ratio" else max
     return worst(low for low, _ in found), worst(high for _, high in found)
 
 
-def _wilson(family: Family, z: float) -> tuple[Floats, Floats, Floats]:
-    """Return rates with Wilson limits, shapes (G,); see ``intervals.wilson``."""
-    n, p = family.totals.astype(np.float64), family.successes / family.totals
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = np.where(family.successes == 0, 0.0, np.maximum(centre - half, 0.0))
-    high = np.where(family.successes == family.totals, 1.0, np.minimum(centre + half, 1.0))
-    return p, low, high
-
-
-def _difference_limits(family: Family, z: float) -> tuple[float, float]:
-    """Largest limits of p_g - p_h over ordered pairs; see ``intervals.newcombe_difference``."""
-    p, low, high = _wilson(family, z)
-    # Shapes (G, G): row minus column.
-    difference = p[:, None] - p
-    lower = difference - np.hypot((p - low)[:, None], high - p)
-    upper = difference + np.hypot((high - p)[:, None], p - low)
-    # A group isn't compared with itself.
-    off = ~np.eye(len(p), dtype=bool)
-    return float(lower[off].max()), float(upper[off].max())
-
-
-def _ratio_limits(family: Family, z: float) -> tuple[float, float]:
-    """Smallest limits of p_g / p_h over ordered pairs."""
-    lower, upper = _ratio_matrices(family, z)
-    # Neither a group over itself, nor over a rate of 0.
-    use = ~np.eye(len(lower), dtype=bool) & (family.successes > 0)[None, :]
-    return float(lower[use].min()), float(upper[use].min())
-
-
-def _ratio_matrices(family: Family, z: float) -> tuple[Floats, Floats]:
-    """Limits of p_g / p_h, shapes (G, G); see ``intervals.mover_ratio``."""
-    p, low, high = _wilson(family, z)
-    a, b = np.s_[:, None], np.s_[None, :]
-    # Shapes (G, G): row over column.
-    product = p[a] * p[b]
-    down, up = low * (2 * p - low), high * (2 * p - high)
-    inner_low = np.sqrt(np.maximum(product**2 - down[a] * up[b], 0.0))
-    inner_high = np.sqrt(np.maximum(product**2 - up[a] * down[b], 0.0))
-    lower = np.nan_to_num(ratio(np.broadcast_to(down[a], product.shape), product + inner_low))
-    upper = ratio(product + inner_high, np.broadcast_to(down[b], product.shape))
-    return lower, upper
+def _worst_limits(family: Family, z: float, kind: str) -> tuple[float, float]:
+    """Smallest limits of p_g / p_h, or largest ones of p_g - p_h, over ordered pairs."""
+    p, n = family.successes / family.totals, family.totals
+    # Shapes (G, G): row over, or minus, column. A group isn't compared with itself.
+    others = ~np.eye(len(p), dtype=bool)
+    if kind == "ratio":
+        low, high = mover_ratio_interval(p[:, None], n[:, None], p, n, z)
+        use = others & (p > 0)
+        return float(low[use].min()), float(high[use].min())
+    low, high = newcombe_interval(p[:, None], n[:, None], p, n, z)
+    return float(low[others].max()), float(high[others].max())
 
 
 def reference_estimate(
@@ -266,7 +232,8 @@ def reference_estimate(
         Limits that hold for the extreme, whichever group it is.
     """
     critical = max(float(np.quantile(family.max_t, level)), normal_quantile(level))
-    lower, upper = (limits[:-1, -1] for limits in _ratio_matrices(family, critical))
+    p, n_of = family.successes / family.totals, family.totals
+    lower, upper = mover_ratio_interval(p[:-1], n_of[:-1], p[-1], n_of[-1], critical)
     pick = np.max if side == "highest" else np.min
     return WorstEstimate(
         value=value,

@@ -18,7 +18,7 @@ from pipelines.mlops.evaluation.bootstrap import resample
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
 from pipelines.mlops.fairness.evidence import NO_FAVOURABLE, Scored, audit_scores, describe
-from pipelines.mlops.fairness.intervals import Proportion, wilson
+from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.orientation import needs_labels, orientation
 from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.scoring.record import Record
@@ -165,7 +165,7 @@ def quality_figures(
 
 
 def _share(name: str, label: str, hits: int, rows: int, where: dict[str, str]) -> Figure:
-    low, high = wilson(Proportion(hits, rows), 0.95)
+    low, high = Proportion(hits, rows).wilson(0.95)
     return Figure(
         id=f"live.{name}",
         label=label,

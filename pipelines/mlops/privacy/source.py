@@ -15,7 +15,7 @@ from pipelines.core.params import CsvSource, DataParams, ParquetSource, SqlSourc
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data import records
 from pipelines.mlops.data.columns import as_label
-from pipelines.mlops.data.sources import parse_csv, read_source
+from pipelines.mlops.data.sources import PARQUET, is_local, locations, parse_csv, read_files
 from pipelines.mlops.data.table import name_rows, typed
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ def local_files(data: DataParams, root: Path) -> list[Path]:
     """
     if isinstance(data.source, SqlSource):
         return []
-    found: list[Path] = []
-    for pattern in data.source.paths:
-        if is_local(pattern):
-            found += _expand(pattern, root)
-    return found
+    return [
+        Path(location.opened.path)
+        for pattern in _local_patterns(data, root)
+        for location in locations(pattern, _suffixes(data), root=root)
+    ]
 
 
 def elsewhere(data: DataParams) -> list[str]:
@@ -153,32 +153,23 @@ def elsewhere(data: DataParams) -> list[str]:
     return [path for path in data.source.paths if not is_local(path)]
 
 
-def is_local(path: str) -> bool:
-    """Return whether `path` is on this machine's file system.
-
-    Parameters
-    ----------
-    path : str
-        Path or URL, as in ``data.source.paths``.
-
-    Returns
-    -------
-    bool
-    """
-    from fsspec.utils import get_protocol
-
-    return "::" not in path and get_protocol(path) in {"file", "local"}
+def _suffixes(data: DataParams) -> tuple[str, ...]:
+    return PARQUET if isinstance(data.source, ParquetSource) else ()
 
 
-def _expand(pattern: str, root: Path) -> list[Path]:
-    plain = pattern.split("://", 1)[-1]
-    if not any(mark in plain for mark in "*?["):
-        path = root / plain
-        return [path] if path.is_file() else []
-    base = Path(plain)
-    start = Path(base.anchor) if base.is_absolute() else root
-    relative = base.relative_to(base.anchor) if base.is_absolute() else base
-    return sorted(path for path in start.glob(relative.as_posix()) if path.is_file())
+def _local_patterns(data: DataParams, root: Path) -> list[str]:
+    """Local paths, globs and folders of the source that name a file."""
+    if isinstance(data.source, SqlSource):
+        return []
+    found = []
+    for pattern in data.source.paths:
+        if is_local(pattern):
+            try:
+                locations(pattern, _suffixes(data), root=root)
+            except SignalboxError:
+                continue
+            found.append(pattern)
+    return found
 
 
 def without_pins(data: DataParams, paths: list[str]) -> DataParams:
@@ -189,7 +180,7 @@ def without_pins(data: DataParams, paths: list[str]) -> DataParams:
     data : DataParams
         Section ``data`` of ``params.yaml``.
     paths : list of str
-        Files to read.
+        Paths, globs or folders to read.
 
     Returns
     -------
@@ -258,19 +249,25 @@ def read(data: DataParams, root: Path) -> Reading | None:
     SignalboxError
         If a file cannot be read.
     """
-    files = [path for path in local_files(data, root) if not _has_no_rows(path, data)]
-    if not files:
+    import pandas as pd
+
+    patterns = _local_patterns(data, root)
+    if not patterns:
         return None
-    frame, parts = read_source(without_pins(data, [str(path) for path in files]))
+    own = without_pins(data, patterns)
+    parts = list(read_files(own, root, leave_out=lambda content: _has_no_rows(content, data)))
+    if not parts:
+        return None
+    files = [Path(part.location.opened.path) for part in parts]
+    frame = pd.concat([part.frame for part in parts], ignore_index=True)
     subjects = name_rows(typed(frame, data), data)[SUBJECT]
-    return Reading(data, files, [part.rows for part in parts], frame, subjects)
+    return Reading(data, files, [len(part.frame) for part in parts], frame, subjects)
 
 
-def _has_no_rows(path: Path, data: DataParams) -> bool:
-    """Whether a file is sound and has no row; anything else is for `read_source` to judge."""
+def _has_no_rows(content: bytes, data: DataParams) -> bool:
+    """Whether a file is sound and has no row; anything else is for `read_files` to judge."""
     from pyarrow import ArrowException, BufferReader, parquet
 
-    content = unpack(path.read_bytes())
     if isinstance(data.source, CsvSource):
         try:
             text = content.decode(data.source.encoding)

@@ -2,16 +2,19 @@
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Figure
-from pipelines.mlops.release_report.fairness_shapes import Audit, Audited, Dimension, Ratio
+from pipelines.mlops.fairness.disparity import ImpactRatio
+from pipelines.mlops.fairness.evidence import BiasAuditDetails
+from pipelines.mlops.fairness.result import AuditResult, DimensionResult
 from pipelines.mlops.release_report.fairness_tables import (
     FOUR_FIFTHS,
     error_name,
     error_tables,
     exclusions,
-    interval_text,
+    is_below,
     others,
     rate_table,
     ratio_table,
+    ratio_text,
     side,
     tests,
 )
@@ -41,7 +44,7 @@ def headline(inputs: Inputs) -> Text:
 
     From the figures the gate judges, so that decision and sentence show the same interval.
     """
-    audit = inputs.details("bias_audit", Audited).audit
+    audit = inputs.details("bias_audit", BiasAuditDetails).audit
     single = {d.dimension for d in audit.dimensions if len(d.features) < 2} if audit else set()
     parts: list[Text] = []
     for figure in inputs.evidence["bias_audit"].figures:
@@ -74,14 +77,9 @@ def _behind(figure: Figure, inputs: Inputs) -> Text:
     )
 
 
-def findings(audit: Audit, meaning: list[Block]) -> list[Block]:
+def findings(audit: AuditResult, meaning: list[Block]) -> list[Block]:
     """Say in plain words which groups fall behind, and what one could do about it."""
-    below = [
-        (d, r)
-        for d in audit.dimensions
-        for r in d.impact_ratios
-        if r.value is not None and r.value < FOUR_FIFTHS
-    ]
+    below = [(d, r) for d in audit.dimensions for r in d.impact_ratios if is_below(r)]
     if not below:
         return [
             Callout(
@@ -93,7 +91,7 @@ def findings(audit: Audit, meaning: list[Block]) -> list[Block]:
             ),
             *meaning,
         ]
-    worst = sorted(below, key=lambda pair: pair[1].value or 0)
+    worst = sorted(below, key=lambda pair: pair[1].estimate.value or 0)
     return [
         Callout("bad", f"Below four fifths in {len(below)} of {_compared(audit)} comparisons",
                 _worst_words(*worst[0], audit)),
@@ -104,7 +102,7 @@ def findings(audit: Audit, meaning: list[Block]) -> list[Block]:
     ]  # fmt: skip
 
 
-def _of_few(audit: Audit) -> str:
+def _of_few(audit: AuditResult) -> str:
     """Warn that hardly anybody is flagged in most data, and a ratio of the others hides that."""
     if not audit.is_punitive:
         return ""
@@ -114,7 +112,7 @@ def _of_few(audit: Audit) -> str:
     )
 
 
-def errors(audit: Audit, inputs: Inputs) -> list[Block]:
+def errors(audit: AuditResult, inputs: Inputs) -> list[Block]:
     """Say in plain words who suffers the errors that harm people most, and least."""
     lines = [
         line
@@ -138,11 +136,11 @@ def errors(audit: Audit, inputs: Inputs) -> list[Block]:
                     [Prose(about), Items(lines)])]  # fmt: skip
 
 
-def _harmed(audit: Audit) -> str:
+def _harmed(audit: AuditResult) -> str:
     return audit.words.selected if audit.is_punitive else audit.words.not_selected
 
 
-def _error_line(dimension: Dimension, rate: str, audit: Audit, inputs: Inputs) -> Text:
+def _error_line(dimension: DimensionResult, rate: str, audit: AuditResult, inputs: Inputs) -> Text:
     suffix = "".join(dimension.dimension.split())
     figure = inputs.figure(f"bias_audit.largest_{rate}_difference:{suffix}")
     if figure is None or figure.value is None:
@@ -177,40 +175,39 @@ def _error_line(dimension: Dimension, rate: str, audit: Audit, inputs: Inputs) -
     )
 
 
-def _compared(audit: Audit) -> int:
+def _compared(audit: AuditResult) -> int:
     """Comparisons of a group with another one, over all dimensions."""
     return sum(r.versus != r.group for d in audit.dimensions for r in d.impact_ratios)
 
 
-def _worst_words(dimension: Dimension, ratio: Ratio, audit: Audit) -> Text:
+def _worst_words(dimension: DimensionResult, ratio: ImpactRatio, audit: AuditResult) -> Text:
     rates = {g.group: g.rates.get("selection_rate") for g in dimension.groups}
     low, high = rates.get(ratio.group), rates.get(ratio.versus or "")
     start = join("The furthest behind is ", name(ratio.group), " (by ", name(dimension.dimension))
     if low is None or high is None or low.value is None or high.value is None:
-        return join(start, f"), with an impact ratio of {numbers.decimal(ratio.value)}.")
+        return join(start, f"), with an impact ratio of {numbers.decimal(ratio.estimate.value)}.")
     return join(
         start,
         f"): of 1,000 such people the model {audit.words.selects} {low.value * 1000:,.0f}, of "
         "1,000 of ",
         name(ratio.versus),
         f" it {audit.words.selects} {high.value * 1000:,.0f}. The impact ratio"
-        f"{' of not being flagged' if audit.is_punitive else ''} is "
-        f"{numbers.decimal(ratio.value)} ({interval_text(ratio)}).",
+        f"{' of not being flagged' if audit.is_punitive else ''} is {ratio_text(ratio)}.",
     )
 
 
-def _one_line(dimension: Dimension, ratio: Ratio) -> Text:
+def _one_line(dimension: DimensionResult, ratio: ImpactRatio) -> Text:
     return join(
         name(dimension.dimension),
         ": ",
         strong(name(ratio.group)),
-        f" at {numbers.decimal(ratio.value)} ({interval_text(ratio)}) of the rate of ",
+        f" at {ratio_text(ratio)} of the rate of ",
         name(ratio.versus),
         f"; {side(ratio)}",
     )
 
 
-def _meaning(audit: Audit) -> list[Block]:
+def _meaning(audit: AuditResult) -> list[Block]:
     return [
         Prose(
             "Four fifths (29 CFR 1607.4 D) is a rule of thumb of United States enforcement "
@@ -247,7 +244,7 @@ def _meaning(audit: Audit) -> list[Block]:
 
 def chapter(inputs: Inputs) -> Chapter:
     """Build the chapter."""
-    audited = inputs.details("bias_audit", Audited)
+    audited = inputs.details("bias_audit", BiasAuditDetails)
     audit = audited.audit
     mark = inputs.sources.mark(evidence_of("bias_audit"))
     if audit is None or not audit.dimensions:
@@ -272,7 +269,7 @@ def _nothing_audited() -> Callout:
     )
 
 
-def _how_to_read(audit: Audit, inputs: Inputs) -> Prose:
+def _how_to_read(audit: AuditResult, inputs: Inputs) -> Prose:
     level = numbers.level(audit.level)
     data = inputs.params.data
     kind = (
@@ -291,7 +288,7 @@ def _how_to_read(audit: Audit, inputs: Inputs) -> Prose:
     ))  # fmt: skip
 
 
-def _dimension(dimension: Dimension, number: int, audit: Audit, mark: Text) -> Section:
+def _dimension(dimension: DimensionResult, number: int, audit: AuditResult, mark: Text) -> Section:
     anchor = f"fairness-{number}"
     return Section(
         anchor,
@@ -309,6 +306,6 @@ def _dimension(dimension: Dimension, number: int, audit: Audit, mark: Text) -> S
     )
 
 
-def _opportunity(audit: Audit) -> str:
+def _opportunity(audit: AuditResult) -> str:
     """Equal opportunity is about those whose true label is the favourable one."""
     return "" if audit.is_punitive else " (equal opportunity)"

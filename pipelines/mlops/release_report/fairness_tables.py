@@ -1,41 +1,44 @@
 """Tables of a bias audit: rates, ratios, calibration, tests, and the groups left out."""
 
-from pipelines.mlops.release_report.fairness_shapes import (
-    Audit,
-    Dimension,
-    Estimated,
-    Group,
-    Ratio,
-    Test,
-)
+from pipelines.mlops.fairness.disparity import ImpactRatio
+from pipelines.mlops.fairness.estimates import Estimate
+from pipelines.mlops.fairness.result import AuditResult, DimensionResult, GroupRow
+from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import Block, Column, Prose, Row, Table, Text, join, name, names
 from pipelines.reporting.blocks import reason as because
-from pipelines.reporting.charts.forest import Estimate, forest
+from pipelines.reporting.charts import forest as charts
+from pipelines.reporting.charts.forest import forest
 
 FOUR_FIFTHS = 0.8
 """29 CFR 1607.4 D: a screening figure for further enquiry."""
 
 
-def interval_text(estimate: Estimated) -> str:
+def interval_text(estimate: Estimate) -> str:
     """Bounds of an estimate."""
     return numbers.interval(estimate.low, estimate.high)
 
 
-def side(ratio: Ratio) -> str:
+def ratio_text(ratio: ImpactRatio) -> str:
+    """Impact ratio and its bounds."""
+    return f"{numbers.decimal(ratio.estimate.value)} ({interval_text(ratio.estimate)})"
+
+
+def side(ratio: ImpactRatio) -> str:
     """Where the interval lies to the line of four fifths."""
-    if ratio.value is None:
-        return f"not defined: {ratio.reason or 'no reason given'}"
-    low = ratio.value if ratio.low is None else ratio.low
-    high = ratio.value if ratio.high is None else ratio.high
+    found = ratio.estimate
+    if found.value is None:
+        return f"not defined: {found.reason or 'no reason given'}"
+    low = found.value if found.low is None else found.low
+    high = found.value if found.high is None else found.high
     if high < FOUR_FIFTHS:
         return "below 0.8"
     return "at least 0.8" if low >= FOUR_FIFTHS else "interval straddles 0.8"
 
 
-def is_below(ratio: Ratio) -> bool:
+def is_below(ratio: ImpactRatio) -> bool:
     """Whether the ratio itself, without its interval, is under four fifths."""
-    return ratio.value is not None and ratio.value < FOUR_FIFTHS
+    return ratio.estimate.value is not None and ratio.estimate.value < FOUR_FIFTHS
 
 
 _DENOMINATORS = {"selection_rate": "People", "tpr": "Positives", "fpr": "Negatives"}
@@ -49,7 +52,9 @@ _ERRORS = {
 _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 
 
-def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: Audit) -> Table:
+def rate_table(
+    dimension: DimensionResult, rate: str, title: str, mark: Text, audit: AuditResult
+) -> Table:
     """Rate of every group with its interval, compared or not."""
     groups = [g for g in dimension.groups if rate in g.rates]
     axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
@@ -73,7 +78,7 @@ def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: A
     )
 
 
-def error_tables(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
+def error_tables(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
     """Rates of the errors that harm people, each beside the reference group's."""
     shown = [r for r in audit.harmful_rates if any(r in g.rates for g in dimension.groups)]
     return [_error_table(dimension, rate, mark, audit) for rate in shown]
@@ -84,7 +89,7 @@ def error_name(rate: str) -> str:
     return _ERRORS[rate][0]
 
 
-def _error_table(dimension: Dimension, rate: str, mark: Text, audit: Audit) -> Table:
+def _error_table(dimension: DimensionResult, rate: str, mark: Text, audit: AuditResult) -> Table:
     words = audit.words
     title, counted, among = (
         part.format(
@@ -120,7 +125,7 @@ def _error_table(dimension: Dimension, rate: str, mark: Text, audit: Audit) -> T
     )
 
 
-def _error_row(group: Group, rate: str, ratio: Estimated | None, *, own: bool) -> Row:
+def _error_row(group: GroupRow, rate: str, ratio: Estimate | None, *, own: bool) -> Row:
     estimate = group.rates[rate]
     missing = estimate.value is None
     compared = (
@@ -144,7 +149,7 @@ def _error_row(group: Group, rate: str, ratio: Estimated | None, *, own: bool) -
     )
 
 
-def _rate_row(group: Group, rate: str, plot: Text) -> Row:
+def _rate_row(group: GroupRow, rate: str, plot: Text) -> Row:
     estimate = group.rates[rate]
     missing = estimate.value is None
     return Row(
@@ -160,26 +165,28 @@ def _rate_row(group: Group, rate: str, plot: Text) -> Row:
     )  # fmt: skip
 
 
-def _group_name(group: Group) -> Text:
+def _group_name(group: GroupRow) -> Text:
     return join(name(group.group), _ROLES.get(group.role, ""))
 
 
-def _title(group: Group, rate: str) -> str:
+def _title(group: GroupRow, rate: str) -> str:
     estimate = group.rates[rate]
     shown = numbers.interval(estimate.low, estimate.high, "share")
     return f"{group.group}: {numbers.percent(estimate.value)} ({shown})"
 
 
-def _estimate(estimate: Estimated) -> Estimate:
-    return Estimate(estimate.value, estimate.low, estimate.high)
+def _estimate(estimate: Estimate) -> charts.Estimate:
+    return charts.Estimate(estimate.value, estimate.low, estimate.high)
 
 
-def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
+def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
     """Impact ratio of every compared group, beside the line of four fifths."""
     ratios = dimension.impact_ratios
     if not ratios:
         return [Prose("There are fewer than two groups to compare, so there is no impact ratio.")]
-    axis = forest([_estimate(r) for r in ratios], reference=FOUR_FIFTHS, include=(0.0, 1.0))
+    axis = forest(
+        [_estimate(r.estimate) for r in ratios], reference=FOUR_FIFTHS, include=(0.0, 1.0)
+    )
     return [
         Table(
             caption=join("Impact ratio by ", name(dimension.dimension)),
@@ -192,8 +199,8 @@ def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
                 Column("Four fifths"),
                 Column(f"Ratio of rates of being {audit.favoured}", chart=True),
             ],
-            rows=[_ratio_row(r, axis.row(_estimate(r), _ratio_title(r), highlight=is_below(r)),
-                             audit.words.most_favoured)
+            rows=[_ratio_row(r, axis.row(_estimate(r.estimate), _ratio_title(r),
+                                         highlight=is_below(r)), audit.words.most_favoured)
                   for r in ratios],
             foot=["", "", "", "", "",
                   axis.axis(f"Axis: ratio of rates of being {audit.favoured}")],
@@ -203,18 +210,18 @@ def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
     ]  # fmt: skip
 
 
-def _ratio_title(ratio: Ratio) -> str:
-    return f"{ratio.group}: impact ratio {numbers.decimal(ratio.value)} ({interval_text(ratio)})"
+def _ratio_title(ratio: ImpactRatio) -> str:
+    return f"{ratio.group}: impact ratio {ratio_text(ratio)}"
 
 
-def _ratio_row(ratio: Ratio, plot: Text, most_favoured: str) -> Row:
+def _ratio_row(ratio: ImpactRatio, plot: Text, most_favoured: str) -> Row:
     own = ratio.versus == ratio.group
     return Row(
         [
             name(ratio.group),
             f"itself: {most_favoured}" if own else name(ratio.versus or numbers.NONE),
-            numbers.decimal(ratio.value),
-            interval_text(ratio),
+            numbers.decimal(ratio.estimate.value),
+            interval_text(ratio.estimate),
             side(ratio),
             plot,
         ],
@@ -222,7 +229,7 @@ def _ratio_row(ratio: Ratio, plot: Text, most_favoured: str) -> Row:
     )
 
 
-def others(dimension: Dimension, mark: Text) -> Table:
+def others(dimension: DimensionResult, mark: Text) -> Table:
     """Size, base rate, precision, accuracy and calibration of every group."""
     shown = ("base_rate", "precision", "accuracy")
     return Table(
@@ -260,7 +267,7 @@ def _points(gap: float | None) -> str:
     return numbers.NONE if gap is None else f"{numbers.decimal(gap * 100, 1)}\N{NO-BREAK SPACE}pp"
 
 
-def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
+def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
     """Tests of every compared group against the reference group."""
     if not dimension.tests:
         return []
@@ -287,7 +294,7 @@ def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
     ]
 
 
-def _test(test: Test) -> Row:
+def _test(test: SelectionTest) -> Row:
     return Row(
         [
             name(test.group),
@@ -302,7 +309,7 @@ def _test(test: Test) -> Row:
     )
 
 
-def exclusions(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
+def exclusions(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
     """Show the groups that are not compared, with their numbers."""
     blocks: list[Block] = []
     if dimension.exclusions:
@@ -326,7 +333,7 @@ def exclusions(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
     return blocks
 
 
-def _exclusion_table(dimension: Dimension, audit: Audit, mark: Text) -> Table:
+def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text) -> Table:
     return Table(
         caption="Groups left out of the comparison",
         mark=mark,

@@ -11,12 +11,17 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.params import CsvSource, DataParams
 from pipelines.mlops.data.keys import key_columns
 from pipelines.mlops.data.records import is_no_data
-from pipelines.mlops.data.sources import SourceFile, parse_csv, with_keys
+from pipelines.mlops.data.sources import (
+    PARQUET,
+    SourceFile,
+    locations,
+    parse_csv,
+    with_keys,
+    with_partition,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PARQUET = (".parquet", ".pq")
 
 
 @dataclass
@@ -54,14 +59,14 @@ class Input:
         SignalboxError
             If the file is missing, has no rows or cannot be read.
         """
-        for address, opened in _open(self.path):
-            counter = _Counter()
+        for location in locations(self.path, PARQUET, key="--input"):
+            address, counter = location.address, _Counter()
             try:
-                with opened as stream:
-                    read = _parquet if self.path.lower().endswith(PARQUET) else _text
+                with location.opened as stream:
+                    read = _parquet if address.lower().endswith(PARQUET) else _text
                     for frame in read(stream, address, self, counter):
                         counter.rows += len(frame)
-                        yield frame
+                        yield with_partition(frame, location, self.data)
             except FileNotFoundError:
                 raise SignalboxError(f"{address}: no such file; check --input") from None
             except (OSError, EOFError) as error:
@@ -75,20 +80,6 @@ class Input:
 class _Counter:
     rows: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
-
-
-def _open(path: str) -> list[tuple[str, Any]]:
-    import fsspec
-
-    try:
-        opened = fsspec.open_files(path, mode="rb", compression="infer")
-    except (FileNotFoundError, ValueError, ImportError) as error:
-        raise SignalboxError(f"{path}: cannot be opened: {error}; check --input") from error
-    if not opened:
-        raise SignalboxError(f"{path}: no such file; check --input")
-    many = len(opened) > 1
-    ordered = sorted(opened, key=lambda file: str(file.path))
-    return [(str(file.path) if many else path, file) for file in ordered]
 
 
 def _parquet(

@@ -187,43 +187,8 @@ def evaluate(kpis: list[Kpi], figures: Mapping[str, Figure]) -> list[KpiResult]:
     Returns
     -------
     list of KpiResult
-
-    Raises
-    ------
-    SignalboxError
-        If a formula names a figure that a stage with evidence doesn't measure, or a stage that
-        doesn't exist: a misspelt id must not look like a KPI without data.
     """
-    check_figures(kpis, figures)
     return [_result(kpi, figures) for kpi in kpis]
-
-
-def check_figures(kpis: list[Kpi], known: Collection[str]) -> None:
-    """Stop at a formula that asks for a figure nobody measures.
-
-    Figures of monitoring (``live.…``) may be absent: they come with the first rows scored.
-
-    Parameters
-    ----------
-    kpis : list of Kpi
-        KPIs with their formulas.
-    known : collection of str
-        Ids of all figures that there are.
-
-    Raises
-    ------
-    SignalboxError
-        Naming the KPI, the figure, and the id nearest to it.
-    """
-    for index, kpi in enumerate(kpis):
-        for name in figures_in(parse(kpi.formula)):
-            if name not in known and name.split(".", 1)[0] != LIVE:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise SignalboxError(
-                    f"release.yaml: kpis.definitions.{index}.formula: KPI '{kpi.id}' asks for "
-                    f"'{name}', which no evidence has{hint}"
-                )
 
 
 def _result(kpi: Kpi, figures: Mapping[str, Figure]) -> KpiResult:
@@ -234,14 +199,25 @@ def _result(kpi: Kpi, figures: Mapping[str, Figure]) -> KpiResult:
     try:
         return KpiResult(kpi, round_floats(value_of(formula, values)), "", shown)
     except UndefinedError as error:
-        return KpiResult(kpi, None, _why(used, str(error)), shown)
+        return KpiResult(kpi, None, _why(used, figures, str(error)), shown)
 
 
-def _why(used: Mapping[str, Figure | None], error: str) -> str:
-    """Why there is no value, in the words of the figure that has none."""
+def _why(used: Mapping[str, Figure | None], known: Collection[str], error: str) -> str:
+    """Why there is no value, in the words of the figure that has none.
+
+    Figures of monitoring (``live.…``) come with the first rows scored. Any other that nobody
+    measures is misspelt, or of a feature that isn't audited: one KPI less, not none at all.
+    """
     for name, figure in used.items():
-        if figure is None:
+        if figure is None and name.split(".", 1)[0] == LIVE:
             return f"{name} has not been measured yet"
+        if figure is None:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            return (
+                f"no evidence has {name}; {hint}(release.yaml, kpis.definitions: write the formula "
+                "anew, or take the KPI out)"
+            )
         if figure.value is None:
             return f"{name}: {figure.missing or 'no value'}"
     return error
@@ -293,11 +269,7 @@ def kpi_results(
     Returns
     -------
     list of KpiResult
-
-    Raises
-    ------
-    SignalboxError
-        If a formula asks for a figure nobody measures.
+        A formula that asks for a figure nobody measures has no value, and says so.
     """
     told = list(entries)
     return [

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipelines.core.time import DAY_US, MINUTE_US
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -111,12 +113,10 @@ def tick_label(value: float) -> str:
     return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
 
 
-_MINUTE = 60_000_000
-_DAY = 1440 * _MINUTE
 _STEPS = (
     1_000_000, 5_000_000, 15_000_000, 30_000_000,
-    *(minutes * _MINUTE for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)),
-    *(days * _DAY for days in (1, 2, 7, 14, 30, 90, 365)),
+    *(minutes * MINUTE_US for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)),
+    *(days * DAY_US for days in (1, 2, 7, 14, 30, 90, 365)),
 )  # fmt: skip
 _SIZES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
 
@@ -156,9 +156,9 @@ def _label(us: int, step: int) -> str:
         when = datetime.fromtimestamp(us / 1e6, UTC)
     except (OverflowError, ValueError, OSError):
         return ""
-    if step < _MINUTE:
+    if step < MINUTE_US:
         return when.strftime("%H:%M:%S")
-    return when.strftime("%b %d") if us % _DAY == 0 else when.strftime("%H:%M")
+    return when.strftime("%b %d") if us % DAY_US == 0 else when.strftime("%H:%M")
 
 
 def short_number(value: float) -> str:

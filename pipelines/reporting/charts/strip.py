@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from pipelines.core.time import SECOND_US
 from pipelines.reporting.charts.axes import Scale, time_ticks
 from pipelines.reporting.charts.svg import (
     BLUE,
@@ -92,7 +93,7 @@ def strip(
     """
     first = min([span[0], *(mark.start_us for mark in marks)])
     last = max([span[1], *(mark.end_us for mark in marks)])
-    room = max((last - first) // 50, 1_000_000)
+    room = max((last - first) // 50, SECOND_US)
     across = Scale(first - room, last + room, LEFT, WIDTH - RIGHT)
     bottom = TOP + ROW * len(rows)
     parts = [_incident(across, span, bottom), *_times(across, first - room, last + room, bottom)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.lake.contract import microseconds
 from pipelines.aiops.log_parsing.rows import LogColumns, log_rows
 from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.core.time import SECOND_US
 from pipelines.simulator.signals.load import Load, usual_traffic
 from pipelines.simulator.signals.log_texts import (
     BROKEN,
@@ -343,7 +344,7 @@ def _rows(place: Place, names: Names, lines: list[Lines]) -> "pa.Table":
     number = np.concatenate([line_group.instance for line_group in lines])
     order = np.argsort(at, kind="stable")
     at = at[order]
-    micro = np.rint(at * 1_000_000).astype(np.int64) + microseconds(place.world.start)
+    micro = np.rint(at * SECOND_US).astype(np.int64) + microseconds(place.world.start)
     service, world = place.service, place.world
     called = [names.name_at(service.index, time) for time in at.tolist()]
     most = service.instances

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipelines.aiops.lake.contract import METRICS, TIME, fingerprint, microseconds
 from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.core.time import SECOND_US
 from pipelines.simulator.signals.load import Load, usual_traffic
 from pipelines.simulator.signals.names import Floats, Names, instance_name
 from pipelines.simulator.signals.scene import (
@@ -384,7 +385,7 @@ def _table(world: World, found: list[Scraped]) -> "pa.Table":
         "unit": pa.array([scraped.unit or None for _, scraped in marked], pa.string()),
     }  # fmt: skip
     columns = {name: column.take(codes) for name, column in once.items()}
-    micro = np.rint(at * 1_000_000).astype(np.int64) + microseconds(world.start)
+    micro = np.rint(at * SECOND_US).astype(np.int64) + microseconds(world.start)
     columns["source"] = pa.repeat(pa.scalar(SOURCE), len(codes))
     columns["at"] = pa.array(micro, pa.int64()).cast(TIME)
     columns["value"] = pa.array(values, pa.float64(), mask=np.isnan(values))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.lake.contract import SPANS, TIME, microseconds
 from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.core.time import SECOND_US
 from pipelines.simulator.signals.load import EdgeChange, Load
 from pipelines.simulator.signals.names import Floats, Names, instance_name
 from pipelines.simulator.signals.span_growth import (
@@ -52,7 +53,7 @@ def span_rows(
     names, instances = _who(world, spans, start, kept)
     label, attributes = _names_and_attributes(world, spans, error, kept)
     n = len(kept)
-    micro = np.rint(start[kept] * 1_000_000).astype(np.int64) + microseconds(world.start)
+    micro = np.rint(start[kept] * SECOND_US).astype(np.int64) + microseconds(world.start)
     columns = {
         "trace_id": pa.array(trace[kept], pa.string()),
         "span_id": pa.array([marks[k] for k in kept.tolist()], pa.string()),

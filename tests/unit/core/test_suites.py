@@ -73,3 +73,8 @@ def test_a_rule_that_cannot_be_computed_ends_the_run_with_its_title(tmp_path: Pa
     profile = pd.DataFrame({"b": [1], ROWS: [1]})
     with pytest.raises(SignalboxError, match=r"a is positive: cannot be computed: .*\ba\b"):
         run_suite(profile, suite(tmp_path, rule))
+
+
+def test_a_suite_that_is_not_there_says_where_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(SignalboxError, match=r"none\.json: no such suite; .*validate\.suite"):
+        read_suite(tmp_path / "none.json")

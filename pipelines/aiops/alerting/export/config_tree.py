@@ -6,6 +6,7 @@ from typing import Any
 from pipelines.aiops.alerting.config import Config, InhibitRule, Route, TimeInterval
 from pipelines.aiops.alerting.export.spelling import duration, matcher_text, yaml_scalar
 from pipelines.aiops.alerting.rules import Matcher
+from pipelines.core.time import SECOND_US
 
 Tree = str | list["Tree"] | dict[str, "Tree"]
 
@@ -14,7 +15,6 @@ TOGETHER = "signalbox_all_together"
 "as the parent does" to Alertmanager.)"""
 
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_SECOND = 1_000_000
 
 
 def time_text(micros: int) -> str:
@@ -30,7 +30,7 @@ def time_text(micros: int) -> str:
     str
         In milliseconds if it isn't a whole number of seconds.
     """
-    seconds, rest = divmod(micros, _SECOND)
+    seconds, rest = divmod(micros, SECOND_US)
     return f"{micros // 1000}ms" if rest else duration(seconds)
 
 

@@ -20,7 +20,7 @@ from pipelines.aiops.alerting.mining.patterns import known_values
 from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, one_of
 from pipelines.aiops.lake.frame import NO, YES, AlertFrame
 from pipelines.core.arrays import distinct, runs
-from pipelines.core.stats import level, upper
+from pipelines.core.stats import bonferroni_level, clopper_pearson_upper
 from pipelines.core.time import DAY_US, HOUR_US, SECOND_US
 
 FEW_VALUES = 50
@@ -168,8 +168,8 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
 
 
 def _proven(history: History, candidate: _Candidate, tried: int) -> bool:
-    confidence = level(history.params.alpha, tried)
-    high = float(upper(0, candidate.units, confidence))
+    confidence = bonferroni_level(history.params.alpha, tried)
+    high = float(clopper_pearson_upper(0, candidate.units, confidence))
     return candidate.routine and high <= history.params.quiet.max_acted_share
 
 
@@ -205,7 +205,7 @@ def _guard(history: History, candidate: _Candidate, rules: int) -> Guard:
 def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> QuietRule:
     guard = _guard(history, candidate, rules)
     params, pattern = history.params, history.patterns.items[candidate.index]
-    high = float(upper(0, candidate.units, level(params.alpha, tried)))
+    high = float(clopper_pearson_upper(0, candidate.units, bonferroni_level(params.alpha, tried)))
     return QuietRule(
         id=support.identity("quiet", candidate.matchers, guard=guard.model_dump()),
         matchers=candidate.matchers,

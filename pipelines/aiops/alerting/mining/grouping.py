@@ -25,7 +25,7 @@ from pipelines.aiops.alerting.mining.history import (
     label_sets,
 )
 from pipelines.aiops.alerting.rules import Bound, DuplicateRule, Example, Matcher, Rule, one_of
-from pipelines.core.stats import level, lower
+from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
 
 EVERY_ALERT = (Matcher(label="alertname", op="!=", value=""),)
 """Every alert has a name; a route that no label holds back would be refused at publication."""
@@ -122,13 +122,13 @@ def mine_duplicate(history: History) -> Mined:
     params = history.params
     wide, narrow = _wide(history), _narrow(history)
     tried = len(wide) + len(narrow)
-    confidence = level(params.alpha, tried)
+    confidence = bonferroni_level(params.alpha, tried)
     found: list[_Found] = []
     for candidate in [*_best_wide(history, wide), *narrow]:
         counted, together = cooccurrence(
             history.episodes, candidate.group, _together(history), params.independence_seconds
         )
-        low = float(lower(counted.good, counted.n, confidence))
+        low = float(clopper_pearson_lower(counted.good, counted.n, confidence))
         enough = counted.n >= params.min_episodes and counted.days >= params.min_days
         if enough and low >= params.duplicate.min_share:
             found.append(_Found(candidate, counted, low, _examples(history, candidate, together)))

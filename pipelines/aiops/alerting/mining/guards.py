@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.history import History
 from pipelines.aiops.alerting.rules import Guard
-from pipelines.core.stats import level
+from pipelines.core.stats import bonferroni_level
 
 METHOD = (
     "upper prediction bound of a Poisson count with unknown rate (Jeffreys prior), of a negative "
@@ -74,7 +74,7 @@ def max_count(
     """
     counts = counts_by_window(starts, window, span)
     # A sliding window meets bursts that the fixed ones cut in two: it is tried twice as often.
-    confidence = level(alpha, 2 * len(counts) * max(rules, 1))
+    confidence = bonferroni_level(alpha, 2 * len(counts) * max(rules, 1))
     return max(most_within(starts, window), prediction_bound(counts, confidence))
 
 

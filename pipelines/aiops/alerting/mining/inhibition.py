@@ -35,7 +35,7 @@ from pipelines.aiops.alerting.mining.history import (
 from pipelines.aiops.alerting.mining.patterns import known_values
 from pipelines.aiops.alerting.mining.support import Covered, covered
 from pipelines.aiops.alerting.rules import ImpliedRule, Matcher
-from pipelines.core.stats import level, lower
+from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
 from pipelines.core.time import DAY_MS
 
 SAMPLE = 300_000
@@ -133,7 +133,7 @@ def _candidates(
     compared = (source != target) & (n[target] >= params.min_episodes)
     # What the bound would be if all of the history were like the sample, for this pair alone.
     scale = len(history.episodes) / max(len(sample), 1)
-    low = lower(hits * scale, n[target] * scale, level(params.alpha, 1))
+    low = clopper_pearson_lower(hits * scale, n[target] * scale, bonferroni_level(params.alpha, 1))
     hopeful = (low >= params.implied.min_share) & (
         hits >= ROUGHLY * params.implied.min_lift * by_chance
     )
@@ -172,7 +172,9 @@ def _proven(
     counted = covered(history, kinds, pair, firing.place, firing.of(pair[0]))
     if counted is None:
         return None
-    low = float(lower(counted.good, counted.n, level(params.alpha, tried)))
+    low = float(
+        clopper_pearson_lower(counted.good, counted.n, bonferroni_level(params.alpha, tried))
+    )
     if (
         counted.n < params.min_episodes
         or counted.days < params.min_days

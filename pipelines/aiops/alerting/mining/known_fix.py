@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.history import Family, History, Mined, members
 from pipelines.aiops.alerting.rules import KnownFixRule, Rule
-from pipelines.core.stats import level, lower
+from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def _rule(
     names = [fixes.fix[t] for t in tickets]
     fix = min(set(names), key=lambda name: (-names.count(name), name))
     good, n = names.count(fix), len(names)
-    low = float(lower(good, n, level(history.params.alpha, tried)))
+    low = float(clopper_pearson_lower(good, n, bonferroni_level(history.params.alpha, tried)))
     matchers = history.patterns.matchers(index)
     if low < history.params.known_fix.min_share or matchers is None:
         return None

@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
 from pipelines.aiops.alerting.mining.history import History, Mined, members
 from pipelines.aiops.alerting.rules import RecurringRule
 from pipelines.aiops.lake.frame import NO, YES
-from pipelines.core.stats import level, lower, upper
+from pipelines.core.stats import bonferroni_level, clopper_pearson_lower, clopper_pearson_upper
 from pipelines.core.time import EPOCH
 
 QUARTER_MS = 900_000
@@ -156,7 +156,9 @@ def _holding(hours: Hours, asked: Asked) -> _Windows:
     rate = np.divide(outside, places, out=np.ones(len(places)), where=places > 0)
     hopeful = windows.low > 1 - (1 - rate) ** windows.size
     windows, outside, places = windows.where(hopeful), outside[hopeful], places[hopeful]
-    windows.chance[:] = 1 - (1 - upper(outside, places, asked.confidence)) ** windows.size
+    windows.chance[:] = (
+        1 - (1 - clopper_pearson_upper(outside, places, asked.confidence)) ** windows.size
+    )
     return windows.where(windows.low > windows.chance)
 
 
@@ -223,7 +225,7 @@ def _before(barred: NDArray[np.bool_]) -> NDArray[np.int64]:
 @cache
 def _lowest(n: int, confidence: float) -> NDArray[np.float64]:
     """Lower bounds of the shares 0/n, 1/n … n/n."""
-    return lower(np.arange(n + 1), n, confidence)
+    return clopper_pearson_lower(np.arange(n + 1), n, confidence)
 
 
 DAY_MINUTES = 1440
@@ -242,7 +244,7 @@ def mine_recurring(history: History) -> Mined:
     params, patterns = history.params, history.patterns
     eligible = [i for i in range(len(patterns)) if _days(history, i) >= params.min_days]
     tried = _places(history) * len(eligible)
-    asked = _asked(history, level(params.alpha, tried))
+    asked = _asked(history, bonferroni_level(params.alpha, tried))
     found: list[tuple[int, str, Found]] = []
     done: set[int] = set()
     clocks = _clocks(history)

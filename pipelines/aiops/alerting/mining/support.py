@@ -22,7 +22,7 @@ from pipelines.aiops.alerting.rules import Bound, Example, Matcher, Support, rul
 from pipelines.aiops.lake.frame import YES
 from pipelines.core.arrays import distinct
 from pipelines.core.evidence import round_floats
-from pipelines.core.stats import METHOD, level, lower
+from pipelines.core.stats import METHOD, bonferroni_level, clopper_pearson_lower
 from pipelines.core.time import EPOCH
 
 MAX_LABELS = 20
@@ -110,7 +110,7 @@ def bound_of(
         measures=measures, value=round_floats(good / n if n else 0.0),
         low=None if low is None else round_floats(float(low)),
         high=None if high is None else round_floats(float(high)),
-        n=n, level=round_floats(level(alpha, tried)), method=method, tried=tried,
+        n=n, level=round_floats(bonferroni_level(alpha, tried)), method=method, tried=tried,
     )  # fmt: skip
 
 
@@ -191,7 +191,9 @@ def bounds_of(counts: Counts) -> Bounds:
     params = counts.history.params
     enough = (counts.n >= params.min_episodes) & (counts.days >= params.min_days)
     tried = int(enough.sum()) * counts.good.shape[1]
-    low = lower(counts.good, counts.n[:, None], level(params.alpha, tried))
+    low = clopper_pearson_lower(
+        counts.good, counts.n[:, None], bonferroni_level(params.alpha, tried)
+    )
     return Bounds(enough, low, tried)
 
 

@@ -4,7 +4,6 @@ An untreated episode of the same rule's alerts is a fair comparison only if it l
 treated one had when it was treated: short ones end by themselves before anybody could act.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,11 +21,11 @@ from pipelines.aiops.alerting.remediation.limits import (
 )
 from pipelines.aiops.alerting.rules import KnownFixRule, Rule
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
+from pipelines.core.stats import newcombe_interval, normal_quantile
+from pipelines.core.time import SECOND_US
 from pipelines.release.ledger import Entry
 
 LEVEL = 0.95
-_Z = 1.959963984540054
-_MICRO = 1_000_000
 METHOD = (
     "share of treated episodes that ended in time, less that of untreated ones of the same rule "
     "that lived as long; Newcombe's hybrid score interval"
@@ -137,7 +136,7 @@ def _count(
     touched: set[str],
     minutes: int,
 ) -> _Counts:
-    within = minutes * 60 * _MICRO
+    within = minutes * 60 * SECOND_US
     names = {series: series_of(frame.labels[series]) for series in set(frame.series[rows].tolist())}
     episodes = {
         episode_of(names[int(frame.series[row])], int(frame.starts[row])): int(row) for row in rows
@@ -151,9 +150,9 @@ def _count(
         if row is None:
             continue
         n += 1
-        at = int(time_of(entry).timestamp() * _MICRO)
+        at = int(time_of(entry).timestamp() * SECOND_US)
         ended += bool(frame.ends[row] <= at + within)
-        age = int(entry.data["age_seconds"]) * _MICRO
+        age = int(entry.data["age_seconds"]) * SECOND_US
         # Compared with those that lived longer than the treated one had when it was treated.
         alike = lived > age
         used |= alike
@@ -175,42 +174,7 @@ def _compared(rule: str, action: str, seen: _Counts) -> ActionEffect:
             rule, action, n, ended, controls, share, None, None, None, None, missing
         )
     control = sum(seen.shares) / len(seen.shares)
-    low, high = newcombe(share, n, control, controls)
+    low, high = newcombe_interval(share, n, control, controls, normal_quantile(LEVEL))
     return ActionEffect(
-        rule, action, n, ended, controls, share, control, share - control, low, high
+        rule, action, n, ended, controls, share, control, share - control, float(low), float(high)
     )
-
-
-def newcombe(share: float, n: int, other: float, m: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a difference of two independent shares.
-
-    Parameters
-    ----------
-    share, other : float
-        The shares, from 0 to 1.
-    n, m : int
-        How many each is a share of; at least 1.
-
-    Returns
-    -------
-    low, high : float
-        Bounds of ``share - other``.
-
-    References
-    ----------
-    Newcombe (1998), "Interval estimation for the difference between independent proportions:
-    comparison of eleven methods", Statistics in Medicine 17, 873–890; method 10.
-    """
-    low, high = _wilson(share, n)
-    other_low, other_high = _wilson(other, m)
-    gap = share - other
-    return (
-        gap - math.hypot(share - low, other_high - other),
-        gap + math.hypot(high - share, other - other_low),
-    )
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -16,6 +16,7 @@ from pipelines.aiops.alerting.config.model import stretches
 from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, ReplayInputs, ticks
 from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
+from pipelines.core.time import DAY_US
 
 INHIBITED, MUTED, SILENCED = 0, 1, 2
 """Kinds of `SuppressedIntervals`, in the order in which Alertmanager asks."""
@@ -225,8 +226,7 @@ def _muted(world: ReplayInputs, groups: Groups, members: Members) -> Iterator[Su
     if not len(members):
         return
     config, origins = world.config, origins_of(world.config)
-    day = 86400 * 1_000_000
-    first, last = int(members.seen.min()) - day, int(members.gone.max()) + day
+    first, last = int(members.seen.min()) - DAY_US, int(members.gone.max()) + DAY_US
     route_of = groups.route[members.group]
     named = {interval.name: interval.origin for interval in config.time_intervals}
     for number, route in enumerate(groups.routes):

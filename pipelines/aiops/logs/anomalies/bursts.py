@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.anomalies.chance import LEAST_SIZE, Tail, adjusted, tail_of
+from pipelines.aiops.logs.anomalies.chance import LEAST_SIZE, Tail, tail_of
 from pipelines.aiops.logs.counts import Table
 from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.core.stats import benjamini_hochberg
 from pipelines.core.time import DAY_US, HOUR_US
 
 _CHUNK = 1_000
@@ -101,7 +102,7 @@ def bursts(table: Table, start_us: int, end_us: int, settings: LogAnomalySetting
         return []
     per_series = np.minimum(least * tests, 1.0)
     order = np.sort(per_series[known])
-    passed = np.flatnonzero(adjusted(order) <= settings.false_share)
+    passed = np.flatnonzero(benjamini_hochberg(order) <= settings.false_share)
     if not len(passed):
         return []
     bar = order[passed[-1]] / tests

@@ -7,38 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.core.stats import false_discovery_rates
+
 Floats = NDArray[np.float64]
 LEAST = 1e-50
 """Chances are not told apart below this: no model is that exact."""
-
-
-def adjusted(chances: Floats) -> Floats:
-    """Adjust p-values for their number, so that they bound the false discovery rate.
-
-    Those at most q make a set of which at most the share q is expected to be false.
-
-    Parameters
-    ----------
-    chances : ndarray of float64, shape (subjects,)
-        p-values, one a subject that was looked at.
-
-    Returns
-    -------
-    ndarray of float64, shape (subjects,)
-        In the same order, at most 1.
-
-    References
-    ----------
-    Benjamini and Hochberg's procedure.
-    """
-    n = len(chances)
-    # Step-up: each rank's bound, then the running minimum from the largest rank down.
-    order = np.argsort(chances, kind="stable")
-    ranked = np.maximum(chances[order], LEAST) * n / np.arange(1, n + 1)
-    least = np.minimum.accumulate(ranked[::-1])[::-1]
-    found = np.empty(n)
-    found[order] = np.minimum(least, 1.0)
-    return found
 
 
 def share_of_false(expected: Floats, rates: Floats) -> Floats:
@@ -56,20 +29,13 @@ def share_of_false(expected: Floats, rates: Floats) -> Floats:
     ndarray of float64, shape (novelties,)
         At most 1.
     """
-    n = len(expected)
-    order = np.argsort(expected, kind="stable")
-    ranked = expected[order]
     # A stratum brings at most its rate of false ones, however large the bound: the sum of
-    # min(rate, expected) over strata, for each rank.
+    # min(rate, expected) over strata, for each novelty.
     rates = np.sort(rates)
     below = np.concatenate([[0.0], np.cumsum(rates)])
-    at = np.searchsorted(rates, ranked)
-    false = below[at] + ranked * (len(rates) - at)
-    share = np.maximum(false, LEAST) / np.arange(1, n + 1)
-    least = np.minimum.accumulate(share[::-1])[::-1]
-    found = np.empty(n)
-    found[order] = np.minimum(least, 1.0)
-    return found
+    at = np.searchsorted(rates, expected)
+    false = below[at] + expected * (len(rates) - at)
+    return false_discovery_rates(np.maximum(false, LEAST))
 
 
 def novelty_rates(once: Floats, days: Floats) -> Floats:

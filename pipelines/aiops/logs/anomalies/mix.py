@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.anomalies.chance import adjusted
+from pipelines.aiops.logs.anomalies.chance import LEAST
 from pipelines.aiops.logs.counts import Table
 from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.core.stats import benjamini_hochberg
 from pipelines.core.time import DAY_US, HOUR_US
 
 _BLOCK = 6 * HOUR_US
@@ -96,7 +97,7 @@ def changed_mixes(
                 judged.append(found)
     if not judged:
         return []
-    chances = adjusted(np.array([shift.chance for shift in judged]))
+    chances = benjamini_hochberg([max(shift.chance, LEAST) for shift in judged])
     return [
         MixShift(
             shift.service,

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.logs.anomalies.chance import Tail, adjusted, tail_of
+from pipelines.aiops.logs.anomalies.chance import Tail, tail_of
 from pipelines.aiops.logs.counts import Table
 from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.core.stats import benjamini_hochberg
 from pipelines.core.time import DAY_US
 
 _LEAST_GAPS = 12
@@ -76,7 +77,7 @@ def silences(
     if not judged:
         return []
     raw = np.array([silence.chance for silence, _ in judged])
-    chances = adjusted(raw)
+    chances = benjamini_hochberg(raw)
     bar = raw[chances <= settings.false_share].max(initial=0.0)
     return [
         replace(silence, chance=float(p))

@@ -5,7 +5,6 @@ import pyarrow as pa
 import pytest
 
 from pipelines.aiops.metrics import detect
-from pipelines.aiops.metrics.events import corrected
 from pipelines.core.errors import SignalboxError
 from tests.unit.aiops.metrics.series import DAY, START, STEP, daily, metrics, noise
 
@@ -158,12 +157,6 @@ def test_a_missing_column_is_named() -> None:
 def test_an_empty_table_has_no_findings() -> None:
     found = detect(metrics(np.empty((0, 5))))
     assert (found.findings, found.series, found.points) == ([], 0, 0)
-
-
-def test_correction_is_that_of_benjamini_and_hochberg() -> None:
-    # Chances 1e-6, 1e-4, 1e-2 at 1,000 points: q = 1e-3, 5e-2, 10/3 (hopeless).
-    found = corrected([4.0, 6.0, 2.0], 1000)
-    assert found == pytest.approx([4 - np.log10(500), 3.0, 0.0])
 
 
 def test_more_series_demand_rarer_events() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.aiops.service_map.change_impact import as_findings, change_impact
 from pipelines.aiops.service_map.edge_changes import Diff, diff_maps
-from pipelines.aiops.service_map.statistics import adjusted, only_in
+from pipelines.aiops.service_map.statistics import only_in
 from pipelines.core.errors import SignalboxError
 from tests.unit.aiops.service_map.spans import NOON_US, SECOND, built, client, span
 
@@ -117,11 +117,6 @@ def test_false_alarms_stay_within_what_is_asked_for() -> None:
         new = built(*busy(200 + seed, 86_400, minutes=20), window_seconds=60)
         alarms += bool(diff_maps(old, new).moved)
     assert alarms <= 1
-
-
-def test_chances_are_adjusted_by_benjamini_and_hochberg() -> None:
-    assert adjusted([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
-    assert adjusted([]) == []
 
 
 def test_calls_on_one_side_only_are_judged_by_windows() -> None:

@@ -46,6 +46,18 @@ def error_of(tmp_path: Path, old: str, new: str) -> str:
         ("id: drift", "id: ranking", ["gate: check ids must differ", "ranking"]),
         ("threshold: 0.85", "threshold: .nan", ["gate.checks.4.threshold: nan", "finite"]),
         ("name: adult", 'name: "a b/../c"', ["data.name: 'a b/../c'"]),
+        ("  feature: sex", "  feature: gender", ["bias_audit.mitigation.feature is 'gender'"]),
+        ("slices: [education,", "slices: [income,", ["evaluate.slices names the target 'income'"]),
+        (
+            "reference: {}",
+            "reference: {sec: x}",
+            ["bias_audit.reference names 'sec'", "sex & race"],
+        ),
+        (
+            "worst_impact_ratio:sex&race",
+            "worst_impact_ratio:sex&age",
+            ["'impact_ratio_sex_race' asks for bias_audit.worst", "'sex&age' is not audited"],
+        ),
     ],
 )
 def test_the_message_names_key_value_and_what_is_allowed(

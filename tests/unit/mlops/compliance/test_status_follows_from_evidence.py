@@ -90,7 +90,7 @@ def test_a_ratio_below_four_fifths_is_not_met_and_not_just_missing(hold: Hold) -
     assert held["eeoc.race"]["status"] == "missing"
 
 
-def test_categories_left_out_need_a_rate_and_keep_to_two_percent(hold: Hold) -> None:
+def test_categories_left_out_need_a_reason_and_keep_to_two_percent(hold: Hold) -> None:
     assert hold()["ll144.exclusions"]["status"] == "met"
     audit = cases.fairness()
     tiny = next(g for g in audit["audit"]["dimensions"][0]["groups"] if g["group"] == "tiny")

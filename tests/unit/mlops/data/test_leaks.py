@@ -8,7 +8,8 @@ import pytest
 
 from pipelines.core.artifacts import INGESTED
 from pipelines.core.tables import ROW, SUBJECT
-from pipelines.mlops.data.leaks import ColumnCheck, check_columns
+from pipelines.mlops.data.evidence import ColumnCheck
+from pipelines.mlops.data.leaks import check_columns
 from pipelines.core.params import Params
 from pipelines.mlops.validate import describe, warnings
 from pipelines.release.gating import judge, sentence

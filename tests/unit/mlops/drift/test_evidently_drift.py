@@ -92,7 +92,7 @@ def test_figures_without_a_release_say_so(table, data, drift) -> None:
     assert figures["drift.drifted_share"].value == found.share()
     assert figures["drift.released_drifted_share"].missing == NOTHING_RELEASED
     assert figures["drift.largest_distance"].where["column"] in _columns(found)
-    details = _details([found], None, NOTHING_RELEASED)
+    details = _details([found], None, NOTHING_RELEASED).model_dump(mode="json")
     assert details["released"] == {"name": None, "reason": NOTHING_RELEASED}
     assert details["comparisons"][0]["columns"][0]["drifted"] in (True, False)
 
@@ -148,3 +148,23 @@ def test_evidently_is_told_not_to_track(table, data, drift) -> None:
     from evidently.telemetry import DO_NOT_TRACK_ENV
 
     assert os.environ[DO_NOT_TRACK_ENV] == "1"
+
+
+@pytest.mark.parametrize(
+    ("shift", "scale"),
+    [(0, 1e300), (0, 1e-300), (0, 1e-6), (2.0**60, 2.0**8), (1e12, 1e-2), (-(2.0**62), 2.0**10)],
+)
+def test_the_distance_depends_on_neither_place_nor_unit_of_a_column(
+    table, data, drift, shift: float, scale: float
+) -> None:
+    from scipy.stats import wasserstein_distance
+
+    old, new = table(), table(400, 1)
+    new["amount"] += 1
+    # What is compared is what the large numbers still hold: float64 has 53 bits.
+    tables = [frame.assign(amount=frame["amount"] * scale + shift) for frame in (old, new)]
+    plain = [(frame["amount"] - shift) / scale for frame in tables]
+    expected = wasserstein_distance(*plain) / np.std(plain[0])
+    found = _columns(_compare(*tables, data, drift))["amount"]
+    assert found.distance == pytest.approx(expected, rel=1e-6)
+    assert found.drifted

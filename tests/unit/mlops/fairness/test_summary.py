@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipelines.core.stats import newcombe_interval, normal_quantile
 from pipelines.mlops.fairness import AuditConfig, audit, simultaneous
-from pipelines.mlops.fairness.intervals import Proportion, newcombe_difference
 from pipelines.mlops.fairness.simultaneous import WorstEstimate
 
 from .frames import SPECS, one_feature, people, selections, table
@@ -54,7 +54,7 @@ def test_with_two_groups_it_is_an_ordinary_interval() -> None:
         .figure("largest_selection_rate_difference")
         .estimate
     )
-    usual = newcombe_difference(Proportion(300, 1000), Proportion(240, 1000), 0.95)
+    usual = newcombe_interval(0.3, 1000, 0.24, 1000, normal_quantile(0.95))
     assert (found.low, found.high) == pytest.approx(usual, abs=0.004)
 
 

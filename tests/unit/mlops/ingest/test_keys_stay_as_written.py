@@ -106,7 +106,7 @@ def test_whole_numbers_in_sql_are_exact_beside_missing_ones(here: Path) -> None:
 
 
 def test_texts_in_sql_are_no_numbers(here: Path) -> None:
-    assert from_sql("text", ["00001", "1", "1.0", "", None]) == ["00001", "1", "1.0", None, None]
+    assert from_sql("text", ["", "00001", "1", "1.0", None]) == [None, "00001", "1", "1.0", None]
 
 
 def test_a_float_column_in_parquet_is_refused_with_the_reason(here: Path) -> None:

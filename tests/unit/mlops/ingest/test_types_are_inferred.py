@@ -123,4 +123,4 @@ def test_whatever_fsspec_reads_can_be_a_source(here: Path) -> None:
     source = {"kind": "csv", "paths": ["memory://bucket/*.csv"], "watch": "."}
     frame, files = read_source(data_params(source=source))
     assert len(frame) == 2
-    assert files[0].address == "memory://bucket/*.csv"
+    assert files[0].address == "memory://bucket/toy.csv"

@@ -52,7 +52,7 @@ def made(favourable: str) -> Page:
         else check
         for check in cases.checks()
     ]
-    details = {"audit": audit.to_dict(), "mitigation": None, "mitigation_missing": "off"}
+    details = {**cases.NO_FAIRNESS, "audit": audit.to_dict()}
     changes: dict[str, dict[str, Any]] = {
         "data": {
             "positive": "yes", "favourable": favourable, "sensitive": {"race": {}},

@@ -1,12 +1,12 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.evaluation.backtest import evaluate_outcomes
-from pipelines.aiops.alerting.evaluation.tables import median_interval, most_lost, saved_interval
+from pipelines.aiops.alerting.evaluation.tables import median_interval, saved_interval
 from pipelines.aiops.alerting.windows import Window, rows_of
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.core.time import DAY_US
@@ -70,18 +70,6 @@ def test_a_window_is_replayed_with_what_already_fired_and_without_knowing_later_
     found = rows_of(rows, Window(5 * MINUTE, 2 * DAY_US + MINUTE))
     assert found.starts.tolist() == [0, 2 * DAY_US]
     assert found.ends[1] == NEVER
-
-
-@settings(deadline=None)  # the first call imports scipy
-@given(st.integers(0, 40), st.integers(1, 200))
-def test_the_bound_on_lost_incidents_is_never_below_what_was_lost(lost, more):
-    heard = lost + more
-    assert lost / heard < most_lost(lost, heard) <= 1
-
-
-def test_nothing_lost_of_few_proves_little():
-    assert most_lost(0, 10) > 0.2
-    assert most_lost(0, 300) < 0.011
 
 
 @given(st.lists(st.integers(1, 50), min_size=3, max_size=20))

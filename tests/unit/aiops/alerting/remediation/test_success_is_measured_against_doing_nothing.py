@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pipelines.aiops.alerting.remediation import ActionEffect, live_alerts, measure
-from pipelines.aiops.alerting.remediation.effect import newcombe
 from pipelines.aiops.alerting.remediation.limits import episode_of, series_of
 from pipelines.aiops.lake.frame import NEVER, UNKNOWN, AlertFrame
 from pipelines.release.ledger import Ledger
@@ -92,11 +91,6 @@ def test_dry_runs_and_failures_are_no_treatment(tmp_path: Path) -> None:
     history = frame([7.0] * 4)
     assert found(tmp_path / "a", history, [0], step="dry_run") == []
     assert found(tmp_path / "b", history, [0], outcome="failed") == []
-
-
-def test_newcombes_interval_is_that_of_his_paper() -> None:
-    low, high = newcombe(56 / 70, 70, 48 / 80, 80)
-    assert (round(low, 4), round(high, 4)) == (0.0524, 0.3339)
 
 
 def test_alerts_that_fire_now_are_found_oldest_first() -> None:
