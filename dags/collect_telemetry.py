@@ -1,12 +1,13 @@
 """Read the telemetry sources of params.yaml into the lake: one task a source, hour by hour."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
 
-PROJECT = Path(__file__).resolve().parents[1]
+from pipelines.core.project import find_project
+
+PROJECT = find_project(__file__)
 
 with DAG(
     "collect_telemetry",
@@ -46,9 +47,9 @@ with DAG(
         from pipelines.aiops.sources.ingest import ingest as ingest_source
 
         get_current_context()["source"] = source
-        params = load_aiops_params(PROJECT).telemetry
+        params = load_aiops_params(PROJECT)
         window = Window(data_interval_start, data_interval_end, datetime.now(UTC))
-        done = ingest_source(params, chosen(params, [source])[0], window, PROJECT)
+        done = ingest_source(params, chosen(params.telemetry, [source])[0], window, PROJECT)
         print(describe(done))
         return asdict(done)
 

@@ -1,13 +1,13 @@
 """Who calls whom, window by window, and what moved since the same hours before."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import DAG, task
 
+from pipelines.core.project import find_project
 from signalbox_airflow.analysis import SERVICE_MAP_READY, timetable, window_task
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "service_map",

@@ -180,7 +180,7 @@ def main(params: AiopsParams) -> None:
     """Run the stage."""
     settings = params.alert_history
     lake = Path(settings.lake)
-    with _engine(settings) as raw:
+    with _engine(params) as raw:
         span = window(raw, lake, settings)
         rules, parts = _judge(raw, lake, span)
         counts: dict[str, int] = {}
@@ -202,17 +202,17 @@ def main(params: AiopsParams) -> None:
 
 
 @contextmanager
-def _engine(settings: AlertHistoryParams) -> Iterator[Any]:
+def _engine(params: AiopsParams) -> Iterator[Any]:
     import duckdb
 
     try:
-        with opened(settings.memory_mb) as raw:
+        with opened(params.runtime.memory_mb) as raw:
             yield raw
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(
-            f"{settings.lake}: not a lake of the telemetry contract, or aiops.alert_history."
-            f"memory_mb ({settings.memory_mb}) is too small: {text}"
+            f"{params.alert_history.lake}: not a lake of the telemetry contract, or "
+            f"runtime.memory_mb in release.yaml ({params.runtime.memory_mb}) is too small: {text}"
         ) from error
 
 

@@ -102,7 +102,7 @@ def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) 
 
     first = (window.start - SETTLE).date()
     lake = lake_of(params.analysis)
-    frame = read_lake(lake, first, window.last_day, params.analysis.memory_mb, ids=True)
+    frame = read_lake(lake, first, window.last_day, params.runtime.memory_mb, ids=True)
     frame = frame.where(frame.starts < window.end_us)
     if not len(frame):
         return set()
@@ -234,10 +234,10 @@ def _incidents(
 ) -> list[Incident]:
     about = params.group_incidents
     settings = Grouping(
-        about.same_minutes * MINUTE_US,
-        about.near_minutes * MINUTE_US,
-        about.anywhere_minutes * MINUTE_US,
-        about.longest_minutes * MINUTE_US,
+        about.same_service_gap_minutes * MINUTE_US,
+        about.neighbour_gap_minutes * MINUTE_US,
+        about.global_gap_minutes * MINUTE_US,
+        about.max_incident_minutes * MINUTE_US,
     )
     recent = Window(window.start - HORIZON - timedelta(hours=1), window.end)
     changes = changes_of(rows_between(params, CHANGES, recent), window.end_us)

@@ -125,7 +125,7 @@ def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Judge a window's logs; what is remembered of earlier days lies in ``analysis.state``."""
     about = params.log_anomalies
     lake = lake_of(params.analysis)
-    settings = LogAnomalySettings(**about.model_dump(exclude={"most_plots"}))
+    settings = LogAnomalySettings(**about.model_dump(exclude={"max_plots"}))
     state = Path(params.analysis.state) / "logs"
     found = anomalies_between(lake, state, window.start, window.end, settings)
     counts = {"lines": found.lines, "templates": found.templates,
@@ -135,7 +135,7 @@ def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     elif not found.lines:
         counts["skipped"] = {"no lines in the window": 1}
     rarest = sorted(found.findings, key=lambda f: (-f.score, f.start_us, f.id))
-    shown = rarest[: about.most_plots]
+    shown = rarest[: about.max_plots]
     path = directory / LOG_ANOMALIES
     write_findings(
         path,

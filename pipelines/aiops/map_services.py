@@ -60,7 +60,7 @@ def settings_of(params: AiopsParams) -> MapSettings:
         window_seconds=about.window_seconds,
         max_virtual_nodes=about.max_virtual_nodes,
         max_shapes=about.max_shapes,
-        memory_mb=params.analysis.memory_mb,
+        memory_mb=params.runtime.memory_mb,
     )
 
 

@@ -57,8 +57,8 @@ def detect_partition(params: AiopsParams, window: Window, directory: Path, key: 
     with _metrics(params, window) as raw:
         for table in _tables(raw, _number(params, key)):
             found = detect(
-                table, since_us=window.start_us, until_us=window.end_us, false_share=1,
-                most_series=params.metric_anomalies.most_series,
+                table, since_us=window.start_us, until_us=window.end_us, fdr_limit=1,
+                max_series=params.metric_anomalies.max_series,
             )  # fmt: skip
             findings += found.findings
             counts["series"] += found.series
@@ -126,15 +126,15 @@ def _path(directory: Path, key: str) -> Path:
 
 
 def _key(params: AiopsParams, number: int) -> str:
-    return f"{number + 1}of{params.analysis.parts}"
+    return f"{number + 1}of{params.runtime.partitions}"
 
 
 def _number(params: AiopsParams, key: str) -> int:
     number, _, of = key.partition("of")
-    if not number.isdigit() or of != str(params.analysis.parts):
+    if not number.isdigit() or of != str(params.runtime.partitions):
         raise SignalboxError(
-            f"{key!r} is no part of {params.analysis.parts} (aiops.analysis.parts); parts are "
-            f"named like '1of{params.analysis.parts}'"
+            f"{key!r} is no part of {params.runtime.partitions} (release.yaml: "
+            f"runtime.partitions); parts are named like '1of{params.runtime.partitions}'"
         )
     return int(number) - 1
 
@@ -146,15 +146,15 @@ def _metrics(params: AiopsParams, window: Window) -> Iterator[Any]:
 
     lake = lake_of(params.analysis)
     try:
-        with opened(params.analysis.memory_mb) as raw:
+        with opened(params.runtime.memory_mb) as raw:
             raw.execute(f"CREATE TEMP VIEW points AS {_rows_sql(params, window)}")
             _find_series(raw, params)
             yield raw
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(
-            f"{lake}/metrics: not readable metrics of the contract, or aiops.analysis.memory_mb "
-            f"({params.analysis.memory_mb}) is too small: {text}"
+            f"{lake}/metrics: not readable metrics of the contract, or runtime.memory_mb in "
+            f"release.yaml ({params.runtime.memory_mb}) is too small: {text}"
         ) from error
 
 
@@ -184,14 +184,14 @@ def _find_series(raw: Any, params: AiopsParams) -> None:
     ) + ", '')"  # fmt: skip
     raw.execute(
         "CREATE TEMP TABLE series AS SELECT source, fingerprint, "
-        f"(md5_number_lower({service}) % {params.analysis.parts})::INTEGER AS part, "
+        f"(md5_number_lower({service}) % {params.runtime.partitions})::INTEGER AS part, "
         "count(*) AS n, count(*) FILTER (isfinite(value)) AS known "
         "FROM points GROUP BY source, fingerprint"
     )
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE series AS SELECT *, row_number() OVER "
         "(ORDER BY known DESC, source, fingerprint) <= "
-        f"{params.metric_anomalies.most_series} AS chosen FROM series"
+        f"{params.metric_anomalies.max_series} AS chosen FROM series"
     )
 
 
@@ -229,7 +229,7 @@ def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
 def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Plot]:
     """Give the values around the rarest findings, by finding's id."""
     ordered = sorted(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
-    shown = ordered[: params.metric_anomalies.most_plots]
+    shown = ordered[: params.metric_anomalies.max_plots]
     mine: dict[tuple[str, str], list[Finding]] = {}
     for finding in shown:
         mine.setdefault((finding.evidence["source"], finding.evidence["fingerprint"]), []).append(
@@ -268,7 +268,7 @@ STAGE = "metric_anomalies"
 
 
 def groups(params: AiopsParams, window: Window) -> list[str]:
-    """Keys of the parts of a window: at most ``analysis.parts``, none without metrics.
+    """Keys of the parts of a window: at most ``runtime.partitions``, none without metrics.
 
     A service stays in its part when others come and go.
     """
@@ -290,7 +290,7 @@ def join(params: AiopsParams, window: Window, directory: Path) -> Path:
     """
     found, counts = read_all(params, window, directory)
     settings = params.metric_anomalies
-    kept, uncertain = correct(found, counts["points"], settings.false_share)
+    kept, uncertain = correct(found, counts["points"], settings.fdr_limit)
     counts = {**counts, "uncertain": uncertain}
     path = directory / METRIC_ANOMALIES
     plots = plots_of(params, window, kept)

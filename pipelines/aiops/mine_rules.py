@@ -35,9 +35,9 @@ STAGE = "mine_rules"
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     settings = params.mine_rules
-    memory.require(HISTORY, settings.memory_mb, memory.MINING_BYTES)
-    frame = read_history(HISTORY, settings.memory_mb)
-    windows = split_window(whole_window(frame), settings.learn, settings.choose)
+    memory.require(HISTORY, params.runtime.memory_mb, memory.MINING_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(whole_window(frame), settings.train, settings.validation)
     found = mine_all(frame, settings, windows.learn, read_tickets(HISTORY / "tickets.parquet"))
     write_json(CANDIDATES, candidates_document(found, windows.learn))
     write_evidence(evidence_of(STAGE), describe(frame, windows, found))

@@ -35,9 +35,11 @@ _REPLAYED = "replay of the last window, which nothing was learned or chosen on"
 
 def backtest_on_last(params: AiopsParams) -> Backtest:
     """Read the history and replay its last window through today's configuration."""
-    memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
-    frame = read_history(HISTORY, params.mine_rules.memory_mb, ids=True)
-    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb, ids=True)
+    windows = split_window(
+        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    )
     config = todays_config(params.export_rules.alertmanager_yml)
     return Backtest(frame, windows.judge, config, closing_times(HISTORY))
 

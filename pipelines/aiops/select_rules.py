@@ -54,9 +54,11 @@ def choose(
     What was chosen in the end; what was chosen first, among rules that knew nothing of the window;
     all candidates; and the windows.
     """
-    memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
-    frame = read_history(HISTORY, params.mine_rules.memory_mb)
-    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(
+        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    )
     config = todays_config(params.export_rules.alertmanager_yml)
     closed = closing_times(HISTORY)
     on_learned = Backtest(frame, windows.learn, config, closed)

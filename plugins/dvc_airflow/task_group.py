@@ -120,6 +120,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             task_id=OPEN,
             rev=self.workspace.rev,
             defaults={spec.key: spec.value for spec in specs},
+            renamed=self.render.renamed,
             stages=stages,
             targets=targets,
             downstream=self.render.downstream,

@@ -54,13 +54,13 @@ def whole_window(frame: AlertFrame) -> Window:
     return Window(first // DAY_US * DAY_US, (last // DAY_US + 1) * DAY_US)
 
 
-def split_window(whole: Window, learn: float, choose: float) -> Windows:
+def split_window(whole: Window, train: float, validation: float) -> Windows:
     """Split by time; parts of whole days wherever the window has days enough.
 
     Parameters
     ----------
-    learn, choose
-        Shares of the window's length; the rest judges.
+    train, validation
+        Shares of the window's length; the rest is the test window.
 
     Raises
     ------
@@ -68,25 +68,25 @@ def split_window(whole: Window, learn: float, choose: float) -> Windows:
         If the window is too short for three parts.
     """
     length = whole.end - whole.start
-    one, two = _cuts(length, learn, choose)
+    one, two = _cuts(length, train, validation)
     first, second = whole.start + one, whole.start + two
     if not whole.start < first < second < whole.end:
         raise SignalboxError(
             f"a history of {whole.days:.1f} days cannot be split into three parts "
-            f"(learn {learn:g}, choose {choose:g}): freeze a longer window"
+            f"(train {train:g}, validation {validation:g}): freeze a longer window"
         )
     return Windows(
         Window(whole.start, first), Window(first, second), Window(second, whole.end)
     )  # fmt: skip
 
 
-def _cuts(length: int, learn: float, choose: float) -> tuple[int, int]:
+def _cuts(length: int, train: float, validation: float) -> tuple[int, int]:
     """Where the second and the third part begin; with days enough, each has one at least."""
     if length < 4 * DAY_US:
-        return round(length * learn), round(length * (learn + choose))
+        return round(length * train), round(length * (train + validation))
     days = length // DAY_US
-    first = min(max(round(length * learn / DAY_US), 1), days - 2)
-    second = min(max(round(length * (learn + choose) / DAY_US), first + 1), days - 1)
+    first = min(max(round(length * train / DAY_US), 1), days - 2)
+    second = min(max(round(length * (train + validation) / DAY_US), first + 1), days - 1)
     return first * DAY_US, second * DAY_US
 
 

@@ -109,7 +109,7 @@ def judged(
     """
     about = params.group_incidents
     midnight = window.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    before = Window(midnight - timedelta(days=about.usual_days), midnight)
+    before = Window(midnight - timedelta(days=about.background_days), midnight)
     seen = _days_of(params, before)
     today = before.end_us // DAY_US
     known = today - min((day for own in seen.values() for day in own), default=today)
@@ -123,7 +123,8 @@ def judged(
             score=round(-log10(chance), 3),
             evidence={**finding.evidence, "days_with_it": count, "days_before": known},
         )
-        (usual if count >= LEAST and count > about.usual_share * known else news).append(scored)
+        is_usual = count >= LEAST and count > about.background_share * known
+        (usual if is_usual else news).append(scored)
     return news, usual
 
 

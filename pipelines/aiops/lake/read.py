@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.aiops.lake.contract import ALERTS, TICKETS
 from pipelines.aiops.lake.days import files_between
-from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened, parquet
+from pipelines.aiops.lake.engine import opened, parquet
 from pipelines.aiops.lake.frame import NEVER, AlertFrame, Labels
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 
 if TYPE_CHECKING:
     import numpy as np

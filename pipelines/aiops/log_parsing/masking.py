@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.aiops.log_parsing.mask_patterns import BY_NAME, Kind
+from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS, KINDS
 from pipelines.core.arrays import as_array
 from pipelines.core.errors import SignalboxError
-from pipelines.core.mask_kinds import BY_NAME, DEFAULT_KINDS, KINDS, Kind
 
 __all__ = ["DEFAULT_KINDS", "KINDS", "Masked", "mask"]
 
@@ -44,7 +45,7 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
     ----------
     lines : sequence of str or pyarrow array, shape (lines,)
     kinds : sequence of str
-        What to mask (:data:`~pipelines.core.mask_kinds.KINDS`); none: nothing.
+        What to mask (:data:`~pipelines.aiops.params.mask_kinds.KINDS`); none: nothing.
 
     Returns
     -------

@@ -18,8 +18,8 @@ from pipelines.core.stats import false_discovery_scores
 from pipelines.core.time import SECOND_US
 
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
-MOST_SERIES = 20_000
-FALSE_SHARE = 0.2
+MAX_SERIES = 20_000
+FDR_LIMIT = 0.2
 HIGHEST = 300.0
 """Scores are cut here: no smaller chance has a meaning."""
 WORDS = {
@@ -60,8 +60,8 @@ def detect(
     *,
     since_us: int | None = None,
     until_us: int | None = None,
-    false_share: float = FALSE_SHARE,
-    most_series: int = MOST_SERIES,
+    fdr_limit: float = FDR_LIMIT,
+    max_series: int = MAX_SERIES,
     settings: DetectorSettings = DEFAULTS,
 ) -> Detection:
     """Find unusual behaviour in every series of a metrics table.
@@ -76,11 +76,11 @@ def detect(
     until_us
         Later rows are left out, and a series without values up to then has a gap. Then parts of a
         table give the events of the whole; `correct` joins them. None: see `grids`.
-    false_share
+    fdr_limit
         Share of the findings that may be false, over all series of the run (Benjamini–Hochberg);
         how far it is kept for which series: see `events.SURPRISE_PER_DECADE`.
         1: everything that raised an alarm.
-    most_series
+    max_series
         See `grids`.
 
     Returns
@@ -88,7 +88,7 @@ def detect(
     Detection
         Depends on the rows, not on their order.
     """
-    found = grids(table, most_series, until_us)
+    found = grids(table, max_series, until_us)
     findings: list[Finding] = []
     points = 0
     for grid in found:
@@ -99,12 +99,12 @@ def detect(
             for event in here
         ]
         points += judged
-    kept, uncertain = correct(findings, points, false_share)
+    kept, uncertain = correct(findings, points, fdr_limit)
     return Detection(kept, found.series, points, uncertain, found.skipped)
 
 
 def correct(
-    findings: Sequence[Finding], points: int, false_share: float
+    findings: Sequence[Finding], points: int, fdr_limit: float
 ) -> tuple[list[Finding], int]:
     """Score findings of one or more tables together, and keep those that are rare enough.
 
@@ -114,7 +114,7 @@ def correct(
         Of `detect`; their scores are made anew.
     points
         Points judged in all the tables.
-    false_share
+    fdr_limit
         As in `detect`.
 
     Returns
@@ -127,7 +127,7 @@ def correct(
     kept = [
         replace(finding, score=min(score, HIGHEST))
         for finding, score in zip(findings, scores, strict=True)
-        if false_share >= 1 or score >= -np.log10(false_share)
+        if fdr_limit >= 1 or score >= -np.log10(fdr_limit)
     ]
     return in_order(kept), len(findings) - len(kept)
 

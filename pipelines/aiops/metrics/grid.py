@@ -82,7 +82,7 @@ class _Raw:
         return int(self.at[0]) // self.step_us // BLOCK * BLOCK
 
 
-def grids(table: Any, most_series: int, until_us: int | None = None) -> Grids:
+def grids(table: Any, max_series: int, until_us: int | None = None) -> Grids:
     """Return the series of a table on even grids of one step each.
 
     Parameters
@@ -90,7 +90,7 @@ def grids(table: Any, most_series: int, until_us: int | None = None) -> Grids:
     table
         Arrow table with the columns of the contract's ``metrics``; rows in any order. Of two
         values at the same time the larger counts; null, NaN and infinite are no values.
-    most_series
+    max_series
         More are left out and counted: those with the fewest points, then by fingerprint.
     until_us
         Time that every grid ends at; later rows are left out. Then a series is judged alike
@@ -105,7 +105,7 @@ def grids(table: Any, most_series: int, until_us: int | None = None) -> Grids:
     absent = sorted(needed - set(table.column_names))
     if absent:
         raise SignalboxError(f"metrics: column {absent[0]} is missing")
-    raws, skipped = _series(table, most_series, until_us)
+    raws, skipped = _series(table, max_series, until_us)
     columns = ("source", "fingerprint", "name", "labels", "kind", "unit")
     described = table.select([c for c in columns if c in table.column_names])
     return Grids(len(raws), skipped, _groups(raws, alone=until_us is None), described, until_us)
@@ -133,9 +133,7 @@ def _groups(raws: list[_Raw], *, alone: bool) -> tuple[tuple[_Raw, ...], ...]:
     return tuple(tuple(group) for group in found)
 
 
-def _series(
-    table: Any, most_series: int, until_us: int | None
-) -> tuple[list[_Raw], dict[str, int]]:
+def _series(table: Any, max_series: int, until_us: int | None) -> tuple[list[_Raw], dict[str, int]]:
     import pyarrow.compute as pc
 
     key = pc.binary_join_element_wise(table["source"], table["fingerprint"], "\x1f")
@@ -156,8 +154,8 @@ def _series(
     skipped = {"too few points": total - len(enough)}
     fingerprints = names.dictionary.to_pylist()
     enough.sort(key=lambda part: (-len(part), fingerprints[int(codes_[part[0]])]))
-    skipped["more series than the limit"] = max(0, len(enough) - most_series)
-    chosen = sorted(enough[:most_series], key=lambda part: fingerprints[int(codes_[part[0]])])
+    skipped["more series than the limit"] = max(0, len(enough) - max_series)
+    chosen = sorted(enough[:max_series], key=lambda part: fingerprints[int(codes_[part[0]])])
     return [
         _Raw(at_[part], values[order[part]], int(order[part[0]]), step_of(at_[part], until_us))
         for part in chosen

@@ -36,7 +36,7 @@ TICKETS: dict[str, Type] = {
     "opened_at": "time",
     "closed_at": "time",
     "updated_at": "time",
-    # incident | request | noise; only incidents must never be lost.
+    # incident | request | noise; only incidents must never be missed.
     "kind": "text",
     "severity": "text",
     "service": "text",

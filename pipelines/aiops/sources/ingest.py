@@ -15,6 +15,7 @@ import pyarrow as pa
 from pipelines.aiops.lake.batch import REJECTED, Batch, Window
 from pipelines.aiops.lake.days import quarantine_file
 from pipelines.aiops.lake.store import locked, upsert, write_if_changed
+from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.telemetry import Source, TelemetryParams
 from pipelines.core.errors import SignalboxError
 
@@ -152,12 +153,12 @@ def chosen(params: TelemetryParams, names: Sequence[str] = ()) -> list[Source]:
     return [source for source in params.sources if not names or source.name in names]
 
 
-def ingest(params: TelemetryParams, source: Source, window: Window, project: Path) -> Ingested:
+def ingest(params: AiopsParams, source: Source, window: Window, project: Path) -> Ingested:
     """Read a window of one source into the lake; the same window again changes nothing.
 
     Parameters
     ----------
-    params : TelemetryParams
+    params : AiopsParams
         Says where the lake lies and how much memory merging may use.
     source : Source
     window : Window
@@ -174,9 +175,9 @@ def ingest(params: TelemetryParams, source: Source, window: Window, project: Pat
     SignalboxError
         If the source can't be read at all; what can be read of it is never lost for that.
     """
-    lake = project / params.lake
+    lake = project / params.telemetry.lake
     batch = read_source(source, window, project)
-    written = upsert(lake, batch.tables, params.memory_mb)
+    written = upsert(lake, batch.tables, params.runtime.memory_mb)
     new = quarantine(lake, source.name, batch.rejected)
     reasons = batch.rejected["reason"].value_counts().to_pylist()
     ordered = sorted(reasons, key=lambda reason: (-reason["counts"], reason["values"]))

@@ -18,6 +18,7 @@ from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import METRIC_ANOMALIES
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import RuntimeParams
 from tests.support.aiops_world import CULPRIT, HIT, STEP, World, metrics
 from tests.unit.aiops.conftest import WORLD
 
@@ -25,9 +26,9 @@ WINDOW = Window(WORLD.at(0), WORLD.at(24))
 
 
 def with_parts(params: AiopsParams, parts: int, **more: Any) -> AiopsParams:
-    analysis = params.analysis.model_copy(update={"parts": parts})
     metric = params.metric_anomalies.model_copy(update=more)
-    return params.model_copy(update={"analysis": analysis, "metric_anomalies": metric})
+    changed = params.model_copy(update={"metric_anomalies": metric})
+    return changed.on(RuntimeParams(partitions=parts))
 
 
 def column(table: pa.Table, name: str, values: Any) -> pa.Table:
@@ -135,7 +136,9 @@ def test_a_part_of_another_window_is_refused(params: AiopsParams, tmp_path: Path
 
 
 def test_a_key_of_another_number_of_parts_is_refused(params: AiopsParams, tmp_path: Path) -> None:
-    with pytest.raises(SignalboxError, match=r"'1of9' is no part of 3 \(aiops\.analysis\.parts\)"):
+    with pytest.raises(
+        SignalboxError, match=r"'1of9' is no part of 3 \(release\.yaml: runtime\.partitions\)"
+    ):
         metric_anomalies.part(params, WINDOW, tmp_path, "1of9")
 
 
@@ -143,14 +146,14 @@ def test_a_key_of_another_number_of_parts_is_refused(params: AiopsParams, tmp_pa
 def test_the_limit_on_series_holds_over_the_run(
     params: AiopsParams, tmp_path: Path, parts: int
 ) -> None:
-    few = with_parts(params, parts, most_series=7)
+    few = with_parts(params, parts, max_series=7)
     file = read_findings(metric_anomalies.run(few, WINDOW, tmp_path))
     assert file.counts["series"] == 7
     assert file.counts["skipped"] == {"more series than the limit": 23}
 
 
 def test_plots_are_bounded_and_of_the_rarest(params: AiopsParams, tmp_path: Path) -> None:
-    few = with_parts(params, 1, most_plots=2)
+    few = with_parts(params, 1, max_plots=2)
     file = read_findings(metric_anomalies.run(few, WINDOW, tmp_path))
     rarest = sorted(file.findings, key=lambda one: -one.score)[:2]
     assert set(file.plots) == {one.id for one in rarest}

@@ -204,7 +204,7 @@ def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> ExportedRu
     why = [config.refused[rule.id]] if rule.id in config.refused else []
     why += merged.refused.get(rule.id, [])
     if isinstance(rule, KnownFixRule):
-        why.append("changes no configuration; see section aiops.response")
+        why.append("changes no configuration; see section aiops.remediation")
     elif not places and not why:
         why.append(
             "no rule file of yours holds these alerts (aiops.export_rules.prometheus_rules); "

@@ -198,7 +198,7 @@ _REASONS = {
     "duplicate": "grouping is a setting of the service (alert grouping by content), not a rule",
     "flapping": "a rule can't wait for an alert to stay away; use the service's auto-pause",
     "implied": "a rule can't look at other alerts",
-    "known_fix": "it changes no event; see section aiops.response",
+    "known_fix": "it changes no event; see section aiops.remediation",
 }
 _TOO_LONG = f"its conditions are longer than {BLOCKS} of {BLOCK_BYTES:,} bytes"
 _TOO_LONG_TO_GUARD = f"its condition is longer than {BLOCK_BYTES:,} bytes: its guard counts one"

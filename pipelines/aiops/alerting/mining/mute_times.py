@@ -265,20 +265,20 @@ def mine_recurring(history: History) -> Mined:
 
 
 def _bins(history: History) -> int:
-    return DAY_MINUTES // history.params.recurring.step_minutes
+    return DAY_MINUTES // history.params.mute_time.step_minutes
 
 
 def _asked(history: History, confidence: float) -> Asked:
     params = history.params
-    longest = max(1, params.recurring.max_minutes // params.recurring.step_minutes)
-    return Asked(longest, params.min_days, params.recurring.min_day_share, confidence)
+    longest = max(1, params.mute_time.max_minutes // params.mute_time.step_minutes)
+    return Asked(longest, params.min_days, params.mute_time.min_day_share, confidence)
 
 
 def _places(history: History) -> int:
     """Count the windows that are tried for one pattern, on all clocks and sets of weekdays."""
     bins, longest = _bins(history), _asked(history, 0).longest
     sizes = sum(bins - size + 1 for size in range(1, longest + 1))
-    return len(history.params.recurring.timezones) * len(DAY_SETS) * sizes
+    return len(history.params.mute_time.timezones) * len(DAY_SETS) * sizes
 
 
 def _days(history: History, index: int) -> int:
@@ -317,7 +317,7 @@ def _clock(history: History, zone: str) -> _Clock:
 def _clocks(history: History) -> dict[str, _Clock]:
     """Clocks to look at: of those that never changed against each other the first named stays."""
     clocks: dict[str, _Clock] = {}
-    for zone in history.params.recurring.timezones:
+    for zone in history.params.mute_time.timezones:
         clock = _clock(history, zone)
         if all(np.ptp(clock.minutes - other.minutes) for other in clocks.values()):
             clocks[zone] = clock
@@ -345,7 +345,7 @@ def _worth(windows: list[Found]) -> float:
 
 
 def _hours(history: History, rows: NDArray[np.int64], clock: _Clock) -> Hours:
-    minutes, step = clock.minutes[rows], history.params.recurring.step_minutes
+    minutes, step = clock.minutes[rows], history.params.mute_time.step_minutes
     day = np.searchsorted(clock.days, minutes // DAY_MINUTES)
     place = minutes % DAY_MINUTES // step
     came, acted = np.zeros((2, len(clock.days), _bins(history)), np.bool_)
@@ -363,7 +363,7 @@ def _rule(
     matchers = history.patterns.matchers(index)
     if matchers is None:
         return None
-    step = history.params.recurring.step_minutes
+    step = history.params.mute_time.step_minutes
     start, end = found.start * step, (found.start + found.bins) * step
     rows = members(history, index)
     of_day = minutes[rows] % DAY_MINUTES

@@ -34,10 +34,10 @@ from pipelines.aiops.alerting.replay.routing import route_series
 from pipelines.aiops.alerting.replay.rule_durations import fire, lifetimes
 from pipelines.aiops.alerting.replay.suppression import origins_of, suppressed
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
 from pipelines.core.arrays import Ints, spread
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 
 if TYPE_CHECKING:
     import pandas as pd

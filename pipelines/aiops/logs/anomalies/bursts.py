@@ -102,7 +102,7 @@ def bursts(table: Table, start_us: int, end_us: int, settings: LogAnomalySetting
         return []
     per_series = np.minimum(least * tests, 1.0)
     order = np.sort(per_series[known])
-    passed = np.flatnonzero(benjamini_hochberg(order) <= settings.false_share)
+    passed = np.flatnonzero(benjamini_hochberg(order) <= settings.fdr_limit)
     if not len(passed):
         return []
     bar = order[passed[-1]] / tests

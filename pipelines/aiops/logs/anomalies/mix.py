@@ -111,7 +111,7 @@ def changed_mixes(
             float(p),
         )
         for shift, p in zip(judged, chances, strict=True)
-        if p <= settings.false_share and shift.distance >= _LEAST_DISTANCE
+        if p <= settings.fdr_limit and shift.distance >= _LEAST_DISTANCE
     ]
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pipelines.aiops.alerting.evidence import (
     ExportDetails,
@@ -39,14 +38,11 @@ class Inputs(Measured):
     ----------
     params : AiopsParams
         Section ``aiops`` of ``params.yaml``.
-    recorded : dict of str to object
-        The same as it stands in the file, without defaults.
     summary : ExportSummary
         What was exported.
     """
 
     params: AiopsParams
-    recorded: dict[str, Any]
     summary: ExportSummary
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from pipelines.aiops.lake.batch import RAW_LIMIT, Batch, Window
 from pipelines.aiops.lake.days import quarantine_file
 from pipelines.aiops.lake.read import read_lake
+from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.telemetry import TelemetryParams
 from pipelines.aiops.sources.ingest import Ingested, chosen, ingest
 from pipelines.core.errors import SignalboxError
@@ -82,7 +83,7 @@ def test_odd_label_values_come_through_as_they_are(here: Path) -> None:
 def ingest_lines(here: Path, *records: Any, window: Window = EVER) -> Ingested:
     lines(here, *records)
     source = settings(**JSONL)
-    return ingest(TelemetryParams(sources=[source]), source, window, here)
+    return ingest(AiopsParams(telemetry=TelemetryParams(sources=[source])), source, window, here)
 
 
 def test_ten_thousand_labels_on_one_alert(here: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_hundred_thousand_alert_names_all_in_one_second(here: Path) -> None:
     (here / "a.csv").write_text(csv)
     source = settings(kind="table", table="alerts", files=["a.csv"],
                       columns={"name": "name", "starts_at": "from"})  # fmt: skip
-    done = ingest(TelemetryParams(sources=[source]), source, EVER, here)
+    done = ingest(AiopsParams(telemetry=TelemetryParams(sources=[source])), source, EVER, here)
     assert done.rows["alerts"] == 100_000
     assert done.days == {"alerts": ["2024-03-09"]}
     frame = read_lake(here / "telemetry/lake")

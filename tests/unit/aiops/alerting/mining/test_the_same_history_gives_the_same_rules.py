@@ -118,7 +118,7 @@ def test_hours_of_a_local_clock_survive_a_change_of_time(shift):
         world.add(local.timestamp() - MONDAY / 1e6 + 30_000, 60, "Other")
     params = only("recurring")
     params = params.model_copy(
-        update={"recurring": params.recurring.model_copy(
+        update={"mute_time": params.mute_time.model_copy(
             update={"timezones": ["UTC", "Europe/Berlin"]})}
     )  # fmt: skip
     start = int(first.timestamp() * 1_000_000)

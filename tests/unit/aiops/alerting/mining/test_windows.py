@@ -13,9 +13,9 @@ from tests.unit.aiops.alerting.mining.worlds import MONDAY, World
 
 
 @given(st.integers(4, 400), st.floats(0.3, 0.6), st.floats(0.2, 0.35))
-def test_parts_follow_each_other_on_whole_days(days, learn, choose):
+def test_parts_follow_each_other_on_whole_days(days, train, validation):
     whole = Window(MONDAY, MONDAY + days * DAY_US)
-    parts = split_window(whole, learn, choose)
+    parts = split_window(whole, train, validation)
     assert parts.learn.start == whole.start
     assert parts.learn.end == parts.choose.start < parts.choose.end == parts.judge.start
     assert parts.judge.end == whole.end
@@ -42,4 +42,4 @@ def test_an_end_after_the_window_is_not_known_in_it():
 
 def test_something_must_be_left_to_judge():
     with pytest.raises(ValueError, match="below 1"):
-        MineRulesParams(learn=0.7, choose=0.3)
+        MineRulesParams(train=0.7, validation=0.3)

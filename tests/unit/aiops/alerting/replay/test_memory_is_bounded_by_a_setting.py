@@ -20,6 +20,7 @@ from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.aiops.params.artifacts import HISTORY
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import RuntimeParams
 from pipelines.core.time import DAY_US, SECOND_US
 
 ALERTS = 200_000
@@ -35,7 +36,7 @@ def history(tmp_path, monkeypatch):
 
 
 def params(memory_mb):
-    return AiopsParams.model_validate({"mine_rules": {"memory_mb": memory_mb}})
+    return AiopsParams().on(RuntimeParams(memory_mb=memory_mb))
 
 
 STAGES = [
@@ -54,7 +55,7 @@ def test_a_stage_says_how_much_it_needs_and_which_setting_forbids_it(history, st
     assert "alerts.parquet" in said
     assert "200,000 alerts" in said
     assert f"{needed:,} MB" in said
-    assert f"aiops.mine_rules.memory_mb ({needed - 1:,})" in said
+    assert f"runtime.memory_mb in release.yaml ({needed - 1:,})" in said
 
 
 @pytest.mark.parametrize(("stage", "alert_bytes"), STAGES)
