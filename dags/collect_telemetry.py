@@ -41,14 +41,14 @@ with DAG(
 
         from airflow.sdk import get_current_context
 
-        from pipelines.aiops.lake.batch import Window
+        from pipelines.aiops.lake.batch import ReadWindow
         from pipelines.aiops.params import load_aiops_params
         from pipelines.aiops.sources.ingest import chosen, describe
         from pipelines.aiops.sources.ingest import ingest as ingest_source
 
         get_current_context()["source"] = source
         params = load_aiops_params(PROJECT)
-        window = Window(data_interval_start, data_interval_end, datetime.now(UTC))
+        window = ReadWindow(data_interval_start, data_interval_end, datetime.now(UTC))
         done = ingest_source(params, chosen(params.telemetry, [source])[0], window, PROJECT)
         print(describe(done))
         return asdict(done)

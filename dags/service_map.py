@@ -34,7 +34,7 @@ with DAG(
         from signalbox_airflow.analysis_work import run_stage_step
 
         get_current_context()["piece"] = piece
-        run_stage_step(PROJECT, "map_services", "part", window, Window.parse(piece))
+        run_stage_step(PROJECT, "map_services", "run_partition", window, Window.parse(piece))
 
     @task(
         task_id="join_service_map",

@@ -34,7 +34,7 @@ with DAG(
         from signalbox_airflow.analysis_work import run_stage_step
 
         get_current_context()["part"] = part
-        run_stage_step(PROJECT, "metric_anomalies", "part", window, part)
+        run_stage_step(PROJECT, "metric_anomalies", "run_partition", window, part)
 
     @task(
         task_id="join_metric_anomalies",

@@ -1,6 +1,6 @@
 """Stage ``log_anomalies``: new templates, bursts, silences, changed mixes, new values in logs.
 
-Outs (below the place): ``anomalies/log_anomalies.json``, see `lake.findings`.
+Outs (below the directory): ``anomalies/log_anomalies.json``, see `lake.findings`.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ from pipelines.aiops.lake.findings import (
     FindingsFile,
     LogLine,
     Plot,
-    thinned,
+    downsampled,
     write_findings,
 )
 from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
@@ -76,13 +76,13 @@ def _plot(
     first = max(left - max(BEFORE, right - left), min(known[0] // step, left))
     last = min(right + 1 + max(AFTER, (right - left) // 2), known[1] // step)
     values = [float(counted.get(at * step, 0)) for at in range(first, last)]
-    thin, every = thinned(values)
+    points, every = downsampled(values)
     return Plot(
         unit="lines",
         per_second=False,
         step_us=step * every,
         start_us=first * step,
-        values=thin,
+        values=points,
         low=None,
         high=finding.expected_high if finding.kind == "burst" else None,
     )

@@ -13,7 +13,7 @@ from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import RULES
 from pipelines.aiops.alerting.windows import (
-    Window,
+    HistoryWindow,
     Windows,
     iso,
     moment,
@@ -46,7 +46,7 @@ def main(params: AiopsParams) -> None:
     log(f"candidates from {windows.learn.days:g} days: {said}")
 
 
-def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any]:
+def candidates_document(found: dict[str, Mined], learn: HistoryWindow) -> dict[str, Any]:
     """Candidates as they are written."""
     rules = tuple(rule for mined in found.values() for rule in mined.rules)
     return {

@@ -77,7 +77,7 @@ def make_page(inputs: Inputs) -> Page:
 
 def make_record(inputs: Inputs) -> dict[str, Any]:
     """Build the JSON."""
-    told = record(
+    made = record(
         KIND,
         inputs.params.report_rules.model_dump(mode="json"),
         gate.read_decision(inputs.evidence[GATE]),
@@ -85,7 +85,7 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
         {"aiops": inputs.params.model_dump(mode="json")},
     )
     return {
-        **told,
+        **made,
         "synthetic": inputs.synthetic,
         "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],

@@ -26,7 +26,7 @@ from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, Selection
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
 from pipelines.aiops.alerting.windows import (
-    Window,
+    HistoryWindow,
     Windows,
     iso,
     moment,
@@ -66,7 +66,7 @@ def choose(
     first = select(candidates, on_new, params.select_rules, also=[on_learned])
     if not params.select_rules.renew:
         return first, first, candidates, windows
-    past = Window(windows.learn.start, windows.choose.end)
+    past = HistoryWindow(windows.learn.start, windows.choose.end)
     found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
     newer = [rule for mined in found.values() for rule in mined.rules]
     final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
@@ -77,7 +77,7 @@ def as_evidence(
     candidates: tuple[Rule, ...],
     found: Selection,
     first: Selection,
-    window: Window,
+    window: HistoryWindow,
     inputs: dict[str, str],
 ) -> Evidence:
     """Put what was tried, chosen and why not into evidence."""

@@ -145,7 +145,7 @@ def _explain(section: str, raw: Any, model: type[BaseModel], problem: Any) -> st
     if kind == "missing":
         return f"{key}: key is missing"
     if kind == "value_error":
-        return f"{key}: {message.removeprefix('Value error, ')}"
+        return ": ".join(filter(None, [key, message.removeprefix("Value error, ")]))
     return f"{key}: {problem['input']!r} is not allowed: {message}"
 
 

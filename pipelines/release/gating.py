@@ -297,9 +297,11 @@ def number(value: float, unit: str = "") -> str:
 
 def _measured(figure: Figure) -> str:
     assert figure.value is not None
-    told = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
+    context_items = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
     context = ", ".join(
-        f"{key}: {value}" for key, value in told if key != LEFT_OUT and value not in figure.label
+        f"{key}: {value}"
+        for key, value in context_items
+        if key != LEFT_OUT and value not in figure.label
     )
     at = f" ({context})" if context else ""
     return f"{figure.label}{at} is {number(figure.value, figure.unit)}{_interval(figure)}"

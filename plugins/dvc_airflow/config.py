@@ -99,7 +99,7 @@ class WorkspaceConfig:
             msg = f"untracked must be 'code', 'all' or 'none', not {self.untracked!r}"
             raise ValueError(msg)
 
-    def place(self, project: Path) -> Path:
+    def workspaces_directory(self, project: Path) -> Path:
         """Return the workspaces directory of a project."""
         if self.directory is None:
             return project / "runs"

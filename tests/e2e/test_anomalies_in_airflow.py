@@ -52,7 +52,7 @@ def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.chdir(folder)
         for window in WINDOWS:
             place = result_dir(Path(params.analysis.results), window)
-            analyse(params, place, window, group_incidents.earlier_places(params, window))
+            analyse(params, place, window, group_incidents.earlier_directories(params, window))
             report_incidents.run(place, params.report_incidents)
     yield folder / params.analysis.results
     pause(airflow)

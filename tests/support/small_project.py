@@ -111,3 +111,15 @@ def _git(project: Path, *arguments: str) -> str:
     return subprocess.run(
         ["git", *arguments], cwd=project, check=True, capture_output=True, text=True
     ).stdout
+
+
+ONE_CHECK: dict[str, object] = {
+    "id": "quarantine",
+    "protects": "the data is what the rules say",
+    "figure": "validate.quarantined_share",
+    "compare": "at_most",
+    "threshold": 0.01,
+    "owner": "data engineering",
+    "reason": "a test",
+}
+"""A check of the gate that any table can be asked for."""

@@ -110,7 +110,7 @@ def _read(alerts: Sequence[Path], tickets: Sequence[Path], memory_mb: int, ids: 
 
 
 def _series(raw: Any, alerts: Sequence[Path]) -> list[Labels]:
-    """Give each fingerprint its place in their order as code; fetch each one's labels once."""
+    """Give each fingerprint its position in their order as code; fetch each one's labels once."""
     raw.execute(f"CREATE TEMP VIEW alerts AS SELECT * FROM {parquet(alerts)}")
     raw.execute(
         "CREATE TEMP TABLE series AS SELECT fingerprint, any_value(labels) AS labels, "

@@ -75,7 +75,7 @@ METRICS: dict[str, Type] = {
 }
 
 LOGS: dict[str, Type] = {
-    # SHA-256 of source, place in the source and body, first 32 hex digits.
+    # SHA-256 of source, location in the source and body, first 32 hex digits.
     "log_id": "text",
     "source": "text",
     "at": "time",

@@ -65,6 +65,13 @@ def check_binary(frame: "pd.DataFrame", data: DataParams, where: str) -> None:
 def check_favourable(frame: "pd.DataFrame", data: DataParams) -> None:
     """Check that ``data.favourable`` is said where decisions are audited, and is a label.
 
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Table whose target has its two labels.
+    data : DataParams
+        Section ``data``.
+
     Raises
     ------
     SignalboxError
@@ -87,7 +94,18 @@ def check_favourable(frame: "pd.DataFrame", data: DataParams) -> None:
 
 
 def favourable_is_positive(data: DataParams) -> bool | None:
-    """Return whether the positive label is the good outcome; None where nobody said so."""
+    """Return whether the positive label is the good outcome for the person.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data``.
+
+    Returns
+    -------
+    bool or None
+        None where nobody said which label is favourable.
+    """
     if data.favourable is None:
         return None
     return as_label(data.favourable) == as_label(data.positive)
@@ -119,7 +137,18 @@ FLAGS = DecisionWords("flags", "flagged", "not flagged", "flag rate", "least fla
 
 
 def decision_words(data: DataParams) -> DecisionWords:
-    """Return the words for the positive decision: a good one selects, a bad one flags."""
+    """Return the words for the positive decision: a good one selects, a bad one flags.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data``.
+
+    Returns
+    -------
+    DecisionWords
+        `SELECTS` also where nobody said which label is favourable.
+    """
     return FLAGS if favourable_is_positive(data) is False else SELECTS
 
 

@@ -123,16 +123,16 @@ def special_columns(params: Params, own: PrivacyParams,
     return found
 
 
-def _said(place: str, term: str, text: str | None, key: str) -> RecordItem:
+def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
     if text and text.strip():
-        return RecordItem(place, term, text, True)
-    return RecordItem(place, term, f"{key} says nothing", False)
+        return RecordItem(article, term, text, True)
+    return RecordItem(article, term, f"{key} says nothing", False)
 
 
-def _list(place: str, term: str, values: list[str] | None, key: str) -> RecordItem:
+def _list(article: str, term: str, values: list[str] | None, key: str) -> RecordItem:
     if values is None:
-        return RecordItem(place, term, f"{key} in release.yaml says nothing ([] = none)", False)
-    return RecordItem(place, term, ", ".join(values) or "none", True)
+        return RecordItem(article, term, f"{key} in release.yaml says nothing ([] = none)", False)
+    return RecordItem(article, term, ", ".join(values) or "none", True)
 
 
 def _details(evidence: dict[str, Evidence], stage: str, key: str) -> Any:
@@ -155,18 +155,18 @@ def _columns(evidence: dict[str, Evidence]) -> RecordItem:
 
 def _special(own: PrivacyParams, evidence: dict[str, Evidence]) -> RecordItem:
     """Ask special categories for a ground of Article 9(2); a misspelt column must not pass."""
-    place, term = "Art. 9", "Special categories"
+    article, term = "Art. 9", "Special categories"
     have = {str(column["name"]) for column in _details(evidence, "ingest", "columns")}
     marked = own.special_categories
     if not marked:
-        return _list(place, term, marked, "privacy.special_categories")
+        return _list(article, term, marked, "privacy.special_categories")
     unknown = [name for name in marked if have and name not in have]
     if unknown:
-        return RecordItem(place, term, f"no such column: {', '.join(unknown)}", False)
+        return RecordItem(article, term, f"no such column: {', '.join(unknown)}", False)
     columns = ", ".join(marked)
     if not (own.special_basis or "").strip():
-        return RecordItem(place, term, f"{columns}: privacy.special_basis says nothing", False)
-    return RecordItem(place, term, f"{columns}: {own.special_basis}", True)
+        return RecordItem(article, term, f"{columns}: privacy.special_basis says nothing", False)
+    return RecordItem(article, term, f"{columns}: {own.special_basis}", True)
 
 
 def _limits(own: PrivacyParams) -> str:

@@ -40,9 +40,19 @@ WORST_RATIO = "bias_audit.worst_impact_ratio:"
 
 
 def headline(inputs: Inputs) -> Text:
-    """Say in one sentence who is selected how much less often; empty if nobody falls behind.
+    """Say in one sentence who is selected how much less often.
 
     From the figures the gate judges, so that decision and sentence show the same interval.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Text
+        The sentence; "" if no group falls behind.
     """
     audit = inputs.details("bias_audit", BiasAuditDetails).audit
     single = {d.dimension for d in audit.dimensions if len(d.features) < 2} if audit else set()
@@ -77,8 +87,21 @@ def _behind(figure: Figure, inputs: Inputs) -> Text:
     )
 
 
-def findings(audit: AuditResult, meaning: list[Block]) -> list[Block]:
-    """Say in plain words which groups fall behind, and what one could do about it."""
+def findings(audit: AuditResult, harm: list[Block]) -> list[Block]:
+    """Say in plain words which groups fall behind, and what one could do about it.
+
+    Parameters
+    ----------
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    harm : list of Block
+        Who suffers the errors that harm people; stands before what could be done.
+
+    Returns
+    -------
+    list of Block
+        Paragraphs.
+    """
     below = [(d, r) for d in audit.dimensions for r in d.impact_ratios if is_below(r)]
     if not below:
         return [
@@ -89,7 +112,7 @@ def findings(audit: AuditResult, meaning: list[Block]) -> list[Block]:
                 f"{audit.words.most_favoured} group. That is a screening figure and no proof of "
                 f"fairness; the intervals below say how sure it is.{_of_few(audit)}",
             ),
-            *meaning,
+            *harm,
         ]
     worst = sorted(below, key=lambda pair: pair[1].estimate.value or 0)
     return [
@@ -97,7 +120,7 @@ def findings(audit: AuditResult, meaning: list[Block]) -> list[Block]:
                 _worst_words(*worst[0], audit)),
         Items([_one_line(d, r) for d, r in worst[:12]]),
         *([Prose(f"… and {len(worst) - 12} more in the tables below.")] if worst[12:] else []),
-        *meaning,
+        *harm,
         Section("fairness-meaning", "What this means, and what one could do", _meaning(audit)),
     ]  # fmt: skip
 
@@ -113,7 +136,20 @@ def _of_few(audit: AuditResult) -> str:
 
 
 def errors(audit: AuditResult, inputs: Inputs) -> list[Block]:
-    """Say in plain words who suffers the errors that harm people most, and least."""
+    """Say in plain words who suffers the errors that harm people most, and least.
+
+    Parameters
+    ----------
+    audit : AuditResult
+        Says which errors harm, and has the groups' rates.
+    inputs : Inputs
+        Has the figures that name the groups furthest apart, and the labels' names.
+
+    Returns
+    -------
+    list of Block
+        A section; empty where nothing can be compared.
+    """
     lines = [
         line
         for dimension in audit.dimensions
@@ -243,7 +279,18 @@ def _meaning(audit: AuditResult) -> list[Block]:
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about fairness.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     audited = inputs.details("bias_audit", BiasAuditDetails)
     audit = audited.audit
     mark = inputs.sources.mark(evidence_of("bias_audit"))

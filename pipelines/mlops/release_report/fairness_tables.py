@@ -15,7 +15,18 @@ FOUR_FIFTHS = 0.8
 
 
 def interval_text(estimate: Estimate) -> str:
-    """Bounds of an estimate."""
+    """Write the bounds of an estimate.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate.
+
+    Returns
+    -------
+    str
+        Bounds, or a dash.
+    """
     return numbers.interval(estimate.low, estimate.high)
 
 
@@ -25,7 +36,18 @@ def ratio_text(ratio: ImpactRatio) -> str:
 
 
 def side(ratio: ImpactRatio) -> str:
-    """Where the interval lies to the line of four fifths."""
+    """Say on which side of four fifths the interval lies.
+
+    Parameters
+    ----------
+    ratio : ImpactRatio
+        Impact ratio.
+
+    Returns
+    -------
+    str
+        Words; the reason if it isn't defined.
+    """
     found = ratio.estimate
     if found.value is None:
         return f"not defined: {found.reason or 'no reason given'}"
@@ -37,7 +59,18 @@ def side(ratio: ImpactRatio) -> str:
 
 
 def is_below(ratio: ImpactRatio) -> bool:
-    """Whether the ratio itself, without its interval, is under four fifths."""
+    """Test whether the ratio itself, without its interval, is under four fifths.
+
+    Parameters
+    ----------
+    ratio : ImpactRatio
+        Impact ratio.
+
+    Returns
+    -------
+    bool
+        False if it isn't defined.
+    """
     return ratio.estimate.value is not None and ratio.estimate.value < FOUR_FIFTHS
 
 
@@ -55,7 +88,26 @@ _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 def rate_table(
     dimension: DimensionResult, rate: str, title: str, mark: Text, audit: AuditResult
 ) -> Table:
-    """Rate of every group with its interval, compared or not."""
+    """Build a table of the rate of every group with its interval, compared or not.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    rate : str
+        Name of the rate.
+    title : str
+        First words of the caption.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     groups = [g for g in dimension.groups if rate in g.rates]
     axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
     selected = audit.words.selected
@@ -79,13 +131,38 @@ def rate_table(
 
 
 def error_tables(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
-    """Rates of the errors that harm people, each beside the reference group's."""
+    """Rates of the errors that harm people, each beside the reference group's.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        Its groups.
+    mark : str or Markup
+        Reference to the evidence.
+    audit : AuditResult
+        Says which errors harm.
+
+    Returns
+    -------
+    list of Block
+        A table an error.
+    """
     shown = [r for r in audit.harmful_rates if any(r in g.rates for g in dimension.groups)]
     return [_error_table(dimension, rate, mark, audit) for rate in shown]
 
 
 def error_name(rate: str) -> str:
-    """Return a harmful error's rate in words."""
+    """Return a harmful error's rate in words.
+
+    Parameters
+    ----------
+    rate : str
+        One of ``Orientation.harmful_rates``.
+
+    Returns
+    -------
+    str
+    """
     return _ERRORS[rate][0]
 
 
@@ -180,7 +257,22 @@ def _estimate(estimate: Estimate) -> charts.Estimate:
 
 
 def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
-    """Impact ratio of every compared group, beside the line of four fifths."""
+    """Build a table of the impact ratio of every compared group, beside the line of four fifths.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    list of Block
+        The table, or a sentence why there is none.
+    """
     ratios = dimension.impact_ratios
     if not ratios:
         return [Prose("There are fewer than two groups to compare, so there is no impact ratio.")]
@@ -230,7 +322,20 @@ def _ratio_row(ratio: ImpactRatio, plot: Text, most_favoured: str) -> Row:
 
 
 def others(dimension: DimensionResult, mark: Text) -> Table:
-    """Size, base rate, precision, accuracy and calibration of every group."""
+    """Build a table of size, base rate, precision, accuracy and calibration of every group.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     shown = ("base_rate", "precision", "accuracy")
     return Table(
         caption=join("Other rates and calibration by ", name(dimension.dimension)),
@@ -268,7 +373,22 @@ def _points(gap: float | None) -> str:
 
 
 def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
-    """Tests of every compared group against the reference group."""
+    """Build a table of the tests of every compared group against the reference group.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        The table; nothing without tests.
+    """
     if not dimension.tests:
         return []
     return [
@@ -310,7 +430,22 @@ def _test(test: SelectionTest) -> Row:
 
 
 def exclusions(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
-    """Show the groups that are not compared, with their numbers."""
+    """List the groups that are not compared, with their numbers.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        Tables and notes; nothing if all are compared.
+    """
     blocks: list[Block] = []
     if dimension.exclusions:
         blocks.append(_exclusion_table(dimension, audit, mark))

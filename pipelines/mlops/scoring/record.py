@@ -134,8 +134,10 @@ def describe(record: Record) -> str:
     str
     """
     decided = f"{record.selected:,} decided {record.positive!r}"
-    told = f"{record.rows:,} rows scored by {record.model_version}, {decided}"
-    return f"{told}; without reason codes: {record.no_reasons}" if record.no_reasons else told
+    sentence = f"{record.rows:,} rows scored by {record.model_version}, {decided}"
+    return (
+        f"{sentence}; without reason codes: {record.no_reasons}" if record.no_reasons else sentence
+    )
 
 
 def predictions_path(folder: Path, name: str) -> Path:

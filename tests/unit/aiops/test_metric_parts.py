@@ -111,26 +111,26 @@ def test_a_small_memory_of_rows_changes_nothing(
 def test_parts_may_run_in_any_order_and_twice(params: AiopsParams, tmp_path: Path) -> None:
     whole = metric_anomalies.run(params, WINDOW, tmp_path / "whole")
     place = tmp_path / "place"
-    keys = metric_anomalies.groups(params, WINDOW)
-    assert keys == metric_anomalies.groups(params, WINDOW)
+    keys = metric_anomalies.partitions_of(params, WINDOW)
+    assert keys == metric_anomalies.partitions_of(params, WINDOW)
     assert 1 < len(keys) <= 3
     for key in [*reversed(keys), keys[0]]:
-        metric_anomalies.part(params, WINDOW, place, key)
+        metric_anomalies.run_partition(params, WINDOW, place, key)
     assert metric_anomalies.join(params, WINDOW, place).read_bytes() == whole.read_bytes()
-    assert not (place / metric_parts.PARTS).exists()
+    assert not (place / metric_parts.PARTITIONS).exists()
 
 
 def test_a_part_that_is_missing_is_named(params: AiopsParams, tmp_path: Path) -> None:
-    keys = metric_anomalies.groups(params, WINDOW)
-    metric_anomalies.part(params, WINDOW, tmp_path, keys[0])
+    keys = metric_anomalies.partitions_of(params, WINDOW)
+    metric_anomalies.run_partition(params, WINDOW, tmp_path, keys[0])
     with pytest.raises(SignalboxError, match=rf"metrics-{keys[1]}\.json: no such file"):
         metric_anomalies.join(params, WINDOW, tmp_path)
 
 
 def test_a_part_of_another_window_is_refused(params: AiopsParams, tmp_path: Path) -> None:
     day = WINDOW.moved(-timedelta(days=1))
-    for key in metric_anomalies.groups(params, day):
-        metric_anomalies.part(params, day, tmp_path, key)
+    for key in metric_anomalies.partitions_of(params, day):
+        metric_anomalies.run_partition(params, day, tmp_path, key)
     with pytest.raises(SignalboxError, match="not a part of"):
         metric_anomalies.join(params, WINDOW, tmp_path)
 
@@ -139,7 +139,7 @@ def test_a_key_of_another_number_of_parts_is_refused(params: AiopsParams, tmp_pa
     with pytest.raises(
         SignalboxError, match=r"'1of9' is no part of 3 \(release\.yaml: runtime\.partitions\)"
     ):
-        metric_anomalies.part(params, WINDOW, tmp_path, "1of9")
+        metric_anomalies.run_partition(params, WINDOW, tmp_path, "1of9")
 
 
 @pytest.mark.parametrize("parts", [1, 4])
@@ -161,7 +161,7 @@ def test_plots_are_bounded_and_of_the_rarest(params: AiopsParams, tmp_path: Path
 
 def test_a_window_without_metrics_is_a_normal_end(params: AiopsParams, tmp_path: Path) -> None:
     empty = WINDOW.moved(timedelta(days=365))
-    assert metric_anomalies.groups(params, empty) == []
+    assert metric_anomalies.partitions_of(params, empty) == []
     file = read_findings(metric_anomalies.join(params, empty, tmp_path))
     assert file.findings == []
     assert file.counts["skipped"] == {"no metrics in the window or the days before it": 1}

@@ -1,7 +1,7 @@
 """Rules as PagerDuty event orchestration: conditions in its language, actions on the event.
 
 PagerDuty decides on one event at a time. What needs a look at other alerts (inhibition,
-grouping, flapping) it can't be told this way; such rules are listed with the reason. The form
+grouping, flapping) it can't be expressed this way; such rules are listed with the reason. The form
 is that of its REST API (``PUT /event_orchestrations/services/{id}``) and of its published
 Terraform provider.
 
@@ -224,14 +224,14 @@ def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
     taken, left, weaker = [], [], []
     for rule in rules:
         found, why = conditions(rule, field)
-        told = {"rule": rule.id, "family": rule.family}
+        record = {"rule": rule.id, "family": rule.family}
         if not found:
-            left.append({**told, "reason": why})
+            left.append({**record, "reason": why})
             continue
         taken.append(_rule(rule, found))
         guard = _guard(rule)
         if guard is not None and guard.max_seconds is not None:
-            weaker.append({**told, "reason": _unlimited(guard.max_seconds)})
+            weaker.append({**record, "reason": _unlimited(guard.max_seconds)})
     # The first rule that matches decides: what is suppressed need not wait first.
     taken.sort(key=lambda event_rule: "suppress" not in event_rule["actions"])
     path = {

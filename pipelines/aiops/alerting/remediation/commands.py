@@ -15,7 +15,7 @@ from pipelines.aiops.params.alert_rules import ActionParams
 from pipelines.core.errors import SignalboxError
 
 _LONGEST = 256
-_PLACE = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 class UnsafeValueError(SignalboxError):
@@ -65,7 +65,7 @@ def _filled(text: str, action: ActionParams, labels: Mapping[str, str], rule: st
         label = name.removeprefix("labels.")
         return _safe(labels.get(label, ""), f"label {label}", action)
 
-    return _PLACE.sub(value, text)
+    return _PLACEHOLDER.sub(value, text)
 
 
 def _safe(value: str, what: str, action: ActionParams) -> str:

@@ -14,7 +14,7 @@ from pipelines.aiops.alerting.evaluation import Backtest
 from pipelines.aiops.alerting.mining import mine_all
 from pipelines.aiops.alerting.replay import replay_files
 from pipelines.aiops.alerting.replay.run import LEAST, MEMBER_BYTES, ROW_BYTES
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NO, AlertFrame
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import MineRulesParams
@@ -110,7 +110,7 @@ def noise(alerts, series=500):
 
 
 def test_mining_and_replaying_take_no_more_than_that():
-    settings, window = MineRulesParams(min_days=3), Window(0, 28 * DAY_US)
+    settings, window = MineRulesParams(min_days=3), HistoryWindow(0, 28 * DAY_US)
     small, large = noise(100_000), noise(300_000)
     mine_all(small, settings, window)  # what is loaded once is no alert's
     more = taken_by(lambda: mine_all(large, settings, window)) - taken_by(
@@ -118,7 +118,7 @@ def test_mining_and_replaying_take_no_more_than_that():
     )
     frame_bytes = 25
     assert more / 200_000 + frame_bytes < memory.MINING_BYTES
-    half = Window(0, 14 * DAY_US)
+    half = HistoryWindow(0, 14 * DAY_US)
     measured = Backtest(small, half, default_config(), {})
     more = taken_by(lambda: Backtest(large, half, default_config(), {})) - taken_by(
         lambda: Backtest(small, half, default_config(), {})
