@@ -17,7 +17,7 @@ from pipelines.mlops.fairness.orientation import ASSISTIVE, PUNITIVE, needs_labe
 from pipelines.mlops.fairness.rates import RATES
 from tests.conftest import data_params
 
-from .frames import table
+from .frames import one_feature, selections, table
 
 ROWS = 3000
 GROUPS = ("Asian", "Black", "White")
@@ -220,3 +220,19 @@ def test_every_notion_is_a_rate_and_every_figure_a_disparity(how: object) -> Non
     without = {name for name in chosen.figures if not needs_labels(chosen, name)}
     assert without >= {"worst_impact_ratio", "largest_selection_rate_difference"}
     assert ("worst_flag_rate_ratio" in without) is (chosen is PUNITIVE)
+
+
+def test_the_interval_of_the_extreme_against_the_reference_holds_the_truth() -> None:
+    # Six groups, one true rate: whichever group looks highest or lowest, its true ratio is 1.
+    rng = np.random.default_rng(6)
+    held, audits = {"highest": 0, "lowest": 0}, 60
+    for _ in range(audits):
+        counts = {f"g{i}": (int(rng.binomial(400, 0.3)), 400) for i in range(6)}
+        config = one_feature(reference_groups={"group": "g0"})
+        for extreme in audit(selections(counts), config).dimensions[0].against_reference:
+            if extreme.rate == "selection_rate":
+                low, high = extreme.estimate.low, extreme.estimate.high
+                assert low is not None
+                assert high is not None
+                held[extreme.side] += low <= 1 <= high
+    assert min(held.values()) >= 0.85 * audits  # 95 % nominal; three standard errors below
