@@ -40,6 +40,7 @@ from pipelines.mlops.evaluation.metrics import METRICS, measure, observed_rates,
 from pipelines.mlops.fairness import AuditConfig, FeatureSpec, audit, build_table, encode_groups
 from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.mitigation import DecisionTable, paired_changes
+from pipelines.mlops.fairness.orientation import ASSISTIVE
 from pipelines.mlops.fairness.subjects import independent_rows, subject_codes
 from pipelines.mlops.modeling.scoring import one_thread
 
@@ -259,7 +260,7 @@ def _mitigation(
         names, found.y.astype(np.int64), chosen, after,
         subject_codes(found.owner, len(found.owner)),
     )  # fmt: skip
-    overall, _ = paired_changes(table, replicates=REPLICATES, level=LEVEL, seed=0)
+    overall, _ = paired_changes(table, replicates=REPLICATES, level=LEVEL, seed=0, how=ASSISTIVE)
     change = next(item.change for item in overall if item.name == "accuracy")
     yield from _estimate("mitigation, change of accuracy", true_change(world), change)
 

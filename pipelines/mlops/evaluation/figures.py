@@ -30,6 +30,7 @@ def metric_figures(
     closed: ClosedForms,
     prefix: str = "evaluate",
     where: dict[str, str] | None = None,
+    rate: str = METRICS["selection_rate"],
 ) -> list[Figure]:
     """Make one figure a metric.
 
@@ -49,6 +50,8 @@ def metric_figures(
         Begins every figure's id: ``<prefix>.<metric>``.
     where : dict of str to str, optional
         Column -> value of the slice that the rows are.
+    rate : str, default="Selection rate"
+        What the share of positive decisions is called.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def metric_figures(
         limits = closed.limits.get(name) or Limits(float(point[column]), *bounds[column], how)
         blank = Figure(
             id=f"{prefix}.{name}",
-            label=label,
+            label=rate if name == "selection_rate" else label,
             value=None,
             method=f"{METHODS[name]}; {limits.how}",
             n=n,

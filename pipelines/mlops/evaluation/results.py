@@ -17,6 +17,7 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
                   figures: {metric: {value, low, high, missing}} | {}}]
                 in order of features; too small a slice has no figures and `missing` says so
     released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
+    too_good    sentence that a result too good to be true deserves; empty otherwise
 """
 
 from dataclasses import dataclass
@@ -27,13 +28,13 @@ from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.stats import normal_quantile
 from pipelines.core.tables import SUBJECT
-from pipelines.mlops.data.columns import checked_labels
+from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.calibration import Limits, calibration_gaps
 from pipelines.mlops.evaluation.champion import Champion
 from pipelines.mlops.evaluation.closed_forms import ClosedForms, bin_rates, closed_forms
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
-from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
+from pipelines.mlops.evaluation.metrics import METRICS, View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.modeling.scoring import one_thread
@@ -88,6 +89,9 @@ def baseline_figures(y: "NDArray[np.int8]", info: ModelInfo) -> list[Figure]:
 
 if TYPE_CHECKING:
     Values = NDArray[np.float64]
+
+TOO_GOOD_AUC = 0.99
+"""From here on a model of people ranks them better than people can be known: look for a leak."""
 
 WORST = {"roc_auc": "ROC AUC", "accuracy": "Accuracy"}
 
@@ -173,7 +177,8 @@ def evaluate(
         for rows, gaps in zip(views, replicates[count:], strict=False)
     ]
     view_values = list(zip(points[:count], replicates[:count], closed, strict=True))
-    figures = _figures(view_values[0], len(y), level)
+    rate = decision_words(data).rate.capitalize()
+    figures = _figures(view_values[0], len(y), level, rate=rate)
     by_slice = [
         _figures(own, len(part.rows), level, {part.feature: part.value})
         for part, own in zip(large, view_values[1:], strict=False)
@@ -215,9 +220,33 @@ def evaluate(
                 ),
                 "slices": _slices(found, large, by_slice, y, settings),
                 "released": champion.facts(),
+                "too_good": too_good(figures),
             }
         ),
         rows=whole,
+    )
+
+
+def too_good(figures: list[Figure]) -> str:
+    """Say that a model ranks too well to be true; empty if it doesn't.
+
+    Parameters
+    ----------
+    figures : list of Figure
+        With ``evaluate.roc_auc``.
+
+    Returns
+    -------
+    str
+        A sentence, with what to do.
+    """
+    auc = next((f.value for f in figures if f.id == "evaluate.roc_auc"), None)
+    if auc is None or auc < TOO_GOOD_AUC:
+        return ""
+    return (
+        f"The ROC AUC of {auc:.4f} is too good to be true for most questions about people: look "
+        "for columns that are made from the outcome or after it, and list them in "
+        "data.after_outcome"
     )
 
 
@@ -231,9 +260,12 @@ def _figures(
     n: int,
     level: float,
     where: dict[str, str] | None = None,
+    rate: str = METRICS["selection_rate"],
 ) -> list[Figure]:
     point, drawn, closed = values
-    return metric_figures(point, drawn, n=n, confidence=level, closed=closed, where=where)
+    return metric_figures(
+        point, drawn, n=n, confidence=level, closed=closed, where=where, rate=rate
+    )
 
 
 def _worst(by_slice: list[list[Figure]], n: int, level: float) -> list[Figure]:

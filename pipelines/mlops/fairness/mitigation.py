@@ -24,10 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.core.stats import FEWEST, normal_quantile
 from pipelines.mlops.fairness.bootstrap import draw_confusions, percentile_interval
-from pipelines.mlops.fairness.disparity import PARITY_NAMES, spread
+from pipelines.mlops.fairness.disparity import spread
 from pipelines.mlops.fairness.estimates import Estimate, finite, plain
 from pipelines.mlops.fairness.groups import UNKNOWN, order_levels
-from pipelines.mlops.fairness.rates import Floats, rates
+from pipelines.mlops.fairness.orientation import Orientation, orientation
+from pipelines.mlops.fairness.rates import RATES, Floats, rates
 from pipelines.mlops.fairness.subjects import Patterns, SubjectCounts, subject_codes
 
 _RATES: Final = ("accuracy", "selection_rate", "tpr", "fpr", "tnr", "precision")
@@ -152,7 +153,7 @@ class DecisionTable:
 
 
 def paired_changes(
-    table: DecisionTable, *, replicates: int, level: float, seed: int
+    table: DecisionTable, how: Orientation, *, replicates: int, level: float, seed: int
 ) -> tuple[tuple[BeforeAfter, ...], tuple[BeforeAfter, ...]]:
     """Compute overall measures and disparities, before and after, with paired intervals.
 
@@ -163,6 +164,8 @@ def paired_changes(
     ----------
     table : DecisionTable
         Counts of the test rows; at least one row.
+    how : Orientation
+        Which rates should be equal between groups.
     replicates : int
         Number of bootstrap replicates.
     level : float
@@ -194,7 +197,7 @@ def paired_changes(
     overall = _changes(_overall(before), _overall(after), n, level)
     return (
         tuple(_with_few_changes(table, item) for item in overall),
-        _changes(_disparity(before[known]), _disparity(after[known]), compared, level),
+        _changes(_disparity(before[known], how), _disparity(after[known], how), compared, level),
     )
 
 
@@ -239,15 +242,16 @@ def _overall(confusion: NDArray[np.int64]) -> dict[str, Floats]:
     return named | {"balanced_accuracy": (named["tpr"] + named["tnr"]) / 2}
 
 
-def _disparity(confusion: NDArray[np.int64]) -> dict[str, Floats]:
-    found = dict(zip(_RATES, rates(confusion, _RATES), strict=True))
+def _disparity(confusion: NDArray[np.int64], how: Orientation) -> dict[str, Floats]:
+    names = tuple(RATES)
+    found = dict(zip(names, rates(confusion, names), strict=True))
     result = {
         f"{notion}_{kind}": spread(found[rate], kind)
-        for notion, rate in PARITY_NAMES.items()
+        for notion, rate in how.notions.items()
         for kind in ("difference", "ratio")
     }
     for kind, worse in (("difference", np.maximum), ("ratio", np.minimum)):
-        parts = [result[f"{name}_{kind}"] for name in ("equal_opportunity", "false_positive_rate")]
+        parts = [result[f"{name}_{kind}"] for name in how.odds]
         result[f"equalized_odds_{kind}"] = worse(*parts)
     return result
 
@@ -347,10 +351,13 @@ class MitigationConfig(BaseModel):
 
     Parameters
     ----------
-    constraint : {"demographic_parity", "equalized_odds"}
-        What should be equal between groups.
+    constraint : {"demographic_parity", "equalized_odds", "equal_opportunity"}
+        What should be equal between groups. Equal opportunity: how often people whose true label is
+        the favourable one are decided so, that is TPR, or FPR for a punitive decision.
     threshold : float
         The present decision: selected when the score is at least this.
+    favourable_is_positive : bool
+        Whether to be selected is the good decision for the person.
     min_rows : int
         Validation rows a group needs for thresholds of its own.
     replicates : int
@@ -363,8 +370,11 @@ class MitigationConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    constraint: Literal["demographic_parity", "equalized_odds"] = "demographic_parity"
+    constraint: Literal["demographic_parity", "equalized_odds", "equal_opportunity"] = (
+        "demographic_parity"
+    )
     threshold: float = Field(default=0.5, ge=0, le=1)
+    favourable_is_positive: bool = True
     min_rows: int = Field(default=20, ge=2)
     replicates: int = Field(default=1000, ge=100, le=100_000)
     level: float = Field(default=0.95, gt=0, lt=1)
@@ -467,8 +477,9 @@ def mitigate(
     after = _decide(fit, test, before, kept, config)
     owners = None if subjects_test is None else subject_codes(subjects_test, len(test.y))
     table = DecisionTable.make(test.groups, test.y, before, after, owners)
+    how = orientation(favourable_is_positive=config.favourable_is_positive)
     overall, disparity = paired_changes(
-        table, replicates=config.replicates, level=config.level, seed=config.seed
+        table, how, replicates=config.replicates, level=config.level, seed=config.seed
     )
     return Mitigation(
         constraint=config.constraint,
@@ -528,7 +539,7 @@ def _decide(
     if not bool(touched.any()):
         return after
     changed = test.where(touched)
-    optimizer = _optimizer(config.constraint)
+    optimizer = _optimizer(_constraint(config))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # fairlearn's own use of pandas
         optimizer.fit(fit.scores[:, None], fit.y, sensitive_features=fit.groups.astype(str))
@@ -539,6 +550,14 @@ def _decide(
         )
     after[touched] = np.asarray(decided).reshape(-1) == 1
     return after
+
+
+def _constraint(config: MitigationConfig) -> str:
+    """Return fairlearn's name of the constraint."""
+    if config.constraint != "equal_opportunity":
+        return config.constraint
+    error = "true" if config.favourable_is_positive else "false"
+    return f"{error}_positive_rate_parity"
 
 
 def _optimizer(constraint: str) -> Any:

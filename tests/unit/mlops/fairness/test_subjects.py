@@ -24,6 +24,7 @@ from pipelines.mlops.fairness import (
 )
 from pipelines.mlops.fairness.bootstrap import draw_confusions
 from pipelines.mlops.fairness.mitigation import DecisionTable, paired_changes
+from pipelines.mlops.fairness.orientation import ASSISTIVE
 from pipelines.mlops.fairness.result import AuditResult
 from pipelines.mlops.fairness.subjects import (
     SubjectCounts,
@@ -351,7 +352,9 @@ def decisions(times: int, changed: int) -> DecisionTable:
 
 def test_no_change_in_a_few_rows_is_not_certain_to_be_none() -> None:
     for times in (1, 6):
-        overall, _ = paired_changes(decisions(times, 0), replicates=100, level=0.95, seed=0)
+        overall, _ = paired_changes(
+            decisions(times, 0), replicates=100, level=0.95, seed=0, how=ASSISTIVE
+        )
         for item in overall:
             if item.name in ("accuracy", "selection_rate", "tpr", "fpr", "tnr"):
                 rows = 40 if item.name in ("accuracy", "selection_rate") else 20
@@ -362,8 +365,8 @@ def test_no_change_in_a_few_rows_is_not_certain_to_be_none() -> None:
 
 
 def test_few_changes_of_paired_shares_equal_the_formula_and_many_are_resampled() -> None:
-    few, _ = paired_changes(decisions(1, 5), replicates=100, level=0.95, seed=0)
-    many, _ = paired_changes(decisions(1, 30), replicates=100, level=0.95, seed=0)
+    few, _ = paired_changes(decisions(1, 5), replicates=100, level=0.95, seed=0, how=ASSISTIVE)
+    many, _ = paired_changes(decisions(1, 30), replicates=100, level=0.95, seed=0, how=ASSISTIVE)
     change = {item.name: item.change for item in few}["selection_rate"]
     up, down = 6 / 42, 1 / 42
     reach = 1.959964 * np.sqrt((up + down - (up - down) ** 2) / 42)

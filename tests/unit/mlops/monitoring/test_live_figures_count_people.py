@@ -7,6 +7,7 @@ import pytest
 from pipelines.core.evidence import Figure
 from pipelines.core.params import BiasAuditParams, EvaluateParams
 from pipelines.core.tables import SUBJECT, UNREADABLE
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.monitoring.figures import (
     Live,
     fairness_figures,
@@ -56,7 +57,9 @@ def widths(figures: list[Figure]) -> dict[str, float]:
 
 
 def test_shares_are_no_surer_for_more_rows_of_the_same_people() -> None:
-    once, often = (quality_figures(live(k), records(9 * k), "yes", 10) for k in (1, 12))
+    once, often = (
+        quality_figures(live(k), records(9 * k), "yes", decision_words(DATA), 10) for k in (1, 12)
+    )
     assert [figure.n for figure in often] == [12 * figure.n for figure in once]
     assert widths(often) == pytest.approx(widths(once), abs=1e-6)
 

@@ -107,6 +107,12 @@ def test_a_curve_without_points(here, empty):
     assert Page(render(report.make_page(report.gather_inputs(params)))).all("figure")
 
 
+def test_a_result_too_good_to_be_true_is_said_in_red(here):
+    told = {**cases.evaluate(), "too_good": "The ROC AUC of 0.9998 is too good to be true"}
+    assert "The ROC AUC of 0.9998 is too good to be true." in made({"evaluate": told}).text
+    assert "Too good to be true" not in made().text
+
+
 def test_people_and_rows_are_counted_apart(here):
     page = made()
     assert "on the 150 rows of test data, of 140 people" in page.text
