@@ -18,6 +18,7 @@ from pipelines.mlops.compliance.requirement import Check
 from pipelines.mlops.fairness.evidence import BiasAuditDetails
 from pipelines.mlops.fairness.result import AuditResult
 from pipelines.mlops.release_report.inputs import STAGES
+from pipelines.release.approval import AUTO_APPROVE_DEMO
 from pipelines.reporting import numbers
 
 
@@ -147,9 +148,6 @@ def answers_of_people(entry: Entry) -> list[Mapping[str, Any]]:
 
 
 def _is_of_a_person(answer: Mapping[str, Any]) -> bool:
-    # Only whoever reads a ledger needs it: the stage `report` imports this file and reads none.
-    from pipelines.release.approval import AUTO_APPROVE_DEMO
-
     return bool(answer.get("who")) and answer.get("reason") != AUTO_APPROVE_DEMO
 
 

@@ -132,8 +132,8 @@ def _meaning() -> list[Block]:
             "other features it is used here as a yardstick only. It is a screening figure and "
             "not a verdict of law: a ratio above it does not clear a model, one below it does "
             "not convict it. Where the true rates already differ between groups, a model that "
-            "is right about everybody shows the difference too. Whether it may be used all the same depends on what is decided "
-            "with it."
+            "is right about everybody shows the difference too. Whether it may be used all "
+            "the same depends on what is decided with it."
         ),
         Items(
             [

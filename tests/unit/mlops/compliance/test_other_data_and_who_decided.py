@@ -25,8 +25,6 @@ Log = Callable[..., None]
 OF_THE_DEMO = re.compile(
     r"census|respondent|\b1994\b|adult|signalbox demo|income|demonstration", re.IGNORECASE
 )
-    r"census|respondent|\b1994\b|adult|signalbox demo|income|demonstration", re.I
-)
 
 
 def demo_facts() -> set[str]:
