@@ -22,8 +22,9 @@ class Watch(Section):
     """Figure measured on what was scored, ``live.…``."""
     compare: Literal["at_least", "at_most"]
     """Which side of `threshold` is in bounds."""
-    threshold: float
-    """The number that the figure's interval is compared with."""
+    threshold: float | None = None
+    """The number that the figure's interval is compared with; null = that of the gate's check on
+    the same figure, or the figure that was released if that is worse."""
     owner: Name
     """Who answers for it."""
     reason: Name
@@ -32,37 +33,40 @@ class Watch(Section):
     """Whether the alarm asks for a new training."""
 
     def as_check(self) -> Check:
-        """Return the same as a check of a gate: the release and its watch judge alike."""
+        """Return the same as a check of a gate: the release and its watch judge alike.
+
+        Raises
+        ------
+        ValueError
+            If the watch has no threshold yet.
+        """
         fields = self.model_dump(exclude={"retrain"})
         return Check(**fields, on_fail="review", on_inconclusive="review")
 
 
-def _watch(watch_id: str, figure: str, compare: str, threshold: float, protects: str) -> Watch:
+def _watch(watch_id: str, figure: str, compare: str, protects: str) -> Watch:
     return Watch.model_validate(
         {
             "id": watch_id,
             "protects": protects,
             "figure": figure,
             "compare": compare,
-            "threshold": threshold,
             "owner": "data science",
-            "reason": "engineering judgement",
+            "reason": "what was approved at the release is no news",
             "retrain": watch_id in ("live_drift", "live_ranking"),
         }
     )
 
 
 DEFAULT = (
-    _watch("live_unreadable", "live.unreadable_share", "at_most", 0.01, "numbers can be read"),
-    _watch("live_strange", "live.strange_share", "at_most", 0.1, "values the model knows"),
-    _watch("live_drift", "live.drifted_share", "at_most", 0.3, "rows like the training data"),
-    _watch("live_impact", "live.worst_impact_ratio", "at_least", 0.8, "like selection of groups"),
-    _watch("live_ranking", "live.roc_auc", "at_least", 0.8, "the model separates the classes"),
-    _watch(
-        "live_calibration", "live.calibration_error", "at_most", 0.1, "scores mean what they say"
-    ),
+    _watch("live_unreadable", "live.unreadable_share", "at_most", "numbers can be read"),
+    _watch("live_strange", "live.strange_share", "at_most", "values the model knows"),
+    _watch("live_drift", "live.drifted_share", "at_most", "rows like the training data"),
+    _watch("live_impact", "live.worst_impact_ratio", "at_least", "like selection of groups"),
+    _watch("live_ranking", "live.roc_auc", "at_least", "the model separates the classes"),
+    _watch("live_calibration", "live.calibration_error", "at_most", "scores mean what they say"),
 )
-"""What is watched where ``release.yaml`` says nothing."""
+"""What is watched where ``release.yaml`` says nothing; `levels.bound_of` says from where on."""
 
 
 class MonitoringParams(Section):
@@ -79,7 +83,7 @@ class MonitoringParams(Section):
     """A row counts for performance once it is this old: labels that come early are not like the
     others."""
     retrain_every_days: PositiveInt = 7
-    """Alarms ask for a new training at most once in this many days."""
+    """Alarms ask for a new training at most once in this many days; a release begins anew."""
     watches: list[Watch] = Field(default_factory=lambda: list(DEFAULT), max_length=100)
     """What is watched; the default is ``pipelines.mlops.monitoring.result.DEFAULT``."""
 
@@ -120,6 +124,8 @@ class Watched(_Fact):
         What the figure is compared with.
     retrain : bool
         Whether an alarm of this watch asks for a new training.
+    bound : str
+        Where the threshold comes from; empty in results of earlier versions.
     """
 
     id: str
@@ -130,6 +136,7 @@ class Watched(_Fact):
     compare: str
     threshold: float
     retrain: bool
+    bound: str = ""
 
 
 class LabelCounts(_Fact):
@@ -222,19 +229,26 @@ class Watching(_Fact):
         return [watch for watch in self.watches if watch.state == "alarm"]
 
 
-def judge_watch(watch: Watch, figure: Figure | None) -> Watched:
+def judge_watch(watch: Watch, figure: Figure | None, bound: str = "") -> Watched:
     """Compare a figure with its bound, as the gate would; no data is no alarm, but is said.
 
     Parameters
     ----------
     watch : Watch
-        Figure, bound and owner.
+        Figure, threshold and owner.
     figure : Figure or None
         What was measured; None if nothing was.
+    bound : str, default=""
+        Where the threshold comes from.
 
     Returns
     -------
     Watched
+
+    Raises
+    ------
+    ValueError
+        If the watch has no threshold.
     """
     check = watch.as_check()
     verdict = judge(check, figure)
@@ -251,8 +265,9 @@ def judge_watch(watch: Watch, figure: Figure | None) -> Watched:
         sentence=words,
         figure=figure,
         compare=watch.compare,
-        threshold=watch.threshold,
+        threshold=check.threshold,
         retrain=watch.retrain,
+        bound=bound,
     )
 
 
