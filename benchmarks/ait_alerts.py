@@ -34,7 +34,7 @@ import pandas as pd
 from benchmarks.ait_data import Scenario, frame_of, scenarios, steps, yardstick
 from pipelines.aiops.alerting.config import Config, Integration, Receiver, Route
 from pipelines.aiops.alerting.mining.demotion import mine_quiet
-from pipelines.aiops.alerting.mining.grouping import tell_at_once
+from pipelines.aiops.alerting.mining.grouping import notify_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import RULES, Rule
@@ -132,7 +132,7 @@ def answer(scenario: Scenario, settings: Settings) -> Answer:
     history = history_of(frame, params_of(settings), scenario.learning)
     rules: list[Rule] = [
         *mine_quiet(history).rules,  # type: ignore[list-item]
-        tell_at_once(
+        notify_at_once(
             history,
             group_interval=settings.group_interval,
             repeat_interval=settings.repeat_interval,

@@ -1,13 +1,13 @@
 """Who calls whom, window by window, and what moved since the same hours before."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import DAG, task
 
+from pipelines.core.project import find_project
 from signalbox_airflow.analysis import SERVICE_MAP_READY, timetable, window_task
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "service_map",
@@ -34,7 +34,7 @@ with DAG(
         from signalbox_airflow.analysis_work import run_stage_step
 
         get_current_context()["piece"] = piece
-        run_stage_step(PROJECT, "map_services", "part", window, Window.parse(piece))
+        run_stage_step(PROJECT, "map_services", "run_partition", window, Window.parse(piece))
 
     @task(
         task_id="join_service_map",

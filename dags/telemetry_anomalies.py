@@ -1,14 +1,14 @@
 """What is unusual in metrics and logs, window by window; a backfill finds the same as on time."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, task
 
+from pipelines.core.project import find_project
 from signalbox_airflow.analysis import ANOMALIES_READY, timetable, window_task
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "telemetry_anomalies",
@@ -34,7 +34,7 @@ with DAG(
         from signalbox_airflow.analysis_work import run_stage_step
 
         get_current_context()["part"] = part
-        run_stage_step(PROJECT, "metric_anomalies", "part", window, part)
+        run_stage_step(PROJECT, "metric_anomalies", "run_partition", window, part)
 
     @task(
         task_id="join_metric_anomalies",

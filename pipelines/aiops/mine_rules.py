@@ -13,7 +13,7 @@ from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import RULES
 from pipelines.aiops.alerting.windows import (
-    Window,
+    HistoryWindow,
     Windows,
     iso,
     moment,
@@ -35,9 +35,9 @@ STAGE = "mine_rules"
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     settings = params.mine_rules
-    memory.require(HISTORY, settings.memory_mb, memory.MINING_BYTES)
-    frame = read_history(HISTORY, settings.memory_mb)
-    windows = split_window(whole_window(frame), settings.learn, settings.choose)
+    memory.require(HISTORY, params.runtime.memory_mb, memory.MINING_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(whole_window(frame), settings.train, settings.validation)
     found = mine_all(frame, settings, windows.learn, read_tickets(HISTORY / "tickets.parquet"))
     write_json(CANDIDATES, candidates_document(found, windows.learn))
     write_evidence(evidence_of(STAGE), describe(frame, windows, found))
@@ -46,7 +46,7 @@ def main(params: AiopsParams) -> None:
     log(f"candidates from {windows.learn.days:g} days: {said}")
 
 
-def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any]:
+def candidates_document(found: dict[str, Mined], learn: HistoryWindow) -> dict[str, Any]:
     """Candidates as they are written."""
     rules = tuple(rule for mined in found.values() for rule in mined.rules)
     return {

@@ -35,9 +35,11 @@ _REPLAYED = "replay of the last window, which nothing was learned or chosen on"
 
 def backtest_on_last(params: AiopsParams) -> Backtest:
     """Read the history and replay its last window through today's configuration."""
-    memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
-    frame = read_history(HISTORY, params.mine_rules.memory_mb, ids=True)
-    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb, ids=True)
+    windows = split_window(
+        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    )
     config = todays_config(params.export_rules.alertmanager_yml)
     return Backtest(frame, windows.judge, config, closing_times(HISTORY))
 
@@ -46,23 +48,23 @@ def figures(
     effect: BacktestResult, rules: tuple[Rule, ...], before: Replay, after: Replay
 ) -> list[Figure]:
     """Everything the gate may ask for."""
-    pages, heard = len(effect.before), len(effect.notified)
-    told, told_now = before.stages, after.stages
+    pages, notified = len(effect.before), len(effect.notified)
+    stages_today, stages_with_rules = before.stages, after.stages
     return [
         _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
         _figure("pages_today", "Pages today", pages, n=pages, unit="pages"),
         _figure("pages", "Pages with the rules", len(effect.after), n=pages, unit="pages"),
         _saved(effect),
-        _figure("lost", "Incidents lost", len(effect.lost), n=heard, unit="incidents"),
+        _figure("lost", "Incidents lost", len(effect.lost), n=notified, unit="incidents"),
         _lost_share(effect),
         *_delays(effect),
         _figure(
             "notifications_today", "Notifications today, of any kind",
-            told["notifications"], n=told["alerts"], unit="notifications",
+            stages_today["notifications"], n=stages_today["alerts"], unit="notifications",
         ),
         _figure(
             "notifications", "Notifications with the rules, of any kind",
-            told_now["notifications"], n=told_now["alerts"], unit="notifications",
+            stages_with_rules["notifications"], n=stages_with_rules["alerts"], unit="notifications",
         ),
     ]  # fmt: skip
 
@@ -95,17 +97,19 @@ def _saved(effect: BacktestResult) -> Figure:
 
 
 def _lost_share(effect: BacktestResult) -> Figure:
-    heard = len(effect.notified)
+    notified = len(effect.notified)
     return Figure(
         id=f"{STAGE}.lost_share",
         label="Share of ticketed incidents lost",
-        value=len(effect.lost) / heard if heard else None,
-        missing="" if heard else "no ticketed incident is paged today in this window",
-        low=0.0 if heard else None,
-        high=float(clopper_pearson_upper(len(effect.lost), heard, bounds.LEVEL)) if heard else None,
-        level=bounds.LEVEL if heard else None,
+        value=len(effect.lost) / notified if notified else None,
+        missing="" if notified else "no ticketed incident is paged today in this window",
+        low=0.0 if notified else None,
+        high=float(clopper_pearson_upper(len(effect.lost), notified, bounds.LEVEL))
+        if notified
+        else None,
+        level=bounds.LEVEL if notified else None,
         method="Clopper–Pearson, one-sided: the upper bound is the figure that counts",
-        n=heard,
+        n=notified,
         unit="share",
     )
 
@@ -140,20 +144,20 @@ def _delays(effect: BacktestResult) -> list[Figure]:
 
 
 def details(
-    measured: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], after: Replay
+    backtest: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], after: Replay
 ) -> ReplayDetails:
     """Build the report's tables."""
     window = effect.window
     return ReplayDetails(
         window=JudgedSpan(start=moment(window.start), end=moment(window.end), days=window.days),
         stages=BothStages(
-            today=Stages(**measured.before.stages), with_rules=Stages(**after.stages)
+            today=Stages(**backtest.before.stages), with_rules=Stages(**after.stages)
         ),
         families=tables.by_family(rules, effect, after),
         rules=tables.by_rule(rules, effect, after),
         incidents=tables.incidents(effect),
-        teams=tables.by_label(measured, after, "team"),
-        noisiest=tables.noisiest(measured, after),
+        teams=tables.by_label(backtest, after, "team"),
+        noisiest=tables.noisiest(backtest, after),
     )
 
 
@@ -168,16 +172,16 @@ def pages_csv(effect: BacktestResult) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_outcomes(path: Path, measured: Backtest, after: Replay) -> None:
+def write_outcomes(path: Path, backtest: Backtest, after: Replay) -> None:
     """Write what happens to every alert that started in the window."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    inside = measured.window.holds(measured.rows.starts)
-    ids = measured.rows.ids
+    inside = backtest.window.holds(backtest.rows.starts)
+    ids = backtest.rows.ids
     assert ids is not None  # asked for in `backtest_on_last`
     columns = {"alert_id": ids[inside]}
-    for name, found in (("today", measured.before), ("with_rules", after)):
+    for name, found in (("today", backtest.before), ("with_rules", after)):
         columns[f"status_{name}"] = found.alerts["status"].to_numpy().astype(str)[inside]
         columns[f"first_page_{name}"] = found.alerts["first_page"].to_numpy()[inside]
         columns[f"pages_{name}"] = found.alerts["pages"].to_numpy()[inside]
@@ -191,18 +195,18 @@ def write_outcomes(path: Path, measured: Backtest, after: Replay) -> None:
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     rules = read_rules(RULE_SET)
-    measured = backtest_on_last(params)
-    after = measured.replay(rules)
-    effect = measured.effect(after, rules)
+    backtest = backtest_on_last(params)
+    after = backtest.replay(rules)
+    effect = backtest.effect(after, rules)
     config = params.export_rules.alertmanager_yml
     paths = [HISTORY, RULE_SET, *([Path(config)] if config else [])]
     evidence = Evidence(
         stage=STAGE,
         inputs=hash_inputs(*paths),
-        figures=figures(effect, rules, measured.before, after),
-        details=details(measured, effect, rules, after).model_dump(mode="json"),
+        figures=figures(effect, rules, backtest.before, after),
+        details=details(backtest, effect, rules, after).model_dump(mode="json"),
     )
-    write_outcomes(OUTCOMES, measured, after)
+    write_outcomes(OUTCOMES, backtest, after)
     write_text(PAGES_PER_DAY, pages_csv(effect))
     write_evidence(evidence_of(STAGE), evidence)
     write_json(

@@ -15,9 +15,7 @@ from pipelines.aiops.report.rules import headline as bad
 from pipelines.aiops.report.rules import history as dropped
 from pipelines.aiops.report.rules import outcome as incidents
 from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
-from pipelines.core.artifacts import PARAMS
 from pipelines.core.files import read_json, write_json, write_text
-from pipelines.core.settings import read_mapping
 from pipelines.core.stage import log, run_stage
 from pipelines.core.typed import validate_as
 from pipelines.reporting import decision as gate
@@ -36,7 +34,6 @@ def gather_inputs(params: AiopsParams) -> Inputs:
     evidence = read_evidence_of(STAGES)
     return Inputs(
         params=params,
-        recorded={"aiops": (read_mapping(PARAMS) or {}).get("aiops") or {}},
         evidence={content.stage: content for content in evidence.values()},
         sources=gather(evidence, [PAGES_PER_DAY, TRADE_OFF, EXPORT_SUMMARY]),
         curves={"pages_per_day": read_records(PAGES_PER_DAY)},
@@ -80,15 +77,15 @@ def make_page(inputs: Inputs) -> Page:
 
 def make_record(inputs: Inputs) -> dict[str, Any]:
     """Build the JSON."""
-    told = record(
+    made = record(
         KIND,
         inputs.params.report_rules.model_dump(mode="json"),
         gate.read_decision(inputs.evidence[GATE]),
         inputs.sources,
-        inputs.recorded,
+        {"aiops": inputs.params.model_dump(mode="json")},
     )
     return {
-        **told,
+        **made,
         "synthetic": inputs.synthetic,
         "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],

@@ -26,7 +26,7 @@ from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, Selection
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
 from pipelines.aiops.alerting.windows import (
-    Window,
+    HistoryWindow,
     Windows,
     iso,
     moment,
@@ -54,9 +54,11 @@ def choose(
     What was chosen in the end; what was chosen first, among rules that knew nothing of the window;
     all candidates; and the windows.
     """
-    memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
-    frame = read_history(HISTORY, params.mine_rules.memory_mb)
-    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(
+        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    )
     config = todays_config(params.export_rules.alertmanager_yml)
     closed = closing_times(HISTORY)
     on_learned = Backtest(frame, windows.learn, config, closed)
@@ -64,7 +66,7 @@ def choose(
     first = select(candidates, on_new, params.select_rules, also=[on_learned])
     if not params.select_rules.renew:
         return first, first, candidates, windows
-    past = Window(windows.learn.start, windows.choose.end)
+    past = HistoryWindow(windows.learn.start, windows.choose.end)
     found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
     newer = [rule for mined in found.values() for rule in mined.rules]
     final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
@@ -75,7 +77,7 @@ def as_evidence(
     candidates: tuple[Rule, ...],
     found: Selection,
     first: Selection,
-    window: Window,
+    window: HistoryWindow,
     inputs: dict[str, str],
 ) -> Evidence:
     """Put what was tried, chosen and why not into evidence."""

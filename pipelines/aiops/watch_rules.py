@@ -48,8 +48,10 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
     """Find the rules that went bad in the last window of the frozen history."""
     if not rules:
         return []
-    frame = read_history(HISTORY, params.mine_rules.memory_mb)
-    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(
+        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    )
     return find_harmful_rules(
         rows_of(frame, windows.judge),
         todays_config(params.export_rules.alertmanager_yml),

@@ -56,14 +56,17 @@ def find_map(project: Path, name: str) -> "ServiceMap":
 
 
 def newest_map(project: Path) -> "tuple[ServiceMap, str]":
-    """Read the project's map or, if it has none, that of the newest window; and its place."""
+    """Read the project's map or, if it has none, that of the newest window; and its directory."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import SERVICE_MAP
     from pipelines.aiops.service_map.model import MAP_FILE, read_map
 
     results = _results(project)
-    places = [project, *(result_dir(results, window) for window in reversed(windows_in(results)))]
-    for directory in places:
+    directories = [
+        project,
+        *(result_dir(results, window) for window in reversed(windows_in(results))),
+    ]
+    for directory in directories:
         if (directory / SERVICE_MAP / MAP_FILE).is_file():
             return read_map(directory / SERVICE_MAP), str(directory / SERVICE_MAP)
     raise SignalboxError(

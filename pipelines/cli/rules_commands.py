@@ -187,7 +187,7 @@ def respond_to_alerts(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Run known fixes for alerts that fire now, as params.yaml: aiops.response allows."""
+    """Run known fixes for alerts that fire now, as params.yaml: aiops.remediation allows."""
     from pipelines.aiops.alerting.remediation.run import effects, respond
 
     with one_line_errors():

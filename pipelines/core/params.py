@@ -34,12 +34,15 @@ class CsvSource(Section):
     """Free text; change it to read a source again that DVC cannot watch."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
+    """Character around fields that hold a delimiter or a line break."""
     comment: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
     """Lines that start with this character are not data; null = none."""
     decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
+    """Decimal mark of numbers."""
     thousands: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
     """Mark between groups of three digits; null = none. Not the decimal mark."""
     encoding: Name = "utf-8"
+    """Text encoding of the files."""
     columns: list[Name] = []
     """Names of the columns if the files have no header line; empty = first line is the header."""
 
@@ -68,6 +71,7 @@ class ParquetSource(Section):
     paths: Annotated[list[Name], Field(min_length=1)]
     watch: Name
     snapshot: Unset[Name] = None
+    """Free text; change it to read a source again that DVC cannot watch."""
 
 
 class SqlSource(Section):
@@ -82,6 +86,7 @@ class SqlSource(Section):
     """SQL text; its result is the table."""
     watch: Name
     snapshot: Unset[Name] = None
+    """Free text; change it to read a source again that DVC cannot watch."""
 
     @model_validator(mode="after")
     def _one_url(self) -> Self:
@@ -175,23 +180,30 @@ class Check(Section):
     """
 
     id: Slug
+    """Unique name of the check."""
     protects: Name
+    """What the check is there for."""
     figure: Annotated[str, Field(pattern=r"^[a-z_]+\.\S+$")]
+    """Figure in the evidence: stage.name."""
     compare: Literal["at_least", "at_most", "not_worse_than_released"]
     """How the figure's interval and `threshold` are compared, see above."""
     threshold: float
+    """The number that the figure's interval is compared with."""
     on_fail: Literal["reject", "review"] = "reject"
     """Decision that a failed check asks for."""
     on_inconclusive: Literal["reject", "review"] = "review"
     """Decision that an inconclusive check asks for."""
     owner: Name
+    """Who answers for the check."""
     reason: Name
+    """Why this threshold."""
 
 
 class GateParams(Section):
     """The list of checks."""
 
     checks: Annotated[list[Check], Field(min_length=1)]
+    """The policy; the worst verdict decides."""
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:
@@ -260,6 +272,7 @@ class HistGradientBoostingGrid(Section):
     max_iter: Annotated[list[PositiveInt], Field(min_length=1)] = [100]
     max_leaf_nodes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = [31]
     l2_regularization: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = [0.0]
+    """Penalty on leaf values."""
 
 
 class RandomForestGrid(Section):
@@ -290,9 +303,13 @@ class ThresholdParams(Section):
 
     rule: Literal["max_accuracy", "max_f1", "min_cost", "selection_rate", "fixed"]
     cost_false_positive: Annotated[float, Field(gt=0)] = 1.0
+    """For rule min_cost."""
     cost_false_negative: Annotated[float, Field(gt=0)] = 1.0
+    """For rule min_cost."""
     selection_rate: OpenShare = 0.5
+    """For rule selection_rate: share of rows to select."""
     value: OpenShare = 0.5
+    """For rule fixed: the threshold."""
 
 
 class TrainParams(Section):

@@ -21,7 +21,7 @@ from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
-from pipelines.mlops.evaluation.champion import rival
+from pipelines.mlops.evaluation.champion import load_champion
 from pipelines.mlops.evaluation.metrics import View
 from pipelines.mlops.evaluation.results import Evaluation, evaluate
 from pipelines.mlops.modeling.info import ModelInfo
@@ -56,7 +56,7 @@ def roc(rows: View) -> Columns:
     import numpy as np
 
     tp, fp = _counts(rows)
-    keep = _thin(len(tp))
+    keep = _subsample(len(tp))
     return {
         "false_positive_rate": (fp / max(fp[-1], 1))[keep].tolist(),
         "true_positive_rate": (tp / max(tp[-1], 1))[keep].tolist(),
@@ -67,7 +67,7 @@ def roc(rows: View) -> Columns:
 def precision_recall(rows: View) -> Columns:
     """Points (recall, precision) at falling thresholds, from the first that selects a row."""
     tp, fp = (counts[1:] for counts in _counts(rows))
-    keep = _thin(len(tp))
+    keep = _subsample(len(tp))
     return {
         "recall": (tp / max(tp[-1], 1))[keep].tolist(),
         "precision": (tp / (tp + fp))[keep].tolist(),
@@ -110,7 +110,7 @@ def _counts(rows: View) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     return tp, fp
 
 
-def _thin(count: int) -> "NDArray[np.intp]":
+def _subsample(count: int) -> "NDArray[np.intp]":
     """At most `MAX_POINTS` positions, evenly spaced, first and last kept."""
     import numpy as np
 
@@ -123,7 +123,7 @@ def main(params: Params) -> None:
     if test.empty:
         raise SignalboxError(f"{TEST}: no rows; give split.test a larger share")
     model, info = load_model(MODEL, MODEL_INFO)
-    other = rival(read_released(), test)
+    other = load_champion(read_released(), test)
     scores = score(model, info, test)
     result = evaluate(test, scores, info, other, (params.data, params.evaluate))
     evidence = Evidence(

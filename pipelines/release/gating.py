@@ -288,8 +288,10 @@ def number(value: float, unit: str = "") -> str:
 
 def _measured(figure: Figure) -> str:
     assert figure.value is not None
-    told = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
-    context = ", ".join(f"{key}: {value}" for key, value in told if value not in figure.label)
+    context_items = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
+    context = ", ".join(
+        f"{key}: {value}" for key, value in context_items if value not in figure.label
+    )
     at = f" ({context})" if context else ""
     return f"{figure.label}{at} is {number(figure.value, figure.unit)}{_interval(figure)}"
 

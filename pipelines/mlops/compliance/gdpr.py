@@ -29,7 +29,7 @@ class RecordItem:
         False = it is asked for and not there.
     """
 
-    place: str
+    article: str
     term: str
     text: Text
     given: bool
@@ -124,7 +124,7 @@ def law(facts: Facts, privacy: Privacy) -> Law:
             "gdpr.30", "Article 30(1)", "Record of processing activities",
             "A record with controller, purposes, categories of people and data, recipients, "
             "transfers, time limits for erasure, security measures.",
-            [Check(f"{line.place} {line.term}", line.given) for line in privacy.record]),
+            [Check(f"{line.article} {line.term}", line.given) for line in privacy.record]),
     ])  # fmt: skip
 
 

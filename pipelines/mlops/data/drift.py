@@ -178,8 +178,8 @@ def _scaled(reference: Any, current: Any) -> tuple[Any, Any]:
 
 def _texts(reference: Any, current: Any) -> tuple[Any, Any]:
     counts = reference.astype(str).where(reference.notna(), MISSING).value_counts()
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    known = {value for value, _ in ranked[:TOP_VALUES]} | {MISSING}
+    by_frequency = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    known = {value for value, _ in by_frequency[:TOP_VALUES]} | {MISSING}
     made = []
     for column in (reference, current):
         filled = column.astype(object).where(column.notna(), MISSING).astype(str)

@@ -113,9 +113,9 @@ def view(
 
     kept = np.arange(len(y)) if rows is None else rows
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    ranked = scores[kept]
+    sorted_scores = scores[kept]
     # A threshold can't part equal scores, so curves have points only where a run ends.
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
     # A run of equal scores goes as a whole to the bin in which its middle rank falls.
     starts = np.append(0, ends[:-1] + 1)
     bin_of_run = ((starts + ends + 1) * bins) // (2 * len(kept))
@@ -123,10 +123,10 @@ def view(
     return View(
         rows=kept,
         y=y[kept].astype("float64"),
-        scores=ranked,
+        scores=sorted_scores,
         ends=ends,
         bin_ends=ends[last_of_bin],
-        selected=int((ranked >= threshold).sum()),
+        selected=int((sorted_scores >= threshold).sum()),
     )
 
 

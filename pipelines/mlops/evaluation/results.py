@@ -113,7 +113,7 @@ def evaluate(
     test: "pd.DataFrame",
     scores: "Values",
     info: ModelInfo,
-    rival: Champion,
+    champion: Champion,
     params: tuple[DataParams, EvaluateParams],
 ) -> Evaluation:
     """Measure scores of the test rows with intervals, by slice, and beside the released model.
@@ -126,7 +126,7 @@ def evaluate(
         Scores of the new model.
     info : ModelInfo
         Its labels and its threshold.
-    rival : Champion
+    champion : Champion
         The released model on the same rows.
     params : tuple of DataParams and EvaluateParams
         Sections ``data`` and ``evaluate``.
@@ -155,8 +155,8 @@ def evaluate(
     ]
     large = [part for part in found if len(part.rows) >= settings.min_slice]
     views = [whole, *(cut(rows=part.rows) for part in large)]
-    if rival.scores is not None:
-        views.append(_rival_view(y, rival, settings))
+    if champion.scores is not None:
+        views.append(_champion_view(y, champion, settings))
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
     # Subjects as numbers 0 to s - 1, in order of first appearance.
@@ -164,13 +164,13 @@ def evaluate(
     with one_thread():
         replicates = resample(statistics, subjects, settings.replicates)
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
-    measured = list(zip(points, replicates, strict=True))
+    view_values = list(zip(points, replicates, strict=True))
     level = settings.confidence
-    figures = metric_figures(*measured[0], n=len(y), confidence=level)
-    by_slice = _slice_figures(large, measured[1:], level)
+    figures = metric_figures(*view_values[0], n=len(y), confidence=level)
+    by_slice = _slice_figures(large, view_values[1:], level)
     deltas = (
-        missing_deltas(rival.reason, len(y))
-        if rival.scores is None
+        missing_deltas(champion.reason, len(y))
+        if champion.scores is None
         else delta_figures(
             (points[0], points[-2]), (replicates[0], replicates[-2]), n=len(y), confidence=level
         )
@@ -181,7 +181,7 @@ def evaluate(
             *_worst(large, by_slice, len(y)),
             *baseline_figures(y, info),
             *deltas,
-            _seen(rival, test),
+            _seen(champion, test),
         ],
         details=round_floats(
             {
@@ -198,24 +198,24 @@ def evaluate(
                 "confusion": _confusion(whole),
                 "calibration": _calibration(whole, points[-1], interval(replicates[-1], level)),
                 "slices": _slices(found, large, by_slice, y, settings),
-                "released": rival.facts(),
+                "released": champion.facts(),
             }
         ),
         rows=whole,
     )
 
 
-def _rival_view(y: "NDArray[np.int8]", rival: Champion, settings: EvaluateParams) -> View:
-    assert rival.scores is not None
-    return view(y, rival.scores, threshold=rival.threshold, bins=settings.calibration_bins)
+def _champion_view(y: "NDArray[np.int8]", champion: Champion, settings: EvaluateParams) -> View:
+    assert champion.scores is not None
+    return view(y, champion.scores, threshold=champion.threshold, bins=settings.calibration_bins)
 
 
 def _slice_figures(
-    large: list[Slice], measured: "Sequence[tuple[Values, Values]]", level: float
+    large: list[Slice], view_values: "Sequence[tuple[Values, Values]]", level: float
 ) -> list[list[Figure]]:
     return [
         metric_figures(*pair, n=len(part.rows), confidence=level, where={part.feature: part.value})
-        for part, pair in zip(large, measured, strict=False)
+        for part, pair in zip(large, view_values, strict=False)
     ]
 
 
@@ -313,14 +313,14 @@ def _slices(
     ]
 
 
-def _seen(rival: Champion, test: "pd.DataFrame") -> Figure:
+def _seen(champion: Champion, test: "pd.DataFrame") -> Figure:
     return Figure(
         id="evaluate.released_seen_subjects",
         label="Test subjects the released model was trained on",
-        value=None if rival.seen_subjects is None else float(rival.seen_subjects),
+        value=None if champion.seen_subjects is None else float(champion.seen_subjects),
         method="subjects of the test split that are in the released model's train split; above 0 "
         "the comparison favours the released model",
         n=int(test[SUBJECT].nunique()),
         unit="subjects",
-        missing=rival.seen_reason,
+        missing=champion.seen_reason,
     )

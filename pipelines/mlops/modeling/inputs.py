@@ -110,10 +110,10 @@ def _categorical(frame: "pd.DataFrame", name: str, train: TrainParams) -> Catego
     """
     texts = _as_texts(frame, name).dropna()
     counts = texts.value_counts()
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    by_frequency = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
     known = [
         str(value)
-        for value, rows in ranked[: train.max_categories]
+        for value, rows in by_frequency[: train.max_categories]
         if rows >= train.min_category_rows
     ]
     return CategoricalInput(

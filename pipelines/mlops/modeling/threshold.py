@@ -85,10 +85,10 @@ def curve(y: "NDArray[np.int8]", scores: "NDArray[np.float64]") -> Curve:
     import numpy as np
 
     order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.asarray(y, dtype=np.int64)[order]
+    sorted_scores, hits = scores[order], np.asarray(y, dtype=np.int64)[order]
     # A threshold can't part equal scores: one level a run of them.
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    levels = ranked[ends]
+    ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
+    levels = sorted_scores[ends]
     middle = (levels[:-1] + levels[1:]) / 2
     above_all = (levels[0] + 1) / 2 if levels[0] < 1 else np.nextafter(1.0, 2)
     # Between neighbouring floats the middle may round down to the lower one: then take the upper.

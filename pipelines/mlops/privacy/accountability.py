@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,7 +11,14 @@ from pydantic import Field
 from pipelines.core.artifacts import EVIDENCE, QUARANTINE
 from pipelines.core.evidence import Evidence
 from pipelines.core.params import DataParams, Params, SqlSource
-from pipelines.core.settings import OTHER_DATA, FactsAboutData, is_filled_in, not_filled_in
+from pipelines.core.settings import (
+    OTHER_DATA,
+    FactsAboutData,
+    Name,
+    Unset,
+    is_filled_in,
+    not_filled_in,
+)
 from pipelines.mlops.compliance.gdpr import Privacy, RecordItem
 from pipelines.mlops.privacy.source import local_files
 from pipelines.reporting import numbers
@@ -22,7 +28,7 @@ Store = Literal[
     "source", "tables", "quarantine", "predictions", "models", "evidence", "runs", "cache"
 ]
 LegalBasis = Literal[
-    "", "consent", "contract", "legal obligation", "vital interests", "public task",
+    "consent", "contract", "legal obligation", "vital interests", "public task",
     "legitimate interests",
 ]  # fmt: skip
 
@@ -32,15 +38,15 @@ class PrivacyParams(FactsAboutData):
 
     SETTINGS: ClassVar[frozenset[str]] = frozenset({"retention_days", "models_days"})
 
-    controller: str = ""
+    controller: Unset[Name] = None
     """Name and address of the controller (GDPR Art. 4(7), 30(1)(a))."""
-    contact: str = ""
+    contact: Unset[Name] = None
     """How to reach the controller and its data protection officer."""
-    legal_basis: LegalBasis = ""
+    legal_basis: Unset[LegalBasis] = None
     """Article 6(1)(a) to (f), in that order."""
-    special_basis: str = ""
+    special_basis: Unset[Name] = None
     """Which point of Article 9(2) allows special categories; needed if any are named."""
-    data_subjects: str = ""
+    data_subjects: Unset[Name] = None
     """Categories of people in the data."""
     special_categories: list[str] | None = None
     """Columns that hold special categories of personal data (Article 9); [] = none; null = not
@@ -159,34 +165,34 @@ def special_columns(params: Params, own: PrivacyParams,
     return found
 
 
-def _said(place: str, term: str, text: str, key: str) -> RecordItem:
+def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
     if is_filled_in(text):
-        return RecordItem(place, term, text, True)
+        return RecordItem(article, term, text, True)
     file = "params.yaml" if key.startswith("report.") else "release.yaml"
-    return RecordItem(place, term, text or not_filled_in(key, file), False)
+    return RecordItem(article, term, text or not_filled_in(key, file), False)
 
 
 def _about_other_data(line: RecordItem) -> RecordItem:
     """Say of a key of section ``privacy`` that nobody has filled in that it is about other data."""
     text, start = str(line.text), not_filled_in("privacy.")
-    return replace(line, text=f"{text} ({OTHER_DATA})") if text.startswith(start) else line
+    return rearticle(line, text=f"{text} ({OTHER_DATA})") if text.startswith(start) else line
 
 
 def _security(own: PrivacyParams, measures: Sequence[str]) -> RecordItem:
     """List the controller's own measures, and apart from them what files show."""
-    place, term = "30(1)(g)", "Security measures"
+    article, term = "30(1)(g)", "Security measures"
     shown = "; ".join(measures) or "none"
     if own.security is None:
         said = not_filled_in("privacy.security")
-        return RecordItem(place, term, f"{said} ([] = none); shown by files: {shown}", False)
+        return RecordItem(article, term, f"{said} ([] = none); shown by files: {shown}", False)
     said = "; ".join(own.security) or "none beside these"
-    return RecordItem(place, term, f"{said}; shown by files: {shown}", True)
+    return RecordItem(article, term, f"{said}; shown by files: {shown}", True)
 
 
-def _list(place: str, term: str, values: list[str] | None, key: str) -> RecordItem:
+def _list(article: str, term: str, values: list[str] | None, key: str) -> RecordItem:
     if values is None:
-        return RecordItem(place, term, f"{not_filled_in(key)} ([] = none)", False)
-    return RecordItem(place, term, ", ".join(values) or "none", True)
+        return RecordItem(article, term, f"{not_filled_in(key)} ([] = none)", False)
+    return RecordItem(article, term, ", ".join(values) or "none", True)
 
 
 def _details(evidence: dict[str, Evidence], stage: str, key: str) -> Any:
@@ -194,11 +200,11 @@ def _details(evidence: dict[str, Evidence], stage: str, key: str) -> Any:
 
 
 def _subjects(own: PrivacyParams, evidence: dict[str, Evidence]) -> str:
-    if not own.data_subjects.strip():
+    if not (own.data_subjects or "").strip():
         return ""
     figure = evidence["ingest"].figure("ingest.subjects") if "ingest" in evidence else None
     number = f" ({figure.value:,.0f} of them)" if figure and figure.value is not None else ""
-    return own.data_subjects + number
+    return f"{own.data_subjects}{number}"
 
 
 def _columns(evidence: dict[str, Evidence]) -> RecordItem:
@@ -209,20 +215,20 @@ def _columns(evidence: dict[str, Evidence]) -> RecordItem:
 
 def _special(own: PrivacyParams, evidence: dict[str, Evidence]) -> RecordItem:
     """Ask special categories for a ground of Article 9(2); a misspelt column must not pass."""
-    place, term = "Art. 9", "Special categories"
+    article, term = "Art. 9", "Special categories"
     have = {str(column["name"]) for column in _details(evidence, "ingest", "columns")}
     marked = own.special_categories
     if not marked:
-        return _list(place, term, marked, "privacy.special_categories")
+        return _list(article, term, marked, "privacy.special_categories")
     unknown = [name for name in marked if have and name not in have]
     if unknown:
-        return RecordItem(place, term, f"no such column: {', '.join(unknown)}", False)
+        return RecordItem(article, term, f"no such column: {', '.join(unknown)}", False)
     columns = ", ".join(marked)
-    if not own.special_basis.strip():
+    if not is_filled_in(own.special_basis):
         return RecordItem(
-            place, term, f"{columns}: {not_filled_in('privacy.special_basis')}", False
+            article, term, f"{columns}: {not_filled_in('privacy.special_basis')}", False
         )
-    return RecordItem(place, term, f"{columns}: {own.special_basis}", True)
+    return RecordItem(article, term, f"{columns}: {own.special_basis}", True)
 
 
 def _limits(own: PrivacyParams) -> str:

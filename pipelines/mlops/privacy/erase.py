@@ -163,7 +163,7 @@ class _Plan:
         return files + [f"{s.name} {o.oid}" for s, o in self.objects if o.hit.kind == KEY] + runs
 
 
-def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = False,
+def erase(project: Path, text: str, ledger: ErasureLedger, *, keep_cache: bool = False,
           models_days: int = 30) -> Outcome:  # fmt: skip
     """Erase the subject that `text` names from everything the project keeps.
 
@@ -173,7 +173,7 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
         Root of the project.
     text : str
         The subject's key, or its keyed hash as an earlier proof or ``--token`` shows it.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger.
     keep_cache : bool, default False
         Leave DVC's cache and remotes as they are; the proof then says that the subject remains.
@@ -201,31 +201,31 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
     with journal.exclusive_lock(project):
         subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
         probe = Probe(subject, data)
-        with stores.opened(project) as (places, closed):
+        with stores.opened(project) as (open_stores, closed):
             state = journal.load(project, subject.token)
-            plan = _search(project, probe, places)
+            plan = _search(project, probe, open_stores)
             _only_one_key(project, subject, plan)
             if state is None:
                 if not plan.rows:
-                    return _nothing(book, subject, plan, closed)
+                    return _nothing(ledger, subject, plan, closed)
                 state = journal.start(subject.token)
             state.keep_cache = keep_cache
             _record(project, state, plan)
-            if not _is_reported(book, state.erasure, "intent"):
-                book.append(KIND, PRODUCT, _intent(state))
+            if not _is_reported(ledger, state.erasure, "intent"):
+                ledger.append(KIND, PRODUCT, _intent(state))
             exclusion.add(project, subject.token)
             _act(project, state, plan, probe)
-            left = _search(project, probe, places)
+            left = _search(project, probe, open_stores)
         proof = _proof(project, state, left, closed=closed, data=data, days=models_days)
-        if not _is_reported(book, state.erasure, "done"):
-            book.append(KIND, PRODUCT, proof)
+        if not _is_reported(ledger, state.erasure, "done"):
+            ledger.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
             journal.forget(project, state)
     notes = [*_notes(project, state, data), *run_refs.notes(state, left.git)]
     return Outcome(proof, [*notes, *_note_on_doubt(project, left)])
 
 
-def preview(project: Path, text: str, book: ErasureLedger) -> str:
+def preview(project: Path, text: str, ledger: ErasureLedger) -> str:
     """Report where a subject is before anybody decides to erase it; change nothing.
 
     Parameters
@@ -234,7 +234,7 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
         Root of the project.
     text : str
         The subject's key, or its keyed hash.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger.
 
     Returns
@@ -252,13 +252,13 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
     data = load_params(project / PARAMS).data
     key = secret(create=True)
     subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
-    with stores.opened(project) as (places, closed):
-        plan = _search(project, Probe(subject, data), places)
+    with stores.opened(project) as (open_stores, closed):
+        plan = _search(project, Probe(subject, data), open_stores)
     _only_one_key(project, subject, plan)
     if journal.load(project, subject.token) is not None:
         return "an erasure of this subject was begun and is not finished"
     if not plan.rows:
-        _nothing(book, subject, plan, closed)
+        _nothing(ledger, subject, plan, closed)
         return "erased before; nothing of the subject is left where it was searched"
     files = sum(map(len, plan.sources.values())) + len(plan.found)
     runs = f" and {len(plan.git.runs):,} saved runs" if plan.git.runs else ""
@@ -316,7 +316,7 @@ def _some(texts: list[str], most: int) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
+def _search(project: Path, probe: Probe, open_stores: list[stores.Store]) -> _Plan:
     sources: dict[Path, list[source.SourceFile]] = {}
     leave: set[Path] = set()
     for root in tree.roots(project):
@@ -333,7 +333,7 @@ def _search(project: Path, probe: Probe, places: list[stores.Store]) -> _Plan:
     tables = tree.search(project, probe, leave)
     objects, holding, seen = [], set(), set()
     searched = {"source files": len(leave), "files": tables.opened}
-    for store in places:
+    for store in open_stores:
         hits, opened = store.search(probe)
         objects += [(store, hit) for hit in hits]
         holding |= {hit.oid for hit in hits}
@@ -351,7 +351,7 @@ def _record(project: Path, state: Journal, plan: _Plan) -> None:
         state.note(Removal(place=store.name, path=store.shown(item.path), kind=item.hit.kind,
                            rows=item.hit.rows, before=item.sha256))  # fmt: skip
     for found in plan.found:
-        state.note(Removal(place=_place(found.path, project), path=_shown(found.path, project),
+        state.note(Removal(place=_store_of(found.path, project), path=_shown(found.path, project),
                            kind=found.hit.kind, rows=found.hit.rows,
                            before=found.sha256))  # fmt: skip
     for root, files in plan.sources.items():
@@ -376,7 +376,7 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
     for found in plan.found:
         action = tree.remove_subject(found, project, probe)
         after = sha256_file(found.path) if found.path.is_file() else ""
-        state.did(_place(found.path, project), _shown(found.path, project), action, after)
+        state.did(_store_of(found.path, project), _shown(found.path, project), action, after)
     journal.save(project, state)
     for files in plan.sources.values():
         for file in files:
@@ -393,13 +393,13 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
 
 
 def _intent(state: Journal) -> dict[str, Any]:
-    places = sorted({removal.place for removal in state.removals.values()})
+    store_names = sorted({removal.place for removal in state.removals.values()})
     return {
         "stage": "intent",
         "erasure": state.erasure,
         "subject": state.token,
         "found_in": {
-            store: sum(r.place == store for r in state.removals.values()) for store in places
+            store: sum(r.place == store for r in state.removals.values()) for store in store_names
         },
         "keep_cache": state.keep_cache,
     }
@@ -457,9 +457,9 @@ def _in_files(project: Path, left: _Plan) -> list[str]:
     return [_shown(path, project) for path in files + [found.path for found in left.found]]
 
 
-def _nothing(book: ErasureLedger, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
+def _nothing(ledger: ErasureLedger, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
     """Answer where no row is found: erased before, or never there."""
-    for entry in reversed(book.entries()):
+    for entry in reversed(ledger.entries()):
         proof = entry.data if entry.kind == KIND else {}
         if proof.get("subject") == subject.token and proof.get("stage") == "done":
             return Outcome(proof, repeated=True)
@@ -478,13 +478,13 @@ def _nothing(book: ErasureLedger, subject: Subject, plan: _Plan, closed: list[st
     )
 
 
-def _is_reported(book: ErasureLedger, erasure: str, stage: str) -> bool:
+def _is_reported(ledger: ErasureLedger, erasure: str, stage: str) -> bool:
     """Whether the ledger has this entry already: an attempt may have been killed just after it."""
     return any(
         entry.kind == KIND
         and entry.data.get("erasure") == erasure
         and entry.data.get("stage") == stage
-        for entry in book.entries()
+        for entry in ledger.entries()
     )
 
 
@@ -527,7 +527,7 @@ def _note_on_exclusion(project: Path) -> str:
     )
 
 
-def _place(path: Path, project: Path) -> str:
+def _store_of(path: Path, project: Path) -> str:
     return "runs" if path.is_relative_to(project / tree.RUNS) else "project"
 
 

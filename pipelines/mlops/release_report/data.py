@@ -23,7 +23,18 @@ from pipelines.reporting.index import hash_text
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the data.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     ingested = inputs.details("ingest", IngestDetails)
     validated = inputs.details("validate", ValidateDetails)
     split = inputs.details("split", SplitDetails)

@@ -38,9 +38,19 @@ WORST_RATIO = "bias_audit.worst_impact_ratio:"
 
 
 def headline(inputs: Inputs) -> Text:
-    """Say in one sentence who is selected how much less often; empty if nobody falls behind.
+    """Say in one sentence who is selected how much less often.
 
     From the figures the gate judges, so that decision and sentence show the same interval.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Text
+        The sentence; "" if no group falls behind.
     """
     audit = inputs.details("bias_audit", BiasAuditDetails).audit
     single = {d.dimension for d in audit.dimensions if len(d.features) < 2} if audit else set()
@@ -72,7 +82,18 @@ def _behind(figure: Figure, inputs: Inputs) -> Text:
 
 
 def findings(audit: AuditResult) -> list[Block]:
-    """Say in plain words which groups fall behind, and what one could do about it."""
+    """Say in plain words which groups fall behind, and what one could do about it.
+
+    Parameters
+    ----------
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    list of Block
+        Paragraphs.
+    """
     below = [(d, r) for d in audit.dimensions for r in d.impact_ratios if is_below(r)]
     if not below:
         return [
@@ -156,7 +177,18 @@ def _meaning() -> list[Block]:
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about fairness.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     audited = inputs.details("bias_audit", BiasAuditDetails)
     audit = audited.audit
     mark = inputs.sources.mark(evidence_of("bias_audit"))

@@ -15,7 +15,18 @@ FOUR_FIFTHS = 0.8
 
 
 def interval_text(estimate: Estimate) -> str:
-    """Bounds of an estimate."""
+    """Write the bounds of an estimate.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate.
+
+    Returns
+    -------
+    str
+        Bounds, or a dash.
+    """
     return numbers.interval(estimate.low, estimate.high)
 
 
@@ -25,7 +36,18 @@ def ratio_text(ratio: ImpactRatio) -> str:
 
 
 def side(ratio: ImpactRatio) -> str:
-    """Where the interval lies to the line of four fifths."""
+    """Say on which side of four fifths the interval lies.
+
+    Parameters
+    ----------
+    ratio : ImpactRatio
+        Impact ratio.
+
+    Returns
+    -------
+    str
+        Words; the reason if it isn't defined.
+    """
     found = ratio.estimate
     if found.value is None:
         return f"not defined: {found.reason or 'no reason given'}"
@@ -37,7 +59,18 @@ def side(ratio: ImpactRatio) -> str:
 
 
 def is_below(ratio: ImpactRatio) -> bool:
-    """Whether the ratio itself, without its interval, is under four fifths."""
+    """Test whether the ratio itself, without its interval, is under four fifths.
+
+    Parameters
+    ----------
+    ratio : ImpactRatio
+        Impact ratio.
+
+    Returns
+    -------
+    bool
+        False if it isn't defined.
+    """
     return ratio.estimate.value is not None and ratio.estimate.value < FOUR_FIFTHS
 
 
@@ -49,7 +82,26 @@ _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 def rate_table(
     dimension: DimensionResult, rate: str, title: str, mark: Text, audit: AuditResult
 ) -> Table:
-    """Rate of every group with its interval, compared or not."""
+    """Build a table of the rate of every group with its interval, compared or not.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    rate : str
+        Name of the rate.
+    title : str
+        First words of the caption.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     groups = [g for g in dimension.groups if rate in g.rates]
     axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
     return Table(
@@ -101,7 +153,22 @@ def _estimate(estimate: Estimate) -> charts.Estimate:
 
 
 def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
-    """Impact ratio of every compared group, beside the line of four fifths."""
+    """Build a table of the impact ratio of every compared group, beside the line of four fifths.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    list of Block
+        The table, or a sentence why there is none.
+    """
     ratios = dimension.impact_ratios
     if not ratios:
         return [Prose("There are fewer than two groups to compare, so there is no impact ratio.")]
@@ -149,7 +216,20 @@ def _ratio_row(ratio: ImpactRatio, plot: Text) -> Row:
 
 
 def others(dimension: DimensionResult, mark: Text) -> Table:
-    """Size, base rate, precision, accuracy and calibration of every group."""
+    """Build a table of size, base rate, precision, accuracy and calibration of every group.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     shown = ("base_rate", "precision", "accuracy")
     return Table(
         caption=join("Other rates and calibration by ", name(dimension.dimension)),
@@ -187,7 +267,22 @@ def _points(gap: float | None) -> str:
 
 
 def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
-    """Tests of every compared group against the reference group."""
+    """Build a table of the tests of every compared group against the reference group.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        The table; nothing without tests.
+    """
     if not dimension.tests:
         return []
     return [
@@ -229,7 +324,22 @@ def _test(test: SelectionTest) -> Row:
 
 
 def exclusions(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
-    """Show the groups that are not compared, with their numbers."""
+    """List the groups that are not compared, with their numbers.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        Tables and notes; nothing if all are compared.
+    """
     blocks: list[Block] = []
     if dimension.exclusions:
         blocks.append(_exclusion_table(dimension, audit, mark))

@@ -31,7 +31,22 @@ _WORDS = {
 
 
 def section(audited: BiasAuditDetails, audit: AuditResult, mark: Text) -> Section:
-    """Gain and cost side by side, or why there is nothing to show."""
+    """Build the section that shows gain and cost side by side, or why there is nothing to show.
+
+    Parameters
+    ----------
+    audited : BiasAuditDetails
+        Details of the bias audit.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Section
+        The section.
+    """
     found = audited.mitigation
     if found is None:
         why = audited.mitigation_missing or "it is switched off in params.yaml"
@@ -56,7 +71,18 @@ def section(audited: BiasAuditDetails, audit: AuditResult, mark: Text) -> Sectio
 
 
 def measure_text(measure: str) -> str:
-    """Name of a measure as words."""
+    """Write the name of a measure as words.
+
+    Parameters
+    ----------
+    measure : str
+        Name in the evidence.
+
+    Returns
+    -------
+    str
+        Words.
+    """
     if measure in _WORDS:
         return _WORDS[measure]
     words = measure.replace("_", " ")

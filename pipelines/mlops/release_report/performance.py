@@ -32,7 +32,19 @@ DRAWN, BESIDE = "roc_auc", ("accuracy", "calibration_error")
 
 
 class Sliced(Shape):
-    """A metric of one slice."""
+    """A metric of one slice.
+
+    Attributes
+    ----------
+    value : float or None
+        The value, None if not defined.
+    low : float or None
+        Lower bound of the interval.
+    high : float or None
+        Upper bound of the interval.
+    missing : str
+        Why there is no value, "" if there is one.
+    """
 
     value: Number = None
     low: Number = None
@@ -41,7 +53,25 @@ class Sliced(Shape):
 
 
 class Slice(Shape):
-    """Rows that share a value of a column."""
+    """Rows that share a value of a column.
+
+    Attributes
+    ----------
+    feature : str
+        Name of the column.
+    value : str
+        Value of the column.
+    rows : int
+        Number of rows.
+    positives : int
+        Rows of the positive class.
+    share : float
+        Share of all rows.
+    missing : str
+        Why there are no figures, "" if there are.
+    figures : dict of str to Sliced
+        Metric to its estimate.
+    """
 
     feature: str
     value: str
@@ -53,7 +83,20 @@ class Slice(Shape):
 
 
 def blocks(slices: list[Slice], inputs: Inputs) -> list[Block]:
-    """One table a feature."""
+    """Build one table of slices for each feature.
+
+    Parameters
+    ----------
+    slices : list of Slice
+        Slices of the test data.
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    list of Block
+        Tables, or a sentence why there are none.
+    """
     if not slices:
         return [Prose("No slices were asked for (evaluate.slices and data.sensitive are empty).")]
     mark = inputs.sources.mark(evidence_of(STAGE))
@@ -132,7 +175,13 @@ def _estimate(group_slice: Slice) -> Estimate:
 
 
 class Confusion(Shape):
-    """Rows by truth and decision."""
+    """Rows by truth and decision.
+
+    Attributes
+    ----------
+    true_positive, false_positive, false_negative, true_negative : int
+        Rows.
+    """
 
     true_positive: int
     false_positive: int
@@ -141,7 +190,17 @@ class Confusion(Shape):
 
 
 class Bootstrap(Shape):
-    """How intervals were made."""
+    """How intervals were made.
+
+    Attributes
+    ----------
+    replicates : int
+        Number of resamples.
+    confidence : float
+        Confidence level of the intervals.
+    method : str
+        Method in words.
+    """
 
     replicates: int
     confidence: float
@@ -149,7 +208,21 @@ class Bootstrap(Shape):
 
 
 class Released(Shape):
-    """The released model that this one was compared with."""
+    """The released model that this one was compared with.
+
+    Attributes
+    ----------
+    name : str
+        Name of the release.
+    commit : str
+        Commit of the release.
+    compared : bool
+        Whether it was compared with.
+    reason : str or None
+        Why not, None if it was.
+    seen_reason : str or None
+        Why it may have seen the test data, None if it can't have.
+    """
 
     name: str
     commit: str
@@ -159,7 +232,25 @@ class Released(Shape):
 
 
 class Evaluated(Shape):
-    """`details` of ``evaluate``."""
+    """`details` of ``evaluate``.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    positives : int
+        Rows of the positive class.
+    subjects : int
+        Number of separate subjects.
+    bootstrap : Bootstrap
+        How intervals were made.
+    confusion : Confusion
+        Rows by truth and decision.
+    slices : list of Slice
+        Metrics by slice.
+    released : Released or None
+        None without a release.
+    """
 
     rows: int
     positives: int
@@ -171,7 +262,18 @@ class Evaluated(Shape):
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about performance.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     evaluated = inputs.details(STAGE, Evaluated)
     confusion = evaluated.confusion
     return Chapter(

@@ -133,8 +133,12 @@ def describe(record: Record) -> str:
     -------
     str
     """
-    told = f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
-    return f"{told}; without reason codes: {record.no_reasons}" if record.no_reasons else told
+    sentence = (
+        f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
+    )
+    return (
+        f"{sentence}; without reason codes: {record.no_reasons}" if record.no_reasons else sentence
+    )
 
 
 def predictions_path(folder: Path, name: str) -> Path:

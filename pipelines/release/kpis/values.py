@@ -271,9 +271,9 @@ def kpi_results(
     list of KpiResult
         A formula that asks for a figure nobody measures has no value, and says so.
     """
-    told = list(entries)
+    ledger_entries = list(entries)
     return [
-        replace(result, trend=trend(result.kpi, told, product))
+        replace(result, trend=trend(result.kpi, ledger_entries, product))
         for result in evaluate(params.of(product), figures)
     ]
 

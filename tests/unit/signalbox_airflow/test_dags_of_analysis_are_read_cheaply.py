@@ -12,6 +12,7 @@ import pytest
 from signalbox_airflow.analysis import timetable
 from tests.conftest import ROOT
 
+HEAVY = {"pandas", "duckdb", "pyarrow", "numpy", "pipelines.aiops"}
 READ = f"""
 import json, runpy, sys
 sys.path.insert(0, {str(ROOT / "plugins")!r})
@@ -25,7 +26,7 @@ for name in ("telemetry_anomalies", "service_map", "incidents"):
                     for one in dag.tasks if one.outlets}},
         "catchup": dag.catchup,
         "schedule": str(dag.schedule),
-        "heavy": sorted({{"pandas", "duckdb", "pyarrow", "numpy", "pipelines"}} & set(sys.modules)),
+        "heavy": sorted({HEAVY!r} & set(sys.modules)),
     }}
 print(json.dumps(read))
 """

@@ -2,9 +2,9 @@
 
 - ``quiet``: a route first among the top route's children, to `QUIET_RECEIVER`, grouped as the top
   route groups.
-- ``duplicate``, ``recurring``: a child route at each place of the tree where the alerts end today
-  (`placements`), so that their receiver stays; it has the place's own mute and active intervals
-  too, because Alertmanager doesn't inherit those.
+- ``duplicate``, ``recurring``: a child route at each position of the tree where the alerts end
+  today (`placements`), so that their receiver stays; it has the position's own mute and active
+  intervals too, because Alertmanager doesn't inherit those.
 - ``implied``: an inhibit rule.
 - ``quiet``, ``recurring``, ``implied`` never take the alerts of guards (`sparing_guards`).
 - ``transient``, ``flapping``: Prometheus's side (`replay`); ``known_fix`` changes nothing.
@@ -178,8 +178,8 @@ def _grown(
     return replace(route, routes=(*routes, *below))
 
 
-def _place(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
-    """Put children in; none goes below another one, so that all places are today's."""
+def _insert_children(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
+    """Put children in; none goes below another one, so that all positions are today's."""
     outside = frozenset(child.origin for child in children)
     more: dict[tuple[int, ...], list[Route]] = {}
     for child in children:
@@ -274,11 +274,11 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
         New routes, inhibit rules and intervals have the rule's id as their `origin`.
     """
     duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, DuplicateRule)]
-    config = _place(config, duplicate, regroup=True)
+    config = _insert_children(config, duplicate, regroup=True)
     recurring = [rule for rule in rules if isinstance(rule, RecurringRule)]
     intervals = (*config.time_intervals, *(interval_of(rule) for rule in recurring))
     config = replace(config, time_intervals=intervals)
-    config = _place(config, [_recurring(rule) for rule in recurring], regroup=False)
+    config = _insert_children(config, [_recurring(rule) for rule in recurring], regroup=False)
     for rule in rules:
         if isinstance(rule, ImpliedRule):
             config = _implied(config, rule)

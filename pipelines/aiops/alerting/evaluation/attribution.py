@@ -1,4 +1,4 @@
-"""Which rule changed what happens to an alert: for blame when an incident is lost, and for credit.
+"""Which rule changed what happens to an alert: to attribute missed incidents, and for credit.
 
 The replay says which rule decided over an alert, and which one made the route that its group is on.
 A rule that waits or merges leaves alerts undecided; those are found by its matchers.
@@ -18,11 +18,11 @@ Names = NDArray[np.object_]
 
 
 class RuleAttribution:
-    """Finds rules for rows.
+    """Finds the rules that changed what happens to each row.
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         The rows that are replayed; label sets are read once for all sets of rules.
     """
 
@@ -32,9 +32,23 @@ class RuleAttribution:
         self._masks: dict[str, NDArray[np.bool_]] = {}
 
     def matched(self, rules: Sequence[Rule], family: str) -> Names:
-        """Id of the first rule of a family that matches, "" without; shape (series,)."""
+        """Find the first rule of a family that matches each series.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules in the order in which they apply.
+        family : str
+            Family of the rules to try.
+
+        Returns
+        -------
+        array of object, shape (series,)
+            Id of the rule, "" without.
+        """
         own = [rule for rule in rules if rule.family == family]
         first = np.full(len(self.table), len(own), dtype=np.int64)
+        # Backwards, so that the first rule that matches is the last to be written.
         for position in range(len(own) - 1, -1, -1):
             first[self._mask(own[position])] = position
         return np.array([*(rule.id for rule in own), ""], dtype=object)[first]
@@ -45,11 +59,19 @@ class RuleAttribution:
         return self._masks[rule.id]
 
     def columns(self, rules: Sequence[Rule], after: Any) -> list[Names]:
-        """Rules that touch each row: who decided, whose route, who waits, who merges.
+        """List the rules that touch each row: who decided, whose route, who waits, who merges.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            The rules that are replayed.
+        after : Replay
+            Replay of the rows with `rules`.
 
         Returns
         -------
-        Four arrays of ids, "" where there is none, shape (rows,).
+        list of array of object, shape (rows,)
+            Four arrays of ids, "" where there is none.
         """
         series = self.frame.series
         return [
@@ -60,11 +82,25 @@ class RuleAttribution:
         ]
 
     def credited(self, rules: Sequence[Rule], before: Any, after: Any) -> Names:
-        """Rule that a saved page of each row is put down to, "" where it is nobody's."""
+        """Credit each row's saved page to a rule.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            The rules of `after`.
+        before, after : Replay
+            Replays of the rows without and with the rules.
+
+        Returns
+        -------
+        array of object, shape (rows,)
+            Id of the rule, "" where it is nobody's.
+        """
         decided, route, waits, merges = self.columns(rules, after)
         first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
         first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
         starts = self.frame.starts
+        # A page older than the alert was sent for the episode that it was merged into.
         merged = (first_after >= 0) & (first_after < starts) & (first_before >= starts)
         found = np.where(decided != "", decided, np.where(merged, merges, ""))
         found = np.where(found != "", found, route)

@@ -1,4 +1,4 @@
-"""Backtest: pages saved, incidents lost, delay added; one replay held against another."""
+"""Backtest: pages saved, incidents missed, delay added; one replay compared with another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import Window, rows_of
+from pipelines.aiops.alerting.windows import HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.time import SECOND_US
 
@@ -20,18 +20,23 @@ NOT_PAGED = -1
 
 
 @dataclass(frozen=True)
-class Incident:
-    """A ticketed incident and when people heard of it.
+class TicketedIncident:
+    """A ticketed incident and when people were notified of it.
 
     Attributes
     ----------
-    first_before, first_after
-        Time of the first page about it, today and with the rules; -1 = never.
-    closed
-        When its ticket was closed; None = not yet, or not known.
-    hidden_by
-        Ids of the rules that decided over one of its alerts: kept back, muted, told otherwise.
-    touched_by
+    ticket : str
+        Id of the ticket.
+    starts : int
+        Start of its first alert, microseconds since 1970.
+    closed : int or None
+        When its ticket was closed, microseconds since 1970; None = not yet, or not known.
+    first_before, first_after : int
+        Time of the first page about it, without and with the rules, microseconds since 1970; -1 =
+        never.
+    hidden_by : tuple of str
+        Ids of the rules that decided over one of its alerts: kept back, muted, notified otherwise.
+    touched_by : tuple of str
         Those, and every rule that merges, regroups or lets wait one of its alerts.
     """
 
@@ -44,14 +49,14 @@ class Incident:
     touched_by: tuple[str, ...] = ()
 
     @property
-    def heard_today(self) -> bool:
+    def notified_today(self) -> bool:
         """Whether today's configuration pages about it at all."""
         return self.first_before != NOT_PAGED
 
     @property
     def lost(self) -> bool:
         """Whether it is paged today, but with the rules never, or only when all is over."""
-        if not self.heard_today:
+        if not self.notified_today:
             return False
         if self.first_after == NOT_PAGED:
             return True
@@ -64,7 +69,7 @@ class Incident:
 
         Nan where it isn't paged today: there is nothing to delay.
         """
-        if not self.heard_today:
+        if not self.notified_today:
             return float("nan")
         if self.lost:
             return float("inf")
@@ -77,17 +82,21 @@ class BacktestResult:
 
     Attributes
     ----------
-    before, after
-        Times of pages inside the window, today and with the rules, ascending.
-    credit
+    window : HistoryWindow
+        Where pages and incidents count.
+    before, after : array of int64, shape (pages,), microseconds since 1970
+        Times of pages inside the window, without and with the rules, ascending.
+    incidents : tuple of TicketedIncident
+        Incidents whose first alert starts inside the window.
+    credit : dict of str to float
         Rule id → pages it saves: the saving, shared out by the pages that each rule's alerts no
         longer cause. Estimates; together they add up to the saving.
     """
 
-    window: Window
+    window: HistoryWindow
     before: NDArray[np.int64]
     after: NDArray[np.int64]
-    incidents: tuple[Incident, ...]
+    incidents: tuple[TicketedIncident, ...]
     credit: dict[str, float]
 
     @property
@@ -101,17 +110,17 @@ class BacktestResult:
         return self.saved / len(self.before) if len(self.before) else float("nan")
 
     @property
-    def lost(self) -> tuple[Incident, ...]:
-        """Incidents nobody would hear of."""
+    def lost(self) -> tuple[TicketedIncident, ...]:
+        """Incidents nobody would be notified of."""
         return tuple(incident for incident in self.incidents if incident.lost)
 
     @property
-    def notified(self) -> tuple[Incident, ...]:
+    def notified(self) -> tuple[TicketedIncident, ...]:
         """Incidents that are paged today: the ones that can be lost."""
-        return tuple(incident for incident in self.incidents if incident.heard_today)
+        return tuple(incident for incident in self.incidents if incident.notified_today)
 
     def delays(self) -> NDArray[np.float64]:
-        """Return the added delay of every incident that is still heard, seconds."""
+        """Return the added delay of every incident that is still notified, seconds."""
         kept = [incident.delay for incident in self.notified if not incident.lost]
         return np.array(kept, dtype=np.float64)
 
@@ -123,9 +132,9 @@ class BacktestResult:
 
 
 def evaluate_outcomes(
-    blame: RuleAttribution,
+    attribution: RuleAttribution,
     *,
-    window: Window,
+    window: HistoryWindow,
     before: Any,
     after: Any,
     rules: Sequence[Rule],
@@ -135,60 +144,66 @@ def evaluate_outcomes(
 
     Parameters
     ----------
-    blame
+    attribution : RuleAttribution
         Knows the rows that were replayed.
-    window
+    window : HistoryWindow
         Where pages and incidents count.
-    before, after
+    before, after : Replay
         Replays with today's configuration and with the rules.
-    rules
+    rules : sequence of Rule
         The rules of `after`.
-    closed
+    closed : dict of str to int or None
         Ticket id → microseconds when it was closed.
+
+    Returns
+    -------
+    BacktestResult
+        Pages, incidents and credit inside the window.
     """
     return BacktestResult(
         window=window,
         before=_pages(before, window),
         after=_pages(after, window),
         incidents=_incidents(
-            blame, window=window, before=before, after=after, rules=rules, closed=closed or {}
+            attribution, window=window, before=before, after=after, rules=rules, closed=closed or {}
         ),
-        credit=_credit(blame, window=window, before=before, after=after, rules=rules),
+        credit=_credit(attribution, window=window, before=before, after=after, rules=rules),
     )
 
 
-def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
+def _pages(replay: Any, window: HistoryWindow) -> NDArray[np.int64]:
     notes = replay.notifications
     times = notes["time"].to_numpy(dtype=np.int64)[notes["page"].to_numpy(dtype=bool)]
     return np.sort(times[window.holds(times)])
 
 
 def _incidents(
-    blame: RuleAttribution,
+    attribution: RuleAttribution,
     *,
-    window: Window,
+    window: HistoryWindow,
     before: Any,
     after: Any,
     rules: Sequence[Rule],
     closed: dict[str, int],
-) -> tuple[Incident, ...]:
+) -> tuple[TicketedIncident, ...]:
     """Incidents whose first alert starts inside the window."""
-    frame = blame.frame
+    frame = attribution.frame
     rows = np.flatnonzero(frame.ticket >= 0)
     if not len(rows):
         return ()
+    # Sorted by ticket, each incident is one stretch of rows.
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)
-    heard_before, heard_after = _first(before, rows, at), _first(after, rows, at)
-    touching = [np.split(column[rows], at[1:]) for column in blame.columns(rules, after)]
+    notified_before, notified_after = _first(before, rows, at), _first(after, rows, at)
+    touching = [np.split(column[rows], at[1:]) for column in attribution.columns(rules, after)]
     return tuple(
-        Incident(
+        TicketedIncident(
             ticket=frame.tickets[code],
             starts=int(starts[i]),
             closed=closed.get(frame.tickets[code]),
-            first_before=int(heard_before[i]),
-            first_after=int(heard_after[i]),
+            first_before=int(notified_before[i]),
+            first_after=int(notified_after[i]),
             hidden_by=_names(touching[0][i]),
             touched_by=_names(*(column[i] for column in touching)),
         )
@@ -212,15 +227,20 @@ def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArr
 
 
 def _credit(
-    blame: RuleAttribution, *, window: Window, before: Any, after: Any, rules: Sequence[Rule]
+    attribution: RuleAttribution,
+    *,
+    window: HistoryWindow,
+    before: Any,
+    after: Any,
+    rules: Sequence[Rule],
 ) -> dict[str, float]:
     """Share out what is saved by the alerts that page no more."""
     saved = len(_pages(before, window)) - len(_pages(after, window))
-    starts = blame.frame.starts
+    starts = attribution.frame.starts
     first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
     first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
     quiet = (first_before >= 0) & ((first_after < 0) | (first_after < starts))
-    credited = blame.credited(rules, before, after)
+    credited = attribution.credited(rules, before, after)
     counts = quiet & window.holds(starts) & (credited != "")
     if saved <= 0 or not counts.any():
         return {}
@@ -234,39 +254,65 @@ class Backtest:
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         The whole history.
-    config
+    window : HistoryWindow
+        Where pages and incidents count.
+    config : Config
         Today's configuration.
-    closed
+    closed : dict of str to int
         Ticket id → microseconds when it was closed (`closing_times`).
     """
 
     def __init__(
-        self, frame: AlertFrame, window: Window, config: Config, closed: dict[str, int]
+        self, frame: AlertFrame, window: HistoryWindow, config: Config, closed: dict[str, int]
     ) -> None:
         self.window = window
         self.config = config
         self.closed = closed
         self.rows = rows_of(frame, window)
-        self.blame = RuleAttribution(self.rows)
+        self.attribution = RuleAttribution(self.rows)
         self.before = self.replay(())
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
-        """Replay the window with `rules` on top of today's configuration."""
+        """Replay the window with `rules` on top of today's configuration.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules in the order in which they apply.
+
+        Returns
+        -------
+        Replay
+            Outcome up to the end of the window.
+        """
         return replay(
             self.rows,
             self.config,
             rules=tuple(rules),
             until=self.window.end,
-            table=self.blame.table,
+            table=self.attribution.table,
             only_pages=True,
         )
 
     def effect(self, after: Replay, rules: Sequence[Rule]) -> BacktestResult:
-        """Compare the replay of some rules with today's."""
+        """Compare the replay of some rules with today's.
+
+        Parameters
+        ----------
+        after : Replay
+            Replay with the rules.
+        rules : sequence of Rule
+            The rules of `after`.
+
+        Returns
+        -------
+        BacktestResult
+            Pages saved, incidents and credit.
+        """
         return evaluate_outcomes(
-            self.blame,
+            self.attribution,
             window=self.window,
             before=self.before,
             after=after,
@@ -280,7 +326,18 @@ class Backtest:
 
 
 def closing_times(folder: Path) -> dict[str, int]:
-    """Ticket id → when it was closed (microseconds), of a frozen history's incidents."""
+    """Read when each incident of a frozen history was closed.
+
+    Parameters
+    ----------
+    folder : Path
+        Directory of the frozen history; without ``tickets.parquet`` nothing is known.
+
+    Returns
+    -------
+    dict of str to int
+        Ticket id to microseconds since 1970.
+    """
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

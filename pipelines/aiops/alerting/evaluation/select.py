@@ -1,13 +1,13 @@
-"""Choose rules on a window that they were not learned from.
+"""Choose rules on a validation window, which they were not mined from.
 
-Grouping and waiting both make people hear later, and a set may only make so many incidents wait.
+Grouping and waiting both delay notifications, and a set may only make so many incidents wait.
 So where a grouping is harmless alone but not beside the rules chosen before it, those that save
 least for the incidents they delay make room for it, if that saves more.
 
 First everything that harms is thrown out: all candidates that decide over single alerts are
-replayed together, and a rule that changes what happens to an incident which is lost or heard too
-late is dropped, until nothing is lost. Then groupings are added, each time the one that saves most
-beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
+replayed together, and a rule that changes what happens to an incident which is missed or notified
+too late is dropped, until nothing is lost. Then groupings are added, each time the one that saves
+most beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
 rules make room for them. The rest is ordered by the pages each saves, and the shortest prefix is
 taken that saves as much as all of them, but for a tolerance. Prefixes on the way are the trade-off
 curve. In the end alerts with new names, which none of these rules has, get a grouping too.
@@ -42,12 +42,14 @@ class Grouped:
 
     Attributes
     ----------
-    groupings
+    groupings : list of Rule
         The last chosen first: of equal routes the first one listed has the alert.
-    active
+    active : list of Rule
         Rules that were given and stay.
-    dropped
+    dropped : list of Dropped
         Rules that made room.
+    effect : BacktestResult
+        What all of them do on the window to choose on.
     """
 
     groupings: list[Rule]
@@ -58,14 +60,37 @@ class Grouped:
 
 @dataclass(frozen=True)
 class Search:
-    """Measures of the window to choose on and of others, and what a set may cost."""
+    """Measures of the window to choose on and of others, and what a set may cost.
+
+    Attributes
+    ----------
+    measure : Measure
+        Measures a set of rules on the window to choose on.
+    limits : SelectRulesParams
+        What a set of rules may cost.
+    also : sequence of Measure
+        Measures on other windows, in which nobody may come to harm either.
+    """
 
     measure: Measure
     limits: SelectRulesParams
     also: Sequence[Measure] = ()
 
     def harmless(self, rules: Sequence[Rule], effect: BacktestResult | None = None) -> bool:
-        """Whether the rules harm nobody in any window; `effect`: theirs on the first, if known."""
+        """Test that the rules harm nobody in any window.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules in the order in which they apply.
+        effect : BacktestResult or None
+            What they do on the window to choose on, if known.
+
+        Returns
+        -------
+        bool
+            True if the limits are kept in every window.
+        """
         here = self.measure(rules) if effect is None else effect
         return harmless(here, self.limits) and all(
             harmless(window(rules), self.limits) for window in self.also
@@ -74,7 +99,23 @@ class Search:
     def beside(
         self, fixed: Sequence[Rule], active: Sequence[Rule], least: float
     ) -> tuple[list[Rule], list[Dropped], BacktestResult] | None:
-        """Drop rules until they harm nobody beside the `fixed` ones; None if less is saved."""
+        """Drop rules until they harm nobody beside the `fixed` ones.
+
+        Parameters
+        ----------
+        fixed : sequence of Rule
+            Rules that stay.
+        active : sequence of Rule
+            Rules that may go.
+        least : float
+            Pages that the set has to save.
+
+        Returns
+        -------
+        (list of Rule, list of Dropped, BacktestResult) or None
+            Rules that stay, those that were dropped, and what the set does; None if it saves less
+            than `least`.
+        """
 
         def together(window: Measure) -> Measure:
             return lambda rules: window([*fixed, *rules])
@@ -96,10 +137,17 @@ def add_groupings(
 
     Parameters
     ----------
-    active
+    active : sequence of Rule
         Rules chosen already.
-    candidates
+    candidates : sequence of DuplicateRule
         Duplicate rules, in an order that doesn't depend on how they were given.
+    search : Search
+        Windows to measure on.
+
+    Returns
+    -------
+    Grouped
+        Groupings chosen, and the rules that stay beside them.
     """
     found = Grouped([], list(active), [], search.measure(active))
     pool = _by_grouping(candidates)
@@ -167,6 +215,22 @@ def for_what_is_new(
 
     The windows that are known can't show what it saves: hardly any name is new there. So it need
     only harm nobody, and save no less than `least`.
+
+    Parameters
+    ----------
+    chosen : sequence of Rule
+        Rules chosen already.
+    candidates : sequence of DuplicateRule
+        Duplicate rules.
+    search : Search
+        Windows to measure on.
+    least : int
+        Pages that the set has to save.
+
+    Returns
+    -------
+    (Rule, BacktestResult) or None
+        The rule and what the set does with it; None without a harmless one.
     """
     taken = {rule.matchers for rule in chosen if isinstance(rule, DuplicateRule)}
     ways = [
@@ -201,7 +265,20 @@ def _rarest(rule: DuplicateRule) -> tuple[int, int, int, int, str]:
 
 
 def in_order(ordered: Sequence[Rule], groupings: Sequence[Rule]) -> list[Rule]:
-    """Give the groupings among `ordered` their own order back, in the places that they have."""
+    """Give the groupings among `ordered` their own order back, at the positions that they have.
+
+    Parameters
+    ----------
+    ordered : sequence of Rule
+        Rules, by credit.
+    groupings : sequence of Rule
+        Groupings in the order in which they apply.
+
+    Returns
+    -------
+    list of Rule
+        The rules of `ordered`.
+    """
     known = {rule.id for rule in ordered}
     own = iter([rule for rule in groupings if rule.id in known])
     ids = {rule.id for rule in groupings}
@@ -213,7 +290,21 @@ _IDLE = "saves no page in the window it was judged on"
 
 @dataclass(frozen=True)
 class Point:
-    """One point of the trade-off curve."""
+    """One point of the trade-off curve.
+
+    Attributes
+    ----------
+    rules : int
+        Number of rules.
+    pages : int
+        Pages that are left.
+    saved_share : float
+        Share of the pages saved, nan without pages.
+    lost : int
+        Incidents that are missed.
+    median_delay, longest_delay : float
+        Added delay of incidents that are paged, seconds; nan without incidents.
+    """
 
     rules: int
     pages: int
@@ -229,11 +320,13 @@ class Selection:
 
     Attributes
     ----------
-    rules
+    rules : tuple of Rule
         The chosen ones, the one that saves most first.
-    curve
+    dropped : tuple of Dropped
+        Candidates that weren't chosen, and why.
+    curve : tuple of Point
         From no rule to all harmless ones.
-    effect
+    effect : BacktestResult
         What the chosen ones do on the window they were chosen on.
     """
 
@@ -253,14 +346,19 @@ def select(
 
     Parameters
     ----------
-    candidates
+    candidates : sequence of Rule
         What mining proposes; order doesn't matter.
-    measure
+    measure : Measure
         Measures a set of rules on the window to choose on.
-    limits
+    limits : SelectRulesParams
         What a set may cost.
-    also
+    also : sequence of Measure
         Measures on other windows (the one learned from), in which nobody may come to harm either.
+
+    Returns
+    -------
+    Selection
+        The chosen rules, those dropped, and the trade-off curve.
     """
     known = {rule.id: rule for rule in candidates}
     silent = [rule for rule in known.values() if rule.family == "known_fix"]
@@ -349,7 +447,20 @@ def _shortest(
 
 
 def point(size: int, effect: BacktestResult) -> Point:
-    """One point of the curve."""
+    """Sum up a backtest as one point of the curve.
+
+    Parameters
+    ----------
+    size : int
+        Number of rules.
+    effect : BacktestResult
+        What the rules do in the window.
+
+    Returns
+    -------
+    Point
+        The point.
+    """
     delays = effect.delays()
     return Point(
         rules=size,
@@ -372,12 +483,17 @@ def renew(
 
     Parameters
     ----------
-    first
+    first : Selection
         What was chosen on the middle window among rules that knew nothing of it.
-    newer
+    newer : sequence of Rule
         What mining proposes on both windows.
-    measure, limits, also
+    measure, limits, also : Measure, SelectRulesParams, sequence of Measure
         As for `select`.
+
+    Returns
+    -------
+    Selection
+        The new choice, with what the first one dropped.
     """
     candidates = {rule.id: rule for rule in newer}
     candidates |= {rule.id: rule for rule in first.rules if rule.id not in candidates}

@@ -1,7 +1,7 @@
 """Merge rules into the user's ``alertmanager.yml``.
 
 What the rules mean is `apply_rules`'s business; here its result is compared with the tree that the
-file gives, and what is new in it is written into the text at the same place. The merged text is
+file gives, and what is new in it is written into the text at the same position. The merged text is
 read back and must mean what `apply_rules` said.
 """
 
@@ -259,13 +259,13 @@ class _Work:
         """All edits, with one for each key that is new in its mapping."""
         fresh = []
         for (at, key), items in self.fresh.items():
-            told = [f"{key}:"]
+            lines = [f"{key}:"]
             for new in items:
-                told += [f"  # {new.about}", *(f"  {line}" for line in new.piece().dashed())]
+                lines += [f"  # {new.about}", *(f"  {line}" for line in new.piece().dashed())]
             short = flow([new.tree for new in items])
             about = "; ".join(new.about for new in items)
             marked = about if self.parents[at].flow_style else f"{len(items)} in a new list"
-            piece = Piece(tuple(told), f"{key}: {short}", marked)
+            piece = Piece(tuple(lines), f"{key}: {short}", marked)
             fresh.append(add_key(self.doc, self.parents[at], piece))
         return [*self.edits, *fresh]
 

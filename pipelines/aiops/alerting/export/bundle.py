@@ -197,15 +197,15 @@ def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -
 
 
 def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> ExportedRule:
-    places = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
-    places += merged.placed.get(rule.id, [])
+    locations = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
+    locations += merged.placed.get(rule.id, [])
     if guarded(rule) and rule.id not in config.refused:
-        places.append(f"{GUARDS}: guard")
+        locations.append(f"{GUARDS}: guard")
     why = [config.refused[rule.id]] if rule.id in config.refused else []
     why += merged.refused.get(rule.id, [])
     if isinstance(rule, KnownFixRule):
-        why.append("changes no configuration; see section aiops.response")
-    elif not places and not why:
+        why.append("changes no configuration; see section aiops.remediation")
+    elif not locations and not why:
         why.append(
             "no rule file of yours holds these alerts (aiops.export_rules.prometheus_rules); "
             f"{GUARDS} says what to set by hand"
@@ -218,8 +218,8 @@ def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> ExportedRu
         team=rule.team,
         sentence=rule.sentence,
         expires=rule.expires,
-        exported=bool(places),
-        where=places,
+        exported=bool(locations),
+        where=locations,
         why_not=why,
     )
 

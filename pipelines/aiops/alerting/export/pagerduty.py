@@ -1,7 +1,7 @@
 """Rules as PagerDuty event orchestration: conditions in its language, actions on the event.
 
 PagerDuty decides on one event at a time. What needs a look at other alerts (inhibition,
-grouping, flapping) it can't be told this way; such rules are listed with the reason. The form
+grouping, flapping) it can't be expressed this way; such rules are listed with the reason. The form
 is that of its REST API (``PUT /event_orchestrations/services/{id}``) and of its published
 Terraform provider.
 
@@ -198,7 +198,7 @@ _REASONS = {
     "duplicate": "grouping is a setting of the service (alert grouping by content), not a rule",
     "flapping": "a rule can't wait for an alert to stay away; use the service's auto-pause",
     "implied": "a rule can't look at other alerts",
-    "known_fix": "it changes no event; see section aiops.response",
+    "known_fix": "it changes no event; see section aiops.remediation",
 }
 _TOO_LONG = f"its conditions are longer than {BLOCKS} of {BLOCK_BYTES:,} bytes"
 _TOO_LONG_TO_GUARD = f"its condition is longer than {BLOCK_BYTES:,} bytes: its guard counts one"
@@ -224,14 +224,14 @@ def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
     taken, left, weaker = [], [], []
     for rule in rules:
         found, why = conditions(rule, field)
-        told = {"rule": rule.id, "family": rule.family}
+        record = {"rule": rule.id, "family": rule.family}
         if not found:
-            left.append({**told, "reason": why})
+            left.append({**record, "reason": why})
             continue
         taken.append(_rule(rule, found))
         guard = _guard(rule)
         if guard is not None and guard.max_seconds is not None:
-            weaker.append({**told, "reason": _unlimited(guard.max_seconds)})
+            weaker.append({**record, "reason": _unlimited(guard.max_seconds)})
     # The first rule that matches decides: what is suppressed need not wait first.
     taken.sort(key=lambda event_rule: "suppress" not in event_rule["actions"])
     path = {

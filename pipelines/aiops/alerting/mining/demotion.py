@@ -2,7 +2,7 @@
 
 A pattern is quiet if people were known to leave it alone every time, often and on separate days,
 and if it is routine: never silent for long (`QuietMining.max_silence_hours`). A guard watches it:
-more than the history's rhythm explains pages. What came too seldom to be routine can be told once
+more than the history's rhythm explains pages. What came too seldom to be routine can page once
 per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the history
 doesn't know has no rule, so it pages.
 """
@@ -38,7 +38,7 @@ class _Candidate:
     units, days
         Separate stretches of `MineRulesParams.independence_seconds`, and days, that have it.
     routine
-        Whether it came often enough to be nothing to tell.
+        Whether it came often enough to be routine.
     acted
         Whether anybody ever acted on it: then it was tried, and is no candidate any more.
     """
@@ -57,16 +57,28 @@ def mine_quiet(history: History) -> Mined:
 
     Rows whose `AlertFrame.acted` is unknown teach nothing. No rule holds an alert that was acted on
     or ticketed.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family quiet.
     """
     seen = [
         candidate
-        for candidate in map(_Look(history), range(len(history.patterns)))
+        for candidate in map(_CandidateSearch(history), range(len(history.patterns)))
         if candidate is not None
     ]
     tried = sum(candidate.routine for candidate in seen)
     found = [candidate for candidate in seen if not candidate.acted]
     chosen = list(
-        _widest(history, [candidate for candidate in found if _proven(history, candidate, tried)])
+        _most_general(
+            history, [candidate for candidate in found if _proven(history, candidate, tried)]
+        )
     )
     if history.params.quiet.rare_window_seconds:
         chosen += _seldom(history, found, chosen)
@@ -116,7 +128,7 @@ class _Silence:
         return int(np.diff(times).max())
 
 
-class _Look:
+class _CandidateSearch:
     """Makes a candidate of a pattern, if it is one."""
 
     def __init__(self, history: History) -> None:
@@ -152,14 +164,14 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
     """Values of the series in which people are known to have left it alone; None: no rule."""
     if not len(rows):
         return None
-    pairs, renewed = history.patterns.pairs, history.patterns.open_labels
+    pairs, churning = history.patterns.pairs, history.patterns.open_labels
     series, count = np.unique(history.episodes.series[rows], return_counts=True)
-    listed = known_values(pairs, series, count, history.patterns.max_values, renewed)
+    listed = known_values(pairs, series, count, history.patterns.max_values, churning)
     if listed is None:
         return None
     # Seen once each, values look like running numbers, which matchers leave out; of a few values
     # nobody can tell, and what is new must pass.
-    named = {matcher.label for matcher in listed} | renewed
+    named = {matcher.label for matcher in listed} | churning
     few = [
         one_of(label, pairs.values_of(label, series))
         for label in sorted(pairs.counts(series).keys() - named)
@@ -173,7 +185,7 @@ def _proven(history: History, candidate: _Candidate, tried: int) -> bool:
     return candidate.routine and high <= history.params.quiet.max_acted_share
 
 
-def _widest(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
+def _most_general(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
     """Those that no wider one holds already."""
     done = {candidate.index for candidate in found}
     for candidate in found:

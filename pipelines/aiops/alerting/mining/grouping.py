@@ -1,10 +1,10 @@
-"""Family duplicate: alerts that come together are told together; and what no rule holds.
+"""Family duplicate: alerts that occur together are grouped; and what no rule holds.
 
 No rule holds new names, new values, and guards that trip. Nothing is known of them, so they
 must not wait, and no label is known to divide them well. One group for all of them pages at
-once for the first, and again as soon as something else that is new joins; what was told
-already is not told again while it goes on. A burst that touches many hosts under many names
-is then a page a moment rather than a page for each of them.
+once for the first, and again as soon as something else that is new joins; what was
+notified already is not notified again while it goes on. A burst that touches many hosts under many
+names is then a page a moment rather than a page for each of them.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config.apply import sparing_guards
 from pipelines.aiops.alerting.mining import support
-from pipelines.aiops.alerting.mining.cooccurrence import Company, cooccurrence, key_of
-from pipelines.aiops.alerting.mining.episodes import positions, thinned
+from pipelines.aiops.alerting.mining.cooccurrence import Cooccurrence, cooccurrence, key_of
+from pipelines.aiops.alerting.mining.episodes import positions, subsample
 from pipelines.aiops.alerting.mining.history import (
     NAME,
     Coder,
@@ -35,19 +35,24 @@ ONE_GROUP = ("signalbox_together",)
 would not: Alertmanager takes the parent's instead (`config.Route.UnmarshalYAML`)."""
 
 
-def tell_at_once(
+def notify_at_once(
     history: History, *, group_interval: int = 1, repeat_interval: int = 86_400
 ) -> DuplicateRule:
     """Group what no quiet rule holds, without losing time.
 
     Parameters
     ----------
-    history
-        The learning window: its end says when the rule expires.
-    group_interval
+    history : History
+        The training window: its end says when the rule expires.
+    group_interval : int, default 1
         Seconds; something new that joins waits at most so long.
-    repeat_interval
-        Seconds after which the group is told again although nothing joined.
+    repeat_interval : int, default 86400
+        Seconds after which the group is notified again although nothing joined.
+
+    Returns
+    -------
+    DuplicateRule
+        A rule for every alert with one group for all.
     """
     rows = np.arange(len(history.episodes))
     return DuplicateRule(
@@ -91,8 +96,8 @@ class _Candidate:
     def matchers(self) -> tuple[Matcher, ...]:
         """Whom it may take: every alert, if one with a name that is new is a group of its own.
 
-        Such an alert is then told as soon as any, and its next ones together: nothing waits for a
-        group that it has no history with.
+        Such an alert is then notified as soon as any, and its next ones together: nothing waits for
+        a group that it has no history with.
         """
         if len(self.names) > 1 and NAME in self.group_by:
             return sparing_guards(EVERY_ALERT)
@@ -107,17 +112,27 @@ class _Candidate:
 @dataclass(frozen=True)
 class _Found:
     by: _Candidate
-    counted: Company
+    counted: Cooccurrence
     low: float
     examples: tuple[Example, ...]
 
 
 def mine_duplicate(history: History) -> Mined:
-    """Find groupings in which alerts come together.
+    """Find groupings in which alerts occur together.
 
     Candidates are sets of at most two common labels, with and without the alert name, over all
     known names; and for the noisiest names alone, without any label or by one of its own. A
-    stretch of time speaks for a grouping if most of its episodes came in company.
+    stretch of time speaks for a grouping if most of its episodes had company.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family duplicate, those that spare most first.
     """
     params = history.params
     wide, narrow = _wide(history), _narrow(history)
@@ -145,12 +160,12 @@ def mine_duplicate(history: History) -> Mined:
 
 
 def _together(history: History) -> int:
-    """Seconds within which alerts of a group can still be told together."""
+    """Seconds within which alerts of a group still share a notification."""
     return max(history.params.duplicate.join_seconds)
 
 
 def _times(history: History) -> list[tuple[int, int, int]]:
-    """List waits, intervals and repeats to choose among: when people are told, not what."""
+    """List waits, intervals and repeats to choose among: when people are notified, not of what."""
     params = history.params.duplicate
     return [
         (wait, interval, repeat)
@@ -170,11 +185,11 @@ def _timed(rule: DuplicateRule, wait: int, interval: int, repeat: int) -> Duplic
         "repeat_interval": repeat,
     }
     own = support.identity("duplicate", rule.matchers, **does)
-    told = (
+    sentence = (
         f"{rule.sentence} The first page waits {support.seconds_in_words(wait)} for its "
         f"companions; what joins later is told within {support.seconds_in_words(interval)}."
     )
-    return rule.model_copy(update={**does, "id": own, "sentence": told})
+    return rule.model_copy(update={**does, "id": own, "sentence": sentence})
 
 
 def _series_by_name(history: History) -> dict[str, NDArray[np.int64]]:
@@ -209,7 +224,7 @@ def _wide(history: History) -> list[_Candidate]:
 
 def _best_wide(history: History, wide: list[_Candidate]) -> list[_Candidate]:
     """Of groupings that are about equally fine keep the one that folds most."""
-    sample = thinned(history.episodes, SAMPLE)
+    sample = subsample(history.episodes, SAMPLE)
     finest = max((int(option.group.max(initial=0)) + 1 for option in wide), default=1)
     best: dict[int, tuple[int, int, tuple[str, ...], _Candidate]] = {}
     for candidate in wide:

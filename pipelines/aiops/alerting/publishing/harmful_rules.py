@@ -55,13 +55,13 @@ class HarmfulRule:
         str
             What the rule hid or delayed, and that it should be withdrawn.
         """
-        told = []
+        effects = []
         if self.lost:
-            told.append(f"hid {_named(self.lost)}, which would have paged without it")
+            effects.append(f"hid {_named(self.lost)}, which would have paged without it")
         if self.late:
-            told.append(f"delayed the page of {_named(self.late)} until a person had found it")
+            effects.append(f"delayed the page of {_named(self.late)} until a person had found it")
         alone = "" if self.alone else " (together with other rules)"
-        return f"Rule {self.rule}{alone} {' and '.join(told)}; withdraw it. ({self.sentence})"
+        return f"Rule {self.rule}{alone} {' and '.join(effects)}; withdraw it. ({self.sentence})"
 
 
 def _named(tickets: tuple[str, ...]) -> str:
@@ -185,10 +185,10 @@ def _judged(
     )
 
 
-def _is_back(page: int, told: _Hidden) -> bool:
+def _is_back(page: int, hidden: _Hidden) -> bool:
     if page == NO_PAGE:
         return False
-    return told.lost or page <= told.limit
+    return hidden.lost or page <= hidden.limit
 
 
 def released_rules(released: Released | None) -> tuple[Rule, ...]:

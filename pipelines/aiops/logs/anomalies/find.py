@@ -57,7 +57,7 @@ def find(
         return []
     teller = _Teller(table, store)
     new, classes = new_templates(table, store, start_us, end_us)
-    rare = [template for template in new if template.chance <= settings.false_share_new]
+    rare = [template for template in new if template.chance <= settings.new_fdr_limit]
     burst = [b for b in bursts(table, start_us, end_us, settings)
              if b.code not in {template.subject for template in new}]  # fmt: skip
     quiet = silences(table, start_us, end_us, settings)
@@ -66,7 +66,7 @@ def find(
     )
     mixes = changed_mixes(table, start_us, end_us, settings, known)
     fresh, slots, usual = new_values(values, store, start_us, end_us, settings)
-    fresh = [template for template in fresh if template.chance <= settings.false_share_new]
+    fresh = [template for template in fresh if template.chance <= settings.new_fdr_limit]
     parts: tuple[Iterable[Finding], ...] = (
         (teller.template(template, classes[template.subject]) for template in rare),
         map(teller.burst, burst),

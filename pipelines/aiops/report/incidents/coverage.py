@@ -32,7 +32,18 @@ _LABELS = {
 
 
 def nothing_seen(inputs: Inputs) -> bool:
-    """Whether there was no telemetry at all."""
+    """Test whether there was no telemetry at all.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    bool
+        True without series, lines, spans and alerts.
+    """
     seen = (
         inputs.metrics.counts.get("series"),
         inputs.logs.counts.get("lines"),
@@ -44,7 +55,20 @@ def nothing_seen(inputs: Inputs) -> bool:
 
 
 def of_incidents(inputs: Inputs, sources: Sources) -> Chapter:
-    """Build the chapter of the page about incidents."""
+    """Build the chapter about coverage of the page about incidents.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Chapter
+        Tables of counts.
+    """
     counted = (
         ("Metrics", METRICS, inputs.metrics.counts),
         ("Logs", LOGS, inputs.logs.counts),
@@ -60,7 +84,20 @@ def of_incidents(inputs: Inputs, sources: Sources) -> Chapter:
 
 
 def of_anomalies(inputs: Inputs, sources: Sources) -> Chapter:
-    """Build the chapter of the page about anomalies: with settings."""
+    """Build the chapter about coverage of the page about anomalies: with settings.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Chapter
+        Tables of counts and settings.
+    """
     blocks: list[Block] = [
         Prose(
             "False alarms are controlled over everything that a run looked at: how rare a finding "
@@ -79,7 +116,22 @@ def of_anomalies(inputs: Inputs, sources: Sources) -> Chapter:
 
 
 def table(caption: str, counts: Mapping[str, Any], mark: Text) -> Table:
-    """Make a table of counts with units; a count by reason has a row each, words are a note."""
+    """Make a table of counts with units; a count by reason has a row each, words are a note.
+
+    Parameters
+    ----------
+    caption : str
+        Title of the table.
+    counts : mapping of str to object
+        Key to a number, a text, or numbers by reason.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     rows: list[Row] = []
     said: list[str] = []
     for key, value in counts.items():

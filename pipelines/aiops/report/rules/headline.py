@@ -39,23 +39,47 @@ Item = tuple[Text, Text, Text]
 
 
 def banner(inputs: Inputs, decided: gate.Decision) -> Banner:
-    """Say the decision; a rule that hid an incident comes before all else."""
+    """Build the banner with the decision; a rule that hid an incident comes before all else.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    decided : Decision
+        The gate's decision.
+
+    Returns
+    -------
+    Banner
+        The banner.
+    """
     made = gate.banner(decided, "rule set")
     bad = inputs.watched.bad
     if not bad:
         return made
-    told = join(
+    sentence = join(
         strong(f"{wording.number_of(len(bad), 'published rule')} went bad"),
         " and should be withdrawn: see ",
         link("bad", "the first chapter"),
         ".",
     )
     tone: Tone = "open" if decided.decision == "approve" else made.tone
-    return replace(made, tone=tone, sentences=[told, *made.sentences])
+    return replace(made, tone=tone, sentences=[sentence, *made.sentences])
 
 
 def notice(inputs: Inputs) -> tuple[str, Text]:
-    """Label and text of what a reader must know about the data."""
+    """Return the label and text of what a reader must know about the data.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    (str, Text)
+        Label and text; the text may be "".
+    """
     said = inputs.params.report_rules.notice
     if inputs.synthetic:
         return "Synthetic data", " ".join(part for part in (SYNTHETIC, said) if part)
@@ -63,7 +87,18 @@ def notice(inputs: Inputs) -> tuple[str, Text]:
 
 
 def facts(inputs: Inputs) -> Facts:
-    """Who and what for."""
+    """List who answers for the rules and what they are for.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Facts
+        Facts above the chapters.
+    """
     report = inputs.params.report_rules
     return Facts(
         [
@@ -76,12 +111,36 @@ def facts(inputs: Inputs) -> Facts:
 
 
 def headline(inputs: Inputs) -> Headline:
-    """Pages a day, saved, lost, delayed."""
+    """Build the headline figures: pages a day, saved, missed, delayed.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Headline
+        The figures.
+    """
     return Headline([_pages(inputs), _saved(inputs), _lost(inputs), _delay(inputs)])
 
 
 def per_day(pages: float | None, days: float) -> str:
-    """Pages a day; with a decimal where there are few."""
+    """Write pages a day; with a decimal where there are few.
+
+    Parameters
+    ----------
+    pages : float or None
+        Number of pages, None if not known.
+    days : float
+        Length of the window, days.
+
+    Returns
+    -------
+    str
+        Number, or a dash.
+    """
     if pages is None or days <= 0:
         return numbers.NONE
     rate = pages / days
@@ -149,7 +208,18 @@ def _with_interval(inputs: Inputs, figure: Figure | None, of: str) -> Text:
 
 
 def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
-    """Build the chapter; None where no rule went bad."""
+    """Build the chapter about published rules that hid an incident.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter or None
+        None if there are none.
+    """
     bad = inputs.watched.bad
     if not bad:
         return None

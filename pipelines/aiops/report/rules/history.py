@@ -44,7 +44,18 @@ _TABLES = ("alerts", "tickets", "changes")
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the data that the report rests on.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     return Chapter(
         "data",
         "The data it rests on",
@@ -152,12 +163,34 @@ RENEWED_NOTE = (
 
 
 def kind_of(why: str) -> str:
-    """Reason without the incident or figure that it names."""
+    """Reduce a reason to its kind: without the incident or figure that it names.
+
+    Parameters
+    ----------
+    why : str
+        Reason in words.
+
+    Returns
+    -------
+    str
+        The kind; the reason itself if it is of no known kind.
+    """
     return next((kind for pattern, kind in _KINDS if pattern.match(why)), why)
 
 
 def dropped_chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about candidates that were dropped.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     dropped = inputs.selected.dropped
     blocks: list[Block] = [_families(inputs)]
     if dropped:

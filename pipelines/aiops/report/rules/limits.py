@@ -18,7 +18,18 @@ from pipelines.reporting.blocks import (
 
 
 def limits(inputs: Inputs) -> Chapter:
-    """Build the chapter about what the figures do not say."""
+    """Build the chapter about what the figures do not say.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     return Chapter(
         "limits",
         "Limits",
@@ -32,9 +43,9 @@ def limits(inputs: Inputs) -> Chapter:
 
 def _use(inputs: Inputs) -> list[Text]:
     report = inputs.params.report_rules
-    told: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.synthetic else []
+    about_data: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.synthetic else []
     return [
-        *told,
+        *about_data,
         join(strong("For: "), report.purpose, "."),
         join(strong("Not for: "), report.not_for, "."),
         "The gate says whether the evidence keeps to a policy that people wrote. Whether a page "

@@ -41,7 +41,18 @@ _STAGES = (
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about what the rules change.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     span = inputs.replayed.window
     drawn = [_per_day(inputs), _trade_off(inputs), _funnel(inputs), _families(inputs)]
     blocks: list[Block] = [
@@ -148,16 +159,27 @@ def _trade_off(inputs: Inputs) -> Chart | None:
 
 
 def incidents_chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about incidents that are missed or delayed.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.incidents
     lost = [incident for incident in found if incident.lost]
-    heard = [
+    notified = [
         incident for incident in found if incident.paged_today is not None and not incident.lost
     ]
-    later = [incident for incident in heard if (incident.delay_seconds or 0) > 0]
-    same = [incident for incident in heard if (incident.delay_seconds or 0) <= 0]
+    later = [incident for incident in notified if (incident.delay_seconds or 0) > 0]
+    same = [incident for incident in notified if (incident.delay_seconds or 0) <= 0]
     silent = [incident for incident in found if incident.paged_today is None]
-    blocks: list[Block] = [_verdict(lost, later, heard)]
+    blocks: list[Block] = [_verdict(lost, later, notified)]
     if lost or later:
         caption = "Incidents lost or heard later, the worst first"
         blocks.append(_table(inputs, caption, [*lost, *later]))
@@ -174,9 +196,9 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
 
 
 def _verdict(
-    lost: list[IncidentOutcome], later: list[IncidentOutcome], heard: list[IncidentOutcome]
+    lost: list[IncidentOutcome], later: list[IncidentOutcome], notified: list[IncidentOutcome]
 ) -> Block:
-    known = len(lost) + len(heard)
+    known = len(lost) + len(notified)
     if not known:
         return Callout(
             "open",
@@ -197,12 +219,12 @@ def _watched(inputs: Inputs) -> Prose:
     watched = inputs.watched
     mark = inputs.sources.mark(evidence_of("watch_rules"))
     if watched.released is None:
-        told = "No rule set is released yet, so there was none to watch in production."
+        text = "No rule set is released yet, so there was none to watch in production."
     elif watched.bad:
-        told = "Rules of the released set hid incidents of late: see the first chapter."
+        text = "Rules of the released set hid incidents of late: see the first chapter."
     else:
-        told = "The released rule set hid no incident of the last window."
-    return Prose(join(told, mark))
+        text = "The released rule set hid no incident of the last window."
+    return Prose(join(text, mark))
 
 
 def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:

@@ -42,7 +42,18 @@ FEW = 6
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the rules, by family.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     done = inputs.replayed.rules
     blocks: list[Block] = [_introduction(inputs), *_by_hand(inputs)]
     known = [
@@ -96,8 +107,8 @@ def _by_hand(inputs: Inputs) -> list[Block]:
 def _family(inputs: Inputs, family: str, done: list[RuleOutcome]) -> Section:
     mark = inputs.sources.mark(evidence_of("replay_rules"), evidence_of("export_rules"))
     title = wording.family(family)
-    measured = {outcome.rule.bound.measures for outcome in done}
-    common = measured.pop() if len(measured) == 1 else ""
+    measures = {outcome.rule.bound.measures for outcome in done}
+    common = measures.pop() if len(measures) == 1 else ""
     head: list[Block] = [Prose(f"Bound on: {common}.", quiet=True)] if common else []
     table = Table(
         caption=f"{wording.number_of(len(done), 'rule')}, in the order in which they were chosen",

@@ -45,10 +45,15 @@ def advice(alert: NoisyAlert, rules: Sequence[Rule]) -> list[Text]:
 
     Parameters
     ----------
-    alert
+    alert : NoisyAlert
         The alert and its figures in the last window.
-    rules
+    rules : sequence of Rule
         Rules of the set that hit it.
+
+    Returns
+    -------
+    list of Text
+        Sentences.
     """
     by_family: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -56,8 +61,8 @@ def advice(alert: NoisyAlert, rules: Sequence[Rule]) -> list[Text]:
     hit = [family for family in FAMILIES if family in by_family]
     if len(hit) > 1 and hit[-1] == "duplicate":
         del hit[-1]
-    told = [_of_family(family, alert, by_family[family]) for family in hit]
-    return told or [_without_rule(alert)]
+    suggestions = [_of_family(family, alert, by_family[family]) for family in hit]
+    return suggestions or [_without_rule(alert)]
 
 
 def _of_family(family: str, alert: NoisyAlert, rules: list[Rule]) -> Text:
@@ -126,7 +131,18 @@ PAIR = "Upper bar: today; lower: with the rules"
 
 
 def source(inputs: Inputs) -> Chapter:
-    """Build the chapter about alert names."""
+    """Build the chapter about what to fix at the source, by alert name.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.noisiest
     rules = {done.rule.id: done.rule for done in inputs.replayed.rules}
     most = max((share.paged_today for share in found), default=0)
@@ -163,11 +179,11 @@ def source(inputs: Inputs) -> Chapter:
 
 def _noisy_row(noisy_rule: NoisyAlert, rules: dict[str, Rule], most: int) -> Row:
     hit = [rules[rule] for rule in noisy_rule.rules if rule in rules]
-    told = advice(noisy_rule, hit)
+    suggestions = advice(noisy_rule, hit)
     return Row(
         [
             identifier(wording.short(noisy_rule.value, 120)),
-            join(*_lines(told)),
+            join(*_lines(suggestions)),
             _pair(noisy_rule, most),
             numbers.count(noisy_rule.paged_today),
             numbers.count(noisy_rule.paged_with_rules),
@@ -178,9 +194,9 @@ def _noisy_row(noisy_rule: NoisyAlert, rules: dict[str, Rule], most: int) -> Row
     )
 
 
-def _lines(told: Sequence[Text]) -> list[Text]:
+def _lines(suggestions: Sequence[Text]) -> list[Text]:
     parts: list[Text] = []
-    for text in told:
+    for text in suggestions:
         parts += [Markup("<br>"), _capital(text)] if parts else [_capital(text)]
     return parts
 
@@ -196,7 +212,18 @@ def _pair(share: LabelOutcome, most: int) -> Markup:
 
 
 def teams(inputs: Inputs) -> Chapter:
-    """Build the chapter about teams."""
+    """Build the chapter about teams.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.teams
     most = max((share.paged_today for share in found), default=0)
     if not found:

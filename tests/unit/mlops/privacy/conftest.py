@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.core.files import sha256_file, write_json
 from tests.conftest import ROOT
-from tests.support.small_project import call, change_params, commit
+from tests.support.small_project import ONE_CHECK, call, change_params, commit
 
 KEY = "person-17"
 LINES = [f"person-{i},red,{i},{'yes' if i % 2 else 'no'}" for i in range(30)]
@@ -59,6 +59,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "data.sensitive": {"colour": {}},
         "data.intersections": [],
         "data.ignore": [],
+        "bias_audit.mitigation.feature": None,
+        "gate.checks": [ONE_CHECK],
     })  # fmt: skip
     (place / "data").mkdir()
     frame = pd.DataFrame({"subject_id": [f"person-{i}" for i in range(30)], "size": range(30)})

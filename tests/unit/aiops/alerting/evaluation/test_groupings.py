@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation import select
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.evaluation.select import Search, add_groupings, in_order
 from pipelines.aiops.alerting.rules import DuplicateRule, Matcher
 from pipelines.aiops.params.alert_rules import SelectRulesParams
@@ -36,8 +36,8 @@ def first_wins(saves, delays=None):
         first = next((rule.id for rule in rules if rule.family == "duplicate"), "")
         saved = saves.get(first, 0)
         late = delays.get(first, 0)
-        incident = Incident("T1", 0, None, 10, 10 + late * SECOND, (), (first,))
-        calm = tuple(Incident(f"T{i}", 0, None, 10, 10) for i in range(2, 5))
+        incident = TicketedIncident("T1", 0, None, 10, 10 + late * SECOND, (), (first,))
+        calm = tuple(TicketedIncident(f"T{i}", 0, None, 10, 10) for i in range(2, 5))
         credit = {first: float(saved)} if saved else {}
         return BacktestResult(
             WINDOW, np.arange(100), np.arange(100 - saved), (incident, *calm), credit
@@ -103,7 +103,9 @@ def busy(late_if_both):
         late = 100 if {WIDE.id, QUIET[1].id} <= ids else 0
         touched = tuple(sorted(ids - {QUIET[0].id}))
         incidents = [
-            Incident(f"T{i}", 0, None, 10, 10 + late * (i < late_if_both) * SECOND, (), touched)
+            TicketedIncident(
+                f"T{i}", 0, None, 10, 10 + late * (i < late_if_both) * SECOND, (), touched
+            )
             for i in range(4)
         ]
         saved = int(sum(credit.values()))
@@ -138,7 +140,9 @@ def test_what_is_new_gets_a_grouping_although_known_windows_show_no_saving():
 def test_a_grouping_for_what_is_new_must_not_cost_pages_or_make_incidents_wait():
     def measure(rules, late, more):
         wide, new = WIDE in rules, NEW in rules
-        incident = Incident("T1", 0, None, 10, 10 + late * new * SECOND, (), (NEW.id,) * new)
+        incident = TicketedIncident(
+            "T1", 0, None, 10, 10 + late * new * SECOND, (), (NEW.id,) * new
+        )
         left = 100 - 40 * wide + more * new
         return BacktestResult(
             WINDOW, np.arange(100), np.arange(left), (incident,), {WIDE.id: 40.0} if wide else {}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.evaluation.backtest import evaluate_outcomes
 from pipelines.aiops.alerting.evaluation.tables import median_interval, saved_interval
-from pipelines.aiops.alerting.windows import Window, rows_of
+from pipelines.aiops.alerting.windows import HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.evaluation.made_up import MINUTE, WINDOW, frame, replayed
@@ -67,7 +67,7 @@ def test_credits_add_up_to_the_saving():
 
 def test_a_window_is_replayed_with_what_already_fired_and_without_knowing_later_ends():
     rows = frame([0, 2 * DAY_US], [-1, -1])
-    found = rows_of(rows, Window(5 * MINUTE, 2 * DAY_US + MINUTE))
+    found = rows_of(rows, HistoryWindow(5 * MINUTE, 2 * DAY_US + MINUTE))
     assert found.starts.tolist() == [0, 2 * DAY_US]
     assert found.ends[1] == NEVER
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation import select
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.rules import Bound, KnownFixRule, Matcher, QuietRule, Support
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 from tests.unit.aiops.alerting.evaluation.made_up import WINDOW
@@ -42,7 +42,7 @@ def world(saves, hides=None, delays=None, pages=100):
             late = seconds * SECOND if rule in ids else 0
             first = -1 if guilty else 10 + late
             blamed = guilty or ((rule,) if late else ())
-            incidents.append(Incident(ticket, 0, None, 10, first, guilty, blamed))
+            incidents.append(TicketedIncident(ticket, 0, None, 10, first, guilty, blamed))
         return BacktestResult(WINDOW, np.arange(pages), np.arange(left), tuple(incidents), credit)
 
     return measure

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipelines.aiops.alerting.mining import mine
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.mining.worlds import MONDAY, WINDOW, World, only, times
 
@@ -115,7 +115,7 @@ def test_a_nightly_alert_that_lasts_or_multiplies_is_heard_all_the_same(rng):
 def test_hours_that_move_with_a_clock_are_found_on_it(rng):
     before = datetime(2026, 10, 12, tzinfo=ZoneInfo("Europe/Berlin"))  # clocks change on the 25th
     start = int(before.timestamp() * 1_000_000) // DAY_US * DAY_US
-    window, world = Window(start, start + 28 * DAY_US), World()
+    window, world = HistoryWindow(start, start + 28 * DAY_US), World()
     for day in range(1, 28):
         local = (before + timedelta(days=day)).replace(hour=3, minute=2)
         at = local.timestamp() - MONDAY / 1e6 + rng.uniform(0, 1500)

@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 from pipelines.aiops.alerting.config import apply_rules, default_config, parse_config
 from pipelines.aiops.alerting.export.alertmanager import merge_config
 from pipelines.aiops.alerting.mining.demotion import mine_quiet
-from pipelines.aiops.alerting.mining.grouping import tell_at_once
+from pipelines.aiops.alerting.mining.grouping import notify_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import replay
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.params.alert_rules import QuietMining
 from pipelines.core.time import DAY_US
 
 from .worlds import MONDAY, PARAMS, WINDOW, World, shuffled, times
 
-SHORT = Window(MONDAY, MONDAY + 3 * DAY_US)
+SHORT = HistoryWindow(MONDAY, MONDAY + 3 * DAY_US)
 SPARSE = PARAMS.model_copy(
     update={
         "min_days": 2,
@@ -164,7 +164,7 @@ def test_a_rare_alert_pages_at_its_first_and_once_within_its_window():
     rules = rules_of(world.frame(), SPARSE, SHORT)
     for minute in range(0, 50, 5):
         later.add(3 * 86_400 + 60 * minute, 10, "Rare", host="a")
-    told = judged(later, [*rules, tell_at_once(history_of(world.frame(), SPARSE, SHORT))])
+    told = judged(later, [*rules, notify_at_once(history_of(world.frame(), SPARSE, SHORT))])
     pages = told.notifications[told.notifications["page"]]
     assert pages["time"].tolist()[0] == MONDAY + 3 * DAY_US
     assert (pages["reason"] != "resolved").sum() == 1
@@ -183,7 +183,7 @@ def test_an_alert_that_goes_on_all_the_time_is_routine():
 def test_one_group_tells_what_is_new_at_once_and_again_when_something_joins():
     learned = World()
     learned.add(60, 10, "Old", host="a")
-    policy = tell_at_once(history_of(learned.frame(), SPARSE, SHORT))
+    policy = notify_at_once(history_of(learned.frame(), SPARSE, SHORT))
     world = World()
     start = 3 * 86_400
     for offset, name, host in ((0, "A", "x"), (0, "A", "y"), (3, "B", "x"), (3, "C", "z")):
@@ -203,7 +203,7 @@ receivers: [{name: pager}]
     world = World()
     world.add(60, 10, 'Odd "name" (x|y)', host="a")
     history = history_of(world.frame(), SPARSE, SHORT)
-    rules = [*mine_quiet(history).rules, tell_at_once(history)]
+    rules = [*mine_quiet(history).rules, notify_at_once(history)]
     merged = merge_config(text, "alertmanager.yml", rules).text
     routes = parse_config(merged, "merged").route.routes
     assert [route.group_by for route in routes] == [

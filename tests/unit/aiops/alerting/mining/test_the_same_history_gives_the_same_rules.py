@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.mining import mine
 from pipelines.aiops.alerting.rules import RULES
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.mining.worlds import (
     MONDAY,
@@ -54,7 +54,7 @@ def test_rules_survive_being_written():
 
 def test_an_empty_window_has_no_rules():
     assert mine(World().frame(), PARAMS, WINDOW) == []
-    assert mine(FRAME, PARAMS, Window(MONDAY - 9 * DAY_US, MONDAY - DAY_US)) == []
+    assert mine(FRAME, PARAMS, HistoryWindow(MONDAY - 9 * DAY_US, MONDAY - DAY_US)) == []
 
 
 def test_a_day_without_any_data_is_not_a_day_without_the_alert():
@@ -118,11 +118,11 @@ def test_hours_of_a_local_clock_survive_a_change_of_time(shift):
         world.add(local.timestamp() - MONDAY / 1e6 + 30_000, 60, "Other")
     params = only("recurring")
     params = params.model_copy(
-        update={"recurring": params.recurring.model_copy(
+        update={"mute_time": params.mute_time.model_copy(
             update={"timezones": ["UTC", "Europe/Berlin"]})}
     )  # fmt: skip
     start = int(first.timestamp() * 1_000_000)
-    rules = mine(world.frame(), params, Window(start, start + 28 * DAY_US))
+    rules = mine(world.frame(), params, HistoryWindow(start, start + 28 * DAY_US))
     (rule,) = [rule for rule in rules if "Batch" in rule.sentence]
     assert (rule.timezone, rule.start_minute, rule.end_minute) == ("Europe/Berlin", 240, 270)
     assert rule.bound.value == 1.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.remediation import LiveAlert, Result, run_responses
 from pipelines.aiops.alerting.remediation.commands import UnsafeValueError, arguments, run_command
-from pipelines.aiops.params.alert_rules import ActionParams, ResponseParams
+from pipelines.aiops.params.alert_rules import ActionParams, RemediationParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.release.ledger.keys import Keys
@@ -43,7 +43,7 @@ class Machine:
 
     def run(self, *alerts: LiveAlert, dry: bool = False, trigger: Any = None, **more: Any
             ) -> list[Result]:  # fmt: skip
-        params = ResponseParams.model_validate(
+        params = RemediationParams.model_validate(
             {"dry_run": dry, "actions": [self.action(**more)], "fixes": {"restart": "restart"}}
         )
         rules = [RULE, quiet("alertname = Stuck")]
@@ -70,7 +70,7 @@ def alert(instance: str = "host-1", minutes: int = 1, name: str = "Stuck") -> Li
 
 
 def test_dry_run_is_the_default_and_does_nothing(machine: Machine) -> None:
-    assert ResponseParams().dry_run
+    assert RemediationParams().dry_run
     (result,) = machine.run(alert(), dry=True)
     assert result.outcome == "dry_run"
     assert "host-1" in result.says
@@ -239,4 +239,4 @@ def test_commands_see_no_secrets_of_ours(monkeypatch: pytest.MonkeyPatch) -> Non
 ])  # fmt: skip
 def test_wrong_params_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"action|kind"):
-        ResponseParams.model_validate(wrong)
+        RemediationParams.model_validate(wrong)

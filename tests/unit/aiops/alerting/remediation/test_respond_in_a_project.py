@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def params(dry: bool) -> AiopsParams:
     action = {"id": "restart", "kind": "command", "target": TRUE, "reversible": True}
     return AiopsParams.model_validate(
-        {"response": {"dry_run": dry, "actions": [action], "fixes": {"restart": "restart"}}}
+        {"remediation": {"dry_run": dry, "actions": [action], "fixes": {"restart": "restart"}}}
     )
 
 
