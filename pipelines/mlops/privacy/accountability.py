@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -175,7 +176,7 @@ def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
 def _about_other_data(line: RecordItem) -> RecordItem:
     """Say of a key of section ``privacy`` that nobody has filled in that it is about other data."""
     text, start = str(line.text), not_filled_in("privacy.")
-    return rearticle(line, text=f"{text} ({OTHER_DATA})") if text.startswith(start) else line
+    return replace(line, text=f"{text} ({OTHER_DATA})") if text.startswith(start) else line
 
 
 def _security(own: PrivacyParams, measures: Sequence[str]) -> RecordItem:
