@@ -134,7 +134,7 @@ def test_without_any_threshold_the_watch_is_named() -> None:
         assert bound_of(default, Approved(), None).threshold == DEFAULT_THRESHOLDS[default.figure]
 
 
-def judged(project: Project, **figures: float) -> None:
+def judged(project: Project, **figures: float | None) -> None:
     """Leave the gate's entry that a release makes, with the figures it was made with."""
     commit = project.release.released.commit
     data = {"commit": commit, "run": "", "verdict": "review", "figures": figures}

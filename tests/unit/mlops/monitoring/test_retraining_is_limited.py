@@ -58,7 +58,7 @@ def test_a_clock_set_back_does_not_open_the_gate() -> None:
 
 
 def release(seq: int, days: float, step: str = "made", stage: str = "production") -> Entry:
-    data = {"step": step, "stage": stage, "version": "v2.0.0"}
+    data: dict[str, Any] = {"step": step, "stage": stage, "version": "v2.0.0"}
     if step == "withdrawn":
         data = {"step": step, "of": seq}
     return alarm(days, kind="release", data=data, seq=seq)
