@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 STAGES = ("evaluate", "bias_audit", "drift")
 """Stages whose figures monitoring measures anew; ``live.roc_auc`` is ``evaluate.roc_auc``."""
 
+ALIKE = {"live.unreadable_share": "validate.quarantined_share"}
+"""Figures of the gate that bound one of another name: at training a row with a number that can't
+be read goes to quarantine."""
+
 STRANGE, DRIFTED = "live.strange_share", "live.drifted_share"
 
 DEFAULT_THRESHOLDS = {
@@ -199,4 +203,6 @@ def _released(watch: Watch, release: Approved) -> float | None:
 
 
 def _names(watch: Watch) -> list[str]:
-    return [f"{stage}.{watch.figure.removeprefix(f'{LIVE}.')}" for stage in STAGES]
+    name = watch.figure.removeprefix(f"{LIVE}.")
+    alike = [ALIKE[watch.figure]] if watch.figure in ALIKE else []
+    return [*(f"{stage}.{name}" for stage in STAGES), *alike]

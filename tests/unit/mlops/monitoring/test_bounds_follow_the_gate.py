@@ -134,6 +134,15 @@ def test_without_any_threshold_the_watch_is_named() -> None:
         assert bound_of(default, Approved(), None).threshold == DEFAULT_THRESHOLDS[default.figure]
 
 
+def test_rows_that_went_to_quarantine_at_training_are_no_news() -> None:
+    release = Approved(
+        [check("validate.quarantined_share", "at_most", 0.02)], {"validate.quarantined_share": 0.03}
+    )
+    unreadable = next(one for one in DEFAULT if one.figure == "live.unreadable_share")
+    assert bound_of(unreadable, release, None).threshold == 0.03
+    assert bound_of(unreadable, replace(release, figures={}), None).threshold == 0.02
+
+
 def judged(project: Project, **figures: float | None) -> None:
     """Leave the gate's entry that a release makes, with the figures it was made with."""
     commit = project.release.released.commit
