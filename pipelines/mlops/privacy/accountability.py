@@ -37,7 +37,7 @@ LegalBasis = Literal[
 class PrivacyParams(FactsAboutData):
     """Section ``privacy``; what isn't given stands in red in the record of processing."""
 
-    SETTINGS: ClassVar[frozenset[str]] = frozenset({"retention_days", "models_days"})
+    SETTINGS: ClassVar[frozenset[str]] = frozenset({"models_days"})
 
     controller: Unset[Name] = None
     """Name and address of the controller (GDPR Art. 4(7), 30(1)(a))."""
@@ -422,13 +422,15 @@ def overview(
     Privacy
     """
     idle, how, measured = idle_inputs(evidence)
+    stated = record(params, own, evidence, shown_measures(project))
+    own = own.facts_about(params.data.name)
     return Privacy(
-        record=record(params, own, evidence, shown_measures(project)),
+        record=stated,
         kept_too_long=too_old(project, params.data, own, now),
         limits=sorted((str(store), days) for store, days in own.retention_days.items()),
         unlimited=unlimited(project, params.data, own),
         idle=idle,
         measured=measured,
         how=how,
-        special=special_columns(params, own.facts_about(params.data.name), evidence),
+        special=special_columns(params, own, evidence),
     )
