@@ -22,7 +22,6 @@ from pipelines.mlops.monitoring.figures import (
     performance_figures,
     quality_figures,
 )
-from pipelines.mlops.monitoring.levels import Approved, approved, bound_of
 from pipelines.mlops.monitoring.page import page
 from pipelines.mlops.monitoring.predictions import (
     MATURE,
@@ -36,12 +35,15 @@ from pipelines.mlops.monitoring.predictions import (
     scored_at,
 )
 from pipelines.mlops.monitoring.result import (
+    Approved,
     LabelCounts,
     MonitoringParams,
     Retrain,
     Watch,
     Watched,
     Watching,
+    approved,
+    bound_of,
     judge_watch,
     page_path,
     result_path,

@@ -12,13 +12,15 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure
 from pipelines.core.params import Check
 from pipelines.mlops.data.drift import compare
-from pipelines.mlops.monitoring.levels import (
+from pipelines.mlops.monitoring.result import (
+    DEFAULT,
     DEFAULT_THRESHOLDS,
     Approved,
+    Watch,
     approved,
     bound_of,
+    judge_watch,
 )
-from pipelines.mlops.monitoring.result import DEFAULT, Watch, judge_watch
 from pipelines.mlops.monitoring.watch import watch_project
 from pipelines.release.gating import decide, judge
 from pipelines.release.ledger import Ledger
