@@ -181,7 +181,10 @@ def new_name(key: str, renamed: Mapping[str, str]) -> str | None:
         return renamed[key]
     above, dot, last = key.rpartition(".")
     found = new_name(above, renamed) if dot else None
-    return found and f"{found}.{last}"
+    if found is None:
+        return None
+    moved = f"{found}.{last}"
+    return renamed.get(moved, moved)
 
 
 def renamed_text(key: str, new: str) -> str:

@@ -41,7 +41,7 @@ def elsewhere(project: Path) -> Path:
     """Another data set, brought in by params.yaml alone: release.yaml still is the demo's."""
     source = {"kind": "csv", "paths": ["data/clients.csv"], "watch": "data/clients.csv"}
     about = {"name": "credit_default", "source": source, "target": "default", "positive": 1}
-    params = {"data": {**about, "replace": {}}}
+    params = {"data": {**about, "replace": {}, "favourable": 0}}
     cases.leave(
         details={"ingest": cases.ingest(["limit_bal", "gender", "default"])}, changes=params
     )

@@ -54,6 +54,7 @@ def make_params(**train: Any) -> dict[str, Any]:
         "replace": {"colour": {"RED": "red"}},
         "target": "y",
         "positive": "yes",
+        "favourable": "yes",
         "subject_key": "person",
         "sensitive": {"sex": {}},
         "intersections": [],
