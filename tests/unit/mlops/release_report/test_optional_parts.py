@@ -62,7 +62,7 @@ def test_nothing_is_certain(here):
 def test_everything_passes(here):
     page = made(None, None, cases.checks(ratio=0.3))
     assert "Approved by the gate" in page.text
-    assert "A named person still has to approve it" in page.text
+    assert "Before it is released it needs an approval" in page.text
 
 
 def test_an_empty_quarantine(here):
