@@ -17,6 +17,10 @@ DIGITS = 10
 """Significant digits: more than anyone reads, fewer than rounding errors reach."""
 
 
+LEFT_OUT = "left out"
+"""Key of `Figure.where` that names the groups that took no part in a worst case, and why."""
+
+
 @overload
 def round_floats(value: float) -> float: ...
 @overload

@@ -38,8 +38,8 @@ METHODS = {
         "than down, so the interval leans to the cautious side"
     ),
     "accuracy": "share of rows decided rightly at the threshold",
-    "precision": "share of positives among the selected rows",
-    "recall": "share of selected rows among the positives",
+    "precision": "share of positives among the rows decided positive",
+    "recall": "share of rows decided positive among the positives",
     "f1": "harmonic mean of precision and recall",
     "selection_rate": "share of rows with a score at or above the threshold",
 }

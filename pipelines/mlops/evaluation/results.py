@@ -17,6 +17,7 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
                   figures: {metric: {value, low, high, missing}} | {}}]
                 in order of features; too small a slice has no figures and `missing` says so
     released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
+    too_good    sentence that a result too good to be true deserves; empty otherwise
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.tables import SUBJECT
-from pipelines.mlops.data.columns import checked_labels
+from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.champion import Champion
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
@@ -86,6 +87,9 @@ def baseline_figures(y: "NDArray[np.int8]", info: ModelInfo) -> list[Figure]:
 
 if TYPE_CHECKING:
     Values = NDArray[np.float64]
+
+TOO_GOOD_AUC = 0.99
+"""From here on a model of people ranks them better than people can be known: look for a leak."""
 
 WORST = {"roc_auc": "ROC AUC", "accuracy": "Accuracy"}
 
@@ -166,7 +170,8 @@ def evaluate(
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
     view_values = list(zip(points, replicates, strict=True))
     level = settings.confidence
-    figures = metric_figures(*view_values[0], n=len(y), confidence=level)
+    rate = decision_words(data).rate.capitalize()
+    figures = metric_figures(*view_values[0], n=len(y), confidence=level, rate=rate)
     by_slice = _slice_figures(large, view_values[1:], level)
     deltas = (
         missing_deltas(champion.reason, len(y))
@@ -199,9 +204,33 @@ def evaluate(
                 "calibration": _calibration(whole, points[-1], interval(replicates[-1], level)),
                 "slices": _slices(found, large, by_slice, y, settings),
                 "released": champion.facts(),
+                "too_good": too_good(figures),
             }
         ),
         rows=whole,
+    )
+
+
+def too_good(figures: list[Figure]) -> str:
+    """Say that a model ranks too well to be true; empty if it doesn't.
+
+    Parameters
+    ----------
+    figures : list of Figure
+        With ``evaluate.roc_auc``.
+
+    Returns
+    -------
+    str
+        A sentence, with what to do.
+    """
+    auc = next((f.value for f in figures if f.id == "evaluate.roc_auc"), None)
+    if auc is None or auc < TOO_GOOD_AUC:
+        return ""
+    return (
+        f"The ROC AUC of {auc:.4f} is too good to be true for most questions about people: look "
+        "for columns that are made from the outcome or after it, and list them in "
+        "data.after_outcome"
     )
 
 

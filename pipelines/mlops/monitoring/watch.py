@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure
 from pipelines.core.files import sha256_file, write_json, write_text
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.monitoring.figures import (
     Live,
     count,
@@ -275,7 +276,7 @@ def _of_inputs(
     fair = (params.data, params.bias_audit)
     return [
         count("rows", "Rows scored in the window", len(live.predictions)),
-        *quality_figures(live, chosen, info.positive, least),
+        *quality_figures(live, chosen, info.positive, decision_words(params.data), least),
         *drift,
         *fairness_figures(live, None, info.threshold.value, fair, least),
     ], comparison
