@@ -1,4 +1,4 @@
-"""Noise rules' way to release: learned from alert history, proven on later history, then people."""
+"""Alert rules' way to release: mined from history, tested on later history, then people."""
 
 from datetime import timedelta
 from typing import Any

@@ -192,7 +192,7 @@ def build_incidents(
             "earlier_windows": len(earlier),
             "missing_windows": gaps([*(Window.parse(path.name) for path in earlier), window]),
             "alerts": which,
-            "usual_alerts": sum(_lies_in(finding, window) for finding in background),
+            "background_alerts": sum(_lies_in(finding, window) for finding in background),
         },
         graph=graph,
         findings={name: named[name] for incident in found for name in incident.findings},

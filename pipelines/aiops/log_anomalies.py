@@ -60,8 +60,8 @@ def plots_of(
 
 def template_of(finding: Finding) -> str:
     """Template that a finding is about; of a changed mix, the one that moved most."""
-    moved = finding.evidence.get("moved") or [{}]
-    return str(finding.labels.get("template") or moved[0].get("template", ""))
+    shifts = finding.evidence.get("shifts") or [{}]
+    return str(finding.labels.get("template") or shifts[0].get("template", ""))
 
 
 def _plot(

@@ -111,7 +111,7 @@ def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> Se
     folders = [directory / PARTITIONS / partition.name for partition in partitions(window)]
     for folder in folders:
         if not (folder / MAP_FILE).is_file():
-            raise SignalboxError(f"{folder}: this piece of the map is missing; build it first")
+            raise SignalboxError(f"{folder}: this partition of the map is missing; build it first")
     return merge_maps([read_map(folder) for folder in folders], settings_of(params))
 
 

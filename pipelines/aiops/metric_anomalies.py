@@ -100,7 +100,9 @@ def read_all(
         path = _path(directory, key)
         part = read_json(path)
         if part.get("window") != window.name:
-            raise SignalboxError(f"{path}: not a part of {window.name}; run this part again")
+            raise SignalboxError(
+                f"{path}: not a partition of {window.name}; run this partition again"
+            )
         found += [Finding.from_json(record) for record in part["findings"]]
         for name in counts:
             counts[name] += part["counts"][name]
@@ -133,8 +135,8 @@ def _number(params: AiopsParams, key: str) -> int:
     number, _, of = key.partition("of")
     if not number.isdigit() or of != str(params.runtime.partitions):
         raise SignalboxError(
-            f"{key!r} is no part of {params.runtime.partitions} (release.yaml: "
-            f"runtime.partitions); parts are named like '1of{params.runtime.partitions}'"
+            f"{key!r} is no partition of {params.runtime.partitions} (release.yaml: "
+            f"runtime.partitions); partitions are named like '1of{params.runtime.partitions}'"
         )
     return int(number) - 1
 

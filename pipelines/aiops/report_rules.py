@@ -11,7 +11,7 @@ from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, Rul
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import headline, history, limits, outcome, rules, source
-from pipelines.aiops.report.rules import headline as bad
+from pipelines.aiops.report.rules import headline as harmful
 from pipelines.aiops.report.rules import history as dropped
 from pipelines.aiops.report.rules import outcome as incidents
 from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
@@ -44,10 +44,10 @@ def gather_inputs(params: AiopsParams) -> Inputs:
 
 
 def make_page(inputs: Inputs) -> Page:
-    """Put the chapters in the order in which a reader needs them; what went bad comes first."""
+    """Put the chapters in the order in which a reader needs them; harmful rules come first."""
     decided = gate.read_decision(inputs.evidence[GATE])
     label, notice = headline.notice(inputs)
-    first = bad.harmful_rules_chapter(inputs)
+    first = harmful.harmful_rules_chapter(inputs)
     return Page(
         kind="Alert noise report" + (" · synthetic data" if inputs.synthetic else ""),
         title=inputs.params.report_rules.title,
@@ -87,13 +87,13 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
     return {
         **made,
         "synthetic": inputs.synthetic,
-        "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
+        "harmful_rules": [rule.model_dump(mode="json") for rule in inputs.watched.harmful_rules],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
     }
 
 
 def _rule(inputs: Inputs, done: RuleOutcome) -> dict[str, Any]:
-    """Tell of a rule what the page tells; in full it stands in ``rules/rule_set.json``."""
+    """Summarise a rule as the page does; in full it stands in ``rules/rule_set.json``."""
     placed = inputs.placed.get(done.rule.id)
     return {
         **{key: getattr(done.rule, key) for key in ("id", "family", "sentence", "team")},

@@ -272,7 +272,7 @@ def _diff_lines(found: "Diff") -> list[str]:
     lines = [f"new node:  {name}" for name in found.appeared]
     lines += [f"gone node: {name}" for name in found.vanished]
     lines += [f"{change.kind.replace('_', ' ')}: {change.sentence}" for change in found.moved]
-    return lines or [f"nothing moved beyond chance ({found.tests:,} comparisons)"]
+    return lines or [f"nothing changed beyond chance ({found.tests:,} comparisons)"]
 
 
 def _unlike(before: "ServiceMap", after: "ServiceMap") -> list[str]:

@@ -190,7 +190,7 @@ def retain(
     as_json: AsJson = False,
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
 ) -> None:
-    """Remove telemetry, results and state older than privacy.retention_days in release.yaml."""
+    """Remove telemetry, results and state older than release.yaml allows."""
     with one_line_errors():
         limits, gone = _retain(project.resolve(), dry_run=dry_run)
         if as_json:
@@ -204,21 +204,14 @@ def retain(
 
 
 def _retain(project: Path, *, dry_run: bool) -> tuple[dict[str, int], dict[str, int]]:
-    from pipelines.aiops.privacy.stores import RESULTS, STATE, TELEMETRY
     from pipelines.aiops.privacy.stores import retain as remove
     from pipelines.mlops.privacy.accountability import PrivacyParams
     from pipelines.release.config import load_section
 
     own = load_section(project, "privacy", PrivacyParams)
-    limits = {
-        str(store): days
-        for store, days in own.retention_days.items()
-        if store in {TELEMETRY, RESULTS, STATE}
-    }
+    limits = {str(store): days for store, days in own.telemetry_retention_days.items()}
     if not limits:
-        raise SignalboxError(
-            "release.yaml: privacy.retention_days has no limit for telemetry, results or state"
-        )
+        raise SignalboxError("release.yaml: privacy.telemetry_retention_days has no limit")
     ledger = None if dry_run else _ledger(project)
     gone = remove(_stores(project), limits, datetime.now(UTC), write=not dry_run)
     found = dict(sorted((+gone).items()))

@@ -15,6 +15,7 @@ from pipelines.core.settings import (
     Share,
     Slug,
     Unset,
+    not_filled_in,
     read_mapping,
     validate_section,
 )
@@ -122,6 +123,10 @@ class DataParams(Section):
     target: Name
     positive: str | int | float | bool
     """The label that counts as 1; the other label is 0."""
+    favourable: str | int | float | bool | None = None
+    """The label that is the good outcome for the person: `positive` (the model selects) or the
+    other one (reoffending, default, fraud: the model flags). Needed where `sensitive` isn't
+    empty."""
     subject_key: str | None = None
     """Column that identifies a person; null = none, then equal rows count as one subject. Its
     values are keys: never typed, trimmed or replaced; only an empty cell is a missing key."""
@@ -130,6 +135,8 @@ class DataParams(Section):
     """Combinations of sensitive features that are audited together."""
     ignore: list[str] = []
     """Columns that are never model inputs (identifiers, sampling weights)."""
+    after_outcome: list[str] = []
+    """Columns that are made after the outcome (and would give it away): never model inputs."""
     types: dict[str, Literal["numeric", "categorical"]] = {}
     """Column → type, where the inferred one is wrong."""
 
@@ -139,6 +146,8 @@ class DataParams(Section):
             raise ValueError(f"target '{self.target}' cannot be a sensitive feature")
         if self.target in self.ignore:
             raise ValueError(f"target '{self.target}' cannot be ignored")
+        if self.target in self.after_outcome:
+            raise ValueError(f"target '{self.target}' is the outcome; take it out of after_outcome")
         self._key_is_only_a_key()
         for combination in self.intersections:
             unknown = [name for name in combination if name not in self.sensitive]
@@ -225,6 +234,9 @@ class ReportParams(Section):
     contact: Name
     notice: str = ""
     """What readers must know about the data before anything else, for example that it is a demo."""
+    data_set: Unset[Slug] = None
+    """`data.name` that this section is about. If it is another one, all that the section says
+    counts as not filled in, and the reports say so; null = about whatever data set there is."""
 
 
 class ValidateParams(Section):
@@ -234,6 +246,8 @@ class ValidateParams(Section):
     """``expectations/<suite>.json``."""
     max_quarantined_share: Share
     """More rows than this in quarantine stop the run."""
+    leak_auc: Annotated[float, Field(gt=0.5, le=1)] = 0.98
+    """A column that alone ranks or splits the labels this well counts as a leak of the target."""
 
 
 class SplitParams(Section):
@@ -346,8 +360,9 @@ class MitigationParams(Section):
     """What post-processing would buy and cost; computed for the report, not deployed."""
 
     method: Literal["none", "threshold_optimizer"]
-    constraint: Literal["demographic_parity", "equalized_odds"]
-    """What is to be equal between groups: selection rates, or TPR and FPR."""
+    constraint: Literal["demographic_parity", "equalized_odds", "equal_opportunity"]
+    """What is to be equal between groups: selection rates; TPR and FPR; or how often those whose
+    true label is the favourable one are decided so (TPR, or for a punitive decision FPR)."""
     feature: str | None = None
     """Sensitive feature to mitigate for; null = the one with the worst impact ratio."""
 
@@ -359,9 +374,9 @@ class BiasAuditParams(Section):
     confidence: OpenShare
     score_bins: Annotated[int, Field(ge=2, le=1000)]
     min_share: Share
-    """Groups below this share of rows are reported but left out of the ratio comparison."""
+    """Local Law 144's table leaves smaller categories out of its ratios; nothing else does."""
     reference: dict[str, str] = {}
-    """Sensitive feature → group that others are compared with; default: highest selection rate."""
+    """Sensitive feature → group that others are compared with; default: the most favoured one."""
     mitigation: MitigationParams
 
 
@@ -391,6 +406,23 @@ class Params(Section):
     report: ReportParams
     aiops: dict[str, Any] = Field(default_factory=dict)
     """What the alert rules' stages read; they check it themselves, with `load_section`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _report_is_about_this_data(cls, raw: Any) -> Any:
+        """Take out what section ``report`` says of another data set, such as the demo's."""
+        if not (isinstance(raw, dict) and isinstance(raw.get("report"), dict)):
+            return raw
+        report, data = raw["report"], raw.get("data")
+        name = data.get("name") if isinstance(data, dict) else None
+        if not report.get("data_set") or not name or report["data_set"] == name:
+            return raw
+        empty = {
+            key: not_filled_in(f"report.{key}", "params.yaml", elsewhere=True)
+            for key in ("owner", "purpose", "not_for", "contact")
+            if key in report
+        }
+        return {**raw, "report": {**report, **empty, "title": f"Model of {name}", "notice": ""}}
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
@@ -424,6 +456,13 @@ class Params(Section):
                     f"is not audited; audited are {', '.join(audited) or 'no features'} "
                     "(data.sensitive, data.intersections)"
                 )
+            if stage == "bias_audit" and "_to_reference:" in rest:
+                referenced = [name.replace(" & ", "&") for name in self.bias_audit.reference]
+                if dimension not in referenced:
+                    problems.append(
+                        f"gate.checks: check '{check.id}' asks for {check.figure}, but "
+                        f"bias_audit.reference names no group of '{dimension}' to compare with"
+                    )
         if problems:
             raise ValueError("; ".join(problems))
         return self

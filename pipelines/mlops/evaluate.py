@@ -136,6 +136,8 @@ def main(params: Params) -> None:
     values = {f.id.removeprefix("evaluate."): f.value for f in result.figures}
     write_json(metrics_of("evaluate"), {k: v for k, v in values.items() if v is not None})
     _plot(result, info)
+    if result.details["too_good"]:
+        log(f"TOO GOOD: {result.details['too_good']}")
     log(f"evaluate: ROC AUC {values['roc_auc']}, log loss {values['log_loss']} on {len(test)} rows")
 
 

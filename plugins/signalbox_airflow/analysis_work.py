@@ -91,12 +91,12 @@ def metric_groups(project: Path, window: str) -> list[str]:
 
     with project_params(project) as params:
         found = metric_anomalies.partitions_of(params, Window.parse(window))
-        print(f"{window}: {len(found)} parts" if found else f"{window}: no metrics")
+        print(f"{window}: {len(found)} partitions" if found else f"{window}: no metrics")
         return found
 
 
 def map_partitions(project: Path, window: str) -> list[str]:
-    """Names of the pieces that a window is mapped in."""
+    """Names of the partitions that a window is mapped in."""
     from pipelines.aiops import map_services
 
     with project_params(project) as params:

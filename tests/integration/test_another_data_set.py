@@ -45,7 +45,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "source": {
             "kind": "parquet", "paths": ["data/loans/*.parquet"], "watch": "data/loans",
         },
-        "target": "repaid", "positive": 1, "subject_key": "customer",
+        "target": "repaid", "positive": 1, "favourable": 1,
+        "subject_key": "customer",
         "sensitive": {"age": {"bins": [30, 60]}}, "intersections": [], "ignore": [],
     }  # fmt: skip
     params["validate"]["suite"] = "loans"
@@ -73,6 +74,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_ends_with_a_report_of_that_data_set(project: Path) -> None:
     report = (project / "reports/model_release.html").read_text(encoding="utf-8")
     assert "loans are for adults" in report
+    assert "not filled in: params.yaml, report.purpose" in report
+    assert "census" not in report.lower()
     assert "never filled" in report
     assert "30–59" in report
 

@@ -1,4 +1,4 @@
-"""The three stretches of a frozen history: learn on the first, choose on the second, judge last.
+"""The three windows of a frozen history: training, validation and test window, by time.
 
 Times are microseconds since 1970 (UTC), ends exclusive.
 """
@@ -35,9 +35,9 @@ class HistoryWindow:
 class Windows:
     """A history's parts, one after the other."""
 
-    learn: HistoryWindow
-    choose: HistoryWindow
-    judge: HistoryWindow
+    train: HistoryWindow
+    validation: HistoryWindow
+    test: HistoryWindow
 
 
 def whole_window(frame: AlertFrame) -> HistoryWindow:
@@ -49,7 +49,9 @@ def whole_window(frame: AlertFrame) -> HistoryWindow:
         If there are no alerts.
     """
     if not len(frame):
-        raise SignalboxError("the alert history is empty: nothing can be learned or judged from it")
+        raise SignalboxError(
+            "the alert history is empty: no rule can be mined from it or tested on it"
+        )
     first, last = int(frame.starts.min()), int(frame.starts.max())
     return HistoryWindow(first // DAY_US * DAY_US, (last // DAY_US + 1) * DAY_US)
 

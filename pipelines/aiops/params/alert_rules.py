@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.aiops.params import artifacts
+from pipelines.core.evidence import refuse_old
 from pipelines.core.params import Check, GateParams, ReportParams
 from pipelines.core.settings import Name, OpenShare, PositiveInt, Section, Share, Slug, Unset
 
@@ -30,8 +31,8 @@ class AlertHistoryParams(Section):
     """More malformed records than this share end the run: a source has changed its form."""
 
 
-class QuietMining(Section):
-    """Nobody ever acts on it."""
+class DemotionMining(Section):
+    """Demotion: nobody ever acts on it."""
 
     max_acted_share: OpenShare = 0.2
     """Upper bound on the share of separate stretches in which somebody acts on it."""
@@ -51,35 +52,35 @@ class QuietMining(Section):
 
 
 Family = Literal[
-    "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix"
+    "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix"
 ]  # fmt: skip
 
 
 Times = Annotated[list[PositiveInt], Field(min_length=1)]
 
 
-class DuplicateMining(Section):
+class GroupingMining(Section):
     """Alerts that come together are notified together."""
 
     group_wait_seconds: Times = [30, 60]
     """How long a first page waits for its companions: one candidate each (``group_wait``)."""
-    join_seconds: Times = [900, 1800]
+    group_interval_seconds: Times = [900, 1800]
     """How long what joins a group already notified waits: one candidate each
     (``group_interval``)."""
-    repeat_seconds: Times = [86_400]
+    repeat_interval_seconds: Times = [86_400]
     """When a group is notified again although nothing joined: one candidate each
     (``repeat_interval``)."""
     min_share: OpenShare = 0.1
-    """Lower bound on the share of stretches of time in which most alerts come in company. Grouping
+    """Lower bound on the share of stretches of time in which most alerts co-occur. Grouping
     hides nothing, so this only keeps out what doesn't save."""
     max_labels: PositiveInt = 8
     """Labels that groupings are made of, the most common ones first."""
 
 
-class TransientMining(Section):
-    """It ends by itself soon."""
+class WaitMining(Section):
+    """A wait (``for``): it ends by itself soon."""
 
-    waits_seconds: list[PositiveInt] = [15, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600]
+    for_seconds: list[PositiveInt] = [15, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600]
     """Values of ``for`` to try."""
     max_delay_seconds: PositiveInt = 300
     """No alert of a pattern that people ever acted on waits longer."""
@@ -87,17 +88,17 @@ class TransientMining(Section):
     """Lower bound on the share of episodes that end within the wait, without anybody acting."""
 
 
-class FlappingMining(Section):
-    """It comes and goes."""
+class KeepFiringMining(Section):
+    """Flapping alerts that are kept firing (``keep_firing_for``)."""
 
-    holds_seconds: list[PositiveInt] = [60, 120, 300, 600, 900, 1800, 3600]
+    keep_firing_for_seconds: list[PositiveInt] = [60, 120, 300, 600, 900, 1800, 3600]
     """Values of ``keep_firing_for`` to try."""
     min_share: OpenShare = 0.3
     """Lower bound on the share of episodes that come back within the hold."""
 
 
-class ImpliedMining(Section):
-    """Another alert that fires already implies it."""
+class InhibitionMining(Section):
+    """Inhibition: another alert that fires already implies it."""
 
     lead_seconds: PositiveInt = 30
     """A source may begin so much later than its target: notifications wait that long anyway."""
@@ -112,7 +113,7 @@ class ImpliedMining(Section):
 
 
 class MuteTimeMining(Section):
-    """It comes at the same hours."""
+    """Mute times: it comes at the same hours."""
 
     timezones: list[str] = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Sydney"]
     """Local times in which hours are looked for. What counts is when a clock is changed: hours that
@@ -160,7 +161,7 @@ class MineRulesParams(Section):
     validation: OpenShare = 0.25
     """Share on which rules are chosen; the rest is the test window."""
     families: list[Family] = [
-        "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix",
+        "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix",
     ]  # fmt: skip
     """Families of rules that are looked for."""
     alpha: OpenShare = 0.05
@@ -181,12 +182,12 @@ class MineRulesParams(Section):
     """Most candidates of a family, those that save most first."""
     examples: PositiveInt = 3
     """Examples from history that stand beside a rule."""
-    duplicate: DuplicateMining = Field(default_factory=DuplicateMining)
-    transient: TransientMining = Field(default_factory=TransientMining)
-    flapping: FlappingMining = Field(default_factory=FlappingMining)
-    implied: ImpliedMining = Field(default_factory=ImpliedMining)
+    grouping: GroupingMining = Field(default_factory=GroupingMining)
+    wait: WaitMining = Field(default_factory=WaitMining)
+    keep_firing: KeepFiringMining = Field(default_factory=KeepFiringMining)
+    inhibition: InhibitionMining = Field(default_factory=InhibitionMining)
     mute_time: MuteTimeMining = Field(default_factory=MuteTimeMining)
-    quiet: QuietMining = Field(default_factory=QuietMining)
+    demotion: DemotionMining = Field(default_factory=DemotionMining)
     known_fix: KnownFixMining = Field(default_factory=KnownFixMining)
 
     @model_validator(mode="after")
@@ -270,6 +271,15 @@ class GateRulesParams(GateParams):
     checks: list[Check] = []
     """Empty where no rule set is to be released: params.yaml may do without the section."""
 
+    @model_validator(mode="after")
+    def _figures_have_todays_ids(self) -> Self:
+        for check in self.checks:
+            try:
+                refuse_old(check.figure)
+            except ValueError as error:
+                raise ValueError(f"check {check.id}: {error}") from error
+        return self
+
 
 class ReportRulesParams(ReportParams):
     """What the report says about who and why."""
@@ -305,7 +315,7 @@ class ActionParams(Section):
 
 
 class RemediationParams(Section):
-    """Known fixes that run by themselves (``signalbox rules respond``)."""
+    """Known fixes that run by themselves (``signalbox rules remediate``)."""
 
     dry_run: bool = True
     """Say and log what would be done, and do nothing."""

@@ -267,7 +267,7 @@ def chapters(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Cha
     mark = sources.mark(METRICS, LOGS)
     how = Prose(
         "“Once in 1,000 runs” means: data without anomalies would show at least this in one of "
-        "1,000 such runs, with everything else that was looked at taken into account. Blue is what "
+        "1,000 such runs, with everything else that was examined taken into account. Blue is what "
         "was seen, orange-red the unusual time, green the band that was expected at its most "
         "unusual value."
     )
@@ -437,7 +437,7 @@ def _banner(inputs: Inputs, targets: LinkTargets) -> Banner:
     elif tone == "open":
         sentences.append("But there was nothing to look at: no metrics and no logs.")
     else:
-        sentences.append("Nothing was rare enough for a run that looked at so much.")
+        sentences.append("No finding passed the false-discovery limit.")
     return Banner(says(inputs), tone, sentences)
 
 

@@ -91,7 +91,7 @@ def law(facts: Facts, privacy: Privacy) -> Law:
             "gdpr.5.1d", "Article 5(1)(d)", "Accuracy of the data",
             "Accurate and, where necessary, kept up to date.",
             [facts.figure("validate.quarantined_share"),
-             facts.detail("validate", "rules", "Rules the data was held against")]),
+             facts.detail("validate", "rules", "Expectations the data was checked against")]),
         Requirement(
             "gdpr.5.1e", "Article 5(1)(e)", "Storage limitation",
             "Kept in identifiable form no longer than necessary.",

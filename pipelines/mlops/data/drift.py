@@ -60,7 +60,12 @@ def roles(columns: list[str], data: DataParams) -> dict[str, Role]:
             found[name] = "target"
         elif name in data.sensitive:
             found[name] = "sensitive"
-        elif name not in (*RESERVED, *data.ignore, data.subject_key):
+        elif name not in (
+            *RESERVED,
+            *data.ignore,
+            *data.after_outcome,
+            data.subject_key,
+        ):
             found[name] = "input"
     return found
 

@@ -33,28 +33,62 @@ class RateDefinition:
         Weight, 0 or 1, of TN, FP, FN and TP.
     undefined : str
         What a denominator of 0 means.
+    counted : str
+        What the denominator counts.
     """
 
     numerator: _Four
     denominator: _Four
     undefined: str
+    counted: str = "rows"
 
 
 RATES: Final = MappingProxyType(
     {
         "base_rate": RateDefinition((0, 0, 1, 1), (1, 1, 1, 1), "no rows"),
         "selection_rate": RateDefinition((0, 1, 0, 1), (1, 1, 1, 1), "no rows"),
-        "tpr": RateDefinition((0, 0, 0, 1), (0, 0, 1, 1), "no actual positives"),
-        "fpr": RateDefinition((0, 1, 0, 0), (1, 1, 0, 0), "no actual negatives"),
-        "tnr": RateDefinition((1, 0, 0, 0), (1, 1, 0, 0), "no actual negatives"),
-        "fnr": RateDefinition((0, 0, 1, 0), (0, 0, 1, 1), "no actual positives"),
-        "precision": RateDefinition((0, 0, 0, 1), (0, 1, 0, 1), "nobody was selected"),
+        "nonselection_rate": RateDefinition((1, 0, 1, 0), (1, 1, 1, 1), "no rows"),
+        "tpr": RateDefinition(
+            (0, 0, 0, 1), (0, 0, 1, 1), "no actual positives", "actual positives"
+        ),
+        "fpr": RateDefinition(
+            (0, 1, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"
+        ),
+        "tnr": RateDefinition(
+            (1, 0, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"
+        ),
+        "fnr": RateDefinition(
+            (0, 0, 1, 0), (0, 0, 1, 1), "no actual positives", "actual positives"
+        ),
+        "precision": RateDefinition(
+            (0, 0, 0, 1), (0, 1, 0, 1), "no positive decisions", "positive decisions"
+        ),
+        "fdr": RateDefinition(
+            (0, 1, 0, 0), (0, 1, 0, 1), "no positive decisions", "positive decisions"
+        ),
+        "for": RateDefinition(
+            (0, 0, 1, 0), (1, 0, 1, 0), "no negative decisions", "negative decisions"
+        ),
         "accuracy": RateDefinition((1, 0, 0, 1), (1, 1, 1, 1), "no rows"),
     }
 )
-"""All rates, by name. ``tpr`` is recall (equal opportunity); ``precision`` is predictive parity."""
+"""All rates, by name, of the model's positive decision (*selected*), whatever it means to a person.
 
-COMPARED_RATES: Final = ("selection_rate", "tpr", "fpr", "precision", "accuracy")
+``tpr`` is recall, ``precision`` is predictive parity, ``fdr`` and ``for`` are the false discovery
+and the false omission rate. Which of them is the favourable one, ``orientation`` says.
+"""
+
+COMPARED_RATES: Final = (
+    "selection_rate",
+    "tpr",
+    "fpr",
+    "precision",
+    "accuracy",
+    "nonselection_rate",
+    "fnr",
+    "fdr",
+    "for",
+)
 """The rates whose differences and ratios between groups are reported."""
 
 
@@ -144,6 +178,11 @@ class RateSample:
         NaN where undefined.
     replicates : ndarray of float, shape (M, G, R)
         The same rates in each of R bootstrap replicates; NaN where undefined.
+    effective : ndarray of float, shape (M, G)
+        How many independent trials the denominators are worth; less than they are where rows of
+        one subject hang together.
+    by_subject : bool
+        Whether subjects have several rows, and were drawn whole.
     """
 
     labels: tuple[str, ...]
@@ -152,6 +191,8 @@ class RateSample:
     denominators: NDArray[np.int64]
     values: Floats
     replicates: Floats
+    effective: Floats
+    by_subject: bool
 
     @classmethod
     def make(
@@ -160,6 +201,7 @@ class RateSample:
         confusion: NDArray[np.int64],
         replicates: NDArray[np.int64],
         names: tuple[str, ...] = tuple(RATES),
+        effective: Floats | None = None,
     ) -> RateSample:
         """Compute rates from observed and replicated counts.
 
@@ -173,14 +215,19 @@ class RateSample:
             The same in each replicate.
         names : tuple of str, default=all of :data:`RATES`
             Rates to compute.
+        effective : ndarray of float, shape (M, G), optional
+            Effective sizes of the denominators; None = rows are independent.
 
         Returns
         -------
         RateSample
         """
         numerators, denominators = rate_parts(confusion, names)
+        values = ratio(numerators, denominators)
         drawn = ratio(*rate_parts(replicates, names))
-        return cls(labels, names, numerators, denominators, ratio(numerators, denominators), drawn)
+        sizes = denominators.astype(np.float64) if effective is None else effective
+        by_subject = effective is not None
+        return cls(labels, names, numerators, denominators, values, drawn, sizes, by_subject)
 
     @property
     def replicate_count(self) -> int:
@@ -203,7 +250,23 @@ class RateSample:
             ``total`` is 0 where the rate is undefined.
         """
         m = self.names.index(name)
-        return Proportion(int(self.numerators[m, group]), int(self.denominators[m, group]))
+        size = float(self.effective[m, group]) if self.by_subject else None
+        return Proportion(int(self.numerators[m, group]), int(self.denominators[m, group]), size)
+
+    def how(self, method: str) -> str:
+        """Say what was drawn for an interval.
+
+        Parameters
+        ----------
+        method : str
+            How the interval is made of the replicates.
+
+        Returns
+        -------
+        str
+        """
+        drawn = ", subjects drawn" if self.by_subject else ""
+        return f"{method}, {self.replicate_count} replicates{drawn}"
 
     def row(self, name: str) -> Floats:
         """Return one rate of all groups.

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pipelines.mlops.data.columns import FLAGS, SELECTS, DecisionWords
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.calibration import Calibration, calibrate
 from pipelines.mlops.fairness.contingency import ContingencyTable, Marginal
-from pipelines.mlops.fairness.disparity import Disparity, Gap, ImpactRatio, Replicated
+from pipelines.mlops.fairness.disparity import (
+    Disparity,
+    Gap,
+    ImpactRatio,
+    ReferenceExtreme,
+    Replicated,
+)
 from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
+from pipelines.mlops.fairness.orientation import PUNITIVE, Orientation
 from pipelines.mlops.fairness.rates import RATES, RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.mlops.fairness.simultaneous import worst_estimate
+from pipelines.mlops.fairness.small_groups import LeftOut
 
 NOTES = (
-    "Impact ratio: a group's selection rate over that of the most selected group "
-    "(6 RCNY § 5-300, § 5-301; New York City Local Law 144).",
+    "Impact ratio: a group's rate of the favourable decision over that of the most favoured group "
+    "(6 RCNY § 5-300, § 5-301; New York City Local Law 144). Where the positive label is the bad "
+    "outcome, the favourable decision is not to be flagged.",
     "Four-fifths (29 CFR 1607.4 D) is a rule of thumb of enforcement agencies, not a verdict; "
     "read it beside the interval, the exact test and the effect size.",
-    "Intervals: bootstrap over rows, drawn as multinomial tables (Efron and Tibshirani 1993); "
-    "where a rate is exactly 0 or 1 resampling shows no variation and a closed form stands in "
+    "Intervals: bootstrap over subjects, whose rows come and go together (Field and Welsh 2007), "
+    "drawn as multinomial tables; where each has one row it is Efron's. Where a rate "
+    "has fewer than ten successes or failures, a closed form stands in "
     "(Wilson; Newcombe 1998; Donner and Zou 2012).",
     "Worst-of-groups figures look for the extremes among several groups, and chance alone makes "
     "extremes; their intervals hold for all pairs of groups together (max-t over the replicates). "
     "The plain percentile interval beside them leans towards unfairness.",
     "Tests: Fisher's exact test of each compared group against the reference group, two-sided, "
-    "Holm-corrected over the whole audit; Z is shown beside it, uncorrected.",
+    "Holm-corrected over the whole audit; Z is shown beside it, uncorrected. Where subjects have "
+    "several rows, rows are first divided by the design effect (Rao and Scott 1992).",
     "Rows with an unknown group are counted and shown, but not compared.",
+    "A group takes part in a comparison if its rows could show a difference: if both extremes, all "
+    "or none of them decided one way, would be more than chance by Fisher's exact test against all "
+    "other groups (Tarone 1990), at the audit's level shared among the groups and both sides; or "
+    "if what its rows do show is. Others are left out by name.",
 )
 """Sentences a report must carry."""
 
@@ -46,11 +62,14 @@ class GroupRow:
     levels : dict of str to str
         Level by feature; empty for all rows together.
     role : {"compared", "excluded", "unknown", "all"}
-        ``excluded`` is too small to compare; ``all`` is the row of the whole table.
+        ``excluded`` is too small to compare in favourable rates; ``all`` is the row of the whole
+        table.
     n : int
         Rows; positive.
+    subjects : int
+        Subjects with rows in the group.
     share : float
-        Of all rows of the table.
+        Share of all rows of the table.
     tn, fp, fn, tp : int
         Confusion counts.
     rates : dict of str to RateEstimate
@@ -63,6 +82,7 @@ class GroupRow:
     levels: dict[str, str]
     role: str
     n: int
+    subjects: int
     share: float
     tn: int
     fp: int
@@ -80,20 +100,24 @@ class Exclusion:
     ----------
     group : str
         Label.
-    n : int
-        Rows.
+    n, subjects : int
+        Rows, and subjects that have them.
     share : float
-        Of all rows.
+        Share of all rows.
     selection_rate : float
         Share of the group's rows that are selected.
+    favourable_rate : float
+        Share of the group's rows that get the favourable decision.
     reason : str
-        Justification (6 RCNY § 5-301 asks for one).
+        Why it is left out.
     """
 
     group: str
     n: int
+    subjects: int
     share: float
     selection_rate: float
+    favourable_rate: float
     reason: str
 
 
@@ -134,6 +158,8 @@ class DimensionResult:
         One per compared group.
     gaps : tuple of Gap
         Compared groups against the reference group.
+    against_reference : tuple of ReferenceExtreme
+        Highest and lowest ratios to the reference group; empty unless it was chosen by name.
     disparities : tuple of Disparity
         Over all compared groups.
     tests : tuple of SelectionTest
@@ -152,6 +178,7 @@ class DimensionResult:
     groups: tuple[GroupRow, ...]
     impact_ratios: tuple[ImpactRatio, ...]
     gaps: tuple[Gap, ...]
+    against_reference: tuple[ReferenceExtreme, ...]
     disparities: tuple[Disparity, ...]
     tests: tuple[SelectionTest, ...]
     exclusions: tuple[Exclusion, ...]
@@ -166,7 +193,7 @@ class SummaryFigure:
     Attributes
     ----------
     name : str
-        A key of :data:`FIGURES`.
+        A key of ``Orientation.figures``.
     dimension : str or None
         Dimension of the observed worst case; None without a value.
     rate : str
@@ -177,6 +204,8 @@ class SummaryFigure:
         Rows in the denominators of their rates.
     estimate : Estimate
         The interval is that of the worst case itself, over every pair of groups in every dimension.
+    left_out : tuple of LeftOut
+        Groups that take no part, in any dimension; labels begin with the dimension.
     """
 
     name: str
@@ -187,6 +216,7 @@ class SummaryFigure:
     lowest_n: int
     highest_n: int
     estimate: Estimate
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,8 +225,8 @@ class AuditResult:
 
     Attributes
     ----------
-    rows : int
-        Audited rows.
+    rows, subjects : int
+        Audited rows, and the subjects that they belong to.
     level : float
         Confidence level of all intervals.
     replicates, seed : int
@@ -204,7 +234,13 @@ class AuditResult:
     alpha : float
         Level of the family of Fisher tests.
     min_share : float
-        Share of rows below which a group isn't compared.
+        Share of rows below which Local Law 144 allows to leave a category out of its table.
+    orientation : {"assistive", "punitive"}
+        Whether the positive decision is good or bad for the person.
+    favourable_rate : str
+        Rate of the favourable decision, a key of ``RATES``.
+    harmful_rates : tuple of str
+        Rates of the errors that harm the person.
     tests_corrected : int
         Fisher tests that Holm's correction counts.
     overall : GroupRow
@@ -212,22 +248,41 @@ class AuditResult:
     dimensions : tuple of DimensionResult
         Single features first, then intersections.
     summary : tuple of SummaryFigure
-        One per entry of :data:`FIGURES`.
+        One per worst-of-groups figure of the orientation.
     notes : tuple of str
         Sentences a report must carry.
     """
 
     rows: int
+    subjects: int
     level: float
     replicates: int
     seed: int
     alpha: float
     min_share: float
+    orientation: str
+    favourable_rate: str
+    harmful_rates: tuple[str, ...]
     tests_corrected: int
     overall: GroupRow
     dimensions: tuple[DimensionResult, ...]
     summary: tuple[SummaryFigure, ...]
     notes: tuple[str, ...] = NOTES
+
+    @property
+    def is_punitive(self) -> bool:
+        """Whether the positive decision is bad for the person."""
+        return self.orientation == PUNITIVE.kind
+
+    @property
+    def words(self) -> DecisionWords:
+        """What the positive decision is called."""
+        return FLAGS if self.is_punitive else SELECTS
+
+    @property
+    def favoured(self) -> str:
+        """Having got the favourable decision, in a word."""
+        return self.words.not_selected if self.is_punitive else self.words.selected
 
     def to_dict(self) -> dict[str, Any]:
         """Return dicts, lists, strings, finite numbers and None only; the same for the same input.
@@ -257,7 +312,7 @@ class AuditResult:
         Parameters
         ----------
         name : str
-            A key of :data:`FIGURES`.
+            A key of ``Orientation.figures``.
 
         Returns
         -------
@@ -333,6 +388,7 @@ def group_rows(
     tuple of GroupRow
         One per group, in the order of ``marginal``.
     """
+    subjects = count_subjects(table, marginal)
     # Limits of all rates of all groups at once, shape (M, G).
     intervals = percentile_interval(sample.replicates, level)
     calibrations = calibrate(table, marginal, level)
@@ -343,6 +399,7 @@ def group_rows(
             levels=dict(zip(marginal.features, marginal.groups[g], strict=False)),
             role=roles[g],
             n=int(confusion[g].sum()),
+            subjects=int(subjects[g]),
             share=int(confusion[g].sum()) / table.rows,
             tn=int(confusion[g, 0]),
             fp=int(confusion[g, 1]),
@@ -355,22 +412,53 @@ def group_rows(
     )
 
 
-def exclusions(rows: tuple[GroupRow, ...], reason: str) -> tuple[Exclusion, ...]:
-    """List the groups that are too small to compare: number, share, rate and justification.
+def count_subjects(table: ContingencyTable, marginal: Marginal) -> NDArray[np.int64]:
+    """Count the subjects that have rows in each group.
+
+    Parameters
+    ----------
+    table : ContingencyTable
+        Knows how rows belong to subjects.
+    marginal : Marginal
+        The dimension, G groups.
+
+    Returns
+    -------
+    ndarray of int64, shape (G,)
+        The number of rows where every subject has one.
+    """
+    groups = len(marginal.groups)
+    if table.subjects is None:
+        return np.asarray(marginal.confusion.sum(axis=(1, 2)), np.int64)
+    return table.decisions.by_group(marginal.membership, groups).subjects
+
+
+def exclusions(rows: tuple[GroupRow, ...], rate: str, reason: str) -> tuple[Exclusion, ...]:
+    """List the groups that are too small to compare: number, share, rates and reason.
 
     Parameters
     ----------
     rows : tuple of GroupRow
         Groups of a dimension.
+    rate : str
+        Rate of the favourable decision.
     reason : str
-        Justification that stands beside each.
+        Stands beside each.
 
     Returns
     -------
     tuple of Exclusion
     """
     return tuple(
-        Exclusion(row.group, row.n, row.share, (row.fp + row.tp) / row.n, reason)
+        Exclusion(
+            row.group,
+            row.n,
+            row.subjects,
+            row.share,
+            (row.fp + row.tp) / row.n,
+            row.rates[rate].numerator / row.n,
+            reason,
+        )
         for row in rows
         if row.role == "excluded"
     )
@@ -427,11 +515,12 @@ def _rate(
         return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
     score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
-    resampled = None if np.isnan(low) else (low, high)
-    if resampled is None or proportion.at_boundary:
+    # Percentiles of a few replicates may lie beside the rate.
+    resampled = None if np.isnan(low) else (min(low, proportion.value), max(high, proportion.value))
+    if resampled is None or proportion.is_scarce:
         used, method = score, "Wilson score"
     else:
-        used, method = resampled, f"percentile bootstrap, {sample.replicate_count} replicates"
+        used, method = resampled, sample.how("percentile bootstrap")
     return RateEstimate(
         value=proportion.value,
         low=used[0],
@@ -446,22 +535,11 @@ def _rate(
     )
 
 
-FIGURES: Final = MappingProxyType(
-    {
-        "worst_impact_ratio": "demographic_parity_ratio",
-        "largest_selection_rate_difference": "demographic_parity_difference",
-        "largest_tpr_difference": "equal_opportunity_difference",
-        "largest_fpr_difference": "false_positive_rate_difference",
-        "largest_equalized_odds_difference": "equalized_odds_difference",
-        "largest_precision_difference": "predictive_parity_difference",
-        "largest_accuracy_difference": "accuracy_difference",
-    }
-)
-"""Summary figure -> the disparity it is the worst of. A ratio is worst when smallest."""
-
-
 def summarise(
-    dimensions: list[str], found: list[tuple[Replicated, ...]], level: float
+    dimensions: list[str],
+    found: list[tuple[Replicated, ...]],
+    level: float,
+    how: Orientation,
 ) -> tuple[SummaryFigure, ...]:
     """Find the worst case of every figure over all dimensions.
 
@@ -475,16 +553,18 @@ def summarise(
         Disparities of each dimension.
     level : float
         Two-sided confidence level in (0, 1).
+    how : Orientation
+        Says which figures there are.
 
     Returns
     -------
     tuple of SummaryFigure
-        One per entry of :data:`FIGURES`, always; without a value where there is nothing to compare.
+        One per entry of ``how.figures``, always; without a value where there is nothing to compare.
     """
     by_name = [{item.disparity.name: item for item in items} for items in found]
     return tuple(
         _figure(name, dimensions, [items[source] for items in by_name], level)
-        for name, source in FIGURES.items()
+        for name, source in how.figures.items()
     )
 
 
@@ -492,6 +572,11 @@ def _figure(
     name: str, dimensions: list[str], candidates: list[Replicated], level: float
 ) -> SummaryFigure:
     kind = "ratio" if name.endswith("ratio") else "difference"
+    left_out = tuple(
+        LeftOut(f"{dimension}: {item.group}", item.n, item.reason)
+        for dimension, candidate in zip(dimensions, candidates, strict=True)
+        for item in candidate.disparity.left_out
+    )
     valued = [
         (item.disparity.estimate.value, index)
         for index, item in enumerate(candidates)
@@ -500,7 +585,7 @@ def _figure(
     if not valued:
         first = candidates[0].disparity
         none = missing(first.estimate.reason or "undefined", level=level, n=first.estimate.n)
-        return SummaryFigure(name, None, first.rate, None, None, 0, 0, none)
+        return SummaryFigure(name, None, first.rate, None, None, 0, 0, none, left_out)
     # Ties go to the dimension that was named first.
     value = min(valued)[0] if kind == "ratio" else max(valued)[0]
     index = next(i for v, i in valued if v == value)
@@ -519,4 +604,5 @@ def _figure(
         lowest_n=chosen.lowest_n,
         highest_n=chosen.highest_n,
         estimate=estimate,
+        left_out=left_out,
     )

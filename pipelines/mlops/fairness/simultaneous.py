@@ -60,15 +60,18 @@ class Family:
 
     Attributes
     ----------
-    successes, totals : ndarray of int, shape (G,)
-        Observed counts; totals are positive.
+    successes, totals : ndarray of float, shape (G,)
+        Observed counts, or effective ones of the same share; totals are positive.
     max_t : ndarray of float, shape (R,)
         Largest standardised deviation among all pairs, in each replicate.
+    by_subject : bool, default=False
+        Whether the counts are effective ones, and subjects were drawn.
     """
 
-    successes: NDArray[np.int64]
-    totals: NDArray[np.int64]
+    successes: NDArray[np.int64] | Floats
+    totals: NDArray[np.int64] | Floats
     max_t: Floats
+    by_subject: bool = False
 
     @classmethod
     def make(
@@ -77,6 +80,7 @@ class Family:
         totals: NDArray[np.int64],
         replicates: Floats,
         kind: str,
+        effective: Floats | None = None,
     ) -> Family:
         """Standardise the replicates of a difference or a ratio.
 
@@ -89,6 +93,8 @@ class Family:
         kind : {"difference", "ratio"}
             For a ratio, deviations are those of the logarithm, linearised; a rate of 0 takes no
             part.
+        effective : ndarray of float, shape (G,), optional
+            How many independent trials the totals are worth; None = as many as they are.
 
         Returns
         -------
@@ -98,7 +104,10 @@ class Family:
         errors = replicates - values[:, None]
         if kind == "ratio":  # of logarithms, linearised; a rate of 0 has none
             errors = errors[values > 0] / values[values > 0, None]
-        return cls(successes, totals, _max_t(errors))
+        max_t = _max_t(errors)
+        if effective is None:
+            return cls(successes, totals, max_t)
+        return cls(values * effective, effective, max_t, by_subject=True)
 
 
 def worst_estimate(
@@ -144,13 +153,15 @@ def worst_estimate(
     share = float(interval.undefined)
     low_p, high_p = finite(float(interval.low)), finite(float(interval.high))
     mean = finite(float(interval.mean))
+    drawn = ", subjects drawn" if any(family.by_subject for family in families) else ""
     return WorstEstimate(
         value=value,
         low=min(max(low, 0.0), value),  # rounding must not push a limit past the value
         high=max(min(high, 1.0), value),
         level=level,
         n=n,
-        method=f"simultaneous score intervals of all pairs, max-t of {len(replicates)} replicates",
+        method="simultaneous score intervals of all pairs, max-t of "
+        f"{len(replicates)} replicates{drawn}",
         undefined_share=share,
         percentile=None if low_p is None or high_p is None else (low_p, high_p),
         bias=None if mean is None else mean - value,
@@ -205,3 +216,43 @@ def _worst_limits(family: Family, z: float, kind: str) -> tuple[float, float]:
         return float(low[use].min()), float(high[use].min())
     low, high = newcombe_interval(p[:, None], n[:, None], p, n, z)
     return float(low[others].max()), float(high[others].max())
+
+
+def reference_estimate(
+    value: float, family: Family, *, side: str, n: int, level: float
+) -> WorstEstimate:
+    """Estimate the highest or the lowest ratio of any group to a reference group.
+
+    Parameters
+    ----------
+    value : float
+        Observed.
+    family : Family
+        All groups, the reference last; its rate is positive. Its multiplier allows for all pairs,
+        so for those with the reference it errs towards wide.
+    side : {"highest", "lowest"}
+        Which extreme.
+    n : int
+        Rows in the denominators of what is compared.
+    level : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    WorstEstimate
+        Limits that hold for the extreme, whichever group it is.
+    """
+    critical = max(float(np.quantile(family.max_t, level)), normal_quantile(level))
+    p, n_of = family.successes / family.totals, family.totals
+    lower, upper = mover_ratio_interval(p[:-1], n_of[:-1], p[-1], n_of[-1], critical)
+    pick = np.max if side == "highest" else np.min
+    return WorstEstimate(
+        value=value,
+        low=min(float(pick(lower)), value),  # rounding must not push a limit past the value
+        high=max(float(pick(upper)), value),
+        level=level,
+        n=n,
+        method="simultaneous score intervals against the reference, max-t of "
+        f"{len(family.max_t)} replicates{', subjects drawn' if family.by_subject else ''}",
+        critical=critical,
+    )

@@ -81,6 +81,8 @@ def _reason(frame: "pd.DataFrame", name: str, data: DataParams, train: TrainPara
         return "identifies the row or the subject"
     if name in data.ignore:
         return "listed in data.ignore"
+    if name in data.after_outcome:
+        return "made after the outcome (data.after_outcome)"
     if name in data.sensitive and not train.use_sensitive:
         return "sensitive feature, and train.use_sensitive is false"
     return "no value in the training data"

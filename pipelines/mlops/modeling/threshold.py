@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CURVE_POINTS = 101
-TIES = "of thresholds that do equally well the highest is taken (fewest rows selected)"
+TIES = "of thresholds that do equally well the highest is taken (fewest rows decided positive)"
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ def _words(params: ThresholdParams) -> str:
             "the lowest cost, where a false positive costs "
             f"{params.cost_false_positive:g} and a false negative {params.cost_false_negative:g}"
         ),
-        "selection_rate": f"the share of selected rows nearest to {params.selection_rate:g}",
+        "selection_rate": "the share of rows decided positive nearest to "
+        f"{params.selection_rate:g}",
     }
     if params.rule == "fixed":
         return f"fixed at {params.value:g} in params.yaml; no data was used to choose it"

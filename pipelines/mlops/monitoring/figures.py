@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import BiasAuditParams, DataParams, DriftParams, EvaluateParams
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE
-from pipelines.mlops.data.columns import as_label, is_numeric
+from pipelines.mlops.data.columns import (
+    DecisionWords,
+    as_label,
+    favourable_is_positive,
+    is_numeric,
+)
 from pipelines.mlops.data.drift import Comparison, compare
 from pipelines.mlops.evaluation.bootstrap import resample
+from pipelines.mlops.evaluation.calibration import calibration_gaps
+from pipelines.mlops.evaluation.closed_forms import closed_forms
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
-from pipelines.mlops.fairness.evidence import Scored, audit_scores, describe
+from pipelines.mlops.fairness.evidence import NO_FAVOURABLE, Scored, audit_scores, describe
 from pipelines.mlops.fairness.intervals import Proportion
+from pipelines.mlops.fairness.orientation import needs_labels, orientation
+from pipelines.mlops.fairness.subjects import independent_rows
 from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.scoring.record import Record
 
@@ -21,18 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-DECISIONS = ("worst_impact_ratio", "largest_selection_rate_difference")
-"""What is known of fairness without labels."""
-
-OUTCOMES = (
-    "largest_tpr_difference",
-    "largest_fpr_difference",
-    "largest_equalized_odds_difference",
-    "largest_precision_difference",
-    "largest_accuracy_difference",
-)
-"""What needs labels."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,9 @@ def without_value(name: str, label: str, why: str, n: int = 0) -> Figure:
     return Figure(id=f"live.{name}", label=label, value=None, method="none", n=n, missing=why)
 
 
-def quality_figures(live: Live, records: list[Record], positive: str, least: int) -> list[Figure]:
+def quality_figures(
+    live: Live, records: list[Record], positive: str, words: DecisionWords, least: int
+) -> list[Figure]:
     """Compute shares of rows that are unreadable, strange or selected.
 
     Parameters
@@ -134,6 +133,8 @@ def quality_figures(live: Live, records: list[Record], positive: str, least: int
         Their batches, with the counts of unusual values.
     positive : str
         Decision of a selected row.
+    words : DecisionWords
+        What that decision is called.
     least : int
         With fewer rows, figures have no value.
 
@@ -141,13 +142,14 @@ def quality_figures(live: Live, records: list[Record], positive: str, least: int
     -------
     list of Figure
         ``live.unreadable_share``, ``live.strange_share`` (of the worst column) and
-        ``live.selection_rate``, with Wilson's interval (1927) at level 0.95.
+        ``live.selection_rate``, with Wilson's interval (1927) at level 0.95, for as many
+        independent rows as those of the subjects are worth.
     """
     rows = len(live.predictions)
     labels = {
         "unreadable_share": "Share of rows with a number that cannot be read",
         "strange_share": "Largest share of values that the model doesn't know",
-        "selection_rate": "Selection rate",
+        "selection_rate": words.rate.capitalize(),
     }
     why = too_few(rows, least)
     if why:
@@ -157,26 +159,35 @@ def quality_figures(live: Live, records: list[Record], positive: str, least: int
         for name, counts in record.columns.items():
             strange[name] = strange.get(name, 0) + counts.strange
     worst = max(sorted(strange), key=lambda name: strange[name])
-    found = {
-        "unreadable_share": (int(live.predictions[UNREADABLE].notna().sum()), {}),
-        # Counted when the rows were scored; rows erased since then may still be in it.
-        "strange_share": (min(strange[worst], rows), {"column": worst}),
-        "selection_rate": (int((live.predictions["decision"] == positive).sum()), {}),
+    subjects = live.predictions[SUBJECT]
+    unreadable = live.predictions[UNREADABLE].notna()
+    selected = live.predictions["decision"] == positive
+    # Counted when the rows were scored; rows erased since then may still be in it.
+    unusual = Proportion(min(strange[worst], rows), rows, independent_rows(subjects))
+    shares = {
+        "unreadable_share": _proportion(unreadable, subjects),
+        "strange_share": unusual,
+        "selection_rate": _proportion(selected, subjects),
     }
-    return [_share(name, labels[name], hits, rows, where) for name, (hits, where) in found.items()]
+    where = {"strange_share": {"column": worst}}
+    return [_share(name, labels[name], shares[name], where.get(name, {})) for name in labels]
 
 
-def _share(name: str, label: str, hits: int, rows: int, where: dict[str, str]) -> Figure:
-    low, high = Proportion(hits, rows).wilson(0.95)
+def _proportion(hits: "pd.Series[bool]", subjects: "pd.Series[str]") -> Proportion:
+    return Proportion(int(hits.sum()), len(hits), independent_rows(subjects, hits))
+
+
+def _share(name: str, label: str, share: Proportion, where: dict[str, str]) -> Figure:
+    low, high = share.wilson(0.95)
     return Figure(
         id=f"live.{name}",
         label=label,
-        value=round_floats(hits / rows),
+        value=round_floats(share.value),
         low=round_floats(low),
         high=round_floats(high),
         level=0.95,
-        method="share of scored rows; interval: Wilson (1927)",
-        n=rows,
+        method="share of scored rows; interval: Wilson (1927), by subject",
+        n=share.total,
         unit="share",
         where=where,
     )
@@ -290,8 +301,10 @@ def fairness_figures(
     Returns
     -------
     list of Figure
-        ``live.<name>`` for each of `DECISIONS` without labels, of `OUTCOMES` with them; also
-        ``live.<name>:<dimension>`` where there are enough rows.
+        ``live.<name>`` for each worst-of-groups figure of the stage that needs no labels, or with
+        them for each that does; also ``live.<name>:<dimension>`` where there are enough rows.
+        Which figures there are, what is favourable and what harms follow the release's
+        ``data.favourable``.
 
     Raises
     ------
@@ -304,14 +317,19 @@ def fairness_figures(
     # A reference group may be absent from a window; no figure below needs one.
     config = params[1].model_copy(update={"reference": {}})
     rows = len(live.predictions)
-    wanted = DECISIONS if y is None else OUTCOMES
+    favourable = favourable_is_positive(data)
+    how = orientation(favourable_is_positive=favourable is not False)
+    wanted = [name for name in how.figures if needs_labels(how, name) is (y is not None)]
     why = too_few(rows, least) or ("" if data.sensitive else "data.sensitive names no features")
+    if not why and favourable is None:  # a release from before the key was asked for
+        why = NO_FAVOURABLE
     if why:
         return [without_value(name, name.replace("_", " "), why, rows) for name in wanted]
     scored = Scored(
         live.inputs,
         live.predictions["score"].to_numpy(dtype="float64"),
         np.zeros(rows, dtype="int8") if y is None else y,
+        live.predictions[SUBJECT],
     )
     result = audit_scores(scored, threshold, data, config)
     return [
@@ -361,7 +379,13 @@ def performance_figures(
     subjects = pd.factorize(live.predictions[SUBJECT].to_numpy(dtype=object))[0]
     statistic: Any = partial(measure, cut)
     with one_thread(), np.errstate(invalid="ignore", divide="ignore"):
-        [replicates] = resample([statistic], subjects, config.replicates)
+        replicates, gaps = resample(
+            [statistic, partial(calibration_gaps, cut)], subjects, config.replicates
+        )
         point = statistic(np.ones((1, rows)))[0]
-    figures = metric_figures(point, replicates, n=rows, confidence=config.confidence, prefix="live")
+        level = config.confidence
+        closed = closed_forms(cut, gaps, subjects, level)
+    figures = metric_figures(
+        point, replicates, n=rows, confidence=level, closed=closed, prefix="live"
+    )
     return [figure for figure in figures if figure.id.split(".")[1] in names]

@@ -2,35 +2,34 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pipelines.core.artifacts import EVIDENCE, QUARANTINE
 from pipelines.core.evidence import Evidence
 from pipelines.core.params import DataParams, Params, SqlSource
-from pipelines.core.settings import Name, Section, Unset
+from pipelines.core.settings import (
+    OTHER_DATA,
+    FactsAboutData,
+    Name,
+    Section,
+    Unset,
+    is_filled_in,
+    not_filled_in,
+)
 from pipelines.mlops.compliance.gdpr import Privacy, RecordItem
 from pipelines.mlops.privacy.source import local_files
 from pipelines.reporting import numbers
 
 Days = Annotated[int, Field(ge=1)]
 Store = Literal[
-    "source",
-    "tables",
-    "quarantine",
-    "predictions",
-    "models",
-    "evidence",
-    "runs",
-    "cache",
-    "telemetry",
-    "results",
-    "state",
+    "source", "tables", "quarantine", "predictions", "models", "evidence", "runs", "cache"
 ]
+TelemetryStore = Literal["telemetry", "results", "state"]
 TelemetryPart = Literal[
     "alerts", "tickets", "changes", "metrics", "logs", "spans", "quarantine", "inbox", "results",
     "state",
@@ -72,8 +71,12 @@ class HeldTelemetry:
     day: date
 
 
-class PrivacyParams(Section):
+class PrivacyParams(FactsAboutData):
     """Section ``privacy``; what isn't given stands in red in the record of processing."""
+
+    SETTINGS: ClassVar[frozenset[str]] = frozenset(
+        {"models_days", "telemetry", "telemetry_retention_days"}
+    )
 
     controller: Unset[Name] = None
     """Name and address of the controller (GDPR Art. 4(7), 30(1)(a))."""
@@ -92,27 +95,54 @@ class PrivacyParams(Section):
     """Categories of recipients; [] = nobody; null = not stated yet."""
     transfers: list[str] | None = None
     """Third countries and safeguards; [] = none; null = not stated yet."""
-    security: list[str] = Field(default_factory=list)
-    """Technical and organisational measures beside those that Signalbox itself shows."""
+    security: list[str] | None = None
+    """Technical and organisational measures beside those that Signalbox itself shows; [] = none;
+    null = not stated yet."""
     retention_days: dict[Store, Days] = Field(default_factory=dict)
     """Store → days its files may be kept."""
     telemetry: dict[TelemetryPart, TelemetryPurpose] = Field(default_factory=dict)
     """Table of the lake (or its quarantine, inbox, results, state) → who answers for it, and what
     it is kept for; one that is there and isn't named stands in red."""
+    telemetry_retention_days: dict[TelemetryStore, Days] = Field(default_factory=dict)
+    """Store → days that it may be kept: ``telemetry`` (lake, its quarantine, inboxes), ``results``,
+    ``state``; ``signalbox telemetry retain`` removes what is older."""
     models_days: Days = 30
     """Days after an erasure within which models that learned from the subject are replaced."""
 
 
-OWN_MEASURES = (
-    "hash-chained, signed ledger; SHA-256 of all data, models and reports; models loaded only from "
-    "trusted types; erasure with proof; subjects named by keyed hashes in proofs"
-)
+MEASURES = {
+    "ledger/ledger.jsonl": "hash-chained, signed ledger",
+    "dvc.lock": "hashes of all data, models and reports",
+    "privacy/erased.txt": "list of erased people, by keyed hashes, whom later deliveries leave out",
+}
+"""Measures that Signalbox shows, each by a file that has to be there."""
+
+
+def shown_measures(project: Path) -> list[str]:
+    """List the security measures that the project's own files show.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    list of str
+        In words, in the order of `MEASURES`.
+    """
+    return [told for path, told in MEASURES.items() if _has_content(project / path)]
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def record(
     params: Params,
     own: PrivacyParams,
     evidence: dict[str, Evidence],
+    measures: Sequence[str] = (),
     telemetry: Sequence[HeldTelemetry] = (),
 ) -> list[RecordItem]:
     """Build the record of processing, in the order of Article 30(1) GDPR.
@@ -125,6 +155,8 @@ def record(
         Section ``privacy`` of ``release.yaml``.
     evidence : dict of str to Evidence
         Stage → its evidence.
+    measures : sequence of str, default ()
+        Security measures that files show, as `shown_measures` finds them.
     telemetry : sequence of HeldTelemetry, optional
         What is kept of telemetry; each of its parts is a line.
 
@@ -132,7 +164,9 @@ def record(
     -------
     list of RecordItem
     """
-    return [
+    elsewhere = not own.is_about(params.data.name)
+    own = own.facts_about(params.data.name)
+    lines = [
         _said("30(1)(a)", "Controller", own.controller, "privacy.controller"),
         _said("30(1)(a)", "Contact", own.contact, "privacy.contact"),
         _said("30(1)(b)", "Purposes", params.report.purpose, "report.purpose"),
@@ -143,10 +177,12 @@ def record(
         _list("30(1)(d)", "Recipients", own.recipients, "privacy.recipients"),
         _list("30(1)(e)", "Transfers to third countries", own.transfers, "privacy.transfers"),
         _said("30(1)(f)", "Time limits for erasure", _limits(own), "privacy.retention_days"),
-        RecordItem("30(1)(g)", "Security measures", "; ".join([*own.security, OWN_MEASURES]), True),
+        _security(own, measures),
         RecordItem("Art. 14", "Source of the data", _source(params), True),
-        *(_part(part, own) for part in sorted({held.part for held in telemetry})),
     ]
+    lines = [line if line.given or not elsewhere else _about_other_data(line) for line in lines]
+    parts = sorted({(held.part, held.store) for held in telemetry})
+    return lines + [_part(part, store, own) for part, store in parts]
 
 
 def special_columns(params: Params, own: PrivacyParams,
@@ -180,28 +216,51 @@ def special_columns(params: Params, own: PrivacyParams,
     return found
 
 
-def _part(part: str, own: PrivacyParams) -> RecordItem:
-    """Line of a part of telemetry: purpose and owner, or which of the two nobody stated."""
+def _part(part: str, store: str, own: PrivacyParams) -> RecordItem:
+    """Line of a part of telemetry: purpose, owner and limit, or what nobody stated of them."""
     stated = {str(name): said for name, said in own.telemetry.items()}
-    said = stated.get(part, TelemetryPurpose())
-    missing = [key for key in ("purpose", "owner") if not (getattr(said, key) or "").strip()]
-    term = f"Telemetry: {part}"
-    if missing:
-        keys = " and ".join(f"privacy.telemetry.{part}.{key}" for key in missing)
-        verb = "say" if len(missing) > 1 else "says"
-        return RecordItem("30(1)(b)", term, f"{keys} {verb} nothing", False)
-    return RecordItem("30(1)(b)", term, f"{said.purpose}; owner: {said.owner}", True)
+    said, days = stated.get(part, TelemetryPurpose()), _telemetry_limits(own).get(store)
+    found = {
+        f"privacy.telemetry.{part}.purpose": said.purpose,
+        f"privacy.telemetry.{part}.owner": f"owner: {said.owner}" if said.owner else None,
+        f"privacy.telemetry_retention_days.{store}": f"kept for {days} days" if days else None,
+    }
+    missing = [not_filled_in(key) for key, text in found.items() if not is_filled_in(text)]
+    text = "; ".join(missing or [str(text) for text in found.values()])
+    return RecordItem("30(1)(b)", f"Telemetry: {part}", text, not missing)
+
+
+def _telemetry_limits(own: PrivacyParams) -> dict[str, int]:
+    return {str(store): days for store, days in own.telemetry_retention_days.items()}
 
 
 def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
-    if text and text.strip():
+    if is_filled_in(text):
         return RecordItem(article, term, text, True)
-    return RecordItem(article, term, f"{key} says nothing", False)
+    file = "params.yaml" if key.startswith("report.") else "release.yaml"
+    return RecordItem(article, term, text or not_filled_in(key, file), False)
+
+
+def _about_other_data(line: RecordItem) -> RecordItem:
+    """Say of a key of section ``privacy`` that nobody has filled in that it is about other data."""
+    text, start = str(line.text), not_filled_in("privacy.")
+    return replace(line, text=f"{text} ({OTHER_DATA})") if text.startswith(start) else line
+
+
+def _security(own: PrivacyParams, measures: Sequence[str]) -> RecordItem:
+    """List the controller's own measures, and apart from them what files show."""
+    article, term = "30(1)(g)", "Security measures"
+    shown = "; ".join(measures) or "none"
+    if own.security is None:
+        said = not_filled_in("privacy.security")
+        return RecordItem(article, term, f"{said} ([] = none); shown by files: {shown}", False)
+    said = "; ".join(own.security) or "none beside these"
+    return RecordItem(article, term, f"{said}; shown by files: {shown}", True)
 
 
 def _list(article: str, term: str, values: list[str] | None, key: str) -> RecordItem:
     if values is None:
-        return RecordItem(article, term, f"{key} in release.yaml says nothing ([] = none)", False)
+        return RecordItem(article, term, f"{not_filled_in(key)} ([] = none)", False)
     return RecordItem(article, term, ", ".join(values) or "none", True)
 
 
@@ -234,8 +293,10 @@ def _special(own: PrivacyParams, evidence: dict[str, Evidence]) -> RecordItem:
     if unknown:
         return RecordItem(article, term, f"no such column: {', '.join(unknown)}", False)
     columns = ", ".join(marked)
-    if not (own.special_basis or "").strip():
-        return RecordItem(article, term, f"{columns}: privacy.special_basis says nothing", False)
+    if not is_filled_in(own.special_basis):
+        return RecordItem(
+            article, term, f"{columns}: {not_filled_in('privacy.special_basis')}", False
+        )
     return RecordItem(article, term, f"{columns}: {own.special_basis}", True)
 
 
@@ -299,7 +360,7 @@ def too_old(
             if days > limit:
                 shown = path.relative_to(project) if path.is_relative_to(project) else path
                 found.append((store, shown.as_posix(), days, limit))
-    limits = {str(store): limit for store, limit in own.retention_days.items()}
+    limits = _telemetry_limits(own)
     for held in telemetry:
         age = (now.astimezone(UTC).date() - held.day).days
         if age > limits.get(held.store, age):
@@ -333,7 +394,7 @@ def unlimited(project: Path, data: DataParams, own: PrivacyParams,
             for store in stores
             if store not in own.retention_days and any(files(project, store, data))
         ),
-        *sorted({held.store for held in telemetry} - own.retention_days.keys()),
+        *sorted({held.store for held in telemetry} - _telemetry_limits(own).keys()),
     ]
 
 
@@ -356,7 +417,7 @@ def files(project: Path, store: Store, data: DataParams) -> Iterator[Path]:
     if store == "source":
         yield from local_files(data, project)
         return
-    for name in FOLDERS.get(store, ()):  # those of telemetry have days of their own
+    for name in FOLDERS[store]:
         path = project / name
         if path.is_file():
             yield path
@@ -451,10 +512,17 @@ def overview(
     Privacy
     """
     idle, how, measured = idle_inputs(evidence)
+    stated = record(params, own, evidence, shown_measures(project), telemetry)
+    own = own.facts_about(params.data.name)
     return Privacy(
-        record=record(params, own, evidence, telemetry),
+        record=stated,
         kept_too_long=too_old(project, params.data, own, now, telemetry),
-        limits=sorted((str(store), days) for store, days in own.retention_days.items()),
+        limits=sorted(
+            [
+                *((str(store), days) for store, days in own.retention_days.items()),
+                *_telemetry_limits(own).items(),
+            ]
+        ),
         unlimited=unlimited(project, params.data, own, telemetry),
         idle=idle,
         measured=measured,

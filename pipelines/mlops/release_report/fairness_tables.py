@@ -74,8 +74,14 @@ def is_below(ratio: ImpactRatio) -> bool:
     return ratio.estimate.value is not None and ratio.estimate.value < FOUR_FIFTHS
 
 
-_DENOMINATORS = {"selection_rate": "People", "tpr": "Positives", "fpr": "Negatives"}
-_NUMERATORS = {"selection_rate": "Selected", "tpr": "of them selected", "fpr": "of them selected"}
+_DENOMINATORS = {"selection_rate": "Rows", "tpr": "Positives", "fpr": "Negatives"}
+_ERRORS = {
+    "fpr": ("False positive rate", "Negatives", "of them {selected}"),
+    "fdr": ("False discovery rate", "{Selected}", "of them negative"),
+    "fnr": ("False negative rate", "Positives", "of them {not_selected}"),
+    "for": ("False omission rate", "{Not_selected}", "of them positive"),
+}
+"""Rate of errors → its name, what is counted, and what is counted among it."""
 _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 
 
@@ -104,13 +110,16 @@ def rate_table(
     """
     groups = [g for g in dimension.groups if rate in g.rates]
     axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
+    selected = audit.words.selected
+    counted = selected.capitalize() if rate == "selection_rate" else f"of them {selected}"
     return Table(
         caption=join(title, " by ", name(dimension.dimension)),
         mark=mark,
         columns=[
             Column("Group"),
+            Column("People", numeric=True),
             Column(_DENOMINATORS[rate], numeric=True),
-            Column(_NUMERATORS[rate], numeric=True),
+            Column(counted, numeric=True),
             Column("Rate", numeric=True),
             Column(f"{numbers.level(audit.level)} interval", numeric=True),
             Column(f"{title.partition(' (')[0]} (share)", chart=True),
@@ -118,7 +127,103 @@ def rate_table(
         rows=[
             _rate_row(g, rate, axis.row(_estimate(g.rates[rate]), _title(g, rate))) for g in groups
         ],
-        foot=["", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
+        foot=["", "", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
+    )
+
+
+def error_tables(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
+    """Rates of the errors that harm people, each beside the reference group's.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        Its groups.
+    mark : str or Markup
+        Reference to the evidence.
+    audit : AuditResult
+        Says which errors harm.
+
+    Returns
+    -------
+    list of Block
+        A table an error.
+    """
+    shown = [r for r in audit.harmful_rates if any(r in g.rates for g in dimension.groups)]
+    return [_error_table(dimension, rate, mark, audit) for rate in shown]
+
+
+def error_name(rate: str) -> str:
+    """Return a harmful error's rate in words.
+
+    Parameters
+    ----------
+    rate : str
+        One of ``Orientation.harmful_rates``.
+
+    Returns
+    -------
+    str
+    """
+    return _ERRORS[rate][0]
+
+
+def _error_table(dimension: DimensionResult, rate: str, mark: Text, audit: AuditResult) -> Table:
+    words = audit.words
+    title, counted, among = (
+        part.format(
+            selected=words.selected,
+            Selected=words.selected.capitalize(),
+            not_selected=words.not_selected,
+            Not_selected=words.not_selected.capitalize(),
+        )
+        for part in _ERRORS[rate]
+    )
+    level = numbers.level(audit.level)
+    gaps = {gap.group: gap.ratio for gap in dimension.gaps if gap.rate == rate}
+    return Table(
+        caption=join(f"{title} (an error that harms the person) by ", name(dimension.dimension)),
+        mark=mark,
+        columns=[
+            Column("Group"),
+            Column(counted, numeric=True),
+            Column(among, numeric=True),
+            Column("Rate", numeric=True),
+            Column(f"{level} interval", numeric=True),
+            Column(join("Over that of ", name(dimension.reference or numbers.NONE)), numeric=True),
+            Column(f"{level} interval of the ratio", numeric=True),
+        ],
+        rows=[
+            _error_row(g, rate, gaps.get(g.group), own=g.group == dimension.reference)
+            for g in dimension.groups
+            if rate in g.rates
+        ],
+        note="Above 1: the group suffers this error more often than the group that it is compared "
+        "with; below 1: more rarely. The gate judges the furthest of all groups, whose interval "
+        "allows for that.",
+    )
+
+
+def _error_row(group: GroupRow, rate: str, ratio: Estimate | None, *, own: bool) -> Row:
+    estimate = group.rates[rate]
+    missing = estimate.value is None
+    compared = (
+        ["1", ""]
+        if own
+        else [numbers.decimal(ratio.value), interval_text(ratio)]
+        if ratio
+        else [numbers.NONE, ""]
+    )
+    return Row(
+        [
+            _group_name(group),
+            numbers.count(estimate.n),
+            numbers.count(estimate.numerator),
+            numbers.percent(estimate.value),
+            because(estimate.reason or "not defined")
+            if missing
+            else numbers.interval(estimate.low, estimate.high, "share"),
+            *compared,
+        ]
     )
 
 
@@ -128,6 +233,7 @@ def _rate_row(group: GroupRow, rate: str, plot: Text) -> Row:
     return Row(
         [
             _group_name(group),
+            numbers.count(group.subjects),
             numbers.count(estimate.n),
             numbers.count(estimate.numerator),
             numbers.percent(estimate.value),
@@ -185,11 +291,13 @@ def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> l
                 Column("Ratio", numeric=True),
                 Column(f"{numbers.level(audit.level)} interval", numeric=True),
                 Column("Four fifths"),
-                Column("Ratio of selection rates", chart=True),
+                Column(f"Ratio of rates of being {audit.favoured}", chart=True),
             ],
             rows=[_ratio_row(r, axis.row(_estimate(r.estimate), _ratio_title(r),
-                                         highlight=is_below(r))) for r in ratios],
-            foot=["", "", "", "", "", axis.axis("Axis: ratio of selection rates")],
+                                         highlight=is_below(r)), audit.words.most_favoured)
+                  for r in ratios],
+            foot=["", "", "", "", "",
+                  axis.axis(f"Axis: ratio of rates of being {audit.favoured}")],
             note="Dashed line: 0.8. A diamond marks a ratio below it, a dot all others. The gate "
             "judges the worst ratio of all groups, whose interval allows for its being the worst.",
         )
@@ -200,12 +308,12 @@ def _ratio_title(ratio: ImpactRatio) -> str:
     return f"{ratio.group}: impact ratio {ratio_text(ratio)}"
 
 
-def _ratio_row(ratio: ImpactRatio, plot: Text) -> Row:
+def _ratio_row(ratio: ImpactRatio, plot: Text, most_favoured: str) -> Row:
     own = ratio.versus == ratio.group
     return Row(
         [
             name(ratio.group),
-            "itself: most selected" if own else name(ratio.versus or numbers.NONE),
+            f"itself: {most_favoured}" if own else name(ratio.versus or numbers.NONE),
             numbers.decimal(ratio.estimate.value),
             interval_text(ratio.estimate),
             side(ratio),
@@ -237,7 +345,8 @@ def others(dimension: DimensionResult, mark: Text) -> Table:
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Share of all", numeric=True),
+            Column("Rows", numeric=True),
+            Column("Share of rows", numeric=True),
             Column("Truly positive", numeric=True),
             Column("Precision", numeric=True),
             Column("Accuracy", numeric=True),
@@ -248,6 +357,7 @@ def others(dimension: DimensionResult, mark: Text) -> Table:
             Row(
                 [
                     _group_name(g),
+                    numbers.count(g.subjects),
                     numbers.count(g.n),
                     numbers.percent(g.share),
                     *(numbers.percent(g.rates[r].value if r in g.rates else None) for r in shown),
@@ -291,8 +401,8 @@ def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Bl
             mark=mark,
             columns=[
                 Column("Group"),
-                Column("Selected", numeric=True),
-                Column("Reference selected", numeric=True),
+                Column(audit.favoured.capitalize(), numeric=True),
+                Column(f"Reference {audit.favoured}", numeric=True),
                 Column("Fisher p", numeric=True),
                 Column("Holm p", numeric=True),
                 Column("Z", numeric=True),
@@ -303,9 +413,18 @@ def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Bl
             note=f"Fisher’s exact test, two-sided; Holm p is corrected over all "
             f"{audit.tests_corrected} tests of this audit, “significant” means Holm p ≤ "
             f"{audit.alpha:g}. Effect size: Cohen’s h in radians; about 0.2 is called small, 0.5 "
-            "medium, 0.8 large (Cohen 1988).",
+            f"medium, 0.8 large (Cohen 1988).{_by_subject(audit)}",
         )
     ]
+
+
+def _by_subject(audit: AuditResult) -> str:
+    if audit.subjects == audit.rows:
+        return ""
+    return (
+        f" The {numbers.count(audit.rows)} rows are of {numbers.count(audit.subjects)} people, so "
+        "the tests count rows over the design effect (Rao and Scott 1992)."
+    )
 
 
 def _test(test: SelectionTest) -> Row:
@@ -369,14 +488,16 @@ def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text)
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Share of all", numeric=True),
-            Column("Selection rate", numeric=True),
+            Column("Rows", numeric=True),
+            Column("Share of rows", numeric=True),
+            Column(audit.words.rate.capitalize(), numeric=True),
             Column("Why", wide=True),
         ],
         rows=[
             Row(
                 [
                     name(e.group),
+                    numbers.count(e.subjects),
                     numbers.count(e.n),
                     numbers.percent(e.share),
                     numbers.percent(e.selection_rate),
@@ -385,6 +506,7 @@ def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text)
             )
             for e in dimension.exclusions
         ],
-        note=f"Groups under {numbers.percent(audit.min_share)} of rows may be left out of the "
-        "ratios; their number and rate are reported all the same.",
+        note="A group is left out if its rows could not show a difference whatever they held, and "
+        "do not show one; never for its share of the rows. Its number and rate are reported all "
+        "the same. For other rates other groups may be too small: the checks name theirs.",
     )

@@ -61,6 +61,8 @@ def _unchecked(inputs: Inputs) -> list[Text]:
         "training data; drift is measured between data sets that exist, not against the future.",
         "Cause and effect. Importance says what the model leans on, not what brings a result "
         "about.",
+        "Leaks of the target that need two columns together, or that are in some of the rows only: "
+        "each column was looked at alone, and the model’s ROC AUC as a whole.",
         "Robustness against rows made to deceive the model, and whether training rows can be "
         "recovered from it.",
     ]

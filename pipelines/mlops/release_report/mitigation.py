@@ -65,7 +65,7 @@ def section(audited: BiasAuditDetails, audit: AuditResult, mark: Text) -> Sectio
             ),
             _changes("Gain: differences and ratios between groups", found.disparity, audit, mark),
             _changes("Cost: rates over all rows", found.overall, audit, mark),
-            _people(found, mark),
+            _people(found, mark, audit.words.selected),
         ]
     return Section("mitigation", "What a mitigation would gain and cost", blocks)
 
@@ -103,7 +103,9 @@ def _changes(caption: str, changes: Sequence[BeforeAfter], audit: AuditResult, m
         rows=[
             Row(
                 [
-                    measure_text(c.name),
+                    measure_text(c.name)
+                    if c.name != "selection_rate"
+                    else audit.words.rate.capitalize(),
                     numbers.decimal(c.before),
                     numbers.decimal(c.after),
                     numbers.decimal(c.change.value),
@@ -115,17 +117,18 @@ def _changes(caption: str, changes: Sequence[BeforeAfter], audit: AuditResult, m
     )
 
 
-def _people(found: Mitigation, mark: Text) -> Table:
+def _people(found: Mitigation, mark: Text, selected: str) -> Table:
     return Table(
         caption="Who is affected (test data)",
         mark=mark,
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Selected now", numeric=True),
-            Column("Selected in the what-if", numeric=True),
-            Column("Newly selected", numeric=True),
-            Column("No longer selected", numeric=True),
+            Column("Rows", numeric=True),
+            Column(f"{selected.capitalize()} now", numeric=True),
+            Column(f"{selected.capitalize()} in the what-if", numeric=True),
+            Column(f"Rows newly {selected}", numeric=True),
+            Column(f"Rows no longer {selected}", numeric=True),
             Column("Own threshold", wide=True),
         ],
         rows=[_person_row(effect) for effect in found.groups],
@@ -136,6 +139,7 @@ def _person_row(effect: GroupEffect) -> Row:
     return Row(
         [
             name(effect.group),
+            numbers.count(effect.subjects),
             numbers.count(effect.n),
             numbers.percent(effect.before.get("selection_rate")),
             numbers.percent(effect.after.get("selection_rate")),

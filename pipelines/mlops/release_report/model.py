@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from pipelines.core.artifacts import MODEL_INFO, evidence_of
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.modeling.info import Input
 from pipelines.mlops.modeling.inputs import LeftOut
 from pipelines.mlops.modeling.scoring import Importance as ColumnImportance
@@ -323,17 +324,18 @@ def _threshold(trained: Trained, inputs: Inputs) -> list[Block]:
     threshold = trained.threshold
     at = threshold.at
     mark = inputs.sources.mark(evidence_of("train"))
+    selected = decision_words(inputs.params.data).selected
     blocks: list[Block] = [
         Prose(
             join(
-                f"A row is selected when its score is at or above {threshold.value:.4g}. ",
+                f"A row is {selected} when its score is at or above {threshold.value:.4g}. ",
                 f"Rule: {threshold.words}.",
                 inputs.sources.figure_mark("train.threshold"),
             )
         ),
         Facts(
             [
-                ("Selected (validation)", numbers.percent(at.selection_rate)),
+                (f"{selected.capitalize()} (validation)", numbers.percent(at.selection_rate)),
                 ("Accuracy (validation)", numbers.percent(at.accuracy)),
                 ("Precision (validation)", numbers.percent(at.precision)),
                 ("Recall (validation)", numbers.percent(at.recall)),

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Figure
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.release_report.curves import charts
 from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
+    Callout,
     Chapter,
     Charts,
     Column,
@@ -259,6 +261,7 @@ class Evaluated(Shape):
     confusion: Confusion
     slices: list[Slice] = Field(default_factory=list)
     released: Released | None = None
+    too_good: str = ""
 
 
 def chapter(inputs: Inputs) -> Chapter:
@@ -280,6 +283,11 @@ def chapter(inputs: Inputs) -> Chapter:
         anchor="performance",
         title="Performance",
         blocks=[
+            *(
+                [Callout("bad", "Too good to be true", f"{evaluated.too_good}.")]
+                if evaluated.too_good
+                else []
+            ),
             _basis(evaluated),
             _figures(inputs, evaluated),
             Charts(charts(inputs, _operating_point(confusion), _base_rate(evaluated))),
@@ -364,13 +372,14 @@ def _base_rate(evaluated: Evaluated) -> float | None:
 def _confusion(confusion: Confusion, inputs: Inputs) -> Table:
     c = confusion
     positive = name(inputs.params.data.positive)
+    words = decision_words(inputs.params.data)
     return Table(
         caption="Test rows by truth and decision, at the chosen threshold",
         mark=inputs.sources.mark(evidence_of(STAGE)),
         columns=[
             Column("Truth"),
-            Column("Selected", numeric=True),
-            Column("Not selected", numeric=True),
+            Column(words.selected.capitalize(), numeric=True),
+            Column(words.not_selected.capitalize(), numeric=True),
             Column("Together", numeric=True),
         ],
         rows=[

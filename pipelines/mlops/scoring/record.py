@@ -133,9 +133,8 @@ def describe(record: Record) -> str:
     -------
     str
     """
-    sentence = (
-        f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
-    )
+    decided = f"{record.selected:,} decided {record.positive!r}"
+    sentence = f"{record.rows:,} rows scored by {record.model_version}, {decided}"
     return (
         f"{sentence}; without reason codes: {record.no_reasons}" if record.no_reasons else sentence
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.aiops import metric_anomalies
-from pipelines.aiops import metric_anomalies as metric_parts
+from pipelines.aiops import metric_anomalies as metric_partitions
 from pipelines.aiops.lake.findings import read_findings
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.lake.window import Window
@@ -102,7 +102,7 @@ def test_a_small_memory_of_rows_changes_nothing(
     at = params.analysis.model_copy(update={"lake": str(odd)})
     params = params.model_copy(update={"analysis": at})
     whole = metric_anomalies.run(params, WINDOW, tmp_path / "whole")
-    monkeypatch.setattr(metric_parts, "TOGETHER", 2000)
+    monkeypatch.setattr(metric_partitions, "TOGETHER", 2000)
     assert (
         metric_anomalies.run(params, WINDOW, tmp_path / "bits").read_bytes() == whole.read_bytes()
     )
@@ -117,7 +117,7 @@ def test_parts_may_run_in_any_order_and_twice(params: AiopsParams, tmp_path: Pat
     for key in [*reversed(keys), keys[0]]:
         metric_anomalies.run_partition(params, WINDOW, place, key)
     assert metric_anomalies.join(params, WINDOW, place).read_bytes() == whole.read_bytes()
-    assert not (place / metric_parts.PARTITIONS).exists()
+    assert not (place / metric_partitions.PARTITIONS).exists()
 
 
 def test_a_part_that_is_missing_is_named(params: AiopsParams, tmp_path: Path) -> None:
@@ -131,13 +131,14 @@ def test_a_part_of_another_window_is_refused(params: AiopsParams, tmp_path: Path
     day = WINDOW.moved(-timedelta(days=1))
     for key in metric_anomalies.partitions_of(params, day):
         metric_anomalies.run_partition(params, day, tmp_path, key)
-    with pytest.raises(SignalboxError, match="not a part of"):
+    with pytest.raises(SignalboxError, match="not a partition of"):
         metric_anomalies.join(params, WINDOW, tmp_path)
 
 
 def test_a_key_of_another_number_of_parts_is_refused(params: AiopsParams, tmp_path: Path) -> None:
     with pytest.raises(
-        SignalboxError, match=r"'1of9' is no part of 3 \(release\.yaml: runtime\.partitions\)"
+        SignalboxError,
+        match=r"'1of9' is no partition of 3 \(release\.yaml: runtime\.partitions\)",
     ):
         metric_anomalies.run_partition(params, WINDOW, tmp_path, "1of9")
 

@@ -58,14 +58,14 @@ class RuleAttribution:
             self._masks[rule.id] = self.table.mask(rule.matchers)
         return self._masks[rule.id]
 
-    def columns(self, rules: Sequence[Rule], after: Any) -> list[Names]:
+    def columns(self, rules: Sequence[Rule], candidate: Any) -> list[Names]:
         """List the rules that touch each row: who decided, whose route, who waits, who merges.
 
         Parameters
         ----------
         rules : sequence of Rule
             The rules that are replayed.
-        after : Replay
+        candidate : Replay
             Replay of the rows with `rules`.
 
         Returns
@@ -75,20 +75,20 @@ class RuleAttribution:
         """
         series = self.frame.series
         return [
-            after.alerts["rule"].to_numpy().astype(object),
-            _of_group(after),
-            self.matched(rules, "transient")[series],
-            self.matched(rules, "flapping")[series],
+            candidate.alerts["rule"].to_numpy().astype(object),
+            _of_group(candidate),
+            self.matched(rules, "wait")[series],
+            self.matched(rules, "keep_firing")[series],
         ]
 
-    def credited(self, rules: Sequence[Rule], before: Any, after: Any) -> Names:
+    def credited(self, rules: Sequence[Rule], baseline: Any, candidate: Any) -> Names:
         """Credit each row's saved page to a rule.
 
         Parameters
         ----------
         rules : sequence of Rule
-            The rules of `after`.
-        before, after : Replay
+            The rules of `candidate`.
+        baseline, candidate : Replay
             Replays of the rows without and with the rules.
 
         Returns
@@ -96,22 +96,26 @@ class RuleAttribution:
         array of object, shape (rows,)
             Id of the rule, "" where it is nobody's.
         """
-        decided, route, waits, merges = self.columns(rules, after)
-        first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
-        first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
+        decided, route, waits, merges = self.columns(rules, candidate)
+        baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
+        candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
         starts = self.frame.starts
         # A page older than the alert was sent for the episode that it was merged into.
-        merged = (first_after >= 0) & (first_after < starts) & (first_before >= starts)
+        merged = (
+            (candidate_first_page >= 0)
+            & (candidate_first_page < starts)
+            & (baseline_first_page >= starts)
+        )
         found = np.where(decided != "", decided, np.where(merged, merges, ""))
         found = np.where(found != "", found, route)
         return np.where(found != "", found, np.where(waits != "", waits, merges))
 
 
-def _of_group(after: Any) -> Names:
+def _of_group(candidate: Any) -> Names:
     """Rule whose route the row's group is on."""
-    groups = after.groups
+    groups = candidate.groups
     size = int(groups["group"].max()) + 2 if len(groups) else 1
     rule_of = np.full(size, "", dtype=object)
     rule_of[groups["group"].to_numpy(dtype=np.int64)] = groups["rule"].to_numpy().astype(object)
-    of_row = after.alerts["group"].to_numpy(dtype=np.int64)
+    of_row = candidate.alerts["group"].to_numpy(dtype=np.int64)
     return rule_of[np.where((of_row >= 0) & (of_row < size), of_row, size - 1)]

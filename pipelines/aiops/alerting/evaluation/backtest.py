@@ -31,7 +31,7 @@ class TicketedIncident:
         Start of its first alert, microseconds since 1970.
     closed : int or None
         When its ticket was closed, microseconds since 1970; None = not yet, or not known.
-    first_before, first_after : int
+    baseline_first_page, candidate_first_page : int
         Time of the first page about it, without and with the rules, microseconds since 1970; -1 =
         never.
     hidden_by : tuple of str
@@ -43,37 +43,37 @@ class TicketedIncident:
     ticket: str
     starts: int
     closed: int | None
-    first_before: int
-    first_after: int
+    baseline_first_page: int
+    candidate_first_page: int
     hidden_by: tuple[str, ...] = ()
     touched_by: tuple[str, ...] = ()
 
     @property
-    def notified_today(self) -> bool:
+    def baseline_notified(self) -> bool:
         """Whether today's configuration pages about it at all."""
-        return self.first_before != NOT_PAGED
+        return self.baseline_first_page != NOT_PAGED
 
     @property
-    def lost(self) -> bool:
+    def missed(self) -> bool:
         """Whether it is paged today, but with the rules never, or only when all is over."""
-        if not self.notified_today:
+        if not self.baseline_notified:
             return False
-        if self.first_after == NOT_PAGED:
+        if self.candidate_first_page == NOT_PAGED:
             return True
-        too_late = self.closed is not None and self.first_after >= self.closed
-        return too_late and self.first_after > self.first_before
+        too_late = self.closed is not None and self.candidate_first_page >= self.closed
+        return too_late and self.candidate_first_page > self.baseline_first_page
 
     @property
     def delay(self) -> float:
-        """Seconds by which the rules delay the first page; infinite where it is lost.
+        """Seconds by which the rules delay the first page; infinite where it is missed.
 
         Nan where it isn't paged today: there is nothing to delay.
         """
-        if not self.notified_today:
+        if not self.baseline_notified:
             return float("nan")
-        if self.lost:
+        if self.missed:
             return float("inf")
-        return (self.first_after - self.first_before) / SECOND_US
+        return (self.candidate_first_page - self.baseline_first_page) / SECOND_US
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class BacktestResult:
     ----------
     window : HistoryWindow
         Where pages and incidents count.
-    before, after : array of int64, shape (pages,), microseconds since 1970
+    baseline, candidate : array of int64, shape (pages,), microseconds since 1970
         Times of pages inside the window, without and with the rules, ascending.
     incidents : tuple of TicketedIncident
         Incidents whose first alert starts inside the window.
@@ -94,34 +94,34 @@ class BacktestResult:
     """
 
     window: HistoryWindow
-    before: NDArray[np.int64]
-    after: NDArray[np.int64]
+    baseline: NDArray[np.int64]
+    candidate: NDArray[np.int64]
     incidents: tuple[TicketedIncident, ...]
     credit: dict[str, float]
 
     @property
     def saved(self) -> int:
         """Pages saved."""
-        return len(self.before) - len(self.after)
+        return len(self.baseline) - len(self.candidate)
 
     @property
     def saved_share(self) -> float:
         """Share of today's pages that are saved; nan without pages."""
-        return self.saved / len(self.before) if len(self.before) else float("nan")
+        return self.saved / len(self.baseline) if len(self.baseline) else float("nan")
 
     @property
-    def lost(self) -> tuple[TicketedIncident, ...]:
+    def missed(self) -> tuple[TicketedIncident, ...]:
         """Incidents nobody would be notified of."""
-        return tuple(incident for incident in self.incidents if incident.lost)
+        return tuple(incident for incident in self.incidents if incident.missed)
 
     @property
     def notified(self) -> tuple[TicketedIncident, ...]:
-        """Incidents that are paged today: the ones that can be lost."""
-        return tuple(incident for incident in self.incidents if incident.notified_today)
+        """Incidents that are paged today: the ones that can be missed."""
+        return tuple(incident for incident in self.incidents if incident.baseline_notified)
 
     def delays(self) -> NDArray[np.float64]:
         """Return the added delay of every incident that is still notified, seconds."""
-        kept = [incident.delay for incident in self.notified if not incident.lost]
+        kept = [incident.delay for incident in self.notified if not incident.missed]
         return np.array(kept, dtype=np.float64)
 
     @property
@@ -135,8 +135,8 @@ def evaluate_outcomes(
     attribution: RuleAttribution,
     *,
     window: HistoryWindow,
-    before: Any,
-    after: Any,
+    baseline: Any,
+    candidate: Any,
     rules: Sequence[Rule],
     closed: dict[str, int] | None = None,
 ) -> BacktestResult:
@@ -148,10 +148,10 @@ def evaluate_outcomes(
         Knows the rows that were replayed.
     window : HistoryWindow
         Where pages and incidents count.
-    before, after : Replay
+    baseline, candidate : Replay
         Replays with today's configuration and with the rules.
     rules : sequence of Rule
-        The rules of `after`.
+        The rules of `candidate`.
     closed : dict of str to int or None
         Ticket id → microseconds when it was closed.
 
@@ -162,12 +162,19 @@ def evaluate_outcomes(
     """
     return BacktestResult(
         window=window,
-        before=_pages(before, window),
-        after=_pages(after, window),
+        baseline=_pages(baseline, window),
+        candidate=_pages(candidate, window),
         incidents=_incidents(
-            attribution, window=window, before=before, after=after, rules=rules, closed=closed or {}
+            attribution,
+            window=window,
+            baseline=baseline,
+            candidate=candidate,
+            rules=rules,
+            closed=closed or {},
         ),
-        credit=_credit(attribution, window=window, before=before, after=after, rules=rules),
+        credit=_credit(
+            attribution, window=window, baseline=baseline, candidate=candidate, rules=rules
+        ),
     )
 
 
@@ -181,8 +188,8 @@ def _incidents(
     attribution: RuleAttribution,
     *,
     window: HistoryWindow,
-    before: Any,
-    after: Any,
+    baseline: Any,
+    candidate: Any,
     rules: Sequence[Rule],
     closed: dict[str, int],
 ) -> tuple[TicketedIncident, ...]:
@@ -195,15 +202,15 @@ def _incidents(
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)
-    notified_before, notified_after = _first(before, rows, at), _first(after, rows, at)
-    touching = [np.split(column[rows], at[1:]) for column in attribution.columns(rules, after)]
+    baseline_first, candidate_first = _first(baseline, rows, at), _first(candidate, rows, at)
+    touching = [np.split(column[rows], at[1:]) for column in attribution.columns(rules, candidate)]
     return tuple(
         TicketedIncident(
             ticket=frame.tickets[code],
             starts=int(starts[i]),
             closed=closed.get(frame.tickets[code]),
-            first_before=int(notified_before[i]),
-            first_after=int(notified_after[i]),
+            baseline_first_page=int(baseline_first[i]),
+            candidate_first_page=int(candidate_first[i]),
             hidden_by=_names(touching[0][i]),
             touched_by=_names(*(column[i] for column in touching)),
         )
@@ -230,17 +237,19 @@ def _credit(
     attribution: RuleAttribution,
     *,
     window: HistoryWindow,
-    before: Any,
-    after: Any,
+    baseline: Any,
+    candidate: Any,
     rules: Sequence[Rule],
 ) -> dict[str, float]:
     """Share out what is saved by the alerts that page no more."""
-    saved = len(_pages(before, window)) - len(_pages(after, window))
+    saved = len(_pages(baseline, window)) - len(_pages(candidate, window))
     starts = attribution.frame.starts
-    first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
-    first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
-    quiet = (first_before >= 0) & ((first_after < 0) | (first_after < starts))
-    credited = attribution.credited(rules, before, after)
+    baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
+    candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
+    quiet = (baseline_first_page >= 0) & (
+        (candidate_first_page < 0) | (candidate_first_page < starts)
+    )
+    credited = attribution.credited(rules, baseline, candidate)
     counts = quiet & window.holds(starts) & (credited != "")
     if saved <= 0 or not counts.any():
         return {}
@@ -272,7 +281,7 @@ class Backtest:
         self.closed = closed
         self.rows = rows_of(frame, window)
         self.attribution = RuleAttribution(self.rows)
-        self.before = self.replay(())
+        self.baseline = self.replay(())
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
         """Replay the window with `rules` on top of today's configuration.
@@ -296,15 +305,15 @@ class Backtest:
             only_pages=True,
         )
 
-    def effect(self, after: Replay, rules: Sequence[Rule]) -> BacktestResult:
+    def effect(self, candidate: Replay, rules: Sequence[Rule]) -> BacktestResult:
         """Compare the replay of some rules with today's.
 
         Parameters
         ----------
-        after : Replay
+        candidate : Replay
             Replay with the rules.
         rules : sequence of Rule
-            The rules of `after`.
+            The rules of `candidate`.
 
         Returns
         -------
@@ -314,8 +323,8 @@ class Backtest:
         return evaluate_outcomes(
             self.attribution,
             window=self.window,
-            before=self.before,
-            after=after,
+            baseline=self.baseline,
+            candidate=candidate,
             rules=rules,
             closed=self.closed,
         )

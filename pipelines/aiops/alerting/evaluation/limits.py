@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
-from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.alerting.rules import Rule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
 Measure = Callable[[Sequence[Rule]], BacktestResult]
@@ -74,7 +74,7 @@ def without_harm(
         )
         if not to_drop:
             return active, dropped, effect
-        dropped += [Dropped(rule, why) for rule, why in sorted(to_drop.items())]
+        dropped += [Dropped(rule.id, to_drop[rule.id]) for rule in active if rule.id in to_drop]
         active = [rule for rule in active if rule.id not in to_drop]
 
 
@@ -87,17 +87,17 @@ def _rules_to_drop(
     for incident in effect.incidents:
         why = _harm(incident, limits)
         if why:
-            responsible = present.intersection(incident.hidden_by) if incident.lost else set()
+            responsible = present.intersection(incident.hidden_by) if incident.missed else set()
             responsible = responsible or present.intersection(incident.touched_by) or present
             to_drop |= dict.fromkeys(responsible, why)
     return to_drop
 
 
 def _harm(incident: TicketedIncident, limits: SelectRulesParams) -> str:
-    if incident.lost:
-        return f"incident {incident.ticket} would be lost"
+    if incident.missed:
+        return f"incident {incident.ticket} would be missed"
     if incident.delay > limits.max_incident_delay_seconds:
-        return f"incident {incident.ticket} would be heard {incident.delay:.0f} s later"
+        return f"incident {incident.ticket} would be notified {incident.delay:.0f} s later"
     return ""
 
 
@@ -125,7 +125,9 @@ def _slowest(
         rule_id: effect.credit.get(rule_id, 0.0) / touched.count(rule_id)
         for rule_id in set(touched)
     }
-    order = sorted(worth or present, key=lambda rule: (worth.get(rule, 0.0), rule))
+    some = [rule for rule in active if not worth or rule.id in worth]
+    some.sort(key=lambda rule: (worth.get(rule.id, 0.0), content_key(rule)))
+    order = [rule.id for rule in some]
     low, high = 1, len(order)
     while low < high:
         middle = (low + high) // 2
@@ -134,5 +136,5 @@ def _slowest(
             low = middle + 1
         else:
             high = middle
-    why = f"{len(late)} of {len(effect.notified)} incidents would be heard late"
+    why = f"{len(late)} of {len(effect.notified)} incidents would be notified late"
     return dict.fromkeys(order[:high], why)

@@ -6,7 +6,7 @@ least for the incidents they delay make room for it, if that saves more.
 
 First everything that harms is thrown out: all candidates that decide over single alerts are
 replayed together, and a rule that changes what happens to an incident which is missed or notified
-too late is dropped, until nothing is lost. Then groupings are added, each time the one that saves
+too late is dropped, until nothing is missed. Then groupings are added, each time the one that saves
 most beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
 rules make room for them. The rest is ordered by the pages each saves, and the shortest prefix is
 taken that saves as much as all of them, but for a tolerance. Prefixes on the way are the trade-off
@@ -20,12 +20,13 @@ window, which nothing was learned or chosen on, judges the outcome.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.evaluation.limits import Dropped, Measure, harmless, without_harm
-from pipelines.aiops.alerting.rules import DuplicateRule, Rule
+from pipelines.aiops.alerting.rules import GroupingRule, Rule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
 MOST = 2
@@ -131,7 +132,7 @@ class Search:
 
 
 def add_groupings(
-    active: Sequence[Rule], candidates: Sequence[DuplicateRule], search: Search
+    active: Sequence[Rule], candidates: Sequence[GroupingRule], search: Search
 ) -> Grouped:
     """Choose groupings for alerts that page in spite of the rules `active`.
 
@@ -139,7 +140,7 @@ def add_groupings(
     ----------
     active : sequence of Rule
         Rules chosen already.
-    candidates : sequence of DuplicateRule
+    candidates : sequence of GroupingRule
         Duplicate rules, in an order that doesn't depend on how they were given.
     search : Search
         Windows to measure on.
@@ -151,7 +152,7 @@ def add_groupings(
     """
     found = Grouped([], list(active), [], search.measure(active))
     pool = _by_grouping(candidates)
-    least = max(search.limits.tolerance * len(found.effect.before), 1.0)
+    least = max(search.limits.tolerance * len(found.effect.baseline), 1.0)
     while pool and len(found.groupings) < MOST:
         better = _better(found, pool, search.measure, least)
         best = max(
@@ -168,8 +169,8 @@ def add_groupings(
 
 
 def _better(
-    found: Grouped, pool: list[list[DuplicateRule]], measure: Measure, least: float
-) -> list[tuple[DuplicateRule, BacktestResult]]:
+    found: Grouped, pool: list[list[GroupingRule]], measure: Measure, least: float
+) -> list[tuple[GroupingRule, BacktestResult]]:
     """Give the groupings that save more, harmless or not, and what they do; the best first."""
     beside = [*found.groupings, *found.active]
     first = [(position, measure([times[0], *beside])) for position, times in enumerate(pool)]
@@ -180,13 +181,13 @@ def _better(
     better = [
         (rule, effect) for rule, effect in tried if effect.saved - found.effect.saved >= least
     ]
-    better.sort(key=lambda pair: (-pair[1].saved, pair[0].id))
+    better.sort(key=lambda pair: (-pair[1].saved, content_key(pair[0])))
     return better
 
 
 def _tried(
     found: Grouped,
-    better: Sequence[tuple[DuplicateRule, BacktestResult]],
+    better: Sequence[tuple[GroupingRule, BacktestResult]],
     search: Search,
     least: float,
 ) -> Iterator[Grouped]:
@@ -209,7 +210,7 @@ def _tried(
 
 
 def for_what_is_new(
-    chosen: Sequence[Rule], candidates: Sequence[DuplicateRule], search: Search, least: int
+    chosen: Sequence[Rule], candidates: Sequence[GroupingRule], search: Search, least: int
 ) -> tuple[Rule, BacktestResult] | None:
     """Find a grouping for the alerts that no grouping has: those with names that are new.
 
@@ -220,7 +221,7 @@ def for_what_is_new(
     ----------
     chosen : sequence of Rule
         Rules chosen already.
-    candidates : sequence of DuplicateRule
+    candidates : sequence of GroupingRule
         Duplicate rules.
     search : Search
         Windows to measure on.
@@ -232,7 +233,7 @@ def for_what_is_new(
     (Rule, BacktestResult) or None
         The rule and what the set does with it; None without a harmless one.
     """
-    taken = {rule.matchers for rule in chosen if isinstance(rule, DuplicateRule)}
+    taken = {rule.matchers for rule in chosen if isinstance(rule, GroupingRule)}
     ways = [
         rule for rule in candidates if all(matcher.op.startswith("!") for matcher in rule.matchers)
     ]
@@ -248,20 +249,20 @@ def for_what_is_new(
     return None
 
 
-def _by_grouping(candidates: Sequence[DuplicateRule]) -> list[list[DuplicateRule]]:
+def _by_grouping(candidates: Sequence[GroupingRule]) -> list[list[GroupingRule]]:
     """Rules of equal groups together, the one that tells least often first."""
-    found: dict[str, list[DuplicateRule]] = {}
+    found: dict[str, list[GroupingRule]] = {}
     for rule in candidates:
         key = repr((rule.matchers, rule.group_by))
         found.setdefault(key, []).append(rule)
-    order = sorted(found.values(), key=lambda times: min(rule.id for rule in times))
+    order = sorted(found.values(), key=lambda times: min(map(content_key, times)))
     return [sorted(times, key=_rarest) for times in order]
 
 
-def _rarest(rule: DuplicateRule) -> tuple[int, int, int, int, str]:
+def _rarest(rule: GroupingRule) -> tuple[Any, ...]:
     """Sort key: rules that tell least often first."""
-    times = -rule.group_interval, -rule.group_wait, -rule.repeat_interval
-    return *times, len(rule.group_by), rule.id
+    times = -rule.group_interval_seconds, -rule.group_wait_seconds, -rule.repeat_interval_seconds
+    return *times, len(rule.group_by), content_key(rule)
 
 
 def in_order(ordered: Sequence[Rule], groupings: Sequence[Rule]) -> list[Rule]:
@@ -285,7 +286,7 @@ def in_order(ordered: Sequence[Rule], groupings: Sequence[Rule]) -> list[Rule]:
     return [next(own) if rule.id in ids else rule for rule in ordered]
 
 
-_IDLE = "saves no page in the window it was judged on"
+_IDLE = "saves no page in the window it was evaluated on"
 
 
 @dataclass(frozen=True)
@@ -300,7 +301,7 @@ class Point:
         Pages that are left.
     saved_share : float
         Share of the pages saved, nan without pages.
-    lost : int
+    missed : int
         Incidents that are missed.
     median_delay, longest_delay : float
         Added delay of incidents that are paged, seconds; nan without incidents.
@@ -309,7 +310,7 @@ class Point:
     rules: int
     pages: int
     saved_share: float
-    lost: int
+    missed: int
     median_delay: float
     longest_delay: float
 
@@ -362,9 +363,9 @@ def select(
     """
     known = {rule.id: rule for rule in candidates}
     silent = [rule for rule in known.values() if rule.family == "known_fix"]
-    rest = sorted((r for r in known.values() if r.family != "known_fix"), key=lambda r: r.id)
-    active: list[Rule] = [rule for rule in rest if rule.family != "duplicate"]
-    apart = [rule for rule in rest if isinstance(rule, DuplicateRule)]
+    rest = sorted((r for r in known.values() if r.family != "known_fix"), key=content_key)
+    active: list[Rule] = [rule for rule in rest if rule.family != "grouping"]
+    apart = [rule for rule in rest if isinstance(rule, GroupingRule)]
     saving, dropped = _saving(active, measure, limits, also)
     search = Search(measure, limits, also)
     grouped = add_groupings(saving, apart, search)
@@ -402,12 +403,12 @@ def _saving(
 
 def _unused(all_of: Sequence[Rule], used: Sequence[Rule], why: str) -> list[Dropped]:
     left = {rule.id for rule in all_of} - {rule.id for rule in used}
-    return [Dropped(rule_id, why) for rule_id in sorted(left)]
+    return [Dropped(rule.id, why) for rule in all_of if rule.id in left]
 
 
 def _by_credit(active: list[Rule], effect: BacktestResult) -> list[Rule]:
     """Rules that save something, most first."""
-    ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), rule.id))
+    ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), content_key(rule)))
     return [rule for rule in ordered if effect.credit.get(rule.id, 0.0) > 0]
 
 
@@ -464,9 +465,9 @@ def point(size: int, effect: BacktestResult) -> Point:
     delays = effect.delays()
     return Point(
         rules=size,
-        pages=len(effect.after),
+        pages=len(effect.candidate),
         saved_share=effect.saved_share,
-        lost=len(effect.lost),
+        missed=len(effect.missed),
         median_delay=effect.median_delay,
         longest_delay=float(np.max(delays)) if len(delays) else float("nan"),
     )

@@ -1,5 +1,6 @@
 """Tables of a judged window, and intervals of what it shows."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,9 @@ NO_TEAM = "(no team)"
 _TOP = 20
 
 
-def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[FamilyOutcome]:
+def by_family(
+    rules: Sequence[Rule], effect: BacktestResult, candidate: Replay
+) -> list[FamilyOutcome]:
     """Count rules, pages saved (estimate) and alerts touched of every family that has rules.
 
     Parameters
@@ -32,7 +35,7 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
         The rules that are replayed.
     effect : BacktestResult
         What the rules do in the window.
-    after : Replay
+    candidate : Replay
         Replay with the rules.
 
     Returns
@@ -40,7 +43,7 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
     list of FamilyOutcome
         A row a family.
     """
-    touched = _touched(after)
+    touched = _touched(candidate)
     rows = []
     for family in FAMILIES:
         ids = [rule.id for rule in rules if rule.family == family]
@@ -56,7 +59,7 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
     return rows
 
 
-def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[RuleOutcome]:
+def by_rule(rules: Sequence[Rule], effect: BacktestResult, candidate: Replay) -> list[RuleOutcome]:
     """List every rule with what it did in this window, in the order of the set.
 
     Parameters
@@ -65,7 +68,7 @@ def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> lis
         The rules that are replayed.
     effect : BacktestResult
         What the rules do in the window.
-    after : Replay
+    candidate : Replay
         Replay with the rules.
 
     Returns
@@ -73,7 +76,7 @@ def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> lis
     list of RuleOutcome
         A row a rule.
     """
-    touched = _touched(after)
+    touched = _touched(candidate)
     return [
         RuleOutcome(
             rule=rule,
@@ -84,19 +87,19 @@ def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> lis
     ]
 
 
-def _touched(after: Replay) -> dict[str, int]:
-    ids, counts = np.unique(after.alerts["rule"].to_numpy().astype(str), return_counts=True)
+def _touched(candidate: Replay) -> dict[str, int]:
+    ids, counts = np.unique(candidate.alerts["rule"].to_numpy().astype(str), return_counts=True)
     return {str(key): int(n) for key, n in zip(ids, counts, strict=True) if key}
 
 
-def by_label(backtest: Backtest, after: Replay, label: str) -> list[LabelOutcome]:
+def by_label(backtest: Backtest, candidate: Replay, label: str) -> list[LabelOutcome]:
     """Count alerts, and alerts that page, without and with the rules, by the value of a label.
 
     Parameters
     ----------
     backtest : Backtest
         Backtest of the window.
-    after : Replay
+    candidate : Replay
         Replay with the rules.
     label : str
         Name of a label.
@@ -109,35 +112,35 @@ def by_label(backtest: Backtest, after: Replay, label: str) -> list[LabelOutcome
     rows = backtest.rows
     inside = backtest.window.holds(rows.starts)
     values, codes = _values(rows, label)
-    before = _paged(backtest.before)
+    baseline = _paged(backtest.baseline)
 
     def count(which: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(codes[inside & which], minlength=len(values)).astype(np.int64)
 
     alerts, acted = count(np.ones(len(rows), bool)), count(rows.acted == YES)
-    paged, still = count(before), count(_paged(after))
+    paged, still = count(baseline), count(_paged(candidate))
     order = np.lexsort((np.array(values), -paged, -alerts))
     return [
         LabelOutcome(
             value=values[i] or NO_TEAM,
             alerts=int(alerts[i]),
             acted=int(acted[i]),
-            paged_today=int(paged[i]),
-            paged_with_rules=int(still[i]),
+            baseline_paged=int(paged[i]),
+            candidate_paged=int(still[i]),
         )
         for i in order
         if alerts[i]
     ]
 
 
-def noisiest(backtest: Backtest, after: Replay) -> list[NoisyAlert]:
+def noisiest(backtest: Backtest, candidate: Replay) -> list[NoisyAlert]:
     """List the alert names that page most today, how long they last and which rules touch them.
 
     Parameters
     ----------
     backtest : Backtest
         Backtest of the window.
-    after : Replay
+    candidate : Replay
         Replay with the rules.
 
     Returns
@@ -145,12 +148,12 @@ def noisiest(backtest: Backtest, after: Replay) -> list[NoisyAlert]:
     list of NoisyAlert
         At most twenty rows; durations in seconds, medians.
     """
-    table = by_label(backtest, after, "alertname")
-    table.sort(key=lambda row: (-row.paged_today, row.value))
+    table = by_label(backtest, candidate, "alertname")
+    table.sort(key=lambda row: (-row.baseline_paged, row.value))
     rows = backtest.rows
     values, codes = _values(rows, "alertname")
     lasts = (np.minimum(rows.ends, backtest.window.end) - rows.starts) / SECOND_US
-    rules = after.alerts["rule"].to_numpy().astype(str)
+    rules = candidate.alerts["rule"].to_numpy().astype(str)
     found = []
     for row in table[:_TOP]:
         of_name = codes == values.index(row.value) if row.value in values else codes < 0
@@ -189,11 +192,11 @@ def incidents(effect: BacktestResult) -> list[IncidentOutcome]:
     """
 
     def rank(incident: TicketedIncident) -> tuple[int, float, str]:
-        if incident.lost:
+        if incident.missed:
             return 0, 0.0, incident.ticket
         return (
             (1, -incident.delay, incident.ticket)
-            if incident.notified_today
+            if incident.baseline_notified
             else (2, 0.0, incident.ticket)
         )
 
@@ -201,14 +204,16 @@ def incidents(effect: BacktestResult) -> list[IncidentOutcome]:
 
 
 def _incident(incident: TicketedIncident) -> IncidentOutcome:
-    notified = incident.notified_today
+    notified = incident.baseline_notified
     return IncidentOutcome(
         ticket=incident.ticket,
         starts=moment(incident.starts),
-        paged_today=moment(incident.first_before) if notified else None,
-        paged_with_rules=moment(incident.first_after) if incident.first_after >= 0 else None,
-        lost=incident.lost,
-        delay_seconds=round(incident.delay, 3) if notified and not incident.lost else None,
+        baseline_first_page=moment(incident.baseline_first_page) if notified else None,
+        candidate_first_page=moment(incident.candidate_first_page)
+        if incident.candidate_first_page >= 0
+        else None,
+        missed=incident.missed,
+        delay_seconds=round(incident.delay, 3) if notified and not incident.missed else None,
         rules=list(incident.touched_by),
     )
 
@@ -239,13 +244,13 @@ def per_day(times: NDArray[np.int64], window: HistoryWindow) -> NDArray[np.int64
 
 
 def saved_interval(
-    before: NDArray[np.int64], after: NDArray[np.int64]
+    baseline: NDArray[np.int64], candidate: NDArray[np.int64]
 ) -> tuple[float, float] | None:
     """Estimate an interval of the share of pages saved: bootstrap over days.
 
     Parameters
     ----------
-    before, after : array of int64
+    baseline, candidate : array of int64
         Pages on each day, shape (days,).
 
     Returns
@@ -256,16 +261,24 @@ def saved_interval(
     Notes
     -----
     Pages of one day hang together, so days are drawn, not pages (block bootstrap; Künsch 1989).
+    Few days show too little variation, so the percentiles go as far out as Student's t goes beyond
+    the normal (expanded percentile interval; Hesterberg 2015, The American Statistician 69).
     """
-    if len(before) < 3 or not before.sum():
+    from scipy.stats import norm, t
+
+    if len(baseline) < 3 or not baseline.sum():
         return None
-    draw = np.random.default_rng(_SEED).integers(0, len(before), (REPLICATES, len(before)))
-    total = before[draw].sum(axis=1)
+    draw = np.random.default_rng(_SEED).integers(0, len(baseline), (REPLICATES, len(baseline)))
+    total = baseline[draw].sum(axis=1)
     # A draw of days without any page has no share to save.
     drawn = total > 0
-    shares = 1 - after[draw].sum(axis=1)[drawn] / total[drawn]
-    low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    shares = 1 - candidate[draw].sum(axis=1)[drawn] / total[drawn]
+    days = len(baseline)
+    tail = norm.sf(t.ppf((1 + LEVEL) / 2, days - 1) * math.sqrt(days / (days - 1)))
+    low, high = np.quantile(shares, [tail, 1 - tail])
+    # Days that were never drawn together can leave the share itself outside.
+    share = 1 - float(candidate.sum() / baseline.sum())
+    return min(float(low), share), max(float(high), share)
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -43,7 +43,7 @@ from pipelines.aiops.alerting.export.yaml_edit import (
     remove,
     start,
 )
-from pipelines.aiops.alerting.rules import DuplicateRule, ImpliedRule, Rule
+from pipelines.aiops.alerting.rules import GroupingRule, InhibitionRule, Rule
 from pipelines.core.errors import SignalboxError
 
 
@@ -126,14 +126,17 @@ def problem(rule: Rule) -> str:
     str
         The reason; empty if Alertmanager can take it.
     """
-    source = rule.source if isinstance(rule, ImpliedRule) else ()
+    source = rule.source if isinstance(rule, InhibitionRule) else ()
     for matcher in (*rule.matchers, *source):
         wrong = re2_problem(matcher.value) if matcher.op in ("=~", "!~") else ""
         if wrong:
             return f"matcher on {matcher.label}: {wrong}"
     if not rule.matchers or all(value_matches(matcher, "") for matcher in rule.matchers):
         return "its matchers would take alerts that lack every label it names"
-    if isinstance(rule, DuplicateRule) and min(rule.group_interval, rule.repeat_interval) < 1:
+    if (
+        isinstance(rule, GroupingRule)
+        and min(rule.group_interval_seconds, rule.repeat_interval_seconds) < 1
+    ):
         return "Alertmanager knows no group_interval or repeat_interval of zero"
     return ""
 

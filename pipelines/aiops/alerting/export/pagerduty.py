@@ -19,12 +19,12 @@ from typing import Any
 
 from pipelines.aiops.alerting.config import value_matches, values_of
 from pipelines.aiops.alerting.rules import (
+    DemotionRule,
     Guard,
     Matcher,
-    QuietRule,
-    RecurringRule,
+    MuteTimeRule,
     Rule,
-    TransientRule,
+    WaitRule,
     one_of,
     quoted,
 )
@@ -72,12 +72,12 @@ def span(seconds: int) -> str:
     )
 
 
-def schedule(rule: RecurringRule) -> str:
+def schedule(rule: MuteTimeRule) -> str:
     """Write a rule's hours, up to their last second.
 
     Parameters
     ----------
-    rule : RecurringRule
+    rule : MuteTimeRule
         Its weekdays count from 0 = Monday.
 
     Returns
@@ -195,9 +195,9 @@ def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) ->
 
 
 _REASONS = {
-    "duplicate": "grouping is a setting of the service (alert grouping by content), not a rule",
-    "flapping": "a rule can't wait for an alert to stay away; use the service's auto-pause",
-    "implied": "a rule can't look at other alerts",
+    "grouping": "grouping is a setting of the service (alert grouping by content), not a rule",
+    "keep_firing": "a rule can't wait for an alert to stay away; use the service's auto-pause",
+    "inhibition": "a rule can't look at other alerts",
     "known_fix": "it changes no event; see section aiops.remediation",
 }
 _TOO_LONG = f"its conditions are longer than {BLOCKS} of {BLOCK_BYTES:,} bytes"
@@ -250,9 +250,9 @@ def _rule(rule: Rule, found: Sequence[str]) -> dict[str, Any]:
     actions: dict[str, Any] = {
         "annotate": f"Signalbox rule {rule.id}, expires {rule.expires}",
     }
-    if isinstance(rule, TransientRule):
-        actions["suspend"] = rule.wait
-    elif isinstance(rule, QuietRule):
+    if isinstance(rule, WaitRule):
+        actions["suspend"] = rule.for_seconds
+    elif isinstance(rule, DemotionRule):
         actions |= {"severity": "info", "suppress": True}
     else:
         actions["suppress"] = True
@@ -265,7 +265,7 @@ def _rule(rule: Rule, found: Sequence[str]) -> dict[str, Any]:
 
 
 def _guard(rule: Rule) -> Guard | None:
-    return rule.guard if isinstance(rule, QuietRule | RecurringRule) else None
+    return rule.guard if isinstance(rule, DemotionRule | MuteTimeRule) else None
 
 
 def conditions(rule: Rule, field: str) -> tuple[list[str], str]:
@@ -288,7 +288,7 @@ def conditions(rule: Rule, field: str) -> tuple[list[str], str]:
     if rule.family in _REASONS:
         return [], _REASONS[rule.family]
     guard, more = _guard(rule), []
-    if isinstance(rule, RecurringRule):
+    if isinstance(rule, MuteTimeRule):
         more.append(schedule(rule))
     if guard is not None:
         if guard.by:

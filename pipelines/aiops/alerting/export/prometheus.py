@@ -1,4 +1,4 @@
-"""Merge transient and flapping rules into the user's Prometheus rule files.
+"""Merge transient and keep-firing rules into the user's Prometheus rule files.
 
 PromQL has no operator that keeps those results of any expression whose labels match. A label
 is set where the value matches (`label_replace` with a regex), the vector is joined with a
@@ -33,7 +33,7 @@ from pipelines.aiops.alerting.export.yaml_edit import (
     remove,
     start,
 )
-from pipelines.aiops.alerting.rules import FlappingRule, Matcher, TransientRule
+from pipelines.aiops.alerting.rules import KeepFiringRule, Matcher, WaitRule
 from pipelines.core.errors import SignalboxError
 
 _FLAG = "signalbox_rule"
@@ -89,7 +89,7 @@ def without(expr: str, taken: Iterable[str]) -> str:
     return result
 
 
-TimingRule = TransientRule | FlappingRule
+TimingRule = WaitRule | KeepFiringRule
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class RuleChange:
 
     Attributes
     ----------
-    whole : list of TransientRule or FlappingRule
+    whole : list of WaitRule or KeepFiringRule
         Rules that mean every alert of it.
     parts : list of tuple
         Matchers that split alerts off it, and the rules that mean those.
@@ -198,7 +198,7 @@ def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str 
 
     Parameters
     ----------
-    rule : TransientRule or FlappingRule
+    rule : WaitRule or KeepFiringRule
         A rule that was mined.
     target : AlertRule
         An alerting rule of the user's.
@@ -265,7 +265,7 @@ def times_after(target: AlertRule, rules: Sequence[TimingRule]) -> dict[str, int
     ----------
     target : AlertRule
         An alerting rule of the user's.
-    rules : sequence of TransientRule or FlappingRule
+    rules : sequence of WaitRule or KeepFiringRule
         Rules that mean its alerts.
 
     Returns
@@ -291,11 +291,11 @@ def times_after(target: AlertRule, rules: Sequence[TimingRule]) -> dict[str, int
 
 
 def _key(rule: TimingRule) -> str:
-    return "for" if isinstance(rule, TransientRule) else "keep_firing_for"
+    return "for" if isinstance(rule, WaitRule) else "keep_firing_for"
 
 
 def _asks(rule: TimingRule) -> int:
-    return rule.wait if isinstance(rule, TransientRule) else rule.keep_firing
+    return rule.for_seconds if isinstance(rule, WaitRule) else rule.keep_firing_for_seconds
 
 
 def edits_for(doc: Document, target: AlertRule, change: RuleChange) -> list[Edit]:
@@ -427,7 +427,7 @@ def about(rules: Sequence[TimingRule]) -> str:
 
     Parameters
     ----------
-    rules : sequence of TransientRule or FlappingRule
+    rules : sequence of WaitRule or KeepFiringRule
         Rules that a change serves.
 
     Returns
@@ -463,7 +463,7 @@ class Merged:
 
         Parameters
         ----------
-        rule : TransientRule or FlappingRule
+        rule : WaitRule or KeepFiringRule
             The rule.
         why : str
             The reason.
@@ -478,7 +478,7 @@ def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> M
     ----------
     texts : mapping of str to str
         File → text. What an earlier merge put in is taken out first.
-    rules : sequence of TransientRule or FlappingRule
+    rules : sequence of WaitRule or KeepFiringRule
         Rules with distinct ids.
 
     Returns

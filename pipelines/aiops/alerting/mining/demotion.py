@@ -1,10 +1,10 @@
 """Family quiet: nobody ever acts on it, so it goes where it wakes nobody, unless its guard trips.
 
-A pattern is quiet if people were known to leave it alone every time, often and on separate days,
-and if it is routine: never silent for long (`QuietMining.max_silence_hours`). A guard watches it:
-more than the history's rhythm explains pages. What came too seldom to be routine can page once
-per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the history
-doesn't know has no rule, so it pages.
+A pattern is demoted if people were known to leave it alone every time, often and on separate days,
+and if it is routine: never silent for long (`DemotionMining.max_silence_hours`). A guard watches
+it: more than the history's rhythm explains pages. What came too seldom to be routine can page once
+per window (`DemotionMining.rare_window_seconds`): its guard trips at the first one. What the
+history doesn't know has no rule, so it pages.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
 from pipelines.aiops.alerting.mining.history import History, Mined, members
 from pipelines.aiops.alerting.mining.patterns import known_values
-from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, one_of
+from pipelines.aiops.alerting.rules import DemotionRule, Guard, Matcher, one_of, with_id
 from pipelines.aiops.lake.frame import NO, YES, AlertFrame
 from pipelines.core.arrays import distinct, runs
 from pipelines.core.stats import bonferroni_level, clopper_pearson_upper
@@ -52,7 +52,7 @@ class _Candidate:
     acted: bool
 
 
-def mine_quiet(history: History) -> Mined:
+def mine_demotion(history: History) -> Mined:
     """Find alerts that nobody ever acts on; those first that hide most.
 
     Rows whose `AlertFrame.acted` is unknown teach nothing. No rule holds an alert that was acted on
@@ -80,7 +80,7 @@ def mine_quiet(history: History) -> Mined:
             history, [candidate for candidate in found if _proven(history, candidate, tried)]
         )
     )
-    if history.params.quiet.rare_window_seconds:
+    if history.params.demotion.rare_window_seconds:
         chosen += _seldom(history, found, chosen)
     chosen.sort(
         key=lambda candidate: (-int(history.episodes.rows[candidate.rows].sum()), candidate.index)
@@ -136,7 +136,7 @@ class _CandidateSearch:
         params, frame = history.params, history.frame
         self.days = _Presence(frame, frame.starts // DAY_US)
         self.units = _Presence(frame, frame.starts // (params.independence_seconds * SECOND_US))
-        self.silence = _Silence(history) if params.quiet.max_silence_hours else None
+        self.silence = _Silence(history) if params.demotion.max_silence_hours else None
 
     def __call__(self, index: int) -> _Candidate | None:
         history, episodes = self.history, self.history.episodes
@@ -156,7 +156,7 @@ class _CandidateSearch:
         return _Candidate(index, rows, matchers, units, days, routine, acted)
 
     def _never_silent(self, series: NDArray[np.int32]) -> bool:
-        longest = self.history.params.quiet.max_silence_hours * HOUR_US
+        longest = self.history.params.demotion.max_silence_hours * HOUR_US
         return self.silence is None or self.silence.of(series) <= longest
 
 
@@ -182,7 +182,7 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
 def _proven(history: History, candidate: _Candidate, tried: int) -> bool:
     confidence = bonferroni_level(history.params.alpha, tried)
     high = float(clopper_pearson_upper(0, candidate.units, confidence))
-    return candidate.routine and high <= history.params.quiet.max_acted_share
+    return candidate.routine and high <= history.params.demotion.max_acted_share
 
 
 def _most_general(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
@@ -211,15 +211,15 @@ def _seldom(
 def _guard(history: History, candidate: _Candidate, rules: int) -> Guard:
     if candidate.routine:
         return routine_guard(history, candidate.rows, rules)
-    return Guard(window_seconds=history.params.quiet.rare_window_seconds, max_count=0)
+    return Guard(window_seconds=history.params.demotion.rare_window_seconds, max_count=0)
 
 
-def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> QuietRule:
+def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> DemotionRule:
     guard = _guard(history, candidate, rules)
     params, pattern = history.params, history.patterns.items[candidate.index]
     high = float(clopper_pearson_upper(0, candidate.units, bonferroni_level(params.alpha, tried)))
-    return QuietRule(
-        id=support.identity("quiet", candidate.matchers, guard=guard.model_dump()),
+    return with_id(DemotionRule(
+        id="",
         matchers=candidate.matchers,
         guard=guard,
         sentence=f"{pattern} {_says(candidate, guard)}",
@@ -231,7 +231,7 @@ def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> Qu
         expires=support.expiry(history),
         team=history.patterns.pairs.team(pattern.series),
         examples=support.examples_of(history, candidate.rows, lambda _: "nobody acted on it"),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _says(candidate: _Candidate, guard: Guard) -> str:

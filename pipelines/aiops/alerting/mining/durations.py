@@ -16,7 +16,7 @@ from pipelines.aiops.alerting.mining.support import (
     most_general,
     rule_evidence,
 )
-from pipelines.aiops.alerting.rules import FlappingRule, Rule, TransientRule
+from pipelines.aiops.alerting.rules import KeepFiringRule, Rule, WaitRule, with_id
 from pipelines.aiops.lake.frame import NO, UNKNOWN, YES
 
 LASTING = np.int64(2**60)
@@ -25,7 +25,7 @@ NEARLY_ALL_WAITED = 1, 2
 """The shortest wait that hides so much of what the best one hides is a candidate, too."""
 
 
-def mine_transient(history: History) -> Mined:
+def mine_wait(history: History) -> Mined:
     """Find waits within which a pattern's alerts resolve by themselves.
 
     A unit of a pattern (all its episodes of one hour, say) speaks for a wait if each of them ended
@@ -43,21 +43,21 @@ def mine_transient(history: History) -> Mined:
         Rules of family transient.
     """
     params = history.params
-    waits = np.array(sorted(set(params.transient.waits_seconds)), np.int64)
+    waits = np.array(sorted(set(params.wait.for_seconds)), np.int64)
     counts, shortest_acted = _count_transient(history, waits)
     bounds = bounds_of(counts)
     longest = np.where(
         shortest_acted < LASTING,
-        np.minimum(params.transient.max_delay_seconds, (shortest_acted - 1) // 1000),
+        np.minimum(params.wait.max_delay_seconds, (shortest_acted - 1) // 1000),
         waits[-1],
     )
-    proven = bounds.low >= params.transient.min_share
+    proven = bounds.low >= params.wait.min_share
     fits = bounds.enough[:, None] & proven & (waits <= longest[:, None])
     found = most_general(history, fits, counts.good, NEARLY_ALL_WAITED)
     by_worth = sorted(found, key=lambda f: (-int(counts.good[f]), waits[f[1]], f))
     rules: list[Rule] = []
     for where in by_worth[: params.max_rules]:
-        rule = _transient_rule(counts, bounds, where, int(waits[where[1]]))
+        rule = _wait_rule(counts, bounds, where, int(waits[where[1]]))
         rules += [] if rule is None else [rule]
     return Mined(rules, bounds.tried)
 
@@ -83,9 +83,9 @@ def _count_transient(
     return counts, shortest
 
 
-def _transient_rule(
+def _wait_rule(
     counts: ThresholdSweep, bounds: Bounds, where: tuple[int, int], wait: int
-) -> TransientRule | None:
+) -> WaitRule | None:
     history, index = counts.history, where[0]
     patterns, episodes = history.patterns, history.episodes
     matchers = patterns.matchers(index)
@@ -98,10 +98,10 @@ def _transient_rule(
         return None
     words = support.seconds_in_words(wait)
     block = support.seconds_in_words(history.params.independence_seconds)
-    return TransientRule(
-        id=support.identity("transient", matchers, wait=wait),
+    return with_id(WaitRule(
+        id="",
         matchers=matchers,
-        wait=wait,
+        for_seconds=wait,
         sentence=(
             f"Wait {words} before {patterns.items[index]} pages: in {counts.good[where]:,} of "
             f"{counts.n[index]:,} separate "
@@ -113,9 +113,9 @@ def _transient_rule(
             counts, bounds, where, hidden,
             measures=f"share of separate stretches in which every episode ends unacted within "
             f"{wait} s",
-            says=lambda i: f"over after {_length(history, i):.0f} s, nobody acted",
+            sentence=lambda i: f"over after {_length(history, i):.0f} s, nobody acted",
         ),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _length(history: History, index: int) -> float:
@@ -156,7 +156,7 @@ def gaps_of(episodes: Episodes) -> NDArray[np.int64]:
     return gap
 
 
-def mine_flapping(history: History) -> Mined:
+def mine_keep_firing(history: History) -> Mined:
     """Find hold times that make one alert of those that come back.
 
     A unit of a pattern speaks for a hold if at least half of its episodes were followed by another
@@ -174,18 +174,18 @@ def mine_flapping(history: History) -> Mined:
         Rules of family flapping.
     """
     params = history.params
-    holds = np.array(sorted(set(params.flapping.holds_seconds)), np.int64)
+    holds = np.array(sorted(set(params.keep_firing.keep_firing_for_seconds)), np.int64)
     gaps = gaps_of(history.episodes)
     counts, folds = _count_flapping(history, holds, gaps)
     bounds = bounds_of(counts)
     safe = holds * 1000 < folds.first_danger[:, None]
-    fits = bounds.enough[:, None] & (bounds.low >= params.flapping.min_share) & safe
+    fits = bounds.enough[:, None] & (bounds.low >= params.keep_firing.min_share) & safe
     found = most_general(history, fits, folds.folded, NEARLY_ALL_FOLDED)
     by_worth = sorted(found, key=lambda f: (-int(folds.folded[f]), f))
     rules: list[Rule] = []
     for where in by_worth[: params.max_rules]:
         hold, folded = int(holds[where[1]]), int(folds.folded[where])
-        rule = _flapping_rule(counts, bounds, where, hold, folded=folded, gaps=gaps)
+        rule = _keep_firing_rule(counts, bounds, where, hold, folded=folded, gaps=gaps)
         rules += [] if rule is None else [rule]
     return Mined(rules, bounds.tried)
 
@@ -220,10 +220,10 @@ def _dangerous(episodes: Episodes, gap: NDArray[np.int64]) -> NDArray[np.int64]:
     return danger
 
 
-def _flapping_rule(
+def _keep_firing_rule(
     counts: ThresholdSweep, bounds: Bounds, where: tuple[int, int], hold: int, *,
     folded: int, gaps: NDArray[np.int64],
-) -> FlappingRule | None:  # fmt: skip
+) -> KeepFiringRule | None:  # fmt: skip
     history, index = counts.history, where[0]
     matchers = history.patterns.matchers(index)
     if matchers is None:
@@ -233,10 +233,10 @@ def _flapping_rule(
     if not len(again):
         return None
     words = support.seconds_in_words(hold)
-    return FlappingRule(
-        id=support.identity("flapping", matchers, keep_firing=hold),
+    return with_id(KeepFiringRule(
+        id="",
         matchers=matchers,
-        keep_firing=hold,
+        keep_firing_for_seconds=hold,
         sentence=(
             f"{history.patterns.items[index]} stays one alert until it has been away for {words}: "
             f"it came back sooner {folded:,} of {len(rows):,} times, and mostly so in "
@@ -247,6 +247,6 @@ def _flapping_rule(
             counts, bounds, where, again,
             measures=f"share of separate stretches in which most episodes come back within "
             f"{hold} s",
-            says=lambda i: f"came back after {gaps[i] / 1000:.0f} s",
+            sentence=lambda i: f"came back after {gaps[i] / 1000:.0f} s",
         ),
-    )  # fmt: skip
+    ))  # fmt: skip

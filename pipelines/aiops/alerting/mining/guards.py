@@ -138,7 +138,7 @@ def routine_guard(history: History, rows: NDArray[np.int64], rules: int) -> Guar
     Guard
         Guard with a count, and with a duration if `lasting_factor` isn't 0.
     """
-    quiet, episodes = history.params.quiet, history.episodes
+    quiet, episodes = history.params.demotion, history.episodes
     lasting = episodes.end[rows] - episodes.start[rows]
     # Not the longest: one freak of a history would keep the guard quiet for ever.
     typical = float(np.quantile(lasting, quiet.lasting_quantile, method="higher"))

@@ -3,8 +3,8 @@
 A rule needs a target that seldom comes alone. Where most of a kind's episodes are noise of its own,
 as in the simulated worlds, no pair is found: there incidents make 1-3 % of the alerts, and the best
 pair (failed requests, then a burnt error budget) was in company 13 times of 27, of which some 5,600
-pairs compared leave a bound of 14 %. A lower `ImpliedMining.min_share` would find it, to save less
-than one page in a thousand; so it stays.
+pairs compared leave a bound of 14 %. A lower `InhibitionMining.min_share` would find it, to save
+less than one page in a thousand; so it stays.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from pipelines.aiops.alerting.mining.history import (
 )
 from pipelines.aiops.alerting.mining.patterns import known_values
 from pipelines.aiops.alerting.mining.support import Covered, covered
-from pipelines.aiops.alerting.rules import ImpliedRule, Matcher
+from pipelines.aiops.alerting.rules import InhibitionRule, Matcher, with_id
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
 from pipelines.core.time import DAY_MS
 
@@ -58,7 +58,7 @@ class _Pair:
     low: float
 
 
-def mine_implied(history: History) -> Mined:
+def mine_inhibition(history: History) -> Mined:
     """Find pairs of kinds where the target begins while the source fires, with equal labels.
 
     Only kinds that were ever seen together are compared. A pair must hold on the independent
@@ -107,7 +107,7 @@ def _locations(history: History, kinds: Kinds) -> dict[tuple[str, ...], NDArray[
     episodes[series] = history.patterns.episodes[series]
     without = ("severity", *history.patterns.open_labels)
     keys = common_labels(
-        history.patterns.pairs, episodes, history.params.implied.max_labels, without
+        history.patterns.pairs, episodes, history.params.inhibition.max_labels, without
     )
     found: dict[bytes, tuple[str, ...]] = {}
     locations = {}
@@ -125,10 +125,10 @@ def _candidates(
     """Pairs whose bound may hold, and how many pairs were compared."""
     params = history.params
     block = params.independence_seconds * 1000
-    lead = params.implied.lead_seconds * 1000
+    lead = params.inhibition.lead_seconds * 1000
     sources = firing_intervals(sample, location, kinds.of_series, lead)
     wanted = target_starts(sample, location, kinds.of_series, block)
-    if count_coincidences(sources, wanted, sample.span) > params.implied.max_pairs:
+    if count_coincidences(sources, wanted, sample.span) > params.inhibition.max_pairs:
         return [], 0
     count = len(kinds.keys)
     n = np.bincount(wanted.kind, minlength=count)
@@ -145,8 +145,8 @@ def _candidates(
     # What the bound would be if all of the history were like the sample, for this pair alone.
     scale = len(history.episodes) / max(len(sample), 1)
     low = clopper_pearson_lower(hits * scale, n[target] * scale, bonferroni_level(params.alpha, 1))
-    hopeful = (low >= params.implied.min_share) & (
-        hits >= ROUGHLY * params.implied.min_lift * by_chance
+    hopeful = (low >= params.inhibition.min_share) & (
+        hits >= ROUGHLY * params.inhibition.min_lift * by_chance
     )
     found = np.flatnonzero(compared & hopeful)
     chosen = list(zip(source[found].tolist(), target[found].tolist(), strict=True))
@@ -165,7 +165,7 @@ class _Firing:
         if self._last is None or self._last[0] != kind:
             self._last = kind, firing_intervals(
                 self.history.episodes, self.only(kind), self.kinds.of_series,
-                self.history.params.implied.lead_seconds * 1000,
+                self.history.params.inhibition.lead_seconds * 1000,
             )  # fmt: skip
         return self._last[1]
 
@@ -189,8 +189,8 @@ def _proven(
     if (
         counted.n < params.min_episodes
         or counted.days < params.min_days
-        or low < params.implied.min_share
-        or low < params.implied.min_lift * _by_chance(history, pair, firing)
+        or low < params.inhibition.min_share
+        or low < params.inhibition.min_lift * _by_chance(history, pair, firing)
     ):
         return None
     return _Pair(*pair, equal, firing.location, counted, low)
@@ -248,7 +248,7 @@ def _reaches(follows: dict[int, set[int]], start: int, goal: int) -> bool:
     return False
 
 
-def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> ImpliedRule | None:
+def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> InhibitionRule | None:
     source, target = _matchers(history, kinds, pair.source), _matchers(history, kinds, pair.target)
     if source is None or target is None:
         return None
@@ -256,15 +256,13 @@ def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> ImpliedRul
     where = " and ".join(pair.equal)
     same = f" with the same {where}" if where else ""
     series = np.flatnonzero(kinds.of_series == pair.target)
-    return ImpliedRule(
-        id=support.identity(
-            "implied", target, source=[m.model_dump() for m in source], equal=pair.equal
-        ),
+    return with_id(InhibitionRule(
+        id="",
         matchers=target,
         source=source,
         equal=pair.equal,
         sentence=(
-            f"{kinds.words(pair.target)} is told already by {kinds.words(pair.source)}{same}: "
+            f"{kinds.words(pair.target)} is implied by {kinds.words(pair.source)}{same}: "
             f"{len(counted.rows):,} of {counted.episodes:,} began while that fired, and so did "
             f"{counted.good:,} of {counted.n:,} separate ones (at least "
             f"{support.percent(pair.low)} with confidence); none that would be hidden had a "
@@ -272,7 +270,7 @@ def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> ImpliedRul
         ),
         support=support.support_of(history.episodes, counted.rows, counted.n),
         bound=support.bound_of(
-            "share of separate episodes that begin while the source fires in the same place",
+            "share of separate episodes that begin while the source fires with equal labels",
             counted.good, counted.n, low=pair.low, alpha=history.params.alpha, tried=tried,
         ),
         expires=support.expiry(history),
@@ -280,7 +278,7 @@ def _rule(history: History, kinds: Kinds, pair: _Pair, tried: int) -> ImpliedRul
         examples=support.examples_of(
             history, counted.rows, lambda _: f"began while {kinds.words(pair.source)} fired"
         ),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _matchers(history: History, kinds: Kinds, kind: int) -> tuple[Matcher, ...] | None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.history import Family, History, Mined, members
-from pipelines.aiops.alerting.rules import KnownFixRule, Rule
+from pipelines.aiops.alerting.rules import KnownFixRule, Rule, with_id
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def _rule(
     same = np.array([name == fix for name in names])
     minutes = fixes.minutes[np.array(tickets)[same]]
     taken = float(np.median(minutes[~np.isnan(minutes)])) if (~np.isnan(minutes)).any() else 0.0
-    return KnownFixRule(
-        id=support.identity("known_fix", matchers, fix=fix),
+    return with_id(KnownFixRule(
+        id="",
         matchers=matchers,
         fix=fix,
         median_minutes=round(taken, 2),
@@ -133,4 +133,4 @@ def _rule(
             history, rows[same],
             lambda i: f"ticket {history.frame.tickets[history.episodes.ticket[i]]}: {fix}",
         ),
-    )  # fmt: skip
+    ))  # fmt: skip

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from pipelines.aiops.alerting.mining.demotion import mine_quiet
-from pipelines.aiops.alerting.mining.durations import mine_flapping, mine_transient
-from pipelines.aiops.alerting.mining.grouping import mine_duplicate
+from pipelines.aiops.alerting.mining.demotion import mine_demotion
+from pipelines.aiops.alerting.mining.durations import mine_keep_firing, mine_wait
+from pipelines.aiops.alerting.mining.grouping import mine_grouping
 from pipelines.aiops.alerting.mining.history import Family, Mined, history_of
-from pipelines.aiops.alerting.mining.inhibition import mine_implied
+from pipelines.aiops.alerting.mining.inhibition import mine_inhibition
 from pipelines.aiops.alerting.mining.known_fix import fixes_miner
-from pipelines.aiops.alerting.mining.mute_times import mine_recurring
+from pipelines.aiops.alerting.mining.mute_times import mine_mute_time
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
 from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import AlertFrame
@@ -73,12 +73,12 @@ def mine_all(
     """
     history = history_of(frame, params, window)
     families: dict[str, Family] = {
-        "duplicate": mine_duplicate,
-        "transient": mine_transient,
-        "flapping": mine_flapping,
-        "implied": mine_implied,
-        "recurring": mine_recurring,
-        "quiet": mine_quiet,
+        "grouping": mine_grouping,
+        "wait": mine_wait,
+        "keep_firing": mine_keep_firing,
+        "inhibition": mine_inhibition,
+        "mute_time": mine_mute_time,
+        "demotion": mine_demotion,
         "known_fix": fixes_miner(tickets),
     }
     wanted = [family for family in FAMILIES if family in params.families]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
 from pipelines.aiops.alerting.mining.history import History, Mined, members
-from pipelines.aiops.alerting.rules import RecurringRule
+from pipelines.aiops.alerting.rules import MuteTimeRule, with_id
 from pipelines.aiops.lake.frame import NO, YES
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower, clopper_pearson_upper
 from pipelines.core.time import EPOCH
@@ -278,7 +278,7 @@ ALWAYS = 0.5
 """What comes in more than this share of all bins has no hours of its own."""
 
 
-def mine_recurring(history: History) -> Mined:
+def mine_mute_time(history: History) -> Mined:
     """Find hours of the day and days of the week at which a pattern occurs nearly always.
 
     The lower bound on the share of days must be above what the pattern's own rate outside of the
@@ -414,7 +414,7 @@ def _hours(history: History, rows: NDArray[np.int64], clock: _Clock) -> Hours:
 def _rule(
     history: History, index: int, zone: str, found: MuteWindow, minutes: NDArray[np.int32], *,
     tried: int, rules: int,
-) -> RecurringRule | None:  # fmt: skip
+) -> MuteTimeRule | None:  # fmt: skip
     matchers = history.patterns.matchers(index)
     if matchers is None:
         return None
@@ -427,11 +427,8 @@ def _rule(
     inside = inside[history.episodes.acted[inside] == NO]
     guard = routine_guard(history, inside, rules)
     hours = f"{_clock_words(start)}–{_clock_words(end)} {zone}"
-    return RecurringRule(
-        id=support.identity(
-            "recurring", matchers, weekdays=found.weekdays, start_minute=start, end_minute=end,
-            timezone=zone, guard=guard.model_dump(),
-        ),
+    return with_id(MuteTimeRule(
+        id="",
         matchers=matchers,
         weekdays=found.weekdays,
         start_minute=start,
@@ -452,7 +449,7 @@ def _rule(
         expires=support.expiry(history),
         team=history.patterns.team(index),
         examples=support.examples_of(history, inside, lambda _: "in its hours, nobody acted"),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _clock_words(minute: int) -> str:

@@ -18,7 +18,7 @@ from pipelines.aiops.alerting.mining.history import (
     levels,
     units,
 )
-from pipelines.aiops.alerting.rules import Bound, Example, Matcher, Support, rule_id
+from pipelines.aiops.alerting.rules import Bound, Example, Support
 from pipelines.aiops.lake.frame import YES
 from pipelines.core.arrays import distinct
 from pipelines.core.evidence import round_floats
@@ -75,7 +75,7 @@ def support_of(episodes: Episodes, rows: NDArray[np.int64], count: int | None = 
 
 
 def examples_of(
-    history: History, rows: NDArray[np.int64], says: Callable[[int], str]
+    history: History, rows: NDArray[np.int64], sentence: Callable[[int], str]
 ) -> tuple[Example, ...]:
     """Pick episodes from the beginning, the middle and the end of `rows`, in order of time.
 
@@ -85,7 +85,7 @@ def examples_of(
         The training window as the families see it.
     rows : array of int64, shape (n,)
         Positions of episodes.
-    says : callable
+    sentence : callable
         Describes an episode, given its position.
 
     Returns
@@ -93,7 +93,7 @@ def examples_of(
     tuple of Example
         At most `MineRulesParams.examples` examples.
     """
-    return examples_at(history, rows, moments_of(history, history.episodes.start[rows]), says)
+    return examples_at(history, rows, moments_of(history, history.episodes.start[rows]), sentence)
 
 
 def moments_of(history: History, starts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -121,7 +121,7 @@ def examples_at(
     history: History,
     rows: NDArray[np.int64],
     moments: NDArray[np.int64],
-    says: Callable[[int], str],
+    sentence: Callable[[int], str],
 ) -> tuple[Example, ...]:
     """Show an episode of `rows` for each of the moments, at which one must start.
 
@@ -133,7 +133,7 @@ def examples_at(
         Positions of episodes.
     moments : array of int64, milliseconds
         Starts since the origin.
-    says : callable
+    sentence : callable
         Describes an episode, given its position.
 
     Returns
@@ -148,7 +148,7 @@ def examples_at(
             starts_at=moment(episodes, int(episodes.start[i])),
             ends_at=moment(episodes, int(episodes.end[i])) if episodes.ended[i] else None,
             labels=dict(sorted(labels[episodes.series[i]].items())[:MAX_LABELS]),
-            says=says(i),
+            sentence=sentence(i),
         )
         for i in chosen
     )
@@ -218,26 +218,6 @@ def bound_of(
         high=None if high is None else round_floats(float(high)),
         n=n, level=round_floats(bonferroni_level(alpha, tried)), method=method, tried=tried,
     )  # fmt: skip
-
-
-def identity(family: str, matchers: tuple[Matcher, ...], **does: Any) -> str:
-    """Derive the id of a rule from what it does.
-
-    Parameters
-    ----------
-    family : str
-        Family of the rule.
-    matchers : tuple of Matcher
-        Matchers of the rule.
-    **does : object
-        Other settings of the rule that decide what it does.
-
-    Returns
-    -------
-    str
-        Family and hash; see `rule_id`.
-    """
-    return rule_id(family, {"matchers": [m.model_dump() for m in matchers], **does})
 
 
 def seconds_in_words(seconds: float) -> str:
@@ -433,7 +413,7 @@ def _choice(
 
 def rule_evidence(
     counts: ThresholdSweep, bounds: Bounds, where: tuple[int, int], rows: NDArray[np.int64],
-    *, measures: str, says: Callable[[int], str],
+    *, measures: str, sentence: Callable[[int], str],
 ) -> dict[str, Any]:  # fmt: skip
     """Collect the fields of a rule that show what it rests on.
 
@@ -449,7 +429,7 @@ def rule_evidence(
         Episodes that speak for the rule.
     measures : str
         What the bound is a bound of.
-    says : callable
+    sentence : callable
         Describes an episode, given its position.
 
     Returns
@@ -467,7 +447,7 @@ def rule_evidence(
         ),
         "expires": expiry(history),
         "team": history.patterns.team(index),
-        "examples": examples_of(history, rows, says),
+        "examples": examples_of(history, rows, sentence),
     }  # fmt: skip
 
 
@@ -518,7 +498,7 @@ def covered(
         None if the rule would inhibit a target that was acted on while its source is about
         something else.
     """
-    episodes, lead = history.episodes, history.params.implied.lead_seconds * 1000
+    episodes, lead = history.episodes, history.params.inhibition.lead_seconds * 1000
     acted = kinds.acted[pair[1]]
     acted = acted[_inside(episodes, acted, location, firing)]
     # One harm decides, and is found without looking at all the rest.

@@ -18,7 +18,7 @@ from pipelines.aiops.alerting.remediation.limits import (
     live_alerts,
     objection,
 )
-from pipelines.aiops.alerting.rules import KnownFixRule, Rule
+from pipelines.aiops.alerting.rules import KnownFixRule, Rule, content_key
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import ActionParams, RemediationParams
 from pipelines.core.errors import SignalboxError
@@ -38,7 +38,7 @@ class Result:
         The alert's name.
     outcome : str
         ``done``, ``failed``, ``missing``, ``timeout``, ``dry_run`` or ``skipped``.
-    says : str
+    message : str
         Command, or why nothing was done; for the screen, not for the ledger.
     output : str
         The beginning of what the command printed; for the screen, too.
@@ -48,7 +48,7 @@ class Result:
     action: str
     alert: str
     outcome: str
-    says: str
+    message: str
     output: str = ""
 
 
@@ -92,7 +92,7 @@ def run_responses(
     known = {allowed.id: allowed for allowed in params.actions}
     work = _Work(params, ledger, clock, trigger)
     found = []
-    for rule in sorted(_fixes(rules), key=lambda fix: fix.id):
+    for rule in sorted(_fixes(rules), key=content_key):
         action = known.get(params.fixes.get(rule.fix, ""))
         if action is None:
             continue

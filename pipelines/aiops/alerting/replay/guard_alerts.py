@@ -3,7 +3,7 @@
 - `GUARD_NAME`: more of a rule's alerts started within a sliding window than ever.
 - `STILL_NAME`: an alert fires for longer than ever; it has the alert's own labels.
 
-For a recurring rule only what is muted counts: starts in its interval, and time in it.
+For a mute-time rule only what is muted counts: starts in its interval, and time in it.
 `pipelines.aiops.alerting.export.guard_rules` writes the same.
 """
 
@@ -22,8 +22,8 @@ from pipelines.aiops.alerting.config import (
 )
 from pipelines.aiops.alerting.config.model import stretches
 from pipelines.aiops.alerting.replay.model import FiringPeriods, LabelTable
-from pipelines.aiops.alerting.replay.outcome import FOLDED, MUTED, PAGED, QUIET, Outcomes
-from pipelines.aiops.alerting.rules import Guard, QuietRule, RecurringRule, Rule
+from pipelines.aiops.alerting.replay.outcome import DEMOTED, FOLDED, MUTED, PAGED, Outcomes
+from pipelines.aiops.alerting.rules import DemotionRule, Guard, MuteTimeRule, Rule
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
 
@@ -143,13 +143,13 @@ class _GuardPieces:
 
 
 def _hidden(
-    rule: QuietRule | RecurringRule, table: LabelTable, periods: FiringPeriods
+    rule: DemotionRule | MuteTimeRule, table: LabelTable, periods: FiringPeriods
 ) -> _GuardPieces:
     """Return the parts of firing periods that a rule hides; `whole`: 1 if the start is in it."""
     mine = np.flatnonzero(table.mask(rule.matchers)[periods.series])
-    # A quiet rule hides whole firing periods, a recurring one only what falls into its hours.
+    # A demotion rule hides whole firing periods, a recurring one only what falls into its hours.
     starts, ends = periods.starts[mine], periods.ends[mine]
-    if isinstance(rule, QuietRule) or not len(mine):
+    if isinstance(rule, DemotionRule) or not len(mine):
         return _GuardPieces(mine, periods.series[mine], starts, ends, np.ones_like(mine))
     ranges = interval_of(rule).ranges
     inside = stretches(ranges, int(starts.min()) - DAY, int(ends.max()) + DAY)
@@ -247,7 +247,7 @@ def _guard_alerts(
     rules: Sequence[Rule], table: LabelTable, periods: FiringPeriods
 ) -> Iterator[GuardAlert]:
     for rule in rules:
-        if not isinstance(rule, QuietRule | RecurringRule) or rule.guard is None:
+        if not isinstance(rule, DemotionRule | MuteTimeRule) or rule.guard is None:
             continue
         pieces = _hidden(rule, table, periods)
         for found in (
@@ -266,7 +266,7 @@ def replay_guards(
     Parameters
     ----------
     rules : sequence of Rule
-        Only quiet and recurring rules with a guard matter.
+        Only quiet and mute-time rules with a guard matter.
     table : LabelTable
         Labels of all series.
     periods : FiringPeriods
@@ -323,7 +323,7 @@ def merge_guard_outcomes(
         period, by = each.period[some], each.by[some]
         status, rule = outcomes.status[period], outcomes.rule[period]
         own = (rule == origins.get(each.rule.id, -1)) if each.own else (rule >= 0)
-        hidden = np.isin(status, [QUIET, MUTED, FOLDED]) & own
+        hidden = np.isin(status, [DEMOTED, MUTED, FOLDED]) & own
         reported = hidden | (status == PAGED)
         period, by, hidden = period[reported], by[reported], hidden[reported]
         outcomes.status[period[hidden]] = FOLDED

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 STATUSES = (
-    "paged", "notified", "quiet", "inhibited", "muted", "silenced", "folded", "not_fired",
+    "paged", "notified", "demoted", "inhibited", "muted", "silenced", "folded", "not_fired",
 )  # fmt: skip
 """Every status; the smaller number counts where an alert is in several groups."""
-PAGED, NOTIFIED, QUIET, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
+PAGED, NOTIFIED, DEMOTED, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
 NOT_YET = 2**62
 
 
@@ -232,10 +232,10 @@ def judge(
     # In order of what counts more: what was sent, then what kept it back; the rest is folded.
     status = np.select(
         [pages > 0, noticed, hushed, kind >= 0],
-        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(QUIET), INHIBITED + kind],
+        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(DEMOTED), INHIBITED + kind],
         np.int64(FOLDED),
     )
-    rule = np.where(quiet_by, of_route, np.where(status <= QUIET, -1, origin))
+    rule = np.where(quiet_by, of_route, np.where(status <= DEMOTED, -1, origin))
     rule = np.where(status == FOLDED, of_route, rule)
     group_id = groups.group_id[members.group]
     period, at = _best(members.period, (first_page, status, group_id))

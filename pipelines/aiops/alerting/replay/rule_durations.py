@@ -26,13 +26,13 @@ from pipelines.aiops.alerting.replay.model import (
     Timing,
     next_flush,
 )
-from pipelines.aiops.alerting.rules import FlappingRule, Rule, TransientRule
+from pipelines.aiops.alerting.rules import KeepFiringRule, Rule, WaitRule
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.arrays import Ints, heads, merged, order_of, running_max
 
 
 def _delays(
-    rules: Sequence[Rule], table: LabelTable, family: type[TransientRule | FlappingRule]
+    rules: Sequence[Rule], table: LabelTable, family: type[WaitRule | KeepFiringRule]
 ) -> tuple[Ints, Ints]:
     """Return the longest duration (µs) for each series and the rule that sets it (-1: none)."""
     delay = np.zeros(len(table), dtype=np.int64)
@@ -40,7 +40,7 @@ def _delays(
     for index, rule in enumerate(rules):
         if not isinstance(rule, family):
             continue
-        seconds = rule.wait if isinstance(rule, TransientRule) else rule.keep_firing
+        seconds = rule.for_seconds if isinstance(rule, WaitRule) else rule.keep_firing_for_seconds
         longer = table.mask(rule.matchers) & (seconds * SECOND > delay)
         delay[longer], setter[longer] = seconds * SECOND, index
     return delay, setter
@@ -77,8 +77,8 @@ def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int
     ends = np.maximum(np.minimum(frame.ends[known], until + 1), frame.starts[known])
     # Merged twice: rows that overlap are one condition, and `keep_firing_for` may join two more.
     who, begins, stops, of_known = merged(series, frame.starts[known], ends)
-    wait, holder = _delays(rules, table, TransientRule)
-    keep, _ = _delays(rules, table, FlappingRule)
+    wait, holder = _delays(rules, table, WaitRule)
+    keep, _ = _delays(rules, table, KeepFiringRule)
     # A condition that ends at the very moment of firing doesn't fire.
     fires = (wait[who] == 0) | (stops - begins > wait[who])
     late = begins[fires] + wait[who[fires]]

@@ -265,12 +265,13 @@ def origins_of(config: Config) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        Rule id → number, in order of ids; what no rule of ours put there has none.
+        Rule id → number, in the order of the configuration (of rules that act at the same moment
+        the first one decides); what no rule of ours put there has none.
     """
     found = [route.origin for _, route in config.route.walk()]
     found += [rule.origin for rule in config.inhibit_rules]
     found += [interval.origin for interval in config.time_intervals]
-    return {origin: i for i, origin in enumerate(sorted(set(found) - {""}))}
+    return {origin: i for i, origin in enumerate(dict.fromkeys(filter(None, found)))}
 
 
 def suppressed(

@@ -132,24 +132,24 @@ class _Teller:
             f"every {_span(silence.usual_us)} and was never away for more than "
             f"{_span(silence.longest_us)}: {self.text(template)}",
             (0.0, silence.longest_us / 1e6, gap / 1e6),
-            evidence={"open": silence.open, "usual_gap_seconds": silence.usual_us / 1e6,
+            evidence={"open": silence.open, "baseline_gap_seconds": silence.usual_us / 1e6,
              "longest_gap_seconds": silence.longest_us / 1e6},
         )  # fmt: skip
 
     def mix(self, mix: MixShift) -> Finding:
-        moved: list[dict[str, Any]] = [
+        shifts: list[dict[str, Any]] = [
             {"template": self.table.series[code][1], "text": self.text(self.table.series[code][1]),
-             "share_before": before, "share": share}
+             "baseline_share": before, "share": share}
             for code, before, share in mix.moved
         ]  # fmt: skip
-        first = moved[0]
+        first = shifts[0]
         return self._finding(
             ("changed_mix", mix.service, ""), (mix.start_us, mix.end_us), mix.chance,
             f"{_named(mix.service)} writes its messages in other proportions: "
-            f"{100 * first['share_before']:.3g} % → {100 * first['share']:.3g} % "
+            f"{100 * first['baseline_share']:.3g} % → {100 * first['share']:.3g} % "
             f"of lines are: {first['text']}",
             (0.0, mix.high, mix.distance),
-            evidence={"lines": mix.lines, "usual_distance": mix.usual, "moved": moved},
+            evidence={"lines": mix.lines, "baseline_distance": mix.usual, "shifts": shifts},
         )  # fmt: skip
 
     def value(self, new: New, slot: tuple[str, str, int], usual: list[str]) -> Finding:

@@ -47,7 +47,7 @@ def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
     chapters = [changes(records, sources.mark(MOVED), moves.changes_left_out)]
     if moved is None:
         nothing = Prose("There is no map of the time before to compare with.")
-        chapters.insert(0, Chapter("moved", "What moved", [nothing]))
+        chapters.insert(0, Chapter("moved", "What changed", [nothing]))
     page = map_of(
         inputs.service_map,
         title=TITLE,

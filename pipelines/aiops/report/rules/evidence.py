@@ -93,7 +93,7 @@ class Inputs(Measured):
     @cached_property
     def renewed(self) -> bool:
         """Whether rules rest on days after the learning window too: they were mined again."""
-        learn = self.mined.windows.get("learn")
+        learn = self.mined.windows.get("train")
         last = [done.rule.support.last for done in self.replayed.rules]
         return bool(learn and last and max(last) >= learn.end)
 

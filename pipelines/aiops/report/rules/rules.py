@@ -76,7 +76,7 @@ def _introduction(inputs: Inputs) -> Prose:
             min(support.first for support in supports),
             max(support.last for support in supports),
         )
-        days = f"Learned from {wording.day(first)} to {wording.day(last)} (UTC). "
+        days = f"Mined from {wording.day(first)} to {wording.day(last)} (UTC). "
     return Prose(
         f"{days}“Stretches” are separate occasions, so that one bad "
         "afternoon with a thousand alerts counts once. Confidence is high because every bound "
@@ -92,7 +92,7 @@ def _by_hand(inputs: Inputs) -> list[Block]:
         return []
     reasons: dict[str, list[str]] = {}
     for placed in left:
-        reasons.setdefault(wording.short("; ".join(placed.why_not), 300), []).append(placed.id)
+        reasons.setdefault(wording.short("; ".join(placed.reasons), 300), []).append(placed.id)
     shown = [
         join(name(why), ": ", Markup(", ").join(inputs.rule_link(rule) for rule in ids))
         for why, ids in reasons.items()
@@ -181,11 +181,11 @@ def _where(inputs: Inputs, rule_id: str) -> Text:
     placed = inputs.placed.get(rule_id)
     if placed is None:
         return "not exported"
-    files = dict.fromkeys(location.partition(": ")[0] for location in placed.where)
+    files = dict.fromkeys(location.partition(": ")[0] for location in placed.locations)
     if placed.exported:
         shown = [name(wording.short(file, 80)) for file in files]
         return Markup(", ").join(shown) if shown else "exported"
-    why = name(wording.short("; ".join(placed.why_not), 200))
+    why = name(wording.short("; ".join(placed.reasons), 200))
     return join("not exported: ", why)
 
 
@@ -216,14 +216,14 @@ def _matchers(matchers: Sequence[Matcher]) -> Text:
 
 
 def _examples(inputs: Inputs, done: list[RuleOutcome]) -> Table:
-    said = {example.says for outcome in done for example in outcome.rule.examples}
+    said = {example.sentence for outcome in done for example in outcome.rule.examples}
     common = said.pop() if len(said) == 1 else ""
     rows = []
     for outcome in done:
         fixed = {m.label for m in outcome.rule.matchers if m.op == "="}
         for number, example in enumerate(outcome.rule.examples):
             first = _link(inputs, outcome.rule) if number == 0 else ""
-            last = [] if common else [name(wording.short(example.says, 120))]
+            last = [] if common else [name(wording.short(example.sentence, 120))]
             rows.append(Row([first, *_example(example, fixed), *last]))
     return Table(
         caption=join("Example episodes", ": " if common else "", name(common) if common else ""),
@@ -262,12 +262,12 @@ def _link(inputs: Inputs, rule: Rule) -> Text:
 
 
 def _configuration(inputs: Inputs) -> Section:
-    today = inputs.params.export_rules.alertmanager_yml
+    baseline = inputs.params.export_rules.alertmanager_yml
     lines = wording.number_of(inputs.summary.changed_lines, "line")
     items: list[Text] = [
         join(
             "Merged into ",
-            code(today) if today else "Alertmanager’s documented defaults",
+            code(baseline) if baseline else "Alertmanager’s documented defaults",
             f": {lines} added or taken out. The difference to review is ",
             code("rules/export/changes.diff"),
             inputs.sources.mark(EXPORT_SUMMARY),

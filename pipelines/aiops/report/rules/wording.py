@@ -7,13 +7,13 @@ from markupsafe import Markup
 from pipelines.core.durations import largest_parts, prometheus
 
 FAMILIES = {
-    "duplicate": "Told together",
-    "transient": "Over by itself: wait before it pages",
-    "flapping": "Comes and goes: told as one",
-    "implied": "Another alert tells it already",
-    "recurring": "Expected at these hours",
-    "quiet": "Nobody ever acts on it",
-    "known_fix": "The same fix each time (pages stay)",
+    "grouping": "Grouped",
+    "wait": "Ends by itself: fires only after a wait (for)",
+    "keep_firing": "Flapping: kept firing as one alert (keep_firing_for)",
+    "inhibition": "Inhibited: another alert implies it",
+    "mute_time": "Muted at hours at which it is expected",
+    "demotion": "Demoted: nobody ever acts on it",
+    "known_fix": "Known fix: the same one each time (pages stay)",
 }
 """Every family in the order of reports, and what it means."""
 
@@ -54,6 +54,16 @@ def duration(seconds: float | None) -> str:
     shown = [f"{count}{SPACE}{unit}" for count, unit in largest_parts(round(abs(seconds)))]
     sign = "\N{MINUS SIGN}" if seconds < -0.5 else ""
     return sign + (SPACE.join(shown) or f"0{SPACE}s")
+
+
+def delay(seconds: float | None) -> str:
+    """Say by how much a page comes later or earlier, for example "11 s earlier"."""
+    if seconds is None:
+        return "–"
+    shown = duration(abs(seconds))
+    if abs(seconds) < 0.5:
+        return "at the same time"
+    return f"{shown} {'later' if seconds > 0 else 'earlier'}"
 
 
 def setting(seconds: int) -> str:

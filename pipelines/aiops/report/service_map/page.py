@@ -53,8 +53,10 @@ def chapter(moved: Sequence[ChangeRecord], compared_with: str) -> Chapter:
         "intervals hold with 95%."
     )
     if not moved:
-        return Chapter("moved", "What moved", [introduction, Prose("Nothing moved beyond chance.")])
-    return Chapter("moved", "What moved", [introduction, *_tables("Moved", moved)])
+        return Chapter(
+            "moved", "What changed", [introduction, Prose("Nothing changed beyond chance.")]
+        )
+    return Chapter("moved", "What changed", [introduction, *_tables("Moved", moved)])
 
 
 def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -> Chapter:
@@ -97,7 +99,7 @@ def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -
         blocks += _others(rest)
     if left_out:
         blocks.append(Prose(f"{wording.plural(left_out, 'change')} more were not looked at."))
-    return Chapter("changes", "After changes: what moved beyond chance", blocks, "After changes")
+    return Chapter("changes", "After changes: what changed beyond chance", blocks, "After changes")
 
 
 def _change(change: ChangeRecord, number: int) -> Section:
@@ -110,7 +112,7 @@ def _change(change: ChangeRecord, number: int) -> Section:
     return Section(
         f"change-{number}",
         name(wording.short(change["title"], 140)),
-        [Prose(about), *_tables("What moved after it", change["moved"])],
+        [Prose(about), *_tables("What changed after it", change["moved"])],
     )
 
 
@@ -253,10 +255,11 @@ def _sentences(moved: Sequence[Mapping[str, Any]] | None, compared_with: str) ->
     sure = [edge for edge in moved if edge["certain"]]
     since = f", compared with {compared_with}" if compared_with else ""
     if not sure:
-        return [f"Nothing moved beyond chance{since}."]
+        return [f"Nothing changed beyond chance{since}."]
     verb = "thing" if len(sure) == 1 else "things"
     return [
-        f"{len(sure)} {verb} moved beyond chance{since}. {wording.short(sure[0]['sentence'], 300)}"
+        f"{len(sure)} {verb} changed beyond chance{since}. "
+        f"{wording.short(sure[0]['sentence'], 300)}"
     ]
 
 

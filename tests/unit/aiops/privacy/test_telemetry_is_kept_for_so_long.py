@@ -88,7 +88,8 @@ def test_the_simulated_world_is_no_store(project: Path) -> None:
 
 def test_the_command_removes_and_logs_how_much(project: Path) -> None:
     write_text(
-        project / "release.yaml", "privacy:\n  retention_days: {telemetry: 30, results: 9}\n"
+        project / "release.yaml",
+        "privacy:\n  telemetry_retention_days: {telemetry: 30, results: 9}\n",
     )
     here = ["telemetry", "retain", "--project", str(project)]
     dry = CliRunner().invoke(app, [*here, "--dry-run"])
@@ -106,4 +107,4 @@ def test_the_command_removes_and_logs_how_much(project: Path) -> None:
 def test_without_any_limit_the_command_says_where_to_set_one(project: Path) -> None:
     found = CliRunner().invoke(app, ["telemetry", "retain", "--project", str(project)])
     assert found.exit_code == 1
-    assert "privacy.retention_days has no limit" in found.output
+    assert "privacy.telemetry_retention_days has no limit" in found.output

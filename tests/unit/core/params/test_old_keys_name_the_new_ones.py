@@ -36,14 +36,33 @@ def error_of(folder: Path, key: str, value: Any = 1) -> str:
     return str(caught.value).removeprefix(f"{folder / 'params.yaml'}: ")
 
 
-@pytest.mark.parametrize("old", RENAMED)
+KEYS = [old for old in RENAMED if "=" not in old]
+VALUES = [old for old in RENAMED if "=" in old]
+
+
+@pytest.mark.parametrize("old", KEYS)
 def test_an_old_key_names_the_new_one_and_its_file(tmp_path: Path, old: str) -> None:
     file, _, new = RENAMED[old].rpartition(":")
     expected = f"{old} is now {new}" + f" in {file}" * bool(file)
     assert error_of(tmp_path, old) == expected
 
 
-@pytest.mark.parametrize("old", RENAMED)
+@pytest.mark.parametrize("old", VALUES)
+def test_an_old_value_names_the_new_one(tmp_path: Path, old: str) -> None:
+    key, _, value = old.partition("=")
+    new = RENAMED[old].partition("=")[2]
+    assert error_of(tmp_path, key, [value]) == f"{key}.0: {value} is now {new}"
+    with pytest.raises(SignalboxError, match="is not allowed"):
+        load_section_with(tmp_path, key, ["nothing"])
+    load_section_with(tmp_path, key, [new])
+
+
+def load_section_with(folder: Path, key: str, value: Any) -> AiopsParams:
+    (folder / "params.yaml").write_text(yaml.safe_dump(nested(key, value)), encoding="utf-8")
+    return load_aiops_params(folder)
+
+
+@pytest.mark.parametrize("old", KEYS)
 def test_every_new_key_is_one_of_the_models_and_no_old_one_is(old: str) -> None:
     file, _, new = RENAMED[old].rpartition(":")
     assert new in FILES[file or "params.yaml"]
@@ -100,6 +119,8 @@ def test_keys_in_lists_and_values_have_new_names_too(
 def test_a_key_below_a_renamed_section_moves_with_it() -> None:
     assert new_name("aiops.response.dry_run", RENAMED) == "aiops.remediation.dry_run"
     assert new_name("aiops.responses.dry_run", RENAMED) is None
+    moved = new_name("aiops.mine_rules.duplicate.join_seconds", RENAMED)
+    assert moved == "aiops.mine_rules.grouping.group_interval_seconds"
     assert new_name("data", RENAMED) is None
 
 

@@ -27,11 +27,29 @@ def _by_id(result) -> dict:
 def test_every_metric_has_an_interval_around_its_value(table, info, data, settings) -> None:
     frame, scores = table()
     found = _by_id(evaluate(frame, scores, info, Champion(reason="none"), (data, settings)))
-    for name in set(METRICS) - {"calibration_error"}:
+    for name in METRICS:
         figure = found[f"evaluate.{name}"]
         assert figure.low <= figure.value <= figure.high
         assert figure.level == 0.9
         assert figure.n == 300
+
+
+@pytest.mark.parametrize(("favourable", "label"), [("yes", "Selection rate"), ("no", "Flag rate")])
+def test_the_share_of_positive_decisions_is_called_what_it_is(
+    table, info, data, settings, favourable, label
+) -> None:
+    meant = data.model_copy(update={"favourable": favourable})
+    result = evaluate(*table(), info, Champion(reason="none"), (meant, settings))
+    assert _by_id(result)["evaluate.selection_rate"].label == label
+    assert result.details["too_good"] == ""
+
+
+def test_a_perfect_ranking_is_too_good_to_be_true(table, info, data, settings) -> None:
+    frame, _ = table()
+    perfect = np.where(frame["y"] == "yes", 0.9, 0.1)
+    result = evaluate(frame, perfect, info, Champion(reason="none"), (data, settings))
+    assert "ROC AUC of 1.0000 is too good to be true" in result.details["too_good"]
+    assert "data.after_outcome" in result.details["too_good"]
 
 
 def test_figure_ids_are_unique_and_evidence_is_json(table, info, data, settings) -> None:
@@ -116,3 +134,33 @@ def test_plots_are_thinned_and_keep_their_ends(tmp_path) -> None:
     assert (table[-1]["false_positive_rate"], table[-1]["true_positive_rate"]) == ("1.0", "1.0")
     histogram = plots.score_histogram(rows, ("no", "yes"))
     assert sum(histogram["rows"]) == 5000
+
+
+def test_the_interval_of_the_worst_slice_allows_for_its_being_the_worst(
+    table, info, data, settings
+) -> None:
+    result = evaluate(*table(), info, Champion(reason="none"), (data, settings))
+    for name in ("roc_auc", "accuracy"):
+        worst = _by_id(result)[f"evaluate.worst_slice_{name}"]
+        figures = [part["figures"][name] for part in result.details["slices"] if part["figures"]]
+        assert len(figures) > 3
+        assert worst.value == min(figure["value"] for figure in figures)
+        assert worst.low == min(figure["low"] for figure in figures)
+        assert worst.low <= worst.value <= worst.high
+        # All upper limits hold together, so each is above that of one slice alone.
+        assert worst.high > min(figure["high"] for figure in figures)
+
+
+def test_the_truly_lowest_of_slices_that_are_alike_lies_in_the_interval(
+    table, info, data, settings
+) -> None:
+    held = 0
+    for seed in range(40):
+        frame, scores = table(400, seed)
+        frame["city"] = [f"c{i % 8}" for i in range(400)]
+        rng = np.random.default_rng(1000 + seed)
+        frame["y"] = np.where(rng.random(400) < np.where(scores >= 0.5, 0.8, 0.2), "yes", "no")
+        result = evaluate(frame, scores, info, Champion(reason="none"), (data, settings))
+        worst = _by_id(result)["evaluate.worst_slice_accuracy"]
+        held += worst.low <= 0.8 <= worst.high
+    assert held >= 0.9 * 40 - 3 * (0.09 * 40) ** 0.5

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from pipelines.core.stats import mover_ratio_interval, normal_quantile
 from pipelines.mlops.fairness import audit
 
 from .frames import SPECS, one_feature, people, selections, table
@@ -30,7 +32,7 @@ def test_a_table_by_sex_as_the_new_york_rule_wants_it() -> None:
 def test_small_groups_are_left_out_of_ratios_but_reported() -> None:
     found = audit(
         selections({"big": (50, 100), "other": (40, 100), "tiny": (3, 3)}),
-        one_feature(min_share=0.02, exclusion_reason="too small"),
+        one_feature(compare_all=False, exclusion_reason="too small"),
     ).dimensions[0]
     assert [item.group for item in found.impact_ratios] == ["big", "other"]
     (tiny,) = found.exclusions
@@ -59,7 +61,7 @@ def test_the_reference_is_the_largest_the_highest_or_the_named_group() -> None:
     by = {
         "largest": one_feature(),
         "highest_rate": one_feature(reference="highest_rate"),
-        "named": one_feature(reference_groups={"group": "named"}, min_share=0.1),
+        "named": one_feature(reference_groups={"group": "named"}, compare_all=False),
     }
     chosen = {how: audit(counts, config).dimensions[0].reference for how, config in by.items()}
     assert chosen == {"largest": "large", "highest_rate": "high", "named": "named"}
@@ -81,3 +83,52 @@ def test_nobody_selected_has_no_impact_ratio_and_a_reason() -> None:
     assert found.figure("worst_impact_ratio").estimate.reason == (
         "selection_rate is 0 in every compared group"
     )
+
+
+def _pair(a: tuple[int, int], b: tuple[int, int], level: float) -> tuple[float, float]:
+    z = normal_quantile(level)
+    low, high = mover_ratio_interval(a[0] / a[1], a[1], b[0] / b[1], b[1], z)
+    return float(low), float(high)
+
+
+def test_the_interval_is_that_of_the_ratio_to_the_best_whichever_group_it_is() -> None:
+    groups = {"a": (60, 100), "b": (55, 100), "c": (20, 80)}
+    found = audit(selections(groups), one_feature()).dimensions[0].impact_ratios
+    for ratio in found:
+        others = [groups[name] for name in groups if name != ratio.group]
+        alone = [_pair(groups[ratio.group], other, 0.95)[0] for other in others]
+        together = [_pair(groups[ratio.group], other, 0.975)[1] for other in others]
+        assert ratio.estimate.low == pytest.approx(min(*alone, 1))
+        assert ratio.estimate.high == pytest.approx(min(*together, 1))
+        assert ratio.estimate.low <= ratio.estimate.value <= ratio.estimate.high  # type: ignore[operator]
+
+
+def test_two_groups_have_the_interval_of_their_ratio() -> None:
+    found = audit(selections({"a": (60, 100), "b": (30, 90)}), one_feature())
+    ratio = next(r for r in found.dimensions[0].impact_ratios if r.group == "b")
+    expected = _pair((30, 90), (60, 100), 0.95)
+    assert (ratio.estimate.low, ratio.estimate.high) == pytest.approx(expected)
+
+
+def test_the_only_group_with_a_selected_row_need_not_be_the_best() -> None:
+    found = audit(selections({"a": (3, 7), "b": (0, 6)}), one_feature())
+    ratio = next(r for r in found.dimensions[0].impact_ratios if r.group == "a")
+    upper = _pair((0, 6), (3, 7), 0.95)[1]
+    assert upper > 1
+    assert (ratio.estimate.low, ratio.estimate.high) == (pytest.approx(1 / upper), 1)
+
+
+def test_groups_that_are_alike_have_1_in_their_interval() -> None:
+    rng = np.random.default_rng(0)
+    held, count = 0, 0
+    for _ in range(200):
+        drawn = {
+            name: (int(rng.binomial(n, 0.4)), n) for name, n in (("a", 300), ("b", 200), ("c", 60))
+        }
+        for ratio in (
+            audit(selections(drawn), one_feature(replicates=100)).dimensions[0].impact_ratios
+        ):
+            if ratio.group != ratio.versus:
+                held += ratio.estimate.high == 1
+                count += 1
+    assert held >= 0.93 * count

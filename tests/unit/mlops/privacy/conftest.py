@@ -55,6 +55,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "data.replace": {},
         "data.target": "label",
         "data.positive": "yes",
+        "data.favourable": "yes",
         "data.subject_key": "name",
         "data.sensitive": {"colour": {}},
         "data.intersections": [],

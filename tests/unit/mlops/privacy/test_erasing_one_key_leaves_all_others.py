@@ -90,6 +90,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     change_params(place, {
         "data.replace": {}, "data.target": "label", "data.positive": "good",
+        "data.favourable": "good",
         "data.subject_key": "name", "data.sensitive": {}, "data.intersections": [],
         "data.ignore": [], "data.missing_marks": ["?", "NA"],
         "bias_audit.mitigation.feature": None, "gate.checks": [ONE_CHECK], "evaluate.slices": [],

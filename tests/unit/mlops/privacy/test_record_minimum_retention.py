@@ -28,7 +28,7 @@ def red(params: Params, own: PrivacyParams) -> set[str]:
 def test_what_nobody_said_is_red(params: Params) -> None:
     assert red(params, PrivacyParams()) == {
         "Controller", "Contact", "Legal basis", "Data subjects", "Special categories", "Recipients",
-        "Transfers to third countries", "Time limits for erasure",
+        "Transfers to third countries", "Time limits for erasure", "Security measures",
     }  # fmt: skip
 
 
@@ -104,22 +104,28 @@ def held(store: str, part: str, day: date) -> HeldTelemetry:
 
 def test_telemetry_that_nobody_answers_for_is_red_and_empty(params: Params) -> None:
     kept = [held("telemetry", part, date(2026, 1, 1)) for part in ("logs", "alerts", "logs")]
+    said = {"alerts": {"owner": "SRE", "purpose": "fewer pages"}, "logs": {"owner": "A"}}
     own = PrivacyParams.model_validate(
-        {
-            "telemetry": {
-                "alerts": {"owner": "SRE", "purpose": "fewer pages"},
-                "logs": {"owner": "A"},
-            }
-        }
+        {"telemetry": said, "telemetry_retention_days": {"telemetry": 90}}
     )
-    lines = accountability.record(params, own, evidence(), kept)
-    said = {line.term: (line.text, line.given) for line in lines if "Telemetry" in line.term}
-    assert said == {
-        "Telemetry: alerts": ("fewer pages; owner: SRE", True),
-        "Telemetry: logs": ("privacy.telemetry.logs.purpose says nothing", False),
+    lines = accountability.record(params, own, evidence(), telemetry=kept)
+    listed = {line.term: (line.text, line.given) for line in lines if "Telemetry" in line.term}
+    assert listed == {
+        "Telemetry: alerts": ("fewer pages; owner: SRE; kept for 90 days", True),
+        "Telemetry: logs": ("not filled in: release.yaml, privacy.telemetry.logs.purpose", False),
     }
-    nobody = accountability.record(params, PrivacyParams(), evidence(), kept)
+    nobody = accountability.record(params, PrivacyParams(), evidence(), telemetry=kept)
     assert not any(line.given for line in nobody if "Telemetry" in line.term)
+
+
+def test_what_is_said_of_telemetry_holds_whatever_the_data_set_is(params: Params) -> None:
+    own = PrivacyParams.model_validate({
+        "data_set": "another", "telemetry": {"logs": {"owner": "SRE", "purpose": "faults"}},
+        "telemetry_retention_days": {"telemetry": 90},
+    })  # fmt: skip
+    kept = [held("telemetry", "logs", date(2026, 1, 1))]
+    lines = accountability.record(params, own, evidence(), telemetry=kept)
+    assert [line.given for line in lines if line.term == "Telemetry: logs"] == [True]
 
 
 def test_a_project_without_telemetry_has_no_line_about_it(params: Params) -> None:
@@ -129,12 +135,12 @@ def test_a_project_without_telemetry_has_no_line_about_it(params: Params) -> Non
 
 def test_telemetry_is_as_old_as_its_day_and_needs_a_limit(tmp_path: Path, params: Params) -> None:
     kept = [held("telemetry", "logs", date(2026, 1, 21)), held("state", "state", date(2020, 1, 1))]
-    own = PrivacyParams(retention_days={"telemetry": 9})
+    own = PrivacyParams(telemetry_retention_days={"telemetry": 9})
     assert accountability.too_old(tmp_path, params.data, own, NOW, kept) == [
         ("telemetry", "telemetry/logs", 10, 9)
     ]
     assert "state" in accountability.unlimited(tmp_path, params.data, own, kept)
-    own = PrivacyParams(retention_days={"telemetry": 10, "state": 3650})
+    own = PrivacyParams(telemetry_retention_days={"telemetry": 10, "state": 3650})
     assert accountability.too_old(tmp_path, params.data, own, NOW, kept) == []
     assert "state" not in accountability.unlimited(tmp_path, params.data, own, kept)
 

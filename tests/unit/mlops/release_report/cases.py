@@ -49,6 +49,7 @@ def validate(quarantined: int = 10, reason: str = "nobody is 200 years old") -> 
         "rules": [
             {**rule, "kept": not quarantined, "broken_rows": quarantined, "observed": "some"}
         ],
+        "columns": [],
     }
 
 
@@ -162,7 +163,8 @@ def group(name: str, rate: float = 0.2, role: str = "compared") -> Details:
         "levels": {"sex": name},
         "role": role,
         "n": 75,
-        "share": 0.5,
+        "subjects": 70,
+        "share": 0.01 if role == "excluded" else 0.5,
         "tn": 50,
         "fp": 5,
         "fn": 10,
@@ -197,6 +199,8 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
         "n": 75,
         "reference_selected": 22,
         "reference_n": 75,
+        "effective_n": 70.0,
+        "reference_effective_n": 70.0,
         "fisher_p": 0.0001,
         "holm_p": 0.0002,
         "significant": True,
@@ -208,6 +212,7 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
     }
     return {
         "rows": 150,
+        "subjects": 140,
         "level": 0.95,
         "replicates": 100,
         "seed": 0,
@@ -215,6 +220,9 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
         "summary": [],
         "alpha": 0.05,
         "min_share": 0.02,
+        "orientation": "assistive",
+        "favourable_rate": "selection_rate",
+        "harmful_rates": ["fnr", "for"],
         "tests_corrected": 1,
         "dimensions": [
             {
@@ -232,14 +240,17 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
                     for n in names
                 ],
                 "gaps": [],
+                "against_reference": [],
                 "disparities": [],
                 "tests": [test],
                 "exclusions": [
                     {
                         "group": "tiny",
                         "n": 2,
+                        "subjects": 1,
                         "share": 0.01,
                         "selection_rate": 0.1,
+                        "favourable_rate": 0.1,
                         "reason": "too few rows",
                     }
                 ],
@@ -272,6 +283,7 @@ def mitigation(names: list[str]) -> Details:
             {
                 "group": n,
                 "n": 75,
+                "subjects": 70,
                 "mitigated": n == names[0],
                 "reason": "too few",
                 "before": rates,

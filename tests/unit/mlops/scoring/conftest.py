@@ -54,12 +54,17 @@ def make_params(**train: Any) -> dict[str, Any]:
         "replace": {"colour": {"RED": "red"}},
         "target": "y",
         "positive": "yes",
+        "favourable": "yes",
         "subject_key": "person",
         "sensitive": {"sex": {}},
         "intersections": [],
         "ignore": ["weight"],
     }
     raw["bias_audit"]["mitigation"]["feature"] = "sex"
+    raw["evaluate"]["slices"] = ["colour"]
+    raw["gate"]["checks"] = [
+        check for check in raw["gate"]["checks"] if check["figure"].partition(":")[2] in ("", "sex")
+    ]
     models = {"logistic_regression": {"C": [1.0]}}
     raw["train"] |= {"models": models, "folds": 3, "calibration": "isotonic"} | train
     return raw

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipelines.aiops.alerting.evaluation import select
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.evaluation.select import Search, add_groupings, in_order
-from pipelines.aiops.alerting.rules import DuplicateRule, Matcher
+from pipelines.aiops.alerting.rules import GroupingRule, Matcher
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 from tests.unit.aiops.alerting.evaluation.made_up import WINDOW
 from tests.unit.aiops.alerting.evaluation.test_selection import _COMMON, QUIET
@@ -17,9 +17,9 @@ LIMITS = SelectRulesParams()
 
 
 def grouping(name, by, interval=300):
-    return DuplicateRule(
-        id=f"duplicate-{name}", group_by=by, group_wait=30, group_interval=interval,
-        repeat_interval=86_400, **_COMMON,
+    return GroupingRule(
+        id=f"grouping-{name}", group_by=by, group_wait_seconds=30, group_interval_seconds=interval,
+        repeat_interval_seconds=86_400, **_COMMON,
     )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def first_wins(saves, delays=None):
     delays = delays or {}
 
     def measure(rules):
-        first = next((rule.id for rule in rules if rule.family == "duplicate"), "")
+        first = next((rule.id for rule in rules if rule.family == "grouping"), "")
         saved = saves.get(first, 0)
         late = delays.get(first, 0)
         incident = TicketedIncident("T1", 0, None, 10, 10 + late * SECOND, (), (first,))
@@ -88,13 +88,15 @@ def test_a_closer_grouping_stands_before_the_wide_one_that_it_takes_alerts_from(
 @given(st.permutations([*QUIET[:3], WIDE, CLOSE]))
 def test_groupings_keep_their_order_and_their_places(rules):
     ordered = in_order(rules, [CLOSE, WIDE])
-    assert [r.id for r in ordered if r.family == "duplicate"] == [CLOSE.id, WIDE.id]
-    assert [r for r in ordered if r.family == "quiet"] == [r for r in rules if r.family == "quiet"]
+    assert [r.id for r in ordered if r.family == "grouping"] == [CLOSE.id, WIDE.id]
+    assert [r for r in ordered if r.family == "demotion"] == [
+        r for r in rules if r.family == "demotion"
+    ]
     assert [r.family for r in ordered] == [r.family for r in rules]
 
 
 def busy(late_if_both):
-    """A grouping saves 30; of two quiet rules one saves 20 and one 5, and that one makes wait."""
+    """A grouping saves 30; of two demotion rules one saves 20, one 5 and makes an incident wait."""
     saves = {WIDE.id: 30, QUIET[0].id: 20, QUIET[1].id: 5}
 
     def measure(rules):

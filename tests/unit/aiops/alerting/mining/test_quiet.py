@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.config import apply_rules, default_config, parse_config
 from pipelines.aiops.alerting.export.alertmanager import merge_config
-from pipelines.aiops.alerting.mining.demotion import mine_quiet
+from pipelines.aiops.alerting.mining.demotion import mine_demotion
 from pipelines.aiops.alerting.mining.grouping import notify_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import replay
 from pipelines.aiops.alerting.windows import HistoryWindow
-from pipelines.aiops.params.alert_rules import QuietMining
+from pipelines.aiops.params.alert_rules import DemotionMining
 from pipelines.core.time import DAY_US
 
 from .worlds import MONDAY, PARAMS, WINDOW, World, shuffled, times
@@ -20,7 +20,9 @@ SPARSE = PARAMS.model_copy(
     update={
         "min_days": 2,
         "min_episodes": 1,
-        "quiet": QuietMining(max_acted_share=0.9, max_silence_hours=24, rare_window_seconds=3600),
+        "demotion": DemotionMining(
+            max_acted_share=0.9, max_silence_hours=24, rare_window_seconds=3600
+        ),
     }
 )
 
@@ -31,7 +33,7 @@ def routine(world, rng, name="DiskSlow", per_day=12, acted=False, **labels):
 
 
 def rules_of(frame, params=PARAMS, window=WINDOW):
-    return mine_quiet(history_of(frame, params, window)).rules
+    return mine_demotion(history_of(frame, params, window)).rules
 
 
 def judged(world, rules):
@@ -151,8 +153,8 @@ def test_half_a_day_of_noise_is_not_routine_of_three_days():
     (rule,) = rules_of(world.frame(), SPARSE, SHORT)
     assert rule.guard is not None
     assert (rule.guard.max_count, rule.guard.window_seconds) == (0, 3600)
-    no_rare = SPARSE.quiet.model_copy(update={"rare_window_seconds": 0})
-    assert rules_of(world.frame(), SPARSE.model_copy(update={"quiet": no_rare}), SHORT) == []
+    no_rare = SPARSE.demotion.model_copy(update={"rare_window_seconds": 0})
+    assert rules_of(world.frame(), SPARSE.model_copy(update={"demotion": no_rare}), SHORT) == []
 
 
 def test_a_rare_alert_pages_at_its_first_and_once_within_its_window():
@@ -203,7 +205,7 @@ receivers: [{name: pager}]
     world = World()
     world.add(60, 10, 'Odd "name" (x|y)', host="a")
     history = history_of(world.frame(), SPARSE, SHORT)
-    rules = [*mine_quiet(history).rules, notify_at_once(history)]
+    rules = [*mine_demotion(history).rules, notify_at_once(history)]
     merged = merge_config(text, "alertmanager.yml", rules).text
     routes = parse_config(merged, "merged").route.routes
     assert [route.group_by for route in routes] == [

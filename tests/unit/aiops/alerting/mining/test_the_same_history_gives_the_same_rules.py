@@ -37,7 +37,7 @@ def mixed():
 
 
 FRAME = mixed()
-MINED_FAMILIES = only("duplicate", "transient", "flapping", "implied", "recurring", "known_fix")
+MINED_FAMILIES = only("grouping", "wait", "keep_firing", "inhibition", "mute_time", "known_fix")
 EXPECTED = RULES.dump_json(tuple(mine(FRAME, MINED_FAMILIES, WINDOW)))
 
 
@@ -63,7 +63,7 @@ def test_a_day_without_any_data_is_not_a_day_without_the_alert():
     for day in range(28):
         if day not in (4, 12):
             world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
-    (rule,) = mine(world.frame(), only("recurring"), WINDOW)
+    (rule,) = mine(world.frame(), only("mute_time"), WINDOW)
     assert (rule.bound.n, rule.bound.value) == (26, 1.0)
 
 
@@ -72,7 +72,7 @@ def test_an_alert_that_never_ended_is_no_blip():
     world = World()
     for at in times(rng, 12):
         world.add(at, None, "Stuck", service="x")
-    assert mine(world.frame(), only("transient"), WINDOW) == []
+    assert mine(world.frame(), only("wait"), WINDOW) == []
 
 
 def test_all_alerts_in_one_second_support_nothing():
@@ -89,7 +89,7 @@ def test_hostile_labels_are_mined_like_any_others():
     for at in times(rng, 6):
         world.add(at, 20, 'It\'s "<b>down</b>"\n🔥', path="a|b\\(", it='say "no"')
         world.add(at, 20, "Wide", **labels)
-    rules = mine(world.frame(), only("transient"), WINDOW)
+    rules = mine(world.frame(), only("wait"), WINDOW)
     assert {rule.matchers[0].value for rule in rules} == {'It\'s "<b>down</b>"\n🔥', "Wide"}
 
 
@@ -100,7 +100,7 @@ def test_very_many_names_are_cut_to_the_noisiest():
         world.add(float(rng.uniform(0, 28 * 86_400)), 20, f"N{n}")
     for at in times(rng, 10):
         world.add(at, 20, "Noisy")
-    params = only("transient").model_copy(update={"max_patterns": 5})
+    params = only("wait").model_copy(update={"max_patterns": 5})
     assert {rule.matchers[0].value for rule in mine(world.frame(), params, WINDOW)} == {"Noisy"}
 
 
@@ -116,7 +116,7 @@ def test_hours_of_a_local_clock_survive_a_change_of_time(shift):
         local = (first + timedelta(days=day)).replace(hour=4, minute=10)
         world.add(local.timestamp() - MONDAY / 1e6, 2400, "Batch", job="export")
         world.add(local.timestamp() - MONDAY / 1e6 + 30_000, 60, "Other")
-    params = only("recurring")
+    params = only("mute_time")
     params = params.model_copy(
         update={"mute_time": params.mute_time.model_copy(
             update={"timezones": ["UTC", "Europe/Berlin"]})}

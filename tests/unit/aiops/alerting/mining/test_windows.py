@@ -16,10 +16,10 @@ from tests.unit.aiops.alerting.mining.worlds import MONDAY, World
 def test_parts_follow_each_other_on_whole_days(days, train, validation):
     whole = HistoryWindow(MONDAY, MONDAY + days * DAY_US)
     parts = split_window(whole, train, validation)
-    assert parts.learn.start == whole.start
-    assert parts.learn.end == parts.choose.start < parts.choose.end == parts.judge.start
-    assert parts.judge.end == whole.end
-    assert all((at - MONDAY) % DAY_US == 0 for at in (parts.learn.end, parts.choose.end))
+    assert parts.train.start == whole.start
+    assert parts.train.end == parts.validation.start < parts.validation.end == parts.test.start
+    assert parts.test.end == whole.end
+    assert all((at - MONDAY) % DAY_US == 0 for at in (parts.train.end, parts.validation.end))
 
 
 def test_a_history_too_short_is_said():

@@ -123,5 +123,5 @@ def test_mining_and_replaying_take_no_more_than_that():
     more = taken_by(lambda: Backtest(large, half, default_config(), {})) - taken_by(
         lambda: Backtest(small, half, default_config(), {})
     )
-    assert measured.before.stages["pages"] > 0
+    assert measured.baseline.stages["pages"] > 0
     assert more / 200_000 + frame_bytes < memory.REPLAY_BYTES

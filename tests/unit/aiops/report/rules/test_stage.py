@@ -36,7 +36,7 @@ def test_the_record_holds_decision_figures_artifacts_and_params(here):
     assert told["params"]["aiops"]["mine_rules"]["train"] == 0.5
     assert told["params"]["aiops"]["mine_rules"]["validation"] == 0.25
     assert [rule["id"] for rule in told["rules"]] == [rule["id"] for rule in cases.rules()]
-    assert {rule["exported"] for rule in told["rules"] if rule["id"] == "quiet-1"} == {False}
+    assert {rule["exported"] for rule in told["rules"] if rule["id"] == "demotion-1"} == {False}
     for figure in told["figures"]:
         assert figure["source"]["sha256"] == sha256_path(Path(figure["source"]["path"]))
     assert artifacts.PAGES_PER_DAY.as_posix() in told["artifacts"]
