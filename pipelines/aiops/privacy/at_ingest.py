@@ -36,7 +36,7 @@ from pipelines.aiops.lake.contract import (
 )
 from pipelines.aiops.lake.store import locked
 from pipelines.aiops.log_parsing.mask_patterns import BY_NAME
-from pipelines.aiops.log_parsing.masking import luhn
+from pipelines.aiops.log_parsing.masking import is_card
 from pipelines.aiops.params.mask_kinds import PERSONAL_KINDS
 from pipelines.aiops.privacy.selectors import PATTERN, Selector, parse, rows_of, rows_with_text
 from pipelines.core.errors import SignalboxError
@@ -266,7 +266,7 @@ class _Work:
         return self.name(found[0])
 
     def _card(self, found: re.Match[str]) -> str:
-        return self.name(found[0]) if luhn(found[0]) else found[0]
+        return self.name(found[0]) if is_card(found) else found[0]
 
     def text(self, text: str) -> str:
         """Replace kinds in a text."""
