@@ -19,6 +19,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,9 @@ _FIXED = frozenset({"alert_id", "fingerprint", "log_id", "source", "kind", "trac
                     "parent_span_id", "links", "severity", "status", "id"})  # fmt: skip
 """Columns that hold no text of people; ids of rows follow what was replaced."""
 
+_REMEMBERED = 1 << 14
+"""Values whose patterns and pseudonyms are kept at hand; a person has many rows."""
+
 Replace = Callable[[str], str]
 
 
@@ -234,6 +238,14 @@ def _may_make(project: Path, lake: Path) -> bool:
     return not listed and nobody_erased(lake)
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _words(values: tuple[str, ...]) -> re.Pattern[str]:
+    """Find values as whole words, all at once: a pseudonym isn't looked at again."""
+    found = "|".join(map(re.escape, values))
+    return re.compile(rf"(?<![0-9A-Za-z_])(?:{found})(?![0-9A-Za-z_])")
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def pseudonym(value: str, key: bytes) -> str:
     """Return the pseudonym of a value.
 
@@ -252,7 +264,7 @@ def pseudonym(value: str, key: bytes) -> str:
 
 
 class _Work:
-    """Replaces in tables; values that were seen keep their pseudonyms at hand."""
+    """Replaces in tables."""
 
     def __init__(self, key: bytes, kinds: Sequence[str], names: frozenset[str]) -> None:
         self.key, self.kinds, self.names = key, kinds, names
@@ -291,14 +303,11 @@ class _Work:
 
     def _row(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
         values = _values(row, self.names)
-        words = [
-            (re.compile(rf"(?<![0-9A-Za-z_]){re.escape(value)}(?![0-9A-Za-z_])"), self.name(value))
-            for value in sorted(values, key=lambda value: (-len(value), value))
-        ]
+        words = tuple(sorted(values, key=lambda value: (-len(value), value)))
 
         def replace(text: str) -> str:
-            for word, other in words:
-                text = word.sub(other, text)
+            if any(value in text for value in words):
+                text = _words(words).sub(self._match, text)
             return self.text(text)
 
         new = {name: self._cell(name, cell, replace) for name, cell in row.items()}
@@ -337,11 +346,23 @@ class _Work:
             return WITHHELD
         values: set[str] = set()
         _collect(document, self.names, values)
-        text = json.dumps(document, ensure_ascii=False)
-        for value in sorted(values, key=lambda value: (-len(value), value)):
-            written = json.dumps(value, ensure_ascii=False)[1:-1]
-            text = text.replace(written, self.name(value))
-        return self.text(text)
+        words = tuple(sorted(values, key=lambda value: (-len(value), value)))
+
+        def replace(here: Any) -> Any:
+            if isinstance(here, dict):
+                return {name: replace(inner) for name, inner in here.items()}
+            if isinstance(here, list):
+                return [replace(inner) for inner in here]
+            if isinstance(here, bool) or here is None:
+                return here
+            text = here if isinstance(here, str) else json.dumps(here)
+            new = self.text(_words(words).sub(self._match, text) if words else text)
+            return here if new == text else new
+
+        try:
+            return json.dumps(replace(document), ensure_ascii=False)
+        except RecursionError:
+            return WITHHELD
 
 
 def _named(column: Any, name: str, names: frozenset[str]) -> Any:

@@ -237,10 +237,16 @@ def in_text(selector: Selector, text: str) -> bool:
 
 
 def _unescaped(text: str) -> list[str]:
-    r"""Lines of JSON, and texts in a page's scripts: with ``\uXXXX`` written out."""
-    if "\\u" not in text:
+    """Lines of JSON, and texts in a page's scripts: with their escapes written out."""
+    if "\\" not in text:
         return []
-    return [re.sub(r"\\u([0-9A-Fa-f]{4})", lambda found: chr(int(found[1], 16)), text)]
+
+    def written(found: re.Match[str]) -> str:
+        if found[1]:
+            return chr(int(found[1], 16))
+        return " " if found[2] in "bfnrt" else found[2]
+
+    return [re.sub(r'\\(?:u([0-9A-Fa-f]{4})|([bfnrt"/\\]))', written, text)]
 
 
 def _can_be_written(text: str) -> bool:

@@ -161,6 +161,7 @@ def test_the_value_is_in_no_trace() -> None:
 
 @pytest.mark.parametrize("page", [
     "Ann &amp; Co", r"Ann \u0026 Co", json.dumps({"a": ["Ann & Co"]}), "x Ann & Co.", "Ann & Co",
+    r'<script>["line\nAnn & Co"]</script>', '{"a": "Ann \\u0026 Co"}\n{"b": 1}',
 ])  # fmt: skip
 def test_a_value_is_found_in_every_spelling_of_a_page(page: str) -> None:
     assert in_text(parse("user=Ann & Co"), page)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from pipelines.aiops.lake.contract import alert_id, fingerprint, microseconds
 from pipelines.aiops.params.telemetry import AlertmanagerWebhookParams
+from pipelines.aiops.privacy.at_ingest import WITHHELD
 from pipelines.cli.main import app
 from pipelines.core.files import write_json, write_text
 from pipelines.mlops.privacy import subject
@@ -29,7 +30,7 @@ LINES = [
     {"ts": "2024-03-09T12:00:00Z", "level": "error", "msg": f"login of {ANN} failed", "user": ANN},
     {"ts": "2024-03-09T12:00:01Z", "level": "info", "msg": "from 10.1.2.3 to bob@example.org"},
     {"ts": "2024-03-09T12:00:02Z", "level": "info", "msg": "nothing of anybody"},
-    {"level": "info", "msg": "no time", "user": ANN},
+    {"level": "info", "msg": f"no time\n{ANN}", "user": ANN},
 ]
 
 
@@ -91,6 +92,28 @@ def test_ids_follow_from_what_is_stored_and_again_changes_nothing(project: Path)
         assert row["fingerprint"] == series
         assert row["alert_id"] == alert_id("hook", series, microseconds(row["starts_at"]))
     assert ingest(project).count("nothing changed") == 2
+
+
+def test_a_pseudonym_is_never_replaced_again(project: Path) -> None:
+    said = payload("p")
+    said["alerts"][0]["labels"]["owner"] = "ann"
+    said["alerts"][0]["annotations"] = {"summary": "ann and p"}
+    write_json(project / "hook/1.json", said)
+    write_text(project / "params.yaml", PARAMS.replace("[user]", "[user, owner]"))
+    write_text(project / "logs/shop.jsonl", "")
+    ingest(project)
+    (row,) = rows(project, "alerts")
+    labels, (text,) = dict(row["labels"]), dict(row["annotations"]).values()
+    assert text == f"{labels['owner']} and {labels['user']}"
+
+
+def test_a_record_in_which_names_cannot_be_found_is_withheld(project: Path) -> None:
+    write_text(project / "hook/1.json", f"{{cut off: {ANN}")
+    write_text(project / "logs/shop.jsonl", "")
+    ingest(project)
+    (row,) = rows(project, "quarantine")
+    assert row["raw"] == WITHHELD
+    assert files_with(project / "lake", ANN) == []
 
 
 def test_another_secret_gives_other_pseudonyms(
