@@ -29,7 +29,8 @@ def main(params: Params) -> None:
     frame, files = read_source(data)
     # Later stages need these columns; it is told now, not after training.
     check_names("evaluate.slices", params.evaluate.slices, [str(name) for name in frame.columns])
-    frame = drop_erased(name_rows(typed(frame, data), data))
+    named = name_rows(typed(frame, data), data)
+    frame = drop_erased(named, sources=[file.sha256 for file in files])
     check_binary(frame, data, files[0].address)
     write_table(INGESTED, frame)
     write_evidence(evidence_of(STAGE), describe(frame, files, data))
