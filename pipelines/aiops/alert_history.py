@@ -2,8 +2,8 @@
 
 Outs: ``data/alert_history/`` with ``alerts.parquet``, ``tickets.parquet`` and ``changes.parquet``,
 each sorted by time and key, and ``quarantine/alert_history.parquet`` with everything that could not
-be read or broke a rule, and why. Evidence details: ``window``, ``days_missing``, ``sources``
-(source → alerts), ``rules`` (per table).
+be read or broke a rule, and why. Evidence details:
+`pipelines.aiops.alerting.evidence.HistoryDetails`.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.alerting.evidence import HistoryDays, HistoryDetails, KeptRule
 from pipelines.aiops.lake.batch import REJECTED
 from pipelines.aiops.lake.contract import ALERTS, CHANGES, TABLES, TICKETS, Table
 from pipelines.aiops.lake.days import day_files, days_of, files_between, quarantine_files
@@ -83,7 +84,7 @@ STAGE = "alert_history"
 
 
 def describe(
-    raw: Any, missing: list[str], days: int, rules: dict[str, list[Rule]], counts: dict[str, int]
+    raw: Any, missing: list[str], span: Span, rules: dict[str, list[Rule]], counts: dict[str, int]
 ) -> Evidence:
     """Count what was frozen.
 
@@ -92,11 +93,13 @@ def describe(
     raw
         An open DuckDB connection with the table ``frozen_alerts``.
     missing
-        Days of the window without an alert, of `days`.
+        Days of the window without an alert.
+    span
+        The window.
     counts
         Rows by table, and ``quarantined``.
     """
-    seen = _seen(raw)
+    seen, days = _seen(raw), len(span.days)
     n, total, rejected = counts["alerts"], sum(counts.values()), counts["quarantined"]
 
     return Evidence(
@@ -123,16 +126,17 @@ def describe(
                    "incidents that an alert of the window names / incidents", seen["incidents"],
                    "share"),
         ],
-        details={
-            "days_missing": missing,
-            "sources": seen["sources"],
-            "counts": counts,
-            "rules": {
-                table: [{"rule": rule.title, "action": rule.action, "reason": rule.reason,
-                         "kept": rule.kept, "broken_rows": rule.rows} for rule in found]
+        details=HistoryDetails(
+            window=HistoryDays(first=span.first, last=span.last),
+            days_missing=missing,
+            sources=seen["sources"],
+            counts=counts,
+            rules={
+                table: [KeptRule(rule=rule.title, action=rule.action, reason=rule.reason,
+                                 kept=rule.kept, broken_rows=rule.rows) for rule in found]
                 for table, found in rules.items()
             },
-        },
+        ).model_dump(mode="json"),
     )  # fmt: skip
 
 
@@ -185,8 +189,7 @@ def main(params: AiopsParams) -> None:
         _stop_at(settings, counts, rejected)
         missing = [day.isoformat() for day in span.days if not day_files(lake, ALERTS, day)]
         known = {**counts, "quarantined": rejected}
-        evidence = describe(raw, missing, len(span.days), rules, known)
-    evidence.details["window"] = {"first": str(span.first), "last": str(span.last)}
+        evidence = describe(raw, missing, span, rules, known)
     write_evidence(evidence_of(STAGE), evidence)
     write_json(
         metrics_of(STAGE), {f.id.removeprefix(f"{STAGE}."): f.value for f in evidence.figures}

@@ -6,7 +6,8 @@ that Alertmanager and Prometheus read, and only what was released.
 
 from pathlib import Path
 
-from pipelines.aiops.alerting.export.write import SUMMARY, export, read_sources
+from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportDetails
+from pipelines.aiops.alerting.export.write import export, read_sources
 from pipelines.aiops.alerting.rules import read_rules
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
@@ -35,18 +36,20 @@ def main(params: AiopsParams) -> None:
         "exported": "rules exported as native configuration",
         "not_exported": "rules that a person must set by hand",
     }
-    figures = [_count(name, label, summary[name], len(rules)) for name, label in counts.items()]
+    figures = [
+        _count(name, label, getattr(summary, name), len(rules)) for name, label in counts.items()
+    ]
     evidence = Evidence(
         stage=STAGE,
-        inputs=hash_inputs(RULE_SET, *read, EXPORT / SUMMARY),
+        inputs=hash_inputs(RULE_SET, *read, EXPORT_SUMMARY),
         figures=figures,
-        details={key: summary[key] for key in ("sources", "rules")},
+        details=ExportDetails(sources=summary.sources, rules=summary.rules).model_dump(mode="json"),
     )
     write_evidence(evidence_of(STAGE), evidence)
     write_json(metrics_of(STAGE), {figure.id.partition(".")[2]: figure.value for figure in figures})
     for checked in checks:
         log(f"{checked.file}: {checked.program}: {checked.outcome}")
-    log(f"{summary['exported']} of {len(rules)} rules exported to {EXPORT}")
+    log(f"{summary.exported} of {len(rules)} rules exported to {EXPORT}")
 
 
 def _count(name: str, label: str, value: int, n: int) -> Figure:

@@ -29,6 +29,7 @@ from pipelines.aiops.incidents import post as post_incident
 from pipelines.aiops.incidents.causes import ranker
 from pipelines.aiops.incidents.contract import alert_findings, changes_of, past_of
 from pipelines.aiops.incidents.deduplication import deduplicate_findings, judged
+from pipelines.aiops.incidents.model import FORMAT, IncidentsFile, read_incidents
 from pipelines.aiops.lake.contract import ALERTS, CHANGES, TICKETS
 from pipelines.aiops.lake.findings import SIGNALS, Finding, read_findings, read_form, write_ordered
 from pipelines.aiops.lake.frame import NEVER
@@ -57,7 +58,7 @@ from pipelines.aiops.params.artifacts import (
     RULES_RELEASED,
     SERVICE_MAP,
 )
-from pipelines.aiops.service_map.edge_changes import read_moved
+from pipelines.aiops.service_map.change_impact import read_moved
 from pipelines.aiops.service_map.model import MAP_FILE
 from pipelines.aiops.service_map.peers import USER
 from pipelines.core.errors import SignalboxError
@@ -113,7 +114,6 @@ def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) 
     return set(frame.ids[kept].tolist())
 
 
-FORMAT = "signalbox.incidents/1"
 MAP = SERVICE_MAP / MAP_FILE
 
 
@@ -143,14 +143,13 @@ def _hash(path: Path) -> str:
 def inputs_known(directory: Path) -> dict[str, str] | None:
     """Tell what a place's incidents were made of; None if there are none, or unreadable ones."""
     try:
-        found: dict[str, str] = read(directory)["inputs"]
-    except (SignalboxError, KeyError):
+        return dict(read_incidents(directory / INCIDENTS).inputs)
+    except SignalboxError:
         return None
-    return found
 
 
 def read(directory: Path) -> dict[str, Any]:
-    """Read the incidents of a place.
+    """Read the incidents of a place as JSON values.
 
     Raises
     ------
@@ -160,15 +159,15 @@ def read(directory: Path) -> dict[str, Any]:
     return read_form(directory / INCIDENTS, FORMAT)
 
 
-def write(directory: Path, content: dict[str, Any]) -> Path:
+def write(directory: Path, content: IncidentsFile) -> Path:
     """Write the incidents of a place."""
-    write_ordered(directory / INCIDENTS, content)
+    write_ordered(directory / INCIDENTS, content.as_json())
     return directory / INCIDENTS
 
 
 def build_incidents(
     params: AiopsParams, window: Window, directory: Path, earlier: Sequence[Path] = ()
-) -> tuple[dict[str, Any], list[Finding]]:
+) -> tuple[IncidentsFile, list[Finding]]:
     """Make the incidents of a window; content of the file, and the findings they were made of."""
     inputs = inputs_of(directory, earlier)
     graph = graph_of(directory)
@@ -183,12 +182,10 @@ def build_incidents(
     named = {finding.id: finding for finding in (*findings, *company)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
-    used = {name: named[name].as_json() for incident in found for name in incident.findings}
-    content = {
-        "format": FORMAT,
-        "window": window.as_json(),
-        "inputs": inputs,
-        "counts": {
+    content = IncidentsFile(
+        window=window,
+        inputs=inputs,
+        counts={
             "findings": {name: signals[name] for name in SIGNALS if name != "change"},
             "incidents": len(found),
             "incidents_of_alerts_only": sum(_alerts_only(incident, named) for incident in found),
@@ -197,11 +194,11 @@ def build_incidents(
             "alerts": which,
             "usual_alerts": sum(_lies_in(finding, window) for finding in company),
         },
-        "graph": {"calls": [list(call) for call in sorted(graph.calls)]},
-        "findings": dict(sorted(used.items())),
-        "incidents": [incident.as_json() for incident in found],
-        "synthetic": (lake_of(params.analysis) / "truth").is_dir(),
-    }
+        graph=graph,
+        findings={name: named[name] for incident in found for name in incident.findings},
+        incidents=found,
+        synthetic=(lake_of(params.analysis) / "truth").is_dir(),
+    )
     return content, inside
 
 
@@ -224,7 +221,7 @@ def _findings(directory: Path) -> list[Finding]:
     return [
         *read_findings(directory / METRIC_ANOMALIES).findings,
         *read_findings(directory / LOG_ANOMALIES).findings,
-        *read_moved(directory / MOVED)[1],
+        *read_moved(directory / MOVED).findings,
     ]
 
 
@@ -291,7 +288,7 @@ def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
     """
     if not settings.urls:
         return []
-    found = [Incident.from_json(record) for record in read(directory)["incidents"]]
+    found = read_incidents(directory / INCIDENTS).incidents
     before = _taken(directory)
     told = []
     for url in settings.urls:
@@ -370,16 +367,14 @@ def run(params: AiopsParams, window: Window, directory: Path, earlier: Sequence[
     lake_of(params.analysis)
     content, findings = build_incidents(params, window, directory, earlier)
     path = write(directory, content)
-    counts = {**content["counts"]["findings"], "incidents": content["counts"]["incidents"]}
+    counts = {**content.counts["findings"], "incidents": content.counts["incidents"]}
     write_stage_result(
         directory,
         params,
         window,
-        StageResult(STAGE, INCIDENTS, TABLES, counts, findings, content["inputs"]),
+        StageResult(STAGE, INCIDENTS, TABLES, counts, findings, content.inputs),
     )
-    log(
-        f"{content['counts']['incidents']:,} incidents of {len(findings):,} findings, {window.name}"
-    )
+    log(f"{content.counts['incidents']:,} incidents of {len(findings):,} findings, {window.name}")
     return path
 
 

@@ -6,7 +6,6 @@ Outs (below the place): ``anomalies/log_anomalies.json``, see `lake.findings`.
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipelines.aiops.lake.contract import LOGS
 from pipelines.aiops.lake.days import days_of
@@ -15,6 +14,8 @@ from pipelines.aiops.lake.findings import (
     BEFORE,
     Finding,
     FindingsFile,
+    LogLine,
+    Plot,
     thinned,
     write_findings,
 )
@@ -34,7 +35,7 @@ LINES, LOOKED_AT, LONGEST = 5, 5000, 500
 
 def plots_of(
     found: Outcome, shown: Sequence[Finding], window: Window, settings: LogAnomalySettings
-) -> dict[str, Any]:
+) -> dict[str, Plot]:
     """Count the lines a bin of each finding's message, around the finding."""
     counted: dict[tuple[str, str], dict[int, int]] = {}
     wanted = {(finding.service, template_of(finding)) for finding in shown}
@@ -68,7 +69,7 @@ def _plot(
     counted: dict[int, int],
     known: tuple[int, int],
     settings: LogAnomalySettings,
-) -> dict[str, Any]:
+) -> Plot:
     step = settings.bin_us
     left, right = finding.start_us // step, finding.end_us // step
     # A plot never begins before the service's history does: nothing is known there.
@@ -76,27 +77,27 @@ def _plot(
     last = min(right + 1 + max(AFTER, (right - left) // 2), known[1] // step)
     values = [float(counted.get(at * step, 0)) for at in range(first, last)]
     thin, every = thinned(values)
-    return {
-        "unit": "lines",
-        "per_second": False,
-        "step_us": step * every,
-        "start_us": first * step,
-        "values": thin,
-        "low": None,
-        "high": finding.expected_high if finding.kind == "burst" else None,
-    }
+    return Plot(
+        unit="lines",
+        per_second=False,
+        step_us=step * every,
+        start_us=first * step,
+        values=thin,
+        low=None,
+        high=finding.expected_high if finding.kind == "burst" else None,
+    )
 
 
 def lines_of(
     params: AiopsParams, window: Window, found: Outcome, shown: Sequence[Finding]
-) -> dict[str, Any]:
+) -> dict[str, list[LogLine]]:
     """Give the first lines of each finding's message in its time, masked."""
     return {finding.id: _lines(params, window, finding, found.store) for finding in shown}
 
 
 def _lines(
     params: AiopsParams, window: Window, finding: Finding, store: TemplateStore
-) -> list[dict[str, Any]]:
+) -> list[LogLine]:
     from datetime import timedelta
 
     start = EPOCH + timedelta(seconds=finding.start_us // SECOND_US)
@@ -112,7 +113,7 @@ def _lines(
     at = chosen["at"].cast("int64").to_pylist()
     bodies = mask(chosen["body"].combine_chunks()).lines.to_pylist()
     return [
-        {"at_us": us, "severity": severity or "", "body": (body or "")[:LONGEST]}
+        LogLine(us, severity or "", (body or "")[:LONGEST])
         for us, severity, body in zip(at, chosen["severity"].to_pylist(), bodies, strict=True)
     ]
 

@@ -20,8 +20,13 @@ from pipelines.aiops.lake.window import DAY, HOUR, Window, lake_of, rows_between
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import MOVED, SERVICE_MAP
 from pipelines.aiops.service_map.build import MapSettings, build_lake_map, merge_maps
-from pipelines.aiops.service_map.change_impact import ChangeImpact, as_findings, change_impact
-from pipelines.aiops.service_map.edge_changes import FORMAT, Diff, diff_maps, extent
+from pipelines.aiops.service_map.change_impact import (
+    FORMAT,
+    ChangeImpact,
+    as_findings,
+    change_impact,
+)
+from pipelines.aiops.service_map.edge_changes import Diff, diff_maps, extent
 from pipelines.aiops.service_map.model import MAP_FILE, ServiceMap, read_map, write_map
 from pipelines.core.errors import SignalboxError
 from pipelines.core.stage import log, run_stage

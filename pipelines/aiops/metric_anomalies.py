@@ -21,6 +21,7 @@ from pipelines.aiops.lake.findings import (
     BEFORE,
     Finding,
     FindingsFile,
+    Plot,
     thinned,
     write_findings,
 )
@@ -225,7 +226,7 @@ def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
     return found
 
 
-def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Any]:
+def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Plot]:
     """Give the values around the rarest findings, by finding's id."""
     ordered = sorted(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
     shown = ordered[: params.metric_anomalies.most_plots]
@@ -234,7 +235,7 @@ def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -
         mine.setdefault((finding.evidence["source"], finding.evidence["fingerprint"]), []).append(
             finding
         )
-    found: dict[str, Any] = {}
+    found: dict[str, Plot] = {}
     if not mine:
         return found
     table = read_series(params, window, sorted(mine))
@@ -245,22 +246,22 @@ def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -
     return found
 
 
-def _plot(grid: Grid, row: int, finding: Finding) -> dict[str, Any]:
+def _plot(grid: Grid, row: int, finding: Finding) -> Plot:
     step = grid.step_us
     left = (finding.start_us - grid.start_us) // step
     right = (finding.end_us - grid.start_us) // step
     first = max(0, left - max(BEFORE, right - left))
     last = min(grid.values.shape[1], right + 1 + max(AFTER, (right - left) // 2))
     values, every = thinned(grid.values[row, first:last].tolist())
-    return {
-        "unit": grid.subjects[row].unit,
-        "per_second": grid.subjects[row].rate,
-        "step_us": step * every,
-        "start_us": grid.start_us + first * step,
-        "values": values,
-        "low": finding.expected_low,
-        "high": finding.expected_high,
-    }
+    return Plot(
+        unit=grid.subjects[row].unit,
+        per_second=grid.subjects[row].rate,
+        step_us=step * every,
+        start_us=grid.start_us + first * step,
+        values=values,
+        low=finding.expected_low,
+        high=finding.expected_high,
+    )
 
 
 STAGE = "metric_anomalies"

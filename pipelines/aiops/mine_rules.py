@@ -1,17 +1,25 @@
 """Stage ``mine_rules``: candidate rules from the learning part of the alert history.
 
 Out ``rules/candidates.json``: ``window`` (start and end of the learning part), ``tried`` (family →
-candidates tried) and ``rules``, families in the order of reports. Evidence details: ``windows``,
-``families`` (family → tried, found).
+candidates tried) and ``rules``, families in the order of reports. Evidence details:
+`pipelines.aiops.alerting.evidence.MiningDetails`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting.evidence import MiningDetails, Span, Tried
 from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import RULES
-from pipelines.aiops.alerting.windows import Window, Windows, iso, split_window, whole_window
+from pipelines.aiops.alerting.windows import (
+    Window,
+    Windows,
+    iso,
+    moment,
+    split_window,
+    whole_window,
+)
 from pipelines.aiops.lake.frame import UNKNOWN, AlertFrame
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
@@ -20,9 +28,6 @@ from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, round_floats, write_evidence
 from pipelines.core.files import write_json
 from pipelines.core.stage import log, run_stage
-
-if TYPE_CHECKING:
-    pass
 
 STAGE = "mine_rules"
 
@@ -73,16 +78,16 @@ def describe(frame: AlertFrame, windows: Windows, found: dict[str, Mined]) -> Ev
         stage=STAGE,
         inputs=hash_inputs(HISTORY),
         figures=figures,
-        details={
-            "windows": {
-                name: {"start": iso(part.start), "end": iso(part.end)}
+        details=MiningDetails(
+            windows={
+                name: Span(start=moment(part.start), end=moment(part.end))
                 for name, part in vars(windows).items()
             },
-            "families": {
-                family: {"tried": mined.tried, "found": len(mined.rules)}
+            families={
+                family: Tried(tried=mined.tried, found=len(mined.rules))
                 for family, mined in found.items()
             },
-        },
+        ).model_dump(mode="json"),
     )
 
 

@@ -4,12 +4,10 @@ Nothing is chosen here: what comes out is what the gate decides on and the repor
 
 Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it today and with the rules),
 ``plots/rules_pages_per_day.csv``, ``evidence/replay_rules.json``, ``metrics/replay_rules.json``.
-`details` of the evidence: ``window``, ``stages`` (events → pages, today and with the rules),
-``families``, ``rules``, ``incidents``, ``teams``, ``noisiest``.
+`details` of the evidence: `pipelines.aiops.alerting.evidence.ReplayDetails`.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +15,10 @@ from pipelines.aiops.alerting import memory
 from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds
+from pipelines.aiops.alerting.evidence import BothStages, JudgedSpan, ReplayDetails, Stages
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import Rule, read_rules
-from pipelines.aiops.alerting.windows import iso, moment, split_window, whole_window
+from pipelines.aiops.alerting.windows import moment, split_window, whole_window
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
@@ -142,18 +141,20 @@ def _delays(effect: BacktestResult) -> list[Figure]:
 
 def details(
     measured: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], after: Replay
-) -> dict[str, Any]:
+) -> ReplayDetails:
     """Build the report's tables."""
     window = effect.window
-    return {
-        "window": {"start": iso(window.start), "end": iso(window.end), "days": window.days},
-        "stages": {"today": dict(measured.before.stages), "with_rules": dict(after.stages)},
-        "families": tables.by_family(rules, effect, after),
-        "rules": tables.by_rule(rules, effect, after),
-        "incidents": tables.incidents(effect),
-        "teams": tables.by_label(measured, after, "team"),
-        "noisiest": tables.noisiest(measured, after),
-    }
+    return ReplayDetails(
+        window=JudgedSpan(start=moment(window.start), end=moment(window.end), days=window.days),
+        stages=BothStages(
+            today=Stages(**measured.before.stages), with_rules=Stages(**after.stages)
+        ),
+        families=tables.by_family(rules, effect, after),
+        rules=tables.by_rule(rules, effect, after),
+        incidents=tables.incidents(effect),
+        teams=tables.by_label(measured, after, "team"),
+        noisiest=tables.noisiest(measured, after),
+    )
 
 
 def pages_csv(effect: BacktestResult) -> str:
@@ -199,7 +200,7 @@ def main(params: AiopsParams) -> None:
         stage=STAGE,
         inputs=hash_inputs(*paths),
         figures=figures(effect, rules, measured.before, after),
-        details=details(measured, effect, rules, after),
+        details=details(measured, effect, rules, after).model_dump(mode="json"),
     )
     write_outcomes(OUTCOMES, measured, after)
     write_text(PAGES_PER_DAY, pages_csv(effect))

@@ -11,19 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.incidents.model import Incident
+from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.params.analysis import ReportIncidentsParams
 from pipelines.aiops.report import anomalies
 from pipelines.aiops.report.incidents import map_page, wording
 from pipelines.aiops.report.incidents import page as incidents
-from pipelines.aiops.report.incidents.evidence import (
-    About,
-    AiopsSection,
-    Incident,
-    Inputs,
-    read_inputs,
-)
+from pipelines.aiops.report.incidents.evidence import Inputs, read_inputs
 from pipelines.aiops.report.incidents.links import Places, anchor, places_of
 from pipelines.core.files import write_json, write_text
-from pipelines.core.params import load_section
 from pipelines.core.stage import log, run_stage
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import Sources
@@ -44,11 +40,10 @@ def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
         (map_page.KIND, map_page.TABLES, map_page.make_page, map_page.says),
     ):
         sources = inputs.sources(tables)
-        about = {key: getattr(inputs.about, key) for key in ("title", "owner", "notice")}
         record = {
-            **unjudged(kind, about, sources),
+            **unjudged(kind, inputs.about.model_dump(), sources),
             "synthetic": inputs.incidents.synthetic,
-            "window": inputs.window.model_dump(mode="json"),
+            "window": inputs.window.as_json(),
             "says": says(inputs),
         }
         made[kind] = make(inputs, places, sources), record
@@ -71,7 +66,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
     }
 
 
-def run(directory: Path, about: About) -> Path:
+def run(directory: Path, about: ReportIncidentsParams) -> Path:
     """Make the pages of a place.
 
     Parameters
@@ -98,15 +93,10 @@ def run(directory: Path, about: About) -> Path:
     return directory / REPORTS / "incidents.html"
 
 
-def load() -> AiopsSection:
-    """Load section ``aiops`` of ``params.yaml``."""
-    return load_section("aiops", AiopsSection)
-
-
-def main(params: AiopsSection) -> None:
+def main(params: AiopsParams) -> None:
     """Run the stage."""
     run(Path(), params.report_incidents)
 
 
 if __name__ == "__main__":
-    run_stage(STAGE, main, load=load)
+    run_stage(STAGE, main, load=load_aiops_params)

@@ -7,25 +7,19 @@ date of its making, a host or a path outside the project: the same evidence give
 
 from typing import Any
 
+from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, RuleOutcome
+from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import headline, history, limits, outcome, rules, source
 from pipelines.aiops.report.rules import headline as bad
 from pipelines.aiops.report.rules import history as dropped
 from pipelines.aiops.report.rules import outcome as incidents
-from pipelines.aiops.report.rules.evidence import (
-    HTML,
-    JSON,
-    PAGES_PER_DAY,
-    STAGES,
-    SUMMARY,
-    TRADE_OFF,
-    AiopsSection,
-    Done,
-    Inputs,
-    read_summary,
-)
-from pipelines.core.files import write_json, write_text
-from pipelines.core.params import load_section
+from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
+from pipelines.core.artifacts import PARAMS
+from pipelines.core.files import read_json, write_json, write_text
+from pipelines.core.settings import read_mapping
 from pipelines.core.stage import log, run_stage
+from pipelines.core.typed import validate_as
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
 from pipelines.reporting.page import Page, render
@@ -37,15 +31,18 @@ KIND = "alert_noise_reduction"
 GATE = "gate_rules"
 
 
-def gather_inputs(params: AiopsSection) -> Inputs:
+def gather_inputs(params: AiopsParams) -> Inputs:
     """Read everything the report is made from."""
     evidence = read_evidence_of(STAGES)
     return Inputs(
         params=params,
+        recorded={"aiops": (read_mapping(PARAMS) or {}).get("aiops") or {}},
         evidence={content.stage: content for content in evidence.values()},
-        sources=gather(evidence, [PAGES_PER_DAY, TRADE_OFF, SUMMARY]),
+        sources=gather(evidence, [PAGES_PER_DAY, TRADE_OFF, EXPORT_SUMMARY]),
         curves={"pages_per_day": read_records(PAGES_PER_DAY)},
-        summary=read_summary(),
+        summary=validate_as(
+            ExportSummary, read_json(EXPORT_SUMMARY), f"{EXPORT_SUMMARY}: ", "run export_rules"
+        ),
     )
 
 
@@ -55,7 +52,7 @@ def make_page(inputs: Inputs) -> Page:
     label, notice = headline.notice(inputs)
     first = bad.harmful_rules_chapter(inputs)
     return Page(
-        kind="Alert noise report" + (" · synthetic data" if inputs.params.synthetic else ""),
+        kind="Alert noise report" + (" · synthetic data" if inputs.synthetic else ""),
         title=inputs.params.report_rules.title,
         banner=headline.banner(inputs, decided),
         headline=headline.headline(inputs),
@@ -88,17 +85,17 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
         inputs.params.report_rules.model_dump(mode="json"),
         gate.read_decision(inputs.evidence[GATE]),
         inputs.sources,
-        inputs.params.recorded(),
+        inputs.recorded,
     )
     return {
         **told,
-        "synthetic": inputs.params.synthetic,
+        "synthetic": inputs.synthetic,
         "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
     }
 
 
-def _rule(inputs: Inputs, done: Done) -> dict[str, Any]:
+def _rule(inputs: Inputs, done: RuleOutcome) -> dict[str, Any]:
     """Tell of a rule what the page tells; in full it stands in ``rules/rule_set.json``."""
     placed = inputs.placed.get(done.rule.id)
     return {
@@ -109,12 +106,7 @@ def _rule(inputs: Inputs, done: Done) -> dict[str, Any]:
     }
 
 
-def load() -> AiopsSection:
-    """Load section ``aiops`` of ``params.yaml``."""
-    return load_section("aiops", AiopsSection)
-
-
-def main(params: AiopsSection) -> None:
+def main(params: AiopsParams) -> None:
     """Run the stage."""
     inputs = gather_inputs(params)
     page = make_page(inputs)
@@ -124,4 +116,4 @@ def main(params: AiopsSection) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(STAGE, main, load=load)
+    run_stage(STAGE, main, load=load_aiops_params)

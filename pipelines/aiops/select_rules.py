@@ -6,12 +6,11 @@ among once more; the last window judges all.
 Outs: ``rules/rule_set.json`` (``{"rules": […]}`` in order of what they save, with the window they
 were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
 ``evidence/select_rules.json`` and ``metrics/select_rules.json``. `details` of the evidence:
-``dropped`` (rule, family, why), ``curve`` and ``window``.
+`pipelines.aiops.alerting.evidence.SelectionDetails`.
 """
 
 import math
 from pathlib import Path
-from typing import Any
 
 from pipelines.aiops.alerting import memory
 from pipelines.aiops.alerting.config.parse import todays_config
@@ -23,9 +22,17 @@ from pipelines.aiops.alerting.evaluation import (
     renew,
     select,
 )
+from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, SelectionDetails, Span
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
-from pipelines.aiops.alerting.windows import Window, Windows, iso, split_window, whole_window
+from pipelines.aiops.alerting.windows import (
+    Window,
+    Windows,
+    iso,
+    moment,
+    split_window,
+    whole_window,
+)
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
@@ -110,11 +117,11 @@ def as_evidence(
                 where=where,
             ),
         ],
-        details={
-            "window": {"start": iso(window.start), "end": iso(window.end)},
-            "curve": [_point(point) for point in found.curve],
-            "dropped": _dropped(candidates, found),
-        },
+        details=SelectionDetails(
+            window=Span(start=moment(window.start), end=moment(window.end)),
+            curve=[_point(point) for point in found.curve],
+            dropped=_dropped(candidates, found),
+        ).model_dump(mode="json"),
     )
 
 
@@ -128,28 +135,28 @@ def _number(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-def _point(point: Point) -> dict[str, Any]:
-    return {
-        "rules": point.rules,
-        "pages": point.pages,
-        "saved_share": _number(point.saved_share),
-        "lost": point.lost,
-        "median_delay_seconds": _number(point.median_delay),
-        "longest_delay_seconds": _number(point.longest_delay),
-    }
+def _point(point: Point) -> CurvePoint:
+    return CurvePoint(
+        rules=point.rules,
+        pages=point.pages,
+        saved_share=_number(point.saved_share),
+        lost=point.lost,
+        median_delay_seconds=_number(point.median_delay),
+        longest_delay_seconds=_number(point.longest_delay),
+    )
 
 
-def _dropped(candidates: tuple[Rule, ...], found: Selection) -> list[dict[str, str]]:
+def _dropped(candidates: tuple[Rule, ...], found: Selection) -> list[DroppedRule]:
     family = {rule.id: rule.family for rule in candidates}
     return [
-        {"rule": dropped_rule.rule, "family": family[dropped_rule.rule], "why": dropped_rule.why}
-        for dropped_rule in sorted(found.dropped, key=lambda dropped_rule: dropped_rule.rule)
+        DroppedRule(rule=dropped.rule, family=family[dropped.rule], why=dropped.why)
+        for dropped in sorted(found.dropped, key=lambda dropped: dropped.rule)
     ]
 
 
 def as_csv(curve: tuple[Point, ...]) -> str:
     """Trade-off curve for ``dvc plots`` and the report."""
-    rows = [_point(point) for point in curve]
+    rows = [_point(point).model_dump() for point in curve]
     names = ["rules", "pages", "saved_share", "lost", "median_delay_seconds"]
     lines = [
         ",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows

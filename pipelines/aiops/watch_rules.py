@@ -2,14 +2,14 @@
 
 The released rule set is replayed on the last window of the history, without the rules and with
 them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched) and
-``watch_rules.bad``; `details` has ``released`` (name of the release, or null) and ``bad``: rule,
-sentence, incidents lost and late, whether it alone is to blame, and what to do.
+``watch_rules.bad``; `details` is `pipelines.aiops.alerting.evidence.WatchDetails`.
 """
 
 from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.evidence import HarmDone, WatchDetails
 from pipelines.aiops.alerting.publishing.harmful_rules import (
     HarmfulRule,
     find_harmful_rules,
@@ -93,20 +93,20 @@ def as_evidence(
                 unit="rules",
             ),
         ],
-        details={
-            "released": released.name if released else None,
-            "bad": [
-                {
-                    "rule": harmful_rule.rule,
-                    "says": harmful_rule.says(),
-                    "lost": list(harmful_rule.lost),
-                    "late": list(harmful_rule.late),
-                    "alone": harmful_rule.alone,
-                    "do": f"signalbox rules withdraw {harmful_rule.rule} --reason …",
-                }
+        details=WatchDetails(
+            released=released.name if released else None,
+            bad=[
+                HarmDone(
+                    rule=harmful_rule.rule,
+                    says=harmful_rule.says(),
+                    lost=list(harmful_rule.lost),
+                    late=list(harmful_rule.late),
+                    alone=harmful_rule.alone,
+                    do=f"signalbox rules withdraw {harmful_rule.rule} --reason …",
+                )
                 for harmful_rule in bad
             ],
-        },
+        ).model_dump(mode="json"),
     )
 
 

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -12,6 +12,7 @@ from pipelines.cli.console import analysis_params, print_lines
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
+    from pipelines.aiops.incidents.model import IncidentsFile
     from pipelines.aiops.lake.window import Window
     from pipelines.aiops.params import AiopsParams
 
@@ -91,28 +92,26 @@ def _place(params: "AiopsParams", window: "Window") -> Path:
 
 
 def _show(params: "AiopsParams", window: "Window") -> None:
-    from pipelines.aiops.group_incidents import read
-    from pipelines.aiops.params.artifacts import INCIDENTS_HTML
+    from pipelines.aiops.incidents.model import read_incidents
+    from pipelines.aiops.params.artifacts import INCIDENTS, INCIDENTS_HTML
 
     directory = _place(params, window)
     page = directory / INCIDENTS_HTML
     here = Path.cwd()
-    print_lines(outcome_lines(read(directory)))
+    print_lines(outcome_lines(read_incidents(directory / INCIDENTS)))
     print_lines([f"report:   {page.relative_to(here) if page.is_relative_to(here) else page}"])
 
 
-def outcome_lines(content: dict[str, Any]) -> list[str]:
+def outcome_lines(told: "IncidentsFile") -> list[str]:
     """Say what was found in a window, the worst incidents first as on the page.
 
     Parameters
     ----------
-    content
-        Of ``incidents.json``.
+    told
+        Content of ``incidents.json``.
     """
-    from pipelines.aiops.report.incidents.evidence import Incidents
     from pipelines.aiops.report.incidents.links import worst_first
 
-    told = Incidents.model_validate(content)
     counts = told.counts["findings"]
     lines = ["findings: " + ", ".join(f"{n:,} {signal}" for signal, n in counts.items())]
     found = worst_first(told.incidents, told.findings.get)

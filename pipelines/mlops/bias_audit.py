@@ -1,8 +1,6 @@
 """Stage ``bias_audit``: rates, ratios and tests by group on test data.
 
-Evidence details: ``audit`` is `AuditResult.to_dict` (null when ``data.sensitive`` is empty),
-``mitigation`` is `Mitigation.to_dict` with the key ``feature`` (null when it is switched off), and
-``mitigation_missing`` says why it is null although it was asked for.
+Evidence details: `pipelines.mlops.fairness.evidence.BiasAuditDetails`.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +22,7 @@ from pipelines.core.tables import read_table
 from pipelines.mlops.data.columns import labels
 from pipelines.mlops.fairness.evidence import (
     STAGE,
+    BiasAuditDetails,
     Scored,
     audit_scores,
     describe,
@@ -58,12 +57,7 @@ def main(params: Params) -> None:
         stage=STAGE,
         inputs=hash_inputs(TEST, VALIDATION, MODEL, MODEL_INFO),
         figures=figures,
-        details={
-            "audit": result.to_dict() if result is not None else None,
-            "mitigation": mitigation,
-            "mitigation_missing": why_not,
-            "threshold": info.threshold.value,
-        },
+        details=BiasAuditDetails(result, mitigation, why_not, info.threshold.value).to_dict(),
     )
     write_text(PLOTS / "groups.csv", groups_csv(result))
     write_json(metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in figures})

@@ -9,15 +9,7 @@ in order of first appearance.
 ``drift.released_drifted_share`` (the released model's train data against this one's; without a
 release: value None, missing = "no model has been released yet").
 
-``details``::
-
-    methods     {numbers, texts, why}
-    top_values  values of a text column compared one by one
-    comparisons [{title, reference, current, rows_reference, rows_current,
-                  columns: [{column, role, method, distance, threshold, missing_reference,
-                             missing_current, drifted, problem}]}]
-                the first is train against test; role: input, sensitive or target
-    released    {name, reason}: name null without a release, reason says why not compared
+``details``: `pipelines.mlops.data.drift.DriftDetails`; the first comparison is train against test.
 """
 
 import re
@@ -39,6 +31,9 @@ from pipelines.mlops.data.drift import (
     TOP_VALUES,
     ColumnDrift,
     Comparison,
+    DriftDetails,
+    DriftMethods,
+    ReleasedData,
     compare,
     quiet_evidently,
 )
@@ -123,7 +118,7 @@ def main(params: Params) -> None:
         stage="drift",
         inputs=hash_inputs(TRAIN, TEST, RELEASED),
         figures=figures,
-        details=_details(comparisons, released, reason),
+        details=_details(comparisons, released, reason).model_dump(mode="json"),
     )
     write_evidence(evidence_of("drift"), evidence)
     values = {f.id.removeprefix("drift."): f.value for f in figures if f.value is not None}
@@ -197,21 +192,19 @@ def _distance(figure_id: str, label: str, found: Comparison, *, targets: bool = 
     )
 
 
-def _details(
-    comparisons: list[Comparison], released: Released | None, reason: str
-) -> dict[str, Any]:
-    return {
-        "methods": {
-            "numbers": METHODS[NUMBERS],
-            "texts": METHODS[TEXTS],
-            "why": "the same distances at every table size, so that the threshold keeps its "
+def _details(comparisons: list[Comparison], released: Released | None, reason: str) -> DriftDetails:
+    return DriftDetails(
+        methods=DriftMethods(
+            numbers=METHODS[NUMBERS],
+            texts=METHODS[TEXTS],
+            why="the same distances at every table size, so that the threshold keeps its "
             "meaning; distances, not tests: with many rows a test finds any difference. With few "
             "rows chance alone makes distances large: below about 1,000 rows read them with care",
-        },
-        "top_values": TOP_VALUES,
-        "comparisons": [comparison.model_dump() for comparison in comparisons],
-        "released": {"name": None if released is None else released.name, "reason": reason},
-    }
+        ),
+        top_values=TOP_VALUES,
+        comparisons=comparisons,
+        released=ReleasedData(name=None if released is None else released.name, reason=reason),
+    )
 
 
 if __name__ == "__main__":

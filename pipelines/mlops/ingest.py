@@ -1,10 +1,9 @@
 """Stage ``ingest``: read the source into one typed table, name every subject, leave out the erased.
 
-Evidence details: ``files`` (address, SHA-256, rows), ``columns`` (name, type, missing, distinct),
-``labels`` (label → rows), ``subject_key``, and ``notices`` where a column's type is worth a word.
+Evidence details: `pipelines.mlops.data.evidence.IngestDetails`.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.core.artifacts import INGESTED, evidence_of
 from pipelines.core.evidence import Evidence, Figure, write_evidence
@@ -12,6 +11,7 @@ from pipelines.core.params import DataParams, Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import RESERVED, SUBJECT, write_table
 from pipelines.mlops.data.columns import check_binary, is_numeric, model_inputs
+from pipelines.mlops.data.evidence import ColumnFacts, IngestDetails
 from pipelines.mlops.data.sources import SourceFile, read_source
 from pipelines.mlops.data.table import check_names, name_rows, typed
 from pipelines.mlops.data.types import notices
@@ -52,27 +52,27 @@ def describe(frame: "pd.DataFrame", files: list[SourceFile], data: DataParams) -
             Figure(id="ingest.subjects", label="Subjects", value=subjects, method="count of keys",
                    n=rows, unit="subjects"),
         ],
-        details={
-            "source": data.name,
-            "kind": data.source.kind,
-            "files": [vars(file) for file in files],
-            "columns": [_describe_column(frame, name) for name in frame.columns
-                        if name not in RESERVED],
-            "labels": {str(k): int(v) for k, v in frame[data.target].value_counts().items()},
-            "subject_key": data.subject_key,
-            **({"notices": said} if said else {}),
-        },
+        details=IngestDetails(
+            source=data.name,
+            kind=data.source.kind,
+            files=files,
+            columns=[_describe_column(frame, name) for name in frame.columns
+                     if name not in RESERVED],
+            labels={str(k): int(v) for k, v in frame[data.target].value_counts().items()},
+            subject_key=data.subject_key,
+            notices=said,
+        ).model_dump(mode="json", exclude_defaults=True),
     )  # fmt: skip
 
 
-def _describe_column(frame: "pd.DataFrame", name: str) -> dict[str, Any]:
+def _describe_column(frame: "pd.DataFrame", name: str) -> ColumnFacts:
     column = frame[name]
-    return {
-        "name": name,
-        "type": "numeric" if is_numeric(frame, name) else "categorical",
-        "missing": int(column.isna().sum()),
-        "distinct": int(column.nunique()),
-    }
+    return ColumnFacts(
+        name=name,
+        type="numeric" if is_numeric(frame, name) else "categorical",
+        missing=int(column.isna().sum()),
+        distinct=int(column.nunique()),
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Stage ``split``: deal subjects to train, validation and test by a hash of their key.
 
 A subject's side depends on its key and the salt alone: it stays when the data grows, and all rows
-of a subject stand on one side. Evidence details: ``parts`` (name → rows, subjects, positives,
-wanted and actual share).
+of a subject stand on one side. Evidence details: `pipelines.mlops.data.evidence.SplitDetails`.
 """
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.core.artifacts import TEST, TRAIN, VALIDATED, VALIDATION, evidence_of
 from pipelines.core.errors import SignalboxError
@@ -16,6 +15,7 @@ from pipelines.core.params import DataParams, Params, SplitParams
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import SUBJECT, read_table, write_table
 from pipelines.mlops.data.columns import check_binary, labels
+from pipelines.mlops.data.evidence import SplitDetails, SplitPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,32 +72,32 @@ def describe(parts: "dict[str, pd.DataFrame]", params: Params) -> Evidence:
     table = {name: _part(part, wanted[name], total, params.data) for name, part in parts.items()}
     _check_separation(parts)
     for name, row in table.items():
-        if abs(row["share"] - row["wanted_share"]) > params.split.tolerance:
+        if abs(row.share - row.wanted_share) > params.split.tolerance:
             raise SignalboxError(
-                f"split.{name}: wanted {row['wanted_share']:.1%} of rows, got {row['share']:.1%} "
-                f"({row['rows']:,} of {total:,}); too few subjects for so exact a split, or one "
+                f"split.{name}: wanted {row.wanted_share:.1%} of rows, got {row.share:.1%} "
+                f"({row.rows:,} of {total:,}); too few subjects for so exact a split, or one "
                 "has very many rows: raise split.tolerance or change split.salt"
             )
     return Evidence(
         stage=STAGE,
         inputs=hash_inputs(VALIDATED),
         figures=[
-            Figure(id=f"split.{name}_rows", label=f"Rows in {name}", value=row["rows"],
+            Figure(id=f"split.{name}_rows", label=f"Rows in {name}", value=row.rows,
                    method="count", n=total, unit="rows")
             for name, row in table.items()
         ],
-        details={"parts": table, "salt": params.split.salt},
+        details=SplitDetails(parts=table, salt=params.split.salt).model_dump(mode="json"),
     )  # fmt: skip
 
 
-def _part(part: "pd.DataFrame", wanted: float, total: int, data: DataParams) -> dict[str, Any]:
-    return {
-        "rows": len(part),
-        "subjects": int(part[SUBJECT].nunique()),
-        "positives": int(labels(part, data).sum()),
-        "share": len(part) / total,
-        "wanted_share": wanted,
-    }
+def _part(part: "pd.DataFrame", wanted: float, total: int, data: DataParams) -> SplitPart:
+    return SplitPart(
+        rows=len(part),
+        subjects=int(part[SUBJECT].nunique()),
+        positives=int(labels(part, data).sum()),
+        share=len(part) / total,
+        wanted_share=wanted,
+    )
 
 
 def _check_separation(parts: "dict[str, pd.DataFrame]") -> None:

@@ -3,8 +3,7 @@
 Rows that break a rule on rows go to quarantine with rule and reason; a broken rule on the whole
 table stops the run. Nothing is dropped: in = kept + quarantined.
 
-Evidence details: ``rules`` (rule, action, reason, kept, broken_rows, observed) and
-``counts`` (in, kept, quarantined).
+Evidence details: `pipelines.mlops.data.evidence.ValidateDetails`.
 """
 
 import re
@@ -28,6 +27,7 @@ from pipelines.core.params import DataParams, Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
 from pipelines.mlops.data.columns import check_binary
+from pipelines.mlops.data.evidence import CheckedRule, RowCounts, ValidateDetails
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,14 +187,14 @@ def describe(
                    method="count of rules with at least one broken row or a broken table",
                    n=len(results), unit="rules"),
         ],
-        details={
-            "counts": {"in": n, "kept": len(kept), "quarantined": len(quarantine)},
-            "rules": [
-                {"rule": r.rule, "action": r.action, "reason": r.reason, "kept": r.kept,
-                 "broken_rows": len(r.rows), "observed": r.observed}
+        details=ValidateDetails(
+            counts=RowCounts(read=n, kept=len(kept), quarantined=len(quarantine)),
+            rules=[
+                CheckedRule(rule=r.rule, action=r.action, reason=r.reason, kept=r.kept,
+                            broken_rows=len(r.rows), observed=r.observed)
                 for r in results
             ],
-        },
+        ).model_dump(mode="json", by_alias=True),
     )  # fmt: skip
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure, read_evidence
 from pipelines.core.files import sha256_path
+from pipelines.core.typed import validate_as
 
 EVIDENCE, TABLE, INPUT = "evidence", "table", "input"
 
@@ -217,7 +218,7 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-S = TypeVar("S", bound=Shape)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -238,19 +239,19 @@ class Measured:
     sources: Sources
     curves: dict[str, Records] = field(default_factory=dict)
 
-    def details(self, stage: str, shape: type[S]) -> S:
-        """Read the details of a stage's evidence in the given shape.
+    def details(self, stage: str, kind: type[T]) -> T:
+        """Read the details of a stage's evidence as the stage's own typed model.
 
         Parameters
         ----------
         stage : str
             Name of the stage.
-        shape : type[Shape]
-            Model of the part that is read.
+        kind : type
+            That model.
 
         Returns
         -------
-        Shape
+        object
             An object of that model.
 
         Raises
@@ -258,14 +259,8 @@ class Measured:
         SignalboxError
             If a key is missing or has another form.
         """
-        try:
-            return shape.model_validate(self.evidence[stage].details)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise SignalboxError(
-                f"{evidence_of(stage)}: details.{where}: {first['msg']}; the report cannot read it"
-            ) from error
+        place, advice = f"{evidence_of(stage)}: details.", f"run {stage} of this version"
+        return validate_as(kind, self.evidence[stage].details, place, advice)
 
     def figure(self, figure_id: str) -> Figure | None:
         """Return the figure called `figure_id`; None if no stage measured it.

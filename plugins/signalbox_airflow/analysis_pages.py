@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from signalbox_airflow.report_page import headers
 
 if TYPE_CHECKING:
-    from pipelines.aiops.report.incidents.evidence import Incidents
+    from pipelines.aiops.incidents.model import IncidentsFile
 
 PREFIX = "/signalbox-results"
 DAG = "incidents"
@@ -112,14 +112,12 @@ def list_windows(project: Path) -> str:
     return windows_html(shown, left_out=len(windows) - len(shown))
 
 
-def _read_incidents(directory: Path) -> "Incidents | None":
-    from pydantic import ValidationError
-
-    from pipelines.aiops.group_incidents import read
-    from pipelines.aiops.report.incidents.evidence import Incidents
+def _read_incidents(directory: Path) -> "IncidentsFile | None":
+    from pipelines.aiops.incidents.model import read_incidents
+    from pipelines.aiops.params.artifacts import INCIDENTS
     from pipelines.core.errors import SignalboxError
 
     try:
-        return Incidents.model_validate(read(directory))
-    except (SignalboxError, ValidationError):
+        return read_incidents(directory / INCIDENTS)
+    except SignalboxError:
         return None

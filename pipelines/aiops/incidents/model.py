@@ -1,15 +1,17 @@
 """What an incident is made of, what it is compared with, and what its causes are ranked from."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.core.errors import SignalboxError
+from pipelines.aiops.lake.findings import Finding, read_as
+from pipelines.aiops.lake.window import Window as AnalysedWindow
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -253,28 +255,54 @@ class Incident:
             "similar": [{**vars(s), "shared": list(s.shared)} for s in self.similar],
         }
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Incident":
-        """Return the incident that `as_json` wrote.
 
-        Raises
-        ------
-        SignalboxError
-            If keys are missing or unknown.
-        """
-        made: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+FORMAT = "signalbox.incidents/1"
+
+
+@dataclass(frozen=True)
+class IncidentsFile:
+    """All incidents of a window, and what they are made of.
+
+    Attributes
+    ----------
+    inputs
+        Path → SHA-256 of the files that they were made of.
+    counts
+        What was looked at; ``findings`` by signal.
+    findings
+        Findings of the incidents, by id.
+    synthetic
+        Whether the lake comes from the simulator.
+    """
+
+    window: AnalysedWindow
+    inputs: Mapping[str, str]
+    counts: Mapping[str, Any]
+    graph: Graph
+    findings: Mapping[str, Finding]
+    incidents: Sequence[Incident]
+    synthetic: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON values with keys in a fixed order."""
+        return {
+            "format": FORMAT,
+            "window": self.window.as_json(),
+            "inputs": dict(self.inputs),
+            "counts": dict(self.counts),
+            "graph": {"calls": [list(call) for call in sorted(self.graph.calls)]},
+            "findings": {id_: found.as_json() for id_, found in sorted(self.findings.items())},
+            "incidents": [incident.as_json() for incident in self.incidents],
+            "synthetic": self.synthetic,
         }
-        try:
-            made["timeline"] = tuple(Entry(**entry) for entry in values["timeline"])
-            made["causes"] = tuple(
-                Cause(**{**cause, "evidence": tuple(cause["evidence"])})
-                for cause in values["causes"]
-            )
-            made["similar"] = tuple(
-                Similar(**{**similar, "shared": tuple(similar["shared"])})
-                for similar in values["similar"]
-            )
-            return cls(**made)
-        except (KeyError, TypeError) as error:
-            raise SignalboxError(f"not an incident: {error}") from None
+
+
+def read_incidents(path: Path) -> IncidentsFile:
+    """Read a file of format `FORMAT`.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't there, is of another format, or a key is missing or has another form.
+    """
+    return read_as(IncidentsFile, path, FORMAT, "group_incidents")

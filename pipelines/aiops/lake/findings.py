@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pipelines.aiops.lake.window import Window
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import round_floats
 from pipelines.core.files import read_json, write_text
+from pipelines.core.typed import validate_as
 
 Signal = Literal["metric", "log", "service_map", "alert", "change"]
 SIGNALS: tuple[str, ...] = get_args(Signal)
@@ -185,6 +186,44 @@ FORMAT = "signalbox.findings/1"
 
 
 @dataclass(frozen=True)
+class Plot:
+    """Values around a finding.
+
+    Attributes
+    ----------
+    unit : str
+        Of the values; ``per_second`` if they are rates.
+    step_us, start_us : int
+        Microseconds from one value to the next, and of the first one since 1970.
+    values : list of float or None
+        None where there is none.
+    low, high : float or None
+        What was expected at the most unusual value.
+    """
+
+    unit: str
+    per_second: bool
+    step_us: int
+    start_us: int
+    values: list[float | None]
+    low: float | None
+    high: float | None
+
+    def __post_init__(self) -> None:
+        if self.step_us <= 0:
+            raise SignalboxError(f"plot: step_us {self.step_us} must be positive")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A log line, masked; `at_us` in microseconds since 1970."""
+
+    at_us: int
+    severity: str
+    body: str
+
+
+@dataclass(frozen=True)
 class FindingsFile:
     """What a detector found in a window.
 
@@ -199,11 +238,10 @@ class FindingsFile:
         What was looked at, and what was left out and why.
     settings : mapping
         The detector's section of params.
-    plots : mapping of str to mapping
-        Finding's id → values around it: ``unit``, ``per_second``, ``step_us``, ``start_us``,
-        ``values`` (null where there is none), ``low``, ``high``.
-    lines : mapping of str to list, optional
-        Finding's id → first lines: ``at_us``, ``severity``, ``body``. Logs only.
+    plots : mapping of str to Plot
+        Finding's id → values around it.
+    lines : mapping of str to list of LogLine, optional
+        Finding's id → first lines. Logs only.
     """
 
     signal: str
@@ -211,8 +249,8 @@ class FindingsFile:
     findings: Sequence[Finding]
     counts: Mapping[str, Any]
     settings: Mapping[str, Any]
-    plots: Mapping[str, Any] = field(default_factory=dict)
-    lines: Mapping[str, Any] | None = None
+    plots: Mapping[str, Plot] = field(default_factory=dict)
+    lines: Mapping[str, list[LogLine]] | None = None
 
 
 def write_findings(path: Path, file: FindingsFile) -> None:
@@ -232,10 +270,12 @@ def write_findings(path: Path, file: FindingsFile) -> None:
         "counts": dict(file.counts),
         "settings": dict(file.settings),
         "findings": [finding.as_json() for finding in file.findings],
-        "plots": dict(sorted(file.plots.items())),
+        "plots": {key: vars(plot) for key, plot in sorted(file.plots.items())},
     }
     if file.lines is not None:
-        content["lines"] = dict(sorted(file.lines.items()))
+        content["lines"] = {
+            key: [vars(line) for line in lines] for key, lines in sorted(file.lines.items())
+        }
     write_ordered(path, content)
 
 
@@ -269,36 +309,36 @@ def read_findings(path: Path) -> FindingsFile:
     SignalboxError
         If it isn't there, or isn't such a file.
     """
-    content = read_form(path, FORMAT)
-    try:
-        return FindingsFile(
-            content["signal"],
-            window_from(content["window"]),
-            [Finding.from_json(record) for record in content["findings"]],
-            content["counts"],
-            content["settings"],
-            content["plots"],
-            content.get("lines"),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise SignalboxError(f"{path}: not findings of format {FORMAT} ({error!r})") from None
+    return read_as(FindingsFile, path, FORMAT)
 
 
-def window_from(told: Mapping[str, str]) -> Window:
-    """Return the window that `Window.as_json` wrote.
+T = TypeVar("T")
+
+
+def read_as(kind: type[T], path: Path, form: str, stage: str = "its stage") -> T:
+    """Read JSON of a format as the typed model that its writer has.
 
     Parameters
     ----------
-    told : mapping of str to str
-        ``start`` and ``end`` in ISO 8601, with a time zone.
+    kind : type
+        A dataclass.
+    path : Path
+    form : str
+        As for `read_form`.
+    stage : str, default "its stage"
+        What writes it.
 
     Returns
     -------
-    Window
-    """
-    from datetime import datetime
+    object
+        An object of `kind`.
 
-    return Window(datetime.fromisoformat(told["start"]), datetime.fromisoformat(told["end"]))
+    Raises
+    ------
+    SignalboxError
+        If it isn't there, is of another format, or a key is missing or has another form.
+    """
+    return validate_as(kind, read_form(path, form), f"{path}: ", f"run {stage} again")
 
 
 def read_form(path: Path, form: str) -> dict[str, Any]:

@@ -5,16 +5,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from pipelines.aiops.lake.findings import Finding, LogLine, Plot
+from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
-from pipelines.aiops.report.incidents.evidence import (
-    INCIDENTS,
-    LOGS,
-    METRICS,
-    Finding,
-    Inputs,
-    Line,
-    Plot,
-)
+from pipelines.aiops.report.incidents.evidence import LOGS, METRICS, Inputs
 from pipelines.aiops.report.incidents.links import Places, anchor, by_service
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (
@@ -52,7 +46,7 @@ def card(finding: Finding, inputs: Inputs, places: Places) -> Section:
         blocks.append(_plot(finding, plot))
     blocks.append(Facts(_facts(finding, plot)))
     blocks += _ways(finding, places)
-    lines = inputs.logs.lines.get(finding.id, [])
+    lines = inputs.lines.get(finding.id, [])
     if lines:
         blocks.append(_lines(lines))
     return Section(anchor("finding", finding.id), _title(finding), blocks)
@@ -174,11 +168,11 @@ def _plot(finding: Finding, plot: Plot) -> Charts:
     return Charts([Chart(drawn, caption)])
 
 
-def _lines(lines: Sequence[Line]) -> Code:
+def _lines(lines: Sequence[LogLine]) -> Code:
     """First lines; each is set apart, so that one can't turn the next around."""
     shown = [
         Markup("{} {} <bdi>{}</bdi>").format(
-            wording.moment_to_second(line.at_us), wording.plain(line.severity or "", 10),
+            wording.moment_to_second(line.at_us), wording.plain(line.severity, 10),
             wording.plain(line.body, 400),
         )
         for line in lines[:MOST_LINES]
@@ -303,7 +297,7 @@ def _section(service: str, count: int, inputs: Inputs, places: Places) -> Sectio
 
 def _pictured(finding: Finding, inputs: Inputs) -> bool:
     return any(
-        finding.id in part for part in (inputs.metrics.plots, inputs.logs.plots, inputs.logs.lines)
+        finding.id in part for part in (inputs.metrics.plots, inputs.logs.plots, inputs.lines)
     )
 
 

@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.findings import Finding, finding_id
-from pipelines.aiops.service_map.edge_changes import EdgeChange, MoveSettings, in_order, moves, side
+from pipelines.aiops.lake.findings import Finding, finding_id, read_as
+from pipelines.aiops.lake.window import Window
+from pipelines.aiops.service_map.edge_changes import (
+    EdgeChange,
+    MoveSettings,
+    RecordedDiff,
+    RecordedEdgeChange,
+    in_order,
+    moves,
+    side,
+)
 from pipelines.aiops.service_map.impact import hops
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
 from pipelines.aiops.service_map.peers import kind_of
@@ -50,7 +60,7 @@ class ChangeImpact:
         Returns
         -------
         dict
-            A key a field; ``windows_before`` and ``windows_after`` for `windows`.
+            Keys of `RecordedImpact`, but for those of the change.
         """
         return {
             "service": self.service,
@@ -169,3 +179,65 @@ def as_findings(moved: list[EdgeChange], start_us: int, end_us: int) -> list[Fin
             )
         )
     return found
+
+
+FORMAT = "signalbox.moved/1"
+
+
+@dataclass(frozen=True)
+class RecordedImpact:
+    """A `ChangeImpact` as it is written, with id, title and kind of the change."""
+
+    service: str
+    at_us: int
+    moved: list[RecordedEdgeChange]
+    windows_before: int
+    windows_after: int
+    tests: int
+    note: str
+    id: str
+    title: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class MovedFile:
+    """File with what moved on the map, and after changes.
+
+    Attributes
+    ----------
+    window, compared_with : Window
+        The map's time, and that of the other map; None without one.
+    diff : RecordedDiff or None
+    changes : list of RecordedImpact
+    changes_left_out : int
+        Changes that were not judged.
+    findings : list of Finding
+        What incidents are made of.
+    """
+
+    window: Window
+    compared_with: Window | None
+    diff: RecordedDiff | None
+    changes: list[RecordedImpact]
+    changes_left_out: int
+    findings: list[Finding]
+
+
+def read_moved(path: Path) -> MovedFile:
+    """Read a file of format `FORMAT`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    MovedFile
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't there, is of another format, or a key is missing or has another form.
+    """
+    return read_as(MovedFile, path, FORMAT, "map_services")

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.service_map import statistics
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
 from pipelines.aiops.service_map.peers import name_of
@@ -102,19 +100,45 @@ class EdgeChange:
         Returns
         -------
         dict
-            Floats rounded; the numbers of `compared` only where there are any.
+            Keys of `RecordedEdgeChange`; the numbers of `compared` only where there are any.
         """
-        c = self.compared
-        numbers = {} if c is None else {
-            "before": c.before, "after": c.after, "change": c.change, "low": c.low, "high": c.high,
-            "by_windows": c.by_windows,
-        }  # fmt: skip
-        found: dict[str, Any] = round_floats(
-            {"kind": self.kind, "source": self.source, "target": self.target,
-             "where": self.where, "calls_before": self.calls[0], "calls_after": self.calls[1],
-             **numbers, "p": self.p, "certain": self.certain, "sentence": self.sentence}
-        )  # fmt: skip
-        return found
+        compared = vars(self.compared) if self.compared else {}
+        # Its own p-value isn't adjusted.
+        numbers = {name: value for name, value in compared.items() if name != "p"}
+        record = RecordedEdgeChange(
+            kind=self.kind,
+            source=self.source,
+            target=self.target,
+            where=self.where,
+            calls_before=self.calls[0],
+            calls_after=self.calls[1],
+            p=self.p,
+            certain=self.certain,
+            sentence=self.sentence,
+            **numbers,
+        )
+        return round_floats({k: v for k, v in vars(record).items() if v is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedEdgeChange:
+    """An `EdgeChange` as it is written: flat, with its sentence."""
+
+    kind: str
+    source: str
+    target: str
+    where: str
+    calls_before: int
+    calls_after: int
+    before: float | None = None
+    after: float | None = None
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    by_windows: bool | None = None
+    p: float
+    certain: bool
+    sentence: str
 
 
 def _change_text(kind: str, c: Compared) -> str:
@@ -335,7 +359,7 @@ class Diff:
         Returns
         -------
         dict
-            ``moved``, ``nodes_appeared``, ``nodes_vanished``, ``tests``.
+            Keys of `RecordedDiff`.
         """
         return {
             "moved": [change.as_data() for change in self.moved],
@@ -343,6 +367,16 @@ class Diff:
             "nodes_vanished": self.vanished,
             "tests": self.tests,
         }
+
+
+@dataclass(frozen=True)
+class RecordedDiff:
+    """A `Diff` as it is written."""
+
+    moved: list[RecordedEdgeChange]
+    nodes_appeared: list[str]
+    nodes_vanished: list[str]
+    tests: int
 
 
 def diff_maps(old: ServiceMap, new: ServiceMap, settings: MoveSettings = DEFAULT_SETTINGS) -> Diff:
@@ -485,31 +519,3 @@ def _points(row: Mapping[str, Any], moved: EdgeChange) -> float:
     sign = 1.0 if compared.after >= compared.before else -1.0
     scale = abs(compared.after - compared.before) or 1.0
     return float(row["n"] * max(-1.0, min(1.0, sign * (value - middle) / scale)))
-
-
-FORMAT = "signalbox.moved/1"
-
-
-def read_moved(path: Path) -> tuple[dict[str, Any], list[Finding]]:
-    """Read a file of format `FORMAT`.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    content : dict
-        The file's JSON.
-    findings : list of Finding
-        Those in it.
-
-    Raises
-    ------
-    SignalboxError
-        If it isn't there, or of another format.
-    """
-    from pipelines.aiops.lake.findings import read_form
-
-    content = read_form(path, FORMAT)
-    return content, [Finding.from_json(record) for record in content["findings"]]

@@ -13,8 +13,10 @@ from pipelines.core.evidence import Evidence, read_evidence, round_floats
 from pipelines.core.files import sha256_path
 from pipelines.core.params import Params
 from pipelines.core.settings import Section
+from pipelines.core.typed import validate_as
 from pipelines.mlops.compliance.requirement import Check
-from pipelines.mlops.release_report.fairness_shapes import Audit, Audited
+from pipelines.mlops.fairness.evidence import BiasAuditDetails
+from pipelines.mlops.fairness.result import AuditResult
 from pipelines.mlops.release_report.inputs import STAGES
 from pipelines.reporting import numbers
 
@@ -159,10 +161,15 @@ class Facts:
         return Check(f"{shown}: {key} is empty", False, from_evidence=mine)
 
     @property
-    def audit(self) -> Audit | None:
+    def audit(self) -> AuditResult | None:
         """The bias audit, if there is one."""
         evidence = self.evidence.get("bias_audit")
-        return Audited.model_validate(evidence.details).audit if evidence else None
+        if evidence is None:
+            return None
+        place = f"{evidence_of('bias_audit')}: details."
+        return validate_as(
+            BiasAuditDetails, evidence.details, place, "run bias_audit of this version"
+        ).audit
 
 
 def day(entry: Entry) -> str:

@@ -5,8 +5,8 @@ from datetime import date
 from pipelines.core.artifacts import evidence_of
 from pipelines.mlops.compliance.facts import Facts, day
 from pipelines.mlops.compliance.requirement import Check, Law, Requirement
-from pipelines.mlops.release_report.fairness_shapes import Dimension
-from pipelines.mlops.release_report.fairness_tables import FOUR_FIFTHS, is_below
+from pipelines.mlops.fairness.result import DimensionResult
+from pipelines.mlops.release_report.fairness_tables import is_below
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -120,7 +120,7 @@ def tables(facts: Facts) -> list[Block]:
                     [intro, *(_table(d) for d in found)])]  # fmt: skip
 
 
-def _table(dimension: Dimension) -> Table:
+def _table(dimension: DimensionResult) -> Table:
     ratios = {ratio.group: ratio for ratio in dimension.impact_ratios}
     rows = []
     for group in dimension.groups:
@@ -129,7 +129,7 @@ def _table(dimension: Dimension) -> Table:
             name(group.group),
             numbers.count(group.n),
             numbers.percent(rate.value if rate else None),
-            numbers.decimal(ratio.value) if ratio else numbers.NONE,
+            numbers.decimal(ratio.estimate.value) if ratio else numbers.NONE,
             _remark(group.role),
         ]
         rows.append(Row(cells, strong=bool(ratio and is_below(ratio))))
@@ -148,12 +148,10 @@ def _remark(role: str) -> str:
             "unknown": "category unknown"}.get(role, "")  # fmt: skip
 
 
-def _find(facts: Facts, *features: str) -> Dimension | None:
+def _find(facts: Facts, *features: str) -> DimensionResult | None:
     audit = facts.audit
-    dimensions = audit.dimensions if audit else []
-    for dimension in dimensions:
-        named = dimension.features or [dimension.dimension]
-        if sorted(named) == sorted(features):
+    for dimension in audit.dimensions if audit else ():
+        if sorted(dimension.features) == sorted(features):
             return dimension
     return None
 
@@ -196,9 +194,9 @@ def _exclusions(facts: Facts) -> Check:
     if audit.min_share > MIN_SHARE:
         return _check(f"bias_audit.min_share leaves out up to {numbers.percent(audit.min_share)}, "
                      "more than the rules' 2%", False, refuted=True)  # fmt: skip
-    bare = [e.group for e in left_out if not e.reason or e.selection_rate is None]
+    bare = [e.group for e in left_out if not e.reason]
     if bare:
-        return _check(f"Left out without reason or rate: {', '.join(bare)}", False, refuted=True)
+        return _check(f"Left out without reason: {', '.join(bare)}", False, refuted=True)
     return _check(f"{len(left_out)} categories left out, each with reason, number and rate", True,
                  _path(facts))  # fmt: skip
 
@@ -213,11 +211,13 @@ def _unknown(facts: Facts) -> Check:
 
 def _ratios(facts: Facts, feature: str) -> Check:
     dimension = _find(facts, feature)
-    ratios = [r for r in dimension.impact_ratios if r.value is not None] if dimension else []
+    ratios = (
+        [r for r in dimension.impact_ratios if r.estimate.value is not None] if dimension else []
+    )
     if not ratios:
         return _check("No impact ratio was measured", False)
-    worst = min(ratios, key=lambda ratio: ratio.value or 0.0)
-    shown = f"Lowest ratio {numbers.decimal(worst.value)} ({worst.group})"
-    if worst.value is not None and worst.value < FOUR_FIFTHS:
+    worst = min(ratios, key=lambda ratio: ratio.estimate.value or 0.0)
+    shown = f"Lowest ratio {numbers.decimal(worst.estimate.value)} ({worst.group})"
+    if is_below(worst):
         return _check(f"{shown}, below 0.8", False, _path(facts), refuted=True)
     return _check(f"{shown}, at least 0.8", True, _path(facts))

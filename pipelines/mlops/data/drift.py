@@ -214,7 +214,8 @@ class ColumnDrift(BaseModel):
         only one table has values of this type.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What was written holds `drifted` too, which is computed.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     column: str
     role: Role
@@ -249,6 +250,30 @@ class Comparison(BaseModel):
     def share(self) -> float:
         """Share of the columns that drifted."""
         return sum(column.drifted for column in self.columns) / len(self.columns)
+
+
+class DriftMethods(BaseModel):
+    """How distances of numbers and texts are measured, and why so."""
+
+    numbers: str
+    texts: str
+    why: str
+
+
+class ReleasedData(BaseModel):
+    """Name of the release whose training data was compared; `reason`: why it was not."""
+
+    name: str | None
+    reason: str
+
+
+class DriftDetails(BaseModel):
+    """Details of the evidence of ``drift``; `top_values` as `TOP_VALUES`."""
+
+    methods: DriftMethods
+    top_values: int
+    comparisons: list[Comparison]
+    released: ReleasedData
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """What the stage ``bias_audit`` reports: an audit of a model's decisions as figures."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure
@@ -11,7 +13,12 @@ from pipelines.mlops.fairness.contingency import build_table
 from pipelines.mlops.fairness.disparity import Disparity
 from pipelines.mlops.fairness.groups import FeatureSpec, encode_groups
 from pipelines.mlops.fairness.mitigation import Mitigation, MitigationConfig, mitigate
-from pipelines.mlops.fairness.result import FIGURES, AuditResult, SummaryFigure
+from pipelines.mlops.fairness.result import (
+    FIGURES,
+    AuditResult,
+    SummaryFigure,
+    lower_estimates,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +64,50 @@ class Scored:
     frame: "pd.DataFrame"
     scores: "NDArray[np.float64]"
     labels: "NDArray[np.int8]"
+
+
+@dataclass(frozen=True)
+class FeatureMitigation(Mitigation):
+    """The effect of thresholds by the groups of a feature.
+
+    Attributes
+    ----------
+    feature : str
+        Name of the feature.
+    """
+
+    feature: str
+
+
+@dataclass(frozen=True)
+class BiasAuditDetails:
+    """Details of the evidence.
+
+    Attributes
+    ----------
+    audit : AuditResult or None
+        None when ``data.sensitive`` is empty.
+    mitigation : FeatureMitigation or None
+        None when it is switched off, or `mitigation_missing` says why it is missing.
+    mitigation_missing : str
+        Empty unless it was asked for in vain.
+    threshold : float
+        Operating threshold of the audited decisions.
+    """
+
+    audit: Annotated[AuditResult | None, BeforeValidator(lower_estimates)]
+    mitigation: FeatureMitigation | None
+    mitigation_missing: str
+    threshold: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return dicts, lists, strings, finite numbers and None only."""
+        return {
+            "audit": self.audit.to_dict() if self.audit else None,
+            "mitigation": self.mitigation.to_dict() if self.mitigation else None,
+            "mitigation_missing": self.mitigation_missing,
+            "threshold": self.threshold,
+        }
 
 
 def audit_scores(
@@ -146,7 +197,7 @@ def what_if(
     feature: str,
     threshold: float,
     params: Params,
-) -> tuple[dict[str, Any] | None, str]:
+) -> tuple[FeatureMitigation | None, str]:
     """Show what thresholds by group would buy and cost; nothing of it is deployed.
 
     Parameters
@@ -162,8 +213,8 @@ def what_if(
 
     Returns
     -------
-    effect : dict or None
-        The effect as plain data; None when the thresholds cannot be fitted.
+    effect : FeatureMitigation or None
+        None when the thresholds cannot be fitted.
     reason : str
         Why there is no effect; empty otherwise.
 
@@ -197,7 +248,7 @@ def what_if(
         )
     except ValueError as error:
         return None, str(error)
-    return {"feature": feature, **found.to_dict()}, ""
+    return FeatureMitigation(**vars(found), feature=feature), ""
 
 
 def describe(result: AuditResult | None, config: BiasAuditParams, *, rows: int) -> list[Figure]:

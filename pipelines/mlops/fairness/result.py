@@ -285,6 +285,27 @@ def _flatten(value: Any) -> Any:
     return result | lifted if isinstance(lifted, dict) else result
 
 
+def lower_estimates(value: Any) -> Any:
+    """Give ``estimate`` its place again: the inverse of what `AuditResult.to_dict` flattens.
+
+    Parameters
+    ----------
+    value : dict, list or scalar
+        What `AuditResult.to_dict` returned, or a part of it.
+
+    Returns
+    -------
+    dict, list or scalar
+        A copy; mappings with a ``value`` have themselves as ``estimate`` too.
+    """
+    if isinstance(value, list):
+        return [lower_estimates(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: lower_estimates(item) for key, item in value.items()}
+    return {**found, "estimate": found} if "value" in found else found
+
+
 def group_rows(
     table: ContingencyTable,
     marginal: Marginal,

@@ -1,9 +1,8 @@
 """Chapter "Data": where it came from, what was kept, how it was dealt out."""
 
-from pydantic import Field
-
 from pipelines.core.artifacts import evidence_of
-from pipelines.mlops.release_report.inputs import Inputs, Shape
+from pipelines.mlops.data.evidence import IngestDetails, SplitDetails, ValidateDetails
+from pipelines.mlops.release_report.inputs import Inputs
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -23,81 +22,11 @@ from pipelines.reporting.blocks import (
 from pipelines.reporting.index import hash_text
 
 
-class SourceFile(Shape):
-    """One part of the source."""
-
-    address: str
-    sha256: str | None = None
-    rows: int
-
-
-class ColumnFact(Shape):
-    """One column as it was read."""
-
-    name: str
-    type: str
-    missing: int
-    distinct: int
-
-
-class Ingested(Shape):
-    """`details` of ``ingest``."""
-
-    source: str
-    kind: str
-    files: list[SourceFile]
-    columns: list[ColumnFact]
-    labels: dict[str, int]
-    subject_key: str | None = None
-
-
-class Rule(Shape):
-    """One rule of ``validate``."""
-
-    rule: str
-    action: str
-    reason: str
-    kept: bool
-    broken_rows: int
-    observed: str
-
-
-class Counts(Shape):
-    """Rows in and out of ``validate``."""
-
-    read: int = Field(alias="in")
-    kept: int
-    quarantined: int
-
-
-class Validated(Shape):
-    """`details` of ``validate``."""
-
-    counts: Counts
-    rules: list[Rule]
-
-
-class Part(Shape):
-    """One part of the split."""
-
-    rows: int
-    subjects: int
-    positives: int
-    share: float
-    wanted_share: float
-
-
-class Split(Shape):
-    """`details` of ``split``."""
-
-    parts: dict[str, Part]
-
-
 def chapter(inputs: Inputs) -> Chapter:
     """Build the chapter."""
-    ingested = inputs.details("ingest", Ingested)
-    validated = inputs.details("validate", Validated)
-    split = inputs.details("split", Split)
+    ingested = inputs.details("ingest", IngestDetails)
+    validated = inputs.details("validate", ValidateDetails)
+    split = inputs.details("split", SplitDetails)
     return Chapter(
         anchor="data",
         title="Data",
@@ -111,7 +40,7 @@ def chapter(inputs: Inputs) -> Chapter:
     )
 
 
-def _source_facts(ingested: Ingested, inputs: Inputs) -> Facts:
+def _source_facts(ingested: IngestDetails, inputs: Inputs) -> Facts:
     data = inputs.params.data
     subject = (
         join("column ", name(ingested.subject_key))
@@ -128,7 +57,7 @@ def _source_facts(ingested: Ingested, inputs: Inputs) -> Facts:
     )
 
 
-def _files(ingested: Ingested, inputs: Inputs) -> Table:
+def _files(ingested: IngestDetails, inputs: Inputs) -> Table:
     total = sum(file.rows for file in ingested.files)
     return Table(
         caption="Source",
@@ -144,14 +73,14 @@ def _files(ingested: Ingested, inputs: Inputs) -> Table:
     )
 
 
-def _quality(ingested: Ingested, validated: Validated, inputs: Inputs) -> list[Block]:
+def _quality(ingested: IngestDetails, validated: ValidateDetails, inputs: Inputs) -> list[Block]:
     blocks: list[Block] = [_balance(ingested, validated), _rules(validated, inputs)]
     if not validated.counts.quarantined:
         blocks.append(Prose("No row went to quarantine."))
     return blocks
 
 
-def _balance(ingested: Ingested, validated: Validated) -> Callout:
+def _balance(ingested: IngestDetails, validated: ValidateDetails) -> Callout:
     counts = validated.counts
     read = sum(file.rows for file in ingested.files)
     sum_ = (
@@ -170,7 +99,7 @@ def _balance(ingested: Ingested, validated: Validated) -> Callout:
 _ACTIONS = {"quarantine": "to quarantine", "stop": "run stops", "note": "noted, row stays"}
 
 
-def _rules(validated: Validated, inputs: Inputs) -> Table:
+def _rules(validated: ValidateDetails, inputs: Inputs) -> Table:
     ordered = sorted(validated.rules, key=lambda rule: -rule.broken_rows)
     return Table(
         caption=f"The {len(ordered)} rules the table was held against",
@@ -197,7 +126,7 @@ def _rules(validated: Validated, inputs: Inputs) -> Table:
     )
 
 
-def _split(validated: Validated, split: Split, inputs: Inputs) -> list[Block]:
+def _split(validated: ValidateDetails, split: SplitDetails, inputs: Inputs) -> list[Block]:
     total = sum(part.rows for part in split.parts.values())
     agree = (
         "as many as were kept."
@@ -217,7 +146,7 @@ def _split(validated: Validated, split: Split, inputs: Inputs) -> list[Block]:
 _PARTS = {"train": 0, "validation": 1, "test": 2}
 
 
-def _split_table(split: Split, inputs: Inputs, note: str) -> Table:
+def _split_table(split: SplitDetails, inputs: Inputs, note: str) -> Table:
     order = sorted(split.parts.items(), key=lambda item: _PARTS.get(item[0], len(_PARTS)))
     return Table(
         caption="Parts of the split",
@@ -249,7 +178,7 @@ def _split_table(split: Split, inputs: Inputs, note: str) -> Table:
     )
 
 
-def _columns(ingested: Ingested, inputs: Inputs) -> Table:
+def _columns(ingested: IngestDetails, inputs: Inputs) -> Table:
     return Table(
         caption=f"{len(ingested.columns)} columns as read",
         mark=inputs.sources.mark(evidence_of("ingest")),

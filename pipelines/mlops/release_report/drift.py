@@ -1,10 +1,9 @@
 """Chapter "Drift": whether the tables that should look alike do."""
 
-from pydantic import Field
-
 from pipelines.core.artifacts import DRIFT_HTML, evidence_of
 from pipelines.core.evidence import Figure
-from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
+from pipelines.mlops.data.drift import ColumnDrift, Comparison, DriftDetails
+from pipelines.mlops.release_report.inputs import Inputs
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -24,56 +23,9 @@ from pipelines.reporting.charts.forest import Estimate, Forest, forest
 STAGE = "drift"
 
 
-class Methods(Shape):
-    """How distances are measured."""
-
-    numbers: str
-    texts: str
-    why: str = ""
-
-
-class Drifted(Shape):
-    """One column of a comparison."""
-
-    column: str
-    role: str
-    distance: Number = None
-    threshold: float
-    missing_reference: Number = None
-    missing_current: Number = None
-    drifted: bool
-    problem: str = ""
-
-
-class Comparison(Shape):
-    """Two tables compared."""
-
-    title: str
-    reference: str
-    current: str
-    rows_reference: int
-    rows_current: int
-    columns: list[Drifted]
-
-
-class Released(Shape):
-    """The released model, or why it was not compared with."""
-
-    name: str | None = None
-    reason: str = ""
-
-
-class Details(Shape):
-    """`details` of ``drift``."""
-
-    methods: Methods
-    comparisons: list[Comparison] = Field(default_factory=list)
-    released: Released = Field(default_factory=Released)
-
-
 def chapter(inputs: Inputs) -> Chapter:
     """Build the chapter."""
-    details = inputs.details(STAGE, Details)
+    details = inputs.details(STAGE, DriftDetails)
     mark = inputs.sources.mark(evidence_of(STAGE))
     blocks: list[Block] = [
         _what(details),
@@ -85,7 +37,7 @@ def chapter(inputs: Inputs) -> Chapter:
     return Chapter("drift", "Drift", blocks)
 
 
-def _what(details: Details) -> Prose:
+def _what(details: DriftDetails) -> Prose:
     methods = details.methods
     return Prose(
         join(
@@ -150,7 +102,7 @@ def _comparison(found: Comparison, number: int, mark: Text) -> Section:
     return Section(f"drift-{number}", found.title, [table])
 
 
-def _row(column: Drifted, axis: Forest) -> Row:
+def _row(column: ColumnDrift, axis: Forest) -> Row:
     return Row(
         [
             name(column.column),

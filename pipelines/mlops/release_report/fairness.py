@@ -2,14 +2,17 @@
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Figure
-from pipelines.mlops.release_report.fairness_shapes import Audit, Audited, Dimension, Ratio
+from pipelines.mlops.fairness.disparity import ImpactRatio
+from pipelines.mlops.fairness.evidence import BiasAuditDetails
+from pipelines.mlops.fairness.result import AuditResult, DimensionResult
 from pipelines.mlops.release_report.fairness_tables import (
     FOUR_FIFTHS,
     exclusions,
-    interval_text,
+    is_below,
     others,
     rate_table,
     ratio_table,
+    ratio_text,
     side,
     tests,
 )
@@ -39,7 +42,7 @@ def headline(inputs: Inputs) -> Text:
 
     From the figures the gate judges, so that decision and sentence show the same interval.
     """
-    audit = inputs.details("bias_audit", Audited).audit
+    audit = inputs.details("bias_audit", BiasAuditDetails).audit
     single = {d.dimension for d in audit.dimensions if len(d.features) < 2} if audit else set()
     parts: list[Text] = []
     for figure in inputs.evidence["bias_audit"].figures:
@@ -68,14 +71,9 @@ def _behind(figure: Figure, inputs: Inputs) -> Text:
     )
 
 
-def findings(audit: Audit) -> list[Block]:
+def findings(audit: AuditResult) -> list[Block]:
     """Say in plain words which groups fall behind, and what one could do about it."""
-    below = [
-        (d, r)
-        for d in audit.dimensions
-        for r in d.impact_ratios
-        if r.value is not None and r.value < FOUR_FIFTHS
-    ]
+    below = [(d, r) for d in audit.dimensions for r in d.impact_ratios if is_below(r)]
     if not below:
         return [
             Callout(
@@ -86,7 +84,7 @@ def findings(audit: Audit) -> list[Block]:
                 "say how sure it is.",
             )
         ]
-    worst = sorted(below, key=lambda pair: pair[1].value or 0)
+    worst = sorted(below, key=lambda pair: pair[1].estimate.value or 0)
     return [
         Callout("bad", f"Below four fifths in {len(below)} of {_compared(audit)} comparisons",
                 _worst_words(*worst[0])),
@@ -96,32 +94,31 @@ def findings(audit: Audit) -> list[Block]:
     ]  # fmt: skip
 
 
-def _compared(audit: Audit) -> int:
+def _compared(audit: AuditResult) -> int:
     """Comparisons of a group with another one, over all dimensions."""
     return sum(r.versus != r.group for d in audit.dimensions for r in d.impact_ratios)
 
 
-def _worst_words(dimension: Dimension, ratio: Ratio) -> Text:
+def _worst_words(dimension: DimensionResult, ratio: ImpactRatio) -> Text:
     rates = {g.group: g.rates.get("selection_rate") for g in dimension.groups}
     low, high = rates.get(ratio.group), rates.get(ratio.versus or "")
     start = join("The furthest behind is ", name(ratio.group), " (by ", name(dimension.dimension))
     if low is None or high is None or low.value is None or high.value is None:
-        return join(start, f"), with an impact ratio of {numbers.decimal(ratio.value)}.")
+        return join(start, f"), with an impact ratio of {numbers.decimal(ratio.estimate.value)}.")
     return join(
         start,
         f"): of 1,000 such people the model selects {low.value * 1000:,.0f}, of 1,000 of ",
         name(ratio.versus),
-        f" it selects {high.value * 1000:,.0f}. The impact ratio is "
-        f"{numbers.decimal(ratio.value)} ({interval_text(ratio)}).",
+        f" it selects {high.value * 1000:,.0f}. The impact ratio is {ratio_text(ratio)}.",
     )
 
 
-def _one_line(dimension: Dimension, ratio: Ratio) -> Text:
+def _one_line(dimension: DimensionResult, ratio: ImpactRatio) -> Text:
     return join(
         name(dimension.dimension),
         ": ",
         strong(name(ratio.group)),
-        f" at {numbers.decimal(ratio.value)} ({interval_text(ratio)}) of the rate of ",
+        f" at {ratio_text(ratio)} of the rate of ",
         name(ratio.versus),
         f"; {side(ratio)}",
     )
@@ -161,7 +158,7 @@ def _meaning() -> list[Block]:
 
 def chapter(inputs: Inputs) -> Chapter:
     """Build the chapter."""
-    audited = inputs.details("bias_audit", Audited)
+    audited = inputs.details("bias_audit", BiasAuditDetails)
     audit = audited.audit
     mark = inputs.sources.mark(evidence_of("bias_audit"))
     if audit is None or not audit.dimensions:
@@ -186,7 +183,7 @@ def _nothing_audited() -> Callout:
     )
 
 
-def _how_to_read(audit: Audit) -> Prose:
+def _how_to_read(audit: AuditResult) -> Prose:
     level = numbers.level(audit.level)
     return Prose(
         f"All figures below are computed on the {numbers.count(audit.rows)} rows of test data. "
@@ -196,7 +193,7 @@ def _how_to_read(audit: Audit) -> Prose:
     )
 
 
-def _dimension(dimension: Dimension, number: int, audit: Audit, mark: Text) -> Section:
+def _dimension(dimension: DimensionResult, number: int, audit: AuditResult, mark: Text) -> Section:
     anchor = f"fairness-{number}"
     return Section(
         anchor,

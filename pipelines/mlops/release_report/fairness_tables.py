@@ -1,41 +1,44 @@
 """Tables of a bias audit: rates, ratios, calibration, tests, and the groups left out."""
 
-from pipelines.mlops.release_report.fairness_shapes import (
-    Audit,
-    Dimension,
-    Estimated,
-    Group,
-    Ratio,
-    Test,
-)
+from pipelines.mlops.fairness.disparity import ImpactRatio
+from pipelines.mlops.fairness.estimates import Estimate
+from pipelines.mlops.fairness.result import AuditResult, DimensionResult, GroupRow
+from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import Block, Column, Prose, Row, Table, Text, join, name, names
 from pipelines.reporting.blocks import reason as because
-from pipelines.reporting.charts.forest import Estimate, forest
+from pipelines.reporting.charts import forest as charts
+from pipelines.reporting.charts.forest import forest
 
 FOUR_FIFTHS = 0.8
 """29 CFR 1607.4 D: a screening figure for further enquiry."""
 
 
-def interval_text(estimate: Estimated) -> str:
+def interval_text(estimate: Estimate) -> str:
     """Bounds of an estimate."""
     return numbers.interval(estimate.low, estimate.high)
 
 
-def side(ratio: Ratio) -> str:
+def ratio_text(ratio: ImpactRatio) -> str:
+    """Impact ratio and its bounds."""
+    return f"{numbers.decimal(ratio.estimate.value)} ({interval_text(ratio.estimate)})"
+
+
+def side(ratio: ImpactRatio) -> str:
     """Where the interval lies to the line of four fifths."""
-    if ratio.value is None:
-        return f"not defined: {ratio.reason or 'no reason given'}"
-    low = ratio.value if ratio.low is None else ratio.low
-    high = ratio.value if ratio.high is None else ratio.high
+    found = ratio.estimate
+    if found.value is None:
+        return f"not defined: {found.reason or 'no reason given'}"
+    low = found.value if found.low is None else found.low
+    high = found.value if found.high is None else found.high
     if high < FOUR_FIFTHS:
         return "below 0.8"
     return "at least 0.8" if low >= FOUR_FIFTHS else "interval straddles 0.8"
 
 
-def is_below(ratio: Ratio) -> bool:
+def is_below(ratio: ImpactRatio) -> bool:
     """Whether the ratio itself, without its interval, is under four fifths."""
-    return ratio.value is not None and ratio.value < FOUR_FIFTHS
+    return ratio.estimate.value is not None and ratio.estimate.value < FOUR_FIFTHS
 
 
 _DENOMINATORS = {"selection_rate": "People", "tpr": "Positives", "fpr": "Negatives"}
@@ -43,7 +46,9 @@ _NUMERATORS = {"selection_rate": "Selected", "tpr": "of them selected", "fpr": "
 _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 
 
-def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: Audit) -> Table:
+def rate_table(
+    dimension: DimensionResult, rate: str, title: str, mark: Text, audit: AuditResult
+) -> Table:
     """Rate of every group with its interval, compared or not."""
     groups = [g for g in dimension.groups if rate in g.rates]
     axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
@@ -65,7 +70,7 @@ def rate_table(dimension: Dimension, rate: str, title: str, mark: Text, audit: A
     )
 
 
-def _rate_row(group: Group, rate: str, plot: Text) -> Row:
+def _rate_row(group: GroupRow, rate: str, plot: Text) -> Row:
     estimate = group.rates[rate]
     missing = estimate.value is None
     return Row(
@@ -81,26 +86,28 @@ def _rate_row(group: Group, rate: str, plot: Text) -> Row:
     )  # fmt: skip
 
 
-def _group_name(group: Group) -> Text:
+def _group_name(group: GroupRow) -> Text:
     return join(name(group.group), _ROLES.get(group.role, ""))
 
 
-def _title(group: Group, rate: str) -> str:
+def _title(group: GroupRow, rate: str) -> str:
     estimate = group.rates[rate]
     shown = numbers.interval(estimate.low, estimate.high, "share")
     return f"{group.group}: {numbers.percent(estimate.value)} ({shown})"
 
 
-def _estimate(estimate: Estimated) -> Estimate:
-    return Estimate(estimate.value, estimate.low, estimate.high)
+def _estimate(estimate: Estimate) -> charts.Estimate:
+    return charts.Estimate(estimate.value, estimate.low, estimate.high)
 
 
-def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
+def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
     """Impact ratio of every compared group, beside the line of four fifths."""
     ratios = dimension.impact_ratios
     if not ratios:
         return [Prose("There are fewer than two groups to compare, so there is no impact ratio.")]
-    axis = forest([_estimate(r) for r in ratios], reference=FOUR_FIFTHS, include=(0.0, 1.0))
+    axis = forest(
+        [_estimate(r.estimate) for r in ratios], reference=FOUR_FIFTHS, include=(0.0, 1.0)
+    )
     return [
         Table(
             caption=join("Impact ratio by ", name(dimension.dimension)),
@@ -113,8 +120,8 @@ def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
                 Column("Four fifths"),
                 Column("Ratio of selection rates", chart=True),
             ],
-            rows=[_ratio_row(r, axis.row(_estimate(r), _ratio_title(r), highlight=is_below(r)))
-                  for r in ratios],
+            rows=[_ratio_row(r, axis.row(_estimate(r.estimate), _ratio_title(r),
+                                         highlight=is_below(r))) for r in ratios],
             foot=["", "", "", "", "", axis.axis("Axis: ratio of selection rates")],
             note="Dashed line: 0.8. A diamond marks a ratio below it, a dot all others. The gate "
             "judges the worst ratio of all groups, whose interval allows for its being the worst.",
@@ -122,18 +129,18 @@ def ratio_table(dimension: Dimension, mark: Text, audit: Audit) -> list[Block]:
     ]  # fmt: skip
 
 
-def _ratio_title(ratio: Ratio) -> str:
-    return f"{ratio.group}: impact ratio {numbers.decimal(ratio.value)} ({interval_text(ratio)})"
+def _ratio_title(ratio: ImpactRatio) -> str:
+    return f"{ratio.group}: impact ratio {ratio_text(ratio)}"
 
 
-def _ratio_row(ratio: Ratio, plot: Text) -> Row:
+def _ratio_row(ratio: ImpactRatio, plot: Text) -> Row:
     own = ratio.versus == ratio.group
     return Row(
         [
             name(ratio.group),
             "itself: most selected" if own else name(ratio.versus or numbers.NONE),
-            numbers.decimal(ratio.value),
-            interval_text(ratio),
+            numbers.decimal(ratio.estimate.value),
+            interval_text(ratio.estimate),
             side(ratio),
             plot,
         ],
@@ -141,7 +148,7 @@ def _ratio_row(ratio: Ratio, plot: Text) -> Row:
     )
 
 
-def others(dimension: Dimension, mark: Text) -> Table:
+def others(dimension: DimensionResult, mark: Text) -> Table:
     """Size, base rate, precision, accuracy and calibration of every group."""
     shown = ("base_rate", "precision", "accuracy")
     return Table(
@@ -179,7 +186,7 @@ def _points(gap: float | None) -> str:
     return numbers.NONE if gap is None else f"{numbers.decimal(gap * 100, 1)}\N{NO-BREAK SPACE}pp"
 
 
-def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
+def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
     """Tests of every compared group against the reference group."""
     if not dimension.tests:
         return []
@@ -206,7 +213,7 @@ def tests(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
     ]
 
 
-def _test(test: Test) -> Row:
+def _test(test: SelectionTest) -> Row:
     return Row(
         [
             name(test.group),
@@ -221,7 +228,7 @@ def _test(test: Test) -> Row:
     )
 
 
-def exclusions(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
+def exclusions(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
     """Show the groups that are not compared, with their numbers."""
     blocks: list[Block] = []
     if dimension.exclusions:
@@ -245,7 +252,7 @@ def exclusions(dimension: Dimension, audit: Audit, mark: Text) -> list[Block]:
     return blocks
 
 
-def _exclusion_table(dimension: Dimension, audit: Audit, mark: Text) -> Table:
+def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text) -> Table:
     return Table(
         caption="Groups left out of the comparison",
         mark=mark,

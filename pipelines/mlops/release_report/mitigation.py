@@ -1,12 +1,10 @@
 """The what-if of a bias audit: what thresholds per group would gain, and what they would cost."""
 
-from pipelines.mlops.release_report.fairness_shapes import (
-    Audit,
-    Audited,
-    Change,
-    Effect,
-    Mitigation,
-)
+from collections.abc import Sequence
+
+from pipelines.mlops.fairness.evidence import BiasAuditDetails
+from pipelines.mlops.fairness.mitigation import BeforeAfter, GroupEffect, Mitigation
+from pipelines.mlops.fairness.result import AuditResult
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -32,7 +30,7 @@ _WORDS = {
 }
 
 
-def section(audited: Audited, audit: Audit, mark: Text) -> Section:
+def section(audited: BiasAuditDetails, audit: AuditResult, mark: Text) -> Section:
     """Gain and cost side by side, or why there is nothing to show."""
     found = audited.mitigation
     if found is None:
@@ -65,7 +63,7 @@ def measure_text(measure: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _changes(caption: str, changes: list[Change], audit: Audit, mark: Text) -> Table:
+def _changes(caption: str, changes: Sequence[BeforeAfter], audit: AuditResult, mark: Text) -> Table:
     return Table(
         caption=caption,
         mark=mark,
@@ -108,7 +106,7 @@ def _people(found: Mitigation, mark: Text) -> Table:
     )
 
 
-def _person_row(effect: Effect) -> Row:
+def _person_row(effect: GroupEffect) -> Row:
     return Row(
         [
             name(effect.group),

@@ -5,6 +5,9 @@ from typing import Any
 from pydantic import Field
 
 from pipelines.core.artifacts import MODEL_INFO, evidence_of
+from pipelines.mlops.modeling.info import Input
+from pipelines.mlops.modeling.inputs import LeftOut
+from pipelines.mlops.modeling.scoring import Importance as ColumnImportance
 from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -81,39 +84,12 @@ class Threshold(Shape):
     curve: list[At] = Field(default_factory=list)
 
 
-class Input(Shape):
-    """A column the model sees."""
-
-    kind: str
-    name: str
-    missing_share: Number = None
-    low: Number = None
-    high: Number = None
-    categories: list[str] = Field(default_factory=list)
-    other_values: int = 0
-
-
-class LeftOut(Shape):
-    """A column the model doesn't see."""
-
-    name: str
-    reason: str
-
-
-class Leaned(Shape):
-    """How much the model leans on a column."""
-
-    name: str
-    roc_auc_drop: Number = None
-    log_loss_rise: Number = None
-
-
 class Importance(Shape):
     """Permutation importance."""
 
     how: str
     rows: int
-    columns: list[Leaned]
+    columns: list[ColumnImportance]
 
 
 class Trained(Shape):
@@ -324,8 +300,6 @@ def _importance_note(importance: Importance | None) -> str:
 
 def _values(column: Input) -> Text:
     if column.kind == "numeric":
-        if column.low is None or column.high is None:
-            return "numbers"
         return f"numbers from {column.low:g} to {column.high:g}"
     shown = names(column.categories[:4])
     more = len(column.categories) - 4

@@ -13,7 +13,7 @@ from pipelines.aiops import group_incidents, log_anomalies, map_services, metric
 from pipelines.aiops import group_incidents as incident_file
 from pipelines.aiops.group_incidents import POSTED
 from pipelines.aiops.incidents import Signals, causes
-from pipelines.aiops.incidents.model import Incident
+from pipelines.aiops.incidents.model import FORMAT, read_incidents
 from pipelines.aiops.lake.window import Window, result_dir
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.analysis import PostParams
@@ -118,7 +118,7 @@ def test_signals_are_read_for_few_incidents_and_not_at_all_if_so_wished(
     without = analysed.model_copy(update={"group_incidents": section})
     content, _ = incident_file.build_incidents(without, HOUR, place)
     assert len(read) == 1
-    assert content["incidents"][0]["causes"][0]["service"] == CULPRIT
+    assert content.incidents[0].causes[0].service == CULPRIT
 
 
 def test_equal_inputs_give_equal_bytes(analysed: AiopsParams, place: Path) -> None:
@@ -185,9 +185,15 @@ def test_what_was_taken_is_not_sent_again(analysed: AiopsParams, place: Path) ->
 
 
 def test_an_incident_is_read_as_it_was_written(place: Path) -> None:
-    assert Incident.from_json(only(place)).as_json() == only(place)
-    with pytest.raises(SignalboxError, match="not an incident"):
-        Incident.from_json({"id": "x"})
+    told = json.loads((place / INCIDENTS).read_text())
+    assert read_incidents(place / INCIDENTS).as_json() == told
+
+
+def test_incidents_of_another_form_are_refused_by_file_and_key(tmp_path: Path) -> None:
+    told = {"format": FORMAT, "incidents": [{"id": "x"}]}
+    (tmp_path / "a.json").write_text(json.dumps(told))
+    with pytest.raises(SignalboxError, match=r"a\.json: window: .*; run group_incidents again"):
+        read_incidents(tmp_path / "a.json")
 
 
 def test_a_place_that_was_not_analysed_is_refused(analysed: AiopsParams, tmp_path: Path) -> None:

@@ -23,20 +23,20 @@ def test_the_new_message_is_found_with_its_first_lines(params: AiopsParams, tmp_
     assert [one.service for one in new] == [CULPRIT]
     lines = (file.lines or {})[new[0].id]
     assert len(lines) == 5
-    assert lines[0]["severity"] == "error"
-    assert lines[0]["body"].startswith("payment provider refused transaction")
-    assert [line["at_us"] for line in lines] == sorted(line["at_us"] for line in lines)
+    assert lines[0].severity == "error"
+    assert lines[0].body.startswith("payment provider refused transaction")
+    assert [line.at_us for line in lines] == sorted(line.at_us for line in lines)
 
 
 def test_a_plot_shows_the_time_before_the_finding_too(params: AiopsParams, tmp_path: Path) -> None:
     file = read_findings(log_anomalies.run(params, HOUR, tmp_path))
     (new,) = (one for one in file.findings if one.kind == "new_template")
     plot = file.plots[new.id]
-    place = (new.start_us - plot["start_us"]) // plot["step_us"]
+    place = (new.start_us - plot.start_us) // plot.step_us
     assert place >= 100
-    assert set(plot["values"][:place]) == {0.0}
-    assert sum(plot["values"][place:]) == 120
-    assert plot["unit"] == "lines"
+    assert set(plot.values[:place]) == {0.0}
+    assert sum(value or 0 for value in plot.values[place:]) == 120
+    assert plot.unit == "lines"
 
 
 def test_what_is_remembered_changes_nothing(params: AiopsParams, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.lake.window import Window
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import MOVED, SERVICE_MAP
-from pipelines.aiops.service_map.edge_changes import read_moved, stretch
+from pipelines.aiops.service_map.change_impact import read_moved
+from pipelines.aiops.service_map.edge_changes import stretch
 from pipelines.aiops.service_map.model import MAP_FILE, WINDOWS_FILE
 from pipelines.core.errors import SignalboxError
 from tests.support.aiops_world import spans
@@ -55,9 +56,10 @@ def test_what_moved_after_the_change_is_told_from_its_onset(
     params: AiopsParams, tmp_path: Path
 ) -> None:
     map_services.run(params, HOURS, tmp_path)
-    content, findings = read_moved(tmp_path / MOVED)
-    assert [one["id"] for one in content["changes"]] == ["C1"]
-    assert content["changes"][0]["title"] == "pay 2.4.0"
+    content = read_moved(tmp_path / MOVED)
+    findings = content.findings
+    assert [one.id for one in content.changes] == ["C1"]
+    assert content.changes[0].title == "pay 2.4.0"
     assert {one.kind for one in findings} >= {"slowed", "more_errors"}
     begin, end = WORLD.fault_us
     impact = [one for one in findings if one.labels["to"] == "pay"]
@@ -68,9 +70,11 @@ def test_what_moved_after_the_change_is_told_from_its_onset(
 def test_a_map_is_compared_with_the_same_hours_before(params: AiopsParams, tmp_path: Path) -> None:
     fault = Window(WORLD.at(10), WORLD.at(11))
     map_services.run(params, fault, tmp_path)
-    content, findings = read_moved(tmp_path / MOVED)
-    assert content["compared_with"] == fault.moved(-timedelta(days=1)).as_json()
-    moved = {(one["kind"], one["target"]) for one in content["diff"]["moved"] if one["certain"]}
+    content = read_moved(tmp_path / MOVED)
+    findings = content.findings
+    assert content.compared_with == fault.moved(-timedelta(days=1))
+    assert content.diff is not None
+    moved = {(one.kind, one.target) for one in content.diff.moved if one.certain}
     assert ("slowed", "pay") in moved
     begin, end = WORLD.fault_us
     slowed = [one for one in findings if one.labels == {"from": "shop", "to": "pay"}]
@@ -82,10 +86,10 @@ def test_a_change_in_the_hour_before_the_window_is_told_too(
 ) -> None:
     later = Window(WORLD.at(10), WORLD.at(11))
     map_services.run(params, later, tmp_path)
-    content, _ = read_moved(tmp_path / MOVED)
-    (change,) = content["changes"]
-    assert (change["id"], change["windows_before"]) == ("C1", 12)
-    assert change["moved"]
+    content = read_moved(tmp_path / MOVED)
+    (change,) = content.changes
+    assert (change.id, change.windows_before) == ("C1", 12)
+    assert change.moved
 
 
 def test_nothing_of_the_future_is_known(params: AiopsParams, lake: Path, tmp_path: Path) -> None:
@@ -104,8 +108,9 @@ def test_nothing_of_the_future_is_known(params: AiopsParams, lake: Path, tmp_pat
 
 def test_a_window_without_spans_is_a_normal_end(params: AiopsParams, tmp_path: Path) -> None:
     map_services.run(params, HOURS.moved(timedelta(days=365)), tmp_path)
-    content, findings = read_moved(tmp_path / MOVED)
-    assert (content["diff"], content["compared_with"], findings) == (None, None, [])
+    content = read_moved(tmp_path / MOVED)
+    findings = content.findings
+    assert (content.diff, content.compared_with, findings) == (None, None, [])
     assert json.loads((tmp_path / SERVICE_MAP / MAP_FILE).read_text())["nodes"] == []
 
 

@@ -68,9 +68,9 @@ def test_the_fault_is_found_and_plotted(params: AiopsParams, tmp_path: Path) -> 
     cpu = next(one for one in file.findings if "cpu" in one.labels["__name__"])
     assert cpu.service == CULPRIT
     plot = file.plots[cpu.id]
-    place = (cpu.start_us - plot["start_us"]) // plot["step_us"]
-    assert plot["values"][place] > plot["high"]
-    assert all(value < plot["high"] * 1.5 for value in plot["values"][: place - 1])
+    place = (cpu.start_us - plot.start_us) // plot.step_us
+    assert plot.values[place] > plot.high
+    assert all(value < plot.high * 1.5 for value in plot.values[: place - 1])
 
 
 def test_evidence_counts_what_was_looked_at(params: AiopsParams, tmp_path: Path) -> None:

@@ -1,33 +1,30 @@
 """What ``signalbox run incidents`` says at its end, and what it refuses."""
 
-from typing import Any
-
 import pytest
 from typer.testing import CliRunner
 
+from pipelines.aiops.incidents.model import Cause, Graph, Incident, IncidentsFile
+from pipelines.aiops.lake.findings import Finding
+from pipelines.aiops.lake.window import Window
 from pipelines.cli.incidents_run import outcome_lines
 from pipelines.cli.main import app
 
-
-def content(*incidents: dict[str, Any], **scores: float) -> dict[str, Any]:
-    return {
-        "format": "signalbox-incidents-1",
-        "window": {"start": "2026-03-02T00:00:00Z", "end": "2026-03-02T01:00:00Z"},
-        "counts": {"findings": {"metric": 1200, "log": 3}},
-        "findings": {name: finding(name, score) for name, score in scores.items()},
-        "incidents": list(incidents),
-    }
+WINDOW = Window.parse("20260302T000000Z_20260302T010000Z")
 
 
-def finding(name: str, score: float) -> dict[str, Any]:
-    return {"id": name, "signal": "metric", "kind": "spike", "start_us": 0, "end_us": 1,
-            "score": score, "sentence": "It rose."}  # fmt: skip
+def content(*incidents: Incident, **scores: float) -> IncidentsFile:
+    counts = {"findings": {"metric": 1200, "log": 3}}
+    findings = {name: finding(name, score) for name, score in scores.items()}
+    return IncidentsFile(WINDOW, {}, counts, Graph(), findings, incidents, synthetic=False)
 
 
-def incident(name: str, *causes: str, findings: tuple[str, ...] = ()) -> dict[str, Any]:
-    told = [{"service": one, "score": 1.0} for one in causes]
-    return {"id": name, "title": "Slow", "start_us": 0, "end_us": 1, "causes": told,
-            "findings": findings}  # fmt: skip
+def finding(name: str, score: float) -> Finding:
+    return Finding(name, "metric", "spike", "", "", {}, 0, 1, score, "It rose.")
+
+
+def incident(name: str, *causes: str, findings: tuple[str, ...] = ()) -> Incident:
+    told = tuple(Cause(one, "", 1.0, ()) for one in causes)
+    return Incident(name, "Slow", 0, 1, (), (), findings, (), told)
 
 
 def test_findings_and_incidents_are_counted_and_suspects_named() -> None:

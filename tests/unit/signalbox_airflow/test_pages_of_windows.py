@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.aiops.group_incidents import FORMAT
+from pipelines.aiops.incidents.model import FORMAT
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.core.errors import SignalboxError
 from signalbox_airflow import analysis_pages
@@ -68,13 +68,22 @@ def test_without_results_it_says_what_to_do(tmp_path: Path) -> None:
     assert "Unpause the DAGs telemetry_anomalies" in analysis_pages.list_windows(tmp_path)
 
 
+_NOTHING: dict[str, list[str]] = {
+    key: [] for key in ("affected", "exposed", "findings", "timeline", "causes", "similar")
+}
 TOLD = {
     "format": FORMAT,
     "window": {"start": "2026-04-12T10:00:00Z", "end": "2026-04-12T11:00:00Z"},
-    "findings": {"f": {"id": "f", "signal": "log", "kind": "burst", "start_us": 0, "end_us": 1,
-                       "score": 4.0, "sentence": "It burst."}},
+    "inputs": {},
+    "counts": {},
+    "graph": {"calls": []},
+    "findings": {"f": {"id": "f", "signal": "log", "kind": "burst", "service": "", "instance": "",
+                       "labels": {}, "start_us": 0, "end_us": 1, "score": 4.0,
+                       "sentence": "It burst."}},
     "incidents": [
-        {"id": "a", "title": "small", "start_us": 0, "end_us": 1},
-        {"id": "b", "title": "<b>worse</b>", "start_us": 2, "end_us": 3, "findings": ["f"]},
+        {**_NOTHING, "id": "a", "title": "small", "start_us": 0, "end_us": 1},
+        {**_NOTHING, "id": "b", "title": "<b>worse</b>", "start_us": 2, "end_us": 3,
+         "findings": ["f"]},
     ],
+    "synthetic": False,
 }  # fmt: skip

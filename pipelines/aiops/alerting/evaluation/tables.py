@@ -1,15 +1,21 @@
 """Tables of a judged window, and intervals of what it shows."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, Incident
+from pipelines.aiops.alerting.evidence import (
+    FamilyOutcome,
+    IncidentOutcome,
+    LabelOutcome,
+    NoisyAlert,
+    RuleOutcome,
+)
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import Window, iso
+from pipelines.aiops.alerting.windows import Window, moment
 from pipelines.aiops.lake.frame import YES, AlertFrame
 from pipelines.core.time import DAY_US, SECOND_US
 
@@ -17,7 +23,7 @@ NO_TEAM = "(no team)"
 _TOP = 20
 
 
-def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
+def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[FamilyOutcome]:
     """Rules, pages saved (estimate) and alerts touched of every family that has rules."""
     touched = _touched(after)
     rows = []
@@ -25,27 +31,25 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
         ids = [rule.id for rule in rules if rule.family == family]
         if ids:
             rows.append(
-                {
-                    "family": family,
-                    "rules": len(ids),
-                    "pages_saved": round(
-                        sum(effect.credit.get(rule_id, 0.0) for rule_id in ids), 1
-                    ),
-                    "alerts": sum(touched.get(rule_id, 0) for rule_id in ids),
-                }
+                FamilyOutcome(
+                    family=family,
+                    rules=len(ids),
+                    pages_saved=round(sum(effect.credit.get(rule_id, 0.0) for rule_id in ids), 1),
+                    alerts=sum(touched.get(rule_id, 0) for rule_id in ids),
+                )
             )
     return rows
 
 
-def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[dict[str, Any]]:
+def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[RuleOutcome]:
     """Every rule with what it did in this window, in the order of the set."""
     touched = _touched(after)
     return [
-        {
-            "rule": rule.model_dump(mode="json"),
-            "pages_saved": round(effect.credit.get(rule.id, 0.0), 1),
-            "alerts": touched.get(rule.id, 0),
-        }
+        RuleOutcome(
+            rule=rule,
+            pages_saved=round(effect.credit.get(rule.id, 0.0), 1),
+            alerts=touched.get(rule.id, 0),
+        )
         for rule in rules
     ]
 
@@ -55,7 +59,7 @@ def _touched(after: Replay) -> dict[str, int]:
     return {str(key): int(n) for key, n in zip(ids, counts, strict=True) if key}
 
 
-def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, Any]]:
+def by_label(measured: Backtest, after: Replay, label: str) -> list[LabelOutcome]:
     """Alerts, and alerts that page, today and with the rules, by the value of a label."""
     rows = measured.rows
     inside = measured.window.holds(rows.starts)
@@ -69,19 +73,19 @@ def by_label(measured: Backtest, after: Replay, label: str) -> list[dict[str, An
     paged, still = count(before), count(_paged(after))
     order = np.lexsort((np.array(values), -paged, -alerts))
     return [
-        {
-            "value": values[i] or NO_TEAM,
-            "alerts": int(alerts[i]),
-            "acted": int(acted[i]),
-            "paged_today": int(paged[i]),
-            "paged_with_rules": int(still[i]),
-        }
+        LabelOutcome(
+            value=values[i] or NO_TEAM,
+            alerts=int(alerts[i]),
+            acted=int(acted[i]),
+            paged_today=int(paged[i]),
+            paged_with_rules=int(still[i]),
+        )
         for i in order
         if alerts[i]
     ]
 
 
-def noisiest(measured: Backtest, after: Replay) -> list[dict[str, Any]]:
+def noisiest(measured: Backtest, after: Replay) -> list[NoisyAlert]:
     """Alert names that page most today, with how long they last and what to change at the source.
 
     Returns
@@ -89,17 +93,17 @@ def noisiest(measured: Backtest, after: Replay) -> list[dict[str, Any]]:
     At most twenty; durations in seconds, medians.
     """
     table = by_label(measured, after, "alertname")
-    table.sort(key=lambda row: (-row["paged_today"], row["value"]))
+    table.sort(key=lambda row: (-row.paged_today, row.value))
     rows = measured.rows
     values, codes = _values(rows, "alertname")
     lasts = (np.minimum(rows.ends, measured.window.end) - rows.starts) / SECOND_US
     rules = after.alerts["rule"].to_numpy().astype(str)
     found = []
     for row in table[:_TOP]:
-        of_name = codes == values.index(row["value"]) if row["value"] in values else codes < 0
+        of_name = codes == values.index(row.value) if row.value in values else codes < 0
         by = [rule for rule in np.unique(rules[of_name]) if rule]
         median = float(np.median(lasts[of_name])) if of_name.any() else 0.0
-        found.append({**row, "median_seconds": round(median, 1), "rules": by})
+        found.append(NoisyAlert(**row.model_dump(), median_seconds=round(median, 1), rules=by))
     return found
 
 
@@ -117,7 +121,7 @@ def _paged(replay: Replay) -> NDArray[np.bool_]:
     return replay.alerts["first_page"].to_numpy(dtype=np.int64) >= 0
 
 
-def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
+def incidents(effect: BacktestResult) -> list[IncidentOutcome]:
     """Every incident of the window: lost first, then the most delayed."""
 
     def rank(incident: Incident) -> tuple[int, float, str]:
@@ -132,17 +136,17 @@ def incidents(effect: BacktestResult) -> list[dict[str, Any]]:
     return [_incident(incident) for incident in sorted(effect.incidents, key=rank)]
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: Incident) -> IncidentOutcome:
     heard = incident.heard_today
-    return {
-        "ticket": incident.ticket,
-        "starts": iso(incident.starts),
-        "paged_today": iso(incident.first_before) if heard else None,
-        "paged_with_rules": iso(incident.first_after) if incident.first_after >= 0 else None,
-        "lost": incident.lost,
-        "delay_seconds": round(incident.delay, 3) if heard and not incident.lost else None,
-        "rules": list(incident.touched_by),
-    }
+    return IncidentOutcome(
+        ticket=incident.ticket,
+        starts=moment(incident.starts),
+        paged_today=moment(incident.first_before) if heard else None,
+        paged_with_rules=moment(incident.first_after) if incident.first_after >= 0 else None,
+        lost=incident.lost,
+        delay_seconds=round(incident.delay, 3) if heard and not incident.lost else None,
+        rules=list(incident.touched_by),
+    )
 
 
 LEVEL = 0.95

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from pipelines.aiops.alerting.evidence import ExportedRule
 from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_config
 from pipelines.aiops.alerting.export.guard_rules import guarded, guards_file, promql_problem
 from pipelines.aiops.alerting.export.pagerduty import orchestration
@@ -94,8 +95,8 @@ class Bundle:
         As `orchestration` returns it.
     diff : str
         Unified diff of the user's files.
-    rules : list of dict
-        One record a rule: where it went, or why not.
+    rules : list of ExportedRule
+        Where each rule went, or why not.
     """
 
     alertmanager: MergedConfig
@@ -103,7 +104,7 @@ class Bundle:
     guards: str
     pagerduty: dict[str, Any]
     diff: str
-    rules: list[dict[str, Any]]
+    rules: list[ExportedRule]
 
 
 def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field: str) -> Bundle:
@@ -195,7 +196,7 @@ def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -
     return notes
 
 
-def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> dict[str, Any]:
+def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> ExportedRule:
     places = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
     places += merged.placed.get(rule.id, [])
     if guarded(rule) and rule.id not in config.refused:
@@ -211,16 +212,16 @@ def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> dict[str, 
             if isinstance(rule, TransientRule | FlappingRule)
             else "no route ends with these alerts alone; a child that continues takes them too"
         )
-    return {
-        "id": rule.id,
-        "family": rule.family,
-        "team": rule.team,
-        "sentence": rule.sentence,
-        "expires": rule.expires.isoformat(),
-        "exported": bool(places),
-        "where": places,
-        "why_not": why,
-    }
+    return ExportedRule(
+        id=rule.id,
+        family=rule.family,
+        team=rule.team,
+        sentence=rule.sentence,
+        expires=rule.expires,
+        exported=bool(places),
+        where=places,
+        why_not=why,
+    )
 
 
 def rule_file_names(paths: Sequence[str]) -> dict[str, str]:

@@ -5,10 +5,10 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, PagerdutySummary
 from pipelines.aiops.alerting.export.bundle import (
     ALERTMANAGER,
     DEFAULT_CONFIG,
@@ -106,7 +106,7 @@ def _said(path: Path, program: str, outcome: str, says: str) -> Checked:
     return Checked(file=path.name, program=program, outcome=outcome, says=says)
 
 
-FOLDER, DIFF, SUMMARY = "prometheus", "changes.diff", "summary.json"
+FOLDER, DIFF = "prometheus", "changes.diff"
 
 
 def read_text(path: Path) -> str:
@@ -162,7 +162,7 @@ def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) 
 
 def export(
     folder: Path, sources: Sources, rules: Sequence[Rule], *, step: int, label_field: str
-) -> tuple[dict[str, Any], list[Checked]]:
+) -> tuple[ExportSummary, list[Checked]]:
     """Write the export's folder.
 
     The folder is the same wherever it is made, so it doesn't hold what the programs say.
@@ -182,8 +182,8 @@ def export(
 
     Returns
     -------
-    summary : dict
-        As `summarise` returns it.
+    summary : ExportSummary
+        As ``summary.json`` holds it.
     checks : list of Checked
         What installed programs say of each file.
 
@@ -198,7 +198,7 @@ def export(
 
     def fill(directory: Path) -> None:
         checks.extend(_write(directory, bundle))
-        write_json(directory / SUMMARY, summary)
+        write_json(directory / EXPORT_SUMMARY.name, summary.model_dump(mode="json"))
         _require(checks)
 
     write_folder(folder, fill)
@@ -227,7 +227,7 @@ def _require(checks: Sequence[Checked]) -> None:
             )
 
 
-def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
+def summarise(sources: Sources, bundle: Bundle) -> ExportSummary:
     """Return what the report says of an export.
 
     Parameters
@@ -239,29 +239,26 @@ def summarise(sources: Sources, bundle: Bundle) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``sources`` (file → SHA-256 of the user's own part), ``rules`` (one record each),
-        ``exported`` and ``not_exported`` (counts of rules), ``pagerduty`` (number of rules; those
-        not expressed or weaker, with reasons) and ``changed_lines`` (of the diff).
+    ExportSummary
     """
-    return {
-        "sources": {
+    return ExportSummary(
+        sources={
             name: own_sha256(text, name)
             for name, text in {sources.name: sources.alertmanager, **sources.rule_files}.items()
         },
-        "rules": bundle.rules,
-        "exported": sum(exported_rule["exported"] for exported_rule in bundle.rules),
-        "not_exported": sum(not exported_rule["exported"] for exported_rule in bundle.rules),
-        "pagerduty": {
-            "rules": len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
-            "not_expressed": bundle.pagerduty["not_expressed"],
-            "weaker": bundle.pagerduty["weaker"],
-        },
-        "changed_lines": sum(
+        rules=bundle.rules,
+        exported=sum(exported_rule.exported for exported_rule in bundle.rules),
+        not_exported=sum(not exported_rule.exported for exported_rule in bundle.rules),
+        pagerduty=PagerdutySummary(
+            rules=len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
+            not_expressed=bundle.pagerduty["not_expressed"],
+            weaker=bundle.pagerduty["weaker"],
+        ),
+        changed_lines=sum(
             line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
             for line in bundle.diff.splitlines()
         ),
-    }
+    )
 
 
 def own_sha256(text: str, name: str) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import wording
-from pipelines.aiops.report.incidents.evidence import INCIDENTS, LOGS, MAP, METRICS, Inputs
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS, Inputs
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import Block, Chapter, Column, Prose, Row, Section, Table, Text
 from pipelines.reporting.provenance import Sources

@@ -1,234 +1,30 @@
 """Everything the three pages are made from, read and checked once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
-
+from pipelines.aiops.incidents.model import Incident, IncidentsFile, read_incidents
+from pipelines.aiops.lake.findings import Finding, FindingsFile, LogLine, read_findings, read_form
+from pipelines.aiops.lake.window import Window
+from pipelines.aiops.params.analysis import ReportIncidentsParams
+from pipelines.aiops.params.artifacts import (
+    INCIDENTS,
+    LOG_ANOMALIES,
+    METRIC_ANOMALIES,
+    MOVED,
+    SERVICE_MAP,
+)
+from pipelines.aiops.service_map.change_impact import MovedFile, read_moved
+from pipelines.aiops.service_map.model import FORMAT, MAP_FILE
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import read_json, sha256_file
-from pipelines.core.settings import Name, Section
-from pipelines.reporting.provenance import Number, S, Shape, Sources, gather, read_evidence_of
+from pipelines.core.files import sha256_file
+from pipelines.reporting.provenance import Sources, gather, read_evidence_of
 
+METRICS, LOGS, MAP = METRIC_ANOMALIES, LOG_ANOMALIES, SERVICE_MAP / MAP_FILE
 
-class About(Protocol):
-    """What the pages say about who and why; whoever calls them may have a class of their own."""
-
-    @property
-    def title(self) -> str:
-        """First line of the page about incidents."""
-
-    @property
-    def owner(self) -> str:
-        """Who answers for them."""
-
-    @property
-    def notice(self) -> str:
-        """What readers must know about the telemetry before anything else; empty = nothing."""
-
-
-class IncidentsReportParams(Section):
-    """Subsection ``report_incidents``; the same keys and defaults as the stages know."""
-
-    title: Name = "What is wrong, where, and what changed"
-    owner: Name = "not stated"
-    notice: str = ""
-
-
-class AiopsSection(Section):
-    """Section ``aiops``: the part of these pages, and the rest as it stands."""
-
-    model_config = ConfigDict(extra="allow")
-
-    report_incidents: IncidentsReportParams = Field(default_factory=IncidentsReportParams)
-
-
-class Span(Shape):
-    """A window, ``[start, end)``, UTC."""
-
-    start: datetime
-    end: datetime
-
-
-class Finding(Shape):
-    """Something unusual, as every detector tells it."""
-
-    id: str
-    signal: str
-    kind: str
-    service: str = ""
-    instance: str = ""
-    labels: dict[str, str] = Field(default_factory=dict)
-    start_us: int
-    end_us: int
-    score: float
-    sentence: str
-    expected_low: Number = None
-    expected_high: Number = None
-    observed: Number = None
-    evidence: dict[str, Any] = Field(default_factory=dict)
-
-
-class Plot(Shape):
-    """Values around a finding, one a step; None: there was none.
-
-    Attributes
-    ----------
-    low, high
-        What was expected at the most unusual value.
-    """
-
-    unit: str = ""
-    per_second: bool = False
-    step_us: int = Field(gt=0)
-    start_us: int
-    values: list[Number]
-    low: Number = None
-    high: Number = None
-
-
-class Line(Shape):
-    """A log line, masked."""
-
-    at_us: int
-    severity: str | None = ""
-    body: str = ""
-
-
-class Findings(Shape):
-    """File of a detector: what it found, what it looked at, and how."""
-
-    format: str
-    window: Span
-    counts: dict[str, Any] = Field(default_factory=dict)
-    settings: dict[str, Any] = Field(default_factory=dict)
-    findings: list[Finding]
-    plots: dict[str, Plot] = Field(default_factory=dict)
-    lines: dict[str, list[Line]] = Field(default_factory=dict)
-
-
-class Entry(Shape):
-    """One line of a timeline."""
-
-    at_us: int
-    what: str
-    service: str = ""
-    sentence: str
-
-
-class Cause(Shape):
-    """A suspect; `score` in nats of evidence."""
-
-    service: str
-    metric: str = ""
-    score: float
-    evidence: list[str] = Field(default_factory=list)
-
-
-class Similar(Shape):
-    """A past incident; `score` is a likeness from 0 to 1."""
-
-    id: str
-    score: float
-    shared: list[str] = Field(default_factory=list)
-    fix: str = ""
-    resolution: str = ""
-
-
-class Incident(Shape):
-    """What belongs together, with what is known about it."""
-
-    id: str
-    title: str
-    start_us: int
-    end_us: int
-    affected: list[str] = Field(default_factory=list)
-    exposed: list[str] = Field(default_factory=list)
-    findings: list[str] = Field(default_factory=list)
-    timeline: list[Entry] = Field(default_factory=list)
-    causes: list[Cause] = Field(default_factory=list)
-    similar: list[Similar] = Field(default_factory=list)
-
-
-class Calls(Shape):
-    """Who calls whom."""
-
-    calls: list[tuple[str, str]] = Field(default_factory=list)
-
-
-class Incidents(Shape):
-    """All incidents of a window, and what they are made of."""
-
-    format: str
-    window: Span
-    inputs: dict[str, str] = Field(default_factory=dict)
-    counts: dict[str, Any] = Field(default_factory=dict)
-    graph: Calls = Calls()
-    findings: dict[str, Finding] = Field(default_factory=dict)
-    incidents: list[Incident]
-    synthetic: bool = False
-
-
-class Move(Shape):
-    """One thing that moved on the map; `p` is the chance of it, corrected."""
-
-    sentence: str
-    where: str = ""
-    p: float
-    certain: bool = True
-
-
-class Diff(Shape):
-    """What moved on the map since the time before."""
-
-    moved: list[Move] = Field(default_factory=list)
-    nodes_appeared: list[str] = Field(default_factory=list)
-    nodes_vanished: list[str] = Field(default_factory=list)
-    tests: int = 0
-
-
-class ChangeImpact(Shape):
-    """A change, and what moved after it beyond chance."""
-
-    id: str = ""
-    title: str = ""
-    service: str = ""
-    at_us: int
-    moved: list[Move] = Field(default_factory=list)
-    windows_before: int = 0
-    windows_after: int = 0
-    tests: int = 0
-    note: str = ""
-
-
-class Moves(Shape):
-    """File with what moved on the map, and after changes."""
-
-    format: str
-    compared_with: Span | None = None
-    diff: Diff | None = None
-    changes: list[ChangeImpact] = Field(default_factory=list)
-    changes_left_out: int = 0
-    findings: list[Finding] = Field(default_factory=list)
-
-
-METRICS = Path("anomalies/metric_anomalies.json")
-LOGS = Path("anomalies/log_anomalies.json")
-MAP = Path("service_map/service_map.json")
-MOVED = Path("service_map/moved.json")
-INCIDENTS = Path("incidents/incidents.json")
-
-_FORMATS = {
-    METRICS: "signalbox.findings/1",
-    LOGS: "signalbox.findings/1",
-    MAP: "signalbox.service_map/1",
-    MOVED: "signalbox.moved/1",
-    INCIDENTS: "signalbox.incidents/1",
-}
 _STAGES = {
     METRICS: "metric_anomalies",
     LOGS: "log_anomalies",
@@ -251,17 +47,22 @@ class Inputs:
     """
 
     place: Path
-    about: About
-    metrics: Findings
-    logs: Findings
+    about: ReportIncidentsParams
+    metrics: FindingsFile
+    logs: FindingsFile
     service_map: dict[str, Any]
-    moves: Moves
-    incidents: Incidents
+    moves: MovedFile
+    incidents: IncidentsFile
 
     @property
-    def window(self) -> Span:
+    def window(self) -> Window:
         """The window that was looked at."""
         return self.incidents.window
+
+    @property
+    def lines(self) -> Mapping[str, list[LogLine]]:
+        """First log lines of findings, by id."""
+        return self.logs.lines or {}
 
     @cached_property
     def found(self) -> dict[str, Finding]:
@@ -296,7 +97,7 @@ class Inputs:
         return gather(read_evidence_of(stages, self.place), tables, self.place)
 
 
-def read_inputs(directory: Path, about: About) -> Inputs:
+def read_inputs(directory: Path, about: ReportIncidentsParams) -> Inputs:
     """Read the files in a place.
 
     Raises
@@ -307,40 +108,19 @@ def read_inputs(directory: Path, about: About) -> Inputs:
     inputs = Inputs(
         directory,
         about,
-        _read(directory, METRICS, Findings),
-        _read(directory, LOGS, Findings),
+        read_findings(directory / METRICS),
+        read_findings(directory / LOGS),
         _map(directory),
-        _read(directory, MOVED, Moves),
-        _read(directory, INCIDENTS, Incidents),
+        read_moved(directory / MOVED),
+        read_incidents(directory / INCIDENTS),
     )
     _check_one_window(inputs)
     _check_one_version(inputs)
     return inputs
 
 
-def _content(directory: Path, path: Path) -> dict[str, Any]:
-    content = read_json(directory / path)
-    wanted = _FORMATS[path]
-    if not isinstance(content, dict) or content.get("format") != wanted:
-        raise SignalboxError(
-            f"{directory / path}: not of format {wanted}; run {_STAGES[path]} of this version"
-        )
-    return content
-
-
-def _read(directory: Path, path: Path, shape: type[S]) -> S:
-    try:
-        return shape.model_validate(_content(directory, path))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
-        raise SignalboxError(
-            f"{directory / path}: {where}: {first['msg']}; run {_STAGES[path]} again"
-        ) from error
-
-
 def _map(directory: Path) -> dict[str, Any]:
-    content = _content(directory, MAP)
+    content = read_form(directory / MAP, FORMAT)
     for key in ("nodes", "edges", "counts", "start_us", "end_us", "window_us"):
         if key not in content:
             raise SignalboxError(f"{directory / MAP}: has no key '{key}'; run map_services again")
@@ -356,7 +136,7 @@ def _check_one_window(inputs: Inputs) -> None:
             )
 
 
-def _text_of(window: Span) -> str:
+def _text_of(window: Window) -> str:
     return f"{window.start:%Y-%m-%dT%H:%M} to {window.end:%Y-%m-%dT%H:%M}"
 
 

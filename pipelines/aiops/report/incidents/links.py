@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from pipelines.aiops.incidents.model import Incident
+from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.report.incidents import wording
-from pipelines.aiops.report.incidents.evidence import Finding, Incident, Inputs
+from pipelines.aiops.report.incidents.evidence import Inputs
 from pipelines.aiops.report.service_map.wording import anchor_of
 from pipelines.reporting.blocks import Callout, Facts, Text, code, join
 
@@ -127,7 +129,7 @@ def places_of(inputs: Inputs) -> Places:
             of_finding.setdefault(id_, []).append(incident)
         for service in dict.fromkeys(incident.affected):
             of_service.setdefault(service, []).append(incident)
-    pictured = {*inputs.metrics.plots, *inputs.logs.plots, *inputs.logs.lines}
+    pictured = {*inputs.metrics.plots, *inputs.logs.plots, *inputs.lines}
     kept = sorted(
         inputs.found.values(),
         key=lambda f: (f.id not in pictured, f.id not in of_finding, -f.score, f.start_us, f.id),

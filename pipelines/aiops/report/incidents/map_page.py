@@ -5,20 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.params.artifacts import INCIDENTS, MOVED
 from pipelines.aiops.report.incidents import links, wording
-from pipelines.aiops.report.incidents.evidence import (
-    INCIDENTS,
-    LOGS,
-    MAP,
-    METRICS,
-    MOVED,
-    ChangeImpact,
-    Inputs,
-    Move,
-)
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS, Inputs
 from pipelines.aiops.report.incidents.links import ANOMALIES, Places, anchor, link
 from pipelines.aiops.report.service_map.page import changes
 from pipelines.aiops.report.service_map.page import make_page as map_of
+from pipelines.aiops.service_map.change_impact import RecordedImpact
+from pipelines.aiops.service_map.edge_changes import RecordedEdgeChange
 from pipelines.reporting import index
 from pipelines.reporting.blocks import Chapter, Prose, Text, join
 from pipelines.reporting.blocks import link as to
@@ -61,7 +55,7 @@ def says(inputs: Inputs) -> str:
     return wording.number_of(len(services), "service")
 
 
-def _completed(page: Page, changed: Sequence[ChangeImpact], sources: Sources) -> Page:
+def _completed(page: Page, changed: Sequence[RecordedImpact], sources: Sources) -> Page:
     """Add what changes did to the banner, and where everything comes from."""
     moving = sum(bool(impact.moved) for impact in changed)
     told = f"After {moving} of {wording.number_of(len(changed), 'change')} something moved."
@@ -81,15 +75,15 @@ def _compared(inputs: Inputs) -> str:
     return f"{other.start:%Y-%m-%d %H:%M} to {other.end:%Y-%m-%d %H:%M} UTC"
 
 
-def _move(edge_change: Move) -> dict[str, Any]:
-    return {**edge_change.model_dump(), "sentence": wording.plain(edge_change.sentence, 300)}
+def _move(edge_change: RecordedEdgeChange) -> dict[str, Any]:
+    return {**vars(edge_change), "sentence": wording.plain(edge_change.sentence, 300)}
 
 
-def _change(impact: ChangeImpact, places: Places) -> dict[str, Any]:
+def _change(impact: RecordedImpact, places: Places) -> dict[str, Any]:
     title = wording.plain(impact.title or impact.id, 140) or "A change without title"
     node: Text = places.node(impact.service, page="") if impact.service else "service not known"
     moved = [_move(found) for found in impact.moved]
-    return {**impact.model_dump(), "title": title, "node": node, "moved": moved}
+    return {**vars(impact), "title": title, "node": node, "moved": moved}
 
 
 def _found(places: Places) -> dict[str, Text]:

@@ -4,18 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.aiops.incidents.model import Cause, Incident, Similar
+from pipelines.aiops.lake.findings import Finding
+from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
-from pipelines.aiops.report.incidents.evidence import (
-    INCIDENTS,
-    LOGS,
-    MAP,
-    METRICS,
-    Cause,
-    Finding,
-    Incident,
-    Inputs,
-    Similar,
-)
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS, Inputs
 from pipelines.aiops.report.incidents.links import Places, anchor
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from pipelines.aiops.incidents.model import Incident, IncidentsFile
 from pipelines.aiops.report.incidents import wording
-from pipelines.aiops.report.incidents.evidence import Incident, Incidents
 from pipelines.aiops.report.incidents.links import worst_first
 from pipelines.reporting.blocks import Chapter, Column, Facts, Prose, Row, Table, Text, join, strong
 from pipelines.reporting.numbers import NONE
@@ -29,7 +29,7 @@ class Known:
     start: datetime
     end: datetime
     address: str
-    told: Incidents | None
+    told: IncidentsFile | None
 
 
 def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
@@ -100,7 +100,7 @@ def _link(known_window: Known) -> Markup:
     )
 
 
-def _cells(told: Incidents | None) -> list[Text]:
+def _cells(told: IncidentsFile | None) -> list[Text]:
     if told is None:
         return [NONE, "can’t be read; run report_incidents anew", NONE]
     worst = _worst(told)
@@ -110,5 +110,5 @@ def _cells(told: Incidents | None) -> list[Text]:
     return [f"{len(told.incidents):,}", wording.shown(worst.title), suspect]
 
 
-def _worst(told: Incidents) -> Incident | None:
+def _worst(told: IncidentsFile) -> Incident | None:
     return next(iter(worst_first(told.incidents, told.findings.get)), None)

@@ -1,314 +1,25 @@
 """Everything the chapters read, parsed once."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError
-
+from pipelines.aiops.alerting.evidence import (
+    ExportDetails,
+    ExportedRule,
+    ExportSummary,
+    HistoryDetails,
+    MiningDetails,
+    ReplayDetails,
+    SelectionDetails,
+    WatchDetails,
+)
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.report.rules import wording
-from pipelines.core.artifacts import PLOTS
-from pipelines.core.errors import SignalboxError
-from pipelines.core.files import read_json
-from pipelines.core.params import ReportParams
-from pipelines.core.settings import Section
 from pipelines.reporting.blocks import Text, code, link
-from pipelines.reporting.provenance import Measured, Number, Shape
-
-
-class Span(Shape):
-    """A part of the history."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def days(self) -> float:
-        """Length in days."""
-        return (self.end - self.start).total_seconds() / 86_400
-
-
-class Matcher(Shape):
-    """One matcher of a rule."""
-
-    label: str
-    op: str
-    value: str
-
-
-class Support(Shape):
-    """History that a rule rests on."""
-
-    alerts: int
-    episodes: int
-    days: int
-    first: datetime
-    last: datetime
-
-
-class Bound(Shape):
-    """The figure that makes a rule's case."""
-
-    measures: str
-    value: float
-    low: Number = None
-    high: Number = None
-    n: int
-    level: float
-    tried: int
-
-
-class Example(Shape):
-    """An episode that shows a rule at work."""
-
-    starts_at: datetime
-    ends_at: datetime | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    says: str = ""
-
-
-class Rule(Shape):
-    """A rule; settings are those of its family."""
-
-    id: str
-    family: str
-    sentence: str
-    matchers: list[Matcher] = Field(default_factory=list)
-    support: Support
-    bound: Bound
-    expires: date
-    team: str = ""
-    examples: list[Example] = Field(default_factory=list)
-    wait: int | None = None
-    keep_firing: int | None = None
-    start_minute: int | None = None
-    end_minute: int | None = None
-    timezone: str = "UTC"
-    fix: str = ""
-
-
-class Done(Shape):
-    """What a rule did in the last window."""
-
-    rule: Rule
-    pages_saved: float
-    alerts: int
-
-
-class Stages(Shape):
-    """Counts from events to pages."""
-
-    events: int
-    alerts: int
-    notifications: int
-    pages: int
-
-
-class BothStages(Shape):
-    """The same with today's configuration and with the rules."""
-
-    today: Stages
-    with_rules: Stages
-
-
-class Family(Shape):
-    """What a family of rules did."""
-
-    family: str
-    rules: int
-    pages_saved: float
-    alerts: int
-
-
-class Incident(Shape):
-    """A ticketed incident of the last window."""
-
-    ticket: str
-    starts: datetime
-    paged_today: datetime | None
-    paged_with_rules: datetime | None
-    lost: bool
-    delay_seconds: Number
-    rules: list[str]
-
-
-class Share(Shape):
-    """Alerts by the value of a label."""
-
-    value: str
-    alerts: int
-    acted: int
-    paged_today: int
-    paged_with_rules: int
-
-
-class Noisy(Share):
-    """An alert name that pages much today."""
-
-    median_seconds: float
-    rules: list[str]
-
-
-class Replayed(Shape):
-    """Details of ``replay_rules``."""
-
-    window: Span
-    stages: BothStages
-    families: list[Family]
-    rules: list[Done]
-    incidents: list[Incident]
-    teams: list[Share]
-    noisiest: list[Noisy]
-
-
-class Point(Shape):
-    """A point of the trade-off curve."""
-
-    rules: int
-    pages: int
-    lost: int
-
-
-class Dropped(Shape):
-    """A candidate that was not chosen."""
-
-    rule: str
-    family: str
-    why: str
-
-
-class Selected(Shape):
-    """Details of ``select_rules``."""
-
-    window: Span
-    curve: list[Point]
-    dropped: list[Dropped]
-
-
-class Tried(Shape):
-    """Candidates of a family."""
-
-    tried: int
-    found: int
-
-
-class Mined(Shape):
-    """Details of ``mine_rules``."""
-
-    windows: dict[str, Span]
-    families: dict[str, Tried]
-
-
-class Kept(Shape):
-    """A rule on the history's tables."""
-
-    rule: str
-    action: str
-    reason: str
-    broken_rows: int
-
-
-class Frozen(Shape):
-    """Details of ``alert_history``."""
-
-    window: dict[str, date]
-    counts: dict[str, int]
-    days_missing: list[str]
-    sources: dict[str, int]
-    rules: dict[str, list[Kept]]
-
-
-class Placed(Shape):
-    """Where a rule was exported, or why not."""
-
-    id: str
-    exported: bool
-    where: list[str] = Field(default_factory=list)
-    why_not: list[str] = Field(default_factory=list)
-
-
-class Exported(Shape):
-    """Details of ``export_rules``."""
-
-    rules: list[Placed]
-    sources: dict[str, str]
-
-
-class Unexpressed(Shape):
-    """What PagerDuty's format got."""
-
-    rules: int = 0
-    not_expressed: list[object] = Field(default_factory=list)
-    weaker: list[object] = Field(default_factory=list)
-
-
-class Summary(Shape):
-    """``rules/export/summary.json``."""
-
-    changed_lines: int = 0
-    pagerduty: Unexpressed = Field(default_factory=Unexpressed)
-
-
-class Bad(Shape):
-    """A published rule that hid an incident."""
-
-    rule: str
-    says: str
-    lost: list[str]
-    late: list[str]
-    alone: bool
-    do: str = ""
-
-
-class Watched(Shape):
-    """Details of ``watch_rules``; `released` is the release that was watched, if there is one."""
-
-    released: str | None
-    bad: list[Bad]
-
-
-SIMULATED = "telemetry/simulated"
-"""The lake that stage ``simulate`` writes, and the one read unless params name another."""
-
-
-class RulesReportParams(ReportParams):
-    """Subsection ``report_rules``; the same keys and defaults as the stages know."""
-
-    title: str = "Alert noise rules"
-    owner: str = "not stated"
-    purpose: str = "Wake people less often without hiding an incident from them"
-    not_for: str = "Alerts whose history this report doesn't rest on"
-    contact: str = "not stated"
-
-
-class AiopsSection(Section):
-    """Section ``aiops``: its report's part, and the rest as it stands."""
-
-    model_config = ConfigDict(extra="allow")
-
-    report_rules: RulesReportParams = Field(default_factory=RulesReportParams)
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the history comes from the simulator."""
-        lake = str(self._part("alert_history").get("lake", SIMULATED))
-        return lake.rstrip("/").endswith(SIMULATED)
-
-    @property
-    def todays_config(self) -> str:
-        """Path of the configuration that the replay calls today's; empty = the defaults."""
-        return str(self._part("export_rules").get("alertmanager_yml") or "")
-
-    def _part(self, name: str) -> dict[str, Any]:
-        part = (self.model_extra or {}).get(name)
-        return part if isinstance(part, dict) else {}
-
-    def recorded(self) -> dict[str, Any]:
-        """All of the section, as plain data."""
-        return {"aiops": self.model_dump(mode="json")}
-
+from pipelines.reporting.provenance import Measured
 
 STAGES = (
     "alert_history", "mine_rules", "select_rules", "replay_rules", "watch_rules",
@@ -318,52 +29,65 @@ STAGES = (
 
 HTML = Path("reports/alert_noise_reduction.html")
 JSON = HTML.with_suffix(".json")
-PAGES_PER_DAY = PLOTS / "rules_pages_per_day.csv"
-TRADE_OFF = PLOTS / "rules_trade_off.csv"
-SUMMARY = Path("rules/export/summary.json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs(Measured):
-    """Everything the report is made from."""
+    """Everything the report is made from.
 
-    params: AiopsSection
-    summary: Summary
+    Attributes
+    ----------
+    params : AiopsParams
+        Section ``aiops`` of ``params.yaml``.
+    recorded : dict of str to object
+        The same as it stands in the file, without defaults.
+    summary : ExportSummary
+        What was exported.
+    """
+
+    params: AiopsParams
+    recorded: dict[str, Any]
+    summary: ExportSummary
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the history comes from the simulator."""
+        return self.params.alert_history.lake.rstrip("/").endswith(SIMULATED.as_posix())
 
     @cached_property
-    def frozen(self) -> Frozen:
+    def frozen(self) -> HistoryDetails:
         """The history."""
-        return self.details("alert_history", Frozen)
+        return self.details("alert_history", HistoryDetails)
 
     @cached_property
-    def mined(self) -> Mined:
+    def mined(self) -> MiningDetails:
         """The candidates."""
-        return self.details("mine_rules", Mined)
+        return self.details("mine_rules", MiningDetails)
 
     @cached_property
-    def selected(self) -> Selected:
+    def selected(self) -> SelectionDetails:
         """The choice."""
-        return self.details("select_rules", Selected)
+        return self.details("select_rules", SelectionDetails)
 
     @cached_property
-    def replayed(self) -> Replayed:
+    def replayed(self) -> ReplayDetails:
         """The judgement."""
-        return self.details("replay_rules", Replayed)
+        return self.details("replay_rules", ReplayDetails)
 
     @cached_property
-    def exported(self) -> Exported:
+    def exported(self) -> ExportDetails:
         """The native configuration."""
-        return self.details("export_rules", Exported)
+        return self.details("export_rules", ExportDetails)
 
     @cached_property
-    def placed(self) -> dict[str, Placed]:
+    def placed(self) -> dict[str, ExportedRule]:
         """Rule id → where it was exported."""
         return {placed.id: placed for placed in self.exported.rules}
 
     @cached_property
-    def watched(self) -> Watched:
+    def watched(self) -> WatchDetails:
         """Published rules that went bad."""
-        return self.details("watch_rules", Watched)
+        return self.details("watch_rules", WatchDetails)
 
     @cached_property
     def anchors(self) -> dict[str, str]:
@@ -387,19 +111,3 @@ class Inputs(Measured):
         """Value of a figure; None if it isn't there or isn't defined."""
         figure = self.figure(figure_id)
         return figure.value if figure else None
-
-
-def read_summary(path: Path = SUMMARY) -> Summary:
-    """Read the export's summary.
-
-    Raises
-    ------
-    SignalboxError
-        If it isn't there or has another form.
-    """
-    try:
-        return Summary.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SignalboxError(f"{path}: {where}: {first['msg']}; run export_rules") from error

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from pipelines.aiops.alerting.evidence import HarmDone
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Bad, Inputs
+from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Figure
 from pipelines.reporting import decision as gate
@@ -56,7 +57,7 @@ def banner(inputs: Inputs, decided: gate.Decision) -> Banner:
 def notice(inputs: Inputs) -> tuple[str, Text]:
     """Label and text of what a reader must know about the data."""
     said = inputs.params.report_rules.notice
-    if inputs.params.synthetic:
+    if inputs.synthetic:
         return "Synthetic data", " ".join(part for part in (SYNTHETIC, said) if part)
     return "About the data", said
 
@@ -184,14 +185,14 @@ def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
     )
 
 
-def _row(harmful_rule: Bad) -> Row:
+def _row(harmful_rule: HarmDone) -> Row:
     return Row(
         [
             name(harmful_rule.says),
             _tickets(harmful_rule.lost),
             _tickets(harmful_rule.late),
             "yes" if harmful_rule.alone else "no, with other rules",
-            code(harmful_rule.do) if harmful_rule.do else NONE,
+            code(harmful_rule.do),
         ],
         strong=bool(harmful_rule.lost),
     )

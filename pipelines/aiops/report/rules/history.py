@@ -63,7 +63,7 @@ def _facts(inputs: Inputs) -> Facts:
         value = numbers.figure_value(figure).partition(wording.SPACE)[0]
         items.append((label, join(value, inputs.sources.figure_mark(figure_id))))
     window = inputs.frozen.window
-    first, last = (wording.one_line(str(window[end])) for end in ("first", "last"))
+    first, last = (wording.one_line(day.isoformat()) for day in (window.first, window.last))
     items.insert(0, ("Window", join(first, " to ", last)))
     return Facts(items)
 
@@ -81,7 +81,7 @@ def _parts(inputs: Inputs) -> Table:
     spans = inputs.mined.windows
     rows = [
         Row([label, wording.day(spans[key].start), wording.day(spans[key].end),
-             f"{spans[key].days:g}", join(what, _more(inputs, key))])
+             f"{spans[key].length():g}", join(what, _more(inputs, key))])
         for key, label, what in _PARTS
         if key in spans
     ]  # fmt: skip
@@ -168,7 +168,7 @@ def dropped_chapter(inputs: Inputs) -> Chapter:
 
 
 def _families(inputs: Inputs) -> Table:
-    chosen = Counter(done.rule.family for done in inputs.replayed.rules)
+    chosen: Counter[str] = Counter(done.rule.family for done in inputs.replayed.rules)
     dropped = Counter(dropped_rule.family for dropped_rule in inputs.selected.dropped)
     known = inputs.mined.families
     order = [*wording.FAMILIES, *sorted(set(known) - set(wording.FAMILIES))]

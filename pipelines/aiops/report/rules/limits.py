@@ -32,7 +32,7 @@ def limits(inputs: Inputs) -> Chapter:
 
 def _use(inputs: Inputs) -> list[Text]:
     report = inputs.params.report_rules
-    told: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.params.synthetic else []
+    told: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.synthetic else []
     return [
         *told,
         join(strong("For: "), report.purpose, "."),

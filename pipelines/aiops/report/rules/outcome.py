@@ -2,8 +2,10 @@
 
 from datetime import date
 
+from pipelines.aiops.alerting.evidence import IncidentOutcome
+from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import PAGES_PER_DAY, TRADE_OFF, Incident, Inputs
+from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -122,7 +124,7 @@ def _families(inputs: Inputs) -> Chart | None:
 
 def _trade_off(inputs: Inputs) -> Chart | None:
     found = inputs.selected
-    days = found.window.days
+    days = found.window.length()
     line = sorted((float(point.rules), point.pages / days) for point in found.curve)
     if len(line) < 2 or days <= 0:
         return None
@@ -171,7 +173,9 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
     return Chapter("incidents", "Incidents: lost and nearly lost", blocks, "Incidents")
 
 
-def _verdict(lost: list[Incident], later: list[Incident], heard: list[Incident]) -> Block:
+def _verdict(
+    lost: list[IncidentOutcome], later: list[IncidentOutcome], heard: list[IncidentOutcome]
+) -> Block:
     known = len(lost) + len(heard)
     if not known:
         return Callout(
@@ -201,7 +205,7 @@ def _watched(inputs: Inputs) -> Prose:
     return Prose(join(told, mark))
 
 
-def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:
+def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
     return Table(
         caption=caption,
         mark=inputs.sources.mark(evidence_of("replay_rules")),
@@ -216,7 +220,7 @@ def _table(inputs: Inputs, caption: str, found: list[Incident]) -> Table:
     )
 
 
-def _row(inputs: Inputs, incident: Incident) -> Row:
+def _row(inputs: Inputs, incident: IncidentOutcome) -> Row:
     return Row(
         [
             name(wording.short(incident.ticket, 80)),
@@ -229,7 +233,7 @@ def _row(inputs: Inputs, incident: Incident) -> Row:
     )
 
 
-def _delay(incident: Incident) -> Text:
+def _delay(incident: IncidentOutcome) -> Text:
     if incident.lost:
         return join(icon("bad"), "lost")
     return NONE if incident.paged_today is None else wording.duration(incident.delay_seconds)

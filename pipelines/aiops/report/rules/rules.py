@@ -5,16 +5,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, RuleOutcome
+from pipelines.aiops.alerting.rules import Bound, Example, Matcher, Rule
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import (
-    SUMMARY,
-    Bound,
-    Done,
-    Example,
-    Inputs,
-    Matcher,
-    Rule,
-)
+from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -99,7 +93,7 @@ def _by_hand(inputs: Inputs) -> list[Block]:
             listed if few else Fold("Which, and why", [listed])]  # fmt: skip
 
 
-def _family(inputs: Inputs, family: str, done: list[Done]) -> Section:
+def _family(inputs: Inputs, family: str, done: list[RuleOutcome]) -> Section:
     mark = inputs.sources.mark(evidence_of("replay_rules"), evidence_of("export_rules"))
     title = wording.family(family)
     measured = {outcome.rule.bound.measures for outcome in done}
@@ -124,7 +118,7 @@ def _family(inputs: Inputs, family: str, done: list[Done]) -> Section:
     return Section(f"family-{family}", title, [*head, table, details])
 
 
-def _row(inputs: Inputs, done: Done, common: str) -> Row:
+def _row(inputs: Inputs, done: RuleOutcome, common: str) -> Row:
     rule = done.rule
     team = join(" · team ", name(wording.short(rule.team, 60))) if rule.team else ""
     return Row(
@@ -184,7 +178,7 @@ def _where(inputs: Inputs, rule_id: str) -> Text:
     return join("not exported: ", why)
 
 
-def _matches(inputs: Inputs, done: list[Done]) -> Table:
+def _matches(inputs: Inputs, done: list[RuleOutcome]) -> Table:
     return Table(
         caption="What each matches, as Alertmanager writes it",
         small=True,
@@ -210,7 +204,7 @@ def _matchers(matchers: Sequence[Matcher]) -> Text:
     return join(*shown)
 
 
-def _examples(inputs: Inputs, done: list[Done]) -> Table:
+def _examples(inputs: Inputs, done: list[RuleOutcome]) -> Table:
     said = {example.says for outcome in done for example in outcome.rule.examples}
     common = said.pop() if len(said) == 1 else ""
     rows = []
@@ -257,7 +251,7 @@ def _link(inputs: Inputs, rule: Rule) -> Text:
 
 
 def _configuration(inputs: Inputs) -> Section:
-    today = inputs.params.todays_config
+    today = inputs.params.export_rules.alertmanager_yml
     lines = wording.number_of(inputs.summary.changed_lines, "line")
     items: list[Text] = [
         join(
@@ -265,7 +259,7 @@ def _configuration(inputs: Inputs) -> Section:
             code(today) if today else "Alertmanager’s documented defaults",
             f": {lines} added or taken out. The difference to review is ",
             code("rules/export/changes.diff"),
-            inputs.sources.mark(SUMMARY),
+            inputs.sources.mark(EXPORT_SUMMARY),
             ".",
         )
     ]

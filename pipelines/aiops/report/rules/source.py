@@ -4,8 +4,16 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from pipelines.aiops.alerting.evidence import LabelOutcome, NoisyAlert
+from pipelines.aiops.alerting.rules import (
+    FlappingRule,
+    KnownFixRule,
+    RecurringRule,
+    Rule,
+    TransientRule,
+)
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Inputs, Noisy, Rule, Share
+from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -32,7 +40,7 @@ FAMILIES = (
 only where there is nothing else, since one rule may group everything."""
 
 
-def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
+def advice(alert: NoisyAlert, rules: Sequence[Rule]) -> list[Text]:
     """Suggest changes, one for each family of `rules`; without rules from the figures alone.
 
     Parameters
@@ -52,16 +60,16 @@ def advice(alert: Noisy, rules: Sequence[Rule]) -> list[Text]:
     return told or [_without_rule(alert)]
 
 
-def _of_family(family: str, alert: Noisy, rules: list[Rule]) -> Text:
+def _of_family(family: str, alert: NoisyAlert, rules: list[Rule]) -> Text:
     if family == "transient":
-        wait = max(rule.wait or 0 for rule in rules)
+        wait = max(rule.wait for rule in rules if isinstance(rule, TransientRule))
         return join(
             "add ",
             code(f"for: {wording.setting(wait)}"),
             f" to what its rules match: {_median(alert)}",
         )
     if family == "flapping":
-        keep = max(rule.keep_firing or 0 for rule in rules)
+        keep = max(rule.keep_firing for rule in rules if isinstance(rule, FlappingRule))
         return join(
             "add ",
             code(f"keep_firing_for: {wording.setting(keep)}"),
@@ -71,17 +79,18 @@ def _of_family(family: str, alert: Noisy, rules: list[Rule]) -> Text:
         return _quiet(alert)
     if family == "recurring":
         return f"teach it its hours ({_hours(rules)}), or move the work that sets it off"
+    fixes = [rule.fix for rule in rules if isinstance(rule, KnownFixRule)]
     fixed: dict[str, Text] = {
         "duplicate": join("fire once for the group: aggregate with ", code("sum by"), " or ",
                           code("count by"), " instead of one alert for each member"),
         "implied": join("leave it to the alert that already tells it: add ", code("unless on (…)"),
                         " with that alert’s expression"),
-        "known_fix": f"let the fix run by itself: {wording.short(rules[0].fix, 80)}",
+        "known_fix": f"let the fix run by itself: {wording.short(fixes[0] if fixes else '', 80)}",
     }  # fmt: skip
     return fixed[family]
 
 
-def _quiet(alert: Noisy) -> Text:
+def _quiet(alert: NoisyAlert) -> Text:
     if alert.acted == 0:
         return (
             f"lower its severity or delete it: people acted on 0 of {alert.alerts:,} in these days"
@@ -92,19 +101,19 @@ def _quiet(alert: Noisy) -> Text:
     )
 
 
-def _median(alert: Noisy) -> str:
+def _median(alert: NoisyAlert) -> str:
     return f"half of all are over within {wording.duration(alert.median_seconds)}"
 
 
 def _hours(rules: list[Rule]) -> str:
-    found = [rule for rule in rules if rule.start_minute is not None]
-    spans = sorted({(r.start_minute or 0, r.end_minute or 0, r.timezone) for r in found})
+    found = [rule for rule in rules if isinstance(rule, RecurringRule)]
+    spans = sorted({(r.start_minute, r.end_minute, r.timezone) for r in found})
     shown = [f"{wording.clock(a)} to {wording.clock(b)} {zone}" for a, b, zone in spans]
     more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
     return ", ".join(shown[:3]) + more
 
 
-def _without_rule(alert: Noisy) -> Text:
+def _without_rule(alert: NoisyAlert) -> Text:
     acted = f"people acted on {alert.acted:,} of {alert.alerts:,}"
     if alert.acted == 0:
         return f"ask whether it is needed: {acted}; no rule was chosen for it"
@@ -152,7 +161,7 @@ def source(inputs: Inputs) -> Chapter:
     )
 
 
-def _noisy_row(noisy_rule: Noisy, rules: dict[str, Rule], most: int) -> Row:
+def _noisy_row(noisy_rule: NoisyAlert, rules: dict[str, Rule], most: int) -> Row:
     hit = [rules[rule] for rule in noisy_rule.rules if rule in rules]
     told = advice(noisy_rule, hit)
     return Row(
@@ -181,7 +190,7 @@ def _capital(text: Text) -> Text:
     return text[:1].upper() + text[1:]
 
 
-def _pair(share: Share, most: int) -> Markup:
+def _pair(share: LabelOutcome, most: int) -> Markup:
     title = f"{share.paged_today:,} alerts page today, {share.paged_with_rules:,} with the rules"
     return pair(share.paged_today, share.paged_with_rules, most, title)
 
@@ -216,7 +225,7 @@ def teams(inputs: Inputs) -> Chapter:
     )
 
 
-def _team_row(share: Share, most: int) -> Row:
+def _team_row(share: LabelOutcome, most: int) -> Row:
     fewer = 1 - share.paged_with_rules / share.paged_today if share.paged_today else None
     return Row(
         [

@@ -7,6 +7,8 @@ import pytest
 from pipelines.aiops.lake.findings import (
     Finding,
     FindingsFile,
+    LogLine,
+    Plot,
     finding_id,
     read_findings,
     write_findings,
@@ -25,15 +27,19 @@ def finding(service: str = "pay", start: int = 5) -> Finding:
     )  # fmt: skip
 
 
+def plot(values: list[float | None]) -> Plot:
+    return Plot("seconds", False, 60_000_000, 5, values, None, 2.0)
+
+
 def written(path: Path, **more: object) -> FindingsFile:
     file = FindingsFile("metric", WINDOW, [finding()], {"series": 1, "skipped": {}}, {"a": 1},
-                        {"2": {"values": [1.0, None]}, "1": {}}, **more)  # type: ignore[arg-type]  # fmt: skip
+                        {"2": plot([1.0, None]), "1": plot([])}, **more)  # type: ignore[arg-type]  # fmt: skip
     write_findings(path, file)
     return file
 
 
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.json", lines={"1": [{"at_us": 1}]})
+    file = written(tmp_path / "a.json", lines={"1": [LogLine(1, "error", "refused")]})
     read = read_findings(tmp_path / "a.json")
     assert [one.as_json() for one in read.findings] == [one.as_json() for one in file.findings]
     assert (read.window, read.counts, read.plots, read.lines) == (
@@ -58,5 +64,5 @@ def test_metrics_have_no_lines(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_another_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(SignalboxError, match=r"a\.json: not "):
+    with pytest.raises(SignalboxError, match=r"a\.json: (not of format|signal: |window\.)"):
         read_findings(tmp_path / "a.json")

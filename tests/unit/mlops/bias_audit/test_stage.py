@@ -8,8 +8,10 @@ import pytest
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import BiasAuditParams, Params
+from pipelines.core.typed import validate_as
 from pipelines.mlops.fairness.evidence import (
     NO_FEATURES,
+    BiasAuditDetails,
     Scored,
     audit_scores,
     describe,
@@ -82,9 +84,23 @@ def test_mitigation_shows_gain_and_cost(params: Params) -> None:
     effect, why_not = what_if(scored(seed=2), scored(seed=3), "colour", 0.5, both)
     assert why_not == ""
     assert effect is not None
-    gain = {row["name"]: row for row in effect["disparity"]}["demographic_parity_difference"]
-    assert gain["after"] < gain["before"]
-    assert "accuracy" in {row["name"] for row in effect["overall"]}
+    gain = {row.name: row for row in effect.disparity}["demographic_parity_difference"]
+    assert gain.after is not None
+    assert gain.before is not None
+    assert gain.after < gain.before
+    assert "accuracy" in {row.name for row in effect.overall}
+
+
+def test_the_evidence_is_read_as_it_was_written(params: Params) -> None:
+    both = params.model_copy(update={"data": DATA, "bias_audit": CONFIG})
+    effect, why_not = what_if(scored(seed=2), scored(seed=3), "colour", 0.5, both)
+    told = BiasAuditDetails(audit_scores(scored(), 0.5, DATA, CONFIG), effect, why_not, 0.5)
+    plain = told.to_dict()
+    read = validate_as(BiasAuditDetails, plain, "evidence: ", "run bias_audit")
+    assert read.mitigation == effect
+    assert read.audit is not None
+    assert read.audit.dimensions[0].impact_ratios == told.audit.dimensions[0].impact_ratios  # type: ignore[union-attr]
+    assert read.audit.dimensions[0].groups == told.audit.dimensions[0].groups  # type: ignore[union-attr]
 
 
 def test_a_feature_that_is_not_sensitive_cannot_be_mitigated_for(params: Params) -> None:

@@ -90,10 +90,10 @@ def test_a_ratio_below_four_fifths_is_not_met_and_not_just_missing(hold: Hold) -
     assert held["eeoc.race"]["status"] == "missing"
 
 
-def test_categories_left_out_need_a_rate_and_keep_to_two_percent(hold: Hold) -> None:
+def test_categories_left_out_need_a_reason_and_keep_to_two_percent(hold: Hold) -> None:
     assert hold()["ll144.exclusions"]["status"] == "met"
     audit = cases.fairness()
-    audit["audit"]["dimensions"][0]["exclusions"][0]["selection_rate"] = None
+    audit["audit"]["dimensions"][0]["exclusions"][0]["reason"] = ""
     cases.leave(details={"bias_audit": audit})
     assert hold()["ll144.exclusions"]["status"] == "not met"
     audit = cases.fairness()

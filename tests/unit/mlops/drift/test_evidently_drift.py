@@ -92,7 +92,7 @@ def test_figures_without_a_release_say_so(table, data, drift) -> None:
     assert figures["drift.drifted_share"].value == found.share()
     assert figures["drift.released_drifted_share"].missing == NOTHING_RELEASED
     assert figures["drift.largest_distance"].where["column"] in _columns(found)
-    details = _details([found], None, NOTHING_RELEASED)
+    details = _details([found], None, NOTHING_RELEASED).model_dump(mode="json")
     assert details["released"] == {"name": None, "reason": NOTHING_RELEASED}
     assert details["comparisons"][0]["columns"][0]["drifted"] in (True, False)
 

@@ -144,18 +144,28 @@ def evaluate(slices: list[str] | None = None, released: Details | None = None) -
     }
 
 
+def estimate(value: float | None, n: int = 150, **more: Any) -> Details:
+    """An estimate of the bias audit; 0.05 to both sides unless `more` says other bounds."""
+    low, high = (None, None) if value is None else (max(0.0, value - 0.05), value + 0.05)
+    found = {"value": value, "low": low, "high": high, "level": 0.95, "n": n, "method": "toy"}
+    return {**found, "undefined_share": 0.0, "reason": None, **more}
+
+
 def group(name: str, rate: float = 0.2, role: str = "compared") -> Details:
     def one(value: float, n: int) -> Details:
-        low, high = max(0.0, value - 0.05), min(1.0, value + 0.05)
-        return {"value": value, "low": low, "high": high, "n": n, "numerator": round(value * n)}
+        found = estimate(value, n, numerator=round(value * n), wilson=None, bootstrap=None)
+        return {**found, "high": min(1.0, found["high"])}
 
-    undefined = {"value": None, "low": None, "high": None, "n": 0, "reason": "no positives"}
+    undefined = {**one(0.0, 0), "value": None, "low": None, "high": None, "reason": "no positives"}
     return {
         "group": name,
+        "levels": {"sex": name},
         "role": role,
         "n": 75,
         "share": 0.5,
+        "tn": 50,
         "fp": 5,
+        "fn": 10,
         "tp": 10,
         "rates": {
             "selection_rate": one(rate, 75),
@@ -165,7 +175,13 @@ def group(name: str, rate: float = 0.2, role: str = "compared") -> Details:
             "precision": one(0.7, 15),
             "accuracy": one(0.8, 75),
         },
-        "calibration": {"mean_score": 0.3, "observed_rate": 0.28, "gap": 0.02},
+        "calibration": {
+            "mean_score": 0.3,
+            "observed_rate": 0.28,
+            "gap": 0.02,
+            "ece": 0.03,
+            "bins": [],
+        },
     }
 
 
@@ -173,7 +189,6 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
     low, high = names[0], names[-1]
     groups = [group(n, 0.1 if n == low else 0.3) for n in names]
     groups.append(group("tiny", 0.1, "excluded"))
-    interval = {"low": 0.25, "high": 0.41, "n": 150}
     test = {
         "dimension": dimension,
         "group": low,
@@ -186,13 +201,18 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
         "holm_p": 0.0002,
         "significant": True,
         "z": -3.1,
+        "z_p": 0.002,
         "cohens_h": -0.5,
         "odds_ratio": 0.3,
+        "notes": [],
     }
     return {
         "rows": 150,
         "level": 0.95,
         "replicates": 100,
+        "seed": 0,
+        "overall": group("all", role="all"),
+        "summary": [],
         "alpha": 0.05,
         "min_share": 0.02,
         "tests_corrected": 1,
@@ -206,12 +226,13 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
                     {
                         "group": n,
                         "versus": high,
-                        "value": 0.33 if n == low else 1.0,
-                        **interval,
+                        **estimate(0.33 if n == low else 1.0, low=0.25, high=0.41),
                         "below_four_fifths": n == low,
                     }
                     for n in names
                 ],
+                "gaps": [],
+                "disparities": [],
                 "tests": [test],
                 "exclusions": [
                     {
@@ -231,18 +252,20 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
 
 
 def mitigation(names: list[str]) -> Details:
-    change = {"value": 0.1, "low": 0.05, "high": 0.15}
     rates = {"selection_rate": 0.2}
     return {
         "feature": "sex",
         "constraint": "demographic_parity",
-        "overall": [{"name": "accuracy", "before": 0.9, "after": 0.8, "change": change}],
+        "threshold": 0.4,
+        "rows_validation": 150,
+        "rows_test": 150,
+        "overall": [{"name": "accuracy", "before": 0.9, "after": 0.8, "change": estimate(0.1)}],
         "disparity": [
             {
                 "name": "demographic_parity_ratio",
                 "before": 0.3,
                 "after": None,
-                "change": {"value": None, "reason": "undefined"},
+                "change": estimate(None, reason="undefined"),
             }
         ],
         "groups": [
@@ -263,10 +286,12 @@ def mitigation(names: list[str]) -> Details:
 
 def fairness(names: list[str] | None = None) -> Details:
     groups = names or ["Female", "Male"]
-    return {"audit": audit(groups), "mitigation": mitigation(groups), "mitigation_missing": ""}
+    return {**NO_FAIRNESS, "audit": audit(groups), "mitigation": mitigation(groups)}
 
 
-NO_FAIRNESS: Details = {"audit": None, "mitigation": None, "mitigation_missing": ""}
+NO_FAIRNESS: Details = {
+    "audit": None, "mitigation": None, "mitigation_missing": "", "threshold": 0.4,
+}  # fmt: skip
 
 
 def drift(column: str = "job", reason: str = NOTHING_RELEASED) -> Details:
@@ -284,6 +309,7 @@ def drift(column: str = "job", reason: str = NOTHING_RELEASED) -> Details:
     other = {**one, "column": "empty", "distance": None, "problem": "only one table has values"}
     return {
         "methods": {"numbers": "Wasserstein", "texts": "Jensen-Shannon", "why": ""},
+        "top_values": 50,
         "comparisons": [
             {
                 "title": "Train data against test data",

@@ -141,8 +141,8 @@ def test_a_rule_without_a_guard_that_can_be_written_is_not_hidden(tmp_path: Path
     odd = quiet("alertname = X", guard=GUARD.model_copy(update={"by": ("a-b",)}))
     summary, _ = export(tmp_path / "out", Sources(configs.SMALL, "am.yml"), [odd], step=60,
                      label_field=FIELD)  # fmt: skip
-    assert not summary["rules"][0]["exported"]
-    assert "guard" in summary["rules"][0]["why_not"][0]
+    assert not summary.rules[0].exported
+    assert "guard" in summary.rules[0].why_not[0]
     assert (tmp_path / "out/alertmanager.yml").read_text() == configs.SMALL
 
 

@@ -72,7 +72,7 @@ def released(project: Path, rules: Sequence[Rule], n: int = 1) -> str:
         **GATE,
         "rules/rule_set.json": text,
         "reports/alert_noise_reduction.html": f"<title>run {n}</title>",
-        "evidence/export_rules.json": json.dumps({"details": {"sources": summary["sources"]}}),
+        "evidence/export_rules.json": json.dumps({"details": {"sources": summary.sources}}),
     }
     for path, content in files.items():
         (project / path).parent.mkdir(parents=True, exist_ok=True)

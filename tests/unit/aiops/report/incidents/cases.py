@@ -12,14 +12,9 @@ from typing import Any
 
 from pipelines.aiops.incidents import Change, Graph, PastIncident, incidents
 from pipelines.aiops.lake.findings import Finding, finding_id, in_order
-from pipelines.aiops.report.incidents.evidence import (
-    INCIDENTS,
-    LOGS,
-    MAP,
-    METRICS,
-    MOVED,
-    IncidentsReportParams,
-)
+from pipelines.aiops.params.analysis import ReportIncidentsParams
+from pipelines.aiops.params.artifacts import INCIDENTS, MOVED
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS
 from pipelines.aiops.service_map.change_impact import change_impact
 from pipelines.aiops.service_map.edge_changes import diff_maps
 from pipelines.aiops.service_map.model import ServiceMap, write_map
@@ -33,7 +28,7 @@ MINUTE = 60_000_000
 START = NOON_US - 120 * MINUTE
 """10:00 of the day of the spans."""
 WINDOW = {"start": "2024-03-09T10:00:00Z", "end": "2024-03-09T12:00:00Z"}
-ABOUT = IncidentsReportParams(title="Incidents of the shop", owner="Shop team")
+ABOUT = ReportIncidentsParams(title="Incidents of the shop", owner="Shop team")
 CALLS = (("web", "checkout"), ("web", "catalog"), ("checkout", "payments"),
          ("checkout", "stock"), ("mobile", "checkout"))  # fmt: skip
 
@@ -206,13 +201,19 @@ def _map(
 ) -> None:
     write_map(now, place / MAP.parent)
     impacts = [
-        {**change_impact(now, one.service, one.at_us).as_data(), "id": one.id, "title": one.title}
+        {
+            **change_impact(now, one.service, one.at_us).as_data(),
+            "id": one.id,
+            "title": one.title,
+            "kind": one.kind,
+        }
         for one in changes
     ]
     diff = None if before is None else diff_maps(before, now).as_data()
     compared = {"start": "2024-03-08T10:00:00Z", "end": "2024-03-08T12:00:00Z"}
-    write_json(place / MOVED, {"format": "signalbox.moved/1", "compared_with": compared,
-                               "diff": diff, "changes": impacts, "findings": []})  # fmt: skip
+    write_json(place / MOVED, {"format": "signalbox.moved/1", "window": WINDOW,
+                               "compared_with": compared, "diff": diff, "changes": impacts,
+                               "changes_left_out": 0, "findings": []})  # fmt: skip
 
 
 def _incidents(place: Path, found: Sequence[Any], findings: Sequence[Finding], more: Json) -> None:

@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 
 from pipelines.aiops import report_incidents
-from pipelines.aiops.report.incidents.evidence import (
-    INCIDENTS,
-    LOGS,
-    MAP,
-    METRICS,
-    MOVED,
-    AiopsSection,
-)
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.artifacts import INCIDENTS, MOVED
+from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, sha256_file, write_json
 from pipelines.mlops.compliance import library
@@ -115,7 +110,7 @@ def test_missing_evidence_is_an_error(tmp_path: Path) -> None:
 def test_the_stage_works_in_the_projects_root(tmp_path: Path, monkeypatch: Any) -> None:
     cases.leave(tmp_path)
     monkeypatch.chdir(tmp_path)
-    section = AiopsSection.model_validate({"report_incidents": {"title": "Ours"}, "mine_rules": {}})
+    section = AiopsParams.model_validate({"report_incidents": {"title": "Ours"}, "mine_rules": {}})
     report_incidents.main(section)
     html = Path("reports/incidents.html").read_text(encoding="utf-8")
     assert "<h1>Ours</h1>" in html

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from pipelines.aiops.incidents import Change, PastIncident
 from pipelines.aiops.lake.findings import Finding
-from pipelines.aiops.report.incidents.evidence import IncidentsReportParams
+from pipelines.aiops.params.analysis import ReportIncidentsParams
 from tests.unit.aiops.service_map.spans import built, client, span
 
 from .cases import ABOUT, MINUTE, START, Json, finding, leave, plot
 
 
-def hostile(place: Path, evil: str) -> IncidentsReportParams:
+def hostile(place: Path, evil: str) -> ReportIncidentsParams:
     """Every text that telemetry, changes and tickets can hold is `evil`; numbers are extreme."""
     metrics = [
         finding("metric", "spike", evil, 31, minutes=5, score=4.0, instance=evil, sentence=evil,
@@ -30,7 +30,7 @@ def hostile(place: Path, evil: str) -> IncidentsReportParams:
         metrics[2].id: _plot([0.0] * 130, low=0.0, high=0.0),
         logs[0].id: _plot([], unit="lines", step_us=5 * MINUTE),
     }
-    lines = {logs[0].id: [{"at_us": 10**19, "severity": None, "body": evil},
+    lines = {logs[0].id: [{"at_us": 10**19, "severity": "", "body": evil},
                           {"at_us": -5, "severity": evil, "body": ""}]}  # fmt: skip
     peer = client(evil, "2", "1", attributes={"peer.service": f"{evil}2"})
     rows = [span(evil, "1"), peer, span("x" * 400, "3", trace_id="t2")]
@@ -40,7 +40,7 @@ def hostile(place: Path, evil: str) -> IncidentsReportParams:
           map_before=built(span(f"{evil}3", "1")), changes=changes, past=past,
           calls=[(evil, f"{evil}2"), ("a" * 500, evil)], missing_windows=[evil] * 9,
           metric_counts={"series": 3, "skipped": {evil: 3}, evil: evil}, log_counts={})  # fmt: skip
-    return IncidentsReportParams(title=evil, owner=evil, notice=evil)
+    return ReportIncidentsParams(title=evil, owner=evil, notice=evil)
 
 
 def _plot(values: list[float | None], **more: object) -> Json:
@@ -48,7 +48,7 @@ def _plot(values: list[float | None], **more: object) -> Json:
             "values": values, "low": None, "high": None, **more}  # fmt: skip
 
 
-def huge(place: Path) -> IncidentsReportParams:
+def huge(place: Path) -> ReportIncidentsParams:
     """536 incidents of 700 services, 4,900 anomalies, 300 changes."""
     names = [f"service-{i:03d}" for i in range(700)]
     metrics = [_metric(i, names[i % 700]) for i in range(4000)]
@@ -71,7 +71,7 @@ def _metric(i: int, service: str) -> Finding:
                    expected_high=1.0)  # fmt: skip
 
 
-def quiet(place: Path, *, looked: bool = True) -> IncidentsReportParams:
+def quiet(place: Path, *, looked: bool = True) -> ReportIncidentsParams:
     """Nothing was found; or there was nothing to look at."""
     seen = 812 if looked else 0
     leave(place, [], [], [], changes=[], map=built(), map_before=built(),

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.aiops import report_rules
+from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY
 from pipelines.aiops.alerting.rules import (
     Bound,
     DuplicateRule,
@@ -21,13 +21,9 @@ from pipelines.aiops.alerting.rules import (
     Support,
     TransientRule,
 )
-from pipelines.aiops.report.rules.evidence import (
-    PAGES_PER_DAY,
-    STAGES,
-    SUMMARY,
-    TRADE_OFF,
-    AiopsSection,
-)
+from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
+from pipelines.aiops.report.rules.evidence import STAGES
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_json, write_text
@@ -155,7 +151,8 @@ def details(
     learn = {"start": DAY1, "end": DAY20}
     choose, judge = {"start": DAY20, "end": DAY25}, {"start": DAY25, "end": DAY35}
     placed = [
-        {"id": rule["id"], "exported": rule["id"] != "quiet-1", "family": rule["family"],
+        {**{key: rule[key] for key in ("id", "family", "team", "sentence", "expires")},
+         "exported": rule["id"] != "quiet-1",
          "where": [f"{alert}: route.routes"], "why_not": [why] if rule["id"] == "quiet-1" else []}
         for rule in found
     ]  # fmt: skip
@@ -211,7 +208,7 @@ def leave(
     released: str | None = "rules-1",
     aiops: Details | None = None,
     why: str = "saves no page",
-) -> AiopsSection:
+) -> AiopsParams:
     """Leave everything that the report reads in the current folder."""
     found = rules(alert) if found is None else found
     incidents = INCIDENTS if incidents is None else incidents
@@ -235,6 +232,8 @@ def leave(
     )
     write_text(PAGES_PER_DAY, "day,today,with_rules\n2026-03-25,100,10\n2026-03-26,120,8\n")
     write_text(TRADE_OFF, "rules,pages\n")
-    write_json(SUMMARY, {"changed_lines": 7, "pagerduty": {"rules": 6, "not_expressed": [{}]}})
+    pagerduty = {"rules": 6, "not_expressed": [{}], "weaker": []}
+    write_json(EXPORT_SUMMARY, {"sources": {}, "rules": [], "exported": 6, "not_exported": 1,
+                                "changed_lines": 7, "pagerduty": pagerduty})  # fmt: skip
     write_text(Path("params.yaml"), yaml.safe_dump({"aiops": aiops or {}}))
-    return report_rules.load()
+    return load_aiops_params()

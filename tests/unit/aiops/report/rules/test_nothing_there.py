@@ -1,7 +1,7 @@
 """Empty windows, no rules and no incidents are told, not crashed on."""
 
 from pipelines.aiops import report_rules
-from pipelines.aiops.report.rules.evidence import PAGES_PER_DAY
+from pipelines.aiops.params.artifacts import PAGES_PER_DAY
 from pipelines.reporting.page import render
 from tests.support.markup import Page
 

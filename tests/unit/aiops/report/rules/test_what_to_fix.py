@@ -2,17 +2,18 @@
 
 import pytest
 
-from pipelines.aiops.report.rules.evidence import Noisy, Rule
+from pipelines.aiops.alerting.evidence import NoisyAlert
+from pipelines.aiops.alerting.rules import RULES as OF_RULES
 from pipelines.aiops.report.rules.history import kind_of
 from pipelines.aiops.report.rules.source import advice
 
 from . import cases
 
-RULES = {rule["family"]: Rule.model_validate(rule) for rule in cases.rules()}
+RULES = {rule.family: rule for rule in OF_RULES.validate_python(cases.rules())}
 
 
-def alert(acted: int = 0, **more) -> Noisy:
-    return Noisy.model_validate(cases.noisy("disk_full", acted, [], **more))
+def alert(acted: int = 0, **more) -> NoisyAlert:
+    return NoisyAlert.model_validate(cases.noisy("disk_full", acted, [], **more))
 
 
 @pytest.mark.parametrize(

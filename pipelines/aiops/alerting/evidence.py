@@ -1,0 +1,246 @@
+"""Details of the evidence that the stages of alert rules write, and that reports read.
+
+A stage builds its model; ``model_dump(mode="json")`` of it is `Evidence.details`. More keys than
+the model has are fine when it is read, so that older evidence stays readable.
+"""
+
+from datetime import date, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.params.artifacts import EXPORT
+
+
+class Details(BaseModel):
+    """Base of everything here."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Span(Details):
+    """A part of the history, ``[start, end)``, UTC."""
+
+    start: datetime
+    end: datetime
+
+    def length(self) -> float:
+        """Length in days."""
+        return (self.end - self.start) / timedelta(days=1)
+
+
+class KeptRule(Details):
+    """An expectation of a table's suite, and the records of the window that break it."""
+
+    rule: str
+    action: str
+    reason: str
+    kept: bool
+    broken_rows: int
+
+
+class HistoryDays(Details):
+    """Days of a frozen history, both included."""
+
+    first: date
+    last: date
+
+
+class HistoryDetails(Details):
+    """Details of ``alert_history``.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        Table (or ``quarantined``) → records.
+    sources : dict of str to int
+        Source → alerts.
+    rules : dict of str to list of KeptRule
+        Table → expectations of its suite.
+    """
+
+    window: HistoryDays
+    counts: dict[str, int]
+    days_missing: list[str]
+    sources: dict[str, int]
+    rules: dict[str, list[KeptRule]]
+
+
+class Tried(Details):
+    """Candidates of a family."""
+
+    tried: int
+    found: int
+
+
+class MiningDetails(Details):
+    """Details of ``mine_rules``: ``learn``, ``choose`` and ``judge``; family → candidates."""
+
+    windows: dict[str, Span]
+    families: dict[str, Tried]
+
+
+class CurvePoint(Details):
+    """A point of the trade-off curve; None where a number isn't finite."""
+
+    rules: int
+    pages: int
+    saved_share: float | None
+    lost: int
+    median_delay_seconds: float | None
+    longest_delay_seconds: float | None
+
+
+class DroppedRule(Details):
+    """A candidate that was not chosen."""
+
+    rule: str
+    family: str
+    why: str
+
+
+class SelectionDetails(Details):
+    """Details of ``select_rules``."""
+
+    window: Span
+    curve: list[CurvePoint]
+    dropped: list[DroppedRule]
+
+
+class JudgedSpan(Span):
+    """The window that rules are judged on; `days` is its length."""
+
+    days: float
+
+
+class Stages(Details):
+    """Counts from events to pages."""
+
+    events: int
+    episodes: int
+    alerts: int
+    notifications: int
+    pages: int
+
+
+class BothStages(Details):
+    """The same with today's configuration and with the rules."""
+
+    today: Stages
+    with_rules: Stages
+
+
+class FamilyOutcome(Details):
+    """What a family of rules did in the last window; `pages_saved` is an estimate."""
+
+    family: str
+    rules: int
+    pages_saved: float
+    alerts: int
+
+
+class RuleOutcome(Details):
+    """What a rule did in the last window; `pages_saved` is an estimate."""
+
+    rule: Rule
+    pages_saved: float
+    alerts: int
+
+
+class IncidentOutcome(Details):
+    """A ticketed incident of the last window; `delay_seconds` is None where it isn't paged."""
+
+    ticket: str
+    starts: datetime
+    paged_today: datetime | None
+    paged_with_rules: datetime | None
+    lost: bool
+    delay_seconds: float | None
+    rules: list[str]
+
+
+class LabelOutcome(Details):
+    """Alerts by the value of a label."""
+
+    value: str
+    alerts: int
+    acted: int
+    paged_today: int
+    paged_with_rules: int
+
+
+class NoisyAlert(LabelOutcome):
+    """An alert name that pages much today, and the rules that hit it."""
+
+    median_seconds: float
+    rules: list[str]
+
+
+class ReplayDetails(Details):
+    """Details of ``replay_rules``."""
+
+    window: JudgedSpan
+    stages: BothStages
+    families: list[FamilyOutcome]
+    rules: list[RuleOutcome]
+    incidents: list[IncidentOutcome]
+    teams: list[LabelOutcome]
+    noisiest: list[NoisyAlert]
+
+
+class HarmDone(Details):
+    """A released rule that hid an incident: tickets lost and late, and how to withdraw it."""
+
+    rule: str
+    says: str
+    lost: list[str]
+    late: list[str]
+    alone: bool
+    do: str
+
+
+class WatchDetails(Details):
+    """Details of ``watch_rules``; `released` is the release that was watched, if there is one."""
+
+    released: str | None
+    bad: list[HarmDone]
+
+
+class ExportedRule(Details):
+    """Where a rule was exported, or why not."""
+
+    id: str
+    family: str
+    team: str
+    sentence: str
+    expires: date
+    exported: bool
+    where: list[str]
+    why_not: list[str]
+
+
+class ExportDetails(Details):
+    """Details of ``export_rules``; `sources`: the user's file → SHA-256 of the user's own part."""
+
+    sources: dict[str, str]
+    rules: list[ExportedRule]
+
+
+EXPORT_SUMMARY = EXPORT / "summary.json"
+
+
+class PagerdutySummary(Details):
+    """What PagerDuty's format got: rules; those not expressed or weaker, with reasons."""
+
+    rules: int
+    not_expressed: list[dict[str, str]] = Field(default_factory=list)
+    weaker: list[dict[str, str]] = Field(default_factory=list)
+
+
+class ExportSummary(ExportDetails):
+    """`EXPORT_SUMMARY`: counts of rules, and changed lines of the user's files."""
+
+    exported: int
+    not_exported: int
+    pagerduty: PagerdutySummary
+    changed_lines: int

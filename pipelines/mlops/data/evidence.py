@@ -1,0 +1,79 @@
+"""Details of the evidence of ``ingest``, ``validate`` and ``split``, as reports read them too.
+
+A stage builds its model; ``model_dump(mode="json", by_alias=True)`` is `Evidence.details`.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.mlops.data.sources import SourceFile
+
+
+class Details(BaseModel):
+    """Base of everything here."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class ColumnFacts(Details):
+    """One column as it was read: its type, rows without a value, and different values."""
+
+    name: str
+    type: str
+    missing: int
+    distinct: int
+
+
+class IngestDetails(Details):
+    """Details of ``ingest``; `labels`: label → rows."""
+
+    source: str
+    kind: str
+    files: list[SourceFile]
+    columns: list[ColumnFacts]
+    labels: dict[str, int]
+    subject_key: str | None
+    notices: list[str] = Field(default_factory=list)
+    """Only written where a column's type is worth a word."""
+
+
+class CheckedRule(Details):
+    """One rule that the table was held against."""
+
+    rule: str
+    action: str
+    reason: str
+    kept: bool
+    broken_rows: int
+    observed: str
+
+
+class RowCounts(Details):
+    """Rows read, kept and in quarantine."""
+
+    read: int = Field(validation_alias="in", serialization_alias="in")
+    kept: int
+    quarantined: int
+
+
+class ValidateDetails(Details):
+    """Details of ``validate``."""
+
+    counts: RowCounts
+    rules: list[CheckedRule]
+
+
+class SplitPart(Details):
+    """One part of the split; shares are of all rows."""
+
+    rows: int
+    subjects: int
+    positives: int
+    share: float
+    wanted_share: float
+
+
+class SplitDetails(Details):
+    """Details of ``split``."""
+
+    parts: dict[str, SplitPart]
+    salt: str
