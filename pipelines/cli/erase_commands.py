@@ -35,6 +35,14 @@ def erase(  # noqa: PLR0917
     keep_cache: Annotated[
         bool, typer.Option("--keep-cache", help="Leave DVC's cache and remotes as they are.")
     ] = False,
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear",
+            help="Say in the ledger which source files hold nobody who was erased: runs without "
+            "the key of the keyed hashes go on with them.",
+        ),
+    ] = False,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Run model_release afterwards, without the subject.")
     ] = False,
@@ -50,11 +58,14 @@ def erase(  # noqa: PLR0917
         if find:
             _show_found(console, project, find, as_json)
             return
-        name = _given(whole=yes) if subject == "-" else subject
+        if clear:
+            _clear(console, project, as_json)
+            return
+        name = read_key(whole=yes) if subject == "-" else subject
         if not name:
             raise SignalboxError("name a subject, or look for one with --find")
         if token:
-            _show_token(console, name, as_json)
+            _show_token(console, project, name, as_json)
             return
         if not yes:
             typer.echo(_found(project, name), err=True)
@@ -64,13 +75,22 @@ def erase(  # noqa: PLR0917
         _retrain(console)
 
 
-def _given(*, whole: bool) -> str:
-    """Key from standard input, but for one line end: all else, and every byte, belongs to it.
+def read_key(*, whole: bool) -> str:
+    """Read a key from standard input, but for one line end: every other byte belongs to it.
 
     Parameters
     ----------
-    whole
+    whole : bool
         Read to the end, for a key may have several lines; else one line, and an answer may follow.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SignalboxError
+        If it is no UTF-8.
     """
     stream = sys.stdin.buffer
     given = stream.read() if whole else stream.readline()
@@ -149,10 +169,23 @@ def _show_found(console: Console, project: Path, text: str, as_json: bool) -> No
             console.print(f"{subject}  {rows} row(s)", markup=False, highlight=False)
 
 
-def _show_token(console: Console, name: str, as_json: bool) -> None:
-    from pipelines.mlops.privacy.subject import secret, token_of
+def _clear(console: Console, project: Path, as_json: bool) -> None:
+    from pipelines.mlops.privacy.erase import clear
+    from pipelines.release.ledger import Ledger
 
-    found = token_of(name, secret(create=True))
+    found = clear(project, Ledger.of(project))
+    if as_json:
+        console.print_json(json.dumps({"sources": found}))
+        return
+    for sha256 in found:
+        console.print(f"holds nobody who was erased: {sha256}", highlight=False, soft_wrap=True)
+    console.print("commit the ledger: runs without erasure.key go on with these files")
+
+
+def _show_token(console: Console, project: Path, name: str, as_json: bool) -> None:
+    from pipelines.mlops.privacy.subject import secret_of, token_of
+
+    found = token_of(name, secret_of(project))
     console.print(json.dumps({"token": found}) if as_json else found, soft_wrap=True,
                   highlight=False)  # fmt: skip
 

@@ -18,7 +18,16 @@ from pipelines.mlops.privacy import stores as tree
 from pipelines.mlops.privacy import subject as exclusion
 from pipelines.mlops.privacy.journal import Journal, Removal
 from pipelines.mlops.privacy.probe import LINES, Probe
-from pipelines.mlops.privacy.search import Plan, identify, search
+from pipelines.mlops.privacy.search import (
+    SOURCE,
+    Plan,
+    identify,
+    place_of,
+    require_one_key,
+    search,
+    shown,
+    some,
+)
 from pipelines.mlops.privacy.subject import (
     Subject,
     keys_folder,
@@ -86,7 +95,6 @@ def _replace(path: Path, hashes: dict[str, str]) -> list[str]:
 
 KIND = "erasure"
 PRODUCT = "model_release"
-SOURCE = "source"
 
 
 class ErasureLedger(Protocol):
@@ -181,7 +189,7 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
         with stores.opened(project) as (places, closed):
             state = journal.load(project, subject.token)
             plan = search(project, probe, places)
-            _only_one_key(project, subject, plan)
+            require_one_key(project, subject, plan)
             if state is None:
                 if not plan.rows:
                     return _nothing(book, subject, plan, closed)
@@ -233,7 +241,7 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
         return _ERASED_BEFORE
     with stores.opened(project) as (places, closed):
         plan = search(project, Probe(subject, data), places)
-    _only_one_key(project, subject, plan)
+    require_one_key(project, subject, plan)
     if journal.load(project, subject.token) is not None:
         return "an erasure of this subject was begun and is not finished"
     if not plan.rows:
@@ -299,32 +307,6 @@ def clear(project: Path, book: ErasureLedger) -> list[str]:
     return found
 
 
-def _only_one_key(project: Path, subject: Subject, plan: Plan) -> None:
-    """Refuse what would take rows of another person as well; nothing has been changed yet.
-
-    Raises
-    ------
-    SignalboxError
-        Naming the keys and the files that can't tell them apart.
-    """
-    mixed = [found for found in plan.found if found.hit.written - {subject.id}]
-    if not mixed:
-        return
-    keys = sorted({subject.id}.union(*(found.hit.written for found in mixed)))
-    files = [_shown(found.path, project) for found in mixed]
-    raise SignalboxError(
-        f"{_some(files, 3)}: cannot tell the rows of {len(keys)} written keys apart: "
-        f"{_some([repr(key) for key in keys], 10)}; nothing was erased: make these tables again "
-        "(dvc repro; they are of a version that took keys for numbers), or delete them, and erase "
-        "again"
-    )
-
-
-def _some(texts: list[str], most: int) -> str:
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
-
-
 def _record(project: Path, state: Journal, plan: Plan) -> None:
     """Put the plan into the journal, before anything changes."""
     for store, item in plan.objects:
@@ -332,15 +314,15 @@ def _record(project: Path, state: Journal, plan: Plan) -> None:
                            rows=item.hit.rows, before=item.sha256,
                            alone=item.hit.alone))  # fmt: skip
     for found in plan.found:
-        state.note(Removal(place=_place(found.path, project), path=_shown(found.path, project),
+        state.note(Removal(place=place_of(found.path, project), path=shown(found.path, project),
                            kind=found.hit.kind, rows=found.hit.rows,
                            before=found.sha256, alone=found.hit.alone))  # fmt: skip
     for root, files in plan.sources.items():
         for file in files:
-            state.note(Removal(place=SOURCE, path=_shown(file.path, project), kind=LINES,
+            state.note(Removal(place=SOURCE, path=shown(file.path, project), kind=LINES,
                                rows=file.rows, before=sha256_file(file.path),
                                alone=file.alone))  # fmt: skip
-            old_pins = state.pins.setdefault(_shown(root, project), {})
+            old_pins = state.pins.setdefault(shown(root, project), {})
             old_pins.setdefault(file.pin_before, file.pin_after)
             if file.alone and file.pin_before not in state.pins_alone:
                 state.pins_alone.append(file.pin_before)
@@ -360,12 +342,12 @@ def _act(project: Path, state: Journal, plan: Plan, probe: Probe) -> None:
     for found in plan.found:
         action = tree.remove_subject(found, project, probe)
         after = sha256_file(found.path) if found.path.is_file() else ""
-        state.did(_place(found.path, project), _shown(found.path, project), action, after)
+        state.did(place_of(found.path, project), shown(found.path, project), action, after)
     journal.save(project, state)
     for files in plan.sources.values():
         for file in files:
             write_bytes(file.path, file.after)
-            state.did(SOURCE, _shown(file.path, project), "rewritten", sha256_file(file.path))
+            state.did(SOURCE, shown(file.path, project), "rewritten", sha256_file(file.path))
     for root, changed in state.pins.items():
         update(project / root, changed)
     _settle(project, state)
@@ -467,7 +449,7 @@ def _settle(project: Path, state: Journal) -> None:
 def _in_files(project: Path, left: Plan) -> list[str]:
     """Files in which the second search found the subject again."""
     files = [file.path for found in left.sources.values() for file in found]
-    return [_shown(path, project) for path in files + [found.path for found in left.found]]
+    return [shown(path, project) for path in files + [found.path for found in left.found]]
 
 
 def _nothing(book: ErasureLedger, subject: Subject, plan: Plan, closed: list[str]) -> Outcome:
@@ -481,7 +463,7 @@ def _nothing(book: ErasureLedger, subject: Subject, plan: Plan, closed: list[str
         f"the subject is nowhere (searched: {searched}); without data.subject_key a subject is "
         "named by a hash: find it with --find 'column=value,…'"
         + (
-            f"; keys written alike: {_some([repr(key) for key in plan.alike], 5)}"
+            f"; keys written alike: {some([repr(key) for key in plan.alike], 5)}"
             if plan.alike
             else ""
         )
@@ -524,7 +506,7 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
 def _note_on_doubt(project: Path, left: Plan) -> list[str]:
     if not left.doubtful:
         return []
-    files = _some([_shown(path, project) for path in left.doubtful], 3)
+    files = some([shown(path, project) for path in left.doubtful], 3)
     return [
         f"{files}: may name the subject by another text (a version that took keys for numbers "
         "wrote the number, without blanks around); if these rows are the subject's, erase that too"
@@ -538,11 +520,3 @@ def _note_on_exclusion(project: Path) -> str:
         f"commit {exclusion.ERASED}; but no stage of dvc.yaml depends on it, so a source that "
         "delivers the subject again brings it back"
     )
-
-
-def _place(path: Path, project: Path) -> str:
-    return "runs" if path.is_relative_to(project / tree.RUNS) else "project"
-
-
-def _shown(path: Path, project: Path) -> str:
-    return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)

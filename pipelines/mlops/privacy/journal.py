@@ -78,6 +78,8 @@ class Journal(BaseModel):
         What `releases.releases` said before anything changed; None = not asked yet.
     blobs : list of str
         Git's objects that held the subject and that only given-up runs had.
+    blobs_alone : list of str
+        Those of git's objects that held nobody else.
     pointer_shortened : bool
         Whether the released model's train data was taken out of the release pointer.
     """
@@ -95,6 +97,7 @@ class Journal(BaseModel):
     releases: list[dict[str, Any]] | None = None
     blobs: list[str] = []
     """Git's objects that held the subject and that only given-up runs had."""
+    blobs_alone: list[str] = []
     pointer_shortened: bool = False
     """Whether the released model's train data was taken out of the release pointer."""
 

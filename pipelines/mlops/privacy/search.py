@@ -184,3 +184,89 @@ def search(project: Path, probe: Probe, places: list[stores.Store]) -> Plan:
     searched["versions in git"] = in_git.opened
     return Plan(sources, tables.found, objects, holding, seen, searched, in_git,
                  tables.doubtful, sorted(probe.written.alike))  # fmt: skip
+
+
+SOURCE = "source"
+
+
+def place_of(path: Path, project: Path) -> str:
+    """Return the place of a file, as in `Removal.place`.
+
+    Parameters
+    ----------
+    path : Path
+        A file of the project.
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    str
+        ``runs`` or ``project``.
+    """
+    return "runs" if path.is_relative_to(project / tree.RUNS) else "project"
+
+
+def shown(path: Path, project: Path) -> str:
+    """Return a path as proofs show it: relative to the project, if it lies there.
+
+    Parameters
+    ----------
+    path : Path
+        A file.
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    str
+    """
+    return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
+
+
+def require_one_key(project: Path, subject: Subject, plan: Plan) -> None:
+    """Refuse what would take, or show, rows of another person as well.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    subject : Subject
+        The person.
+    plan : Plan
+        Where the person is; nothing has been changed yet.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the keys and the files that can't tell them apart.
+    """
+    mixed = [found for found in plan.found if found.hit.written - {subject.id}]
+    if not mixed:
+        return
+    keys = sorted({subject.id}.union(*(found.hit.written for found in mixed)))
+    files = [shown(found.path, project) for found in mixed]
+    raise SignalboxError(
+        f"{some(files, 3)}: cannot tell the rows of {len(keys)} written keys apart: "
+        f"{some([repr(key) for key in keys], 10)}; nothing was done: make these tables again "
+        "(dvc repro; they are of a version that took keys for numbers), or delete them, and try "
+        "again"
+    )
+
+
+def some(texts: list[str], most: int) -> str:
+    """Return the first texts, and how many more there are.
+
+    Parameters
+    ----------
+    texts : list of str
+        What to list.
+    most : int
+        How many to show.
+
+    Returns
+    -------
+    str
+    """
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

@@ -14,6 +14,10 @@ from tests.support.small_project import call, change_params, commit
 
 KEY = "person-17"
 LINES = [f"person-{i},red,{i},{'yes' if i % 2 else 'no'}" for i in range(30)]
+GATE = [{
+    "id": "quarantine", "protects": "the data", "figure": "validate.quarantined_share",
+    "compare": "at_most", "threshold": 0.01, "owner": "nobody", "reason": "a test",
+}]  # fmt: skip
 
 
 @dataclass
@@ -59,6 +63,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "data.sensitive": {"colour": {}},
         "data.intersections": [],
         "data.ignore": [],
+        "evaluate.slices": [],
+        "bias_audit.mitigation.feature": None,
+        "gate.checks": GATE,
     })  # fmt: skip
     (place / "data").mkdir()
     frame = pd.DataFrame({"subject_id": [f"person-{i}" for i in range(30)], "size": range(30)})
