@@ -2,7 +2,9 @@
 
 Evidently's page carries its scripts, styles and fonts inside and needs no network (about 4.3 MB);
 all comparisons share one page. It names its widgets by random ids, which are replaced by numbers
-in order of first appearance.
+in order of first appearance. The page shows values that fewer than ``data.min_cell`` people have as
+"<other>", and rare numbers in groups (`data.cells`); its distances are those of what it shows, the
+evidence has those of the tables as they are.
 
 ``evidence/drift.json``, ``figures``: ``drift.drifted_share`` (train against test),
 ``drift.target_distance``, ``drift.largest_distance`` (`where` names the column), and

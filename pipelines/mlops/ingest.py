@@ -34,7 +34,7 @@ def main(params: Params) -> None:
     check_binary(frame, data, files[0].address)
     write_table(INGESTED, frame)
     write_evidence(evidence_of(STAGE), describe(frame, files, data))
-    for notice in notices(frame, model_inputs(frame, data, use_sensitive=True)):
+    for notice in notices(frame, model_inputs(frame, data, use_sensitive=True), data.min_cell):
         log(f"note: {notice}")
     log(f"{len(frame):,} rows of {frame[SUBJECT].nunique():,} subjects from {len(files)} part(s)")
 
@@ -42,7 +42,7 @@ def main(params: Params) -> None:
 def describe(frame: "pd.DataFrame", files: list[SourceFile], data: DataParams) -> Evidence:
     """Count what was read."""
     rows, subjects = len(frame), int(frame[SUBJECT].nunique())
-    said = notices(frame, model_inputs(frame, data, use_sensitive=True))
+    said = notices(frame, model_inputs(frame, data, use_sensitive=True), data.min_cell)
     return Evidence(
         stage=STAGE,
         inputs={file.address: file.sha256 for file in files if file.sha256},

@@ -7,6 +7,7 @@ Evidence details: `pipelines.mlops.data.evidence.ValidateDetails`.
 """
 
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from pipelines.core.files import write_folder
 from pipelines.core.params import DataParams, Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
+from pipelines.mlops.data import cells
 from pipelines.mlops.data.columns import check_binary
 from pipelines.mlops.data.evidence import CheckedRule, RowCounts, ValidateDetails
 
@@ -84,7 +86,12 @@ def main(params: Params) -> None:
     frame = read_table(INGESTED)
     basics = basic_rules(frame, params.data)
     sound = frame[~frame[ROW].isin(_rows(basics))].drop(columns=[UNREADABLE])
-    run = run_suite(sound, suite)
+    subjects = cells.subjects_of(sound)
+
+    def rare(column: str) -> set[Hashable]:
+        return cells.rare(sound[column], subjects, params.data.min_cell)
+
+    run = run_suite(sound, suite, rare if params.data.min_cell > 1 else None)
     results = basics + run.results
     stop_if_broken(results, run, suite)
     kept, quarantine = part(frame, results)

@@ -15,7 +15,8 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
     calibration [{bin, lowest_score, highest_score, mean_score, observed_rate, low, high, rows}]
     slices      [{feature, value, rows, positives, share, missing,
                   figures: {metric: {value, low, high, missing}} | {}}]
-                in order of features; too small a slice has no figures and `missing` says so
+                in order of features; too small a slice has no figures and `missing` says so;
+                one of fewer people than data.min_cell isn't there
     released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
 """
 
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.tables import SUBJECT
+from pipelines.mlops.data import cells
 from pipelines.mlops.data.columns import checked_labels
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.champion import Champion
@@ -148,10 +150,13 @@ def evaluate(
     y = checked_labels(test, data, {info.positive, info.negative}, "test data")
     cut = partial(view, y, scores, threshold=info.threshold.value, bins=settings.calibration_bins)
     whole = cut()
+    # Subjects as numbers 0 to s - 1, in order of first appearance.
+    subjects = pd.factorize(test[SUBJECT].to_numpy(dtype=object))[0]
     found = [
         part
         for column in slice_columns(settings.slices, test, data)
         for part in slices(test, column, data)
+        if len(np.unique(subjects[part.rows])) >= data.min_cell
     ]
     large = [part for part in found if len(part.rows) >= settings.min_slice]
     views = [whole, *(cut(rows=part.rows) for part in large)]
@@ -159,15 +164,16 @@ def evaluate(
         views.append(_rival_view(y, rival, settings))
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
-    # Subjects as numbers 0 to s - 1, in order of first appearance.
-    subjects = pd.factorize(test[SUBJECT].to_numpy(dtype=object))[0]
     with one_thread():
         replicates = resample(statistics, subjects, settings.replicates)
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
     measured = list(zip(points, replicates, strict=True))
     level = settings.confidence
     figures = metric_figures(*measured[0], n=len(y), confidence=level)
-    by_slice = _slice_figures(large, measured[1:], level)
+    by_slice = [
+        _without_small_cells(part, figures, (y, scores >= info.threshold.value), subjects, data)
+        for part, figures in zip(large, _slice_figures(large, measured[1:], level), strict=True)
+    ]
     deltas = (
         missing_deltas(rival.reason, len(y))
         if rival.scores is None
@@ -196,7 +202,12 @@ def evaluate(
                     "seed": SEED,
                 },
                 "confusion": _confusion(whole),
-                "calibration": _calibration(whole, points[-1], interval(replicates[-1], level)),
+                "calibration": _calibration(
+                    whole,
+                    points[-1],
+                    interval(replicates[-1], level),
+                    cells.rows_needed(subjects, data),
+                ),
                 "slices": _slices(found, large, by_slice, y, settings),
                 "released": rival.facts(),
             }
@@ -216,6 +227,52 @@ def _slice_figures(
     return [
         metric_figures(*pair, n=len(part.rows), confidence=level, where={part.feature: part.value})
         for part, pair in zip(large, measured, strict=False)
+    ]
+
+
+def _without_small_cells(
+    part: Slice,
+    figures: list[Figure],
+    outcomes: "tuple[NDArray[np.int8], NDArray[np.bool_]]",
+    subjects: "NDArray[np.intp]",
+    data: DataParams,
+) -> list[Figure]:
+    """Take out figures of a slice that rest on too few people with a label or a decision.
+
+    Parameters
+    ----------
+    part : Slice
+        The slice.
+    figures : list of Figure
+        Its figures.
+    outcomes : tuple of (ndarray of int8, ndarray of bool), each of shape (n,)
+        Labels, and whether a row is selected.
+    subjects : ndarray of intp, shape (n,)
+        Subjects of the table's rows.
+    data : DataParams
+        Gives the least number of people.
+    """
+    import numpy as np
+
+    y, selected = (values[part.rows] for values in outcomes)
+    people = subjects[part.rows]
+    positives, negatives, chosen = (
+        len(np.unique(people[mask])) for mask in (y == 1, y == 0, selected)
+    )
+    rests_on = {
+        "roc_auc": min(positives, negatives),
+        "average_precision": positives,
+        "recall": positives,
+        "precision": chosen,
+        "f1": min(positives, chosen),
+    }
+    gone = {"value": None, "low": None, "high": None, "missing": cells.fewer(data.min_cell)}
+    return [
+        figure.model_copy(update=gone)
+        if figure.value is not None
+        and rests_on.get(figure.id.removeprefix("evaluate."), data.min_cell) < data.min_cell
+        else figure
+        for figure in figures
     ]
 
 
@@ -260,21 +317,28 @@ def _confusion(rows: View) -> dict[str, int]:
 
 
 def _calibration(
-    rows: View, observed: "Values", bounds: list[tuple[float | None, float | None]]
+    rows: View, observed: "Values", bounds: list[tuple[float | None, float | None]], least: int
 ) -> list[dict[str, Any]]:
-    """Calibration bins from low scores to high ones."""
+    """Calibration bins from low scores to high ones.
+
+    Bins of fewer rows than `least` are left out. The ends of a bin are the means of as many scores,
+    so that no single one stands there.
+    """
     import numpy as np
 
     starts = np.append(0, rows.bin_ends[:-1] + 1)
     table: list[dict[str, Any]] = []
     for position in reversed(range(len(starts))):
         inside = rows.scores[starts[position] : rows.bin_ends[position] + 1]
+        if len(inside) < least:
+            continue
         low, high = bounds[position]
+        ends = max(least, 1)
         table.append(
             {
                 "bin": len(table) + 1,
-                "lowest_score": float(inside.min()),
-                "highest_score": float(inside.max()),
+                "lowest_score": float(inside[-ends:].mean()),
+                "highest_score": float(inside[:ends].mean()),
                 "mean_score": float(inside.mean()),
                 "observed_rate": float(observed[position]),
                 "low": low,

@@ -22,7 +22,7 @@ from pipelines.mlops.fairness.disparity import (
     reference_gaps,
 )
 from pipelines.mlops.fairness.groups import JOIN, FeatureSpec, dimensions
-from pipelines.mlops.fairness.rates import RateSample
+from pipelines.mlops.fairness.rates import RateSample, hide_rates
 from pipelines.mlops.fairness.result import (
     AuditResult,
     DimensionResult,
@@ -65,6 +65,9 @@ class AuditConfig(BaseModel):
         Of the bootstrap.
     bin_edges : tuple of float
         Score bins for calibration; increasing from 0 to 1.
+    min_rows : int
+        Rates with fewer rows in the denominator are undefined, and groups with fewer rows aren't
+        compared: they would be figures of single people. 0 or 1 = off.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +83,7 @@ class AuditConfig(BaseModel):
     alpha: float = Field(default=0.05, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     bin_edges: tuple[float, ...] = DEFAULT_BIN_EDGES
+    min_rows: int = Field(default=0, ge=0)
 
 
 _ALL: Final = "all rows"
@@ -179,7 +183,10 @@ def _samples(
         rng=np.random.default_rng(config.seed),
     )
     return [
-        RateSample.make(marginal.labels, marginal.confusion.reshape(-1, 4), replicates)
+        hide_rates(
+            RateSample.make(marginal.labels, marginal.confusion.reshape(-1, 4), replicates),
+            config.min_rows,
+        )
         for marginal, replicates in zip(marginals, drawn, strict=True)
     ]
 
@@ -188,7 +195,9 @@ def _part(marginal: Marginal, sample: RateSample, config: AuditConfig) -> _Part:
     chosen = config.reference_groups.get(marginal.name)
     sizes: Counts = marginal.counts.sum(axis=(1, 2, 3))
     roles = tuple(
-        _role(marginal, g, float(sizes[g] / sizes.sum()), chosen, config.min_share)
+        "excluded"
+        if sizes[g] < config.min_rows and not marginal.is_unknown(g)
+        else _role(marginal, g, float(sizes[g] / sizes.sum()), chosen, config.min_share)
         for g in range(len(marginal.groups))
     )
     compared = [g for g, role in enumerate(roles) if role == "compared"]
@@ -218,6 +227,11 @@ def _reference(
             raise ValueError(
                 f"reference group {chosen!r} of {marginal.name!r} is not in the data; there are: "
                 f"{', '.join(marginal.labels)}"
+            )
+        if sizes[marginal.labels.index(chosen)] < config.min_rows:
+            raise ValueError(
+                f"reference group {chosen!r} of {marginal.name!r} has fewer than "
+                f"{config.min_rows} rows (data.min_cell); choose a larger one"
             )
         return marginal.labels.index(chosen)
     if not compared:

@@ -1,6 +1,6 @@
 """What the stage ``bias_audit`` reports: an audit of a model's decisions as figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
@@ -8,14 +8,19 @@ from pydantic import BeforeValidator
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure
 from pipelines.core.params import BiasAuditParams, DataParams, Params
+from pipelines.mlops.data import cells
 from pipelines.mlops.fairness.audit import AuditConfig, audit
+from pipelines.mlops.fairness.calibration import Calibration
 from pipelines.mlops.fairness.contingency import build_table
 from pipelines.mlops.fairness.disparity import Disparity
 from pipelines.mlops.fairness.groups import FeatureSpec, encode_groups
 from pipelines.mlops.fairness.mitigation import Mitigation, MitigationConfig, mitigate
+from pipelines.mlops.fairness.rates import RATES
 from pipelines.mlops.fairness.result import (
     FIGURES,
     AuditResult,
+    DimensionResult,
+    GroupRow,
     SummaryFigure,
     lower_estimates,
 )
@@ -137,6 +142,7 @@ def audit_scores(
     SignalboxError
         If a sensitive column cannot be turned into groups; names the column.
     """
+    least = cells.rows_needed(cells.subjects_of(scored.frame), data)
     try:
         groups = encode_groups(scored.frame, _specs(data))
         table = build_table(
@@ -146,7 +152,7 @@ def audit_scores(
             scored.scores,
             bin_edges=[i / config.score_bins for i in range(config.score_bins + 1)],
         )
-        return audit(
+        result = audit(
             table,
             AuditConfig(
                 features=tuple(_specs(data)),
@@ -159,10 +165,12 @@ def audit_scores(
                 alpha=round(1 - config.confidence, 12),
                 seed=SEED,
                 bin_edges=table.bin_edges,
+                min_rows=least,
             ),
         )
     except ValueError as error:
         raise SignalboxError(f"data.sensitive or bias_audit: {error}") from error
+    return without_small_groups(result, least, data.min_cell)
 
 
 def feature_to_mitigate(result: AuditResult, config: BiasAuditParams) -> str:
@@ -230,6 +238,7 @@ def what_if(
             f"bias_audit.mitigation.feature: {feature!r} is not in data.sensitive "
             f"({', '.join(data.sensitive)})"
         )
+    validation, test = (_of_large_groups(part, spec, data) for part in (validation, test))
     try:
         found: Mitigation = mitigate(
             scores_validation=validation.scores,
@@ -354,3 +363,82 @@ def _group_names(frame: "pd.DataFrame", spec: FeatureSpec) -> list[str]:
     groups = encode_groups(frame, [spec])
     levels = groups.features[0].levels
     return [levels[code] for code in groups.codes[0]]
+
+
+def _of_large_groups(scored: Scored, spec: FeatureSpec, data: DataParams) -> Scored:
+    """Leave out rows of groups of too few people: a threshold of their own would show them."""
+    import numpy as np
+
+    names = _group_names(scored.frame, spec)
+    small = cells.rare(names, cells.subjects_of(scored.frame), data.min_cell)
+    if not small:
+        return scored
+    kept = ~np.isin(np.array(names, dtype=object), list(small))
+    return Scored(scored.frame[kept], scored.scores[kept], scored.labels[kept])
+
+
+def without_small_groups(result: AuditResult, least: int, people: int) -> AuditResult:
+    """Take groups of too few rows out of an audit; a note says how many there were.
+
+    Parameters
+    ----------
+    result : AuditResult
+        An audit whose rates went through `hide_rates`, so that none of its comparisons rests on
+        them.
+    least : int
+        Rows that a group needs; 0 = all stay.
+    people : int
+        ``data.min_cell``, for the words.
+
+    Returns
+    -------
+    AuditResult
+    """
+    if least <= 1:
+        return result
+    hidden = {d.dimension: sum(group.n < least for group in d.groups) for d in result.dimensions}
+    notes = [f"{dimension}: {count}" for dimension, count in hidden.items() if count]
+    said = f"Groups of {cells.fewer(people)} are not listed and not compared; there are: "
+    return replace(
+        result,
+        overall=_shown(result.overall, least, people),
+        dimensions=tuple(_without_small(d, least, people) for d in result.dimensions),
+        notes=(*result.notes, *([said + ", ".join(notes) + "."] if notes else [])),
+    )
+
+
+def _without_small(found: DimensionResult, least: int, people: int) -> DimensionResult:
+    small = {group.group for group in found.groups if group.n < least}
+    kept = [group for group in found.groups if group.group not in small]
+    return replace(
+        found,
+        groups=tuple(_shown(group, least, people) for group in kept),
+        impact_ratios=tuple(r for r in found.impact_ratios if r.group not in small),
+        gaps=tuple(gap for gap in found.gaps if gap.group not in small),
+        tests=tuple(test for test in found.tests if test.group not in small),
+        exclusions=tuple(e for e in found.exclusions if e.group not in small),
+    )
+
+
+def _shown(row: GroupRow, least: int, people: int) -> GroupRow:
+    """Say why a rate is missing, and leave out bins of scores that few rows have."""
+    rates = {
+        name: replace(rate, reason=cells.fewer(people))
+        if rate.value is None and _has_some(row, name)
+        else rate
+        for name, rate in row.rates.items()
+    }
+    return replace(row, rates=rates, calibration=_calibration_bins(row.calibration, least))
+
+
+def _has_some(row: GroupRow, rate: str) -> bool:
+    """Whether the rate's denominator has rows, so that it was not undefined by itself."""
+    counts = (row.tn, row.fp, row.fn, row.tp)
+    weights = RATES[rate].denominator
+    return sum(w * n for w, n in zip(weights, counts, strict=True)) > 0
+
+
+def _calibration_bins(found: Calibration | None, least: int) -> Calibration | None:
+    if found is None:
+        return None
+    return replace(found, bins=tuple(b for b in found.bins if b.n >= least))

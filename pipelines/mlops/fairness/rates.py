@@ -9,7 +9,7 @@ group without positives has no TPR, not a bad one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -234,3 +234,29 @@ class RateSample:
             NaN where undefined.
         """
         return np.asarray(self.replicates[self.names.index(name)])
+
+
+def hide_rates(sample: RateSample, least: int) -> RateSample:
+    """Make rates with too few rows in the denominator undefined: they are no rates of a group.
+
+    Parameters
+    ----------
+    sample : RateSample
+        Rates of all groups of a dimension.
+    least : int
+        Rows that a rate needs; 0 = all are kept.
+
+    Returns
+    -------
+    RateSample
+    """
+    small = (sample.denominators > 0) & (sample.denominators < least)
+    if not small.any():
+        return sample
+    return replace(
+        sample,
+        numerators=np.where(small, 0, sample.numerators),
+        denominators=np.where(small, 0, sample.denominators),
+        values=np.where(small, np.nan, sample.values),
+        replicates=np.where(small[..., None], np.nan, sample.replicates),
+    )

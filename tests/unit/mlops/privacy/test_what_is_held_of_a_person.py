@@ -10,7 +10,7 @@ import dvc.repo  # noqa: F401 - its log takes the stream it first sees, which mu
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipelines.cli.subject_commands import app
+from pipelines.cli.erase_commands import app
 from pipelines.mlops.privacy.access import held_of
 from pipelines.mlops.privacy.accountability import PrivacyParams
 from pipelines.mlops.privacy.erase import erase
