@@ -184,7 +184,8 @@ def _result(path: Path, item: Any) -> RuleResult:
     rule = configuration.meta.get("title") or _in_short(configuration.type, configuration.kwargs)
     require_computed(path, rule, item)
     rows = rows_that_break(item, ROW)
-    on_rows = "unexpected_count" in item.result
+    # Rules on the set of a column's values count values, not rows.
+    on_rows = {"unexpected_count", "element_count"} <= item.result.keys()
     action = configuration.meta.get("action", "quarantine" if on_rows else "stop")
     return RuleResult(
         rule=rule,

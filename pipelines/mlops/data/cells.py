@@ -4,8 +4,8 @@ The threshold rule of statistical disclosure control: a cell is shown only if at
 are in it (``data.min_cell``). 5 is a usual threshold; national practice goes from 3 to 10 (Federal
 Committee on Statistical Methodology, *Statistical Policy Working Paper 22*, 2005; Hundepool et al.,
 *Statistical Disclosure Control*, 2012, chapter 5). Numbers are made coarse by univariate
-microaggregation (Domingo-Ferrer and Mateo-Sanz 2002): each is replaced by the mean of a group of
-neighbours.
+microaggregation (Domingo-Ferrer and Mateo-Sanz 2002): each is replaced by the median of a group of
+neighbours. From a mean, one extreme value could be worked out (the dominance rule's case).
 
 What the rule doesn't reach: a total minus the cells that are shown gives the sum over those that
 aren't, and a count inside a cell that is shown can be small.
@@ -170,7 +170,7 @@ def rows_needed(subjects: "NDArray[np.intp]", data: DataParams) -> int:
 
 
 def coarse(numbers: "NDArray[np.float64]", rows: int) -> "NDArray[np.float64]":
-    """Replace rare numbers by the mean of their group, so that no value stands alone.
+    """Replace rare numbers by the median of their group, so that no value stands alone.
 
     Parameters
     ----------
@@ -203,5 +203,5 @@ def coarse(numbers: "NDArray[np.float64]", rows: int) -> "NDArray[np.float64]":
     order = alone[np.argsort(numbers[alone], kind="stable")]
     starts = np.arange(max(len(order) // rows, 1)) * rows
     sizes = np.diff(np.append(starts, len(order)))
-    made[order] = np.repeat(np.add.reduceat(numbers[order], starts) / sizes, sizes)
+    made[order] = np.repeat(numbers[order][starts + sizes // 2], sizes)
     return made

@@ -321,8 +321,8 @@ def _calibration(
 ) -> list[dict[str, Any]]:
     """Calibration bins from low scores to high ones.
 
-    Bins of fewer rows than `least` are left out. The ends of a bin are the means of as many scores,
-    so that no single one stands there.
+    Bins of fewer rows than `least` are left out. As many rows are at or beyond each end of a bin,
+    so that it is no single one's score.
     """
     import numpy as np
 
@@ -337,8 +337,8 @@ def _calibration(
         table.append(
             {
                 "bin": len(table) + 1,
-                "lowest_score": float(inside[-ends:].mean()),
-                "highest_score": float(inside[:ends].mean()),
+                "lowest_score": float(inside[-ends]),
+                "highest_score": float(inside[ends - 1]),
                 "mean_score": float(inside.mean()),
                 "observed_rate": float(observed[position]),
                 "low": low,

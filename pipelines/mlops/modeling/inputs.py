@@ -96,16 +96,16 @@ def _no_use(frame: "pd.DataFrame", name: str) -> str:
 
 
 def _numeric(frame: "pd.DataFrame", name: str, least: int) -> NumericInput:
-    """Describe a number; its ends are means of `least` values, so that none is one person's."""
+    """Describe a number; its ends leave out the extremes of fewer than `least` rows."""
     import numpy as np
 
     values = _as_numbers(frame, name)
     ranked = np.sort(values.dropna().to_numpy(dtype="float64"))
-    ends = max(least, 1)
+    beyond = min(max(least, 1), len(ranked))
     return NumericInput(
         name=name,
-        low=float(ranked[:ends].mean()),
-        high=float(ranked[-ends:].mean()),
+        low=float(ranked[beyond - 1]),
+        high=float(ranked[-beyond]),
         missing_share=float(values.isna().mean()),
     )
 
