@@ -11,5 +11,6 @@ setup(
         "signalbox_airflow",
         "signalbox_airflow.dags",
         "signalbox_airflow.expectations",
+        "signalbox_airflow.plugins",
     ]
 )

@@ -33,12 +33,12 @@ import pandas as pd
 
 from benchmarks.ait_data import Scenario, frame_of, scenarios, steps, yardstick
 from pipelines.aiops.alerting.config import Config, Integration, Receiver, Route
-from pipelines.aiops.alerting.mining.demotion import mine_quiet
-from pipelines.aiops.alerting.mining.grouping import tell_at_once
+from pipelines.aiops.alerting.mining.demotion import mine_demotion
+from pipelines.aiops.alerting.mining.grouping import notify_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import RULES, Rule
-from pipelines.aiops.params.alert_rules import MineRulesParams, QuietMining
+from pipelines.aiops.params.alert_rules import DemotionMining, MineRulesParams
 from pipelines.core.time import SECOND_US
 
 
@@ -82,7 +82,7 @@ def params_of(settings: Settings) -> MineRulesParams:
         min_days=2,
         min_episodes=1,
         max_rules=10_000,
-        quiet=QuietMining(
+        demotion=DemotionMining(
             # All that came before the first step is known to be harmless: it isn't a sample.
             max_acted_share=0.999,
             max_silence_hours=settings.max_silence_hours,
@@ -131,8 +131,8 @@ def answer(scenario: Scenario, settings: Settings) -> Answer:
     frame = frame_of(scenario, settings.hold)
     history = history_of(frame, params_of(settings), scenario.learning)
     rules: list[Rule] = [
-        *mine_quiet(history).rules,  # type: ignore[list-item]
-        tell_at_once(
+        *mine_demotion(history).rules,  # type: ignore[list-item]
+        notify_at_once(
             history,
             group_interval=settings.group_interval,
             repeat_interval=settings.repeat_interval,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NO, UNKNOWN, AlertFrame
 from pipelines.core.time import SECOND_US
 
@@ -32,9 +32,9 @@ class Scenario:
         return self.rows["time"] < self.attack
 
     @property
-    def learning(self) -> Window:
+    def learning(self) -> HistoryWindow:
         """From the first row to the first attack step."""
-        return Window(int(self.rows["time"].min()) * SECOND_US, self.attack * SECOND_US)
+        return HistoryWindow(int(self.rows["time"].min()) * SECOND_US, self.attack * SECOND_US)
 
 
 def scenarios(data: Path) -> list[Scenario]:

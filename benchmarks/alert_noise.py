@@ -86,11 +86,11 @@ def in_world(world: Path, out: Path | None, name: str) -> dict[str, Any]:
     delays = effect.delays()
     return {
         "world": name,
-        "pages_today": len(effect.before),
-        "pages": len(effect.after),
+        "pages_today": len(effect.baseline),
+        "pages": len(effect.candidate),
         "saved_share": round(effect.saved_share, 4),
         "incidents": len(effect.notified),
-        "lost": len(effect.lost),
+        "lost": len(effect.missed),
         "median_delay_s": round(effect.median_delay, 1) if len(delays) else None,
         "late": int((delays > GOAL["median_delay_s"]).sum()),
         "longest_delay_s": round(float(delays.max()), 1) if len(delays) else None,
@@ -112,7 +112,7 @@ def answers(measured: Any, after: Any, path: Path) -> None:
         "starts_us": rows.starts[inside],
         "ticket": tickets[rows.ticket[inside]],
     }
-    for when, one in (("today", measured.before), ("with_rules", after)):
+    for when, one in (("today", measured.baseline), ("with_rules", after)):
         for column in ("first_page", "group", "status", "pages", "rule"):
             name = f"{column}_us" if column == "first_page" else column
             columns[f"{name}_{when}"] = one.alerts[column].to_numpy()[inside]
@@ -132,7 +132,7 @@ def child(job: list[str]) -> dict[str, Any]:
 def show(row: dict[str, Any]) -> None:
     print(
         f"world {row['world']}: {row['pages_today']} pages -> {row['pages']} "
-        f"(-{row['saved_share']:.1%}), {row['lost']} of {row['incidents']} incidents lost, "
+        f"(-{row['saved_share']:.1%}), {row['missed']} of {row['incidents']} incidents lost, "
         f"median delay {row['median_delay_s']} s, longest {row['longest_delay_s']} s, "
         f"{row['seconds']} s",
         flush=True,

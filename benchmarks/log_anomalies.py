@@ -31,7 +31,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.log_templates import systems, variable_digits
-from pipelines.aiops.lake.batch import Window
+from pipelines.aiops.lake.batch import ReadWindow
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.logs.anomalies import LogAnomalySettings, count_lines, find
 from pipelines.aiops.logs.templates import TemplateStore
@@ -272,7 +272,7 @@ def reading_speed(days: list[pa.Table]) -> float:
         (Path(folder) / "app.log").write_text(text, encoding="utf-8")
         settings = LogFilesParams(kind="log_files", name="bench", files=["app.log"])
         start = time.perf_counter()
-        read(settings, Window(None, None, datetime(2100, 1, 1, tzinfo=UTC)), Path(folder))
+        read(settings, ReadWindow(None, None, datetime(2100, 1, 1, tzinfo=UTC)), Path(folder))
         return len(logs) / (time.perf_counter() - start)
 
 

@@ -61,7 +61,7 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
     from pipelines.aiops.lake.read import read_lake
     from pipelines.aiops.params.alert_rules import MineRulesParams
 
-    params = MineRulesParams(memory_mb=memory_mb)
+    params = MineRulesParams()
     start = time.perf_counter()
     frame = read_lake(lake, memory_mb=memory_mb)
     read, read_peak = time.perf_counter() - start, peak_mb()

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.aiops.incidents.model import Graph, Logs, Series, Signals, Spans, Window, role_of
+from pipelines.aiops.incidents.model import (
+    FaultWindow,
+    Graph,
+    Logs,
+    Series,
+    Signals,
+    Spans,
+    role_of,
+)
 from pipelines.aiops.logs.templates import mine
 
 SECOND = 1_000_000
@@ -57,7 +65,7 @@ def read_days(data: Path, scratch: Path) -> Iterator[NezhaDay]:
             yield _day(path)
 
 
-def windows(day: NezhaDay, reference: str) -> Iterator[Window]:
+def windows(day: NezhaDay, reference: str) -> Iterator[FaultWindow]:
     """Give each fault's window with its reference; see `root_cause`."""
     for fault in day.faults:
         start, end = fault.at, fault.at + LENGTH
@@ -67,7 +75,7 @@ def windows(day: NezhaDay, reference: str) -> Iterator[Window]:
             "earlier": (before, day.fault_free),
             "fault_free": (day.fault_free,),
         }
-        yield Window(start, end, spans[reference], (before, after))
+        yield FaultWindow(start, end, spans[reference], (before, after))
 
 
 def _day(faults: Path) -> NezhaDay:

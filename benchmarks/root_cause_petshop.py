@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.aiops.incidents.model import Graph, Series, Signals, Target, Window, role_of
+from pipelines.aiops.incidents.model import FaultWindow, Graph, Series, Signals, Target, role_of
 
 SECOND = 1_000_000
 
@@ -21,7 +21,7 @@ class Issue:
 
     name: str
     kind: str
-    window: Window
+    window: FaultWindow
     graph: Graph
     signals: Signals
     target: Target
@@ -101,13 +101,13 @@ def _signals(past: Column, now: Column, statistic: str) -> Signals:
     return Signals(series=tuple(series))
 
 
-def _window(past: Column, now: Column, timestamp: int) -> Window:
+def _window(past: Column, now: Column, timestamp: int) -> FaultWindow:
     """From the bucket that the target's time lies in to the last; the past is `noissue`."""
     times = sorted({t for column in now.values() for t in column})
     step = times[1] - times[0]
     start = max((t for t in times if t <= timestamp * SECOND), default=times[0])
     history = sorted({t for column in past.values() for t in column})
-    return Window(start, times[-1] + step, ((history[0], history[-1] + step),))
+    return FaultWindow(start, times[-1] + step, ((history[0], history[-1] + step),))
 
 
 def _graph(path: Path) -> Graph:

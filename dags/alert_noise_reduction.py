@@ -1,15 +1,15 @@
-"""Noise rules' way to release: learned from alert history, proven on later history, then people."""
+"""Alert rules' way to release: mined from history, tested on later history, then people."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from dvc_airflow import DvcTaskGroup
-from signalbox_airflow.release_path import release_tasks
+from dvc_airflow import DvcTaskGroup, RenderConfig
+from pipelines.core.project import find_project
+from signalbox_airflow.release_path import RENAMED_PARAMS, release_tasks
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "alert_noise_reduction",
@@ -19,7 +19,9 @@ with DAG(
     doc_md=__doc__,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    stages = DvcTaskGroup(project=PROJECT, targets=["report_rules"])
+    stages = DvcTaskGroup(
+        project=PROJECT, render=RenderConfig(targets=["report_rules"], renamed=RENAMED_PARAMS)
+    )
     released = release_tasks(
         PROJECT,
         "alert_noise_reduction",

@@ -1,12 +1,13 @@
 """Score a table with the model in production: predictions with version and reasons."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
-PROJECT = Path(__file__).resolve().parents[1]
+from pipelines.core.project import find_project
+
+PROJECT = find_project(__file__)
 
 with DAG(
     "batch_scoring",

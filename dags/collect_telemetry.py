@@ -1,12 +1,13 @@
 """Read the telemetry sources of params.yaml into the lake: one task a source, hour by hour."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
 
-PROJECT = Path(__file__).resolve().parents[1]
+from pipelines.core.project import find_project
+
+PROJECT = find_project(__file__)
 
 with DAG(
     "collect_telemetry",
@@ -40,15 +41,15 @@ with DAG(
 
         from airflow.sdk import get_current_context
 
-        from pipelines.aiops.lake.batch import Window
+        from pipelines.aiops.lake.batch import ReadWindow
         from pipelines.aiops.params import load_aiops_params
         from pipelines.aiops.sources.ingest import chosen, describe
         from pipelines.aiops.sources.ingest import ingest as ingest_source
 
         get_current_context()["source"] = source
-        params = load_aiops_params(PROJECT).telemetry
-        window = Window(data_interval_start, data_interval_end, datetime.now(UTC))
-        done = ingest_source(params, chosen(params, [source])[0], window, PROJECT)
+        params = load_aiops_params(PROJECT)
+        window = ReadWindow(data_interval_start, data_interval_end, datetime.now(UTC))
+        done = ingest_source(params, chosen(params.telemetry, [source])[0], window, PROJECT)
         print(describe(done))
         return asdict(done)
 

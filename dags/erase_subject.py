@@ -8,13 +8,14 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, get_current_context, task
 
-PROJECT = Path(__file__).resolve().parents[1]
+from pipelines.core.project import find_project
+
+PROJECT = find_project(__file__)
 COMMAND = [sys.executable, "-m", "pipelines.cli.erase_commands", "-", "--yes", "--json"]
 
 with DAG(

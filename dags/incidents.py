@@ -6,14 +6,14 @@ doesn't matter, and an event that came while a run was under way loses nothing.
 """
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, task, task_group
 
+from pipelines.core.project import find_project
 from signalbox_airflow.analysis import ANOMALIES_READY, SERVICE_MAP_READY
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "incidents",

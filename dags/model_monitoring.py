@@ -1,12 +1,13 @@
 """Watch the model in production: data, drift, fairness, outcomes. Alarms ask for a new training."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
 
-PROJECT = Path(__file__).resolve().parents[1]
+from pipelines.core.project import find_project
+
+PROJECT = find_project(__file__)
 
 RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")
 """An event on it asks the DAG model_release for a new training."""

@@ -1,14 +1,14 @@
 """A model's way to release: one task a stage of ``dvc.yaml``, the gate's verdict, then people."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 from dvc_airflow import DvcTaskGroup
+from pipelines.core.project import find_project
 from signalbox_airflow.release_path import release_tasks
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")
 """Updated by model_monitoring when an alarm asks for a new model."""
 

@@ -1,13 +1,13 @@
 """Who calls whom, window by window, and what moved since the same hours before."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow.sdk import DAG, task
 
+from pipelines.core.project import find_project
 from signalbox_airflow.analysis import SERVICE_MAP_READY, timetable, window_task
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "service_map",
@@ -18,36 +18,40 @@ with DAG(
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
 ) as dag:
 
-    @task(task_id="map_pieces", doc_md="Cuts the window into hours, long ones into days.")
-    def map_pieces(window: str) -> list[str]:
-        """List the pieces."""
+    @task(task_id="map_partitions", doc_md="Cuts the window into hours, long ones into days.")
+    def partitions_of_map(window: str) -> list[str]:
+        """List the partitions."""
         from signalbox_airflow.analysis_work import map_partitions
 
         return map_partitions(PROJECT, window)
 
-    @task(task_id="map_services", map_index_template="{{ piece }}", doc_md="Maps one piece.")
-    def map_services(window: str, piece: str) -> None:
-        """Map one piece."""
+    @task(
+        task_id="map_services",
+        map_index_template="{{ partition }}",
+        doc_md="Maps one partition.",
+    )
+    def map_services(window: str, partition: str) -> None:
+        """Map one partition."""
         from airflow.sdk import get_current_context
 
         from pipelines.aiops.lake.window import Window
         from signalbox_airflow.analysis_work import run_stage_step
 
-        get_current_context()["piece"] = piece
-        run_stage_step(PROJECT, "map_services", "part", window, Window.parse(piece))
+        get_current_context()["partition"] = partition
+        run_stage_step(PROJECT, "map_services", "run_partition", window, Window.parse(partition))
 
     @task(
         task_id="join_service_map",
         outlets=[SERVICE_MAP_READY],
-        doc_md="Joins the pieces, compares with the time before, tells what changes moved; "
+        doc_md="Joins the partitions, compares with the time before and around each change; "
         "starts incidents.",
     )
     def join_service_map(window: str) -> None:
-        """Join the pieces."""
+        """Join the partitions."""
         from signalbox_airflow.analysis_work import run_stage_step
 
         run_stage_step(PROJECT, "map_services", "join", window)
 
     window = window_task(PROJECT)
-    mapped = map_services.partial(window=window).expand(piece=map_pieces(window))
+    mapped = map_services.partial(window=window).expand(partition=partitions_of_map(window))
     mapped >> join_service_map(window)

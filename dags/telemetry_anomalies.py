@@ -1,14 +1,14 @@
 """What is unusual in metrics and logs, window by window; a backfill finds the same as on time."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, task
 
+from pipelines.core.project import find_project
 from signalbox_airflow.analysis import ANOMALIES_READY, timetable, window_task
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = find_project(__file__)
 
 with DAG(
     "telemetry_anomalies",
@@ -19,30 +19,34 @@ with DAG(
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
 ) as dag:
 
-    @task(task_id="metric_parts", doc_md="Cuts the services with metrics into parts.")
-    def metric_parts(window: str) -> list[str]:
-        """List the parts."""
+    @task(task_id="metric_partitions", doc_md="Cuts the services with metrics into partitions.")
+    def metric_partitions(window: str) -> list[str]:
+        """List the partitions."""
         from signalbox_airflow.analysis_work import metric_groups
 
         return metric_groups(PROJECT, window)
 
-    @task(task_id="metric_anomalies", map_index_template="{{ part }}", doc_md="Judges one part.")
-    def metric_anomalies(window: str, part: str) -> None:
-        """Judge one part."""
+    @task(
+        task_id="metric_anomalies",
+        map_index_template="{{ partition }}",
+        doc_md="Examines one partition.",
+    )
+    def metric_anomalies(window: str, partition: str) -> None:
+        """Examine one partition."""
         from airflow.sdk import get_current_context
 
         from signalbox_airflow.analysis_work import run_stage_step
 
-        get_current_context()["part"] = part
-        run_stage_step(PROJECT, "metric_anomalies", "part", window, part)
+        get_current_context()["partition"] = partition
+        run_stage_step(PROJECT, "metric_anomalies", "run_partition", window, partition)
 
     @task(
         task_id="join_metric_anomalies",
         trigger_rule="none_failed",
-        doc_md="Joins the parts; false alarms are controlled over all series of the run.",
+        doc_md="Joins the partitions; false alarms are controlled over all series of the run.",
     )
     def join_metric_anomalies(window: str | None) -> None:
-        """Join the parts; a window without metrics has none."""
+        """Join the partitions; a window without metrics has none."""
         from airflow.sdk.exceptions import AirflowSkipException
 
         from signalbox_airflow.analysis_work import run_stage_step
@@ -56,7 +60,7 @@ with DAG(
         doc_md="New templates, bursts, silences, changed mixes, new values.",
     )
     def log_anomalies(window: str) -> None:
-        """Judge the logs."""
+        """Examine the logs."""
         from signalbox_airflow.analysis_work import run_stage_step
 
         run_stage_step(PROJECT, "log_anomalies", "run", window)
@@ -73,7 +77,7 @@ with DAG(
         return summarise_findings(PROJECT, window)
 
     window = window_task(PROJECT)
-    judged = metric_anomalies.partial(window=window).expand(part=metric_parts(window))
+    judged = metric_anomalies.partial(window=window).expand(partition=metric_partitions(window))
     joined = join_metric_anomalies(window)
     judged >> joined
     [joined, log_anomalies(window)] >> findings(window)

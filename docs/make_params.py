@@ -31,12 +31,14 @@ INTRODUCTION = """\
 
 Generated from the typed models by `python docs/make_params.py`; don't edit it by hand.
 
-`params.yaml` holds the inputs of stages: a changed value runs the stages that read it again.
-`release.yaml` holds the settings of the release path, and no stage reads them. A wrong key, type or
-value stops before anything runs, and the error names the key, the value and what is allowed.
+`params.yaml` holds the inputs of stages: a changed value runs the stages that read it again. It
+shows what people change; a key that isn't there has its default, and may be added. `release.yaml`
+holds the settings of the deployment and of the release path: no stage depends on them. A wrong key,
+type or value stops before anything runs, and the error names the key, the value and what is
+allowed; for a key that was renamed it names the new one.
 
-`null` means "not set". In a heading, `[]` stands for each entry of a list and `*` for a name of
-your own.
+`null` means "not set"; an empty text is read as `null` too. In a heading, `[]` stands for each
+entry of a list and `*` for a name of your own.
 """
 
 
@@ -79,6 +81,7 @@ def page() -> str:
 
 def _release_models() -> dict[str, type[BaseModel]]:
     """Model of each section of ``release.yaml``, in the file's order."""
+    from pipelines.core.runtime import RuntimeParams
     from pipelines.mlops.compliance.facts import ComplianceParams
     from pipelines.mlops.monitoring.result import MonitoringParams
     from pipelines.mlops.privacy.accountability import PrivacyParams
@@ -88,6 +91,7 @@ def _release_models() -> dict[str, type[BaseModel]]:
     from pipelines.release.registry.params import RegistryParams
 
     return {
+        "runtime": RuntimeParams,
         "approval": ApprovalParams,
         "registry": RegistryParams,
         "kpis": KpisParams,

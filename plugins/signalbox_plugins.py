@@ -2,11 +2,19 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
+from pipelines.core.project import find_project
 from signalbox_airflow import analysis_pages
-from signalbox_airflow.listener import TelemetryPlugin
+from signalbox_airflow.listener import TelemetryListener
 from signalbox_airflow.report_page import Lazy, ReleasePathPlugin
 
 __all__ = ["AnalysisPagesPlugin", "ReleasePathPlugin", "TelemetryPlugin"]
+
+
+class TelemetryPlugin(AirflowPlugin):
+    """Airflow's own failures as telemetry."""
+
+    name = "signalbox_telemetry"
+    listeners = [TelemetryListener(lambda: find_project(__file__))]  # noqa: RUF012
 
 
 class AnalysisPagesPlugin(AirflowPlugin):

@@ -105,6 +105,7 @@ def data_params(**changes: object) -> DataParams:
         "source": {"kind": "csv", "paths": ["toy.csv"], "watch": "toy.csv"},
         "target": "label",
         "positive": "yes",
+        "favourable": "yes",
         "subject_key": "key",
         "sensitive": {"colour": {}},
         "missing_marks": ["?"],

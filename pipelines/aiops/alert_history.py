@@ -29,12 +29,12 @@ from pipelines.core.artifacts import EXPECTATIONS, evidence_of, metrics_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_folder, write_json
-from pipelines.core.profile_expectations import Rule, run_suite
+from pipelines.core.profile_expectations import ProfileExpectation, run_suite
 from pipelines.core.stage import log, run_stage
 
 
 @dataclass(frozen=True)
-class Span:
+class DateRange:
     """Days of the window, both included."""
 
     first: date
@@ -46,7 +46,7 @@ class Span:
         return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
 
 
-def window(raw: Any, lake: Path, settings: AlertHistoryParams) -> Span:
+def window(raw: Any, lake: Path, settings: AlertHistoryParams) -> DateRange:
     """Days to freeze.
 
     Raises
@@ -67,7 +67,7 @@ def window(raw: Any, lake: Path, settings: AlertHistoryParams) -> Span:
             f"{lake}: no alerts from {first} to {until}; there are some from {known[0]} to "
             f"{known[-1]}: change aiops.alert_history.until or days"
         )
-    return Span(first, until)
+    return DateRange(first, until)
 
 
 def latest(raw: Any, lake: Path, known: list[date]) -> date:
@@ -84,7 +84,11 @@ STAGE = "alert_history"
 
 
 def describe(
-    raw: Any, missing: list[str], span: Span, rules: dict[str, list[Rule]], counts: dict[str, int]
+    raw: Any,
+    missing: list[str],
+    span: DateRange,
+    rules: dict[str, list[ProfileExpectation]],
+    counts: dict[str, int],
 ) -> Evidence:
     """Count what was frozen.
 
@@ -180,7 +184,7 @@ def main(params: AiopsParams) -> None:
     """Run the stage."""
     settings = params.alert_history
     lake = Path(settings.lake)
-    with _engine(settings) as raw:
+    with _engine(params) as raw:
         span = window(raw, lake, settings)
         rules, parts = _judge(raw, lake, span)
         counts: dict[str, int] = {}
@@ -202,21 +206,23 @@ def main(params: AiopsParams) -> None:
 
 
 @contextmanager
-def _engine(settings: AlertHistoryParams) -> Iterator[Any]:
+def _engine(params: AiopsParams) -> Iterator[Any]:
     import duckdb
 
     try:
-        with opened(settings.memory_mb) as raw:
+        with opened(params.runtime.memory_mb) as raw:
             yield raw
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(
-            f"{settings.lake}: not a lake of the telemetry contract, or aiops.alert_history."
-            f"memory_mb ({settings.memory_mb}) is too small: {text}"
+            f"{params.alert_history.lake}: not a lake of the telemetry contract, or "
+            f"runtime.memory_mb in release.yaml ({params.runtime.memory_mb}) is too small: {text}"
         ) from error
 
 
-def _judge(raw: Any, lake: Path, span: Span) -> tuple[dict[str, list[Rule]], dict[str, list[Part]]]:
+def _judge(
+    raw: Any, lake: Path, span: DateRange
+) -> tuple[dict[str, list[ProfileExpectation]], dict[str, list[Part]]]:
     """Hold each table against its suite; leave out what breaks a rule.
 
     Raises
@@ -224,7 +230,7 @@ def _judge(raw: Any, lake: Path, span: Span) -> tuple[dict[str, list[Rule]], dic
     SignalboxError
         If a rule that stops the run is broken.
     """
-    rules: dict[str, list[Rule]] = {}
+    rules: dict[str, list[ProfileExpectation]] = {}
     parts: dict[str, list[Part]] = {}
     for table in TABLES.values():
         suite = suite_of(table)
@@ -240,7 +246,7 @@ def _judge(raw: Any, lake: Path, span: Span) -> tuple[dict[str, list[Rule]], dic
     return rules, parts
 
 
-def _relation(lake: Path, table: Table, span: Span) -> str:
+def _relation(lake: Path, table: Table, span: DateRange) -> str:
     """Rows of the window as SQL; of small tables also what came later, and may be referred to."""
     last = span.last if table is ALERTS else None
     files = files_between(lake, table, span.first, last)
@@ -255,7 +261,7 @@ def _empty_column(field: Any) -> str:
     return f'NULL::{kinds.get(str(field.type), "TIMESTAMPTZ")} AS "{field.name}"'
 
 
-def _broken(raw: Any, table: Table, profile: Any, rules: list[Rule]) -> str:
+def _broken(raw: Any, table: Table, profile: Any, rules: list[ProfileExpectation]) -> str:
     """Register the combinations that go to quarantine; "" if there are none."""
     found = {n for rule in rules if rule.action == "quarantine" for n in rule.broken}
     if not found:
@@ -265,7 +271,7 @@ def _broken(raw: Any, table: Table, profile: Any, rules: list[Rule]) -> str:
     return name
 
 
-def _parts(lake: Path, table: Table, span: Span, broken: str) -> list[Part]:
+def _parts(lake: Path, table: Table, span: DateRange, broken: str) -> list[Part]:
     if table is ALERTS:
         days = (tuple(day_files(lake, table, day)) for day in span.days)
         return [Part(files, broken) for files in days if files]
@@ -290,7 +296,11 @@ def _freeze(raw: Any, parts: dict[str, list[Part]], folder: Path) -> dict[str, i
 
 
 def _quarantine(
-    raw: Any, lake: Path, span: Span, parts: dict[str, list[Part]], rules: dict[str, list[Rule]]
+    raw: Any,
+    lake: Path,
+    span: DateRange,
+    parts: dict[str, list[Part]],
+    rules: dict[str, list[ProfileExpectation]],
 ) -> int:
     """Write the quarantine: what sources couldn't read, and rows that broke a rule."""
     import pyarrow as pa
@@ -311,7 +321,7 @@ def _quarantine(
     return len(rows)
 
 
-def _of_sources(lake: Path, span: Span) -> Iterator[dict[str, Any]]:
+def _of_sources(lake: Path, span: DateRange) -> Iterator[dict[str, Any]]:
     """Yield records that sources couldn't read, of the window or of an unknown time."""
     import pyarrow.parquet as pq
 

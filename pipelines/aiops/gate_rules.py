@@ -27,7 +27,7 @@ def main(params: AiopsParams) -> None:
     if not params.gate_rules.checks:
         raise SignalboxError(
             "params.yaml: aiops.gate_rules.checks: there is no check; say what a rule set must "
-            "keep to, for example replay_rules.lost at_most 0"
+            "keep to, for example replay_rules.missed at_most 0"
         )
     run_gate(STAGE, params.gate_rules.checks, RULE_STAGES, "aiops.gate_rules.checks")
 

@@ -1,7 +1,7 @@
 """Stage ``group_incidents``: what belongs together, where it began, whom it reaches.
 
-Outs (below the place): ``incidents/incidents.json``. It is made of the three files of findings of
-the place (and of windows shortly before), and of alerts, changes and tickets of the lake.
+Outs (below the directory): ``incidents/incidents.json``. It is made of the three files of findings
+of the directory (and of windows shortly before), and of alerts, changes and tickets of the lake.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from pipelines.aiops.incidents import (
 from pipelines.aiops.incidents import post as post_incident
 from pipelines.aiops.incidents.causes import ranker
 from pipelines.aiops.incidents.contract import alert_findings, changes_of, past_of
-from pipelines.aiops.incidents.deduplication import deduplicate_findings, judged
+from pipelines.aiops.incidents.deduplication import deduplicate_findings, split_background_alerts
 from pipelines.aiops.incidents.model import FORMAT, IncidentsFile, read_incidents
 from pipelines.aiops.lake.contract import ALERTS, CHANGES, TICKETS
 from pipelines.aiops.lake.findings import SIGNALS, Finding, read_findings, read_form, write_ordered
@@ -66,21 +66,21 @@ from pipelines.core.files import read_json, sha256_file, write_json
 from pipelines.core.stage import log, run_stage
 from pipelines.core.time import EPOCH, MINUTE_US
 
-TOLD = ("paged", "notified")
+NOTIFIED_STATUSES = ("paged", "notified")
 SETTLE = timedelta(days=1)
-"""Alerts so long before are replayed too: what still fires then decides what is told now."""
+"""Alerts so long before are replayed too: what still fires then decides what is notified now."""
 
 
 def notified_alerts(params: AiopsParams, window: Window) -> tuple[list[Finding], str]:
-    """Give the alerts of a time that somebody would be told of, and say in words which they are.
+    """Find the alerts of a window that would be notified, and say in words which they are.
 
     Nothing after the window's end is known: neither alerts nor ends of alerts.
     """
-    rules, told = _released()
+    rules, release = _released()
     ids = _notified_ids(params, window, rules)
     rows = rows_between(params, ALERTS, window)
     found = alert_findings(rows, window.end_us)
-    return [incident for incident in found if incident.evidence["alert_id"] in ids], told
+    return [incident for incident in found if incident.evidence["alert_id"] in ids], release
 
 
 def _released() -> tuple[tuple[Rule, ...], str]:
@@ -102,7 +102,7 @@ def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) 
 
     first = (window.start - SETTLE).date()
     lake = lake_of(params.analysis)
-    frame = read_lake(lake, first, window.last_day, params.analysis.memory_mb, ids=True)
+    frame = read_lake(lake, first, window.last_day, params.runtime.memory_mb, ids=True)
     frame = frame.where(frame.starts < window.end_us)
     if not len(frame):
         return set()
@@ -110,7 +110,7 @@ def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) 
     config = todays_config(params.export_rules.alertmanager_yml)
     result = replay(frame, config, rules=rules, until=window.end_us)
     assert frame.ids is not None
-    kept = np.asarray(result.alerts["status"].isin(TOLD))
+    kept = np.asarray(result.alerts["status"].isin(NOTIFIED_STATUSES))
     return set(frame.ids[kept].tolist())
 
 
@@ -141,7 +141,7 @@ def _hash(path: Path) -> str:
 
 
 def inputs_known(directory: Path) -> dict[str, str] | None:
-    """Tell what a place's incidents were made of; None if there are none, or unreadable ones."""
+    """Tell what a directory's incidents were made of; None if there are none or unreadable ones."""
     try:
         return dict(read_incidents(directory / INCIDENTS).inputs)
     except SignalboxError:
@@ -160,7 +160,7 @@ def read(directory: Path) -> dict[str, Any]:
 
 
 def write(directory: Path, content: IncidentsFile) -> Path:
-    """Write the incidents of a place."""
+    """Write the incidents of a directory."""
     write_ordered(directory / INCIDENTS, content.as_json())
     return directory / INCIDENTS
 
@@ -172,14 +172,14 @@ def build_incidents(
     inputs = inputs_of(directory, earlier)
     graph = graph_of(directory)
     alerts, which = notified_alerts(params, Window(window.start - HORIZON, window.end))
-    news, usual = judged(params, window, alerts)
-    told = [finding for other in earlier for finding in _findings(other)]
+    news, background_alerts = split_background_alerts(params, window, alerts)
+    earlier_findings = [finding for other in earlier for finding in _findings(other)]
     own = [*_findings(directory), *news]
-    # Of one told again, what the later window says counts.
-    findings = deduplicate_findings([*told, *own])
-    company = deduplicate_findings(usual)
-    found = _incidents(params, window, graph, findings, company)
-    named = {finding.id: finding for finding in (*findings, *company)}
+    # Of a finding that two windows have, the later window's counts.
+    findings = deduplicate_findings([*earlier_findings, *own])
+    background = deduplicate_findings(background_alerts)
+    found = _incidents(params, window, graph, findings, background)
+    named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
     content = IncidentsFile(
@@ -192,7 +192,7 @@ def build_incidents(
             "earlier_windows": len(earlier),
             "missing_windows": gaps([*(Window.parse(path.name) for path in earlier), window]),
             "alerts": which,
-            "usual_alerts": sum(_lies_in(finding, window) for finding in company),
+            "background_alerts": sum(_lies_in(finding, window) for finding in background),
         },
         graph=graph,
         findings={name: named[name] for incident in found for name in incident.findings},
@@ -207,7 +207,7 @@ def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
 
 
 def graph_of(directory: Path) -> Graph:
-    """Who calls whom by a place's map; users outside are nobody's suspects."""
+    """Who calls whom by a directory's map; users outside are nobody's suspects."""
     edges = read_json(directory / MAP)["edges"]
     calls = {(edge["source"], edge["target"]) for edge in edges}
     return Graph(frozenset(call for call in calls if not call[0].startswith(USER)))
@@ -230,14 +230,14 @@ def _incidents(
     window: Window,
     graph: Graph,
     findings: Sequence[Finding],
-    company: Sequence[Finding] = (),
+    background: Sequence[Finding] = (),
 ) -> list[Incident]:
     about = params.group_incidents
     settings = Grouping(
-        about.same_minutes * MINUTE_US,
-        about.near_minutes * MINUTE_US,
-        about.anywhere_minutes * MINUTE_US,
-        about.longest_minutes * MINUTE_US,
+        about.same_service_gap_minutes * MINUTE_US,
+        about.neighbour_gap_minutes * MINUTE_US,
+        about.global_gap_minutes * MINUTE_US,
+        about.max_incident_minutes * MINUTE_US,
     )
     recent = Window(window.start - HORIZON - timedelta(hours=1), window.end)
     changes = changes_of(rows_between(params, CHANGES, recent), window.end_us)
@@ -247,7 +247,9 @@ def _incidents(
     def now(found: Sequence[Incident]) -> list[Incident]:
         return [incident for incident in found if within.intersection(incident.findings)]
 
-    made = partial(incidents, findings, graph, changes, past, company=company, settings=settings)
+    made = partial(
+        incidents, findings, graph, changes, past, background=background, settings=settings
+    )
     found = now(made())
     if not about.signals or not found:
         return found
@@ -274,7 +276,7 @@ POSTED = INCIDENTS.parent / "posted.json"
 
 
 def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
-    """Send every incident of a place to every address; not again what an address took before.
+    """Send every incident of a directory to every address; not again what an address took before.
 
     Returns
     -------
@@ -290,7 +292,7 @@ def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
         return []
     found = read_incidents(directory / INCIDENTS).incidents
     before = _taken(directory)
-    told = []
+    posted = []
     for url in settings.urls:
         for incident in found:
             payload = _payload(url, incident)
@@ -307,9 +309,9 @@ def post_all(settings: PostParams, directory: Path) -> list[dict[str, Any]]:
                 # Noted at once: what fails after it doesn't make it be sent again.
                 before.add(mark)
                 write_json(directory / POSTED, sorted(before))
-            told.append({"url": url, "incident": incident.id, "dry_run": sent.dry_run,
+            posted.append({"url": url, "incident": incident.id, "dry_run": sent.dry_run,
                          "status": sent.status, "body": sent.body})  # fmt: skip
-    return told
+    return posted
 
 
 def _taken(directory: Path) -> set[str]:
@@ -327,8 +329,8 @@ STAGE = "group_incidents"
 TABLES = ("alerts", "changes", "tickets", "metrics", "logs", "spans")
 
 
-def earlier_places(params: AiopsParams, window: Window) -> list[Path]:
-    """Places of windows before, whose findings may belong to this window's incidents."""
+def earlier_directories(params: AiopsParams, window: Window) -> list[Path]:
+    """Directories of windows before, whose findings may belong to this window's incidents."""
     results = Path(params.analysis.results)
     return [result_dir(results, other_window) for other_window in earlier_windows(results, window)]
 
@@ -350,7 +352,7 @@ def pending(params: AiopsParams, windows: Sequence[Window] | None = None) -> lis
         directory = result_dir(results, window)
         if not has_all_inputs(directory):
             continue
-        now = inputs_of(directory, earlier_places(params, window))
+        now = inputs_of(directory, earlier_directories(params, window))
         if inputs_known(directory) != now:
             found.append(window)
     return found
@@ -362,7 +364,7 @@ def run(params: AiopsParams, window: Window, directory: Path, earlier: Sequence[
     Parameters
     ----------
     earlier
-        `earlier_places`: an incident that began before the window is told whole.
+        `earlier_directories`: an incident that began before the window is grouped as a whole.
     """
     lake_of(params.analysis)
     content, findings = build_incidents(params, window, directory, earlier)
@@ -379,7 +381,7 @@ def run(params: AiopsParams, window: Window, directory: Path, earlier: Sequence[
 
 
 def post(params: AiopsParams, directory: Path) -> list[dict[str, Any]]:
-    """Send a place's incidents on, as ``group_incidents.post`` says; tell what was sent."""
+    """Send a directory's incidents on, as ``group_incidents.post`` says; tell what was sent."""
     return post_all(params.group_incidents.post, directory)
 
 

@@ -1,6 +1,6 @@
 """Stage ``log_anomalies``: new templates, bursts, silences, changed mixes, new values in logs.
 
-Outs (below the place): ``anomalies/log_anomalies.json``, see `lake.findings`.
+Outs (below the directory): ``anomalies/log_anomalies.json``, see `lake.findings`.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ from pipelines.aiops.lake.findings import (
     FindingsFile,
     LogLine,
     Plot,
-    thinned,
+    downsampled,
     write_findings,
 )
 from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
@@ -60,8 +60,8 @@ def plots_of(
 
 def template_of(finding: Finding) -> str:
     """Template that a finding is about; of a changed mix, the one that moved most."""
-    moved = finding.evidence.get("moved") or [{}]
-    return str(finding.labels.get("template") or moved[0].get("template", ""))
+    shifts = finding.evidence.get("shifts") or [{}]
+    return str(finding.labels.get("template") or shifts[0].get("template", ""))
 
 
 def _plot(
@@ -76,13 +76,13 @@ def _plot(
     first = max(left - max(BEFORE, right - left), min(known[0] // step, left))
     last = min(right + 1 + max(AFTER, (right - left) // 2), known[1] // step)
     values = [float(counted.get(at * step, 0)) for at in range(first, last)]
-    thin, every = thinned(values)
+    points, every = downsampled(values)
     return Plot(
         unit="lines",
         per_second=False,
         step_us=step * every,
         start_us=first * step,
-        values=thin,
+        values=points,
         low=None,
         high=finding.expected_high if finding.kind == "burst" else None,
     )
@@ -125,7 +125,7 @@ def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     """Judge a window's logs; what is remembered of earlier days lies in ``analysis.state``."""
     about = params.log_anomalies
     lake = lake_of(params.analysis)
-    settings = LogAnomalySettings(**about.model_dump(exclude={"most_plots"}))
+    settings = LogAnomalySettings(**about.model_dump(exclude={"max_plots"}))
     state = Path(params.analysis.state) / "logs"
     found = anomalies_between(lake, state, window.start, window.end, settings)
     counts = {"lines": found.lines, "templates": found.templates,
@@ -135,7 +135,7 @@ def run(params: AiopsParams, window: Window, directory: Path) -> Path:
     elif not found.lines:
         counts["skipped"] = {"no lines in the window": 1}
     rarest = sorted(found.findings, key=lambda f: (-f.score, f.start_us, f.id))
-    shown = rarest[: about.most_plots]
+    shown = rarest[: about.max_plots]
     path = directory / LOG_ANOMALIES
     write_findings(
         path,

@@ -1,7 +1,7 @@
 """Stage ``map_services``: who calls whom in a window, and what moved since the time before.
 
-Outs (below the place): ``service_map/`` with the map (`service_map.model`) and ``moved.json``: what
-differs from the same hours ``compare_days`` earlier, and what moved after each change.
+Outs (below the directory): ``service_map/`` with the map (`service_map.model`) and ``moved.json``:
+what differs from the same hours ``compare_days`` earlier, and what moved after each change.
 """
 
 import shutil
@@ -32,11 +32,11 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.stage import log, run_stage
 from pipelines.core.time import HOUR_US, SECOND_US
 
-PARTS = SERVICE_MAP.parent / ".service_map_parts"
+PARTITIONS = SERVICE_MAP.parent / ".service_map_parts"
 """Beside the map's folder, which is an out as a whole."""
 LONG = timedelta(days=3)
 ROOM = 20
-"""A piece keeps so many times the virtual nodes and shapes that the merged map keeps: which are the
+"""A partition keeps so many times the virtual nodes and shapes of the merged map: which are the
 busiest is known only then."""
 
 
@@ -60,7 +60,7 @@ def settings_of(params: AiopsParams) -> MapSettings:
         window_seconds=about.window_seconds,
         max_virtual_nodes=about.max_virtual_nodes,
         max_shapes=about.max_shapes,
-        memory_mb=params.analysis.memory_mb,
+        memory_mb=params.runtime.memory_mb,
     )
 
 
@@ -80,15 +80,15 @@ def check(params: AiopsParams, window: Window) -> None:
         )
 
 
-def build(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
-    """Map one piece of a window."""
+def build(params: AiopsParams, window: Window, directory: Path, partition: Window) -> Path:
+    """Map one partition of a window."""
     check(params, window)
-    folder = directory / PARTS / piece.name
-    write_map(map_of(params, piece, window.end_us), folder)
+    folder = directory / PARTITIONS / partition.name
+    write_map(map_of(params, partition, window.end_us), folder)
     return folder
 
 
-def map_of(params: AiopsParams, piece: Window, known_us: int) -> ServiceMap:
+def map_of(params: AiopsParams, partition: Window, known_us: int) -> ServiceMap:
     """Map a time as it was known at another; with room for merging."""
     settings = settings_of(params)
     roomy = replace(
@@ -97,40 +97,40 @@ def map_of(params: AiopsParams, piece: Window, known_us: int) -> ServiceMap:
         max_shapes=ROOM * settings.max_shapes,
     )
     lake = lake_of(params.analysis)
-    return build_lake_map(lake, piece.start_us, piece.end_us, roomy, known_us)
+    return build_lake_map(lake, partition.start_us, partition.end_us, roomy, known_us)
 
 
 def merge_partitions(params: AiopsParams, window: Window, directory: Path) -> ServiceMap:
-    """Merge the pieces of a window.
+    """Merge the partitions of a window.
 
     Raises
     ------
     SignalboxError
         If one is missing.
     """
-    folders = [directory / PARTS / piece.name for piece in partitions(window)]
+    folders = [directory / PARTITIONS / partition.name for partition in partitions(window)]
     for folder in folders:
         if not (folder / MAP_FILE).is_file():
-            raise SignalboxError(f"{folder}: this piece of the map is missing; build it first")
+            raise SignalboxError(f"{folder}: this partition of the map is missing; build it first")
     return merge_maps([read_map(folder) for folder in folders], settings_of(params))
 
 
 def build_map(params: AiopsParams, window: Window) -> ServiceMap:
     """Map a time as it was known at its end: in one go, or day by day if it is long."""
     parts = [window] if window.end - window.start <= LONG else partitions(window)
-    maps = [map_of(params, piece, window.end_us) for piece in parts]
+    maps = [map_of(params, partition, window.end_us) for partition in parts]
     return merge_maps(maps, settings_of(params))
 
 
 def remove(directory: Path) -> None:
-    """Remove the pieces: they are in the map."""
-    shutil.rmtree(directory / PARTS, ignore_errors=True)
+    """Remove the partitions: they are in the map."""
+    shutil.rmtree(directory / PARTITIONS, ignore_errors=True)
 
 
 LEAD = 2 * HOUR
 """A change up to an hour before the window is told again, with the hour before it to compare."""
 BETTER = ("faster", "fewer_errors")
-"""What moved for the better is told of the map, but is no part of an incident."""
+"""What moved for the better is listed with the map, but is no part of an incident."""
 MOST_CHANGES = 100
 """Changes that are judged; of more, the latest."""
 
@@ -203,23 +203,23 @@ def _impacts(
 STAGE = "map_services"
 
 
-def parts_of(params: AiopsParams, window: Window) -> list[Window]:
+def partitions_of(params: AiopsParams, window: Window) -> list[Window]:
     """Pieces that may be mapped apart: hours, or days of windows longer than three days."""
     return partitions(window)
 
 
-def part(params: AiopsParams, window: Window, directory: Path, piece: Window) -> Path:
-    """Map one piece; safe to repeat."""
-    return build(params, window, directory, piece)
+def run_partition(params: AiopsParams, window: Window, directory: Path, partition: Window) -> Path:
+    """Map one partition; safe to repeat."""
+    return build(params, window, directory, partition)
 
 
 def join(params: AiopsParams, window: Window, directory: Path) -> Path:
-    """Merge the pieces, compare the map with the time before, tell what changes moved.
+    """Merge the partitions, compare the map with the time before, tell what changes moved.
 
     Raises
     ------
     SignalboxError
-        If a piece is missing.
+        If a partition is missing.
     """
     path = _write(params, window, directory, merge_partitions(params, window, directory))
     remove(directory)
@@ -227,7 +227,7 @@ def join(params: AiopsParams, window: Window, directory: Path) -> Path:
 
 
 def run(params: AiopsParams, window: Window, directory: Path) -> Path:
-    """Map a window in one go: what its pieces give when they are joined."""
+    """Map a window in one go: what its partitions give when they are joined."""
     lake_of(params.analysis)
     check(params, window)
     return _write(params, window, directory, build_map(params, window))

@@ -1,8 +1,8 @@
 """Stage ``metric_anomalies``: what is unusual in the metrics of a window, over all series.
 
-The work is cut by service into parts that may run anywhere, one after another or at once; false
-alarms are controlled when they are joined, over all series of the run. Outs (below the place):
-``anomalies/metric_anomalies.json``, see `lake.findings`.
+The work is cut by service into partitions that may run anywhere, one after another or at once;
+false alarms are controlled when they are joined, over all series of the run. Outs (below the
+directory): ``anomalies/metric_anomalies.json``, see `lake.findings`.
 """
 
 import shutil
@@ -22,7 +22,7 @@ from pipelines.aiops.lake.findings import (
     Finding,
     FindingsFile,
     Plot,
-    thinned,
+    downsampled,
     write_findings,
 )
 from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
@@ -36,29 +36,29 @@ from pipelines.core.files import read_json, write_json
 from pipelines.core.stage import log, run_stage
 from pipelines.core.time import SECOND_US
 
-PARTS = METRIC_ANOMALIES.parent / "parts"
+PARTITIONS = METRIC_ANOMALIES.parent / "parts"
 TOGETHER = 1_000_000
 """Rows that are in memory at a time, as far as one series has no more."""
 LIMIT = "more series than the limit"
 
 
-def keys(params: AiopsParams, window: Window) -> list[str]:
-    """Keys of the parts that have series."""
+def partition_keys(params: AiopsParams, window: Window) -> list[str]:
+    """List the keys of the partitions that have series."""
     with _metrics(params, window) as raw:
         rows = raw.execute("SELECT DISTINCT part FROM series ORDER BY part").fetchall()
     return [_key(params, number) for (number,) in rows]
 
 
 def detect_partition(params: AiopsParams, window: Window, directory: Path, key: str) -> Path:
-    """Judge the series of a part and write what was found, not yet corrected for the others."""
+    """Detect anomalies in a partition's series; write them, not yet corrected for the others."""
     findings: list[Finding] = []
     counts = {"series": 0, "points": 0}
     skipped: Counter[str] = Counter()
     with _metrics(params, window) as raw:
         for table in _tables(raw, _number(params, key)):
             found = detect(
-                table, since_us=window.start_us, until_us=window.end_us, false_share=1,
-                most_series=params.metric_anomalies.most_series,
+                table, since_us=window.start_us, until_us=window.end_us, fdr_limit=1,
+                max_series=params.metric_anomalies.max_series,
             )  # fmt: skip
             findings += found.findings
             counts["series"] += found.series
@@ -85,14 +85,14 @@ def detect_partition(params: AiopsParams, window: Window, directory: Path, key: 
 def read_all(
     params: AiopsParams, window: Window, directory: Path
 ) -> tuple[list[Finding], dict[str, Any]]:
-    """Read all parts of a window: findings, and what was looked at.
+    """Read all partitions of a window: findings, and what was looked at.
 
     Raises
     ------
     SignalboxError
-        If a part is missing or is one of another window.
+        If a partition is missing or is one of another window.
     """
-    wanted = keys(params, window)
+    wanted = partition_keys(params, window)
     found: list[Finding] = []
     counts = {"series": 0, "points": 0}
     skipped: Counter[str] = Counter()
@@ -100,7 +100,9 @@ def read_all(
         path = _path(directory, key)
         part = read_json(path)
         if part.get("window") != window.name:
-            raise SignalboxError(f"{path}: not a part of {window.name}; run this part again")
+            raise SignalboxError(
+                f"{path}: not a partition of {window.name}; run this partition again"
+            )
         found += [Finding.from_json(record) for record in part["findings"]]
         for name in counts:
             counts[name] += part["counts"][name]
@@ -111,8 +113,8 @@ def read_all(
 
 
 def remove(directory: Path) -> None:
-    """Remove the parts: they are in the joined file."""
-    shutil.rmtree(directory / PARTS, ignore_errors=True)
+    """Remove the partitions: they are in the joined file."""
+    shutil.rmtree(directory / PARTITIONS, ignore_errors=True)
 
 
 def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str]]) -> Any:
@@ -122,19 +124,19 @@ def read_series(params: AiopsParams, window: Window, series: list[tuple[str, str
 
 
 def _path(directory: Path, key: str) -> Path:
-    return directory / PARTS / f"metrics-{key}.json"
+    return directory / PARTITIONS / f"metrics-{key}.json"
 
 
 def _key(params: AiopsParams, number: int) -> str:
-    return f"{number + 1}of{params.analysis.parts}"
+    return f"{number + 1}of{params.runtime.partitions}"
 
 
 def _number(params: AiopsParams, key: str) -> int:
     number, _, of = key.partition("of")
-    if not number.isdigit() or of != str(params.analysis.parts):
+    if not number.isdigit() or of != str(params.runtime.partitions):
         raise SignalboxError(
-            f"{key!r} is no part of {params.analysis.parts} (aiops.analysis.parts); parts are "
-            f"named like '1of{params.analysis.parts}'"
+            f"{key!r} is no partition of {params.runtime.partitions} (release.yaml: "
+            f"runtime.partitions); partitions are named like '1of{params.runtime.partitions}'"
         )
     return int(number) - 1
 
@@ -146,15 +148,15 @@ def _metrics(params: AiopsParams, window: Window) -> Iterator[Any]:
 
     lake = lake_of(params.analysis)
     try:
-        with opened(params.analysis.memory_mb) as raw:
+        with opened(params.runtime.memory_mb) as raw:
             raw.execute(f"CREATE TEMP VIEW points AS {_rows_sql(params, window)}")
             _find_series(raw, params)
             yield raw
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
         raise SignalboxError(
-            f"{lake}/metrics: not readable metrics of the contract, or aiops.analysis.memory_mb "
-            f"({params.analysis.memory_mb}) is too small: {text}"
+            f"{lake}/metrics: not readable metrics of the contract, or runtime.memory_mb in "
+            f"release.yaml ({params.runtime.memory_mb}) is too small: {text}"
         ) from error
 
 
@@ -178,25 +180,25 @@ def _rows_sql(params: AiopsParams, window: Window) -> str:
 
 
 def _find_series(raw: Any, params: AiopsParams) -> None:
-    """Make ``series``: each one's part and size, and whether it is within the limit of the run."""
+    """Make ``series``: each one's partition and size, and whether the run's limit leaves it in."""
     service = "coalesce(" + ", ".join(
         f"nullif(any_value(labels)['{label}'], '')" for label in SERVICE_LABELS
     ) + ", '')"  # fmt: skip
     raw.execute(
         "CREATE TEMP TABLE series AS SELECT source, fingerprint, "
-        f"(md5_number_lower({service}) % {params.analysis.parts})::INTEGER AS part, "
+        f"(md5_number_lower({service}) % {params.runtime.partitions})::INTEGER AS part, "
         "count(*) AS n, count(*) FILTER (isfinite(value)) AS known "
         "FROM points GROUP BY source, fingerprint"
     )
     raw.execute(
         "CREATE OR REPLACE TEMP TABLE series AS SELECT *, row_number() OVER "
         "(ORDER BY known DESC, source, fingerprint) <= "
-        f"{params.metric_anomalies.most_series} AS chosen FROM series"
+        f"{params.metric_anomalies.max_series} AS chosen FROM series"
     )
 
 
 def _tables(raw: Any, part: int) -> Iterator[Any]:
-    """Yield rows of a part's series as Arrow tables, a bounded number of rows at a time."""
+    """Yield rows of a partition's series as Arrow tables, a bounded number of rows at a time."""
     chosen = raw.execute(
         "SELECT source, fingerprint, n FROM series WHERE part = ? AND chosen "
         "ORDER BY source, fingerprint", [part],
@@ -229,7 +231,7 @@ def _rows_of(raw: Any, series: list[tuple[str, str]]) -> Any:
 def plots_of(params: AiopsParams, window: Window, findings: Sequence[Finding]) -> dict[str, Plot]:
     """Give the values around the rarest findings, by finding's id."""
     ordered = sorted(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
-    shown = ordered[: params.metric_anomalies.most_plots]
+    shown = ordered[: params.metric_anomalies.max_plots]
     mine: dict[tuple[str, str], list[Finding]] = {}
     for finding in shown:
         mine.setdefault((finding.evidence["source"], finding.evidence["fingerprint"]), []).append(
@@ -252,7 +254,7 @@ def _plot(grid: Grid, row: int, finding: Finding) -> Plot:
     right = (finding.end_us - grid.start_us) // step
     first = max(0, left - max(BEFORE, right - left))
     last = min(grid.values.shape[1], right + 1 + max(AFTER, (right - left) // 2))
-    values, every = thinned(grid.values[row, first:last].tolist())
+    values, every = downsampled(grid.values[row, first:last].tolist())
     return Plot(
         unit=grid.subjects[row].unit,
         per_second=grid.subjects[row].rate,
@@ -267,30 +269,30 @@ def _plot(grid: Grid, row: int, finding: Finding) -> Plot:
 STAGE = "metric_anomalies"
 
 
-def groups(params: AiopsParams, window: Window) -> list[str]:
-    """Keys of the parts of a window: at most ``analysis.parts``, none without metrics.
+def partitions_of(params: AiopsParams, window: Window) -> list[str]:
+    """List keys of a window's partitions: at most ``runtime.partitions``, none without metrics.
 
-    A service stays in its part when others come and go.
+    A service stays in its partition when others come and go.
     """
-    return keys(params, window)
+    return partition_keys(params, window)
 
 
-def part(params: AiopsParams, window: Window, directory: Path, group: str) -> Path:
-    """Judge the series of one part; safe to repeat."""
+def run_partition(params: AiopsParams, window: Window, directory: Path, group: str) -> Path:
+    """Detect anomalies in one partition; safe to repeat."""
     return detect_partition(params, window, directory, group)
 
 
 def join(params: AiopsParams, window: Window, directory: Path) -> Path:
-    """Join all parts: control false findings over all series, write findings and evidence.
+    """Join all partitions: control false findings over all series, write findings and evidence.
 
     Raises
     ------
     SignalboxError
-        If a part is missing.
+        If a partition is missing.
     """
     found, counts = read_all(params, window, directory)
     settings = params.metric_anomalies
-    kept, uncertain = correct(found, counts["points"], settings.false_share)
+    kept, uncertain = correct(found, counts["points"], settings.fdr_limit)
     counts = {**counts, "uncertain": uncertain}
     path = directory / METRIC_ANOMALIES
     plots = plots_of(params, window, kept)
@@ -315,11 +317,11 @@ def join(params: AiopsParams, window: Window, directory: Path) -> Path:
 
 
 def run(params: AiopsParams, window: Window, directory: Path) -> Path:
-    """Do all parts, then join them: the same bytes whatever the number of parts."""
+    """Run all partitions, then join them: the same bytes whatever their number."""
     lake_of(params.analysis)
     remove(directory)
-    for group in groups(params, window):
-        part(params, window, directory, group)
+    for group in partitions_of(params, window):
+        run_partition(params, window, directory, group)
     return join(params, window, directory)
 
 

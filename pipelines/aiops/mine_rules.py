@@ -13,7 +13,7 @@ from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import RULES
 from pipelines.aiops.alerting.windows import (
-    Window,
+    HistoryWindow,
     Windows,
     iso,
     moment,
@@ -35,18 +35,18 @@ STAGE = "mine_rules"
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     settings = params.mine_rules
-    memory.require(HISTORY, settings.memory_mb, memory.MINING_BYTES)
-    frame = read_history(HISTORY, settings.memory_mb)
-    windows = split_window(whole_window(frame), settings.learn, settings.choose)
-    found = mine_all(frame, settings, windows.learn, read_tickets(HISTORY / "tickets.parquet"))
-    write_json(CANDIDATES, candidates_document(found, windows.learn))
+    memory.require(HISTORY, params.runtime.memory_mb, memory.MINING_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(whole_window(frame), settings.train, settings.validation)
+    found = mine_all(frame, settings, windows.train, read_tickets(HISTORY / "tickets.parquet"))
+    write_json(CANDIDATES, candidates_document(found, windows.train))
     write_evidence(evidence_of(STAGE), describe(frame, windows, found))
     write_json(metrics_of(STAGE), {family: len(mined.rules) for family, mined in found.items()})
     said = ", ".join(f"{family} {len(mined.rules)}" for family, mined in found.items())
-    log(f"candidates from {windows.learn.days:g} days: {said}")
+    log(f"candidates from {windows.train.days:g} days: {said}")
 
 
-def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any]:
+def candidates_document(found: dict[str, Mined], learn: HistoryWindow) -> dict[str, Any]:
     """Candidates as they are written."""
     rules = tuple(rule for mined in found.values() for rule in mined.rules)
     return {
@@ -58,12 +58,12 @@ def candidates_document(found: dict[str, Mined], learn: Window) -> dict[str, Any
 
 def describe(frame: AlertFrame, windows: Windows, found: dict[str, Mined]) -> Evidence:
     """Say what was looked at and what was found."""
-    learned = windows.learn.holds(frame.starts)
+    learned = windows.train.holds(frame.starts)
     alerts = int(learned.sum())
     unknown = int((frame.acted[learned] == UNKNOWN).sum())
     figures = [
-        _figure("alerts", "Alerts learned from", alerts, alerts, "alerts"),
-        _figure("days", "Days learned from", windows.learn.days, alerts, "days"),
+        _figure("alerts", "Alerts of the training window", alerts, alerts, "alerts"),
+        _figure("days", "Days of the training window", windows.train.days, alerts, "days"),
         _figure(
             "unknown_share", "Alerts of which nobody knows whether people acted",
             unknown / alerts if alerts else 0.0, alerts, "share",

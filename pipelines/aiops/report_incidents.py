@@ -1,9 +1,9 @@
 """Stage ``report_incidents``: pages about incidents, anomalies and the service map of a window.
 
-Outs, within a place (the project's root, or the folder of a window): ``reports/incidents``,
+Outs, within a directory (the project's root, or that of a window): ``reports/incidents``,
 ``reports/anomalies`` and ``reports/service_map``, each as ``.html`` (self-contained, prints on A4)
 and ``.json`` (`pipelines.reporting.record` has its shape). The pages lead to one another. None
-holds a date of its making, a host or a path outside the place: the same analysis gives the same
+holds a date of its making, a host or a path outside the directory: the same analysis gives the same
 bytes.
 """
 
@@ -18,7 +18,7 @@ from pipelines.aiops.report import anomalies
 from pipelines.aiops.report.incidents import map_page, wording
 from pipelines.aiops.report.incidents import page as incidents
 from pipelines.aiops.report.incidents.evidence import Inputs, read_inputs
-from pipelines.aiops.report.incidents.links import Places, anchor, places_of
+from pipelines.aiops.report.incidents.links import LinkTargets, anchor, link_targets_of
 from pipelines.core.files import write_json, write_text
 from pipelines.core.stage import log, run_stage
 from pipelines.reporting.page import Page, render
@@ -27,12 +27,12 @@ from pipelines.reporting.record import unjudged
 
 STAGE = "report_incidents"
 REPORTS = Path("reports")
-Make = Callable[[Inputs, Places, Sources], Page]
+Make = Callable[[Inputs, LinkTargets, Sources], Page]
 
 
 def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
     """Make each page, by name, with its record."""
-    places = places_of(inputs)
+    targets = link_targets_of(inputs)
     made: dict[str, tuple[Page, dict[str, Any]]] = {}
     for kind, tables, make, says in (
         (incidents.KIND, incidents.TABLES, incidents.make_page, incidents.says),
@@ -46,8 +46,8 @@ def make_pages(inputs: Inputs) -> dict[str, tuple[Page, dict[str, Any]]]:
             "window": inputs.window.as_json(),
             "says": says(inputs),
         }
-        made[kind] = make(inputs, places, sources), record
-    made[incidents.KIND][1]["incidents"] = [_incident(incident) for incident in places.incidents]
+        made[kind] = make(inputs, targets, sources), record
+    made[incidents.KIND][1]["incidents"] = [_incident(incident) for incident in targets.incidents]
     return made
 
 
@@ -67,7 +67,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
 
 
 def run(directory: Path, about: ReportIncidentsParams) -> Path:
-    """Make the pages of a place.
+    """Make the pages of a directory.
 
     Parameters
     ----------

@@ -11,13 +11,11 @@ from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, Rul
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import headline, history, limits, outcome, rules, source
-from pipelines.aiops.report.rules import headline as bad
+from pipelines.aiops.report.rules import headline as harmful
 from pipelines.aiops.report.rules import history as dropped
 from pipelines.aiops.report.rules import outcome as incidents
 from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
-from pipelines.core.artifacts import PARAMS
 from pipelines.core.files import read_json, write_json, write_text
-from pipelines.core.settings import read_mapping
 from pipelines.core.stage import log, run_stage
 from pipelines.core.typed import validate_as
 from pipelines.reporting import decision as gate
@@ -36,7 +34,6 @@ def gather_inputs(params: AiopsParams) -> Inputs:
     evidence = read_evidence_of(STAGES)
     return Inputs(
         params=params,
-        recorded={"aiops": (read_mapping(PARAMS) or {}).get("aiops") or {}},
         evidence={content.stage: content for content in evidence.values()},
         sources=gather(evidence, [PAGES_PER_DAY, TRADE_OFF, EXPORT_SUMMARY]),
         curves={"pages_per_day": read_records(PAGES_PER_DAY)},
@@ -47,10 +44,10 @@ def gather_inputs(params: AiopsParams) -> Inputs:
 
 
 def make_page(inputs: Inputs) -> Page:
-    """Put the chapters in the order in which a reader needs them; what went bad comes first."""
+    """Put the chapters in the order in which a reader needs them; harmful rules come first."""
     decided = gate.read_decision(inputs.evidence[GATE])
     label, notice = headline.notice(inputs)
-    first = bad.harmful_rules_chapter(inputs)
+    first = harmful.harmful_rules_chapter(inputs)
     return Page(
         kind="Alert noise report" + (" · synthetic data" if inputs.synthetic else ""),
         title=inputs.params.report_rules.title,
@@ -80,23 +77,23 @@ def make_page(inputs: Inputs) -> Page:
 
 def make_record(inputs: Inputs) -> dict[str, Any]:
     """Build the JSON."""
-    told = record(
+    made = record(
         KIND,
         inputs.params.report_rules.model_dump(mode="json"),
         gate.read_decision(inputs.evidence[GATE]),
         inputs.sources,
-        inputs.recorded,
+        {"aiops": inputs.params.model_dump(mode="json")},
     )
     return {
-        **told,
+        **made,
         "synthetic": inputs.synthetic,
-        "bad": [harmful_rule.model_dump(mode="json") for harmful_rule in inputs.watched.bad],
+        "harmful_rules": [rule.model_dump(mode="json") for rule in inputs.watched.harmful_rules],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
     }
 
 
 def _rule(inputs: Inputs, done: RuleOutcome) -> dict[str, Any]:
-    """Tell of a rule what the page tells; in full it stands in ``rules/rule_set.json``."""
+    """Summarise a rule as the page does; in full it stands in ``rules/rule_set.json``."""
     placed = inputs.placed.get(done.rule.id)
     return {
         **{key: getattr(done.rule, key) for key in ("id", "family", "sentence", "team")},

@@ -26,7 +26,7 @@ from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, Selection
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
 from pipelines.aiops.alerting.windows import (
-    Window,
+    HistoryWindow,
     Windows,
     iso,
     moment,
@@ -54,17 +54,19 @@ def choose(
     What was chosen in the end; what was chosen first, among rules that knew nothing of the window;
     all candidates; and the windows.
     """
-    memory.require(HISTORY, params.mine_rules.memory_mb, memory.REPLAY_BYTES)
-    frame = read_history(HISTORY, params.mine_rules.memory_mb)
-    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(
+        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    )
     config = todays_config(params.export_rules.alertmanager_yml)
     closed = closing_times(HISTORY)
-    on_learned = Backtest(frame, windows.learn, config, closed)
-    on_new = Backtest(frame, windows.choose, config, closed)
+    on_learned = Backtest(frame, windows.train, config, closed)
+    on_new = Backtest(frame, windows.validation, config, closed)
     first = select(candidates, on_new, params.select_rules, also=[on_learned])
     if not params.select_rules.renew:
         return first, first, candidates, windows
-    past = Window(windows.learn.start, windows.choose.end)
+    past = HistoryWindow(windows.train.start, windows.validation.end)
     found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
     newer = [rule for mined in found.values() for rule in mined.rules]
     final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
@@ -75,42 +77,42 @@ def as_evidence(
     candidates: tuple[Rule, ...],
     found: Selection,
     first: Selection,
-    window: Window,
+    window: HistoryWindow,
     inputs: dict[str, str],
 ) -> Evidence:
     """Put what was tried, chosen and why not into evidence."""
     effect = found.effect
-    where = {"window": "choose"}
+    where = {"window": "validation"}
     return Evidence(
         stage=STAGE,
         inputs=inputs,
         figures=[
             _count("candidates", "Candidate rules", len(candidates), "rules"),
-            _count("rules", "Rules chosen", len(found.rules), "rules"),
+            _count("rules", "Rules selected", len(found.rules), "rules"),
             Figure(
                 id=f"{STAGE}.saved_share",
-                label="Pages saved in the window they were chosen on",
+                label="Pages saved in the validation window",
                 value=_number(effect.saved_share),
-                missing="" if len(effect.before) else "no pages in this window",
-                method="replay; optimistic, because the rules were chosen and renewed here",
-                n=len(effect.before),
+                missing="" if len(effect.baseline) else "no pages in this window",
+                method="replay; optimistic, because the rules were selected and mined again here",
+                n=len(effect.baseline),
                 unit="share",
                 where=where,
             ),
             Figure(
                 id=f"{STAGE}.first_saved_share",
-                label="Pages saved there by the rules chosen before they were renewed",
+                label="Pages saved there by the rules selected before they were mined again",
                 value=_number(first.effect.saved_share),
-                missing="" if len(effect.before) else "no pages in this window",
-                method="replay; the rules knew nothing of this window, but were chosen on it",
-                n=len(effect.before),
+                missing="" if len(effect.baseline) else "no pages in this window",
+                method="replay; the rules were mined without this window, but selected on it",
+                n=len(effect.baseline),
                 unit="share",
                 where=where,
             ),
             Figure(
-                id=f"{STAGE}.lost",
-                label="Incidents lost in the window they were chosen on",
-                value=len(effect.lost),
+                id=f"{STAGE}.missed",
+                label="Incidents missed in the validation window",
+                value=len(effect.missed),
                 method="replay of today's configuration and of the rules",
                 n=len(effect.notified),
                 unit="incidents",
@@ -140,7 +142,7 @@ def _point(point: Point) -> CurvePoint:
         rules=point.rules,
         pages=point.pages,
         saved_share=_number(point.saved_share),
-        lost=point.lost,
+        missed=point.missed,
         median_delay_seconds=_number(point.median_delay),
         longest_delay_seconds=_number(point.longest_delay),
     )
@@ -149,7 +151,7 @@ def _point(point: Point) -> CurvePoint:
 def _dropped(candidates: tuple[Rule, ...], found: Selection) -> list[DroppedRule]:
     family = {rule.id: rule.family for rule in candidates}
     return [
-        DroppedRule(rule=dropped.rule, family=family[dropped.rule], why=dropped.why)
+        DroppedRule(rule=dropped.rule, family=family[dropped.rule], reason=dropped.why)
         for dropped in sorted(found.dropped, key=lambda dropped: dropped.rule)
     ]
 
@@ -157,7 +159,7 @@ def _dropped(candidates: tuple[Rule, ...], found: Selection) -> list[DroppedRule
 def as_csv(curve: tuple[Point, ...]) -> str:
     """Trade-off curve for ``dvc plots`` and the report."""
     rows = [_point(point).model_dump() for point in curve]
-    names = ["rules", "pages", "saved_share", "lost", "median_delay_seconds"]
+    names = ["rules", "pages", "saved_share", "missed", "median_delay_seconds"]
     lines = [
         ",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows
     ]
@@ -176,7 +178,7 @@ def main(params: AiopsParams) -> None:
     """Run the stage."""
     candidates = read_rules(CANDIDATES)
     found, first, candidates, windows = choose(params, candidates)
-    window = windows.choose
+    window = windows.validation
     write_rules(RULE_SET, found.rules, chosen_on=[iso(window.start), iso(window.end)])
     write_text(TRADE_OFF, as_csv(found.curve))
     evidence = as_evidence(candidates, found, first, window, inputs_of(params))
@@ -185,8 +187,8 @@ def main(params: AiopsParams) -> None:
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
     log(
-        f"{len(found.rules)} of {len(candidates)} candidates: {len(found.effect.before)} pages "
-        f"become {len(found.effect.after)}, {len(found.effect.lost)} incidents lost"
+        f"{len(found.rules)} of {len(candidates)} candidates: {len(found.effect.baseline)} pages "
+        f"become {len(found.effect.candidate)}, {len(found.effect.missed)} incidents missed"
     )
 
 

@@ -2,14 +2,14 @@
 
 The released rule set is replayed on the last window of the history, without the rules and with
 them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched) and
-``watch_rules.bad``; `details` is `pipelines.aiops.alerting.evidence.WatchDetails`.
+``watch_rules.harmful``; `details` is `pipelines.aiops.alerting.evidence.WatchDetails`.
 """
 
 from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.alerting.config.parse import todays_config
-from pipelines.aiops.alerting.evidence import HarmDone, WatchDetails
+from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
 from pipelines.aiops.alerting.publishing.harmful_rules import (
     HarmfulRule,
     find_harmful_rules,
@@ -45,25 +45,27 @@ def opening_times(folder: Path) -> dict[str, int]:
 
 
 def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
-    """Find the rules that went bad in the last window of the frozen history."""
+    """Find the harmful rules in the test window of the frozen history."""
     if not rules:
         return []
-    frame = read_history(HISTORY, params.mine_rules.memory_mb)
-    windows = split_window(whole_window(frame), params.mine_rules.learn, params.mine_rules.choose)
+    frame = read_history(HISTORY, params.runtime.memory_mb)
+    windows = split_window(
+        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    )
     return find_harmful_rules(
-        rows_of(frame, windows.judge),
+        rows_of(frame, windows.test),
         todays_config(params.export_rules.alertmanager_yml),
         rules,
         replay,
         opened=opening_times(HISTORY),
-        until=windows.judge.end,
+        until=windows.test.end,
     )
 
 
 def as_evidence(
     released: Released | None,
     rules: tuple[Rule, ...],
-    bad: list[HarmfulRule],
+    harmful: list[HarmfulRule],
     inputs: dict[str, str],
 ) -> Evidence:
     """Put what was watched and found into evidence."""
@@ -85,9 +87,9 @@ def as_evidence(
                 unit="rules",
             ),
             Figure(
-                id=f"{STAGE}.bad",
+                id=f"{STAGE}.harmful",
                 label="Rules in production that hid an incident of late",
-                value=len(bad),
+                value=len(harmful),
                 method=method,
                 n=max(len(rules), 1),
                 unit="rules",
@@ -95,16 +97,16 @@ def as_evidence(
         ],
         details=WatchDetails(
             released=released.name if released else None,
-            bad=[
-                HarmDone(
+            harmful_rules=[
+                HarmfulRuleDetails(
                     rule=harmful_rule.rule,
-                    says=harmful_rule.says(),
-                    lost=list(harmful_rule.lost),
+                    sentence=harmful_rule.describe(),
+                    missed=list(harmful_rule.missed),
                     late=list(harmful_rule.late),
-                    alone=harmful_rule.alone,
-                    do=f"signalbox rules withdraw {harmful_rule.rule} --reason …",
+                    sole_cause=harmful_rule.sole_cause,
+                    command=f"signalbox rules withdraw {harmful_rule.rule} --reason …",
                 )
-                for harmful_rule in bad
+                for harmful_rule in harmful
             ],
         ).model_dump(mode="json"),
     )
@@ -114,17 +116,17 @@ def main(params: AiopsParams) -> None:
     """Run the stage."""
     released = read_released(RULES_RELEASED)
     rules = released_rules(released)
-    bad = watch(params, rules)
+    harmful = watch(params, rules)
     config = params.export_rules.alertmanager_yml
     inputs = hash_inputs(HISTORY, RULES_RELEASED, *([Path(config)] if config else []))
-    evidence = as_evidence(released, rules, bad, inputs)
+    evidence = as_evidence(released, rules, harmful, inputs)
     write_evidence(evidence_of(STAGE), evidence)
     write_json(
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
-    for harmful_rule in bad:
-        log(harmful_rule.says())
-    log(f"{len(rules)} released rules watched, {len(bad)} went bad")
+    for harmful_rule in harmful:
+        log(harmful_rule.describe())
+    log(f"{len(rules)} released rules watched, {len(harmful)} harmful")
 
 
 if __name__ == "__main__":

@@ -209,13 +209,13 @@ def follow(
     answer
         Called once with each task that waits for an answer; says whether it gave one.
     """
-    told: set[str] = set()
+    printed: set[str] = set()
     asked: set[str] = set()
     while True:
         state = api.run_state(dag, run)
         for task in api.tasks(dag, run):
-            if task.label not in told and task.seconds is not None and task.state in _ENDED:
-                told.add(task.label)
+            if task.label not in printed and task.seconds is not None and task.state in _ENDED:
+                printed.add(task.label)
                 console.print(_line(api, dag, run, task), highlight=False, markup=False)
             if answer is not None and task.state == _ASKING and task.name not in asked:
                 asked.add(task.name)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -23,10 +24,11 @@ import psutil
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_json, write_text
+from pipelines.core.project import VARIABLE, find_project
 from pipelines.release.approval import ApprovalParams
 from pipelines.release.config import load_section
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = find_project(__file__)
 HOME = PROJECT / ".airflow"
 LOGS = HOME / "logs"
 PASSWORDS = HOME / "passwords.json"
@@ -57,8 +59,9 @@ def environment(port: int) -> dict[str, str]:
     address = f"http://127.0.0.1:{port}"
     settings = {
         "AIRFLOW_HOME": str(HOME),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        VARIABLE: str(PROJECT),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(_folder("dags")),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(_folder("plugins")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(max(2, os.cpu_count() or 2)),
@@ -82,6 +85,16 @@ def environment(port: int) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}"
     return {**inherited, **settings, "PATH": path}
+
+
+def _folder(name: str) -> Path:
+    """Return the project's own folder; without one, what came with the wheel."""
+    own = PROJECT / name
+    if own.is_dir():
+        return own
+    found = find_spec(f"signalbox_airflow.{name}")
+    locations = (found.submodule_search_locations if found else None) or []
+    return next((Path(location) for location in locations), own)
 
 
 def _users() -> str:

@@ -66,8 +66,8 @@ def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
     results = []
     for name in products:
         days = read_days(project, name)
-        told: list[LedgerEntry] = [*entries, *days]
-        results += kpi_results(params, figures | latest(days), told, name)
+        records: list[LedgerEntry] = [*entries, *days]
+        results += kpi_results(params, figures | latest(days), records, name)
     return results
 
 

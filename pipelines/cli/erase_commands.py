@@ -194,9 +194,9 @@ def _show_token(console: Console, project: Path, name: str, as_json: bool) -> No
 
 
 def _retrain(console: Console) -> None:
-    from pipelines.cli.release_run import run_releases
-
     with one_line_errors():
+        from pipelines.cli.release_run import run_releases
+
         run_releases(console, ["model_release"], {})
 
 

@@ -29,14 +29,14 @@ app = typer.Typer(help="Incidents: what is wrong, where, and what changed.", no_
 
 @dataclass(frozen=True)
 class _Known:
-    """An incident, and the place whose report tells of it."""
+    """An incident, and the directory whose report lists it."""
 
-    place: Path
+    directory: Path
     window: dict[str, str]
     incident: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        report = {"place": str(self.place), "report": str(_report(self.place))}
+        report = {"place": str(self.directory), "report": str(_report(self.directory))}
         return {"window": self.window, **report, **self.incident}
 
 
@@ -87,7 +87,7 @@ def post_incidents(
 
     with one_line_errors():
         params = analysis_params(project)
-        directory = _places(project, params, window)[-1]
+        directory = _directories(project, params, window)[-1]
         if not params.group_incidents.post.urls:
             raise SignalboxError("aiops.group_incidents.post.urls is empty: nobody to send it to")
         sent = post(params, directory)
@@ -97,19 +97,19 @@ def post_incidents(
     print_lines([_sent(message) for message in sent] or [f"{directory}: no incidents"])
 
 
-def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
+def _directories(project: Path, params: "AiopsParams", window: str) -> list[Path]:
     """Places with incidents: the project's own, then windows by time."""
     from pipelines.aiops.lake.window import Window, result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS
 
     results = Path(params.analysis.results)
     named = [Window.parse(window)] if window else windows_in(results)
-    places = [result_dir(results, other_window) for other_window in named]
+    directories = [result_dir(results, other_window) for other_window in named]
     if not window:
-        places.insert(0, project)
-    found = [directory for directory in places if (directory / INCIDENTS).is_file()]
+        directories.insert(0, project)
+    found = [directory for directory in directories if (directory / INCIDENTS).is_file()]
     if not found:
-        where = places[0] if window else f"{project / INCIDENTS.parent} nor in {results}"
+        where = directories[0] if window else f"{project / INCIDENTS.parent} nor in {results}"
         raise SignalboxError(
             f"no incidents in {where}; run dvc repro report_incidents, or unpause the DAGs "
             "telemetry_anomalies, service_map and incidents"
@@ -118,12 +118,12 @@ def _places(project: Path, params: "AiopsParams", window: str) -> list[Path]:
 
 
 def _all(project: Path, window: str) -> list[_Known]:
-    """Incidents of all places, the newest first, each once: as the latest window tells it."""
+    """Incidents of all directories, the newest first, each once: as the latest window tells it."""
     from pipelines.aiops.group_incidents import read
 
     found: dict[str, _Known] = {}
     ends: dict[str, str] = {}
-    for directory in _places(project, analysis_params(project), window):
+    for directory in _directories(project, analysis_params(project), window):
         content = read(directory)
         for incident in content["incidents"]:
             end = content["window"]["end"]
@@ -139,8 +139,9 @@ def _all(project: Path, window: str) -> list[_Known]:
     )
 
 
-def _line(told: dict[str, Any]) -> str:
-    return f"{told['id']}  {_time(told['start_us'])} – {_time(told['end_us'])}  {told['title']}"
+def _line(incident: dict[str, Any]) -> str:
+    times = f"{_time(incident['start_us'])} – {_time(incident['end_us'])}"
+    return f"{incident['id']}  {times}  {incident['title']}"
 
 
 def _sent(message: dict[str, Any]) -> str:
@@ -149,23 +150,27 @@ def _sent(message: dict[str, Any]) -> str:
 
 
 def _lines(known: _Known) -> list[str]:
-    told = known.incident
-    lines = [told["title"], f"from {_time(told['start_us'])} to {_time(told['end_us'])}", ""]
-    lines += [f"affected: {', '.join(told['affected']) or 'nobody known'}"]
-    lines += [f"exposed:  {', '.join(told['exposed']) or 'nobody else'}", "", "likely causes:"]
-    for number, cause in enumerate(told["causes"][:_CAUSES], 1):
+    incident = known.incident
+    lines = [
+        incident["title"],
+        f"from {_time(incident['start_us'])} to {_time(incident['end_us'])}",
+        "",
+    ]
+    lines += [f"affected: {', '.join(incident['affected']) or 'nobody known'}"]
+    lines += [f"exposed:  {', '.join(incident['exposed']) or 'nobody else'}", "", "likely causes:"]
+    for number, cause in enumerate(incident["causes"][:_CAUSES], 1):
         lines += [f"  {number}. {cause['service'] or 'unknown'} ({cause['score']:.1f})"]
         lines += [f"     {text}" for text in cause["evidence"]]
-    lines += ["  none found"] * (not told["causes"])
+    lines += ["  none found"] * (not incident["causes"])
     lines += ["", "timeline:"]
     lines += [f"  {_time(event['at_us'])}  {event['service']}: {event['sentence']}"
-              for event in told["timeline"]]  # fmt: skip
-    lines += ["", "similar before:"] if told["similar"] else []
+              for event in incident["timeline"]]  # fmt: skip
+    lines += ["", "similar before:"] if incident["similar"] else []
     lines += [
         f"  {past['id']} ({past['score']:.2f}): {past['fix'] or past['resolution'] or 'unknown'}"
-        for past in told["similar"]
+        for past in incident["similar"]
     ]
-    report = _report(known.place)
+    report = _report(known.directory)
     return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]
 
 

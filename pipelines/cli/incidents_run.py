@@ -76,7 +76,9 @@ def _is_done(params: "AiopsParams", window: "Window") -> bool:
     from pipelines.aiops.group_incidents import pending
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
 
-    return (_place(params, window) / INCIDENTS_HTML).is_file() and not pending(params, [window])
+    return (_directory_of(params, window) / INCIDENTS_HTML).is_file() and not pending(
+        params, [window]
+    )
 
 
 def _succeeded(console: Console, api: AirflowApi, dag: str, run: str, state: str) -> None:
@@ -85,7 +87,7 @@ def _succeeded(console: Console, api: AirflowApi, dag: str, run: str, state: str
         raise SignalboxError(f"run {run} of {dag} {state}; see the log above")
 
 
-def _place(params: "AiopsParams", window: "Window") -> Path:
+def _directory_of(params: "AiopsParams", window: "Window") -> Path:
     from pipelines.aiops.lake.window import result_dir
 
     return result_dir(Path(params.analysis.results), window)
@@ -95,14 +97,14 @@ def _show(params: "AiopsParams", window: "Window") -> None:
     from pipelines.aiops.incidents.model import read_incidents
     from pipelines.aiops.params.artifacts import INCIDENTS, INCIDENTS_HTML
 
-    directory = _place(params, window)
+    directory = _directory_of(params, window)
     page = directory / INCIDENTS_HTML
     here = Path.cwd()
     print_lines(outcome_lines(read_incidents(directory / INCIDENTS)))
     print_lines([f"report:   {page.relative_to(here) if page.is_relative_to(here) else page}"])
 
 
-def outcome_lines(told: "IncidentsFile") -> list[str]:
+def outcome_lines(reported: "IncidentsFile") -> list[str]:
     """Say what was found in a window, the worst incidents first as on the page.
 
     Parameters
@@ -112,9 +114,9 @@ def outcome_lines(told: "IncidentsFile") -> list[str]:
     """
     from pipelines.aiops.report.incidents.links import worst_first
 
-    counts = told.counts["findings"]
+    counts = reported.counts["findings"]
     lines = ["findings: " + ", ".join(f"{n:,} {signal}" for signal, n in counts.items())]
-    found = worst_first(told.incidents, told.findings.get)
+    found = worst_first(reported.incidents, reported.findings.get)
     lines.append(f"incidents: {len(found):,}" + (", the worst first" if len(found) > 1 else ""))
     for incident in found[:_SHOWN]:
         cause = incident.causes[0].service if incident.causes else "unknown"

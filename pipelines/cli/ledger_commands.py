@@ -30,7 +30,9 @@ Kinds = Annotated[
     list[str] | None, typer.Option("--kind", "-k", help="Only entries of this kind; repeatable.")
 ]
 Subject = Annotated[str | None, typer.Option(help="Only entries of this product.")]
-Last = Annotated[int | None, typer.Option("--last", "-n", min=1, help="Only the last so many.")]
+Last = Annotated[
+    int | None, typer.Option("--last", "-n", min=1, help="Show only the last N entries.")
+]
 Why = Annotated[str, typer.Option(help="Why; it stands in the ledger.")]
 
 

@@ -63,11 +63,11 @@ def run(
     ] = None,
 ) -> None:
     """Run products' release DAGs in Airflow; show each gate's checks and the report's path."""
-    from pipelines.cli.console import parse_overrides
-    from pipelines.cli.release_run import run_releases
-
     console = Console()
     with one_line_errors():
+        from pipelines.cli.console import parse_overrides
+        from pipelines.cli.release_run import run_releases
+
         run_releases(console, product or [], parse_overrides(param or []))
 
 
@@ -76,10 +76,10 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8080,
 ) -> None:
     """Start Airflow with our DAGs; print address and login; end with Ctrl-C."""
-    from pipelines.cli.airflow_stack import USER, password, running, started
-
     console = Console()
     with one_line_errors():
+        from pipelines.cli.airflow_stack import USER, password, running, started
+
         stack = running()
         if stack is not None:
             raise SignalboxError(f"Airflow runs already at {stack.address}")

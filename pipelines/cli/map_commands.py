@@ -56,14 +56,17 @@ def find_map(project: Path, name: str) -> "ServiceMap":
 
 
 def newest_map(project: Path) -> "tuple[ServiceMap, str]":
-    """Read the project's map or, if it has none, that of the newest window; and its place."""
+    """Read the project's map or, if it has none, that of the newest window; and its directory."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import SERVICE_MAP
     from pipelines.aiops.service_map.model import MAP_FILE, read_map
 
     results = _results(project)
-    places = [project, *(result_dir(results, window) for window in reversed(windows_in(results)))]
-    for directory in places:
+    directories = [
+        project,
+        *(result_dir(results, window) for window in reversed(windows_in(results))),
+    ]
+    for directory in directories:
         if (directory / SERVICE_MAP / MAP_FILE).is_file():
             return read_map(directory / SERVICE_MAP), str(directory / SERVICE_MAP)
     raise SignalboxError(
@@ -269,7 +272,7 @@ def _diff_lines(found: "Diff") -> list[str]:
     lines = [f"new node:  {name}" for name in found.appeared]
     lines += [f"gone node: {name}" for name in found.vanished]
     lines += [f"{change.kind.replace('_', ' ')}: {change.sentence}" for change in found.moved]
-    return lines or [f"nothing moved beyond chance ({found.tests:,} comparisons)"]
+    return lines or [f"nothing changed beyond chance ({found.tests:,} comparisons)"]
 
 
 def _unlike(before: "ServiceMap", after: "ServiceMap") -> list[str]:

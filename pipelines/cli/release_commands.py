@@ -208,7 +208,7 @@ def answer(
     reason: Annotated[str, typer.Option(help="Why; an override must have a reason.")] = "",
 ) -> None:
     """Answer a release's question in Airflow, with the login of the project's own Airflow."""
-    from pipelines.cli.release_run import answer_waiting
-
     with one_line_errors():
+        from pipelines.cli.release_run import answer_waiting
+
         answer_waiting(Console(), product, run, approve=approve, reason=reason)

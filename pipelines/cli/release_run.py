@@ -6,7 +6,7 @@ After them, or if asked for, ``incidents``: not released, so without gate and ap
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.aiops.params.renamed import RENAMED
 from pipelines.cli.airflow_api import WAITING, AirflowApi, explain_failure, follow
 from pipelines.cli.airflow_stack import PROJECT, Stack, running, started
 from pipelines.cli.incidents_run import PRODUCT as INCIDENTS
@@ -23,6 +24,7 @@ from pipelines.cli.release_answers import TASKS, answer_question, outcome_lines,
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import read_evidence
+from pipelines.core.settings import new_name, renamed_text
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle.candidate import RUNS
@@ -65,6 +67,7 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
         )
     if params and list(products) == [INCIDENTS]:
         raise SignalboxError(f"{INCIDENTS} takes no --param; change params.yaml")
+    _refuse_renamed(params)
     with _stack(console) as stack:
         for name in products or every:
             console.rule(name)
@@ -72,6 +75,13 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
                 run_incidents(console, AirflowApi(stack.address), stack.address, PROJECT)
                 continue
             _run(console, stack, name, known[name], own_params(name, params))
+
+
+def _refuse_renamed(params: Mapping[str, Any]) -> None:
+    """Refuse old names before Airflow is started for them."""
+    for key in params:
+        if new := new_name(key, RENAMED):
+            raise SignalboxError(f"--param {renamed_text(key, new)}")
 
 
 def own_params(product: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +203,7 @@ def show_decision(console: Console, product: ProductParams) -> None:
     console.print(f"decision: [{_DECISIONS[decision]}]{decision}[/]", highlight=False)
     if because:
         console.print(f"because:  {because}", highlight=False, soft_wrap=True)
-    console.print(f"report:   {product.report}", highlight=False)
+    console.print(f"report:   {product.report or 'none'}", highlight=False)
 
 
 def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:

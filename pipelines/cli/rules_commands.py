@@ -23,10 +23,10 @@ Merge = Annotated[
     bool, typer.Option("--merge", help="Merge into files that changed since the export.")
 ]
 Today = Annotated[
-    str, typer.Option(help="Day that expiry is held against, YYYY-MM-DD; empty = today.")
+    str, typer.Option(help="Day that expiry is compared with, YYYY-MM-DD; empty = today.")
 ]
 
-app = typer.Typer(help="Noise rules in production.", no_args_is_help=True)
+app = typer.Typer(help="Alert rules in production.", no_args_is_help=True)
 
 
 @app.command("publish")
@@ -178,16 +178,16 @@ def _print_lines(lines: list[str]) -> None:
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command("respond")
-def respond_to_alerts(
+@app.command("remediate")
+def remediate(
     *,
     effect: Annotated[
-        bool, typer.Option("--effect", help="Show what responses did so far; start nothing.")
+        bool, typer.Option("--effect", help="Show what remediations did so far; start nothing.")
     ] = False,
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Run known fixes for alerts that fire now, as params.yaml: aiops.response allows."""
+    """Run known fixes for alerts that fire now, as params.yaml: aiops.remediation allows."""
     from pipelines.aiops.alerting.remediation.run import effects, respond
 
     with one_line_errors():
@@ -200,7 +200,7 @@ def respond_to_alerts(
         print_json(found)
         return
     _print_lines(
-        [f"{outcome['outcome']}: {outcome['alert']}: {outcome['says']}" for outcome in found]
+        [f"{outcome['outcome']}: {outcome['alert']}: {outcome['message']}" for outcome in found]
     )
     _print_lines([f"  {line}" for outcome in found for line in outcome["output"].splitlines()])
     _print_lines([] if found else ["no alert with a known fix fires"])
@@ -230,4 +230,4 @@ def _show_effects(found: dict[str, Any], as_json: bool) -> None:
                 f"{row['difference']:+.0%} ({row['low']:+.0%} to {row['high']:+.0%})"
             ]
         )
-    _print_lines([] if found["effects"] else ["no response was executed yet"])
+    _print_lines([] if found["effects"] else ["no remediation was executed yet"])

@@ -51,19 +51,19 @@ def _ingest_all(
     project: Path, names: list[str], first: datetime | None, last: datetime | None, *, quiet: bool
 ) -> "tuple[list[Ingested], dict[str, str]]":
     """Read each source on its own: one that is down holds up no other."""
-    from pipelines.aiops.lake.batch import Window
+    from pipelines.aiops.lake.batch import ReadWindow
     from pipelines.aiops.params import load_aiops_params
     from pipelines.aiops.sources.ingest import chosen, describe
     from pipelines.aiops.sources.ingest import ingest as ingest_source
 
-    params = load_aiops_params(project).telemetry
+    params = load_aiops_params(project)
     start, end = _utc(first), _utc(last)
     if start and end and end <= start:
         raise SignalboxError(f"--to {end:%Y-%m-%d %H:%M:%S} must be after --from")
-    window = Window(start, end, datetime.now(UTC))
+    window = ReadWindow(start, end, datetime.now(UTC))
     done: list[Ingested] = []
     failed: dict[str, str] = {}
-    for source in chosen(params, names):
+    for source in chosen(params.telemetry, names):
         if not quiet:
             typer.echo(f"{source.name} ({source.kind}) …")
         try:
@@ -99,9 +99,9 @@ def collect(
     as_json: AsJson = False,
 ) -> None:
     """Receive Alertmanager webhooks and OTLP over HTTP; on disk before it is answered."""
+    from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS
     from pipelines.aiops.sources.otlp_inbox import OtlpInbox
     from pipelines.aiops.sources.receiver import Receiver
-    from pipelines.core.mask_kinds import DEFAULT_KINDS
 
     with one_line_errors():
         inbox = OtlpInbox(otlp, DEFAULT_KINDS if mask else ())
@@ -110,8 +110,8 @@ def collect(
             signal.signal(name, lambda *_: receiver.stop())
         address = f"http://{host}:{receiver.port}/"
         if not as_json:
-            places = f"webhooks to {folder}, OTLP to {otlp}"
-            typer.echo(f"listening on {address}, writing {places}; end with Ctrl-C")
+            destinations = f"webhooks to {folder}, OTLP to {otlp}"
+            typer.echo(f"listening on {address}, writing {destinations}; end with Ctrl-C")
         receiver.run()
         told: dict[str, Any] = {"address": address, "received": receiver.received,
                                 "refused": receiver.refused}  # fmt: skip

@@ -62,8 +62,8 @@ def verify(
     console = Console(stderr=as_json)
     with one_line_errors():
         try:
-            place = open_project(project)
-            result = verify_report(report, place, depth, lambda text: console.print(f"… {text}"))
+            root = open_project(project)
+            result = verify_report(report, root, depth, lambda text: console.print(f"… {text}"))
         except SignalboxError as error:
             Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
             raise typer.Exit(USAGE) from None

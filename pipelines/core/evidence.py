@@ -4,8 +4,9 @@ The gate decides on evidence and nothing else, and the report prints for every f
 and hash it was computed from.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Final, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +15,10 @@ from pipelines.core.files import read_json, sha256_path, write_json
 
 DIGITS = 10
 """Significant digits: more than anyone reads, fewer than rounding errors reach."""
+
+
+LEFT_OUT = "left out"
+"""Key of `Figure.where` that names the groups that took no part in a worst case, and why."""
 
 
 @overload
@@ -187,3 +192,61 @@ def read_evidence(path: Path) -> Evidence:
         return Evidence.model_validate(read_json(path))
     except ValidationError as error:
         raise SignalboxError(f"{path}: not an evidence file: {error}") from error
+
+
+RENAMED_FIGURES: Final[Mapping[str, str]] = {
+    "mine_rules.duplicate": "mine_rules.grouping",
+    "mine_rules.transient": "mine_rules.wait",
+    "mine_rules.flapping": "mine_rules.keep_firing",
+    "mine_rules.implied": "mine_rules.inhibition",
+    "mine_rules.recurring": "mine_rules.mute_time",
+    "mine_rules.quiet": "mine_rules.demotion",
+    "select_rules.lost": "select_rules.missed",
+    "replay_rules.lost": "replay_rules.missed",
+    "replay_rules.lost_share": "replay_rules.missed_share",
+    "replay_rules.pages_today": "replay_rules.baseline_pages",
+    "replay_rules.pages": "replay_rules.candidate_pages",
+    "replay_rules.notifications_today": "replay_rules.baseline_notifications",
+    "replay_rules.notifications": "replay_rules.candidate_notifications",
+    "watch_rules.bad": "watch_rules.harmful",
+}
+"""Old id of a figure → today's.
+
+Entries of the ledger keep the ids under which they were written, so whoever follows a figure over
+releases reads them through `new_ids`. Policies and formulas must name today's ids.
+"""
+
+V = TypeVar("V")
+
+
+def new_ids(figures: Mapping[str, V]) -> dict[str, V]:
+    """Give figures their ids of today.
+
+    Parameters
+    ----------
+    figures : mapping of str to object
+        Id → figure or value, as an entry of the ledger or evidence has them.
+
+    Returns
+    -------
+    dict of str to object
+        The same values; an id that wasn't renamed stays.
+    """
+    return {RENAMED_FIGURES.get(name, name): value for name, value in figures.items()}
+
+
+def refuse_old(name: str) -> None:
+    """Refuse the old id of a figure.
+
+    Parameters
+    ----------
+    name : str
+        Id that a policy or a formula names.
+
+    Raises
+    ------
+    ValueError
+        Naming today's id.
+    """
+    if name in RENAMED_FIGURES:
+        raise ValueError(f"figure {name} is now {RENAMED_FIGURES[name]}")

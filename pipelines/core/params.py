@@ -33,12 +33,15 @@ class CsvSource(Section):
     """Free text; change it to read a source again that DVC cannot watch."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
+    """Character around fields that hold a delimiter or a line break."""
     comment: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
     """Lines that start with this character are not data; null = none."""
     decimal: Annotated[str, Field(min_length=1, max_length=1)] = "."
+    """Decimal mark of numbers."""
     thousands: Unset[Annotated[str, Field(min_length=1, max_length=1)]] = None
     """Mark between groups of three digits; null = none. Not the decimal mark."""
     encoding: Name = "utf-8"
+    """Text encoding of the files."""
     columns: list[Name] = []
     """Names of the columns if the files have no header line; empty = first line is the header."""
 
@@ -67,6 +70,7 @@ class ParquetSource(Section):
     paths: Annotated[list[Name], Field(min_length=1)]
     watch: Name
     snapshot: Unset[Name] = None
+    """Free text; change it to read a source again that DVC cannot watch."""
 
 
 class SqlSource(Section):
@@ -81,6 +85,7 @@ class SqlSource(Section):
     """SQL text; its result is the table."""
     watch: Name
     snapshot: Unset[Name] = None
+    """Free text; change it to read a source again that DVC cannot watch."""
 
     @model_validator(mode="after")
     def _one_url(self) -> Self:
@@ -117,6 +122,10 @@ class DataParams(Section):
     target: Name
     positive: str | int | float | bool
     """The label that counts as 1; the other label is 0."""
+    favourable: str | int | float | bool | None = None
+    """The label that is the good outcome for the person: `positive` (the model selects) or the
+    other one (reoffending, default, fraud: the model flags). Needed where `sensitive` isn't
+    empty."""
     subject_key: str | None = None
     """Column that identifies a person; null = none, then equal rows count as one subject. Its
     values are keys: never typed, trimmed or replaced; only an empty cell is a missing key."""
@@ -125,6 +134,8 @@ class DataParams(Section):
     """Combinations of sensitive features that are audited together."""
     ignore: list[str] = []
     """Columns that are never model inputs (identifiers, sampling weights)."""
+    after_outcome: list[str] = []
+    """Columns that are made after the outcome (and would give it away): never model inputs."""
     min_cell: Annotated[int, Field(ge=0)] = 5
     """Figures over fewer people than this stand in no evidence, plot or page, nor do values that
     fewer have; 0 or 1 = off. See ``pipelines/mlops/data/cells.py``."""
@@ -137,6 +148,8 @@ class DataParams(Section):
             raise ValueError(f"target '{self.target}' cannot be a sensitive feature")
         if self.target in self.ignore:
             raise ValueError(f"target '{self.target}' cannot be ignored")
+        if self.target in self.after_outcome:
+            raise ValueError(f"target '{self.target}' is the outcome; take it out of after_outcome")
         self._key_is_only_a_key()
         for combination in self.intersections:
             unknown = [name for name in combination if name not in self.sensitive]
@@ -177,23 +190,30 @@ class Check(Section):
     """
 
     id: Slug
+    """Unique name of the check."""
     protects: Name
+    """What the check is there for."""
     figure: Annotated[str, Field(pattern=r"^[a-z_]+\.\S+$")]
+    """Figure in the evidence: stage.name."""
     compare: Literal["at_least", "at_most", "not_worse_than_released"]
     """How the figure's interval and `threshold` are compared, see above."""
     threshold: float
+    """The number that the figure's interval is compared with."""
     on_fail: Literal["reject", "review"] = "reject"
     """Decision that a failed check asks for."""
     on_inconclusive: Literal["reject", "review"] = "review"
     """Decision that an inconclusive check asks for."""
     owner: Name
+    """Who answers for the check."""
     reason: Name
+    """Why this threshold."""
 
 
 class GateParams(Section):
     """The list of checks."""
 
     checks: Annotated[list[Check], Field(min_length=1)]
+    """The policy; the worst verdict decides."""
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:
@@ -225,6 +245,8 @@ class ValidateParams(Section):
     """``expectations/<suite>.json``."""
     max_quarantined_share: Share
     """More rows than this in quarantine stop the run."""
+    leak_auc: Annotated[float, Field(gt=0.5, le=1)] = 0.98
+    """A column that alone ranks or splits the labels this well counts as a leak of the target."""
 
 
 class SplitParams(Section):
@@ -259,6 +281,7 @@ class HistGradientBoostingGrid(Section):
     max_iter: Annotated[list[PositiveInt], Field(min_length=1)] = [100]
     max_leaf_nodes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = [31]
     l2_regularization: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = [0.0]
+    """Penalty on leaf values."""
 
 
 class RandomForestGrid(Section):
@@ -289,9 +312,13 @@ class ThresholdParams(Section):
 
     rule: Literal["max_accuracy", "max_f1", "min_cost", "selection_rate", "fixed"]
     cost_false_positive: Annotated[float, Field(gt=0)] = 1.0
+    """For rule min_cost."""
     cost_false_negative: Annotated[float, Field(gt=0)] = 1.0
+    """For rule min_cost."""
     selection_rate: OpenShare = 0.5
+    """For rule selection_rate: share of rows to select."""
     value: OpenShare = 0.5
+    """For rule fixed: the threshold."""
 
 
 class TrainParams(Section):
@@ -332,8 +359,9 @@ class MitigationParams(Section):
     """What post-processing would buy and cost; computed for the report, not deployed."""
 
     method: Literal["none", "threshold_optimizer"]
-    constraint: Literal["demographic_parity", "equalized_odds"]
-    """What is to be equal between groups: selection rates, or TPR and FPR."""
+    constraint: Literal["demographic_parity", "equalized_odds", "equal_opportunity"]
+    """What is to be equal between groups: selection rates; TPR and FPR; or how often those whose
+    true label is the favourable one are decided so (TPR, or for a punitive decision FPR)."""
     feature: str | None = None
     """Sensitive feature to mitigate for; null = the one with the worst impact ratio."""
 
@@ -345,9 +373,9 @@ class BiasAuditParams(Section):
     confidence: OpenShare
     score_bins: Annotated[int, Field(ge=2, le=1000)]
     min_share: Share
-    """Groups below this share of rows are reported but left out of the ratio comparison."""
+    """Local Law 144's table leaves smaller categories out of its ratios; nothing else does."""
     reference: dict[str, str] = {}
-    """Sensitive feature → group that others are compared with; default: highest selection rate."""
+    """Sensitive feature → group that others are compared with; default: the most favoured one."""
     mitigation: MitigationParams
 
 
@@ -410,6 +438,13 @@ class Params(Section):
                     f"is not audited; audited are {', '.join(audited) or 'no features'} "
                     "(data.sensitive, data.intersections)"
                 )
+            if stage == "bias_audit" and "_to_reference:" in rest:
+                referenced = [name.replace(" & ", "&") for name in self.bias_audit.reference]
+                if dimension not in referenced:
+                    problems.append(
+                        f"gate.checks: check '{check.id}' asks for {check.figure}, but "
+                        f"bias_audit.reference names no group of '{dimension}' to compare with"
+                    )
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -27,7 +27,7 @@ _NUMBER = "combination"
 
 
 @dataclass(frozen=True)
-class Rule:
+class ProfileExpectation:
     """What one rule found.
 
     Attributes
@@ -57,7 +57,7 @@ class Rule:
     observed: str
 
 
-def run_suite(profile: "pd.DataFrame", path: Path) -> list[Rule]:
+def run_suite(profile: "pd.DataFrame", path: Path) -> list[ProfileExpectation]:
     """Check a table's profile against each expectation of a suite.
 
     Parameters
@@ -69,7 +69,7 @@ def run_suite(profile: "pd.DataFrame", path: Path) -> list[Rule]:
 
     Returns
     -------
-    list of Rule
+    list of ProfileExpectation
         One entry a rule.
 
     Raises
@@ -86,13 +86,13 @@ def run_suite(profile: "pd.DataFrame", path: Path) -> list[Rule]:
     return [_rule(path, item, profile) for item in outcome.results]
 
 
-def _rule(path: Path, item: Any, profile: "pd.DataFrame") -> Rule:
+def _rule(path: Path, item: Any, profile: "pd.DataFrame") -> ProfileExpectation:
     meta = item.expectation_config.meta
     require_computed(path, str(meta.get("title")), item)
     broken = tuple(sorted(rows_that_break(item, _NUMBER)))
     rows = int(profile[ROWS].iloc[list(broken)].sum())
     observed = item.result.get("observed_value")
-    return Rule(
+    return ProfileExpectation(
         str(meta.get("title", item.expectation_config.type)),
         str(meta["action"]),
         str(meta.get("reason", "")),

@@ -3,9 +3,9 @@
 Unknown keys are errors, and values don't change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -26,6 +26,11 @@ class Section(BaseModel):
     """Base of every section: strict about keys and types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Keys that were renamed, on the model that a file is checked against: old dotted key from the
+    top of the file → new one (``file:key`` if it moved to another file). A value is ``key=value``.
+    Places in lists don't count: ``checks.0.figure`` is ``checks.figure``."""
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -95,10 +100,45 @@ def validate_section(file: Path, raw: Any, model: type[Model], section: str = ""
         raise SignalboxError(f"{file}: {'; '.join(lines)}") from error
 
 
+def new_name(key: str, renamed: Mapping[str, str]) -> str | None:
+    """Find what a key is called now.
+
+    Parameters
+    ----------
+    key : str
+        Dotted key, or ``key=value``.
+    renamed : mapping of str to str
+        As `Section.renamed`.
+
+    Returns
+    -------
+    str or None
+        The new dotted key, ``file:key`` if it stands in another file; None if neither the key nor
+        a section that it stands in was renamed.
+    """
+    if key in renamed:
+        return renamed[key]
+    above, dot, last = key.rpartition(".")
+    found = new_name(above, renamed) if dot else None
+    if found is None:
+        return None
+    moved = f"{found}.{last}"
+    return renamed.get(moved, moved)
+
+
+def renamed_text(key: str, new: str) -> str:
+    """Say what a renamed key is called now, and in which file if it moved."""
+    file, colon, name = new.rpartition(":")
+    return f"{key} is now {name} in {file}" if colon else f"{key} is now {new}"
+
+
 def _explain(section: str, raw: Any, model: type[BaseModel], problem: Any) -> str:
     """One problem, with the key as it stands in the file."""
-    key = ".".join([*filter(None, [section]), *_keys_in_file(raw, problem["loc"])])
+    keys = [*filter(None, [section]), *_keys_in_file(raw, problem["loc"])]
+    key = ".".join(keys)
     kind, message = problem["type"], problem["msg"]
+    if (text := _renamed(model, keys, problem)) is not None:
+        return text
     if kind == "extra_forbidden":
         return f"{key}: unknown key (value {problem['input']!r}); {_allowed(model, problem['loc'])}"
     if kind == "union_tag_invalid":
@@ -108,8 +148,21 @@ def _explain(section: str, raw: Any, model: type[BaseModel], problem: Any) -> st
     if kind == "missing":
         return f"{key}: key is missing"
     if kind == "value_error":
-        return f"{key}: {message.removeprefix('Value error, ')}"
+        return ": ".join(filter(None, [key, message.removeprefix("Value error, ")]))
     return f"{key}: {problem['input']!r} is not allowed: {message}"
+
+
+def _renamed(model: type[BaseModel], keys: list[str], problem: Any) -> str | None:
+    """Say what an old key or value is called now; None if the problem is another one."""
+    renamed = getattr(model, "renamed", {})
+    key = ".".join(part for part in keys if not part.isdecimal())
+    if problem["type"] == "extra_forbidden":
+        new = new_name(key, renamed)
+        return None if new is None else renamed_text(".".join(keys), new)
+    new = renamed.get(f"{key}={problem['input']}") if problem["type"] == "literal_error" else None
+    if new is None:
+        return None
+    return f"{'.'.join(keys)}: {problem['input']} is now {new.rpartition('=')[2]}"
 
 
 def _keys_in_file(raw: Any, location: tuple[int | str, ...]) -> list[str]:

@@ -19,7 +19,7 @@ from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
-from pipelines.mlops.data.columns import labels
+from pipelines.mlops.data.columns import favourable_is_positive, labels
 from pipelines.mlops.fairness.evidence import (
     STAGE,
     BiasAuditDetails,
@@ -30,6 +30,7 @@ from pipelines.mlops.fairness.evidence import (
     groups_csv,
     what_if,
 )
+from pipelines.mlops.fairness.orientation import orientation
 from pipelines.mlops.modeling.scoring import score
 from pipelines.mlops.modeling.store import load_model
 
@@ -52,7 +53,8 @@ def main(params: Params) -> None:
         feature = feature_to_mitigate(result, config)
         validation = scored(read_table(VALIDATION))
         mitigation, why_not = what_if(validation, test, feature, info.threshold.value, params)
-    figures = list(describe(result, config, rows=len(test.frame)))
+    how = orientation(favourable_is_positive=favourable_is_positive(data) is not False)
+    figures = list(describe(result, config, rows=len(test.frame), how=how))
     evidence = Evidence(
         stage=STAGE,
         inputs=hash_inputs(TEST, VALIDATION, MODEL, MODEL_INFO),

@@ -22,7 +22,7 @@ from pipelines.core.params import Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
 from pipelines.mlops.data.cells import rows_needed, subjects_of
-from pipelines.mlops.evaluation.champion import rival
+from pipelines.mlops.evaluation.champion import load_champion
 from pipelines.mlops.evaluation.metrics import View
 from pipelines.mlops.evaluation.results import Evaluation, evaluate
 from pipelines.mlops.modeling.info import ModelInfo
@@ -137,7 +137,7 @@ def _apart(down_to: "NDArray[np.intp]", least: int) -> "NDArray[np.intp]":
     """
     import numpy as np
 
-    keep = _thin(len(down_to))
+    keep = _subsample(len(down_to))
     if least <= 1:
         return keep
     found, before = [], 0
@@ -169,7 +169,7 @@ def _thresholds(rows: View, least: int) -> "NDArray[np.float64]":
     return np.where(sizes < least, between, scores)
 
 
-def _thin(count: int) -> "NDArray[np.intp]":
+def _subsample(count: int) -> "NDArray[np.intp]":
     """At most `MAX_POINTS` positions, evenly spaced, first and last kept."""
     import numpy as np
 
@@ -182,7 +182,7 @@ def main(params: Params) -> None:
     if test.empty:
         raise SignalboxError(f"{TEST}: no rows; give split.test a larger share")
     model, info = load_model(MODEL, MODEL_INFO)
-    other = rival(read_released(), test)
+    other = load_champion(read_released(), test)
     scores = score(model, info, test)
     result = evaluate(test, scores, info, other, (params.data, params.evaluate))
     evidence = Evidence(
@@ -195,6 +195,8 @@ def main(params: Params) -> None:
     values = {f.id.removeprefix("evaluate."): f.value for f in result.figures}
     write_json(metrics_of("evaluate"), {k: v for k, v in values.items() if v is not None})
     _plot(result, info, rows_needed(subjects_of(test), params.data))
+    if result.details["too_good"]:
+        log(f"TOO GOOD: {result.details['too_good']}")
     log(f"evaluate: ROC AUC {values['roc_auc']}, log loss {values['log_loss']} on {len(test)} rows")
 
 

@@ -10,7 +10,12 @@ from pipelines.core.evidence import Evidence, Figure, write_evidence
 from pipelines.core.params import DataParams, Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import RESERVED, SUBJECT, write_table
-from pipelines.mlops.data.columns import check_binary, is_numeric, model_inputs
+from pipelines.mlops.data.columns import (
+    check_binary,
+    check_favourable,
+    is_numeric,
+    model_inputs,
+)
 from pipelines.mlops.data.evidence import ColumnFacts, IngestDetails
 from pipelines.mlops.data.sources import SourceFile, read_source
 from pipelines.mlops.data.table import check_names, name_rows, typed
@@ -32,6 +37,7 @@ def main(params: Params) -> None:
     named = name_rows(typed(frame, data), data)
     frame = drop_erased(named, sources=[file.sha256 for file in files])
     check_binary(frame, data, files[0].address)
+    check_favourable(frame, data)
     write_table(INGESTED, frame)
     write_evidence(evidence_of(STAGE), describe(frame, files, data))
     for notice in notices(frame, model_inputs(frame, data, use_sensitive=True), data.min_cell):

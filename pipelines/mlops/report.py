@@ -87,14 +87,14 @@ def _facts(inputs: Inputs) -> Facts:
 def make_record(inputs: Inputs) -> dict[str, Any]:
     """Build the JSON."""
     report = inputs.params.report
-    told = record(
+    made = record(
         KIND,
         report.model_dump(mode="json"),
         gate.read_decision(inputs.evidence["gate"]),
         inputs.sources,
         inputs.params.of_model(),
     )
-    return {**told, "crosswalk": crosswalk.as_data(inputs)}
+    return {**made, "crosswalk": crosswalk.as_data(inputs)}
 
 
 def main(params: Params) -> None:

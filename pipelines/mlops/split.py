@@ -37,23 +37,23 @@ def main(params: Params) -> None:
 
 
 def position(subject: str, salt: str) -> float:
-    """Place of a subject on [0, 1): the first 52 bits of SHA-256 of salt and key.
+    """Return the position of a subject on [0, 1): the first 52 bits of SHA-256 of salt and key.
 
-    52 bits are what a float holds exactly, so the place is the same on every machine.
+    52 bits are what a float holds exactly, so the position is the same on every machine.
     """
     digest = hashlib.sha256(f"{salt}\0{subject}".encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 12) / 2**52
 
 
 def assign_split(frame: "pd.DataFrame", split: SplitParams) -> "dict[str, pd.DataFrame]":
-    """Deal the rows of `frame` to the three parts, whole subjects at a time."""
-    places = {subject: position(subject, split.salt) for subject in frame[SUBJECT].unique()}
-    place = frame[SUBJECT].map(places)
+    """Assign the rows of `frame` to the three parts, whole subjects at a time."""
+    position_of = {subject: position(subject, split.salt) for subject in frame[SUBJECT].unique()}
+    positions = frame[SUBJECT].map(position_of)
     first, second = split.train, split.train + split.validation
     sides = {
-        "train": place < first,
-        "validation": (place >= first) & (place < second),
-        "test": place >= second,
+        "train": positions < first,
+        "validation": (positions >= first) & (positions < second),
+        "test": positions >= second,
     }
     return {name: frame[side].reset_index(drop=True) for name, side in sides.items()}
 

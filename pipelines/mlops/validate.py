@@ -3,6 +3,9 @@
 Rows that break a rule on rows go to quarantine with rule and reason; a broken rule on the whole
 table stops the run. Nothing is dropped: in = kept + quarantined.
 
+Columns that give the target away, or merely name the rows, are counted for the gate and said out
+loud here, before anything is trained (`pipelines.mlops.data.leaks`).
+
 Evidence details: `pipelines.mlops.data.evidence.ValidateDetails`.
 """
 
@@ -29,7 +32,8 @@ from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
 from pipelines.mlops.data import cells
 from pipelines.mlops.data.columns import check_binary
-from pipelines.mlops.data.evidence import CheckedRule, RowCounts, ValidateDetails
+from pipelines.mlops.data.evidence import CheckedRule, ColumnCheck, RowCounts, ValidateDetails
+from pipelines.mlops.data.leaks import FOLDS, check_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,10 +107,14 @@ def main(params: Params) -> None:
             f"most by: {_worst(results)}; mend the source, or change {suite} or the share"
         )
     check_binary(kept, params.data, "after quarantine")
+    columns = check_columns(kept, params.data, params.validation.leak_auc)
     write_table(VALIDATED, kept)
     write_table(QUARANTINE, quarantine)
     write_folder(DATA_DOCS, lambda folder: build_data_docs(run.context, folder))
-    write_evidence(evidence_of(STAGE), describe(frame, kept, quarantine, results, suite))
+    evidence = describe((frame, kept, quarantine), results, columns, suite)
+    write_evidence(evidence_of(STAGE), evidence)
+    for warning in warnings(columns):
+        log(warning)
     log(f"{len(frame):,} rows = {len(kept):,} kept + {len(quarantine):,} in quarantine")
 
 
@@ -170,14 +178,91 @@ def part(frame: "pd.DataFrame", results: list[RuleResult]) -> "tuple[pd.DataFram
     )
 
 
+def warnings(columns: list[ColumnCheck]) -> list[str]:
+    """Say which columns give the target away or name the rows; empty if none does.
+
+    Parameters
+    ----------
+    columns : list of ColumnCheck
+        What each column says alone.
+
+    Returns
+    -------
+    list of str
+        One line a column, with what to do.
+    """
+    lines = [
+        f"LEAK: column {_named(c)} alone decides the target (ROC AUC {c.roc_auc:.4f}, balanced "
+        f"accuracy {c.balanced_accuracy:.4f} on held-out rows); if it is made after the outcome, "
+        "list it in data.after_outcome"
+        for c in columns
+        if c.decides_target
+    ]
+    lines += [
+        f"KEY: column {_named(c)} differs in {c.distinct_share:.1%} of the rows that have it, as a "
+        "key or a row number does; list it in data.ignore, or name it data.subject_key"
+        for c in columns
+        if c.names_rows
+    ]
+    return lines
+
+
+def _named(column: ColumnCheck) -> str:
+    """Name a column; that of a file's unnamed index is empty."""
+    return f"'{column.name}'" if column.name else "'' (without a name)"
+
+
+def _column_figures(columns: list[ColumnCheck]) -> list[Figure]:
+    """Count the columns that give the target away, and those that name the rows."""
+
+    def figure(name: str, label: str, found: list[str], method: str) -> Figure:
+        where = {"columns": ", ".join(found)} if found else {}
+        return Figure(
+            id=f"validate.{name}",
+            label=label,
+            value=len(found),
+            method=method,
+            n=len(columns),
+            unit="columns",
+            where=where,
+        )
+
+    return [
+        figure("leaking_columns", "Columns that alone decide the target",
+               [_named(c) for c in columns if c.decides_target],
+               "columns whose ROC AUC or balanced accuracy alone is at or above "
+               f"validate.leak_auc, on held-out rows of {FOLDS} folds by subject (depth-limited "
+               "tree; target encoding of texts); n counts columns"),
+        figure("identifier_columns", "Columns that merely name or number the rows",
+               [_named(c) for c in columns if c.names_rows],
+               "columns that differ in nearly every row as keys do; n counts columns"),
+    ]  # fmt: skip
+
+
 def describe(
-    frame: "pd.DataFrame",
-    kept: "pd.DataFrame",
-    quarantine: "pd.DataFrame",
+    tables: "tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]",
     results: list[RuleResult],
+    columns: list[ColumnCheck],
     suite: Path,
 ) -> Evidence:
-    """Count rows and broken rules."""
+    """Count rows, broken rules, and columns that give the target away.
+
+    Parameters
+    ----------
+    tables : tuple of three DataFrame
+        All rows, those kept, and those in quarantine.
+    results : list of RuleResult
+        Every rule with what it found.
+    columns : list of ColumnCheck
+        What each column says alone.
+    suite : Path
+        The expectations.
+
+    Returns
+    -------
+    Evidence
+    """
+    frame, kept, quarantine = tables
     n = len(frame)
     return Evidence(
         stage=STAGE,
@@ -193,6 +278,7 @@ def describe(
                    value=sum(not result.kept for result in results),
                    method="count of rules with at least one broken row or a broken table",
                    n=len(results), unit="rules"),
+            *_column_figures(columns),
         ],
         details=ValidateDetails(
             counts=RowCounts(read=n, kept=len(kept), quarantined=len(quarantine)),
@@ -201,6 +287,7 @@ def describe(
                             broken_rows=len(r.rows), observed=r.observed)
                 for r in results
             ],
+            columns=columns,
         ).model_dump(mode="json", by_alias=True),
     )  # fmt: skip
 

@@ -5,16 +5,9 @@ Approvers, limits and KPIs change without a re-run of the training; so they don'
 """
 
 from pathlib import Path
-from typing import Any
 
-from pipelines.core.errors import SignalboxError
-from pipelines.core.settings import Model, read_mapping, validate_section
-
-RELEASE_CONFIG = Path("release.yaml")
-SECTIONS = frozenset(
-    {"approval", "registry", "scoring", "monitoring", "kpis", "privacy", "compliance"}
-)
-"""Every section there may be: a misspelt one must not pass for "not given"."""
+from pipelines.core.runtime import RELEASE_CONFIG, SECTIONS, read_sections
+from pipelines.core.settings import Model, validate_section
 
 
 def load_section(path: Path, name: str, model: type[Model]) -> Model:
@@ -40,19 +33,5 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
         One line a problem: the key's path, the value found, what is allowed.
     """
     file = path / RELEASE_CONFIG if path.is_dir() else path
-    raw = _read(file, SECTIONS | {name}).get(name)
+    raw = read_sections(file, SECTIONS | {name}).get(name)
     return validate_section(file, {} if raw is None else raw, model, name)
-
-
-def _read(file: Path, allowed: frozenset[str]) -> dict[str, Any]:
-    """All sections of the file, unchecked; nothing if there is no file."""
-    try:
-        raw = read_mapping(file)
-    except FileNotFoundError:
-        return {}
-    if raw is None:
-        return {}
-    unknown = sorted(str(key) for key in raw if key not in allowed)
-    if unknown:
-        raise SignalboxError(f"{file}: unknown section {unknown}; allowed are {sorted(allowed)}")
-    return raw

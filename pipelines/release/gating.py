@@ -30,7 +30,14 @@ from typing import Literal
 
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Evidence, Figure, hash_inputs, read_evidence, write_evidence
+from pipelines.core.evidence import (
+    LEFT_OUT,
+    Evidence,
+    Figure,
+    hash_inputs,
+    read_evidence,
+    write_evidence,
+)
 from pipelines.core.files import write_json
 from pipelines.core.params import Check
 from pipelines.core.stage import log
@@ -255,7 +262,7 @@ def sentence(check: Check, figure: Figure | None, verdict: Verdict) -> str:
     Returns
     -------
     str
-        One or two sentences.
+        One to three sentences; the last names the groups that took no part, and why.
     """
     if figure is None:
         return f"There is no evidence: no stage measured {check.figure}. No evidence is a fail."
@@ -264,7 +271,9 @@ def sentence(check: Check, figure: Figure | None, verdict: Verdict) -> str:
     why = defect(figure)
     if why:
         return f"There is no evidence for {figure.label}: {why}. No evidence is a fail."
-    return f"{_measured(figure)}; {_held_against(check, figure, verdict)}."
+    left_out = figure.where.get(LEFT_OUT)
+    named = f" Left out of it: {left_out}." if left_out else ""
+    return f"{_measured(figure)}; {_held_against(check, figure, verdict)}.{named}"
 
 
 def number(value: float, unit: str = "") -> str:
@@ -288,8 +297,12 @@ def number(value: float, unit: str = "") -> str:
 
 def _measured(figure: Figure) -> str:
     assert figure.value is not None
-    told = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
-    context = ", ".join(f"{key}: {value}" for key, value in told if value not in figure.label)
+    context_items = sorted(figure.where.items(), reverse=True)  # "lowest" before "highest"
+    context = ", ".join(
+        f"{key}: {value}"
+        for key, value in context_items
+        if key != LEFT_OUT and value not in figure.label
+    )
     at = f" ({context})" if context else ""
     return f"{figure.label}{at} is {number(figure.value, figure.unit)}{_interval(figure)}"
 

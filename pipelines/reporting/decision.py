@@ -259,10 +259,13 @@ def chapter(decision: Decision, sources: Sources, section: str = "gate") -> Chap
 
 def _remarks(decision: Decision) -> list[Block]:
     """Explain every check that didn't simply pass."""
-    told = [c for c in decision.checks if c.verdict != "pass"]
-    if not told:
+    shown_checks = [c for c in decision.checks if c.verdict != "pass"]
+    if not shown_checks:
         return []
-    items = [join(badge(c.verdict), " ", strong(identifier(c.id)), ": ", c.sentence) for c in told]
+    items = [
+        join(badge(c.verdict), " ", strong(identifier(c.id)), ": ", c.sentence)
+        for c in shown_checks
+    ]
     return [Section("not-passed", "What did not pass, in words", [Items(items)])]
 
 

@@ -209,9 +209,9 @@ def recognise(path: Path, outs: Collection[str] = ()) -> Given:
     kinds = {".json": REPORT_JSON, ".html": REPORT_HTML, ".htm": REPORT_HTML}
     if path.suffix.lower() not in kinds:
         raise SignalboxError(f"{path}: a report is a .json or .html file")
-    usual = kinds[path.suffix.lower()]
-    names = [(usual.parent / f"{kind}{usual.suffix}").as_posix() for kind in _kinds(path)]
-    return Given(path, next((name for name in names if name in outs), usual.as_posix()))
+    default = kinds[path.suffix.lower()]
+    names = [(default.parent / f"{kind}{default.suffix}").as_posix() for kind in _kinds(path)]
+    return Given(path, next((name for name in names if name in outs), default.as_posix()))
 
 
 def _kinds(path: Path) -> list[str]:

@@ -219,7 +219,9 @@ def _asked(known: Params, told: dict[str, Any]) -> dict[str, Any]:
     """Sections of another product: as the report has them where it only adds defaults."""
     sections = known.model_dump(mode="json", by_alias=True)
     return {
-        name: told[name] if _adds_only(told[name], sections.get(name)) else sections.get(name)
+        name: told[name]
+        if _adds_only(_set(told[name]), _set(sections.get(name)))
+        else sections.get(name)
         for name in told
     }
 

@@ -131,7 +131,7 @@ def _release_findings(project: Project, ledgers: "list[list[Entry]]") -> list[Fi
     for product in sorted(products):
         tags = {tag.tag: tag for tag in product_tags(project.root, product)}
         made = [pair for entries in ledgers for pair in steps(entries, product)]
-        told = {tag for _, step in made for tag in step.tags}
+        recorded = {tag for _, step in made for tag in step.tags}
         for entry, step in made:
             for name in step.tags:
                 tag, where = tags.get(name), f"refs/tags/{name}"
@@ -145,7 +145,7 @@ def _release_findings(project: Project, ledgers: "list[list[Entry]]") -> list[Fi
                     findings.append(Finding(where, what, says, has))
         findings += [
             Finding(f"refs/tags/{name}", "is in no entry of the ledger")
-            for name in sorted(set(tags) - told)
+            for name in sorted(set(tags) - recorded)
         ]
     return findings
 
@@ -175,10 +175,10 @@ def check_erased(project: Project, history: Project) -> Check | None:
         files = project.git.blobs(project.git.commit())
     except SignalboxError:
         return None  # without a commit there is nothing to run, and another check says so
-    held = {path: erased[blob] for path, blob in files.items() if blob in erased}
-    if not held:
+    erased_paths = {path: erased[blob] for path, blob in files.items() if blob in erased}
+    if not erased_paths:
         return None
-    paths = sorted(held)
+    paths = sorted(erased_paths)
     more = f" and {len(paths) - _SHOWN} more" if paths[_SHOWN:] else ""
     shown = ", ".join(paths[:_SHOWN]) + more
     return Check(
@@ -186,7 +186,8 @@ def check_erased(project: Project, history: Project) -> Check | None:
         "data of erased subjects",
         Status.MISSING,
         f"the commit's {shown} still hold(s) a subject that was erased (erasure "
-        f"{', '.join(sorted(set(held.values())))}): nothing of it is computed or trained again",
+        f"{', '.join(sorted(set(erased_paths.values())))}): nothing of it is computed or trained "
+        "again",
     )
 
 

@@ -238,11 +238,11 @@ def _out_findings(path: str, recorded: Path, again: Path, now: Any, before: Any)
     ]
 
 
-def _train_again(place: Path) -> str:
+def _train_again(directory: Path) -> str:
     """Return the module that does it in the commit's own code, which may be older than ours."""
     here = f"{__package__}.train_again"
     older = "pipelines.proof.train_again"
-    return here if (place / f"{here.replace('.', '/')}.py").is_file() else older
+    return here if (directory / f"{here.replace('.', '/')}.py").is_file() else older
 
 
 def _train(project: Project, directory: Path, check_id: str, title: str) -> list[Check]:

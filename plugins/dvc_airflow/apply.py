@@ -13,7 +13,7 @@ from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
 from dvc_airflow.runtime.process import child_environment
 from dvc_airflow.runtime.run_key import FAILED, RUNS
 from dvc_airflow.runtime.snapshot import require_repository
-from dvc_airflow.runtime.untracked import below, place_of
+from dvc_airflow.runtime.untracked import below, path_in_repository
 
 
 def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False) -> list[str]:
@@ -81,8 +81,8 @@ def _made_again(project: Path, root: Path, base: str) -> set[str]:
     """
     home = below(project, root)
     outs = [out for stage in load_graph(project) for out in stage.outs if not out.cache]
-    places = {place_of(out.path, home, root) for out in outs}
-    return {path for path in places if path and _hash(root, base, path) is None}
+    paths = {path_in_repository(out.path, home, root) for out in outs}
+    return {path for path in paths if path and _hash(root, base, path) is None}
 
 
 def _refuse_loss(root: Path, base: str, commit: str, changed: list[str]) -> None:

@@ -55,6 +55,9 @@ class RenderConfig:
         on, those below some prefixes, or none.
     assets : bool
         Whether outputs become Airflow assets.
+    renamed : mapping of str to str
+        Parameters, or sections of them, that had another name: old key → new one. A run that is
+        triggered with an old key is refused, and told the new one.
     """
 
     targets: Sequence[str] | str | None = None
@@ -62,6 +65,7 @@ class RenderConfig:
     granularity: Granularity = "stage"
     params: bool | Sequence[str] = True
     assets: bool = True
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class WorkspaceConfig:
             msg = f"untracked must be 'code', 'all' or 'none', not {self.untracked!r}"
             raise ValueError(msg)
 
-    def place(self, project: Path) -> Path:
+    def workspaces_directory(self, project: Path) -> Path:
         """Return the workspaces directory of a project."""
         if self.directory is None:
             return project / "runs"

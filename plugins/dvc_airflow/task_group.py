@@ -105,7 +105,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
 
     def _common(self) -> dict[str, Any]:
         root = self.project.root
-        workspace = str(self.workspace.place(root))
+        workspace = str(self.workspace.workspaces_directory(root))
         return {"project": str(root), "workspaces": workspace, "task_group": self, "dag": self.dag}
 
     def _open_task(
@@ -120,6 +120,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             task_id=OPEN,
             rev=self.workspace.rev,
             defaults={spec.key: spec.value for spec in specs},
+            renamed=self.render.renamed,
             stages=stages,
             targets=targets,
             downstream=self.render.downstream,

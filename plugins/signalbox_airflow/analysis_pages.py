@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 PREFIX = "/signalbox-results"
 DAG = "incidents"
-PROJECT = Path(__file__).resolve().parents[2]
 _LISTED = 200
 
 

@@ -90,17 +90,17 @@ def metric_groups(project: Path, window: str) -> list[str]:
     from pipelines.aiops import metric_anomalies
 
     with project_params(project) as params:
-        found = metric_anomalies.groups(params, Window.parse(window))
-        print(f"{window}: {len(found)} parts" if found else f"{window}: no metrics")
+        found = metric_anomalies.partitions_of(params, Window.parse(window))
+        print(f"{window}: {len(found)} partitions" if found else f"{window}: no metrics")
         return found
 
 
 def map_partitions(project: Path, window: str) -> list[str]:
-    """Names of the pieces that a window is mapped in."""
+    """Names of the partitions that a window is mapped in."""
     from pipelines.aiops import map_services
 
     with project_params(project) as params:
-        return [part.name for part in map_services.parts_of(params, Window.parse(window))]
+        return [part.name for part in map_services.partitions_of(params, Window.parse(window))]
 
 
 def summarise_findings(project: Path, window: str) -> dict[str, Any]:
@@ -123,9 +123,9 @@ def pending_windows(project: Path) -> list[str]:
 
     with project_params(project) as params:
         results = Path(params.analysis.results)
-        places = {window: result_dir(results, window) for window in windows_in(results)}
+        directories = {window: result_dir(results, window) for window in windows_in(results)}
         unread = {
-            window for window, directory in places.items()
+            window for window, directory in directories.items()
             if (directory / INCIDENTS).is_file() and not (directory / INCIDENTS_HTML).is_file()
         }  # fmt: skip
         found = [window.name for window in sorted({*group_incidents.pending(params), *unread})]
@@ -146,7 +146,7 @@ def group(project: Path, window: str) -> None:
         directory = result_dir(Path(params.analysis.results), at)
         # Gone before incidents change: if the page isn't made again, the window is pending.
         (directory / INCIDENTS_HTML).unlink(missing_ok=True)
-        group_incidents.run(params, at, directory, group_incidents.earlier_places(params, at))
+        group_incidents.run(params, at, directory, group_incidents.earlier_directories(params, at))
 
 
 def report(project: Path, window: str) -> dict[str, str]:
@@ -177,8 +177,8 @@ def post(project: Path, window: str) -> list[dict[str, Any]]:
         return []
     with project_params(project) as params:
         sent = group_incidents.post(params, result_dir(Path(params.analysis.results), at))
-    told = [
+    messages = [
         {key: message[key] for key in ("url", "incident", "dry_run", "status")} for message in sent
     ]
-    print("\n".join(map(str, told)) or "nothing to send")
-    return told
+    print("\n".join(map(str, messages)) or "nothing to send")
+    return messages

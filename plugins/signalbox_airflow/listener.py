@@ -10,14 +10,15 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airflow.plugins_manager import AirflowPlugin
 from pluggy import HookimplMarker
 
-FOLDER = Path(__file__).resolve().parents[2] / "telemetry" / "airflow"
+FOLDER = Path("telemetry", "airflow")
+"""Relative to the project."""
 OPEN = "open"
 ERROR_LIMIT = 500
 """Characters; a line must stay short enough for one atomic write."""
@@ -27,34 +28,43 @@ log = logging.getLogger(__name__)
 
 
 class TelemetryListener:
-    """Writes failures, and the successes that follow them."""
+    """Writes failures, and the successes that follow them.
+
+    Parameters
+    ----------
+    find_project
+        Returns the project's top directory; called when there is something to write.
+    """
+
+    def __init__(self, find_project: Callable[[], Path]) -> None:
+        self._find_project = find_project
 
     @hookimpl
     def on_task_instance_failed(self, task_instance: Any, error: Any) -> None:
         """Record that a try of a task failed."""
-        _safely("failed", _task, task_instance, error)
+        self._safely("failed", _task, task_instance, error)
 
     @hookimpl
     def on_task_instance_success(self, task_instance: Any) -> None:
         """Record that a task recovered."""
-        _safely("success", _task, task_instance, None)
+        self._safely("success", _task, task_instance, None)
 
     @hookimpl
     def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
         """Record that a run failed."""
-        _safely("failed", _run, dag_run, msg)
+        self._safely("failed", _run, dag_run, msg)
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any) -> None:
         """Record that a DAG recovered."""
-        _safely("success", _run, dag_run, None)
+        self._safely("success", _run, dag_run, None)
 
-
-class TelemetryPlugin(AirflowPlugin):
-    """What Airflow loads."""
-
-    name = "signalbox_telemetry"
-    listeners = [TelemetryListener()]  # noqa: RUF012
+    def _safely(self, state: str, describe: Any, subject: Any, error: Any) -> None:
+        try:
+            folder = self._find_project() / FOLDER
+            record(state, describe(subject, error), datetime.now(UTC), folder)
+        except Exception:  # a listener that raises would disturb the task it watches
+            log.exception("telemetry of Airflow could not be written")
 
 
 def record(state: str, what: dict[str, Any], now: datetime, folder: Path) -> None:
@@ -80,13 +90,6 @@ def record(state: str, what: dict[str, Any], now: datetime, folder: Path) -> Non
         mark.touch()
     else:
         mark.unlink(missing_ok=True)
-
-
-def _safely(state: str, describe: Any, subject: Any, error: Any) -> None:
-    try:
-        record(state, describe(subject, error), datetime.now(UTC), FOLDER)
-    except Exception:  # a listener that raises would disturb the task it watches
-        log.exception("telemetry of Airflow could not be written")
 
 
 def _task(task: Any, error: Any) -> dict[str, Any]:

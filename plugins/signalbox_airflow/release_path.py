@@ -6,9 +6,13 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import BaseOperator, task
 
+from pipelines.aiops.params.renamed import RENAMED
 from pipelines.release.approval import ApprovalParams
 from pipelines.release.config import load_section
 from signalbox_airflow.approve import SETTINGS, ApproveOperator
+
+RENAMED_PARAMS = RENAMED
+"""What old keys of ``params.yaml`` are called now: a run that is triggered with one is told so."""
 
 ENDS = {
     "approve": ("release_approved", "#009e73", "Every check passed."),

@@ -173,8 +173,8 @@ def log_outcome(
 ) -> dict[str, Any]:
     """Write the outcome to the ledger; return what the task's page shows."""
     entry = record_outcome(project, candidate, found, [question.hash for question in questions])
-    told = {**found.model_dump(mode="json"), "releases": found.releases}
-    return {**told, "entry": entry.seq, "hash": entry.hash}
+    outcome_data = {**found.model_dump(mode="json"), "releases": found.releases}
+    return {**outcome_data, "entry": entry.seq, "hash": entry.hash}
 
 
 def release_recorded(project: Path, product: str, context: Any) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from pipelines.core.project import find_project
+
 PREFIX = "/signalbox"
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") -> dict[str, str]:
@@ -49,7 +50,7 @@ class Lazy:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
         if self._app is None:
-            self._app = self._make(PROJECT)
+            self._app = self._make(find_project(__file__))
         await self._app(scope, receive, send)
 
 
@@ -92,7 +93,7 @@ def read_report(project: Path, dag_id: str, run: str) -> bytes:
         commit = git_or_none(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     if not commit:
         raise SignalboxError(f"there is no saved run {dag_id}/{run}")
-    return CommitFiles(project, commit).read(load_product(project, dag_id).report)
+    return CommitFiles(project, commit).read(load_product(project, dag_id).report or "")
 
 
 class ReleasePathPlugin(AirflowPlugin):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ class Airflow:
     address: str
     api: AirflowApi
     client: httpx.Client
+    to_close: ExitStack
 
     def finished(self, run: str, seconds: float = 400, dag: str = DAG) -> str:
         """Wait for the end of a run; return its state."""
@@ -65,7 +66,9 @@ def started(project: Path) -> Iterator[Airflow]:
         found = dict(re.findall(r"^(address|password): +(\S+)$", log.read_text(), re.MULTILINE))
         api = AirflowApi(found["address"], found["password"])
         api.wait_for_dag(DAG)
-        yield Airflow(project, found["address"], api, api._client)
+        with ExitStack() as to_close:
+            to_close.callback(api._client.close)
+            yield Airflow(project, found["address"], api, api._client, to_close)
     finally:
         family = psutil.Process(ui.pid).children(recursive=True) if ui.poll() is None else []
         ui.send_signal(signal.SIGINT)
@@ -104,6 +107,7 @@ def login(airflow: Airflow, user: str) -> httpx.Client:
     """Log in as one of the approvers, with the password that Airflow made."""
     passwords = json.loads((airflow.project / ".airflow/passwords.json").read_text())
     client = httpx.Client(base_url=airflow.address, timeout=60)
+    airflow.to_close.callback(client.close)
     secret = {"username": user, "password": passwords[user]}
     token = client.post("/auth/token", json=secret).raise_for_status().json()["access_token"]
     client.headers["Authorization"] = f"Bearer {token}"

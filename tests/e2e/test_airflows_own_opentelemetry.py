@@ -44,7 +44,7 @@ aiops:
 
 
 def settings(here: Path, collect: str) -> dict[str, str]:
-    """What the README tells people to set."""
+    """What docs/own-telemetry.md tells people to set."""
     return {
         "AIRFLOW_HOME": str(here / "home"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(here / "dags"),

@@ -48,11 +48,12 @@ def running(*command: str, cwd: Path) -> "Iterator[subprocess.Popen[str]]":
             command, cwd=cwd, stdout=subprocess.PIPE, stderr=log, text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    with process:  # closes its output at the end
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
 
 
 def answers(url: str) -> bool:

@@ -37,13 +37,13 @@ def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Results of the jobs, called in order, with the project's params, in another folder."""
     project, world = airflow.project, airflow.project.parent / "world"
     write_lake(world, WORLD)
-    before = (project / "params.yaml").read_text()
+    before = {name: (project / name).read_text() for name in ("params.yaml", "release.yaml")}
     (world / "alertmanager.yml").write_text(ROUTES)
     change_params(project, {
         "aiops.analysis.lake": str(world),
-        "aiops.analysis.parts": 2,
         "aiops.export_rules.alertmanager_yml": str(world / "alertmanager.yml"),
     })  # fmt: skip
+    change_params(project, {"runtime.partitions": 2}, "release.yaml")
     commit(project, "the lake lies elsewhere")
     folder = tmp_path_factory.mktemp("on-time")
     (folder / "expectations").symlink_to(project / "expectations")
@@ -52,11 +52,12 @@ def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.chdir(folder)
         for window in WINDOWS:
             place = result_dir(Path(params.analysis.results), window)
-            analyse(params, place, window, group_incidents.earlier_places(params, window))
+            analyse(params, place, window, group_incidents.earlier_directories(params, window))
             report_incidents.run(place, params.report_incidents)
     yield folder / params.analysis.results
     pause(airflow)
-    (project / "params.yaml").write_text(before)  # for the tests of other files
+    for name, text in before.items():  # for the tests of other files
+        (project / name).write_text(text)
     commit(project, "the lake lies where it lay")
 
 

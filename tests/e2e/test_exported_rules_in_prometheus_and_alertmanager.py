@@ -159,7 +159,7 @@ def test_a_running_alertmanager_loads_it_and_routes_awkward_values(tmp_path: Pat
     need("prometheus-alertmanager")
     rules: list[Rule] = [
         AWKWARD_RULE,
-        duplicate("alertname = Y", group_wait=1, group_by=()),
+        duplicate("alertname = Y", group_wait_seconds=1, group_by=()),
         recurring("alertname = Z"),
     ]
     text = make_bundle(
@@ -281,7 +281,7 @@ def test_the_guard_counts_starts_and_pages_when_there_are_more_than_ever(tmp_pat
         {"series": 'chatter{cluster="c",pod="2"}', "values": "0 0 0 0 0 0 1x60"},
         {"series": 'chatter{cluster="d",pod="1"}', "values": "0 1x60"},
     ]
-    told = {"rule": "quiet-1", "cluster": "c", "severity": "critical"}
+    told = {"rule": "demotion-1", "cluster": "c", "severity": "critical"}
 
     def counted(c: int, d: int) -> list[dict[str, Any]]:
         return [{"labels": f'{{cluster="{k}"}}', "value": v} for k, v in (("c", c), ("d", d)) if v]
@@ -345,7 +345,7 @@ def test_an_alert_that_lasts_longer_than_ever_is_told_with_its_labels(tmp_path: 
 
 
 @pytest.mark.parametrize(("zone", "begins"), [("UTC", 600), ("Asia/Kolkata", 600)])
-def test_a_recurring_rule_is_guarded_in_its_hours_only(
+def test_a_mute_time_rule_is_guarded_in_its_hours_only(
     zone: str, begins: int, tmp_path: Path
 ) -> None:
     """promtool's clock begins in 1970; it is muted from ten minutes later for half an hour."""

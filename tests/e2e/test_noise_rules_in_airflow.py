@@ -61,7 +61,7 @@ def asked(airflow: Airflow) -> str:
 def _easy_policy(project: Any) -> dict[str, Any]:
     params = yaml.safe_load((project / "params.yaml").read_text())
     checks = params["aiops"]["gate_rules"]["checks"]
-    return {"aiops.gate_rules.checks": [one for one in checks if one["id"] == "no_incident_lost"]}
+    return {"aiops.gate_rules.checks": [one for one in checks if one["id"] == "no_incident_missed"]}
 
 
 def test_approved_rules_are_released_and_merged_into_the_live_files(

@@ -45,7 +45,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "source": {
             "kind": "parquet", "paths": ["data/loans/*.parquet"], "watch": "data/loans",
         },
-        "target": "repaid", "positive": 1, "subject_key": "customer",
+        "target": "repaid", "positive": 1, "favourable": 1,
+        "subject_key": "customer",
         "sensitive": {"age": {"bins": [30, 60]}}, "intersections": [], "ignore": [],
     }  # fmt: skip
     params["validate"]["suite"] = "loans"

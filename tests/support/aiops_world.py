@@ -27,6 +27,7 @@ from pipelines.aiops.lake.contract import (
 )
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.params import AiopsParams
+from pipelines.core.runtime import RuntimeParams
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 US = 1_000_000
@@ -81,10 +82,10 @@ def params_for(root: Path, **sections: Mapping[str, Any]) -> AiopsParams:
     """Params whose lake, results and state lie in a folder."""
     analysis = {
         **{name: str(root / name) for name in ("lake", "results", "state")},
-        "parts": 3,
         **sections.pop("analysis", {}),
     }
-    return AiopsParams.model_validate({"analysis": analysis, **sections})
+    params = AiopsParams.model_validate({"analysis": analysis, **sections})
+    return params.on(RuntimeParams(partitions=3))
 
 
 def _times(us: Any) -> pa.Array:

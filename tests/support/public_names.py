@@ -6,7 +6,7 @@ from pipelines.aiops.alerting.export.prometheus import merge_rule_files
 from pipelines.aiops.alerting.export.write import read_text
 from pipelines.aiops.alerting.export.yaml_edit import remove as remove_rules
 from pipelines.aiops.alerting.replay import Timing, replay
-from pipelines.aiops.lake.batch import Window
+from pipelines.aiops.lake.batch import ReadWindow as Window
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.params.telemetry import Source

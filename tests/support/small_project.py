@@ -12,6 +12,16 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT
 
 ROWS = 4000
+SMALL_MODEL: dict[str, Any] = {
+    "data.source.paths": ["data/samples/adult/adult.data.gz"],
+    "data.source.sha256": [],
+    "split.tolerance": 0.05,
+    "train.models": {"logistic_regression": {"C": [1.0]}},
+    "train.folds": 2,
+    "evaluate.replicates": 100,
+    "bias_audit.replicates": 100,
+}
+"""Parameters with which the model's stages fit `ROWS` rows."""
 
 
 def make_small_project(place: Path) -> Path:
@@ -28,17 +38,11 @@ def make_small_project(place: Path) -> Path:
         if source.is_file() and not name.startswith(("tests/", "metrics/", "dvc.lock")):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
-    _cut(place / "data/samples/adult")
+    cut_sample(place / "data/samples/adult")
     change_params(
         place,
         {
-            "data.source.paths": ["data/samples/adult/adult.data.gz"],
-            "data.source.sha256": [],
-            "split.tolerance": 0.05,
-            "train.models": {"logistic_regression": {"C": [1.0]}},
-            "train.folds": 2,
-            "evaluate.replicates": 100,
-            "bias_audit.replicates": 100,
+            **SMALL_MODEL,
             "aiops.simulate.days": 16,
             "aiops.simulate.alerts": 8000,
             "aiops.simulate.services": 12,
@@ -61,10 +65,10 @@ def commit(project: Path, message: str) -> None:
     _git(project, "commit", "--quiet", "--message", message)
 
 
-def change_params(project: Path, changes: dict[str, Any]) -> None:
-    """Set dotted keys in the project's params.yaml."""
+def change_params(project: Path, changes: dict[str, Any], file: str = "params.yaml") -> None:
+    """Set dotted keys in the project's params.yaml, or in release.yaml."""
     yaml = YAML()
-    path = project / "params.yaml"
+    path = project / file
     tree = yaml.load(path)
     for key, value in changes.items():
         node = tree
@@ -96,7 +100,8 @@ def call(project: Path, *command: str, check: bool = True, **env: str) -> str:
     return done.stdout
 
 
-def _cut(folder: Path) -> None:
+def cut_sample(folder: Path) -> None:
+    """Keep the first `ROWS` rows of the sample's table."""
     path = folder / "adult.data.gz"
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)[:ROWS]
     path.write_bytes(gzip.compress(b"".join(lines), mtime=0))
@@ -106,3 +111,15 @@ def _git(project: Path, *arguments: str) -> str:
     return subprocess.run(
         ["git", *arguments], cwd=project, check=True, capture_output=True, text=True
     ).stdout
+
+
+ONE_CHECK: dict[str, object] = {
+    "id": "quarantine",
+    "protects": "the data is what the rules say",
+    "figure": "validate.quarantined_share",
+    "compare": "at_most",
+    "threshold": 0.01,
+    "owner": "data engineering",
+    "reason": "a test",
+}
+"""A check of the gate that any table can be asked for."""

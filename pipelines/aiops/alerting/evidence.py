@@ -74,7 +74,7 @@ class Tried(Details):
 
 
 class MiningDetails(Details):
-    """Details of ``mine_rules``: ``learn``, ``choose`` and ``judge``; family → candidates."""
+    """Details of ``mine_rules``: ``train``, ``validation`` and ``test``; family → candidates."""
 
     windows: dict[str, Span]
     families: dict[str, Tried]
@@ -86,7 +86,7 @@ class CurvePoint(Details):
     rules: int
     pages: int
     saved_share: float | None
-    lost: int
+    missed: int
     median_delay_seconds: float | None
     longest_delay_seconds: float | None
 
@@ -96,7 +96,7 @@ class DroppedRule(Details):
 
     rule: str
     family: str
-    why: str
+    reason: str
 
 
 class SelectionDetails(Details):
@@ -107,8 +107,8 @@ class SelectionDetails(Details):
     dropped: list[DroppedRule]
 
 
-class JudgedSpan(Span):
-    """The window that rules are judged on; `days` is its length."""
+class TestSpan(Span):
+    """The test window; `days` is its length."""
 
     days: float
 
@@ -124,10 +124,10 @@ class Stages(Details):
 
 
 class BothStages(Details):
-    """The same with today's configuration and with the rules."""
+    """The same with today's configuration (baseline) and with the rules (candidate)."""
 
-    today: Stages
-    with_rules: Stages
+    baseline: Stages
+    candidate: Stages
 
 
 class FamilyOutcome(Details):
@@ -152,9 +152,9 @@ class IncidentOutcome(Details):
 
     ticket: str
     starts: datetime
-    paged_today: datetime | None
-    paged_with_rules: datetime | None
-    lost: bool
+    baseline_first_page: datetime | None
+    candidate_first_page: datetime | None
+    missed: bool
     delay_seconds: float | None
     rules: list[str]
 
@@ -165,8 +165,8 @@ class LabelOutcome(Details):
     value: str
     alerts: int
     acted: int
-    paged_today: int
-    paged_with_rules: int
+    baseline_paged: int
+    candidate_paged: int
 
 
 class NoisyAlert(LabelOutcome):
@@ -179,7 +179,7 @@ class NoisyAlert(LabelOutcome):
 class ReplayDetails(Details):
     """Details of ``replay_rules``."""
 
-    window: JudgedSpan
+    window: TestSpan
     stages: BothStages
     families: list[FamilyOutcome]
     rules: list[RuleOutcome]
@@ -188,22 +188,22 @@ class ReplayDetails(Details):
     noisiest: list[NoisyAlert]
 
 
-class HarmDone(Details):
-    """A released rule that hid an incident: tickets lost and late, and how to withdraw it."""
+class HarmfulRuleDetails(Details):
+    """A released rule that hid an incident: tickets missed and late, and how to withdraw it."""
 
     rule: str
-    says: str
-    lost: list[str]
+    sentence: str
+    missed: list[str]
     late: list[str]
-    alone: bool
-    do: str
+    sole_cause: bool
+    command: str
 
 
 class WatchDetails(Details):
     """Details of ``watch_rules``; `released` is the release that was watched, if there is one."""
 
     released: str | None
-    bad: list[HarmDone]
+    harmful_rules: list[HarmfulRuleDetails]
 
 
 class ExportedRule(Details):
@@ -215,8 +215,8 @@ class ExportedRule(Details):
     sentence: str
     expires: date
     exported: bool
-    where: list[str]
-    why_not: list[str]
+    locations: list[str]
+    reasons: list[str]
 
 
 class ExportDetails(Details):

@@ -19,7 +19,7 @@ REPLAY_BYTES = 550
 and chosen on, and mined anew on both (488 bytes of each of 2.7 million); or judged, which takes
 less."""
 MB = 1 << 20
-SETTING = "aiops.mine_rules.memory_mb"
+SETTING = "runtime.memory_mb in release.yaml"
 """Of the stages that mine, choose and judge."""
 
 

@@ -7,10 +7,10 @@ does. Durations are whole seconds.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -71,11 +71,11 @@ class Example(Part):
     starts_at: datetime
     ends_at: datetime | None
     labels: dict[str, str]
-    says: str
+    sentence: str
 
 
 class Guard(Part):
-    """Where a hidden alert is heard again: there are more of them, or one lasts longer, than ever.
+    """When a hidden alert pages after all: there are more of them, or one lasts longer, than ever.
 
     Attributes
     ----------
@@ -120,39 +120,39 @@ class RuleBase(Part):
     examples: tuple[Example, ...] = ()
 
 
-class DuplicateRule(RuleBase):
-    """Alerts that come together are told together: a child route with its own grouping."""
+class GroupingRule(RuleBase):
+    """Alerts that come together are notified together: a child route with its own grouping."""
 
-    family: Literal["duplicate"] = "duplicate"
+    family: Literal["grouping"] = "grouping"
     group_by: tuple[str, ...]
-    group_wait: int
-    group_interval: int
-    repeat_interval: int
+    group_wait_seconds: int
+    group_interval_seconds: int
+    repeat_interval_seconds: int
 
 
-class TransientRule(RuleBase):
-    """It ends by itself soon: the alert waits so long before it fires (Prometheus ``for``)."""
+class WaitRule(RuleBase):
+    """It ends by itself soon: the alert has to be active so long before it fires (``for``)."""
 
-    family: Literal["transient"] = "transient"
-    wait: int
+    family: Literal["wait"] = "wait"
+    for_seconds: int
 
 
-class FlappingRule(RuleBase):
+class KeepFiringRule(RuleBase):
     """It comes and goes: one alert until it stays away so long (``keep_firing_for``)."""
 
-    family: Literal["flapping"] = "flapping"
-    keep_firing: int
+    family: Literal["keep_firing"] = "keep_firing"
+    keep_firing_for_seconds: int
 
 
-class ImpliedRule(RuleBase):
-    """Another alert tells it already: ``inhibit_rules``; `matchers` are the target's."""
+class InhibitionRule(RuleBase):
+    """Another alert that fires implies it: ``inhibit_rules``; `matchers` are the target's."""
 
-    family: Literal["implied"] = "implied"
+    family: Literal["inhibition"] = "inhibition"
     source: tuple[Matcher, ...]
     equal: tuple[str, ...]
 
 
-class RecurringRule(RuleBase):
+class MuteTimeRule(RuleBase):
     """It comes at the same hours for a known reason: a mute time interval.
 
     Attributes
@@ -163,7 +163,7 @@ class RecurringRule(RuleBase):
         Minutes of the day in `timezone`, end exclusive, start < end <= 1440.
     """
 
-    family: Literal["recurring"] = "recurring"
+    family: Literal["mute_time"] = "mute_time"
     weekdays: tuple[int, ...]
     start_minute: int
     end_minute: int
@@ -171,10 +171,10 @@ class RecurringRule(RuleBase):
     guard: Guard | None = None
 
 
-class QuietRule(RuleBase):
+class DemotionRule(RuleBase):
     """Nobody ever acts on it: it goes to a receiver that wakes nobody, unless the guard trips."""
 
-    family: Literal["quiet"] = "quiet"
+    family: Literal["demotion"] = "demotion"
     guard: Guard | None = None
 
 
@@ -187,18 +187,18 @@ class KnownFixRule(RuleBase):
 
 
 Rule = Annotated[
-    DuplicateRule
-    | TransientRule
-    | FlappingRule
-    | ImpliedRule
-    | RecurringRule
-    | QuietRule
+    GroupingRule
+    | WaitRule
+    | KeepFiringRule
+    | InhibitionRule
+    | MuteTimeRule
+    | DemotionRule
     | KnownFixRule,
     Field(discriminator="family"),
 ]
 
 FAMILIES = (
-    "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix",
+    "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix",
 )  # fmt: skip
 """Every family, in the order in which reports show them."""
 
@@ -206,10 +206,67 @@ RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
 """Reads and writes lists of rules."""
 
 
-def rule_id(family: str, does: dict[str, Any]) -> str:
-    """Id of a rule from what it does (matchers and settings, not its evidence)."""
+R = TypeVar("R", bound=RuleBase)
+
+_EVIDENCE = frozenset({"family", "median_minutes"})
+"""Own fields of families that don't say what a rule does."""
+
+
+def with_id(rule: R) -> R:
+    """Give a rule the id that belongs to what it does: its matchers and settings, not its evidence.
+
+    Parameters
+    ----------
+    rule : RuleBase
+        Its id doesn't matter.
+
+    Returns
+    -------
+    RuleBase
+        A copy; equal rules have equal ids.
+    """
+    wanted = {"matchers", *(set(type(rule).model_fields) - set(RuleBase.model_fields))} - _EVIDENCE
+    does = rule.model_dump(mode="json", include=wanted)
     text = json.dumps(does, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return f"{family}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    family = type(rule).model_fields["family"].default
+    return rule.model_copy(
+        update={"id": f"{family}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"}
+    )
+
+
+def content_key(rule: Rule) -> tuple[Any, ...]:
+    """Sort rules by what they do and what they rest on, never by what anything is called.
+
+    A choice between rules that are equally good must not depend on ids: those are made from names
+    of families and parameters, and renaming one would choose other rules.
+
+    Returns
+    -------
+    tuple
+        The family's position in `FAMILIES`; support, the larger first; matchers; the values of
+        the family's own fields, in the order in which the class declares them. Only rules that do
+        the same fall back to the id, which is made from what a rule does.
+    """
+    support = rule.support
+    own = [name for name in type(rule).model_fields if name not in RuleBase.model_fields]
+    return (
+        FAMILIES.index(rule.family),
+        (-support.episodes, -support.days, -support.alerts),
+        _sortable(rule.matchers),
+        tuple(_sortable(getattr(rule, name)) for name in own if name != "family"),
+        rule.id,
+    )
+
+
+def _sortable(value: Any) -> tuple[Any, ...]:
+    """Values as tuples, which compare even where one of them is None."""
+    if value is None:
+        return ()
+    if isinstance(value, BaseModel):
+        return tuple(_sortable(getattr(value, name)) for name in type(value).model_fields)
+    if isinstance(value, tuple):
+        return tuple(_sortable(item) for item in value)
+    return (value,)
 
 
 def write_rules(path: Path, rules: Sequence[Rule], **facts: Any) -> None:
@@ -227,16 +284,83 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     """
     content = read_json(path)
     try:
-        return RULES.validate_python(_listed(content))
+        return parse_rules(content)
     except (ValidationError, TypeError) as error:
         text = " ".join(str(error).split())
-        raise SignalboxError(f"{path}: not a list of noise rules: {text[:300]}") from error
+        raise SignalboxError(f"{path}: not a list of alert rules: {text[:300]}") from error
 
 
-def _listed(content: Any) -> Any:
+def parse_rules(content: Any) -> tuple[Rule, ...]:
+    """Read the rules of a file's content, also of one that was released under old names.
+
+    Raises
+    ------
+    TypeError, pydantic.ValidationError
+        If it isn't a file of rules.
+    """
     if not isinstance(content, dict) or not isinstance(content.get("rules"), list):
         raise TypeError("the key 'rules' with a list is missing")
-    return tuple(content["rules"])
+    return RULES.validate_python(tuple(map(with_new_names, content["rules"])))
+
+
+OLD_FAMILIES: Final[Mapping[str, str]] = {
+    "duplicate": "grouping",
+    "transient": "wait",
+    "flapping": "keep_firing",
+    "implied": "inhibition",
+    "recurring": "mute_time",
+    "quiet": "demotion",
+}
+"""Old family → its name today.
+
+Rules in production are read from the commit of their release, so a rule set that was released under
+old names has to be understood for as long as it is in use. It keeps its rules' ids: the ledger, the
+files of Alertmanager and Prometheus, and who withdrew a rule name them.
+"""
+
+OLD_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "grouping": {
+        "group_wait": "group_wait_seconds",
+        "group_interval": "group_interval_seconds",
+        "repeat_interval": "repeat_interval_seconds",
+    },
+    "wait": {"wait": "for_seconds"},
+    "keep_firing": {"keep_firing": "keep_firing_for_seconds"},
+}
+"""Family of today → old field → its name today."""
+
+_OLD_EXAMPLE_FIELDS: Final[Mapping[str, str]] = {"says": "sentence"}
+
+
+def with_new_names(rule: Any) -> Any:
+    """Translate a rule as a file holds it; what has new names already, or is no rule, stays.
+
+    Parameters
+    ----------
+    rule : object
+        JSON values of one rule.
+
+    Returns
+    -------
+    object
+        The same with today's names; its id as it was.
+    """
+    if not isinstance(rule, dict) or not isinstance(rule.get("family"), str):
+        return rule
+    old = rule["family"] in OLD_FAMILIES
+    family = OLD_FAMILIES.get(rule["family"], rule["family"])
+    renamed = _renamed({**rule, "family": family}, OLD_FIELDS.get(family, {}) if old else {})
+    examples = renamed.get("examples")
+    if isinstance(examples, list):
+        renamed["examples"] = [
+            _renamed(example, _OLD_EXAMPLE_FIELDS) if isinstance(example, dict) else example
+            for example in examples
+        ]
+    return renamed
+
+
+def _renamed(values: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in values.items()}
 
 
 _SPECIAL = frozenset(r"\.+*?()|[]{}^$")

@@ -1,4 +1,4 @@
-"""The three stretches of a frozen history: learn on the first, choose on the second, judge last.
+"""The three windows of a frozen history: training, validation and test window, by time.
 
 Times are microseconds since 1970 (UTC), ends exclusive.
 """
@@ -15,7 +15,7 @@ from pipelines.core.time import DAY_US, EPOCH
 
 
 @dataclass(frozen=True)
-class Window:
+class HistoryWindow:
     """A stretch of time."""
 
     start: int
@@ -35,12 +35,12 @@ class Window:
 class Windows:
     """A history's parts, one after the other."""
 
-    learn: Window
-    choose: Window
-    judge: Window
+    train: HistoryWindow
+    validation: HistoryWindow
+    test: HistoryWindow
 
 
-def whole_window(frame: AlertFrame) -> Window:
+def whole_window(frame: AlertFrame) -> HistoryWindow:
     """Give the whole UTC days from the first start to the last one.
 
     Raises
@@ -49,18 +49,20 @@ def whole_window(frame: AlertFrame) -> Window:
         If there are no alerts.
     """
     if not len(frame):
-        raise SignalboxError("the alert history is empty: nothing can be learned or judged from it")
+        raise SignalboxError(
+            "the alert history is empty: no rule can be mined from it or tested on it"
+        )
     first, last = int(frame.starts.min()), int(frame.starts.max())
-    return Window(first // DAY_US * DAY_US, (last // DAY_US + 1) * DAY_US)
+    return HistoryWindow(first // DAY_US * DAY_US, (last // DAY_US + 1) * DAY_US)
 
 
-def split_window(whole: Window, learn: float, choose: float) -> Windows:
+def split_window(whole: HistoryWindow, train: float, validation: float) -> Windows:
     """Split by time; parts of whole days wherever the window has days enough.
 
     Parameters
     ----------
-    learn, choose
-        Shares of the window's length; the rest judges.
+    train, validation
+        Shares of the window's length; the rest is the test window.
 
     Raises
     ------
@@ -68,29 +70,31 @@ def split_window(whole: Window, learn: float, choose: float) -> Windows:
         If the window is too short for three parts.
     """
     length = whole.end - whole.start
-    one, two = _cuts(length, learn, choose)
+    one, two = _cuts(length, train, validation)
     first, second = whole.start + one, whole.start + two
     if not whole.start < first < second < whole.end:
         raise SignalboxError(
             f"a history of {whole.days:.1f} days cannot be split into three parts "
-            f"(learn {learn:g}, choose {choose:g}): freeze a longer window"
+            f"(train {train:g}, validation {validation:g}): freeze a longer window"
         )
     return Windows(
-        Window(whole.start, first), Window(first, second), Window(second, whole.end)
-    )  # fmt: skip
+        HistoryWindow(whole.start, first),
+        HistoryWindow(first, second),
+        HistoryWindow(second, whole.end),
+    )
 
 
-def _cuts(length: int, learn: float, choose: float) -> tuple[int, int]:
+def _cuts(length: int, train: float, validation: float) -> tuple[int, int]:
     """Where the second and the third part begin; with days enough, each has one at least."""
     if length < 4 * DAY_US:
-        return round(length * learn), round(length * (learn + choose))
+        return round(length * train), round(length * (train + validation))
     days = length // DAY_US
-    first = min(max(round(length * learn / DAY_US), 1), days - 2)
-    second = min(max(round(length * (learn + choose) / DAY_US), first + 1), days - 1)
+    first = min(max(round(length * train / DAY_US), 1), days - 2)
+    second = min(max(round(length * (train + validation) / DAY_US), first + 1), days - 1)
     return first * DAY_US, second * DAY_US
 
 
-def started_in(frame: AlertFrame, window: Window) -> AlertFrame:
+def started_in(frame: AlertFrame, window: HistoryWindow) -> AlertFrame:
     """Alerts that started in `window`, knowing of nothing that came after it.
 
     An end after the window isn't known yet. That an alert was acted on is kept even if a person
@@ -118,7 +122,7 @@ WARM_UP_US = DAY_US
 that day don't count."""
 
 
-def rows_of(frame: AlertFrame, window: Window, warm_up: int = WARM_UP_US) -> AlertFrame:
+def rows_of(frame: AlertFrame, window: HistoryWindow, warm_up: int = WARM_UP_US) -> AlertFrame:
     """Alerts that a replay of `window` has to see; what ends after it goes on for ever."""
     seen = (frame.ends > window.start - warm_up) & (frame.starts < window.end)
     part = frame.where(np.flatnonzero(seen))

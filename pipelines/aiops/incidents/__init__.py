@@ -5,6 +5,7 @@ from pipelines.aiops.incidents.grouping import Grouping, group
 from pipelines.aiops.incidents.model import (
     Cause,
     Change,
+    FaultWindow,
     Graph,
     Incident,
     Logs,
@@ -13,7 +14,6 @@ from pipelines.aiops.incidents.model import (
     Signals,
     Spans,
     Target,
-    Window,
     role_of,
 )
 from pipelines.aiops.incidents.posting import alertmanager_payload, post, webhook_payload
@@ -22,6 +22,7 @@ from pipelines.aiops.incidents.ranking import Prepared, prepare, rank
 __all__ = [
     "Cause",
     "Change",
+    "FaultWindow",
     "Graph",
     "Grouping",
     "Incident",
@@ -32,7 +33,6 @@ __all__ = [
     "Signals",
     "Spans",
     "Target",
-    "Window",
     "alertmanager_payload",
     "group",
     "incidents",

@@ -28,7 +28,22 @@ WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def traits(services: Sequence[str], names: Sequence[str], text: str) -> frozenset[str]:
-    """Give what an incident is compared by: services, names, and words of its title."""
+    """Collect what an incident is compared by: services, names, and words of its title.
+
+    Parameters
+    ----------
+    services : sequence of str
+        Affected services.
+    names : sequence of str
+        Alert names, kinds of findings and template ids.
+    text : str
+        Title.
+
+    Returns
+    -------
+    frozenset of str
+        Terms with their kind as prefix.
+    """
     words = {f"word {word.lower()}" for word in WORD.findall(text)}
     return frozenset(
         {f"service {name}" for name in services if name}
@@ -38,7 +53,18 @@ def traits(services: Sequence[str], names: Sequence[str], text: str) -> frozense
 
 
 class PastIncidentIndex:
-    """Past incidents, indexed once."""
+    """Past incidents, indexed once.
+
+    Parameters
+    ----------
+    past : sequence of PastIncident
+        Past incidents, any order.
+
+    Notes
+    -----
+    Cosine of TF-IDF vectors (Salton & Buckley 1988) with binary term frequency and the weight
+    ``log(1 + incidents / incidents with the term)``.
+    """
 
     def __init__(self, past: Sequence[PastIncident]) -> None:
         self.past = sorted(
@@ -51,20 +77,35 @@ class PastIncidentIndex:
         counts = Counter(trait for trait_set in self.traits for trait in trait_set)
         self.weight = {trait: log(1 + len(self.past) / n) for trait, n in counts.items()}
         self.norm = [self._norm(trait_set) for trait_set in self.traits]
-        self.places: dict[str, list[int]] = {}
+        self.postings: dict[str, list[int]] = {}
         for i, trait_set in enumerate(self.traits):
             for trait in sorted(trait_set):
-                self.places.setdefault(trait, []).append(i)
+                self.postings.setdefault(trait, []).append(i)
 
     def _norm(self, own: frozenset[str]) -> float:
         # What no past incident has tells nothing about which of them is like this one.
         return sqrt(sum(self.weight.get(trait, 0.0) ** 2 for trait in sorted(own)))
 
     def similar(self, own: frozenset[str], before_us: int, top: int = 3) -> tuple[Similar, ...]:
-        """Give the past incidents opened before a time that resemble one most."""
+        """Find the past incidents opened before a time that resemble one most.
+
+        Parameters
+        ----------
+        own : frozenset of str
+            Terms of the incident, as of `traits`.
+        before_us : int
+            Past incidents opened at or after it are left out, microseconds since 1970.
+        top : int, default 3
+            Most results.
+
+        Returns
+        -------
+        tuple of Similar
+            The most similar first; none below the cosine `LEAST`.
+        """
         dot: dict[int, float] = {}
         for trait in sorted(own):
-            for i in self.places.get(trait, ()):
+            for i in self.postings.get(trait, ()):
                 dot[i] = dot.get(i, 0.0) + self.weight[trait] ** 2
         norm = self._norm(own)
         found = []
@@ -117,27 +158,38 @@ def likely_causes(
 
     Parameters
     ----------
-    findings
+    findings : sequence of Finding
         Of the incident, in order of time.
-    changes
+    callees : mapping of str to set of str
+        Service to those that it calls.
+    callers : mapping of str to set of str
+        Service to those that call it.
+    changes : sequence of Change
         Those that may have to do with it (same services or ones next to them, shortly before).
+
+    Returns
+    -------
+    list of Cause
+        Causes, the likeliest first; ties by name.
     """
     mine: dict[str, list[Finding]] = {}
     for finding in findings:
         mine.setdefault(finding.service, []).append(finding)
-    onset = {service: min(finding.start_us for finding in own) for service, own in mine.items()}
-    begin = min(onset.values())
-    suspects = {service: _CandidateCause() for service in mine}
+    first_start = {
+        service: min(finding.start_us for finding in own) for service, own in mine.items()
+    }
+    begin = min(first_start.values())
+    candidates = {service: _CandidateCause() for service in mine}
     for service, own in mine.items():
-        suspect = suspects[service]
-        _by_rarity(suspect, own)
-        late = onset[service] - begin
-        suspect.add(FIRST * exp(-late / FIRST_FADES), _when(late))
-        _by_topology(suspect, service, onset, callees, callers)
+        candidate = candidates[service]
+        _by_rarity(candidate, own)
+        late = first_start[service] - begin
+        candidate.add(FIRST * exp(-late / FIRST_FADES), _when(late))
+        _by_topology(candidate, service, first_start, callees, callers)
     for change in changes:
-        suspect = suspects.setdefault(change.service, _CandidateCause())
+        candidate = candidates.setdefault(change.service, _CandidateCause())
         lag = max(0, begin - change.at_us)
-        suspect.add(
+        candidate.add(
             CHANGED * exp(-lag / CHANGED_FADES),
             f"{change.kind} {lag / MINUTE_US:.0f} min before the start: "
             f"{change.title or change.id}",
@@ -146,10 +198,10 @@ def likely_causes(
         Cause(
             service,
             _metric(mine.get(service, ())),
-            round(suspect.points, 6),
-            tuple(suspect.evidence),
+            round(candidate.points, 6),
+            tuple(candidate.evidence),
         )
-        for service, suspect in suspects.items()
+        for service, candidate in candidates.items()
         if service
     ]
     return sorted(ranked, key=lambda cause: (-cause.score, cause.service))
@@ -163,7 +215,7 @@ def _when(late_us: int) -> str:
     return f"affected {late_us / MINUTE_US:.0f} min after the first"
 
 
-def _by_rarity(suspect: _CandidateCause, own: list[Finding]) -> None:
+def _by_rarity(candidate: _CandidateCause, own: list[Finding]) -> None:
     best: dict[str, float] = {}
     for finding in own:  # the same thing again is no new evidence
         name = _metric([finding])
@@ -172,28 +224,28 @@ def _by_rarity(suspect: _CandidateCause, own: list[Finding]) -> None:
     rarest = sorted(own, key=lambda finding: (-finding.score, finding.start_us, finding.id))[
         :SENTENCES
     ]
-    suspect.add(points, "; ".join(dict.fromkeys(finding.sentence for finding in rarest)))
+    candidate.add(points, "; ".join(dict.fromkeys(finding.sentence for finding in rarest)))
 
 
 def _by_topology(
-    suspect: _CandidateCause,
+    candidate: _CandidateCause,
     service: str,
-    onset: Mapping[str, int],
+    first_start: Mapping[str, int],
     callees: Mapping[str, set[str]],
     callers: Mapping[str, set[str]],
 ) -> None:
-    above = sorted(callers.get(service, set()) & onset.keys())
+    above = sorted(callers.get(service, set()) & first_start.keys())
     if above:
-        suspect.add(
+        candidate.add(
             min(CALLED_CAP, CALLED_EACH * len(above)), f"affected services call it: {_few(above)}"
         )
     below = sorted(
         other
-        for other in callees.get(service, set()) & onset.keys()
-        if onset[other] <= onset[service] + SLACK
+        for other in callees.get(service, set()) & first_start.keys()
+        if first_start[other] <= first_start[service] + SLACK
     )
     if below:
-        suspect.add(-EXPLAINED, f"what it calls was affected no later: {_few(below)}")
+        candidate.add(-EXPLAINED, f"what it calls was affected no later: {_few(below)}")
 
 
 def _few(names: Sequence[str]) -> str:
@@ -223,7 +275,7 @@ def incidents(
     changes: Sequence[Change] = (),
     past: Sequence[PastIncident] = (),
     *,
-    company: Sequence[Finding] = (),
+    background: Sequence[Finding] = (),
     settings: Grouping = DEFAULT,
     ranker: Ranker | None = None,
 ) -> list[Incident]:
@@ -235,14 +287,27 @@ def incidents(
 
     Parameters
     ----------
-    findings
+    findings : sequence of Finding
         Alerts (as findings of signal ``alert``), anomalies of metrics and logs. Findings of signal
         ``change`` are not grouped: give changes.
-    company
+    graph : Graph
+        Who calls whom; without calls events are linked by time alone.
+    changes : sequence of Change
+        Deployments and other changes, any order.
+    past : sequence of PastIncident
+        Past incidents, any order.
+    background : sequence of Finding
         Findings that tell little by themselves: they join an incident at one of its services in
         its time, and never make one.
-    ranker
+    settings : Grouping
+        How far apart linked findings may start.
+    ranker : Ranker or None
         Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
+
+    Returns
+    -------
+    list of Incident
+        Incidents by their first finding.
     """
     ordered = in_order(
         {finding.id: finding for finding in findings if finding.signal != "change"}.values()
@@ -253,10 +318,13 @@ def incidents(
     parts: dict[int, list[Finding]] = {}
     for number, finding in zip(groups.tolist(), ordered, strict=True):
         parts.setdefault(number, []).append(finding)
-    known = _Known(graph, changes, past)
+    known = _Context(graph, changes, past)
     return [
         _incident(
-            own, [finding for finding in company if _joins(finding, own, settings)], known, ranker
+            own,
+            [finding for finding in background if _joins(finding, own, settings)],
+            known,
+            ranker,
         )
         for _, own in sorted(parts.items())
     ]
@@ -270,7 +338,7 @@ def _joins(finding: Finding, own: Sequence[Finding], settings: Grouping) -> bool
     )
 
 
-class _Known:
+class _Context:
     """What is looked up for every incident, prepared once."""
 
     def __init__(
@@ -279,7 +347,7 @@ class _Known:
         self.callees, self.callers = graph.callees, graph.callers
         self.changes = sorted(changes, key=lambda change: (change.at_us, change.id))
         self.change_times = np.array([change.at_us for change in self.changes], np.int64)
-        self.memory = PastIncidentIndex(past)
+        self.past_index = PastIncidentIndex(past)
         self._above: dict[str, frozenset[str]] = {}
 
     def changes_before(self, start_us: int, affected: Sequence[str]) -> list[Change]:
@@ -304,7 +372,7 @@ class _Known:
 
 
 def _incident(
-    findings: list[Finding], company: Sequence[Finding], known: _Known, ranker: Ranker | None
+    findings: list[Finding], background: Sequence[Finding], known: _Context, ranker: Ranker | None
 ) -> Incident:
     start, end = findings[0].start_us, max(finding.end_us for finding in findings)
     affected = tuple(dict.fromkeys(finding.service for finding in findings if finding.service))
@@ -324,15 +392,26 @@ def _incident(
         end_us=end,
         affected=affected,
         exposed=tuple(sorted(exposed)),
-        findings=tuple(finding.id for finding in in_order([*findings, *company])),
-        timeline=_timeline([*findings, *company], changes),
+        findings=tuple(finding.id for finding in in_order([*findings, *background])),
+        timeline=_timeline([*findings, *background], changes),
         causes=tuple(causes),
-        similar=known.memory.similar(own, start),
+        similar=known.past_index.similar(own, start),
     )
 
 
 def incident_id(first: Finding) -> str:
-    """Give the id of the incident that begins with a finding: 16 hex digits."""
+    """Derive the id of the incident that begins with a finding.
+
+    Parameters
+    ----------
+    first : Finding
+        The incident's first finding.
+
+    Returns
+    -------
+    str
+        16 hex digits.
+    """
     return hashlib.sha256(f"incident:{first.id}".encode()).hexdigest()[:16]
 
 

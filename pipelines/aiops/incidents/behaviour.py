@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
-from pipelines.aiops.incidents.model import Floats, Ints, Logs, Signals, Spans, Window, inside
+from pipelines.aiops.incidents.model import FaultWindow, Floats, Ints, Logs, Signals, Spans, inside
 
 THRESHOLD = 5.0
 """Nats of the likelihood ratio below which a follower isn't more frequent than before."""
@@ -39,20 +39,26 @@ START, END = "its start", "its end"
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class Successions:
     """Successions of events in all spans, ready to be compared for any window.
 
     Attributes
     ----------
-    parent
-        Row of each span's parent, -1 for none, shape (spans,).
-    owner, follows
-        Span and succession (row of `context`, `after`) of each occurrence, same length.
-    context
-        For each succession the number of its operation and the event before, shape (k,).
-    service
+    start : array of int64, shape (spans,), microseconds since 1970
+        Start of each span.
+    parent : array of int64, shape (spans,)
+        Row of each span's parent, -1 for none.
+    owner, follows : array of int64, shape (occurrences,)
+        Span and succession (row of `context`, `after`) of each occurrence.
+    context : array of int64, shape (k,)
+        For each succession the number of its operation and the event before.
+    service : list of str, shape (k,)
         For each succession, its service.
-    bad
+    operation : list of str, shape (k,)
+        For each succession, the span's name.
+    before, after : list of str, shape (k,)
+        For each succession, the event before and the one that follows, in words.
+    bad : array of bool, shape (k,)
         For each succession, whether what follows is an error or an early end.
     """
 
@@ -68,8 +74,19 @@ class Behaviour:
     bad: NDArray[np.bool_]
 
 
-def prepare_behaviour(signals: Signals) -> Behaviour | None:
-    """Find and number the successions of events in all spans, once for all windows."""
+def prepare_behaviour(signals: Signals) -> Successions | None:
+    """Find and number the successions of events in all spans, once for all windows.
+
+    Parameters
+    ----------
+    signals : Signals
+        Spans, and log lines if there are any.
+
+    Returns
+    -------
+    Successions or None
+        None without spans.
+    """
     if signals.spans is None or not len(signals.spans.start):
         return None
     spans, logs = signals.spans, signals.logs
@@ -125,15 +142,18 @@ def _successions(
     """
     order = np.lexsort((token, at, group))
     group, at, token = group[order], at[order], token[order]
+    # The same event at the same time, logged twice, is one event.
     once = np.ones(len(group), bool)
     once[1:] = (np.diff(group) != 0) | (np.diff(at) != 0) | (np.diff(token) != 0)
     group, token = group[once], token[once]
+    # Repetitions in a row become one event with the power of two of their number.
     first = np.ones(len(group), bool)
     first[1:] = (np.diff(group) != 0) | (np.diff(token) != 0)
     begins = np.flatnonzero(first)
     length = np.diff(np.append(begins, len(group)))
     power = np.minimum(np.ceil(np.log2(np.maximum(length, 1))).astype(np.int64), LOG2)
     group, token = group[begins], token[begins]
+    # Each chain begins with the start and ends with the end, so that both can be odd.
     opens = np.ones(len(group), bool)
     opens[1:] = np.diff(group) != 0
     previous = np.where(opens, events, np.roll(token, 1)) if len(token) else token
@@ -151,10 +171,11 @@ def _numbered(
     operations: tuple[list[tuple[str, str]], Ints],
     events: list[str],
     found: tuple[Ints, Ints, Ints, Ints],
-) -> Behaviour:
+) -> Successions:
     owner, before, after, chain = found
     names, operation = operations
     size = len(events) + 1
+    # Operation, chain and event as one number, then context and follower: two sorts in all.
     codes, context = np.unique((operation[owner] * 2 + chain) * size + before, return_inverse=True)
     wide = size * (LOG2 + 1)
     pairs, follows = np.unique(context * wide + after, return_inverse=True)
@@ -162,7 +183,7 @@ def _numbered(
     where = [names[i] for i in (of // size // 2).tolist()]
     then, power = (pairs % wide) // (LOG2 + 1), (pairs % wide) % (LOG2 + 1)
     wrong = np.array([bool(BAD_WORDS.search(text)) for text in events] + [True])
-    return Behaviour(
+    return Successions(
         start=spans.start,
         parent=parent,
         owner=owner,
@@ -183,8 +204,26 @@ def _called(events: list[str], number: int, otherwise: str) -> str:
     return events[number] if number < len(events) else otherwise
 
 
-def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEvidence]:
-    """Blame services whose spans do what they ordinarily don't, if no span below does so too."""
+def behaviour_evidence(window: FaultWindow, behaviour: Successions) -> list[CauseEvidence]:
+    """Blame services whose spans do what they ordinarily don't, if no span below does so too.
+
+    Parameters
+    ----------
+    window : FaultWindow
+        The fault's time, and the times it is compared with.
+    behaviour : Successions
+        Successions of all spans.
+
+    Returns
+    -------
+    list of CauseEvidence
+        At most one piece of evidence a service, by name.
+
+    Notes
+    -----
+    Log likelihood ratios of shares (Dunning 1993); the idea of successions is Nezha's (Yu et al.,
+    ESEC/FSE 2023).
+    """
     now = (behaviour.start >= window.start) & (behaviour.start < window.end)
     past = inside(behaviour.start, window.reference)
     weight, counts = _odd(behaviour, now, past)
@@ -192,6 +231,7 @@ def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEviden
     owner, follows = behaviour.owner[here], behaviour.follows[here]
     if not len(owner):
         return []
+    # A span counts once, for its oddest succession.
     order = np.lexsort((follows, weight[follows], owner))
     owner, follows = owner[order], follows[order]
     strongest = np.append(np.diff(owner) != 0, True)
@@ -204,7 +244,7 @@ def behaviour_evidence(window: Window, behaviour: Behaviour) -> list[CauseEviden
 
 
 def _odd(
-    behaviour: Behaviour, now: NDArray[np.bool_], past: NDArray[np.bool_]
+    behaviour: Successions, now: NDArray[np.bool_], past: NDArray[np.bool_]
 ) -> tuple[Floats, tuple[Ints, ...]]:
     """Weight each succession by how much more frequent it has become; 0 if it hasn't."""
     a = _counted(behaviour, now)
@@ -214,14 +254,14 @@ def _odd(
     b_all = np.bincount(behaviour.context, b, contexts)[behaviour.context].astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         more = a * b_all > b * a_all
-        usual = b > ORDINARY * b_all
+        ordinary = b > ORDINARY * b_all
     ratio = likelihood_ratio(a, a_all, b, b_all)
-    odd = more & ~usual & (b_all >= SEEN) & (ratio > THRESHOLD)
+    odd = more & ~ordinary & (b_all >= SEEN) & (ratio > THRESHOLD)
     weight = np.where(odd, np.minimum(ratio, CAP), 0.0) * np.where(behaviour.bad, BAD, 1.0) / BAD
     return weight, _whole(a, a_all, b, b_all)
 
 
-def _counted(behaviour: Behaviour, spans: NDArray[np.bool_]) -> Floats:
+def _counted(behaviour: Successions, spans: NDArray[np.bool_]) -> Floats:
     follows = behaviour.follows[spans[behaviour.owner]]
     return np.bincount(follows, minlength=len(behaviour.context)).astype(float)
 
@@ -231,7 +271,20 @@ def _whole(*counts: Floats) -> tuple[Ints, ...]:
 
 
 def likelihood_ratio(k1: Floats, n1: Floats, k0: Floats, n0: Floats) -> Floats:
-    """Log likelihood ratio (nats) of two shares against one common share (Dunning, 1993)."""
+    """Compute the log likelihood ratio of two shares against one common share (Dunning, 1993).
+
+    Parameters
+    ----------
+    k1, n1 : array of float64, shape (k,)
+        Hits and trials of the first sample.
+    k0, n0 : array of float64, shape (k,)
+        Hits and trials of the second sample.
+
+    Returns
+    -------
+    array of float64, shape (k,)
+        Nats, at least 0.
+    """
     return _entropy(k1, n1) + _entropy(k0, n0) - _entropy(k1 + k0, n1 + n0)
 
 
@@ -256,7 +309,7 @@ def _explained(span: Ints, parent: Ints) -> NDArray[np.bool_]:
 
 
 def _strongest(
-    behaviour: Behaviour, points: Floats, counts: tuple[Ints, ...]
+    behaviour: Successions, points: Floats, counts: tuple[Ints, ...]
 ) -> list[CauseEvidence]:
     best: dict[str, int] = {}
     for i in np.flatnonzero(points > 0).tolist():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.incidents.model import (
+    FaultWindow,
     Floats,
     Graph,
     Ints,
@@ -20,7 +21,6 @@ from pipelines.aiops.incidents.model import (
     Series,
     Signals,
     Target,
-    Window,
     inside,
 )
 
@@ -44,7 +44,19 @@ PERCENT = 1.5
 
 @dataclass(frozen=True)
 class CauseEvidence:
-    """Points for one service from one source, with the sentence for it."""
+    """Points for one service from one source, with the sentence for it.
+
+    Attributes
+    ----------
+    service : str
+        Name of the service.
+    metric : str
+        Metric, or kind of evidence, that says so.
+    points : float
+        Nats, at most `CAP`.
+    sentence : str
+        Evidence in words.
+    """
 
     service: str
     metric: str
@@ -54,7 +66,19 @@ class CauseEvidence:
 
 @dataclass(frozen=True)
 class BudgetLoss:
-    """What a service lost in the window: seconds waited, or calls failed."""
+    """What a service lost in the window: seconds waited, or calls failed.
+
+    Attributes
+    ----------
+    total : float
+        Sum over the window of the excess times requests: seconds, or failed calls.
+    worst : float
+        Largest value in the window.
+    level : float
+        Ordinary value.
+    metric : str
+        Metric that says so.
+    """
 
     total: float
     worst: float
@@ -63,9 +87,26 @@ class BudgetLoss:
 
 
 def budget_evidence(
-    window: Window, graph: Graph, signals: Signals, target: Target | None
+    window: FaultWindow, graph: Graph, signals: Signals, target: Target | None
 ) -> list[CauseEvidence]:
-    """Blame lost time and failures on services whose callees don't account for them."""
+    """Blame lost time and failures on services whose callees don't account for them.
+
+    Parameters
+    ----------
+    window : FaultWindow
+        The fault's time, and the times it is compared with.
+    graph : Graph
+        Who calls whom.
+    signals : Signals
+        Series of latency, availability, errors and requests.
+    target : Target or None
+        The symptom, if it is known: only what it depends on is blamed in full.
+
+    Returns
+    -------
+    list of CauseEvidence
+        One piece of evidence a service and kind of budget.
+    """
     asked = target.role if target else None
     kinds: tuple[tuple[Role, ...], ...] = (("latency",), ("availability", "errors"))
     found = []
@@ -73,11 +114,13 @@ def budget_evidence(
         if asked in ("latency", "availability", "errors") and asked not in roles:
             continue
         losses = _losses(window, signals, roles)
-        found += _blame(losses, graph, roles[0], _reachable(losses, graph, target))
+        found += _attribute_losses(losses, graph, roles[0], _reachable(losses, graph, target))
     return found
 
 
-def _losses(window: Window, signals: Signals, roles: tuple[Role, ...]) -> dict[str, BudgetLoss]:
+def _losses(
+    window: FaultWindow, signals: Signals, roles: tuple[Role, ...]
+) -> dict[str, BudgetLoss]:
     requests = {s.service: s for s in signals.series if s.role == "requests"}
     best: dict[str, BudgetLoss] = {}
     for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
@@ -89,7 +132,7 @@ def _losses(window: Window, signals: Signals, roles: tuple[Role, ...]) -> dict[s
     return best
 
 
-def _excess(window: Window, series: Series, requests: Series | None) -> BudgetLoss | None:
+def _excess(window: FaultWindow, series: Series, requests: Series | None) -> BudgetLoss | None:
     times, values = _bad_is_up(series)
     past = values[inside(times, window.metric_reference or window.reference)]
     now = (times >= window.start) & (times < window.end)
@@ -122,6 +165,7 @@ def _bad_is_up(series: Series) -> tuple[Ints, Floats]:
 
 def _spread(past: Floats, role: Role) -> float:
     level = float(np.median(past))
+    # Robust deviation; quantiles as well, for a series that is constant most of the time.
     mad = 1.4826 * float(np.median(np.abs(past - level)))
     low, high = np.quantile(past, (0.05, 0.95))
     floor = SHARE_FLOOR * abs(level) + (RATE_FLOOR if role == "availability" else 0.0)
@@ -150,13 +194,13 @@ def _reachable(losses: dict[str, BudgetLoss], graph: Graph, target: Target | Non
     return seen
 
 
-def _blame(
+def _attribute_losses(
     losses: Mapping[str, BudgetLoss], graph: Graph, what: str, reachable: set[str]
 ) -> list[CauseEvidence]:
     own = _own(losses, graph)
-    suspects = [name for name in losses if name in reachable] or list(losses)
-    most = max((own[name] for name in suspects), default=0.0)
-    largest = max((losses[name].total for name in suspects), default=0.0)
+    candidates = [name for name in losses if name in reachable] or list(losses)
+    most = max((own[name] for name in candidates), default=0.0)
+    largest = max((losses[name].total for name in candidates), default=0.0)
     if not most:
         return []
     found = []
@@ -217,8 +261,21 @@ PER_FOLD = 15.0
 EXTREME = 0.995
 
 
-def saturation_evidence(window: Window, signals: Signals) -> list[CauseEvidence]:
-    """Compare each resource with the most extreme it ordinarily shows, not with its noise."""
+def saturation_evidence(window: FaultWindow, signals: Signals) -> list[CauseEvidence]:
+    """Compare each resource with the most extreme it ordinarily shows, not with its noise.
+
+    Parameters
+    ----------
+    window : FaultWindow
+        The fault's time, and the times it is compared with.
+    signals : Signals
+        Series of role saturation.
+
+    Returns
+    -------
+    list of CauseEvidence
+        At most one piece of evidence a service, by name.
+    """
     best: dict[str, CauseEvidence] = {}
     for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
         found = _beyond(window, series) if series.role == "saturation" else None
@@ -227,7 +284,7 @@ def saturation_evidence(window: Window, signals: Signals) -> list[CauseEvidence]
     return [best[name] for name in sorted(best)]
 
 
-def _beyond(window: Window, series: Series) -> CauseEvidence | None:
+def _beyond(window: FaultWindow, series: Series) -> CauseEvidence | None:
     known = np.isfinite(series.values)
     times, values = series.times[known], series.values[known]
     past = values[inside(times, window.metric_reference or window.reference)]

@@ -16,7 +16,7 @@ from pipelines.aiops.incidents.model import (
     Target,
     role_of,
 )
-from pipelines.aiops.incidents.model import Window as Fault
+from pipelines.aiops.incidents.model import FaultWindow as Fault
 from pipelines.aiops.incidents.ranking import rank
 from pipelines.aiops.lake.contract import LOGS, METRICS, SPANS, service_of
 from pipelines.aiops.lake.window import Window, rows_between
@@ -36,7 +36,24 @@ Ranker = Callable[[int, int, str], Sequence[Cause]]
 
 
 def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[Incident]) -> Ranker:
-    """Return what ranks causes of some incidents, the weightiest, and of none of the others."""
+    """Build the ranker of causes of some incidents, the weightiest, and of none of the others.
+
+    Parameters
+    ----------
+    params : AiopsParams
+        Where the lake lies.
+    window : Window
+        Nothing after its end is read.
+    graph : Graph
+        Who calls whom.
+    found : sequence of Incident
+        Incidents, grouped and not yet ranked.
+
+    Returns
+    -------
+    Ranker
+        Function of start and end (microseconds since 1970) and the most affected service.
+    """
 
     def weight(incident: Incident) -> tuple[int, int, int, str]:
         signals = {entry.what for entry in incident.timeline if entry.what != "change"}
@@ -45,7 +62,7 @@ def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[In
     ordered = sorted(found, key=weight)
     chosen = {(incident.start_us, incident.end_us) for incident in ordered[:MOST_RANKED]}
 
-    def ranked(start_us: int, end_us: int, worst: str) -> Sequence[Cause]:
+    def rank_causes(start_us: int, end_us: int, worst: str) -> Sequence[Cause]:
         if (start_us, end_us) not in chosen:
             return ()
         end = min(max(end_us, start_us + SHORTEST), start_us + LONGEST, window.end_us)
@@ -59,11 +76,24 @@ def ranker(params: AiopsParams, window: Window, graph: Graph, found: Sequence[In
         )
         return rank(fault, graph, signals(params, start_us, end), target=Target(worst))
 
-    return ranked
+    return rank_causes
 
 
 def signals(params: AiopsParams, start_us: int, end_us: int) -> Signals:
-    """Read what was measured around an incident."""
+    """Read what was measured around an incident.
+
+    Parameters
+    ----------
+    params : AiopsParams
+        Where the lake lies.
+    start_us, end_us : int
+        Time of the incident, microseconds since 1970.
+
+    Returns
+    -------
+    Signals
+        Series, a sample of whole traces, and their log lines.
+    """
     short = _window(start_us - REFERENCE, end_us)
     sample = _sample(params, short)
     spans = _spans(params, short, sample)

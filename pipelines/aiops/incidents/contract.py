@@ -36,9 +36,20 @@ def alert_findings(
 
     Parameters
     ----------
-    until_us
+    alerts : Table
+        Columns of the contract's ``alerts``.
+    until_us : int
         The window's end: later alerts are left out and ends are cut there, so that a window
         that is computed later gives what it gave on time.
+    service : callable
+        Returns the service that labels name.
+    score : float
+        Score of every finding, -log10 of a chance.
+
+    Returns
+    -------
+    list of Finding
+        One finding a row.
     """
     return [_alert(row, until_us, service, score) for row in _rows(alerts, "starts_at", until_us)]
 
@@ -66,7 +77,20 @@ def _alert(
 
 
 def changes_of(changes: "pa.Table", until_us: int) -> list[Change]:
-    """Turn rows of the table ``changes`` into changes; those at or after a time are left out."""
+    """Turn rows of the table ``changes`` into changes.
+
+    Parameters
+    ----------
+    changes : Table
+        Columns of the contract's ``changes``.
+    until_us : int
+        Rows at or after it are left out, microseconds since 1970.
+
+    Returns
+    -------
+    list of Change
+        One change a row.
+    """
     return [
         Change(
             row["change_id"],
@@ -86,8 +110,17 @@ def past_of(
 
     Parameters
     ----------
-    names
+    tickets : Table
+        Columns of the contract's ``tickets``.
+    until_us : int
+        Tickets opened at or after it are left out, microseconds since 1970.
+    names : mapping of str to sequence of str or None
         For each ticket's id the alert names (or template ids) that it was about, if known.
+
+    Returns
+    -------
+    list of PastIncident
+        One past incident a ticket of kind incident.
     """
     known = names or {}
     return [
@@ -108,7 +141,20 @@ def past_of(
 def series_of(
     metrics: "pa.Table", service: Callable[[Mapping[str, str]], str] = service_of
 ) -> tuple[Series, ...]:
-    """Turn rows of the table ``metrics`` (gauges, or rates of counters) into series."""
+    """Turn rows of the table ``metrics`` (gauges, or rates of counters) into series.
+
+    Parameters
+    ----------
+    metrics : Table
+        Columns of the contract's ``metrics``.
+    service : callable
+        Returns the service that labels name.
+
+    Returns
+    -------
+    tuple of Series
+        One series a service and metric.
+    """
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for row in _rows(metrics, "at", None):
         if row["value"] is not None:
@@ -121,7 +167,20 @@ def series_of(
 
 
 def columns_of(points: list[tuple[int, float]], role: Role) -> tuple[Ints, Floats]:
-    """Join what instances had at the same time: the fullest one's resource, else the mean."""
+    """Join the values of instances at the same time: the largest for saturation, else the mean.
+
+    Parameters
+    ----------
+    points : list of (int, float)
+        Time (microseconds since 1970) and value, any order.
+    role : Role
+        What the metric is about.
+
+    Returns
+    -------
+    (array of int64, array of float64), shape (times,)
+        Times, ascending, and values.
+    """
     import numpy as np
 
     times = np.array([at for at, _ in points], np.int64)
@@ -135,7 +194,18 @@ def columns_of(points: list[tuple[int, float]], role: Role) -> tuple[Ints, Float
 
 
 def spans_of(spans: "pa.Table") -> Spans:
-    """Turn rows of the table ``spans`` into columns; a span without duration ends as it starts."""
+    """Turn rows of the table ``spans`` into columns; a span without duration ends as it starts.
+
+    Parameters
+    ----------
+    spans : Table
+        Columns of the contract's ``spans``.
+
+    Returns
+    -------
+    Spans
+        Row i is span i.
+    """
     import numpy as np
 
     rows = list(_rows(spans, "starts_at", None))
@@ -153,7 +223,22 @@ def spans_of(spans: "pa.Table") -> Spans:
 
 
 def logs_of(logs: "pa.Table", codes: Sequence[int], texts: Sequence[str]) -> Logs:
-    """Turn rows of the table ``logs`` with their templates (row i has ``texts[codes[i]]``)."""
+    """Turn rows of the table ``logs`` with their templates into columns.
+
+    Parameters
+    ----------
+    logs : Table
+        Columns of the contract's ``logs``.
+    codes : sequence of int, shape (rows,)
+        Template of each row.
+    texts : sequence of str
+        Text of each template.
+
+    Returns
+    -------
+    Logs
+        Row i has template ``texts[codes[i]]``.
+    """
     import numpy as np
 
     rows = list(_rows(logs, "at", None))

@@ -1,6 +1,6 @@
 """Findings before they are grouped: those that say the same become one, background alerts go.
 
-Somebody is told of most alerts of most days, whatever happens. That one comes again today says
+Most alerts are notified on most days, whatever happens. That one comes again today says
 nothing; that one comes which has been away for two weeks does.
 """
 
@@ -25,6 +25,16 @@ def deduplicate_findings(findings: Sequence[Finding]) -> list[Finding]:
     When a source fails, each of its series has a gap: that is one thing, not a thousand. Of other
     kinds only those of one metric, message, edge or alert name are the same thing. Near: within a
     step of the metric, `ALERT_GAP` of alerts, or while what moved on the map goes on.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        Findings, any order; of equal ids the last counts.
+
+    Returns
+    -------
+    list of Finding
+        The first finding of each group, with the group's end and largest score; in order.
     """
     open_: dict[tuple[str, ...], list[Finding]] = {}
     done: list[list[Finding]] = []
@@ -93,10 +103,10 @@ Subject = tuple[str, str]
 """Alert name and service."""
 
 
-def judged(
+def split_background_alerts(
     params: AiopsParams, window: Window, alerts: Sequence[Finding]
 ) -> tuple[list[Finding], list[Finding]]:
-    """Score alerts by how rare they are; give those that are news, and those that come anyway.
+    """Score alerts by how rare they are; split those that are news from those that come anyway.
 
     The score is -log10 of the chance of a day with such an alert (name and service), from the days
     before the window: (days with it + 1/2) / (days + 1), Krichevsky and Trofimov's estimate. Days
@@ -104,17 +114,26 @@ def judged(
 
     Parameters
     ----------
-    window
+    params : AiopsParams
+        Settings of stage `group_incidents`, and where the lake lies.
+    window : Window
         The days before its first one are what is usual; nothing later is read.
+    alerts : sequence of Finding
+        Alerts of the window, as findings.
+
+    Returns
+    -------
+    (list of Finding, list of Finding)
+        News, and background alerts, both in the given order and scored.
     """
     about = params.group_incidents
     midnight = window.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    before = Window(midnight - timedelta(days=about.usual_days), midnight)
+    before = Window(midnight - timedelta(days=about.background_days), midnight)
     seen = _days_of(params, before)
     today = before.end_us // DAY_US
     known = today - min((day for own in seen.values() for day in own), default=today)
     news: list[Finding] = []
-    usual: list[Finding] = []
+    background: list[Finding] = []
     for finding in alerts:
         count = len(seen.get((finding.labels.get("alertname", ""), finding.service), ()))
         chance = (count + 0.5) / (known + 1)
@@ -123,8 +142,9 @@ def judged(
             score=round(-log10(chance), 3),
             evidence={**finding.evidence, "days_with_it": count, "days_before": known},
         )
-        (usual if count >= LEAST and count > about.usual_share * known else news).append(scored)
-    return news, usual
+        is_background = count >= LEAST and count > about.background_share * known
+        (background if is_background else news).append(scored)
+    return news, background
 
 
 def _days_of(params: AiopsParams, window: Window) -> dict[Subject, set[int]]:

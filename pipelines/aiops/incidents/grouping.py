@@ -21,13 +21,13 @@ class Grouping:
 
     Attributes
     ----------
-    same
+    same : int
         At the same service.
-    near
+    near : int
         At services of which one calls the other.
-    anywhere
+    anywhere : int
         At any services, if there is no graph; 0 turns it off.
-    longest
+    longest : int
         A chain of links is cut after this long, so that a service that never rests doesn't make one
         endless incident.
     """
@@ -52,19 +52,27 @@ def group(
 
     Parameters
     ----------
-    starts
-        Microseconds since 1970, shape (n,), any order.
-    services
-        Of each event; empty if not known: such events are linked by time alone if there is no
-        graph, and stay alone if there is one.
-    ends
-        Microseconds since 1970, shape (n,): what starts at a service while something lasts there
-        is linked to it, for as long as a chain may be. None: they are not known.
+    starts : array of int64, shape (n,)
+        Microseconds since 1970, any order.
+    services : list of str, shape (n,)
+        Service of each event; empty if not known: such events are linked by time alone if there is
+        no graph, and stay alone if there is one.
+    graph : Graph
+        Who calls whom.
+    settings : Grouping
+        How far apart linked events may start.
+    ends : array of int64, shape (n,), or None
+        Microseconds since 1970: what starts at a service while something lasts there is linked to
+        it, for as long as a chain may be. None: they are not known.
 
     Returns
     -------
-    array of int, shape (n,)
+    array of int64, shape (n,)
         Groups are numbered by their first event's start (ties: service), from 0.
+
+    Notes
+    -----
+    Connected components of the graph of links (`scipy.sparse.csgraph`).
     """
     n = len(starts)
     if not n:
@@ -98,6 +106,7 @@ def _rows(services: list[str]) -> dict[str, Ints]:
 
 def _chain(at: Ints, reach: Ints, rows: Ints) -> Ints:
     """Link each row to the one before, if one before reaches so far."""
+    # The running maximum: a long event reaches past short ones that began later.
     near = at[rows[1:]] <= np.maximum.accumulate(reach[rows])[:-1]
     return np.column_stack((rows[:-1][near], rows[1:][near]))
 
@@ -114,9 +123,9 @@ def _neighbours(at: Ints, rows: dict[str, Ints], graph: Graph, gap: int) -> list
 
 def _nearest(at: Ints, rows: Ints, others: Ints, gap: int) -> Ints:
     """Link each row to the last of the others that starts no later."""
-    place = np.searchsorted(at[others], at[rows], side="right") - 1
-    known = place >= 0
-    mine, theirs = rows[known], others[place[known]]
+    position = np.searchsorted(at[others], at[rows], side="right") - 1
+    known = position >= 0
+    mine, theirs = rows[known], others[position[known]]
     near = at[mine] - at[theirs] <= gap
     return np.column_stack((mine[near], theirs[near]))
 
@@ -132,10 +141,11 @@ def _joined(links: Ints, n: int) -> Ints:
 
 def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
     """Cut groups into pieces of at most `longest`, counted from the group's first event."""
+    # Numbers of the new groups follow the first event of each, not the order of the links.
     first = np.full(int(groups.max()) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, groups, at)
-    piece = (at - first[groups]) // longest
-    keys = np.column_stack((groups, piece))
+    part_number = (at - first[groups]) // longest
+    keys = np.column_stack((groups, part_number))
     _, where, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     rank = np.empty(len(where), np.int64)
     rank[np.argsort(where, kind="stable")] = np.arange(len(where))
@@ -143,8 +153,22 @@ def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
 
 
 def pairwise(truth: NDArray[np.int64], groups: NDArray[np.int64]) -> tuple[float, float, float]:
-    """Precision, recall and F1 of pairs that are together; negative truth: alone."""
+    """Compute precision, recall and F1 over pairs of events that are in one group.
+
+    Parameters
+    ----------
+    truth : array of int64, shape (n,)
+        True group of each event; negative: alone.
+    groups : array of int64, shape (n,)
+        Group that was found for each event.
+
+    Returns
+    -------
+    (float, float, float)
+        Precision, recall, F1.
+    """
     alone = truth < 0
+    # Pairs are counted from sizes of groups: n (n - 1) / 2 of each, without listing them.
     labels = np.where(alone, truth.max(initial=0) + 1 + np.arange(len(truth)), truth)
     both = _pairs(np.unique(np.column_stack((labels, groups)), axis=0, return_counts=True)[1])
     true = _pairs(np.unique(labels, return_counts=True)[1])

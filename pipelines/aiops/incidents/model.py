@@ -29,20 +29,37 @@ ROLE_WORDS: tuple[tuple[Role, str], ...] = (
 
 
 def role_of(metric: str) -> Role:
-    """Tell what a metric is about from the words in its name."""
+    """Tell what a metric is about from the words in its name.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric.
+
+    Returns
+    -------
+    Role
+        Role; "other" if no word matches.
+    """
     low = metric.lower()
     return next((role for role, words in ROLE_WORDS if re.search(words, low)), "other")
 
 
 @dataclass(frozen=True)
 class Series:
-    """One metric of one service; `values` may hold NaN (a gap), any order of time.
+    """One metric of one service, in any order of time.
 
     Attributes
     ----------
-    times
-        Microseconds since 1970, shape (n,).
-    role
+    service : str
+        Name of the service.
+    metric : str
+        Name of the metric.
+    times : array of int64, shape (n,)
+        Microseconds since 1970.
+    values : array of float64, shape (n,)
+        NaN: a gap.
+    role : Role
         What it is about; see `role_of`. Availability may be in percent or a share.
     """
 
@@ -55,7 +72,17 @@ class Series:
 
 @dataclass(frozen=True)
 class Spans:
-    """Columns of spans; row i is span i. Times in microseconds."""
+    """Columns of spans; row i of each is span i.
+
+    Attributes
+    ----------
+    trace, span, parent : list of str, shape (spans,)
+        Ids; the parent's is empty for a root.
+    service, name : list of str, shape (spans,)
+        Service and operation.
+    start, end : array of int64, shape (spans,), microseconds since 1970
+        First and last moment.
+    """
 
     trace: list[str]
     span: list[str]
@@ -68,12 +95,22 @@ class Spans:
 
 @dataclass(frozen=True)
 class Logs:
-    """Columns of log lines with their templates (``texts[code[i]]``).
+    """Columns of log lines with their templates; row i of each is line i.
 
     Attributes
     ----------
-    span
+    trace : list of str, shape (lines,)
+        Id of the trace, empty if not known.
+    span : list of str, shape (lines,)
         Id of the span a line was written in, empty if not known.
+    service : list of str, shape (lines,)
+        Service that wrote it.
+    at : array of int64, shape (lines,), microseconds since 1970
+        Time of the line.
+    code : array of int64, shape (lines,)
+        Position in `texts` of its template.
+    texts : list of str, shape (templates,)
+        Text of each template.
     """
 
     trace: list[str]
@@ -86,7 +123,17 @@ class Logs:
 
 @dataclass(frozen=True)
 class Signals:
-    """Everything that was measured; parts that are missing are left out."""
+    """Everything that was measured around an incident.
+
+    Attributes
+    ----------
+    series : tuple of Series
+        Metrics; empty if there are none.
+    spans : Spans or None
+        None if there are none.
+    logs : Logs or None
+        None if there are none.
+    """
 
     series: tuple[Series, ...] = ()
     spans: Spans | None = None
@@ -94,14 +141,16 @@ class Signals:
 
 
 @dataclass(frozen=True)
-class Window:
+class FaultWindow:
     """The fault's time, and the times it is compared with (microseconds, ends excluded).
 
     Attributes
     ----------
-    reference
+    start, end : int
+        Time of the fault.
+    reference : tuple of (int, int)
         Intervals that count as ordinary for spans and logs.
-    metric_reference
+    metric_reference : tuple of (int, int)
         The same for series; empty: as `reference`.
     """
 
@@ -113,7 +162,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Graph:
-    """Who calls whom, as (caller, callee)."""
+    """Who calls whom.
+
+    Attributes
+    ----------
+    calls : frozenset of (str, str)
+        Caller and callee.
+    """
 
     calls: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
@@ -138,7 +193,15 @@ def _by_first(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 @dataclass(frozen=True)
 class Target:
-    """The symptom to explain: where it was seen and, if known, in what."""
+    """The symptom to explain: where it was seen and, if known, in what.
+
+    Attributes
+    ----------
+    service : str
+        Service where it was seen.
+    role : Role or None
+        Kind of metric in which it was seen; None: not known.
+    """
 
     service: str
     role: Role | None = None
@@ -146,7 +209,19 @@ class Target:
 
 @dataclass(frozen=True)
 class Cause:
-    """A suspect; `score` in nats of evidence, capped per source, comparable within one ranking."""
+    """A suspected service.
+
+    Attributes
+    ----------
+    service : str
+        Name of the service.
+    metric : str
+        Metric, or kind of evidence, that says most.
+    score : float
+        Nats of evidence, capped per source; comparable within one ranking.
+    evidence : tuple of str
+        Sentences, the strongest first.
+    """
 
     service: str
     metric: str
@@ -155,7 +230,20 @@ class Cause:
 
 
 def inside(times: Ints, intervals: tuple[tuple[int, int], ...]) -> NDArray[np.bool_]:
-    """Tell which times lie in one of the intervals."""
+    """Test which times lie in one of the intervals.
+
+    Parameters
+    ----------
+    times : array of int64, shape (n,)
+        Microseconds since 1970.
+    intervals : tuple of (int, int)
+        Start and end of each, the end excluded.
+
+    Returns
+    -------
+    array of bool, shape (n,)
+        True inside.
+    """
     hit = np.zeros(len(times), bool)
     for start, end in intervals:
         hit |= (times >= start) & (times < end)
@@ -164,7 +252,21 @@ def inside(times: Ints, intervals: tuple[tuple[int, int], ...]) -> NDArray[np.bo
 
 @dataclass(frozen=True)
 class Change:
-    """A deployment, configuration or infrastructure change (table `changes` of the contract)."""
+    """A deployment, configuration or infrastructure change (table `changes` of the contract).
+
+    Attributes
+    ----------
+    id : str
+        Id of the change.
+    service : str
+        Changed service, empty if not known.
+    at_us : int
+        Time of the change, microseconds since 1970.
+    title : str
+        What was changed.
+    kind : str
+        Kind of change.
+    """
 
     id: str
     service: str
@@ -179,8 +281,20 @@ class PastIncident:
 
     Attributes
     ----------
-    names
+    id : str
+        Id of the ticket.
+    opened_us : int
+        When it was opened, microseconds since 1970.
+    services : tuple of str
+        Affected services.
+    names : tuple of str
         Alert names, kinds of findings and template ids that it was made of, as far as known.
+    title : str
+        Title of the ticket.
+    fix : str
+        What ended it, "" if not known.
+    resolution : str
+        How it was resolved, in words, "" if not known.
     """
 
     id: str
@@ -194,7 +308,19 @@ class PastIncident:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a timeline."""
+    """One line of a timeline.
+
+    Attributes
+    ----------
+    at_us : int
+        Time, microseconds since 1970.
+    what : str
+        Signal of the finding, or "change".
+    service : str
+        Name of the service.
+    sentence : str
+        What happened, in words.
+    """
 
     at_us: int
     what: str
@@ -204,7 +330,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Similar:
-    """A past incident that resembles this one; `score` is a cosine, 0 to 1."""
+    """A past incident that resembles this one.
+
+    Attributes
+    ----------
+    id : str
+        Id of the ticket.
+    score : float
+        Cosine, 0 to 1.
+    shared : tuple of str
+        Terms that both have, the rarest first.
+    fix : str
+        What ended it, "" if not known.
+    resolution : str
+        How it was resolved, in words, "" if not known.
+    """
 
     id: str
     score: float
@@ -215,18 +355,28 @@ class Similar:
 
 @dataclass(frozen=True)
 class Incident:
-    """What belongs together, with what is known about it.
+    """Findings that belong together, with what is known about them.
 
     Attributes
     ----------
-    id
+    id : str
         From its first finding: it doesn't change while the incident grows.
-    affected
+    title : str
+        The rarest thing that was found, and where.
+    start_us, end_us : int
+        First start and last end of the findings, microseconds since 1970.
+    affected : tuple of str
         Services with findings, by first finding.
-    exposed
+    exposed : tuple of str
         Services that call an affected one, directly or through others, and show nothing yet.
-    timeline
+    findings : tuple of str
+        Ids of the findings, in order.
+    timeline : tuple of Entry
         Changes shortly before, then findings, by time.
+    causes : tuple of Cause
+        Suspected services, the likeliest first.
+    similar : tuple of Similar
+        Past incidents that resemble it most.
     """
 
     id: str

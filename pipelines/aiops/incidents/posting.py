@@ -22,7 +22,19 @@ CAUSES = 3
 
 @dataclass(frozen=True)
 class Posted:
-    """What was sent, or would have been; `status` is None in a dry run."""
+    """What was sent, or would have been.
+
+    Attributes
+    ----------
+    url : str
+        Address.
+    dry_run : bool
+        Whether nothing was sent.
+    body : str
+        JSON text.
+    status : int or None
+        Status of the HTTP answer; None in a dry run.
+    """
 
     url: str
     dry_run: bool
@@ -31,7 +43,18 @@ class Posted:
 
 
 def alertmanager_payload(incident: Incident) -> list[dict[str, Any]]:
-    """Make the body of ``POST /api/v2/alerts``; equal incidents update the same alert."""
+    """Make the body of ``POST /api/v2/alerts``; equal incidents update the same alert.
+
+    Parameters
+    ----------
+    incident : Incident
+        The incident.
+
+    Returns
+    -------
+    list of dict of str to object
+        List with one alert: labels, annotations and start.
+    """
     suspect = incident.causes[0].service if incident.causes else ""
     labels = {"alertname": ALERTNAME, "incident": incident.id}
     if incident.affected:
@@ -57,7 +80,18 @@ def alertmanager_payload(incident: Incident) -> list[dict[str, Any]]:
 
 
 def webhook_payload(incident: Incident) -> dict[str, Any]:
-    """Make the body for a webhook: the whole incident."""
+    """Make the body for a webhook: the whole incident.
+
+    Parameters
+    ----------
+    incident : Incident
+        The incident.
+
+    Returns
+    -------
+    dict of str to object
+        Version of the format, and `Incident.as_json`.
+    """
     return {"version": 1, "incident": incident.as_json()}
 
 
@@ -68,10 +102,21 @@ def post(
 
     Parameters
     ----------
-    allowed
+    url : str
+        Address to send to.
+    payload : object
+        Anything that JSON can hold.
+    allowed : sequence of str
         Addresses: scheme, host and port must be equal, and the path the same or below.
-    timeout
+    dry_run : bool, default True
+        Whether to send nothing.
+    timeout : float, default 10.0
         Seconds.
+
+    Returns
+    -------
+    Posted
+        What was sent, or would have been.
 
     Raises
     ------

@@ -2,32 +2,51 @@
 
 from dataclasses import dataclass
 
-from pipelines.aiops.incidents.behaviour import Behaviour, behaviour_evidence, prepare_behaviour
+from pipelines.aiops.incidents.behaviour import Successions, behaviour_evidence, prepare_behaviour
 from pipelines.aiops.incidents.budgets import CauseEvidence, budget_evidence, saturation_evidence
-from pipelines.aiops.incidents.model import Cause, Graph, Signals, Target, Window
-from pipelines.aiops.incidents.self_time import Delays, delay_evidence, prepare_delays
+from pipelines.aiops.incidents.model import Cause, FaultWindow, Graph, Signals, Target
+from pipelines.aiops.incidents.self_time import SelfTimes, prepare_self_times, self_time_evidence
 
 SOURCES = ("budgets", "saturation", "behaviour", "delays")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What spans and logs are turned into once, for all windows."""
+    """What spans and logs are turned into once, for all windows.
 
-    behaviour: Behaviour
-    delays: Delays
+    Attributes
+    ----------
+    behaviour : Successions
+        Successions of events.
+    delays : SelfTimes
+        Pieces of time.
+    """
+
+    behaviour: Successions
+    delays: SelfTimes
 
 
 def prepare(signals: Signals) -> Prepared | None:
-    """Read spans and logs once, if there are spans."""
+    """Read spans and logs once, if there are spans.
+
+    Parameters
+    ----------
+    signals : Signals
+        What was measured.
+
+    Returns
+    -------
+    Prepared or None
+        None without spans.
+    """
     behaviour = prepare_behaviour(signals)
     if behaviour is None or signals.spans is None:
         return None
-    return Prepared(behaviour, prepare_delays(signals.spans, behaviour.parent))
+    return Prepared(behaviour, prepare_self_times(signals.spans, behaviour.parent))
 
 
 def rank(
-    window: Window,
+    window: FaultWindow,
     graph: Graph,
     signals: Signals,
     *,
@@ -42,11 +61,17 @@ def rank(
 
     Parameters
     ----------
-    target
+    window : FaultWindow
+        The fault's time, and the times it is compared with.
+    graph : Graph
+        Who calls whom.
+    signals : Signals
+        What was measured in the window and before it.
+    target : Target or None
         The symptom, if it is known: only what it depends on is suspected.
-    prepared
+    prepared : Prepared or None
         `prepare(signals)`, to be given if many windows of the same signals are ranked.
-    sources
+    sources : tuple of str
         Kinds of evidence to use, of `SOURCES`.
 
     Returns
@@ -63,20 +88,25 @@ def rank(
     if prepared and "behaviour" in sources:
         found += behaviour_evidence(window, prepared.behaviour)
     if prepared and "delays" in sources:
-        found += delay_evidence(window, prepared.delays)
-    return _added_up(found)
+        found += self_time_evidence(window, prepared.delays)
+    return _sum_evidence(found)
 
 
-def _added_up(found: list[CauseEvidence]) -> list[Cause]:
+def _sum_evidence(found: list[CauseEvidence]) -> list[Cause]:
     mine: dict[str, list[CauseEvidence]] = {}
     for cause_evidence in found:
         if cause_evidence.points > 0:
             mine.setdefault(cause_evidence.service, []).append(cause_evidence)
     causes = []
-    for service, pieces in mine.items():
-        pieces.sort(key=lambda e: (-e.points, e.metric))
-        score = round(sum(piece.points for piece in pieces), 6)
+    for service, evidence in mine.items():
+        evidence.sort(key=lambda e: (-e.points, e.metric))
+        score = round(sum(evidence_item.points for evidence_item in evidence), 6)
         causes.append(
-            Cause(service, pieces[0].metric, score, tuple(piece.sentence for piece in pieces))
+            Cause(
+                service,
+                evidence[0].metric,
+                score,
+                tuple(evidence_item.sentence for evidence_item in evidence),
+            )
         )
     return sorted(causes, key=lambda cause: (-cause.score, cause.service))

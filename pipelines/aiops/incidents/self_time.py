@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
-from pipelines.aiops.incidents.model import Floats, Ints, Spans, Window, inside
+from pipelines.aiops.incidents.model import FaultWindow, Floats, Ints, Spans, inside
 
 PER_FOLD = 15.0
 """Nats for each factor e of the middle beyond the ordinary reach."""
@@ -26,16 +26,20 @@ FLOOR_US = 5_000.0
 
 
 @dataclass(frozen=True)
-class Delays:
-    """Pieces of time, sorted by kind; piece i took ``taken[i]`` microseconds from ``start[i]``.
+class SelfTimes:
+    """Pieces of time, sorted by kind.
 
     Attributes
     ----------
-    edges
+    start : array of int64, shape (pieces,), microseconds since 1970
+        Start of each piece.
+    taken : array of float64, shape (pieces,), microseconds
+        Length of each piece.
+    edges : array of int64, shape (kinds + 1,)
         Pieces of kind k are those from ``edges[k]`` to ``edges[k + 1]``.
-    kinds
-        For each kind the service that it is counted for, the one at the other end (may be empty;
-        it gets a share), and what it is in words.
+    kinds : list of (str, str, str), shape (kinds,)
+        For each kind the service that it is counted for, the one at the other end (may be empty; it
+        gets a share), and what it is in words.
     """
 
     start: Ints
@@ -44,19 +48,27 @@ class Delays:
     kinds: list[tuple[str, str, str]]
 
 
-def prepare_delays(spans: Spans, parent: Ints) -> Delays:
+def prepare_self_times(spans: Spans, parent: Ints) -> SelfTimes:
     """Cut all spans at the calls that they make.
 
     Parameters
     ----------
-    parent
+    spans : Spans
+        Columns of spans.
+    parent : array of int64, shape (spans,)
         Row of each span's parent, -1 for none.
+
+    Returns
+    -------
+    SelfTimes
+        Pieces of all spans.
     """
     child = np.flatnonzero(parent >= 0)
     child = child[np.lexsort((spans.start[child], parent[child]))]
     above = parent[child]
     opens = np.append(True, np.diff(above) != 0)[: len(child)]
     closes = np.append(np.diff(above) != 0, True)[: len(child)]
+    # Before a first call the span's own start, else the end of the call before; alike after it.
     before_from = np.where(opens, spans.start[above], np.roll(spans.end[child], 1))
     after_to = np.where(closes, spans.end[above], np.roll(spans.start[child], -1))
     caller = np.array(spans.service)[above]
@@ -82,7 +94,7 @@ def prepare_delays(spans: Spans, parent: Ints) -> Delays:
     kind = np.array([number[name] for name in names], np.int64)
     order = np.argsort(kind, kind="stable")
     edges = np.searchsorted(kind[order], np.arange(len(known) + 1))
-    return Delays(spans.start[row][order], taken[order].astype(float), edges, known)
+    return SelfTimes(spans.start[row][order], taken[order].astype(float), edges, known)
 
 
 def _requests(spans: Spans, rows: Ints, callers: list[str]) -> list[tuple[str, str, str]]:
@@ -103,15 +115,28 @@ def _what(spans: Spans, row: int) -> str:
     return f"{spans.service[row]} {spans.name[row]}"
 
 
-def delay_evidence(window: Window, delays: Delays) -> list[CauseEvidence]:
-    """Blame services for the pieces of time that became longer than they ever ordinarily are."""
+def self_time_evidence(window: FaultWindow, delays: SelfTimes) -> list[CauseEvidence]:
+    """Blame services for the pieces of time that became longer than they ever ordinarily are.
+
+    Parameters
+    ----------
+    window : FaultWindow
+        The fault's time, and the times it is compared with.
+    delays : SelfTimes
+        Pieces of all spans.
+
+    Returns
+    -------
+    list of CauseEvidence
+        At most one piece of evidence a service.
+    """
     now = (delays.start >= window.start) & (delays.start < window.end)
     past = inside(delays.start, window.reference)
     best: dict[tuple[str, str], CauseEvidence] = {}
     for k, (service, other, what) in enumerate(delays.kinds):
-        piece = slice(int(delays.edges[k]), int(delays.edges[k + 1]))
-        taken = delays.taken[piece]
-        points, sentence = _longer(taken[past[piece]], taken[now[piece]], what)
+        rows_of_kind = slice(int(delays.edges[k]), int(delays.edges[k + 1]))
+        taken = delays.taken[rows_of_kind]
+        points, sentence = _longer(taken[past[rows_of_kind]], taken[now[rows_of_kind]], what)
         for name, peer, share in ((service, other, 1.0), (other, service, OTHER_END)):
             found = CauseEvidence(name, "latency", share * points, sentence)
             if name and found.points > best.get((name, peer), CauseEvidence("", "", 0, "")).points:
@@ -119,10 +144,10 @@ def delay_evidence(window: Window, delays: Delays) -> list[CauseEvidence]:
     return _summed([best[key] for key in sorted(best)])
 
 
-def _summed(pieces: list[CauseEvidence]) -> list[CauseEvidence]:
+def _summed(evidence: list[CauseEvidence]) -> list[CauseEvidence]:
     """Add up each service's pieces, one a peer, to at most the cap; the strongest says why."""
     mine: dict[str, list[CauseEvidence]] = {}
-    for piece in pieces:
+    for piece in evidence:
         mine.setdefault(piece.service, []).append(piece)
     return [
         CauseEvidence(

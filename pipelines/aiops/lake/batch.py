@@ -41,7 +41,7 @@ REJECTED = pa.schema(
 
 
 @dataclass(frozen=True)
-class Window:
+class ReadWindow:
     """What to read: records that changed in ``[first, last)``, UTC.
 
     Attributes
@@ -114,16 +114,16 @@ class Collector:
     ----------
     source : str
         Name of the source; every row carries it.
-    window : Window
+    window : ReadWindow
         What to read; rows that changed outside it are dropped.
     skew_seconds : int
-        How far ahead of `Window.now` a row may begin, in seconds.
+        How far ahead of `ReadWindow.now` a row may begin, in seconds.
     late_seconds : int
         How long before the window a row may have changed and is taken all the same, in seconds.
     """
 
     source: str
-    window: Window
+    window: ReadWindow
     skew_seconds: int = 300
     late_seconds: int = 0
     _rows: dict[str, list[dict[str, Any]]] = field(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-DEFAULT_MEMORY_MB = 2048
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 
 
 def connect(memory_mb: int = DEFAULT_MEMORY_MB) -> Any:

@@ -371,7 +371,9 @@ POINTS = 300
 """Values of a plot, about; more are thinned."""
 
 
-def thinned(values: Sequence[float | None], most: int = POINTS) -> tuple[list[float | None], int]:
+def downsampled(
+    values: Sequence[float | None], most: int = POINTS
+) -> tuple[list[float | None], int]:
     """Thin values for a plot so that its extremes stay.
 
     Of each ``2 * every`` values the least and the greatest are kept, in their order.

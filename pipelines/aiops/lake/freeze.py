@@ -148,13 +148,13 @@ def _is_ours(table: Table, part: Part) -> bool:
 def _grouped(table: Table, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Row groups of one size, whatever the batches' sizes: bytes depend on content alone."""
     waiting: list[pa.Table] = []
-    held = 0
+    waiting_rows = 0
     for batch in batches:
         waiting.append(pa.Table.from_batches([batch]).cast(table.schema))
-        held += len(batch)
-        while held >= GROUP:
+        waiting_rows += len(batch)
+        while waiting_rows >= GROUP:
             rows = pa.concat_tables(waiting)
             yield rows.slice(0, GROUP)
-            waiting, held = [rows.slice(GROUP)], held - GROUP
-    if held:
+            waiting, waiting_rows = [rows.slice(GROUP)], waiting_rows - GROUP
+    if waiting_rows:
         yield pa.concat_tables(waiting)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.aiops.lake.contract import ALERTS, TICKETS
 from pipelines.aiops.lake.days import files_between
-from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened, parquet
+from pipelines.aiops.lake.engine import opened, parquet
 from pipelines.aiops.lake.frame import NEVER, AlertFrame, Labels
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +110,7 @@ def _read(alerts: Sequence[Path], tickets: Sequence[Path], memory_mb: int, ids: 
 
 
 def _series(raw: Any, alerts: Sequence[Path]) -> list[Labels]:
-    """Give each fingerprint its place in their order as code; fetch each one's labels once."""
+    """Give each fingerprint its position in their order as code; fetch each one's labels once."""
     raw.execute(f"CREATE TEMP VIEW alerts AS SELECT * FROM {parquet(alerts)}")
     raw.execute(
         "CREATE TEMP TABLE series AS SELECT fingerprint, any_value(labels) AS labels, "

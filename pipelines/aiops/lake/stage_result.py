@@ -53,7 +53,7 @@ def check_expectations(params: AiopsParams, window: Window, table: Table) -> lis
         f"make_timestamptz({window.end_us}))"
     )
     try:
-        with opened(params.analysis.memory_mb) as raw:
+        with opened(params.runtime.memory_mb) as raw:
             profile = profile_of(raw, table.name, rows)
     except duckdb.Error as error:
         text = str(error).splitlines()[0]

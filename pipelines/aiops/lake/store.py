@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from pipelines.aiops.lake.contract import ALERTS, SIGNALS, TABLES, Table
 from pipelines.aiops.lake.days import FILE, day_files, day_folder, days_of
-from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, opened
+from pipelines.aiops.lake.engine import opened
 from pipelines.aiops.lake.merge import merge
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_with
 from pipelines.core.locks import exclusive_lock
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 from pipelines.core.time import DAY_US, EPOCH
 
 LOCK = ".lock"

@@ -296,7 +296,7 @@ def rows_between(
         f"make_timestamptz({window.end_us}) AND ({where}) ORDER BY {keys}{limit}"
     )
     try:
-        with opened(params.analysis.memory_mb) as raw:
+        with opened(params.runtime.memory_mb) as raw:
             found = raw.sql(query, params=list(values)).to_arrow_table()
     except duckdb.Error as error:
         text = str(error).splitlines()[0]

@@ -117,12 +117,12 @@ def cleaned(lines: list[str]) -> Any:
 
     array = pa.array(lines, pa.large_string())
     array = pc.utf8_rtrim(array, "\r\n")
-    suspects = pc.match_substring_regex(array, f"{_JUNK}|\x1b")
-    if not pc.any(suspects).as_py():
+    candidates = pc.match_substring_regex(array, f"{_JUNK}|\x1b")
+    if not pc.any(candidates).as_py():
         return array
-    plain = pc.replace_substring_regex(array.filter(suspects), _COLOUR, "")
+    plain = pc.replace_substring_regex(array.filter(candidates), _COLOUR, "")
     plain = pc.replace_substring_regex(plain, f"{_JUNK}|\x1b", "\ufffd")
-    return pc.replace_with_mask(array, suspects, plain)
+    return pc.replace_with_mask(array, candidates, plain)
 
 
 def is_junk(text: str) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.aiops.log_parsing.mask_patterns import BY_NAME, Kind
+from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS, KINDS
 from pipelines.core.arrays import as_array
 from pipelines.core.errors import SignalboxError
-from pipelines.core.mask_kinds import BY_NAME, DEFAULT_KINDS, KINDS, Kind
 
 __all__ = ["DEFAULT_KINDS", "KINDS", "Masked", "mask"]
 
@@ -44,7 +45,7 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
     ----------
     lines : sequence of str or pyarrow array, shape (lines,)
     kinds : sequence of str
-        What to mask (:data:`~pipelines.core.mask_kinds.KINDS`); none: nothing.
+        What to mask (:data:`~pipelines.aiops.params.mask_kinds.KINDS`); none: nothing.
 
     Returns
     -------
@@ -68,8 +69,8 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
     if not wanted or not len(array):
         return Masked(array, counts)
     # One pass with all patterns finds the few lines that hold anything to mask.
-    suspects = pc.match_substring_regex(array, _combined(wanted))
-    rows = np.flatnonzero(suspects.to_numpy(zero_copy_only=False))
+    candidates = pc.match_substring_regex(array, _combined(wanted))
+    rows = np.flatnonzero(candidates.to_numpy(zero_copy_only=False))
     if not len(rows):
         return Masked(array, counts)
     found = array.take(rows)
@@ -77,7 +78,7 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
         masked = _apply(found, BY_NAME[name])
         counts[name] = int(pc.sum(pc.not_equal(masked, found)).as_py())
         found = masked
-    return Masked(pc.replace_with_mask(array, suspects, found), counts)
+    return Masked(pc.replace_with_mask(array, candidates, found), counts)
 
 
 @cache
@@ -98,8 +99,8 @@ def _checked(lines: Any, kind: Kind) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    suspects = pc.match_substring_regex(lines, kind.pattern)
-    rows = np.flatnonzero(suspects.to_numpy(zero_copy_only=False))
+    candidates = pc.match_substring_regex(lines, kind.pattern)
+    rows = np.flatnonzero(candidates.to_numpy(zero_copy_only=False))
     if not len(rows):
         return lines
     pattern = re.compile(kind.pattern, re.ASCII)
@@ -109,7 +110,7 @@ def _checked(lines: Any, kind: Kind) -> Any:
         return match[0] if joined or not luhn(match[0]) else kind.replacement
 
     texts = [pattern.sub(judged, text) for text in lines.take(rows).to_pylist()]
-    return pc.replace_with_mask(lines, suspects, pa.array(texts, pa.large_string()))
+    return pc.replace_with_mask(lines, candidates, pa.array(texts, pa.large_string()))
 
 
 def luhn(text: str) -> bool:

@@ -110,10 +110,10 @@ def _coded(column: Any) -> tuple[list[str], NDArray[np.int64]]:
     names = coded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=lambda i: names[i])
     # Codes follow the sorted names, so that they don't depend on the order of rows.
-    place = np.empty(len(names), np.int64)
-    place[order] = np.arange(len(names))
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
     codes = coded.indices.cast(pa.int64()).to_numpy(zero_copy_only=False)
-    return [names[i] for i in order], place[codes]
+    return [names[i] for i in order], rank[codes]
 
 
 def _ranks(column: Any) -> NDArray[np.int8]:

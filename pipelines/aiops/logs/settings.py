@@ -15,10 +15,10 @@ class LogAnomalySettings:
         Width of the bins that lines are counted in, seconds; divides an hour.
     history_days : int
         Days before the window that a template is compared with.
-    false_share : float
+    fdr_limit : float
         Of bursts, silences and changed mixes of a run, the share that may be false alarms
         (Benjamini and Hochberg's false discovery rate), between 0 and 1.
-    false_share_new : float
+    new_fdr_limit : float
         The same of new templates and new values.
     min_ratio : float
         A burst has at least so many times the lines expected; a silence lasts at least so many
@@ -35,8 +35,8 @@ class LogAnomalySettings:
 
     bin_seconds: int = 300
     history_days: int = 14
-    false_share: float = 0.05
-    false_share_new: float = 0.2
+    fdr_limit: float = 0.05
+    new_fdr_limit: float = 0.2
     min_ratio: float = 2.0
     min_burst: int = 5
     max_values: int = 20

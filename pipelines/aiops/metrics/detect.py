@@ -18,8 +18,8 @@ from pipelines.core.stats import false_discovery_scores
 from pipelines.core.time import SECOND_US
 
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
-MOST_SERIES = 20_000
-FALSE_SHARE = 0.2
+MAX_SERIES = 20_000
+FDR_LIMIT = 0.2
 HIGHEST = 300.0
 """Scores are cut here: no smaller chance has a meaning."""
 WORDS = {
@@ -38,13 +38,13 @@ class Detection:
 
     Attributes
     ----------
-    findings
-        By start.
-    series, points
+    findings : list of Finding
+        Findings, ordered by start.
+    series, points : int
         Judged: series, and points at which an event could have started.
-    uncertain
+    uncertain : int
         Events that are too common for a run of this size and were left out.
-    skipped
+    skipped : mapping of str to int
         Series not judged, by reason.
     """
 
@@ -60,66 +60,73 @@ def detect(
     *,
     since_us: int | None = None,
     until_us: int | None = None,
-    false_share: float = FALSE_SHARE,
-    most_series: int = MOST_SERIES,
+    fdr_limit: float = FDR_LIMIT,
+    max_series: int = MAX_SERIES,
     settings: DetectorSettings = DEFAULTS,
 ) -> Detection:
     """Find unusual behaviour in every series of a metrics table.
 
     Parameters
     ----------
-    table
-        Arrow table of the contract's ``metrics``; rows in any order. Earlier rows teach: give at
-        least two of the longest seasons before `since_us`.
-    since_us
+    table : pyarrow.Table
+        Columns of the contract's ``metrics``; rows in any order. Earlier rows teach: give at least
+        two of the longest seasons before `since_us`.
+    since_us : int or None
         Only events that start at or after this time (microseconds since 1970) are reported.
-    until_us
+    until_us : int or None
         Later rows are left out, and a series without values up to then has a gap. Then parts of a
         table give the events of the whole; `correct` joins them. None: see `grids`.
-    false_share
+    fdr_limit : float
         Share of the findings that may be false, over all series of the run (Benjamini–Hochberg);
         how far it is kept for which series: see `events.SURPRISE_PER_DECADE`.
         1: everything that raised an alarm.
-    most_series
+    max_series : int
         See `grids`.
+    settings : DetectorSettings
+        Settings of the detector, the same for all series.
 
     Returns
     -------
     Detection
         Depends on the rows, not on their order.
+
+    Raises
+    ------
+    SignalboxError
+        If a column is missing.
     """
-    found = grids(table, most_series, until_us)
+    found = grids(table, max_series, until_us)
     findings: list[Finding] = []
     points = 0
     for grid in found:
         from_column = 0 if since_us is None else -(-(since_us - grid.start_us) // grid.step_us)
         here, judged = find_events(grid.values, grid.step_us, settings, max(0, from_column))
         findings += [
-            _finding(_Place(grid.subjects[event.row], grid.start_us, grid.step_us), event)
+            _finding(_GridRow(grid.subjects[event.row], grid.start_us, grid.step_us), event)
             for event in here
         ]
         points += judged
-    kept, uncertain = correct(findings, points, false_share)
+    kept, uncertain = correct(findings, points, fdr_limit)
     return Detection(kept, found.series, points, uncertain, found.skipped)
 
 
 def correct(
-    findings: Sequence[Finding], points: int, false_share: float
+    findings: Sequence[Finding], points: int, fdr_limit: float
 ) -> tuple[list[Finding], int]:
     """Score findings of one or more tables together, and keep those that are rare enough.
 
     Parameters
     ----------
-    findings
+    findings : sequence of Finding
         Of `detect`; their scores are made anew.
-    points
+    points : int
         Points judged in all the tables.
-    false_share
+    fdr_limit : float
         As in `detect`.
 
     Returns
     -------
-    tuple
+    (list of Finding, int)
         Findings by start, and how many were left out.
     """
     rareness = [float(finding.evidence["rareness_per_point"]) for finding in findings]
@@ -127,13 +134,13 @@ def correct(
     kept = [
         replace(finding, score=min(score, HIGHEST))
         for finding, score in zip(findings, scores, strict=True)
-        if false_share >= 1 or score >= -np.log10(false_share)
+        if fdr_limit >= 1 or score >= -np.log10(fdr_limit)
     ]
     return in_order(kept), len(findings) - len(kept)
 
 
 @dataclass(frozen=True)
-class _Place:
+class _GridRow:
     """What is needed of a grid to describe an event, without its values."""
 
     subject: Subject
@@ -141,7 +148,7 @@ class _Place:
     step_us: int
 
 
-def _finding(grid: _Place, event: Event) -> Finding:
+def _finding(grid: _GridRow, event: Event) -> Finding:
     subject = grid.subject
     start = grid.start_us + event.left * grid.step_us
     service = service_of(subject.labels)

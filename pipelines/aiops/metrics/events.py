@@ -24,7 +24,17 @@ LONGER = 3
 
 @dataclass(frozen=True)
 class Run:
-    """Row, first and last column, and -log10 of the chance that such a run starts at a point."""
+    """A run of flagged points in one series.
+
+    Attributes
+    ----------
+    row : int
+        Series.
+    left, right : int
+        First and last column.
+    rareness : float
+        -log10 of the chance that such a run starts at a point.
+    """
 
     row: int
     left: int
@@ -33,17 +43,44 @@ class Run:
 
 
 def edges(flags: Bools) -> tuple[Ints, Ints]:
-    """Return first and last place of each run of true."""
+    """Find the first and last position of each run of true.
+
+    Parameters
+    ----------
+    flags : array of bool, shape (n,)
+        One series' flags.
+
+    Returns
+    -------
+    (array of int64, array of int64), shape (runs,)
+        First and last positions.
+    """
     padded = np.concatenate(([False], flags, [False])).astype(np.int8)
     turns = np.flatnonzero(np.diff(padded))
     return turns[::2], turns[1::2] - 1
 
 
 def longest(flags: Bools, row: int, least: int, settings: DetectorSettings) -> list[Run]:
-    """Return runs of at least `least` points and `LONGER` times the longest before.
+    """Find runs of at least `least` points and `LONGER` times the longest before.
 
     Lengths of earlier runs are taken as geometric with their own mean; so a run costs nothing in a
     series that often has long ones.
+
+    Parameters
+    ----------
+    flags : array of bool, shape (time,)
+        One series' flags.
+    row : int
+        Series, for the result.
+    least : int
+        Fewest points.
+    settings : DetectorSettings
+        Settings of the detector.
+
+    Returns
+    -------
+    list of Run
+        Runs, by start.
     """
     left, right = edges(flags)
     length = right - left + 1
@@ -59,7 +96,20 @@ def longest(flags: Bools, row: int, least: int, settings: DetectorSettings) -> l
 
 
 def missing_runs(values: Floats, settings: DetectorSettings = DEFAULTS) -> list[Run]:
-    """Return unusual gaps of series that had begun; those at the end too."""
+    """Find unusual gaps of series that had begun; those at the end too.
+
+    Parameters
+    ----------
+    values : array of float64, shape (series, time)
+        NaN: missing.
+    settings : DetectorSettings
+        Settings of the detector.
+
+    Returns
+    -------
+    list of Run
+        Runs, by series and start.
+    """
     found = []
     known = np.isfinite(values)
     for row in np.flatnonzero(~known.all(axis=1) & known.any(axis=1)).tolist():
@@ -70,7 +120,20 @@ def missing_runs(values: Floats, settings: DetectorSettings = DEFAULTS) -> list[
 
 
 def flat_runs(values: Floats, settings: DetectorSettings = DEFAULTS) -> list[Run]:
-    """Return runs of one and the same value in series that used to change."""
+    """Find runs of one and the same value in series that used to change.
+
+    Parameters
+    ----------
+    values : array of float64, shape (series, time)
+        NaN: missing.
+    settings : DetectorSettings
+        Settings of the detector.
+
+    Returns
+    -------
+    list of Run
+        Runs, by series and start.
+    """
     found = []
     for row in range(len(values)):
         known = np.flatnonzero(np.isfinite(values[row]))
@@ -99,14 +162,39 @@ at 25, so for them the share of false findings is not kept. Beyond 10⁻⁶ it i
 
 
 def event_rareness(surprise: float) -> float:
-    """Return -log10 of the chance that an event so surprising starts at a point."""
+    """Calibrate a surprise: -log10 of the chance that an event so surprising starts at a point.
+
+    Parameters
+    ----------
+    surprise : float
+        Sum of surprises (`Scores.surprise`).
+
+    Returns
+    -------
+    float
+        Rareness; see `SURPRISE_PER_DECADE` for where the line comes from.
+    """
     return RARE_BASE + surprise / SURPRISE_PER_DECADE
 
 
 def quiet_points(column: int, step_us: int, settings: DetectorSettings = DEFAULTS) -> int:
-    """Return for how many points after an alarm at `column` (from the series' start) none follows.
+    """Return for how many points after an alarm no other one follows.
 
     What is the same event cannot be told sooner from a new one, the less is known.
+
+    Parameters
+    ----------
+    column : int
+        Column of the alarm, counted from the series' start.
+    step_us : int
+        Microseconds from one column to the next.
+    settings : DetectorSettings
+        Settings of the detector.
+
+    Returns
+    -------
+    int
+        Number of points, at most a day's.
     """
     day = max(settings.quiet_least, round(DAY_US / step_us))
     return min(max(settings.quiet_least, int(settings.quiet_share * column)), day)
@@ -118,16 +206,23 @@ def alarms(
     settings: DetectorSettings = DEFAULTS,
     first: Ints | None = None,
 ) -> tuple[Ints, Ints]:
-    """Return row and column of each alarm, by row, then by column.
+    """Find the alarms: surprising points that aren't in the quiet time of one before.
 
     Parameters
     ----------
-    surprise
-        ``[series, time]``.
-    step_us
+    surprise : array of floating, shape (series, time)
+        As in `Scores`.
+    step_us : int
         Microseconds from one column to the next.
-    first
+    settings : DetectorSettings
+        Settings of the detector.
+    first : array of int64, shape (series,), or None
         Column where each series starts; None: 0.
+
+    Returns
+    -------
+    (array of int64, array of int64), shape (alarms,)
+        Row and column of each alarm, by row, then by column.
     """
     rows, columns = np.nonzero(surprise >= settings.alarm)
     kept, row_before, free_from = [], -1, 0
@@ -144,9 +239,23 @@ def alarms(
 def alarm_scores(
     surprise: npt.NDArray[np.floating], step_us: int, settings: DetectorSettings = DEFAULTS
 ) -> npt.NDArray[np.float64]:
-    """Return a score between 0 and 1 per point: 0.5 and more are alarms, no two of one event.
+    """Score each point between 0 and 1: 0.5 and more are alarms, no two of one event.
 
     Points in the quiet time after an alarm are 0; all others ``surprise / (surprise + alarm)``.
+
+    Parameters
+    ----------
+    surprise : array of floating, shape (series, time)
+        As in `Scores`.
+    step_us : int
+        Microseconds from one column to the next.
+    settings : DetectorSettings
+        Settings of the detector.
+
+    Returns
+    -------
+    array of float64, shape (series, time)
+        Scores.
     """
     rows, columns = alarms(surprise, step_us, settings)
     result = np.asarray(surprise / (surprise + settings.alarm), dtype=np.float64)
@@ -169,13 +278,15 @@ class Event:
 
     Attributes
     ----------
-    row, left, right, peak
+    row, left, right, peak : int
         Series, first and last unusual column, the most unusual one.
-    rareness
+    kind : Kind
+        What kind of change it is.
+    rareness : float
         -log10 of the chance that such an event starts at a point, not corrected.
-    surprise
+    surprise : float
         As in `Scores`, at the peak; 0 for runs.
-    observed, expected, low, high
+    observed, expected, low, high : float
         At the peak; NaN if there is none.
     """
 
@@ -195,14 +306,23 @@ class Event:
 def find_events(
     values: Floats, step_us: int, settings: DetectorSettings = DEFAULTS, from_column: int = 0
 ) -> tuple[list[Event], int]:
-    """Return the events of many series, and the number of points judged.
+    """Find the events of many series, and count the points judged.
 
     Parameters
     ----------
-    values
-        ``[series, time]``, as for `score`.
-    from_column
+    values : array of float64, shape (series, time)
+        As for `score`.
+    step_us : int
+        Microseconds from one column to the next.
+    settings : DetectorSettings
+        Settings of the detector.
+    from_column : int, default 0
         Earlier columns only teach: events that start there are not returned, nor points counted.
+
+    Returns
+    -------
+    (list of Event, int)
+        Events by series and start, and the number of points judged.
     """
     first = carried(np.asarray(values, dtype=np.float64))[1]
     gaps, flats = missing_runs(values, settings), flat_runs(values, settings)
@@ -220,7 +340,7 @@ def find_events(
             row, starts = left + position, columns[rows == position].tolist()
             if not starts and row not in flat:
                 continue
-            course = _Course.of(row, values[row], details, position, (int(first[row]), grown))
+            course = _ScoredSeries.of(row, values[row], details, position, (int(first[row]), grown))
             found += _of_row(course, starts, [run for run in flats if run.row == row], settings)
     teaching = np.maximum(first + settings.warm_up * 3 // 2, from_column)[:, None]
     judged = int((np.isfinite(values) & (np.arange(values.shape[1]) >= teaching)).sum())
@@ -228,7 +348,7 @@ def find_events(
 
 
 @dataclass(frozen=True)
-class _Course:
+class _ScoredSeries:
     """One series with its scores."""
 
     row: int
@@ -247,8 +367,8 @@ class _Course:
 
     @classmethod
     def of(
-        cls, row: int, values: Floats, scores: Scores, place: int, youth: tuple[int, int]
-    ) -> _Course:
+        cls, row: int, values: Floats, scores: Scores, position: int, youth: tuple[int, int]
+    ) -> _ScoredSeries:
         assert scores.parts is not None
         assert scores.low is not None
         assert scores.high is not None
@@ -256,17 +376,17 @@ class _Course:
         return cls(
             row,
             values,
-            scores.surprise[place],
-            scores.parts[:, place],
-            scores.low[place],
-            scores.high[place],
-            scores.expected[place],
+            scores.surprise[position],
+            scores.parts[:, position],
+            scores.low[position],
+            scores.high[position],
+            scores.expected[position],
             *youth,
         )
 
 
 def _of_row(
-    course: _Course, starts: list[int], flats: list[Run], settings: DetectorSettings
+    course: _ScoredSeries, starts: list[int], flats: list[Run], settings: DetectorSettings
 ) -> list[Event]:
     found = []
     for start, until in pairwise([*starts, len(course.values)]):
@@ -290,7 +410,7 @@ def _end(
     return start + int(busy[breaks[0]] if len(breaks) else busy[-1])
 
 
-def _event(course: _Course, span: tuple[int, int], settings: DetectorSettings) -> Event:
+def _event(course: _ScoredSeries, span: tuple[int, int], settings: DetectorSettings) -> Event:
     left, right = span
     surprise = course.surprise[left : right + 1]
     peak = left + int(surprise.argmax())
@@ -309,7 +429,7 @@ def _event(course: _Course, span: tuple[int, int], settings: DetectorSettings) -
     )
 
 
-def _kind(course: _Course, span: tuple[int, int], settings: DetectorSettings) -> Kind:
+def _kind(course: _ScoredSeries, span: tuple[int, int], settings: DetectorSettings) -> Kind:
     left, right = span
     values, half = course.values, (course.high[left] - course.low[left]) / 2
     parts = course.parts[:, left : right + 1].sum(axis=1)

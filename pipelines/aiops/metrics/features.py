@@ -28,26 +28,50 @@ PARTS = ("level", "mean", "change", "season", "rhythm")
 
 
 def carried(values: Floats) -> tuple[Floats, Ints]:
-    """Return values with gaps filled by the last value before, and each row's first real column.
+    """Fill gaps with the last value before, and find each row's first real column.
 
     Before its first value a row holds that value (it is not judged there); a row without any
     value is zero and starts after its end.
+
+    Parameters
+    ----------
+    values : array of float64, shape (series, time)
+        NaN and infinite: missing.
+
+    Returns
+    -------
+    (array of float64, array of int64), shapes (series, time) and (series,)
+        Filled values; `values` itself without gaps. First real columns.
     """
     rows, columns = values.shape
     known = np.isfinite(values)
     if known.all():
         return values, np.zeros(rows, dtype=np.int64)
     first = np.where(known.any(axis=1), known.argmax(axis=1), columns)
-    place = np.where(known, np.arange(columns), 0)
-    np.maximum.accumulate(place, axis=1, out=place)
-    place = np.maximum(place, np.minimum(first, columns - 1)[:, None])
-    filled = np.take_along_axis(values, place, axis=1)
+    last_known = np.where(known, np.arange(columns), 0)
+    # Column of the last known value: a running maximum of the known columns.
+    np.maximum.accumulate(last_known, axis=1, out=last_known)
+    last_known = np.maximum(last_known, np.minimum(first, columns - 1)[:, None])
+    filled = np.take_along_axis(values, last_known, axis=1)
     filled[first == columns] = 0.0
     return filled, first
 
 
 def moving_mean(values: Floats, width: int) -> Floats:
-    """Return the mean of the last `width` points (of fewer at the start)."""
+    """Compute the mean of the last `width` points (of fewer at the start).
+
+    Parameters
+    ----------
+    values : array of float64, shape (series, time)
+        Values without gaps.
+    width : int
+        Number of points.
+
+    Returns
+    -------
+    array of float64, shape (series, time)
+        Means.
+    """
     # Sums of differences from the first value: no digits are lost when the level is high.
     base = values[:, :1]
     total = np.cumsum(values - base, axis=1)
@@ -61,7 +85,20 @@ def moving_mean(values: Floats, width: int) -> Floats:
 
 
 def change(values: Floats, lag: int) -> Floats:
-    """Return the absolute change over `lag` points."""
+    """Compute the absolute change over `lag` points.
+
+    Parameters
+    ----------
+    values : array of float64, shape (series, time)
+        Values without gaps.
+    lag : int
+        Number of points.
+
+    Returns
+    -------
+    array of float64, shape (series, time)
+        Changes, 0 in the first `lag` columns.
+    """
     result = np.zeros_like(values)
     result[:, lag:] = np.abs(values[:, lag:] - values[:, :-lag])
     return result
@@ -74,9 +111,21 @@ def _median_of_three(a: Floats, b: Floats, c: Floats) -> Floats:
 
 
 def seasonal(values: Floats, period: int) -> Floats:
-    """Return what the same time of the last three periods leads to expect; NaN in the first.
+    """Predict each point from the same time of the last three periods; NaN in the first period.
 
     The median of three: one odd day is not expected to come back.
+
+    Parameters
+    ----------
+    values : array of float64, shape (series, time)
+        Values without gaps.
+    period : int
+        Length of the season, points.
+
+    Returns
+    -------
+    array of float64, shape (series, time)
+        Expected values.
     """
     columns = values.shape[1]
     result = np.full_like(values, np.nan)
@@ -90,17 +139,40 @@ def seasonal(values: Floats, period: int) -> Floats:
 
 
 def periods(step_us: int) -> tuple[int, ...]:
-    """Return the seasons in points, those that have enough points to have a shape."""
+    """List the seasons that have enough points to have a shape.
+
+    Parameters
+    ----------
+    step_us : int
+        Microseconds from one column to the next.
+
+    Returns
+    -------
+    tuple of int
+        Lengths in points.
+    """
     found = (round(days * DAY_US / step_us) for days in SEASONS_DAYS)
     return tuple(period for period in found if period >= 4)
 
 
 def season_error(values: Floats, lengths: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """Return the distance from the nearest season's expectation, and that expectation.
+    """Compute the distance from the nearest season's expectation, and that expectation.
 
     NaN where no season has passed yet. What fits yesterday or last week is not odd: seasons need
     not be configured, and a series without one is merely compared with arbitrary earlier values,
     whose distances are what its distances are judged by.
+
+    Parameters
+    ----------
+    values : array of float64, shape (series, time)
+        Values without gaps.
+    lengths : tuple of int
+        Lengths of the seasons, points.
+
+    Returns
+    -------
+    (array of float64, array of float64), shape (series, time)
+        Distances, and expected values.
     """
     error, expected = np.full_like(values, np.nan), np.full_like(values, np.nan)
     for length in lengths:
@@ -109,6 +181,7 @@ def season_error(values: Floats, lengths: tuple[int, ...]) -> tuple[Floats, Floa
         if length == lengths[0]:
             error, expected = distance, guess
             continue
+        # NaN compares as false: a season that hasn't passed yet never replaces one that has.
         better = distance < error
         np.copyto(error, distance, where=better)
         np.copyto(expected, guess, where=better)
@@ -116,8 +189,20 @@ def season_error(values: Floats, lengths: tuple[int, ...]) -> tuple[Floats, Floa
 
 
 def level_and_spread(past: Floats) -> tuple[Floats, Floats]:
-    """Return the median and the distance of the 5th from the 95th percentile of each row."""
+    """Compute the median, and the distance of the 5th from the 95th percentile, of each row.
+
+    Parameters
+    ----------
+    past : array of float64, shape (series, time)
+        Recent values without gaps.
+
+    Returns
+    -------
+    (array of float64, array of float64), shape (series,)
+        Levels, and spreads.
+    """
     stride = max(1, -(-past.shape[1] // SAMPLE))
+    # Every n-th point from the newest on: sorting all of the past would cost most of the time.
     ordered = np.sort(past[:, ::-1][:, ::stride], axis=1)
     size = ordered.shape[1]
     low, high = ordered[:, int(0.05 * (size - 1))], ordered[:, -1 - int(0.05 * (size - 1))]
@@ -126,14 +211,39 @@ def level_and_spread(past: Floats) -> tuple[Floats, Floats]:
 
 
 def floors(level: Floats, spread: Floats) -> Floats:
-    """Return the distance of each row that counts as nothing (noise of the last digits)."""
+    """Compute the distance of each row that counts as nothing (noise of the last digits).
+
+    Parameters
+    ----------
+    level, spread : array of float64, shape (series,)
+        As of `level_and_spread`.
+
+    Returns
+    -------
+    array of float64, shape (series,)
+        Least distances.
+    """
     return 0.02 * spread + 1e-9 * np.abs(level) + np.finfo(np.float64).tiny
 
 
 def starts(first: Ints, lengths: tuple[int, ...], settings: DetectorSettings) -> tuple[Ints, Ints]:
-    """Return the column from which each row's distances count: the first three, and the season.
+    """Find the column from which each row's distances count: the first three, and the season.
 
     They teach from there and are judged half a warm-up later.
+
+    Parameters
+    ----------
+    first : array of int64, shape (series,)
+        First real column of each row.
+    lengths : tuple of int
+        Lengths of the seasons, points.
+    settings : DetectorSettings
+        Settings of the detector.
+
+    Returns
+    -------
+    (array of int64, array of int64), shape (series,)
+        Columns for level, mean and change; and for season and rhythm.
     """
     plain = first + settings.warm_up
     return plain, np.maximum(plain, first + min(lengths)) if lengths else np.full_like(first, 2**62)

@@ -28,7 +28,23 @@ COUNTER_RISES, COUNTER_FALLS, RESET = 0.2, 0.005, 0.1
 
 @dataclass(frozen=True)
 class Subject:
-    """What a series measures."""
+    """What a series measures.
+
+    Attributes
+    ----------
+    source : str
+        Source of the telemetry.
+    fingerprint : str
+        Id of the series in its source.
+    name : str
+        Name of the metric.
+    labels : mapping of str to str
+        Labels of the series.
+    unit : str
+        Unit, "" if not known.
+    rate : bool
+        Whether it was a counter and is a rate per second now.
+    """
 
     source: str
     fingerprint: str
@@ -40,9 +56,20 @@ class Subject:
 
 @dataclass(frozen=True)
 class Grid:
-    """Series of one step: ``values[series, time]``, column 0 at `start_us`; NaN: no value.
+    """Series of one step; counters have become rates per second.
 
     Counters have become rates per second.
+
+    Attributes
+    ----------
+    step_us : int
+        Microseconds from one column to the next.
+    start_us : int
+        Time of column 0, microseconds since 1970.
+    values : array of float64, shape (series, time)
+        NaN: no value.
+    subjects : tuple of Subject, shape (series,)
+        What each row measures.
     """
 
     step_us: int
@@ -53,7 +80,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class Grids:
-    """All series of a table, made even a few at a time, and how many were left out and why."""
+    """All series of a table, evenly spaced, a few at a time.
+
+    Attributes
+    ----------
+    series : int
+        Number of series.
+    skipped : mapping of str to int
+        Reason to number of series left out.
+    """
 
     series: int
     skipped: Mapping[str, int]
@@ -82,19 +117,24 @@ class _Raw:
         return int(self.at[0]) // self.step_us // BLOCK * BLOCK
 
 
-def grids(table: Any, most_series: int, until_us: int | None = None) -> Grids:
-    """Return the series of a table on even grids of one step each.
+def grids(table: Any, max_series: int, until_us: int | None = None) -> Grids:
+    """Lay the series of a table on even grids of one step each.
 
     Parameters
     ----------
-    table
-        Arrow table with the columns of the contract's ``metrics``; rows in any order. Of two
-        values at the same time the larger counts; null, NaN and infinite are no values.
-    most_series
+    table : pyarrow.Table
+        Columns of the contract's ``metrics``; rows in any order. Of two values at the same time the
+        larger counts; null, NaN and infinite are no values.
+    max_series : int
         More are left out and counted: those with the fewest points, then by fingerprint.
-    until_us
+    until_us : int or None
         Time that every grid ends at; later rows are left out. Then a series is judged alike
         whatever others are in the table. None: a grid ends with the latest of its series.
+
+    Returns
+    -------
+    Grids
+        An iterable of grids.
 
     Raises
     ------
@@ -105,7 +145,7 @@ def grids(table: Any, most_series: int, until_us: int | None = None) -> Grids:
     absent = sorted(needed - set(table.column_names))
     if absent:
         raise SignalboxError(f"metrics: column {absent[0]} is missing")
-    raws, skipped = _series(table, most_series, until_us)
+    raws, skipped = _series(table, max_series, until_us)
     columns = ("source", "fingerprint", "name", "labels", "kind", "unit")
     described = table.select([c for c in columns if c in table.column_names])
     return Grids(len(raws), skipped, _groups(raws, alone=until_us is None), described, until_us)
@@ -133,9 +173,7 @@ def _groups(raws: list[_Raw], *, alone: bool) -> tuple[tuple[_Raw, ...], ...]:
     return tuple(tuple(group) for group in found)
 
 
-def _series(
-    table: Any, most_series: int, until_us: int | None
-) -> tuple[list[_Raw], dict[str, int]]:
+def _series(table: Any, max_series: int, until_us: int | None) -> tuple[list[_Raw], dict[str, int]]:
     import pyarrow.compute as pc
 
     key = pc.binary_join_element_wise(table["source"], table["fingerprint"], "\x1f")
@@ -149,6 +187,7 @@ def _series(
     # The last of equal times: the larger value, as they are sorted.
     last = np.append((codes_[1:] != codes_[:-1]) | (at_[1:] != at_[:-1]), True)[: len(order)]
     order, codes_, at_ = order[last], codes_[last], at_[last]
+    # Sorted by series and time, each series is one stretch.
     edges = np.flatnonzero(np.diff(codes_)) + 1
     parts = [part for part in np.split(np.arange(len(order)), edges) if len(part)]
     enough = [part for part in parts if len(part) >= LEAST_POINTS]
@@ -156,8 +195,8 @@ def _series(
     skipped = {"too few points": total - len(enough)}
     fingerprints = names.dictionary.to_pylist()
     enough.sort(key=lambda part: (-len(part), fingerprints[int(codes_[part[0]])]))
-    skipped["more series than the limit"] = max(0, len(enough) - most_series)
-    chosen = sorted(enough[:most_series], key=lambda part: fingerprints[int(codes_[part[0]])])
+    skipped["more series than the limit"] = max(0, len(enough) - max_series)
+    chosen = sorted(enough[:max_series], key=lambda part: fingerprints[int(codes_[part[0]])])
     return [
         _Raw(at_[part], values[order[part]], int(order[part[0]]), step_of(at_[part], until_us))
         for part in chosen
@@ -165,7 +204,20 @@ def _series(
 
 
 def step_of(at: Ints, until_us: int | None = None) -> int:
-    """Return the usual distance of sorted times, in whole seconds; wider if there are too many."""
+    """Estimate the usual distance of sorted times, in whole seconds; wider if there are too many.
+
+    Parameters
+    ----------
+    at : array of int64, shape (n,), microseconds
+        Times, ascending, at least two.
+    until_us : int or None
+        End of the grid, microseconds since 1970; None: the last of `at`.
+
+    Returns
+    -------
+    int
+        Microseconds.
+    """
     step = max(1, round(float(np.median(np.diff(at))) / 1e6))
     end = int(at[-1]) if until_us is None else until_us
     widest = -(-(end - int(at[0])) // (MOST_COLUMNS * SECOND_US))
@@ -204,7 +256,18 @@ def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]], until_us: int | No
 
 
 def looks_like_counter(values: Floats) -> bool:
-    """Return whether values behave like a counter: they only grow, or fall to near nothing."""
+    """Test whether values behave like a counter: they only grow, or fall to near nothing.
+
+    Parameters
+    ----------
+    values : array of float64, shape (n,)
+        Finite values in order of time.
+
+    Returns
+    -------
+    bool
+        True for a counter; False for fewer than ``2 * LEAST_POINTS`` values.
+    """
     if len(values) < 2 * LEAST_POINTS or values.min() < 0:
         return False
     step = np.diff(values)
@@ -215,10 +278,23 @@ def looks_like_counter(values: Floats) -> bool:
 
 
 def rates(at: Ints, values: Floats) -> tuple[Ints, Floats]:
-    """Return increase per second between neighbours; after a reset, what was counted since.
+    """Compute the increase per second between neighbours; after a reset, what was counted since.
 
     Increases over a gap are spread over it, as Prometheus does.
+
+    Parameters
+    ----------
+    at : array of int64, shape (n,), microseconds
+        Times, ascending.
+    values : array of float64, shape (n,)
+        Counter.
+
+    Returns
+    -------
+    (array of int64, array of float64), shape (n - 1,)
+        Times, and rates per second.
     """
     grown = np.diff(values)
+    # A fall is a reset: the counter began at zero, so its value is the increase.
     grown = np.where(grown < 0, values[1:], grown)
     return at[1:], grown / (np.diff(at) / 1e6)

@@ -36,9 +36,18 @@ NOTHING = -1.0
 
 @dataclass(frozen=True)
 class Fit:
-    """Threshold, its surprise (-log10 of the chance), scale and shape per series.
+    """A generalised Pareto tail per series; every array has shape (series,).
 
     The threshold is infinite where too little is known.
+
+    Attributes
+    ----------
+    threshold : array of float64
+        Distance from which the tail holds; infinite where too little is known.
+    base : array of float64
+        Surprise of the threshold: -log10 of the chance to exceed it.
+    scale, shape : array of float64
+        Parameters of the generalised Pareto law.
     """
 
     threshold: Floats
@@ -47,14 +56,24 @@ class Fit:
     shape: Floats
 
     def surprise(self, distances: Floats, floor: Floats | None = None) -> Floats:
-        """Return -log10 of the chance of at least this, 0 at and below the threshold.
+        """Compute -log10 of the chance of at least these distances, 0 at and below the threshold.
 
         Parameters
         ----------
-        distances
-            ``[series, time]``.
-        floor
-            Not used if None; else distances at or below it are no surprise, shape ``[series]``.
+        distances : array of float64, shape (series, time)
+            Distances.
+        floor : array of float64, shape (series,), or None
+            Not used if None; else distances at or below it are no surprise.
+
+        Returns
+        -------
+        array of float64, shape (series, time)
+            Surprises.
+
+        Notes
+        -----
+        ``base + log10(1 + shape * excess / scale) / shape`` is -log10 of the law's survival
+        function.
         """
         result = np.zeros_like(distances)
         limit = self.threshold if floor is None else np.maximum(self.threshold, floor)
@@ -68,29 +87,54 @@ class Fit:
         return result
 
     def reach(self, surprise: float) -> Floats:
-        """Return the distance whose surprise is this (at least the threshold), per series."""
+        """Return the distance whose surprise is this: the inverse of `surprise`.
+
+        Parameters
+        ----------
+        surprise : float
+            -log10 of a chance.
+
+        Returns
+        -------
+        array of float64, shape (series,)
+            Distances, at least the threshold.
+        """
         more = np.maximum(surprise - self.base, 0) * np.log(10)
         reach: Floats = self.threshold + self.scale * np.expm1(self.shape * more) / self.shape
         return reach
 
 
 class Tail:
-    """The largest past distances of each series, over a sliding window of pieces."""
+    """The largest past distances of each series, over a sliding window of segments.
+
+    Parameters
+    ----------
+    series : int
+        Number of series.
+    settings : DetectorSettings
+        Settings of the detector.
+    """
 
     def __init__(self, series: int, settings: DetectorSettings) -> None:
         self.settings = settings
-        self.piece = settings.history // settings.segments
+        self.segment = settings.history // settings.segments
         self.closed: list[tuple[Floats, Ints]] = []
         self.old = np.full((series, settings.tail_most), NOTHING)
         self.old_seen = np.zeros(series, dtype=np.int64)
         self.new, self.new_seen, self.columns = self.old.copy(), self.old_seen.copy(), 0
 
     def learn(self, distances: Floats) -> None:
-        """Add distances ``[series, time]``; `NOTHING` counts as none."""
+        """Add distances.
+
+        Parameters
+        ----------
+        distances : array of float64, shape (series, time)
+            Newer than all before; `NOTHING` counts as none.
+        """
         self.new = self._largest([self.new, distances])
         self.new_seen = self.new_seen + (distances != NOTHING).sum(axis=1)
         self.columns += distances.shape[1]
-        if self.columns >= self.piece:
+        if self.columns >= self.segment:
             self._close()
 
     def _largest(self, parts: list[Floats]) -> Floats:
@@ -98,6 +142,7 @@ class Tail:
         most = self.settings.tail_most
         if together.shape[1] <= most:
             return together
+        # The largest in any order: a full sort isn't needed until the fit.
         together.partition(together.shape[1] - most, axis=1)
         return together[:, -most:]
 
@@ -109,10 +154,27 @@ class Tail:
         self.new_seen, self.columns = np.zeros_like(self.old_seen), 0
 
     def fit(self, floor: Floats) -> Fit:
-        """Return the tail as of now; `floor` is the least scale, per series."""
+        """Fit the tail as of now by the method of moments.
+
+        Parameters
+        ----------
+        floor : array of float64, shape (series,)
+            Least scale.
+
+        Returns
+        -------
+        Fit
+            Fit of every series; without warm-up its threshold is infinite.
+
+        Notes
+        -----
+        A generalised Pareto law with mean m and variance v of the excess has shape ``(1 - m² / v) /
+        2`` and scale ``m (1 - shape)`` (Hosking & Wallis 1987).
+        """
         s = self.settings
         seen = self.old_seen + self.new_seen
         known = seen >= s.warm_up
+        # The tail grows with what was seen, but never beyond a quarter of it.
         used = np.clip((s.tail_share * seen).astype(np.int64), s.tail_least, s.tail_most)
         used = np.maximum(np.minimum(used, seen // 4), 1)
         ordered = np.sort(self._largest([self.old, self.new]), axis=1)[:, ::-1]
@@ -148,14 +210,14 @@ class Scores:
 
     Attributes
     ----------
-    surprise
-        ``[series, time]``: sum over the five distances of -log10 of the chance of at least this
-        distance; 0 for what is common, missing or not judged.
-    parts
-        ``[5, series, time]``, the summands in the order of `features.PARTS`; None if not asked for.
-    low, high, expected
-        ``[series, time]``: the band that a value has to leave to be surprising on its own, and the
-        value expected; None if not asked for.
+    surprise : array of float32, shape (series, time)
+        Sum over the five distances of -log10 of the chance of at least this distance; 0 for what is
+        common, missing or not judged.
+    parts : array of float32, shape (5, series, time), or None
+        The summands in the order of `features.PARTS`; None if not asked for.
+    low, high, expected : array of float64, shape (series, time), or None
+        The band that a value has to leave to be surprising on its own, and the value expected; None
+        if not asked for.
     """
 
     surprise: Singles
@@ -166,7 +228,20 @@ class Scores:
 
 
 def blocks(columns: int, settings: DetectorSettings) -> Iterator[tuple[int, int]]:
-    """Yield first and last column (exclusive) between two refreshes: short ones first."""
+    """Yield first and last column (exclusive) between two refreshes: short ones first.
+
+    Parameters
+    ----------
+    columns : int
+        Number of columns.
+    settings : DetectorSettings
+        Settings of the detector.
+
+    Yields
+    ------
+    (int, int)
+        First column, and the one after the last.
+    """
     left = 0
     while left < columns:
         right = min(columns, left + int(np.clip(left // 32, 16, settings.refresh)))
@@ -185,11 +260,13 @@ def score(
 
     Parameters
     ----------
-    values
-        ``[series, time]``, evenly spaced; NaN and infinite: missing. Series may start late.
-    step_us
+    values : array of float64, shape (series, time)
+        Evenly spaced; NaN and infinite: missing. Series may start late.
+    step_us : int
         Microseconds from one column to the next.
-    details
+    settings : DetectorSettings
+        Settings of the detector.
+    details : bool, default False
         Also return parts, expected values and bands (needs ten times the memory).
 
     Returns
@@ -258,6 +335,7 @@ def _score_chunk(values: Floats, step_us: int, settings: DetectorSettings, detai
     kept = _Details((rows, columns), settings.alarm) if details else None
     for left, right in blocks(columns, settings):
         past = filled[:, max(0, left - settings.reference) : max(left, 1)]
+        # Only columns before `left` are read: a score depends on nothing that comes later.
         level, spread = features.level_and_spread(past)
         floor = features.floors(level, spread)
         at = slice(left, right)

@@ -14,22 +14,22 @@ class DetectorSettings:
 
     Attributes
     ----------
-    reference
+    reference : int
         Points whose median is the level that a value is compared with.
-    smooth
+    smooth : int
         Points of the short mean, and lag of the change: what "sudden" means.
-    warm_up
+    warm_up : int
         First points of a series that set the level; half as many more teach what is usual, and
         only then it is judged.
-    history, segments
+    history, segments : int
         Points that rareness is judged by, in this many pieces; the oldest piece is dropped.
-    tail_share, tail_least, tail_most
+    tail_share, tail_least, tail_most : float, int, int
         Share, least and largest number of past extremes that the tail is fitted to.
-    refresh
+    refresh : int
         Most points between two updates of level and tails.
-    alarm
+    alarm : float
         Surprise (see `Scores`) from which a point starts an event.
-    quiet_share, quiet_least
+    quiet_share, quiet_least : float, int
         After an alarm none for this share of the points seen so far, and at least so many; at most
         a day.
     """

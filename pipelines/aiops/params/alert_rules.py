@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.aiops.params import artifacts
+from pipelines.core.evidence import refuse_old
 from pipelines.core.params import Check, GateParams, ReportParams
 from pipelines.core.settings import Name, OpenShare, PositiveInt, Section, Share, Slug, Unset
 
@@ -26,13 +27,12 @@ class AlertHistoryParams(Section):
     lake: Name = artifacts.SIMULATED.as_posix()
     days: Annotated[int, Field(ge=0)] = 0
     until: Unset[Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]] = None
-    memory_mb: PositiveInt = 2048
     max_quarantined_share: Share = 0.05
     """More malformed records than this share end the run: a source has changed its form."""
 
 
-class QuietMining(Section):
-    """Nobody ever acts on it."""
+class DemotionMining(Section):
+    """Demotion: nobody ever acts on it."""
 
     max_acted_share: OpenShare = 0.2
     """Upper bound on the share of separate stretches in which somebody acts on it."""
@@ -52,33 +52,35 @@ class QuietMining(Section):
 
 
 Family = Literal[
-    "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix"
+    "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix"
 ]  # fmt: skip
 
 
 Times = Annotated[list[PositiveInt], Field(min_length=1)]
 
 
-class DuplicateMining(Section):
-    """Alerts that come together are told together."""
+class GroupingMining(Section):
+    """Alerts that come together are notified together."""
 
     group_wait_seconds: Times = [30, 60]
     """How long a first page waits for its companions: one candidate each (``group_wait``)."""
-    join_seconds: Times = [900, 1800]
-    """How long what joins a group already told waits: one candidate each (``group_interval``)."""
-    repeat_seconds: Times = [86_400]
-    """When a group is told again although nothing joined: one candidate each."""
+    group_interval_seconds: Times = [900, 1800]
+    """How long what joins a group already notified waits: one candidate each
+    (``group_interval``)."""
+    repeat_interval_seconds: Times = [86_400]
+    """When a group is notified again although nothing joined: one candidate each
+    (``repeat_interval``)."""
     min_share: OpenShare = 0.1
-    """Lower bound on the share of stretches of time in which most alerts come in company. Grouping
+    """Lower bound on the share of stretches of time in which most alerts co-occur. Grouping
     hides nothing, so this only keeps out what doesn't save."""
     max_labels: PositiveInt = 8
     """Labels that groupings are made of, the most common ones first."""
 
 
-class TransientMining(Section):
-    """It ends by itself soon."""
+class WaitMining(Section):
+    """A wait (``for``): it ends by itself soon."""
 
-    waits_seconds: list[PositiveInt] = [15, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600]
+    for_seconds: list[PositiveInt] = [15, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600]
     """Values of ``for`` to try."""
     max_delay_seconds: PositiveInt = 300
     """No alert of a pattern that people ever acted on waits longer."""
@@ -86,17 +88,17 @@ class TransientMining(Section):
     """Lower bound on the share of episodes that end within the wait, without anybody acting."""
 
 
-class FlappingMining(Section):
-    """It comes and goes."""
+class KeepFiringMining(Section):
+    """Flapping alerts that are kept firing (``keep_firing_for``)."""
 
-    holds_seconds: list[PositiveInt] = [60, 120, 300, 600, 900, 1800, 3600]
+    keep_firing_for_seconds: list[PositiveInt] = [60, 120, 300, 600, 900, 1800, 3600]
     """Values of ``keep_firing_for`` to try."""
     min_share: OpenShare = 0.3
     """Lower bound on the share of episodes that come back within the hold."""
 
 
-class ImpliedMining(Section):
-    """Another alert tells it already."""
+class InhibitionMining(Section):
+    """Inhibition: another alert that fires already implies it."""
 
     lead_seconds: PositiveInt = 30
     """A source may begin so much later than its target: notifications wait that long anyway."""
@@ -110,8 +112,8 @@ class ImpliedMining(Section):
     """Coincidences looked at for one set of labels; a set with more is too coarse and left out."""
 
 
-class RecurringMining(Section):
-    """It comes at the same hours."""
+class MuteTimeMining(Section):
+    """Mute times: it comes at the same hours."""
 
     timezones: list[str] = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Sydney"]
     """Local times in which hours are looked for. What counts is when a clock is changed: hours that
@@ -154,15 +156,12 @@ class KnownFixMining(Section):
 class MineRulesParams(Section):
     """Settings of ``mine_rules``; the split of the history holds for later stages too."""
 
-    learn: OpenShare = 0.5
-    choose: OpenShare = 0.25
-    """The rest of the history judges."""
-    memory_mb: PositiveInt = 2048
-    """Peak memory of the stages that mine, choose and judge: the engine keeps to half of it, and a
-    history that needs more (200 bytes an alert to mine, 550 to choose and judge) is refused before
-    it is read."""
+    train: OpenShare = 0.5
+    """Share of the history from which rules are mined."""
+    validation: OpenShare = 0.25
+    """Share on which rules are chosen; the rest is the test window."""
     families: list[Family] = [
-        "duplicate", "transient", "flapping", "implied", "recurring", "quiet", "known_fix",
+        "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix",
     ]  # fmt: skip
     """Families of rules that are looked for."""
     alpha: OpenShare = 0.05
@@ -183,18 +182,18 @@ class MineRulesParams(Section):
     """Most candidates of a family, those that save most first."""
     examples: PositiveInt = 3
     """Examples from history that stand beside a rule."""
-    duplicate: DuplicateMining = Field(default_factory=DuplicateMining)
-    transient: TransientMining = Field(default_factory=TransientMining)
-    flapping: FlappingMining = Field(default_factory=FlappingMining)
-    implied: ImpliedMining = Field(default_factory=ImpliedMining)
-    recurring: RecurringMining = Field(default_factory=RecurringMining)
-    quiet: QuietMining = Field(default_factory=QuietMining)
+    grouping: GroupingMining = Field(default_factory=GroupingMining)
+    wait: WaitMining = Field(default_factory=WaitMining)
+    keep_firing: KeepFiringMining = Field(default_factory=KeepFiringMining)
+    inhibition: InhibitionMining = Field(default_factory=InhibitionMining)
+    mute_time: MuteTimeMining = Field(default_factory=MuteTimeMining)
+    demotion: DemotionMining = Field(default_factory=DemotionMining)
     known_fix: KnownFixMining = Field(default_factory=KnownFixMining)
 
     @model_validator(mode="after")
-    def _something_judges(self) -> Self:
-        if self.learn + self.choose >= 1:
-            raise ValueError("learn + choose must be below 1: the rest of the history judges")
+    def _a_test_window_is_left(self) -> Self:
+        if self.train + self.validation >= 1:
+            raise ValueError("train + validation must be below 1: the rest is the test window")
         return self
 
 
@@ -206,12 +205,13 @@ class SelectRulesParams(Section):
     """What a set of rules may cost."""
 
     max_median_delay_seconds: Seconds = 60.0
-    """What counts as heard late; the median incident must not be."""
+    """An incident is notified late if its first page comes later than today by more than this; the
+    median incident must not be late."""
     max_late_share: ShareBelowOne = 0.3
-    """Share of incidents that may be heard late. Below one half, so that the median of incidents
+    """Share of incidents that may be notified late. Below one half, so that the median of incidents
     to come keeps to the bound as well."""
     max_incident_delay_seconds: Seconds = 900.0
-    """By how much any single incident may be heard later."""
+    """By how much the first page of any single incident may be delayed."""
     renew: bool = True
     """Whether rules are mined again on the middle window as well, after the choice on it."""
     tolerance: ShareBelowOne = 0.002
@@ -219,7 +219,7 @@ class SelectRulesParams(Section):
 
 
 class ReloadParams(Section):
-    """What is told that new files are there; at most one of the two."""
+    """How the reader of the new files is made to load them; at most one of the two."""
 
     url: Unset[Name] = None
     """Posted to, for example ``http://127.0.0.1:9093/-/reload``; must be in `allowed`."""
@@ -228,6 +228,7 @@ class ReloadParams(Section):
     allowed: list[str] = []
     """URLs and programs that may be named above: a second pair of eyes for a line of params."""
     timeout_seconds: PositiveInt = 30
+    """A reload that takes longer counts as failed."""
 
 
 class PublishParams(Section):
@@ -270,6 +271,15 @@ class GateRulesParams(GateParams):
     checks: list[Check] = []
     """Empty where no rule set is to be released: params.yaml may do without the section."""
 
+    @model_validator(mode="after")
+    def _figures_have_todays_ids(self) -> Self:
+        for check in self.checks:
+            try:
+                refuse_old(check.figure)
+            except ValueError as error:
+                raise ValueError(f"check {check.id}: {error}") from error
+        return self
+
 
 class ReportRulesParams(ReportParams):
     """What the report says about who and why."""
@@ -304,8 +314,8 @@ class ActionParams(Section):
     """Label values that may become arguments; others are refused."""
 
 
-class ResponseParams(Section):
-    """Settings of the response to alerts whose fix is known."""
+class RemediationParams(Section):
+    """Known fixes that run by themselves (``signalbox rules remediate``)."""
 
     dry_run: bool = True
     """Say and log what would be done, and do nothing."""
@@ -315,7 +325,7 @@ class ResponseParams(Section):
     max_age_minutes: PositiveInt = 60
     """Alerts that began longer ago are left to people."""
     success_minutes: PositiveInt = 15
-    """An alert that ends within so long after the action counts as mended."""
+    """An alert that ends within so long after the action counts as fixed."""
 
     @model_validator(mode="after")
     def _known_actions(self) -> Self:

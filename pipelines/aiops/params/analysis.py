@@ -30,10 +30,6 @@ class AnalysisParams(Section):
         two runs.
     delay_minutes
         DAGs wait so long after a window's end: what is collected until then belongs to it.
-    parts
-        Pieces that the work on metrics is spread over; results don't depend on it.
-    memory_mb
-        Limit of the engine.
     """
 
     lake: Name = artifacts.SIMULATED.as_posix()
@@ -43,8 +39,6 @@ class AnalysisParams(Section):
     state: Name = artifacts.STATE.as_posix()
     schedule: Name = "@hourly"
     delay_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = 20
-    parts: Annotated[int, Field(ge=1, le=1000)] = 8
-    memory_mb: PositiveInt = 2048
 
 
 class MetricAnomaliesParams(Section):
@@ -53,19 +47,20 @@ class MetricAnomaliesParams(Section):
     Attributes
     ----------
     lookback_days
-        Days before the window that teach; two weeks and a day hold two weekly seasons.
-    false_share
-        Share of the findings that may be false, over all series of the window; 1 = all alarms.
-    most_series
-        Series that are judged; of more, those with the most points. The rest is counted.
-    most_plots
+        Days before the window that serve as history; two weeks and a day hold two weekly seasons.
+    fdr_limit
+        Limit on the false discovery rate: the share of the findings that may be false, over all
+        series of the window; 1 = all alarms.
+    max_series
+        Series that are examined; of more, those with the most points. The rest is counted.
+    max_plots
         Findings, the rarest first, whose values are kept for a plot.
     """
 
     lookback_days: Annotated[int, Field(ge=1, le=400)] = 15
-    false_share: Annotated[float, Field(gt=0, le=1)] = 0.2
-    most_series: PositiveInt = 20_000
-    most_plots: Annotated[int, Field(ge=0)] = 100
+    fdr_limit: Annotated[float, Field(gt=0, le=1)] = 0.2
+    max_series: PositiveInt = 20_000
+    max_plots: Annotated[int, Field(ge=0)] = 100
 
 
 class LogAnomaliesParams(Section):
@@ -75,16 +70,18 @@ class LogAnomaliesParams(Section):
     ----------
     bin_seconds
         Width of the bins that lines are counted in; divides an hour.
-    most_plots
+    max_findings
+        Findings of each kind that are kept, the rarest.
+    max_plots
         Findings, the rarest first, whose lines a bin and first lines are kept.
     """
 
     history_days: Annotated[int, Field(ge=1, le=400)] = 14
     bin_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
-    false_share: Annotated[float, Field(gt=0, le=1)] = 0.05
-    false_share_new: Annotated[float, Field(gt=0, le=1)] = 0.2
+    fdr_limit: Annotated[float, Field(gt=0, le=1)] = 0.05
+    new_fdr_limit: Annotated[float, Field(gt=0, le=1)] = 0.2
     max_findings: PositiveInt = 200
-    most_plots: Annotated[int, Field(ge=0)] = 100
+    max_plots: Annotated[int, Field(ge=0)] = 100
 
     @model_validator(mode="after")
     def _divides_an_hour(self) -> Self:
@@ -146,24 +143,24 @@ class GroupIncidentsParams(Section):
 
     Attributes
     ----------
-    same_minutes, near_minutes, anywhere_minutes
+    same_service_gap_minutes, neighbour_gap_minutes, global_gap_minutes
         How far apart linked findings may start: at the same service, at services of which one calls
         the other, at any services if no map is known.
-    longest_minutes
-        A chain of links is cut after so long.
-    usual_days, usual_share
-        An alert that a service had on more than this share of so many days before is usual: it
-        joins an incident that something else makes, and makes none. 1: no alert is usual.
+    max_incident_minutes
+        A chain of linked findings is cut after so long.
+    background_days, background_share
+        An alert that a service had on more than this share of so many days before is background: it
+        joins an incident that something else opens, and opens none. 1: no alert is background.
     signals
         Whether causes are ranked from metrics, logs and spans too, or from findings alone.
     """
 
-    same_minutes: Minutes = 30
-    near_minutes: Minutes = 10
-    anywhere_minutes: Minutes = 1
-    longest_minutes: PositiveInt = 240
-    usual_days: Annotated[int, Field(ge=1, le=366)] = 14
-    usual_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    same_service_gap_minutes: Minutes = 30
+    neighbour_gap_minutes: Minutes = 10
+    global_gap_minutes: Minutes = 1
+    max_incident_minutes: PositiveInt = 240
+    background_days: Annotated[int, Field(ge=1, le=366)] = 14
+    background_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     signals: bool = True
     post: PostParams = Field(default_factory=PostParams)
 

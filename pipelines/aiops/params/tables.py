@@ -36,7 +36,7 @@ TICKETS: dict[str, Type] = {
     "opened_at": "time",
     "closed_at": "time",
     "updated_at": "time",
-    # incident | request | noise; only incidents must never be lost.
+    # incident | request | noise; only incidents must never be missed.
     "kind": "text",
     "severity": "text",
     "service": "text",
@@ -75,7 +75,7 @@ METRICS: dict[str, Type] = {
 }
 
 LOGS: dict[str, Type] = {
-    # SHA-256 of source, place in the source and body, first 32 hex digits.
+    # SHA-256 of source, location in the source and body, first 32 hex digits.
     "log_id": "text",
     "source": "text",
     "at": "time",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.aiops.params import artifacts, tables
-from pipelines.core.mask_kinds import DEFAULT_KINDS, KINDS
+from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS, KINDS
 from pipelines.core.settings import Name, PositiveInt, Section, Slug
 
 Seconds = Annotated[int, Field(ge=0)]
@@ -403,7 +403,6 @@ class TelemetryParams(Section):
 
     lake: Name = artifacts.LAKE.as_posix()
     """Folder; absolute, or relative to the project."""
-    memory_mb: PositiveInt = 2048
     sources: list[Source] = Field(default_factory=_own_airflow)
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pipelines.aiops.lake.findings import Finding, LogLine, Plot
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
 from pipelines.aiops.report.incidents.evidence import LOGS, METRICS, Inputs
-from pipelines.aiops.report.incidents.links import Places, anchor, by_service
+from pipelines.aiops.report.incidents.links import LinkTargets, anchor, by_service
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -38,14 +38,29 @@ from pipelines.reporting.provenance import Sources
 MOST_LINES, MOST_LABELS, OPEN_FINDINGS = 5, 6, 20
 
 
-def card(finding: Finding, inputs: Inputs, places: Places) -> Section:
-    """Build the section of a finding that has a plot or lines."""
+def card(finding: Finding, inputs: Inputs, targets: LinkTargets) -> Section:
+    """Build the section of a finding that has a plot or lines.
+
+    Parameters
+    ----------
+    finding : Finding
+        A finding with a plot or lines.
+    inputs : Inputs
+        Everything the pages are made from.
+    targets : LinkTargets
+        What the pages show, and where.
+
+    Returns
+    -------
+    Section
+        The section, with links to its incidents and its node.
+    """
     plot = inputs.metrics.plots.get(finding.id) or inputs.logs.plots.get(finding.id)
     blocks: list[Block] = [Prose(wording.sentence(finding.sentence, finding.kind, 400))]
     if plot:
         blocks.append(_plot(finding, plot))
     blocks.append(Facts(_facts(finding, plot)))
-    blocks += _ways(finding, places)
+    blocks += _ways(finding, targets)
     lines = inputs.lines.get(finding.id, [])
     if lines:
         blocks.append(_lines(lines))
@@ -80,37 +95,37 @@ def _facts(finding: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
         facts.append(("Instance", wording.shown(finding.instance, 80)))
     labels = [(k, v) for k, v in sorted(finding.labels.items()) if k not in ("__name__", "service")]
     if labels:
-        told = [wording.shown(f"{key}={value}", 60) for key, value in labels]
-        facts.append(("Labels", wording.listed(told, MOST_LABELS)))
+        texts = [wording.shown(f"{key}={value}", 60) for key, value in labels]
+        facts.append(("Labels", wording.listed(texts, MOST_LABELS)))
     return facts
 
 
-def _ways(finding: Finding, places: Places) -> list[Block]:
+def _ways(finding: Finding, targets: LinkTargets) -> list[Block]:
     """Lead to the incident, to what else it is made of, and to the map."""
     parts: list[Text] = []
-    incidents = places.of_finding.get(finding.id)
+    incidents = targets.of_finding.get(finding.id)
     if incidents:
-        parts.append(join("Incident: ", places.incidents_of(incidents)))
-        parts += _beside(finding, places)
-    if finding.service in places.nodes:
-        parts.append(join("On the map: ", places.node(finding.service)))
+        parts.append(join("Incident: ", targets.incidents_of(incidents)))
+        parts += _beside(finding, targets)
+    if finding.service in targets.nodes:
+        parts.append(join("On the map: ", targets.node(finding.service)))
     return [Prose(wording.dotted(parts))] if parts else []
 
 
-def _beside(finding: Finding, places: Places) -> list[Text]:
+def _beside(finding: Finding, targets: LinkTargets) -> list[Text]:
     """Lead from a plot to log lines of the same incident, and from lines to plots."""
     wanted, label = ("log", "log lines") if finding.signal == "metric" else ("metric", "plots")
-    mine = {incident.id for incident in places.of_finding[finding.id]}
+    mine = {incident.id for incident in targets.of_finding[finding.id]}
     near = [
         other
-        for found in places.findings.values()
+        for found in targets.findings.values()
         for other in found
-        if other.signal == wanted and mine & {i.id for i in places.of_finding.get(other.id, [])}
+        if other.signal == wanted and mine & {i.id for i in targets.of_finding.get(other.id, [])}
     ]
     if not near:
         return []
     near.sort(key=lambda other: (other.service != finding.service, -other.score, other.id))
-    links = [places.finding(other.id, _where(other), page="") for other in near[:3]]
+    links = [targets.finding(other.id, _where(other), page="") for other in near[:3]]
     more = len(near) - len(links)
     return [join(f"its {label}: ", wording.listed(links), f" and {more:,} more" if more else "")]
 
@@ -180,8 +195,23 @@ def _lines(lines: Sequence[LogLine]) -> Code:
     return Code(shown, "First log lines, UTC, masked")
 
 
-def row_table(found: Sequence[Finding], places: Places, *, fold: bool) -> list[Block]:
-    """Table of findings without a plot; it folds behind cards or where it is long."""
+def row_table(found: Sequence[Finding], targets: LinkTargets, *, fold: bool) -> list[Block]:
+    """Build the table of findings without a plot.
+
+    Parameters
+    ----------
+    found : sequence of Finding
+        Findings, in the order of the rows.
+    targets : LinkTargets
+        What the pages show, and where.
+    fold : bool
+        Whether the table folds.
+
+    Returns
+    -------
+    list of Block
+        The table; none without findings.
+    """
     columns = [
         Column("Finding", wide=True),
         Column("Kind"),
@@ -189,21 +219,21 @@ def row_table(found: Sequence[Finding], places: Places, *, fold: bool) -> list[B
         Column("How rare"),
         Column("Incident"),
     ]
-    rows = [_finding_row(finding, places) for finding in found]
+    rows = [_finding_row(finding, targets) for finding in found]
     label = f"{wording.number_of(len(rows), 'finding')} without a plot"
     table = Table(label, columns, rows)
     return [Fold(label, [table])] if fold or len(rows) > OPEN_FINDINGS else [table]
 
 
-def _finding_row(finding: Finding, places: Places) -> Row:
-    incidents = places.of_finding.get(finding.id)
+def _finding_row(finding: Finding, targets: LinkTargets) -> Row:
+    incidents = targets.of_finding.get(finding.id)
     return Row(
         [
             wording.sentence(finding.sentence, finding.kind, 220),
             wording.kind(finding.kind),
             wording.span(finding.start_us, finding.end_us),
             wording.one_line(wording.rareness(finding.score)),
-            places.incidents_of(incidents) if incidents else numbers.NONE,
+            targets.incidents_of(incidents) if incidents else numbers.NONE,
         ],
         anchor("finding", finding.id),
     )
@@ -214,39 +244,54 @@ OPEN_CARDS = 4
 """Findings of a service that stand open; the others fold."""
 
 
-def chapters(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
-    """Build both chapters."""
-    if not places.findings:
+def chapters(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Chapter]:
+    """Build the chapters about findings, by service.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    targets : LinkTargets
+        What the pages show, and where.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    list of Chapter
+        Chapters in the order of the page.
+    """
+    if not targets.findings:
         nothing = Prose("Nothing unusual was found in this time.")
         return [Chapter("services", "Findings by service", [nothing], "Findings")]
     mark = sources.mark(METRICS, LOGS)
     how = Prose(
         "“Once in 1,000 runs” means: data without anomalies would show at least this in one of "
-        "1,000 such runs, with everything else that was looked at taken into account. Blue is what "
+        "1,000 such runs, with everything else that was examined taken into account. Blue is what "
         "was seen, orange-red the unusual time, green the band that was expected at its most "
         "unusual value."
     )
     all_found = by_service(inputs.found.values())
     sections: list[Block] = [
-        _section(service, len(all_found[service]), inputs, places) for service in places.findings
+        _section(service, len(all_found[service]), inputs, targets) for service in targets.findings
     ]
     blocks = [how, *sections[:OPEN_SERVICES]]
     rest = sections[OPEN_SERVICES:]
     if rest:
         blocks.append(Fold(f"Findings of {wording.number_of(len(rest), 'more service')}", rest))
-    left_out = len(inputs.found) - len(places.shown)
+    left_out = len(inputs.found) - len(targets.shown)
     if left_out > 0:
         both = f"{METRICS.as_posix()} and {LOGS.as_posix()}"
         blocks.append(links.left_out_of(left_out, "finding", both))
-    overview = _overview(all_found, places, mark)
+    overview = _overview(all_found, targets, mark)
     return [
         Chapter("services", "Services, the rarest finding first", overview, "Services"),
         Chapter("findings", "Findings by service", blocks, "Findings"),
     ]
 
 
-def _overview(found: Mapping[str, list[Finding]], places: Places, mark: Text) -> list[Block]:
-    rows = [_service_row(service, own, places) for service, own in list(found.items())[:MOST_ROWS]]
+def _overview(found: Mapping[str, list[Finding]], targets: LinkTargets, mark: Text) -> list[Block]:
+    rows = [_service_row(service, own, targets) for service, own in list(found.items())[:MOST_ROWS]]
     columns = [
         Column("Service"),
         Column("Metric findings", numeric=True),
@@ -266,32 +311,32 @@ def _overview(found: Mapping[str, list[Finding]], places: Places, mark: Text) ->
     return blocks
 
 
-def _service_row(service: str, found: Sequence[Finding], places: Places) -> Row:
-    own = places.of_service.get(service, [])
+def _service_row(service: str, found: Sequence[Finding], targets: LinkTargets) -> Row:
+    own = targets.of_service.get(service, [])
     return Row(
         [
-            places.service(service, page=""),
+            targets.service(service, page=""),
             numbers.count(sum(finding.signal == "metric" for finding in found)),
             numbers.count(sum(finding.signal == "log" for finding in found)),
             wording.one_line(wording.rareness(found[0].score)),
-            places.incidents_of(own) if own else numbers.NONE,
-            places.node(service, "map") if service in places.nodes else numbers.NONE,
+            targets.incidents_of(own) if own else numbers.NONE,
+            targets.node(service, "map") if service in targets.nodes else numbers.NONE,
         ]
     )
 
 
-def _section(service: str, count: int, inputs: Inputs, places: Places) -> Section:
+def _section(service: str, count: int, inputs: Inputs, targets: LinkTargets) -> Section:
     """Show findings with a plot or lines as cards, the others in a table."""
-    found = places.findings[service]
-    told = [finding for finding in found if _pictured(finding, inputs)]
+    found = targets.findings[service]
+    pictured = [finding for finding in found if _pictured(finding, inputs)]
     rest = [finding for finding in found if not _pictured(finding, inputs)]
-    cards: list[Block] = [card(finding, inputs, places) for finding in told]
-    blocks: list[Block] = [Prose(_about(service, count, places), quiet=True), *cards[:OPEN_CARDS]]
+    cards: list[Block] = [card(finding, inputs, targets) for finding in pictured]
+    blocks: list[Block] = [Prose(_about(service, count, targets), quiet=True), *cards[:OPEN_CARDS]]
     if len(cards) > OPEN_CARDS:
         label = f"{wording.number_of(len(cards) - OPEN_CARDS, 'more finding')} with plots"
         blocks.append(Fold(label, cards[OPEN_CARDS:]))
     if rest:
-        blocks += row_table(rest, places, fold=bool(cards))
+        blocks += row_table(rest, targets, fold=bool(cards))
     return Section(anchor("service", service), wording.shown(service), blocks)
 
 
@@ -301,16 +346,16 @@ def _pictured(finding: Finding, inputs: Inputs) -> bool:
     )
 
 
-def _about(service: str, count: int, places: Places) -> Text:
-    own = places.of_service.get(service, [])
+def _about(service: str, count: int, targets: LinkTargets) -> Text:
+    own = targets.of_service.get(service, [])
     parts: list[Text] = [wording.number_of(count, "finding")]
-    shown = len(places.findings[service])
+    shown = len(targets.findings[service])
     if shown < count:
         parts.append(f"{shown:,} of them shown")
     if own:
-        parts.append(join("incidents: ", places.incidents_of(own)))
-    if service in places.nodes:
-        parts.append(places.node(service, "on the map"))
+        parts.append(join("incidents: ", targets.incidents_of(own)))
+    if service in targets.nodes:
+        parts.append(targets.node(service, "on the map"))
     return wording.dotted(parts)
 
 
@@ -319,18 +364,33 @@ TITLE = "Anomalies in metrics and logs"
 TABLES = (METRICS, LOGS, INCIDENTS)
 
 
-def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
-    """Put services with the rarest findings first."""
+def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
+    """Build the page: services with the rarest findings first.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    targets : LinkTargets
+        What the pages show, and where.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Page
+        The page, not rendered yet.
+    """
     return Page(
         kind="Anomalies" + links.synthetic(inputs),
         title=TITLE,
-        banner=_banner(inputs, places),
+        banner=_banner(inputs, targets),
         headline=_headline(inputs, sources),
         facts=links.facts(inputs),
         notice_label=links.notice_label(inputs),
         notice=links.notice(inputs),
         chapters=[
-            *chapters(inputs, places, sources),
+            *chapters(inputs, targets, sources),
             coverage.of_anomalies(inputs, sources),
             index.chapter(sources),
         ],
@@ -340,12 +400,23 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
 
 
 def says(inputs: Inputs) -> str:
-    """Say what the page comes to, in a few words."""
+    """Summarise the page in a few words.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        Number of anomalies.
+    """
     n = len(inputs.found)
     return f"{n:,} anomal{'y' if n == 1 else 'ies'}" if n else "No anomalies"
 
 
-def _banner(inputs: Inputs, places: Places) -> Banner:
+def _banner(inputs: Inputs, targets: LinkTargets) -> Banner:
     tone: Tone = "open" if inputs.found or coverage.nothing_seen(inputs) else "good"
     sentences: list[Text] = []
     if inputs.found:
@@ -356,7 +427,7 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
             join(
                 "The rarest: ",
                 strong(
-                    places.finding(
+                    targets.finding(
                         rarest.id, wording.sentence(rarest.sentence, rarest.kind, 200), page=""
                     )
                 ),
@@ -366,7 +437,7 @@ def _banner(inputs: Inputs, places: Places) -> Banner:
     elif tone == "open":
         sentences.append("But there was nothing to look at: no metrics and no logs.")
     else:
-        sentences.append("Nothing was rare enough for a run that looked at so much.")
+        sentences.append("No finding passed the false-discovery limit.")
     return Banner(says(inputs), tone, sentences)
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipelines.aiops.lake.contract import SPANS
 from pipelines.aiops.lake.days import files_between
-from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB, connect
+from pipelines.aiops.lake.engine import connect
 from pipelines.aiops.service_map.model import (
     ANY,
     BUCKET_SQL,
@@ -28,6 +28,7 @@ from pipelines.aiops.service_map.model import (
 from pipelines.aiops.service_map.pairing import pair
 from pipelines.aiops.service_map.peers import EXTERNAL
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 from pipelines.core.time import EPOCH, SECOND_US
 
 OTHERS = "(others)"

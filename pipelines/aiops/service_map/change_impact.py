@@ -21,7 +21,7 @@ from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
 from pipelines.aiops.service_map.peers import kind_of
 from pipelines.core.time import SECOND_US
 
-PLACES = ("on it", "downstream", "upstream", "elsewhere")
+RELATIONS = ("on it", "downstream", "upstream", "elsewhere")
 SETTINGS = MoveSettings(rates=True)
 _MOST = 300.0
 
@@ -37,8 +37,8 @@ class ChangeImpact:
     at_us : int
         When, microseconds UTC.
     moved : list of EdgeChange
-        What moved beyond chance, by place (`PLACES`), then as in a diff. What moved elsewhere shows
-        how much moves anyway.
+        What moved beyond chance, by relation (`RELATIONS`), then as in a diff. What moved elsewhere
+        shows how much moves anyway.
     windows : tuple of (int, int)
         Windows before and after that were compared; the one with the change in it is left out.
     tests : int
@@ -116,19 +116,19 @@ def change_impact(
     after = side(service_map.between(first_after, last).windows, counts[1])
     down = hops(service_map.edges, service)
     up = hops(((b, a) for a, b in service_map.edges), service)
-    named = {key: _place(key, service, down, up) for key in {*before.rows, *after.rows}}
-    places = {key: location for key, location in named.items() if location}
-    found, tests = moves(before, after, places, settings)
+    named = {key: _relation(key, service, down, up) for key in {*before.rows, *after.rows}}
+    relations = {key: location for key, location in named.items() if location}
+    found, tests = moves(before, after, relations, settings)
     placed = [
-        replace(change, where=places[change.source, change.target])
+        replace(change, where=relations[change.source, change.target])
         for change in found
         if change.certain
     ]
-    ordered = sorted(in_order(placed), key=lambda change: PLACES.index(change.where))
+    ordered = sorted(in_order(placed), key=lambda change: RELATIONS.index(change.where))
     return ChangeImpact(service, at_us, ordered, counts, tests)
 
 
-def _place(key: Key, service: str, down: Mapping[str, int], up: Mapping[str, int]) -> str:
+def _relation(key: Key, service: str, down: Mapping[str, int], up: Mapping[str, int]) -> str:
     """Where an edge lies; empty if it isn't looked at, because the edges tell the same."""
     source, target = key
     if target == service:

@@ -89,9 +89,9 @@ class EdgeChange:
         old, new = (f"{n:,} call{'' if n == 1 else 's'}" for n in self.calls)
         if self.compared is None:
             chance = "" if self.certain else "; so few may be chance"
-            told = f"appeared: none before, {new} after" if self.kind == "appeared" else (
+            appeared_text = f"appeared: none before, {new} after" if self.kind == "appeared" else (
                 f"vanished: {old} before, none after")  # fmt: skip
-            return f"{edge} {told}{chance}."
+            return f"{edge} {appeared_text}{chance}."
         return f"{edge} {_change_text(self.kind, self.compared)}."
 
     def as_data(self) -> dict[str, Any]:

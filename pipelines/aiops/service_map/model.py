@@ -326,10 +326,10 @@ def totals(windows: pa.Table) -> dict[Key, Traffic]:
     key = ["source", "target"]
     sums = rows.group_by(key).aggregate([("n", "sum"), ("errors", "sum"), ("message", "any")])
     # Histograms as one row a window and bucket, so that they can be summed by edge.
-    place = pc.list_parent_indices(rows["buckets"])
+    parent = pc.list_parent_indices(rows["buckets"])
     flat = pa.table(
         {
-            **{name: rows[name].take(place) for name in key},
+            **{name: rows[name].take(parent) for name in key},
             "bucket": pc.list_flatten(rows["buckets"]),
             "count": pc.list_flatten(rows["counts"]),
         }

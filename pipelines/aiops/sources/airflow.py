@@ -9,16 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import AirflowParams
 from pipelines.aiops.sources.records import (
     collector,
     label_set,
     lines_of,
+    location_of,
     mapping,
     needed_time,
     parse_json,
-    place_of,
     quarantining,
 )
 
@@ -50,13 +50,13 @@ class Event:
     notes: dict[str, str]
 
 
-def read(settings: AirflowParams, window: Window, project: Path) -> Batch:
+def read(settings: AirflowParams, window: ReadWindow, project: Path) -> Batch:
     """Read all lines; no folder means that nothing has failed yet.
 
     Parameters
     ----------
     settings : AirflowParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -74,7 +74,7 @@ def read(settings: AirflowParams, window: Window, project: Path) -> Batch:
     events: dict[Series, list[Event]] = {}
     for path in sorted((project / settings.folder).glob("*.jsonl")):
         for number, line in lines_of(path):
-            location = place_of(path, project, number)
+            location = location_of(path, project, number)
             with quarantining(rows, location, line):
                 event = _event(mapping(parse_json(line), "event"))
                 events.setdefault(event.series, []).append(event)

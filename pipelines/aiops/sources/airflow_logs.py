@@ -8,11 +8,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import AirflowLogsParams, LogFilesParams
 from pipelines.aiops.sources.log_files import PlainFile
 from pipelines.aiops.sources.log_jsonl import RecordFile, bounded_lines
-from pipelines.aiops.sources.records import collector, mapping, parse_json, place_of
+from pipelines.aiops.sources.records import collector, location_of, mapping, parse_json
 
 _PART = re.compile(r"^(dag_id|run_id|task_id|map_index)=(.*)$")
 _ATTEMPT = re.compile(r"^attempt=(\d+)(?:\.log.*)?$")
@@ -20,13 +20,13 @@ _NOT_KEPT = ("ti", "dag_id", "task_id", "run_id", "try_number", "map_index", "ti
              "lineno", "error_detail")  # fmt: skip
 
 
-def read(settings: AirflowLogsParams, window: Window, project: Path) -> Batch:
+def read(settings: AirflowLogsParams, window: ReadWindow, project: Path) -> Batch:
     """Read all task logs; no folder means that no task has run yet.
 
     Parameters
     ----------
     settings : AirflowLogsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -56,7 +56,7 @@ def _read(
     if lines and not any(line.startswith("{") for _, line in lines[:20]):
         _plain(settings, rows, path, project, seen)
         return
-    file = RecordFile(settings, rows, place_of(path, project), place_of(path, project), seen)
+    file = RecordFile(settings, rows, location_of(path, project), location_of(path, project), seen)
     last: Any = None
     for number, line in lines:
         row = _row(line)

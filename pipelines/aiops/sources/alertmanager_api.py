@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, Window
+from pipelines.aiops.lake.batch import Batch, Collector, ReadWindow
 from pipelines.aiops.params.telemetry import AlertmanagerApiParams
 from pipelines.aiops.sources.records import (
     collector,
@@ -24,13 +24,13 @@ from pipelines.core.errors import SignalboxError
 PATH = "/api/v2/alerts"
 
 
-def read(settings: AlertmanagerApiParams, window: Window, project: Path) -> Batch:
+def read(settings: AlertmanagerApiParams, window: ReadWindow, project: Path) -> Batch:
     """Ask the Alertmanager once.
 
     Parameters
     ----------
     settings : AlertmanagerApiParams
-    window : Window
+    window : ReadWindow
         Only its `now` counts: all that the Alertmanager still knows is taken.
     project : Path
         Not used: there are no paths in `settings`.
@@ -44,7 +44,7 @@ def read(settings: AlertmanagerApiParams, window: Window, project: Path) -> Batc
     SignalboxError
         If it can't be reached, refuses, or doesn't answer with a list of alerts.
     """
-    rows = collector(settings, Window(None, None, window.now))
+    rows = collector(settings, ReadWindow(None, None, window.now))
     found = fetch(settings, PATH, {})
     if not isinstance(found, list):
         raise SignalboxError(

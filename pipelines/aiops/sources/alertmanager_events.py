@@ -9,7 +9,7 @@ protojson writes them, or in snake_case.
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import AlertmanagerEventsParams
 from pipelines.aiops.sources.records import (
     collector,
@@ -17,10 +17,10 @@ from pipelines.aiops.sources.records import (
     label_set,
     lines_of,
     listing,
+    location_of,
     mapping,
     needed_time,
     parse_json,
-    place_of,
     quarantining,
 )
 from pipelines.aiops.sources.times import read_time
@@ -28,13 +28,13 @@ from pipelines.aiops.sources.times import read_time
 ALERT_EVENTS = ("alert_created", "alert_grouped", "alert_resolved")
 
 
-def read(settings: AlertmanagerEventsParams, window: Window, project: Path) -> Batch:
+def read(settings: AlertmanagerEventsParams, window: ReadWindow, project: Path) -> Batch:
     """Read all events of the files.
 
     Parameters
     ----------
     settings : AlertmanagerEventsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -51,7 +51,7 @@ def read(settings: AlertmanagerEventsParams, window: Window, project: Path) -> B
     rows = collector(settings, window)
     for path in files_of(settings, project):
         for number, line in lines_of(path):
-            location = place_of(path, project, number)
+            location = location_of(path, project, number)
             with quarantining(rows, location, line):
                 _event(rows, _snake(mapping(parse_json(line), "event")))
     return rows.batch()

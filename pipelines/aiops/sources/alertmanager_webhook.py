@@ -6,17 +6,17 @@ A payload has no time of its own; what a record tells is dated by its ``endsAt``
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import AlertmanagerWebhookParams
 from pipelines.aiops.sources.records import (
     collector,
     content_of,
     label_set,
     listing,
+    location_of,
     mapping,
     needed_time,
     parse_json,
-    place_of,
     quarantining,
 )
 from pipelines.aiops.sources.times import read_time
@@ -25,13 +25,13 @@ from pipelines.core.errors import SignalboxError
 VERSION = "4"
 
 
-def read(settings: AlertmanagerWebhookParams, window: Window, project: Path) -> Batch:
+def read(settings: AlertmanagerWebhookParams, window: ReadWindow, project: Path) -> Batch:
     """Read all payloads of the folder, below it too.
 
     Parameters
     ----------
     settings : AlertmanagerWebhookParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -50,7 +50,7 @@ def read(settings: AlertmanagerWebhookParams, window: Window, project: Path) -> 
         raise SignalboxError(f"{folder}: no such folder; start signalbox collect, or make it")
     rows = collector(settings, window)
     for path in sorted(folder.rglob("*.json")):
-        content, location = content_of(path), place_of(path, project)
+        content, location = content_of(path), location_of(path, project)
         with quarantining(rows, location, content):
             _payload(rows, location, parse_json(content))
     return rows.batch()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import GitChangesParams
 from pipelines.aiops.sources.records import collector, quarantining
 from pipelines.aiops.sources.times import read_time
@@ -20,13 +20,13 @@ _TAGS = "%1e%(refname:short)%1f%(creatordate:iso-strict)%1f%(taggername)%(author
 _COMMITS = "%x1e%H%x1f%cI%x1f%an%x1f%s%x1f"
 
 
-def read(settings: GitChangesParams, window: Window, project: Path) -> Batch:
+def read(settings: GitChangesParams, window: ReadWindow, project: Path) -> Batch:
     """Read all tags, or all commits of the branch.
 
     Parameters
     ----------
     settings : GitChangesParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.aiops.lake.batch import REJECTED, Batch, Window
+from pipelines.aiops.lake.batch import REJECTED, Batch, ReadWindow
 from pipelines.aiops.lake.days import quarantine_file
 from pipelines.aiops.lake.store import locked, upsert, write_if_changed
+from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.telemetry import Source, TelemetryParams
 from pipelines.core.errors import SignalboxError
 
@@ -45,14 +46,14 @@ READERS: dict[str, str] = {
 }
 
 
-def read_source(settings: Source, window: Window, project: Path) -> Batch:
+def read_source(settings: Source, window: ReadWindow, project: Path) -> Batch:
     """Read what changed in a window from a source.
 
     Parameters
     ----------
     settings : Source
         The source's section of ``aiops.telemetry.sources``; its ``kind`` finds the reader.
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -152,15 +153,15 @@ def chosen(params: TelemetryParams, names: Sequence[str] = ()) -> list[Source]:
     return [source for source in params.sources if not names or source.name in names]
 
 
-def ingest(params: TelemetryParams, source: Source, window: Window, project: Path) -> Ingested:
+def ingest(params: AiopsParams, source: Source, window: ReadWindow, project: Path) -> Ingested:
     """Read a window of one source into the lake; the same window again changes nothing.
 
     Parameters
     ----------
-    params : TelemetryParams
+    params : AiopsParams
         Says where the lake lies and how much memory merging may use.
     source : Source
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in params are relative to.
@@ -174,9 +175,9 @@ def ingest(params: TelemetryParams, source: Source, window: Window, project: Pat
     SignalboxError
         If the source can't be read at all; what can be read of it is never lost for that.
     """
-    lake = project / params.lake
+    lake = project / params.telemetry.lake
     batch = read_source(source, window, project)
-    written = upsert(lake, batch.tables, params.memory_mb)
+    written = upsert(lake, batch.tables, params.runtime.memory_mb)
     new = quarantine(lake, source.name, batch.rejected)
     reasons = batch.rejected["reason"].value_counts().to_pylist()
     ordered = sorted(reasons, key=lambda reason: (-reason["counts"], reason["values"]))

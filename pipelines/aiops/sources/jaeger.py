@@ -7,7 +7,7 @@ a span a line with its process inside, as Jaeger keeps them in Elasticsearch.
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import JaegerParams
 from pipelines.aiops.sources.records import listing, mapping, quarantining
 from pipelines.aiops.sources.spans import (
@@ -27,13 +27,13 @@ from pipelines.aiops.sources.spans import (
 )
 
 
-def read(settings: JaegerParams, window: Window, project: Path) -> Batch:
+def read(settings: JaegerParams, window: ReadWindow, project: Path) -> Batch:
     """Read all spans of the files.
 
     Parameters
     ----------
     settings : JaegerParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.

@@ -7,7 +7,7 @@ and asked for again.
 from datetime import timedelta
 from pathlib import Path
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.lake.contract import microseconds
 from pipelines.aiops.params.telemetry import JaegerApiParams
 from pipelines.aiops.sources.jaeger import take_traces
@@ -18,13 +18,13 @@ from pipelines.core.errors import SignalboxError
 SHORTEST_US = 1000
 
 
-def read(settings: JaegerApiParams, window: Window, project: Path) -> Batch:
+def read(settings: JaegerApiParams, window: ReadWindow, project: Path) -> Batch:
     """Ask for the traces of the window.
 
     Parameters
     ----------
     settings : JaegerApiParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Not used: there are no paths in `settings`.

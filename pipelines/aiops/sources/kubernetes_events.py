@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import KubernetesEventsParams
 from pipelines.aiops.sources.records import (
     collector,
@@ -31,13 +31,13 @@ _OWNERS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Rollout", "Serv
            "HorizontalPodAutoscaler", "ConfigMap", "Job")  # fmt: skip
 
 
-def read(settings: KubernetesEventsParams, window: Window, project: Path) -> Batch:
+def read(settings: KubernetesEventsParams, window: ReadWindow, project: Path) -> Batch:
     """Read all events of the files.
 
     Parameters
     ----------
     settings : KubernetesEventsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, Window
+from pipelines.aiops.lake.batch import Batch, Collector, ReadWindow
 from pipelines.aiops.lake.contract import LOGS
 from pipelines.aiops.params.telemetry import LogFilesBase, LogFilesParams
-from pipelines.aiops.sources.records import collector, files_of, place_of
+from pipelines.aiops.sources.records import collector, files_of, location_of
 from pipelines.aiops.sources.times import zone
 
 _ROTATED = re.compile(
@@ -21,13 +21,13 @@ _CARRY = 2_000
 """Lines of a message that are kept for the next block."""
 
 
-def read(settings: LogFilesParams, window: Window, project: Path) -> Batch:
+def read(settings: LogFilesParams, window: ReadWindow, project: Path) -> Batch:
     """Read all messages of the files that lie in the window.
 
     Parameters
     ----------
     settings : LogFilesParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -55,13 +55,13 @@ def stable_name(path: Path, project: Path) -> str:
     ----------
     path : Path
     project : Path
-        The name is relative to it; see `place_of`.
+        The name is relative to it; see `location_of`.
 
     Returns
     -------
     str
     """
-    return _ROTATED.sub("", place_of(path, project))
+    return _ROTATED.sub("", location_of(path, project))
 
 
 def who(settings: LogFilesBase, path: Path, project: Path) -> tuple[str, str]:
@@ -82,7 +82,7 @@ def who(settings: LogFilesBase, path: Path, project: Path) -> tuple[str, str]:
     instance : str
         By the pattern, else empty.
     """
-    found = re.search(settings.path_pattern, place_of(path, project)) if (
+    found = re.search(settings.path_pattern, location_of(path, project)) if (
         settings.path_pattern) else None  # fmt: skip
     named = found.groupdict() if found else {}
     stem = Path(stable_name(path, project)).name.removesuffix(".log")
@@ -109,7 +109,7 @@ class PlainFile:
         from pipelines.aiops.log_parsing.timestamps import forms_in
 
         self.settings, self.path = settings, path
-        self.place = place_of(path, project)
+        self.location = location_of(path, project)
         self.name = stable_name(path, project)
         self.service, self.instance = who(settings, path, project)
         self.local: tzinfo = zone(settings.timezone, f"timezone of source {settings.name}")
@@ -225,7 +225,7 @@ class PlainFile:
                        attributes=[{"logger": name} if name else {} for name in loggers]),
             self.settings.name, self.name, self.settings.mask, seen,
         )  # fmt: skip
-        rows.signals(LOGS, table, self.place)
+        rows.signals(LOGS, table, self.location)
 
     def _text(self, rows: Collector, lines: Any) -> Any:
         """Return the lines that are text; one record in quarantine says how many are not."""
@@ -242,7 +242,7 @@ class PlainFile:
         if not bad:
             return lines
         shown = self._masked(lines[bad[0]].as_py())
-        rows.reject(self.place, f"binary, not text: {len(bad)} lines", shown)
+        rows.reject(self.location, f"binary, not text: {len(bad)} lines", shown)
         keep = np.ones(len(lines), bool)
         keep[bad] = False
         return lines.filter(pa.array(keep))
@@ -251,13 +251,13 @@ class PlainFile:
         texts = [text for text in lines.slice(0, 5).to_pylist() if text.strip()]
         if texts:
             reason = "no line has a time stamp of a known form; map the file as kind table"
-            rows.reject(self.place, reason, self._masked("\n".join(texts)))
+            rows.reject(self.location, reason, self._masked("\n".join(texts)))
 
     def _orphans(self, rows: Collector, lines: Any) -> None:
         texts = [text for text in lines.to_pylist() if text.strip()]
         if texts:
             reason = f"{len(texts)} lines before the first time stamp"
-            rows.reject(f"{self.place}:1", reason, self._masked("\n".join(texts[:20])))
+            rows.reject(f"{self.location}:1", reason, self._masked("\n".join(texts[:20])))
 
     def _masked(self, text: str) -> str:
         from pipelines.aiops.log_parsing.rows import masked_text

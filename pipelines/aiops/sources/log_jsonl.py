@@ -6,7 +6,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.lake.contract import LOGS
 from pipelines.aiops.params.telemetry import LogJsonlParams, LogParams
 from pipelines.aiops.sources.log_files import stable_name, who
@@ -14,9 +14,9 @@ from pipelines.aiops.sources.records import (
     as_text,
     collector,
     files_of,
+    location_of,
     mapping,
     parse_json,
-    place_of,
 )
 from pipelines.aiops.sources.times import zone
 
@@ -26,13 +26,13 @@ _CHUNK = 50_000
 _LONGEST = 1 << 20
 
 
-def read(settings: LogJsonlParams, window: Window, project: Path) -> Batch:
+def read(settings: LogJsonlParams, window: ReadWindow, project: Path) -> Batch:
     """Read all records of the files.
 
     Parameters
     ----------
     settings : LogJsonlParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -53,7 +53,9 @@ def read(settings: LogJsonlParams, window: Window, project: Path) -> Batch:
     for path in files_of(settings, project):
         service, instance = who(settings, path, project)
         names: Mapping[str, str] = {str(key): value for key, value in settings.fields.items()}
-        file = RecordFile(settings, rows, place_of(path, project), stable_name(path, project), seen)
+        file = RecordFile(
+            settings, rows, location_of(path, project), stable_name(path, project), seen
+        )
         for number, line in bounded_lines(path):
             try:
                 row = row_of(mapping(parse_json(line)), names)
@@ -115,7 +117,7 @@ class RecordFile:
     def __init__(
         self, settings: LogParams, rows: Collector, location: str, name: str, seen: "Counter[bytes]"
     ) -> None:
-        self.settings, self.rows, self.place, self.name = settings, rows, location, name
+        self.settings, self.rows, self.location, self.name = settings, rows, location, name
         self.seen = seen
         self.rejected = 0
         self._numbers: list[int] = []
@@ -164,14 +166,14 @@ class RecordFile:
         self.rejected += 1
         if self.rejected <= MOST_REJECTED:
             text = masked_text(replace_surrogates(raw[:100_000]), self.settings.mask)
-            self.rows.reject(f"{self.place}:{number}", reason, text)
+            self.rows.reject(f"{self.location}:{number}", reason, text)
 
     def close(self) -> None:
         """Hand over what is left, and say in quarantine how many more records were rejected."""
         self._flush()
         if self.rejected > MOST_REJECTED:
             more = self.rejected - MOST_REJECTED
-            self.rows.reject(self.place, f"and {more} more records that can't be read", "")
+            self.rows.reject(self.location, f"and {more} more records that can't be read", "")
 
     def _flush(self) -> None:
         from pipelines.aiops.log_parsing.rows import log_rows
@@ -182,5 +184,5 @@ class RecordFile:
             self.reject(self._numbers[i], "no time of a known form; set fields", raw)
         if len(columns.us):
             table = log_rows(columns, self.settings.name, self.name, self.settings.mask, self.seen)
-            self.rows.signals(LOGS, table, self.place)
+            self.rows.signals(LOGS, table, self.location)
         self._numbers, self._records = [], self._new()

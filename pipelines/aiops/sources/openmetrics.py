@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.lake.contract import microseconds
 from pipelines.aiops.params.telemetry import OpenMetricsParams
 from pipelines.aiops.sources.metric_rows import MetricRows, kind_of_name, number_of
-from pipelines.aiops.sources.records import collector, files_of, lines_of, place_of
+from pipelines.aiops.sources.records import collector, files_of, lines_of, location_of
 from pipelines.aiops.sources.times import read_time
 
 MOST_REJECTED = 100
@@ -30,13 +30,13 @@ _KINDS = {"counter": "counter", "gauge": "gauge", "unknown": "unknown", "untyped
 _COUNTED = ("histogram", "summary")
 
 
-def read(settings: OpenMetricsParams, window: Window, project: Path) -> Batch:
+def read(settings: OpenMetricsParams, window: ReadWindow, project: Path) -> Batch:
     """Read all samples of the files.
 
     Parameters
     ----------
     settings : OpenMetricsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -53,14 +53,14 @@ def read(settings: OpenMetricsParams, window: Window, project: Path) -> Batch:
     rows = collector(settings, window)
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):
-        _File(metrics, rows, path, place_of(path, project)).read()
+        _File(metrics, rows, path, location_of(path, project)).read()
     metrics.close(settings.name)
     return rows.batch()
 
 
 class _File:
     def __init__(self, metrics: MetricRows, rows: Collector, path: Path, location: str) -> None:
-        self.metrics, self.rows, self.path, self.place = metrics, rows, path, location
+        self.metrics, self.rows, self.path, self.location = metrics, rows, path, location
         self.kinds: dict[str, str] = {}
         self.units: dict[str, str] = {}
         self.rejected = 0
@@ -79,10 +79,10 @@ class _File:
             except MalformedError as error:
                 self.rejected += 1
                 if self.rejected <= MOST_REJECTED:
-                    self.rows.reject(f"{self.place}:{number}", str(error), text)
+                    self.rows.reject(f"{self.location}:{number}", str(error), text)
         if self.rejected > MOST_REJECTED:
             more = self.rejected - MOST_REJECTED
-            self.rows.reject(self.place, f"and {more} more lines that can't be read", "")
+            self.rows.reject(self.location, f"and {more} more lines that can't be read", "")
 
     def _comment(self, text: str) -> None:
         parts = text.split(maxsplit=3)
@@ -119,8 +119,8 @@ class _File:
             if base in self.kinds and name.endswith(part):
                 kind = self.kinds[base]
                 counted = kind in _COUNTED and part in ("_bucket", "_sum", "_count")
-                told = "counter" if counted else _KINDS.get(kind, "gauge")
-                return "gauge" if part == "_created" else told, self.units.get(base, "")
+                known_kind = "counter" if counted else _KINDS.get(kind, "gauge")
+                return "gauge" if part == "_created" else known_kind, self.units.get(base, "")
         return kind_of_name(name), ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import OtlpLogsParams
 from pipelines.aiops.sources.log_files import stable_name
 from pipelines.aiops.sources.log_jsonl import RecordFile
@@ -16,8 +16,8 @@ from pipelines.aiops.sources.records import (
     files_of,
     json_documents,
     listing,
+    location_of,
     mapping,
-    place_of,
 )
 from pipelines.aiops.sources.spans import span_id, trace_id
 
@@ -26,13 +26,13 @@ INSTANCES = ("service.instance.id", "k8s.pod.name", "host.name", "container.id")
 _STEPS = ("trace", "debug", "info", "warn", "error", "fatal")
 
 
-def read(settings: OtlpLogsParams, window: Window, project: Path) -> Batch:
+def read(settings: OtlpLogsParams, window: ReadWindow, project: Path) -> Batch:
     """Read all records of the files.
 
     Parameters
     ----------
     settings : OtlpLogsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -49,7 +49,9 @@ def read(settings: OtlpLogsParams, window: Window, project: Path) -> Batch:
     rows = collector(settings, window)
     seen: Counter[bytes] = Counter()
     for path in files_of(settings, project):
-        file = RecordFile(settings, rows, place_of(path, project), stable_name(path, project), seen)
+        file = RecordFile(
+            settings, rows, location_of(path, project), stable_name(path, project), seen
+        )
         for line, document, reason in json_documents(path):
             number = line or 1
             if reason:

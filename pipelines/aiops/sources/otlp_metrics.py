@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines.aiops.lake.batch import Batch, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import OtlpMetricsParams
 from pipelines.aiops.sources.metric_rows import MetricRows, Series, number_of
 from pipelines.aiops.sources.otlp_json import items, texts_of
@@ -29,13 +29,13 @@ T = TypeVar("T")
 _DELTA = (1, "AGGREGATION_TEMPORALITY_DELTA")
 
 
-def read(settings: OtlpMetricsParams, window: Window, project: Path) -> Batch:
+def read(settings: OtlpMetricsParams, window: ReadWindow, project: Path) -> Batch:
     """Read all data points of the files.
 
     Parameters
     ----------
     settings : OtlpMetricsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -63,8 +63,10 @@ def read(settings: OtlpMetricsParams, window: Window, project: Path) -> Batch:
 
 def _metrics(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
     for resource_metrics in items(document, "resourceMetrics"):
-        told = texts_of(mapping(resource_metrics.get("resource") or {}, "resource"))
-        resource = {_RESOURCE[key]: text for key, text in sorted(told.items()) if key in _RESOURCE}
+        attributes = texts_of(mapping(resource_metrics.get("resource") or {}, "resource"))
+        resource = {
+            _RESOURCE[key]: text for key, text in sorted(attributes.items()) if key in _RESOURCE
+        }
         for scope_metrics in items(resource_metrics, "scopeMetrics"):
             for metric in items(scope_metrics, "metrics"):
                 yield resource, metric

@@ -8,7 +8,7 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import OtlpTracesParams
 from pipelines.aiops.sources.otlp_json import attributes_of, get
 from pipelines.aiops.sources.records import listing, mapping, quarantining
@@ -32,13 +32,13 @@ _STATES = {1: "ok", 2: "error", "STATUS_CODE_OK": "ok", "STATUS_CODE_ERROR": "er
 _NANO = 1000
 
 
-def read(settings: OtlpTracesParams, window: Window, project: Path) -> Batch:
+def read(settings: OtlpTracesParams, window: ReadWindow, project: Path) -> Batch:
     """Read all spans of the files.
 
     Parameters
     ----------
     settings : OtlpTracesParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.

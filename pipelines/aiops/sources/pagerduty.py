@@ -11,7 +11,7 @@ from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import PagerDutyParams
 from pipelines.aiops.sources.records import (
     collector,
@@ -19,21 +19,21 @@ from pipelines.aiops.sources.records import (
     files_of,
     label_set,
     listing,
+    location_of,
     mapping,
     parse_json,
-    place_of,
     quarantining,
 )
 from pipelines.aiops.sources.times import read_time, zone
 
 
-def read(settings: PagerDutyParams, window: Window, project: Path) -> Batch:
+def read(settings: PagerDutyParams, window: ReadWindow, project: Path) -> Batch:
     """Read all incidents of the files.
 
     Parameters
     ----------
     settings : PagerDutyParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -50,7 +50,7 @@ def read(settings: PagerDutyParams, window: Window, project: Path) -> Batch:
     rows = collector(settings, window)
     local = zone(settings.timezone, f"timezone of source {settings.name}")
     for path in files_of(settings, project):
-        content, name = content_of(path), place_of(path, project)
+        content, name = content_of(path), location_of(path, project)
         with quarantining(rows, name, content):
             form, records = _records(path, content)
             for number, record in enumerate(records, 1):

@@ -14,7 +14,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import PrometheusParams
 from pipelines.aiops.sources.records import collector, fetch, label_set, quarantining
 from pipelines.core.errors import SignalboxError
@@ -42,13 +42,13 @@ class Grid:
     step: int
 
 
-def read(settings: PrometheusParams, window: Window, project: Path) -> Batch:
+def read(settings: PrometheusParams, window: ReadWindow, project: Path) -> Batch:
     """Query the window; look back where an alert fires at its very begin.
 
     Parameters
     ----------
     settings : PrometheusParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Not used: there are no paths in `settings`.
@@ -86,7 +86,7 @@ def read(settings: PrometheusParams, window: Window, project: Path) -> Batch:
     return rows.batch()
 
 
-def _grid(settings: PrometheusParams, window: Window) -> Grid:
+def _grid(settings: PrometheusParams, window: ReadWindow) -> Grid:
     """Lay the samples of a window, with one before it: what fires there began earlier."""
     last = min(window.last or window.now, window.now)
     first = window.first or last - timedelta(seconds=settings.lookback_seconds)

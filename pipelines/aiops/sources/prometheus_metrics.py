@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import PrometheusMetricsParams
 from pipelines.aiops.sources.metric_rows import MetricRows, kind_of_name, number_of
 from pipelines.aiops.sources.records import collector, fetch, label_set, quarantining
@@ -21,13 +21,13 @@ _KINDS = {"counter": "counter", "gauge": "gauge"}
 _PARTS = ("_bucket", "_sum", "_count")
 
 
-def read(settings: PrometheusMetricsParams, window: Window, project: Path) -> Batch:
+def read(settings: PrometheusMetricsParams, window: ReadWindow, project: Path) -> Batch:
     """Ask every query for the window.
 
     Parameters
     ----------
     settings : PrometheusMetricsParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Not used: there are no paths in `settings`.
@@ -107,10 +107,10 @@ def _metadata(settings: PrometheusMetricsParams) -> dict[str, tuple[str, str]]:
     """Kind and unit of metrics as their targets tell; nothing where it isn't offered."""
     try:
         data = fetch(settings, METADATA, {})["data"]
-        told = {name: entries[0] for name, entries in data.items() if entries}
+        metadata = {name: entries[0] for name, entries in data.items() if entries}
         return {
             str(name): (_KINDS.get(meta.get("type", ""), "unknown"), str(meta.get("unit") or ""))
-            for name, meta in told.items()
+            for name, meta in metadata.items()
         }
     except (SignalboxError, KeyError, TypeError, AttributeError):
         return {}

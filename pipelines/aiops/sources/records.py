@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import FilesParams, HttpParams, SourceParams
 from pipelines.aiops.sources.times import read_time
 from pipelines.core.errors import SignalboxError
@@ -18,14 +18,14 @@ _WHOLE = 256 << 20
 """Bytes of a file that may be one document of many lines; a greater one is read by lines only."""
 
 
-def collector(settings: SourceParams, window: Window) -> Collector:
+def collector(settings: SourceParams, window: ReadWindow) -> Collector:
     """Return a collector for a source's records.
 
     Parameters
     ----------
     settings : SourceParams
         Its name, and its tolerances for clocks and late records.
-    window : Window
+    window : ReadWindow
         What to read.
 
     Returns
@@ -68,7 +68,7 @@ def files_of(settings: FilesParams, project: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def place_of(path: Path, project: Path, line: int | None = None) -> str:
+def location_of(path: Path, project: Path, line: int | None = None) -> str:
     """Return the name of a file (and line) that doesn't depend on where the project lies.
 
     Parameters
@@ -206,7 +206,7 @@ def documents(rows: Collector, path: Path, project: Path) -> Iterator[tuple[str,
         If the file can't be read.
     """
     for line, document, reason in json_documents(path):
-        location = place_of(path, project, line)
+        location = location_of(path, project, line)
         if reason:
             rows.reject(location, reason, as_text(document))
         else:

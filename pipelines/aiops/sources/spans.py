@@ -10,7 +10,7 @@ from fnmatch import translate
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.lake.contract import SPANS
 from pipelines.aiops.params.telemetry import TraceFilesParams, TraceParams
 from pipelines.aiops.sources.records import collector, documents, files_of
@@ -31,7 +31,7 @@ Keep = Callable[[Mapping[str, Any]], list[tuple[str, str]]]
 
 def read_files(
     settings: TraceFilesParams,
-    window: Window,
+    window: ReadWindow,
     project: Path,
     take_document: Callable[[Collector, Any, str, Keep], None],
 ) -> Batch:
@@ -40,7 +40,7 @@ def read_files(
     Parameters
     ----------
     settings : TraceFilesParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.

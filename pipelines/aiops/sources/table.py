@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.lake.contract import METRICS, TABLES, microseconds
 from pipelines.aiops.params.telemetry import TableParams
 from pipelines.aiops.sources.metric_rows import MetricRows, kind_of_name, number_of
@@ -19,9 +19,9 @@ from pipelines.aiops.sources.records import (
     files_of,
     label_set,
     lines_of,
+    location_of,
     mapping,
     parse_json,
-    place_of,
     quarantining,
 )
 from pipelines.aiops.sources.times import read_time, zone
@@ -37,13 +37,13 @@ _FIELD_LIMIT = 1 << 26
 _TABLES = {**TABLES, METRICS.name: METRICS}
 
 
-def read(settings: TableParams, window: Window, project: Path) -> Batch:
+def read(settings: TableParams, window: ReadWindow, project: Path) -> Batch:
     """Read all records of the files.
 
     Parameters
     ----------
     settings : TableParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.
@@ -64,7 +64,7 @@ def read(settings: TableParams, window: Window, project: Path) -> Batch:
     metrics = MetricRows(settings, rows)
     for path in files_of(settings, project):
         for number, record in _records(settings, path):
-            location = place_of(path, project, number)
+            location = location_of(path, project, number)
             with quarantining(rows, location, record):
                 if settings.table == METRICS.name:
                     _samples(metrics, settings, _opened(record), local)

@@ -6,7 +6,7 @@ Client and server may share a span id; both halves are kept, told apart by their
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, Window
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
 from pipelines.aiops.params.telemetry import ZipkinParams
 from pipelines.aiops.sources.records import mapping, quarantining
 from pipelines.aiops.sources.spans import (
@@ -27,13 +27,13 @@ _TOPICS = ("kafka.topic", "jms.queue", "jms.topic", "rabbit.queue", "rabbit.exch
            "rabbit.routing_key")  # fmt: skip
 
 
-def read(settings: ZipkinParams, window: Window, project: Path) -> Batch:
+def read(settings: ZipkinParams, window: ReadWindow, project: Path) -> Batch:
     """Read all spans of the files.
 
     Parameters
     ----------
     settings : ZipkinParams
-    window : Window
+    window : ReadWindow
         What to read.
     project : Path
         Folder that paths in `settings` are relative to.

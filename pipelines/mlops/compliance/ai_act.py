@@ -47,7 +47,7 @@ def annex_iv(facts: Facts) -> Law:
             [
                 facts.detail("ingest", "files", "Source files with hashes"),
                 facts.detail("ingest", "columns", "Columns, types, missing values"),
-                facts.detail("validate", "rules", "Rules the data was held against"),
+                facts.detail("validate", "rules", "Expectations the data was checked against"),
                 facts.detail("split", "parts", "Sizes of the parts"),
             ]),
         Requirement(

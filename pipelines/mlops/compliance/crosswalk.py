@@ -152,6 +152,6 @@ def _line(check: Check, inputs: Inputs) -> Text:
     return join(mark_of(check), " ", check.shown, marks)
 
 
-def _beside(place: str, text: Text) -> Markup:
+def _beside(anchor: str, text: Text) -> Markup:
     """Link to the compliance report, which lies in the same folder."""
-    return Markup('<a href="{}{}">{}</a>').format(PAGE, place, text)
+    return Markup('<a href="{}{}">{}</a>').format(PAGE, anchor, text)

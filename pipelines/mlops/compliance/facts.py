@@ -12,7 +12,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, read_evidence, round_floats
 from pipelines.core.files import sha256_path
 from pipelines.core.params import Params
-from pipelines.core.settings import Section
+from pipelines.core.settings import Name, Section, Unset
 from pipelines.core.typed import validate_as
 from pipelines.mlops.compliance.requirement import Check
 from pipelines.mlops.fairness.evidence import BiasAuditDetails
@@ -22,35 +22,38 @@ from pipelines.reporting import numbers
 
 
 class ComplianceParams(Section):
-    """Section ``compliance``; documents are paths in the project, and must be there to count."""
+    """Section ``compliance``; documents are paths in the project, and must be there to count.
+
+    What isn't said is null.
+    """
 
     sex: str = "sex"
     """Sensitive feature that holds sex, for Local Law 144 and the four-fifths rule."""
     race: str = "race"
     """Sensitive feature that holds race or ethnicity."""
-    instructions: str = ""
+    instructions: Unset[Name] = None
     """Document: instructions for use (AI Act Art. 13, Annex IV 1(h))."""
-    risks: str = ""
+    risks: Unset[Name] = None
     """Document: known and foreseeable risks and what was done about them (Art. 9)."""
-    representative: str = ""
+    representative: Unset[Name] = None
     """Why the data represents the people the model will meet (Art. 10(3)); a sentence."""
-    robustness: str = ""
+    robustness: Unset[Name] = None
     """Document: tests with disturbed or hostile input (Art. 15(4))."""
-    cybersecurity: str = ""
+    cybersecurity: Unset[Name] = None
     """Document: measures against attacks (Art. 15(5), Annex IV 2(h))."""
-    post_market: str = ""
+    post_market: Unset[Name] = None
     """Document: post-market monitoring plan (Art. 72, Annex IV 9)."""
-    declaration: str = ""
+    declaration: Unset[Name] = None
     """Document: EU declaration of conformity (Art. 47, Annex IV 8)."""
     standards: list[str] = Field(default_factory=list)
     """Harmonised standards or other specifications that were applied (Annex IV 7)."""
-    contest: str = ""
+    contest: Unset[Name] = None
     """How a person gets a human to look at a decision again (GDPR Art. 22(3)); a sentence."""
-    auditor: str = ""
+    auditor: Unset[Name] = None
     """Independent auditor of Local Law 144; Signalbox can't be independent of its user."""
-    test_data: str = ""
+    test_data: Unset[Name] = None
     """Why the audit uses test data and not historical data (6 RCNY 5-302(b)); a sentence."""
-    published: str = ""
+    published: Unset[Name] = None
     """Where the summary of the bias audit is published (6 RCNY 5-303)."""
 
 
@@ -95,7 +98,7 @@ class Facts:
 
     def document(self, key: str, shown: str) -> Check:
         """Check that a document which release.yaml names is there."""
-        path = str(getattr(self.own, key))
+        path = str(getattr(self.own, key) or "")
         if path and self.has(path):
             return Check(shown, True, (path,))
         why = f"{path} is not there" if path else f"compliance.{key} in release.yaml names none"
@@ -152,10 +155,10 @@ class Facts:
         last = f"{len(found)} in the ledger, the last of {day(found[-1])}"
         return Check(f"{shown}: {last}", True, (LEDGER,))
 
-    def said(self, value: str, shown: str, key: str) -> Check:
+    def said(self, value: str | None, shown: str, key: str) -> Check:
         """Check that a person said something that no artifact can say."""
         mine = key.startswith("report.")
-        if value.strip():
+        if value and value.strip():
             file = "params.yaml" if mine else "release.yaml"
             return Check(f"{shown}: {value}", True, (file,) * self.has(file), from_evidence=mine)
         return Check(f"{shown}: {key} is empty", False, from_evidence=mine)

@@ -29,7 +29,7 @@ class RecordItem:
         False = it is asked for and not there.
     """
 
-    place: str
+    article: str
     term: str
     text: Text
     given: bool
@@ -91,7 +91,7 @@ def law(facts: Facts, privacy: Privacy) -> Law:
             "gdpr.5.1d", "Article 5(1)(d)", "Accuracy of the data",
             "Accurate and, where necessary, kept up to date.",
             [facts.figure("validate.quarantined_share"),
-             facts.detail("validate", "rules", "Rules the data was held against")]),
+             facts.detail("validate", "rules", "Expectations the data was checked against")]),
         Requirement(
             "gdpr.5.1e", "Article 5(1)(e)", "Storage limitation",
             "Kept in identifiable form no longer than necessary.",
@@ -124,7 +124,7 @@ def law(facts: Facts, privacy: Privacy) -> Law:
             "gdpr.30", "Article 30(1)", "Record of processing activities",
             "A record with controller, purposes, categories of people and data, recipients, "
             "transfers, time limits for erasure, security measures.",
-            [Check(f"{line.place} {line.term}", line.given) for line in privacy.record]),
+            [Check(f"{line.article} {line.term}", line.given) for line in privacy.record]),
     ])  # fmt: skip
 
 

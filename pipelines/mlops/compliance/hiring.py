@@ -5,8 +5,8 @@ from datetime import date
 from pipelines.core.artifacts import evidence_of
 from pipelines.mlops.compliance.facts import Facts, day
 from pipelines.mlops.compliance.requirement import Check, Law, Requirement
-from pipelines.mlops.fairness.result import DimensionResult
-from pipelines.mlops.release_report.fairness_tables import is_below
+from pipelines.mlops.fairness.result import AuditResult, DimensionResult, GroupRow
+from pipelines.mlops.release_report.fairness_tables import FOUR_FIFTHS, is_below
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -106,46 +106,82 @@ def four_fifths(facts: Facts) -> Law:
 
 def tables(facts: Facts) -> list[Block]:
     """Tables as Local Law 144 asks for: number, selection rate, impact ratio of every category."""
-    own = facts.own
-    wanted = [(own.sex,), (own.race,), (own.sex, own.race)]
-    found = [d for d in (_find(facts, *features) for features in wanted) if d is not None]
+    found = [d for d in (_find(facts, *f) for f in _law_dimensions(facts)) if d is not None]
     if not found:
         return [Callout("bad", "Missing", "The bias audit has neither sex nor race.")]
-    rows = facts.audit.rows if facts.audit else 0
+    audit = facts.audit
+    assert audit is not None
     intro = Prose(
-        f"Computed on the {numbers.count(rows)} rows of the test split; intervals and tests stand "
-        "in the release report."
+        f"Computed on the {numbers.count(audit.rows)} rows of the test split; intervals and tests "
+        f"stand in the release report. {_selected_means(audit)}Here, and only here, a category "
+        f"below {numbers.percent(audit.min_share)} of the rows is left out of the ratios "
+        "(bias_audit.min_share, 6 RCNY 5-301(d)); the gate leaves no group out for its share."
     )
     return [Section("ll144-tables", "Selection rates and impact ratios",
-                    [intro, *(_table(d) for d in found)])]  # fmt: skip
+                    [intro, *(_table(d, audit) for d in found)])]  # fmt: skip
 
 
-def _table(dimension: DimensionResult) -> Table:
-    ratios = {ratio.group: ratio for ratio in dimension.impact_ratios}
+def _selected_means(audit: AuditResult) -> str:
+    """Say what the law's "selected" is where the model's positive decision is the bad one."""
+    if not audit.is_punitive:
+        return ""
+    return "The model flags people for a bad outcome: who is not flagged counts as selected. "
+
+
+def law_ratios(dimension: DimensionResult, audit: AuditResult) -> dict[str, float | None]:
+    """Compute impact ratios as Local Law 144 asks for them.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        Sex, race, or both.
+    audit : AuditResult
+        Says what the favourable decision is, and below which share a category is left out.
+
+    Returns
+    -------
+    dict of str to float or None
+        Category → its rate over that of the most selected one; of those that have at least the
+        minimum share of all rows, and only among them. None where nobody is selected.
+    """
+    rates = {
+        group.group: group.rates[audit.favourable_rate].value
+        for group in dimension.groups
+        if group.role != "unknown" and group.share >= audit.min_share
+    }
+    top = max((rate for rate in rates.values() if rate is not None), default=0.0)
+    return {label: None if rate is None or not top else rate / top for label, rate in rates.items()}
+
+
+def _table(dimension: DimensionResult, audit: AuditResult) -> Table:
+    ratios = law_ratios(dimension, audit)
     rows = []
     for group in dimension.groups:
-        rate, ratio = group.rates.get("selection_rate"), ratios.get(group.group)
+        rate, ratio = group.rates.get(audit.favourable_rate), ratios.get(group.group)
         cells: list[Text] = [
             name(group.group),
             numbers.count(group.n),
             numbers.percent(rate.value if rate else None),
-            numbers.decimal(ratio.estimate.value) if ratio else numbers.NONE,
-            _remark(group.role),
+            numbers.decimal(ratio),
+            _remark(group, audit),
         ]
-        rows.append(Row(cells, strong=bool(ratio and is_below(ratio))))
+        rows.append(Row(cells, strong=ratio is not None and ratio < FOUR_FIFTHS))
+    rate_name = "Selection rate" + (" (not flagged)" if audit.is_punitive else "")
     return Table(
         caption=f"By {dimension.dimension.replace('&', '×')}",
         columns=[Column("Category"), Column("People", numeric=True),
-                 Column("Selection rate", numeric=True), Column("Impact ratio", numeric=True),
+                 Column(rate_name, numeric=True), Column("Impact ratio", numeric=True),
                  Column("Remark", wide=True)],
         rows=rows,
         note="Bold: impact ratio below 0.8.",
     )  # fmt: skip
 
 
-def _remark(role: str) -> str:
-    return {"excluded": "below the minimum share, left out of the ratios",
-            "unknown": "category unknown"}.get(role, "")  # fmt: skip
+def _remark(group: GroupRow, audit: AuditResult) -> str:
+    if group.role == "unknown":
+        return "category unknown"
+    small = group.share < audit.min_share
+    return "below the minimum share, left out of the ratios" if small else ""
 
 
 def _find(facts: Facts, *features: str) -> DimensionResult | None:
@@ -180,9 +216,10 @@ def _dimension(facts: Facts, *features: str) -> Check:
     found = _find(facts, *features)
     if found is None:
         return _check(f"{shown}: not in the bias audit (data.sensitive, data.intersections)", False)
-    if not found.impact_ratios:
+    ratios = law_ratios(found, facts.audit) if facts.audit else {}
+    if len(ratios) < 2:
         return _check(f"{shown}: fewer than two groups to compare", False)
-    return _check(f"{shown}: {len(found.groups)} categories, {len(found.impact_ratios)} ratios",
+    return _check(f"{shown}: {len(found.groups)} categories, {len(ratios)} ratios",
                  True, _path(facts))  # fmt: skip
 
 
@@ -190,15 +227,27 @@ def _exclusions(facts: Facts) -> Check:
     audit = facts.audit
     if audit is None:
         return _check("No bias audit", False)
-    left_out = [e for d in audit.dimensions for e in d.exclusions]
+    dimensions = [_find(facts, *f) for f in _law_dimensions(facts)]
+    left_out = [
+        group
+        for dimension in dimensions
+        for group in (dimension.groups if dimension else [])
+        if group.role != "unknown" and group.share < audit.min_share
+    ]
     if audit.min_share > MIN_SHARE:
         return _check(f"bias_audit.min_share leaves out up to {numbers.percent(audit.min_share)}, "
                      "more than the rules' 2%", False, refuted=True)  # fmt: skip
-    bare = [e.group for e in left_out if not e.reason]
+    bare = [g.group for g in left_out if g.rates[audit.favourable_rate].value is None]
     if bare:
-        return _check(f"Left out without reason: {', '.join(bare)}", False, refuted=True)
-    return _check(f"{len(left_out)} categories left out, each with reason, number and rate", True,
+        return _check(f"Left out without a rate: {', '.join(bare)}", False, refuted=True)
+    return _check(f"{len(left_out)} categories left out, as each is below "
+                 f"{numbers.percent(audit.min_share)} of the rows; number and rate are shown", True,
                  _path(facts))  # fmt: skip
+
+
+def _law_dimensions(facts: Facts) -> list[tuple[str, ...]]:
+    own = facts.own
+    return [(own.sex,), (own.race,), (own.sex, own.race)]
 
 
 def _unknown(facts: Facts) -> Check:

@@ -47,38 +47,38 @@ class ReportedKpi:
 
 def decisions(entries: Sequence[Entry]) -> Chapter:
     """Tell every decision, release and rollback of the ledger, oldest first."""
-    told = [e for e in entries if e["kind"] in KINDS and e["subject"] == PRODUCT]
-    overrides = [entry for entry in told if entry["kind"] == "override"]
+    product_entries = [e for e in entries if e["kind"] in KINDS and e["subject"] == PRODUCT]
+    overrides = [entry for entry in product_entries if entry["kind"] == "override"]
     blocks: list[Block] = []
-    if not told:
+    if not product_entries:
         blocks.append(Prose("The ledger tells of none."))
     for entry in overrides:
         blocks.append(
             Callout("bad", "A failed check was overridden", join(day(entry), ": ", _who_why(entry)))
         )
-    if told:
+    if product_entries:
         blocks.append(
             Table(
                 "From the ledger, oldest first",
                 [Column("Day"), Column("Entry", numeric=True), Column("What"),
                  Column("Commit"), Column("Who and why", wide=True)],
-                [_row(entry) for entry in told],
+                [_row(entry) for entry in product_entries],
                 note="Approvals given on the command line are not authenticated and say so.",
             )
         )  # fmt: skip
     return Chapter("decisions", "Decisions and releases", blocks, "Decisions")
 
 
-def kpis(told: Sequence[ReportedKpi]) -> Chapter:
+def kpis(reported: Sequence[ReportedKpi]) -> Chapter:
     """Value, target and trend of every KPI that release.yaml defines."""
-    if not told:
+    if not reported:
         return Chapter("kpis", "KPIs", [Prose("release.yaml defines no KPIs.")])
     table = Table(
         "Key performance indicators",
         [Column("KPI"), Column("Measures"), Column("Owner"),
          Column("Value", numeric=True), Column("Target", numeric=True), Column("Status"),
          Column("Trend", chart=True)],
-        [_kpi(kpi) for kpi in told],
+        [_kpi(kpi) for kpi in reported],
         note="Trend: one point a commit in the ledger, the last with a dot; dashed: the target. "
         "A KPI decides nothing: the gate does, with intervals.",
     )  # fmt: skip

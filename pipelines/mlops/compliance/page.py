@@ -66,13 +66,13 @@ def make_page(
     found: Found, privacy: Privacy, kpis: Sequence[ledger_chapters.ReportedKpi] = ()
 ) -> Page:
     """Summary first, then a chapter a law, decisions, KPIs, the record, and the artifacts."""
-    held = laws(found, privacy)
+    laws_checked = laws(found, privacy)
     more = {hiring.LOCAL_LAW: hiring.tables(found)}
     report = found.params.report
     return Page(
         kind="Compliance report",
         title=report.title,
-        banner=_banner(held),
+        banner=_banner(laws_checked),
         facts=Facts(
             [
                 ("Purpose", report.purpose),
@@ -83,8 +83,8 @@ def make_page(
         ),
         notice=report.notice,
         chapters=[
-            _crosswalk(held),
-            *(_chapter(law, more.get(law.anchor, ())) for law in held),
+            _crosswalk(laws_checked),
+            *(_chapter(law, more.get(law.anchor, ())) for law in laws_checked),
             ledger_chapters.decisions(found.entries),
             ledger_chapters.kpis(kpis),
             _record(privacy),
@@ -104,13 +104,13 @@ def make_record(
     found: Found, privacy: Privacy, kpis: Sequence[ledger_chapters.ReportedKpi] = ()
 ) -> dict[str, Any]:
     """Say the same to a program."""
-    held = laws(found, privacy)
+    laws_checked = laws(found, privacy)
     return {
         "schema": SCHEMA,
         "kind": "compliance",
         "title": found.params.report.title,
         "as_of": _as_of(found),
-        "counts": counts(held),
+        "counts": counts(laws_checked),
         "requirements": [
             {
                 "id": r.id,
@@ -131,12 +131,12 @@ def make_record(
                     for check in r.checks
                 ],
             }
-            for law in held
+            for law in laws_checked
             for r in law.requirements
         ],
         "record_of_processing": [
             {
-                "place": line.place,
+                "place": line.article,
                 "term": line.term,
                 "text": Markup(line.text).striptags(),
                 "given": line.given,
@@ -154,14 +154,14 @@ def make_record(
     }
 
 
-def counts(held: Sequence[Law]) -> dict[str, int]:
+def counts(laws_checked: Sequence[Law]) -> dict[str, int]:
     """Count requirements by status."""
-    every = [r.status for law in held for r in law.requirements]
+    every = [r.status for law in laws_checked for r in law.requirements]
     return {status: every.count(status) for status in RANK}
 
 
-def _banner(held: Sequence[Law]) -> Banner:
-    number = counts(held)
+def _banner(laws_checked: Sequence[Law]) -> Banner:
+    number = counts(laws_checked)
     total = sum(number.values())
     red = number["missing"] + number["not met"]
     tone: Tone = "bad" if red else "open" if number["partly"] else "good"
@@ -184,7 +184,7 @@ def _as_of(found: Found) -> str:
     return f"{day(last)}, entry {last['seq']} of the ledger"
 
 
-def _crosswalk(held: Sequence[Law]) -> Chapter:
+def _crosswalk(laws_checked: Sequence[Law]) -> Chapter:
     rows = [
         Row(
             [
@@ -194,12 +194,12 @@ def _crosswalk(held: Sequence[Law]) -> Chapter:
                 join(law.short.partition(",")[0], ", ", r.source),
             ]
         )
-        for law in held
+        for law in laws_checked
         for r in law.requirements
     ]
     summary = [
         Row([link(law.anchor, law.title), *(numbers.count(_number(law, s)) for s in RANK)])
-        for law in held
+        for law in laws_checked
     ]
     return Chapter("crosswalk", "Requirement, evidence, status", [
         Table(
@@ -262,14 +262,14 @@ def _record(privacy: Privacy) -> Chapter:
     ]
     if red:
         blocks.append(
-            Callout("bad", "Not stated", ", ".join(f"{line.term} ({line.place})" for line in red))
+            Callout("bad", "Not stated", ", ".join(f"{line.term} ({line.article})" for line in red))
         )
     blocks.append(
         Table(
             "Record of processing activities",
             [Column("Asked for"), Column("Art. 30"), Column("Entry", wide=True)],
             [
-                Row([line.term, line.place, line.text if line.given else _missing(line.text)])
+                Row([line.term, line.article, line.text if line.given else _missing(line.text)])
                 for line in privacy.record
             ],
         )

@@ -1,5 +1,6 @@
 """What the columns of the table mean: labels, model inputs, sensitive features."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import SignalboxError
@@ -61,13 +62,104 @@ def check_binary(frame: "pd.DataFrame", data: DataParams, where: str) -> None:
         )
 
 
+def check_favourable(frame: "pd.DataFrame", data: DataParams) -> None:
+    """Check that ``data.favourable`` is said where decisions are audited, and is a label.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Table whose target has its two labels.
+    data : DataParams
+        Section ``data``.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the key and the two labels.
+    """
+    found = sorted(frame[data.target].dropna().unique())
+    shown = " or ".join(repr(label) for label in found)
+    if data.favourable is None:
+        if data.sensitive:
+            raise SignalboxError(
+                f"data.favourable is null, but data.sensitive names {', '.join(data.sensitive)}: "
+                f"say which label of '{data.target}' is the good outcome for the person, {shown}; "
+                "without it nobody can say which group is harmed"
+            )
+    elif as_label(data.favourable) not in found:
+        raise SignalboxError(
+            f"data.favourable is {as_label(data.favourable)!r}, but target '{data.target}' holds "
+            f"{' and '.join(repr(label) for label in found)}; set it to one of them"
+        )
+
+
+def favourable_is_positive(data: DataParams) -> bool | None:
+    """Return whether the positive label is the good outcome for the person.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data``.
+
+    Returns
+    -------
+    bool or None
+        None where nobody said which label is favourable.
+    """
+    if data.favourable is None:
+        return None
+    return as_label(data.favourable) == as_label(data.positive)
+
+
+@dataclass(frozen=True)
+class DecisionWords:
+    """What the positive decision is called.
+
+    Attributes
+    ----------
+    selects, selected, not_selected : str
+        The model selects a person; the person is selected, or isn't.
+    rate : str
+        Share of people it is made for.
+    most_favoured : str
+        The group that fares best.
+    """
+
+    selects: str
+    selected: str
+    not_selected: str
+    rate: str
+    most_favoured: str
+
+
+SELECTS = DecisionWords("selects", "selected", "not selected", "selection rate", "most selected")
+FLAGS = DecisionWords("flags", "flagged", "not flagged", "flag rate", "least flagged")
+
+
+def decision_words(data: DataParams) -> DecisionWords:
+    """Return the words for the positive decision: a good one selects, a bad one flags.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data``.
+
+    Returns
+    -------
+    DecisionWords
+        `SELECTS` also where nobody said which label is favourable.
+    """
+    return FLAGS if favourable_is_positive(data) is False else SELECTS
+
+
 def model_inputs(frame: "pd.DataFrame", data: DataParams, *, use_sensitive: bool) -> list[str]:
     """Names of the columns a model may see, in the order of the table.
 
-    The target, ignored columns, the subject's key and Signalbox's own columns never are inputs;
-    sensitive features are only if `use_sensitive`. Columns without any value are left out.
+    The target, ignored columns, those made after the outcome, the subject's key and Signalbox's own
+    columns never are inputs; sensitive features are only if `use_sensitive`. Columns without any
+    value are left out.
     """
-    never = {data.target, *data.ignore, *RESERVED}
+    never = {data.target, *data.ignore, *data.after_outcome, *RESERVED}
     if data.subject_key is not None:
         never.add(data.subject_key)
     if not use_sensitive:

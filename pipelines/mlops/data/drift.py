@@ -61,7 +61,12 @@ def roles(columns: list[str], data: DataParams) -> dict[str, Role]:
             found[name] = "target"
         elif name in data.sensitive:
             found[name] = "sensitive"
-        elif name not in (*RESERVED, *data.ignore, data.subject_key):
+        elif name not in (
+            *RESERVED,
+            *data.ignore,
+            *data.after_outcome,
+            data.subject_key,
+        ):
             found[name] = "input"
     return found
 
@@ -179,8 +184,8 @@ def _scaled(reference: Any, current: Any) -> tuple[Any, Any]:
 
 def _texts(reference: Any, current: Any) -> tuple[Any, Any]:
     counts = reference.astype(str).where(reference.notna(), MISSING).value_counts()
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    known = {value for value, _ in ranked[:TOP_VALUES]} | {MISSING}
+    by_frequency = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    known = {value for value, _ in by_frequency[:TOP_VALUES]} | {MISSING}
     made = []
     for column in (reference, current):
         filled = column.astype(object).where(column.notna(), MISSING).astype(str)

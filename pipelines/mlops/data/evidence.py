@@ -55,11 +55,31 @@ class RowCounts(Details):
     quarantined: int
 
 
+class ColumnCheck(Details):
+    """What a column says about the target alone."""
+
+    name: str
+    roc_auc: float | None
+    """Of a number itself or of the scores on held-out folds, the better one, whichever way it
+    ranks, in [0.5, 1]; None where it can't be measured."""
+    balanced_accuracy: float | None
+    """Mean of the shares of positive and of negative rows that the best cut gets right, in
+    [0.5, 1]; of the better one as well."""
+    distinct_share: float
+    """Different values by rows with a value; 0 for an empty column."""
+    decides_target: bool
+    """One of the first two is at least ``validate.leak_auc``."""
+    names_rows: bool
+    """It differs in (nearly) every row as a key does."""
+
+
 class ValidateDetails(Details):
     """Details of ``validate``."""
 
     counts: RowCounts
     rules: list[CheckedRule]
+    columns: list[ColumnCheck]
+    """What each column says about the target alone."""
 
 
 class SplitPart(Details):

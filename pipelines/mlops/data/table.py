@@ -93,6 +93,7 @@ def _check_columns(frame: "pd.DataFrame", data: DataParams) -> None:
         "data.subject_key": [data.subject_key] if data.subject_key is not None else [],
         "data.sensitive": list(data.sensitive),
         "data.ignore": data.ignore,
+        "data.after_outcome": data.after_outcome,
         "data.types": list(data.types),
         "data.replace": list(data.replace),
     }

@@ -62,7 +62,7 @@ class Champion:
         }
 
 
-def rival(released: Released | None, test: "pd.DataFrame") -> Champion:
+def load_champion(released: Released | None, test: "pd.DataFrame") -> Champion:
     """Score the test rows with the released model.
 
     Parameters

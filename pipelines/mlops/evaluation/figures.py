@@ -24,6 +24,7 @@ def metric_figures(
     confidence: float,
     prefix: str = "evaluate",
     where: dict[str, str] | None = None,
+    rate: str = METRICS["selection_rate"],
 ) -> list[Figure]:
     """Make one figure a metric.
 
@@ -41,6 +42,8 @@ def metric_figures(
         Begins every figure's id: ``<prefix>.<metric>``.
     where : dict of str to str, optional
         Column -> value of the slice that the rows are.
+    rate : str, default="Selection rate"
+        What the share of positive decisions is called.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def metric_figures(
         _figure(
             Figure(
                 id=f"{prefix}.{name}",
-                label=label,
+                label=rate if name == "selection_rate" else label,
                 value=None,
                 method=f"{METHODS[name]}; interval: {METHOD}, {len(replicates)} replicates",
                 n=n,

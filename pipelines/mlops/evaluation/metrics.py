@@ -38,8 +38,8 @@ METHODS = {
         "than down, so the interval leans to the cautious side"
     ),
     "accuracy": "share of rows decided rightly at the threshold",
-    "precision": "share of positives among the selected rows",
-    "recall": "share of selected rows among the positives",
+    "precision": "share of positives among the rows decided positive",
+    "recall": "share of rows decided positive among the positives",
     "f1": "harmonic mean of precision and recall",
     "selection_rate": "share of rows with a score at or above the threshold",
 }
@@ -113,9 +113,9 @@ def view(
 
     kept = np.arange(len(y)) if rows is None else rows
     kept = kept[np.argsort(-scores[kept], kind="stable")]
-    ranked = scores[kept]
+    sorted_scores = scores[kept]
     # A threshold can't part equal scores, so curves have points only where a run ends.
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
     # A run of equal scores goes as a whole to the bin in which its middle rank falls.
     starts = np.append(0, ends[:-1] + 1)
     bin_of_run = ((starts + ends + 1) * bins) // (2 * len(kept))
@@ -123,10 +123,10 @@ def view(
     return View(
         rows=kept,
         y=y[kept].astype("float64"),
-        scores=ranked,
+        scores=sorted_scores,
         ends=ends,
         bin_ends=ends[last_of_bin],
-        selected=int((ranked >= threshold).sum()),
+        selected=int((sorted_scores >= threshold).sum()),
     )
 
 

@@ -18,6 +18,7 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
                 in order of features; too small a slice has no figures and `missing` says so;
                 one of fewer people than data.min_cell isn't there
     released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
+    too_good    sentence that a result too good to be true deserves; empty otherwise
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data import cells
-from pipelines.mlops.data.columns import checked_labels
+from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.champion import Champion
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
@@ -89,6 +90,9 @@ def baseline_figures(y: "NDArray[np.int8]", info: ModelInfo) -> list[Figure]:
 if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
+TOO_GOOD_AUC = 0.99
+"""From here on a model of people ranks them better than people can be known: look for a leak."""
+
 WORST = {"roc_auc": "ROC AUC", "accuracy": "Accuracy"}
 
 
@@ -115,7 +119,7 @@ def evaluate(
     test: "pd.DataFrame",
     scores: "Values",
     info: ModelInfo,
-    rival: Champion,
+    champion: Champion,
     params: tuple[DataParams, EvaluateParams],
 ) -> Evaluation:
     """Measure scores of the test rows with intervals, by slice, and beside the released model.
@@ -128,7 +132,7 @@ def evaluate(
         Scores of the new model.
     info : ModelInfo
         Its labels and its threshold.
-    rival : Champion
+    champion : Champion
         The released model on the same rows.
     params : tuple of DataParams and EvaluateParams
         Sections ``data`` and ``evaluate``.
@@ -160,23 +164,26 @@ def evaluate(
     ]
     large = [part for part in found if len(part.rows) >= settings.min_slice]
     views = [whole, *(cut(rows=part.rows) for part in large)]
-    if rival.scores is not None:
-        views.append(_rival_view(y, rival, settings))
+    if champion.scores is not None:
+        views.append(_champion_view(y, champion, settings))
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
     with one_thread():
         replicates = resample(statistics, subjects, settings.replicates)
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
-    measured = list(zip(points, replicates, strict=True))
+    view_values = list(zip(points, replicates, strict=True))
     level = settings.confidence
-    figures = metric_figures(*measured[0], n=len(y), confidence=level)
+    rate = decision_words(data).rate.capitalize()
+    figures = metric_figures(*view_values[0], n=len(y), confidence=level, rate=rate)
     by_slice = [
-        _without_small_cells(part, figures, (y, scores >= info.threshold.value), subjects, data)
-        for part, figures in zip(large, _slice_figures(large, measured[1:], level), strict=True)
+        _without_small_cells(part, found_ones, (y, scores >= info.threshold.value), subjects, data)
+        for part, found_ones in zip(
+            large, _slice_figures(large, view_values[1:], level), strict=True
+        )
     ]
     deltas = (
-        missing_deltas(rival.reason, len(y))
-        if rival.scores is None
+        missing_deltas(champion.reason, len(y))
+        if champion.scores is None
         else delta_figures(
             (points[0], points[-2]), (replicates[0], replicates[-2]), n=len(y), confidence=level
         )
@@ -187,7 +194,7 @@ def evaluate(
             *_worst(large, by_slice, len(y)),
             *baseline_figures(y, info),
             *deltas,
-            _seen(rival, test),
+            _seen(champion, test),
         ],
         details=round_floats(
             {
@@ -209,24 +216,48 @@ def evaluate(
                     cells.rows_needed(subjects, data),
                 ),
                 "slices": _slices(found, large, by_slice, y, settings),
-                "released": rival.facts(),
+                "released": champion.facts(),
+                "too_good": too_good(figures),
             }
         ),
         rows=whole,
     )
 
 
-def _rival_view(y: "NDArray[np.int8]", rival: Champion, settings: EvaluateParams) -> View:
-    assert rival.scores is not None
-    return view(y, rival.scores, threshold=rival.threshold, bins=settings.calibration_bins)
+def too_good(figures: list[Figure]) -> str:
+    """Say that a model ranks too well to be true; empty if it doesn't.
+
+    Parameters
+    ----------
+    figures : list of Figure
+        With ``evaluate.roc_auc``.
+
+    Returns
+    -------
+    str
+        A sentence, with what to do.
+    """
+    auc = next((f.value for f in figures if f.id == "evaluate.roc_auc"), None)
+    if auc is None or auc < TOO_GOOD_AUC:
+        return ""
+    return (
+        f"The ROC AUC of {auc:.4f} is too good to be true for most questions about people: look "
+        "for columns that are made from the outcome or after it, and list them in "
+        "data.after_outcome"
+    )
+
+
+def _champion_view(y: "NDArray[np.int8]", champion: Champion, settings: EvaluateParams) -> View:
+    assert champion.scores is not None
+    return view(y, champion.scores, threshold=champion.threshold, bins=settings.calibration_bins)
 
 
 def _slice_figures(
-    large: list[Slice], measured: "Sequence[tuple[Values, Values]]", level: float
+    large: list[Slice], view_values: "Sequence[tuple[Values, Values]]", level: float
 ) -> list[list[Figure]]:
     return [
         metric_figures(*pair, n=len(part.rows), confidence=level, where={part.feature: part.value})
-        for part, pair in zip(large, measured, strict=False)
+        for part, pair in zip(large, view_values, strict=False)
     ]
 
 
@@ -377,14 +408,14 @@ def _slices(
     ]
 
 
-def _seen(rival: Champion, test: "pd.DataFrame") -> Figure:
+def _seen(champion: Champion, test: "pd.DataFrame") -> Figure:
     return Figure(
         id="evaluate.released_seen_subjects",
         label="Test subjects the released model was trained on",
-        value=None if rival.seen_subjects is None else float(rival.seen_subjects),
+        value=None if champion.seen_subjects is None else float(champion.seen_subjects),
         method="subjects of the test split that are in the released model's train split; above 0 "
         "the comparison favours the released model",
         n=int(test[SUBJECT].nunique()),
         unit="subjects",
-        missing=rival.seen_reason,
+        missing=champion.seen_reason,
     )

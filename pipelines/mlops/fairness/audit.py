@@ -19,9 +19,11 @@ from pipelines.mlops.fairness.disparity import (
     Replicated,
     disparities,
     impact_ratios,
+    reference_extremes,
     reference_gaps,
 )
 from pipelines.mlops.fairness.groups import JOIN, FeatureSpec, dimensions
+from pipelines.mlops.fairness.orientation import Orientation, orientation
 from pipelines.mlops.fairness.rates import RateSample, hide_rates
 from pipelines.mlops.fairness.result import (
     AuditResult,
@@ -33,6 +35,7 @@ from pipelines.mlops.fairness.result import (
     unknowns,
 )
 from pipelines.mlops.fairness.significance import SelectionTest, correct, selection_test
+from pipelines.mlops.fairness.small_groups import REASON, Groups
 
 
 class AuditConfig(BaseModel):
@@ -44,17 +47,23 @@ class AuditConfig(BaseModel):
         Sensitive columns.
     intersections : tuple of tuples of str
         Which of them to cross.
+    favourable_is_positive : bool
+        Whether the positive decision is the good one for the person; rates, ratios and tests are
+        those of the favourable decision.
     reference : {"largest", "highest_rate"}
         Which compared group the others are compared with (differences, ratios and tests; the
-        impact ratio always refers to the highest selection rate). Ties go to the first label.
+        impact ratio always refers to the highest favourable rate). Ties go to the first label.
     reference_groups : dict of str to str
         Reference group by dimension, such as ``{"sex": "Male", "sex & race": "Male & White"}``;
         goes before ``reference``. Such a group is compared however small it is.
+    compare_all : bool
+        Whether groups are compared whose rows can't tell (``small_groups``); else they are left out
+        of comparisons, by name, but still reported.
     min_share : float
-        Groups below this share of all rows are left out of comparisons but still reported; 6 RCNY
-        § 5-301 allows it below 2 %, with a justification. 0 compares every group.
+        Share of rows below which Local Law 144 allows to leave a category out of its table (6 RCNY
+        § 5-301(d)). Handed on; the audit itself leaves nobody out for a share.
     exclusion_reason : str
-        That justification; stands beside every excluded group.
+        Stands beside every group that isn't compared.
     replicates : int
         Bootstrap replicates.
     level : float
@@ -74,16 +83,23 @@ class AuditConfig(BaseModel):
 
     features: tuple[FeatureSpec, ...] = Field(min_length=1)
     intersections: tuple[tuple[str, ...], ...] = ()
+    favourable_is_positive: bool = True
     reference: Literal["largest", "highest_rate"] = "largest"
     reference_groups: dict[str, str] = Field(default_factory=dict)
+    compare_all: bool = False
     min_share: float = Field(default=0.02, ge=0, lt=1)
-    exclusion_reason: str = "too few rows for a stable rate"
+    exclusion_reason: str = REASON
     replicates: int = Field(default=1000, ge=100, le=100_000)
     level: float = Field(default=0.95, gt=0, lt=1)
     alpha: float = Field(default=0.05, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     bin_edges: tuple[float, ...] = DEFAULT_BIN_EDGES
     min_rows: int = Field(default=0, ge=0)
+
+    @property
+    def orientation(self) -> Orientation:
+        """How decisions are read."""
+        return orientation(favourable_is_positive=self.favourable_is_positive)
 
 
 _ALL: Final = "all rows"
@@ -97,6 +113,7 @@ class _Part:
     sample: RateSample
     roles: tuple[str, ...]
     reference: int | None
+    groups: Groups
 
     @property
     def compared(self) -> list[int]:
@@ -135,8 +152,10 @@ def audit(table: ContingencyTable, config: AuditConfig) -> AuditResult:
         _part(marginal, sample, config)
         for marginal, sample in zip(marginals, samples[1:], strict=True)
     ]
-    tests = correct([test for part in parts for test in _tests(part)], config.alpha)
-    replicated = [disparities(part.sample, part.compared, config.level) for part in parts]
+    how = config.orientation
+    rate = how.favourable_rate
+    tests = correct([test for part in parts for test in _tests(part, rate)], config.alpha)
+    replicated = [disparities(part.sample, part.groups, config.level, how) for part in parts]
     return AuditResult(
         rows=table.rows,
         level=config.level,
@@ -144,13 +163,16 @@ def audit(table: ContingencyTable, config: AuditConfig) -> AuditResult:
         seed=config.seed,
         alpha=config.alpha,
         min_share=config.min_share,
+        orientation=how.kind,
+        favourable_rate=rate,
+        harmful_rates=how.harmful_rates,
         tests_corrected=len(tests),
         overall=group_rows(table, _whole(table), samples[0], ("all",), config.level)[0],
         dimensions=tuple(
             _dimension(table, part, found, tests, config)
             for part, found in zip(parts, replicated, strict=True)
         ),
-        summary=summarise([part.marginal.name for part in parts], replicated, config.level),
+        summary=summarise([part.marginal.name for part in parts], replicated, config.level, how),
     )
 
 
@@ -194,24 +216,20 @@ def _samples(
 def _part(marginal: Marginal, sample: RateSample, config: AuditConfig) -> _Part:
     chosen = config.reference_groups.get(marginal.name)
     sizes: Counts = marginal.counts.sum(axis=(1, 2, 3))
+    named = marginal.labels.index(chosen) if chosen in marginal.labels else None
+    known = [
+        g
+        for g in range(len(marginal.groups))
+        if g == named or (not marginal.is_unknown(g) and sizes[g] >= config.min_rows)
+    ]
+    groups = Groups(tuple(known), named, config.compare_all)
+    compared, _ = groups.take_part(sample, config.orientation.favourable_rate, config.level)
     roles = tuple(
-        "excluded"
-        if sizes[g] < config.min_rows and not marginal.is_unknown(g)
-        else _role(marginal, g, float(sizes[g] / sizes.sum()), chosen, config.min_share)
+        "compared" if g in compared else "unknown" if marginal.is_unknown(g) else "excluded"
         for g in range(len(marginal.groups))
     )
-    compared = [g for g, role in enumerate(roles) if role == "compared"]
-    return _Part(marginal, sample, roles, _reference(marginal, sample, compared, sizes, config))
-
-
-def _role(
-    marginal: Marginal, group: int, share: float, chosen: str | None, min_share: float
-) -> str:
-    if marginal.labels[group] == chosen:
-        return "compared"
-    if marginal.is_unknown(group):
-        return "unknown"
-    return "excluded" if share < min_share else "compared"
+    reference = _reference(marginal, sample, compared, sizes, config)
+    return _Part(marginal, sample, roles, reference, groups)
 
 
 def _reference(
@@ -237,11 +255,12 @@ def _reference(
     if not compared:
         return None
     # argmax takes the first of equals, so ties go to the first label.
-    measure = sizes if config.reference == "largest" else sample.row("selection_rate")
+    rate = config.orientation.favourable_rate
+    measure = sizes if config.reference == "largest" else sample.row(rate)
     return compared[int(np.argmax(measure[compared]))]
 
 
-def _tests(part: _Part) -> list[SelectionTest]:
+def _tests(part: _Part, rate: str) -> list[SelectionTest]:
     if part.reference is None:
         return []
     reference = part.reference
@@ -249,8 +268,8 @@ def _tests(part: _Part) -> list[SelectionTest]:
     return [
         selection_test(
             part.marginal.name,
-            (labels[group], sample.proportion("selection_rate", group)),
-            (labels[reference], sample.proportion("selection_rate", reference)),
+            (labels[group], sample.proportion(rate, group)),
+            (labels[reference], sample.proportion(rate, reference)),
         )
         for group in part.compared
         if group != reference
@@ -266,6 +285,7 @@ def _dimension(
 ) -> DimensionResult:
     marginal, sample, reference = part.marginal, part.sample, part.reference
     rows = group_rows(table, marginal, sample, part.roles, config.level)
+    how = config.orientation
     gaps = (
         () if reference is None else reference_gaps(sample, part.compared, reference, config.level)
     )
@@ -274,11 +294,16 @@ def _dimension(
         features=marginal.features,
         reference=None if reference is None else sample.labels[reference],
         groups=rows,
-        impact_ratios=impact_ratios(sample, part.compared, config.level),
+        impact_ratios=impact_ratios(sample, part.compared, config.level, how.favourable_rate),
         gaps=gaps,
+        against_reference=(
+            reference_extremes(sample, part.groups, part.groups.chosen, config.level, how)
+            if part.groups.chosen is not None
+            else ()
+        ),
         disparities=tuple(item.disparity for item in found),
         tests=tuple(test for test in tests if test.dimension == marginal.name),
-        exclusions=exclusions(rows, config.exclusion_reason),
+        exclusions=exclusions(rows, how.favourable_rate, config.exclusion_reason),
         unknown=unknowns(rows, table.rows),
         empty_groups=empty_groups(table, marginal),
     )

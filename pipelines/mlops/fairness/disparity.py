@@ -1,8 +1,10 @@
 """How far apart are groups: each against another, and the two that are furthest apart.
 
-The *impact ratio* is a group's selection rate over that of the most selected group (6 RCNY § 5-300
-and § 5-301, the rules for New York City Local Law 144). Where the law speaks of scoring rates
-(share of scores above the sample's median), pass ``score > median`` as the decision. That a ratio
+The *impact ratio* is a group's rate of the favourable decision over that of the most favoured group
+(6 RCNY § 5-300 and § 5-301, the rules for New York City Local Law 144, where to be selected is
+favourable; for a punitive decision it is not to be flagged, see ``orientation``). Where the law
+speaks of scoring rates (share of scores above the sample's median), pass ``score > median`` as the
+decision. That a ratio
 below four-fifths counts as evidence of adverse impact is a rule of thumb of the enforcement
 agencies (29 CFR 1607.4 D), not a verdict: smaller gaps may matter and larger ones may be chance.
 
@@ -10,7 +12,8 @@ Intervals here are for one comparison each, for reading. Whoever looks for the w
 gate does, needs the figures of `disparities` and `summarise`, which allow for the looking.
 
 The gap between the highest and the lowest group is looked for anew in every replicate, over all
-compared groups; its interval is that of ``simultaneous``, which allows for the looking.
+groups whose rows can tell (``small_groups``); its interval is that of ``simultaneous``, which
+allows for the looking.
 """
 
 from __future__ import annotations
@@ -24,18 +27,25 @@ import numpy as np
 from pipelines.core.stats import mover_ratio_interval, newcombe_interval, normal_quantile
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.estimates import COLLAPSED, Estimate, finite, missing, too_few
+from pipelines.mlops.fairness.orientation import Orientation
 from pipelines.mlops.fairness.rates import COMPARED_RATES, RATES, Floats, RateSample, ratio
-from pipelines.mlops.fairness.simultaneous import Family, worst_estimate
+from pipelines.mlops.fairness.simultaneous import Family, reference_estimate, worst_estimate
+from pipelines.mlops.fairness.small_groups import Groups, LeftOut
 
 FOUR_FIFTHS: Final = 0.8
 _CLOSED_FORMS: Final = MappingProxyType(
     {"difference": ("Newcombe", newcombe_interval), "ratio": ("MOVER-R", mover_ratio_interval)}
 )
 
+_NOBODY: Final = {
+    "selection_rate": "nobody was selected in any compared group",
+    "nonselection_rate": "everybody was flagged in every compared group",
+}
+
 
 @dataclass(frozen=True)
 class ImpactRatio:
-    """A group's selection rate over the highest one.
+    """A group's rate of the favourable decision over the highest one.
 
     Attributes
     ----------
@@ -77,8 +87,10 @@ class Gap:
     ratio: Estimate
 
 
-def impact_ratios(sample: RateSample, compared: list[int], level: float) -> tuple[ImpactRatio, ...]:
-    """Compute each compared group's impact ratio against the highest selection rate.
+def impact_ratios(
+    sample: RateSample, compared: list[int], level: float, rate: str
+) -> tuple[ImpactRatio, ...]:
+    """Compute each compared group's impact ratio against the highest favourable rate.
 
     Parameters
     ----------
@@ -88,22 +100,24 @@ def impact_ratios(sample: RateSample, compared: list[int], level: float) -> tupl
         Groups that take part; the highest rate is looked for among them, in each replicate anew.
     level : float
         Two-sided confidence level in (0, 1).
+    rate : str
+        Rate of the favourable decision, a key of ``RATES``.
 
     Returns
     -------
     tuple of ImpactRatio
-        One per compared group, in their order. None values with a reason when nobody is selected in
-        any group, or one group is alone.
+        One per compared group, in their order. None values with a reason when the rate is 0 in
+        every group, or one group is alone.
 
     References
     ----------
     6 RCNY § 5-300 and § 5-301 (impact ratio); 29 CFR 1607.4 D (four-fifths).
     """
     # Shapes (G,) and (G, R), compared groups only.
-    values, drawn = sample.row("selection_rate")[compared], sample.drawn("selection_rate")[compared]
-    n = int(sample.denominators[sample.names.index("selection_rate")][compared].sum())
+    values, drawn = sample.row(rate)[compared], sample.drawn(rate)[compared]
+    n = int(sample.denominators[sample.names.index(rate)][compared].sum())
     if len(compared) < 2 or not np.nanmax(values) > 0:
-        why = too_few(len(compared)) or "nobody was selected in any compared group"
+        why = too_few(len(compared)) or _NOBODY[rate]
         return tuple(
             ImpactRatio(sample.labels[g], None, missing(why, level=level, n=n), None)
             for g in compared
@@ -115,12 +129,7 @@ def impact_ratios(sample: RateSample, compared: list[int], level: float) -> tupl
     for i, group in enumerate(compared):
         pair = (group, compared[top])
         estimate = _pair_estimate(
-            sample,
-            "selection_rate",
-            pair,
-            (float(found[i]), intervals, i),
-            kind="ratio",
-            level=level,
+            sample, rate, pair, (float(found[i]), intervals, i), kind="ratio", level=level
         )
         # No group can be above the highest, so neither can the closed form's upper limit.
         estimate = _capped(estimate)
@@ -214,16 +223,6 @@ def _capped(estimate: Estimate) -> Estimate:
     return replace(estimate, high=min(estimate.high, 1.0))
 
 
-PARITY_NAMES: Final = {
-    "demographic_parity": "selection_rate",
-    "equal_opportunity": "tpr",
-    "false_positive_rate": "fpr",
-    "predictive_parity": "precision",
-    "accuracy": "accuracy",
-}
-"""The name of each notion of parity, and the rate that should be equal."""
-
-
 @dataclass(frozen=True)
 class Disparity:
     """A statistic over all compared groups of a dimension.
@@ -240,8 +239,8 @@ class Disparity:
         Rows in the denominators of their rates.
     estimate : Estimate
         A ``WorstEstimate`` when it has a value.
-    left_out : tuple of str
-        Compared groups in which the rate is undefined.
+    left_out : tuple of LeftOut
+        Known groups whose rate is undefined, or whose rows can't tell.
     """
 
     name: str
@@ -251,7 +250,7 @@ class Disparity:
     lowest_n: int
     highest_n: int
     estimate: Estimate
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,37 +271,44 @@ class Replicated:
     families: tuple[Family, ...]
 
 
-def disparities(sample: RateSample, compared: list[int], level: float) -> tuple[Replicated, ...]:
+def disparities(
+    sample: RateSample, groups: Groups, level: float, how: Orientation
+) -> tuple[Replicated, ...]:
     """Compute difference and ratio of every notion of parity, and equalised odds.
 
     Definitions follow fairlearn: differences are highest minus lowest, ratios lowest over highest,
-    equalised odds the worse of TPR and FPR. Unlike there, groups in which a rate is undefined are
-    left out by name instead of counting as 0.
+    equalised odds the worse of TPR and FPR (punitive: of TNR and FNR). Unlike there, groups in
+    which a rate is undefined, or whose rows can't tell, are left out by name.
 
     Parameters
     ----------
     sample : RateSample
         Rates of all groups of the dimension.
-    compared : list of int
-        Groups that take part.
+    groups : Groups
+        Who may take part.
     level : float
         Two-sided confidence level in (0, 1).
+    how : Orientation
+        Which notions, and which of them are equalised odds.
 
     Returns
     -------
     tuple of Replicated
-        A difference and a ratio for each of ``PARITY_NAMES``, then both for equalised odds.
+        A difference and a ratio for each of ``how.notions``, then both for equalised odds.
 
     References
     ----------
     Hardt, Price and Srebro (2016), NeurIPS (equalised odds).
     """
     found: dict[str, Replicated] = {}
-    for notion in PARITY_NAMES:
+    for notion, rate in how.notions.items():
+        compared, left_out = groups.take_part(sample, rate, level)
         for kind in ("difference", "ratio"):
-            found[f"{notion}_{kind}"] = _extreme(sample, compared, level, notion=notion, kind=kind)
+            found[f"{notion}_{kind}"] = _extreme(
+                sample, compared, left_out, level, notion=notion, rate=rate, kind=kind
+            )
     for kind in ("difference", "ratio"):
-        parts = [found[f"{name}_{kind}"] for name in ("equal_opportunity", "false_positive_rate")]
+        parts = [found[f"{name}_{kind}"] for name in how.odds]
         found[f"equalized_odds_{kind}"] = _worse(parts, kind, level)
     return tuple(found.values())
 
@@ -330,19 +336,23 @@ def spread(rates: Floats, kind: str) -> Floats:
 
 
 def _extreme(
-    sample: RateSample, compared: list[int], level: float, *, notion: str, kind: str
+    sample: RateSample,
+    defined: list[int],
+    left_out: tuple[LeftOut, ...],
+    level: float,
+    *,
+    notion: str,
+    rate: str,
+    kind: str,
 ) -> Replicated:
-    name, rate = f"{notion}_{kind}", PARITY_NAMES[notion]
-    values = sample.row(rate)[compared]
-    defined = [g for g, value in zip(compared, values, strict=True) if not np.isnan(value)]
-    left_out = tuple(sample.labels[g] for g in compared if g not in defined)
+    name = f"{notion}_{kind}"
     replicates = (
-        spread(sample.drawn(rate)[compared], kind)
-        if compared
+        spread(sample.drawn(rate)[defined], kind)
+        if defined
         else np.full(sample.replicate_count, np.nan)
     )
     n = int(sample.denominators[sample.names.index(rate)][defined].sum())
-    why = _undefined_extreme(sample, rate, kind, compared, defined)
+    why = _undefined_extreme(sample, rate, kind, defined, left_out)
     if why is not None:
         none = missing(why, level=level, n=n)
         return Replicated(
@@ -375,19 +385,20 @@ def _extreme(
 
 
 def _undefined_extreme(
-    sample: RateSample, rate: str, kind: str, compared: list[int], defined: list[int]
+    sample: RateSample, rate: str, kind: str, defined: list[int], left_out: tuple[LeftOut, ...]
 ) -> str | None:
-    if (why := too_few(len(compared))) is not None:
-        return why
-    if len(defined) < 2:
-        return f"{rate} is defined in fewer than two groups: {RATES[rate].undefined} in the others"
+    if (why := too_few(len(defined))) is not None:
+        if not left_out:
+            return why
+        named = "; ".join(f"{item.group}: {item.reason}" for item in left_out)
+        return f"{rate} can be compared in fewer than two groups ({named})"
     if kind == "ratio" and not np.max(sample.row(rate)[defined]) > 0:
         return f"{rate} is 0 in every compared group"
     return None
 
 
 def _worse(parts: list[Replicated], kind: str, level: float) -> Replicated:
-    """Combine TPR and FPR into equalised odds: the larger difference, or the smaller ratio."""
+    """Combine two rates into equalised odds: the larger difference, or the smaller ratio."""
     name = f"equalized_odds_{kind}"
     pick = max if kind == "difference" else min
     join = np.maximum if kind == "difference" else np.minimum
@@ -405,7 +416,7 @@ def _worse(parts: list[Replicated], kind: str, level: float) -> Replicated:
     n = sum(part.disparity.estimate.n for part in parts)
     families = tuple(family for part in parts for family in part.families)
     estimate = worst_estimate(value, replicates, families, kind=kind, n=n, level=level)
-    left_out = tuple(dict.fromkeys(label for part in parts for label in part.disparity.left_out))
+    left_out = tuple(dict.fromkeys(item for part in parts for item in part.disparity.left_out))
     return Replicated(
         Disparity(
             name,
@@ -420,3 +431,93 @@ def _worse(parts: list[Replicated], kind: str, level: float) -> Replicated:
         replicates,
         families,
     )
+
+
+@dataclass(frozen=True)
+class ReferenceExtreme:
+    """The group whose rate is the highest, or the lowest, in proportion to the reference group's.
+
+    Attributes
+    ----------
+    rate : str
+        The rate; a key of ``RATES``.
+    side : {"highest", "lowest"}
+        Which of the groups it is.
+    group : str or None
+        Label; None without a value.
+    reference : str
+        Label of the reference group.
+    estimate : Estimate
+        Its rate over the reference's; above 1 where the group has more of it. The interval holds
+        for the extreme, whichever group it is.
+    left_out : tuple of LeftOut
+        Known groups that take no part.
+    """
+
+    rate: str
+    side: str
+    group: str | None
+    reference: str
+    estimate: Estimate
+    left_out: tuple[LeftOut, ...]
+
+
+def reference_extremes(
+    sample: RateSample, groups: Groups, reference: int, level: float, how: Orientation
+) -> tuple[ReferenceExtreme, ...]:
+    """Compare all groups with a reference group that was chosen, in both directions.
+
+    Parameters
+    ----------
+    sample : RateSample
+        Rates of all groups of the dimension.
+    groups : Groups
+        Who may take part.
+    reference : int
+        The chosen group.
+    level : float
+        Two-sided confidence level in (0, 1).
+    how : Orientation
+        The favourable rate and the harmful errors are compared.
+
+    Returns
+    -------
+    tuple of ReferenceExtreme
+        The highest and the lowest ratio of each rate.
+    """
+    return tuple(
+        _reference_extreme(sample, groups, reference, level, rate=rate, side=side)
+        for rate in (how.favourable_rate, *how.harmful_rates)
+        for side in ("highest", "lowest")
+    )
+
+
+def _reference_extreme(
+    sample: RateSample, groups: Groups, reference: int, level: float, *, rate: str, side: str
+) -> ReferenceExtreme:
+    compared, left_out = groups.take_part(sample, rate, level)
+    others = [group for group in compared if group != reference]
+    label, m = sample.labels[reference], sample.names.index(rate)
+    n = int(sample.denominators[m][[*others, reference]].sum())
+    of_reference = sample.proportion(rate, reference)
+    why = None
+    if not others:
+        why = "no group to compare with the reference"
+    elif of_reference.total == 0:
+        why = f"{RATES[rate].undefined} in {label}"
+    elif of_reference.successes == 0:
+        why = f"{rate} is 0 in {label}"
+    if why is not None:
+        none = missing(why, level=level, n=n)
+        return ReferenceExtreme(rate, side, None, label, none, left_out)
+    together = [*others, reference]
+    family = Family.make(
+        sample.numerators[m, together],
+        sample.denominators[m, together],
+        sample.replicates[m, together],
+        "ratio",
+    )
+    values = ratio(sample.row(rate)[others], sample.row(rate)[[reference]])
+    found = int(np.argmax(values) if side == "highest" else np.argmin(values))
+    estimate = reference_estimate(float(values[found]), family, side=side, n=n, level=level)
+    return ReferenceExtreme(rate, side, sample.labels[others[found]], label, estimate, left_out)

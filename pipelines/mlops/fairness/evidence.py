@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Figure
+from pipelines.core.evidence import LEFT_OUT, Figure
 from pipelines.core.params import BiasAuditParams, DataParams, Params
 from pipelines.mlops.data import cells
+from pipelines.mlops.data.columns import as_label, favourable_is_positive
 from pipelines.mlops.fairness.audit import AuditConfig, audit
 from pipelines.mlops.fairness.calibration import Calibration
 from pipelines.mlops.fairness.contingency import build_table
-from pipelines.mlops.fairness.disparity import Disparity
+from pipelines.mlops.fairness.disparity import Disparity, ReferenceExtreme
 from pipelines.mlops.fairness.groups import FeatureSpec, encode_groups
 from pipelines.mlops.fairness.mitigation import Mitigation, MitigationConfig, mitigate
+from pipelines.mlops.fairness.orientation import ASSISTIVE, Orientation, orientation
 from pipelines.mlops.fairness.rates import RATES
 from pipelines.mlops.fairness.result import (
-    FIGURES,
     AuditResult,
     DimensionResult,
     GroupRow,
     SummaryFigure,
     lower_estimates,
 )
+from pipelines.mlops.fairness.small_groups import LeftOut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +42,10 @@ SEED = 0
 
 NO_FEATURES = "data.sensitive names no features, so there was nothing to audit"
 
+NO_FAVOURABLE = (
+    "data.favourable is null, so nobody said which label is the good outcome for the person"
+)
+
 
 _LABELS = {
     "worst_impact_ratio": "Worst impact ratio",
@@ -49,7 +55,31 @@ _LABELS = {
     "largest_equalized_odds_difference": "Largest equalised-odds difference",
     "largest_precision_difference": "Largest difference in precision",
     "largest_accuracy_difference": "Largest difference in accuracy",
+    "largest_fnr_difference": "Largest difference in false negative rate",
+    "worst_fnr_ratio": "Worst ratio of false negative rates",
+    "largest_for_difference": "Largest difference in false omission rate",
+    "worst_for_ratio": "Worst ratio of false omission rates",
+    "worst_fpr_ratio": "Worst ratio of false positive rates",
+    "largest_fdr_difference": "Largest difference in false discovery rate",
+    "worst_fdr_ratio": "Worst ratio of false discovery rates",
+    "worst_flag_rate_ratio": "Worst ratio of flag rates",
 }
+
+_FLAG_LABELS = {
+    "worst_impact_ratio": "Worst impact ratio (of not being flagged)",
+    "largest_selection_rate_difference": "Largest difference in flag rate",
+}
+"""Other labels where the positive decision is the unfavourable one."""
+
+_REFERENCE_NAMES = {
+    "selection_rate": ("impact", "selection rate"),
+    "nonselection_rate": ("impact", "rate of not being flagged"),
+    "fpr": ("fpr", "false positive rate"),
+    "fdr": ("fdr", "false discovery rate"),
+    "fnr": ("fnr", "false negative rate"),
+    "for": ("for", "false omission rate"),
+}
+"""Rate → its part of a figure's id, and its name."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +164,18 @@ def audit_scores(
     Returns
     -------
     AuditResult
-        Groups are compared with the one with the highest selection rate, unless
+        Groups are compared with the one with the highest favourable rate, unless
         ``config.reference`` names another.
 
     Raises
     ------
     SignalboxError
-        If a sensitive column cannot be turned into groups; names the column.
+        If a sensitive column cannot be turned into groups; names the column. If nobody said which
+        label is favourable.
     """
+    favourable = favourable_is_positive(data)
+    if favourable is None:
+        raise SignalboxError(f"{NO_FAVOURABLE}: {as_label(data.positive)!r}, or the other one")
     least = cells.rows_needed(cells.subjects_of(scored.frame), data)
     try:
         groups = encode_groups(scored.frame, _specs(data))
@@ -157,6 +191,7 @@ def audit_scores(
             AuditConfig(
                 features=tuple(_specs(data)),
                 intersections=tuple(tuple(names) for names in data.intersections),
+                favourable_is_positive=favourable,
                 reference="highest_rate",
                 reference_groups=config.reference,
                 min_share=config.min_share,
@@ -253,6 +288,7 @@ def what_if(
                 replicates=config.replicates,
                 level=config.confidence,
                 seed=SEED,
+                favourable_is_positive=favourable_is_positive(data) is not False,
             ),
         )
     except ValueError as error:
@@ -260,11 +296,20 @@ def what_if(
     return FeatureMitigation(**vars(found), feature=feature), ""
 
 
-def describe(result: AuditResult | None, config: BiasAuditParams, *, rows: int) -> list[Figure]:
+def describe(
+    result: AuditResult | None,
+    config: BiasAuditParams,
+    *,
+    rows: int,
+    how: Orientation = ASSISTIVE,
+) -> list[Figure]:
     """Turn the worst cases of an audit into figures for the gate.
 
     ``bias_audit.worst_impact_ratio`` is the worst over all dimensions, and
     ``bias_audit.worst_impact_ratio:sex`` the worst within one (``sex & race``: ``:sex&race``).
+    Where ``bias_audit.reference`` names a group, ``bias_audit.highest_fpr_ratio_to_reference:sex``
+    and ``lowest_…`` are the extremes of the groups' rates over its own; the same of the favourable
+    rate (``impact``) and of the other harmful error.
 
     Parameters
     ----------
@@ -274,6 +319,8 @@ def describe(result: AuditResult | None, config: BiasAuditParams, *, rows: int) 
         Gives the confidence level.
     rows : int
         Audited rows; sample size of the figures without a value.
+    how : Orientation, default=ASSISTIVE
+        Says which figures have no value where there is no audit.
 
     Returns
     -------
@@ -282,19 +329,27 @@ def describe(result: AuditResult | None, config: BiasAuditParams, *, rows: int) 
     """
     if result is None:
         return [
-            Figure(id=f"{STAGE}.{name}", label=_LABELS[name], value=None, method="none", n=rows,
+            Figure(id=f"{STAGE}.{name}", label=_label(name, how), value=None, method="none", n=rows,
                    missing=NO_FEATURES)
-            for name in FIGURES
+            for name in how.figures
         ]  # fmt: skip
-    overall = [_figure(f, f.name, f.dimension, config.confidence) for f in result.summary]
-    names = {disparity: name for name, disparity in FIGURES.items()}
+    how = orientation(favourable_is_positive=result.orientation == ASSISTIVE.kind)
+    overall = [_figure(f, f.name, f.dimension, config.confidence, how) for f in result.summary]
+    names = {disparity: name for name, disparity in how.figures.items()}
     by_dimension = [
-        _figure(disparity, names[disparity.name], dimension.dimension, config.confidence, own=True)
+        _figure(
+            disparity, names[disparity.name], dimension.dimension, config.confidence, how, own=True
+        )
         for dimension in result.dimensions
         for disparity in dimension.disparities
         if disparity.name in names
     ]
-    return overall + by_dimension
+    against = [
+        _against_reference(extreme, dimension.dimension)
+        for dimension in result.dimensions
+        for extreme in dimension.against_reference
+    ]
+    return overall + by_dimension + against
 
 
 def groups_csv(result: AuditResult | None) -> str:
@@ -330,16 +385,22 @@ def _figure(
     name: str,
     dimension: str | None,
     level: float,
+    how: Orientation,
     *,
     own: bool = False,
 ) -> Figure:
     """Make a figure of a worst case; `own` if it is that of one dimension."""
     estimate = found.estimate
-    where = {"dimension": dimension, "lowest": found.lowest, "highest": found.highest}
-    suffix = f":{''.join(str(dimension).split())}" if own else ""
+    where = {
+        "dimension": dimension,
+        "lowest": found.lowest,
+        "highest": found.highest,
+        LEFT_OUT: _left_out(found.left_out),
+    }
+    suffix = _suffix(str(dimension)) if own else ""
     return Figure(
         id=f"{STAGE}.{name}{suffix}",
-        label=f"{_LABELS[name]}{f', {dimension}' if own else ''}",
+        label=f"{_label(name, how)}{f', {dimension}' if own else ''}",
         value=estimate.value,
         low=estimate.low,
         high=estimate.high,
@@ -350,6 +411,47 @@ def _figure(
         missing=(estimate.reason or "undefined") if estimate.value is None else "",
         where={key: value for key, value in where.items() if value is not None},
     )
+
+
+def _against_reference(found: ReferenceExtreme, dimension: str) -> Figure:
+    """Make a figure of the group furthest from the chosen reference on one side."""
+    estimate = found.estimate
+    short, rate = _REFERENCE_NAMES[found.rate]
+    where = {
+        "dimension": dimension,
+        "group": found.group,
+        "reference": found.reference,
+        LEFT_OUT: _left_out(found.left_out),
+    }
+    return Figure(
+        id=f"{STAGE}.{found.side}_{short}_ratio_to_reference{_suffix(dimension)}",
+        label=f"{found.side.capitalize()} {rate} in proportion to the reference group's, "
+        f"{dimension}",
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        level=estimate.level,
+        method=estimate.method,
+        n=estimate.n,
+        unit="ratio",
+        missing=(estimate.reason or "undefined") if estimate.value is None else "",
+        where={key: value for key, value in where.items() if value is not None},
+    )
+
+
+def _label(name: str, how: Orientation) -> str:
+    other = {} if how is ASSISTIVE else _FLAG_LABELS
+    return other.get(name, _LABELS[name])
+
+
+def _suffix(dimension: str) -> str:
+    """End of a figure's id that names its dimension."""
+    return f":{''.join(dimension.split())}"
+
+
+def _left_out(groups: tuple[LeftOut, ...]) -> str | None:
+    """Name the groups that take no part, each with its reason; None if all do."""
+    return "; ".join(f"{item.group} ({item.reason})" for item in groups) or None
 
 
 def _specs(data: DataParams) -> list[FeatureSpec]:

@@ -21,10 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.mlops.fairness.bootstrap import draw_confusions, percentile_interval
-from pipelines.mlops.fairness.disparity import PARITY_NAMES, spread
+from pipelines.mlops.fairness.disparity import spread
 from pipelines.mlops.fairness.estimates import Estimate, finite, plain
 from pipelines.mlops.fairness.groups import UNKNOWN, order_levels
-from pipelines.mlops.fairness.rates import Floats, rates
+from pipelines.mlops.fairness.orientation import Orientation, orientation
+from pipelines.mlops.fairness.rates import RATES, Floats, rates
 
 _RATES: Final = ("accuracy", "selection_rate", "tpr", "fpr", "tnr", "precision")
 
@@ -127,7 +128,7 @@ class DecisionTable:
 
 
 def paired_changes(
-    table: DecisionTable, *, replicates: int, level: float, seed: int
+    table: DecisionTable, how: Orientation, *, replicates: int, level: float, seed: int
 ) -> tuple[tuple[BeforeAfter, ...], tuple[BeforeAfter, ...]]:
     """Compute overall measures and disparities, before and after, with paired intervals.
 
@@ -138,6 +139,8 @@ def paired_changes(
     ----------
     table : DecisionTable
         Counts of the test rows; at least one row.
+    how : Orientation
+        Which rates should be equal between groups.
     replicates : int
         Number of bootstrap replicates.
     level : float
@@ -167,7 +170,7 @@ def paired_changes(
     compared = int(table.counts[known].sum())
     return (
         _changes(_overall(before), _overall(after), n, level),
-        _changes(_disparity(before[known]), _disparity(after[known]), compared, level),
+        _changes(_disparity(before[known], how), _disparity(after[known], how), compared, level),
     )
 
 
@@ -210,15 +213,16 @@ def _overall(confusion: NDArray[np.int64]) -> dict[str, Floats]:
     return named | {"balanced_accuracy": (named["tpr"] + named["tnr"]) / 2}
 
 
-def _disparity(confusion: NDArray[np.int64]) -> dict[str, Floats]:
-    found = dict(zip(_RATES, rates(confusion, _RATES), strict=True))
+def _disparity(confusion: NDArray[np.int64], how: Orientation) -> dict[str, Floats]:
+    names = tuple(RATES)
+    found = dict(zip(names, rates(confusion, names), strict=True))
     result = {
         f"{notion}_{kind}": spread(found[rate], kind)
-        for notion, rate in PARITY_NAMES.items()
+        for notion, rate in how.notions.items()
         for kind in ("difference", "ratio")
     }
     for kind, worse in (("difference", np.maximum), ("ratio", np.minimum)):
-        parts = [result[f"{name}_{kind}"] for name in ("equal_opportunity", "false_positive_rate")]
+        parts = [result[f"{name}_{kind}"] for name in how.odds]
         result[f"equalized_odds_{kind}"] = worse(*parts)
     return result
 
@@ -262,10 +266,13 @@ class MitigationConfig(BaseModel):
 
     Parameters
     ----------
-    constraint : {"demographic_parity", "equalized_odds"}
-        What should be equal between groups.
+    constraint : {"demographic_parity", "equalized_odds", "equal_opportunity"}
+        What should be equal between groups. Equal opportunity: how often people whose true label is
+        the favourable one are decided so, that is TPR, or FPR for a punitive decision.
     threshold : float
         The present decision: selected when the score is at least this.
+    favourable_is_positive : bool
+        Whether to be selected is the good decision for the person.
     min_rows : int
         Validation rows a group needs for thresholds of its own.
     replicates : int
@@ -278,8 +285,11 @@ class MitigationConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    constraint: Literal["demographic_parity", "equalized_odds"] = "demographic_parity"
+    constraint: Literal["demographic_parity", "equalized_odds", "equal_opportunity"] = (
+        "demographic_parity"
+    )
     threshold: float = Field(default=0.5, ge=0, le=1)
+    favourable_is_positive: bool = True
     min_rows: int = Field(default=20, ge=2)
     replicates: int = Field(default=1000, ge=100, le=100_000)
     level: float = Field(default=0.95, gt=0, lt=1)
@@ -378,8 +388,9 @@ def mitigate(
     before = test.scores >= config.threshold
     after = _decide(fit, test, before, kept, config)
     table = DecisionTable.make(test.groups, test.y, before, after)
+    how = orientation(favourable_is_positive=config.favourable_is_positive)
     overall, disparity = paired_changes(
-        table, replicates=config.replicates, level=config.level, seed=config.seed
+        table, how, replicates=config.replicates, level=config.level, seed=config.seed
     )
     return Mitigation(
         constraint=config.constraint,
@@ -439,7 +450,7 @@ def _decide(
     if not bool(touched.any()):
         return after
     changed = test.where(touched)
-    optimizer = _optimizer(config.constraint)
+    optimizer = _optimizer(_constraint(config))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # fairlearn's own use of pandas
         optimizer.fit(fit.scores[:, None], fit.y, sensitive_features=fit.groups.astype(str))
@@ -450,6 +461,14 @@ def _decide(
         )
     after[touched] = np.asarray(decided).reshape(-1) == 1
     return after
+
+
+def _constraint(config: MitigationConfig) -> str:
+    """Return fairlearn's name of the constraint."""
+    if config.constraint != "equal_opportunity":
+        return config.constraint
+    error = "true" if config.favourable_is_positive else "false"
+    return f"{error}_positive_rate_parity"
 
 
 def _optimizer(constraint: str) -> Any:

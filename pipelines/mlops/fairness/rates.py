@@ -33,28 +33,62 @@ class RateDefinition:
         Weight, 0 or 1, of TN, FP, FN and TP.
     undefined : str
         What a denominator of 0 means.
+    counted : str
+        What the denominator counts.
     """
 
     numerator: _Four
     denominator: _Four
     undefined: str
+    counted: str = "rows"
 
 
 RATES: Final = MappingProxyType(
     {
         "base_rate": RateDefinition((0, 0, 1, 1), (1, 1, 1, 1), "no rows"),
         "selection_rate": RateDefinition((0, 1, 0, 1), (1, 1, 1, 1), "no rows"),
-        "tpr": RateDefinition((0, 0, 0, 1), (0, 0, 1, 1), "no actual positives"),
-        "fpr": RateDefinition((0, 1, 0, 0), (1, 1, 0, 0), "no actual negatives"),
-        "tnr": RateDefinition((1, 0, 0, 0), (1, 1, 0, 0), "no actual negatives"),
-        "fnr": RateDefinition((0, 0, 1, 0), (0, 0, 1, 1), "no actual positives"),
-        "precision": RateDefinition((0, 0, 0, 1), (0, 1, 0, 1), "nobody was selected"),
+        "nonselection_rate": RateDefinition((1, 0, 1, 0), (1, 1, 1, 1), "no rows"),
+        "tpr": RateDefinition(
+            (0, 0, 0, 1), (0, 0, 1, 1), "no actual positives", "actual positives"
+        ),
+        "fpr": RateDefinition(
+            (0, 1, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"
+        ),
+        "tnr": RateDefinition(
+            (1, 0, 0, 0), (1, 1, 0, 0), "no actual negatives", "actual negatives"
+        ),
+        "fnr": RateDefinition(
+            (0, 0, 1, 0), (0, 0, 1, 1), "no actual positives", "actual positives"
+        ),
+        "precision": RateDefinition(
+            (0, 0, 0, 1), (0, 1, 0, 1), "no positive decisions", "positive decisions"
+        ),
+        "fdr": RateDefinition(
+            (0, 1, 0, 0), (0, 1, 0, 1), "no positive decisions", "positive decisions"
+        ),
+        "for": RateDefinition(
+            (0, 0, 1, 0), (1, 0, 1, 0), "no negative decisions", "negative decisions"
+        ),
         "accuracy": RateDefinition((1, 0, 0, 1), (1, 1, 1, 1), "no rows"),
     }
 )
-"""All rates, by name. ``tpr`` is recall (equal opportunity); ``precision`` is predictive parity."""
+"""All rates, by name, of the model's positive decision (*selected*), whatever it means to a person.
 
-COMPARED_RATES: Final = ("selection_rate", "tpr", "fpr", "precision", "accuracy")
+``tpr`` is recall, ``precision`` is predictive parity, ``fdr`` and ``for`` are the false discovery
+and the false omission rate. Which of them is the favourable one, ``orientation`` says.
+"""
+
+COMPARED_RATES: Final = (
+    "selection_rate",
+    "tpr",
+    "fpr",
+    "precision",
+    "accuracy",
+    "nonselection_rate",
+    "fnr",
+    "fdr",
+    "for",
+)
 """The rates whose differences and ratios between groups are reported."""
 
 

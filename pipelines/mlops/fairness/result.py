@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from pipelines.mlops.data.columns import FLAGS, SELECTS, DecisionWords
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.calibration import Calibration, calibrate
 from pipelines.mlops.fairness.contingency import ContingencyTable, Marginal
-from pipelines.mlops.fairness.disparity import Disparity, Gap, ImpactRatio, Replicated
+from pipelines.mlops.fairness.disparity import (
+    Disparity,
+    Gap,
+    ImpactRatio,
+    ReferenceExtreme,
+    Replicated,
+)
 from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
+from pipelines.mlops.fairness.orientation import PUNITIVE, Orientation
 from pipelines.mlops.fairness.rates import RATES, RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.mlops.fairness.simultaneous import worst_estimate
+from pipelines.mlops.fairness.small_groups import LeftOut
 
 NOTES = (
-    "Impact ratio: a group's selection rate over that of the most selected group "
-    "(6 RCNY § 5-300, § 5-301; New York City Local Law 144).",
+    "Impact ratio: a group's rate of the favourable decision over that of the most favoured group "
+    "(6 RCNY § 5-300, § 5-301; New York City Local Law 144). Where the positive label is the bad "
+    "outcome, the favourable decision is not to be flagged.",
     "Four-fifths (29 CFR 1607.4 D) is a rule of thumb of enforcement agencies, not a verdict; "
     "read it beside the interval, the exact test and the effect size.",
     "Intervals: bootstrap over rows, drawn as multinomial tables (Efron and Tibshirani 1993); "
@@ -31,6 +40,10 @@ NOTES = (
     "Tests: Fisher's exact test of each compared group against the reference group, two-sided, "
     "Holm-corrected over the whole audit; Z is shown beside it, uncorrected.",
     "Rows with an unknown group are counted and shown, but not compared.",
+    "A group takes part in a comparison if its rows could show a difference: if both extremes, all "
+    "or none of them decided one way, would be more than chance by Fisher's exact test against all "
+    "other groups (Tarone 1990), at the audit's level shared among the groups and both sides; or "
+    "if what its rows do show is. Others are left out by name.",
 )
 """Sentences a report must carry."""
 
@@ -46,7 +59,8 @@ class GroupRow:
     levels : dict of str to str
         Level by feature; empty for all rows together.
     role : {"compared", "excluded", "unknown", "all"}
-        ``excluded`` is too small to compare; ``all`` is the row of the whole table.
+        ``excluded`` is too small to compare in favourable rates; ``all`` is the row of the whole
+        table.
     n : int
         Rows; positive.
     share : float
@@ -86,14 +100,17 @@ class Exclusion:
         Of all rows.
     selection_rate : float
         Share of the group's rows that are selected.
+    favourable_rate : float
+        Share of the group's rows that get the favourable decision.
     reason : str
-        Justification (6 RCNY § 5-301 asks for one).
+        Why it is left out.
     """
 
     group: str
     n: int
     share: float
     selection_rate: float
+    favourable_rate: float
     reason: str
 
 
@@ -134,6 +151,8 @@ class DimensionResult:
         One per compared group.
     gaps : tuple of Gap
         Compared groups against the reference group.
+    against_reference : tuple of ReferenceExtreme
+        Highest and lowest ratios to the reference group; empty unless it was chosen by name.
     disparities : tuple of Disparity
         Over all compared groups.
     tests : tuple of SelectionTest
@@ -152,6 +171,7 @@ class DimensionResult:
     groups: tuple[GroupRow, ...]
     impact_ratios: tuple[ImpactRatio, ...]
     gaps: tuple[Gap, ...]
+    against_reference: tuple[ReferenceExtreme, ...]
     disparities: tuple[Disparity, ...]
     tests: tuple[SelectionTest, ...]
     exclusions: tuple[Exclusion, ...]
@@ -166,7 +186,7 @@ class SummaryFigure:
     Attributes
     ----------
     name : str
-        A key of :data:`FIGURES`.
+        A key of ``Orientation.figures``.
     dimension : str or None
         Dimension of the observed worst case; None without a value.
     rate : str
@@ -177,6 +197,8 @@ class SummaryFigure:
         Rows in the denominators of their rates.
     estimate : Estimate
         The interval is that of the worst case itself, over every pair of groups in every dimension.
+    left_out : tuple of LeftOut
+        Groups that take no part, in any dimension; labels begin with the dimension.
     """
 
     name: str
@@ -187,6 +209,7 @@ class SummaryFigure:
     lowest_n: int
     highest_n: int
     estimate: Estimate
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +227,13 @@ class AuditResult:
     alpha : float
         Level of the family of Fisher tests.
     min_share : float
-        Share of rows below which a group isn't compared.
+        Share of rows below which Local Law 144 allows to leave a category out of its table.
+    orientation : {"assistive", "punitive"}
+        Whether the positive decision is good or bad for the person.
+    favourable_rate : str
+        Rate of the favourable decision, a key of ``RATES``.
+    harmful_rates : tuple of str
+        Rates of the errors that harm the person.
     tests_corrected : int
         Fisher tests that Holm's correction counts.
     overall : GroupRow
@@ -212,7 +241,7 @@ class AuditResult:
     dimensions : tuple of DimensionResult
         Single features first, then intersections.
     summary : tuple of SummaryFigure
-        One per entry of :data:`FIGURES`.
+        One per worst-of-groups figure of the orientation.
     notes : tuple of str
         Sentences a report must carry.
     """
@@ -223,11 +252,29 @@ class AuditResult:
     seed: int
     alpha: float
     min_share: float
+    orientation: str
+    favourable_rate: str
+    harmful_rates: tuple[str, ...]
     tests_corrected: int
     overall: GroupRow
     dimensions: tuple[DimensionResult, ...]
     summary: tuple[SummaryFigure, ...]
     notes: tuple[str, ...] = NOTES
+
+    @property
+    def is_punitive(self) -> bool:
+        """Whether the positive decision is bad for the person."""
+        return self.orientation == PUNITIVE.kind
+
+    @property
+    def words(self) -> DecisionWords:
+        """What the positive decision is called."""
+        return FLAGS if self.is_punitive else SELECTS
+
+    @property
+    def favoured(self) -> str:
+        """Having got the favourable decision, in a word."""
+        return self.words.not_selected if self.is_punitive else self.words.selected
 
     def to_dict(self) -> dict[str, Any]:
         """Return dicts, lists, strings, finite numbers and None only; the same for the same input.
@@ -257,7 +304,7 @@ class AuditResult:
         Parameters
         ----------
         name : str
-            A key of :data:`FIGURES`.
+            A key of ``Orientation.figures``.
 
         Returns
         -------
@@ -355,22 +402,31 @@ def group_rows(
     )
 
 
-def exclusions(rows: tuple[GroupRow, ...], reason: str) -> tuple[Exclusion, ...]:
-    """List the groups that are too small to compare: number, share, rate and justification.
+def exclusions(rows: tuple[GroupRow, ...], rate: str, reason: str) -> tuple[Exclusion, ...]:
+    """List the groups that are too small to compare: number, share, rates and reason.
 
     Parameters
     ----------
     rows : tuple of GroupRow
         Groups of a dimension.
+    rate : str
+        Rate of the favourable decision.
     reason : str
-        Justification that stands beside each.
+        Stands beside each.
 
     Returns
     -------
     tuple of Exclusion
     """
     return tuple(
-        Exclusion(row.group, row.n, row.share, (row.fp + row.tp) / row.n, reason)
+        Exclusion(
+            row.group,
+            row.n,
+            row.share,
+            (row.fp + row.tp) / row.n,
+            row.rates[rate].numerator / row.n,
+            reason,
+        )
         for row in rows
         if row.role == "excluded"
     )
@@ -446,22 +502,11 @@ def _rate(
     )
 
 
-FIGURES: Final = MappingProxyType(
-    {
-        "worst_impact_ratio": "demographic_parity_ratio",
-        "largest_selection_rate_difference": "demographic_parity_difference",
-        "largest_tpr_difference": "equal_opportunity_difference",
-        "largest_fpr_difference": "false_positive_rate_difference",
-        "largest_equalized_odds_difference": "equalized_odds_difference",
-        "largest_precision_difference": "predictive_parity_difference",
-        "largest_accuracy_difference": "accuracy_difference",
-    }
-)
-"""Summary figure -> the disparity it is the worst of. A ratio is worst when smallest."""
-
-
 def summarise(
-    dimensions: list[str], found: list[tuple[Replicated, ...]], level: float
+    dimensions: list[str],
+    found: list[tuple[Replicated, ...]],
+    level: float,
+    how: Orientation,
 ) -> tuple[SummaryFigure, ...]:
     """Find the worst case of every figure over all dimensions.
 
@@ -475,16 +520,18 @@ def summarise(
         Disparities of each dimension.
     level : float
         Two-sided confidence level in (0, 1).
+    how : Orientation
+        Says which figures there are.
 
     Returns
     -------
     tuple of SummaryFigure
-        One per entry of :data:`FIGURES`, always; without a value where there is nothing to compare.
+        One per entry of ``how.figures``, always; without a value where there is nothing to compare.
     """
     by_name = [{item.disparity.name: item for item in items} for items in found]
     return tuple(
         _figure(name, dimensions, [items[source] for items in by_name], level)
-        for name, source in FIGURES.items()
+        for name, source in how.figures.items()
     )
 
 
@@ -492,6 +539,11 @@ def _figure(
     name: str, dimensions: list[str], candidates: list[Replicated], level: float
 ) -> SummaryFigure:
     kind = "ratio" if name.endswith("ratio") else "difference"
+    left_out = tuple(
+        LeftOut(f"{dimension}: {item.group}", item.n, item.reason)
+        for dimension, candidate in zip(dimensions, candidates, strict=True)
+        for item in candidate.disparity.left_out
+    )
     valued = [
         (item.disparity.estimate.value, index)
         for index, item in enumerate(candidates)
@@ -500,7 +552,7 @@ def _figure(
     if not valued:
         first = candidates[0].disparity
         none = missing(first.estimate.reason or "undefined", level=level, n=first.estimate.n)
-        return SummaryFigure(name, None, first.rate, None, None, 0, 0, none)
+        return SummaryFigure(name, None, first.rate, None, None, 0, 0, none, left_out)
     # Ties go to the dimension that was named first.
     value = min(valued)[0] if kind == "ratio" else max(valued)[0]
     index = next(i for v, i in valued if v == value)
@@ -519,4 +571,5 @@ def _figure(
         lowest_n=chosen.lowest_n,
         highest_n=chosen.highest_n,
         estimate=estimate,
+        left_out=left_out,
     )

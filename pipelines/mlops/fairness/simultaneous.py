@@ -205,3 +205,43 @@ def _worst_limits(family: Family, z: float, kind: str) -> tuple[float, float]:
         return float(low[use].min()), float(high[use].min())
     low, high = newcombe_interval(p[:, None], n[:, None], p, n, z)
     return float(low[others].max()), float(high[others].max())
+
+
+def reference_estimate(
+    value: float, family: Family, *, side: str, n: int, level: float
+) -> WorstEstimate:
+    """Estimate the highest or the lowest ratio of any group to a reference group.
+
+    Parameters
+    ----------
+    value : float
+        Observed.
+    family : Family
+        All groups, the reference last; its rate is positive. Its multiplier allows for all pairs,
+        so for those with the reference it errs towards wide.
+    side : {"highest", "lowest"}
+        Which extreme.
+    n : int
+        Rows in the denominators of what is compared.
+    level : float
+        Two-sided confidence level in (0, 1).
+
+    Returns
+    -------
+    WorstEstimate
+        Limits that hold for the extreme, whichever group it is.
+    """
+    critical = max(float(np.quantile(family.max_t, level)), normal_quantile(level))
+    p, n_of = family.successes / family.totals, family.totals
+    lower, upper = mover_ratio_interval(p[:-1], n_of[:-1], p[-1], n_of[-1], critical)
+    pick = np.max if side == "highest" else np.min
+    return WorstEstimate(
+        value=value,
+        low=min(float(pick(lower)), value),  # rounding must not push a limit past the value
+        high=max(float(pick(upper)), value),
+        level=level,
+        n=n,
+        method="simultaneous score intervals against the reference, max-t of "
+        f"{len(family.max_t)} replicates",
+        critical=critical,
+    )

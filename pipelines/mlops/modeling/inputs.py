@@ -83,6 +83,8 @@ def _reason(frame: "pd.DataFrame", name: str, data: DataParams, train: TrainPara
         return "identifies the row or the subject"
     if name in data.ignore:
         return "listed in data.ignore"
+    if name in data.after_outcome:
+        return "made after the outcome (data.after_outcome)"
     if name in data.sensitive and not train.use_sensitive:
         return "sensitive feature, and train.use_sensitive is false"
     return "no value in the training data"
@@ -119,10 +121,10 @@ def _categorical(
     """
     texts = _as_texts(frame, name).dropna()
     counts = texts.value_counts()
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+    by_frequency = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
     known = [
         str(value)
-        for value, rows in ranked[: train.max_categories]
+        for value, rows in by_frequency[: train.max_categories]
         if rows >= max(train.min_category_rows, least)
     ]
     return CategoricalInput(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CURVE_POINTS = 101
-TIES = "of thresholds that do equally well the highest is taken (fewest rows selected)"
+TIES = "of thresholds that do equally well the highest is taken (fewest rows decided positive)"
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def curve(y: "NDArray[np.int8]", scores: "NDArray[np.float64]") -> Curve:
     import numpy as np
 
     order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.asarray(y, dtype=np.int64)[order]
+    sorted_scores, hits = scores[order], np.asarray(y, dtype=np.int64)[order]
     # A threshold can't part equal scores: one level a run of them.
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    levels = ranked[ends]
+    ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
+    levels = sorted_scores[ends]
     middle = (levels[:-1] + levels[1:]) / 2
     above_all = (levels[0] + 1) / 2 if levels[0] < 1 else np.nextafter(1.0, 2)
     # Between neighbouring floats the middle may round down to the lower one: then take the upper.
@@ -155,7 +155,8 @@ def _words(params: ThresholdParams) -> str:
             "the lowest cost, where a false positive costs "
             f"{params.cost_false_positive:g} and a false negative {params.cost_false_negative:g}"
         ),
-        "selection_rate": f"the share of selected rows nearest to {params.selection_rate:g}",
+        "selection_rate": "the share of rows decided positive nearest to "
+        f"{params.selection_rate:g}",
     }
     if params.rule == "fixed":
         return f"fixed at {params.value:g} in params.yaml; no data was used to choose it"

@@ -155,7 +155,9 @@ LABELS = {
 }
 
 
-def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[Figure]:
+def figures(
+    fitted: Fitted, validation_rows: int, at: dict[str, float], rate: str = "Selection rate"
+) -> list[Figure]:
     """Make figures of the chosen candidate, and of its threshold on validation data.
 
     Parameters
@@ -166,6 +168,8 @@ def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[
         Number of validation rows.
     at : dict of str to float
         Figures at the threshold, as `threshold.at_threshold` gives them.
+    rate : str, default="Selection rate"
+        What the share of positive decisions is called.
 
     Returns
     -------
@@ -185,13 +189,12 @@ def figures(fitted: Fitted, validation_rows: int, at: dict[str, float]) -> list[
         )
         for name, label in LABELS.items()
     ]
-    for name in ("threshold", "accuracy", "selection_rate"):
+    shown = {"threshold": "Threshold", "accuracy": "Accuracy", "selection_rate": rate}
+    for name, label in shown.items():
         found.append(
             Figure(
                 id=f"train.{name}" if name == "threshold" else f"train.validation_{name}",
-                label="Threshold"
-                if name == "threshold"
-                else f"{name.replace('_', ' ').capitalize()} on validation data",
+                label=label if name == "threshold" else f"{label} on validation data",
                 value=round_floats(at[name]),
                 method=fitted.info.threshold.words,
                 n=validation_rows,

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import BiasAuditParams, DataParams, DriftParams, EvaluateParams
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE
-from pipelines.mlops.data.columns import as_label, is_numeric
+from pipelines.mlops.data.columns import (
+    DecisionWords,
+    as_label,
+    favourable_is_positive,
+    is_numeric,
+)
 from pipelines.mlops.data.drift import Comparison, compare
 from pipelines.mlops.evaluation.bootstrap import resample
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
-from pipelines.mlops.fairness.evidence import Scored, audit_scores, describe
+from pipelines.mlops.fairness.evidence import NO_FAVOURABLE, Scored, audit_scores, describe
 from pipelines.mlops.fairness.intervals import Proportion
+from pipelines.mlops.fairness.orientation import needs_labels, orientation
 from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.scoring.record import Record
 
@@ -21,18 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-DECISIONS = ("worst_impact_ratio", "largest_selection_rate_difference")
-"""What is known of fairness without labels."""
-
-OUTCOMES = (
-    "largest_tpr_difference",
-    "largest_fpr_difference",
-    "largest_equalized_odds_difference",
-    "largest_precision_difference",
-    "largest_accuracy_difference",
-)
-"""What needs labels."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,9 @@ def without_value(name: str, label: str, why: str, n: int = 0) -> Figure:
     return Figure(id=f"live.{name}", label=label, value=None, method="none", n=n, missing=why)
 
 
-def quality_figures(live: Live, records: list[Record], positive: str, least: int) -> list[Figure]:
+def quality_figures(
+    live: Live, records: list[Record], positive: str, words: DecisionWords, least: int
+) -> list[Figure]:
     """Compute shares of rows that are unreadable, strange or selected.
 
     Parameters
@@ -134,6 +130,8 @@ def quality_figures(live: Live, records: list[Record], positive: str, least: int
         Their batches, with the counts of unusual values.
     positive : str
         Decision of a selected row.
+    words : DecisionWords
+        What that decision is called.
     least : int
         With fewer rows, figures have no value.
 
@@ -147,7 +145,7 @@ def quality_figures(live: Live, records: list[Record], positive: str, least: int
     labels = {
         "unreadable_share": "Share of rows with a number that cannot be read",
         "strange_share": "Largest share of values that the model doesn't know",
-        "selection_rate": "Selection rate",
+        "selection_rate": words.rate.capitalize(),
     }
     why = too_few(rows, least)
     if why:
@@ -291,8 +289,10 @@ def fairness_figures(
     Returns
     -------
     list of Figure
-        ``live.<name>`` for each of `DECISIONS` without labels, of `OUTCOMES` with them; also
-        ``live.<name>:<dimension>`` where there are enough rows.
+        ``live.<name>`` for each worst-of-groups figure of the stage that needs no labels, or with
+        them for each that does; also ``live.<name>:<dimension>`` where there are enough rows.
+        Which figures there are, what is favourable and what harms follow the release's
+        ``data.favourable``.
 
     Raises
     ------
@@ -305,8 +305,12 @@ def fairness_figures(
     # A reference group may be absent from a window; no figure below needs one.
     config = params[1].model_copy(update={"reference": {}})
     rows = len(live.predictions)
-    wanted = DECISIONS if y is None else OUTCOMES
+    favourable = favourable_is_positive(data)
+    how = orientation(favourable_is_positive=favourable is not False)
+    wanted = [name for name in how.figures if needs_labels(how, name) is (y is not None)]
     why = too_few(rows, least) or ("" if data.sensitive else "data.sensitive names no features")
+    if not why and favourable is None:  # a release from before the key was asked for
+        why = NO_FAVOURABLE
     if why:
         return [without_value(name, name.replace("_", " "), why, rows) for name in wanted]
     scored = Scored(

@@ -67,15 +67,15 @@ def page(result: Watching) -> str:
 
 def _banner(result: Watching) -> Banner:
     alarms = result.alarms()
-    told = [f"{alarm.id}: {alarm.sentence}" for alarm in alarms]
+    sentences = [f"{alarm.id}: {alarm.sentence}" for alarm in alarms]
     if result.retrain.requested:
-        told.append(
+        sentences.append(
             f"A new training was asked for, because of {', '.join(result.retrain.because)}."
         )
     elif result.retrain.held_back:
-        told.append(f"A new training was not asked for: {result.retrain.held_back}.")
+        sentences.append(f"A new training was not asked for: {result.retrain.held_back}.")
     if alarms:
-        return Banner(f"{len(alarms)} of {len(result.watches)} alarms", "bad", told)
+        return Banner(f"{len(alarms)} of {len(result.watches)} alarms", "bad", sentences)
     if all(watch.state == "no_data" for watch in result.watches):
         return Banner("No data", "quiet", ["Too little was scored to say anything."])
     unsure = sum(watch.state in ("inconclusive", "no_data") for watch in result.watches)

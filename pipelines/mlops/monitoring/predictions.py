@@ -28,7 +28,7 @@ MATURE = "mature"
 
 
 @dataclass(frozen=True)
-class Span:
+class LabelledPeriod:
     """Times `t` with after < t <= until.
 
     Attributes

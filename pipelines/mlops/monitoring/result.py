@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipelines.core.evidence import Figure
 from pipelines.core.params import Check
-from pipelines.core.settings import Name, PositiveInt, Section, Slug
+from pipelines.core.settings import Name, PositiveInt, Section, Slug, Unset
 from pipelines.release.gating import judge, sentence
 
 
@@ -72,9 +72,9 @@ class MonitoringParams(Section):
     """Batches of this many days before the date are looked at."""
     min_rows: PositiveInt = 500
     """With fewer rows there are no figures: chance would sound the alarm."""
-    labels: str = ""
+    labels: Unset[Name] = None
     """Table with labels that became known: subject key, label, and ``batch`` or ``row_id`` if rows
-    are labelled one by one; empty = none."""
+    are labelled one by one; null = none."""
     label_delay_days: Annotated[int, Field(ge=0)] = 30
     """A row counts for performance once it is this old: labels that come early are not like the
     others."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure
 from pipelines.core.files import sha256_file, write_json, write_text
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.monitoring.figures import (
     Live,
     count,
@@ -25,7 +26,7 @@ from pipelines.mlops.monitoring.page import page
 from pipelines.mlops.monitoring.predictions import (
     MATURE,
     Joined,
-    Span,
+    LabelledPeriod,
     join,
     read_inputs,
     read_labels,
@@ -207,7 +208,7 @@ def measure_window(
         If a file cannot be read, or a watch names a figure that isn't measured.
     """
     folder = project / FOLDER
-    window = Span(until - timedelta(days=params.window_days), until)
+    window = LabelledPeriod(until - timedelta(days=params.window_days), until)
     every = records(folder)
     ours = [record for record in every if record.commit == release.released.commit]
     chosen = [record for record in ours if window.holds(scored_at(record))]
@@ -275,7 +276,7 @@ def _of_inputs(
     fair = (params.data, params.bias_audit)
     return [
         count("rows", "Rows scored in the window", len(live.predictions)),
-        *quality_figures(live, chosen, info.positive, least),
+        *quality_figures(live, chosen, info.positive, decision_words(params.data), least),
         *drift,
         *fairness_figures(live, None, info.threshold.value, fair, least),
     ], comparison
@@ -290,7 +291,7 @@ def _of_labels(
 ) -> tuple[list[Figure], LabelCounts]:
     """Figures of the rows whose labels have had time to come."""
     delay, days = timedelta(days=params.label_delay_days), timedelta(days=params.window_days)
-    window = Span(until - delay - days, until)
+    window = LabelledPeriod(until - delay - days, until)
     chosen = [record for record in ours if window.holds(scored_at(record))]
     folder = project / FOLDER
     predictions = read_predictions(folder, chosen, until - delay)
@@ -382,10 +383,10 @@ def record_alarms(ledger: Ledger, entries: list[Entry], result: Watching) -> Non
     """
     known = {(e.data.get("id"), e.data.get(REQUEST)) for e in _alarms_of(entries, result)}
     for alarm in result.alarms():
-        told = _as_entry(alarm, result)
+        entry = _as_entry(alarm, result)
         # An alarm that was held back in the morning may ask for a new training in the evening.
-        if not known & {(alarm.id, True), (alarm.id, told[REQUEST])}:
-            ledger.append("alarm", result.product, told)
+        if not known & {(alarm.id, True), (alarm.id, entry[REQUEST])}:
+            ledger.append("alarm", result.product, entry)
 
 
 def _alarms_of(entries: list[Entry], result: Watching) -> list[Entry]:

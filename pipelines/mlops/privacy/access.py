@@ -25,10 +25,10 @@ from pipelines.mlops.privacy.search import (
     SOURCE,
     Plan,
     identify,
-    place_of,
     require_one_key,
     search,
     shown,
+    store_of,
 )
 from pipelines.mlops.privacy.stores import NOT_SEARCHED
 from pipelines.mlops.privacy.subject import Subject, secret_of
@@ -147,7 +147,7 @@ class Held:
 
 
 def held_of(
-    project: Path, text: str, book: ErasureLedger, own: PrivacyParams, *, action: str
+    project: Path, text: str, ledger: ErasureLedger, own: PrivacyParams, *, action: str
 ) -> Held:
     """Collect what is held of the person that `text` names, and say so in the ledger.
 
@@ -157,7 +157,7 @@ def held_of(
         Root of the project.
     text : str
         The person's key, or its keyed hash.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger; its entry has the keyed hash and counts only, and is written first.
     own : PrivacyParams
         Section ``privacy`` of ``release.yaml``.
@@ -181,8 +181,8 @@ def held_of(
     if subject is None:
         raise SignalboxError(f"no subject in the tables has the keyed hash {text}")
     probe = Probe(subject, params.data)
-    with stores.opened(project) as (places, closed):
-        plan = search(project, probe, places)
+    with stores.opened(project) as (open_stores, closed):
+        plan = search(project, probe, open_stores)
         require_one_key(project, subject, plan)
         copies = [
             *_of_sources(project, plan, probe),
@@ -200,7 +200,7 @@ def held_of(
         processing=_processing(project, params, own),
     )
     entry = {"action": action, "subject": subject.token, "rows": held.rows, "copies": len(copies)}
-    book.append(KIND, PRODUCT, entry)
+    ledger.append(KIND, PRODUCT, entry)
     return held
 
 
@@ -225,7 +225,7 @@ def _of_sources(project: Path, plan: Plan, probe: Probe) -> list[Copy]:
 
 def _of_files(project: Path, plan: Plan, probe: Probe) -> list[Copy]:
     return [
-        Copy(place_of(found.path, project), shown(found.path, project), found.hit.kind,
+        Copy(store_of(found.path, project), shown(found.path, project), found.hit.kind,
              rows_in(found.path.read_bytes(), found.hit.kind, probe))
         for found in plan.found
     ]  # fmt: skip

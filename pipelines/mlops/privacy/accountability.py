@@ -11,7 +11,7 @@ from pydantic import Field
 from pipelines.core.artifacts import EVIDENCE, QUARANTINE
 from pipelines.core.evidence import Evidence
 from pipelines.core.params import DataParams, Params, SqlSource
-from pipelines.core.settings import Section
+from pipelines.core.settings import Name, Section, Unset
 from pipelines.mlops.compliance.gdpr import Privacy, RecordItem
 from pipelines.mlops.privacy.source import local_files
 from pipelines.reporting import numbers
@@ -21,7 +21,7 @@ Store = Literal[
     "source", "tables", "quarantine", "predictions", "models", "evidence", "runs", "cache"
 ]
 LegalBasis = Literal[
-    "", "consent", "contract", "legal obligation", "vital interests", "public task",
+    "consent", "contract", "legal obligation", "vital interests", "public task",
     "legitimate interests",
 ]  # fmt: skip
 
@@ -29,15 +29,15 @@ LegalBasis = Literal[
 class PrivacyParams(Section):
     """Section ``privacy``; what isn't given stands in red in the record of processing."""
 
-    controller: str = ""
+    controller: Unset[Name] = None
     """Name and address of the controller (GDPR Art. 4(7), 30(1)(a))."""
-    contact: str = ""
+    contact: Unset[Name] = None
     """How to reach the controller and its data protection officer."""
-    legal_basis: LegalBasis = ""
+    legal_basis: Unset[LegalBasis] = None
     """Article 6(1)(a) to (f), in that order."""
-    special_basis: str = ""
+    special_basis: Unset[Name] = None
     """Which point of Article 9(2) allows special categories; needed if any are named."""
-    data_subjects: str = ""
+    data_subjects: Unset[Name] = None
     """Categories of people in the data."""
     special_categories: list[str] | None = None
     """Columns that hold special categories of personal data (Article 9); [] = none; null = not
@@ -123,16 +123,16 @@ def special_columns(params: Params, own: PrivacyParams,
     return found
 
 
-def _said(place: str, term: str, text: str, key: str) -> RecordItem:
-    if text.strip():
-        return RecordItem(place, term, text, True)
-    return RecordItem(place, term, f"{key} says nothing", False)
+def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
+    if text and text.strip():
+        return RecordItem(article, term, text, True)
+    return RecordItem(article, term, f"{key} says nothing", False)
 
 
-def _list(place: str, term: str, values: list[str] | None, key: str) -> RecordItem:
+def _list(article: str, term: str, values: list[str] | None, key: str) -> RecordItem:
     if values is None:
-        return RecordItem(place, term, f"{key} in release.yaml says nothing ([] = none)", False)
-    return RecordItem(place, term, ", ".join(values) or "none", True)
+        return RecordItem(article, term, f"{key} in release.yaml says nothing ([] = none)", False)
+    return RecordItem(article, term, ", ".join(values) or "none", True)
 
 
 def _details(evidence: dict[str, Evidence], stage: str, key: str) -> Any:
@@ -140,11 +140,11 @@ def _details(evidence: dict[str, Evidence], stage: str, key: str) -> Any:
 
 
 def _subjects(own: PrivacyParams, evidence: dict[str, Evidence]) -> str:
-    if not own.data_subjects.strip():
+    if not (own.data_subjects or "").strip():
         return ""
     figure = evidence["ingest"].figure("ingest.subjects") if "ingest" in evidence else None
     number = f" ({figure.value:,.0f} of them)" if figure and figure.value is not None else ""
-    return own.data_subjects + number
+    return f"{own.data_subjects}{number}"
 
 
 def _columns(evidence: dict[str, Evidence]) -> RecordItem:
@@ -155,18 +155,18 @@ def _columns(evidence: dict[str, Evidence]) -> RecordItem:
 
 def _special(own: PrivacyParams, evidence: dict[str, Evidence]) -> RecordItem:
     """Ask special categories for a ground of Article 9(2); a misspelt column must not pass."""
-    place, term = "Art. 9", "Special categories"
+    article, term = "Art. 9", "Special categories"
     have = {str(column["name"]) for column in _details(evidence, "ingest", "columns")}
     marked = own.special_categories
     if not marked:
-        return _list(place, term, marked, "privacy.special_categories")
+        return _list(article, term, marked, "privacy.special_categories")
     unknown = [name for name in marked if have and name not in have]
     if unknown:
-        return RecordItem(place, term, f"no such column: {', '.join(unknown)}", False)
+        return RecordItem(article, term, f"no such column: {', '.join(unknown)}", False)
     columns = ", ".join(marked)
-    if not own.special_basis.strip():
-        return RecordItem(place, term, f"{columns}: privacy.special_basis says nothing", False)
-    return RecordItem(place, term, f"{columns}: {own.special_basis}", True)
+    if not (own.special_basis or "").strip():
+        return RecordItem(article, term, f"{columns}: privacy.special_basis says nothing", False)
+    return RecordItem(article, term, f"{columns}: {own.special_basis}", True)
 
 
 def _limits(own: PrivacyParams) -> str:

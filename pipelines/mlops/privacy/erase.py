@@ -22,11 +22,11 @@ from pipelines.mlops.privacy.search import (
     SOURCE,
     Plan,
     identify,
-    place_of,
     require_one_key,
     search,
     shown,
     some,
+    store_of,
 )
 from pipelines.mlops.privacy.subject import (
     Subject,
@@ -146,7 +146,7 @@ class Outcome:
         return bool(self.proof["stage"] == "done")
 
 
-def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = False,
+def erase(project: Path, text: str, ledger: ErasureLedger, *, keep_cache: bool = False,
           models_days: int = 30) -> Outcome:  # fmt: skip
     """Erase the subject that `text` names from everything the project keeps.
 
@@ -156,7 +156,7 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
         Root of the project.
     text : str
         The subject's key, or its keyed hash as an earlier proof or ``--token`` shows it.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger.
     keep_cache : bool, default False
         Leave DVC's cache and remotes as they are; the proof then says that the subject remains.
@@ -184,33 +184,33 @@ def erase(project: Path, text: str, book: ErasureLedger, *, keep_cache: bool = F
     with journal.exclusive_lock(project):
         subject = identify(project, data, text, key)
         if subject is None:
-            return _of_token(book, text)
+            return _of_token(ledger, text)
         probe = Probe(subject, data)
-        with stores.opened(project) as (places, closed):
+        with stores.opened(project) as (open_stores, closed):
             state = journal.load(project, subject.token)
-            plan = search(project, probe, places)
+            plan = search(project, probe, open_stores)
             require_one_key(project, subject, plan)
             if state is None:
                 if not plan.rows:
-                    return _nothing(book, subject, plan, closed)
+                    return _nothing(ledger, subject, plan, closed)
                 state = journal.start(subject.token, seal(subject.id, key))
             state.keep_cache = keep_cache
             _record(project, state, plan)
-            if not _is_reported(book, state.erasure, "intent"):
-                book.append(KIND, PRODUCT, _intent(state))
+            if not _is_reported(ledger, state.erasure, "intent"):
+                ledger.append(KIND, PRODUCT, _intent(state))
             exclusion.add(project, subject.token)
             _act(project, state, plan, probe)
-            left = search(project, probe, places)
+            left = search(project, probe, open_stores)
         proof = _proof(project, state, left, key, closed=closed, data=data, days=models_days)
-        if not _is_reported(book, state.erasure, "done"):
-            book.append(KIND, PRODUCT, proof)
+        if not _is_reported(ledger, state.erasure, "done"):
+            ledger.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
             journal.forget(project, state)
     notes = [*_notes(project, state, data), *run_refs.notes(state, left.git)]
     return Outcome(proof, [*notes, *_note_on_doubt(project, left)])
 
 
-def preview(project: Path, text: str, book: ErasureLedger) -> str:
+def preview(project: Path, text: str, ledger: ErasureLedger) -> str:
     """Report where a subject is before anybody decides to erase it; change nothing.
 
     Parameters
@@ -219,7 +219,7 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
         Root of the project.
     text : str
         The subject's key, or its keyed hash.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger.
 
     Returns
@@ -237,15 +237,15 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
     data = load_params(project / PARAMS).data
     subject = identify(project, data, text, secret_of(project))
     if subject is None:
-        _of_token(book, text)
+        _of_token(ledger, text)
         return _ERASED_BEFORE
-    with stores.opened(project) as (places, closed):
-        plan = search(project, Probe(subject, data), places)
+    with stores.opened(project) as (open_stores, closed):
+        plan = search(project, Probe(subject, data), open_stores)
     require_one_key(project, subject, plan)
     if journal.load(project, subject.token) is not None:
         return "an erasure of this subject was begun and is not finished"
     if not plan.rows:
-        _nothing(book, subject, plan, closed)
+        _nothing(ledger, subject, plan, closed)
         return _ERASED_BEFORE
     files = sum(map(len, plan.sources.values())) + len(plan.found)
     runs = f" and {len(plan.git.runs):,} saved runs" if plan.git.runs else ""
@@ -257,16 +257,16 @@ def preview(project: Path, text: str, book: ErasureLedger) -> str:
 _ERASED_BEFORE = "erased before; nothing of the subject is left where it was searched"
 
 
-def _of_token(book: ErasureLedger, token: str) -> Outcome:
+def _of_token(ledger: ErasureLedger, token: str) -> Outcome:
     """Answer for a keyed hash that nobody has: erased before, or never there."""
-    for entry in reversed(book.entries()):
+    for entry in reversed(ledger.entries()):
         proof = entry.data if entry.kind == KIND else {}
         if proof.get("subject") == token and proof.get("stage") == "done":
             return Outcome(proof, repeated=True)
     raise SignalboxError(f"no subject in the tables has the keyed hash {token}")
 
 
-def clear(project: Path, book: ErasureLedger) -> list[str]:
+def clear(project: Path, ledger: ErasureLedger) -> list[str]:
     """Say in the ledger which source files hold nobody who was erased.
 
     A run without the secret goes on with these files. An erasure says it of the files of its day;
@@ -276,7 +276,7 @@ def clear(project: Path, book: ErasureLedger) -> list[str]:
     ----------
     project : Path
         Root of the project.
-    book : ErasureLedger
+    ledger : ErasureLedger
         The ledger.
 
     Returns
@@ -291,7 +291,7 @@ def clear(project: Path, book: ErasureLedger) -> list[str]:
         is free of the erased.
     """
     project = project.resolve()
-    done = [e.data for e in book.entries() if e.kind == KIND and e.data.get("stage") == "done"]
+    done = [e.data for e in ledger.entries() if e.kind == KIND and e.data.get("stage") == "done"]
     tokens = exclusion.read(project)
     if not done or not tokens:
         raise SignalboxError("nobody was erased: every run goes on without the key")
@@ -303,7 +303,7 @@ def clear(project: Path, book: ErasureLedger) -> list[str]:
             "of the keyed hashes (erasure.key), which leaves those rows out"
         )
     entry = {"stage": exclusion.CLEARED, "erasure": done[-1]["erasure"], "sources": found}
-    book.append(KIND, PRODUCT, entry)
+    ledger.append(KIND, PRODUCT, entry)
     return found
 
 
@@ -314,7 +314,7 @@ def _record(project: Path, state: Journal, plan: Plan) -> None:
                            rows=item.hit.rows, before=item.sha256,
                            alone=item.hit.alone))  # fmt: skip
     for found in plan.found:
-        state.note(Removal(place=place_of(found.path, project), path=shown(found.path, project),
+        state.note(Removal(place=store_of(found.path, project), path=shown(found.path, project),
                            kind=found.hit.kind, rows=found.hit.rows,
                            before=found.sha256, alone=found.hit.alone))  # fmt: skip
     for root, files in plan.sources.items():
@@ -342,7 +342,7 @@ def _act(project: Path, state: Journal, plan: Plan, probe: Probe) -> None:
     for found in plan.found:
         action = tree.remove_subject(found, project, probe)
         after = sha256_file(found.path) if found.path.is_file() else ""
-        state.did(place_of(found.path, project), shown(found.path, project), action, after)
+        state.did(store_of(found.path, project), shown(found.path, project), action, after)
     journal.save(project, state)
     for files in plan.sources.values():
         for file in files:
@@ -452,9 +452,9 @@ def _in_files(project: Path, left: Plan) -> list[str]:
     return [shown(path, project) for path in files + [found.path for found in left.found]]
 
 
-def _nothing(book: ErasureLedger, subject: Subject, plan: Plan, closed: list[str]) -> Outcome:
+def _nothing(ledger: ErasureLedger, subject: Subject, plan: Plan, closed: list[str]) -> Outcome:
     """Answer where no row is found: erased before, or never there."""
-    for entry in reversed(book.entries()):
+    for entry in reversed(ledger.entries()):
         proof = entry.data if entry.kind == KIND else {}
         if proof.get("subject") == subject.token and proof.get("stage") == "done":
             return Outcome(proof, repeated=True)
@@ -473,13 +473,13 @@ def _nothing(book: ErasureLedger, subject: Subject, plan: Plan, closed: list[str
     )
 
 
-def _is_reported(book: ErasureLedger, erasure: str, stage: str) -> bool:
+def _is_reported(ledger: ErasureLedger, erasure: str, stage: str) -> bool:
     """Whether the ledger has this entry already: an attempt may have been killed just after it."""
     return any(
         entry.kind == KIND
         and entry.data.get("erasure") == erasure
         and entry.data.get("stage") == stage
-        for entry in book.entries()
+        for entry in ledger.entries()
     )
 
 

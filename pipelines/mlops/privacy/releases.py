@@ -88,10 +88,10 @@ def drop_from_pointer(project: Path, known: list[dict[str, Any]]) -> bool:
     pointer = _pointer(project)
     if pointer is None or TRAIN.as_posix() not in pointer.artifacts:
         return False
-    held = {
+    remaining = {
         (release["release"], release["commit"]) for release in known if release["contains"] is True
     }
-    if (pointer.name, pointer.commit) not in held:
+    if (pointer.name, pointer.commit) not in remaining:
         return False
     kept = {path: sha for path, sha in pointer.artifacts.items() if path != TRAIN.as_posix()}
     write_released(pointer.model_copy(update={"artifacts": kept}), project / RELEASED)

@@ -18,7 +18,7 @@ from pipelines.core.git import GitError, git_bytes, git_contents
 from pipelines.mlops.privacy.journal import Journal, Removal
 from pipelines.mlops.privacy.probe import Hit, Probe
 
-PLACE = "git"
+GIT_STORE = "git"
 """Place of a removal whose path is a run's ref."""
 
 KINDS = ("refs/runs/", "refs/failed-runs/", "refs/open-runs/")
@@ -114,11 +114,11 @@ def search(project: Path, probe: Probe) -> Found:
     found.blobs = sorted(blob for blob, hit in hits.items() if hit.rows)
     found.alone = sorted(blob for blob, hit in hits.items() if hit.alone)
     for name, commit in runs.items():
-        held = sorted(_objects(project, [commit], without=others.values()) & hits.keys())
-        if held:
-            rows = sum(hits[blob].rows for blob in held)
-            kind = max((hits[blob] for blob in held), key=lambda hit: hit.rows).kind
-            run = RunRef(name, commit, rows, kind, tuple(held))
+        found_blobs = sorted(_objects(project, [commit], without=others.values()) & hits.keys())
+        if found_blobs:
+            rows = sum(hits[blob].rows for blob in found_blobs)
+            kind = max((hits[blob] for blob in found_blobs), key=lambda hit: hit.rows).kind
+            run = RunRef(name, commit, rows, kind, tuple(found_blobs))
             (found.runs if rows else found.words).append(run)
     of_rows = set(found.blobs)
     found.history = [
@@ -140,7 +140,7 @@ def note(state: Journal, found: Found) -> None:
         Where in git the subject is.
     """
     for run in found.runs:
-        state.note(Removal(place=PLACE, path=run.name, kind=run.kind, rows=run.rows,
+        state.note(Removal(place=GIT_STORE, path=run.name, kind=run.kind, rows=run.rows,
                            before=run.commit))  # fmt: skip
         for blob in run.blobs:
             if blob not in state.blobs:
@@ -201,17 +201,17 @@ def left(project: Path, state: Journal, found: Found) -> list[str]:
     list of str
         One line a ref or object.
     """
-    remaining = [f"{PLACE}: {run.name}" for run in found.runs]
+    remaining = [f"{GIT_STORE}: {run.name}" for run in found.runs]
     remaining += [
-        f"{PLACE}: {run.name} has the key as a word in {', '.join(run.blobs[:3])}: look with git "
-        f"cat-file -p, then give the run up with git update-ref -d {run.name}"
+        f"{GIT_STORE}: {run.name} has the key as a word in {', '.join(run.blobs[:3])}: look with "
+        f"git cat-file -p, then give the run up with git update-ref -d {run.name}"
         for run in found.words
     ]
     for blob in state.blobs:
         if blob not in found.blobs and _exists(project, blob):
             remaining.append(
-                f"{PLACE}: object {blob} (a reflog, an index, a worktree or a kept pack holds it: "
-                "git reflog expire --expire=now --all && git gc --prune=now)"
+                f"{GIT_STORE}: object {blob} (a reflog, an index, a worktree or a kept pack holds "
+                "it: git reflog expire --expire=now --all && git gc --prune=now)"
             )
     return remaining
 
@@ -274,7 +274,7 @@ def notes(state: Journal, found: Found) -> list[str]:
 
 
 def _noted(state: Journal) -> Iterator[Removal]:
-    return (removal for removal in state.removals.values() if removal.place == PLACE)
+    return (removal for removal in state.removals.values() if removal.place == GIT_STORE)
 
 
 def _remove_workspace(project: Path, ref: str, state: Journal) -> None:
@@ -289,7 +289,7 @@ def _remove_workspace(project: Path, ref: str, state: Journal) -> None:
         directory.rename(doomed)
         shutil.rmtree(doomed)
     for removal in state.removals.values():
-        if removal.place != PLACE and (project / removal.path).is_relative_to(directory):
+        if removal.place != GIT_STORE and (project / removal.path).is_relative_to(directory):
             removal.action, removal.after = "removed", ""
 
 

@@ -137,7 +137,7 @@ def _written_elsewhere(project: Path, data: DataParams) -> list[str]:
     return [str(key) for key in frame[data.subject_key].dropna().unique()]
 
 
-def search(project: Path, probe: Probe, places: list[stores.Store]) -> Plan:
+def search(project: Path, probe: Probe, open_stores: list[stores.Store]) -> Plan:
     """Search everything that the project keeps: the one list of stores for erasure and access.
 
     Parameters
@@ -146,7 +146,7 @@ def search(project: Path, probe: Probe, places: list[stores.Store]) -> Plan:
         Root of the project.
     probe : Probe
         Looks for the subject; takes the subject's lines and the keys written in the sources.
-    places : list of Store
+    open_stores : list of Store
         DVC's cache and remotes.
 
     Returns
@@ -174,7 +174,7 @@ def search(project: Path, probe: Probe, places: list[stores.Store]) -> Plan:
     tables = tree.search(project, probe, leave)
     objects, holding, seen = [], set(), set()
     searched = {"source files": len(leave), "files": tables.opened}
-    for store in places:
+    for store in open_stores:
         hits, opened = store.search(probe)
         objects += [(store, hit) for hit in hits]
         holding |= {hit.oid for hit in hits}
@@ -189,7 +189,7 @@ def search(project: Path, probe: Probe, places: list[stores.Store]) -> Plan:
 SOURCE = "source"
 
 
-def place_of(path: Path, project: Path) -> str:
+def store_of(path: Path, project: Path) -> str:
     """Return the place of a file, as in `Removal.place`.
 
     Parameters

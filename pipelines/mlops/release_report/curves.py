@@ -14,10 +14,17 @@ def charts(
 
     Parameters
     ----------
-    at
+    inputs : Inputs
+        Everything the report is made from.
+    at : (float, float, float or None) or None
         (False positive rate, true positive rate, precision) at the chosen threshold.
-    base_rate
+    base_rate : float or None
         Share of positives in the test data.
+
+    Returns
+    -------
+    list of Chart
+        One chart a curve.
     """
     drawn = [
         _roc(inputs, at),

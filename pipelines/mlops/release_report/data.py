@@ -18,12 +18,27 @@ from pipelines.reporting.blocks import (
     identifier,
     join,
     name,
+    names,
 )
 from pipelines.reporting.index import hash_text
 
+NO_NAME = "(without a name)"
+"""What stands for the empty name of a file's unnamed index."""
+
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the data.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     ingested = inputs.details("ingest", IngestDetails)
     validated = inputs.details("validate", ValidateDetails)
     split = inputs.details("split", SplitDetails)
@@ -31,13 +46,89 @@ def chapter(inputs: Inputs) -> Chapter:
         anchor="data",
         title="Data",
         blocks=[
+            *_warnings(validated),
             _source_facts(ingested, inputs),
             _files(ingested, inputs),
             Section("quarantine", "Quality and quarantine", _quality(ingested, validated, inputs)),
             Section("split", "Split", _split(validated, split, inputs)),
-            Section("columns", "Columns", [_columns(ingested, inputs)]),
+            Section("columns", "Columns", [_columns(ingested, inputs), *_alone(validated, inputs)]),
         ],
     )
+
+
+def _warnings(validated: ValidateDetails) -> list[Block]:
+    """Say loudly which columns give the target away, or merely name the rows."""
+    leaking = [c.name or NO_NAME for c in validated.columns if c.decides_target]
+    naming = [c.name or NO_NAME for c in validated.columns if c.names_rows]
+    blocks: list[Block] = []
+    if leaking:
+        blocks.append(
+            Callout(
+                "bad",
+                "The target leaks",
+                join(
+                    names(leaking),
+                    " alone decides the target. "
+                    if len(leaking) == 1
+                    else " each alone decide the target. ",
+                    "Such a column is made from the outcome or after it; the figures of this "
+                    "report then say nothing about new people. What is made after the outcome "
+                    "belongs in data.after_outcome.",
+                ),
+            )
+        )
+    if naming:
+        blocks.append(
+            Callout(
+                "open",
+                "Columns that name the rows",
+                join(
+                    names(naming),
+                    " differs" if len(naming) == 1 else " differ",
+                    " in nearly every row, as keys and row numbers do. They teach nothing that "
+                    "holds for new people: list them in data.ignore, or name one "
+                    "data.subject_key.",
+                ),
+            )
+        )
+    return blocks
+
+
+def _alone(validated: ValidateDetails, inputs: Inputs) -> list[Block]:
+    if not validated.columns:
+        return []
+    ordered = sorted(validated.columns, key=lambda c: (-(c.roc_auc or 0.0), c.name))
+    return [
+        Table(
+            caption="What each column says about the target alone",
+            mark=inputs.sources.mark(evidence_of("validate")),
+            columns=[
+                Column("Column"),
+                Column("ROC AUC", numeric=True),
+                Column("Balanced accuracy", numeric=True),
+                Column("Different values by rows", numeric=True),
+                Column("Remark"),
+            ],
+            rows=[
+                Row(
+                    [
+                        name(c.name or NO_NAME),
+                        numbers.decimal(c.roc_auc),
+                        numbers.decimal(c.balanced_accuracy),
+                        numbers.percent(c.distinct_share),
+                        "; ".join(
+                            ["decides the target"] * c.decides_target
+                            + ["names the rows"] * c.names_rows
+                        ),
+                    ],
+                    strong=c.decides_target or c.names_rows,
+                )
+                for c in ordered
+            ],
+            note=f"At or above {inputs.params.validation.leak_auc:g} a column counts as a leak. "
+            "Measured before training, on rows that nothing was learned from.",
+        )
+    ]
 
 
 def _source_facts(ingested: IngestDetails, inputs: Inputs) -> Facts:
@@ -102,7 +193,7 @@ _ACTIONS = {"quarantine": "to quarantine", "stop": "run stops", "note": "noted, 
 def _rules(validated: ValidateDetails, inputs: Inputs) -> Table:
     ordered = sorted(validated.rules, key=lambda rule: -rule.broken_rows)
     return Table(
-        caption=f"The {len(ordered)} rules the table was held against",
+        caption=f"The {len(ordered)} expectations the table was checked against",
         mark=inputs.sources.mark(evidence_of("validate")),
         columns=[
             Column("Rule", wide=True),
@@ -212,6 +303,8 @@ def _role(column: str, inputs: Inputs) -> str:
         return "subject key"
     if column in data.ignore:
         return "not used"
+    if column in data.after_outcome:
+        return "made after the outcome, not used"
     if column in data.sensitive:
         return "sensitive, model input" if train.use_sensitive else "sensitive, audited only"
     return "model input"

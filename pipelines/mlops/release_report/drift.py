@@ -24,7 +24,18 @@ STAGE = "drift"
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about drift.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     details = inputs.details(STAGE, DriftDetails)
     mark = inputs.sources.mark(evidence_of(STAGE))
     blocks: list[Block] = [

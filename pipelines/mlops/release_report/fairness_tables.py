@@ -15,7 +15,18 @@ FOUR_FIFTHS = 0.8
 
 
 def interval_text(estimate: Estimate) -> str:
-    """Bounds of an estimate."""
+    """Write the bounds of an estimate.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The estimate.
+
+    Returns
+    -------
+    str
+        Bounds, or a dash.
+    """
     return numbers.interval(estimate.low, estimate.high)
 
 
@@ -25,7 +36,18 @@ def ratio_text(ratio: ImpactRatio) -> str:
 
 
 def side(ratio: ImpactRatio) -> str:
-    """Where the interval lies to the line of four fifths."""
+    """Say on which side of four fifths the interval lies.
+
+    Parameters
+    ----------
+    ratio : ImpactRatio
+        Impact ratio.
+
+    Returns
+    -------
+    str
+        Words; the reason if it isn't defined.
+    """
     found = ratio.estimate
     if found.value is None:
         return f"not defined: {found.reason or 'no reason given'}"
@@ -37,28 +59,66 @@ def side(ratio: ImpactRatio) -> str:
 
 
 def is_below(ratio: ImpactRatio) -> bool:
-    """Whether the ratio itself, without its interval, is under four fifths."""
+    """Test whether the ratio itself, without its interval, is under four fifths.
+
+    Parameters
+    ----------
+    ratio : ImpactRatio
+        Impact ratio.
+
+    Returns
+    -------
+    bool
+        False if it isn't defined.
+    """
     return ratio.estimate.value is not None and ratio.estimate.value < FOUR_FIFTHS
 
 
 _DENOMINATORS = {"selection_rate": "People", "tpr": "Positives", "fpr": "Negatives"}
-_NUMERATORS = {"selection_rate": "Selected", "tpr": "of them selected", "fpr": "of them selected"}
+_ERRORS = {
+    "fpr": ("False positive rate", "Negatives", "of them {selected}"),
+    "fdr": ("False discovery rate", "{Selected}", "of them negative"),
+    "fnr": ("False negative rate", "Positives", "of them {not_selected}"),
+    "for": ("False omission rate", "{Not_selected}", "of them positive"),
+}
+"""Rate of errors → its name, what is counted, and what is counted among it."""
 _ROLES = {"excluded": " (too small to compare)", "unknown": " (group unknown)"}
 
 
 def rate_table(
     dimension: DimensionResult, rate: str, title: str, mark: Text, audit: AuditResult
 ) -> Table:
-    """Rate of every group with its interval, compared or not."""
+    """Build a table of the rate of every group with its interval, compared or not.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    rate : str
+        Name of the rate.
+    title : str
+        First words of the caption.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     groups = [g for g in dimension.groups if rate in g.rates]
     axis = forest([_estimate(g.rates[rate]) for g in groups], include=(0.0,))
+    selected = audit.words.selected
+    counted = selected.capitalize() if rate == "selection_rate" else f"of them {selected}"
     return Table(
         caption=join(title, " by ", name(dimension.dimension)),
         mark=mark,
         columns=[
             Column("Group"),
             Column(_DENOMINATORS[rate], numeric=True),
-            Column(_NUMERATORS[rate], numeric=True),
+            Column(counted, numeric=True),
             Column("Rate", numeric=True),
             Column(f"{numbers.level(audit.level)} interval", numeric=True),
             Column(f"{title.partition(' (')[0]} (share)", chart=True),
@@ -67,6 +127,102 @@ def rate_table(
             _rate_row(g, rate, axis.row(_estimate(g.rates[rate]), _title(g, rate))) for g in groups
         ],
         foot=["", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
+    )
+
+
+def error_tables(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
+    """Rates of the errors that harm people, each beside the reference group's.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        Its groups.
+    mark : str or Markup
+        Reference to the evidence.
+    audit : AuditResult
+        Says which errors harm.
+
+    Returns
+    -------
+    list of Block
+        A table an error.
+    """
+    shown = [r for r in audit.harmful_rates if any(r in g.rates for g in dimension.groups)]
+    return [_error_table(dimension, rate, mark, audit) for rate in shown]
+
+
+def error_name(rate: str) -> str:
+    """Return a harmful error's rate in words.
+
+    Parameters
+    ----------
+    rate : str
+        One of ``Orientation.harmful_rates``.
+
+    Returns
+    -------
+    str
+    """
+    return _ERRORS[rate][0]
+
+
+def _error_table(dimension: DimensionResult, rate: str, mark: Text, audit: AuditResult) -> Table:
+    words = audit.words
+    title, counted, among = (
+        part.format(
+            selected=words.selected,
+            Selected=words.selected.capitalize(),
+            not_selected=words.not_selected,
+            Not_selected=words.not_selected.capitalize(),
+        )
+        for part in _ERRORS[rate]
+    )
+    level = numbers.level(audit.level)
+    gaps = {gap.group: gap.ratio for gap in dimension.gaps if gap.rate == rate}
+    return Table(
+        caption=join(f"{title} (an error that harms the person) by ", name(dimension.dimension)),
+        mark=mark,
+        columns=[
+            Column("Group"),
+            Column(counted, numeric=True),
+            Column(among, numeric=True),
+            Column("Rate", numeric=True),
+            Column(f"{level} interval", numeric=True),
+            Column(join("Over that of ", name(dimension.reference or numbers.NONE)), numeric=True),
+            Column(f"{level} interval of the ratio", numeric=True),
+        ],
+        rows=[
+            _error_row(g, rate, gaps.get(g.group), own=g.group == dimension.reference)
+            for g in dimension.groups
+            if rate in g.rates
+        ],
+        note="Above 1: the group suffers this error more often than the group that it is compared "
+        "with; below 1: more rarely. The gate judges the furthest of all groups, whose interval "
+        "allows for that.",
+    )
+
+
+def _error_row(group: GroupRow, rate: str, ratio: Estimate | None, *, own: bool) -> Row:
+    estimate = group.rates[rate]
+    missing = estimate.value is None
+    compared = (
+        ["1", ""]
+        if own
+        else [numbers.decimal(ratio.value), interval_text(ratio)]
+        if ratio
+        else [numbers.NONE, ""]
+    )
+    return Row(
+        [
+            _group_name(group),
+            numbers.count(estimate.n),
+            numbers.count(estimate.numerator),
+            numbers.percent(estimate.value),
+            because(estimate.reason or "not defined")
+            if missing
+            else numbers.interval(estimate.low, estimate.high, "share"),
+            *compared,
+        ]
     )
 
 
@@ -101,7 +257,22 @@ def _estimate(estimate: Estimate) -> charts.Estimate:
 
 
 def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> list[Block]:
-    """Impact ratio of every compared group, beside the line of four fifths."""
+    """Build a table of the impact ratio of every compared group, beside the line of four fifths.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+
+    Returns
+    -------
+    list of Block
+        The table, or a sentence why there is none.
+    """
     ratios = dimension.impact_ratios
     if not ratios:
         return [Prose("There are fewer than two groups to compare, so there is no impact ratio.")]
@@ -118,11 +289,13 @@ def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> l
                 Column("Ratio", numeric=True),
                 Column(f"{numbers.level(audit.level)} interval", numeric=True),
                 Column("Four fifths"),
-                Column("Ratio of selection rates", chart=True),
+                Column(f"Ratio of rates of being {audit.favoured}", chart=True),
             ],
             rows=[_ratio_row(r, axis.row(_estimate(r.estimate), _ratio_title(r),
-                                         highlight=is_below(r))) for r in ratios],
-            foot=["", "", "", "", "", axis.axis("Axis: ratio of selection rates")],
+                                         highlight=is_below(r)), audit.words.most_favoured)
+                  for r in ratios],
+            foot=["", "", "", "", "",
+                  axis.axis(f"Axis: ratio of rates of being {audit.favoured}")],
             note="Dashed line: 0.8. A diamond marks a ratio below it, a dot all others. The gate "
             "judges the worst ratio of all groups, whose interval allows for its being the worst.",
         )
@@ -133,12 +306,12 @@ def _ratio_title(ratio: ImpactRatio) -> str:
     return f"{ratio.group}: impact ratio {ratio_text(ratio)}"
 
 
-def _ratio_row(ratio: ImpactRatio, plot: Text) -> Row:
+def _ratio_row(ratio: ImpactRatio, plot: Text, most_favoured: str) -> Row:
     own = ratio.versus == ratio.group
     return Row(
         [
             name(ratio.group),
-            "itself: most selected" if own else name(ratio.versus or numbers.NONE),
+            f"itself: {most_favoured}" if own else name(ratio.versus or numbers.NONE),
             numbers.decimal(ratio.estimate.value),
             interval_text(ratio.estimate),
             side(ratio),
@@ -149,7 +322,20 @@ def _ratio_row(ratio: ImpactRatio, plot: Text) -> Row:
 
 
 def others(dimension: DimensionResult, mark: Text) -> Table:
-    """Size, base rate, precision, accuracy and calibration of every group."""
+    """Build a table of size, base rate, precision, accuracy and calibration of every group.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     shown = ("base_rate", "precision", "accuracy")
     return Table(
         caption=join("Other rates and calibration by ", name(dimension.dimension)),
@@ -187,7 +373,22 @@ def _points(gap: float | None) -> str:
 
 
 def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
-    """Tests of every compared group against the reference group."""
+    """Build a table of the tests of every compared group against the reference group.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        The table; nothing without tests.
+    """
     if not dimension.tests:
         return []
     return [
@@ -196,8 +397,8 @@ def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Bl
             mark=mark,
             columns=[
                 Column("Group"),
-                Column("Selected", numeric=True),
-                Column("Reference selected", numeric=True),
+                Column(audit.favoured.capitalize(), numeric=True),
+                Column(f"Reference {audit.favoured}", numeric=True),
                 Column("Fisher p", numeric=True),
                 Column("Holm p", numeric=True),
                 Column("Z", numeric=True),
@@ -229,7 +430,22 @@ def _test(test: SelectionTest) -> Row:
 
 
 def exclusions(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Block]:
-    """Show the groups that are not compared, with their numbers."""
+    """List the groups that are not compared, with their numbers.
+
+    Parameters
+    ----------
+    dimension : DimensionResult
+        A sensitive feature, or a combination of several.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    list of Block
+        Tables and notes; nothing if all are compared.
+    """
     blocks: list[Block] = []
     if dimension.exclusions:
         blocks.append(_exclusion_table(dimension, audit, mark))
@@ -260,7 +476,7 @@ def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text)
             Column("Group"),
             Column("People", numeric=True),
             Column("Share of all", numeric=True),
-            Column("Selection rate", numeric=True),
+            Column(audit.words.rate.capitalize(), numeric=True),
             Column("Why", wide=True),
         ],
         rows=[
@@ -275,6 +491,7 @@ def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text)
             )
             for e in dimension.exclusions
         ],
-        note=f"Groups under {numbers.percent(audit.min_share)} of rows may be left out of the "
-        "ratios; their number and rate are reported all the same.",
+        note="A group is left out if its rows could not show a difference whatever they held, and "
+        "do not show one; never for its share of the rows. Its number and rate are reported all "
+        "the same. For other rates other groups may be too small: the checks name theirs.",
     )

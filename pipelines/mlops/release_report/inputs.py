@@ -26,11 +26,33 @@ CURVES = ("roc", "precision_recall", "calibration", "score_histogram")
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs(Measured):
-    """Everything the report is made from."""
+    """Everything the report is made from.
+
+    Attributes
+    ----------
+    params : Params
+        All parameters.
+    """
 
     params: Params
 
 
 def read_curves(folder: Path = PLOTS) -> dict[str, Records]:
-    """Rows of the plots' tables, as text."""
+    """Read the plots' tables, as text.
+
+    Parameters
+    ----------
+    folder : Path
+        Directory of the tables.
+
+    Returns
+    -------
+    dict of str to Records
+        Name of a curve to its rows.
+
+    Raises
+    ------
+    SignalboxError
+        If a table is missing or isn't CSV.
+    """
     return {name: read_records(folder / f"{name}.csv") for name in CURVES}

@@ -18,7 +18,18 @@ from pipelines.reporting.blocks import (
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about limits and what was not checked.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     return Chapter(
         anchor="limits",
         title="Limits",
@@ -50,6 +61,8 @@ def _unchecked(inputs: Inputs) -> list[Text]:
         "training data; drift is measured between data sets that exist, not against the future.",
         "Cause and effect. Importance says what the model leans on, not what brings a result "
         "about.",
+        "Leaks of the target that need two columns together, or that are in some of the rows only: "
+        "each column was looked at alone, and the model’s ROC AUC as a whole.",
         "Robustness against rows made to deceive the model, and whether training rows can be "
         "recovered from it.",
     ]

@@ -31,7 +31,22 @@ _WORDS = {
 
 
 def section(audited: BiasAuditDetails, audit: AuditResult, mark: Text) -> Section:
-    """Gain and cost side by side, or why there is nothing to show."""
+    """Build the section that shows gain and cost side by side, or why there is nothing to show.
+
+    Parameters
+    ----------
+    audited : BiasAuditDetails
+        Details of the bias audit.
+    audit : AuditResult
+        Rates, ratios and tests of all dimensions.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Section
+        The section.
+    """
     found = audited.mitigation
     if found is None:
         why = audited.mitigation_missing or "it is switched off in params.yaml"
@@ -50,13 +65,24 @@ def section(audited: BiasAuditDetails, audit: AuditResult, mark: Text) -> Sectio
             ),
             _changes("Gain: differences and ratios between groups", found.disparity, audit, mark),
             _changes("Cost: rates over all rows", found.overall, audit, mark),
-            _people(found, mark),
+            _people(found, mark, audit.words.selected),
         ]
     return Section("mitigation", "What a mitigation would gain and cost", blocks)
 
 
 def measure_text(measure: str) -> str:
-    """Name of a measure as words."""
+    """Write the name of a measure as words.
+
+    Parameters
+    ----------
+    measure : str
+        Name in the evidence.
+
+    Returns
+    -------
+    str
+        Words.
+    """
     if measure in _WORDS:
         return _WORDS[measure]
     words = measure.replace("_", " ")
@@ -77,7 +103,9 @@ def _changes(caption: str, changes: Sequence[BeforeAfter], audit: AuditResult, m
         rows=[
             Row(
                 [
-                    measure_text(c.name),
+                    measure_text(c.name)
+                    if c.name != "selection_rate"
+                    else audit.words.rate.capitalize(),
                     numbers.decimal(c.before),
                     numbers.decimal(c.after),
                     numbers.decimal(c.change.value),
@@ -89,17 +117,17 @@ def _changes(caption: str, changes: Sequence[BeforeAfter], audit: AuditResult, m
     )
 
 
-def _people(found: Mitigation, mark: Text) -> Table:
+def _people(found: Mitigation, mark: Text, selected: str) -> Table:
     return Table(
         caption="Who is affected (test data)",
         mark=mark,
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Selected now", numeric=True),
-            Column("Selected in the what-if", numeric=True),
-            Column("Newly selected", numeric=True),
-            Column("No longer selected", numeric=True),
+            Column(f"{selected.capitalize()} now", numeric=True),
+            Column(f"{selected.capitalize()} in the what-if", numeric=True),
+            Column(f"Newly {selected}", numeric=True),
+            Column(f"No longer {selected}", numeric=True),
             Column("Own threshold", wide=True),
         ],
         rows=[_person_row(effect) for effect in found.groups],

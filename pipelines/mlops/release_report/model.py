@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from pipelines.core.artifacts import MODEL_INFO, evidence_of
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.modeling.info import Input
 from pipelines.mlops.modeling.inputs import LeftOut
 from pipelines.mlops.modeling.scoring import Importance as ColumnImportance
@@ -32,14 +33,34 @@ from pipelines.reporting.charts.forest import Estimate, forest
 
 
 class Chosen(Shape):
-    """The winner of the search."""
+    """The winner of the search.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of model.
+    settings : dict of str to object
+        Hyperparameters.
+    """
 
     kind: str
     settings: dict[str, Any]
 
 
 class Selection(Shape):
-    """How the winner was chosen."""
+    """How the winner was chosen.
+
+    Attributes
+    ----------
+    metric : str
+        Metric that decides.
+    rule : str
+        Rule that decides among candidates within the error.
+    folds : int
+        Folds of the cross-validation.
+    how : str
+        Method in words.
+    """
 
     metric: str
     rule: str
@@ -48,7 +69,17 @@ class Selection(Shape):
 
 
 class Trial(Chosen):
-    """One candidate."""
+    """One candidate of the search.
+
+    Attributes
+    ----------
+    chosen : bool
+        Whether it won.
+    converged : bool
+        Whether the fit converged.
+    mean, std : dict of str to float or None
+        Metric to its mean and standard deviation over folds.
+    """
 
     chosen: bool
     converged: bool = True
@@ -57,7 +88,17 @@ class Trial(Chosen):
 
 
 class Calibration(Shape):
-    """How scores became probabilities."""
+    """How scores became probabilities.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method.
+    how : str
+        Method in words.
+    class_weight : str
+        Weights of the classes.
+    """
 
     method: str
     how: str
@@ -65,7 +106,15 @@ class Calibration(Shape):
 
 
 class At(Shape):
-    """What a threshold does on validation data."""
+    """What a threshold does on validation data.
+
+    Attributes
+    ----------
+    threshold : float
+        Threshold of the probability.
+    selection_rate, accuracy, precision, recall : float or None
+        Measures at the threshold.
+    """
 
     threshold: float
     selection_rate: Number = None
@@ -75,7 +124,21 @@ class At(Shape):
 
 
 class Threshold(Shape):
-    """The operating point."""
+    """The decision threshold.
+
+    Attributes
+    ----------
+    value : float
+        Threshold of the probability.
+    rule : str
+        Rule that chose it.
+    words : str
+        The rule in words.
+    at : At
+        Measures at the threshold.
+    curve : list of At
+        Measures at other thresholds.
+    """
 
     value: float
     rule: str
@@ -85,7 +148,17 @@ class Threshold(Shape):
 
 
 class Importance(Shape):
-    """Permutation importance."""
+    """Permutation importance (Breiman 2001).
+
+    Attributes
+    ----------
+    how : str
+        Method in words.
+    rows : int
+        Number of rows.
+    columns : list of ColumnImportance
+        Importance by column.
+    """
 
     how: str
     rows: int
@@ -93,7 +166,31 @@ class Importance(Shape):
 
 
 class Trained(Shape):
-    """`details` of ``train``."""
+    """`details` of ``train``.
+
+    Attributes
+    ----------
+    rows : dict of str to int
+        Part of the split to rows.
+    chosen : Chosen
+        The winner of the search.
+    selection : Selection
+        How it was chosen.
+    search : list of Trial
+        All candidates.
+    calibration : Calibration
+        How scores became probabilities.
+    threshold : Threshold
+        The decision threshold.
+    inputs : list of Input
+        Columns that the model sees.
+    left_out : list of LeftOut
+        Columns that it doesn't see.
+    importance : Importance or None
+        None if not computed.
+    notes : list of str
+        Remarks in words.
+    """
 
     rows: dict[str, int]
     chosen: Chosen
@@ -116,7 +213,18 @@ METRICS = {
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the model.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     trained = inputs.details("train", Trained)
     blocks: list[Block] = [
         _facts(trained, inputs),
@@ -130,12 +238,34 @@ def chapter(inputs: Inputs) -> Chapter:
 
 
 def settings_text(settings: dict[str, Any]) -> str:
-    """Write settings as "key value" pairs."""
+    """Write settings as "key value" pairs.
+
+    Parameters
+    ----------
+    settings : dict of str to object
+        Hyperparameters.
+
+    Returns
+    -------
+    str
+        Words.
+    """
     return ", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"
 
 
 def kind_text(kind: str) -> str:
-    """Kind of model as words."""
+    """Write the kind of model as words.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of model.
+
+    Returns
+    -------
+    str
+        Words.
+    """
     return kind.replace("_", " ")
 
 
@@ -194,17 +324,18 @@ def _threshold(trained: Trained, inputs: Inputs) -> list[Block]:
     threshold = trained.threshold
     at = threshold.at
     mark = inputs.sources.mark(evidence_of("train"))
+    selected = decision_words(inputs.params.data).selected
     blocks: list[Block] = [
         Prose(
             join(
-                f"A row is selected when its score is at or above {threshold.value:.4g}. ",
+                f"A row is {selected} when its score is at or above {threshold.value:.4g}. ",
                 f"Rule: {threshold.words}.",
                 inputs.sources.figure_mark("train.threshold"),
             )
         ),
         Facts(
             [
-                ("Selected (validation)", numbers.percent(at.selection_rate)),
+                (f"{selected.capitalize()} (validation)", numbers.percent(at.selection_rate)),
                 ("Accuracy (validation)", numbers.percent(at.accuracy)),
                 ("Precision (validation)", numbers.percent(at.precision)),
                 ("Recall (validation)", numbers.percent(at.recall)),

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Figure
+from pipelines.mlops.data.columns import decision_words
 from pipelines.mlops.release_report.curves import charts
 from pipelines.mlops.release_report.inputs import Inputs, Number, Shape
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Block,
+    Callout,
     Chapter,
     Charts,
     Column,
@@ -32,7 +34,19 @@ DRAWN, BESIDE = "roc_auc", ("accuracy", "calibration_error")
 
 
 class Sliced(Shape):
-    """A metric of one slice."""
+    """A metric of one slice.
+
+    Attributes
+    ----------
+    value : float or None
+        The value, None if not defined.
+    low : float or None
+        Lower bound of the interval.
+    high : float or None
+        Upper bound of the interval.
+    missing : str
+        Why there is no value, "" if there is one.
+    """
 
     value: Number = None
     low: Number = None
@@ -41,7 +55,25 @@ class Sliced(Shape):
 
 
 class Slice(Shape):
-    """Rows that share a value of a column."""
+    """Rows that share a value of a column.
+
+    Attributes
+    ----------
+    feature : str
+        Name of the column.
+    value : str
+        Value of the column.
+    rows : int
+        Number of rows.
+    positives : int
+        Rows of the positive class.
+    share : float
+        Share of all rows.
+    missing : str
+        Why there are no figures, "" if there are.
+    figures : dict of str to Sliced
+        Metric to its estimate.
+    """
 
     feature: str
     value: str
@@ -53,7 +85,20 @@ class Slice(Shape):
 
 
 def blocks(slices: list[Slice], inputs: Inputs) -> list[Block]:
-    """One table a feature."""
+    """Build one table of slices for each feature.
+
+    Parameters
+    ----------
+    slices : list of Slice
+        Slices of the test data.
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    list of Block
+        Tables, or a sentence why there are none.
+    """
     if not slices:
         return [Prose("No slices were asked for (evaluate.slices and data.sensitive are empty).")]
     mark = inputs.sources.mark(evidence_of(STAGE))
@@ -136,7 +181,13 @@ def _estimate(group_slice: Slice) -> Estimate:
 
 
 class Confusion(Shape):
-    """Rows by truth and decision."""
+    """Rows by truth and decision.
+
+    Attributes
+    ----------
+    true_positive, false_positive, false_negative, true_negative : int
+        Rows.
+    """
 
     true_positive: int
     false_positive: int
@@ -145,7 +196,17 @@ class Confusion(Shape):
 
 
 class Bootstrap(Shape):
-    """How intervals were made."""
+    """How intervals were made.
+
+    Attributes
+    ----------
+    replicates : int
+        Number of resamples.
+    confidence : float
+        Confidence level of the intervals.
+    method : str
+        Method in words.
+    """
 
     replicates: int
     confidence: float
@@ -153,7 +214,21 @@ class Bootstrap(Shape):
 
 
 class Released(Shape):
-    """The released model that this one was compared with."""
+    """The released model that this one was compared with.
+
+    Attributes
+    ----------
+    name : str
+        Name of the release.
+    commit : str
+        Commit of the release.
+    compared : bool
+        Whether it was compared with.
+    reason : str or None
+        Why not, None if it was.
+    seen_reason : str or None
+        Why it may have seen the test data, None if it can't have.
+    """
 
     name: str
     commit: str
@@ -163,7 +238,25 @@ class Released(Shape):
 
 
 class Evaluated(Shape):
-    """`details` of ``evaluate``."""
+    """`details` of ``evaluate``.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    positives : int
+        Rows of the positive class.
+    subjects : int
+        Number of separate subjects.
+    bootstrap : Bootstrap
+        How intervals were made.
+    confusion : Confusion
+        Rows by truth and decision.
+    slices : list of Slice
+        Metrics by slice.
+    released : Released or None
+        None without a release.
+    """
 
     rows: int
     positives: int
@@ -172,16 +265,33 @@ class Evaluated(Shape):
     confusion: Confusion
     slices: list[Slice] = Field(default_factory=list)
     released: Released | None = None
+    too_good: str = ""
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about performance.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     evaluated = inputs.details(STAGE, Evaluated)
     confusion = evaluated.confusion
     return Chapter(
         anchor="performance",
         title="Performance",
         blocks=[
+            *(
+                [Callout("bad", "Too good to be true", f"{evaluated.too_good}.")]
+                if evaluated.too_good
+                else []
+            ),
             _basis(evaluated),
             _figures(inputs, evaluated),
             Charts(charts(inputs, _operating_point(confusion), _base_rate(evaluated))),
@@ -266,13 +376,14 @@ def _base_rate(evaluated: Evaluated) -> float | None:
 def _confusion(confusion: Confusion, inputs: Inputs) -> Table:
     c = confusion
     positive = name(inputs.params.data.positive)
+    words = decision_words(inputs.params.data)
     return Table(
         caption="Test rows by truth and decision, at the chosen threshold",
         mark=inputs.sources.mark(evidence_of(STAGE)),
         columns=[
             Column("Truth"),
-            Column("Selected", numeric=True),
-            Column("Not selected", numeric=True),
+            Column(words.selected.capitalize(), numeric=True),
+            Column(words.not_selected.capitalize(), numeric=True),
             Column("Together", numeric=True),
         ],
         rows=[

@@ -106,6 +106,7 @@ def _present(data: DataParams, columns: list[str], info: ModelInfo) -> DataParam
         update={
             "types": types,
             "ignore": [name for name in data.ignore if name in columns],
+            "after_outcome": [name for name in data.after_outcome if name in columns],
             "replace": {k: v for k, v in data.replace.items() if k in columns},
         }
     )

@@ -133,8 +133,11 @@ def describe(record: Record) -> str:
     -------
     str
     """
-    told = f"{record.rows:,} rows scored by {record.model_version}, {record.selected:,} selected"
-    return f"{told}; without reason codes: {record.no_reasons}" if record.no_reasons else told
+    decided = f"{record.selected:,} decided {record.positive!r}"
+    sentence = f"{record.rows:,} rows scored by {record.model_version}, {decided}"
+    return (
+        f"{sentence}; without reason codes: {record.no_reasons}" if record.no_reasons else sentence
+    )
 
 
 def predictions_path(folder: Path, name: str) -> Path:

@@ -78,9 +78,9 @@ def log_batch(ledger: Ledger, record: Record) -> None:
     record : Record
         The batch.
     """
-    told = as_entry(record)
-    if not any(entry.kind == "scoring" and entry.data == told for entry in ledger.entries()):
-        ledger.append("scoring", record.product, told)
+    entry_data = as_entry(record)
+    if not any(entry.kind == "scoring" and entry.data == entry_data for entry in ledger.entries()):
+        ledger.append("scoring", record.product, entry_data)
 
 
 def as_entry(record: Record) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.core.evidence import refuse_old
 from pipelines.core.settings import Name, Section, Slug
-from pipelines.release.kpis.formula import FormulaError, parse
+from pipelines.release.kpis.formula import FormulaError, figures_in, parse
 from pipelines.release.products import DEFAULT
 
 LIVE = "live"
@@ -34,9 +35,11 @@ class Kpi(Section):
     @classmethod
     def _can_be_parsed(cls, formula: str) -> str:
         try:
-            parse(formula)
+            parsed = parse(formula)
         except FormulaError as error:
             raise ValueError(str(error)) from error
+        for name in figures_in(parsed):
+            refuse_old(name)
         return formula
 
 

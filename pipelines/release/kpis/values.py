@@ -2,7 +2,7 @@
 
 An entry tells of a KPI if its data have ``figures``: ``{id of a figure: value}``, with a figure of
 a stage that the formula asks. The formula is today's: a trend shows one quantity over time,
-whatever its formula was called then. Days of monitoring tell in the same form.
+whatever its formula or its figures were called then. Days of monitoring tell in the same form.
 """
 
 import difflib
@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.core.artifacts import EVIDENCE
 from pipelines.core.errors import SignalboxError
-from pipelines.core.evidence import Figure, read_evidence, round_floats
+from pipelines.core.evidence import Figure, new_ids, read_evidence, round_floats
 from pipelines.core.files import read_json
 from pipelines.release.kpis.formula import Formula, UndefinedError, figures_in, parse, value_of
 from pipelines.release.kpis.params import LIVE, Kpi, KpisParams
@@ -101,6 +101,7 @@ def trend(kpi: Kpi, entries: Iterable[LedgerEntry], product: str) -> list[Point]
         figures = entry.data.get("figures")
         if entry.kind not in KINDS or entry.subject != product or not isinstance(figures, dict):
             continue
+        figures = new_ids(figures)
         if stages.isdisjoint(map(_stage, figures)):
             continue
         commit, run = str(entry.data.get("commit") or ""), str(entry.data.get("run") or "")
@@ -271,9 +272,9 @@ def kpi_results(
     list of KpiResult
         A formula that asks for a figure nobody measures has no value, and says so.
     """
-    told = list(entries)
+    ledger_entries = list(entries)
     return [
-        replace(result, trend=trend(result.kpi, told, product))
+        replace(result, trend=trend(result.kpi, ledger_entries, product))
         for result in evaluate(params.of(product), figures)
     ]
 

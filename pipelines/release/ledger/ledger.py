@@ -30,7 +30,7 @@ from pipelines.release.ledger.verify import (
     verify_lines,
 )
 
-PLACE = Path("ledger/ledger.jsonl")
+LEDGER_PATH = Path("ledger/ledger.jsonl")
 _SUBJECT = "ledger"
 
 
@@ -82,7 +82,7 @@ class Ledger:
         -------
         Self
         """
-        return cls(project / PLACE, Keys(keys_folder(), project))
+        return cls(project / LEDGER_PATH, Keys(keys_folder(), project))
 
     @property
     def path(self) -> Path:

@@ -146,7 +146,7 @@ class Chain:
             If it doesn't hold.
         """
         entry = read_entry(line)
-        self._check_place(entry)
+        self._check_position(entry)
         if hash_of(dict(entry)) != entry.hash:
             raise BrokenError("the content doesn't match its hash: it was changed after signing")
         self._check_signature(entry)
@@ -154,7 +154,7 @@ class Chain:
         self.head, self.count, self._time = entry.hash, self.count + 1, entry.time
         self.heads.add(entry.hash)
 
-    def _check_place(self, entry: Entry) -> None:
+    def _check_position(self, entry: Entry) -> None:
         if entry.seq != self.count + 1:
             raise BrokenError(
                 f"has number {entry.seq} where {self.count + 1} must stand: entries were removed, "

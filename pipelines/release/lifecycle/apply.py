@@ -226,11 +226,11 @@ def problems(project: Path, product: str) -> list[str]:
         for tag in step.tags
         if tag not in tags
     ]
-    told = {tag for _, step in known for tag in step.tags}
+    recorded = {tag for _, step in known for tag in step.tags}
     found += [
         f"tag {tag} is in no entry of the ledger: made by hand, or the ledger lost entries"
         for tag in tags
-        if tag not in told
+        if tag not in recorded
     ]
     for stage in sorted({step.stage for _, step in known}):
         try:

@@ -99,13 +99,13 @@ def read_decision(project: Path, product: ProductParams, commit: str) -> GateDec
             f"{details.get('decision')!r}; that is no gate decision"
         )
     judged = details.get("checks", [])
-    told = sorted(judged, key=lambda check: check.get("verdict") != "fail")
+    failed_first = sorted(judged, key=lambda check: check.get("verdict") != "fail")
     return GateDecision(
         verdict=verdict,
         checks={str(check["id"]): str(check["verdict"]) for check in judged},
         sentences={
             str(check["id"]): str(check["sentence"])
-            for check in told
+            for check in failed_first
             if check["verdict"] in ("fail", "inconclusive")
         },
         sha256=hashlib.sha256(raw).hexdigest(),
@@ -355,11 +355,11 @@ def require_unchanged(candidate: Candidate, entry: Entry) -> None:
     keys = [key for key in now if key != "run" or candidate.run]
     differing = [key for key in keys if entry.data.get(key) != now[key]]
     if differing:
-        told = "; ".join(
+        differences = "; ".join(
             f"{key} was {_short(entry.data.get(key))}, is {_short(now[key])}" for key in differing
         )
         raise ChangedError(
-            f"ledger entry {entry.seq} ({entry.kind}) is about something else: {told}"
+            f"ledger entry {entry.seq} ({entry.kind}) is about something else: {differences}"
         )
 
 

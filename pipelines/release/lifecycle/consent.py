@@ -425,8 +425,8 @@ def _require_same(candidate: Candidate, entry: Entry) -> None:
 def _require_answers(entries: list[Entry], entry: Entry, given: Outcome) -> None:
     """Stop unless every answer through Airflow stands in the ledger under its own question."""
     through_airflow = [answer for answer in given.answers if answer.channel == "airflow"]
-    told = answers_to(entries, [str(name) for name in entry.data.get("questions", [])])
-    if through_airflow != told:
+    in_ledger = answers_to(entries, [str(name) for name in entry.data.get("questions", [])])
+    if through_airflow != in_ledger:
         raise ConsentError(
             f"ledger entry {entry.seq} ({entry.kind}) names answers that stand under no question "
             "in the ledger; ask again"

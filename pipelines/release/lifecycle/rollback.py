@@ -104,16 +104,16 @@ def warnings(entries: Iterable[Entry], commit: str, name: str) -> list[str]:
     list of str
         One sentence an erasure.
     """
-    told = []
+    sentences = []
     for entry in erasures_of(entries, commit):
         learned = "learned" if _contains_subject(entry, commit) is True else "may have learned"
         until = _release(entry, commit).get("until")
         due = f"; it was to be replaced until {until}" if until else ""
-        told.append(
+        sentences.append(
             f"{name} {learned} from a subject that was erased since "
             f"(entry {entry.seq} of the ledger){due}"
         )
-    return told
+    return sentences
 
 
 def _contains_subject(entry: Entry, commit: str) -> bool | str | None:

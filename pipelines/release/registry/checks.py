@@ -73,13 +73,13 @@ def require_identity(project: Path) -> tuple[str, str]:
         If git has no name or address of its user.
     """
     try:
-        told = git(project, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
+        identity = git(project, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
     except GitError:
         raise SignalboxError(
             "git doesn't know who you are, and a release must say who made it; set it with: "
             'git config user.name "Your Name" and git config user.email you@example.org'
         ) from None
-    name, _, rest = told.partition(" <")
+    name, _, rest = identity.partition(" <")
     return name, rest.partition(">")[0]
 
 

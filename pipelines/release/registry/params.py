@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.settings import Name, Section, Slug
+from pipelines.core.settings import Name, Section, Slug, Unset
 from pipelines.release.config import load_section
 from pipelines.release.products import registered
 
@@ -20,8 +20,8 @@ class ProductParams(Section):
     """The gate's stage: its decision is in ``evidence/<gate>.json`` and ``metrics/<gate>.json``."""
     pointer: Name
     """File that names the version in production."""
-    report: str = ""
-    """The report to read before a decision; empty = none."""
+    report: Unset[Name] = None
+    """The report to read before a decision; null = none."""
 
 
 def _registered() -> dict[str, dict[str, Any]]:
@@ -46,8 +46,8 @@ class RegistryParams(Section):
 
     bump: Literal["major", "minor", "patch"] = "minor"
     """Part of the version that a release counts up."""
-    push_to: str = ""
-    """Git remote that release tags are pushed to; empty = they stay here until someone pushes."""
+    push_to: Unset[Name] = None
+    """Git remote that release tags are pushed to; null = they stay here until someone pushes."""
     products: dict[Slug, ProductParams] = Field(default_factory=_all_registered)
     """Products that are released; by default all that are registered.
 

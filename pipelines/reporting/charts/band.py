@@ -18,7 +18,7 @@ from pipelines.reporting.charts.svg import (
     line,
     path,
     picture,
-    places,
+    points_text,
     tag,
     text,
 )
@@ -31,7 +31,7 @@ _LARGEST = 1e300
 _UNUSUAL, _LETTER = "unusual", 6.4
 """Label of the unusual time, and the width of a letter, in pixels."""
 Number = float | None
-Place = tuple[float, float]
+ChartPoint = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _axes(across: Scale, up: Scale, watched: Watched) -> list[Markup]:
     return parts
 
 
-def _inside(across: Scale, watched: Watched, least: float) -> Place:
+def _inside(across: Scale, watched: Watched, least: float) -> ChartPoint:
     """Left and right edge of the unusual time, at least so far apart, within the frame."""
     left, right = across(watched.left_us), across(watched.right_us)
     if watched.counts:
@@ -238,7 +238,7 @@ def _unusual(
     return [path(points, stroke=VERMILLION, stroke_width=2.4)]
 
 
-def _at(across: Scale, up: Scale, watched: Watched, i: int, value: float) -> Place:
+def _at(across: Scale, up: Scale, watched: Watched, i: int, value: float) -> ChartPoint:
     return _x(across, watched, i), round(up(value), 1)
 
 
@@ -254,8 +254,8 @@ def _steps(across: Scale, up: Scale, watched: Watched, values: Sequence[Number])
 
 def _outline(
     across: Scale, up: Scale, watched: Watched, counts: Iterable[tuple[int, float]]
-) -> list[Place]:
-    corners: list[Place] = []
+) -> list[ChartPoint]:
+    corners: list[ChartPoint] = []
     for i, value in counts:
         y = round(up(value), 1)
         if corners and corners[-1][1] == y:
@@ -270,9 +270,9 @@ def _x(across: Scale, watched: Watched, i: int) -> float:
     return round(across(watched.start_us + i * watched.step_us), 1)
 
 
-def _filled(corners: list[Place], up: Scale, colour: str, opacity: float) -> Markup:
+def _filled(corners: list[ChartPoint], up: Scale, colour: str, opacity: float) -> Markup:
     if not corners:
         return Markup()
     ground = [(corners[-1][0], up.start), (corners[0][0], up.start)]
-    return tag("polygon", points=places([*corners, *ground]), fill=colour, fill_opacity=opacity,
-               stroke=colour, stroke_width=0.8)  # fmt: skip
+    return tag("polygon", points=points_text([*corners, *ground]), fill=colour,
+               fill_opacity=opacity, stroke=colour, stroke_width=0.8)  # fmt: skip

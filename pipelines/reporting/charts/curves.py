@@ -17,7 +17,7 @@ from pipelines.reporting.charts.svg import (
     number,
     path,
     picture,
-    places,
+    points_text,
     tag,
     text,
 )
@@ -171,17 +171,17 @@ def _curve(across: Scale, up: Scale, curve: Curve, index: int) -> list[Markup]:
     colour = SERIES[index % len(SERIES)]
     dash = DASHES[index % len(DASHES)] or None
     parts = [_band(across, up, curve, colour)] if curve.band else []
-    places = [(across(a), up(b)) for a, b in curve.points]
-    parts.append(path(places, stroke=colour, stroke_width=2, stroke_dasharray=dash))
+    points = [(across(a), up(b)) for a, b in curve.points]
+    parts.append(path(points, stroke=colour, stroke_width=2, stroke_dasharray=dash))
     if curve.dots:
-        parts += [tag("circle", cx=a, cy=b, r=3, fill=colour) for a, b in places]
+        parts += [tag("circle", cx=a, cy=b, r=3, fill=colour) for a, b in points]
     return parts
 
 
 def _band(across: Scale, up: Scale, curve: Curve, colour: str) -> Markup:
     over = [(across(a), up(high)) for a, _, high in curve.band]
     under = [(across(a), up(low)) for a, low, _ in reversed(curve.band)]
-    return tag("polygon", points=places([*over, *under]), fill=colour, fill_opacity=0.18)
+    return tag("polygon", points=points_text([*over, *under]), fill=colour, fill_opacity=0.18)
 
 
 def _with_key(title: str, parts: Sequence[Markup], lines: Sequence[Curve], describe: str) -> Markup:
@@ -299,7 +299,7 @@ def _steps(across: Scale, up: Scale, curve: Steps, index: int) -> list[Markup]:
         return []
     ground = [(corners[-1][0], up.start), (corners[0][0], up.start)]
     opacity = 0.55 if index == 0 else 0.3
-    area = tag("polygon", points=places([*corners, *ground]), fill=_FILLS[index],
+    area = tag("polygon", points=points_text([*corners, *ground]), fill=_FILLS[index],
                fill_opacity=opacity)  # fmt: skip
     dash = DASHES[1] if index == 0 else None
     return [area, path(corners, stroke=_STROKES[index], stroke_width=2, stroke_dasharray=dash)]

@@ -16,7 +16,7 @@ from pipelines.reporting.charts.svg import (
     VERMILLION,
     line,
     picture,
-    places,
+    points_text,
     tag,
     text,
 )
@@ -161,5 +161,5 @@ def _whisker(scale: Scale, estimate: Estimate, y: float, colour: str) -> list[Ma
 def _dot(x: float, y: float, *, highlight: bool) -> Markup:
     if highlight:  # a diamond, so that it isn't colour alone that stands out
         corners = ((x - 5.5, y), (x, y - 5.5), (x + 5.5, y), (x, y + 5.5))
-        return tag("polygon", points=places(corners), fill=VERMILLION)
+        return tag("polygon", points=points_text(corners), fill=VERMILLION)
     return tag("circle", cx=x, cy=y, r=4, fill=BLUE)

@@ -17,7 +17,7 @@ from pipelines.reporting.charts.svg import (
     VERMILLION,
     line,
     picture,
-    places,
+    points_text,
     tag,
     text,
 )
@@ -146,4 +146,4 @@ def _shape(key: str, x: float, y: float, colour: str) -> Markup:
     if key == "metric":
         return tag("circle", cx=x, cy=y, r=4, fill=colour)
     corners = _SHAPES.get(key, _SQUARE)
-    return tag("polygon", points=places((x + a, y + b) for a, b in corners), fill=colour)
+    return tag("polygon", points=points_text((x + a, y + b) for a, b in corners), fill=colour)

@@ -29,7 +29,7 @@ def number(value: float) -> str:
     return "0" if text_ == "-0" else text_
 
 
-def places(points: Iterable[tuple[float, float]]) -> str:
+def points_text(points: Iterable[tuple[float, float]]) -> str:
     """Write points as SVG does.
 
     Parameters
@@ -137,7 +137,7 @@ def path(points: Iterable[tuple[float, float]], **attributes: object) -> Markup:
     -------
     Markup
     """
-    return tag("polyline", points=places(points), fill="none", **attributes)
+    return tag("polyline", points=points_text(points), fill="none", **attributes)
 
 
 def picture(

@@ -210,7 +210,7 @@ STEP = 900.0
 
 
 @dataclass(frozen=True)
-class Place:
+class LogContext:
     """One service and what is needed to write its lines."""
 
     world: World
@@ -240,12 +240,12 @@ def log_table(
     for service in names.things:
         peers = tuple(world.services[n].name for n in service.calls) or (service.name,)
         codes = tuple(stream(world.seed, "codes", service.index).integers(100, 999, 4).tolist())
-        place = Place(world, service, load, peers, begin, world.seconds, codes)
+        context = LogContext(world, service, load, peers, begin, world.seconds, codes)
         mine = [trouble for trouble in troubles if trouble.service == service.index]
-        lines = _usual(place, busy[service.index] * scale, mine)
-        lines += _deployed(place, names, timeline)
+        lines = _usual(context, busy[service.index] * scale, mine)
+        lines += _deployed(context, names, timeline)
         lines += trouble_lines(world, mine, begin, codes)
-        tables.append(_rows(place, names, lines))
+        tables.append(_rows(context, names, lines))
     found = pa.concat_tables(tables)
     return found.sort_by([("at", "ascending"), ("log_id", "ascending")])
 
@@ -255,50 +255,54 @@ def _busy(service: Service, load: Load) -> float:
     return 1.0 + float(np.sqrt(load.rate[service.index])) / 3
 
 
-def _usual(place: Place, per_day: float, troubles: Sequence[Trouble]) -> list[Lines]:
+def _usual(context: LogContext, per_day: float, troubles: Sequence[Trouble]) -> list[Lines]:
     """Lines of a service in peace: those that come with traffic, and its heartbeat."""
-    service, world = place.service, place.world
+    service, world = context.service, context.world
     rng = stream(world.seed, "logs", service.index)
     texts = [
         template for template in TEXTS[service.kind] if template.weight > 4 or rng.random() < 0.75
     ]
     every = 86400 / max(per_day * HEARTBEAT_SHARE, 24.0)
     every = float(min((60, 120, 300, 600, 900, 1800, 3600), key=lambda step: abs(step - every)))
-    found = [_heartbeat(rng, place, every, troubles)]
-    days = (place.end - place.begin) / 86400
+    found = [_heartbeat(rng, context, every, troubles)]
+    days = (context.end - context.begin) / 86400
     weights = sum(template.weight for template in texts)
-    grid = np.arange(place.begin, place.end + STEP, STEP)
+    grid = np.arange(context.begin, context.end + STEP, STEP)
     for text in texts:
         number = per_day * (1 - HEARTBEAT_SHARE) * text.weight / weights * days
-        times = _times(rng, place, text, grid=grid, number=number, troubles=troubles)
-        found.append(_write(rng, place, text.severity, text.text, times))
+        times = _times(rng, context, text, grid=grid, number=number, troubles=troubles)
+        found.append(_write(rng, context, text.severity, text.text, times))
     for n in range(2):
-        times = np.sort(rng.uniform(place.begin, place.end, rng.poisson(RARE_PER_DAY * days)))
+        times = np.sort(rng.uniform(context.begin, context.end, rng.poisson(RARE_PER_DAY * days)))
         text_ = f"deprecated option {{noun}}_{chr(97 + n)} ignored by {service.name}"
-        found.append(_write(rng, place, "warn", text_, times))
+        found.append(_write(rng, context, "warn", text_, times))
     return found
 
 
-def _write(rng: np.random.Generator, place: Place, severity: str, text: str, at: Floats) -> Lines:
-    return written(rng, severity, text, at, peers=place.peers, codes=place.codes[:3])
+def _write(
+    rng: np.random.Generator, context: LogContext, severity: str, text: str, at: Floats
+) -> Lines:
+    return written(rng, severity, text, at, peers=context.peers, codes=context.codes[:3])
 
 
 def _heartbeat(
-    rng: np.random.Generator, place: Place, every: float, troubles: Sequence[Trouble]
+    rng: np.random.Generator, context: LogContext, every: float, troubles: Sequence[Trouble]
 ) -> Lines:
-    begin = max(place.begin, place.service.since) + float(rng.uniform(0, every))
-    times = np.arange(begin, place.end, every)
+    begin = max(context.begin, context.service.since) + float(rng.uniform(0, every))
+    times = np.arange(begin, context.end, every)
     times = times + rng.normal(0, min(2.0, every / 40), len(times))
     for trouble in troubles:
         if trouble.no_heartbeat:
             times = times[~trouble.inside(times)]
     text = HEARTBEATS[int(rng.integers(len(HEARTBEATS)))]
-    return written(rng, "info", text, times, peers=place.peers, codes=place.codes[:3], instance=0)
+    return written(
+        rng, "info", text, times, peers=context.peers, codes=context.codes[:3], instance=0
+    )
 
 
 def _times(
     rng: np.random.Generator,
-    place: Place,
+    context: LogContext,
     text: Text,
     *,
     grid: Floats,
@@ -306,7 +310,7 @@ def _times(
     troubles: Sequence[Trouble],
 ) -> Floats:
     """Draw when a message is written: with the traffic, more of the bad ones in trouble."""
-    curve = usual_traffic(place.world, grid) + 0.1 if text.follows else np.ones(len(grid))
+    curve = usual_traffic(context.world, grid) + 0.1 if text.follows else np.ones(len(grid))
     mean = float(curve.mean())
     for trouble in troubles:
         push = 1 + trouble.effect.traffic * trouble.level(grid)
@@ -318,25 +322,25 @@ def _times(
     expected = number / len(grid) * curve / mean
     count = rng.poisson(expected)
     times = np.repeat(grid, count) + rng.uniform(0, STEP, int(count.sum()))
-    return times[(times >= max(place.begin, place.service.since)) & (times < place.end)]
+    return times[(times >= max(context.begin, context.service.since)) & (times < context.end)]
 
 
-def _deployed(place: Place, names: Names, timeline: Timeline) -> list[Lines]:
+def _deployed(context: LogContext, names: Names, timeline: Timeline) -> list[Lines]:
     """Lines that a deployment brings, some with a message that the new version begins to write."""
-    rng = stream(place.world.seed, "log deployments", place.service.index)
+    rng = stream(context.world.seed, "log deployments", context.service.index)
     found = []
     for change in timeline.deployments:
-        if names.thing(change.service) != place.service.index or change.at < place.begin:
+        if names.thing(change.service) != context.service.index or change.at < context.begin:
             continue
-        hits = min(place.service.instances, 3)
+        hits = min(context.service.instances, 3)
         for n, text in enumerate(DEPLOYED):
             times = change.at + 15.0 * n + rng.uniform(0, 40, hits)
             text_ = text.replace("{version}", change.version)
-            found.append(_write(rng, place, "info", text_, times[times < place.end]))
+            found.append(_write(rng, context, "info", text_, times[times < context.end]))
     return found
 
 
-def _rows(place: Place, names: Names, lines: list[Lines]) -> "pa.Table":
+def _rows(context: LogContext, names: Names, lines: list[Lines]) -> "pa.Table":
     """Make rows; ids are those that reading the service's file would give."""
     at = np.concatenate([line_group.at for line_group in lines])
     body = [text for line_group in lines for text in line_group.bodies]
@@ -344,8 +348,8 @@ def _rows(place: Place, names: Names, lines: list[Lines]) -> "pa.Table":
     number = np.concatenate([line_group.instance for line_group in lines])
     order = np.argsort(at, kind="stable")
     at = at[order]
-    micro = np.rint(at * SECOND_US).astype(np.int64) + microseconds(place.world.start)
-    service, world = place.service, place.world
+    micro = np.rint(at * SECOND_US).astype(np.int64) + microseconds(context.world.start)
+    service, world = context.service, context.world
     called = [names.name_at(service.index, time) for time in at.tolist()]
     most = service.instances
     instance = [

@@ -23,7 +23,7 @@ NOBODY = -1
 
 
 @dataclass(frozen=True)
-class Spans:
+class GrownSpans:
     """Spans of all traces; parents come before their children.
 
     Attributes
@@ -53,16 +53,16 @@ class Spans:
     error: NDArray[np.bool_]
 
 
-def joined(blocks: Sequence[Block]) -> Spans:
+def joined(blocks: Sequence[Block]) -> GrownSpans:
     """Make one of the blocks in which spans grew."""
 
     def column(name: str, kind: type) -> "NDArray[np.generic]":
         return np.concatenate([np.empty(0, kind), *(block[name] for block in blocks)])
 
     kinds = {"at": np.float64, "own": np.float64, "error": np.bool_}
-    names = Spans.__dataclass_fields__
+    names = GrownSpans.__dataclass_fields__
     found: dict[str, Any] = {name: column(name, kinds.get(name, np.int64)) for name in names}
-    return Spans(**found)
+    return GrownSpans(**found)
 
 
 FETCHED = 0.8
@@ -132,7 +132,7 @@ def grow(
     *,
     since: float,
     number: int,
-) -> Spans:
+) -> GrownSpans:
     """Draw about `number` spans that begin after a time."""
     rng = stream(world.seed, "spans")
     growth = Growth(world, load, {}, {}, rng, bool(rng.random() < 0.5))

@@ -16,8 +16,8 @@ from pipelines.simulator.signals.span_growth import (
     KINDS,
     NOBODY,
     PRODUCER,
+    GrownSpans,
     Ints,
-    Spans,
     grow,
 )
 from pipelines.simulator.signals.troubles import Trouble
@@ -35,7 +35,7 @@ ROUTES = 4
 
 def span_rows(
     world: World,
-    spans: Spans,
+    spans: GrownSpans,
     *,
     start: Floats,
     length: Floats,
@@ -79,7 +79,7 @@ def _hex(rng: np.random.Generator, n: int, size: int) -> list[str]:
     return [text[at : at + 2 * size] for at in range(0, 2 * size * n, 2 * size)]
 
 
-def _who(world: World, spans: Spans, start: Floats, kept: Ints) -> "tuple[pa.Array, pa.Array]":
+def _who(world: World, spans: GrownSpans, start: Floats, kept: Ints) -> "tuple[pa.Array, pa.Array]":
     """Service and instance of each span, by the names of its time."""
     import pyarrow as pa
 
@@ -102,7 +102,7 @@ def _who(world: World, spans: Spans, start: Floats, kept: Ints) -> "tuple[pa.Arr
 
 
 def _names_and_attributes(
-    world: World, spans: Spans, error: NDArray[np.bool_], kept: Ints
+    world: World, spans: GrownSpans, error: NDArray[np.bool_], kept: Ints
 ) -> "tuple[pa.Array, pa.Array]":
     """Name and attributes of each span; few different ones, told once each."""
     import pyarrow as pa
@@ -190,7 +190,7 @@ def span_table(
     )
 
 
-def _levels(spans: Spans) -> list[Ints]:
+def _levels(spans: GrownSpans) -> list[Ints]:
     """Spans by how many others they are part of; level 0 first."""
     depth = np.zeros(len(spans.under), np.int64)
     found, n = [np.flatnonzero(spans.under == NOBODY)], 0
@@ -205,7 +205,7 @@ def _levels(spans: Spans) -> list[Ints]:
 
 
 def _errors(
-    rng: np.random.Generator, spans: Spans, levels: list[Ints]
+    rng: np.random.Generator, spans: GrownSpans, levels: list[Ints]
 ) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
     error = spans.error.copy()
     handled = rng.random(len(error)) < HANDLED
@@ -217,14 +217,14 @@ def _errors(
     return error
 
 
-def _lengths(spans: Spans, levels: list[Ints]) -> Floats:
+def _lengths(spans: GrownSpans, levels: list[Ints]) -> Floats:
     length = spans.own.copy()
     for level in reversed(levels[1:]):
         np.add.at(length, spans.under[level], length[level])
     return length
 
 
-def _starts(spans: Spans, levels: list[Ints], length: Floats) -> Floats:
+def _starts(spans: GrownSpans, levels: list[Ints], length: Floats) -> Floats:
     """Let calls of a span come one after another, once a third of its own time has passed."""
     start = spans.at.copy()
     for found in levels[1:]:

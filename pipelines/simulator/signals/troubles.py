@@ -14,7 +14,7 @@ from pipelines.simulator.world.randomness import stream
 
 
 @dataclass(frozen=True)
-class Effect:
+class FaultEffect:
     """At full strength; all are zero for what a kind of trouble leaves alone.
 
     Attributes
@@ -52,26 +52,26 @@ class Effect:
     replica: float = 0.0
 
 
-EFFECTS: dict[str, Effect] = {
-    "crash": Effect(slow=0.8, errors=0.22, cpu=-0.1, down=True, backlog=20),
-    "memory_leak": Effect(slow=1.2, errors=0.03, cpu=0.12, memory=0.5, backlog=8),
-    "bad_deployment": Effect(slow=1.3, errors=0.28, cpu=0.1, backlog=15),
-    "bad_configuration": Effect(errors=0.45, traffic=-0.3, backlog=25),
-    "overload": Effect(slow=3.0, errors=0.06, traffic=0.9, cpu=0.5, memory=0.1, backlog=40),
-    "database_overload": Effect(slow=5.0, errors=0.05, cpu=0.45, connections=3.0),
-    "replication_break": Effect(slow=0.15, replica=1500.0, disk=0.06),
-    "disk_full": Effect(slow=0.6, errors=0.1, disk=0.4),
-    "backlog": Effect(slow=0.5, cpu=0.1, backlog=90),
-    "cache_lost": Effect(slow=2.0, errors=0.04, down=True, misses=0.6, memory=-0.5),
-    "certificate_expired": Effect(errors=0.6, traffic=-0.5),
-    "batch_broken": Effect(errors=0.9, cpu=-0.1),
-    "host_lost": Effect(cpu=0.2, memory=0.1, down=True),
-    "looked_like_noise": Effect(slow=1.5, errors=0.08, cpu=0.25, memory=0.15, backlog=20,
+EFFECTS: dict[str, FaultEffect] = {
+    "crash": FaultEffect(slow=0.8, errors=0.22, cpu=-0.1, down=True, backlog=20),
+    "memory_leak": FaultEffect(slow=1.2, errors=0.03, cpu=0.12, memory=0.5, backlog=8),
+    "bad_deployment": FaultEffect(slow=1.3, errors=0.28, cpu=0.1, backlog=15),
+    "bad_configuration": FaultEffect(errors=0.45, traffic=-0.3, backlog=25),
+    "overload": FaultEffect(slow=3.0, errors=0.06, traffic=0.9, cpu=0.5, memory=0.1, backlog=40),
+    "database_overload": FaultEffect(slow=5.0, errors=0.05, cpu=0.45, connections=3.0),
+    "replication_break": FaultEffect(slow=0.15, replica=1500.0, disk=0.06),
+    "disk_full": FaultEffect(slow=0.6, errors=0.1, disk=0.4),
+    "backlog": FaultEffect(slow=0.5, cpu=0.1, backlog=90),
+    "cache_lost": FaultEffect(slow=2.0, errors=0.04, down=True, misses=0.6, memory=-0.5),
+    "certificate_expired": FaultEffect(errors=0.6, traffic=-0.5),
+    "batch_broken": FaultEffect(errors=0.9, cpu=-0.1),
+    "host_lost": FaultEffect(cpu=0.2, memory=0.1, down=True),
+    "looked_like_noise": FaultEffect(slow=1.5, errors=0.08, cpu=0.25, memory=0.15, backlog=20,
                                 connections=1.0, disk=0.15),
 }  # fmt: skip
 """By kind of fault, where it begins."""
 
-PASSED_ON = Effect(slow=2.0, errors=0.15, cpu=0.05, backlog=15)
+PASSED_ON = FaultEffect(slow=2.0, errors=0.15, cpu=0.05, backlog=15)
 """What it does to those who call the service."""
 
 SLOWLY = frozenset({"memory_leak", "disk_full", "replication_break", "backlog"})
@@ -119,7 +119,7 @@ class Trouble:
     no_heartbeat: bool = False
 
     @property
-    def effect(self) -> Effect:
+    def effect(self) -> FaultEffect:
         """What it does at full strength."""
         return PASSED_ON if self.depth else EFFECTS[self.kind]
 

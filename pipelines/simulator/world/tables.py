@@ -61,7 +61,7 @@ def labels_of(
     if style.namespace:
         labels["namespace"] = service.team
     if instance >= 0:
-        labels |= _place(world, service, instance, generation)
+        labels |= _location_labels(world, service, instance, generation)
         if kind == "disk":
             labels["mountpoint"] = MOUNTS[(service.index + instance) % len(MOUNTS)]
     if kind == "lag":
@@ -90,7 +90,9 @@ def _name(world: World, rule: AlertRule, service: Service) -> str:
     return f"{service.name.split('-')[0].capitalize()}{rule.name}"
 
 
-def _place(world: World, service: Service, instance: int, generation: int) -> dict[str, str]:
+def _location_labels(
+    world: World, service: Service, instance: int, generation: int
+) -> dict[str, str]:
     style = world.style
     if service.kind == "nodes":
         return {"instance": f"{service.cluster}-node-{instance:02d}:9100"}

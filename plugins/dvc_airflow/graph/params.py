@@ -267,21 +267,43 @@ def _alike(left: Any, other: Any) -> bool:
     return bool(left == other)
 
 
-def refuse_unknown(conf: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Stop a run that was triggered with a misspelt or unoffered parameter.
+def refuse_unknown(
+    conf: Mapping[str, Any], defaults: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+) -> None:
+    """Stop a run that was triggered with a misspelt, renamed or unoffered parameter.
 
     Airflow passes unknown keys through without a word, and the run would look as if it had used
     them. Keys whose first part is no section of the offered parameters are not ours to judge.
 
+    Parameters
+    ----------
+    conf : mapping
+        What the run was triggered with.
+    defaults : mapping
+        The offered parameters.
+    renamed : mapping of str to str, optional
+        Old key, or the section that it stood in → what it is called now.
+
     Raises
     ------
     OverrideError
-        Naming the key and the nearest ones that are offered.
+        Naming the key, and what it is called now or the nearest ones that are offered.
     """
     sections = {key.split(".", 1)[0] for key in defaults}
     for key in conf:
+        if key not in defaults and (new := _new_name(key, renamed or {})):
+            msg = f"{key!r} is now {new!r}"
+            raise OverrideError(msg)
         if key not in defaults and key.split(".", 1)[0] in sections:
             below = [name for name in defaults if name.startswith(f"{key}.")]
             near = below or get_close_matches(key, defaults, n=3) or sorted(defaults)
             msg = f"{key!r} is not a parameter of this DAG; did you mean {', '.join(near[:5])}?"
             raise OverrideError(msg)
+
+
+def _new_name(key: str, renamed: Mapping[str, str]) -> str | None:
+    if key in renamed:
+        return renamed[key]
+    above, dot, last = key.rpartition(".")
+    found = _new_name(above, renamed) if dot else None
+    return found and f"{found}.{last}"

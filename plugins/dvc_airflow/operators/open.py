@@ -34,6 +34,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
     defaults : mapping
         The offered parameters with the values they had when the DAG was read; what
         differs from them was changed for this run.
+    renamed : mapping of str to str
+        Old key of a parameter or section → its name now; see `RenderConfig`.
     stages : sequence of str
         The stages that the DAG has tasks for.
     targets, downstream
@@ -54,6 +56,7 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         workspaces: str,
         rev: str | None = None,
         defaults: Mapping[str, Any] | None = None,
+        renamed: Mapping[str, str] | None = None,
         stages: Sequence[str] = (),
         targets: Sequence[str] | None = None,
         downstream: bool = False,
@@ -66,6 +69,7 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         self.workspaces = workspaces
         self.rev = rev
         self.defaults = dict(defaults or {})
+        self.renamed = dict(renamed or {})
         self.stages = list(stages)
         self.targets = None if targets is None else list(targets)
         # "downstream" itself is a property of every operator
@@ -76,7 +80,7 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Any) -> dict[str, Any]:
         """Make the workspace; its description goes to the other tasks."""
         key = run_key_of(context, self.group)
-        refuse_unknown(context["dag_run"].conf or {}, self.defaults)
+        refuse_unknown(context["dag_run"].conf or {}, self.defaults, self.renamed)
         overrides = changed_values(self.defaults, dict(context["params"]))
         workspaces = Path(self.workspaces)
         found = open_workspace(

@@ -27,7 +27,7 @@ from dvc_airflow.graph.walk import DVC_DIR, DvcIgnore
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git
 from dvc_airflow.runtime.tracked_data import TrackedData
-from dvc_airflow.runtime.untracked import LARGEST, below, is_source, join, place_of, texts
+from dvc_airflow.runtime.untracked import LARGEST, below, is_source, join, path_in_repository, texts
 
 _AT_ONCE: Final = 200
 _SHOWN: Final = 5
@@ -37,7 +37,7 @@ _SHOWN: Final = 5
 class _Wanted:
     """A path that a stage reads, relative to the git root, and where that is written."""
 
-    place: str
+    path: str
     stage: str
     written: str
     key: str | None = None
@@ -45,7 +45,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True)
-class _Places:
+class _Layout:
     """The project's repository, its clone, and where in both the project is."""
 
     project: Path
@@ -98,15 +98,15 @@ def bring_inputs(
     WorkspaceError
         If a stage reads data that nobody keeps; names the commands that make it right.
     """
-    places = _Places(project, git_root, clone, below(project, git_root))
-    inner = clone / places.home
+    layout = _Layout(project, git_root, clone, below(project, git_root))
+    inner = clone / layout.home
     graph = load_graph(inner)
     chosen = [graph.stages[name] for name in stages or graph.stages if name in graph.stages]
-    wanted = [item for stage in chosen for item in _reads(stage, places)]
+    wanted = [item for stage in chosen for item in _reads(stage, layout)]
     tracked = TrackedData(project, inner, graph.sources)
-    found = _search(wanted, places, _made(graph, places), tracked, _skipped(places, workspaces))
+    found = _search(wanted, layout, _made(graph, layout), tracked, _skipped(layout, workspaces))
     if found.loose or found.changed:
-        raise WorkspaceError(_refusal(found, places))
+        raise WorkspaceError(_refusal(found, layout))
     for path in found.ignored:
         link = clone / path
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -114,14 +114,14 @@ def bring_inputs(
     return found.ignored
 
 
-def _reads(stage: Stage, places: _Places) -> Iterator[_Wanted]:
+def _reads(stage: Stage, layout: _Layout) -> Iterator[_Wanted]:
     for dep in stage.deps:
-        location = place_of(dep.path, places.home, places.clone.resolve())
+        location = path_in_repository(dep.path, layout.home, layout.clone.resolve())
         if location is not None:
             yield _Wanted(location, stage.address, dep.written)
-    for key, text in _parameters(stage, places.clone / places.home):
-        for path in _files_named(text, places.project):
-            yield _Wanted(join(places.home, path), stage.address, text, key)
+    for key, text in _parameters(stage, layout.clone / layout.home):
+        for path in _files_named(text, layout.project):
+            yield _Wanted(join(layout.home, path), stage.address, text, key)
 
 
 def _parameters(stage: Stage, inner: Path) -> Iterator[tuple[str, str]]:
@@ -175,75 +175,75 @@ def _files_named(text: str, project: Path) -> list[str]:
 
 def _search(
     wanted: Sequence[_Wanted],
-    places: _Places,
+    layout: _Layout,
     made: OutIndex,
     tracked: TrackedData,
     skipped: Sequence[str],
 ) -> _Search:
     missing = {
-        _at_link(item.place, places): item
+        _at_link(item.path, layout): item
         for item in reversed(wanted)  # the first one to name it is the one to tell
-        if made.owner(item.place) is None and not _is_file(places.clone / item.place)
+        if made.owner(item.path) is None and not _is_file(layout.clone / item.path)
     }
     found = _Search()
-    others = _others(places.git_root, sorted(missing))
-    listed = _others(places.git_root, sorted(missing), "--exclude-standard") if others else []
+    others = _others(layout.git_root, sorted(missing))
+    listed = _others(layout.git_root, sorted(missing), "--exclude-standard") if others else []
     untracked = set(listed)
-    ignore = DvcIgnore(places.git_root / places.home)
+    ignore = DvcIgnore(layout.git_root / layout.home)
     for path in others:
         item = missing[path] if path in missing else _around(path, missing)
         if (
-            os.path.lexists(places.clone / path)
+            os.path.lexists(layout.clone / path)
             or made.owner(path) is not None
             or any(_within(path, folder) for folder in skipped)
-            or (path != item.place and _is_of_no_account(path, places, ignore))
+            or (path != item.path and _is_of_no_account(path, layout, ignore))
         ):
             continue
-        owner = tracked.owner(places.in_project(path))
+        owner = tracked.owner(layout.in_project(path))
         if owner is None and path in untracked:
             found.loose[path] = item
         elif owner is None or (not owner.in_cache and owner.in_place):
             found.ignored.append(path)
-    found.changed = tracked.changed(places.in_project(item.place) for item in wanted)
+    found.changed = tracked.changed(layout.in_project(item.path) for item in wanted)
     return found
 
 
-def _skipped(places: _Places, workspaces: Path) -> list[str]:
+def _skipped(layout: _Layout, workspaces: Path) -> list[str]:
     """Return folders in which nothing is an input."""
-    found = [posixpath.join(places.home, DVC_DIR), ".git"]
-    if workspaces.resolve().is_relative_to(places.git_root.resolve()):
-        found.append(below(workspaces, places.git_root))
+    found = [posixpath.join(layout.home, DVC_DIR), ".git"]
+    if workspaces.resolve().is_relative_to(layout.git_root.resolve()):
+        found.append(below(workspaces, layout.git_root))
     return found
 
 
-def _made(graph: Graph, places: _Places) -> OutIndex:
+def _made(graph: Graph, layout: _Layout) -> OutIndex:
     """Return the outputs of stages: whoever reads them gets them from the stage."""
     index = OutIndex()
     for stage in graph:
         for out in stage.outs:
-            path = place_of(out.path, places.home, places.clone.resolve())
+            path = path_in_repository(out.path, layout.home, layout.clone.resolve())
             if path is not None:
                 index.add(path, stage.address)
     return index
 
 
-def _others(git_root: Path, places: Sequence[str], *options: str) -> list[str]:
+def _others(git_root: Path, paths: Sequence[str], *options: str) -> list[str]:
     """Files at or below some paths that git doesn't track."""
     found: set[str] = set()
-    for first in range(0, len(places), _AT_ONCE):
-        some = [path or "." for path in places[first : first + _AT_ONCE]]
+    for first in range(0, len(paths), _AT_ONCE):
+        some = [path or "." for path in paths[first : first + _AT_ONCE]]
         command = ("--literal-pathspecs", "ls-files", "--others", "-z", *options, "--", *some)
         found.update(git(git_root, *command, strip=False).split("\0"))
     # Another repository inside this one is listed with a slash at its end.
     return sorted(path for path in found if path and not path.endswith("/"))
 
 
-def _at_link(path: str, places: _Places) -> str:
+def _at_link(path: str, layout: _Layout) -> str:
     """Return the link on the way to a path that the clone lacks; else the path itself."""
     parts = path.split("/")
     for length in range(1, len(parts)):
         above = "/".join(parts[:length])
-        if (places.git_root / above).is_symlink() and not os.path.lexists(places.clone / above):
+        if (layout.git_root / above).is_symlink() and not os.path.lexists(layout.clone / above):
             return above
     return path
 
@@ -259,30 +259,30 @@ def _is_file(path: Path) -> bool:
     return os.path.lexists(path) and not path.is_dir()
 
 
-def _is_of_no_account(path: str, places: _Places, ignore: DvcIgnore) -> bool:
+def _is_of_no_account(path: str, layout: _Layout, ignore: DvcIgnore) -> bool:
     """Whether a file in a folder that is read is no part of it: DVC leaves it out, or byte code."""
     if path.endswith(".pyc") or "__pycache__" in path.split("/"):
         return True
-    return _within(path, places.home) and places.in_project(path) in ignore
+    return _within(path, layout.home) and layout.in_project(path) in ignore
 
 
 def _within(path: str, folder: str) -> bool:
     return not folder or path == folder or path.startswith(f"{folder}/")
 
 
-def _refusal(found: _Search, places: _Places) -> str:
+def _refusal(found: _Search, layout: _Layout) -> str:
     parts = [_about_changed(found.changed)] if found.changed else []
     by_item: dict[_Wanted, list[str]] = {}
     for path, item in found.loose.items():
-        by_item.setdefault(item, []).append(places.in_project(path))
-    parts += [_about_loose(item, paths, places) for item, paths in by_item.items()]
+        by_item.setdefault(item, []).append(layout.in_project(path))
+    parts += [_about_loose(item, paths, layout) for item, paths in by_item.items()]
     return "\n".join(parts)
 
 
-def _about_loose(item: _Wanted, here: list[str], places: _Places) -> str:
-    project = places.project
+def _about_loose(item: _Wanted, here: list[str], layout: _Layout) -> str:
+    project = layout.project
     where = f"{item.key} = {item.written!r}" if item.key else f"dvc.yaml: deps: {item.written}"
-    absolute = os.path.normpath(project / places.in_project(item.place))
+    absolute = os.path.normpath(project / layout.in_project(item.path))
     if item.key and glob.has_magic(item.written):
         absolute = str(project / item.written)
     lines = [

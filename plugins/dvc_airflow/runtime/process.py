@@ -70,7 +70,8 @@ class DriverProcess:
             token = uuid.uuid4().hex
             request = Request(self.project, self.stages, str(answer), token, **self.options)
             process = self.process = self._start(request)
-            sweeper = threading.Thread(target=_sweep, args=(process, token), daemon=True)
+            read = threading.Event()
+            sweeper = threading.Thread(target=_sweep, args=(process, token, read), daemon=True)
             sweeper.start()
             try:
                 assert process.stdout is not None
@@ -81,6 +82,7 @@ class DriverProcess:
                 code = process.wait()
             finally:
                 self.kill()
+                read.set()
             return self._read(answer, code, tail)
 
     def kill(self) -> None:
@@ -128,10 +130,18 @@ class DriverProcess:
         return results
 
 
-def _sweep(process: subprocess.Popen[bytes], token: str) -> None:
-    """Once the driver's guard is gone, end what it could not (it was itself killed)."""
+def _sweep(process: subprocess.Popen[bytes], token: str, read: threading.Event) -> None:
+    """Once the driver's guard is gone, end what it could not (it was itself killed).
+
+    Its pipes are closed once nobody reads them any more; earlier would break what it still says.
+    """
     process.wait()
     reaper.kill_marked(f"{TOKEN}={token}")
+    read.wait()
+    for stream in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if stream:
+                stream.close()
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

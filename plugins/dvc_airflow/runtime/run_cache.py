@@ -14,9 +14,9 @@ from dvc.stage import PipelineStage
 
 @contextlib.contextmanager
 def _exclusive_lock(repo: Repo) -> Iterator[None]:
-    place = repo.cache.legacy.path
-    os.makedirs(place, exist_ok=True)
-    with open(os.path.join(place, "dvc-airflow.lock"), "a", encoding="utf-8") as file:
+    directory = repo.cache.legacy.path
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "dvc-airflow.lock"), "a", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

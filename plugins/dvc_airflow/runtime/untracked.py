@@ -144,10 +144,10 @@ def named(graph: Graph, root: Path, home: str, overrides: Overrides) -> Names:
     names = Names()
     for source in graph.sources:
         for out in source.outs:
-            _claim(names.outs, place_of(out.path, home, root), source.file)
+            _claim(names.outs, path_in_repository(out.path, home, root), source.file)
     for stage in graph:
         for out in stage.outs:
-            path = place_of(out.path, home, root)
+            path = path_in_repository(out.path, home, root)
             _claim(names.outs, path, stage.address)
             if not out.cache and path:
                 names.kept.add(path)
@@ -159,7 +159,7 @@ def named(graph: Graph, root: Path, home: str, overrides: Overrides) -> Names:
 
 def _name_by_stage(names: Names, stage: Stage, root: Path, home: str) -> None:
     for path in [*(dep.path for dep in stage.deps), *stage.params, *(f for f, _ in stage.used)]:
-        location = place_of(path, home, root)
+        location = path_in_repository(path, home, root)
         if location is not None:
             (names.folders if (root / location).is_dir() else names.files).add(location)
     commands = [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd
@@ -185,7 +185,7 @@ def _name_by_params(
     for stage in graph:
         files |= {*stage.params, *(file for file, _ in stage.used)}
     for file in sorted(files):
-        path = place_of(file, home, root)
+        path = path_in_repository(file, home, root)
         if path is None or not (root / path).is_file():
             continue
         try:
@@ -197,15 +197,15 @@ def _name_by_params(
 
 def _as_files(found: Iterable[str], bases: Sequence[str], roots: Sequence[str]) -> set[str]:
     """Files that words mean: as paths from some folders, or as modules from some roots."""
-    places: set[str] = set()
+    paths: set[str] = set()
     for word in found:
         if not word or is_url(word) or "\0" in word:
             continue
-        places |= {join(base, word) for base in bases if not os.path.isabs(word)}
+        paths |= {join(base, word) for base in bases if not os.path.isabs(word)}
         if _DOTTED.fullmatch(word):
             for top in roots:
-                places.update(module_files(top, word.split(".")))
-    return {path for path in places if not path.startswith("../")}
+                paths.update(module_files(top, word.split(".")))
+    return {path for path in paths if not path.startswith("../")}
 
 
 def words(command: str) -> set[str]:
@@ -239,7 +239,7 @@ def join(*parts: str) -> str:
     return "" if found == "." else found
 
 
-def place_of(path: str, home: str, root: Path) -> str | None:
+def path_in_repository(path: str, home: str, root: Path) -> str | None:
     """Return a path of the graph relative to the git root; None if it lies elsewhere."""
     if is_url(path):
         return None

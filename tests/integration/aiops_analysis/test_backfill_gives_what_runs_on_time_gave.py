@@ -62,7 +62,9 @@ def group_pending(params: AiopsParams) -> list[Window]:
     found = group_incidents.pending(params)
     for window in found:
         place = result_dir(Path(params.analysis.results), window)
-        group_incidents.run(params, window, place, group_incidents.earlier_places(params, window))
+        group_incidents.run(
+            params, window, place, group_incidents.earlier_directories(params, window)
+        )
     return found
 
 

@@ -162,7 +162,7 @@ def test_what_outlived_all_guards_is_ended_by_the_next_attempt(stubborn, marker,
     assert until(lambda: len(processes_with(marker)) >= 3)
     task.kill()
     os.kill(guard, signal.SIGKILL)
-    task.wait(30)
+    task.communicate(timeout=30)
     stubborn.write({"stubborn.py": "print('calm')\n"})
 
     assert drive(stubborn.path, "a").statuses == {"a": "ran"}

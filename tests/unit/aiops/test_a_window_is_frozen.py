@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.aiops.alert_history import main
-from pipelines.aiops.lake.batch import Collector, Window
+from pipelines.aiops.lake.batch import Collector, ReadWindow
 from pipelines.aiops.lake.contract import ALERTS, CHANGES
 from pipelines.aiops.lake.days import day_folder
 from pipelines.aiops.lake.read import read_history
@@ -110,7 +110,7 @@ def test_rows_that_break_a_rule_are_in_quarantine_beside_what_sources_could_not_
     # Written by another program than ours, so never checked.
     bad = alerts(alert(A, 5, ends_at=at(1)), alert({"alertname": "C"}, 5, name="D"))
     pq.write_table(bad, day_folder(LAKE, ALERTS, at(0).date()) / "other.parquet")
-    unread = Collector("test", Window(None, None, at(0)))
+    unread = Collector("test", ReadWindow(None, None, at(0)))
     unread.reject("file:1", "not JSON", "{", None)
     unread.reject("file:2", "too old", "{}", at(-30 * DAY))
     quarantine(LAKE, "test", unread.batch().rejected)

@@ -73,7 +73,7 @@ def test_how_it_was_fixed_before_is_told_but_not_what_was_not_known_yet(place: P
 
 
 def test_an_incident_that_is_over_is_not_told_again(analysed: AiopsParams) -> None:
-    earlier = group_incidents.earlier_places(analysed, NEXT)
+    earlier = group_incidents.earlier_directories(analysed, NEXT)
     results = Path(analysed.analysis.results)
     assert earlier == [result_dir(results, HOUR)]
     group_incidents.run(analysed, NEXT, result_dir(results, NEXT), earlier)
@@ -92,7 +92,7 @@ def test_an_incident_that_goes_on_keeps_its_id_and_beginning(
               Window(WORLD.at(10) + timedelta(minutes=5), WORLD.at(11))]  # fmt: skip
     for half in halves:
         at = result_dir(results, half)
-        analyse(params, at, half, group_incidents.earlier_places(params, half))
+        analyse(params, at, half, group_incidents.earlier_directories(params, half))
     first, second = (only(result_dir(results, half)) for half in halves)
     assert first["id"] == second["id"]
     assert first["start_us"] == second["start_us"]

@@ -30,10 +30,10 @@ def test_pieces_in_any_order_give_the_map_of_one_go(params: AiopsParams, tmp_pat
     # Not whole hours: the first piece and the last are cut.
     window = Window(WORLD.at(8.25), WORLD.at(11.5))
     map_services.run(params, window, tmp_path / "one")
-    pieces = map_services.parts_of(params, window)
+    pieces = map_services.partitions_of(params, window)
     assert len(pieces) == 4
     for piece in [*reversed(pieces), pieces[1]]:
-        map_services.part(params, window, tmp_path / "many", piece)
+        map_services.run_partition(params, window, tmp_path / "many", piece)
     map_services.join(params, window, tmp_path / "many")
     assert contents(tmp_path / "one") == contents(tmp_path / "many")
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == [
@@ -116,7 +116,7 @@ def test_a_window_without_spans_is_a_normal_end(params: AiopsParams, tmp_path: P
 
 def test_a_piece_that_is_missing_is_named(params: AiopsParams, tmp_path: Path) -> None:
     with pytest.raises(
-        SignalboxError, match=f"{map_services.parts_of(params, HOURS)[0].name}.*missing"
+        SignalboxError, match=f"{map_services.partitions_of(params, HOURS)[0].name}.*missing"
     ):
         map_services.join(params, HOURS, tmp_path)
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.aiops import metric_anomalies
-from pipelines.aiops import metric_anomalies as metric_parts
+from pipelines.aiops import metric_anomalies as metric_partitions
 from pipelines.aiops.lake.findings import read_findings
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.lake.window import Window
@@ -18,6 +18,7 @@ from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import METRIC_ANOMALIES
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import RuntimeParams
 from tests.support.aiops_world import CULPRIT, HIT, STEP, World, metrics
 from tests.unit.aiops.conftest import WORLD
 
@@ -25,9 +26,9 @@ WINDOW = Window(WORLD.at(0), WORLD.at(24))
 
 
 def with_parts(params: AiopsParams, parts: int, **more: Any) -> AiopsParams:
-    analysis = params.analysis.model_copy(update={"parts": parts})
     metric = params.metric_anomalies.model_copy(update=more)
-    return params.model_copy(update={"analysis": analysis, "metric_anomalies": metric})
+    changed = params.model_copy(update={"metric_anomalies": metric})
+    return changed.on(RuntimeParams(partitions=parts))
 
 
 def column(table: pa.Table, name: str, values: Any) -> pa.Table:
@@ -101,7 +102,7 @@ def test_a_small_memory_of_rows_changes_nothing(
     at = params.analysis.model_copy(update={"lake": str(odd)})
     params = params.model_copy(update={"analysis": at})
     whole = metric_anomalies.run(params, WINDOW, tmp_path / "whole")
-    monkeypatch.setattr(metric_parts, "TOGETHER", 2000)
+    monkeypatch.setattr(metric_partitions, "TOGETHER", 2000)
     assert (
         metric_anomalies.run(params, WINDOW, tmp_path / "bits").read_bytes() == whole.read_bytes()
     )
@@ -110,47 +111,50 @@ def test_a_small_memory_of_rows_changes_nothing(
 def test_parts_may_run_in_any_order_and_twice(params: AiopsParams, tmp_path: Path) -> None:
     whole = metric_anomalies.run(params, WINDOW, tmp_path / "whole")
     place = tmp_path / "place"
-    keys = metric_anomalies.groups(params, WINDOW)
-    assert keys == metric_anomalies.groups(params, WINDOW)
+    keys = metric_anomalies.partitions_of(params, WINDOW)
+    assert keys == metric_anomalies.partitions_of(params, WINDOW)
     assert 1 < len(keys) <= 3
     for key in [*reversed(keys), keys[0]]:
-        metric_anomalies.part(params, WINDOW, place, key)
+        metric_anomalies.run_partition(params, WINDOW, place, key)
     assert metric_anomalies.join(params, WINDOW, place).read_bytes() == whole.read_bytes()
-    assert not (place / metric_parts.PARTS).exists()
+    assert not (place / metric_partitions.PARTITIONS).exists()
 
 
 def test_a_part_that_is_missing_is_named(params: AiopsParams, tmp_path: Path) -> None:
-    keys = metric_anomalies.groups(params, WINDOW)
-    metric_anomalies.part(params, WINDOW, tmp_path, keys[0])
+    keys = metric_anomalies.partitions_of(params, WINDOW)
+    metric_anomalies.run_partition(params, WINDOW, tmp_path, keys[0])
     with pytest.raises(SignalboxError, match=rf"metrics-{keys[1]}\.json: no such file"):
         metric_anomalies.join(params, WINDOW, tmp_path)
 
 
 def test_a_part_of_another_window_is_refused(params: AiopsParams, tmp_path: Path) -> None:
     day = WINDOW.moved(-timedelta(days=1))
-    for key in metric_anomalies.groups(params, day):
-        metric_anomalies.part(params, day, tmp_path, key)
-    with pytest.raises(SignalboxError, match="not a part of"):
+    for key in metric_anomalies.partitions_of(params, day):
+        metric_anomalies.run_partition(params, day, tmp_path, key)
+    with pytest.raises(SignalboxError, match="not a partition of"):
         metric_anomalies.join(params, WINDOW, tmp_path)
 
 
 def test_a_key_of_another_number_of_parts_is_refused(params: AiopsParams, tmp_path: Path) -> None:
-    with pytest.raises(SignalboxError, match=r"'1of9' is no part of 3 \(aiops\.analysis\.parts\)"):
-        metric_anomalies.part(params, WINDOW, tmp_path, "1of9")
+    with pytest.raises(
+        SignalboxError,
+        match=r"'1of9' is no partition of 3 \(release\.yaml: runtime\.partitions\)",
+    ):
+        metric_anomalies.run_partition(params, WINDOW, tmp_path, "1of9")
 
 
 @pytest.mark.parametrize("parts", [1, 4])
 def test_the_limit_on_series_holds_over_the_run(
     params: AiopsParams, tmp_path: Path, parts: int
 ) -> None:
-    few = with_parts(params, parts, most_series=7)
+    few = with_parts(params, parts, max_series=7)
     file = read_findings(metric_anomalies.run(few, WINDOW, tmp_path))
     assert file.counts["series"] == 7
     assert file.counts["skipped"] == {"more series than the limit": 23}
 
 
 def test_plots_are_bounded_and_of_the_rarest(params: AiopsParams, tmp_path: Path) -> None:
-    few = with_parts(params, 1, most_plots=2)
+    few = with_parts(params, 1, max_plots=2)
     file = read_findings(metric_anomalies.run(few, WINDOW, tmp_path))
     rarest = sorted(file.findings, key=lambda one: -one.score)[:2]
     assert set(file.plots) == {one.id for one in rarest}
@@ -158,7 +162,7 @@ def test_plots_are_bounded_and_of_the_rarest(params: AiopsParams, tmp_path: Path
 
 def test_a_window_without_metrics_is_a_normal_end(params: AiopsParams, tmp_path: Path) -> None:
     empty = WINDOW.moved(timedelta(days=365))
-    assert metric_anomalies.groups(params, empty) == []
+    assert metric_anomalies.partitions_of(params, empty) == []
     file = read_findings(metric_anomalies.join(params, empty, tmp_path))
     assert file.findings == []
     assert file.counts["skipped"] == {"no metrics in the window or the days before it": 1}

@@ -42,8 +42,8 @@ def test_evidence_says_how_many_candidates_were_tried(project):
     mine_rules.main(AiopsParams())
     evidence = read_evidence(project / "evidence/mine_rules.json")
     tried = read_json(CANDIDATES)["tried"]
-    found = evidence.figure("mine_rules.transient")
-    assert found.n == tried["transient"] > found.value > 0
+    found = evidence.figure("mine_rules.wait")
+    assert found.n == tried["wait"] > found.value > 0
 
 
 def test_a_second_run_writes_the_same_bytes(project):

@@ -99,7 +99,7 @@ def test_diff_of_equal_hours_without_a_fault_says_nothing_and_unlike_hours_are_n
     text = signalbox(made, "service_map", "diff", window(-14, -13), window(9, 10)).output
     assert "different hours of the day" in text
     same = signalbox(made, "service_map", "diff", window(9, 10), window(9, 10)).output
-    assert "nothing moved beyond chance" in same
+    assert "nothing changed beyond chance" in same
 
 
 def test_a_day_is_all_its_windows_together(made: Path) -> None:

@@ -46,12 +46,15 @@ def test_every_stage_that_measures_leaves_evidence() -> None:
         assert evidence == expected
 
 
-@pytest.mark.parametrize("name", list(STAGES))
-def test_code_of_a_stage_is_among_its_dependencies(name: str) -> None:
-    """Whatever of ours a stage imports makes it run again when it changes."""
+NO_RESULT = {"pipelines/core/errors.py", "pipelines/core/artifacts.py"}
+"""Files that cannot change what an out holds: the class of errors, and paths that ``dvc.yaml`` has
+as well."""
+
+
+def code_of(name: str) -> set[str]:
+    """Files of ours that a stage imports, directly or through others."""
     import ast
 
-    dependencies = paths_of(STAGES[name], "deps")
     seen: set[Path] = set()
     waiting = [ROOT / (STAGES[name]["cmd"].split()[2].replace(".", "/") + ".py")]
     while waiting:
@@ -66,8 +69,53 @@ def test_code_of_a_stage_is_among_its_dependencies(name: str) -> None:
                     place = ROOT / str(module).replace(".", "/")
                     waiting += [p for p in (place.with_suffix(".py"), place / "__init__.py")
                                 if p.is_file()]  # fmt: skip
-    for file in seen:
-        path = file.relative_to(ROOT)
-        if path.name == "__init__.py" and len(path.parts) <= 3 and file.stat().st_size < 400:
-            continue  # packages' docstrings
-        assert {str(path), *map(str, path.parents)} & dependencies, f"{name} imports {path}"
+    return {file.relative_to(ROOT).as_posix() for file in seen}
+
+
+def is_docstring(path: str) -> bool:
+    """Whether a file is the first of a package and nothing but its docstring."""
+    file = ROOT / path
+    return file.name == "__init__.py" and path.count("/") <= 2 and file.stat().st_size < 400
+
+
+@pytest.mark.parametrize("name", list(STAGES))
+def test_code_of_a_stage_is_among_its_dependencies(name: str) -> None:
+    """Whatever of ours a stage imports makes it run again when it changes."""
+    dependencies = paths_of(STAGES[name], "deps")
+    for path in sorted(code_of(name) - NO_RESULT):
+        above = {path, *map(str, Path(path).parents)}
+        assert above & dependencies or is_docstring(path), f"{name} imports {path}"
+
+
+@pytest.mark.parametrize("name", list(STAGES))
+def test_a_stage_depends_on_no_code_that_it_does_not_use(name: str) -> None:
+    """What is listed is imported; of a folder, one file at least, and nothing twice."""
+    code = {path for path in code_of(name) if not is_docstring(path)}
+    listed = {dep for dep in paths_of(STAGES[name], "deps") if dep.startswith("pipelines/")}
+    for dep in sorted(listed):
+        used = {path for path in code if path == dep or path.startswith(f"{dep}/")}
+        assert used, f"{name} imports nothing of {dep}"
+        assert not {str(parent) for parent in Path(dep).parents} & listed, f"{name}: {dep} is twice"
+    assert not listed & NO_RESULT
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("mine_rules", "pipelines/aiops/log_parsing/mask_patterns.py"),
+        ("mine_rules", "pipelines/aiops/lake/store.py"),
+        ("train", "pipelines/core/locks.py"),
+        ("train", "pipelines/core/runtime.py"),
+        ("train", "pipelines/aiops/params/alert_rules.py"),
+    ],
+)
+def test_a_change_elsewhere_is_no_reason_to_mine_or_train_again(name: str, code: str) -> None:
+    assert (ROOT / code).is_file()
+    above = {code, *map(str, Path(code).parents)}
+    assert not above & paths_of(STAGES[name], "deps")
+
+
+def test_settings_of_the_deployment_are_no_input_of_a_stage() -> None:
+    for name, stage in STAGES.items():
+        assert not {dep for dep in paths_of(stage, "deps", "params") if "release.yaml" in dep}, name
+        assert "${runtime" not in str(stage), name

@@ -142,6 +142,14 @@ SAMPLES: dict[str, dict[str, str]] = {
         "data.dvc": "outs:\n- md5: 22a1a2931c8370d3aeedd7183606fd7f\n  size: 1\n  path: data\n",
         "dvc.yaml": "stages:\n  a: {cmd: a, deps: [data/x.csv], outs: [b]}\n",
     },
+    "parameters that another stage makes": {
+        "dvc.yaml": """
+            stages:
+              tune: {cmd: tune, outs: [best.yaml, {tuned/more.yaml: {cache: false}}]}
+              train: {cmd: train, params: [{best.yaml: [lr]}], outs: [model]}
+              test: {cmd: test, params: [{tuned/more.yaml: }]}
+            """,
+    },
     "params in every form": {
         "params.yaml": "a: {b: 1}\nc: 2\n",
         "other.yaml": "x: 1\n",
@@ -240,7 +248,6 @@ def according_to_us(root: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 @pytest.mark.parametrize("files", SAMPLES.values(), ids=SAMPLES)
 def test_it_equals_dvcs_index(files, write_project):
     root = write_project(files)
@@ -319,7 +326,6 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(files=projects())
 def test_it_equals_dvcs_index_for_any_pipeline(files):

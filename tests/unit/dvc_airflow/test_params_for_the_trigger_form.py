@@ -204,3 +204,13 @@ def test_a_key_that_is_not_offered_is_refused_and_near_ones_are_named(key):
 
 def test_keys_of_others_are_left_alone():
     refuse_unknown({"train.lr": 1, "who": "me"}, {"train.lr": 0.1})
+
+
+def test_a_key_that_was_renamed_is_refused_with_its_new_name():
+    renamed = {"fit": "train", "fit.threads": "machine.yaml:threads"}
+    offered = {"train.lr": 0.1}
+    with pytest.raises(OverrideError, match=r"^'fit\.lr' is now 'train\.lr'$"):
+        refuse_unknown({"fit.lr": 1}, offered, renamed)
+    with pytest.raises(OverrideError, match=r"^'fit\.threads' is now 'machine\.yaml:threads'$"):
+        refuse_unknown({"fit.threads": 1}, offered, renamed)
+    refuse_unknown({"fitting.lr": 1, "train.lr": 2}, offered, renamed)

@@ -122,7 +122,7 @@ def test_release_yaml_says_what_differs_from_the_registration(tmp_path: Path) ->
     own = load_section(tmp_path, "registry", RegistryParams).products
     as_registered = RegistryParams().products
     assert own["model_release"] == as_registered["model_release"]
-    assert own["alert_noise_reduction"].report == ""
+    assert own["alert_noise_reduction"].report is None
     assert own["alert_noise_reduction"].gate == as_registered["alert_noise_reduction"].gate
 
 

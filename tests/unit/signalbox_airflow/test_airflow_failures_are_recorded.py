@@ -16,7 +16,7 @@ from tests.unit.aiops.sources.sources import read, reasons, rows
 
 
 @pytest.fixture
-def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def listener(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     path = ROOT / "plugins/signalbox_airflow/listener.py"
     specification = importlib.util.spec_from_file_location("signalbox_airflow.listener", path)
     assert specification is not None
@@ -24,7 +24,6 @@ def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     monkeypatch.setitem(sys.modules, "signalbox_airflow.listener", module)
     specification.loader.exec_module(module)
-    monkeypatch.setattr(module, "FOLDER", tmp_path / "telemetry/airflow")
     return module
 
 
@@ -81,7 +80,7 @@ def test_a_folder_that_cannot_be_written_does_not_reach_airflow(
     listener: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "telemetry").write_text("a file, not a folder")
-    hooks = listener.TelemetryListener()
+    hooks = listener.TelemetryListener(lambda: tmp_path)
     hooks.on_task_instance_failed(task(), RuntimeError("x"))
     hooks.on_dag_run_failed(None, "x")
     assert caplog.text.count("telemetry of Airflow could not be written") == 2

@@ -12,6 +12,7 @@ import pytest
 from signalbox_airflow.analysis import timetable
 from tests.conftest import ROOT
 
+HEAVY = {"pandas", "duckdb", "pyarrow", "numpy", "pipelines.aiops"}
 READ = f"""
 import json, runpy, sys
 sys.path.insert(0, {str(ROOT / "plugins")!r})
@@ -25,7 +26,7 @@ for name in ("telemetry_anomalies", "service_map", "incidents"):
                     for one in dag.tasks if one.outlets}},
         "catchup": dag.catchup,
         "schedule": str(dag.schedule),
-        "heavy": sorted({{"pandas", "duckdb", "pyarrow", "numpy", "pipelines"}} & set(sys.modules)),
+        "heavy": sorted({HEAVY!r} & set(sys.modules)),
     }}
 print(json.dumps(read))
 """
@@ -42,8 +43,8 @@ def test_anomalies_are_found_part_by_part_and_joined(dags: Any) -> None:
     dag = dags["telemetry_anomalies"]
     assert dag["tasks"] == {
         "window": [],
-        "metric_parts": ["window"],
-        "metric_anomalies": ["metric_parts", "window"],
+        "metric_partitions": ["window"],
+        "metric_anomalies": ["metric_partitions", "window"],
         "join_metric_anomalies": ["metric_anomalies", "window"],
         "log_anomalies": ["window"],
         "findings": ["join_metric_anomalies", "log_anomalies", "window"],
@@ -57,8 +58,8 @@ def test_the_map_is_made_piece_by_piece_and_joined(dags: Any) -> None:
     dag = dags["service_map"]
     assert dag["tasks"] == {
         "window": [],
-        "map_pieces": ["window"],
-        "map_services": ["map_pieces", "window"],
+        "map_partitions": ["window"],
+        "map_services": ["map_partitions", "window"],
         "join_service_map": ["map_services", "window"],
     }
     assert dag["mapped"] == ["map_services"]

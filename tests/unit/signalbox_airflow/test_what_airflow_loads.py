@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 DAGS = sorted((ROOT / "dags").glob("*.py"))
 PLUGINS = ROOT / "plugins"
+FINDS_THE_PROJECT = "pipelines.core.project.find_project"
 CHEAP = {"airflow", "dvc_airflow", "signalbox_airflow"}
 
 
@@ -50,7 +51,8 @@ def test_a_dag_that_is_read_imports_only_airflow_and_what_is_ours_in_it(dag: Pat
         for statement in parsed(dag).body
         if isinstance(statement, ast.Import | ast.ImportFrom)
     ]
-    roots = {name.partition(".")[0] for statement in read for name in imported(statement)}
+    names = {name for statement in read for name in imported(statement)} - {FINDS_THE_PROJECT}
+    roots = {name.partition(".")[0] for name in names}
     assert "airflow" in roots
     assert roots - sys.stdlib_module_names <= CHEAP
 
@@ -67,3 +69,19 @@ def test_the_listener_loads_nothing_of_pipelines() -> None:
     file, loaded = done.stdout.splitlines()[-2:]
     assert Path(file) == PLUGINS / "signalbox_airflow/listener.py"
     assert loaded == "[]"
+
+
+@pytest.mark.slow
+def test_a_run_with_an_old_name_of_a_parameter_is_told_the_new_one() -> None:
+    code = (
+        f"import runpy, sys; sys.path[:0] = [{str(ROOT)!r}, {str(PLUGINS)!r}]\n"
+        f"dag = runpy.run_path({str(ROOT / 'dags/alert_noise_reduction.py')!r})['dag']\n"
+        "task = dag.get_task('open_workspace')\n"
+        "conf = {'aiops.response.dry_run': False}\n"
+        "from dvc_airflow.graph.params import refuse_unknown\n"
+        "try: refuse_unknown(conf, task.defaults, task.renamed)\n"
+        "except Exception as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = done.stdout.splitlines()[-1]
+    assert told == "'aiops.response.dry_run' is now 'aiops.remediation.dry_run'"

@@ -141,6 +141,7 @@ def test_a_report_is_that_of_the_product_it_names(
     [
         ({"aiops": {"hours": 3}}, True),
         ({"aiops": {"hours": 3, "default": 1}}, True),
+        ({"aiops": {"hours": 3, "until": None}}, True),
         ({"aiops": {"hours": 4}}, False),
         ({"aiops": {"default": 1}}, False),
         ({"aiops": {}}, False),

@@ -2,9 +2,9 @@
 
 - ``quiet``: a route first among the top route's children, to `QUIET_RECEIVER`, grouped as the top
   route groups.
-- ``duplicate``, ``recurring``: a child route at each place of the tree where the alerts end today
-  (`placements`), so that their receiver stays; it has the place's own mute and active intervals
-  too, because Alertmanager doesn't inherit those.
+- ``duplicate``, ``recurring``: a child route at each position of the tree where the alerts end
+  today (`placements`), so that their receiver stays; it has the position's own mute and active
+  intervals too, because Alertmanager doesn't inherit those.
 - ``implied``: an inhibit rule.
 - ``quiet``, ``recurring``, ``implied`` never take the alerts of guards (`sparing_guards`).
 - ``transient``, ``flapping``: Prometheus's side (`replay`); ``known_fix`` changes nothing.
@@ -29,11 +29,11 @@ from pipelines.aiops.alerting.config.model import (
     TimeRange,
 )
 from pipelines.aiops.alerting.rules import (
-    DuplicateRule,
-    ImpliedRule,
+    DemotionRule,
+    GroupingRule,
+    InhibitionRule,
     Matcher,
-    QuietRule,
-    RecurringRule,
+    MuteTimeRule,
     Rule,
 )
 
@@ -178,8 +178,8 @@ def _grown(
     return replace(route, routes=(*routes, *below))
 
 
-def _place(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
-    """Put children in; none goes below another one, so that all places are today's."""
+def _insert_children(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
+    """Put children in; none goes below another one, so that all positions are today's."""
     outside = frozenset(child.origin for child in children)
     more: dict[tuple[int, ...], list[Route]] = {}
     for child in children:
@@ -188,24 +188,24 @@ def _place(config: Config, children: Sequence[Route], *, regroup: bool) -> Confi
     return replace(config, route=_grown(config.route, (), more, regroup=regroup))
 
 
-def _duplicate(rule: DuplicateRule) -> Route:
+def _duplicate(rule: GroupingRule) -> Route:
     return Route(
         receiver="",
         matchers=rule.matchers,
         group_by=rule.group_by,
-        group_wait=rule.group_wait * SECOND,
-        group_interval=rule.group_interval * SECOND,
-        repeat_interval=rule.repeat_interval * SECOND,
+        group_wait=rule.group_wait_seconds * SECOND,
+        group_interval=rule.group_interval_seconds * SECOND,
+        repeat_interval=rule.repeat_interval_seconds * SECOND,
         origin=rule.id,
     )
 
 
-def interval_of(rule: RecurringRule) -> TimeInterval:
-    """Return the time interval that a recurring rule mutes.
+def interval_of(rule: MuteTimeRule) -> TimeInterval:
+    """Return the time interval that a mute-time rule mutes.
 
     Parameters
     ----------
-    rule : RecurringRule
+    rule : MuteTimeRule
         Its weekdays count from 0 = Monday.
 
     Returns
@@ -223,18 +223,18 @@ def interval_of(rule: RecurringRule) -> TimeInterval:
     return TimeInterval(rule.id, (times,), origin=rule.id)
 
 
-def _recurring(rule: RecurringRule) -> Route:
+def _recurring(rule: MuteTimeRule) -> Route:
     matchers = sparing_guards(rule.matchers)
     return Route(receiver="", matchers=matchers, mute=(rule.id,), origin=rule.id)
 
 
-def _implied(config: Config, rule: ImpliedRule) -> Config:
+def _implied(config: Config, rule: InhibitionRule) -> Config:
     target = sparing_guards(rule.matchers)
     inhibit = InhibitRule(rule.source, target, rule.equal, origin=rule.id)
     return replace(config, inhibit_rules=(*config.inhibit_rules, inhibit))
 
 
-def _quiet(config: Config, rules: Sequence[QuietRule]) -> Config:
+def _quiet(config: Config, rules: Sequence[DemotionRule]) -> Config:
     top = config.route
     quiet = tuple(
         replace(
@@ -258,7 +258,7 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
     """Return the configuration with the rules in it; of equal rules the first one listed wins.
 
     Duplicates are placed first, then recurring ones (so that a muted alert keeps the grouping a
-    duplicate rule gave it), then quiet ones, which come before all.
+    grouping rule gave it), then quiet ones, which come before all.
 
     Parameters
     ----------
@@ -273,14 +273,14 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
     Config
         New routes, inhibit rules and intervals have the rule's id as their `origin`.
     """
-    duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, DuplicateRule)]
-    config = _place(config, duplicate, regroup=True)
-    recurring = [rule for rule in rules if isinstance(rule, RecurringRule)]
+    duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, GroupingRule)]
+    config = _insert_children(config, duplicate, regroup=True)
+    recurring = [rule for rule in rules if isinstance(rule, MuteTimeRule)]
     intervals = (*config.time_intervals, *(interval_of(rule) for rule in recurring))
     config = replace(config, time_intervals=intervals)
-    config = _place(config, [_recurring(rule) for rule in recurring], regroup=False)
+    config = _insert_children(config, [_recurring(rule) for rule in recurring], regroup=False)
     for rule in rules:
-        if isinstance(rule, ImpliedRule):
+        if isinstance(rule, InhibitionRule):
             config = _implied(config, rule)
-    quiet = [rule for rule in rules if isinstance(rule, QuietRule)]
+    quiet = [rule for rule in rules if isinstance(rule, DemotionRule)]
     return _quiet(config, quiet) if quiet else config

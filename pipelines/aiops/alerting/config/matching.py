@@ -177,7 +177,7 @@ def parse_matchers(text: str, where: str) -> tuple[Matcher, ...]:
 
 
 def checked(matcher: Matcher, where: str) -> Matcher:
-    """Return the matcher, its regex compiled once so that an error names the place.
+    """Return the matcher, its regex compiled once so that an error names the position.
 
     Parameters
     ----------

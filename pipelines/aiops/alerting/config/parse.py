@@ -1,7 +1,7 @@
 """Reads an ``alertmanager.yml``: what decides routing is checked, the rest isn't looked at.
 
 `config/config.go`. Receivers' contents and templates may be anything; a key that decides who is
-told what and when must be understood, or it is an error that names the file and the key.
+notified of what and when must be understood, or it is an error that names the file and the key.
 """
 
 import re

@@ -3,7 +3,7 @@
 from pipelines.aiops.alerting.evaluation.backtest import (
     Backtest,
     BacktestResult,
-    Incident,
+    TicketedIncident,
     closing_times,
     evaluate_outcomes,
 )
@@ -15,9 +15,9 @@ __all__ = [
     "Backtest",
     "BacktestResult",
     "Dropped",
-    "Incident",
     "Point",
     "Selection",
+    "TicketedIncident",
     "closing_times",
     "evaluate_outcomes",
     "renew",

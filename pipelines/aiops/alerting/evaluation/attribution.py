@@ -1,4 +1,4 @@
-"""Which rule changed what happens to an alert: for blame when an incident is lost, and for credit.
+"""Which rule changed what happens to an alert: to attribute missed incidents, and for credit.
 
 The replay says which rule decided over an alert, and which one made the route that its group is on.
 A rule that waits or merges leaves alerts undecided; those are found by its matchers.
@@ -18,11 +18,11 @@ Names = NDArray[np.object_]
 
 
 class RuleAttribution:
-    """Finds rules for rows.
+    """Finds the rules that changed what happens to each row.
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         The rows that are replayed; label sets are read once for all sets of rules.
     """
 
@@ -32,9 +32,23 @@ class RuleAttribution:
         self._masks: dict[str, NDArray[np.bool_]] = {}
 
     def matched(self, rules: Sequence[Rule], family: str) -> Names:
-        """Id of the first rule of a family that matches, "" without; shape (series,)."""
+        """Find the first rule of a family that matches each series.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules in the order in which they apply.
+        family : str
+            Family of the rules to try.
+
+        Returns
+        -------
+        array of object, shape (series,)
+            Id of the rule, "" without.
+        """
         own = [rule for rule in rules if rule.family == family]
         first = np.full(len(self.table), len(own), dtype=np.int64)
+        # Backwards, so that the first rule that matches is the last to be written.
         for position in range(len(own) - 1, -1, -1):
             first[self._mask(own[position])] = position
         return np.array([*(rule.id for rule in own), ""], dtype=object)[first]
@@ -44,38 +58,64 @@ class RuleAttribution:
             self._masks[rule.id] = self.table.mask(rule.matchers)
         return self._masks[rule.id]
 
-    def columns(self, rules: Sequence[Rule], after: Any) -> list[Names]:
-        """Rules that touch each row: who decided, whose route, who waits, who merges.
+    def columns(self, rules: Sequence[Rule], candidate: Any) -> list[Names]:
+        """List the rules that touch each row: who decided, whose route, who waits, who merges.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            The rules that are replayed.
+        candidate : Replay
+            Replay of the rows with `rules`.
 
         Returns
         -------
-        Four arrays of ids, "" where there is none, shape (rows,).
+        list of array of object, shape (rows,)
+            Four arrays of ids, "" where there is none.
         """
         series = self.frame.series
         return [
-            after.alerts["rule"].to_numpy().astype(object),
-            _of_group(after),
-            self.matched(rules, "transient")[series],
-            self.matched(rules, "flapping")[series],
+            candidate.alerts["rule"].to_numpy().astype(object),
+            _of_group(candidate),
+            self.matched(rules, "wait")[series],
+            self.matched(rules, "keep_firing")[series],
         ]
 
-    def credited(self, rules: Sequence[Rule], before: Any, after: Any) -> Names:
-        """Rule that a saved page of each row is put down to, "" where it is nobody's."""
-        decided, route, waits, merges = self.columns(rules, after)
-        first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
-        first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
+    def credited(self, rules: Sequence[Rule], baseline: Any, candidate: Any) -> Names:
+        """Credit each row's saved page to a rule.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            The rules of `candidate`.
+        baseline, candidate : Replay
+            Replays of the rows without and with the rules.
+
+        Returns
+        -------
+        array of object, shape (rows,)
+            Id of the rule, "" where it is nobody's.
+        """
+        decided, route, waits, merges = self.columns(rules, candidate)
+        baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
+        candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
         starts = self.frame.starts
-        merged = (first_after >= 0) & (first_after < starts) & (first_before >= starts)
+        # A page older than the alert was sent for the episode that it was merged into.
+        merged = (
+            (candidate_first_page >= 0)
+            & (candidate_first_page < starts)
+            & (baseline_first_page >= starts)
+        )
         found = np.where(decided != "", decided, np.where(merged, merges, ""))
         found = np.where(found != "", found, route)
         return np.where(found != "", found, np.where(waits != "", waits, merges))
 
 
-def _of_group(after: Any) -> Names:
+def _of_group(candidate: Any) -> Names:
     """Rule whose route the row's group is on."""
-    groups = after.groups
+    groups = candidate.groups
     size = int(groups["group"].max()) + 2 if len(groups) else 1
     rule_of = np.full(size, "", dtype=object)
     rule_of[groups["group"].to_numpy(dtype=np.int64)] = groups["rule"].to_numpy().astype(object)
-    of_row = after.alerts["group"].to_numpy(dtype=np.int64)
+    of_row = candidate.alerts["group"].to_numpy(dtype=np.int64)
     return rule_of[np.where((of_row >= 0) & (of_row < size), of_row, size - 1)]

@@ -1,4 +1,4 @@
-"""Backtest: pages saved, incidents lost, delay added; one replay held against another."""
+"""Backtest: pages saved, incidents missed, delay added; one replay compared with another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import Window, rows_of
+from pipelines.aiops.alerting.windows import HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.time import SECOND_US
 
@@ -20,55 +20,60 @@ NOT_PAGED = -1
 
 
 @dataclass(frozen=True)
-class Incident:
-    """A ticketed incident and when people heard of it.
+class TicketedIncident:
+    """A ticketed incident and when people were notified of it.
 
     Attributes
     ----------
-    first_before, first_after
-        Time of the first page about it, today and with the rules; -1 = never.
-    closed
-        When its ticket was closed; None = not yet, or not known.
-    hidden_by
-        Ids of the rules that decided over one of its alerts: kept back, muted, told otherwise.
-    touched_by
+    ticket : str
+        Id of the ticket.
+    starts : int
+        Start of its first alert, microseconds since 1970.
+    closed : int or None
+        When its ticket was closed, microseconds since 1970; None = not yet, or not known.
+    baseline_first_page, candidate_first_page : int
+        Time of the first page about it, without and with the rules, microseconds since 1970; -1 =
+        never.
+    hidden_by : tuple of str
+        Ids of the rules that decided over one of its alerts: kept back, muted, notified otherwise.
+    touched_by : tuple of str
         Those, and every rule that merges, regroups or lets wait one of its alerts.
     """
 
     ticket: str
     starts: int
     closed: int | None
-    first_before: int
-    first_after: int
+    baseline_first_page: int
+    candidate_first_page: int
     hidden_by: tuple[str, ...] = ()
     touched_by: tuple[str, ...] = ()
 
     @property
-    def heard_today(self) -> bool:
+    def baseline_notified(self) -> bool:
         """Whether today's configuration pages about it at all."""
-        return self.first_before != NOT_PAGED
+        return self.baseline_first_page != NOT_PAGED
 
     @property
-    def lost(self) -> bool:
+    def missed(self) -> bool:
         """Whether it is paged today, but with the rules never, or only when all is over."""
-        if not self.heard_today:
+        if not self.baseline_notified:
             return False
-        if self.first_after == NOT_PAGED:
+        if self.candidate_first_page == NOT_PAGED:
             return True
-        too_late = self.closed is not None and self.first_after >= self.closed
-        return too_late and self.first_after > self.first_before
+        too_late = self.closed is not None and self.candidate_first_page >= self.closed
+        return too_late and self.candidate_first_page > self.baseline_first_page
 
     @property
     def delay(self) -> float:
-        """Seconds by which the rules delay the first page; infinite where it is lost.
+        """Seconds by which the rules delay the first page; infinite where it is missed.
 
         Nan where it isn't paged today: there is nothing to delay.
         """
-        if not self.heard_today:
+        if not self.baseline_notified:
             return float("nan")
-        if self.lost:
+        if self.missed:
             return float("inf")
-        return (self.first_after - self.first_before) / SECOND_US
+        return (self.candidate_first_page - self.baseline_first_page) / SECOND_US
 
 
 @dataclass(frozen=True)
@@ -77,42 +82,46 @@ class BacktestResult:
 
     Attributes
     ----------
-    before, after
-        Times of pages inside the window, today and with the rules, ascending.
-    credit
+    window : HistoryWindow
+        Where pages and incidents count.
+    baseline, candidate : array of int64, shape (pages,), microseconds since 1970
+        Times of pages inside the window, without and with the rules, ascending.
+    incidents : tuple of TicketedIncident
+        Incidents whose first alert starts inside the window.
+    credit : dict of str to float
         Rule id → pages it saves: the saving, shared out by the pages that each rule's alerts no
         longer cause. Estimates; together they add up to the saving.
     """
 
-    window: Window
-    before: NDArray[np.int64]
-    after: NDArray[np.int64]
-    incidents: tuple[Incident, ...]
+    window: HistoryWindow
+    baseline: NDArray[np.int64]
+    candidate: NDArray[np.int64]
+    incidents: tuple[TicketedIncident, ...]
     credit: dict[str, float]
 
     @property
     def saved(self) -> int:
         """Pages saved."""
-        return len(self.before) - len(self.after)
+        return len(self.baseline) - len(self.candidate)
 
     @property
     def saved_share(self) -> float:
         """Share of today's pages that are saved; nan without pages."""
-        return self.saved / len(self.before) if len(self.before) else float("nan")
+        return self.saved / len(self.baseline) if len(self.baseline) else float("nan")
 
     @property
-    def lost(self) -> tuple[Incident, ...]:
-        """Incidents nobody would hear of."""
-        return tuple(incident for incident in self.incidents if incident.lost)
+    def missed(self) -> tuple[TicketedIncident, ...]:
+        """Incidents nobody would be notified of."""
+        return tuple(incident for incident in self.incidents if incident.missed)
 
     @property
-    def notified(self) -> tuple[Incident, ...]:
-        """Incidents that are paged today: the ones that can be lost."""
-        return tuple(incident for incident in self.incidents if incident.heard_today)
+    def notified(self) -> tuple[TicketedIncident, ...]:
+        """Incidents that are paged today: the ones that can be missed."""
+        return tuple(incident for incident in self.incidents if incident.baseline_notified)
 
     def delays(self) -> NDArray[np.float64]:
-        """Return the added delay of every incident that is still heard, seconds."""
-        kept = [incident.delay for incident in self.notified if not incident.lost]
+        """Return the added delay of every incident that is still notified, seconds."""
+        kept = [incident.delay for incident in self.notified if not incident.missed]
         return np.array(kept, dtype=np.float64)
 
     @property
@@ -123,11 +132,11 @@ class BacktestResult:
 
 
 def evaluate_outcomes(
-    blame: RuleAttribution,
+    attribution: RuleAttribution,
     *,
-    window: Window,
-    before: Any,
-    after: Any,
+    window: HistoryWindow,
+    baseline: Any,
+    candidate: Any,
     rules: Sequence[Rule],
     closed: dict[str, int] | None = None,
 ) -> BacktestResult:
@@ -135,60 +144,73 @@ def evaluate_outcomes(
 
     Parameters
     ----------
-    blame
+    attribution : RuleAttribution
         Knows the rows that were replayed.
-    window
+    window : HistoryWindow
         Where pages and incidents count.
-    before, after
+    baseline, candidate : Replay
         Replays with today's configuration and with the rules.
-    rules
-        The rules of `after`.
-    closed
+    rules : sequence of Rule
+        The rules of `candidate`.
+    closed : dict of str to int or None
         Ticket id → microseconds when it was closed.
+
+    Returns
+    -------
+    BacktestResult
+        Pages, incidents and credit inside the window.
     """
     return BacktestResult(
         window=window,
-        before=_pages(before, window),
-        after=_pages(after, window),
+        baseline=_pages(baseline, window),
+        candidate=_pages(candidate, window),
         incidents=_incidents(
-            blame, window=window, before=before, after=after, rules=rules, closed=closed or {}
+            attribution,
+            window=window,
+            baseline=baseline,
+            candidate=candidate,
+            rules=rules,
+            closed=closed or {},
         ),
-        credit=_credit(blame, window=window, before=before, after=after, rules=rules),
+        credit=_credit(
+            attribution, window=window, baseline=baseline, candidate=candidate, rules=rules
+        ),
     )
 
 
-def _pages(replay: Any, window: Window) -> NDArray[np.int64]:
+def _pages(replay: Any, window: HistoryWindow) -> NDArray[np.int64]:
     notes = replay.notifications
     times = notes["time"].to_numpy(dtype=np.int64)[notes["page"].to_numpy(dtype=bool)]
     return np.sort(times[window.holds(times)])
 
 
 def _incidents(
-    blame: RuleAttribution,
+    attribution: RuleAttribution,
     *,
-    window: Window,
-    before: Any,
-    after: Any,
+    window: HistoryWindow,
+    baseline: Any,
+    candidate: Any,
     rules: Sequence[Rule],
     closed: dict[str, int],
-) -> tuple[Incident, ...]:
+) -> tuple[TicketedIncident, ...]:
     """Incidents whose first alert starts inside the window."""
-    frame = blame.frame
+    frame = attribution.frame
     rows = np.flatnonzero(frame.ticket >= 0)
     if not len(rows):
         return ()
+    # Sorted by ticket, each incident is one stretch of rows.
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)
-    heard_before, heard_after = _first(before, rows, at), _first(after, rows, at)
-    touching = [np.split(column[rows], at[1:]) for column in blame.columns(rules, after)]
+    baseline_first, candidate_first = _first(baseline, rows, at), _first(candidate, rows, at)
+    touching = [np.split(column[rows], at[1:]) for column in attribution.columns(rules, candidate)]
     return tuple(
-        Incident(
+        TicketedIncident(
             ticket=frame.tickets[code],
             starts=int(starts[i]),
             closed=closed.get(frame.tickets[code]),
-            first_before=int(heard_before[i]),
-            first_after=int(heard_after[i]),
+            baseline_first_page=int(baseline_first[i]),
+            candidate_first_page=int(candidate_first[i]),
             hidden_by=_names(touching[0][i]),
             touched_by=_names(*(column[i] for column in touching)),
         )
@@ -212,15 +234,22 @@ def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArr
 
 
 def _credit(
-    blame: RuleAttribution, *, window: Window, before: Any, after: Any, rules: Sequence[Rule]
+    attribution: RuleAttribution,
+    *,
+    window: HistoryWindow,
+    baseline: Any,
+    candidate: Any,
+    rules: Sequence[Rule],
 ) -> dict[str, float]:
     """Share out what is saved by the alerts that page no more."""
-    saved = len(_pages(before, window)) - len(_pages(after, window))
-    starts = blame.frame.starts
-    first_before = before.alerts["first_page"].to_numpy(dtype=np.int64)
-    first_after = after.alerts["first_page"].to_numpy(dtype=np.int64)
-    quiet = (first_before >= 0) & ((first_after < 0) | (first_after < starts))
-    credited = blame.credited(rules, before, after)
+    saved = len(_pages(baseline, window)) - len(_pages(candidate, window))
+    starts = attribution.frame.starts
+    baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
+    candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
+    quiet = (baseline_first_page >= 0) & (
+        (candidate_first_page < 0) | (candidate_first_page < starts)
+    )
+    credited = attribution.credited(rules, baseline, candidate)
     counts = quiet & window.holds(starts) & (credited != "")
     if saved <= 0 or not counts.any():
         return {}
@@ -234,42 +263,68 @@ class Backtest:
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         The whole history.
-    config
+    window : HistoryWindow
+        Where pages and incidents count.
+    config : Config
         Today's configuration.
-    closed
+    closed : dict of str to int
         Ticket id → microseconds when it was closed (`closing_times`).
     """
 
     def __init__(
-        self, frame: AlertFrame, window: Window, config: Config, closed: dict[str, int]
+        self, frame: AlertFrame, window: HistoryWindow, config: Config, closed: dict[str, int]
     ) -> None:
         self.window = window
         self.config = config
         self.closed = closed
         self.rows = rows_of(frame, window)
-        self.blame = RuleAttribution(self.rows)
-        self.before = self.replay(())
+        self.attribution = RuleAttribution(self.rows)
+        self.baseline = self.replay(())
 
     def replay(self, rules: Sequence[Rule]) -> Replay:
-        """Replay the window with `rules` on top of today's configuration."""
+        """Replay the window with `rules` on top of today's configuration.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules in the order in which they apply.
+
+        Returns
+        -------
+        Replay
+            Outcome up to the end of the window.
+        """
         return replay(
             self.rows,
             self.config,
             rules=tuple(rules),
             until=self.window.end,
-            table=self.blame.table,
+            table=self.attribution.table,
             only_pages=True,
         )
 
-    def effect(self, after: Replay, rules: Sequence[Rule]) -> BacktestResult:
-        """Compare the replay of some rules with today's."""
+    def effect(self, candidate: Replay, rules: Sequence[Rule]) -> BacktestResult:
+        """Compare the replay of some rules with today's.
+
+        Parameters
+        ----------
+        candidate : Replay
+            Replay with the rules.
+        rules : sequence of Rule
+            The rules of `candidate`.
+
+        Returns
+        -------
+        BacktestResult
+            Pages saved, incidents and credit.
+        """
         return evaluate_outcomes(
-            self.blame,
+            self.attribution,
             window=self.window,
-            before=self.before,
-            after=after,
+            baseline=self.baseline,
+            candidate=candidate,
             rules=rules,
             closed=self.closed,
         )
@@ -280,7 +335,18 @@ class Backtest:
 
 
 def closing_times(folder: Path) -> dict[str, int]:
-    """Ticket id → when it was closed (microseconds), of a frozen history's incidents."""
+    """Read when each incident of a frozen history was closed.
+
+    Parameters
+    ----------
+    folder : Path
+        Directory of the frozen history; without ``tickets.parquet`` nothing is known.
+
+    Returns
+    -------
+    dict of str to int
+        Ticket id to microseconds since 1970.
+    """
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

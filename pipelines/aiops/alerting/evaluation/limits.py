@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
-from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
+from pipelines.aiops.alerting.rules import Rule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
 Measure = Callable[[Sequence[Rule]], BacktestResult]
@@ -13,14 +13,35 @@ Measure = Callable[[Sequence[Rule]], BacktestResult]
 
 @dataclass(frozen=True)
 class Dropped:
-    """A candidate that isn't chosen, and why."""
+    """A candidate that isn't chosen, and why.
+
+    Attributes
+    ----------
+    rule : str
+        Id of the rule.
+    why : str
+        Reason in words.
+    """
 
     rule: str
     why: str
 
 
 def harmless(effect: BacktestResult, limits: SelectRulesParams) -> bool:
-    """Whether nothing is lost, no incident waits too long, and not too many wait."""
+    """Test that no incident is missed or waits too long, and not too many wait.
+
+    Parameters
+    ----------
+    effect : BacktestResult
+        What the rules do in the window.
+    limits : SelectRulesParams
+        What a set of rules may cost.
+
+    Returns
+    -------
+    bool
+        True if the limits are kept.
+    """
     return not any(_harm(incident, limits) for incident in effect.incidents) and not _late(
         effect, limits
     )
@@ -29,42 +50,59 @@ def harmless(effect: BacktestResult, limits: SelectRulesParams) -> bool:
 def without_harm(
     active: list[Rule], measure: Measure, limits: SelectRulesParams
 ) -> tuple[list[Rule], list[Dropped], BacktestResult]:
-    """Drop rules until a window is `harmless`; also gives what those that stay do."""
+    """Drop rules until a window is `harmless`.
+
+    Parameters
+    ----------
+    active : list of Rule
+        Rules to begin with.
+    measure : Measure
+        Replays a window with some rules and measures what they do.
+    limits : SelectRulesParams
+        What a set of rules may cost.
+
+    Returns
+    -------
+    (list of Rule, list of Dropped, BacktestResult)
+        Rules that stay, those that were dropped, and what the former do.
+    """
     dropped: list[Dropped] = []
     while True:
         effect = measure(active)
-        harmful = _blamed(active, effect, limits) or _slowest(active, effect, measure, limits)
-        if not harmful:
+        to_drop = _rules_to_drop(active, effect, limits) or _slowest(
+            active, effect, measure, limits
+        )
+        if not to_drop:
             return active, dropped, effect
-        dropped += [Dropped(rule, why) for rule, why in sorted(harmful.items())]
-        active = [rule for rule in active if rule.id not in harmful]
+        dropped += [Dropped(rule.id, to_drop[rule.id]) for rule in active if rule.id in to_drop]
+        active = [rule for rule in active if rule.id not in to_drop]
 
 
-def _blamed(
+def _rules_to_drop(
     active: list[Rule], effect: BacktestResult, limits: SelectRulesParams
 ) -> dict[str, str]:
     """Rule id → why it has to go."""
     present = {rule.id for rule in active}
-    blamed: dict[str, str] = {}
+    to_drop: dict[str, str] = {}
     for incident in effect.incidents:
         why = _harm(incident, limits)
         if why:
-            guilty = present.intersection(incident.hidden_by) if incident.lost else set()
-            guilty = guilty or present.intersection(incident.touched_by) or present
-            blamed |= dict.fromkeys(guilty, why)
-    return blamed
+            responsible = present.intersection(incident.hidden_by) if incident.missed else set()
+            responsible = responsible or present.intersection(incident.touched_by) or present
+            to_drop |= dict.fromkeys(responsible, why)
+    return to_drop
 
 
-def _harm(incident: Incident, limits: SelectRulesParams) -> str:
-    if incident.lost:
-        return f"incident {incident.ticket} would be lost"
+def _harm(incident: TicketedIncident, limits: SelectRulesParams) -> str:
+    if incident.missed:
+        return f"incident {incident.ticket} would be missed"
     if incident.delay > limits.max_incident_delay_seconds:
-        return f"incident {incident.ticket} would be heard {incident.delay:.0f} s later"
+        return f"incident {incident.ticket} would be notified {incident.delay:.0f} s later"
     return ""
 
 
-def _late(effect: BacktestResult, limits: SelectRulesParams) -> list[Incident]:
-    """Incidents that are heard late, if there are too many of them."""
+def _late(effect: BacktestResult, limits: SelectRulesParams) -> list[TicketedIncident]:
+    """List the incidents that are notified late, if there are too many of them."""
     late = [
         incident for incident in effect.notified if incident.delay > limits.max_median_delay_seconds
     ]
@@ -87,7 +125,9 @@ def _slowest(
         rule_id: effect.credit.get(rule_id, 0.0) / touched.count(rule_id)
         for rule_id in set(touched)
     }
-    order = sorted(worth or present, key=lambda rule: (worth.get(rule, 0.0), rule))
+    some = [rule for rule in active if not worth or rule.id in worth]
+    some.sort(key=lambda rule: (worth.get(rule.id, 0.0), content_key(rule)))
+    order = [rule.id for rule in some]
     low, high = 1, len(order)
     while low < high:
         middle = (low + high) // 2
@@ -96,5 +136,5 @@ def _slowest(
             low = middle + 1
         else:
             high = middle
-    why = f"{len(late)} of {len(effect.notified)} incidents would be heard late"
+    why = f"{len(late)} of {len(effect.notified)} incidents would be notified late"
     return dict.fromkeys(order[:high], why)

@@ -1,13 +1,13 @@
-"""Choose rules on a window that they were not learned from.
+"""Choose rules on a validation window, which they were not mined from.
 
-Grouping and waiting both make people hear later, and a set may only make so many incidents wait.
+Grouping and waiting both delay notifications, and a set may only make so many incidents wait.
 So where a grouping is harmless alone but not beside the rules chosen before it, those that save
 least for the incidents they delay make room for it, if that saves more.
 
 First everything that harms is thrown out: all candidates that decide over single alerts are
-replayed together, and a rule that changes what happens to an incident which is lost or heard too
-late is dropped, until nothing is lost. Then groupings are added, each time the one that saves most
-beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
+replayed together, and a rule that changes what happens to an incident which is missed or notified
+too late is dropped, until nothing is missed. Then groupings are added, each time the one that saves
+most beside what is chosen already (`add_groupings`): they are alternatives of each other, and other
 rules make room for them. The rest is ordered by the pages each saves, and the shortest prefix is
 taken that saves as much as all of them, but for a tolerance. Prefixes on the way are the trade-off
 curve. In the end alerts with new names, which none of these rules has, get a grouping too.
@@ -20,12 +20,13 @@ window, which nothing was learned or chosen on, judges the outcome.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.evaluation.limits import Dropped, Measure, harmless, without_harm
-from pipelines.aiops.alerting.rules import DuplicateRule, Rule
+from pipelines.aiops.alerting.rules import GroupingRule, Rule, content_key
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 
 MOST = 2
@@ -42,12 +43,14 @@ class Grouped:
 
     Attributes
     ----------
-    groupings
+    groupings : list of Rule
         The last chosen first: of equal routes the first one listed has the alert.
-    active
+    active : list of Rule
         Rules that were given and stay.
-    dropped
+    dropped : list of Dropped
         Rules that made room.
+    effect : BacktestResult
+        What all of them do on the window to choose on.
     """
 
     groupings: list[Rule]
@@ -58,14 +61,37 @@ class Grouped:
 
 @dataclass(frozen=True)
 class Search:
-    """Measures of the window to choose on and of others, and what a set may cost."""
+    """Measures of the window to choose on and of others, and what a set may cost.
+
+    Attributes
+    ----------
+    measure : Measure
+        Measures a set of rules on the window to choose on.
+    limits : SelectRulesParams
+        What a set of rules may cost.
+    also : sequence of Measure
+        Measures on other windows, in which nobody may come to harm either.
+    """
 
     measure: Measure
     limits: SelectRulesParams
     also: Sequence[Measure] = ()
 
     def harmless(self, rules: Sequence[Rule], effect: BacktestResult | None = None) -> bool:
-        """Whether the rules harm nobody in any window; `effect`: theirs on the first, if known."""
+        """Test that the rules harm nobody in any window.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules in the order in which they apply.
+        effect : BacktestResult or None
+            What they do on the window to choose on, if known.
+
+        Returns
+        -------
+        bool
+            True if the limits are kept in every window.
+        """
         here = self.measure(rules) if effect is None else effect
         return harmless(here, self.limits) and all(
             harmless(window(rules), self.limits) for window in self.also
@@ -74,7 +100,23 @@ class Search:
     def beside(
         self, fixed: Sequence[Rule], active: Sequence[Rule], least: float
     ) -> tuple[list[Rule], list[Dropped], BacktestResult] | None:
-        """Drop rules until they harm nobody beside the `fixed` ones; None if less is saved."""
+        """Drop rules until they harm nobody beside the `fixed` ones.
+
+        Parameters
+        ----------
+        fixed : sequence of Rule
+            Rules that stay.
+        active : sequence of Rule
+            Rules that may go.
+        least : float
+            Pages that the set has to save.
+
+        Returns
+        -------
+        (list of Rule, list of Dropped, BacktestResult) or None
+            Rules that stay, those that were dropped, and what the set does; None if it saves less
+            than `least`.
+        """
 
         def together(window: Measure) -> Measure:
             return lambda rules: window([*fixed, *rules])
@@ -90,20 +132,27 @@ class Search:
 
 
 def add_groupings(
-    active: Sequence[Rule], candidates: Sequence[DuplicateRule], search: Search
+    active: Sequence[Rule], candidates: Sequence[GroupingRule], search: Search
 ) -> Grouped:
     """Choose groupings for alerts that page in spite of the rules `active`.
 
     Parameters
     ----------
-    active
+    active : sequence of Rule
         Rules chosen already.
-    candidates
+    candidates : sequence of GroupingRule
         Duplicate rules, in an order that doesn't depend on how they were given.
+    search : Search
+        Windows to measure on.
+
+    Returns
+    -------
+    Grouped
+        Groupings chosen, and the rules that stay beside them.
     """
     found = Grouped([], list(active), [], search.measure(active))
     pool = _by_grouping(candidates)
-    least = max(search.limits.tolerance * len(found.effect.before), 1.0)
+    least = max(search.limits.tolerance * len(found.effect.baseline), 1.0)
     while pool and len(found.groupings) < MOST:
         better = _better(found, pool, search.measure, least)
         best = max(
@@ -120,8 +169,8 @@ def add_groupings(
 
 
 def _better(
-    found: Grouped, pool: list[list[DuplicateRule]], measure: Measure, least: float
-) -> list[tuple[DuplicateRule, BacktestResult]]:
+    found: Grouped, pool: list[list[GroupingRule]], measure: Measure, least: float
+) -> list[tuple[GroupingRule, BacktestResult]]:
     """Give the groupings that save more, harmless or not, and what they do; the best first."""
     beside = [*found.groupings, *found.active]
     first = [(position, measure([times[0], *beside])) for position, times in enumerate(pool)]
@@ -132,13 +181,13 @@ def _better(
     better = [
         (rule, effect) for rule, effect in tried if effect.saved - found.effect.saved >= least
     ]
-    better.sort(key=lambda pair: (-pair[1].saved, pair[0].id))
+    better.sort(key=lambda pair: (-pair[1].saved, content_key(pair[0])))
     return better
 
 
 def _tried(
     found: Grouped,
-    better: Sequence[tuple[DuplicateRule, BacktestResult]],
+    better: Sequence[tuple[GroupingRule, BacktestResult]],
     search: Search,
     least: float,
 ) -> Iterator[Grouped]:
@@ -161,14 +210,30 @@ def _tried(
 
 
 def for_what_is_new(
-    chosen: Sequence[Rule], candidates: Sequence[DuplicateRule], search: Search, least: int
+    chosen: Sequence[Rule], candidates: Sequence[GroupingRule], search: Search, least: int
 ) -> tuple[Rule, BacktestResult] | None:
     """Find a grouping for the alerts that no grouping has: those with names that are new.
 
     The windows that are known can't show what it saves: hardly any name is new there. So it need
     only harm nobody, and save no less than `least`.
+
+    Parameters
+    ----------
+    chosen : sequence of Rule
+        Rules chosen already.
+    candidates : sequence of GroupingRule
+        Duplicate rules.
+    search : Search
+        Windows to measure on.
+    least : int
+        Pages that the set has to save.
+
+    Returns
+    -------
+    (Rule, BacktestResult) or None
+        The rule and what the set does with it; None without a harmless one.
     """
-    taken = {rule.matchers for rule in chosen if isinstance(rule, DuplicateRule)}
+    taken = {rule.matchers for rule in chosen if isinstance(rule, GroupingRule)}
     ways = [
         rule for rule in candidates if all(matcher.op.startswith("!") for matcher in rule.matchers)
     ]
@@ -184,41 +249,68 @@ def for_what_is_new(
     return None
 
 
-def _by_grouping(candidates: Sequence[DuplicateRule]) -> list[list[DuplicateRule]]:
+def _by_grouping(candidates: Sequence[GroupingRule]) -> list[list[GroupingRule]]:
     """Rules of equal groups together, the one that tells least often first."""
-    found: dict[str, list[DuplicateRule]] = {}
+    found: dict[str, list[GroupingRule]] = {}
     for rule in candidates:
         key = repr((rule.matchers, rule.group_by))
         found.setdefault(key, []).append(rule)
-    order = sorted(found.values(), key=lambda times: min(rule.id for rule in times))
+    order = sorted(found.values(), key=lambda times: min(map(content_key, times)))
     return [sorted(times, key=_rarest) for times in order]
 
 
-def _rarest(rule: DuplicateRule) -> tuple[int, int, int, int, str]:
+def _rarest(rule: GroupingRule) -> tuple[Any, ...]:
     """Sort key: rules that tell least often first."""
-    times = -rule.group_interval, -rule.group_wait, -rule.repeat_interval
-    return *times, len(rule.group_by), rule.id
+    times = -rule.group_interval_seconds, -rule.group_wait_seconds, -rule.repeat_interval_seconds
+    return *times, len(rule.group_by), content_key(rule)
 
 
 def in_order(ordered: Sequence[Rule], groupings: Sequence[Rule]) -> list[Rule]:
-    """Give the groupings among `ordered` their own order back, in the places that they have."""
+    """Give the groupings among `ordered` their own order back, at the positions that they have.
+
+    Parameters
+    ----------
+    ordered : sequence of Rule
+        Rules, by credit.
+    groupings : sequence of Rule
+        Groupings in the order in which they apply.
+
+    Returns
+    -------
+    list of Rule
+        The rules of `ordered`.
+    """
     known = {rule.id for rule in ordered}
     own = iter([rule for rule in groupings if rule.id in known])
     ids = {rule.id for rule in groupings}
     return [next(own) if rule.id in ids else rule for rule in ordered]
 
 
-_IDLE = "saves no page in the window it was judged on"
+_IDLE = "saves no page in the window it was evaluated on"
 
 
 @dataclass(frozen=True)
 class Point:
-    """One point of the trade-off curve."""
+    """One point of the trade-off curve.
+
+    Attributes
+    ----------
+    rules : int
+        Number of rules.
+    pages : int
+        Pages that are left.
+    saved_share : float
+        Share of the pages saved, nan without pages.
+    missed : int
+        Incidents that are missed.
+    median_delay, longest_delay : float
+        Added delay of incidents that are paged, seconds; nan without incidents.
+    """
 
     rules: int
     pages: int
     saved_share: float
-    lost: int
+    missed: int
     median_delay: float
     longest_delay: float
 
@@ -229,11 +321,13 @@ class Selection:
 
     Attributes
     ----------
-    rules
+    rules : tuple of Rule
         The chosen ones, the one that saves most first.
-    curve
+    dropped : tuple of Dropped
+        Candidates that weren't chosen, and why.
+    curve : tuple of Point
         From no rule to all harmless ones.
-    effect
+    effect : BacktestResult
         What the chosen ones do on the window they were chosen on.
     """
 
@@ -253,20 +347,25 @@ def select(
 
     Parameters
     ----------
-    candidates
+    candidates : sequence of Rule
         What mining proposes; order doesn't matter.
-    measure
+    measure : Measure
         Measures a set of rules on the window to choose on.
-    limits
+    limits : SelectRulesParams
         What a set may cost.
-    also
+    also : sequence of Measure
         Measures on other windows (the one learned from), in which nobody may come to harm either.
+
+    Returns
+    -------
+    Selection
+        The chosen rules, those dropped, and the trade-off curve.
     """
     known = {rule.id: rule for rule in candidates}
     silent = [rule for rule in known.values() if rule.family == "known_fix"]
-    rest = sorted((r for r in known.values() if r.family != "known_fix"), key=lambda r: r.id)
-    active: list[Rule] = [rule for rule in rest if rule.family != "duplicate"]
-    apart = [rule for rule in rest if isinstance(rule, DuplicateRule)]
+    rest = sorted((r for r in known.values() if r.family != "known_fix"), key=content_key)
+    active: list[Rule] = [rule for rule in rest if rule.family != "grouping"]
+    apart = [rule for rule in rest if isinstance(rule, GroupingRule)]
     saving, dropped = _saving(active, measure, limits, also)
     search = Search(measure, limits, also)
     grouped = add_groupings(saving, apart, search)
@@ -304,12 +403,12 @@ def _saving(
 
 def _unused(all_of: Sequence[Rule], used: Sequence[Rule], why: str) -> list[Dropped]:
     left = {rule.id for rule in all_of} - {rule.id for rule in used}
-    return [Dropped(rule_id, why) for rule_id in sorted(left)]
+    return [Dropped(rule.id, why) for rule in all_of if rule.id in left]
 
 
 def _by_credit(active: list[Rule], effect: BacktestResult) -> list[Rule]:
     """Rules that save something, most first."""
-    ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), rule.id))
+    ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), content_key(rule)))
     return [rule for rule in ordered if effect.credit.get(rule.id, 0.0) > 0]
 
 
@@ -349,13 +448,26 @@ def _shortest(
 
 
 def point(size: int, effect: BacktestResult) -> Point:
-    """One point of the curve."""
+    """Sum up a backtest as one point of the curve.
+
+    Parameters
+    ----------
+    size : int
+        Number of rules.
+    effect : BacktestResult
+        What the rules do in the window.
+
+    Returns
+    -------
+    Point
+        The point.
+    """
     delays = effect.delays()
     return Point(
         rules=size,
-        pages=len(effect.after),
+        pages=len(effect.candidate),
         saved_share=effect.saved_share,
-        lost=len(effect.lost),
+        missed=len(effect.missed),
         median_delay=effect.median_delay,
         longest_delay=float(np.max(delays)) if len(delays) else float("nan"),
     )
@@ -372,12 +484,17 @@ def renew(
 
     Parameters
     ----------
-    first
+    first : Selection
         What was chosen on the middle window among rules that knew nothing of it.
-    newer
+    newer : sequence of Rule
         What mining proposes on both windows.
-    measure, limits, also
+    measure, limits, also : Measure, SelectRulesParams, sequence of Measure
         As for `select`.
+
+    Returns
+    -------
+    Selection
+        The new choice, with what the first one dropped.
     """
     candidates = {rule.id: rule for rule in newer}
     candidates |= {rule.id: rule for rule in first.rules if rule.id not in candidates}

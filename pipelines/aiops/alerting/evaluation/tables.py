@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, Incident
+from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.evidence import (
     FamilyOutcome,
     IncidentOutcome,
@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.evidence import (
 )
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import Window, moment
+from pipelines.aiops.alerting.windows import HistoryWindow, moment
 from pipelines.aiops.lake.frame import YES, AlertFrame
 from pipelines.core.time import DAY_US, SECOND_US
 
@@ -23,9 +23,26 @@ NO_TEAM = "(no team)"
 _TOP = 20
 
 
-def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[FamilyOutcome]:
-    """Rules, pages saved (estimate) and alerts touched of every family that has rules."""
-    touched = _touched(after)
+def by_family(
+    rules: Sequence[Rule], effect: BacktestResult, candidate: Replay
+) -> list[FamilyOutcome]:
+    """Count rules, pages saved (estimate) and alerts touched of every family that has rules.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        The rules that are replayed.
+    effect : BacktestResult
+        What the rules do in the window.
+    candidate : Replay
+        Replay with the rules.
+
+    Returns
+    -------
+    list of FamilyOutcome
+        A row a family.
+    """
+    touched = _touched(candidate)
     rows = []
     for family in FAMILIES:
         ids = [rule.id for rule in rules if rule.family == family]
@@ -41,9 +58,24 @@ def by_family(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> l
     return rows
 
 
-def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> list[RuleOutcome]:
-    """Every rule with what it did in this window, in the order of the set."""
-    touched = _touched(after)
+def by_rule(rules: Sequence[Rule], effect: BacktestResult, candidate: Replay) -> list[RuleOutcome]:
+    """List every rule with what it did in this window, in the order of the set.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        The rules that are replayed.
+    effect : BacktestResult
+        What the rules do in the window.
+    candidate : Replay
+        Replay with the rules.
+
+    Returns
+    -------
+    list of RuleOutcome
+        A row a rule.
+    """
+    touched = _touched(candidate)
     return [
         RuleOutcome(
             rule=rule,
@@ -54,50 +86,73 @@ def by_rule(rules: Sequence[Rule], effect: BacktestResult, after: Replay) -> lis
     ]
 
 
-def _touched(after: Replay) -> dict[str, int]:
-    ids, counts = np.unique(after.alerts["rule"].to_numpy().astype(str), return_counts=True)
+def _touched(candidate: Replay) -> dict[str, int]:
+    ids, counts = np.unique(candidate.alerts["rule"].to_numpy().astype(str), return_counts=True)
     return {str(key): int(n) for key, n in zip(ids, counts, strict=True) if key}
 
 
-def by_label(measured: Backtest, after: Replay, label: str) -> list[LabelOutcome]:
-    """Alerts, and alerts that page, today and with the rules, by the value of a label."""
-    rows = measured.rows
-    inside = measured.window.holds(rows.starts)
+def by_label(backtest: Backtest, candidate: Replay, label: str) -> list[LabelOutcome]:
+    """Count alerts, and alerts that page, without and with the rules, by the value of a label.
+
+    Parameters
+    ----------
+    backtest : Backtest
+        Backtest of the window.
+    candidate : Replay
+        Replay with the rules.
+    label : str
+        Name of a label.
+
+    Returns
+    -------
+    list of LabelOutcome
+        A row a value, the most frequent first.
+    """
+    rows = backtest.rows
+    inside = backtest.window.holds(rows.starts)
     values, codes = _values(rows, label)
-    before = _paged(measured.before)
+    baseline = _paged(backtest.baseline)
 
     def count(which: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(codes[inside & which], minlength=len(values)).astype(np.int64)
 
     alerts, acted = count(np.ones(len(rows), bool)), count(rows.acted == YES)
-    paged, still = count(before), count(_paged(after))
+    paged, still = count(baseline), count(_paged(candidate))
     order = np.lexsort((np.array(values), -paged, -alerts))
     return [
         LabelOutcome(
             value=values[i] or NO_TEAM,
             alerts=int(alerts[i]),
             acted=int(acted[i]),
-            paged_today=int(paged[i]),
-            paged_with_rules=int(still[i]),
+            baseline_paged=int(paged[i]),
+            candidate_paged=int(still[i]),
         )
         for i in order
         if alerts[i]
     ]
 
 
-def noisiest(measured: Backtest, after: Replay) -> list[NoisyAlert]:
-    """Alert names that page most today, with how long they last and what to change at the source.
+def noisiest(backtest: Backtest, candidate: Replay) -> list[NoisyAlert]:
+    """List the alert names that page most today, how long they last and which rules touch them.
+
+    Parameters
+    ----------
+    backtest : Backtest
+        Backtest of the window.
+    candidate : Replay
+        Replay with the rules.
 
     Returns
     -------
-    At most twenty; durations in seconds, medians.
+    list of NoisyAlert
+        At most twenty rows; durations in seconds, medians.
     """
-    table = by_label(measured, after, "alertname")
-    table.sort(key=lambda row: (-row.paged_today, row.value))
-    rows = measured.rows
+    table = by_label(backtest, candidate, "alertname")
+    table.sort(key=lambda row: (-row.baseline_paged, row.value))
+    rows = backtest.rows
     values, codes = _values(rows, "alertname")
-    lasts = (np.minimum(rows.ends, measured.window.end) - rows.starts) / SECOND_US
-    rules = after.alerts["rule"].to_numpy().astype(str)
+    lasts = (np.minimum(rows.ends, backtest.window.end) - rows.starts) / SECOND_US
+    rules = candidate.alerts["rule"].to_numpy().astype(str)
     found = []
     for row in table[:_TOP]:
         of_name = codes == values.index(row.value) if row.value in values else codes < 0
@@ -122,29 +177,42 @@ def _paged(replay: Replay) -> NDArray[np.bool_]:
 
 
 def incidents(effect: BacktestResult) -> list[IncidentOutcome]:
-    """Every incident of the window: lost first, then the most delayed."""
+    """List every incident of the window: missed ones first, then the most delayed.
 
-    def rank(incident: Incident) -> tuple[int, float, str]:
-        if incident.lost:
+    Parameters
+    ----------
+    effect : BacktestResult
+        What the rules do in the window.
+
+    Returns
+    -------
+    list of IncidentOutcome
+        A row an incident.
+    """
+
+    def rank(incident: TicketedIncident) -> tuple[int, float, str]:
+        if incident.missed:
             return 0, 0.0, incident.ticket
         return (
             (1, -incident.delay, incident.ticket)
-            if incident.heard_today
+            if incident.baseline_notified
             else (2, 0.0, incident.ticket)
         )
 
     return [_incident(incident) for incident in sorted(effect.incidents, key=rank)]
 
 
-def _incident(incident: Incident) -> IncidentOutcome:
-    heard = incident.heard_today
+def _incident(incident: TicketedIncident) -> IncidentOutcome:
+    notified = incident.baseline_notified
     return IncidentOutcome(
         ticket=incident.ticket,
         starts=moment(incident.starts),
-        paged_today=moment(incident.first_before) if heard else None,
-        paged_with_rules=moment(incident.first_after) if incident.first_after >= 0 else None,
-        lost=incident.lost,
-        delay_seconds=round(incident.delay, 3) if heard and not incident.lost else None,
+        baseline_first_page=moment(incident.baseline_first_page) if notified else None,
+        candidate_first_page=moment(incident.candidate_first_page)
+        if incident.candidate_first_page >= 0
+        else None,
+        missed=incident.missed,
+        delay_seconds=round(incident.delay, 3) if notified and not incident.missed else None,
         rules=list(incident.touched_by),
     )
 
@@ -154,43 +222,73 @@ REPLICATES = 2000
 _SEED = 20260101
 
 
-def per_day(times: NDArray[np.int64], window: Window) -> NDArray[np.int64]:
-    """Events on each day of the window, shape (days,); the last day may be a part of one."""
+def per_day(times: NDArray[np.int64], window: HistoryWindow) -> NDArray[np.int64]:
+    """Count the events on each day of the window; the last day may be a part of one.
+
+    Parameters
+    ----------
+    times : array of int64, shape (n,), microseconds since 1970
+        Times inside the window.
+    window : HistoryWindow
+        The window.
+
+    Returns
+    -------
+    array of int64, shape (days,)
+        Events.
+    """
     days = max(1, -(-(window.end - window.start) // DAY_US))
     index = (times - window.start) // DAY_US
     return np.bincount(index, minlength=days)[:days].astype(np.int64)
 
 
 def saved_interval(
-    before: NDArray[np.int64], after: NDArray[np.int64]
+    baseline: NDArray[np.int64], candidate: NDArray[np.int64]
 ) -> tuple[float, float] | None:
-    """Interval of the share of pages saved: bootstrap over days.
+    """Estimate an interval of the share of pages saved: bootstrap over days.
 
     Parameters
     ----------
-    before, after
+    baseline, candidate : array of int64
         Pages on each day, shape (days,).
 
     Returns
     -------
-    Bounds at `LEVEL`; None with fewer than three days or without pages.
+    (float, float) or None
+        Bounds at `LEVEL`; None with fewer than three days or without pages.
 
     Notes
     -----
     Pages of one day hang together, so days are drawn, not pages (block bootstrap; Künsch 1989).
     """
-    if len(before) < 3 or not before.sum():
+    if len(baseline) < 3 or not baseline.sum():
         return None
-    draw = np.random.default_rng(_SEED).integers(0, len(before), (REPLICATES, len(before)))
-    total = before[draw].sum(axis=1)
+    draw = np.random.default_rng(_SEED).integers(0, len(baseline), (REPLICATES, len(baseline)))
+    total = baseline[draw].sum(axis=1)
+    # A draw of days without any page has no share to save.
     drawn = total > 0
-    shares = 1 - after[draw].sum(axis=1)[drawn] / total[drawn]
+    shares = 1 - candidate[draw].sum(axis=1)[drawn] / total[drawn]
     low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Interval of a median from order statistics (David & Nagaraja 2003, 7.1); None below six."""
+    """Estimate an interval of a median from order statistics.
+
+    Parameters
+    ----------
+    values : array of float64, shape (n,)
+        Sample, any order.
+
+    Returns
+    -------
+    (float, float) or None
+        Bounds at `LEVEL`; None with fewer than six values.
+
+    Notes
+    -----
+    Ranks of a binomial distribution (David & Nagaraja 2003, 7.1).
+    """
     from scipy.stats import binom
 
     count = len(values)

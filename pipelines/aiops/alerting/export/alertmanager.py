@@ -1,7 +1,7 @@
 """Merge rules into the user's ``alertmanager.yml``.
 
 What the rules mean is `apply_rules`'s business; here its result is compared with the tree that the
-file gives, and what is new in it is written into the text at the same place. The merged text is
+file gives, and what is new in it is written into the text at the same position. The merged text is
 read back and must mean what `apply_rules` said.
 """
 
@@ -43,7 +43,7 @@ from pipelines.aiops.alerting.export.yaml_edit import (
     remove,
     start,
 )
-from pipelines.aiops.alerting.rules import DuplicateRule, ImpliedRule, Rule
+from pipelines.aiops.alerting.rules import GroupingRule, InhibitionRule, Rule
 from pipelines.core.errors import SignalboxError
 
 
@@ -126,14 +126,17 @@ def problem(rule: Rule) -> str:
     str
         The reason; empty if Alertmanager can take it.
     """
-    source = rule.source if isinstance(rule, ImpliedRule) else ()
+    source = rule.source if isinstance(rule, InhibitionRule) else ()
     for matcher in (*rule.matchers, *source):
         wrong = re2_problem(matcher.value) if matcher.op in ("=~", "!~") else ""
         if wrong:
             return f"matcher on {matcher.label}: {wrong}"
     if not rule.matchers or all(value_matches(matcher, "") for matcher in rule.matchers):
         return "its matchers would take alerts that lack every label it names"
-    if isinstance(rule, DuplicateRule) and min(rule.group_interval, rule.repeat_interval) < 1:
+    if (
+        isinstance(rule, GroupingRule)
+        and min(rule.group_interval_seconds, rule.repeat_interval_seconds) < 1
+    ):
         return "Alertmanager knows no group_interval or repeat_interval of zero"
     return ""
 
@@ -259,13 +262,13 @@ class _Work:
         """All edits, with one for each key that is new in its mapping."""
         fresh = []
         for (at, key), items in self.fresh.items():
-            told = [f"{key}:"]
+            lines = [f"{key}:"]
             for new in items:
-                told += [f"  # {new.about}", *(f"  {line}" for line in new.piece().dashed())]
+                lines += [f"  # {new.about}", *(f"  {line}" for line in new.piece().dashed())]
             short = flow([new.tree for new in items])
             about = "; ".join(new.about for new in items)
             marked = about if self.parents[at].flow_style else f"{len(items)} in a new list"
-            piece = Piece(tuple(told), f"{key}: {short}", marked)
+            piece = Piece(tuple(lines), f"{key}: {short}", marked)
             fresh.append(add_key(self.doc, self.parents[at], piece))
         return [*self.edits, *fresh]
 

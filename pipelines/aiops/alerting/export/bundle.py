@@ -11,7 +11,7 @@ from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_con
 from pipelines.aiops.alerting.export.guard_rules import guarded, guards_file, promql_problem
 from pipelines.aiops.alerting.export.pagerduty import orchestration
 from pipelines.aiops.alerting.export.prometheus import Merged, merge_rule_files
-from pipelines.aiops.alerting.rules import FlappingRule, KnownFixRule, Rule, TransientRule
+from pipelines.aiops.alerting.rules import KeepFiringRule, KnownFixRule, Rule, WaitRule
 from pipelines.core.errors import SignalboxError
 
 
@@ -144,7 +144,7 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
     config.refused.update(
         {name: f"its guard can't be written: {unheard[name]}" for name in unheard}
     )
-    timing = [rule for rule in rules if isinstance(rule, TransientRule | FlappingRule)]
+    timing = [rule for rule in rules if isinstance(rule, WaitRule | KeepFiringRule)]
     merged = merge_rule_files(sources.rule_files, timing)
     active = tuple(rule for rule in rules if rule.id not in config.refused)
     notes = suggestions(timing, merged)
@@ -160,12 +160,12 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
     )
 
 
-def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -> list[str]:
+def suggestions(rules: Sequence[WaitRule | KeepFiringRule], merged: Merged) -> list[str]:
     """Return what a person should set by hand, as comments.
 
     Parameters
     ----------
-    rules : sequence of TransientRule or FlappingRule
+    rules : sequence of WaitRule or KeepFiringRule
         Rules that belong into Prometheus rule files.
     merged : Merged
         Where they went already.
@@ -183,9 +183,9 @@ def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -
         if rule.id in merged.placed and rule.id not in merged.refused:
             continue
         key, value = (
-            ("for", rule.wait)
-            if isinstance(rule, TransientRule)
-            else ("keep_firing_for", rule.keep_firing)
+            ("for", rule.for_seconds)
+            if isinstance(rule, WaitRule)
+            else ("keep_firing_for", rule.keep_firing_for_seconds)
         )
         why = "; ".join(merged.refused.get(rule.id, ["no rule file holds these alerts"]))
         alerts = one_line(selector("", rule.matchers))
@@ -197,19 +197,19 @@ def suggestions(rules: Sequence[TransientRule | FlappingRule], merged: Merged) -
 
 
 def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> ExportedRule:
-    places = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
-    places += merged.placed.get(rule.id, [])
+    locations = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
+    locations += merged.placed.get(rule.id, [])
     if guarded(rule) and rule.id not in config.refused:
-        places.append(f"{GUARDS}: guard")
+        locations.append(f"{GUARDS}: guard")
     why = [config.refused[rule.id]] if rule.id in config.refused else []
     why += merged.refused.get(rule.id, [])
     if isinstance(rule, KnownFixRule):
-        why.append("changes no configuration; see section aiops.response")
-    elif not places and not why:
+        why.append("changes no configuration; see section aiops.remediation")
+    elif not locations and not why:
         why.append(
             "no rule file of yours holds these alerts (aiops.export_rules.prometheus_rules); "
             f"{GUARDS} says what to set by hand"
-            if isinstance(rule, TransientRule | FlappingRule)
+            if isinstance(rule, WaitRule | KeepFiringRule)
             else "no route ends with these alerts alone; a child that continues takes them too"
         )
     return ExportedRule(
@@ -218,9 +218,9 @@ def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> ExportedRu
         team=rule.team,
         sentence=rule.sentence,
         expires=rule.expires,
-        exported=bool(places),
-        where=places,
-        why_not=why,
+        exported=bool(locations),
+        locations=locations,
+        reasons=why,
     )
 
 

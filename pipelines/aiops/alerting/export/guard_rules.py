@@ -8,7 +8,7 @@ alerts:
   evaluation interval.
 - `STILL_NAME` is an alert itself, with its labels, once it fires for longer than ``max_seconds``.
 
-A recurring rule hides in its hours only. PromQL's clock is UTC: the hours of a time zone are
+A mute-time rule hides in its hours only. PromQL's clock is UTC: the hours of a time zone are
 written with all the zone's changes from the rule's history until a year after it expires.
 `pipelines.aiops.alerting.replay.guard_alerts` does the same.
 """
@@ -21,7 +21,7 @@ from pipelines.aiops.alerting.config.model import steady
 from pipelines.aiops.alerting.export.spelling import duration, quoted, selector, yaml_scalar
 from pipelines.aiops.alerting.export.yaml_edit import one_line
 from pipelines.aiops.alerting.replay.guard_alerts import counted_by, guard_labels
-from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, RecurringRule, Rule
+from pipelines.aiops.alerting.rules import DemotionRule, Guard, Matcher, MuteTimeRule, Rule
 
 GROUP = "signalbox-guards"
 _FIRING = Matcher(label="alertstate", op="=", value="firing")
@@ -35,14 +35,14 @@ def guarded(rule: Rule) -> Guard | None:
     Parameters
     ----------
     rule : Rule
-        Only quiet and recurring rules have guards.
+        Only quiet and mute-time rules have guards.
 
     Returns
     -------
     Guard or None
         The rule's guard.
     """
-    return rule.guard if isinstance(rule, QuietRule | RecurringRule) else None
+    return rule.guard if isinstance(rule, DemotionRule | MuteTimeRule) else None
 
 
 def _alerts(rule: Rule) -> str:
@@ -50,7 +50,7 @@ def _alerts(rule: Rule) -> str:
 
 
 def _while_hidden(rule: Rule, expression: str) -> str:
-    hours = hours_expression(rule) if isinstance(rule, RecurringRule) else ""
+    hours = hours_expression(rule) if isinstance(rule, MuteTimeRule) else ""
     return f"({expression}) and on () ({hours})" if hours else expression
 
 
@@ -92,12 +92,12 @@ def lasting_expression(rule: Rule) -> str:
     return _while_hidden(rule, f'label_replace({bare}, "alert", "$1", "alertname", "(.+)")')
 
 
-def hours_expression(rule: RecurringRule) -> str:
-    """Return PromQL that has a result in the hours of a recurring rule.
+def hours_expression(rule: MuteTimeRule) -> str:
+    """Return PromQL that has a result in the hours of a mute-time rule.
 
     Parameters
     ----------
-    rule : RecurringRule
+    rule : MuteTimeRule
         Its hours are in its own time zone; the zone's changes are written out until a year after
         it expires.
 
@@ -126,7 +126,7 @@ def _runs(days: list[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _local_time(rule: RecurringRule) -> str:
+def _local_time(rule: MuteTimeRule) -> str:
     """PromQL for the seconds that a clock in the rule's zone shows."""
     last = datetime.combine(rule.expires, datetime.min.time(), UTC) + timedelta(days=366)
     first = min(rule.support.first, last)
@@ -248,7 +248,7 @@ def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
     guards = [
         (rule, rule.guard)
         for rule in rules
-        if isinstance(rule, QuietRule | RecurringRule) and rule.guard is not None
+        if isinstance(rule, DemotionRule | MuteTimeRule) and rule.guard is not None
     ]
     if not guards:
         return "\n".join([*head, "groups: []", ""])

@@ -1,7 +1,7 @@
 """Rules as PagerDuty event orchestration: conditions in its language, actions on the event.
 
 PagerDuty decides on one event at a time. What needs a look at other alerts (inhibition,
-grouping, flapping) it can't be told this way; such rules are listed with the reason. The form
+grouping, flapping) it can't be expressed this way; such rules are listed with the reason. The form
 is that of its REST API (``PUT /event_orchestrations/services/{id}``) and of its published
 Terraform provider.
 
@@ -19,12 +19,12 @@ from typing import Any
 
 from pipelines.aiops.alerting.config import value_matches, values_of
 from pipelines.aiops.alerting.rules import (
+    DemotionRule,
     Guard,
     Matcher,
-    QuietRule,
-    RecurringRule,
+    MuteTimeRule,
     Rule,
-    TransientRule,
+    WaitRule,
     one_of,
     quoted,
 )
@@ -72,12 +72,12 @@ def span(seconds: int) -> str:
     )
 
 
-def schedule(rule: RecurringRule) -> str:
+def schedule(rule: MuteTimeRule) -> str:
     """Write a rule's hours, up to their last second.
 
     Parameters
     ----------
-    rule : RecurringRule
+    rule : MuteTimeRule
         Its weekdays count from 0 = Monday.
 
     Returns
@@ -195,10 +195,10 @@ def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) ->
 
 
 _REASONS = {
-    "duplicate": "grouping is a setting of the service (alert grouping by content), not a rule",
-    "flapping": "a rule can't wait for an alert to stay away; use the service's auto-pause",
-    "implied": "a rule can't look at other alerts",
-    "known_fix": "it changes no event; see section aiops.response",
+    "grouping": "grouping is a setting of the service (alert grouping by content), not a rule",
+    "keep_firing": "a rule can't wait for an alert to stay away; use the service's auto-pause",
+    "inhibition": "a rule can't look at other alerts",
+    "known_fix": "it changes no event; see section aiops.remediation",
 }
 _TOO_LONG = f"its conditions are longer than {BLOCKS} of {BLOCK_BYTES:,} bytes"
 _TOO_LONG_TO_GUARD = f"its condition is longer than {BLOCK_BYTES:,} bytes: its guard counts one"
@@ -224,14 +224,14 @@ def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
     taken, left, weaker = [], [], []
     for rule in rules:
         found, why = conditions(rule, field)
-        told = {"rule": rule.id, "family": rule.family}
+        record = {"rule": rule.id, "family": rule.family}
         if not found:
-            left.append({**told, "reason": why})
+            left.append({**record, "reason": why})
             continue
         taken.append(_rule(rule, found))
         guard = _guard(rule)
         if guard is not None and guard.max_seconds is not None:
-            weaker.append({**told, "reason": _unlimited(guard.max_seconds)})
+            weaker.append({**record, "reason": _unlimited(guard.max_seconds)})
     # The first rule that matches decides: what is suppressed need not wait first.
     taken.sort(key=lambda event_rule: "suppress" not in event_rule["actions"])
     path = {
@@ -250,9 +250,9 @@ def _rule(rule: Rule, found: Sequence[str]) -> dict[str, Any]:
     actions: dict[str, Any] = {
         "annotate": f"Signalbox rule {rule.id}, expires {rule.expires}",
     }
-    if isinstance(rule, TransientRule):
-        actions["suspend"] = rule.wait
-    elif isinstance(rule, QuietRule):
+    if isinstance(rule, WaitRule):
+        actions["suspend"] = rule.for_seconds
+    elif isinstance(rule, DemotionRule):
         actions |= {"severity": "info", "suppress": True}
     else:
         actions["suppress"] = True
@@ -265,7 +265,7 @@ def _rule(rule: Rule, found: Sequence[str]) -> dict[str, Any]:
 
 
 def _guard(rule: Rule) -> Guard | None:
-    return rule.guard if isinstance(rule, QuietRule | RecurringRule) else None
+    return rule.guard if isinstance(rule, DemotionRule | MuteTimeRule) else None
 
 
 def conditions(rule: Rule, field: str) -> tuple[list[str], str]:
@@ -288,7 +288,7 @@ def conditions(rule: Rule, field: str) -> tuple[list[str], str]:
     if rule.family in _REASONS:
         return [], _REASONS[rule.family]
     guard, more = _guard(rule), []
-    if isinstance(rule, RecurringRule):
+    if isinstance(rule, MuteTimeRule):
         more.append(schedule(rule))
     if guard is not None:
         if guard.by:

@@ -1,4 +1,4 @@
-"""Merge transient and flapping rules into the user's Prometheus rule files.
+"""Merge transient and keep-firing rules into the user's Prometheus rule files.
 
 PromQL has no operator that keeps those results of any expression whose labels match. A label
 is set where the value matches (`label_replace` with a regex), the vector is joined with a
@@ -33,7 +33,7 @@ from pipelines.aiops.alerting.export.yaml_edit import (
     remove,
     start,
 )
-from pipelines.aiops.alerting.rules import FlappingRule, Matcher, TransientRule
+from pipelines.aiops.alerting.rules import KeepFiringRule, Matcher, WaitRule
 from pipelines.core.errors import SignalboxError
 
 _FLAG = "signalbox_rule"
@@ -89,7 +89,7 @@ def without(expr: str, taken: Iterable[str]) -> str:
     return result
 
 
-TimingRule = TransientRule | FlappingRule
+TimingRule = WaitRule | KeepFiringRule
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,16 @@ class AlertRule:
     Attributes
     ----------
     node : ruamel.yaml.nodes.MappingNode
-        Its place in the text.
+        Its position in the text.
     data : dict
         What YAML reads there, merge keys and aliases resolved.
-    place : tuple of int
+    position : tuple of int
         Index of its group and within it.
     """
 
     node: MappingNode
     data: dict[str, Any]
-    place: tuple[int, int]
+    position: tuple[int, int]
 
     @property
     def name(self) -> str:
@@ -117,12 +117,12 @@ class AlertRule:
 
 
 @dataclass
-class Change:
+class RuleChange:
     """What the rules make of one alerting rule.
 
     Attributes
     ----------
-    whole : list of TransientRule or FlappingRule
+    whole : list of WaitRule or KeepFiringRule
         Rules that mean every alert of it.
     parts : list of tuple
         Matchers that split alerts off it, and the rules that mean those.
@@ -187,9 +187,9 @@ def alert_rules(doc: Document, data: Any) -> list[AlertRule]:
             raise SignalboxError(f"{doc.name}: groups[{g}] is no mapping: not a rule file")
         rules = child(group, "rules")
         for r, node in enumerate(rules.value if isinstance(rules, SequenceNode) else []):
-            told = data["groups"][g]["rules"][r]
-            if isinstance(told, dict) and isinstance(told.get("alert"), str):
-                found.append(AlertRule(node, told, (g, r)))
+            rule_data = data["groups"][g]["rules"][r]
+            if isinstance(rule_data, dict) and isinstance(rule_data.get("alert"), str):
+                found.append(AlertRule(node, rule_data, (g, r)))
     return found
 
 
@@ -198,7 +198,7 @@ def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str 
 
     Parameters
     ----------
-    rule : TransientRule or FlappingRule
+    rule : WaitRule or KeepFiringRule
         A rule that was mined.
     target : AlertRule
         An alerting rule of the user's.
@@ -265,7 +265,7 @@ def times_after(target: AlertRule, rules: Sequence[TimingRule]) -> dict[str, int
     ----------
     target : AlertRule
         An alerting rule of the user's.
-    rules : sequence of TransientRule or FlappingRule
+    rules : sequence of WaitRule or KeepFiringRule
         Rules that mean its alerts.
 
     Returns
@@ -291,14 +291,14 @@ def times_after(target: AlertRule, rules: Sequence[TimingRule]) -> dict[str, int
 
 
 def _key(rule: TimingRule) -> str:
-    return "for" if isinstance(rule, TransientRule) else "keep_firing_for"
+    return "for" if isinstance(rule, WaitRule) else "keep_firing_for"
 
 
 def _asks(rule: TimingRule) -> int:
-    return rule.wait if isinstance(rule, TransientRule) else rule.keep_firing
+    return rule.for_seconds if isinstance(rule, WaitRule) else rule.keep_firing_for_seconds
 
 
-def edits_for(doc: Document, target: AlertRule, change: Change) -> list[Edit]:
+def edits_for(doc: Document, target: AlertRule, change: RuleChange) -> list[Edit]:
     """Return the edits for one alerting rule.
 
     Parameters
@@ -307,7 +307,7 @@ def edits_for(doc: Document, target: AlertRule, change: Change) -> list[Edit]:
         The text and its nodes.
     target : AlertRule
         The alerting rule.
-    change : Change
+    change : RuleChange
         What the rules make of it.
 
     Returns
@@ -318,7 +318,7 @@ def edits_for(doc: Document, target: AlertRule, change: Change) -> list[Edit]:
     Raises
     ------
     UnmergeableError
-        If the text gives no safe place for them.
+        If the text gives no safe position for them.
     """
     if target.node.flow_style:
         raise UnmergeableError("the rule is written in braces on one line")
@@ -329,9 +329,9 @@ def edits_for(doc: Document, target: AlertRule, change: Change) -> list[Edit]:
     if not change.parts:
         return edits
     taken = [matching(f"(\n{target.data['expr']}\n)", matchers) for matchers, _ in change.parts]
-    told = [rule for _, rules in change.parts for rule in rules]
+    split_off = [rule for _, rules in change.parts for rule in rules]
     rest = without(str(target.data["expr"]).strip(), taken)
-    edits.append(_replace(doc, target.node, "expr", _literal("expr", rest), told))
+    edits.append(_replace(doc, target.node, "expr", _literal("expr", rest), split_off))
     for (_, rules), expr in zip(change.parts, taken, strict=True):
         every = [*change.whole, *rules]
         edits.append(_part(doc, target, expr, every))
@@ -427,7 +427,7 @@ def about(rules: Sequence[TimingRule]) -> str:
 
     Parameters
     ----------
-    rules : sequence of TransientRule or FlappingRule
+    rules : sequence of WaitRule or KeepFiringRule
         Rules that a change serves.
 
     Returns
@@ -463,7 +463,7 @@ class Merged:
 
         Parameters
         ----------
-        rule : TransientRule or FlappingRule
+        rule : WaitRule or KeepFiringRule
             The rule.
         why : str
             The reason.
@@ -478,7 +478,7 @@ def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> M
     ----------
     texts : mapping of str to str
         File → text. What an earlier merge put in is taken out first.
-    rules : sequence of TransientRule or FlappingRule
+    rules : sequence of WaitRule or KeepFiringRule
         Rules with distinct ids.
 
     Returns
@@ -497,7 +497,7 @@ def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> M
     return merged
 
 
-Step = tuple[AlertRule, Change, list[Edit]]
+Step = tuple[AlertRule, RuleChange, list[Edit]]
 
 
 def _merge_one(text: str, name: str, rules: Sequence[TimingRule], merged: Merged) -> str:
@@ -536,17 +536,19 @@ def _all_edits(steps: Sequence[Step]) -> list[Edit]:
     return [edit for _, _, edits in steps for edit in edits]
 
 
-def _timing_rules(change: Change) -> list[TimingRule]:
+def _timing_rules(change: RuleChange) -> list[TimingRule]:
     return [*change.whole, *(rule for _, those in change.parts for rule in those)]
 
 
-def _refuse(merged: Merged, doc: Document, target: AlertRule, change: Change, why: str) -> None:
+def _refuse(merged: Merged, doc: Document, target: AlertRule, change: RuleChange, why: str) -> None:
     for rule in _timing_rules(change):
         merged.refuse(rule, f"{doc.name}: alert {target.name}: {why}")
 
 
-def _change(target: AlertRule, rules: Sequence[TimingRule], name: str, merged: Merged) -> Change:
-    change = Change()
+def _change(
+    target: AlertRule, rules: Sequence[TimingRule], name: str, merged: Merged
+) -> RuleChange:
+    change = RuleChange()
     for rule in rules:
         left = remaining(rule, target)
         if left is None:
@@ -560,7 +562,7 @@ def _change(target: AlertRule, rules: Sequence[TimingRule], name: str, merged: M
     return change
 
 
-def _add_part(change: Change, left: Any, rule: TimingRule, name: str, merged: Merged) -> None:
+def _add_part(change: RuleChange, left: Any, rule: TimingRule, name: str, merged: Merged) -> None:
     for matchers, those in change.parts:
         if matchers == left:
             those.append(rule)
@@ -608,7 +610,7 @@ def _without_expr(rule: Any, split: set[str]) -> Any:
 
 def _expected(data: Any, steps: Sequence[Step]) -> Any:
     """Return what the file should say."""
-    made = {target.place: _made(target, change) for target, change, _ in steps}
+    made = {target.position: _made(target, change) for target, change, _ in steps}
     groups = []
     for g, group in enumerate(data["groups"]):
         rules: list[Any] = []
@@ -618,11 +620,11 @@ def _expected(data: Any, steps: Sequence[Step]) -> Any:
     return data | {"groups": groups}
 
 
-def _made(target: AlertRule, change: Change) -> list[dict[str, Any]]:
+def _made(target: AlertRule, change: RuleChange) -> list[dict[str, Any]]:
     """Return the rule after the change, and the parts split off it."""
 
-    def timed(told: Sequence[TimingRule]) -> dict[str, Any]:
-        times = times_after(target, told)
+    def timed(rules: Sequence[TimingRule]) -> dict[str, Any]:
+        times = times_after(target, rules)
         return target.data | {key: duration(seconds) for key, seconds in times.items()}
 
     parts = [_normal(timed([*change.whole, *those])) for _, those in change.parts]

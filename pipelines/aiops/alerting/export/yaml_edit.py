@@ -7,8 +7,9 @@ Three kinds, none of which needs to know YAML to be undone:
   ``[...]`` and ``{...}``, and at the end of a file without a newline);
 - a line of the user's that we replace stays as the comment ``#signalbox:was <line>``.
 
-ruamel.yaml reads the text into nodes that know their place; everything else is positions. (Writing
-the file back through ruamel would re-indent and re-wrap lines that are none of our business.)
+ruamel.yaml reads the text into nodes that know their position; everything else is positions.
+(Writing the file back through ruamel would re-indent and re-wrap lines that are none of our
+business.)
 """
 
 import re
@@ -38,7 +39,7 @@ _MARK = re.compile(rf"^[ \t]*(?:{BEGIN}|{END})", re.MULTILINE)
 class Edit:
     """Text to put into a file.
 
-    Of two edits at one place the deeper one comes first: it belongs to what ends there.
+    Of two edits at one position the deeper one comes first: it belongs to what ends there.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ def remove(text: str, name: str) -> str:
     Raises
     ------
     SignalboxError
-        If a mark has lost its partner: what is ours can't be told any more.
+        If a mark has lost its partner: what is ours can't be told apart any more.
     """
     if WAS not in text and BEGIN not in text and END not in text:
         return text
@@ -92,7 +93,7 @@ def remove(text: str, name: str) -> str:
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
-    """Apply edits to a text; those at the same place and depth come in the order given.
+    """Apply edits to a text; those at the same position and depth come in the order given.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def block(lines: Iterable[str], about: str, indent: int, newline: str) -> str:
 
 
 def joined(lines: Iterable[str], about: str, indent: int, newline: str) -> str:
-    """Return lines between marks where the place isn't the begin of a line.
+    """Return lines between marks where the position isn't the begin of a line.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Family quiet: nobody ever acts on it, so it goes where it wakes nobody, unless its guard trips.
 
-A pattern is quiet if people were known to leave it alone every time, often and on separate days,
-and if it is routine: never silent for long (`QuietMining.max_silence_hours`). A guard watches it:
-more than the history's rhythm explains pages. What came too seldom to be routine can be told once
-per window (`QuietMining.rare_window_seconds`): its guard trips at the first one. What the history
-doesn't know has no rule, so it pages.
+A pattern is demoted if people were known to leave it alone every time, often and on separate days,
+and if it is routine: never silent for long (`DemotionMining.max_silence_hours`). A guard watches
+it: more than the history's rhythm explains pages. What came too seldom to be routine can page once
+per window (`DemotionMining.rare_window_seconds`): its guard trips at the first one. What the
+history doesn't know has no rule, so it pages.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
 from pipelines.aiops.alerting.mining.history import History, Mined, members
 from pipelines.aiops.alerting.mining.patterns import known_values
-from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, one_of
+from pipelines.aiops.alerting.rules import DemotionRule, Guard, Matcher, one_of, with_id
 from pipelines.aiops.lake.frame import NO, YES, AlertFrame
 from pipelines.core.arrays import distinct, runs
 from pipelines.core.stats import bonferroni_level, clopper_pearson_upper
@@ -38,7 +38,7 @@ class _Candidate:
     units, days
         Separate stretches of `MineRulesParams.independence_seconds`, and days, that have it.
     routine
-        Whether it came often enough to be nothing to tell.
+        Whether it came often enough to be routine.
     acted
         Whether anybody ever acted on it: then it was tried, and is no candidate any more.
     """
@@ -52,23 +52,35 @@ class _Candidate:
     acted: bool
 
 
-def mine_quiet(history: History) -> Mined:
+def mine_demotion(history: History) -> Mined:
     """Find alerts that nobody ever acts on; those first that hide most.
 
     Rows whose `AlertFrame.acted` is unknown teach nothing. No rule holds an alert that was acted on
     or ticketed.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family quiet.
     """
     seen = [
         candidate
-        for candidate in map(_Look(history), range(len(history.patterns)))
+        for candidate in map(_CandidateSearch(history), range(len(history.patterns)))
         if candidate is not None
     ]
     tried = sum(candidate.routine for candidate in seen)
     found = [candidate for candidate in seen if not candidate.acted]
     chosen = list(
-        _widest(history, [candidate for candidate in found if _proven(history, candidate, tried)])
+        _most_general(
+            history, [candidate for candidate in found if _proven(history, candidate, tried)]
+        )
     )
-    if history.params.quiet.rare_window_seconds:
+    if history.params.demotion.rare_window_seconds:
         chosen += _seldom(history, found, chosen)
     chosen.sort(
         key=lambda candidate: (-int(history.episodes.rows[candidate.rows].sum()), candidate.index)
@@ -116,7 +128,7 @@ class _Silence:
         return int(np.diff(times).max())
 
 
-class _Look:
+class _CandidateSearch:
     """Makes a candidate of a pattern, if it is one."""
 
     def __init__(self, history: History) -> None:
@@ -124,7 +136,7 @@ class _Look:
         params, frame = history.params, history.frame
         self.days = _Presence(frame, frame.starts // DAY_US)
         self.units = _Presence(frame, frame.starts // (params.independence_seconds * SECOND_US))
-        self.silence = _Silence(history) if params.quiet.max_silence_hours else None
+        self.silence = _Silence(history) if params.demotion.max_silence_hours else None
 
     def __call__(self, index: int) -> _Candidate | None:
         history, episodes = self.history, self.history.episodes
@@ -144,7 +156,7 @@ class _Look:
         return _Candidate(index, rows, matchers, units, days, routine, acted)
 
     def _never_silent(self, series: NDArray[np.int32]) -> bool:
-        longest = self.history.params.quiet.max_silence_hours * HOUR_US
+        longest = self.history.params.demotion.max_silence_hours * HOUR_US
         return self.silence is None or self.silence.of(series) <= longest
 
 
@@ -152,14 +164,14 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
     """Values of the series in which people are known to have left it alone; None: no rule."""
     if not len(rows):
         return None
-    pairs, renewed = history.patterns.pairs, history.patterns.open_labels
+    pairs, churning = history.patterns.pairs, history.patterns.open_labels
     series, count = np.unique(history.episodes.series[rows], return_counts=True)
-    listed = known_values(pairs, series, count, history.patterns.max_values, renewed)
+    listed = known_values(pairs, series, count, history.patterns.max_values, churning)
     if listed is None:
         return None
     # Seen once each, values look like running numbers, which matchers leave out; of a few values
     # nobody can tell, and what is new must pass.
-    named = {matcher.label for matcher in listed} | renewed
+    named = {matcher.label for matcher in listed} | churning
     few = [
         one_of(label, pairs.values_of(label, series))
         for label in sorted(pairs.counts(series).keys() - named)
@@ -170,10 +182,10 @@ def _matchers(history: History, rows: NDArray[np.int64]) -> tuple[Matcher, ...] 
 def _proven(history: History, candidate: _Candidate, tried: int) -> bool:
     confidence = bonferroni_level(history.params.alpha, tried)
     high = float(clopper_pearson_upper(0, candidate.units, confidence))
-    return candidate.routine and high <= history.params.quiet.max_acted_share
+    return candidate.routine and high <= history.params.demotion.max_acted_share
 
 
-def _widest(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
+def _most_general(history: History, found: list[_Candidate]) -> Iterator[_Candidate]:
     """Those that no wider one holds already."""
     done = {candidate.index for candidate in found}
     for candidate in found:
@@ -199,15 +211,15 @@ def _seldom(
 def _guard(history: History, candidate: _Candidate, rules: int) -> Guard:
     if candidate.routine:
         return routine_guard(history, candidate.rows, rules)
-    return Guard(window_seconds=history.params.quiet.rare_window_seconds, max_count=0)
+    return Guard(window_seconds=history.params.demotion.rare_window_seconds, max_count=0)
 
 
-def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> QuietRule:
+def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> DemotionRule:
     guard = _guard(history, candidate, rules)
     params, pattern = history.params, history.patterns.items[candidate.index]
     high = float(clopper_pearson_upper(0, candidate.units, bonferroni_level(params.alpha, tried)))
-    return QuietRule(
-        id=support.identity("quiet", candidate.matchers, guard=guard.model_dump()),
+    return with_id(DemotionRule(
+        id="",
         matchers=candidate.matchers,
         guard=guard,
         sentence=f"{pattern} {_says(candidate, guard)}",
@@ -219,7 +231,7 @@ def _rule(history: History, candidate: _Candidate, rules: int, tried: int) -> Qu
         expires=support.expiry(history),
         team=history.patterns.pairs.team(pattern.series),
         examples=support.examples_of(history, candidate.rows, lambda _: "nobody acted on it"),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _says(candidate: _Candidate, guard: Guard) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
 from pipelines.core.arrays import runs
 from pipelines.core.time import DAY_MS, HOUR_MS
@@ -23,19 +23,21 @@ class Episodes:
 
     Attributes
     ----------
-    start, end
-        Milliseconds since `origin`, int64; an unknown end is the latest it can have been.
-    ended
+    series : array of int32, shape (episodes,)
+        Series of each episode, ascending.
+    start, end : array of int64, shape (episodes,), milliseconds
+        Since `origin`; an unknown end is the latest it can have been.
+    ended : array of bool, shape (episodes,)
         Whether the end is known.
-    acted
-        As in `AlertFrame`; a ticket is an act.
-    ticket
+    acted : array of int8, shape (episodes,)
+        `YES`, `NO` or `UNKNOWN` as in `AlertFrame`; a ticket is an act.
+    ticket : array of int32, shape (episodes,)
         Index of a ticket, -1 without one.
-    rows
+    rows : array of int32, shape (episodes,)
         Alerts reported.
-    origin
+    origin : int
         Start of the window, microseconds since 1970 (UTC).
-    span
+    span : int
         Length of the window, milliseconds.
     """
 
@@ -59,7 +61,18 @@ class Episodes:
         return np.concatenate([[0], np.cumsum(count)])
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Episodes":
-        """Episodes chosen by a mask or by ascending positions; a mask of all copies nothing."""
+        """Choose episodes by a mask or by ascending positions; a mask of all copies nothing.
+
+        Parameters
+        ----------
+        keep : array of bool, shape (episodes,), or of int64, shape (n,)
+            Mask, or positions.
+
+        Returns
+        -------
+        Episodes
+            The chosen episodes, in their order.
+        """
         if keep.dtype == np.bool_ and keep.all():
             return self
         return Episodes(
@@ -72,11 +85,23 @@ class Episodes:
         return (self.start + self.origin // MS) // DAY_MS
 
 
-def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
-    """Merge what overlaps or touches, series by series.
+def find_episodes(frame: AlertFrame, window: HistoryWindow) -> Episodes:
+    """Merge the alerts that overlap or touch, series by series.
 
     An alert whose end is unknown lasts until the same series is reported anew, or to the end of
     the window, and counts as not ended.
+
+    Parameters
+    ----------
+    frame : AlertFrame
+        Alert history; rows are alerts.
+    window : HistoryWindow
+        Alerts that start outside of it are left out, and ends are cut at its end.
+
+    Returns
+    -------
+    Episodes
+        Episodes of the window.
 
     Notes
     -----
@@ -90,6 +115,7 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
     first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
     if not len(first):
         return _nothing(window, span)
+    # The numbers still carry the series: it is divided out again here.
     last = np.append(first[1:], len(rows)) - 1
     series = start[first] // span
     ticket = np.maximum.reduceat(frame.ticket[rows], first)
@@ -108,32 +134,60 @@ def find_episodes(frame: AlertFrame, window: Window) -> Episodes:
 
 
 def _sorted(
-    frame: AlertFrame, window: Window, span: int
+    frame: AlertFrame, window: HistoryWindow, span: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the rows of the window, and of each the series and start as one number, ascending."""
     rows = np.flatnonzero(window.holds(frame.starts))
     start = frame.starts[rows] - window.start
     start //= MS
+    # Series and start as one number: one sort orders by both.
     start += frame.series[rows].astype(np.int64) * span
     order = np.argsort(start)
     return rows[order], start[order]
 
 
 def positions(episodes: Episodes, series: NDArray[Any]) -> NDArray[np.int64]:
-    """Positions of the episodes of some ascending series, of which there may be none."""
+    """Return the positions of the episodes of some series, of which there may be none.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    series : array of int, shape (n,)
+        Series, ascending.
+
+    Returns
+    -------
+    array of int64
+        Positions, ascending.
+    """
     first = episodes.first
+    # Series beyond the last one with episodes get an empty range.
     low = np.minimum(series, len(first) - 1)
     return runs(first[low], first[np.minimum(low + 1, len(first) - 1)] - first[low])
 
 
 def days_of(episodes: Episodes, start: NDArray[np.int64]) -> int:
-    """Count the separate UTC days on which episodes with these starts began."""
+    """Count the separate UTC days on which episodes with these starts began.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes that give the origin of `start`.
+    start : array of int64, shape (n,), milliseconds
+        Starts since `Episodes.origin`.
+
+    Returns
+    -------
+    int
+        Number of days.
+    """
     since = episodes.origin // MS % DAY_MS
     return int(np.count_nonzero(np.bincount((start + since) // DAY_MS)))
 
 
 def _ends(
-    ends: NDArray[np.int64], start: NDArray[np.int64], window: Window
+    ends: NDArray[np.int64], start: NDArray[np.int64], window: HistoryWindow
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Give the ends as such numbers, too, and whether each is known."""
     span = (window.end - window.start) // MS + 1
@@ -141,6 +195,7 @@ def _ends(
     latest = np.minimum(ends, window.end) - window.start
     latest //= MS
     latest += start // span * span
+    # An alert without an end lasts until its series is reported anew, if it is.
     following = np.minimum(open_ended + 1, len(ends) - 1)
     again = (start[following] // span == start[open_ended] // span) & (following > open_ended)
     latest[open_ended[again]] = np.maximum(
@@ -154,7 +209,7 @@ def _acted(acted: NDArray[np.int8], first: NDArray[np.int64]) -> NDArray[np.int8
     return np.where(most == YES, YES, np.where(least == UNKNOWN, UNKNOWN, NO)).astype(np.int8)
 
 
-def _nothing(window: Window, span: int) -> Episodes:
+def _nothing(window: HistoryWindow, span: int) -> Episodes:
     wide, small = np.empty(0, np.int64), np.empty(0, np.int32)
     return Episodes(
         small, wide, wide, np.empty(0, np.bool_), np.empty(0, np.int8), small, small,
@@ -163,14 +218,41 @@ def _nothing(window: Window, span: int) -> Episodes:
 
 
 def every_hours(count: int, wanted: int) -> int:
-    """Step between hours that leaves about `wanted` of `count` and meets every hour of the day."""
+    """Return the step between hours that leaves about `wanted` of `count` episodes.
+
+    Parameters
+    ----------
+    count : int
+        Number of episodes.
+    wanted : int
+        Number of episodes to keep.
+
+    Returns
+    -------
+    int
+        Hours from one that is kept to the next; coprime to 24, so that every hour of the day is
+        met.
+    """
     step = max(1, -(-count // wanted))
     while gcd(step, 24) != 1:
         step += 1
     return step
 
 
-def thinned(episodes: Episodes, wanted: int) -> Episodes:
-    """Keep whole hours, so many that about `wanted` episodes stay."""
+def subsample(episodes: Episodes, wanted: int) -> Episodes:
+    """Subsample episodes: keep whole hours, so many that about `wanted` episodes stay.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    wanted : int
+        Number of episodes to keep.
+
+    Returns
+    -------
+    Episodes
+        The episodes of every n-th hour; all where there are few enough.
+    """
     step = every_hours(len(episodes), wanted)
     return episodes if step == 1 else episodes.where(episodes.start // HOUR_MS % step == 0)

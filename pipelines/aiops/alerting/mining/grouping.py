@@ -1,10 +1,10 @@
-"""Family duplicate: alerts that come together are told together; and what no rule holds.
+"""Family duplicate: alerts that occur together are grouped; and what no rule holds.
 
 No rule holds new names, new values, and guards that trip. Nothing is known of them, so they
 must not wait, and no label is known to divide them well. One group for all of them pages at
-once for the first, and again as soon as something else that is new joins; what was told
-already is not told again while it goes on. A burst that touches many hosts under many names
-is then a page a moment rather than a page for each of them.
+once for the first, and again as soon as something else that is new joins; what was
+notified already is not notified again while it goes on. A burst that touches many hosts under many
+names is then a page a moment rather than a page for each of them.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config.apply import sparing_guards
 from pipelines.aiops.alerting.mining import support
-from pipelines.aiops.alerting.mining.cooccurrence import Company, cooccurrence, key_of
-from pipelines.aiops.alerting.mining.episodes import positions, thinned
+from pipelines.aiops.alerting.mining.cooccurrence import Cooccurrence, cooccurrence, key_of
+from pipelines.aiops.alerting.mining.episodes import positions, subsample
 from pipelines.aiops.alerting.mining.history import (
     NAME,
     Coder,
@@ -24,7 +24,15 @@ from pipelines.aiops.alerting.mining.history import (
     common_labels,
     label_sets,
 )
-from pipelines.aiops.alerting.rules import Bound, DuplicateRule, Example, Matcher, Rule, one_of
+from pipelines.aiops.alerting.rules import (
+    Bound,
+    Example,
+    GroupingRule,
+    Matcher,
+    Rule,
+    one_of,
+    with_id,
+)
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
 
 EVERY_ALERT = (Matcher(label="alertname", op="!=", value=""),)
@@ -35,33 +43,35 @@ ONE_GROUP = ("signalbox_together",)
 would not: Alertmanager takes the parent's instead (`config.Route.UnmarshalYAML`)."""
 
 
-def tell_at_once(
+def notify_at_once(
     history: History, *, group_interval: int = 1, repeat_interval: int = 86_400
-) -> DuplicateRule:
-    """Group what no quiet rule holds, without losing time.
+) -> GroupingRule:
+    """Group what no demotion rule holds, without losing time.
 
     Parameters
     ----------
-    history
-        The learning window: its end says when the rule expires.
-    group_interval
+    history : History
+        The training window: its end says when the rule expires.
+    group_interval : int, default 1
         Seconds; something new that joins waits at most so long.
-    repeat_interval
-        Seconds after which the group is told again although nothing joined.
+    repeat_interval : int, default 86400
+        Seconds after which the group is notified again although nothing joined.
+
+    Returns
+    -------
+    GroupingRule
+        A rule for every alert with one group for all.
     """
     rows = np.arange(len(history.episodes))
-    return DuplicateRule(
-        id=support.identity(
-            "duplicate", EVERY_ALERT,
-            group_by=ONE_GROUP, wait=0, interval=group_interval, repeat=repeat_interval,
-        ),
+    return with_id(GroupingRule(
+        id="",
         matchers=EVERY_ALERT,
         group_by=ONE_GROUP,
-        group_wait=0,
-        group_interval=group_interval,
-        repeat_interval=repeat_interval,
+        group_wait_seconds=0,
+        group_interval_seconds=group_interval,
+        repeat_interval_seconds=repeat_interval,
         sentence=(
-            "What no rule holds pages at once, in one group: again when something new joins "
+            "What no rule applies to pages at once, in one group: again when something new joins "
             f"(within {support.seconds_in_words(group_interval)}), not again for what goes on."
         ),
         support=support.support_of(history.episodes, rows),
@@ -70,7 +80,7 @@ def tell_at_once(
             value=0.0, n=0, level=0.0, method="policy", tried=0,
         ),
         expires=support.expiry(history),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 SAMPLE = 50_000
@@ -91,8 +101,8 @@ class _Candidate:
     def matchers(self) -> tuple[Matcher, ...]:
         """Whom it may take: every alert, if one with a name that is new is a group of its own.
 
-        Such an alert is then told as soon as any, and its next ones together: nothing waits for a
-        group that it has no history with.
+        Such an alert is then notified as soon as any, and its next ones together: nothing waits for
+        a group that it has no history with.
         """
         if len(self.names) > 1 and NAME in self.group_by:
             return sparing_guards(EVERY_ALERT)
@@ -107,17 +117,27 @@ class _Candidate:
 @dataclass(frozen=True)
 class _Found:
     by: _Candidate
-    counted: Company
+    counted: Cooccurrence
     low: float
     examples: tuple[Example, ...]
 
 
-def mine_duplicate(history: History) -> Mined:
-    """Find groupings in which alerts come together.
+def mine_grouping(history: History) -> Mined:
+    """Find groupings in which alerts occur together.
 
     Candidates are sets of at most two common labels, with and without the alert name, over all
     known names; and for the noisiest names alone, without any label or by one of its own. A
-    stretch of time speaks for a grouping if most of its episodes came in company.
+    stretch of time speaks for a grouping if most of its episodes had company.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family duplicate, those that spare most first.
     """
     params = history.params
     wide, narrow = _wide(history), _narrow(history)
@@ -130,7 +150,7 @@ def mine_duplicate(history: History) -> Mined:
         )
         low = float(clopper_pearson_lower(counted.good, counted.n, confidence))
         enough = counted.n >= params.min_episodes and counted.days >= params.min_days
-        if enough and low >= params.duplicate.min_share:
+        if enough and low >= params.grouping.min_share:
             found.append(_Found(candidate, counted, low, _examples(history, candidate, together)))
     found.sort(key=lambda f: (-len(f.by.names), -f.counted.spared, f.by.group_by))
     times = _times(history)
@@ -145,36 +165,35 @@ def mine_duplicate(history: History) -> Mined:
 
 
 def _together(history: History) -> int:
-    """Seconds within which alerts of a group can still be told together."""
-    return max(history.params.duplicate.join_seconds)
+    """Seconds within which alerts of a group still share a notification."""
+    return max(history.params.grouping.group_interval_seconds)
 
 
 def _times(history: History) -> list[tuple[int, int, int]]:
-    """List waits, intervals and repeats to choose among: when people are told, not what."""
-    params = history.params.duplicate
+    """List waits, intervals and repeats to choose among: when people are notified, not of what."""
+    params = history.params.grouping
     return [
         (wait, interval, repeat)
-        for interval in sorted(set(params.join_seconds))
+        for interval in sorted(set(params.group_interval_seconds))
         for wait in sorted(set(params.group_wait_seconds))
-        for repeat in sorted(set(params.repeat_seconds))
+        for repeat in sorted(set(params.repeat_interval_seconds))
         if repeat >= interval
     ]
 
 
-def _timed(rule: DuplicateRule, wait: int, interval: int, repeat: int) -> DuplicateRule:
+def _timed(rule: GroupingRule, wait: int, interval: int, repeat: int) -> GroupingRule:
     """Give the rule with other times, and the id that belongs to them."""
     does = {
         "group_by": rule.group_by,
-        "group_wait": wait,
-        "group_interval": interval,
-        "repeat_interval": repeat,
+        "group_wait_seconds": wait,
+        "group_interval_seconds": interval,
+        "repeat_interval_seconds": repeat,
     }
-    own = support.identity("duplicate", rule.matchers, **does)
-    told = (
+    sentence = (
         f"{rule.sentence} The first page waits {support.seconds_in_words(wait)} for its "
-        f"companions; what joins later is told within {support.seconds_in_words(interval)}."
+        f"companions; what joins later is notified within {support.seconds_in_words(interval)}."
     )
-    return rule.model_copy(update={**does, "id": own, "sentence": told})
+    return with_id(rule.model_copy(update={**does, "sentence": sentence}))
 
 
 def _series_by_name(history: History) -> dict[str, NDArray[np.int64]]:
@@ -195,7 +214,7 @@ def _wide(history: History) -> list[_Candidate]:
     episodes = np.zeros(len(pairs), np.int64)
     episodes[series] = history.patterns.episodes[series]
     keys = common_labels(
-        pairs, episodes, history.params.duplicate.max_labels, history.patterns.open_labels
+        pairs, episodes, history.params.grouping.max_labels, history.patterns.open_labels
     )
     found: dict[bytes, _Candidate] = {}
     coder = Coder(pairs, series)
@@ -209,7 +228,7 @@ def _wide(history: History) -> list[_Candidate]:
 
 def _best_wide(history: History, wide: list[_Candidate]) -> list[_Candidate]:
     """Of groupings that are about equally fine keep the one that folds most."""
-    sample = thinned(history.episodes, SAMPLE)
+    sample = subsample(history.episodes, SAMPLE)
     finest = max((int(option.group.max(initial=0)) + 1 for option in wide), default=1)
     best: dict[int, tuple[int, int, tuple[str, ...], _Candidate]] = {}
     for candidate in wide:
@@ -237,27 +256,27 @@ def _narrow(history: History) -> list[_Candidate]:
     return found
 
 
-def _rule(history: History, found: _Found, tried: int) -> DuplicateRule:
+def _rule(history: History, found: _Found, tried: int) -> GroupingRule:
     params, candidate, counted, low = history.params, found.by, found.counted, found.low
     matchers = candidate.matchers
     does = {
         "group_by": candidate.group_by or ONE_GROUP,
-        "group_wait": max(params.duplicate.group_wait_seconds),
-        "group_interval": max(params.duplicate.join_seconds),
-        "repeat_interval": max(params.duplicate.repeat_seconds),
+        "group_wait_seconds": max(params.grouping.group_wait_seconds),
+        "group_interval_seconds": max(params.grouping.group_interval_seconds),
+        "repeat_interval_seconds": max(params.grouping.repeat_interval_seconds),
     }
     by = " and ".join(candidate.group_by) or "nothing else: one group"
     series = np.flatnonzero(candidate.group >= 0)
     rows = positions(history.episodes, series)
-    return DuplicateRule.model_validate(
+    rule = GroupingRule.model_validate(
         {
             **does,
-            "id": support.identity("duplicate", matchers, **does),
+            "id": "",
             "matchers": matchers,
             "sentence": (
-                f"Tell {candidate} together by {by}: {counted.episodes:,} episodes came in "
-                f"{counted.bursts:,} bursts, {counted.spared:,} fewer, and mostly in company in "
-                f"{counted.good:,} of {counted.n:,} separate stretches (at least "
+                f"Group {candidate} by {by}: {counted.episodes:,} episodes came in "
+                f"{counted.bursts:,} bursts, {counted.spared:,} fewer, and most co-occurred with "
+                f"others in {counted.good:,} of {counted.n:,} separate stretches (at least "
                 f"{support.percent(low)} with confidence)."
             ),
             "support": support.support_of(history.episodes, rows, counted.n),
@@ -270,6 +289,7 @@ def _rule(history: History, found: _Found, tried: int) -> DuplicateRule:
             "examples": found.examples,
         }
     )  # fmt: skip
+    return with_id(rule)
 
 
 def _examples(

@@ -15,27 +15,63 @@ METHOD = (
 
 
 def most_within(starts: NDArray[np.int64], window: int) -> int:
-    """Largest number of `starts` (ascending) within any sliding window, its end exclusive."""
+    """Return the largest number of starts within any sliding window, its end exclusive.
+
+    Parameters
+    ----------
+    starts : array of int64, shape (n,)
+        Starts, ascending.
+    window : int
+        Length of the window, in the unit of `starts`.
+
+    Returns
+    -------
+    int
+        Number of starts, 0 without any.
+    """
     if not len(starts):
         return 0
+    # A window with the most starts can be moved to begin with one of them.
     inside = np.searchsorted(starts, starts + window, "left") - np.arange(len(starts))
     return int(inside.max())
 
 
 def counts_by_window(starts: NDArray[np.int64], window: int, span: int) -> NDArray[np.int64]:
-    """Count the starts in each window that `span` has room for, side by side from time 0."""
-    windows = max(-(-span // window), 1)
-    place = np.minimum(starts // window, windows - 1)
-    return np.bincount(place, minlength=windows)
-
-
-def prediction_bound(counts: NDArray[np.int64], confidence: float) -> int:
-    """Count that one more window like these exceeds with a chance of at most 1 - `confidence`.
+    """Count the starts in each window that `span` has room for, side by side from time 0.
 
     Parameters
     ----------
-    counts
-        Counts of the history's windows, shape (windows,).
+    starts : array of int64, shape (n,)
+        Starts since the beginning of the history.
+    window : int
+        Length of a window, in the unit of `starts`.
+    span : int
+        Length of the history, in the unit of `starts`.
+
+    Returns
+    -------
+    array of int64, shape (windows,)
+        Starts in each; the last window takes what is left over.
+    """
+    windows = max(-(-span // window), 1)
+    window_of = np.minimum(starts // window, windows - 1)
+    return np.bincount(window_of, minlength=windows)
+
+
+def prediction_bound(counts: NDArray[np.int64], confidence: float) -> int:
+    """Predict the count that one more window exceeds with chance 1 - `confidence` at most.
+
+    Parameters
+    ----------
+    counts : array of int64, shape (windows,)
+        Counts of the history's windows.
+    confidence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    int
+        Upper prediction bound.
 
     Notes
     -----
@@ -58,19 +94,26 @@ def prediction_bound(counts: NDArray[np.int64], confidence: float) -> int:
 def max_count(
     starts: NDArray[np.int64], span: int, *, window: int, alpha: float, rules: int
 ) -> int:
-    """Most starts in a sliding window that are still routine.
+    """Compute the largest number of starts in a sliding window that is still routine.
 
     Parameters
     ----------
-    starts
+    starts : array of int64
         Starts of the episodes, ascending, counted from the history's beginning; one unit of time
         for this, `span` (the history's length) and `window`.
-    alpha
+    span : int
+        Length of the history.
+    window : int
+        Length of the sliding window.
+    alpha : float
         Chance that any of the `rules` guards trips within another `span` of the same.
+    rules : int
+        Guards that share `alpha`.
 
     Returns
     -------
-    Never less than the history had.
+    int
+        Never less than the history had.
     """
     counts = counts_by_window(starts, window, span)
     # A sliding window meets bursts that the fixed ones cut in two: it is tried twice as often.
@@ -79,20 +122,27 @@ def max_count(
 
 
 def routine_guard(history: History, rows: NDArray[np.int64], rules: int) -> Guard:
-    """Guard of a rule that hides routine: neither more of them nor longer ones than the routine.
+    """Build the guard of a rule that hides routine: no more episodes and no longer ones than usual.
 
     Parameters
     ----------
-    rows
+    history : History
+        The training window as the families see it.
+    rows : array of int64, shape (n,)
         Episodes of the routine, of which it is known that nobody acted on them.
-    rules
-        Rules that are guarded like this.
+    rules : int
+        Number of rules that are guarded like this.
+
+    Returns
+    -------
+    Guard
+        Guard with a count, and with a duration if `lasting_factor` isn't 0.
     """
-    quiet, episodes = history.params.quiet, history.episodes
+    quiet, episodes = history.params.demotion, history.episodes
     lasting = episodes.end[rows] - episodes.start[rows]
     # Not the longest: one freak of a history would keep the guard quiet for ever.
-    usual = float(np.quantile(lasting, quiet.lasting_quantile, method="higher"))
-    longest = usual / 1000 * quiet.lasting_factor
+    typical = float(np.quantile(lasting, quiet.lasting_quantile, method="higher"))
+    longest = typical / 1000 * quiet.lasting_factor
     return Guard(
         window_seconds=quiet.guard_window_seconds,
         max_count=max_count(
@@ -107,7 +157,18 @@ def routine_guard(history: History, rows: NDArray[np.int64], rules: int) -> Guar
 
 
 def guard_says(guard: Guard) -> str:
-    """Say what a guard does, for a rule's sentence."""
+    """Describe what a guard does, for a rule's sentence.
+
+    Parameters
+    ----------
+    guard : Guard
+        A rule's guard.
+
+    Returns
+    -------
+    str
+        One sentence.
+    """
     window = support.seconds_in_words(guard.window_seconds)
     lasting = (
         ""

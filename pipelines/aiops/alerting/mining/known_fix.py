@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.history import Family, History, Mined, members
-from pipelines.aiops.alerting.rules import KnownFixRule, Rule
+from pipelines.aiops.alerting.rules import KnownFixRule, Rule, with_id
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
 
 if TYPE_CHECKING:
@@ -30,7 +30,18 @@ class _Fixes:
 
 
 def fixes_miner(tickets: "pd.DataFrame | None") -> Family:
-    """Miner of known fixes over these tickets (columns ``ticket_id``, times and ``fix``)."""
+    """Return a miner of known fixes over these tickets.
+
+    Parameters
+    ----------
+    tickets : DataFrame or None
+        Columns ``ticket_id``, ``opened_at``, ``closed_at`` and ``fix``; None: nothing is found.
+
+    Returns
+    -------
+    Family
+        A family's miner.
+    """
 
     def mine(history: History) -> Mined:
         return Mined([], 0) if tickets is None else mine_known_fix(history, tickets)
@@ -39,7 +50,20 @@ def fixes_miner(tickets: "pd.DataFrame | None") -> Family:
 
 
 def mine_known_fix(history: History, tickets: "pd.DataFrame") -> Mined:
-    """Find fixes that ended most of a pattern's tickets; a ticket counts once however noisy."""
+    """Find fixes that ended most of a pattern's tickets; a ticket counts once however noisy.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+    tickets : DataFrame
+        Columns ``ticket_id``, ``opened_at``, ``closed_at`` and ``fix``.
+
+    Returns
+    -------
+    Mined
+        Rules of family known_fix.
+    """
     fixes = _Fixes(history, tickets)
     params, counted = history.params.known_fix, []
     for index in _patterns_with_tickets(history):
@@ -88,8 +112,8 @@ def _rule(
     same = np.array([name == fix for name in names])
     minutes = fixes.minutes[np.array(tickets)[same]]
     taken = float(np.median(minutes[~np.isnan(minutes)])) if (~np.isnan(minutes)).any() else 0.0
-    return KnownFixRule(
-        id=support.identity("known_fix", matchers, fix=fix),
+    return with_id(KnownFixRule(
+        id="",
         matchers=matchers,
         fix=fix,
         median_minutes=round(taken, 2),
@@ -109,4 +133,4 @@ def _rule(
             history, rows[same],
             lambda i: f"ticket {history.frame.tickets[history.episodes.ticket[i]]}: {fix}",
         ),
-    )  # fmt: skip
+    ))  # fmt: skip

@@ -1,16 +1,16 @@
-"""All families over one learning window."""
+"""Mine all families in one training window."""
 
 from typing import TYPE_CHECKING
 
-from pipelines.aiops.alerting.mining.demotion import mine_quiet
-from pipelines.aiops.alerting.mining.durations import mine_flapping, mine_transient
-from pipelines.aiops.alerting.mining.grouping import mine_duplicate
+from pipelines.aiops.alerting.mining.demotion import mine_demotion
+from pipelines.aiops.alerting.mining.durations import mine_keep_firing, mine_wait
+from pipelines.aiops.alerting.mining.grouping import mine_grouping
 from pipelines.aiops.alerting.mining.history import Family, Mined, history_of
-from pipelines.aiops.alerting.mining.inhibition import mine_implied
+from pipelines.aiops.alerting.mining.inhibition import mine_inhibition
 from pipelines.aiops.alerting.mining.known_fix import fixes_miner
-from pipelines.aiops.alerting.mining.mute_times import mine_recurring
+from pipelines.aiops.alerting.mining.mute_times import mine_mute_time
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.aiops.params.alert_rules import MineRulesParams
 
@@ -21,24 +21,27 @@ if TYPE_CHECKING:
 def mine(
     frame: AlertFrame,
     params: MineRulesParams,
-    window: Window,
+    window: HistoryWindow,
     tickets: "pd.DataFrame | None" = None,
 ) -> list[Rule]:
-    """Find candidate rules in a learning window.
+    """Find candidate rules in a training window.
 
     Parameters
     ----------
-    frame
+    frame : AlertFrame
         Alert history; what started outside of `window` is not looked at.
-    window
-        The learning window.
-    tickets
+    params : MineRulesParams
+        Settings of mining (section `mine_rules`).
+    window : HistoryWindow
+        The training window.
+    tickets : DataFrame or None
         Table ``tickets`` of the contract, for known fixes; None: none are looked for.
 
     Returns
     -------
-    Rules by family, those that save most first. Neither the order of the rows nor the numbering of
-    the series changes them.
+    list of Rule
+        Rules by family, those that save most first. Neither the order of the rows nor the numbering
+        of the series changes them.
     """
     found = mine_all(frame, params, window, tickets)
     return [rule for mined in found.values() for rule in mined.rules]
@@ -47,18 +50,35 @@ def mine(
 def mine_all(
     frame: AlertFrame,
     params: MineRulesParams,
-    window: Window,
+    window: HistoryWindow,
     tickets: "pd.DataFrame | None" = None,
 ) -> dict[str, Mined]:
-    """Like `mine`, by family and with the number of candidates that each family tried."""
+    """Find candidate rules as `mine` does, by family and with the number of candidates tried.
+
+    Parameters
+    ----------
+    frame : AlertFrame
+        Alert history; what started outside of `window` is not looked at.
+    params : MineRulesParams
+        Settings of mining (section `mine_rules`).
+    window : HistoryWindow
+        The training window.
+    tickets : DataFrame or None
+        Table ``tickets`` of the contract, for known fixes; None: none are looked for.
+
+    Returns
+    -------
+    dict of str to Mined
+        Family to what it found, for the families of `params.families`.
+    """
     history = history_of(frame, params, window)
     families: dict[str, Family] = {
-        "duplicate": mine_duplicate,
-        "transient": mine_transient,
-        "flapping": mine_flapping,
-        "implied": mine_implied,
-        "recurring": mine_recurring,
-        "quiet": mine_quiet,
+        "grouping": mine_grouping,
+        "wait": mine_wait,
+        "keep_firing": mine_keep_firing,
+        "inhibition": mine_inhibition,
+        "mute_time": mine_mute_time,
+        "demotion": mine_demotion,
         "known_fix": fixes_miner(tickets),
     }
     wanted = [family for family in FAMILIES if family in params.families]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.mining import support
 from pipelines.aiops.alerting.mining.guards import guard_says, routine_guard
 from pipelines.aiops.alerting.mining.history import History, Mined, members
-from pipelines.aiops.alerting.rules import RecurringRule
+from pipelines.aiops.alerting.rules import MuteTimeRule, with_id
 from pipelines.aiops.lake.frame import NO, YES
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower, clopper_pearson_upper
 from pipelines.core.time import EPOCH
@@ -23,7 +23,20 @@ QUARTER_MS = 900_000
 
 
 def local_minutes(at: NDArray[np.int64], timezone: str) -> NDArray[np.int64]:
-    """Minutes since 1970 on the clock of `timezone`, for milliseconds since 1970 UTC."""
+    """Convert times in UTC to minutes on the clock of a time zone.
+
+    Parameters
+    ----------
+    at : array of int64, shape (n,), milliseconds since 1970
+        Times in UTC.
+    timezone : str
+        IANA name of a zone.
+
+    Returns
+    -------
+    array of int64, shape (n,)
+        Minutes since 1970 on the local clock.
+    """
     if not len(at):
         return np.empty(0, np.int64)
     zone = ZoneInfo(timezone)
@@ -52,15 +65,14 @@ SAME = 1e-9
 
 @dataclass(frozen=True)
 class Hours:
-    """When one pattern came, on one clock.
+    """When one pattern occurred, on one clock.
 
     Attributes
     ----------
-    came, acted
-        Whether it came unacted, and whether anybody acted on one that began then; bool, shape
-        (days, bins).
-    weekday
-        Weekday of each day, 0 = Monday, shape (days,).
+    came, acted : array of bool, shape (days, bins)
+        Whether it occurred unacted, and whether anybody acted on one that began then.
+    weekday : array of int64, shape (days,)
+        Weekday of each day, 0 = Monday.
     """
 
     came: NDArray[np.bool_]
@@ -69,15 +81,17 @@ class Hours:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a window must do.
+class MuteLimits:
+    """What a window must fulfil.
 
     Attributes
     ----------
-    longest
+    longest : int
         Bins at most.
-    min_days, min_day_share
-        Days on which it came, and their share of the days that there are.
+    min_days, min_day_share : int, float
+        Days on which it occurred, and their share of the days that there are.
+    confidence : float
+        Level of each bound, after the correction for all windows tried.
     """
 
     longest: int
@@ -87,8 +101,22 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A window that holds: bins from `start` on `weekdays`."""
+class MuteWindow:
+    """A window that fulfils what is asked: bins from `start` on `weekdays`.
+
+    Attributes
+    ----------
+    weekdays : tuple of int
+        0 = Monday.
+    start, bins : int
+        First bin of the day, and number of bins.
+    good, n : int
+        Days on which the pattern occurred in the window, and all days of these weekdays.
+    low : float
+        Lower confidence bound of the share of days.
+    chance : float
+        Upper bound of the share that the pattern's rate outside of the window would bring.
+    """
 
     weekdays: tuple[int, ...]
     start: int
@@ -115,16 +143,28 @@ class _Windows:
         return _Windows(*(values[keep] for values in vars(self).values()))
 
 
-def find_windows(hours: Hours, asked: Asked) -> Iterator[Found]:
+def find_windows(hours: Hours, limits: MuteLimits) -> Iterator[MuteWindow]:
     """Find the best windows that don't overlap each other on any weekday, daily ones first.
 
     The lower bound on the share of days must be above what the pattern's own rate outside of the
     window would bring into it by chance; bins in which one was acted on, on any weekday, are barred
     (leaving out its own would be picking). It came on at least half of the days of each weekday of
     the set: none rides on the others.
+
+    Parameters
+    ----------
+    hours : Hours
+        When the pattern occurred.
+    limits : MuteLimits
+        What a window must fulfil.
+
+    Yields
+    ------
+    MuteWindow
+        The windows, the best of each set of weekdays first.
     """
     bins = hours.came.shape[1]
-    holding = _holding(hours, asked)
+    holding = _holding(hours, limits)
     taken = np.zeros((len(WEEKDAYS), bins), np.bool_)
     for number in np.unique(holding.days).tolist():
         windows, weekdays = holding.where(holding.days == number), DAY_SETS[number]
@@ -133,56 +173,60 @@ def find_windows(hours: Hours, asked: Asked) -> Iterator[Found]:
             windows = windows.where(barred[windows.start] == barred[windows.start + windows.size])
             if not len(windows.start):
                 break
-            found = _best(windows, weekdays, min(asked.longest, bins))
+            found = _best(windows, weekdays, min(limits.longest, bins))
             taken[list(weekdays), found.start : found.start + found.bins] = True
             yield found
 
 
-def _best(windows: _Windows, weekdays: tuple[int, ...], longest: int) -> Found:
+def _best(windows: _Windows, weekdays: tuple[int, ...], longest: int) -> MuteWindow:
     worth = windows.good - A_BIN * windows.size * windows.n / longest
     i = int(np.argmax(worth >= worth.max() - SAME))
-    return Found(
+    return MuteWindow(
         weekdays, int(windows.start[i]), int(windows.size[i]), int(windows.good[i]),
         int(windows.n[i]), float(windows.low[i]), float(windows.chance[i]),
     )  # fmt: skip
 
 
-def _holding(hours: Hours, asked: Asked) -> _Windows:
+def _holding(hours: Hours, limits: MuteLimits) -> _Windows:
     """All windows that hold, each by itself."""
-    windows, outside = _often(hours, asked)
+    windows, outside = _often(hours, limits)
     bins = hours.came.shape[1]
     # The upper bound is above the rate itself: where that is too high already, it isn't worked out.
-    places = windows.n * (bins - windows.size)
-    rate = np.divide(outside, places, out=np.ones(len(places)), where=places > 0)
+    trials = windows.n * (bins - windows.size)
+    rate = np.divide(outside, trials, out=np.ones(len(trials)), where=trials > 0)
     hopeful = windows.low > 1 - (1 - rate) ** windows.size
-    windows, outside, places = windows.where(hopeful), outside[hopeful], places[hopeful]
+    windows, outside, trials = windows.where(hopeful), outside[hopeful], trials[hopeful]
     windows.chance[:] = (
-        1 - (1 - clopper_pearson_upper(outside, places, asked.confidence)) ** windows.size
+        1 - (1 - clopper_pearson_upper(outside, trials, limits.confidence)) ** windows.size
     )
     return windows.where(windows.low > windows.chance)
 
 
-def _often(hours: Hours, asked: Asked) -> tuple[_Windows, NDArray[np.int64]]:
+def _often(hours: Hours, limits: MuteLimits) -> tuple[_Windows, NDArray[np.int64]]:
     """Windows in which it came often enough, and how often it came outside of each."""
     bins = hours.came.shape[1]
     days = np.bincount(hours.weekday, minlength=len(WEEKDAYS))
-    inside = _by_weekday(_slid(hours.came, min(asked.longest, bins)), hours.weekday)
+    inside = _by_weekday(_slid(hours.came, min(limits.longest, bins)), hours.weekday)
     n = (MEMBERS @ days).astype(np.int64)
     enough = np.where(
-        n < asked.min_days, np.inf, np.maximum(asked.min_day_share * n, asked.min_days)
+        n < limits.min_days, np.inf, np.maximum(limits.min_day_share * n, limits.min_days)
     )
+    # Sets of weekdays are sums over weekdays: a product of matrices instead of a loop.
     good = np.rint(np.tensordot(MEMBERS, inside, 1)).astype(np.int64)
+    # No weekday of a set may ride on the others: it occurred on half of the days of each.
     steady = (inside >= ((days + 1) // 2)[:, None, None]).astype(np.float32)
     fits = good >= enough[:, None, None]
     fits &= np.tensordot(MEMBERS, steady, 1) == MEMBERS.sum(axis=1)[:, None, None]
     fits &= _free(hours.acted, len(inside[0]))
     which, size, start = np.nonzero(fits)
     came = good[fits]
+    # Bounds depend on the set's number of days alone, and are looked up in a table of it.
     low = np.concatenate(
-        [_lowest(int(n[i]), asked.confidence)[came[which == i]] for i in np.unique(which)]
+        [_lowest(int(n[i]), limits.confidence)[came[which == i]] for i in np.unique(which)]
         or [np.empty(0)]
     )
     per_bin = (MEMBERS @ inside[:, 0]).astype(np.int64)
+    # Prefix sums give what lies inside of each window, and so what lies outside.
     before = np.concatenate([np.zeros((len(n), 1), np.int64), per_bin.cumsum(axis=1)], axis=1)
     size = size + 1
     outside = before[which, -1] - (before[which, start + size] - before[which, start])
@@ -199,6 +243,7 @@ def _slid(came: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     slid[0] = came
     for size in range(2, longest + 1):
         room = came.shape[1] - size + 1
+        # A window of this size is the one that is a bin shorter, and its last bin.
         slid[size - 1, :, :room] = slid[size - 2, :, :room] | came[:, size - 1 :]
     return slid
 
@@ -233,25 +278,35 @@ ALWAYS = 0.5
 """What comes in more than this share of all bins has no hours of its own."""
 
 
-def mine_recurring(history: History) -> Mined:
-    """Find hours of the day and days of the week at which a pattern comes nearly always.
+def mine_mute_time(history: History) -> Mined:
+    """Find hours of the day and days of the week at which a pattern occurs nearly always.
 
     The lower bound on the share of days must be above what the pattern's own rate outside of the
     hours would bring into them by chance. Hours in which a single alert was acted on are no
     candidate; alerts of which nobody knows whether people acted don't count as having come. Days
     without any alert at all count as days without data.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    Mined
+        Rules of family recurring.
     """
     params, patterns = history.params, history.patterns
     eligible = [i for i in range(len(patterns)) if _days(history, i) >= params.min_days]
-    tried = _places(history) * len(eligible)
-    asked = _asked(history, bonferroni_level(params.alpha, tried))
-    found: list[tuple[int, str, Found]] = []
+    tried = _windows_tried(history) * len(eligible)
+    limits = _limits(history, bonferroni_level(params.alpha, tried))
+    found: list[tuple[int, str, MuteWindow]] = []
     done: set[int] = set()
     clocks = _clocks(history)
     for index in eligible:
         if done.intersection(patterns.ancestors(index)):
             continue
-        best = _best_zone(history, index, clocks, asked)
+        best = _best_zone(history, index, clocks, limits)
         if best and patterns.matchers(index) is not None:
             done.add(index)
             found += [(index, zone, window) for zone, window in best]
@@ -265,20 +320,20 @@ def mine_recurring(history: History) -> Mined:
 
 
 def _bins(history: History) -> int:
-    return DAY_MINUTES // history.params.recurring.step_minutes
+    return DAY_MINUTES // history.params.mute_time.step_minutes
 
 
-def _asked(history: History, confidence: float) -> Asked:
+def _limits(history: History, confidence: float) -> MuteLimits:
     params = history.params
-    longest = max(1, params.recurring.max_minutes // params.recurring.step_minutes)
-    return Asked(longest, params.min_days, params.recurring.min_day_share, confidence)
+    longest = max(1, params.mute_time.max_minutes // params.mute_time.step_minutes)
+    return MuteLimits(longest, params.min_days, params.mute_time.min_day_share, confidence)
 
 
-def _places(history: History) -> int:
+def _windows_tried(history: History) -> int:
     """Count the windows that are tried for one pattern, on all clocks and sets of weekdays."""
-    bins, longest = _bins(history), _asked(history, 0).longest
+    bins, longest = _bins(history), _limits(history, 0).longest
     sizes = sum(bins - size + 1 for size in range(1, longest + 1))
-    return len(history.params.recurring.timezones) * len(DAY_SETS) * sizes
+    return len(history.params.mute_time.timezones) * len(DAY_SETS) * sizes
 
 
 def _days(history: History, index: int) -> int:
@@ -317,7 +372,7 @@ def _clock(history: History, zone: str) -> _Clock:
 def _clocks(history: History) -> dict[str, _Clock]:
     """Clocks to look at: of those that never changed against each other the first named stays."""
     clocks: dict[str, _Clock] = {}
-    for zone in history.params.recurring.timezones:
+    for zone in history.params.mute_time.timezones:
         clock = _clock(history, zone)
         if all(np.ptp(clock.minutes - other.minutes) for other in clocks.values()):
             clocks[zone] = clock
@@ -325,45 +380,45 @@ def _clocks(history: History) -> dict[str, _Clock]:
 
 
 def _best_zone(
-    history: History, index: int, clocks: dict[str, _Clock], asked: Asked
-) -> list[tuple[str, Found]]:
+    history: History, index: int, clocks: dict[str, _Clock], limits: MuteLimits
+) -> list[tuple[str, MuteWindow]]:
     """Find windows on the clock that explains most days; of equals the zone named first."""
-    best: list[tuple[str, Found]] = []
+    best: list[tuple[str, MuteWindow]] = []
     rows = members(history, index)
     for zone, clock in clocks.items():
         hours = _hours(history, rows, clock)
         if hours.came.mean() > ALWAYS:
             continue
-        windows = list(find_windows(hours, asked))
+        windows = list(find_windows(hours, limits))
         if _worth([w for _, w in best]) < _worth(windows):
             best = [(zone, window) for window in windows]
     return best
 
 
-def _worth(windows: list[Found]) -> float:
+def _worth(windows: list[MuteWindow]) -> float:
     return sum(w.good - 0.1 * w.bins for w in windows)
 
 
 def _hours(history: History, rows: NDArray[np.int64], clock: _Clock) -> Hours:
-    minutes, step = clock.minutes[rows], history.params.recurring.step_minutes
+    minutes, step = clock.minutes[rows], history.params.mute_time.step_minutes
     day = np.searchsorted(clock.days, minutes // DAY_MINUTES)
-    place = minutes % DAY_MINUTES // step
+    slot = minutes % DAY_MINUTES // step
     came, acted = np.zeros((2, len(clock.days), _bins(history)), np.bool_)
     unacted = history.episodes.acted[rows] == NO
-    came[day[unacted], place[unacted]] = True
+    came[day[unacted], slot[unacted]] = True
     used = history.episodes.acted[rows] == YES
-    acted[day[used], place[used]] = True
+    acted[day[used], slot[used]] = True
     return Hours(came, acted, (clock.days + 3) % 7)
 
 
 def _rule(
-    history: History, index: int, zone: str, found: Found, minutes: NDArray[np.int32], *,
+    history: History, index: int, zone: str, found: MuteWindow, minutes: NDArray[np.int32], *,
     tried: int, rules: int,
-) -> RecurringRule | None:  # fmt: skip
+) -> MuteTimeRule | None:  # fmt: skip
     matchers = history.patterns.matchers(index)
     if matchers is None:
         return None
-    step = history.params.recurring.step_minutes
+    step = history.params.mute_time.step_minutes
     start, end = found.start * step, (found.start + found.bins) * step
     rows = members(history, index)
     of_day = minutes[rows] % DAY_MINUTES
@@ -372,11 +427,8 @@ def _rule(
     inside = inside[history.episodes.acted[inside] == NO]
     guard = routine_guard(history, inside, rules)
     hours = f"{_clock_words(start)}–{_clock_words(end)} {zone}"
-    return RecurringRule(
-        id=support.identity(
-            "recurring", matchers, weekdays=found.weekdays, start_minute=start, end_minute=end,
-            timezone=zone, guard=guard.model_dump(),
-        ),
+    return with_id(MuteTimeRule(
+        id="",
         matchers=matchers,
         weekdays=found.weekdays,
         start_minute=start,
@@ -397,7 +449,7 @@ def _rule(
         expires=support.expiry(history),
         team=history.patterns.team(index),
         examples=support.examples_of(history, inside, lambda _: "in its hours, nobody acted"),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _clock_words(minute: int) -> str:

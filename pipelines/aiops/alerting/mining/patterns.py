@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.mining.labels import Behaviour, LabelPairs, discriminating_labels
+from pipelines.aiops.alerting.mining.labels import (
+    LabelPairs,
+    SeriesBehaviour,
+    discriminating_labels,
+)
 from pipelines.aiops.alerting.rules import Matcher, one_of
 from pipelines.aiops.lake.frame import Labels
 
@@ -32,11 +36,11 @@ class Pattern:
 
     Attributes
     ----------
-    chosen
+    chosen : tuple of (str, str)
         Labels and values that make the pattern, ``alertname`` first.
-    series
+    series : array of int32, shape (n,)
         Series that it holds, ascending.
-    parent
+    parent : int
         Position of the pattern with one label less, -1 for a name.
     """
 
@@ -60,11 +64,21 @@ class Patterns:
 
     Attributes
     ----------
-    items
+    items : list of Pattern
         The patterns; parents stand before their children.
-    levels
-        Arrays series → position in `items`, -1 where the series has no pattern in this level. Every
-        pattern stands in exactly one level, so that a level is counted in one go.
+    levels : list of array of int32, shape (series,)
+        Position in `items` of each series' pattern, -1 where the series has none in this level.
+        Every pattern stands in exactly one level, so that a level is counted in one go.
+    labels : list of Labels
+        Label set of each series.
+    pairs : LabelPairs
+        Labels of all series.
+    episodes : array of int64, shape (series,)
+        Number of each series' episodes.
+    max_values : int
+        Most values that a matcher may list.
+    open_labels : frozenset of str
+        Labels with churn, which matchers leave out.
     """
 
     items: list[Pattern]
@@ -80,9 +94,19 @@ class Patterns:
         return len(self.items)
 
     def matchers(self, index: int) -> tuple[Matcher, ...] | None:
-        """Matchers that hold for the pattern's series and for no other values than theirs.
+        """Build matchers that hold for the pattern's series and for no other values than theirs.
 
         None if a label has more values than a matcher may list: then there can be no rule.
+
+        Parameters
+        ----------
+        index : int
+            Position in `items`.
+
+        Returns
+        -------
+        tuple of Matcher or None
+            None if a label has more than `max_values` values: then there can be no rule.
         """
         if index not in self._matchers:
             series = self.items[index].series
@@ -92,11 +116,33 @@ class Patterns:
         return self._matchers[index]
 
     def team(self, index: int) -> str:
-        """Label ``team``, if all of the pattern's series agree on it."""
+        """Return the label ``team``, if all of the pattern's series agree on it; otherwise "".
+
+        Parameters
+        ----------
+        index : int
+            Position in `items`.
+
+        Returns
+        -------
+        str
+            Name of the team.
+        """
         return self.pairs.team(self.items[index].series)
 
     def ancestors(self, index: int) -> Iterable[int]:
-        """Patterns that hold all of this one's series."""
+        """Yield the patterns that hold all of this one's series, the nearest first.
+
+        Parameters
+        ----------
+        index : int
+            Position in `items`.
+
+        Returns
+        -------
+        int
+            Position in `items`.
+        """
         while (index := self.items[index].parent) >= 0:
             yield index
 
@@ -108,21 +154,31 @@ def known_values(
     max_values: int,
     open_labels: Collection[str] = (),
 ) -> tuple[Matcher, ...] | None:
-    """Matchers listing every label's known values, a missing label being the empty value.
+    """List every label's known values as matchers, a missing label being the empty value.
 
     Parameters
     ----------
-    series
-        Series that the matchers hold for, and of each the number of `episodes`.
+    pairs : LabelPairs
+        Labels of all series.
+    series : array of int, shape (n,)
+        Series that the matchers hold for.
+    episodes : array of int64, shape (n,)
+        Number of each series' episodes.
+    max_values : int
+        Most values that a matcher may list.
+    open_labels : collection of str
+        Labels with churn: they aren't listed.
 
     Returns
     -------
-    Nothing (None) if a label has more than `max_values` and isn't a running number. Running numbers
-    and labels in `open_labels`, whose values are renewed all the time (`labels`), aren't listed.
+    tuple of Matcher or None
+        None if a label has more than `max_values` values and isn't a running number. Running
+        numbers and labels in `open_labels` (`labels.open_labels`) aren't listed.
     """
     found, at = pairs.having(series)
-    seen, place = np.unique(found, return_inverse=True)
-    weight = np.bincount(place, episodes[at], len(seen)).astype(np.int64)
+    seen, inverse = np.unique(found, return_inverse=True)
+    # Episodes with each value: values seen once each are running numbers.
+    weight = np.bincount(inverse, episodes[at], len(seen)).astype(np.int64)
     key = pairs.key[seen]
     matchers = []
     common = pairs.counts(series)
@@ -145,12 +201,12 @@ def known_values(
 
 def _listed(common: dict[str, int]) -> list[str]:
     """Labels that matchers list, of those that series have: the most common ones, in order."""
-    ranked = sorted(common, key=lambda key: (key != NAME, -common[key], key))[:MAX_KEYS]
-    return [NAME, *sorted(key for key in ranked if key != NAME)]
+    by_frequency = sorted(common, key=lambda key: (key != NAME, -common[key], key))[:MAX_KEYS]
+    return [NAME, *sorted(key for key in by_frequency if key != NAME)]
 
 
 def find_patterns(
-    labels: list[Labels], pairs: LabelPairs, behaviour: Behaviour, *, min_episodes: int,
+    labels: list[Labels], pairs: LabelPairs, behaviour: SeriesBehaviour, *, min_episodes: int,
     max_patterns: int, max_values: int,
     open_labels: frozenset[str] = frozenset(),
 ) -> Patterns:  # fmt: skip
@@ -158,12 +214,25 @@ def find_patterns(
 
     Parameters
     ----------
-    behaviour
-        What each series did, rows like `labels`.
-    min_episodes
+    labels : list of Labels
+        Label set of each series.
+    pairs : LabelPairs
+        Labels of all series.
+    behaviour : SeriesBehaviour
+        Sums over the episodes of each series, rows like `labels`.
+    min_episodes : int
         A pattern with fewer episodes can't support a rule.
-    max_patterns
-        Names and labels with most episodes come first.
+    max_patterns : int
+        Most patterns; names and labels with most episodes come first.
+    max_values : int
+        Labels with more values make no patterns.
+    open_labels : frozenset of str
+        Labels with churn, left out.
+
+    Returns
+    -------
+    Patterns
+        Patterns with their levels.
     """
     levels = [np.full(len(labels), -1, np.int32) for _ in range(4)]
     patterns = Patterns([], levels, labels, pairs, behaviour.episodes, max_values, open_labels)
@@ -180,7 +249,7 @@ def find_patterns(
 
 
 def _names(
-    labels: list[Labels], behaviour: Behaviour, min_episodes: int
+    labels: list[Labels], behaviour: SeriesBehaviour, min_episodes: int
 ) -> list[tuple[str, NDArray[np.int32]]]:
     by_name: dict[str, list[int]] = {}
     episodes: dict[str, int] = {}
@@ -189,8 +258,8 @@ def _names(
         by_name.setdefault(name, []).append(index)
         episodes[name] = episodes.get(name, 0) + int(behaviour.episodes[index])
     enough = [name for name in by_name if name and episodes[name] >= min_episodes]
-    ranked = sorted(enough, key=lambda name: (-episodes[name], name))
-    return [(name, np.array(by_name[name], np.int32)) for name in ranked]
+    by_frequency = sorted(enough, key=lambda name: (-episodes[name], name))
+    return [(name, np.array(by_name[name], np.int32)) for name in by_frequency]
 
 
 def _add(

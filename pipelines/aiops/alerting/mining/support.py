@@ -1,4 +1,4 @@
-"""What stands beside a rule: support, examples, expiry, words; its settings; pairs counted."""
+"""What stands beside a rule: support, examples, expiry; its threshold sweep; pairs counted."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.mining.cooccurrence import Stretches, begin_inside
+from pipelines.aiops.alerting.mining.cooccurrence import FiringIntervals, begin_inside
 from pipelines.aiops.alerting.mining.episodes import Episodes, days_of, positions
 from pipelines.aiops.alerting.mining.history import (
     History,
+    IndependentUnits,
     Kinds,
-    Unit,
     days_per_pattern,
     levels,
     units,
 )
-from pipelines.aiops.alerting.rules import Bound, Example, Matcher, Support, rule_id
+from pipelines.aiops.alerting.rules import Bound, Example, Support
 from pipelines.aiops.lake.frame import YES
 from pipelines.core.arrays import distinct
 from pipelines.core.evidence import round_floats
@@ -30,12 +30,40 @@ MAX_LABELS = 20
 
 
 def moment(episodes: Episodes, at: int) -> datetime:
-    """Turn milliseconds since the origin of `episodes` into a date in UTC."""
+    """Turn milliseconds since the origin of `episodes` into a date in UTC.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes that give the origin.
+    at : int
+        Milliseconds since the origin.
+
+    Returns
+    -------
+    datetime
+        Time in UTC.
+    """
     return EPOCH + timedelta(milliseconds=episodes.origin // 1000 + at)
 
 
 def support_of(episodes: Episodes, rows: NDArray[np.int64], count: int | None = None) -> Support:
-    """Support of a rule that rests on these episodes; `count` is the number of independent ones."""
+    """Sum up the support of a rule that rests on these episodes.
+
+    Parameters
+    ----------
+    episodes : Episodes
+        Episodes of the training window.
+    rows : array of int64, shape (n,)
+        Positions of the episodes, at least one.
+    count : int or None
+        Number of independent episodes; None: all of `rows`.
+
+    Returns
+    -------
+    Support
+        Alerts, episodes, days, first and last.
+    """
     starts = episodes.start[rows]
     return Support(
         alerts=int(episodes.rows[rows].sum()),
@@ -47,26 +75,72 @@ def support_of(episodes: Episodes, rows: NDArray[np.int64], count: int | None = 
 
 
 def examples_of(
-    history: History, rows: NDArray[np.int64], says: Callable[[int], str]
+    history: History, rows: NDArray[np.int64], sentence: Callable[[int], str]
 ) -> tuple[Example, ...]:
-    """Pick episodes from the beginning, the middle and the end of `rows`, in order of time."""
-    return examples_at(history, rows, moments_of(history, history.episodes.start[rows]), says)
+    """Pick episodes from the beginning, the middle and the end of `rows`, in order of time.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+    rows : array of int64, shape (n,)
+        Positions of episodes.
+    sentence : callable
+        Describes an episode, given its position.
+
+    Returns
+    -------
+    tuple of Example
+        At most `MineRulesParams.examples` examples.
+    """
+    return examples_at(history, rows, moments_of(history, history.episodes.start[rows]), sentence)
 
 
 def moments_of(history: History, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pick starts of examples: the first, the last and some between."""
+    """Pick the starts of examples: the first, the last and some between.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+    starts : array of int64, shape (n,), milliseconds
+        Starts of episodes, any order.
+
+    Returns
+    -------
+    array of int64, milliseconds
+        Chosen starts, ascending.
+    """
     wanted = min(history.params.examples, len(starts))
-    places = np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(int))
-    return np.unique(np.partition(starts, places)[places])
+    # Partition instead of sort: only a handful of order statistics is needed.
+    ranks = np.unique(np.linspace(0, len(starts) - 1, wanted).round().astype(int))
+    return np.unique(np.partition(starts, ranks)[ranks])
 
 
 def examples_at(
     history: History,
     rows: NDArray[np.int64],
     moments: NDArray[np.int64],
-    says: Callable[[int], str],
+    sentence: Callable[[int], str],
 ) -> tuple[Example, ...]:
-    """Show an episode of `rows` for each of the moments, at which one must start."""
+    """Show an episode of `rows` for each of the moments, at which one must start.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+    rows : array of int64, shape (n,)
+        Positions of episodes.
+    moments : array of int64, milliseconds
+        Starts since the origin.
+    sentence : callable
+        Describes an episode, given its position.
+
+    Returns
+    -------
+    tuple of Example
+        One example a moment.
+    """
     episodes, labels = history.episodes, history.patterns.labels
     chosen = [_at(history, rows, int(start)) for start in moments]
     return tuple(
@@ -74,7 +148,7 @@ def examples_at(
             starts_at=moment(episodes, int(episodes.start[i])),
             ends_at=moment(episodes, int(episodes.end[i])) if episodes.ended[i] else None,
             labels=dict(sorted(labels[episodes.series[i]].items())[:MAX_LABELS]),
-            says=says(i),
+            sentence=sentence(i),
         )
         for i in chosen
     )
@@ -89,7 +163,18 @@ def _at(history: History, rows: NDArray[np.int64], start: int) -> int:
 
 
 def expiry(history: History) -> date:
-    """Day after which a rule must be proven anew."""
+    """Return the day after which a rule must be proven anew.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+
+    Returns
+    -------
+    date
+        End of the window and `MineRulesParams.expiry_days` more.
+    """
     end = EPOCH + timedelta(microseconds=history.window.end)
     return (end + timedelta(days=history.params.expiry_days)).date()
 
@@ -105,7 +190,28 @@ def bound_of(
     tried: int,
     method: str = METHOD,
 ) -> Bound:
-    """Give a share's bound as it stands in a rule."""
+    """Build a share's confidence bound as it stands in a rule.
+
+    Parameters
+    ----------
+    measures : str
+        What the share is a share of, in words.
+    good, n : int
+        Units that speak for the rule, and all units.
+    low, high : float or None
+        Lower and upper confidence bound; None: not claimed.
+    alpha : float
+        Chance of an error over all candidates together.
+    tried : int
+        Candidates that share `alpha` (Bonferroni).
+    method : str
+        Name of the method.
+
+    Returns
+    -------
+    Bound
+        The bound, rounded.
+    """
     return Bound(
         measures=measures, value=round_floats(good / n if n else 0.0),
         low=None if low is None else round_floats(float(low)),
@@ -114,13 +220,19 @@ def bound_of(
     )  # fmt: skip
 
 
-def identity(family: str, matchers: tuple[Matcher, ...], **does: Any) -> str:
-    """Id of a rule from what it does."""
-    return rule_id(family, {"matchers": [m.model_dump() for m in matchers], **does})
-
-
 def seconds_in_words(seconds: float) -> str:
-    """Duration as people say it."""
+    """Format a duration for people.
+
+    Parameters
+    ----------
+    seconds : float
+        Duration, seconds.
+
+    Returns
+    -------
+    str
+        Whole days, hours or minutes where it is one; else seconds.
+    """
     for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size and seconds % size == 0:
             count = round(seconds / size)
@@ -129,20 +241,38 @@ def seconds_in_words(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Share in per cent, one digit, never rounded up to certainty."""
-    shown = min(share * 100, 99.9) if share < 1 else 100.0
-    return f"{shown:.1f} %" if shown < 100 else "100 %"
+    """Format a share in per cent, one digit, never rounded up to certainty.
+
+    Parameters
+    ----------
+    share : float
+        Share between 0 and 1.
+
+    Returns
+    -------
+    str
+        Such as "99.9 %".
+    """
+    text = min(share * 100, 99.9) if share < 1 else 100.0
+    return f"{text:.1f} %" if text < 100 else "100 %"
 
 
-class Counts:
-    """Per pattern: separate stretches, their days, and how many speak for each step.
+class ThresholdSweep:
+    """Independent units per pattern, their days, and the units that speak for each threshold.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+    steps : int
+        Number of thresholds that are swept.
 
     Attributes
     ----------
-    n, days
-        Shape (patterns,).
-    good
-        Shape (patterns, steps).
+    n, days : array of int64, shape (patterns,)
+        Units of each pattern, and separate days with one.
+    good : array of int64, shape (patterns, steps)
+        Units that speak for each threshold.
     """
 
     def __init__(self, history: History, steps: int) -> None:
@@ -151,18 +281,47 @@ class Counts:
         self.n, self.days = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self.good = np.zeros((count, steps), np.int64)
 
-    def add(self, unit: Unit) -> None:
-        """Count one level's stretches."""
+    def add(self, unit: IndependentUnits) -> None:
+        """Count one level's units.
+
+        Parameters
+        ----------
+        unit : IndependentUnits
+            Units of a level.
+        """
         self.n += np.bincount(unit.pattern, minlength=len(self.n))
         self.days += days_per_pattern(unit, len(self.n))
 
     def speaks(self, step: int, pattern: NDArray[np.int64]) -> None:
-        """Count stretches (by their patterns) that speak for a step."""
+        """Count units (by their patterns) that speak for a threshold.
+
+        Parameters
+        ----------
+        step : int
+            Position of the threshold.
+        pattern : array of int64, shape (n,)
+            Pattern of each unit.
+        """
         self.good[:, step] += np.bincount(pattern, minlength=len(self.n))
 
 
-def by_level(history: History, episodes: Episodes) -> Iterator[tuple[NDArray[np.int32], Unit]]:
-    """Levels of patterns with the separate stretches in which `episodes` have them."""
+def by_level(
+    history: History, episodes: Episodes
+) -> Iterator[tuple[NDArray[np.int32], IndependentUnits]]:
+    """Yield the levels of patterns with the independent units in which `episodes` have them.
+
+    Parameters
+    ----------
+    history : History
+        The training window as the families see it.
+    episodes : Episodes
+        Episodes to group, of the history.
+
+    Yields
+    ------
+    (array of int32, Unit)
+        Pattern of each series, and the level's units.
+    """
     for of_level in levels(history):
         unit = units(episodes, of_level, history.params.independence_seconds)
         if len(unit.pattern):
@@ -171,14 +330,16 @@ def by_level(history: History, episodes: Episodes) -> Iterator[tuple[NDArray[np.
 
 @dataclass(frozen=True)
 class Bounds:
-    """What counts prove, paid for by everything that was tried.
+    """What counts prove, corrected for everything that was tried.
 
     Attributes
     ----------
-    enough
+    enough : array of bool, shape (patterns,)
         Patterns with history enough for a rule.
-    low
-        Lower bound of the share that speaks for each step, shape (patterns, steps).
+    low : array of float64, shape (patterns, steps)
+        Lower confidence bound of the share that speaks for each threshold.
+    tried : int
+        Candidates compared.
     """
 
     enough: NDArray[np.bool_]
@@ -186,8 +347,19 @@ class Bounds:
     tried: int
 
 
-def bounds_of(counts: Counts) -> Bounds:
-    """Work out the bounds."""
+def bounds_of(counts: ThresholdSweep) -> Bounds:
+    """Compute the bounds: Clopper and Pearson's with Bonferroni's correction (`core.stats`).
+
+    Parameters
+    ----------
+    counts : ThresholdSweep
+        Units of every pattern.
+
+    Returns
+    -------
+    Bounds
+        Bounds for every pattern and threshold.
+    """
     params = counts.history.params
     enough = (counts.n >= params.min_episodes) & (counts.days >= params.min_days)
     tried = int(enough.sum()) * counts.good.shape[1]
@@ -200,21 +372,30 @@ def bounds_of(counts: Counts) -> Bounds:
 def most_general(
     history: History, fits: NDArray[np.bool_], worth: NDArray[np.int64], nearly: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """Patterns that no wider one with a rule holds, and their steps: (pattern, step).
+    """Choose patterns that no more general one with a rule holds, and their thresholds.
 
     Parameters
     ----------
-    fits
-        Steps that are candidates, shape (patterns, steps).
-    worth
-        What each step does; shape as `fits`. Of a pattern the step that does most is taken, and the
-        first one that does `nearly` (a fraction) as much.
+    history : History
+        The training window as the families see it.
+    fits : array of bool, shape (patterns, steps)
+        Thresholds that are candidates.
+    worth : array of int64, shape (patterns, steps)
+        What each threshold does. Of a pattern the threshold that does most is taken, and the first
+        one that does `nearly` as much.
+    nearly : (int, int)
+        Numerator and denominator of a fraction.
+
+    Returns
+    -------
+    list of (int, int)
+        (pattern, step) of each choice.
     """
     found: list[tuple[int, int]] = []
     done: set[int] = set()
     for index in np.flatnonzero(fits.any(axis=1)).tolist():
-        told = done.intersection(history.patterns.ancestors(index))
-        if not told and history.patterns.matchers(index) is not None:
+        covered_already = done.intersection(history.patterns.ancestors(index))
+        if not covered_already and history.patterns.matchers(index) is not None:
             done.add(index)
             found += [(index, step) for step in _choice(worth[index], fits[index], nearly)]
     return found
@@ -225,26 +406,36 @@ def _choice(
 ) -> list[int]:
     allowed = np.flatnonzero(fits)
     most = allowed[np.argmax(worth[allowed])]
+    # Fractions are compared as whole numbers, so that no rounding decides.
     first = allowed[np.argmax(worth[allowed] * nearly[1] >= worth[most] * nearly[0])]
     return sorted({int(most), int(first)})
 
 
 def rule_evidence(
-    counts: Counts, bounds: Bounds, where: tuple[int, int], rows: NDArray[np.int64],
-    *, measures: str, says: Callable[[int], str],
+    counts: ThresholdSweep, bounds: Bounds, where: tuple[int, int], rows: NDArray[np.int64],
+    *, measures: str, sentence: Callable[[int], str],
 ) -> dict[str, Any]:  # fmt: skip
-    """Fields of a rule that show what it rests on.
+    """Collect the fields of a rule that show what it rests on.
 
     Parameters
     ----------
-    where
+    counts : ThresholdSweep
+        Units of every pattern.
+    bounds : Bounds
+        Bounds of `counts`.
+    where : (int, int)
         Pattern and step.
-    rows
-        Episodes that speak for it.
-    measures
+    rows : array of int64, shape (n,)
+        Episodes that speak for the rule.
+    measures : str
         What the bound is a bound of.
-    says
-        Says of an episode what it shows.
+    sentence : callable
+        Describes an episode, given its position.
+
+    Returns
+    -------
+    dict of str to object
+        Fields `support`, `bound`, `expires`, `team` and `examples`.
     """
     history, index = counts.history, where[0]
     n = int(counts.n[index])
@@ -256,7 +447,7 @@ def rule_evidence(
         ),
         "expires": expiry(history),
         "team": history.patterns.team(index),
-        "examples": examples_of(history, rows, says),
+        "examples": examples_of(history, rows, sentence),
     }  # fmt: skip
 
 
@@ -266,13 +457,13 @@ class Covered:
 
     Attributes
     ----------
-    episodes
+    episodes : int
         Episodes of the target.
-    rows
-        Those that began while the source fired, positions.
-    good, n, days
-        Independent ones (one a place and stretch of time, the worst speaks), all of them, and the
-        days of the good ones.
+    rows : array of int64, shape (n,)
+        Positions of those that began while the source fired.
+    good, n, days : int
+        Independent units that are covered (one for each set of equal labels and stretch of time,
+        the worst episode decides), all units, and the days of the covered ones.
     """
 
     episodes: int
@@ -283,39 +474,52 @@ class Covered:
 
 
 def covered(
-    history: History, kinds: Kinds, pair: tuple[int, int], place: NDArray[np.int64],
-    firing: Stretches,
+    history: History, kinds: Kinds, pair: tuple[int, int], location: NDArray[np.int64],
+    firing: FiringIntervals,
 ) -> Covered | None:  # fmt: skip
-    """Count a pair; `place` is the code of each series' equal labels.
+    """Count how many of a target's episodes begin while its source fires.
 
     Parameters
     ----------
-    firing
-        Stretches during which the source fires.
+    history : History
+        The training window as the families see it.
+    kinds : Kinds
+        Kinds of alerts with episodes enough.
+    pair : (int, int)
+        Kinds of the source and of the target.
+    location : array of int64, shape (series,)
+        Code of each series' equal labels, -1 without.
+    firing : FiringIntervals
+        Intervals during which the source fires.
 
     Returns
     -------
-    None if a target that was acted on would be hidden while its source tells of something else.
+    Covered or None
+        None if the rule would inhibit a target that was acted on while its source is about
+        something else.
     """
-    episodes, lead = history.episodes, history.params.implied.lead_seconds * 1000
+    episodes, lead = history.episodes, history.params.inhibition.lead_seconds * 1000
     acted = kinds.acted[pair[1]]
-    acted = acted[_inside(episodes, acted, place, firing)]
+    acted = acted[_inside(episodes, acted, location, firing)]
     # One harm decides, and is found without looking at all the rest.
-    if len(acted) and _harm(episodes, _of_kind(episodes, kinds, pair[0]), acted, place, lead):
+    if len(acted) and _harm(episodes, _of_kind(episodes, kinds, pair[0]), acted, location, lead):
         return None
     rows = _of_kind(episodes, kinds, pair[1])
-    inside = _inside(episodes, rows, place, firing)
-    good, n = _units(history, rows, inside, place)
+    inside = _inside(episodes, rows, location, firing)
+    good, n = _units(history, rows, inside, location)
     hidden = rows[inside]
     days = days_of(episodes, episodes.start[hidden])
     return Covered(len(rows), hidden, good, n, days)
 
 
 def _inside(
-    episodes: Episodes, rows: NDArray[np.int64], place: NDArray[np.int64], firing: Stretches
+    episodes: Episodes,
+    rows: NDArray[np.int64],
+    location: NDArray[np.int64],
+    firing: FiringIntervals,
 ) -> NDArray[np.bool_]:
     return begin_inside(
-        firing, place[episodes.series[rows]], episodes.start[rows], episodes.span
+        firing, location[episodes.series[rows]], episodes.start[rows], episodes.span
     )  # fmt: skip
 
 
@@ -324,24 +528,28 @@ def _of_kind(episodes: Episodes, kinds: Kinds, kind: int) -> NDArray[np.int64]:
 
 
 def _units(
-    history: History, rows: NDArray[np.int64], inside: NDArray[np.bool_], place: NDArray[np.int64]
+    history: History,
+    rows: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    location: NDArray[np.int64],
 ) -> tuple[int, int]:
     episodes, block = history.episodes, history.params.independence_seconds * 1000
     blocks = episodes.span // block + 1
-    key = place[episodes.series[rows]] * blocks + episodes.start[rows] // block
+    # A unit with a single episode outside of the source's time speaks against the pair.
+    key = location[episodes.series[rows]] * blocks + episodes.start[rows] // block
     n, missed = len(distinct(key)), len(distinct(key[~inside]))
     return n - missed, n
 
 
 def _harm(
     episodes: Episodes, source: NDArray[np.int64], acted: NDArray[np.int64],
-    place: NDArray[np.int64], lead: int,
+    location: NDArray[np.int64], lead: int,
 ) -> bool:  # fmt: skip
     """Whether for one of the `acted` targets, all covered, no source tells of the same thing."""
-    where = place[episodes.series[source]]
+    where = location[episodes.series[source]]
     for row in acted.tolist():
         covers = source[
-            (where == place[episodes.series[row]])
+            (where == location[episodes.series[row]])
             & (episodes.start[source] <= episodes.start[row] + lead)
             & (episodes.end[source] >= episodes.start[row])
         ]

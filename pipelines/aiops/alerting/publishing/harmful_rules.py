@@ -32,22 +32,22 @@ class HarmfulRule:
     ----------
     rule, sentence : str
         Id of the rule, and the rule in a sentence.
-    lost : tuple of str
+    missed : tuple of str
         Tickets that are paged without the rule and never with it.
     late : tuple of str
         Tickets that a person opened before the page came that the rule delayed.
-    alone : bool
+    sole_cause : bool
         Whether taking out this rule alone brings the pages back; else it hid them together with
         others.
     """
 
     rule: str
     sentence: str
-    lost: tuple[str, ...]
+    missed: tuple[str, ...]
     late: tuple[str, ...]
-    alone: bool
+    sole_cause: bool
 
-    def says(self) -> str:
+    def describe(self) -> str:
         """Return the finding in a sentence.
 
         Returns
@@ -55,13 +55,13 @@ class HarmfulRule:
         str
             What the rule hid or delayed, and that it should be withdrawn.
         """
-        told = []
-        if self.lost:
-            told.append(f"hid {_named(self.lost)}, which would have paged without it")
+        effects = []
+        if self.missed:
+            effects.append(f"hid {_named(self.missed)}, which would have paged without it")
         if self.late:
-            told.append(f"delayed the page of {_named(self.late)} until a person had found it")
-        alone = "" if self.alone else " (together with other rules)"
-        return f"Rule {self.rule}{alone} {' and '.join(told)}; withdraw it. ({self.sentence})"
+            effects.append(f"delayed the page of {_named(self.late)} until a person had found it")
+        others = "" if self.sole_cause else " (together with other rules)"
+        return f"Rule {self.rule}{others} {' and '.join(effects)}; withdraw it. ({self.sentence})"
 
 
 def _named(tickets: tuple[str, ...]) -> str:
@@ -114,9 +114,18 @@ def find_harmful_rules(
         rest = tuple(candidate for candidate in rules if candidate.id != rule.id)
         pages = _first_pages(recent, replay(recent, config, rules=rest, until=until))
         found.append(_judged(rule, pages, hidden, mine))
-    guilty_alone = {ticket for bad in found if bad.alone for ticket in (*bad.lost, *bad.late)}
-    kept = [bad for bad in found if bad.alone or not {*bad.lost, *bad.late} <= guilty_alone]
-    return sorted(kept, key=lambda bad: (-len(bad.lost), -len(bad.late), bad.rule))
+    guilty_alone = {
+        ticket
+        for harmful in found
+        if harmful.sole_cause
+        for ticket in (*harmful.missed, *harmful.late)
+    }
+    kept = [
+        harmful
+        for harmful in found
+        if harmful.sole_cause or not {*harmful.missed, *harmful.late} <= guilty_alone
+    ]
+    return sorted(kept, key=lambda harmful: (-len(harmful.missed), -len(harmful.late)))
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,7 @@ class _Hidden:
     """A ticket that the rules hid; `before` is when it paged without them."""
 
     ticket: str
-    lost: bool
+    missed: bool
     before: int
     limit: int
 
@@ -179,16 +188,18 @@ def _judged(
     return HarmfulRule(
         rule=rule.id,
         sentence=rule.sentence,
-        lost=tuple(hidden_incident.ticket for hidden_incident in named if hidden_incident.lost),
-        late=tuple(hidden_incident.ticket for hidden_incident in named if not hidden_incident.lost),
-        alone=bool(back),
+        missed=tuple(hidden_incident.ticket for hidden_incident in named if hidden_incident.missed),
+        late=tuple(
+            hidden_incident.ticket for hidden_incident in named if not hidden_incident.missed
+        ),
+        sole_cause=bool(back),
     )
 
 
-def _is_back(page: int, told: _Hidden) -> bool:
+def _is_back(page: int, hidden: _Hidden) -> bool:
     if page == NO_PAGE:
         return False
-    return told.lost or page <= told.limit
+    return hidden.missed or page <= hidden.limit
 
 
 def released_rules(released: Released | None) -> tuple[Rule, ...]:

@@ -220,7 +220,7 @@ def _unplaced(bundle: Bundle, own: PublishParams) -> dict[str, str]:
     if not own.alertmanager_yml and not own.prometheus_rules:
         return {}
     return {
-        exported_rule.id: "; ".join(exported_rule.why_not)
+        exported_rule.id: "; ".join(exported_rule.reasons)
         for exported_rule in bundle.rules
         if not exported_rule.exported
     }

@@ -129,7 +129,7 @@ class Published(BaseModel):
     rules : list of str
         Ids of the rules that were published.
     expired, withdrawn, unplaced : dict of str to str
-        Id of a rule that is left out (or has no place in the files) → why.
+        Id of a rule that is left out (or can't be expressed in the files) → why.
     diff : str
         What changed in them.
     entry : int
@@ -309,9 +309,9 @@ def _recover(project: Path, own: PublishParams) -> list[str]:
 def _require_unchanged(plan: Plan, merge_changed: bool) -> None:
     if not plan.changed or merge_changed:
         return
-    told = "; ".join(f"{path}: {why}" for path, why in plan.changed.items())
+    reasons = "; ".join(f"{path}: {why}" for path, why in plan.changed.items())
     raise SignalboxError(
-        f"{told}. Nothing was written. What a merge into the files as they are would change:\n"
+        f"{reasons}. Nothing was written. What a merge into the files as they are would change:\n"
         f"{plan.diff}look at it, then say --merge"
     )
 
@@ -324,8 +324,8 @@ def _apply_plan(
     texts = {path: text for path, text in plan.after.items() if plan.before.get(path) != text}
     backup = write_together(project / own.backup_folder, texts) if texts else None
     try:
-        told = reload(own.reload) if texts else ""
-        entry = _log(project, plan, facts, backup, told)
+        reload_answer = reload(own.reload) if texts else ""
+        entry = _log(project, plan, facts, backup, reload_answer)
     except BaseException as error:
         if backup is not None:
             _undo(backup, own, error)
@@ -341,7 +341,7 @@ def _apply_plan(
         unplaced=dict(plan.unplaced),
         diff=plan.diff,
         entry=entry.seq,
-        reload=told,
+        reload=reload_answer,
         recovered=recovered,
     )
 
@@ -359,7 +359,7 @@ def _undo(backup: Backup, own: PublishParams, error: BaseException) -> None:
 
 
 def _log(
-    project: Path, plan: Plan, facts: dict[str, Any], backup: Backup | None, told: str
+    project: Path, plan: Plan, facts: dict[str, Any], backup: Backup | None, reload_answer: str
 ) -> Entry:
     files = {
         path: {"sha256": sha256_text(text), "own": own_sha256(text, path)}
@@ -374,7 +374,7 @@ def _log(
         "expired": sorted(plan.expired),
         "withdrawn": sorted(plan.withdrawn),
         "backup": "" if backup is None else backup.name,
-        "reload": told,
+        "reload": reload_answer,
         **facts,
     }
     return Ledger.of(project).append("publication", PRODUCT, data)

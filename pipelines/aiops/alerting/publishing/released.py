@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from pipelines.aiops.alerting.rules import RULES, Rule
+from pipelines.aiops.alerting.rules import Rule, parse_rules
 from pipelines.aiops.params.artifacts import RULE_SET
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
@@ -146,11 +144,10 @@ def evidence_path() -> str:
 
 def _rules(content: bytes, name: str) -> tuple[Rule, ...]:
     try:
-        told = json.loads(content)["rules"]
-        return RULES.validate_python(tuple(told))
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        return parse_rules(json.loads(content))
+    except (ValueError, TypeError) as error:
         text = " ".join(str(error).split())[:300]
-        raise SignalboxError(f"{RULE_SET} of {name}: not a list of noise rules: {text}") from error
+        raise SignalboxError(f"{RULE_SET} of {name}: not a list of alert rules: {text}") from error
 
 
 def _sources(read: Any, path: str) -> frozenset[str]:

@@ -75,10 +75,10 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
     }
 
 
-def _state(path: str, told: dict[str, str]) -> str:
+def _state(path: str, recorded: dict[str, str]) -> str:
     if not Path(path).exists():
         return "missing"
-    same = sha256_text(read_text(Path(path))) == told["sha256"]
+    same = sha256_text(read_text(Path(path))) == recorded["sha256"]
     return "as published" if same else "changed since it was published"
 
 

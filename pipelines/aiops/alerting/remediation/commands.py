@@ -15,7 +15,7 @@ from pipelines.aiops.params.alert_rules import ActionParams
 from pipelines.core.errors import SignalboxError
 
 _LONGEST = 256
-_PLACE = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 class UnsafeValueError(SignalboxError):
@@ -59,13 +59,13 @@ def _filled(text: str, action: ActionParams, labels: Mapping[str, str], rule: st
             return rule if name == "rule" else _safe(fix, "fix", action)
         if not name.startswith("labels."):
             raise SignalboxError(
-                f"params.yaml: aiops.response.actions: {action.id}: {found[0]} is no placeholder; "
-                "use {labels.NAME}, {rule} or {fix}"
+                f"params.yaml: aiops.remediation.actions: {action.id}: {found[0]} is no "
+                "placeholder; use {labels.NAME}, {rule} or {fix}"
             )
         label = name.removeprefix("labels.")
         return _safe(labels.get(label, ""), f"label {label}", action)
 
-    return _PLACE.sub(value, text)
+    return _PLACEHOLDER.sub(value, text)
 
 
 def _safe(value: str, what: str, action: ActionParams) -> str:
@@ -73,7 +73,7 @@ def _safe(value: str, what: str, action: ActionParams) -> str:
         fits = re.fullmatch(action.label_pattern, value) is not None
     except re.error as error:
         raise SignalboxError(
-            f"params.yaml: aiops.response.actions: {action.id}: label_pattern: {error}"
+            f"params.yaml: aiops.remediation.actions: {action.id}: label_pattern: {error}"
         ) from error
     odd = not value.isprintable() or value.startswith("-") or ".." in value
     if not fits or odd or len(value) > _LONGEST:
@@ -164,17 +164,20 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Output:
-    """Reads to the end, keeps the beginning."""
+    """Reads a stream to its end and closes it, keeps the beginning."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
-        self._stream, self._kept = stream, b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._kept = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._thread.start()
 
-    def _read(self) -> None:
-        while self._stream is not None and (chunk := self._stream.read1(_CHUNK)):  # type: ignore[attr-defined]
-            if len(self._kept) < _KEPT:
-                self._kept += chunk[: _KEPT - len(self._kept)]
+    def _read(self, stream: IO[bytes] | None) -> None:
+        if stream is None:
+            return
+        with stream:
+            while chunk := stream.read1(_CHUNK):  # type: ignore[attr-defined]
+                if len(self._kept) < _KEPT:
+                    self._kept += chunk[: _KEPT - len(self._kept)]
 
     def text(self) -> str:
         self._thread.join(timeout=2)

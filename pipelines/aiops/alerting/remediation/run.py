@@ -18,9 +18,9 @@ from pipelines.aiops.alerting.remediation.limits import (
     live_alerts,
     objection,
 )
-from pipelines.aiops.alerting.rules import KnownFixRule, Rule
+from pipelines.aiops.alerting.rules import KnownFixRule, Rule, content_key
 from pipelines.aiops.params import AiopsParams
-from pipelines.aiops.params.alert_rules import ActionParams, ResponseParams
+from pipelines.aiops.params.alert_rules import ActionParams, RemediationParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle.files import exclusive_lock
@@ -38,7 +38,7 @@ class Result:
         The alert's name.
     outcome : str
         ``done``, ``failed``, ``missing``, ``timeout``, ``dry_run`` or ``skipped``.
-    says : str
+    message : str
         Command, or why nothing was done; for the screen, not for the ledger.
     output : str
         The beginning of what the command printed; for the screen, too.
@@ -48,14 +48,14 @@ class Result:
     action: str
     alert: str
     outcome: str
-    says: str
+    message: str
     output: str = ""
 
 
 def run_responses(
     alerts: Sequence[LiveAlert],
     rules: Sequence[Rule],
-    params: ResponseParams,
+    params: RemediationParams,
     ledger: Ledger,
     clock: Callable[[], datetime],
     *,
@@ -69,8 +69,8 @@ def run_responses(
         What fires now.
     rules : sequence of Rule
         The released ones; others than known fixes are passed over.
-    params : ResponseParams
-        Section ``aiops.response``: the allow-list and its limits.
+    params : RemediationParams
+        Section ``aiops.remediation``: the allow-list and its limits.
     ledger : Ledger
         Each attempt is an entry before it starts, so one that kills us counts too; if the ledger
         can't be written nothing is started.
@@ -92,7 +92,7 @@ def run_responses(
     known = {allowed.id: allowed for allowed in params.actions}
     work = _Work(params, ledger, clock, trigger)
     found = []
-    for rule in sorted(_fixes(rules), key=lambda fix: fix.id):
+    for rule in sorted(_fixes(rules), key=content_key):
         action = known.get(params.fixes.get(rule.fix, ""))
         if action is None:
             continue
@@ -142,7 +142,7 @@ class _Case:
 
 @dataclass(frozen=True)
 class _Work:
-    params: ResponseParams
+    params: RemediationParams
     ledger: Ledger
     clock: Callable[[], datetime]
     trigger: DagTrigger | None
@@ -201,7 +201,7 @@ def _conf(given: Sequence[str]) -> dict[str, str]:
         key, sign, value = argument.partition("=")
         if not sign:
             raise SignalboxError(
-                f"aiops.response.actions: arguments of a DAG are key=value: {argument!r}"
+                f"aiops.remediation.actions: arguments of a DAG are key=value: {argument!r}"
             )
         found[key] = value
     return found
@@ -263,11 +263,11 @@ def respond(
             for rule in released_rules(project).rules
             if rule.expires >= now.date() and rule.id not in out
         ]
-        since = now - timedelta(minutes=params.response.max_age_minutes)
+        since = now - timedelta(minutes=params.remediation.max_age_minutes)
         lake = project / params.alert_history.lake
-        frame = read_lake(lake, since.date(), now.date(), params.alert_history.memory_mb)
+        frame = read_lake(lake, since.date(), now.date(), params.runtime.memory_mb)
         alerts = live_alerts(frame, round(now.timestamp() * 1e6))
-        found = run_responses(alerts, rules, params.response, ledger, clock, trigger=trigger)
+        found = run_responses(alerts, rules, params.remediation, ledger, clock, trigger=trigger)
     return [asdict(effect) for effect in found]
 
 
@@ -293,7 +293,7 @@ def effects(project: Path, params: AiopsParams) -> dict[str, Any]:
     """
     from pipelines.aiops.lake.read import read_lake
 
-    frame = read_lake(project / params.alert_history.lake, memory_mb=params.alert_history.memory_mb)
+    frame = read_lake(project / params.alert_history.lake, memory_mb=params.runtime.memory_mb)
     rules = released_rules(project).rules
-    found = measure(Ledger.of(project).entries(), frame, rules, params.response.success_minutes)
+    found = measure(Ledger.of(project).entries(), frame, rules, params.remediation.success_minutes)
     return {"method": METHOD, "level": LEVEL, "effects": [asdict(effect) for effect in found]}

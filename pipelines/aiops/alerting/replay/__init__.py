@@ -24,7 +24,7 @@ alerts don't inhibit each other
 Muted in mute intervals, or outside active       timeinterval/timeinterval.go    `suppression`
 ones, in their time zone
 Silenced alerts are left out                     silence/silence.go              `suppression`
-What is kept back at the tick that would see it  notify.MultiStage               `flushes`
+What is kept back at the flush that would see it  notify.MultiStage               `flushes`
 end is dropped without a word
 A notification goes out for new firing alerts,   notify/notify.go, DedupStage    `notification_log`
 all resolved, new resolved ones
@@ -40,12 +40,12 @@ next 15-minute sweep
 Approximations, all of them:
 
 - Alertmanager hears of a start or an end the moment it happens, a flush and its notification take
-  no time, and every notification succeeds. So a repeat comes with the first tick *after*
+  no time, and every notification succeeds. So a repeat comes with the first flush *after*
   ``repeat_interval``, as on a real one where sending takes longer than timers drift.
 - Sweeps (30 s, 15 min) have the phase given in `Timing`, since no history tells when a process
   started. With ``repeat_interval`` longer than 120 h the entry ends at 120 h sharp.
 - Prometheus sends resolved alerts again for 15 minutes. That keeps groups alive that long, which
-  isn't modelled; it only decides whether a later alert waits ``group_wait`` or for a tick.
+  isn't modelled; it only decides whether a later alert waits ``group_wait`` or for a flush.
 - Prometheus evaluates at every moment. A real guard is up to two evaluations late, and counts
   starts that its step tells apart.
 - One process, not a cluster; no reloads or restarts.
@@ -54,17 +54,18 @@ Approximations, all of them:
 Where a rule can raise the number of pages, because semantics say so:
 
 - Anything that takes an alert out of a group (``for``, ``keep_firing_for``, a quiet route) can
-  take away the life of a group that a later, short alert fell into between two ticks: that alert
+  take away the life of a group that a later, short alert fell into between two flushes: that alert
   then has a group of its own, and is told after ``group_wait``.
 - A child route (duplicate, recurring) parts a group in two, each with its own notifications.
 - An inhibition that ends, or a muted time, shows an alert later than others of its group: a
   notification of its own.
 
-- A guard's alert that is over within ``group_wait``, or between two ticks, is told as little as any
+- A guard's alert that is over within ``group_wait``, or between two flushes, is told as little as
+any
   other: a count guard's window should be several times ``group_interval``.
 
 Newer versions: 0.28 and later remember mute state per group and later ones let an entry's age
-count from the tick; who is told is the same, a repeat may come one tick earlier.
+count from the flush; who is told is the same, a repeat may come one flush earlier.
 """
 
 from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME, Silence

@@ -54,8 +54,8 @@ class Resolved:
     pair: Ints
 
 
-def _gaps(pieces: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
-    return merged(pieces.member, pieces.start, pieces.end)[:3]
+def _gaps(suppressed: SuppressedIntervals) -> tuple[Ints, Ints, Ints]:
+    return merged(suppressed.member, suppressed.start, suppressed.end)[:3]
 
 
 def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints]:
@@ -80,17 +80,17 @@ def _cut(members: Members, gaps: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints, I
     return rows[0][some], starts[some], ends[some]
 
 
-def _pairs(members: Members, spells: FiringPeriods) -> Ints:
-    wide = int(spells.series.max(initial=0)) + 1
+def _pairs(members: Members, periods: FiringPeriods) -> Ints:
+    wide = int(periods.series.max(initial=0)) + 1
     # One code a (group, series): `unique` numbers the pairs in that order.
-    code = members.group * wide + spells.series[members.spell]
+    code = members.group * wide + periods.series[members.period]
     pair: Ints = np.unique(code, return_inverse=True)[1].astype(np.int64)
     return pair
 
 
 def _overtaken(members: Members, pair: Ints) -> Bools:
     """Return the members whose end no flush sees, because the alert is back (and gone) by then."""
-    order = order_of(pair, members.spell)
+    order = order_of(pair, members.period)
     here, after = order[:-1], order[1:]
     found = np.zeros(len(members), dtype=bool)
     found[here] = (pair[here] == pair[after]) & (members.seen[after] <= members.gone[here])
@@ -98,7 +98,7 @@ def _overtaken(members: Members, pair: Ints) -> Bools:
 
 
 def observe_at_flushes(
-    members: Members, spells: FiringPeriods, pieces: SuppressedIntervals
+    members: Members, periods: FiringPeriods, suppressed: SuppressedIntervals
 ) -> tuple[Firing, Resolved]:
     """Work out what the flushes of every group see of its members.
 
@@ -106,9 +106,9 @@ def observe_at_flushes(
     ----------
     members : Members
         Firing periods as members of groups, with the flushes between which each is seen.
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires.
-    pieces : SuppressedIntervals
+    suppressed : SuppressedIntervals
         When members are kept back; they may overlap.
 
     Returns
@@ -119,8 +119,8 @@ def observe_at_flushes(
         When members are seen resolved. An end is not among them if the alert is back by then, or
         if it is suppressed at the flush that would see it.
     """
-    pair = _pairs(members, spells)
-    gaps = _gaps(pieces)
+    pair = _pairs(members, periods)
+    gaps = _gaps(suppressed)
     who, start, end = _cut(members, gaps)
     order = order_of(pair[who], start)
     who, start, end = who[order], start[order], end[order]

@@ -3,7 +3,7 @@
 - `GUARD_NAME`: more of a rule's alerts started within a sliding window than ever.
 - `STILL_NAME`: an alert fires for longer than ever; it has the alert's own labels.
 
-For a recurring rule only what is muted counts: starts in its interval, and time in it.
+For a mute-time rule only what is muted counts: starts in its interval, and time in it.
 `pipelines.aiops.alerting.export.guard_rules` writes the same.
 """
 
@@ -22,8 +22,8 @@ from pipelines.aiops.alerting.config import (
 )
 from pipelines.aiops.alerting.config.model import stretches
 from pipelines.aiops.alerting.replay.model import FiringPeriods, LabelTable
-from pipelines.aiops.alerting.replay.outcome import FOLDED, MUTED, PAGED, QUIET, Outcomes
-from pipelines.aiops.alerting.rules import Guard, QuietRule, RecurringRule, Rule
+from pipelines.aiops.alerting.replay.outcome import DEMOTED, FOLDED, MUTED, PAGED, Outcomes
+from pipelines.aiops.alerting.rules import DemotionRule, Guard, MuteTimeRule, Rule
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
 
@@ -111,7 +111,7 @@ class GuardAlert:
         Index into `labels`; `replay_guards` returns it as an index into the grown `LabelTable`.
     starts, ends : array of int64, shape (guard periods,), microseconds since 1970
         When the guard's alerts fire, end exclusive; sorted by series and start.
-    spell, by : array of int64, shape (pairs,)
+    period, by : array of int64, shape (pairs,)
         Index of a hidden alert's firing period, and index of the guard's firing period that
         reports it.
     own : bool
@@ -123,7 +123,7 @@ class GuardAlert:
     series: Ints
     starts: Ints
     ends: Ints
-    spell: Ints
+    period: Ints
     by: Ints
     own: bool
 
@@ -132,25 +132,25 @@ class GuardAlert:
 class _GuardPieces:
     """When alerts that a rule hides fire, as far as it hides them."""
 
-    spell: Ints
+    period: Ints
     series: Ints
     starts: Ints
     ends: Ints
     whole: Ints
 
     def __len__(self) -> int:
-        return len(self.spell)
+        return len(self.period)
 
 
 def _hidden(
-    rule: QuietRule | RecurringRule, table: LabelTable, spells: FiringPeriods
+    rule: DemotionRule | MuteTimeRule, table: LabelTable, periods: FiringPeriods
 ) -> _GuardPieces:
     """Return the parts of firing periods that a rule hides; `whole`: 1 if the start is in it."""
-    mine = np.flatnonzero(table.mask(rule.matchers)[spells.series])
-    # A quiet rule hides whole firing periods, a recurring one only what falls into its hours.
-    starts, ends = spells.starts[mine], spells.ends[mine]
-    if isinstance(rule, QuietRule) or not len(mine):
-        return _GuardPieces(mine, spells.series[mine], starts, ends, np.ones_like(mine))
+    mine = np.flatnonzero(table.mask(rule.matchers)[periods.series])
+    # A demotion rule hides whole firing periods, a recurring one only what falls into its hours.
+    starts, ends = periods.starts[mine], periods.ends[mine]
+    if isinstance(rule, DemotionRule) or not len(mine):
+        return _GuardPieces(mine, periods.series[mine], starts, ends, np.ones_like(mine))
     ranges = interval_of(rule).ranges
     inside = stretches(ranges, int(starts.min()) - DAY, int(ends.max()) + DAY)
     low, high = np.array(inside, dtype=np.int64).reshape(-1, 2).T
@@ -159,9 +159,9 @@ def _hidden(
     stop = np.searchsorted(low, np.maximum(ends, starts + 1))
     owner, at = spread(first, np.maximum(stop - first, 0))
     begins, stops = np.maximum(starts[owner], low[at]), np.minimum(ends[owner], high[at])
-    spell = mine[owner]
+    period = mine[owner]
     return _GuardPieces(
-        spell, spells.series[spell], begins, stops, (begins == starts[owner]).astype(np.int64)
+        period, periods.series[period], begins, stops, (begins == starts[owner]).astype(np.int64)
     )
 
 
@@ -184,11 +184,11 @@ def _counted(
     if not storm.any():
         return None
     found = merged(key[now[storm]], starts[now[storm]], starts[before[storm]] + window)[:3]
-    # The first of its spells that isn't over; it tells of what its window holds.
+    # The first of its firing periods that isn't over; it tells of what its window holds.
     at = search(found[0], found[2], key_of, pieces.starts[begun])
     inside = np.minimum(at, len(found[0]) - 1)
-    told = (at < len(found[0])) & (found[0][inside] == key_of)
-    told &= pieces.starts[begun] >= found[1][inside] - window
+    covered = (at < len(found[0])) & (found[0][inside] == key_of)
+    covered &= pieces.starts[begun] >= found[1][inside] - window
     # One label set a key, from any of the series that it counts.
     keys, code = np.unique(found[0], return_inverse=True)
     _, example = np.unique(key_of, return_index=True)
@@ -197,7 +197,7 @@ def _counted(
         own = table.labels[series_id]
         by = {name: own[name] for name in counted_by(guard) if name in own}
         labels.append({**by, **guard_labels(rule)})
-    pairs = pieces.spell[begun][told], inside[told]
+    pairs = pieces.period[begun][covered], inside[covered]
     return GuardAlert(rule, labels, code.astype(np.int64), found[1], found[2], *pairs, own=True)
 
 
@@ -235,21 +235,21 @@ def _lasting(
         return None
     number = np.cumsum(lasts) - 1
     begins = starts[lasts] + limit
-    told = lasts[of_piece]
-    told[told] = pieces.ends[told] > begins[number[of_piece[told]]]
+    covered = lasts[of_piece]
+    covered[covered] = pieces.ends[covered] > begins[number[of_piece[covered]]]
     series, code = np.unique(who[lasts], return_inverse=True)
     labels = [still_labels(rule, table.labels[series_id]) for series_id in series.tolist()]
-    pairs = pieces.spell[told], number[of_piece[told]]
+    pairs = pieces.period[covered], number[of_piece[covered]]
     return GuardAlert(rule, labels, code.astype(np.int64), begins, ends[lasts], *pairs, own=False)
 
 
 def _guard_alerts(
-    rules: Sequence[Rule], table: LabelTable, spells: FiringPeriods
+    rules: Sequence[Rule], table: LabelTable, periods: FiringPeriods
 ) -> Iterator[GuardAlert]:
     for rule in rules:
-        if not isinstance(rule, QuietRule | RecurringRule) or rule.guard is None:
+        if not isinstance(rule, DemotionRule | MuteTimeRule) or rule.guard is None:
             continue
-        pieces = _hidden(rule, table, spells)
+        pieces = _hidden(rule, table, periods)
         for found in (
             _counted(rule, rule.guard, table, pieces),
             _lasting(rule, rule.guard, table, pieces),
@@ -259,49 +259,51 @@ def _guard_alerts(
 
 
 def replay_guards(
-    rules: Sequence[Rule], table: LabelTable, spells: FiringPeriods
+    rules: Sequence[Rule], table: LabelTable, periods: FiringPeriods
 ) -> tuple[LabelTable, FiringPeriods, list[GuardAlert]]:
     """Add the alerts of the rules' guards to the alerts of the replay.
 
     Parameters
     ----------
     rules : sequence of Rule
-        Only quiet and recurring rules with a guard matter.
+        Only quiet and mute-time rules with a guard matter.
     table : LabelTable
         Labels of all series.
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires.
 
     Returns
     -------
     table : LabelTable
         Labels with those of the guards' alerts after them.
-    spells : FiringPeriods
+    periods : FiringPeriods
         Firing periods with those of the guards after them.
-    told : list of GuardAlert
-        What each guard reports; `GuardAlert.by` is an index into the grown `spells`.
+    guard_alerts : list of GuardAlert
+        What each guard reports; `GuardAlert.by` is an index into the grown `periods`.
     """
     labels: list[Labels] = []
-    told: list[GuardAlert] = []
-    size = len(spells)
-    for each in _guard_alerts(rules, table, spells):
+    guard_alerts: list[GuardAlert] = []
+    size = len(periods)
+    for each in _guard_alerts(rules, table, periods):
         first = len(table) + len(labels)
         labels += each.labels
-        told.append(replace(each, series=first + each.series, by=size + each.by))
+        guard_alerts.append(replace(each, series=first + each.series, by=size + each.by))
         size += len(each.series)
-    if not told:
-        return table, spells, []
+    if not guard_alerts:
+        return table, periods, []
 
     def grown(name: str) -> Ints:
-        return np.concatenate([getattr(spells, name), *(getattr(each, name) for each in told)])
+        return np.concatenate(
+            [getattr(periods, name), *(getattr(each, name) for each in guard_alerts)]
+        )
 
-    # Guards have new series, the last ones: spells stay sorted, and keep their places.
-    more = replace(spells, series=grown("series"), starts=grown("starts"), ends=grown("ends"))
-    return table.with_more(labels), more, told
+    # Guards have new series, the last ones: firing periods stay sorted, and keep their places.
+    more = replace(periods, series=grown("series"), starts=grown("starts"), ends=grown("ends"))
+    return table.with_more(labels), more, guard_alerts
 
 
 def merge_guard_outcomes(
-    told: Sequence[GuardAlert], outcomes: Outcomes, origins: dict[str, int]
+    guard_alerts: Sequence[GuardAlert], outcomes: Outcomes, origins: dict[str, int]
 ) -> None:
     """Record which hidden alerts a guard's page reported: ``folded``, first paged when it was sent.
 
@@ -309,26 +311,26 @@ def merge_guard_outcomes(
 
     Parameters
     ----------
-    told : sequence of GuardAlert
+    guard_alerts : sequence of GuardAlert
         As `replay_guards` returns them.
     outcomes : Outcomes
         Changed in place.
     origins : dict of str to int
         Rule id → number in `Outcomes.rule`, as `origins_of` counts.
     """
-    for each in told:
+    for each in guard_alerts:
         some = outcomes.pages[each.by] > 0
-        spell, by = each.spell[some], each.by[some]
-        status, rule = outcomes.status[spell], outcomes.rule[spell]
+        period, by = each.period[some], each.by[some]
+        status, rule = outcomes.status[period], outcomes.rule[period]
         own = (rule == origins.get(each.rule.id, -1)) if each.own else (rule >= 0)
-        hidden = np.isin(status, [QUIET, MUTED, FOLDED]) & own
-        told_of = hidden | (status == PAGED)
-        spell, by, hidden = spell[told_of], by[told_of], hidden[told_of]
-        outcomes.status[spell[hidden]] = FOLDED
+        hidden = np.isin(status, [DEMOTED, MUTED, FOLDED]) & own
+        reported = hidden | (status == PAGED)
+        period, by, hidden = period[reported], by[reported], hidden[reported]
+        outcomes.status[period[hidden]] = FOLDED
         # Of several guards' pages the earliest counts for a hidden alert.
         page = outcomes.first_page[by]
-        order = np.lexsort((by, page, spell))
-        who, first = np.unique(spell[order], return_index=True)
+        order = np.lexsort((by, page, period))
+        who, first = np.unique(period[order], return_index=True)
         at = order[first]
         sooner = page[at] < outcomes.first_page[who]
         outcomes.first_page[who[sooner]] = page[at][sooner]

@@ -139,8 +139,8 @@ class _Grown(LabelTable):
         (old, values), (new, more) = self._base.column(name), self._more.column(name)
         united = sorted({*values, *more})
         code = {value: i for i, value in enumerate(united)}
-        places = [np.array([code[v] for v in each], dtype=np.int64) for each in (values, more)]
-        return np.concatenate([places[0][old], places[1][new]]), united
+        positions = [np.array([code[v] for v in each], dtype=np.int64) for each in (values, more)]
+        return np.concatenate([positions[0][old], positions[1][new]]), united
 
     def _find(self, matchers: tuple[Matcher, ...]) -> Bools:
         return np.concatenate([self._base.mask(matchers), self._more.mask(matchers)])
@@ -175,9 +175,9 @@ class FiringPeriods:
 
     Attributes
     ----------
-    series : array of int64, shape (spells,)
+    series : array of int64, shape (periods,)
         Index into the `LabelTable`.
-    starts, ends : array of int64, shape (spells,), microseconds since 1970
+    starts, ends : array of int64, shape (periods,), microseconds since 1970
         End exclusive.
     of_row : array of int64, shape (rows,)
         Which period each row of the alert frame belongs to, -1 if it never fired.
@@ -205,7 +205,7 @@ class ReplayInputs:
         The configuration, with the rules applied to it.
     table : LabelTable
         Labels of all series, those of guards among them.
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires.
     until : int, microseconds since 1970
         When the replay stops.
@@ -215,7 +215,7 @@ class ReplayInputs:
 
     config: Config
     table: LabelTable
-    spells: FiringPeriods
+    periods: FiringPeriods
     until: int
     timing: Timing
 
@@ -228,13 +228,13 @@ class Groups:
     ----------
     routes : list of Route
         Routes at which series end.
-    real : array of int64, shape (groups,)
+    group_id : array of int64, shape (groups,)
         Number of the group in the report: classes of one receiver share it.
     route : array of int64, shape (groups,)
         Index into `routes`.
-    sends : array of bool, shape (groups,)
+    send_resolved : array of bool, shape (groups,)
         Whether its integrations send resolved alerts (``send_resolved``).
-    tells, pages : array of bool, shape (groups,)
+    has_receiver, is_paging : array of bool, shape (groups,)
         Whether there is an integration at all, and whether a notification wakes a person.
     wait, interval, repeat : array of int64, shape (groups,), microseconds
         ``group_wait``, ``group_interval`` and ``repeat_interval`` of the route.
@@ -243,11 +243,11 @@ class Groups:
     """
 
     routes: list[Route]
-    real: Ints
+    group_id: Ints
     route: Ints
-    sends: Bools
-    tells: Bools
-    pages: Bools
+    send_resolved: Bools
+    has_receiver: Bools
+    is_paging: Bools
     wait: Ints
     interval: Ints
     repeat: Ints
@@ -258,7 +258,7 @@ class Groups:
         return len(self.route)
 
 
-def ticks(times: Ints, first: Ints, interval: Ints) -> Ints:
+def next_flush(times: Ints, first: Ints, interval: Ints) -> Ints:
     """Find the first flush at or after each time; `first` if the time is before it.
 
     Parameters
@@ -275,5 +275,5 @@ def ticks(times: Ints, first: Ints, interval: Ints) -> Ints:
         The smallest ``first + k * interval`` with ``k >= 0`` that is not before the time.
     """
     late = np.maximum(times - first, 0)
-    tick: Ints = first + -(-late // interval) * interval
-    return tick
+    flush: Ints = first + -(-late // interval) * interval
+    return flush

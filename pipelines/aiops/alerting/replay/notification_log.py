@@ -1,12 +1,12 @@
-"""Which ticks tell somebody: the notification log; `notify/notify.go`'s DedupStage and `nflog`.
+"""Which flushes tell somebody: the notification log; `notify/notify.go`'s DedupStage and `nflog`.
 
-The log remembers per group whom the last notification named firing and resolved. A tick tells if
+The log remembers per group whom the last notification named firing and resolved. A flush tells if
 an alert fires that the entry doesn't name firing; if none fires any more and the entry names one;
 if an alert is resolved that the entry doesn't name resolved and the receiver wants to know; or if
 alerts fire and the entry is older than `repeat_interval` (strictly: the repeat comes with the
-first tick *after* it, so at its next multiple of `group_interval`).
+first flush *after* it, so at its next multiple of `group_interval`).
 
-Most ticks are decided by what they see alone (`_anchors`): an alert that is new to the entry
+Most flushes are decided by what they see alone (`_anchors`): an alert that is new to the entry
 whatever happened before. Between two of those, the rest is decided in order, all groups at once.
 Who is in the entry is never stored: an alert is in it if it was seen firing at the entry's time.
 """
@@ -66,14 +66,14 @@ class _State:
 class _Rules:
     """Settings of each row's group, each array of shape (rows,); times in microseconds.
 
-    `life` is how long an entry is kept, `sends` whether resolved alerts are sent, `safe` whether
-    an entry that is repeated in time can't expire.
+    `life` is how long an entry is kept, `send_resolved` whether resolved alerts are sent, `safe`
+    whether an entry that is repeated in time can't expire.
     """
 
     interval: Ints
     repeat: Ints
     life: Ints
-    sends: Bools
+    send_resolved: Bools
     safe: Bools
     timing: Timing
     until: int
@@ -84,19 +84,19 @@ def _rules(groups: Groups, rows: Rows, timing: Timing, until: int) -> _Rules:
     life = np.minimum(timing.retention, 2 * repeat)
     # An entry that is repeated in time is never dropped from the log.
     safe = np.maximum(interval, repeat + interval) < life
-    return _Rules(interval, repeat, life, groups.sends[rows.group], safe, timing, until)
+    return _Rules(interval, repeat, life, groups.send_resolved[rows.group], safe, timing, until)
 
 
-def _dropped(rules: _Rules, row: Ints, told: Ints, firing: Ints) -> Ints:
-    """Return when the log drops an entry of time `told`: at the first sweep after its life.
+def _dropped(rules: _Rules, row: Ints, entry: Ints, firing: Ints) -> Ints:
+    """Return when the log drops an entry of time `entry`: at the first sweep after its life.
 
     While alerts fire and the log's retention is shorter than their repeat: at once.
     """
     timing = rules.timing
-    late = told + rules.life[row] - timing.log_sweep_at
+    late = entry + rules.life[row] - timing.log_sweep_at
     dropped: Ints = -(-late // timing.log_sweep) * timing.log_sweep + timing.log_sweep_at
     sharp = (firing > 0) & (rules.life[row] < rules.repeat[row])
-    return np.where(sharp, told + rules.life[row], dropped)
+    return np.where(sharp, entry + rules.life[row], dropped)
 
 
 def _at(rows: Rows, row: Ints) -> Bools:
@@ -127,15 +127,15 @@ class _Before:
     ends_whole: Bools
 
 
-def _before(rows: Rows, wholes: FiringIntervals, resolved: Resolved) -> _Before:
+def _before(rows: Rows, intervals: FiringIntervals, resolved: Resolved) -> _Before:
     def previous(pair: Ints) -> Ints:
         return np.where(heads(pair), -1, np.arange(len(pair)) - 1)
 
     # Both are sorted by pair and time: a pair's end is a resolution if the same row has both.
-    ends = wholes.pair * len(rows) + rows.finish_row
+    ends = intervals.pair * len(rows) + rows.finish_row
     gone = resolved.pair * len(rows) + rows.resolve_row
     return _Before(
-        previous(wholes.pair), previous(resolved.pair), _among(ends, gone), _among(gone, ends)
+        previous(intervals.pair), previous(resolved.pair), _among(ends, gone), _among(gone, ends)
     )
 
 
@@ -154,12 +154,12 @@ def _anchors(rows: Rows, before: _Before, rules: _Rules) -> tuple[Bools, Bools]:
     # A seen end surely notifies: of the last alert if the entry can't have expired, of others
     # if resolved alerts are sent.
     sure_end = before.ends_whole & np.where(
-        none[rows.resolve_row], rules.safe[rows.resolve_row], rules.sends[rows.resolve_row]
+        none[rows.resolve_row], rules.safe[rows.resolve_row], rules.send_resolved[rows.resolve_row]
     )
     anchors = _at(rows, rows.resolve_row[sure_end])
     prior = before.whole
     end_row = rows.finish_row[prior]
-    cleared = before.resolved_end[prior] & (rules.sends[end_row] | none[end_row])
+    cleared = before.resolved_end[prior] & (rules.send_resolved[end_row] | none[end_row])
     unsure = (prior >= 0) & ~cleared
     anchors |= _at(rows, rows.begin_row[~unsure])
     group_head = heads(rows.group)
@@ -179,15 +179,15 @@ class _Deduper:
     """Decides the rows between anchors, in order, for all groups at once."""
 
     def __init__(
-        self, rows: Rows, wholes: FiringIntervals, resolved: Resolved, rules: _Rules
+        self, rows: Rows, intervals: FiringIntervals, resolved: Resolved, rules: _Rules
     ) -> None:
-        self.rows, self.wholes, self.resolved, self.rules = rows, wholes, resolved, rules
-        self.before = _before(rows, wholes, resolved)
+        self.rows, self.intervals, self.resolved, self.rules = rows, intervals, resolved, rules
+        self.before = _before(rows, intervals, resolved)
         anchors, unsure = _anchors(rows, self.before, rules)
-        self.told = anchors
+        self.notified = anchors
         self.reason = np.full(len(rows), -1, dtype=np.int64)
         kept = anchors | (rows.firing == 0) | _at(rows, rows.begin_row)
-        kept |= rules.sends & (rows.resolved > 0)
+        kept |= rules.send_resolved & (rows.resolved > 0)
         kept &= rows.time <= rules.until
         self.kept = np.flatnonzero(kept)
         self._link()
@@ -200,7 +200,7 @@ class _Deduper:
         rows, kept = self.rows, self.kept
         group = rows.group[kept]
         new = heads(group) if len(kept) else np.zeros(0, dtype=bool)
-        self.head = new | self.told[kept]
+        self.head = new | self.notified[kept]
         self.stretch = np.cumsum(self.head) - 1
         begins = np.flatnonzero(self.head)
         self.depth = np.arange(len(kept)) - np.repeat(begins, np.diff([*begins, len(kept)]))
@@ -231,14 +231,14 @@ class _Deduper:
         entry, named = self.state.time[own], self.state.firing[own]
         known = (entry != NEVER_NOTIFIED) & (time < _dropped(self.rules, row, entry, firing))
         # In DedupStage's terms: no entry; `repeat_interval` is over; all resolved; new alerts.
-        tells = self.told[row] | ((firing > 0) & ~known)
-        tells |= (firing > 0) & (entry + self.rules.repeat[row] < time)
-        tells |= (firing == 0) & (self.rows.resolved[row] > 0) & known & (named > 0)
-        open_ = np.flatnonzero(~tells & (firing > 0) & known)
-        tells[open_[self._has_new_alerts(row[open_], entry[open_])]] = True
-        self.told[row] |= tells
-        self.state.time[own] = np.where(tells, time, entry)
-        self.state.firing[own] = np.where(tells, firing, named)
+        notifies = self.notified[row] | ((firing > 0) & ~known)
+        notifies |= (firing > 0) & (entry + self.rules.repeat[row] < time)
+        notifies |= (firing == 0) & (self.rows.resolved[row] > 0) & known & (named > 0)
+        open_ = np.flatnonzero(~notifies & (firing > 0) & known)
+        notifies[open_[self._has_new_alerts(row[open_], entry[open_])]] = True
+        self.notified[row] |= notifies
+        self.state.time[own] = np.where(notifies, time, entry)
+        self.state.firing[own] = np.where(notifies, firing, named)
 
     def _has_new_alerts(self, row: Ints, entry: Ints) -> Bools:
         """Return whether a row has an alert that its entry (of time `entry`) doesn't name."""
@@ -247,7 +247,7 @@ class _Deduper:
         named = self._seen_at(self.before.whole[which], entry[owner])
         news[owner[~named]] = True
         owner, which = self.ends.of(row)
-        wanted = self.rules.sends[row[owner]]
+        wanted = self.rules.send_resolved[row[owner]]
         owner, which = owner[wanted], which[wanted]
         named = self._resolved_at(self.before.resolved[which], entry[owner])
         news[owner[~named]] = True
@@ -257,11 +257,11 @@ class _Deduper:
         """Return whether the pair was firing at the entry's time, looking back from an interval."""
         at = whole.copy()
         while True:
-            later = (at >= 0) & (self.wholes.start[at] > entry)
+            later = (at >= 0) & (self.intervals.start[at] > entry)
             if not later.any():
                 break
             at[later] = self.before.whole[at[later]]
-        named: Bools = (at >= 0) & (self.wholes.end[at] > entry)
+        named: Bools = (at >= 0) & (self.intervals.end[at] > entry)
         return named
 
     def _resolved_at(self, which: Ints, entry: Ints) -> Bools:
@@ -298,16 +298,16 @@ class _Deduper:
 
     def _explain(self) -> None:
         """Give each notification its reason, once all is decided."""
-        rows, told = self.rows, np.flatnonzero(self.told)
-        group = rows.group[told]
-        firing = rows.firing[told]
+        rows, notified = self.rows, np.flatnonzero(self.notified)
+        group = rows.group[notified]
+        firing = rows.firing[notified]
         # How many alerts the group's entry before named: a group with none begins anew.
-        before = np.zeros(len(told), dtype=np.int64)
+        before = np.zeros(len(notified), dtype=np.int64)
         before[1:] = np.where(group[1:] == group[:-1], firing[:-1], 0)
-        begun = _at(rows, rows.begin_row)[told]
+        begun = _at(rows, rows.begin_row)[notified]
         reason = np.where(begun, np.where(before > 0, CHANGE, FIRST), REPEAT)
-        quiet = ~begun & ((rows.resolved[told] > 0) & self.rules.sends[told])
-        self.reason[told] = np.where((firing == 0) | quiet, RESOLVED, reason)
+        quiet = ~begun & ((rows.resolved[notified] > 0) & self.rules.send_resolved[notified])
+        self.reason[notified] = np.where((firing == 0) | quiet, RESOLVED, reason)
 
     def _firing_at(self, row: Ints, time: Ints) -> Ints:
         """Return how many alerts fire at a time after a row of the same group."""
@@ -318,18 +318,18 @@ class _Deduper:
 
     def result(self) -> NotificationLog:
         """Return everything that was logged, repeats included."""
-        told = np.flatnonzero(self.told)
+        notified = np.flatnonzero(self.notified)
         nothing = np.empty(0, dtype=np.int64)
         # Repeats are kept as (row, first time, step, count) and written out here, one row each.
         columns = zip((nothing,) * 4, *self.repeats, strict=True)
         row, begin, step, count = (np.concatenate(column) for column in columns)
         owner, number = spread(np.zeros_like(count), count)
         time = begin[owner] + number * step[owner]
-        group = np.concatenate([self.rows.group[told], self.rows.group[row][owner]])
-        when = np.concatenate([self.rows.time[told], time])
-        named = np.concatenate([self.rows.firing[told], self._firing_at(row[owner], time)])
-        gone = np.concatenate([self.rows.resolved[told], np.zeros(len(owner), np.int64)])
-        why = np.concatenate([self.reason[told], np.full(len(owner), REPEAT)])
+        group = np.concatenate([self.rows.group[notified], self.rows.group[row][owner]])
+        when = np.concatenate([self.rows.time[notified], time])
+        named = np.concatenate([self.rows.firing[notified], self._firing_at(row[owner], time)])
+        gone = np.concatenate([self.rows.resolved[notified], np.zeros(len(owner), np.int64)])
+        why = np.concatenate([self.reason[notified], np.full(len(owner), REPEAT)])
         order = order_of(group, when)
         return NotificationLog(group[order], when[order], named[order], gone[order], why[order])
 
@@ -351,7 +351,7 @@ class _Lists:
 def notify(
     groups: Groups,
     rows: Rows,
-    wholes: FiringIntervals,
+    intervals: FiringIntervals,
     resolved: Resolved,
     *,
     timing: Timing,
@@ -365,7 +365,7 @@ def notify(
         Settings of the groups.
     rows : Rows
         Flushes at which something changes.
-    wholes : FiringIntervals
+    intervals : FiringIntervals
         When each (group, series) is seen firing.
     resolved : Resolved
         When members are seen resolved.
@@ -384,6 +384,6 @@ def notify(
     ----------
     Alertmanager, `notify/notify.go` (DedupStage) and `nflog/nflog.go`.
     """
-    deduper = _Deduper(rows, wholes, resolved, _rules(groups, rows, timing, until))
+    deduper = _Deduper(rows, intervals, resolved, _rules(groups, rows, timing, until))
     deduper.run()
     return deduper.result()

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 STATUSES = (
-    "paged", "notified", "quiet", "inhibited", "muted", "silenced", "folded", "not_fired",
+    "paged", "notified", "demoted", "inhibited", "muted", "silenced", "folded", "not_fired",
 )  # fmt: skip
 """Every status; the smaller number counts where an alert is in several groups."""
-PAGED, NOTIFIED, QUIET, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
+PAGED, NOTIFIED, DEMOTED, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
 NOT_YET = 2**62
 
 
 @dataclass
 class Outcomes:
-    """What became of each firing period, its groups united; shape (spells,).
+    """What became of each firing period, its groups united; shape (periods,).
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Outcomes:
     rule : array of int64
         Number of the rule that decided, as `origins_of` counts; -1 if none.
     group : array of int64
-        Group (as in `Groups.real`) of the first page, or the first group; `NOT_YET` if none.
+        Group (as in `Groups.group_id`) of the first page, or the first group; `NOT_YET` if none.
     first_page : array of int64, microseconds since 1970
         `NOT_YET` if none.
     pages : array of int64
@@ -87,29 +87,29 @@ class ReplayTrace:
     ----------
     members : Members
         Firing periods as members of groups.
-    pieces : SuppressedIntervals
+    suppressions : SuppressedIntervals
         When members are kept back.
     firing : Firing
         When members are seen firing.
     resolved : Resolved
         When members are seen resolved.
-    wholes : FiringIntervals
+    intervals : FiringIntervals
         When each (group, series) is seen firing without a break.
     rows : Rows
         Flushes at which something changes.
-    told : NotificationLog
+    log : NotificationLog
         What was logged.
     origin, span : int, microseconds
         As for `flushes.key_of`.
     """
 
     members: Members
-    pieces: SuppressedIntervals
+    suppressions: SuppressedIntervals
     firing: Firing
     resolved: Resolved
-    wholes: FiringIntervals
+    intervals: FiringIntervals
     rows: Rows
-    told: NotificationLog
+    log: NotificationLog
     origin: int
     span: int
 
@@ -131,70 +131,72 @@ class ReplayTrace:
         return key_of(group, time, self.origin, self.span)
 
 
-def _pages(groups: Groups, seen: ReplayTrace) -> tuple[Ints, Ints]:
+def _pages(groups: Groups, trace: ReplayTrace) -> tuple[Ints, Ints]:
     """Return the first page (µs) and the number of pages of each member."""
-    told, members = seen.told, seen.members
+    log, members = trace.log, trace.members
     # Pages of a member are the log's keys between its interval's start and end: two searches.
-    is_page = (told.firing > 0) & groups.pages[told.group] & groups.tells[told.group]
-    key, time = seen.key(told.group, told.time)[is_page], told.time[is_page]
+    is_page = (log.firing > 0) & groups.is_paging[log.group] & groups.has_receiver[log.group]
+    key, time = trace.key(log.group, log.time)[is_page], log.time[is_page]
     first_page = np.full(len(members), NOT_YET)
     pages = np.zeros(len(members), dtype=np.int64)
-    firing, group = seen.firing, members.group[seen.firing.member]
-    ends = seen.key(group, firing.end)
-    first, count = _counts(key, seen.key(group, firing.start), ends)
+    firing, group = trace.firing, members.group[trace.firing.member]
+    ends = trace.key(group, firing.end)
+    first, count = _counts(key, trace.key(group, firing.start), ends)
     np.add.at(pages, firing.member, count)
-    # Back between two ticks: the page that told of it before it was away still stands.
-    whole = seen.wholes.start[firing.whole]
-    told_first, told_count = _counts(key, seen.key(group, whole), ends)
-    at = np.where(count > 0, first, told_first)
-    some = told_count > 0
+    # Back between two flushes: the page that told of it before it was away still stands.
+    whole = trace.intervals.start[firing.whole]
+    named_first, named_count = _counts(key, trace.key(group, whole), ends)
+    at = np.where(count > 0, first, named_first)
+    some = named_count > 0
     np.minimum.at(first_page, firing.member[some], time[at[some]])
     return first_page, pages
 
 
-def _noticed(groups: Groups, seen: ReplayTrace) -> Bools:
+def _noticed(groups: Groups, trace: ReplayTrace) -> Bools:
     """Return which members some notification names, firing or resolved."""
-    told, members = seen.told, seen.members
-    sent = groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group])
-    key = seen.key(told.group, told.time)[sent]
+    log, members = trace.log, trace.members
+    sent = groups.has_receiver[log.group] & ((log.firing > 0) | groups.send_resolved[log.group])
+    key = trace.key(log.group, log.time)[sent]
     found = np.zeros(len(members), dtype=bool)
-    firing, group = seen.firing, members.group[seen.firing.member]
-    _, count = _counts(key, seen.key(group, firing.start), seen.key(group, firing.end))
+    firing, group = trace.firing, members.group[trace.firing.member]
+    _, count = _counts(key, trace.key(group, firing.start), trace.key(group, firing.end))
     found[firing.member[count > 0]] = True
-    who = seen.resolved.member
+    who = trace.resolved.member
     group = members.group[who]
-    at = seen.key(group, seen.resolved.time)
+    at = trace.key(group, trace.resolved.time)
     _, count = _counts(key, at, at + 1)
-    found[who[(count > 0) & groups.sends[group]]] = True
+    found[who[(count > 0) & groups.send_resolved[group]]] = True
     return found
 
 
-def _why_not(seen: ReplayTrace) -> tuple[Ints, Ints]:
+def _why_not(trace: ReplayTrace) -> tuple[Ints, Ints]:
     """Return (kind, origin) of the first interval that kept each member back; kind -1: none."""
-    pieces, size = seen.pieces, len(seen.members)
+    suppressions, size = trace.suppressions, len(trace.members)
     kind, origin = np.full(size, -1), np.full(size, -1)
-    if not len(pieces.member):
+    if not len(suppressions.member):
         return kind, origin
     # The earliest interval decides; of equal ones the kind that Alertmanager asks first.
-    order = np.lexsort((pieces.origin, pieces.kind, pieces.start, pieces.member))
-    who, first = np.unique(pieces.member[order], return_index=True)
+    order = np.lexsort(
+        (suppressions.origin, suppressions.kind, suppressions.start, suppressions.member)
+    )
+    who, first = np.unique(suppressions.member[order], return_index=True)
     at = order[first]
-    kind[who], origin[who] = pieces.kind[at], pieces.origin[at]
+    kind[who], origin[who] = suppressions.kind[at], suppressions.origin[at]
     return kind, origin
 
 
-def _best(spell: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
+def _best(period: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
     """Return for each firing period the member that comes first by `columns`: (period, member)."""
-    count = np.bincount(spell)
+    count = np.bincount(period)
     if count.max(initial=0) <= 1:
-        return spell, np.arange(len(spell))
-    order = np.lexsort((*reversed(columns), spell))
-    found, first = np.unique(spell[order], return_index=True)
+        return period, np.arange(len(period))
+    order = np.lexsort((*reversed(columns), period))
+    found, first = np.unique(period[order], return_index=True)
     return found, order[first]
 
 
 def judge(
-    groups: Groups, seen: ReplayTrace, origins: dict[str, int], outcomes: Outcomes
+    groups: Groups, trace: ReplayTrace, origins: dict[str, int], outcomes: Outcomes
 ) -> tuple[Ints, Ints, Ints]:
     """Enter what became of a chunk's members into `outcomes`.
 
@@ -202,7 +204,7 @@ def judge(
     ----------
     groups : Groups
         The chunk's groups.
-    seen : ReplayTrace
+    trace : ReplayTrace
         What the steps found out about them.
     origins : dict of str to int
         Rule id → number in `Outcomes.rule`, as `origins_of` counts.
@@ -211,43 +213,43 @@ def judge(
 
     Returns
     -------
-    spell : array of int64, shape (members,)
+    period : array of int64, shape (members,)
         Index of each member's firing period.
-    real : array of int64, shape (members,)
+    group_id : array of int64, shape (members,)
         Number of its group in the report.
     pages : array of int64, shape (members,)
         Number of pages that named it. `count_pages` takes the three.
     """
-    members = seen.members
-    first_page, pages = _pages(groups, seen)
-    noticed = _noticed(groups, seen)
-    kind, origin = _why_not(seen)
+    members = trace.members
+    first_page, pages = _pages(groups, trace)
+    noticed = _noticed(groups, trace)
+    kind, origin = _why_not(trace)
     number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
     of_route = number[groups.route[members.group]] if len(members) else np.empty(0, np.int64)
-    hushed = ~groups.tells[members.group]
+    hushed = ~groups.has_receiver[members.group]
     quiet_route = np.array([route.receiver == QUIET_RECEIVER for route in groups.routes], bool)
     quiet_by = hushed & quiet_route[groups.route[members.group]]
     # In order of what counts more: what was sent, then what kept it back; the rest is folded.
     status = np.select(
         [pages > 0, noticed, hushed, kind >= 0],
-        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(QUIET), INHIBITED + kind],
+        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(DEMOTED), INHIBITED + kind],
         np.int64(FOLDED),
     )
-    rule = np.where(quiet_by, of_route, np.where(status <= QUIET, -1, origin))
+    rule = np.where(quiet_by, of_route, np.where(status <= DEMOTED, -1, origin))
     rule = np.where(status == FOLDED, of_route, rule)
-    real = groups.real[members.group]
-    spell, at = _best(members.spell, (first_page, status, real))
-    # A spell in several groups may have been entered with another part of them.
-    take = np.zeros(len(spell), dtype=bool)
-    same = np.ones(len(spell), dtype=bool)
-    for name, column in (("first_page", first_page), ("status", status), ("group", real)):
-        old, new = getattr(outcomes, name)[spell], column[at]
+    group_id = groups.group_id[members.group]
+    period, at = _best(members.period, (first_page, status, group_id))
+    # A firing period in several groups may have been entered with another part of them.
+    take = np.zeros(len(period), dtype=bool)
+    same = np.ones(len(period), dtype=bool)
+    for name, column in (("first_page", first_page), ("status", status), ("group", group_id)):
+        old, new = getattr(outcomes, name)[period], column[at]
         take |= same & (new < old)
         same &= new == old
-    spell, at = spell[take], at[take]
-    outcomes.status[spell], outcomes.rule[spell] = status[at], rule[at]
-    outcomes.group[spell], outcomes.first_page[spell] = real[at], first_page[at]
-    return members.spell, real, pages
+    period, at = period[take], at[take]
+    outcomes.status[period], outcomes.rule[period] = status[at], rule[at]
+    outcomes.group[period], outcomes.first_page[period] = group_id[at], first_page[at]
+    return members.period, group_id, pages
 
 
 def count_pages(outcomes: Outcomes, parts: list[tuple[Ints, Ints, Ints]]) -> None:
@@ -265,13 +267,13 @@ def count_pages(outcomes: Outcomes, parts: list[tuple[Ints, Ints, Ints]]) -> Non
     """
     if not parts:
         return
-    spell, real, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((pages, real, spell))
-    spell, real, pages = spell[order], real[order], pages[order]
+    period, group_id, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((pages, group_id, period))
+    period, group_id, pages = period[order], group_id[order], pages[order]
     # Sorted by count within (period, group as reported): the last row has the largest count.
-    last = np.ones(len(spell), dtype=bool)
-    last[:-1] = (spell[1:] != spell[:-1]) | (real[1:] != real[:-1])
-    np.add.at(outcomes.pages, spell[last], pages[last])
+    last = np.ones(len(period), dtype=bool)
+    last[:-1] = (period[1:] != period[:-1]) | (group_id[1:] != group_id[:-1])
+    np.add.at(outcomes.pages, period[last], pages[last])
 
 
 _SORTS = ("time", "group", "resolved")
@@ -324,14 +326,14 @@ class Sent:
         return Sent(*(getattr(self, each.name)[keep] for each in fields(self)))
 
 
-def sent_of(groups: Groups, told: NotificationLog, number: dict[str, int]) -> Sent:
+def sent_of(groups: Groups, log: NotificationLog, number: dict[str, int]) -> Sent:
     """Select what was sent of what was logged.
 
     Parameters
     ----------
     groups : Groups
         Groups that the log refers to.
-    told : NotificationLog
+    log : NotificationLog
         What was logged.
     number : dict of str to int
         Receiver's name → its number.
@@ -342,18 +344,20 @@ def sent_of(groups: Groups, told: NotificationLog, number: dict[str, int]) -> Se
         Without entries of receivers that have no integration, and without resolved alerts where
         ``send_resolved`` is false.
     """
-    at = np.flatnonzero(groups.tells[told.group] & ((told.firing > 0) | groups.sends[told.group]))
-    group = told.group[at]
+    at = np.flatnonzero(
+        groups.has_receiver[log.group] & ((log.firing > 0) | groups.send_resolved[log.group])
+    )
+    group = log.group[at]
     of_route = np.array([number[route.receiver] for route in groups.routes], dtype=np.int16)
-    firing = told.firing[at]
+    firing = log.firing[at]
     return Sent(
-        told.time[at],
+        log.time[at],
         of_route[groups.route[group]],
-        groups.real[group].astype(np.int32),
+        groups.group_id[group].astype(np.int32),
         firing.astype(np.int32),
-        np.where(groups.sends[group], told.resolved[at], 0).astype(np.int32),
-        told.reason[at].astype(np.int8),
-        (firing > 0) & groups.pages[group],
+        np.where(groups.send_resolved[group], log.resolved[at], 0).astype(np.int32),
+        log.reason[at].astype(np.int8),
+        (firing > 0) & groups.is_paging[group],
     )
 
 
@@ -372,22 +376,22 @@ class Collector:
         self.names = sorted({route.receiver for route in groups.routes})
         self.number = {name: i for i, name in enumerate(self.names)}
         self.only_pages = only_pages
-        # Classes of one receiver that tell at the same tick are one notification.
-        self.shared = len(np.unique(groups.real)) < len(groups)
+        # Classes of one receiver that tell at the same flush are one notification.
+        self.shared = len(np.unique(groups.group_id)) < len(groups)
         self.count = 0
         self.parts: list[Sent] = []
 
-    def add(self, groups: Groups, told: NotificationLog) -> None:
+    def add(self, groups: Groups, log: NotificationLog) -> None:
         """Add what one chunk logged.
 
         Parameters
         ----------
         groups : Groups
             The chunk's groups.
-        told : NotificationLog
+        log : NotificationLog
             Their entries.
         """
-        sent = sent_of(groups, told, self.number)
+        sent = sent_of(groups, log, self.number)
         self.count += len(sent)
         if self.only_pages and not self.shared:
             sent = sent.where(sent.page)

@@ -40,17 +40,17 @@ class _Class:
     """Integrations of a route's receiver that treat resolved alerts alike."""
 
     route: int
-    sends: bool
-    tells: bool
-    pages: bool
-    real: Ints
+    send_resolved: bool
+    has_receiver: bool
+    is_paging: bool
+    group_id: Ints
 
 
-def _classes(config: Config, route: Route, number: int, real: Ints) -> list[_Class]:
+def _classes(config: Config, route: Route, number: int, group_id: Ints) -> list[_Class]:
     receiver = config.receiver(route.receiver)
     kinds = sorted({each.send_resolved for each in receiver.integrations}, reverse=True)
-    found = [_Class(number, kind, True, receiver.pages, real) for kind in kinds]
-    return found or [_Class(number, True, False, False, real)]
+    found = [_Class(number, kind, True, receiver.pages, group_id) for kind in kinds]
+    return found or [_Class(number, True, False, False, group_id)]
 
 
 def _joined(parts: list[Ints]) -> Ints:
@@ -82,18 +82,18 @@ def route_series(config: Config, table: LabelTable) -> Groups:
     classes: list[_Class] = []
     members: list[Ints] = []
     owners: list[Ints] = []
-    real = size = 0
+    groups = size = 0
     for route, series in _ends(config.route, table, np.ones(len(table), dtype=bool)):
         codes = _codes(route, table, series)
         count = int(codes.max()) + 1
-        for each in _classes(config, route, len(routes), real + np.arange(count)):
+        for each in _classes(config, route, len(routes), groups + np.arange(count)):
             classes.append(each)
             members.append(series)
             owners.append(size + codes)
             size += count
         routes.append(route)
-        real += count
-    sizes = [len(each.real) for each in classes]
+        groups += count
+    sizes = [len(each.group_id) for each in classes]
 
     def flags(name: str) -> Bools:
         return np.repeat(np.array([getattr(each, name) for each in classes], dtype=bool), sizes)
@@ -108,11 +108,11 @@ def route_series(config: Config, table: LabelTable) -> Groups:
     order = np.argsort(member, kind="stable")
     return Groups(
         routes=routes,
-        real=_joined([each.real for each in classes]),
+        group_id=_joined([each.group_id for each in classes]),
         route=of_route,
-        sends=flags("sends"),
-        tells=flags("tells"),
-        pages=flags("pages"),
+        send_resolved=flags("send_resolved"),
+        has_receiver=flags("has_receiver"),
+        is_paging=flags("is_paging"),
         wait=setting("group_wait"),
         interval=setting("group_interval"),
         repeat=setting("repeat_interval"),

@@ -7,7 +7,7 @@ the meantime is the same alert.
 A group is made by its first alert and first flushes `group_wait` later, then every
 `group_interval`. A flush deletes what is resolved; a group that is empty when the dispatcher
 sweeps is gone, and the next alert makes a new one with a new `group_wait`. An alert that comes
-before the sweep waits for the next tick instead.
+before the sweep waits for the next flush instead.
 
 An alert that Alertmanager hears of only `group_wait` after its start flushes a new group at once.
 In history an alert is heard of when it starts, so that doesn't occur here.
@@ -19,14 +19,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.aiops.alerting.config import SECOND
-from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, LabelTable, Timing, ticks
-from pipelines.aiops.alerting.rules import FlappingRule, Rule, TransientRule
+from pipelines.aiops.alerting.replay.model import (
+    FiringPeriods,
+    Groups,
+    LabelTable,
+    Timing,
+    next_flush,
+)
+from pipelines.aiops.alerting.rules import KeepFiringRule, Rule, WaitRule
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.arrays import Ints, heads, merged, order_of, running_max
 
 
 def _delays(
-    rules: Sequence[Rule], table: LabelTable, family: type[TransientRule | FlappingRule]
+    rules: Sequence[Rule], table: LabelTable, family: type[WaitRule | KeepFiringRule]
 ) -> tuple[Ints, Ints]:
     """Return the longest duration (µs) for each series and the rule that sets it (-1: none)."""
     delay = np.zeros(len(table), dtype=np.int64)
@@ -34,7 +40,7 @@ def _delays(
     for index, rule in enumerate(rules):
         if not isinstance(rule, family):
             continue
-        seconds = rule.wait if isinstance(rule, TransientRule) else rule.keep_firing
+        seconds = rule.for_seconds if isinstance(rule, WaitRule) else rule.keep_firing_for_seconds
         longer = table.mask(rule.matchers) & (seconds * SECOND > delay)
         delay[longer], setter[longer] = seconds * SECOND, index
     return delay, setter
@@ -71,8 +77,8 @@ def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int
     ends = np.maximum(np.minimum(frame.ends[known], until + 1), frame.starts[known])
     # Merged twice: rows that overlap are one condition, and `keep_firing_for` may join two more.
     who, begins, stops, of_known = merged(series, frame.starts[known], ends)
-    wait, holder = _delays(rules, table, TransientRule)
-    keep, _ = _delays(rules, table, FlappingRule)
+    wait, holder = _delays(rules, table, WaitRule)
+    keep, _ = _delays(rules, table, KeepFiringRule)
     # A condition that ends at the very moment of firing doesn't fire.
     fires = (wait[who] == 0) | (stops - begins > wait[who])
     late = begins[fires] + wait[who[fires]]
@@ -98,7 +104,7 @@ class Members:
 
     Attributes
     ----------
-    group, spell : array of int64
+    group, period : array of int64
         Index into `Groups` and index into `FiringPeriods`.
     first : array of int64, microseconds since 1970
         First flush of the group's life that the member is in.
@@ -107,7 +113,7 @@ class Members:
     """
 
     group: Ints
-    spell: Ints
+    period: Ints
     first: Ints
     seen: Ints
     gone: Ints
@@ -176,7 +182,7 @@ def _rounds(
             break
         at = order[done : done + size]
         row, done = maybe[at], done + size
-        over = ticks(reach[row], first[cluster[at]], interval[row])
+        over = next_flush(reach[row], first[cluster[at]], interval[row])
         fresh = start[row] > _swept(timing, over)
         first[cluster[at[fresh]]] = start[row[fresh]] + wait[row[fresh]]
         found.append(row[fresh])
@@ -184,7 +190,7 @@ def _rounds(
 
 
 def lifetimes(
-    groups: Groups, group: Ints, spell: Ints, spells: FiringPeriods, timing: Timing
+    groups: Groups, group: Ints, period: Ints, periods: FiringPeriods, timing: Timing
 ) -> Members:
     """Place firing periods on the flushes of their groups.
 
@@ -192,9 +198,9 @@ def lifetimes(
     ----------
     groups : Groups
         ``group_wait`` and ``group_interval`` of each group.
-    group, spell : array of int64, shape (members,)
+    group, period : array of int64, shape (members,)
         Pairs of an index of a group and an index of a firing period in it, in any order.
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires.
     timing : Timing
         When the dispatcher removes empty groups.
@@ -208,16 +214,16 @@ def lifetimes(
     ----------
     Alertmanager, `dispatch/dispatch.go`.
     """
-    order = order_of(group, spells.starts[spell])
-    group, spell = group[order], spell[order]
-    start, end = spells.starts[spell], spells.ends[spell]
+    order = order_of(group, periods.starts[period])
+    group, period = group[order], period[order]
+    start, end = periods.starts[period], periods.ends[period]
     wait, interval = groups.wait[group], groups.interval[group]
     # `reach`: latest end among the members of the group that start before this one.
     reach = np.empty_like(start)
     reach[1:] = running_max(group, end)[:-1]
     head = heads(group)
     reach[head] = start[head]
-    # A group without alerts lives at most until the tick after its last end, and a sweep.
+    # A group without alerts lives at most until the flush after its last end, and a sweep.
     sure = head | (start > reach + np.maximum(wait, interval) + timing.sweep)
     cluster = np.cumsum(sure) - 1
     maybe = np.flatnonzero(~sure & (start > reach))
@@ -225,6 +231,6 @@ def lifetimes(
     begins = sure.copy()
     columns = (start, reach, wait, interval)
     begins[_rounds(maybe, cluster[maybe], first, columns, timing)] = True
-    ticking = (start + wait)[begins][np.cumsum(begins) - 1]
-    seen, gone = ticks(start, ticking, interval), ticks(end, ticking, interval)
-    return Members(group, spell, ticking, seen, gone)
+    first_flush = (start + wait)[begins][np.cumsum(begins) - 1]
+    seen, gone = next_flush(start, first_flush, interval), next_flush(end, first_flush, interval)
+    return Members(group, period, first_flush, seen, gone)

@@ -34,10 +34,10 @@ from pipelines.aiops.alerting.replay.routing import route_series
 from pipelines.aiops.alerting.replay.rule_durations import fire, lifetimes
 from pipelines.aiops.alerting.replay.suppression import origins_of, suppressed
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.lake.engine import DEFAULT_MEMORY_MB
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
 from pipelines.core.arrays import Ints, spread
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import DEFAULT_MEMORY_MB
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,26 +105,35 @@ def _slice(groups: Groups, low: int, high: int) -> Groups:
     inside = (groups.member_of >= low) & (groups.member_of < high)
     cut = {
         name: getattr(groups, name)[low:high]
-        for name in ("real", "route", "sends", "tells", "pages", "wait", "interval", "repeat")
+        for name in (
+            "group_id",
+            "route",
+            "send_resolved",
+            "has_receiver",
+            "is_paging",
+            "wait",
+            "interval",
+            "repeat",
+        )
     }
     members, owner = groups.members[inside], groups.member_of[inside] - low
     return replace(groups, **cut, members=members, member_of=owner)
 
 
 def _part(
-    world: ReplayInputs, groups: Groups, silences: tuple[Silence, ...], spell_from: Ints
+    inputs: ReplayInputs, groups: Groups, silences: tuple[Silence, ...], period_from: Ints
 ) -> ReplayTrace:
-    spells = world.spells
-    count = spell_from[groups.members + 1] - spell_from[groups.members]
-    owner, spell = spread(spell_from[groups.members], count)
-    members = lifetimes(groups, groups.member_of[owner], spell, spells, world.timing)
-    pieces = suppressed(world, groups, members, silences)
-    firing, resolved = observe_at_flushes(members, spells, pieces)
-    wholes = firing_intervals_of(firing, members.group)
-    origin, span = _range(members.seen, members.gone, pieces.end)
-    rows = rows_of(wholes, resolved, members.group[resolved.member], origin, span)
-    told = notify(groups, rows, wholes, resolved, timing=world.timing, until=world.until)
-    return ReplayTrace(members, pieces, firing, resolved, wholes, rows, told, origin, span)
+    periods = inputs.periods
+    count = period_from[groups.members + 1] - period_from[groups.members]
+    owner, period = spread(period_from[groups.members], count)
+    members = lifetimes(groups, groups.member_of[owner], period, periods, inputs.timing)
+    suppressions = suppressed(inputs, groups, members, silences)
+    firing, resolved = observe_at_flushes(members, periods, suppressions)
+    intervals = firing_intervals_of(firing, members.group)
+    origin, span = _range(members.seen, members.gone, suppressions.end)
+    rows = rows_of(intervals, resolved, members.group[resolved.member], origin, span)
+    log = notify(groups, rows, intervals, resolved, timing=inputs.timing, until=inputs.until)
+    return ReplayTrace(members, suppressions, firing, resolved, intervals, rows, log, origin, span)
 
 
 def _range(*times: Ints) -> tuple[int, int]:
@@ -134,58 +143,58 @@ def _range(*times: Ints) -> tuple[int, int]:
 
 
 def _run(
-    world: ReplayInputs, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
+    inputs: ReplayInputs, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
 ) -> tuple[Groups, Outcomes, Collector]:
-    groups = route_series(world.config, world.table)
-    spells = world.spells
-    spell_from = np.searchsorted(spells.series, np.arange(len(world.table) + 1))
-    outcomes = Outcomes.empty(len(spells))
-    sizes = (spell_from[1:] - spell_from[:-1])[groups.members]
+    groups = route_series(inputs.config, inputs.table)
+    periods = inputs.periods
+    period_from = np.searchsorted(periods.series, np.arange(len(inputs.table) + 1))
+    outcomes = Outcomes.empty(len(periods))
+    sizes = (period_from[1:] - period_from[:-1])[groups.members]
     load = np.bincount(groups.member_of, weights=sizes, minlength=len(groups)).astype(np.int64)
-    origins = origins_of(world.config)
+    origins = origins_of(inputs.config)
     # `key_of` of a chunk must fit into 62 bits: that bounds the groups of a chunk.
     longest = int(np.max(groups.interval, initial=1)) + int(np.max(groups.wait, initial=0))
-    _, span = _range(spells.starts, spells.ends)
+    _, span = _range(periods.starts, periods.ends)
     most = max(2**62 // (span + 4 * longest + 8), 1)
-    told = Collector(groups, only_pages=only_pages)
+    notifications = Collector(groups, only_pages=only_pages)
     pages: list[tuple[Ints, Ints, Ints]] = []
     # Series are sorted: a series in one group only stands there once.
     alone = not (groups.members[1:] == groups.members[:-1]).any()
     for low, high in _chunks(groups, load, chunk, most):
         part = _slice(groups, low, high)
-        seen = _part(world, part, silences, spell_from)
-        spell, real, count = judge(part, seen, origins, outcomes)
+        trace = _part(inputs, part, silences, period_from)
+        period, group_id, count = judge(part, trace, origins, outcomes)
         if alone:
-            outcomes.pages[spell] = count
+            outcomes.pages[period] = count
         else:
-            pages.append((spell, real, count))
-        told.add(part, seen.told)
+            pages.append((period, group_id, count))
+        notifications.add(part, trace.log)
         # Before the next chunk, not after it.
-        del seen, spell, real, count
+        del trace, period, group_id, count
     count_pages(outcomes, pages)
-    return groups, outcomes, told
+    return groups, outcomes, notifications
 
 
 def _alerts(
     frame: AlertFrame,
-    spells: FiringPeriods,
+    periods: FiringPeriods,
     outcomes: Outcomes,
     rules: Sequence[Rule],
     names: list[str],
 ) -> "pd.DataFrame":
     import pandas as pd
 
-    spell = spells.of_row
-    fired = spell >= 0
+    period = periods.of_row
+    fired = period >= 0
     columns = {}
     for name, missing in (("status", len(STATUSES) - 1), ("rule", -1), ("group", NOT_YET),
                           ("first_page", NOT_YET), ("pages", 0)):  # fmt: skip
         column = np.full(len(frame), missing, dtype=np.int64)
-        column[fired] = getattr(outcomes, name)[spell[fired]]
+        column[fired] = getattr(outcomes, name)[period[fired]]
         columns[name] = np.where(column == NOT_YET, -1, column)
     ids = pd.array([*names, *(rule.id for rule in rules), ""], dtype="str")
     # A row that a rule kept from firing never reached Alertmanager: that rule decided it.
-    decided = np.where(spells.held_by >= 0, len(names) + spells.held_by, columns["rule"])
+    decided = np.where(periods.held_by >= 0, len(names) + periods.held_by, columns["rule"])
     categories = pd.Categorical.from_codes(columns["status"], categories=pd.Index(STATUSES))
     return pd.DataFrame(
         {
@@ -227,11 +236,11 @@ def _tickets(frame: AlertFrame, alerts: "pd.DataFrame") -> "pd.DataFrame":
 def _group_table(groups: Groups) -> "pd.DataFrame":
     import pandas as pd
 
-    real, at = np.unique(groups.real, return_index=True)
+    group_id, at = np.unique(groups.group_id, return_index=True)
     routes = [groups.routes[i] for i in groups.route[at].tolist()]
     return pd.DataFrame(
         {
-            "group": real,
+            "group": group_id,
             "receiver": [route.receiver for route in routes],
             "rule": [route.origin for route in routes],
         }
@@ -289,17 +298,17 @@ def replay(
     ruled = apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
     plain = table or LabelTable(frame.labels)
-    table, spells, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
-    world = ReplayInputs(ruled, table, spells, stop, timing or Timing())
-    groups, outcomes, told = _run(world, tuple(silences), chunk, only_pages=only_pages)
+    table, periods, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
+    inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing())
+    groups, outcomes, collected = _run(inputs, tuple(silences), chunk, only_pages=only_pages)
     origins = origins_of(ruled)
     merge_guard_outcomes(guarded, outcomes, origins)
-    alerts = _alerts(frame, spells, outcomes, rules, list(origins))
-    notifications, count = told.result()
+    alerts = _alerts(frame, periods, outcomes, rules, list(origins))
+    notifications, count = collected.result()
     visible = (outcomes.status <= NOTIFIED) | (outcomes.status == FOLDED)
     stages = {
         "events": len(frame),
-        "episodes": len(spells),
+        "episodes": len(periods),
         "alerts": int(visible.sum()),
         "notifications": count,
         "pages": int(notifications["page"].sum()),

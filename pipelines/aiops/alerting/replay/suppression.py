@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.aiops.alerting.config import Config, InhibitRule, Silence
 from pipelines.aiops.alerting.config.model import stretches
-from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, ReplayInputs, ticks
+from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, ReplayInputs, next_flush
 from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
 from pipelines.core.time import DAY_US
@@ -60,9 +60,9 @@ class Index:
 
     Attributes
     ----------
-    spells : FiringPeriods
+    periods : FiringPeriods
         When each series fires, sorted by series.
-    spell_from : array of int64, shape (series + 1,)
+    period_from : array of int64, shape (series + 1,)
         First firing period of each series.
     member_order : array of int64, shape (members,)
         Members in order of their series.
@@ -70,12 +70,12 @@ class Index:
         First position of each series in `member_order`.
     """
 
-    spells: FiringPeriods
-    spell_from: Ints
+    periods: FiringPeriods
+    period_from: Ints
     member_order: Ints
     member_from: Ints
 
-    def spells_of(self, series: Ints) -> tuple[Ints, Ints]:
+    def periods_of(self, series: Ints) -> tuple[Ints, Ints]:
         """Find all firing periods of some series.
 
         Parameters
@@ -87,11 +87,11 @@ class Index:
         -------
         owner : array of int64, shape (found,)
             Position in `series`.
-        spell : array of int64, shape (found,)
+        period : array of int64, shape (found,)
             Index into `FiringPeriods`.
         """
-        count = self.spell_from[series + 1] - self.spell_from[series]
-        return spread(self.spell_from[series], count)
+        count = self.period_from[series + 1] - self.period_from[series]
+        return spread(self.period_from[series], count)
 
     def members_of(self, series: Ints) -> tuple[Ints, Ints]:
         """Find all members of some series.
@@ -113,12 +113,12 @@ class Index:
         return owner, self.member_order[at]
 
 
-def index_of(world: ReplayInputs, members: Members) -> Index:
+def index_of(inputs: ReplayInputs, members: Members) -> Index:
     """Build the index; firing periods are sorted by series already.
 
     Parameters
     ----------
-    world : ReplayInputs
+    inputs : ReplayInputs
         Labels and firing periods of the replay.
     members : Members
         Members of one chunk of groups.
@@ -128,13 +128,13 @@ def index_of(world: ReplayInputs, members: Members) -> Index:
     Index
         Over all series of the label table.
     """
-    spells, size = world.spells, len(world.table)
-    series = spells.series[members.spell]
+    periods, size = inputs.periods, len(inputs.table)
+    series = periods.series[members.period]
     order = np.argsort(series, kind="stable")
     edges = np.arange(size + 1)
     return Index(
-        spells,
-        np.searchsorted(spells.series, edges),
+        periods,
+        np.searchsorted(periods.series, edges),
         order,
         np.searchsorted(series[order], edges),
     )
@@ -152,18 +152,18 @@ def _overlapping(
     stop = search(blocks.key, blocks.start, key, members.gone[who])
     owner, block = spread(first, np.maximum(stop - first, 0))
     member = who[owner]
-    ticking, interval = members.first[member], groups.interval[members.group[member]]
-    start = ticks(blocks.start[block], ticking, interval)
-    end = ticks(blocks.end[block], ticking, interval)
+    first_flush, interval = members.first[member], groups.interval[members.group[member]]
+    start = next_flush(blocks.start[block], first_flush, interval)
+    end = next_flush(blocks.end[block], first_flush, interval)
     keep = start < end
     return member[keep], start[keep], end[keep]
 
 
 def _inhibition(
-    world: ReplayInputs, rule: InhibitRule, index: Index
+    inputs: ReplayInputs, rule: InhibitRule, index: Index
 ) -> Iterator[tuple[Ints, Ints, _Blocks]]:
     """Yield (target series, their keys, blocks) for the two kinds of target."""
-    table = world.table
+    table = inputs.table
     source, target = table.mask(rule.source), table.mask(rule.target)
     if not source.any() or not target.any():
         return
@@ -176,21 +176,21 @@ def _inhibition(
         who, by = np.flatnonzero(targets), np.flatnonzero(sources)
         if not len(who) or not len(by):
             continue
-        owner, spell = index.spells_of(by)
-        spells = index.spells
-        some = spells.ends[spell] > spells.starts[spell]
+        owner, period = index.periods_of(by)
+        periods = index.periods
+        some = periods.ends[period] > periods.starts[period]
         key = key_of[by][owner][some]
         # While any source of the key fires, its targets are inhibited.
-        united = merged(key, spells.starts[spell[some]], spells.ends[spell[some]])
+        united = merged(key, periods.starts[period[some]], periods.ends[period[some]])
         yield who, key_of[who], _Blocks(*united[:3])
 
 
 def _inhibited(
-    world: ReplayInputs, groups: Groups, members: Members, index: Index
+    inputs: ReplayInputs, groups: Groups, members: Members, index: Index
 ) -> Iterator[SuppressedIntervals]:
-    origins = origins_of(world.config)
-    for rule in world.config.inhibit_rules:
-        for series, key, blocks in _inhibition(world, rule, index):
+    origins = origins_of(inputs.config)
+    for rule in inputs.config.inhibit_rules:
+        for series, key, blocks in _inhibition(inputs, rule, index):
             owner, who = index.members_of(series)
             found = _overlapping(groups, members, who, key[owner], blocks)
             yield _pieces(found, INHIBITED, origins.get(rule.origin, -1))
@@ -222,10 +222,10 @@ def _blocks(times: list[tuple[int, int]]) -> _Blocks:
     return _Blocks(np.zeros(len(both), dtype=np.int64), both[:, 0], both[:, 1])
 
 
-def _muted(world: ReplayInputs, groups: Groups, members: Members) -> Iterator[SuppressedIntervals]:
+def _muted(inputs: ReplayInputs, groups: Groups, members: Members) -> Iterator[SuppressedIntervals]:
     if not len(members):
         return
-    config, origins = world.config, origins_of(world.config)
+    config, origins = inputs.config, origins_of(inputs.config)
     first, last = int(members.seen.min()) - DAY_US, int(members.gone.max()) + DAY_US
     route_of = groups.route[members.group]
     named = {interval.name: interval.origin for interval in config.time_intervals}
@@ -241,14 +241,14 @@ def _muted(world: ReplayInputs, groups: Groups, members: Members) -> Iterator[Su
 
 
 def _silenced(
-    world: ReplayInputs,
+    inputs: ReplayInputs,
     groups: Groups,
     members: Members,
     index: Index,
     silences: tuple[Silence, ...],
 ) -> Iterator[SuppressedIntervals]:
     for silence in silences:
-        _, who = index.members_of(np.flatnonzero(world.table.mask(silence.matchers)))
+        _, who = index.members_of(np.flatnonzero(inputs.table.mask(silence.matchers)))
         blocks = _blocks([(silence.starts, silence.ends)])
         found = _overlapping(groups, members, who, np.zeros_like(who), blocks)
         yield _pieces(found, SILENCED, -1)
@@ -265,22 +265,23 @@ def origins_of(config: Config) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        Rule id → number, in order of ids; what no rule of ours put there has none.
+        Rule id → number, in the order of the configuration (of rules that act at the same moment
+        the first one decides); what no rule of ours put there has none.
     """
     found = [route.origin for _, route in config.route.walk()]
     found += [rule.origin for rule in config.inhibit_rules]
     found += [interval.origin for interval in config.time_intervals]
-    return {origin: i for i, origin in enumerate(sorted(set(found) - {""}))}
+    return {origin: i for i, origin in enumerate(dict.fromkeys(filter(None, found)))}
 
 
 def suppressed(
-    world: ReplayInputs, groups: Groups, members: Members, silences: tuple[Silence, ...]
+    inputs: ReplayInputs, groups: Groups, members: Members, silences: tuple[Silence, ...]
 ) -> SuppressedIntervals:
     """Find all intervals in which members are kept back.
 
     Parameters
     ----------
-    world : ReplayInputs
+    inputs : ReplayInputs
         The configuration with its rules, labels and firing periods.
     groups : Groups
         One chunk of groups.
@@ -299,11 +300,11 @@ def suppressed(
     Alertmanager, `notify/notify.go`, `inhibit/inhibit.go`, `timeinterval/timeinterval.go` and
     `silence/silence.go`.
     """
-    index = index_of(world, members)
+    index = index_of(inputs, members)
     found = [
-        *_inhibited(world, groups, members, index),
-        *_muted(world, groups, members),
-        *_silenced(world, groups, members, index, silences),
+        *_inhibited(inputs, groups, members, index),
+        *_muted(inputs, groups, members),
+        *_silenced(inputs, groups, members, index, silences),
     ]
     names = ("member", "start", "end", "kind", "origin")
     empty = np.empty(0, dtype=np.int64)

@@ -102,7 +102,7 @@ def bursts(table: Table, start_us: int, end_us: int, settings: LogAnomalySetting
         return []
     per_series = np.minimum(least * tests, 1.0)
     order = np.sort(per_series[known])
-    passed = np.flatnonzero(benjamini_hochberg(order) <= settings.false_share)
+    passed = np.flatnonzero(benjamini_hochberg(order) <= settings.fdr_limit)
     if not len(passed):
         return []
     bar = order[passed[-1]] / tests
@@ -139,8 +139,8 @@ def _clumps(table: Table, first: int, last: int, width: int) -> Tail | None:
     n = len(table.series)
     # One number for series and bin; only bins with lines, shape (occupied bins,).
     key = table.code[past] * ((last - first) // width + 1) + (table.at[past] - first) // width
-    cells, places = np.unique(key, return_inverse=True)
-    lines = np.bincount(places, table.count[past], len(cells))
+    cells, cell_of = np.unique(key, return_inverse=True)
+    lines = np.bincount(cell_of, table.count[past], len(cells))
     code = cells // ((last - first) // width + 1)
     bins = np.bincount(code, minlength=n)
     seldom = lines[bins[code] < _SELDOM * (last - first) / width]

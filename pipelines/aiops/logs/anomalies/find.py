@@ -57,7 +57,7 @@ def find(
         return []
     teller = _Teller(table, store)
     new, classes = new_templates(table, store, start_us, end_us)
-    rare = [template for template in new if template.chance <= settings.false_share_new]
+    rare = [template for template in new if template.chance <= settings.new_fdr_limit]
     burst = [b for b in bursts(table, start_us, end_us, settings)
              if b.code not in {template.subject for template in new}]  # fmt: skip
     quiet = silences(table, start_us, end_us, settings)
@@ -66,7 +66,7 @@ def find(
     )
     mixes = changed_mixes(table, start_us, end_us, settings, known)
     fresh, slots, usual = new_values(values, store, start_us, end_us, settings)
-    fresh = [template for template in fresh if template.chance <= settings.false_share_new]
+    fresh = [template for template in fresh if template.chance <= settings.new_fdr_limit]
     parts: tuple[Iterable[Finding], ...] = (
         (teller.template(template, classes[template.subject]) for template in rare),
         map(teller.burst, burst),
@@ -132,24 +132,24 @@ class _Teller:
             f"every {_span(silence.usual_us)} and was never away for more than "
             f"{_span(silence.longest_us)}: {self.text(template)}",
             (0.0, silence.longest_us / 1e6, gap / 1e6),
-            evidence={"open": silence.open, "usual_gap_seconds": silence.usual_us / 1e6,
+            evidence={"open": silence.open, "baseline_gap_seconds": silence.usual_us / 1e6,
              "longest_gap_seconds": silence.longest_us / 1e6},
         )  # fmt: skip
 
     def mix(self, mix: MixShift) -> Finding:
-        moved: list[dict[str, Any]] = [
+        shifts: list[dict[str, Any]] = [
             {"template": self.table.series[code][1], "text": self.text(self.table.series[code][1]),
-             "share_before": before, "share": share}
+             "baseline_share": before, "share": share}
             for code, before, share in mix.moved
         ]  # fmt: skip
-        first = moved[0]
+        first = shifts[0]
         return self._finding(
             ("changed_mix", mix.service, ""), (mix.start_us, mix.end_us), mix.chance,
             f"{_named(mix.service)} writes its messages in other proportions: "
-            f"{100 * first['share_before']:.3g} % → {100 * first['share']:.3g} % "
+            f"{100 * first['baseline_share']:.3g} % → {100 * first['share']:.3g} % "
             f"of lines are: {first['text']}",
             (0.0, mix.high, mix.distance),
-            evidence={"lines": mix.lines, "usual_distance": mix.usual, "moved": moved},
+            evidence={"lines": mix.lines, "baseline_distance": mix.usual, "shifts": shifts},
         )  # fmt: skip
 
     def value(self, new: New, slot: tuple[str, str, int], usual: list[str]) -> Finding:

@@ -111,7 +111,7 @@ def changed_mixes(
             float(p),
         )
         for shift, p in zip(judged, chances, strict=True)
-        if p <= settings.false_share and shift.distance >= _LEAST_DISTANCE
+        if p <= settings.fdr_limit and shift.distance >= _LEAST_DISTANCE
     ]
 
 
@@ -128,12 +128,12 @@ def _judged(
     inside = (table.at[rows] - begin + back * DAY_US) < width
     same = inside & ((table.at[rows] < start_us) | (back == 0))
     at, days_back = rows[same], back[same]
-    codes, places = np.unique(table.code[at], return_inverse=True)
+    codes, positions = np.unique(table.code[at], return_inverse=True)
     days = np.unique(days_back[days_back > 0])
     # Shape (days + 1, series of the service); the last line is the stretch itself.
     counts = np.zeros((len(days) + 1, len(codes)))
     line = np.where(days_back > 0, np.searchsorted(days, days_back), len(days))
-    np.add.at(counts, (line, places), table.count[at])
+    np.add.at(counts, (line, positions), table.count[at])
     now, past = counts[-1], counts[:-1]
     past = past[past.sum(1) >= _LEAST_LINES]
     n = len(past)

@@ -78,11 +78,11 @@ def silences(
         return []
     raw = np.array([silence.chance for silence, _ in judged])
     chances = benjamini_hochberg(raw)
-    bar = raw[chances <= settings.false_share].max(initial=0.0)
+    bar = raw[chances <= settings.fdr_limit].max(initial=0.0)
     return [
         replace(silence, chance=float(p))
         for (silence, before), p in zip(judged, chances, strict=True)
-        if p <= settings.false_share and before > bar
+        if p <= settings.fdr_limit and before > bar
         and silence.end_us - silence.start_us >= settings.min_ratio * silence.longest_us
     ]  # fmt: skip
 

@@ -319,20 +319,20 @@ def _with_kinds(
     samples = _samples(codes, len(templates), lines, settings.sample)
     frequent = sorted(templates, key=lambda t: (-t.count, t.id))[: settings.max_kinds]
     looked_at = {t.id for t in frequent if VARIABLE in t.key}
-    told = []
+    typed = []
     for template, rows in zip(templates, samples, strict=True):
         if template.id not in looked_at:
             slots = template.key.count(VARIABLE)
             kinds = list(template.kinds) if len(template.kinds) == slots else ["text"] * slots
-            told.append(replace(template, kinds=tuple(kinds)))
+            typed.append(replace(template, kinds=tuple(kinds)))
             continue
         columns = values_in(first_rows(lines.take(rows), settings.max_chars), template.key)
         kinds = [kind_of_all(set(values)) for values in columns]
         kinds += ["text"] * (template.key.count(VARIABLE) - len(kinds))
         if len(template.kinds) == len(kinds):
             kinds = [joined(*pair) for pair in zip(template.kinds, kinds, strict=True)]
-        told.append(replace(template, kinds=tuple(kinds)))
-    return told
+        typed.append(replace(template, kinds=tuple(kinds)))
+    return typed
 
 
 def _samples(

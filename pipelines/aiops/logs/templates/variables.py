@@ -37,7 +37,7 @@ _VALUE = (
 
 
 @dataclass(frozen=True)
-class Rule:
+class MaskRule:
     """One rewrite.
 
     Attributes
@@ -57,119 +57,119 @@ class Rule:
     replacement: str = VARIABLE
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("space", "Runs of white space only align a message.", r"\s+", " "),
-    Rule(
+RULES: tuple[MaskRule, ...] = (
+    MaskRule("space", "Runs of white space only align a message.", r"\s+", " "),
+    MaskRule(
         "masked",
         "What the mask of personal data put there stands for data.",
         r"<(?:mail|ip|card|token|secret|phone)>",
     ),
-    Rule("number", "A word that holds a digit is data.", r"\w*\d\w*"),
-    Rule(
+    MaskRule("number", "A word that holds a digit is data.", r"\w*\d\w*"),
+    MaskRule(
         "literal",
         "Truth values and nothing are values.",
         r"\b(?:[Tt]rue|TRUE|[Ff]alse|FALSE|null|NULL|None|nil|NaN)\b",
     ),
-    Rule(
+    MaskRule(
         "url",
         "An address is data from its scheme to the next space or bracket.",
         r"\b[a-zA-Z][a-zA-Z+.]{0,15}://[^\s,;)\]}>\"']*",
     ),
-    Rule(
+    MaskRule(
         "mail",
         "name@host.domain is an address.",
         r"(?<![\w\x01.+-])[\w\x01.+-]{1,64}@[\w\x01-]+(?:\.[\w\x01-]+)+",
     ),
-    Rule(
+    MaskRule(
         "windows_path",
         "A drive letter or two backslashes begin a path.",
         r"(?<![A-Za-z])[A-Za-z]:\\[^\s,;\"']*|\\\\[\w\x01.$-]+\\[^\s,;\"']*",
     ),
-    Rule(
+    MaskRule(
         "path",
         "A slash after a space, or words with two slashes, are a path (with its query).",
         r"(?<![\w.*])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
         r"(?:/[\w\x01.$@%+~=:?&*#-]*[\w\x01*])+/?",
     ),
-    Rule(
+    MaskRule(
         "file",
         "A name with a customary ending is a file.",
         rf"(?<![\w\x01.-])[\w\x01-]+(?:\.[\w\x01-]+)*\.(?:{_FILE_ENDING})\b(?!\()",
     ),
-    Rule(
+    MaskRule(
         "octets",
         "Six or more pairs of hexadecimal digits are an address or a fingerprint.",
         r"(?<![\w\x01:])(?:[0-9A-Fa-f]{2}|\x01)(?::(?:[0-9A-Fa-f]{2}|\x01)){5,31}(?![\w\x01])",
     ),
-    Rule(
+    MaskRule(
         "stamp",
         "A date and a time of day beside each other are one value.",
         r"\x01[-/.]\x01[-/.]\x01[ _]\x01:\x01(?:[:.,]\x01)*",
     ),
-    Rule(
+    MaskRule(
         "dotted",
         "Three or more words joined by dots are a class, package or host.",
         r"(?<![\w\x01])[\w\x01]+(?:[.$@][\w\x01]+){2,}",
     ),
-    Rule(
+    MaskRule(
         "host",
         "A name that ends in a well-known domain is a host, with its port.",
         rf"(?<![\w\x01.-])(?:[A-Za-z_\x01-]+\.)+(?:{_DOMAIN})\b(?![\w\x01.(-])(?::\x01)?",
     ),
-    Rule(
+    MaskRule(
         "joined",
         "Words joined to data by - . @ / $ # + ~ belong to it (node-7, core.12, Foo@3f).",
         r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#+~](?:[A-Za-z_\x01]+[-.@/$#+~]){0,8})?"
         r"\x01(?:[-.@/$#+~][A-Za-z_\x01]+){0,8}",
     ),
-    Rule(
+    MaskRule(
         "range",
         "A list in brackets behind a name is part of the name (node-[1-5]).",
         r"(?:(?<=\x01)|(?:(?<=\s)|(?<=:))[A-Za-z_]+-)\[[\x01, -]*\]",
     ),
-    Rule(
+    MaskRule(
         "glued",
         "Data glued together by punctuation without a space is one value.",
         r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
     ),
-    Rule(
+    MaskRule(
         "words",
         "A list of words in square brackets is one value, however long.",
         r"\[[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+\]",
         f"[{VARIABLE}]",
     ),
-    Rule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
-    Rule(
+    MaskRule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
+    MaskRule(
         "date",
         "Names of days and months beside data are a date.",
         rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?:,? \x01)*(?: [A-Z]{{2,4}}\b)?(?: \x01)?"
         rf"|\b{_DAY},? (?=\x01)",
     ),
-    Rule(
+    MaskRule(
         "assigned",
         "What stands behind = is a value.",
         rf"(?<=[\w\]\x01 ])=(?!=) *(?:{_VALUE})(?!\w*=)",
         f"={VARIABLE}",
     ),
-    Rule(
+    MaskRule(
         "unit",
         "A unit, and the same figure in another unit in brackets, belong to the figure.",
         rf"\x01 {_UNIT}\b(?: \(\x01(?: {_UNIT})?\))?",
     ),
-    Rule(
+    MaskRule(
         "sign",
         "A sign or a comparison before a figure belongs to it.",
         r"(?<=[\s=:,(\[])[-+#<>](?=\x01)",
         "",
     ),
-    Rule(
+    MaskRule(
         "again",
         "What the rules above made adjacent is one value.",
         r"\x01(?:[.:,/@_|-]*\x01)+",
     ),
 )
 
-LIST = Rule(
+LIST = MaskRule(
     "list",
     "Data after data is a list, and how long it is does not matter.",
     r"\x01(?:[.:,/@_ |-]*\x01)+",

@@ -1,4 +1,4 @@
-"""What was looked at, what was left out and why, and the settings: for every page."""
+"""What was examined, what was left out and why, and the settings: for every page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from pipelines.reporting.provenance import Sources
 MOST_REASONS = 30
 _LABELS = {
     "series": ("Series of metrics", "series"),
-    "points": ("Points judged", "points"),
+    "points": ("Points examined", "points"),
     "uncertain": ("Events too common for a run of this size, left out", "events"),
     "lines": ("Log lines", "lines"),
     "templates": ("Kinds of messages", "templates"),
@@ -22,7 +22,7 @@ _LABELS = {
     "incidents": ("Incidents", "incidents"),
     "incidents_of_alerts_only": ("Of them seen in alerts only", "incidents"),
     "findings": ("Findings grouped", "findings"),
-    "usual_alerts": ("Usual alerts, which join incidents and make none", "alerts"),
+    "background_alerts": ("Background alerts, which join incidents and open none", "alerts"),
     "missing_windows": ("Earlier windows that are missing", "windows"),
     "spans": ("Spans", "spans"),
     "traces": ("Traces", "traces"),
@@ -32,19 +32,43 @@ _LABELS = {
 
 
 def nothing_seen(inputs: Inputs) -> bool:
-    """Whether there was no telemetry at all."""
+    """Test whether there was no telemetry at all.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    bool
+        True without series, lines, spans and alerts.
+    """
     seen = (
         inputs.metrics.counts.get("series"),
         inputs.logs.counts.get("lines"),
         inputs.service_map["counts"].get("spans"),
         (inputs.incidents.counts.get("findings") or {}).get("alert"),
-        inputs.incidents.counts.get("usual_alerts"),
+        inputs.incidents.counts.get("background_alerts"),
     )
     return not any(seen)
 
 
 def of_incidents(inputs: Inputs, sources: Sources) -> Chapter:
-    """Build the chapter of the page about incidents."""
+    """Build the chapter about coverage of the page about incidents.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Chapter
+        Tables of counts.
+    """
     counted = (
         ("Metrics", METRICS, inputs.metrics.counts),
         ("Logs", LOGS, inputs.logs.counts),
@@ -52,34 +76,62 @@ def of_incidents(inputs: Inputs, sources: Sources) -> Chapter:
         ("Incidents", INCIDENTS, inputs.incidents.counts),
     )
     return Chapter(
-        "looked-at",
-        "What was looked at",
+        "coverage",
+        "Coverage and method",
         [table(label, counts, sources.mark(path)) for label, path, counts in counted],
-        "Looked at",
+        "Coverage",
     )
 
 
 def of_anomalies(inputs: Inputs, sources: Sources) -> Chapter:
-    """Build the chapter of the page about anomalies: with settings."""
+    """Build the chapter about coverage of the page about anomalies: with settings.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Chapter
+        Tables of counts and settings.
+    """
     blocks: list[Block] = [
         Prose(
-            "False alarms are controlled over everything that a run looked at: how rare a finding "
-            "is counts all of it. What is left out is counted with its reason."
+            "The false discovery rate is controlled over everything that a run examined: how "
+            "rare a finding is counts all of it. What is left out is counted with its reason."
         )
     ]
     for key, label, path, part in (
         ("metrics", "Metrics", METRICS, inputs.metrics),
         ("logs", "Logs", LOGS, inputs.logs),
     ):
-        own: list[Block] = [table(f"{label}: looked at", part.counts, sources.mark(path))]
+        own: list[Block] = [table(f"{label}: coverage", part.counts, sources.mark(path))]
         if part.settings:
             own.append(_settings(f"{label}: settings", part.settings, sources.mark(path)))
-        blocks.append(Section(f"looked-at-{key}", label, own))
-    return Chapter("looked-at", "What was looked at, and how", blocks, "Looked at")
+        blocks.append(Section(f"coverage-{key}", label, own))
+    return Chapter("coverage", "Coverage and method", blocks, "Coverage")
 
 
 def table(caption: str, counts: Mapping[str, Any], mark: Text) -> Table:
-    """Make a table of counts with units; a count by reason has a row each, words are a note."""
+    """Make a table of counts with units; a count by reason has a row each, words are a note.
+
+    Parameters
+    ----------
+    caption : str
+        Title of the table.
+    counts : mapping of str to object
+        Key to a number, a text, or numbers by reason.
+    mark : Text
+        Mark of the source, as `Sources.mark` makes it.
+
+    Returns
+    -------
+    Table
+        The table.
+    """
     rows: list[Row] = []
     said: list[str] = []
     for key, value in counts.items():

@@ -40,13 +40,21 @@ class Inputs:
 
     Attributes
     ----------
-    place
+    directory : Path
         Root folder of the analysis; all paths on the pages are relative to it.
-    service_map
+    about : ReportIncidentsParams
+        Who answers for the pages.
+    metrics, logs : FindingsFile
+        Findings in metrics, and in logs.
+    service_map : dict of str to object
         Content of ``service_map.json``, as its writer left it.
+    moves : MovedFile
+        What moved on the map.
+    incidents : IncidentsFile
+        Incidents of the window.
     """
 
-    place: Path
+    directory: Path
     about: ReportIncidentsParams
     metrics: FindingsFile
     logs: FindingsFile
@@ -72,11 +80,33 @@ class Inputs:
         }
 
     def finding(self, id_: str) -> Finding | None:
-        """Return a finding of an incident; None if no file has it."""
+        """Look up a finding of an incident.
+
+        Parameters
+        ----------
+        id_ : str
+            Id of a finding.
+
+        Returns
+        -------
+        Finding or None
+            None if no file has it.
+        """
         return self.incidents.findings.get(id_) or self.found.get(id_)
 
     def members(self, incident: Incident) -> list[str]:
-        """Give the findings of an incident, those too that were told together with another."""
+        """List the findings of an incident, those too that were merged into another one.
+
+        Parameters
+        ----------
+        incident : Incident
+            An incident of the window.
+
+        Returns
+        -------
+        list of str
+            Ids, each once.
+        """
         ids = dict.fromkeys(incident.findings)
         for id_ in incident.findings:
             found = self.finding(id_)
@@ -88,17 +118,39 @@ class Inputs:
     def sources(self, tables: Sequence[Path]) -> Sources:
         """Give a page's artifacts their numbers: evidence of its tables' stages, then the tables.
 
+        Parameters
+        ----------
+        tables : sequence of Path
+            Files that the page rests on.
+
+        Returns
+        -------
+        Sources
+            Numbers for the marks.
+
         Raises
         ------
         SignalboxError
             If evidence is missing, or files of two runs lie side by side.
         """
         stages = dict.fromkeys(_STAGES[table] for table in tables)
-        return gather(read_evidence_of(stages, self.place), tables, self.place)
+        return gather(read_evidence_of(stages, self.directory), tables, self.directory)
 
 
 def read_inputs(directory: Path, about: ReportIncidentsParams) -> Inputs:
-    """Read the files in a place.
+    """Read and check all files that the pages are made from.
+
+    Parameters
+    ----------
+    directory : Path
+        Root directory of the analysis.
+    about : ReportIncidentsParams
+        Who answers for the pages.
+
+    Returns
+    -------
+    Inputs
+        The files' contents.
 
     Raises
     ------
@@ -131,7 +183,7 @@ def _check_one_window(inputs: Inputs) -> None:
     for path, part in ((METRICS, inputs.metrics), (LOGS, inputs.logs)):
         if part.window != inputs.window:
             raise SignalboxError(
-                f"{inputs.place / path}: looks at {_text_of(part.window)}, incidents at "
+                f"{inputs.directory / path}: looks at {_text_of(part.window)}, incidents at "
                 f"{_text_of(inputs.window)}; run {_STAGES[path]} and group_incidents of one window"
             )
 
@@ -143,8 +195,8 @@ def _text_of(window: Window) -> str:
 def _check_one_version(inputs: Inputs) -> None:
     for path in (METRICS, LOGS, MAP, MOVED):
         known = inputs.incidents.inputs.get(path.as_posix())
-        if known is not None and known != sha256_file(inputs.place / path):
+        if known is not None and known != sha256_file(inputs.directory / path):
             raise SignalboxError(
-                f"{inputs.place / INCIDENTS}: was made of another version of {path}; "
+                f"{inputs.directory / INCIDENTS}: was made of another version of {path}; "
                 "run group_incidents again"
             )

@@ -1,6 +1,6 @@
 """Where everything stands on the three pages, links to it, and what the pages have in common.
 
-What a page leaves out for want of room has no place; a link to it is only its words.
+What a page leaves out for want of room has no anchor; a link to it is only its words.
 """
 
 import hashlib
@@ -27,7 +27,20 @@ MOST_INCIDENTS = 300
 
 
 def anchor(kind: str, text: str) -> str:
-    """Place of a thing on its page; any text gives a sound one."""
+    """Make the anchor of a thing on its page; any text gives a valid one.
+
+    Parameters
+    ----------
+    kind : str
+        Prefix of the anchor.
+    text : str
+        Id or name.
+
+    Returns
+    -------
+    str
+        The prefix and 16 hex digits.
+    """
     if not re.fullmatch(r"[0-9a-f]{16}", text):
         text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{kind}-{text}"
@@ -40,8 +53,15 @@ def worst_first(
 
     Parameters
     ----------
-    finding
+    incidents : iterable of Incident
+        Incidents, any order.
+    finding : callable
         Gives the finding of an id.
+
+    Returns
+    -------
+    list of Incident
+        The same incidents, the worst first.
     """
 
     def key(incident: Incident) -> tuple[float, int, int, int, str]:
@@ -58,7 +78,18 @@ def worst_first(
 
 
 def evidence(findings: Iterable[Finding]) -> float:
-    """Add up scores; of the same kind at the same service the rarest counts, `ENOUGH` at most."""
+    """Add up scores; of the same kind at the same service the rarest counts, `ENOUGH` at most.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        Findings of one incident.
+
+    Returns
+    -------
+    float
+        Sum of -log10 of chances.
+    """
     best: dict[tuple[str, str, str], float] = {}
     for finding in findings:
         what = (finding.signal, finding.kind, finding.service)
@@ -67,21 +98,23 @@ def evidence(findings: Iterable[Finding]) -> float:
 
 
 @dataclass(frozen=True)
-class Places:
-    """What has a place.
+class LinkTargets:
+    """What the pages show, and where links to it lead.
 
     Attributes
     ----------
-    incidents
+    incidents : list of Incident
         Incidents that are listed, the worst first.
-    findings
+    findings : dict of str to list of Finding
         Findings of metrics and logs that are shown, by service, in the order of the page.
-    of_finding
+    of_finding : dict of str to list of Incident
         Finding → listed incidents that it belongs to.
-    of_service
+    of_service : dict of str to list of Incident
         Service → listed incidents that affect it.
-    nodes
+    nodes : frozenset of str
         Nodes of the map.
+    shown : frozenset of str
+        Ids of findings with a plot or lines.
     """
 
     incidents: list[Incident]
@@ -92,35 +125,132 @@ class Places:
     shown: frozenset[str] = frozenset()
 
     def incident(self, entry: Incident, text: Text = "", page: str = INCIDENTS) -> Markup:
-        """Lead to an incident."""
+        """Link to an incident.
+
+        Parameters
+        ----------
+        entry : Incident
+            The incident.
+        text : Text, default ''
+            Text of the link; "" is the incident's title.
+        page : str
+            File name of the page that is linked to; "" is the page itself.
+
+        Returns
+        -------
+        Markup
+            The link.
+        """
         return link(page, anchor("incident", entry.id), text or wording.shown(entry.title, 90))
 
     def incidents_of(self, found: Iterable[Incident], page: str = INCIDENTS) -> Text:
-        """Lead to several incidents, the worst first."""
+        """Link to several incidents, the worst first.
+
+        Parameters
+        ----------
+        found : iterable of Incident
+            Incidents.
+        page : str
+            File name of the page that is linked to; "" is the page itself.
+
+        Returns
+        -------
+        Text
+            At most three links, and how many there are besides.
+        """
         return wording.listed([self.incident(incident, page=page) for incident in found], 3)
 
     def finding(self, id_: str, text: Text, page: str = ANOMALIES) -> Text:
-        """Lead to a finding's plot or lines; its words alone if it isn't shown."""
+        """Link to a finding's plot or lines.
+
+        Parameters
+        ----------
+        id_ : str
+            Id of a finding.
+        text : Text
+            Text of the link.
+        page : str
+            File name of the page that is linked to; "" is the page itself.
+
+        Returns
+        -------
+        Text
+            The link; the text alone if the finding isn't shown.
+        """
         return link(page, anchor("finding", id_), text) if id_ in self.shown else text
 
     def service(self, service: str, page: str = ANOMALIES) -> Text:
-        """Lead to a service's findings; its name alone if it has none."""
+        """Link to a service's findings.
+
+        Parameters
+        ----------
+        service : str
+            Name of the service.
+        page : str
+            File name of the page that is linked to; "" is the page itself.
+
+        Returns
+        -------
+        Text
+            The link; the name alone if the service has none.
+        """
         text = wording.shown(service, 60)
         return link(page, anchor("service", service), text) if service in self.findings else text
 
     def node(self, node: str, text: Text = "", page: str = MAP) -> Text:
-        """Lead to a node on the map; its name alone if the map has none of that name."""
+        """Link to a node on the map.
+
+        Parameters
+        ----------
+        node : str
+            Name of the node.
+        text : Text, default ''
+            Text of the link; "" is the node's name.
+        page : str
+            File name of the page that is linked to; "" is the page itself.
+
+        Returns
+        -------
+        Text
+            The link; the text alone if the map has no such node.
+        """
         text = text or wording.shown(node, 60)
         return link(page, anchor_of(node), text) if node in self.nodes else text
 
 
 def link(page: str, to: str, text: Text) -> Markup:
-    """Link to a place on one of the pages; an empty `page` is this one."""
+    """Link to an anchor on one of the pages.
+
+    Parameters
+    ----------
+    page : str
+        File name of the page that is linked to; "" is the page itself.
+    to : str
+        Anchor.
+    text : Text
+        Text of the link.
+
+    Returns
+    -------
+    Markup
+        The link.
+    """
     return Markup('<a href="{}#{}">{}</a>').format(page, to, text)
 
 
-def places_of(inputs: Inputs) -> Places:
-    """Give everything that is shown its place."""
+def link_targets_of(inputs: Inputs) -> LinkTargets:
+    """Decide what the pages show, and where.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    LinkTargets
+        Incidents, findings and nodes that links can lead to.
+    """
     listed = worst_first(inputs.incidents.incidents, inputs.finding)[:MOST_INCIDENTS]
     of_finding: dict[str, list[Incident]] = {}
     of_service: dict[str, list[Incident]] = {}
@@ -134,7 +264,7 @@ def places_of(inputs: Inputs) -> Places:
         inputs.found.values(),
         key=lambda f: (f.id not in pictured, f.id not in of_finding, -f.score, f.start_us, f.id),
     )[:MOST_FINDINGS]
-    return Places(
+    return LinkTargets(
         listed,
         by_service(kept),
         of_finding,
@@ -145,7 +275,18 @@ def places_of(inputs: Inputs) -> Places:
 
 
 def by_service(found: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """Sort services by their rarest finding, and findings of a service, the rarest first."""
+    """Sort services by their rarest finding, and findings of a service, the rarest first.
+
+    Parameters
+    ----------
+    found : iterable of Finding
+        Findings, any order.
+
+    Returns
+    -------
+    dict of str to list of Finding
+        Service to its findings.
+    """
     ordered = sorted(found, key=lambda f: (-f.score, f.start_us, f.id))
     sorted_in: dict[str, list[Finding]] = {}
     for finding in ordered:
@@ -161,7 +302,22 @@ _PAGES = ((INCIDENTS, "incidents"), (ANOMALIES, "anomalies"), (MAP, "service map
 
 
 def left_out_of(n: int, noun: str, path: str) -> Callout:
-    """Say how many are left out, and where they stand."""
+    """Say how many are left out, and where they stand.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    noun : str
+        What, in the singular.
+    path : str
+        File that holds all of them.
+
+    Returns
+    -------
+    Callout
+        A note.
+    """
     return Callout(
         "info",
         "Left out",
@@ -170,23 +326,67 @@ def left_out_of(n: int, noun: str, path: str) -> Callout:
 
 
 def synthetic(inputs: Inputs) -> str:
-    """Say in the kind of a page that its data is made up."""
+    """Return the suffix of a page's kind that says its data is simulated.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        "" for other data.
+    """
     return " · synthetic data" if inputs.incidents.synthetic else ""
 
 
 def notice_label(inputs: Inputs) -> str:
-    """Label of `notice`."""
+    """Return the label of `notice`.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        Label.
+    """
     return "Synthetic data" if inputs.incidents.synthetic else "About the data"
 
 
 def notice(inputs: Inputs) -> str:
-    """Say what a reader must know about the data."""
+    """Return what a reader must know about the data.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        Text; "" for nothing.
+    """
     said = [SYNTHETIC if inputs.incidents.synthetic else "", inputs.about.notice]
     return " ".join(part for part in said if part)
 
 
 def facts(inputs: Inputs) -> Facts:
-    """Say which time, whose, and where the sister pages are."""
+    """List the window, the owner and links to the other pages.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Facts
+        Facts above the chapters.
+    """
     pages = Markup(" · ").join(
         Markup('<a href="{}">{}</a>').format(page, name) for page, name in _PAGES
     )

@@ -9,7 +9,7 @@ from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
 from pipelines.aiops.report.incidents.evidence import LOGS, MAP, METRICS, Inputs
-from pipelines.aiops.report.incidents.links import Places, anchor
+from pipelines.aiops.report.incidents.links import LinkTargets, anchor
 from pipelines.reporting import index, numbers
 from pipelines.reporting.blocks import (
     Block,
@@ -44,27 +44,44 @@ _ROWS = {
 }
 
 
-def section(incident: Incident, number: int, inputs: Inputs, places: Places) -> Section:
-    """Build the section of an incident."""
+def section(incident: Incident, number: int, inputs: Inputs, targets: LinkTargets) -> Section:
+    """Build the section of an incident.
+
+    Parameters
+    ----------
+    incident : Incident
+        The incident.
+    number : int
+        Its rank, from 1.
+    inputs : Inputs
+        Everything the pages are made from.
+    targets : LinkTargets
+        What the pages show, and where.
+
+    Returns
+    -------
+    Section
+        The section, folded behind the first ones.
+    """
     known = [found for found in map(inputs.finding, incident.findings) if found]
     blocks: list[Block] = [
         Prose(_when(incident, known), quiet=True),
-        Facts(_reach(incident, inputs, places)),
+        Facts(_reach(incident, inputs, targets)),
         Section(
             anchor("causes", incident.id),
             "Likely causes",
             [
-                _causes(incident.causes, places),
+                _causes(incident.causes, targets),
                 *_left_out(len(incident.causes) - MOST_CAUSES, "suspect"),
             ],
         ),
         Section(
             anchor("timeline", incident.id),
             "What happened when",
-            _timeline(incident, known, places),
+            _timeline(incident, known, targets),
         ),
         Section(
-            anchor("findings", incident.id), "What was found", _findings(incident, known, places)
+            anchor("findings", incident.id), "What was found", _findings(incident, known, targets)
         ),
         Section(anchor("before", incident.id), "What helped before", _before(incident.similar)),
     ]
@@ -85,7 +102,7 @@ def _left_out(n: int, noun: str) -> list[Block]:
     return [Prose(f"{wording.number_of(n, noun)} more left out.", quiet=True)] if n > 0 else []
 
 
-def _reach(incident: Incident, inputs: Inputs, places: Places) -> list[tuple[str, Text]]:
+def _reach(incident: Incident, inputs: Inputs, targets: LinkTargets) -> list[tuple[str, Text]]:
     """Affected services, those that call them, and those further up."""
     affected = set(incident.affected)
     calling = {a for a, b in inputs.incidents.graph.calls if b in affected}
@@ -93,7 +110,7 @@ def _reach(incident: Incident, inputs: Inputs, places: Places) -> list[tuple[str
     others = [service for service in incident.exposed if service not in calling]
 
     def links(services: Sequence[str]) -> Text:
-        return wording.listed([places.node(service) for service in services])
+        return wording.listed([targets.node(service) for service in services])
 
     return [
         (
@@ -105,13 +122,13 @@ def _reach(incident: Incident, inputs: Inputs, places: Places) -> list[tuple[str
     ]
 
 
-def _causes(causes: Sequence[Cause], places: Places) -> Block:
+def _causes(causes: Sequence[Cause], targets: LinkTargets) -> Block:
     if not causes:
         return Prose("No service can be suspected: the findings name none.")
     return Ranked(
         [
             (
-                places.node(cause.service),
+                targets.node(cause.service),
                 f"{numbers.decimal(cause.score, 1)} points",
                 [
                     *(wording.shown(reason, 500) for reason in cause.evidence[:MOST_REASONS]),
@@ -127,7 +144,7 @@ def _more(n: int) -> list[Text]:
     return [f"and {n:,} more"] if n > 0 else []
 
 
-def _timeline(incident: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+def _timeline(incident: Incident, known: Sequence[Finding], targets: LinkTargets) -> list[Block]:
     marks = [Mark(found.signal, found.start_us, found.end_us) for found in known]
     marks += [Mark("change", e.at_us, e.at_us) for e in incident.timeline if e.what == "change"]
     present = {mark.row for mark in marks}
@@ -136,8 +153,10 @@ def _timeline(incident: Incident, known: Sequence[Finding], places: Places) -> l
     entries = sorted(incident.timeline, key=lambda entry: entry.at_us)
     blocks: list[Block] = []
     if rows:
-        told = ", ".join(wording.counted(key, sum(m.row == key for m in marks)) for key, _ in rows)
-        title = f"When things happened in the incident: {told}"
+        detailed = ", ".join(
+            wording.counted(key, sum(m.row == key for m in marks)) for key, _ in rows
+        )
+        title = f"When things happened in the incident: {detailed}"
         drawn = strip(title, rows, marks, (incident.start_us, incident.end_us))
         caption = "A mark is where a thing began, a bar how long it lasted."
         blocks.append(Charts([Chart(drawn, caption)]))
@@ -156,7 +175,7 @@ def _timeline(incident: Incident, known: Sequence[Finding], places: Places) -> l
                     [
                         wording.moment_to_second(entry.at_us),
                         wording.signal(entry.what),
-                        places.node(entry.service) if entry.service else numbers.NONE,
+                        targets.node(entry.service) if entry.service else numbers.NONE,
                         wording.shown(entry.sentence, 220),
                     ]
                 )
@@ -168,7 +187,7 @@ def _timeline(incident: Incident, known: Sequence[Finding], places: Places) -> l
     return blocks or [Prose("No time is known of anything in it.")]
 
 
-def _findings(incident: Incident, known: Sequence[Finding], places: Places) -> list[Block]:
+def _findings(incident: Incident, known: Sequence[Finding], targets: LinkTargets) -> list[Block]:
     """List the rarest findings, each with the way to its plot or its lines."""
     if not known:
         return [Prose("No file tells of its findings.")]
@@ -182,33 +201,33 @@ def _findings(incident: Incident, known: Sequence[Finding], places: Places) -> l
             Column("Began (UTC)"),
             Column("How rare"),
         ],
-        [_finding(found, places) for found in ordered[:MOST_FINDINGS]],
+        [_finding(found, targets) for found in ordered[:MOST_FINDINGS]],
     )
     return [table, *_left_out(len(incident.findings) - min(len(ordered), MOST_FINDINGS), "finding")]
 
 
-def _finding(found: Finding, places: Places) -> Row:
+def _finding(found: Finding, targets: LinkTargets) -> Row:
     rare: Text = numbers.NONE
     if found.signal != "alert":
         rare = wording.one_line(wording.rareness(found.score))
     return Row(
         [
             wording.sentence(found.sentence, found.kind, 220),
-            _see(found, places),
-            places.service(found.service) if found.service else numbers.NONE,
+            _see(found, targets),
+            targets.service(found.service) if found.service else numbers.NONE,
             wording.moment(found.start_us),
             rare,
         ]
     )
 
 
-def _see(found: Finding, places: Places) -> Text:
+def _see(found: Finding, targets: LinkTargets) -> Text:
     """Lead to the plot, the lines, or the map; without them, say what it is."""
-    if found.signal == "service_map" and found.service in places.nodes:
-        return places.node(found.service, "map")
-    if found.id not in places.shown:
+    if found.signal == "service_map" and found.service in targets.nodes:
+        return targets.node(found.service, "map")
+    if found.id not in targets.shown:
         return wording.signal(found.signal)
-    return places.finding(found.id, "log lines" if found.signal == "log" else "plot")
+    return targets.finding(found.id, "log lines" if found.signal == "log" else "plot")
 
 
 def _before(similar: Sequence[Similar]) -> list[Block]:
@@ -249,19 +268,34 @@ MOST_DETAILS, OPEN_DETAILS = 40, 10
 OPEN_ROWS = 20
 
 
-def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
-    """Put the worst incident first, and what everything rests on last."""
+def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
+    """Build the page: the worst incident first, and what everything rests on last.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    targets : LinkTargets
+        What the pages show, and where.
+    sources : Sources
+        Numbers of the artifacts that the page rests on.
+
+    Returns
+    -------
+    Page
+        The page, not rendered yet.
+    """
     return Page(
         kind="Incidents" + links.synthetic(inputs),
         title=inputs.about.title,
-        banner=_banner(inputs, places),
+        banner=_banner(inputs, targets),
         headline=_headline(inputs, sources),
         facts=links.facts(inputs),
         notice_label=links.notice_label(inputs),
         notice=links.notice(inputs),
         chapters=[
-            _list(inputs, places, sources),
-            *_details(inputs, places, sources),
+            _list(inputs, targets, sources),
+            *_details(inputs, targets, sources),
             coverage.of_incidents(inputs, sources),
             index.chapter(sources),
         ],
@@ -271,21 +305,32 @@ def make_page(inputs: Inputs, places: Places, sources: Sources) -> Page:
 
 
 def says(inputs: Inputs) -> str:
-    """Say what the page comes to, in a few words."""
+    """Summarise the page in a few words.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    str
+        Number of incidents.
+    """
     n = len(inputs.incidents.incidents)
     return wording.number_of(n, "incident") if n else "No incidents"
 
 
-def _banner(inputs: Inputs, places: Places) -> Banner:
+def _banner(inputs: Inputs, targets: LinkTargets) -> Banner:
     found = inputs.incidents.incidents
     sentences: list[Text] = []
     tone: Tone = "good"
     if found:
-        worst, tone = places.incidents[0], "open"
+        worst, tone = targets.incidents[0], "open"
         sentences.append(
             join(
                 "The worst: " if len(found) > 1 else "",
-                strong(places.incident(worst, page="")),
+                strong(targets.incident(worst, page="")),
                 ", ",
                 wording.span(worst.start_us, worst.end_us),
                 " UTC.",
@@ -348,7 +393,7 @@ def _of_signals(inputs: Inputs) -> str:
     return f"from {', '.join(known)}" if known else "nothing was found"
 
 
-def _list(inputs: Inputs, places: Places, sources: Sources) -> Chapter:
+def _list(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Chapter:
     found = inputs.incidents.incidents
     if not found:
         return Chapter("list", "Incidents", [Prose("There are none in this time.")])
@@ -357,22 +402,24 @@ def _list(inputs: Inputs, places: Places, sources: Sources) -> Chapter:
             "The worst first: those for which the strongest evidence was found (rareness, added "
             "up over kinds of findings and services), then those that affect most services."
         ),
-        _table("The worst", places.incidents[:OPEN_ROWS], inputs, places, sources.mark(INCIDENTS)),
+        _table(
+            "The worst", targets.incidents[:OPEN_ROWS], inputs, targets, sources.mark(INCIDENTS)
+        ),
     ]
-    rest = places.incidents[OPEN_ROWS:]
+    rest = targets.incidents[OPEN_ROWS:]
     if rest:
         label = f"The next {len(rest):,}"
-        blocks.append(Fold(label, [_table(label, rest, inputs, places)]))
-    left_out = len(found) - len(places.incidents)
+        blocks.append(Fold(label, [_table(label, rest, inputs, targets)]))
+    left_out = len(found) - len(targets.incidents)
     if left_out > 0:
         blocks.append(links.left_out_of(left_out, "incident", INCIDENTS.as_posix()))
     return Chapter("list", "Incidents, the worst first", blocks, "List")
 
 
 def _table(
-    caption: str, found: list[Incident], inputs: Inputs, places: Places, mark: Text = ""
+    caption: str, found: list[Incident], inputs: Inputs, targets: LinkTargets, mark: Text = ""
 ) -> Table:
-    told = {incident.id for incident in places.incidents[:MOST_DETAILS]}
+    detailed = {incident.id for incident in targets.incidents[:MOST_DETAILS]}
     return Table(
         caption=caption,
         mark=mark,
@@ -385,16 +432,16 @@ def _table(
             Column("Findings", numeric=True),
             Column("Alerts among them", numeric=True),
         ],
-        rows=[_row(incident, inputs, places, incident.id in told) for incident in found],
+        rows=[_row(incident, inputs, targets, incident.id in detailed) for incident in found],
     )
 
 
-def _row(incident: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
+def _row(incident: Incident, inputs: Inputs, targets: LinkTargets, has_section: bool) -> Row:
     title = wording.shown(incident.title, 90)
     alerts = [f for f in map(inputs.finding, incident.findings) if f and f.signal == "alert"]
     return Row(
         [
-            places.incident(incident, page="") if told else title,
+            targets.incident(incident, page="") if has_section else title,
             join(
                 wording.moment(incident.start_us),
                 ", ",
@@ -406,22 +453,22 @@ def _row(incident: Incident, inputs: Inputs, places: Places, told: bool) -> Row:
             numbers.count(len(incident.findings)),
             numbers.count(len(alerts)),
         ],
-        anchor="" if told else anchor("incident", incident.id),
+        anchor="" if has_section else anchor("incident", incident.id),
     )
 
 
-def _details(inputs: Inputs, places: Places, sources: Sources) -> list[Chapter]:
-    told = places.incidents[:MOST_DETAILS]
-    if not told:
+def _details(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Chapter]:
+    detailed = targets.incidents[:MOST_DETAILS]
+    if not detailed:
         return []
     sections: list[Block] = [
-        section(incident, n, inputs, places) for n, incident in enumerate(told, 1)
+        section(incident, n, inputs, targets) for n, incident in enumerate(detailed, 1)
     ]
     blocks = sections[:OPEN_DETAILS]
     if sections[OPEN_DETAILS:]:
         label = f"The next {wording.number_of(len(sections) - OPEN_DETAILS, 'incident')} in full"
         blocks.append(Fold(label, sections[OPEN_DETAILS:]))
-    rest = len(inputs.incidents.incidents) - len(told)
+    rest = len(inputs.incidents.incidents) - len(detailed)
     if rest > 0:
         blocks.append(links.left_out_of(rest, "incident", INCIDENTS.as_posix()))
     mark = sources.mark(INCIDENTS, METRICS, LOGS)

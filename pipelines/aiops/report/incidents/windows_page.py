@@ -20,30 +20,40 @@ class Known:
 
     Attributes
     ----------
-    address
-        Of its incidents.
-    told
-        What its report tells; None if that can't be read.
+    start : datetime
+        First moment.
+    end : datetime
+        End, not included.
+    address : str
+        Address of the page about its incidents.
+    incidents : IncidentsFile or None
+        Incidents of the window; None if they can't be read.
     """
 
     start: datetime
     end: datetime
     address: str
-    told: IncidentsFile | None
+    incidents: IncidentsFile | None
 
 
 def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
-    """Draw the page.
+    """Draw the page that lists all windows.
 
     Parameters
     ----------
-    windows
+    windows : sequence of Known
         The latest first.
-    left_out
+    left_out : int, default 0
         Older ones that aren't listed.
+
+    Returns
+    -------
+    str
+        HTML.
     """
     synthetic = any(
-        known_window.told is not None and known_window.told.synthetic for known_window in windows
+        known_window.incidents is not None and known_window.incidents.synthetic
+        for known_window in windows
     )
     return render(
         Page(
@@ -59,18 +69,19 @@ def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
 
 
 def _banner(windows: Sequence[Known]) -> Banner:
-    told = next(
-        (known_window.told for known_window in windows if known_window.told is not None), None
+    incidents = next(
+        (known_window.incidents for known_window in windows if known_window.incidents is not None),
+        None,
     )
-    if told is None:
+    if incidents is None:
         return Banner(
             "Nothing analysed yet", "quiet",
             ["Unpause the DAGs telemetry_anomalies, service_map and incidents, or trigger them."],
         )  # fmt: skip
-    worst = _worst(told)
+    worst = _worst(incidents)
     if worst is None:
         return Banner("No incident in the latest window", "good", [])
-    count = wording.number_of(len(told.incidents), "incident")
+    count = wording.number_of(len(incidents.incidents), "incident")
     return Banner(
         f"{count} in the latest window", "open",
         [join("The worst: ", strong(wording.shown(worst.title)), ".")],
@@ -86,7 +97,9 @@ def _listed(windows: Sequence[Known], left_out: int) -> list[Table | Prose]:
             Column("The worst", wide=True),
             Column("Its first suspect"),
         ],
-        rows=[Row([_link(known_window), *_cells(known_window.told)]) for known_window in windows],
+        rows=[
+            Row([_link(known_window), *_cells(known_window.incidents)]) for known_window in windows
+        ],
     )
     older = f"{wording.number_of(left_out, 'older window')} more: signalbox incidents list"
     return [table, Prose(older, quiet=True)] if left_out else [table]
@@ -100,15 +113,15 @@ def _link(known_window: Known) -> Markup:
     )
 
 
-def _cells(told: IncidentsFile | None) -> list[Text]:
-    if told is None:
+def _cells(incidents: IncidentsFile | None) -> list[Text]:
+    if incidents is None:
         return [NONE, "can’t be read; run report_incidents anew", NONE]
-    worst = _worst(told)
+    worst = _worst(incidents)
     if worst is None:
         return ["0", NONE, NONE]
     suspect = wording.shown(worst.causes[0].service) if worst.causes else NONE
-    return [f"{len(told.incidents):,}", wording.shown(worst.title), suspect]
+    return [f"{len(incidents.incidents):,}", wording.shown(worst.title), suspect]
 
 
-def _worst(told: IncidentsFile) -> Incident | None:
-    return next(iter(worst_first(told.incidents, told.findings.get)), None)
+def _worst(incidents: IncidentsFile) -> Incident | None:
+    return next(iter(worst_first(incidents.incidents, incidents.findings.get)), None)

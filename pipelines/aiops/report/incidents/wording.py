@@ -50,23 +50,71 @@ SIGNALS = {
 
 
 def kind(word: str) -> str:
-    """Name a kind; an unknown one goes by its own name."""
+    """Name a kind of finding; an unknown one goes by its own name.
+
+    Parameters
+    ----------
+    word : str
+        Kind as in the files.
+
+    Returns
+    -------
+    str
+        Name.
+    """
     return KINDS.get(word) or plain(word.replace("_", " "), 40)
 
 
 def signal(word: str) -> str:
-    """Name a signal in the singular."""
+    """Name a signal in the singular.
+
+    Parameters
+    ----------
+    word : str
+        Signal as in the files.
+
+    Returns
+    -------
+    str
+        Name.
+    """
     return SIGNALS[word][0] if word in SIGNALS else plain(word.replace("_", " "), 40)
 
 
 def counted(word: str, n: int) -> str:
-    """Count of a signal, for example "2 alerts"."""
+    """Write a count of a signal, for example "2 alerts".
+
+    Parameters
+    ----------
+    word : str
+        Signal as in the files.
+    n : int
+        How many.
+
+    Returns
+    -------
+    str
+        Number and noun.
+    """
     one, many = SIGNALS.get(word, (signal(word), signal(word)))
     return f"{n:,}{SPACE}{one if n == 1 else many}"
 
 
 def plain(text: str, most: int = _LONG) -> str:
-    """Text of telemetry on one line, without control characters, cut to `most` characters."""
+    """Clean text of telemetry: one line, without control characters, cut to `most` characters.
+
+    Parameters
+    ----------
+    text : str
+        Text of telemetry, not trusted.
+    most : int
+        Most characters.
+
+    Returns
+    -------
+    str
+        Clean text.
+    """
     tame = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Cs") else letter
         # A name of 10,000 characters is not looked through to its end.
@@ -77,17 +125,58 @@ def plain(text: str, most: int = _LONG) -> str:
 
 
 def shown(text: str, most: int = _LONG) -> Markup:
-    """Name from telemetry, inert and short; an empty one is told as such."""
+    """Mark up a name from telemetry, inert and short; an empty one is named as such.
+
+    Parameters
+    ----------
+    text : str
+        Text of telemetry, not trusted.
+    most : int
+        Most characters.
+
+    Returns
+    -------
+    Markup
+        Escaped name.
+    """
     return name(plain(text, most) or NAMELESS)
 
 
 def sentence(text: str, of_kind: str, most: int) -> Markup:
-    """Sentence of a finding; its kind where there is none."""
+    """Mark up the sentence of a finding; its kind where there is none.
+
+    Parameters
+    ----------
+    text : str
+        Sentence, not trusted.
+    of_kind : str
+        Kind of the finding.
+    most : int
+        Most characters.
+
+    Returns
+    -------
+    Markup
+        Escaped sentence.
+    """
     return shown(text if text.strip() else kind(of_kind).capitalize(), most)
 
 
 def listed(names: Sequence[Text], most: int = 8) -> Text:
-    """Give some of the names, and how many there are besides."""
+    """List some of the names, and how many there are besides.
+
+    Parameters
+    ----------
+    names : sequence of Text
+        Names or links.
+    most : int, default 8
+        Most names.
+
+    Returns
+    -------
+    Text
+        Names with commas.
+    """
     if not names:
         return NONE
     more = len(names) - most
@@ -98,12 +187,34 @@ def listed(names: Sequence[Text], most: int = 8) -> Text:
 
 
 def dotted(parts: Sequence[Text]) -> Markup:
-    """Put several things on one line, with dots between them."""
+    """Put several things on one line, with dots between them.
+
+    Parameters
+    ----------
+    parts : sequence of Text
+        Texts or links.
+
+    Returns
+    -------
+    Markup
+        One line.
+    """
     return Markup(" · ").join(parts)
 
 
 def rareness(score: float) -> str:
-    """How rare, by -log10 of the chance: "once in 1,000 runs"."""
+    """Say how rare a finding is, for example "once in 1,000 runs".
+
+    Parameters
+    ----------
+    score : float
+        -log10 of the chance.
+
+    Returns
+    -------
+    str
+        Words.
+    """
     if score < 0.2:
         return "not rare"
     if score > 6:
@@ -114,7 +225,18 @@ def rareness(score: float) -> str:
 
 
 def at(us: int) -> datetime | None:
-    """Time in UTC; None if no calendar has it."""
+    """Convert microseconds to a time in UTC.
+
+    Parameters
+    ----------
+    us : int
+        Microseconds since 1970.
+
+    Returns
+    -------
+    datetime or None
+        None if no calendar has it.
+    """
     try:
         return datetime.fromtimestamp(us / 1e6, UTC)
     except (OverflowError, ValueError, OSError):
@@ -122,12 +244,34 @@ def at(us: int) -> datetime | None:
 
 
 def moment(us: int) -> Markup:
-    """Day and minute in UTC, on one line."""
+    """Write day and minute in UTC, on one line.
+
+    Parameters
+    ----------
+    us : int
+        Microseconds since 1970.
+
+    Returns
+    -------
+    Markup
+        Time, or a dash.
+    """
     return _time(us, "%H:%M")
 
 
 def moment_to_second(us: int) -> Markup:
-    """Day and second in UTC, on one line."""
+    """Write day and second in UTC, on one line.
+
+    Parameters
+    ----------
+    us : int
+        Microseconds since 1970.
+
+    Returns
+    -------
+    Markup
+        Time, or a dash.
+    """
     return _time(us, "%H:%M:%S")
 
 
@@ -137,7 +281,18 @@ def _time(us: int, clock: str) -> Markup:
 
 
 def span(start_us: int, end_us: int) -> Markup:
-    """From when to when, the day once if it is one, and one time if it is a moment."""
+    """Write from when to when, the day once if it is one, and one time if it is a moment.
+
+    Parameters
+    ----------
+    start_us, end_us : int
+        Start and end, microseconds since 1970.
+
+    Returns
+    -------
+    Markup
+        Times, or a dash.
+    """
     first, last = at(start_us), at(end_us)
     if first is None or last is None:
         return one_line(NONE)
@@ -149,10 +304,32 @@ def span(start_us: int, end_us: int) -> Markup:
 
 
 def lasted(start_us: int, end_us: int) -> str:
-    """How long; a single observation has no length."""
+    """Write how long something lasted; a single observation has no length.
+
+    Parameters
+    ----------
+    start_us, end_us : int
+        Start and end, microseconds since 1970.
+
+    Returns
+    -------
+    str
+        Duration in words.
+    """
     return duration((end_us - start_us) / 1e6) if end_us > start_us else "a moment"
 
 
 def reason(key: str) -> str:
-    """Reason or setting from a file, in words."""
+    """Write the reason or setting of a file in words.
+
+    Parameters
+    ----------
+    key : str
+        Key in the file.
+
+    Returns
+    -------
+    str
+        Words.
+    """
     return plain(key.replace("_", " "), 80)

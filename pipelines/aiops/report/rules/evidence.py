@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pipelines.aiops.alerting.evidence import (
     ExportDetails,
@@ -39,14 +38,11 @@ class Inputs(Measured):
     ----------
     params : AiopsParams
         Section ``aiops`` of ``params.yaml``.
-    recorded : dict of str to object
-        The same as it stands in the file, without defaults.
     summary : ExportSummary
-        What was exported.
+        Summary of the export.
     """
 
     params: AiopsParams
-    recorded: dict[str, Any]
     summary: ExportSummary
 
     @property
@@ -86,28 +82,50 @@ class Inputs(Measured):
 
     @cached_property
     def watched(self) -> WatchDetails:
-        """Published rules that went bad."""
+        """Published rules that hid an incident."""
         return self.details("watch_rules", WatchDetails)
 
     @cached_property
     def anchors(self) -> dict[str, str]:
-        """Rule id → its place on the page."""
+        """Rule id → its anchor on the page."""
         return {done.rule.id: f"rule-{n}" for n, done in enumerate(self.replayed.rules, 1)}
 
     @cached_property
     def renewed(self) -> bool:
         """Whether rules rest on days after the learning window too: they were mined again."""
-        learn = self.mined.windows.get("learn")
+        learn = self.mined.windows.get("train")
         last = [done.rule.support.last for done in self.replayed.rules]
         return bool(learn and last and max(last) >= learn.end)
 
     def rule_link(self, rule_id: str) -> Text:
-        """Lead to a rule of this set; others are only named."""
+        """Link to a rule of this set; others are only named.
+
+        Parameters
+        ----------
+        rule_id : str
+            Id of a rule.
+
+        Returns
+        -------
+        Text
+            Link, or name.
+        """
         anchor = self.anchors.get(rule_id)
         shown = wording.one_line(code(wording.short(rule_id, 60)))
         return link(anchor, shown) if anchor else shown
 
     def value(self, figure_id: str) -> float | None:
-        """Value of a figure; None if it isn't there or isn't defined."""
+        """Look up the value of a figure.
+
+        Parameters
+        ----------
+        figure_id : str
+            Id of the figure.
+
+        Returns
+        -------
+        float or None
+            None if it isn't there or isn't defined.
+        """
         figure = self.figure(figure_id)
         return figure.value if figure else None

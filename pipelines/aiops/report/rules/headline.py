@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipelines.aiops.alerting.evidence import HarmDone
+from pipelines.aiops.alerting.evidence import HarmfulRuleDetails
 from pipelines.aiops.report.rules import wording
 from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
@@ -39,23 +39,47 @@ Item = tuple[Text, Text, Text]
 
 
 def banner(inputs: Inputs, decided: gate.Decision) -> Banner:
-    """Say the decision; a rule that hid an incident comes before all else."""
+    """Build the banner with the decision; a rule that hid an incident comes before all else.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    decided : Decision
+        The gate's decision.
+
+    Returns
+    -------
+    Banner
+        The banner.
+    """
     made = gate.banner(decided, "rule set")
-    bad = inputs.watched.bad
-    if not bad:
+    harmful = inputs.watched.harmful_rules
+    if not harmful:
         return made
-    told = join(
-        strong(f"{wording.number_of(len(bad), 'published rule')} went bad"),
+    sentence = join(
+        strong(f"{wording.number_of(len(harmful), 'published rule')} did harm"),
         " and should be withdrawn: see ",
-        link("bad", "the first chapter"),
+        link("harmful-rules", "the first chapter"),
         ".",
     )
     tone: Tone = "open" if decided.decision == "approve" else made.tone
-    return replace(made, tone=tone, sentences=[told, *made.sentences])
+    return replace(made, tone=tone, sentences=[sentence, *made.sentences])
 
 
 def notice(inputs: Inputs) -> tuple[str, Text]:
-    """Label and text of what a reader must know about the data."""
+    """Return the label and text of what a reader must know about the data.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    (str, Text)
+        Label and text; the text may be "".
+    """
     said = inputs.params.report_rules.notice
     if inputs.synthetic:
         return "Synthetic data", " ".join(part for part in (SYNTHETIC, said) if part)
@@ -63,7 +87,18 @@ def notice(inputs: Inputs) -> tuple[str, Text]:
 
 
 def facts(inputs: Inputs) -> Facts:
-    """Who and what for."""
+    """List who answers for the rules and what they are for.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Facts
+        Facts above the chapters.
+    """
     report = inputs.params.report_rules
     return Facts(
         [
@@ -76,12 +111,36 @@ def facts(inputs: Inputs) -> Facts:
 
 
 def headline(inputs: Inputs) -> Headline:
-    """Pages a day, saved, lost, delayed."""
-    return Headline([_pages(inputs), _saved(inputs), _lost(inputs), _delay(inputs)])
+    """Build the headline figures: pages a day, saved, missed, delayed.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Headline
+        The figures.
+    """
+    return Headline([_pages(inputs), _saved(inputs), _missed(inputs), _delay(inputs)])
 
 
 def per_day(pages: float | None, days: float) -> str:
-    """Pages a day; with a decimal where there are few."""
+    """Write pages a day; with a decimal where there are few.
+
+    Parameters
+    ----------
+    pages : float or None
+        Number of pages, None if not known.
+    days : float
+        Length of the window, days.
+
+    Returns
+    -------
+    str
+        Number, or a dash.
+    """
     if pages is None or days <= 0:
         return numbers.NONE
     rate = pages / days
@@ -90,33 +149,39 @@ def per_day(pages: float | None, days: float) -> str:
 
 def _pages(inputs: Inputs) -> Item:
     span = inputs.replayed.window
-    today, after = (inputs.value(f"replay_rules.{key}") for key in ("pages_today", "pages"))
+    before, after = (
+        inputs.value(f"replay_rules.{which}_pages") for which in ("baseline", "candidate")
+    )
     return (
         "Pages a day",
-        f"{per_day(today, span.days)} → {per_day(after, span.days)}",
+        f"{per_day(before, span.days)} → {per_day(after, span.days)}",
         join(
-            f"today → with the rules, over the last {span.days:g} days",
-            inputs.sources.figure_mark("replay_rules.pages"),
+            f"today’s configuration → with the rules, over the last {span.days:g} days",
+            inputs.sources.figure_mark("replay_rules.candidate_pages"),
         ),
     )
 
 
 def _saved(inputs: Inputs) -> Item:
     figure = inputs.figure("replay_rules.saved_share")
-    return ("Pages saved", _value(figure), _with_interval(inputs, figure, "of today’s pages"))
+    return (
+        "Pages saved",
+        _value(figure),
+        _with_interval(inputs, figure, "of the pages of today’s configuration"),
+    )
 
 
-def _lost(inputs: Inputs) -> Item:
-    lost, share = inputs.figure("replay_rules.lost"), inputs.figure("replay_rules.lost_share")
-    mark = inputs.sources.figure_mark("replay_rules.lost_share")
-    if lost is None or share is None or share.value is None:
+def _missed(inputs: Inputs) -> Item:
+    missed, share = inputs.figure("replay_rules.missed"), inputs.figure("replay_rules.missed_share")
+    mark = inputs.sources.figure_mark("replay_rules.missed_share")
+    if missed is None or share is None or share.value is None:
         why = share.missing if share else "not measured"
-        return "Incidents lost", numbers.NONE, join(why, mark)
+        return "Incidents missed", numbers.NONE, join(why, mark)
     level = numbers.level(share.level)
     bound = f"of all such, at most {numbers.percent(share.high)} with {level} confidence"
-    text = f"{numbers.count(lost.value)} of {numbers.count(share.n)}"
-    shown = join(icon("bad"), text) if lost.value else text
-    return "Incidents lost", shown, join(bound, mark)
+    text = f"{numbers.count(missed.value)} of {numbers.count(share.n)}"
+    shown = join(icon("bad"), text) if missed.value else text
+    return "Incidents missed", shown, join(bound, mark)
 
 
 def _delay(inputs: Inputs) -> Item:
@@ -125,10 +190,10 @@ def _delay(inputs: Inputs) -> Item:
     )
     mark = inputs.sources.figure_mark("replay_rules.longest_delay")
     if middle is None or middle.value is None:
-        return "Heard later by", numbers.NONE, join(middle.missing if middle else "", mark)
-    most = wording.duration(longest.value if longest else None)
-    return "Heard later by, median", wording.duration(middle.value), join(
-        f"at the worst {most} later", mark
+        return "Detection delay", numbers.NONE, join(middle.missing if middle else "", mark)
+    most = wording.delay(longest.value if longest else None)
+    return "Detection delay, median", wording.delay(middle.value), join(
+        f"of an incident’s first page; at the worst {most}", mark
     )  # fmt: skip
 
 
@@ -149,24 +214,35 @@ def _with_interval(inputs: Inputs, figure: Figure | None, of: str) -> Text:
 
 
 def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
-    """Build the chapter; None where no rule went bad."""
-    bad = inputs.watched.bad
-    if not bad:
+    """Build the chapter about published rules that hid an incident.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter or None
+        None if there are none.
+    """
+    harmful = inputs.watched.harmful_rules
+    if not harmful:
         return None
-    verb = "is" if len(bad) == 1 else "are"
+    verb = "is" if len(harmful) == 1 else "are"
     return Chapter(
-        anchor="bad",
-        title="Withdraw: rules that went bad",
-        short="Rules that went bad",
+        anchor="harmful-rules",
+        title="Withdraw: harmful rules",
+        short="Harmful rules",
         blocks=[
             Callout(
                 "bad",
                 "Withdraw",
-                f"{wording.number_of(len(bad), 'published rule')} {verb} to blame for "
-                "incidents that would have paged without them, or earlier.",
+                f"{wording.number_of(len(harmful), 'published rule')} {verb} the cause of "
+                "missed or late pages: without them, these incidents would have paged, or earlier.",
             ),
             Prose(
-                "Found by replaying the last window of the history twice: with today’s "
+                "Found by replaying the test window of the history twice: with today’s "
                 "configuration alone and with the released rules."
             ),
             Table(
@@ -174,27 +250,27 @@ def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
                 mark=inputs.sources.mark(evidence_of("watch_rules")),
                 columns=[
                     Column("What happened", wide=True),
-                    Column("Incidents it hid"),
-                    Column("Incidents paged only after a person had found them"),
-                    Column("To blame alone"),
+                    Column("Incidents missed"),
+                    Column("Incidents notified late: a person had found them"),
+                    Column("Sole cause"),
                     Column("To withdraw it"),
                 ],
-                rows=[_row(harmful_rule) for harmful_rule in bad],
+                rows=[_row(harmful_rule) for harmful_rule in harmful],
             ),
         ],
     )
 
 
-def _row(harmful_rule: HarmDone) -> Row:
+def _row(harmful_rule: HarmfulRuleDetails) -> Row:
     return Row(
         [
-            name(harmful_rule.says),
-            _tickets(harmful_rule.lost),
+            name(harmful_rule.sentence),
+            _tickets(harmful_rule.missed),
             _tickets(harmful_rule.late),
-            "yes" if harmful_rule.alone else "no, with other rules",
-            code(harmful_rule.do),
+            "yes" if harmful_rule.sole_cause else "no, with other rules",
+            code(harmful_rule.command),
         ],
-        strong=bool(harmful_rule.lost),
+        strong=bool(harmful_rule.missed),
     )
 
 

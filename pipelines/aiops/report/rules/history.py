@@ -35,16 +35,27 @@ _FIGURES = (
     ("incidents_linked_share", "Incidents linked to alerts"),
 )
 _PARTS = (
-    ("learn", "Learn", "candidates come from here"),
-    ("choose", "Choose", "the set was chosen here"),
-    ("judge", "Judge", "every figure of effect is from here, looked at once"),
+    ("train", "Training", "candidates are mined here"),
+    ("validation", "Validation", "the set is selected here"),
+    ("test", "Test", "every figure of effect is from here, computed once"),
 )
 RENEWED = ", then rules were mined again with these days"
 _TABLES = ("alerts", "tickets", "changes")
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the data that the report rests on.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     return Chapter(
         "data",
         "The data it rests on",
@@ -100,7 +111,7 @@ def _parts(inputs: Inputs) -> Table:
 
 
 def _more(inputs: Inputs, part: str) -> str:
-    return RENEWED if part == "choose" and inputs.renewed else ""
+    return RENEWED if part == "validation" and inputs.renewed else ""
 
 
 def _sources(inputs: Inputs) -> Table:
@@ -123,47 +134,69 @@ def _quality(inputs: Inputs) -> Table:
         rows.append(Row([table, count, str(len(rules)), name("; ".join(broken) or "none")]))
     rows.append(Row(["quarantine", numbers.count(frozen.counts.get("quarantined")), "", ""]))
     return Table(
-        caption="Records and the rules they were held against",
+        caption="Records and the expectations they were checked against",
         mark=inputs.sources.mark(evidence_of("alert_history")),
         columns=[
             Column("Table"),
             Column("Records", numeric=True),
-            Column("Rules", numeric=True),
-            Column("Broken rules (records)", wide=True),
+            Column("Expectations", numeric=True),
+            Column("Not met (records)", wide=True),
         ],
         rows=rows,
     )
 
 
 _KINDS = (
-    (re.compile(r"^incident .+ would be lost$", re.DOTALL), "an incident would be lost"),
-    (re.compile(r"^incident .+ would be heard .+ later$", re.DOTALL),
-     "an incident would be heard too late"),
-    (re.compile(r"^the median incident would be heard .+ later$"),
-     "the median incident would be heard too late"),
-    (re.compile(r"^\d+ of \d+ incidents would be heard late$"),
-     "too many incidents would be heard late"),
+    (re.compile(r"^incident .+ would be missed$", re.DOTALL), "an incident would be missed"),
+    (re.compile(r"^incident .+ would be notified .+ later$", re.DOTALL),
+     "an incident would be notified too late"),
+    (re.compile(r"^the median incident would be notified .+ later$"),
+     "the median incident would be notified too late"),
+    (re.compile(r"^\d+ of \d+ incidents would be notified late$"),
+     "too many incidents would be notified late"),
 )  # fmt: skip
 MOST_KINDS = 12
 RENEWED_NOTE = (
-    "Rules that were mined again on later days stand among the dropped and the chosen only, so "
+    "Rules that were mined again on later days stand among the dropped and the selected only, so "
     "rows need not add up."
 )
 
 
 def kind_of(why: str) -> str:
-    """Reason without the incident or figure that it names."""
+    """Reduce a reason to its kind: without the incident or figure that it names.
+
+    Parameters
+    ----------
+    why : str
+        Reason in words.
+
+    Returns
+    -------
+    str
+        The kind; the reason itself if it is of no known kind.
+    """
     return next((kind for pattern, kind in _KINDS if pattern.match(why)), why)
 
 
 def dropped_chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about candidates that were dropped.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     dropped = inputs.selected.dropped
     blocks: list[Block] = [_families(inputs)]
     if dropped:
         blocks += [_reasons(inputs), _list(inputs)]
     else:
-        blocks.append(Prose("Every candidate was chosen."))
+        blocks.append(Prose("Every candidate was selected."))
     return Chapter("dropped", "Candidates tried, found and dropped", blocks, "Candidates")
 
 
@@ -191,9 +224,9 @@ def _families(inputs: Inputs) -> Table:
         columns=[
             Column("Family"),
             Column("Tried", numeric=True),
-            Column("Held by statistics", numeric=True),
-            Column("Dropped in the choice", numeric=True),
-            Column("Chosen", numeric=True),
+            Column("Statistically supported", numeric=True),
+            Column("Dropped in selection", numeric=True),
+            Column("Selected", numeric=True),
         ],
         rows=rows,
         note=RENEWED_NOTE if inputs.renewed else "",
@@ -202,7 +235,8 @@ def _families(inputs: Inputs) -> Table:
 
 def _reasons(inputs: Inputs) -> Table:
     counted = Counter(
-        (dropped_rule.family, kind_of(dropped_rule.why)) for dropped_rule in inputs.selected.dropped
+        (dropped_rule.family, kind_of(dropped_rule.reason))
+        for dropped_rule in inputs.selected.dropped
     )
     order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     rows = [
@@ -224,8 +258,8 @@ def _list(inputs: Inputs) -> Fold:
     """List every dropped candidate, those of one reason together."""
     dropped = inputs.selected.dropped
     reasons: dict[str, list[str]] = {}
-    for dropped_rule in sorted(dropped, key=lambda rejected: (rejected.why, rejected.rule)):
-        reasons.setdefault(dropped_rule.why, []).append(dropped_rule.rule)
+    for dropped_rule in sorted(dropped, key=lambda rejected: (rejected.reason, rejected.rule)):
+        reasons.setdefault(dropped_rule.reason, []).append(dropped_rule.rule)
     table = Table(
         caption="Every dropped candidate",
         mark=inputs.sources.mark(evidence_of("select_rules")),

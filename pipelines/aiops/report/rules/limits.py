@@ -18,7 +18,18 @@ from pipelines.reporting.blocks import (
 
 
 def limits(inputs: Inputs) -> Chapter:
-    """Build the chapter about what the figures do not say."""
+    """Build the chapter about what the figures do not say.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     return Chapter(
         "limits",
         "Limits",
@@ -32,9 +43,9 @@ def limits(inputs: Inputs) -> Chapter:
 
 def _use(inputs: Inputs) -> list[Text]:
     report = inputs.params.report_rules
-    told: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.synthetic else []
+    about_data: list[Text] = [join(strong("Synthetic: "), SYNTHETIC)] if inputs.synthetic else []
     return [
-        *told,
+        *about_data,
         join(strong("For: "), report.purpose, "."),
         join(strong("Not for: "), report.not_for, "."),
         "The gate says whether the evidence keeps to a policy that people wrote. Whether a page "
@@ -46,29 +57,29 @@ def _unknown(inputs: Inputs) -> list[Text]:
     return [
         _few(inputs),
         "Only ticketed incidents count as incidents. What nobody wrote a ticket for, or linked to "
-        "its alerts, cannot be lost here and can be lost in truth.",
+        "its alerts, cannot be missed here and can be missed in truth.",
         "“Nobody acted” means that no acknowledgement, ticket or fix was recorded. Somebody may "
         "have looked, been warned and done the right thing without a trace.",
-        "The replay is a model of Alertmanager held against a real one in tests. Times of pages "
+        "The replay is a model of Alertmanager that tests compare with a real one. Times of pages "
         "are those of the model: no network, no restart, no person who silences by hand.",
         "Pages saved by a family or a rule are estimates: rules work together, and the saving of "
         "all is shared out among them.",
-        "The last window is history too. New services, other load and other people make other "
+        "The test window is history too. New services, other load and other people make other "
         "noise, which is why every rule ends on a day.",
     ]
 
 
 def _few(inputs: Inputs) -> str:
-    share = inputs.figure("replay_rules.lost_share")
+    share = inputs.figure("replay_rules.missed_share")
     if share is None or share.value is None:
         return (
-            "No ticketed incident could be lost in the last window, so the risk of losing one is "
-            "not known at all."
+            "No ticketed incident could be missed in the test window, so the risk of missing one "
+            "is not known at all."
         )
     return (
-        f"Few incidents prove little: {wording.number_of(share.n, 'incident')} in the last window "
-        f"allow a loss of up to {numbers.percent(share.high)} of later ones with "
-        f"{numbers.level(share.level)} confidence, even where none was lost."
+        f"Few incidents prove little: {wording.number_of(share.n, 'incident')} in the test window "
+        f"leave room for missing up to {numbers.percent(share.high)} of later ones with "
+        f"{numbers.level(share.level)} confidence, even where none was missed."
     )
 
 
@@ -85,7 +96,7 @@ def _needs() -> list[Text]:
             "A longer ",
             code("for"),
             " keeps an alert from existing at all: no history outside Prometheus will show what "
-            "it held back.",
+            "it suppressed.",
         ),
         "Published rules have to be watched: the next scheduled run replays what happened since "
         "and reports a rule that hid an incident before anything else.",
@@ -117,8 +128,8 @@ def reproduce() -> Chapter:
             Items(
                 [
                     join(
-                        "What happens to every single alert of the last window, today and with "
-                        "the rules, stands in ",
+                        "What happens to every single alert of the test window, baseline and "
+                        "candidate, stands in ",
                         code("rules/outcomes.parquet"),
                         "; the rules in full in ",
                         code("rules/rule_set.json"),

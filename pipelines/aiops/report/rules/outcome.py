@@ -30,7 +30,7 @@ from pipelines.reporting.charts.curves import Axis, Curve, Steps, curves, steps
 from pipelines.reporting.numbers import NONE
 from pipelines.reporting.provenance import as_number
 
-SERIES = ("today", "with the rules")
+SERIES = ("baseline", "candidate")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _STAGES = (
     ("events", "Events that monitoring saw"),
@@ -41,15 +41,26 @@ _STAGES = (
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about what the rules change.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     span = inputs.replayed.window
     drawn = [_per_day(inputs), _trade_off(inputs), _funnel(inputs), _families(inputs)]
     blocks: list[Block] = [
         Prose(
             f"The last {span.days:g} days of the history, {wording.day(span.start)} to "
             f"{wording.day(span.end)} (UTC), were replayed twice: through today’s Alertmanager "
-            "configuration and with the rules added. Nothing was learned from these days and "
-            "nothing was chosen on them."
+            "configuration (baseline) and with the rules added (candidate). It is the test window: "
+            "nothing was mined or selected on these days."
         ),
         Charts([chart for chart in drawn if chart is not None]),
     ]
@@ -60,11 +71,11 @@ def chapter(inputs: Inputs) -> Chapter:
 
 def _per_day(inputs: Inputs) -> Chart | None:
     rows = inputs.curves["pages_per_day"]
-    counts = [(as_number(row.get("today")), as_number(row.get("with_rules"))) for row in rows]
+    counts = [(as_number(row.get("baseline")), as_number(row.get("candidate"))) for row in rows]
     if not rows:
         return None
     svg = steps(
-        "Pages on each day, today and with the rules",
+        "Pages on each day, baseline and candidate",
         [_short_day(row.get("day", "")) for row in rows],
         [
             Steps(SERIES[0], [before or 0.0 for before, _ in counts]),
@@ -88,9 +99,9 @@ def _funnel(inputs: Inputs) -> Chart:
     stages = inputs.replayed.stages
     rows = []
     for key, label in _STAGES:
-        pair = [getattr(stages.today, key), getattr(stages.with_rules, key)]
+        pair = [getattr(stages.baseline, key), getattr(stages.candidate, key)]
         rows.append(Bar(label, pair, [numbers.count(value) for value in pair]))
-    svg = bars("From events to pages, today and with the rules", rows, SERIES)
+    svg = bars("From events to pages, baseline and candidate", rows, SERIES)
     return Chart(
         svg,
         "From events to pages, counts; the day before the window, which the replay needs to get "
@@ -136,60 +147,76 @@ def _trade_off(inputs: Inputs) -> Chart | None:
         Axis("rules", 0, max(covering([rules for rules, _ in line], include=(0.0,))[1], 1.0)),
         Axis("pages a day", 0, most),
         [Curve(line, dots=len(line) <= 30)],
-        point=(at, f"chosen: {wording.number_of(int(at[0]), 'rule')}") if at else None,
+        point=(at, f"selected: {wording.number_of(int(at[0]), 'rule')}") if at else None,
         describe="Every further rule saves less; the marked point is the set of this report.",
     )
     return Chart(
         svg,
-        f"Trade-off on the {days:g} days on which the rules were chosen: pages left against the "
+        f"Trade-off on the {days:g} days of the validation window: pages left against the "
         "number of rules",
         inputs.sources.mark(TRADE_OFF),
     )
 
 
 def incidents_chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about incidents that are missed or delayed.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.incidents
-    lost = [incident for incident in found if incident.lost]
-    heard = [
-        incident for incident in found if incident.paged_today is not None and not incident.lost
+    missed = [incident for incident in found if incident.missed]
+    notified = [
+        incident
+        for incident in found
+        if incident.baseline_first_page is not None and not incident.missed
     ]
-    later = [incident for incident in heard if (incident.delay_seconds or 0) > 0]
-    same = [incident for incident in heard if (incident.delay_seconds or 0) <= 0]
-    silent = [incident for incident in found if incident.paged_today is None]
-    blocks: list[Block] = [_verdict(lost, later, heard)]
-    if lost or later:
-        caption = "Incidents lost or heard later, the worst first"
-        blocks.append(_table(inputs, caption, [*lost, *later]))
+    later = [incident for incident in notified if (incident.delay_seconds or 0) > 0]
+    same = [incident for incident in notified if (incident.delay_seconds or 0) <= 0]
+    silent = [incident for incident in found if incident.baseline_first_page is None]
+    blocks: list[Block] = [_verdict(missed, later, notified)]
+    if missed or later:
+        caption = "Incidents missed or notified later, the worst first"
+        blocks.append(_table(inputs, caption, [*missed, *later]))
     if same:
-        label = f"{wording.number_of(len(same), 'incident')} heard as early as today, or earlier"
-        blocks.append(Fold(label, [_table(inputs, "Heard as early as today", same)]))
+        label = f"{wording.number_of(len(same), 'incident')} notified as early as today, or earlier"
+        blocks.append(Fold(label, [_table(inputs, "Notified as early as today, or earlier", same)]))
     if silent:
         label = (
             f"{wording.number_of(len(silent), 'incident')} that today’s configuration misses too"
         )
         blocks.append(Fold(label, [_table(inputs, "Not paged today", silent)]))
     blocks.append(_watched(inputs))
-    return Chapter("incidents", "Incidents: lost and nearly lost", blocks, "Incidents")
+    return Chapter("incidents", "Incidents: missed and delayed", blocks, "Incidents")
 
 
 def _verdict(
-    lost: list[IncidentOutcome], later: list[IncidentOutcome], heard: list[IncidentOutcome]
+    missed: list[IncidentOutcome], later: list[IncidentOutcome], notified: list[IncidentOutcome]
 ) -> Block:
-    known = len(lost) + len(heard)
+    known = len(missed) + len(notified)
     if not known:
         return Callout(
             "open",
-            "Nothing to judge by",
-            "No ticketed incident of this window is paged today, so none could be lost.",
+            "No evidence",
+            "Today’s configuration pages about no ticketed incident of this window, so none could "
+            "be missed.",
         )
     of = f"of {wording.number_of(known, 'ticketed incident')} that page today"
-    if lost:
-        return Callout("bad", "Lost", f"Nobody would hear of {len(lost)} {of}.")
+    if missed:
+        return Callout("bad", "Missed", f"Nobody would be notified of {len(missed)} {of}.")
     if not later:
-        return Callout("good", "None lost", f"None {of} is lost, and none is heard later.")
+        return Callout("good", "None missed", f"None {of} is missed, and none is notified later.")
     verb = "is" if len(later) == 1 else "are"
-    return Callout("good", "None lost", f"None {of} is lost; {len(later)} {verb} heard later.")
+    return Callout(
+        "good", "None missed", f"None {of} is missed; {len(later)} {verb} notified later."
+    )
 
 
 def _watched(inputs: Inputs) -> Prose:
@@ -197,12 +224,12 @@ def _watched(inputs: Inputs) -> Prose:
     watched = inputs.watched
     mark = inputs.sources.mark(evidence_of("watch_rules"))
     if watched.released is None:
-        told = "No rule set is released yet, so there was none to watch in production."
-    elif watched.bad:
-        told = "Rules of the released set hid incidents of late: see the first chapter."
+        text = "No rule set is released yet, so there was none to watch in production."
+    elif watched.harmful_rules:
+        text = "Rules of the released set hid incidents of late: see the first chapter."
     else:
-        told = "The released rule set hid no incident of the last window."
-    return Prose(join(told, mark))
+        text = "The released rule set hid no incident of the test window."
+    return Prose(join(text, mark))
 
 
 def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
@@ -211,9 +238,9 @@ def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
         mark=inputs.sources.mark(evidence_of("replay_rules")),
         columns=[
             Column("Incident"),
-            Column("Heard later by", numeric=True),
-            Column("First page today (UTC)"),
-            Column("First page with the rules"),
+            Column("Detection delay", numeric=True),
+            Column("First page, baseline (UTC)"),
+            Column("First page, candidate"),
             Column("By rule"),
         ],
         rows=[_row(inputs, incident) for incident in found],
@@ -225,18 +252,18 @@ def _row(inputs: Inputs, incident: IncidentOutcome) -> Row:
         [
             name(wording.short(incident.ticket, 80)),
             _delay(incident),
-            wording.moment(incident.paged_today),
-            wording.moment(incident.paged_with_rules),
+            wording.moment(incident.baseline_first_page),
+            wording.moment(incident.candidate_first_page),
             _rules(inputs, incident.rules),
         ],
-        strong=incident.lost,
+        strong=incident.missed,
     )
 
 
 def _delay(incident: IncidentOutcome) -> Text:
-    if incident.lost:
-        return join(icon("bad"), "lost")
-    return NONE if incident.paged_today is None else wording.duration(incident.delay_seconds)
+    if incident.missed:
+        return join(icon("bad"), "missed")
+    return NONE if incident.baseline_first_page is None else wording.delay(incident.delay_seconds)
 
 
 def _rules(inputs: Inputs, ids: list[str]) -> Text:

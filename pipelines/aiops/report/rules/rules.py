@@ -42,7 +42,18 @@ FEW = 6
 
 
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter."""
+    """Build the chapter about the rules, by family.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     done = inputs.replayed.rules
     blocks: list[Block] = [_introduction(inputs), *_by_hand(inputs)]
     known = [
@@ -65,7 +76,7 @@ def _introduction(inputs: Inputs) -> Prose:
             min(support.first for support in supports),
             max(support.last for support in supports),
         )
-        days = f"Learned from {wording.day(first)} to {wording.day(last)} (UTC). "
+        days = f"Mined from {wording.day(first)} to {wording.day(last)} (UTC). "
     return Prose(
         f"{days}“Stretches” are separate occasions, so that one bad "
         "afternoon with a thousand alerts counts once. Confidence is high because every bound "
@@ -81,7 +92,7 @@ def _by_hand(inputs: Inputs) -> list[Block]:
         return []
     reasons: dict[str, list[str]] = {}
     for placed in left:
-        reasons.setdefault(wording.short("; ".join(placed.why_not), 300), []).append(placed.id)
+        reasons.setdefault(wording.short("; ".join(placed.reasons), 300), []).append(placed.id)
     shown = [
         join(name(why), ": ", Markup(", ").join(inputs.rule_link(rule) for rule in ids))
         for why, ids in reasons.items()
@@ -96,8 +107,8 @@ def _by_hand(inputs: Inputs) -> list[Block]:
 def _family(inputs: Inputs, family: str, done: list[RuleOutcome]) -> Section:
     mark = inputs.sources.mark(evidence_of("replay_rules"), evidence_of("export_rules"))
     title = wording.family(family)
-    measured = {outcome.rule.bound.measures for outcome in done}
-    common = measured.pop() if len(measured) == 1 else ""
+    measures = {outcome.rule.bound.measures for outcome in done}
+    common = measures.pop() if len(measures) == 1 else ""
     head: list[Block] = [Prose(f"Bound on: {common}.", quiet=True)] if common else []
     table = Table(
         caption=f"{wording.number_of(len(done), 'rule')}, in the order in which they were chosen",
@@ -170,11 +181,11 @@ def _where(inputs: Inputs, rule_id: str) -> Text:
     placed = inputs.placed.get(rule_id)
     if placed is None:
         return "not exported"
-    files = dict.fromkeys(location.partition(": ")[0] for location in placed.where)
+    files = dict.fromkeys(location.partition(": ")[0] for location in placed.locations)
     if placed.exported:
         shown = [name(wording.short(file, 80)) for file in files]
         return Markup(", ").join(shown) if shown else "exported"
-    why = name(wording.short("; ".join(placed.why_not), 200))
+    why = name(wording.short("; ".join(placed.reasons), 200))
     return join("not exported: ", why)
 
 
@@ -205,14 +216,14 @@ def _matchers(matchers: Sequence[Matcher]) -> Text:
 
 
 def _examples(inputs: Inputs, done: list[RuleOutcome]) -> Table:
-    said = {example.says for outcome in done for example in outcome.rule.examples}
+    said = {example.sentence for outcome in done for example in outcome.rule.examples}
     common = said.pop() if len(said) == 1 else ""
     rows = []
     for outcome in done:
         fixed = {m.label for m in outcome.rule.matchers if m.op == "="}
         for number, example in enumerate(outcome.rule.examples):
             first = _link(inputs, outcome.rule) if number == 0 else ""
-            last = [] if common else [name(wording.short(example.says, 120))]
+            last = [] if common else [name(wording.short(example.sentence, 120))]
             rows.append(Row([first, *_example(example, fixed), *last]))
     return Table(
         caption=join("Example episodes", ": " if common else "", name(common) if common else ""),
@@ -251,12 +262,12 @@ def _link(inputs: Inputs, rule: Rule) -> Text:
 
 
 def _configuration(inputs: Inputs) -> Section:
-    today = inputs.params.export_rules.alertmanager_yml
+    baseline = inputs.params.export_rules.alertmanager_yml
     lines = wording.number_of(inputs.summary.changed_lines, "line")
     items: list[Text] = [
         join(
             "Merged into ",
-            code(today) if today else "Alertmanager’s documented defaults",
+            code(baseline) if baseline else "Alertmanager’s documented defaults",
             f": {lines} added or taken out. The difference to review is ",
             code("rules/export/changes.diff"),
             inputs.sources.mark(EXPORT_SUMMARY),

@@ -6,11 +6,11 @@ from markupsafe import Markup
 
 from pipelines.aiops.alerting.evidence import LabelOutcome, NoisyAlert
 from pipelines.aiops.alerting.rules import (
-    FlappingRule,
+    KeepFiringRule,
     KnownFixRule,
-    RecurringRule,
+    MuteTimeRule,
     Rule,
-    TransientRule,
+    WaitRule,
 )
 from pipelines.aiops.report.rules import wording
 from pipelines.aiops.report.rules.evidence import Inputs
@@ -34,9 +34,9 @@ BRIEF = 300.0
 """Seconds below which an alert that no rule hits is called brief."""
 RARELY = 0.01
 FAMILIES = (
-    "transient", "flapping", "quiet", "recurring", "implied", "known_fix", "duplicate",
+    "wait", "keep_firing", "demotion", "mute_time", "inhibition", "known_fix", "grouping",
 )  # fmt: skip
-"""In the order of what a person should weigh first; that alerts could be told together is said
+"""In the order of what a person should weigh first; that alerts could be grouped is said
 only where there is nothing else, since one rule may group everything."""
 
 
@@ -45,45 +45,52 @@ def advice(alert: NoisyAlert, rules: Sequence[Rule]) -> list[Text]:
 
     Parameters
     ----------
-    alert
+    alert : NoisyAlert
         The alert and its figures in the last window.
-    rules
+    rules : sequence of Rule
         Rules of the set that hit it.
+
+    Returns
+    -------
+    list of Text
+        Sentences.
     """
     by_family: dict[str, list[Rule]] = {}
     for rule in rules:
         by_family.setdefault(rule.family, []).append(rule)
     hit = [family for family in FAMILIES if family in by_family]
-    if len(hit) > 1 and hit[-1] == "duplicate":
+    if len(hit) > 1 and hit[-1] == "grouping":
         del hit[-1]
-    told = [_of_family(family, alert, by_family[family]) for family in hit]
-    return told or [_without_rule(alert)]
+    suggestions = [_of_family(family, alert, by_family[family]) for family in hit]
+    return suggestions or [_without_rule(alert)]
 
 
 def _of_family(family: str, alert: NoisyAlert, rules: list[Rule]) -> Text:
-    if family == "transient":
-        wait = max(rule.wait for rule in rules if isinstance(rule, TransientRule))
+    if family == "wait":
+        wait = max(rule.for_seconds for rule in rules if isinstance(rule, WaitRule))
         return join(
             "add ",
             code(f"for: {wording.setting(wait)}"),
             f" to what its rules match: {_median(alert)}",
         )
-    if family == "flapping":
-        keep = max(rule.keep_firing for rule in rules if isinstance(rule, FlappingRule))
+    if family == "keep_firing":
+        keep = max(
+            rule.keep_firing_for_seconds for rule in rules if isinstance(rule, KeepFiringRule)
+        )
         return join(
             "add ",
             code(f"keep_firing_for: {wording.setting(keep)}"),
             ": it comes back before people have looked",
         )
-    if family == "quiet":
+    if family == "demotion":
         return _quiet(alert)
-    if family == "recurring":
+    if family == "mute_time":
         return f"teach it its hours ({_hours(rules)}), or move the work that sets it off"
     fixes = [rule.fix for rule in rules if isinstance(rule, KnownFixRule)]
     fixed: dict[str, Text] = {
-        "duplicate": join("fire once for the group: aggregate with ", code("sum by"), " or ",
+        "grouping": join("fire once for the group: aggregate with ", code("sum by"), " or ",
                           code("count by"), " instead of one alert for each member"),
-        "implied": join("leave it to the alert that already tells it: add ", code("unless on (…)"),
+        "inhibition": join("leave it to the alert that implies it: add ", code("unless on (…)"),
                         " with that alert’s expression"),
         "known_fix": f"let the fix run by itself: {wording.short(fixes[0] if fixes else '', 80)}",
     }  # fmt: skip
@@ -106,7 +113,7 @@ def _median(alert: NoisyAlert) -> str:
 
 
 def _hours(rules: list[Rule]) -> str:
-    found = [rule for rule in rules if isinstance(rule, RecurringRule)]
+    found = [rule for rule in rules if isinstance(rule, MuteTimeRule)]
     spans = sorted({(r.start_minute, r.end_minute, r.timezone) for r in found})
     shown = [f"{wording.clock(a)} to {wording.clock(b)} {zone}" for a, b, zone in spans]
     more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
@@ -122,16 +129,31 @@ def _without_rule(alert: NoisyAlert) -> Text:
     return f"look at it: {acted}; no rule was chosen for it"
 
 
-PAIR = "Upper bar: today; lower: with the rules"
+PAIR = "Upper bar: baseline; lower: candidate"
 
 
 def source(inputs: Inputs) -> Chapter:
-    """Build the chapter about alert names."""
+    """Build the chapter about what to fix at the source, by alert name.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.noisiest
     rules = {done.rule.id: done.rule for done in inputs.replayed.rules}
-    most = max((share.paged_today for share in found), default=0)
+    most = max((share.baseline_paged for share in found), default=0)
     if not found:
-        return Chapter("source", "What to fix at the source", [Prose("No alert pages today.")])
+        return Chapter(
+            "source",
+            "What to fix at the source",
+            [Prose("No alert pages with today’s configuration.")],
+        )
     return Chapter(
         "source",
         "What to fix at the source",
@@ -148,8 +170,8 @@ def source(inputs: Inputs) -> Chapter:
                     Column("Alert"),
                     Column("What to change", wide=True),
                     Column(PAIR, chart=True),
-                    Column("Alerts that page today", numeric=True),
-                    Column("with the rules", numeric=True),
+                    Column("Alerts that page, baseline", numeric=True),
+                    Column("candidate", numeric=True),
                     Column("Alerts", numeric=True),
                     Column("Acted on", numeric=True),
                     Column("Median length", numeric=True),
@@ -163,14 +185,14 @@ def source(inputs: Inputs) -> Chapter:
 
 def _noisy_row(noisy_rule: NoisyAlert, rules: dict[str, Rule], most: int) -> Row:
     hit = [rules[rule] for rule in noisy_rule.rules if rule in rules]
-    told = advice(noisy_rule, hit)
+    suggestions = advice(noisy_rule, hit)
     return Row(
         [
             identifier(wording.short(noisy_rule.value, 120)),
-            join(*_lines(told)),
+            join(*_lines(suggestions)),
             _pair(noisy_rule, most),
-            numbers.count(noisy_rule.paged_today),
-            numbers.count(noisy_rule.paged_with_rules),
+            numbers.count(noisy_rule.baseline_paged),
+            numbers.count(noisy_rule.candidate_paged),
             numbers.count(noisy_rule.alerts),
             numbers.count(noisy_rule.acted),
             wording.duration(noisy_rule.median_seconds),
@@ -178,9 +200,9 @@ def _noisy_row(noisy_rule: NoisyAlert, rules: dict[str, Rule], most: int) -> Row
     )
 
 
-def _lines(told: Sequence[Text]) -> list[Text]:
+def _lines(suggestions: Sequence[Text]) -> list[Text]:
     parts: list[Text] = []
-    for text in told:
+    for text in suggestions:
         parts += [Markup("<br>"), _capital(text)] if parts else [_capital(text)]
     return parts
 
@@ -191,14 +213,25 @@ def _capital(text: Text) -> Text:
 
 
 def _pair(share: LabelOutcome, most: int) -> Markup:
-    title = f"{share.paged_today:,} alerts page today, {share.paged_with_rules:,} with the rules"
-    return pair(share.paged_today, share.paged_with_rules, most, title)
+    title = f"{share.baseline_paged:,} alerts page, baseline; {share.candidate_paged:,} candidate"
+    return pair(share.baseline_paged, share.candidate_paged, most, title)
 
 
 def teams(inputs: Inputs) -> Chapter:
-    """Build the chapter about teams."""
+    """Build the chapter about teams.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     found = inputs.replayed.teams
-    most = max((share.paged_today for share in found), default=0)
+    most = max((share.baseline_paged for share in found), default=0)
     if not found:
         return Chapter("teams", "By team", [Prose("No alert began in the last window.")])
     return Chapter(
@@ -211,28 +244,28 @@ def teams(inputs: Inputs) -> Chapter:
                 columns=[
                     Column("Team"),
                     Column(PAIR, chart=True),
-                    Column("Alerts that page today", numeric=True),
-                    Column("with the rules", numeric=True),
+                    Column("Alerts that page, baseline", numeric=True),
+                    Column("candidate", numeric=True),
                     Column("Fewer", numeric=True),
                     Column("Alerts", numeric=True),
                     Column("Acted on", numeric=True),
                 ],
                 rows=[_team_row(share, most) for share in found],
                 note="An alert counts once however often it pages, so these are fewer than pages "
-                "where alerts repeat and more where one page tells of several.",
+                "where alerts repeat and more where one page is about several.",
             )
         ],
     )
 
 
 def _team_row(share: LabelOutcome, most: int) -> Row:
-    fewer = 1 - share.paged_with_rules / share.paged_today if share.paged_today else None
+    fewer = 1 - share.candidate_paged / share.baseline_paged if share.baseline_paged else None
     return Row(
         [
             name(wording.short(share.value, 120)),
             _pair(share, most),
-            numbers.count(share.paged_today),
-            numbers.count(share.paged_with_rules),
+            numbers.count(share.baseline_paged),
+            numbers.count(share.candidate_paged),
             numbers.percent(fewer),
             numbers.count(share.alerts),
             numbers.count(share.acted),

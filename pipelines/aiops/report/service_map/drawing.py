@@ -2,7 +2,7 @@
 
 After Sugiyama, Tagawa and Toda (1981): calls that close a circle are set aside, layers follow from
 the longest way, neighbours are brought together by sweeps over barycentres. The same graph gives
-the same places.
+the same positions.
 """
 
 import math
@@ -22,7 +22,7 @@ COLUMN, ROW = 200.0, 30.0
 """Distance between columns and between rows, in pixels."""
 MOST_LAYERS, MOST_NODES_A_LAYER = 9, 44
 MOST_ROUTED = 120
-"""Edges up to which long ones get places of their own in the columns they cross."""
+"""Edges up to which long ones get positions of their own in the columns they cross."""
 _SWEEPS = 12
 Edge = tuple[str, str]
 
@@ -33,25 +33,40 @@ class Layout:
 
     Attributes
     ----------
-    through
+    centres : dict of str to (float, float)
+        Node to the centre (x, y), pixels.
+    width : float
+        Width of the picture, pixels.
+    height : float
+        Height of the picture, pixels.
+    through : dict of Edge to list of (float, float)
         Long edge → points that it passes on its way, so that it runs between nodes.
     """
 
-    places: dict[str, tuple[float, float]]
+    centres: dict[str, tuple[float, float]]
     width: float
     height: float
     through: dict[Edge, list[tuple[float, float]]]
 
 
 def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
-    """Place nodes.
+    """Lay out a directed graph in layers from left to right.
 
     Parameters
     ----------
-    nodes
+    nodes : sequence of str
         Names, in an order that decides ties.
-    edges
+    edges : iterable of Edge
         Source and target; loops count for nothing.
+
+    Returns
+    -------
+    Layout
+        Centres of nodes, points of long edges, and the size of the picture.
+
+    Notes
+    -----
+    Layered drawing (Sugiyama, Tagawa & Toda 1981).
     """
     known = [edge for edge in sorted(set(edges)) if edge[0] != edge[1]]
     layers = _layers(nodes, known)
@@ -60,10 +75,10 @@ def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
         ways = _routed(layers, known)
     steps = [step for edge in known for step in pairwise([edge[0], *ways.get(edge, []), edge[1]])]
     columns = _split(_ordered(layers, steps))
-    places = _placed(columns, steps)
-    lowest = min((y for _, y in places.values()), default=0.0)
-    highest = max((y for _, y in places.values()), default=0.0)
-    moved = {name: (x, y - lowest + ROW) for name, (x, y) in places.items()}
+    centres = _placed(columns, steps)
+    lowest = min((y for _, y in centres.values()), default=0.0)
+    highest = max((y for _, y in centres.values()), default=0.0)
+    moved = {name: (x, y - lowest + ROW) for name, (x, y) in centres.items()}
     return Layout(
         {name: moved[name] for name in nodes},
         max(1, len(columns)) * COLUMN,
@@ -73,7 +88,7 @@ def layout(nodes: Sequence[str], edges: Iterable[Edge]) -> Layout:
 
 
 def _routed(layers: list[list[str]], edges: list[Edge]) -> dict[Edge, list[str]]:
-    """Put a place holder into each layer that a long edge crosses; return them by edge."""
+    """Put a placeholder into each layer that a long edge crosses; return them by edge."""
     rank = {name: i for i, layer in enumerate(layers) for name in layer}
     ways: dict[Edge, list[str]] = {}
     for edge, (source, target) in enumerate(edges):
@@ -162,22 +177,22 @@ def _shortest(nodes: Sequence[str], edges: list[Edge]) -> dict[str, int]:
 
 
 def _ordered(layers: list[list[str]], edges: list[Edge]) -> list[list[str]]:
-    """Bring neighbours together: each node to the mean place of those it is joined with."""
+    """Bring neighbours together: each node to the mean position of those it is joined with."""
     joined = _joined(edges)
-    place = _shares(layers)
+    position = _shares(layers)
     for sweep in range(_SWEEPS):
         for layer in layers if sweep % 2 == 0 else reversed(layers):
             wanted = {
-                name: _mean([place[other] for other in joined.get(name, ())], place[name])
+                name: _mean([position[other] for other in joined.get(name, ())], position[name])
                 for name in layer
             }
-            layer.sort(key=lambda name: (wanted[name], place[name]))
-            place.update(_shares([layer]))
+            layer.sort(key=lambda name: (wanted[name], position[name]))
+            position.update(_shares([layer]))
     return layers
 
 
 def _shares(layers: list[list[str]]) -> dict[str, float]:
-    """Place of each node in its layer, from 0 to 1."""
+    """Return the position of each node in its layer, from 0 to 1."""
     return {name: (i + 0.5) / len(layer) for layer in layers for i, name in enumerate(layer)}
 
 
@@ -243,29 +258,40 @@ WIDTH, HEIGHT = 146.0, 22.0
 """Size of a node, in pixels."""
 FAILING = 0.01
 """Share of errors from which on an edge is drawn as failing."""
-_LETTERS, _MOST_TOLD = 18, 300
+_LETTERS, _LONGEST_NAME = 18, 300
 _GLYPHS = {"database": "◍", "queue": "≡", "external": "↗", "user": "●", "service": ""}
 _CROWD = 80
 
 
 def drawing(data: Mapping[str, Any]) -> Markup:
-    """Draw controls, picture and a place for details; without a script only controls are gone."""
+    """Draw controls, picture and a panel for details; without a script only controls are gone.
+
+    Parameters
+    ----------
+    data : mapping of str to object
+        Content of ``service_map.json``.
+
+    Returns
+    -------
+    Markup
+        HTML with an SVG.
+    """
     nodes, edges = data["nodes"], data["edges"]
     names = [node["id"] for node in nodes]
-    places = layout(names, ((edge["source"], edge["target"]) for edge in edges))
+    placed = layout(names, ((edge["source"], edge["target"]) for edge in edges))
     index = {name: i for i, name in enumerate(names)}
     seconds = (data["end_us"] - data["start_us"]) / 1e6
     most = max((edge["n"] for edge in edges), default=1)
-    lines = [_edge(edge, index, places, most) for edge in edges]
-    boxes = [_node(node, i, places, seconds) for i, node in enumerate(nodes)]
+    lines = [_edge(edge, index, placed, most) for edge in edges]
+    boxes = [_node(node, i, placed, seconds) for i, node in enumerate(nodes)]
     title = f"Service map: {len(nodes)} nodes, {len(edges)} edges"
     svg = tag(
         "svg",
         tag("title", title) + _DEFINITIONS
         + tag("g", Markup("").join(lines), class_="edges")
         + tag("g", Markup("").join(boxes), class_="nodes"),
-        viewBox=f"0 0 {number(places.width)} {number(places.height)}",
-        width=places.width, height=places.height, role="group", aria_label=title,
+        viewBox=f"0 0 {number(placed.width)} {number(placed.height)}",
+        width=placed.width, height=placed.height, role="group", aria_label=title,
         class_="chart map crowd" if len(edges) > _CROWD else "chart map",
     )  # fmt: skip
     scroll = tag("div", svg, class_="canvas", tabindex="0", role="region", aria_label=title)
@@ -313,7 +339,7 @@ def _controls(nodes: Sequence[Mapping[str, Any]]) -> Markup:
     ).format(boxes)
 
 
-def _edge(edge: Mapping[str, Any], index: Mapping[str, int], places: Layout, most: int) -> Markup:
+def _edge(edge: Mapping[str, Any], index: Mapping[str, int], placed: Layout, most: int) -> Markup:
     a, b = edge["source"], edge["target"]
     failing = edge["n"] > 0 and edge["errors"] / edge["n"] >= FAILING
     thick = 1 + 3 * math.log1p(edge["n"]) / math.log1p(max(most, 1))
@@ -321,7 +347,9 @@ def _edge(edge: Mapping[str, Any], index: Mapping[str, int], places: Layout, mos
     return tag(
         "path",
         tag("title", f"{_name(a)} → {_name(b)}: {_traffic_text(edge)}"),
-        d=_way([places.places[a], *places.through.get((a, b), []), places.places[b]], loop=a == b),
+        d=_way(
+            [placed.centres[a], *placed.through.get((a, b), []), placed.centres[b]], loop=a == b
+        ),
         stroke_width=round(thick, 2), class_=" ".join(classes),
         data_a=index[a], data_b=index[b],
         marker_end="url(#tip-failing)" if failing else "url(#tip)",
@@ -369,14 +397,14 @@ def _curve(a: tuple[float, float], b: tuple[float, float], *, loop: bool) -> str
     )
 
 
-def _node(node: Mapping[str, Any], i: int, places: Layout, seconds: float) -> Markup:
-    x, y = places.places[node["id"]]
-    name, kind = wording.short(node["name"], _MOST_TOLD), node["kind"]
+def _node(node: Mapping[str, Any], i: int, placed: Layout, seconds: float) -> Markup:
+    x, y = placed.centres[node["id"]]
+    name, kind = wording.short(node["name"], _LONGEST_NAME), node["kind"]
     glyph = _GLYPHS[kind]
     shown = wording.short(name, _LETTERS - 2 * bool(glyph))
     received = node["received"]
     failing = received["n"] > 0 and received["errors"] / received["n"] >= FAILING
-    told = (
+    details = (
         f"{wording.rate(received['n'], seconds)}, {_traffic_text(received)}"
         if received["n"]
         else ("calls, but is not called" if kind != "user" else wording.KINDS["user"][1])
@@ -387,10 +415,10 @@ def _node(node: Mapping[str, Any], i: int, places: Layout, seconds: float) -> Ma
     mark = tag("path", d=f"M{number(left + WIDTH - 12)} {number(y - 4)}l4 8h-8z", class_="alarm")
     return tag(
         "g",
-        tag("title", f"{name} ({kind}): {told}") + box + label + (mark if failing else Markup()),
+        tag("title", f"{name} ({kind}): {details}") + box + label + (mark if failing else Markup()),
         class_=f"node {kind}" + (" failing" if failing else ""), tabindex="-1", role="button",
-        aria_label=f"{name}, {kind}: {told}", data_i=i, data_kind=kind, data_name=name,
-        data_told=told, data_x=x, data_y=y,
+        aria_label=f"{name}, {kind}: {details}", data_i=i, data_kind=kind, data_name=name,
+        data_told=details, data_x=x, data_y=y,
     )  # fmt: skip
 
 
@@ -405,4 +433,4 @@ def _traffic_text(traffic: Mapping[str, Any]) -> str:
 
 
 def _name(node: str) -> str:
-    return wording.short(node.rstrip(":"), _MOST_TOLD)
+    return wording.short(node.rstrip(":"), _LONGEST_NAME)

@@ -32,37 +32,59 @@ ChangeRecord = Mapping[str, Any]
 
 
 def chapter(moved: Sequence[ChangeRecord], compared_with: str) -> Chapter:
-    """Build the chapter about two maps."""
+    """Build the chapter about what moved between two maps.
+
+    Parameters
+    ----------
+    moved : sequence of ChangeRecord
+        Key ``moved`` of a diff's JSON.
+    compared_with : str
+        What it was compared with, for example "the day before"; "" says nothing.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
     since = f"Compared with {compared_with}. " if compared_with else ""
-    told = Prose(
+    introduction = Prose(
         f"{since}Windows of time are what is compared, so that one bad minute does not count as "
         "many; chances are corrected for the number of comparisons (Benjamini–Hochberg), "
         "intervals hold with 95%."
     )
     if not moved:
-        return Chapter("moved", "What moved", [told, Prose("Nothing moved beyond chance.")])
-    return Chapter("moved", "What moved", [told, *_tables("Moved", moved)])
+        return Chapter(
+            "moved", "What changed", [introduction, Prose("Nothing changed beyond chance.")]
+        )
+    return Chapter("moved", "What changed", [introduction, *_tables("Moved", moved)])
 
 
 def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -> Chapter:
-    """Build the chapter about changes.
+    """Build the chapter about what moved after changes.
 
     Parameters
     ----------
-    found
+    found : sequence of ChangeRecord
         Changes, each with ``title``, ``service``, ``at_us``, ``moved``, ``note``, the number of
         windows before and after, and ``node``: its service with a link.
-    left_out
+    mark : Text, default ''
+        Mark of the source.
+    left_out : int, default 0
         Changes that were not looked at.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
     """
     if not found:
         nothing = Prose("No change is known of this time.")
         return Chapter("changes", "After changes", [nothing])
-    told = sorted(
+    ordered = sorted(
         found, key=lambda change: (-len(change["moved"]), change["at_us"], change["title"])
     )
-    full = [change for change in told if change["moved"]][:MOST_CHANGES]
-    rest = told[len(full) :]
+    full = [change for change in ordered if change["moved"]][:MOST_CHANGES]
+    rest = ordered[len(full) :]
     blocks: list[Block] = [
         Prose(
             join(
@@ -77,7 +99,7 @@ def changes(found: Sequence[ChangeRecord], mark: Text = "", left_out: int = 0) -
         blocks += _others(rest)
     if left_out:
         blocks.append(Prose(f"{wording.plural(left_out, 'change')} more were not looked at."))
-    return Chapter("changes", "After changes: what moved beyond chance", blocks, "After changes")
+    return Chapter("changes", "After changes: what changed beyond chance", blocks, "After changes")
 
 
 def _change(change: ChangeRecord, number: int) -> Section:
@@ -90,7 +112,7 @@ def _change(change: ChangeRecord, number: int) -> Section:
     return Section(
         f"change-{number}",
         name(wording.short(change["title"], 140)),
-        [Prose(about), *_tables("What moved after it", change["moved"])],
+        [Prose(about), *_tables("What changed after it", change["moved"])],
     )
 
 
@@ -167,22 +189,37 @@ def make_page(
     notice_label: str = "About the data",
     foot: Text = "Made by Signalbox from spans.",
 ) -> Page:
-    """Make the page of a map; `pipelines.reporting.page.render` draws it.
+    """Build the page of a map; `pipelines.reporting.page.render` draws it.
 
     Parameters
     ----------
-    data
+    data : mapping of str to object
         Content of ``service_map.json``.
-    moved
+    title : str, default 'Service map'
+        Title of the page.
+    notice : Text, default ''
+        What a reader must know about the data; "" for nothing.
+    moved : sequence of mapping of str to object or None
         Key ``moved`` of a diff's or a change's JSON; None: nothing was compared.
-    compared_with
+    compared_with : str, default ''
         What it was compared with, for example "the day before".
-    more
+    more : sequence of Chapter
         Chapters that stand behind what moved.
-    found
+    found : mapping of str to Text or None
         Node → what other pages found there, with links; None: there are no other pages.
-    facts
+    kind : str, default 'Service map'
+        Kind of page, above the title.
+    facts : sequence of (str, Text)
         Facts besides the map's own.
+    notice_label : str, default 'About the data'
+        Label of `notice`.
+    foot : Text, default 'Made by Signalbox from spans.'
+        Text at the foot of the page.
+
+    Returns
+    -------
+    Page
+        The page, not rendered yet.
     """
     services = [node for node in data["nodes"] if node["kind"] == "service"]
     virtual = [node for node in data["nodes"] if node["kind"] not in ("service", "user")]
@@ -218,10 +255,11 @@ def _sentences(moved: Sequence[Mapping[str, Any]] | None, compared_with: str) ->
     sure = [edge for edge in moved if edge["certain"]]
     since = f", compared with {compared_with}" if compared_with else ""
     if not sure:
-        return [f"Nothing moved beyond chance{since}."]
+        return [f"Nothing changed beyond chance{since}."]
     verb = "thing" if len(sure) == 1 else "things"
     return [
-        f"{len(sure)} {verb} moved beyond chance{since}. {wording.short(sure[0]['sentence'], 300)}"
+        f"{len(sure)} {verb} changed beyond chance{since}. "
+        f"{wording.short(sure[0]['sentence'], 300)}"
     ]
 
 
@@ -351,7 +389,7 @@ def _virtual(nodes: list[Any], data: Mapping[str, Any]) -> Chapter:
 
 def _missing(data: Mapping[str, Any]) -> Chapter:
     counts = data["counts"]
-    told = (
+    reasons = (
         ("missing_parents", "whose parent no span is: their callers are not known, they count as "
          "calls of the service alone"),
         ("unpaired_clients", "that call something which sent no span and which no attribute names"),
@@ -360,7 +398,7 @@ def _missing(data: Mapping[str, Any]) -> Chapter:
         ("negative", "that end before they begin: counted, without a duration"),
     )  # fmt: skip
     items = [
-        f"{wording.plural(counts[key], 'span')} {text}." for key, text in told if counts.get(key)
+        f"{wording.plural(counts[key], 'span')} {text}." for key, text in reasons if counts.get(key)
     ]
     worst = sorted(
         (node for node in data["nodes"] if node["missing_parents"]),

@@ -18,7 +18,18 @@ KINDS = {
 
 
 def duration(us: float | None) -> str:
-    """Duration with three digits in its unit."""
+    """Write a duration with three digits in its unit.
+
+    Parameters
+    ----------
+    us : float or None
+        Microseconds; None gives a dash.
+
+    Returns
+    -------
+    str
+        Duration.
+    """
     if us is None:
         return NONE
     value, unit = in_one_unit(us)
@@ -26,7 +37,20 @@ def duration(us: float | None) -> str:
 
 
 def rate(n: int, seconds: float) -> str:
-    """Give calls a second, or a minute or an hour where they are few."""
+    """Write calls a second, or a minute or an hour where they are few.
+
+    Parameters
+    ----------
+    n : int
+        Number of calls.
+    seconds : float
+        Length of the time, seconds.
+
+    Returns
+    -------
+    str
+        Rate, or a dash.
+    """
     if not seconds:
         return NONE
     for size, unit in ((1, "s"), (60, "min"), (3600, "h")):
@@ -42,7 +66,18 @@ def _three(value: float) -> str:
 
 
 def when(us: int) -> str:
-    """Time in UTC to the minute; a dash if no calendar has it."""
+    """Write a time in UTC to the minute; a dash if no calendar has it.
+
+    Parameters
+    ----------
+    us : int
+        Microseconds since 1970.
+
+    Returns
+    -------
+    str
+        Time.
+    """
     try:
         return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
     except (OverflowError, ValueError, OSError):
@@ -50,17 +85,56 @@ def when(us: int) -> str:
 
 
 def plural(n: int, one: str, many: str = "") -> str:
-    """Write a number with its noun."""
+    """Write a number with its noun.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    one : str
+        Noun in the singular.
+    many : str, default ''
+        Noun in the plural; "" adds an s.
+
+    Returns
+    -------
+    str
+        Number and noun.
+    """
     return f"{n:,}{SPACE}{one if n == 1 else many or one + 's'}"
 
 
 def anchor_of(node: str) -> str:
-    """Place of a node's row on the page, for links from other pages: any name gives a sound one."""
+    """Make the anchor of a node's row, for links from other pages; any name gives a valid one.
+
+    Parameters
+    ----------
+    node : str
+        Name of the node.
+
+    Returns
+    -------
+    str
+        Anchor.
+    """
     return f"node-{hashlib.sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def short(text: str, most: int) -> str:
-    """Leave out the middle of a long name: begins and ends tell services apart."""
+    """Leave out the middle of a long name: begins and ends tell services apart.
+
+    Parameters
+    ----------
+    text : str
+        Name.
+    most : int
+        Most characters.
+
+    Returns
+    -------
+    str
+        Name, with an ellipsis if it was cut.
+    """
     if len(text) <= most:
         return text
     head = (most - 1) // 2

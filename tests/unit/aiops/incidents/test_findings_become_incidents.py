@@ -65,17 +65,17 @@ def test_what_never_ends_does_not_hold_everything_together() -> None:
     assert len(found[0].findings) == 4
 
 
-def test_company_joins_an_incident_at_its_services_and_makes_none() -> None:
+def test_background_alerts_join_an_incident_at_its_services_and_make_none() -> None:
     near, elsewhere, later = alert("shop", 5, "Usual"), alert("mail", 1), alert("store", 200)
     own = [alert("store", 0), alert("shop", 2)]
-    (one,) = incidents(own, GRAPH, company=[near, elsewhere, later])
+    (one,) = incidents(own, GRAPH, background=[near, elsewhere, later])
     assert one.findings == tuple(finding.id for finding in [*own, near])
     assert [entry.sentence for entry in one.timeline][-1] == "Usual at shop"
     (alone,) = incidents(own, GRAPH)
     assert (one.id, one.title, one.causes, one.end_us) == (
         alone.id, alone.title, alone.causes, alone.end_us,
     )  # fmt: skip
-    assert incidents([], GRAPH, company=[near]) == []
+    assert incidents([], GRAPH, background=[near]) == []
 
 
 def test_the_deepest_and_first_is_the_likely_cause_and_says_why() -> None:

@@ -2,12 +2,20 @@
 
 import numpy as np
 
-from pipelines.aiops.incidents.model import Graph, Logs, Series, Signals, Spans, Window, role_of
+from pipelines.aiops.incidents.model import (
+    FaultWindow,
+    Graph,
+    Logs,
+    Series,
+    Signals,
+    Spans,
+    role_of,
+)
 
 STEP = 60_000_000
 PAST, NOW = 200, 10
 GRAPH = Graph(frozenset({("web", "shop"), ("shop", "store"), ("web", "mail")}))
-WINDOW = Window(PAST * STEP, (PAST + NOW) * STEP, ((0, PAST * STEP),))
+WINDOW = FaultWindow(PAST * STEP, (PAST + NOW) * STEP, ((0, PAST * STEP),))
 
 
 def series(

@@ -50,13 +50,13 @@ def test_a_new_level_is_one_finding() -> None:
 def test_a_ramp_is_a_trend_change() -> None:
     values = noise(20)
     values[3, 1200:1500] += np.arange(300) * 3.0
-    assert ("trend_change", "p3") in kinds(metrics(values), false_share=1)
+    assert ("trend_change", "p3") in kinds(metrics(values), fdr_limit=1)
 
 
 def test_a_lost_rhythm_is_found_although_no_value_is_odd() -> None:
     values = daily(20, 10)
     values[3, 1900:2150] = noise(1, 10, 9)[0, :250]
-    found = detect(metrics(values), false_share=1).findings
+    found = detect(metrics(values), fdr_limit=1).findings
     mine = [f for f in found if f.instance == "p3" and f.start_us >= START + 1900 * STEP]
     assert mine[0].kind == "season_broken"
     assert mine[0].start_us <= START + 2100 * STEP
@@ -133,7 +133,7 @@ def test_a_later_run_finds_the_same_as_one_on_time() -> None:
 
 
 def test_series_beyond_the_limit_are_counted_not_judged() -> None:
-    found = detect(metrics(noise(5)), most_series=3)
+    found = detect(metrics(noise(5)), max_series=3)
     assert found.series == 3
     assert found.skipped == {"more series than the limit": 2}
     few = detect(metrics(noise(5, 0.05)))
@@ -164,7 +164,7 @@ def test_more_series_demand_rarer_events() -> None:
     few[3, 1200] += 12
     many[3] = few[3]
     scores = [
-        max(f.score for f in detect(metrics(v), false_share=1).findings if f.start_us == AT)
+        max(f.score for f in detect(metrics(v), fdr_limit=1).findings if f.start_us == AT)
         for v in (few, many)
     ]
     assert scores[1] < scores[0]

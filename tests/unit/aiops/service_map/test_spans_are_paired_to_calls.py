@@ -217,6 +217,18 @@ def test_of_two_that_are_each_others_parent_the_earlier_called() -> None:
     assert found.counts["loops"] == 1
 
 
+def test_a_span_that_is_its_own_parent_is_one_whose_parent_is_missing() -> None:
+    found, orphan = built(span("web", "1", "1")), built(span("web", "1", "9"))
+    assert (found.counts["loops"], orphan.counts["loops"]) == (1, 0)
+    assert found.received("web").n == orphan.received("web").n == 1
+
+
+def test_a_client_span_that_came_twice_still_calls() -> None:
+    found = built(client("web", "1"), client("web", "1"), span("shop", "2", "1"))
+    assert edges(found) == {("web", "shop"): 1}
+    assert (found.counts["duplicates"], found.counts["shared"]) == (1, 0)
+
+
 def test_a_negative_duration_is_a_call_without_one() -> None:
     found = built(span("web", "1", duration_us=-5), span("web", "2", duration_us=None))
     assert (found.received("web").n, found.received("web").timed) == (2, 0)

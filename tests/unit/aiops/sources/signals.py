@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, Window
+from pipelines.aiops.lake.batch import Batch, ReadWindow
 from tests.unit.aiops.sources.sources import EVER, read, reasons, utc
 
-__all__ = ["EVER", "PAYLOADS", "Window", "logs", "metrics", "read", "reasons", "utc", "write"]
+__all__ = ["EVER", "PAYLOADS", "ReadWindow", "logs", "metrics", "read", "reasons", "utc", "write"]
 PAYLOADS = Path(__file__).parent / "payloads"
 
 

@@ -6,20 +6,20 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pipelines.aiops.lake.batch import Batch, Window
+from pipelines.aiops.lake.batch import Batch, ReadWindow
 from pipelines.aiops.params.telemetry import Source
 from pipelines.aiops.sources.ingest import read_source
 
 PAYLOADS = Path(__file__).parent / "payloads"
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
-EVER = Window(None, None, NOW)
+EVER = ReadWindow(None, None, NOW)
 
 
 def settings(**keys: Any) -> Source:
     return TypeAdapter(Source).validate_python({"name": "test", **keys})
 
 
-def read(window: Window = EVER, project: Path = PAYLOADS, **keys: Any) -> Batch:
+def read(window: ReadWindow = EVER, project: Path = PAYLOADS, **keys: Any) -> Batch:
     return read_source(settings(**keys), window, project)
 
 

@@ -41,14 +41,14 @@ def collecting(here: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Po
          "--folder", str(here / "hook"), *arguments],
         stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
-        assert found is not None
-        yield found[0], process
-    finally:
-        process.kill()
-        process.wait()
+    with process:  # closes its output at the end
+        assert process.stdout is not None
+        try:
+            found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+            assert found is not None
+            yield found[0], process
+        finally:
+            process.kill()
 
 
 def test_what_alertmanager_sends_comes_into_the_lake(here: Path) -> None:

@@ -7,7 +7,7 @@ from tests.conftest import ROOT
 PARSE = f"""
 import json, runpy, sys
 dag = runpy.run_path({str(ROOT / "dags/collect_telemetry.py")!r})["dag"]
-heavy = {{"pandas", "duckdb", "pyarrow", "pipelines"}} & set(sys.modules)
+heavy = {{"pandas", "duckdb", "pyarrow", "pipelines.aiops"}} & set(sys.modules)
 mapped = dag.get_task("ingest").is_mapped
 print(json.dumps([dag.dag_id, sorted(dag.task_ids), sorted(heavy), mapped]))
 """

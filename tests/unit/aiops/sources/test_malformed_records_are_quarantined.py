@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.aiops.lake.batch import RAW_LIMIT, Batch, Window
+from pipelines.aiops.lake.batch import RAW_LIMIT, Batch, ReadWindow
 from pipelines.aiops.lake.days import quarantine_file
 from pipelines.aiops.lake.read import read_lake
+from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.telemetry import TelemetryParams
 from pipelines.aiops.sources.ingest import Ingested, chosen, ingest
 from pipelines.core.errors import SignalboxError
@@ -79,10 +80,10 @@ def test_odd_label_values_come_through_as_they_are(here: Path) -> None:
     assert upserted.quarantined == 0
 
 
-def ingest_lines(here: Path, *records: Any, window: Window = EVER) -> Ingested:
+def ingest_lines(here: Path, *records: Any, window: ReadWindow = EVER) -> Ingested:
     lines(here, *records)
     source = settings(**JSONL)
-    return ingest(TelemetryParams(sources=[source]), source, window, here)
+    return ingest(AiopsParams(telemetry=TelemetryParams(sources=[source])), source, window, here)
 
 
 def test_ten_thousand_labels_on_one_alert(here: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_hundred_thousand_alert_names_all_in_one_second(here: Path) -> None:
     (here / "a.csv").write_text(csv)
     source = settings(kind="table", table="alerts", files=["a.csv"],
                       columns={"name": "name", "starts_at": "from"})  # fmt: skip
-    done = ingest(TelemetryParams(sources=[source]), source, EVER, here)
+    done = ingest(AiopsParams(telemetry=TelemetryParams(sources=[source])), source, EVER, here)
     assert done.rows["alerts"] == 100_000
     assert done.days == {"alerts": ["2024-03-09"]}
     frame = read_lake(here / "telemetry/lake")
@@ -130,7 +131,7 @@ def test_windows_one_after_another_give_what_one_window_gives(here: Path) -> Non
     records = [line(hour * 3600, 7200, n=str(hour)) for hour in range(0, 72, 5)]
     first = EVER.now.fromtimestamp(1709985600, EVER.now.tzinfo)
     for start in (2, 0, 1, 3):
-        window = Window(first + timedelta(seconds=start * day),
+        window = ReadWindow(first + timedelta(seconds=start * day),
                         first + timedelta(seconds=(start + 1) * day), NOW)  # fmt: skip
         ingest_lines(here, *records, window=window)
     windows = content(here / "telemetry/lake")
@@ -140,7 +141,7 @@ def test_windows_one_after_another_give_what_one_window_gives(here: Path) -> Non
 
 
 def test_an_empty_window_writes_nothing(here: Path) -> None:
-    early = Window(None, NOW.replace(year=2001), NOW)
+    early = ReadWindow(None, NOW.replace(year=2001), NOW)
     done = ingest_lines(here, line(0, 1), window=early)
     assert (done.rows["alerts"], done.days, done.quarantined) == (0, {}, 0)
     assert content(here / "telemetry/lake") == {}

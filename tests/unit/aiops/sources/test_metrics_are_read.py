@@ -14,7 +14,15 @@ from pipelines.aiops.lake.store import upsert
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import EPOCH
 from tests.support.http_server import serving
-from tests.unit.aiops.sources.signals import PAYLOADS, Window, metrics, read, reasons, utc, write
+from tests.unit.aiops.sources.signals import (
+    PAYLOADS,
+    ReadWindow,
+    metrics,
+    read,
+    reasons,
+    utc,
+    write,
+)
 
 CPU = 'node_cpu_seconds_total{cpu="0",mode=~"idle|user"}'
 NOW = EPOCH + timedelta(seconds=1795327912)
@@ -32,7 +40,7 @@ def prometheus(path: str, query: dict[str, str], headers: Any) -> tuple[int, byt
 
 
 def test_prometheus_range_queries() -> None:
-    window = Window(NOW - timedelta(seconds=10), NOW, NOW)
+    window = ReadWindow(NOW - timedelta(seconds=10), NOW, NOW)
     with serving(prometheus) as url:
         batch = read(window, kind="prometheus_metrics", url=url, queries=["up", CPU],
                      step_seconds=1)  # fmt: skip

@@ -110,9 +110,11 @@ def test_local_times_are_brought_to_utc(tmp_path: Path) -> None:
     lines = ["2026-07-01 12:00:00 INFO summer", "2026-12-01 12:00:00 INFO winter",
              "2026-07-01T12:00:00Z INFO told"]  # fmt: skip
     late = datetime(2027, 1, 1, tzinfo=UTC)
-    from tests.unit.aiops.sources.signals import Window
+    from tests.unit.aiops.sources.signals import ReadWindow
 
-    found = logs(plain(tmp_path, lines, timezone="Europe/Berlin", window=Window(None, None, late)))
+    found = logs(
+        plain(tmp_path, lines, timezone="Europe/Berlin", window=ReadWindow(None, None, late))
+    )
     assert {row["body"]: row["at"].hour for row in found} == {"summer": 10, "winter": 11,
                                                               "told": 12}  # fmt: skip
 

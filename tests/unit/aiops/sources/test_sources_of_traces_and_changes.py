@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.aiops.lake.batch import Batch, Window
+from pipelines.aiops.lake.batch import Batch, ReadWindow
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.service_map.build import build_map
 from pipelines.core.errors import SignalboxError
@@ -120,7 +120,7 @@ def test_jaeger_is_asked_for_shorter_times_where_an_answer_is_full() -> None:
         for i in range(9)
     ]  # fmt: skip
     asked: list[str] = []
-    window = Window(noon, noon + timedelta(minutes=5), NOW)
+    window = ReadWindow(noon, noon + timedelta(minutes=5), NOW)
     with serving(finding(traces, asked)) as url:
         batch = read(kind="jaeger_api", url=url, limit=3, window=window, late_seconds=0)
     assert len({row["trace_id"] for row in spans(batch)}) == 9
@@ -154,7 +154,7 @@ def test_junk_is_quarantined_not_raised(kind: str, content: bytes, tmp_path: Pat
 
 
 def test_a_span_in_the_future_is_quarantined() -> None:
-    early = Window(None, None, datetime(2020, 1, 1, tzinfo=UTC))
+    early = ReadWindow(None, None, datetime(2020, 1, 1, tzinfo=UTC))
     batch = read(kind="otlp_traces", files=["document.json"], window=early)
     assert "in the future" in reasons(batch)[0]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.aiops.lake.batch import Window
+from pipelines.aiops.lake.batch import ReadWindow
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import EPOCH
 from tests.support.http_server import serving
@@ -50,7 +50,7 @@ def test_alertmanager_api() -> None:
         patch.setenv("AM_TOKEN", "secret")
         keys = {"kind": "alertmanager_api", "url": url, "token_env": "AM_TOKEN"}
         now = utc("2026-11-22T04:30:00")
-        firing = rows(read(Window(None, None, now), **keys))
+        firing = rows(read(ReadWindow(None, None, now), **keys))
         later = rows(read(**keys))
     assert asked[0] == ("/api/v2/alerts", "Bearer secret")
     assert [row["ends_at"] for row in firing] == [None, None, None]
@@ -89,9 +89,9 @@ def at(second: int) -> Any:
 def test_prometheus() -> None:
     with serving(prometheus) as url:
         keys = {"kind": "prometheus", "url": url, "step_seconds": 2, "lookback_seconds": 3600}
-        found = rows(read(Window(at(0), at(52), at(60)), **keys))
+        found = rows(read(ReadWindow(at(0), at(52), at(60)), **keys))
         # Windows that cut through alerts find the same alerts as one window.
-        parts = [read(Window(at(a), at(a + 10), at(60)), **keys) for a in range(0, 70, 10)]
+        parts = [read(ReadWindow(at(a), at(a + 10), at(60)), **keys) for a in range(0, 70, 10)]
     flips = [row for row in found if row["name"] == "Flip"]
     assert [(row["starts_at"], row["ends_at"]) for row in flips] == [
         (at(18), at(26)), (at(34), at(42)), (at(50), None),
@@ -114,7 +114,7 @@ def test_an_alert_that_fires_longer_than_prometheus_is_asked_for_is_quarantined(
         return 200, json.dumps({"data": {"resultType": "matrix", "result": [series]}}).encode()
 
     with serving(always) as url:
-        batch = read(Window(at(0), at(60), at(60)), kind="prometheus", url=url,
+        batch = read(ReadWindow(at(0), at(60), at(60)), kind="prometheus", url=url,
                      lookback_seconds=3600)  # fmt: skip
     assert len(batch.alerts) == 0
     assert reasons(batch) == ["fires for longer than lookback_seconds: its begin is unknown"]
@@ -178,7 +178,7 @@ def test_airflow_listener(tmp_path: Path) -> None:
 )
 def test_a_server_that_answers_wrongly_is_named(status: int, body: bytes, expected: str) -> None:
     with serving(lambda *asked: (status, body)) as url, pytest.raises(SignalboxError) as caught:
-        read(Window(None, None, NOW), kind="prometheus", url=url, step_seconds=3600)
+        read(ReadWindow(None, None, NOW), kind="prometheus", url=url, step_seconds=3600)
     assert "source test" in str(caught.value)
     assert expected in str(caught.value)
 

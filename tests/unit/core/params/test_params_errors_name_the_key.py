@@ -37,12 +37,31 @@ def error_of(tmp_path: Path, old: str, new: str) -> str:
         ("C: [0.1, 1.0]", "C: [0.1, 0]", ["train.models.logistic_regression.C.1: 0"]),
         ("bins: [25, 45, 65]", "bins: [45, 25]", ["data.sensitive.age: bins must rise"]),
         ("- [sex, race]", "- [sex, rase]", ["data: intersections names ['rase']", "'race'"]),
+        (
+            "  ignore: [fnlwgt]",
+            "  after_outcome: [income]\n  ignore: [fnlwgt]",
+            ["data: target 'income' is the outcome; take it out of after_outcome"],
+        ),
+        (
+            "  suite: adult",
+            "  leak_auc: 0.5\n  suite: adult",
+            ["validate.leak_auc: 0.5", "greater than 0.5"],
+        ),
+        (
+            "figure: drift.drifted_share",
+            "figure: bias_audit.highest_fpr_ratio_to_reference:race",
+            ["check 'drift'", "bias_audit.reference names no group of 'race'"],
+        ),
         ("id: drift", "id: ranking", ["gate: check ids must differ", "ranking"]),
-        ("threshold: 0.85", "threshold: .nan", ["gate.checks.1.threshold: nan", "finite"]),
+        ("threshold: 0.85", "threshold: .nan", ["gate.checks.4.threshold: nan", "finite"]),
         ("name: adult", 'name: "a b/../c"', ["data.name: 'a b/../c'"]),
         ("  feature: sex", "  feature: gender", ["bias_audit.mitigation.feature is 'gender'"]),
         ("slices: [education,", "slices: [income,", ["evaluate.slices names the target 'income'"]),
-        ("reference: {}", "reference: {sec: x}", ["bias_audit.reference names 'sec'", "sex & race"]),
+        (
+            "  score_bins: 20",
+            "  reference: {sec: x}\n  score_bins: 20",
+            ["bias_audit.reference names 'sec'", "sex & race"],
+        ),
         (
             "worst_impact_ratio:sex&race",
             "worst_impact_ratio:sex&age",
@@ -78,11 +97,15 @@ def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_every_key_of_params_yaml_has_a_comment_where_it_first_stands() -> None:
-    """Keys of list items are explained at the first item, mappings by what is in them."""
+    """Keys of list items are explained at the first item, mappings by what is in them.
+
+    The checks of both gates have the same keys, which the first gate explains.
+    """
     lines = TEXT.splitlines()
     explained: set[str] = set()
     bare = []
-    for node_line, key, is_leaf in _keys(yaml.compose(TEXT, Loader=yaml.CSafeLoader)):
+    for node_line, full, is_leaf in _keys(yaml.compose(TEXT, Loader=yaml.CSafeLoader)):
+        key = full.replace(".aiops.gate_rules.checks", ".gate.checks")
         if "#" in lines[node_line] or (node_line and lines[node_line - 1].lstrip().startswith("#")):
             explained.add(key)
         elif is_leaf and key not in explained:

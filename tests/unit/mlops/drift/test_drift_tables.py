@@ -16,6 +16,11 @@ def test_ignored_columns_and_keys_are_not_compared(table, data) -> None:
     }
 
 
+def test_a_column_made_after_the_outcome_is_not_compared(table, data) -> None:
+    meant = data.model_copy(update={"after_outcome": ["amount"]})
+    assert "amount" not in roles(list(table(5).columns), meant)
+
+
 def test_a_sample_does_not_depend_on_the_order_of_rows(table) -> None:
     frame = table(300)
     shuffled = frame.sample(frac=1, random_state=1)

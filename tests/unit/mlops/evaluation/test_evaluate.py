@@ -34,6 +34,24 @@ def test_every_metric_has_an_interval_around_its_value(table, info, data, settin
         assert figure.n == 300
 
 
+@pytest.mark.parametrize(("favourable", "label"), [("yes", "Selection rate"), ("no", "Flag rate")])
+def test_the_share_of_positive_decisions_is_called_what_it_is(
+    table, info, data, settings, favourable, label
+) -> None:
+    meant = data.model_copy(update={"favourable": favourable})
+    result = evaluate(*table(), info, Champion(reason="none"), (meant, settings))
+    assert _by_id(result)["evaluate.selection_rate"].label == label
+    assert result.details["too_good"] == ""
+
+
+def test_a_perfect_ranking_is_too_good_to_be_true(table, info, data, settings) -> None:
+    frame, _ = table()
+    perfect = np.where(frame["y"] == "yes", 0.9, 0.1)
+    result = evaluate(frame, perfect, info, Champion(reason="none"), (data, settings))
+    assert "ROC AUC of 1.0000 is too good to be true" in result.details["too_good"]
+    assert "data.after_outcome" in result.details["too_good"]
+
+
 def test_figure_ids_are_unique_and_evidence_is_json(table, info, data, settings) -> None:
     result = evaluate(*table(), info, Champion(reason="none"), (data, settings))
     assert len(_by_id(result)) == len(result.figures)

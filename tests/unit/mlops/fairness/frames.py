@@ -46,5 +46,5 @@ def selections(groups: dict[str, tuple[int, int]]) -> ContingencyTable:
 
 
 def one_feature(**changes: object) -> AuditConfig:
-    settings = {"features": (FeatureSpec(name="group"),), "min_share": 0.0, "replicates": 200}
+    settings = {"features": (FeatureSpec(name="group"),), "compare_all": True, "replicates": 200}
     return AuditConfig.model_validate(settings | changes)

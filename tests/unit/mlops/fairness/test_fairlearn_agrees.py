@@ -15,6 +15,7 @@ from fairlearn.metrics import (
     equal_opportunity_ratio,
     equalized_odds_difference,
     equalized_odds_ratio,
+    false_negative_rate,
     false_positive_rate,
     selection_rate,
     true_positive_rate,
@@ -34,9 +35,13 @@ METRICS = {
     "fpr": false_positive_rate,
     "precision": precision_score,
     "accuracy": accuracy_score,
+    "fnr": false_negative_rate,
+    "fdr": lambda y, decision: 1 - precision_score(y, decision),
+    # Of those not selected, the positives: precision of the opposite decision on opposite labels.
+    "for": lambda y, decision: 1 - precision_score(1 - y, 1 - decision),
 }
 SPECS = (FeatureSpec(name="a"), FeatureSpec(name="b"))
-CONFIG = AuditConfig(features=SPECS, intersections=(("a", "b"),), min_share=0.0, replicates=100)
+CONFIG = AuditConfig(features=SPECS, intersections=(("a", "b"),), compare_all=True, replicates=100)
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -30,7 +30,7 @@ def test_a_table_by_sex_as_the_new_york_rule_wants_it() -> None:
 def test_small_groups_are_left_out_of_ratios_but_reported() -> None:
     found = audit(
         selections({"big": (50, 100), "other": (40, 100), "tiny": (3, 3)}),
-        one_feature(min_share=0.02, exclusion_reason="too small"),
+        one_feature(compare_all=False, exclusion_reason="too small"),
     ).dimensions[0]
     assert [item.group for item in found.impact_ratios] == ["big", "other"]
     (tiny,) = found.exclusions
@@ -59,7 +59,7 @@ def test_the_reference_is_the_largest_the_highest_or_the_named_group() -> None:
     by = {
         "largest": one_feature(),
         "highest_rate": one_feature(reference="highest_rate"),
-        "named": one_feature(reference_groups={"group": "named"}, min_share=0.1),
+        "named": one_feature(reference_groups={"group": "named"}, compare_all=False),
     }
     chosen = {how: audit(counts, config).dimensions[0].reference for how, config in by.items()}
     assert chosen == {"largest": "large", "highest_rate": "high", "named": "named"}

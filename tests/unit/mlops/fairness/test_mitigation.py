@@ -14,7 +14,11 @@ from .frames import people
 
 
 def what_if(
-    fit: pd.DataFrame, test: pd.DataFrame, constraint: str = "demographic_parity"
+    fit: pd.DataFrame,
+    test: pd.DataFrame,
+    constraint: str = "demographic_parity",
+    *,
+    favourable: bool = True,
 ) -> Mitigation:
     return mitigate(
         scores_validation=fit["score"],
@@ -23,7 +27,13 @@ def what_if(
         scores_test=test["score"],
         y_test=test["y"],
         groups_test=test["sex"],
-        config=MitigationConfig.model_validate({"constraint": constraint, "replicates": 200}),
+        config=MitigationConfig.model_validate(
+            {
+                "constraint": constraint,
+                "replicates": 200,
+                "favourable_is_positive": favourable,
+            }
+        ),
     )
 
 
@@ -46,6 +56,29 @@ def test_the_gap_shrinks_and_the_cost_is_shown(constraint: str, measure: str) ->
     assert cost.before == pytest.approx((TEST["decision"] == TEST["y"]).mean())
     assert cost.change.value == pytest.approx(cost.after - cost.before)  # type: ignore[operator]
     assert all(group.mitigated for group in found.groups)
+
+
+@pytest.mark.parametrize(("favourable", "rate"), [(True, "tpr"), (False, "tnr")])
+def test_equal_opportunity_is_about_those_whose_true_label_is_favourable(
+    favourable: bool, rate: str
+) -> None:
+    found = what_if(FIT, TEST, "equal_opportunity", favourable=favourable)
+    by_hand = [
+        max(rates) - min(rates)
+        for rates in (
+            [getattr(group, side)[rate] for group in found.groups] for side in ("before", "after")
+        )
+    ]
+    gain = next(d for d in found.disparity if d.name == "equal_opportunity_difference")
+    assert (gain.before, gain.after) == pytest.approx(by_hand, abs=1e-12)
+    assert gain.after < gain.before / 2  # type: ignore[operator]
+
+
+def test_the_impact_ratio_of_a_punitive_decision_is_that_of_not_being_flagged() -> None:
+    found = what_if(FIT, TEST, favourable=False)
+    ratio = next(d for d in found.disparity if d.name == "demographic_parity_ratio")
+    spared = 1 - TEST.groupby("sex")["decision"].mean()
+    assert ratio.before == pytest.approx(spared.min() / spared.max(), abs=1e-12)
 
 
 def test_the_seed_fixes_the_random_decisions() -> None:

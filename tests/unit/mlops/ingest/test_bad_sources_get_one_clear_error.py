@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import DataParams
-from pipelines.mlops.data.columns import check_binary
+from pipelines.mlops.data.columns import check_binary, check_favourable
 from pipelines.mlops.data.sources import read_source
 from pipelines.mlops.data.table import typed
 from tests.conftest import data_params
@@ -20,6 +20,7 @@ GOOD = "key,colour,size,label\n1,red,3,yes\n2,blue,4,no\n"
 def ingest(data: DataParams) -> None:
     frame, files = read_source(data)
     check_binary(typed(frame, data), data, files[0].address)
+    check_favourable(typed(frame, data), data)
 
 
 def error_of(content: bytes | None, **changes: Any) -> str:
@@ -170,3 +171,27 @@ def test_a_numeric_sensitive_feature_without_bins(here: Path) -> None:
     rows = "".join(f"{i},red,{i / 7},{'yes' if i % 2 else 'no'}\n" for i in range(40))
     message = error_of(b"key,colour,size,label\n" + rows.encode(), sensitive={"size": {}})
     assert "data.sensitive.size: is numeric with 40 values; give bins" in message
+
+
+def test_nobody_said_which_outcome_is_good_for_the_person(here: Path) -> None:
+    message = error_of(GOOD.encode(), favourable=None)
+    assert "data.favourable is null, but data.sensitive names colour" in message
+    assert "which label of 'label' is the good outcome for the person, 'no' or 'yes'" in message
+
+
+def test_a_favourable_outcome_that_is_no_label(here: Path) -> None:
+    message = error_of(GOOD.encode(), favourable="maybe")
+    assert "data.favourable is 'maybe', but target 'label' holds 'no' and 'yes'" in message
+
+
+@pytest.mark.parametrize("changes", [{"favourable": "no"}, {"favourable": None, "sensitive": {}}])
+def test_either_label_may_be_the_good_one_and_without_groups_none_is_needed(
+    here: Path, changes: dict[str, Any]
+) -> None:
+    Path("toy.csv").write_text(GOOD)
+    ingest(data_params(**changes))
+
+
+def test_a_column_made_after_the_outcome_that_is_not_there(here: Path) -> None:
+    message = error_of(GOOD.encode(), after_outcome=["sizes"])
+    assert "data.after_outcome: the table has no column 'sizes'; did you mean 'size'?" in message

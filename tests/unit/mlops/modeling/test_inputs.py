@@ -69,3 +69,11 @@ def test_text_that_is_no_number_is_named_with_an_example() -> None:
 def test_infinite_numbers_are_refused() -> None:
     with pytest.raises(SignalboxError, match="column 'amount': 1 infinite values"):
         prepare(pd.DataFrame({"amount": [1.0, np.inf]}), [AMOUNT])
+
+
+def test_a_column_made_after_the_outcome_is_no_input_and_says_why(table, data, train) -> None:
+    meant = data.model_copy(update={"after_outcome": ["amount"]})
+    inputs, left_out = choose_inputs(table(), meant, train())
+    assert "amount" not in [column.name for column in inputs]
+    reasons = {column.name: column.reason for column in left_out}
+    assert reasons["amount"] == "made after the outcome (data.after_outcome)"

@@ -49,6 +49,22 @@ def test_no_threshold_does_better_than_the_chosen_one(
     assert chosen <= min(others) + 1e-9
 
 
+@given(ROWS, st.floats(0, 1), st.floats(0.1, 10), st.floats(0.1, 10))
+@settings(deadline=None)
+def test_the_cost_is_that_of_the_rows_decided_wrongly(
+    rows: list[tuple[bool, float]], threshold: float, wrong: float, missed: float
+) -> None:
+    y, scores = _arrays(rows)
+    params = _params("min_cost", cost_false_positive=wrong, cost_false_negative=missed)
+    costs = [
+        (wrong if score >= threshold else 0.0) if label == 0 else
+        (0.0 if score >= threshold else missed)
+        for label, score in zip(y.tolist(), scores.tolist(), strict=True)
+    ]  # fmt: skip
+    found = at_threshold(y, scores, threshold, params)["cost"]
+    assert found == pytest.approx(sum(costs) / len(costs))
+
+
 @given(ROWS, st.randoms())
 @settings(deadline=None)
 def test_the_order_of_rows_does_not_move_the_threshold(

@@ -10,14 +10,10 @@ import pytest
 
 from pipelines.core.files import sha256_file, write_json
 from tests.conftest import ROOT
-from tests.support.small_project import call, change_params, commit
+from tests.support.small_project import ONE_CHECK, call, change_params, commit
 
 KEY = "person-17"
 LINES = [f"person-{i},red,{i},{'yes' if i % 2 else 'no'}" for i in range(30)]
-GATE = [{
-    "id": "quarantine", "protects": "the data", "figure": "validate.quarantined_share",
-    "compare": "at_most", "threshold": 0.01, "owner": "nobody", "reason": "a test",
-}]  # fmt: skip
 
 
 @dataclass
@@ -59,13 +55,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "data.replace": {},
         "data.target": "label",
         "data.positive": "yes",
+        "data.favourable": "yes",
         "data.subject_key": "name",
         "data.sensitive": {"colour": {}},
         "data.intersections": [],
         "data.ignore": [],
-        "evaluate.slices": [],
         "bias_audit.mitigation.feature": None,
-        "gate.checks": GATE,
+        "gate.checks": [ONE_CHECK],
     })  # fmt: skip
     (place / "data").mkdir()
     frame = pd.DataFrame({"subject_id": [f"person-{i}" for i in range(30)], "size": range(30)})

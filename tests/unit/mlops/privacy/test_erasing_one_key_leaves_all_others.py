@@ -30,7 +30,7 @@ from pipelines.mlops.privacy import erase as erasing
 from pipelines.mlops.split import assign_split
 from pipelines.mlops.validate import basic_rules, part
 from tests.conftest import ROOT
-from tests.support.small_project import change_params
+from tests.support.small_project import ONE_CHECK, change_params
 from tests.unit.mlops.privacy.conftest import Book, store
 
 COLUMNS = ["size", "name", "label"]
@@ -90,8 +90,10 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     change_params(place, {
         "data.replace": {}, "data.target": "label", "data.positive": "good",
+        "data.favourable": "good",
         "data.subject_key": "name", "data.sensitive": {}, "data.intersections": [],
         "data.ignore": [], "data.missing_marks": ["?", "NA"],
+        "bias_audit.mitigation.feature": None, "gate.checks": [ONE_CHECK], "evaluate.slices": [],
     })  # fmt: skip
     (place / ".gitignore").write_text("/data/\n/quarantine/\n/predictions/\n/runs/\n")
     subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)

@@ -49,6 +49,7 @@ def validate(quarantined: int = 10, reason: str = "nobody is 200 years old") -> 
         "rules": [
             {**rule, "kept": not quarantined, "broken_rows": quarantined, "observed": "some"}
         ],
+        "columns": [],
     }
 
 
@@ -162,7 +163,7 @@ def group(name: str, rate: float = 0.2, role: str = "compared") -> Details:
         "levels": {"sex": name},
         "role": role,
         "n": 75,
-        "share": 0.5,
+        "share": 0.01 if role == "excluded" else 0.5,
         "tn": 50,
         "fp": 5,
         "fn": 10,
@@ -215,6 +216,9 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
         "summary": [],
         "alpha": 0.05,
         "min_share": 0.02,
+        "orientation": "assistive",
+        "favourable_rate": "selection_rate",
+        "harmful_rates": ["fnr", "for"],
         "tests_corrected": 1,
         "dimensions": [
             {
@@ -232,6 +236,7 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
                     for n in names
                 ],
                 "gaps": [],
+                "against_reference": [],
                 "disparities": [],
                 "tests": [test],
                 "exclusions": [
@@ -240,6 +245,7 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
                         "n": 2,
                         "share": 0.01,
                         "selection_rate": 0.1,
+                        "favourable_rate": 0.1,
                         "reason": "too few rows",
                     }
                 ],

@@ -103,3 +103,9 @@ def test_a_curve_without_points(here, empty):
     path = here / "plots" / f"{empty}.csv"
     path.write_text(path.read_text().splitlines()[0] + "\n")
     assert Page(render(report.make_page(report.gather_inputs(params)))).all("figure")
+
+
+def test_a_result_too_good_to_be_true_is_said_in_red(here):
+    told = {**cases.evaluate(), "too_good": "The ROC AUC of 0.9998 is too good to be true"}
+    assert "The ROC AUC of 0.9998 is too good to be true." in made({"evaluate": told}).text
+    assert "Too good to be true" not in made().text

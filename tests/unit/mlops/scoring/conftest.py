@@ -22,6 +22,7 @@ from pipelines.release.lifecycle.apply import apply_step
 from pipelines.release.lifecycle.production import Step, as_released
 from pipelines.release.released import Released, write_released
 from tests.conftest import ROOT
+from tests.support.small_project import ONE_CHECK
 
 
 def make_rows(n: int, seed: int = 0) -> pd.DataFrame:
@@ -54,12 +55,14 @@ def make_params(**train: Any) -> dict[str, Any]:
         "replace": {"colour": {"RED": "red"}},
         "target": "y",
         "positive": "yes",
+        "favourable": "yes",
         "subject_key": "person",
         "sensitive": {"sex": {}},
         "intersections": [],
         "ignore": ["weight"],
     }
     raw["bias_audit"]["mitigation"]["feature"] = "sex"
+    raw["gate"]["checks"] = [ONE_CHECK]
     models = {"logistic_regression": {"C": [1.0]}}
     raw["train"] |= {"models": models, "folds": 3, "calibration": "isotonic"} | train
     return raw

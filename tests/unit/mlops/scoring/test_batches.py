@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pipelines.mlops.modeling.scoring import score
 from pipelines.mlops.scoring.batch import Batch, score_table
 from pipelines.mlops.scoring.chunks import Input
 from pipelines.mlops.scoring.production import ReleasedModel
-from pipelines.mlops.scoring.record import read_record
+from pipelines.mlops.scoring.record import describe, read_record
 from tests.unit.mlops.scoring.conftest import make_rows
 
 NOW = "2026-11-22T03:00:00.000000+00:00"
@@ -50,6 +51,16 @@ def test_every_row_gets_the_models_score_and_decision(
     kept = pd.read_parquet(folder / "b1.inputs.parquet")
     assert set(kept) == {"subject_id", "row_id", "amount", "years", "colour", "sex"}
     assert not list(folder.glob(".*"))
+
+
+def test_what_is_made_after_the_outcome_is_not_asked_for_when_scoring(
+    release: ReleasedModel, tmp_path: Path
+) -> None:
+    data = release.params.data.model_copy(update={"ignore": [], "after_outcome": ["weight"]})
+    meant = replace(release, params=release.params.model_copy(update={"data": data}))
+    record, _ = score_csv(tmp_path, make_rows(20, 3).drop(columns=["y", "weight"]), meant)
+    assert record.rows == 20
+    assert describe(record).endswith(f"{record.selected} decided 'yes'")
 
 
 def test_the_size_of_chunks_changes_nothing(release: ReleasedModel, tmp_path: Path) -> None:

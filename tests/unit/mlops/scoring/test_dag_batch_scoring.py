@@ -7,7 +7,7 @@ from tests.conftest import ROOT
 PARSE = f"""
 import json, runpy, sys
 dag = runpy.run_path({str(ROOT / "dags/batch_scoring.py")!r})["dag"]
-heavy = {{"pandas", "sklearn", "dvc", "pyarrow", "pipelines"}} & set(sys.modules)
+heavy = {{"pandas", "sklearn", "dvc", "pyarrow", "pipelines.mlops"}} & set(sys.modules)
 params = {{name: dag.params.get_param(name).schema for name in dag.params}}
 print(json.dumps([dag.dag_id, sorted(dag.task_ids), sorted(heavy), params]))
 """

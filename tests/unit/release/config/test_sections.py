@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import ConfigDict, Field
 
+from docs.make_params import _release_models
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import SECTIONS
 from pipelines.core.settings import Section, Share
 from pipelines.release.config import load_section
 from tests.conftest import ROOT
@@ -84,3 +86,23 @@ def test_the_projects_own_file_can_be_read() -> None:
         model_config = ConfigDict(extra="allow")
 
     load_section(ROOT, "approval", Anything)
+
+
+@pytest.mark.parametrize("name", sorted(_release_models()))
+def test_an_empty_text_still_says_that_nothing_is_set(tmp_path: Path, name: str) -> None:
+    text = (ROOT / "release.yaml").read_text(encoding="utf-8")
+    model = _release_models()[name]
+    old = tmp_path / "release.yaml"
+    old.write_text(text.replace(": null  #", ': ""  #'), encoding="utf-8")
+    assert load_section(old, name, model) == load_section(ROOT, name, model)
+
+
+def test_what_is_not_set_is_null_in_the_projects_own_files() -> None:
+    for file in ("params.yaml", "release.yaml"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert ': ""' not in text, file
+        assert ": null" in text, file
+
+
+def test_the_models_of_the_page_are_all_sections_there_may_be() -> None:
+    assert set(_release_models()) == SECTIONS

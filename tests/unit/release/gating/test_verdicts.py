@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.release.gating import decide, judge
+from pipelines.release.gating import decide, judge, sentence
 from pipelines.release.released import NOTHING_RELEASED
 
 from .cases import check, figure
@@ -27,6 +27,15 @@ from .cases import check, figure
 def test_the_whole_interval_is_held_against_the_threshold(compare, low, high, expected):
     seen = figure(value=(low + high) / 2, low=low, high=high)
     assert judge(check(compare=compare), seen) == expected
+
+
+def test_the_sentence_names_the_groups_that_were_left_out_and_why():
+    named = "Other (61 rows, too few to tell)"
+    seen = figure(where={"lowest": "Black", "highest": "White", "left out": named})
+    told = sentence(check(), seen, "pass")
+    assert told.endswith(f". Left out of it: {named}.")
+    assert "(lowest: Black, highest: White)" in told
+    assert "Left out" not in sentence(check(), figure(where={"lowest": "Black"}), "pass")
 
 
 @pytest.mark.parametrize(("value", "expected"), [(0.85, "pass"), (0.8499, "fail")])

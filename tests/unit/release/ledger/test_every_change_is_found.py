@@ -115,6 +115,21 @@ def test_a_doubled_line_is_found(filled: Ledger, rewrite: Rewrite) -> None:
     assert "has number 3 where 4 must stand" in problem.reason
 
 
+def test_a_line_of_another_history_is_found_though_the_same_key_signed_it(ledger: Ledger) -> None:
+    ledger.append("run", "model_release", {"run": "r1", "commit": "a" * 40})
+    common = ledger.path.read_bytes()
+    ledger.append("gate", "model_release", {"decision": "approve"})
+    ledger.append("release", "model_release", {"name": "model-release@v0.1.0"})
+    release = ledger.path.read_bytes().splitlines(keepends=True)[-1]
+    ledger.path.write_bytes(common)
+    ledger.append("gate", "model_release", {"decision": "reject"})
+    assert ledger.verify().ok
+    ledger.path.write_bytes(ledger.path.read_bytes() + release)
+    problem = problem_of(ledger)
+    assert problem.line == 4
+    assert "doesn't follow entry 3" in problem.reason
+
+
 def test_an_empty_line_is_found(filled: Ledger, rewrite: Rewrite) -> None:
     rewrite(lambda lines: [*lines[:2], b"\n", *lines[2:]])
     assert problem_of(filled).line == 3

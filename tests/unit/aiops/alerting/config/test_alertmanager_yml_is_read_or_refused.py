@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from pipelines.aiops.alerting.config import (
@@ -9,6 +11,7 @@ from pipelines.aiops.alerting.config import (
     load_config,
     parse_config,
 )
+from pipelines.aiops.alerting.config.matching import compiled
 from pipelines.aiops.alerting.config.model import stretches
 from pipelines.core.errors import SignalboxError
 
@@ -46,6 +49,14 @@ def test_integrations_tell_of_resolved_alerts_as_their_kind_does_by_default():
         Integration("slack", True),
         Integration("webhook", True),
     )
+
+
+@pytest.mark.parametrize(
+    ("regex", "value"), [(r"\d+", "٣"), (r"\w+", "é"), (r"a\sb", "a\u00a0b"), (r"a\b.+", "aé")]
+)
+def test_classes_of_a_regex_mean_ascii_as_in_re2(regex, value):
+    python = re.compile(regex).fullmatch(value) is not None
+    assert (compiled(regex).fullmatch(value) is not None) == (not python)
 
 
 def test_a_receiver_without_integrations_wakes_nobody():

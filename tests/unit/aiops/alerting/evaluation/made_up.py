@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.time import DAY_US
 
 MINUTE = 60_000_000
-WINDOW = Window(0, 10 * DAY_US)
+WINDOW = HistoryWindow(0, 10 * DAY_US)
 
 
 def frame(starts: list[int], tickets: list[int], names: list[str] | None = None) -> AlertFrame:

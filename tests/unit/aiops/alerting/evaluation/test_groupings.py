@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation import select
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Incident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, TicketedIncident
 from pipelines.aiops.alerting.evaluation.select import Search, add_groupings, in_order
-from pipelines.aiops.alerting.rules import DuplicateRule, Matcher
+from pipelines.aiops.alerting.rules import GroupingRule, Matcher
 from pipelines.aiops.params.alert_rules import SelectRulesParams
 from tests.unit.aiops.alerting.evaluation.made_up import WINDOW
 from tests.unit.aiops.alerting.evaluation.test_selection import _COMMON, QUIET
@@ -17,9 +17,9 @@ LIMITS = SelectRulesParams()
 
 
 def grouping(name, by, interval=300):
-    return DuplicateRule(
-        id=f"duplicate-{name}", group_by=by, group_wait=30, group_interval=interval,
-        repeat_interval=86_400, **_COMMON,
+    return GroupingRule(
+        id=f"grouping-{name}", group_by=by, group_wait_seconds=30, group_interval_seconds=interval,
+        repeat_interval_seconds=86_400, **_COMMON,
     )  # fmt: skip
 
 
@@ -33,11 +33,11 @@ def first_wins(saves, delays=None):
     delays = delays or {}
 
     def measure(rules):
-        first = next((rule.id for rule in rules if rule.family == "duplicate"), "")
+        first = next((rule.id for rule in rules if rule.family == "grouping"), "")
         saved = saves.get(first, 0)
         late = delays.get(first, 0)
-        incident = Incident("T1", 0, None, 10, 10 + late * SECOND, (), (first,))
-        calm = tuple(Incident(f"T{i}", 0, None, 10, 10) for i in range(2, 5))
+        incident = TicketedIncident("T1", 0, None, 10, 10 + late * SECOND, (), (first,))
+        calm = tuple(TicketedIncident(f"T{i}", 0, None, 10, 10) for i in range(2, 5))
         credit = {first: float(saved)} if saved else {}
         return BacktestResult(
             WINDOW, np.arange(100), np.arange(100 - saved), (incident, *calm), credit
@@ -88,13 +88,15 @@ def test_a_closer_grouping_stands_before_the_wide_one_that_it_takes_alerts_from(
 @given(st.permutations([*QUIET[:3], WIDE, CLOSE]))
 def test_groupings_keep_their_order_and_their_places(rules):
     ordered = in_order(rules, [CLOSE, WIDE])
-    assert [r.id for r in ordered if r.family == "duplicate"] == [CLOSE.id, WIDE.id]
-    assert [r for r in ordered if r.family == "quiet"] == [r for r in rules if r.family == "quiet"]
+    assert [r.id for r in ordered if r.family == "grouping"] == [CLOSE.id, WIDE.id]
+    assert [r for r in ordered if r.family == "demotion"] == [
+        r for r in rules if r.family == "demotion"
+    ]
     assert [r.family for r in ordered] == [r.family for r in rules]
 
 
 def busy(late_if_both):
-    """A grouping saves 30; of two quiet rules one saves 20 and one 5, and that one makes wait."""
+    """A grouping saves 30; of two demotion rules one saves 20, one 5 and makes an incident wait."""
     saves = {WIDE.id: 30, QUIET[0].id: 20, QUIET[1].id: 5}
 
     def measure(rules):
@@ -103,7 +105,9 @@ def busy(late_if_both):
         late = 100 if {WIDE.id, QUIET[1].id} <= ids else 0
         touched = tuple(sorted(ids - {QUIET[0].id}))
         incidents = [
-            Incident(f"T{i}", 0, None, 10, 10 + late * (i < late_if_both) * SECOND, (), touched)
+            TicketedIncident(
+                f"T{i}", 0, None, 10, 10 + late * (i < late_if_both) * SECOND, (), touched
+            )
             for i in range(4)
         ]
         saved = int(sum(credit.values()))
@@ -138,7 +142,9 @@ def test_what_is_new_gets_a_grouping_although_known_windows_show_no_saving():
 def test_a_grouping_for_what_is_new_must_not_cost_pages_or_make_incidents_wait():
     def measure(rules, late, more):
         wide, new = WIDE in rules, NEW in rules
-        incident = Incident("T1", 0, None, 10, 10 + late * new * SECOND, (), (NEW.id,) * new)
+        incident = TicketedIncident(
+            "T1", 0, None, 10, 10 + late * new * SECOND, (), (NEW.id,) * new
+        )
         left = 100 - 40 * wide + more * new
         return BacktestResult(
             WINDOW, np.arange(100), np.arange(left), (incident,), {WIDE.id: 40.0} if wide else {}

@@ -7,45 +7,50 @@ from hypothesis import strategies as st
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.evaluation.backtest import evaluate_outcomes
 from pipelines.aiops.alerting.evaluation.tables import median_interval, saved_interval
-from pipelines.aiops.alerting.windows import Window, rows_of
+from pipelines.aiops.alerting.windows import HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.evaluation.made_up import MINUTE, WINDOW, frame, replayed
 
 
-def compared(rows, before, after, closed=None):
+def compared(rows, baseline, candidate, closed=None):
     return evaluate_outcomes(
-        RuleAttribution(rows), window=WINDOW, before=before, after=after, rules=[], closed=closed
+        RuleAttribution(rows),
+        window=WINDOW,
+        baseline=baseline,
+        candidate=candidate,
+        rules=[],
+        closed=closed,
     )
 
 
 def test_an_incident_none_of_whose_alerts_pages_any_more_is_lost():
     rows = frame([0, MINUTE], [0, 0])
     effect = compared(rows, replayed([5], [5, 5]), replayed([], [-1, -1], ["r", "r"]))
-    assert [one.ticket for one in effect.lost] == ["T0"]
-    assert effect.lost[0].hidden_by == ("r",)
-    assert math.isinf(effect.lost[0].delay)
+    assert [one.ticket for one in effect.missed] == ["T0"]
+    assert effect.missed[0].hidden_by == ("r",)
+    assert math.isinf(effect.missed[0].delay)
 
 
 def test_one_alert_that_still_pages_keeps_the_incident_and_its_delay_is_counted():
     rows = frame([0, MINUTE], [0, 0])
-    after = replayed([3 * MINUTE], [-1, 3 * MINUTE], ["r", ""])
-    effect = compared(rows, replayed([MINUTE], [MINUTE, MINUTE]), after)
-    assert not effect.lost
+    candidate = replayed([3 * MINUTE], [-1, 3 * MINUTE], ["r", ""])
+    effect = compared(rows, replayed([MINUTE], [MINUTE, MINUTE]), candidate)
+    assert not effect.missed
     assert effect.delays().tolist() == [120.0]
 
 
 def test_a_page_after_the_ticket_was_closed_comes_too_late():
     rows = frame([0], [0])
-    after = replayed([9 * MINUTE], [9 * MINUTE])
-    effect = compared(rows, replayed([5], [5]), after, closed={"T0": 8 * MINUTE})
-    assert len(effect.lost) == 1
+    candidate = replayed([9 * MINUTE], [9 * MINUTE])
+    effect = compared(rows, replayed([5], [5]), candidate, closed={"T0": 8 * MINUTE})
+    assert len(effect.missed) == 1
 
 
 def test_an_incident_that_is_not_paged_today_cannot_be_lost():
     rows = frame([0], [0])
     effect = compared(rows, replayed([], [-1]), replayed([], [-1]))
-    assert not effect.lost
+    assert not effect.missed
     assert not effect.notified
 
 
@@ -53,13 +58,13 @@ def test_incidents_and_pages_outside_the_window_do_not_count():
     rows = frame([-DAY_US, 11 * DAY_US], [0, 1])
     effect = compared(rows, replayed([-1, 0, 11 * DAY_US], [5, 5]), replayed([], [-1, -1]))
     assert not effect.incidents
-    assert len(effect.before) == 1
+    assert len(effect.baseline) == 1
 
 
 def test_credits_add_up_to_the_saving():
     rows = frame([0, 1, 2], [-1, -1, -1])
-    after = replayed([7], [-1, -1, 7], ["a", "b", ""])
-    effect = compared(rows, replayed([5, 6, 7], [5, 6, 7]), after)
+    candidate = replayed([7], [-1, -1, 7], ["a", "b", ""])
+    effect = compared(rows, replayed([5, 6, 7], [5, 6, 7]), candidate)
     assert effect.saved == 2
     assert sum(effect.credit.values()) == 2
     assert set(effect.credit) == {"a", "b"}
@@ -67,15 +72,15 @@ def test_credits_add_up_to_the_saving():
 
 def test_a_window_is_replayed_with_what_already_fired_and_without_knowing_later_ends():
     rows = frame([0, 2 * DAY_US], [-1, -1])
-    found = rows_of(rows, Window(5 * MINUTE, 2 * DAY_US + MINUTE))
+    found = rows_of(rows, HistoryWindow(5 * MINUTE, 2 * DAY_US + MINUTE))
     assert found.starts.tolist() == [0, 2 * DAY_US]
     assert found.ends[1] == NEVER
 
 
 @given(st.lists(st.integers(1, 50), min_size=3, max_size=20))
 def test_the_interval_of_the_saving_holds_the_saving_where_every_day_saves_the_same(days):
-    before = np.array(days) * 10
-    low, high = saved_interval(before, before // 10)
+    baseline = np.array(days) * 10
+    low, high = saved_interval(baseline, baseline // 10)
     assert low <= 0.9 + 1e-9
     assert high >= 0.9 - 1e-9
 

@@ -5,17 +5,17 @@ from typing import Any
 
 from pipelines.aiops.alerting.rules import (
     Bound,
-    DuplicateRule,
+    DemotionRule,
     Example,
-    FlappingRule,
+    GroupingRule,
     Guard,
-    ImpliedRule,
+    InhibitionRule,
+    KeepFiringRule,
     KnownFixRule,
     Matcher,
-    QuietRule,
-    RecurringRule,
+    MuteTimeRule,
     Support,
-    TransientRule,
+    WaitRule,
 )
 
 AWKWARD = "a\"b'c\\d\ne😀<b>|.*{{ x }}\t,é"
@@ -41,34 +41,40 @@ def proof(n: int, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def duplicate(*matchers: str, n: int = 1, **more: Any) -> DuplicateRule:
-    told = {"group_by": ("alertname",), "group_wait": 60, "group_interval": 600,
-            "repeat_interval": 43200, **more}  # fmt: skip
-    return DuplicateRule(id=f"duplicate-{n}", matchers=m(*matchers), **proof(n), **told)
+def duplicate(*matchers: str, n: int = 1, **more: Any) -> GroupingRule:
+    told = {"group_by": ("alertname",), "group_wait_seconds": 60, "group_interval_seconds": 600,
+            "repeat_interval_seconds": 43200, **more}  # fmt: skip
+    return GroupingRule(id=f"grouping-{n}", matchers=m(*matchers), **proof(n), **told)
 
 
-def transient(*matchers: str, n: int = 1, wait: int = 120) -> TransientRule:
-    return TransientRule(id=f"transient-{n}", matchers=m(*matchers), wait=wait, **proof(n))
+def transient(*matchers: str, n: int = 1, wait: int = 120) -> WaitRule:
+    return WaitRule(id=f"wait-{n}", matchers=m(*matchers), for_seconds=wait, **proof(n))
 
 
-def flapping(*matchers: str, n: int = 1, keep: int = 300) -> FlappingRule:
-    return FlappingRule(id=f"flapping-{n}", matchers=m(*matchers), keep_firing=keep, **proof(n))
-
-
-def implied(source: str, *matchers: str, n: int = 1) -> ImpliedRule:
-    return ImpliedRule(
-        id=f"implied-{n}", matchers=m(*matchers), source=m(source), equal=("cluster",), **proof(n)
+def flapping(*matchers: str, n: int = 1, keep: int = 300) -> KeepFiringRule:
+    return KeepFiringRule(
+        id=f"keep_firing-{n}", matchers=m(*matchers), keep_firing_for_seconds=keep, **proof(n)
     )
 
 
-def recurring(*matchers: str, n: int = 1, **more: Any) -> RecurringRule:
+def implied(source: str, *matchers: str, n: int = 1) -> InhibitionRule:
+    return InhibitionRule(
+        id=f"inhibition-{n}",
+        matchers=m(*matchers),
+        source=m(source),
+        equal=("cluster",),
+        **proof(n),
+    )
+
+
+def recurring(*matchers: str, n: int = 1, **more: Any) -> MuteTimeRule:
     told = {"weekdays": (0, 1, 6), "start_minute": 60, "end_minute": 1440,
             "timezone": "Europe/Berlin", **more}  # fmt: skip
-    return RecurringRule(id=f"recurring-{n}", matchers=m(*matchers), **proof(n), **told)
+    return MuteTimeRule(id=f"mute_time-{n}", matchers=m(*matchers), **proof(n), **told)
 
 
-def quiet(*matchers: str, n: int = 1, guard: Guard | None = None, **more: Any) -> QuietRule:
-    return QuietRule(id=f"quiet-{n}", matchers=m(*matchers), guard=guard, **proof(n, **more))
+def quiet(*matchers: str, n: int = 1, guard: Guard | None = None, **more: Any) -> DemotionRule:
+    return DemotionRule(id=f"demotion-{n}", matchers=m(*matchers), guard=guard, **proof(n, **more))
 
 
 def known_fix(*matchers: str, n: int = 1, fix: str = "restart") -> KnownFixRule:
@@ -79,7 +85,7 @@ def known_fix(*matchers: str, n: int = 1, fix: str = "restart") -> KnownFixRule:
 
 def example(**labels: str) -> Example:
     start = datetime(2026, 1, 2, tzinfo=UTC)
-    return Example(starts_at=start, ends_at=None, labels=labels, says="an invented episode")
+    return Example(starts_at=start, ends_at=None, labels=labels, sentence="an invented episode")
 
 
 GUARD = Guard(by=("cluster",), window_seconds=600, max_count=2, max_seconds=1200)

@@ -86,21 +86,21 @@ def test_what_is_set_by_the_rules_own_labels_needs_no_split() -> None:
     result = merged(transient("alertname = Latency", "severity = page"),
                     transient("alertname = Latency", "severity = info", n=2))  # fmt: skip
     assert len(alerts(result)) == 2
-    assert result.placed == {"transient-1": ["rules.yml: alert Latency"]}
+    assert result.placed == {"wait-1": ["rules.yml: alert Latency"]}
 
 
 def test_overlapping_parts_are_refused_in_words() -> None:
     result = merged(flapping("alertname = Latency", "service =~ a|b"),
                     flapping("alertname = Latency", "service = b", n=2),
                     flapping("alertname = Latency", "service = c", n=3))  # fmt: skip
-    assert sorted(result.placed) == ["flapping-1", "flapping-3"]
-    assert "flapping-1" in result.refused["flapping-2"][0]
+    assert sorted(result.placed) == ["keep_firing-1", "keep_firing-3"]
+    assert "keep_firing-1" in result.refused["keep_firing-2"][0]
     assert len(alerts(result)) == 4
 
 
 def test_a_templated_label_is_not_guessed() -> None:
     result = merged(transient("alertname = Down", "severity = page"))
-    assert "template" in result.refused["transient-1"][0]
+    assert "template" in result.refused["wait-1"][0]
     assert result.texts[FILE] == TEXT
 
 
@@ -111,7 +111,7 @@ def test_a_templated_label_is_not_guessed() -> None:
 def test_where_there_is_no_safe_place_the_file_stays_and_the_reason_is_told(text: str) -> None:
     result = merged(transient("alertname = Latency"), text=text)
     assert result.texts[FILE] == text
-    assert result.refused["transient-1"]
+    assert result.refused["wait-1"]
 
 
 def test_awkward_values_in_a_split() -> None:

@@ -139,8 +139,8 @@ def test_routes_behind_an_anchor_refuse_the_rule_and_keep_the_file() -> None:
         "receivers:\n- name: a\n- name: b\n"
     )
     merged = merge_config(text, FILE, [duplicate("alertname = X"), quiet("alertname = Y")])
-    assert "alias" in merged.refused["duplicate-1"]
-    assert list(merged.placed) == ["quiet-1"]
+    assert "alias" in merged.refused["grouping-1"]
+    assert list(merged.placed) == ["demotion-1"]
     assert merge_config(merged.text, FILE, ()).text == text
 
 
@@ -172,7 +172,7 @@ def test_a_lost_mark_is_an_error_and_not_a_guess() -> None:
 @pytest.mark.parametrize("rule", [
     quiet("alertname =~ (?=x)y"),
     quiet("alertname != Known"),
-    duplicate("alertname = X", repeat_interval=0),
+    duplicate("alertname = X", repeat_interval_seconds=0),
     recurring("alertname =~ (a)\\1"),
 ])  # fmt: skip
 def test_what_alertmanager_would_refuse_or_take_too_much_of_stays_out(rule: Rule) -> None:

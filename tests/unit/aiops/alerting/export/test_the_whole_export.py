@@ -55,11 +55,11 @@ def test_the_stage_writes_files_diff_summary_and_evidence(project: Path) -> None
                      "prometheus/rules.yml", "prometheus_rules.yml", "summary.json"]  # fmt: skip
     summary = json.loads((EXPORT / "summary.json").read_text())
     told = {one["id"]: one for one in summary["rules"]}
-    assert told["transient-9"]["where"] == ["rules.yml: alert Latency"]
-    assert not told["transient-1"]["exported"]
-    assert "transient-1" in (EXPORT / "prometheus_rules.yml").read_text()
-    assert told["known_fix-1"]["why_not"]
-    assert all(one["exported"] or one["why_not"] for one in told.values())
+    assert told["wait-9"]["locations"] == ["rules.yml: alert Latency"]
+    assert not told["wait-1"]["exported"]
+    assert "wait-1" in (EXPORT / "prometheus_rules.yml").read_text()
+    assert told["known_fix-1"]["reasons"]
+    assert all(one["exported"] or one["reasons"] for one in told.values())
     evidence = read_evidence(Path("evidence/export_rules.json"))
     assert evidence.figure("export_rules.exported").value == 5  # type: ignore[union-attr]
     assert set(evidence.inputs) >= {"am.yml", "rules.yml", RULE_SET.as_posix()}
@@ -142,7 +142,7 @@ def test_a_rule_without_a_guard_that_can_be_written_is_not_hidden(tmp_path: Path
     summary, _ = export(tmp_path / "out", Sources(configs.SMALL, "am.yml"), [odd], step=60,
                      label_field=FIELD)  # fmt: skip
     assert not summary.rules[0].exported
-    assert "guard" in summary.rules[0].why_not[0]
+    assert "guard" in summary.rules[0].reasons[0]
     assert (tmp_path / "out/alertmanager.yml").read_text() == configs.SMALL
 
 
@@ -157,19 +157,19 @@ def test_pagerduty_gets_what_it_can_express_and_the_rest_is_told() -> None:
     found = make_bundle(Sources(configs.SMALL, "am.yml"), rules, 60, FIELD).pagerduty
     taken = found["orchestration_path"]["sets"][0]["rules"]
     by_id = {one["label"].split(":")[0]: one for one in taken}
-    assert by_id["transient-1"]["actions"]["suspend"] == 120
-    assert by_id["quiet-2"]["actions"]["suppress"] is True
-    assert by_id["quiet-2"]["conditions"] == [
+    assert by_id["wait-1"]["actions"]["suspend"] == 120
+    assert by_id["demotion-2"]["actions"]["suppress"] is True
+    assert by_id["demotion-2"]["conditions"] == [
         {
             "expression": "event.custom_details.alertname matches exactly 'Chatter' "
             "and trigger_count over 10 minutes <= 2"
         }
     ]
-    assert by_id["recurring-1"]["conditions"][0]["expression"].endswith(
+    assert by_id["mute_time-1"]["conditions"][0]["expression"].endswith(
         "now in Mon,Tue,Sun 01:00:00 to 23:59:59 Europe/Berlin"
     )
     assert {one["family"] for one in found["not_expressed"]} == {
-        "duplicate", "implied", "flapping", "known_fix", "quiet",
+        "grouping", "inhibition", "keep_firing", "known_fix", "demotion",
     }  # fmt: skip
     assert all(one["reason"] for one in found["not_expressed"] + found["weaker"])
 

@@ -19,7 +19,7 @@ def noise(seed):
 
 
 def test_pure_noise_brings_false_claims_in_less_than_the_level():
-    families = only("implied", "recurring", "flapping")
+    families = only("inhibition", "mute_time", "keep_firing")
     seeds = 40
     wrong = sum(bool(mine(noise(seed), families, WINDOW)) for seed in range(seeds))
     assert wrong <= seeds * 0.05
@@ -32,7 +32,7 @@ def test_a_source_that_always_fires_implies_nothing():
         world.add(day * 86_400, 86_000, "AlwaysOn", service="x")
     for at in times(rng, 10):
         world.add(at, 300, "Rare", service="x")
-    assert mine(world.frame(), only("implied"), WINDOW) == []
+    assert mine(world.frame(), only("inhibition"), WINDOW) == []
 
 
 def test_two_nightly_alerts_of_unrelated_causes_do_not_imply_each_other():
@@ -42,7 +42,7 @@ def test_two_nightly_alerts_of_unrelated_causes_do_not_imply_each_other():
         for _ in range(2):
             world.add(day * 86_400 + rng.uniform(3600, 5000), 4000, "BackupSlow", service="x")
             world.add(day * 86_400 + rng.uniform(5000, 6800), 1000, "ExportSlow", service="x")
-    assert mine(world.frame(), only("implied"), WINDOW) == []
+    assert mine(world.frame(), only("inhibition"), WINDOW) == []
 
 
 def test_many_alerts_on_few_days_are_not_enough():
@@ -51,10 +51,10 @@ def test_many_alerts_on_few_days_are_not_enough():
         for k in range(2000):
             world.add(day * 86_400 + k * 43, 20, "Storm", service="x", severity="warning")
             world.add(day * 86_400 + k * 43, 20, "Echo", service="x", severity="warning")
-    assert mine(world.frame(), only("transient", "flapping", "implied", "duplicate"), WINDOW) == []
+    assert mine(world.frame(), only("wait", "keep_firing", "inhibition", "grouping"), WINDOW) == []
 
 
-@pytest.mark.parametrize("family", ["transient", "recurring"])
+@pytest.mark.parametrize("family", ["wait", "mute_time"])
 def test_alerts_of_which_nobody_knows_whether_people_acted_teach_nothing(family):
     rng = np.random.default_rng(1)
     world = World()
@@ -65,7 +65,7 @@ def test_alerts_of_which_nobody_knows_whether_people_acted_teach_nothing(family)
     assert mine(world.frame(), only(family), WINDOW) == []
 
 
-@pytest.mark.parametrize("family", ["transient", "recurring", "implied", "flapping"])
+@pytest.mark.parametrize("family", ["wait", "mute_time", "inhibition", "keep_firing"])
 def test_one_alert_that_was_acted_on_forbids_what_would_have_hidden_it(family):
     rng = np.random.default_rng(2)
 
@@ -91,7 +91,7 @@ def test_a_ticket_that_the_source_tells_of_too_does_not_forbid():
     for n, at in enumerate(times(rng, 5)):
         world.add(at, 900, "Cause", True, f"T{n}", service="x")
         world.add(at + 5, 900, "Effect", True, f"T{n}", service="x")
-    rules = mine(world.frame(), only("implied"), WINDOW)
+    rules = mine(world.frame(), only("inhibition"), WINDOW)
     assert len(rules) == 1
 
 
@@ -100,4 +100,4 @@ def test_what_comes_after_the_learning_window_is_not_seen():
     world = World()
     for at in times(rng, 12):
         world.add(at + 28 * 86_400, 20, "Blip", service="x")
-    assert mine(world.frame(), only("transient"), WINDOW) == []
+    assert mine(world.frame(), only("wait"), WINDOW) == []

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipelines.aiops.alerting.mining import mine
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.mining.worlds import MONDAY, WINDOW, World, only, times
 
@@ -26,8 +26,8 @@ def blips(rng, acted=False):
 
 
 def test_a_blip_waits_until_most_are_over(rng):
-    rules = mine(blips(rng).frame(), only("transient"), WINDOW)
-    assert max(rule.wait for rule in rules) == 60
+    rules = mine(blips(rng).frame(), only("wait"), WINDOW)
+    assert max(rule.for_seconds for rule in rules) == 60
     assert {m.label: m.value for m in rules[0].matchers} == {
         "alertname": "Blip", "service": "a", "severity": "warning",
     }  # fmt: skip
@@ -39,7 +39,7 @@ def test_a_label_that_tells_blips_from_faults_divides_the_name(rng):
         world.add(at, rng.uniform(10, 50), "Down", disk="scratch")
     for n, at in enumerate(times(rng, 12)):
         world.add(at, rng.uniform(20, 9000), "Down", True, f"T{n}", disk="main")
-    (matchers,) = {rule.matchers for rule in mine(world.frame(), only("transient"), WINDOW)}
+    (matchers,) = {rule.matchers for rule in mine(world.frame(), only("wait"), WINDOW)}
     assert [m.value for m in matchers if m.label == "disk"] == ["scratch"]
 
 
@@ -48,8 +48,8 @@ def test_what_comes_and_goes_is_held_over_its_gaps(rng):
     for at in times(rng, 2):
         for k in range(6):
             world.add(at + k * 400, 120, "Flap", service="b")
-    rules = mine(world.frame(), only("flapping"), WINDOW)
-    assert min(rule.keep_firing for rule in rules) == 300
+    rules = mine(world.frame(), only("keep_firing"), WINDOW)
+    assert min(rule.keep_firing_for_seconds for rule in rules) == 300
 
 
 def cascade(rng):
@@ -68,7 +68,7 @@ def cascade(rng):
 
 
 def test_a_consequence_is_told_by_its_cause_in_the_same_place(rng):
-    (rule,) = mine(cascade(rng).frame(), only("implied"), WINDOW)
+    (rule,) = mine(cascade(rng).frame(), only("inhibition"), WINDOW)
     assert rule.equal == ("service",)
     assert [m.value for m in rule.source if m.label == "alertname"] == ["Down"]
     assert [m.value for m in rule.matchers if m.label == "alertname"] == ["Slow"]
@@ -80,7 +80,7 @@ def test_two_severities_of_one_name_imply_each_other_one_way_only(rng):
         place = f"s{n % 5}"
         world.add(at, 1800, "DiskFull", service=place, severity="critical")
         world.add(at, 1800, "DiskFull", service=place, severity="warning")
-    (rule,) = mine(world.frame(), only("implied"), WINDOW)
+    (rule,) = mine(world.frame(), only("inhibition"), WINDOW)
     sides = [
         {m.value for m in part if m.label == "severity"} for part in (rule.source, rule.matchers)
     ]
@@ -88,17 +88,19 @@ def test_two_severities_of_one_name_imply_each_other_one_way_only(rng):
 
 
 def test_alerts_of_one_place_are_grouped_by_it(rng):
-    rules = mine(cascade(rng).frame(), only("duplicate"), WINDOW)
+    rules = mine(cascade(rng).frame(), only("grouping"), WINDOW)
     assert ("service",) in {rule.group_by for rule in rules}
-    assert all(rule.group_wait <= 60 and rule.group_interval <= 1800 for rule in rules)
-    assert {rule.group_interval for rule in rules} == {900, 1800}  # to choose among
+    assert all(
+        rule.group_wait_seconds <= 60 and rule.group_interval_seconds <= 1800 for rule in rules
+    )
+    assert {rule.group_interval_seconds for rule in rules} == {900, 1800}  # to choose among
 
 
 def test_nightly_alerts_get_their_hours(rng):
     world = World()
     for day in range(28):
         world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
-    (rule,) = mine(world.frame(), only("recurring"), WINDOW)
+    (rule,) = mine(world.frame(), only("mute_time"), WINDOW)
     assert (rule.start_minute, rule.end_minute, rule.timezone) == (120, 150, "UTC")
     assert rule.weekdays == tuple(range(7))
 
@@ -107,7 +109,7 @@ def test_a_nightly_alert_that_lasts_or_multiplies_is_heard_all_the_same(rng):
     world = World()
     for day in range(28):
         world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
-    (rule,) = mine(world.frame(), only("recurring"), WINDOW)
+    (rule,) = mine(world.frame(), only("mute_time"), WINDOW)
     assert rule.guard.max_seconds == 3600
     assert 1 <= rule.guard.max_count <= 5
 
@@ -115,12 +117,12 @@ def test_a_nightly_alert_that_lasts_or_multiplies_is_heard_all_the_same(rng):
 def test_hours_that_move_with_a_clock_are_found_on_it(rng):
     before = datetime(2026, 10, 12, tzinfo=ZoneInfo("Europe/Berlin"))  # clocks change on the 25th
     start = int(before.timestamp() * 1_000_000) // DAY_US * DAY_US
-    window, world = Window(start, start + 28 * DAY_US), World()
+    window, world = HistoryWindow(start, start + 28 * DAY_US), World()
     for day in range(1, 28):
         local = (before + timedelta(days=day)).replace(hour=3, minute=2)
         at = local.timestamp() - MONDAY / 1e6 + rng.uniform(0, 1500)
         world.add(at, 600, "Batch", job="export")
-    rules = mine(world.frame(), only("recurring"), window)
+    rules = mine(world.frame(), only("mute_time"), window)
     assert {(r.timezone, r.start_minute) for r in rules} == {("Europe/Berlin", 180)}
 
 
@@ -130,7 +132,7 @@ def test_alerts_of_working_days_get_no_weekend(rng):
         if day % 7 < 5:
             world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
         world.add(day * 86_400 + 50_000, 60, "Other")
-    rules = mine(world.frame(), only("recurring"), WINDOW)
+    rules = mine(world.frame(), only("mute_time"), WINDOW)
     (weekdays,) = {r.weekdays for r in rules if "Batch" in r.sentence}
     assert weekdays == (0, 1, 2, 3, 4)
 
@@ -151,8 +153,8 @@ def test_every_rule_says_why(rng):
     world = cascade(rng)
     for at in times(rng, 12):
         world.add(at, rng.uniform(10, 50), "Blip", service="a", severity="warning", team="web")
-    rules = mine(world.frame(), only("duplicate", "transient", "implied"), WINDOW)
-    assert {rule.family for rule in rules} == {"duplicate", "transient", "implied"}
+    rules = mine(world.frame(), only("grouping", "wait", "inhibition"), WINDOW)
+    assert {rule.family for rule in rules} == {"grouping", "wait", "inhibition"}
     for rule in rules:
         assert rule.sentence.endswith(".")
         assert 1 <= len(rule.examples) <= 3

@@ -5,22 +5,24 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.config import apply_rules, default_config, parse_config
 from pipelines.aiops.alerting.export.alertmanager import merge_config
-from pipelines.aiops.alerting.mining.demotion import mine_quiet
-from pipelines.aiops.alerting.mining.grouping import tell_at_once
+from pipelines.aiops.alerting.mining.demotion import mine_demotion
+from pipelines.aiops.alerting.mining.grouping import notify_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import replay
-from pipelines.aiops.alerting.windows import Window
-from pipelines.aiops.params.alert_rules import QuietMining
+from pipelines.aiops.alerting.windows import HistoryWindow
+from pipelines.aiops.params.alert_rules import DemotionMining
 from pipelines.core.time import DAY_US
 
 from .worlds import MONDAY, PARAMS, WINDOW, World, shuffled, times
 
-SHORT = Window(MONDAY, MONDAY + 3 * DAY_US)
+SHORT = HistoryWindow(MONDAY, MONDAY + 3 * DAY_US)
 SPARSE = PARAMS.model_copy(
     update={
         "min_days": 2,
         "min_episodes": 1,
-        "quiet": QuietMining(max_acted_share=0.9, max_silence_hours=24, rare_window_seconds=3600),
+        "demotion": DemotionMining(
+            max_acted_share=0.9, max_silence_hours=24, rare_window_seconds=3600
+        ),
     }
 )
 
@@ -31,7 +33,7 @@ def routine(world, rng, name="DiskSlow", per_day=12, acted=False, **labels):
 
 
 def rules_of(frame, params=PARAMS, window=WINDOW):
-    return mine_quiet(history_of(frame, params, window)).rules
+    return mine_demotion(history_of(frame, params, window)).rules
 
 
 def judged(world, rules):
@@ -151,8 +153,8 @@ def test_half_a_day_of_noise_is_not_routine_of_three_days():
     (rule,) = rules_of(world.frame(), SPARSE, SHORT)
     assert rule.guard is not None
     assert (rule.guard.max_count, rule.guard.window_seconds) == (0, 3600)
-    no_rare = SPARSE.quiet.model_copy(update={"rare_window_seconds": 0})
-    assert rules_of(world.frame(), SPARSE.model_copy(update={"quiet": no_rare}), SHORT) == []
+    no_rare = SPARSE.demotion.model_copy(update={"rare_window_seconds": 0})
+    assert rules_of(world.frame(), SPARSE.model_copy(update={"demotion": no_rare}), SHORT) == []
 
 
 def test_a_rare_alert_pages_at_its_first_and_once_within_its_window():
@@ -164,7 +166,7 @@ def test_a_rare_alert_pages_at_its_first_and_once_within_its_window():
     rules = rules_of(world.frame(), SPARSE, SHORT)
     for minute in range(0, 50, 5):
         later.add(3 * 86_400 + 60 * minute, 10, "Rare", host="a")
-    told = judged(later, [*rules, tell_at_once(history_of(world.frame(), SPARSE, SHORT))])
+    told = judged(later, [*rules, notify_at_once(history_of(world.frame(), SPARSE, SHORT))])
     pages = told.notifications[told.notifications["page"]]
     assert pages["time"].tolist()[0] == MONDAY + 3 * DAY_US
     assert (pages["reason"] != "resolved").sum() == 1
@@ -183,7 +185,7 @@ def test_an_alert_that_goes_on_all_the_time_is_routine():
 def test_one_group_tells_what_is_new_at_once_and_again_when_something_joins():
     learned = World()
     learned.add(60, 10, "Old", host="a")
-    policy = tell_at_once(history_of(learned.frame(), SPARSE, SHORT))
+    policy = notify_at_once(history_of(learned.frame(), SPARSE, SHORT))
     world = World()
     start = 3 * 86_400
     for offset, name, host in ((0, "A", "x"), (0, "A", "y"), (3, "B", "x"), (3, "C", "z")):
@@ -203,7 +205,7 @@ receivers: [{name: pager}]
     world = World()
     world.add(60, 10, 'Odd "name" (x|y)', host="a")
     history = history_of(world.frame(), SPARSE, SHORT)
-    rules = [*mine_quiet(history).rules, tell_at_once(history)]
+    rules = [*mine_demotion(history).rules, notify_at_once(history)]
     merged = merge_config(text, "alertmanager.yml", rules).text
     routes = parse_config(merged, "merged").route.routes
     assert [route.group_by for route in routes] == [

@@ -59,9 +59,9 @@ def test_what_became_of_each_alert_adds_up_to_the_pages(folder, monkeypatch, cap
     pages = pd.read_csv(folder / "out" / "small_pages.csv")
     assert sorted(alerts.loc[alerts["paged"], "page"].unique()) == pages["page"].tolist()
     assert (alerts.loc[alerts["paged"], "page_time"] >= alerts.loc[alerts["paged"], "time"]).all()
-    quiet = alerts[alerts["status"] == "quiet"]
+    quiet = alerts[alerts["status"] == "demoted"]
     assert len(quiet)
-    assert quiet["rule"].str.startswith("quiet-").all()
+    assert quiet["rule"].str.startswith("demotion-").all()
     assert not alerts.loc[~alerts["judged"], "paged"].any()
 
 

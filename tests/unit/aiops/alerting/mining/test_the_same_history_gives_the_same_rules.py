@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.mining import mine
 from pipelines.aiops.alerting.rules import RULES
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.core.time import DAY_US
 from tests.unit.aiops.alerting.mining.worlds import (
     MONDAY,
@@ -37,7 +37,7 @@ def mixed():
 
 
 FRAME = mixed()
-MINED_FAMILIES = only("duplicate", "transient", "flapping", "implied", "recurring", "known_fix")
+MINED_FAMILIES = only("grouping", "wait", "keep_firing", "inhibition", "mute_time", "known_fix")
 EXPECTED = RULES.dump_json(tuple(mine(FRAME, MINED_FAMILIES, WINDOW)))
 
 
@@ -54,7 +54,7 @@ def test_rules_survive_being_written():
 
 def test_an_empty_window_has_no_rules():
     assert mine(World().frame(), PARAMS, WINDOW) == []
-    assert mine(FRAME, PARAMS, Window(MONDAY - 9 * DAY_US, MONDAY - DAY_US)) == []
+    assert mine(FRAME, PARAMS, HistoryWindow(MONDAY - 9 * DAY_US, MONDAY - DAY_US)) == []
 
 
 def test_a_day_without_any_data_is_not_a_day_without_the_alert():
@@ -63,7 +63,7 @@ def test_a_day_without_any_data_is_not_a_day_without_the_alert():
     for day in range(28):
         if day not in (4, 12):
             world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
-    (rule,) = mine(world.frame(), only("recurring"), WINDOW)
+    (rule,) = mine(world.frame(), only("mute_time"), WINDOW)
     assert (rule.bound.n, rule.bound.value) == (26, 1.0)
 
 
@@ -72,7 +72,7 @@ def test_an_alert_that_never_ended_is_no_blip():
     world = World()
     for at in times(rng, 12):
         world.add(at, None, "Stuck", service="x")
-    assert mine(world.frame(), only("transient"), WINDOW) == []
+    assert mine(world.frame(), only("wait"), WINDOW) == []
 
 
 def test_all_alerts_in_one_second_support_nothing():
@@ -89,7 +89,7 @@ def test_hostile_labels_are_mined_like_any_others():
     for at in times(rng, 6):
         world.add(at, 20, 'It\'s "<b>down</b>"\n🔥', path="a|b\\(", it='say "no"')
         world.add(at, 20, "Wide", **labels)
-    rules = mine(world.frame(), only("transient"), WINDOW)
+    rules = mine(world.frame(), only("wait"), WINDOW)
     assert {rule.matchers[0].value for rule in rules} == {'It\'s "<b>down</b>"\n🔥', "Wide"}
 
 
@@ -100,7 +100,7 @@ def test_very_many_names_are_cut_to_the_noisiest():
         world.add(float(rng.uniform(0, 28 * 86_400)), 20, f"N{n}")
     for at in times(rng, 10):
         world.add(at, 20, "Noisy")
-    params = only("transient").model_copy(update={"max_patterns": 5})
+    params = only("wait").model_copy(update={"max_patterns": 5})
     assert {rule.matchers[0].value for rule in mine(world.frame(), params, WINDOW)} == {"Noisy"}
 
 
@@ -116,13 +116,13 @@ def test_hours_of_a_local_clock_survive_a_change_of_time(shift):
         local = (first + timedelta(days=day)).replace(hour=4, minute=10)
         world.add(local.timestamp() - MONDAY / 1e6, 2400, "Batch", job="export")
         world.add(local.timestamp() - MONDAY / 1e6 + 30_000, 60, "Other")
-    params = only("recurring")
+    params = only("mute_time")
     params = params.model_copy(
-        update={"recurring": params.recurring.model_copy(
+        update={"mute_time": params.mute_time.model_copy(
             update={"timezones": ["UTC", "Europe/Berlin"]})}
     )  # fmt: skip
     start = int(first.timestamp() * 1_000_000)
-    rules = mine(world.frame(), params, Window(start, start + 28 * DAY_US))
+    rules = mine(world.frame(), params, HistoryWindow(start, start + 28 * DAY_US))
     (rule,) = [rule for rule in rules if "Batch" in rule.sentence]
     assert (rule.timezone, rule.start_minute, rule.end_minute) == ("Europe/Berlin", 240, 270)
     assert rule.bound.value == 1.0

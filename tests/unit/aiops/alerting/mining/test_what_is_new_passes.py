@@ -32,7 +32,7 @@ def hosts(count):
 
 def test_known_alerts_match_and_new_values_names_and_severities_do_not():
     frame = hosts(20)
-    (matchers,) = {rule.matchers for rule in mine(frame, only("transient"), WINDOW)}
+    (matchers,) = {rule.matchers for rule in mine(frame, only("wait"), WINDOW)}
     assert all(matches(matchers, labels) for labels in frame.labels)
     known = frame.labels[0]
     assert not matches(matchers, {**known, "host": "new"})
@@ -41,12 +41,12 @@ def test_known_alerts_match_and_new_values_names_and_severities_do_not():
 
 
 def test_a_running_number_does_not_keep_a_rule_from_matching():
-    (matchers,) = {rule.matchers for rule in mine(hosts(20), only("transient"), WINDOW)}
+    (matchers,) = {rule.matchers for rule in mine(hosts(20), only("wait"), WINDOW)}
     assert "run" not in {m.label for m in matchers}
 
 
 def test_a_label_with_too_many_known_values_makes_no_rule():
-    params = only("transient").model_copy(update={"max_values": 10})
+    params = only("wait").model_copy(update={"max_values": 10})
     assert mine(hosts(20), params, WINDOW) == []
 
 
@@ -69,23 +69,23 @@ def pods(lifetime_days):
 
 
 def test_names_that_are_renewed_all_the_time_are_not_listed():
-    (matchers,) = {rule.matchers for rule in mine(pods(7), only("transient"), WINDOW)}
+    (matchers,) = {rule.matchers for rule in mine(pods(7), only("wait"), WINDOW)}
     assert {m.label for m in matchers} == {"alertname", "service"}
 
 
-def test_a_quiet_rule_outlives_names_that_are_renewed_all_the_time():
-    (matchers,) = {rule.matchers for rule in mine(pods(7), only("quiet"), WINDOW)}
+def test_a_demotion_rule_outlives_names_that_are_renewed_all_the_time():
+    (matchers,) = {rule.matchers for rule in mine(pods(7), only("demotion"), WINDOW)}
     assert {m.label for m in matchers} == {"alertname", "service"}
     assert not matches(matchers, {"alertname": "Blip", "service": "new"})
 
 
 def test_names_that_stay_are_listed():
-    (matchers,) = {rule.matchers for rule in mine(pods(1000), only("transient"), WINDOW)}
+    (matchers,) = {rule.matchers for rule in mine(pods(1000), only("wait"), WINDOW)}
     assert {m.label for m in matchers} == {"alertname", "service", "pod"}
 
 
 def test_one_migration_is_not_a_habit():
-    (matchers,) = {rule.matchers for rule in mine(pods(17), only("transient"), WINDOW)}
+    (matchers,) = {rule.matchers for rule in mine(pods(17), only("wait"), WINDOW)}
     assert {m.label for m in matchers} == {"alertname", "service", "pod"}
 
 
@@ -94,7 +94,7 @@ def test_where_a_name_has_too_many_values_its_parts_get_rules():
     for n, at in enumerate(times(rng, 60)):
         zone = n % 2
         world.add(at, 20 + 400 * zone, "Blip", host=f"z{zone}-h{n % 12}", zone=f"z{zone}")
-    params = only("transient").model_copy(update={"max_values": 8})
+    params = only("wait").model_copy(update={"max_values": 8})
     rules = mine(world.frame(), params, WINDOW)
     zones = {m.value for rule in rules for m in rule.matchers if m.label == "zone"}
     assert zones == {"z0", "z1"}
@@ -106,7 +106,7 @@ def test_new_names_are_grouped_only_where_they_are_groups_of_their_own():
         place = f"s{n % 6}"
         for name in ("Slow", "Errors", "Queue"):
             world.add(at + rng.uniform(0, 20), 300, name, service=place)
-    rules = mine(world.frame(), only("duplicate"), WINDOW)
+    rules = mine(world.frame(), only("grouping"), WINDOW)
     new = {"alertname": "New", "service": "s1"}
     takes = {"alertname" in rule.group_by: set() for rule in rules}
     for rule in rules:
@@ -123,5 +123,5 @@ def test_no_grouping_takes_what_guards_tell():
     for n, at in enumerate(times(rng, 30)):
         for name in ("Slow", "Errors"):
             world.add(at + rng.uniform(0, 20), 300, name, service=f"s{n % 6}")
-    for rule in mine(world.frame(), only("duplicate"), WINDOW):
+    for rule in mine(world.frame(), only("grouping"), WINDOW):
         assert not any(taken_by(rule, {"alertname": one}) for one in (GUARD_NAME, STILL_NAME))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.windows import Window, split_window, started_in, whole_window
+from pipelines.aiops.alerting.windows import HistoryWindow, split_window, started_in, whole_window
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.core.errors import SignalboxError
@@ -13,18 +13,18 @@ from tests.unit.aiops.alerting.mining.worlds import MONDAY, World
 
 
 @given(st.integers(4, 400), st.floats(0.3, 0.6), st.floats(0.2, 0.35))
-def test_parts_follow_each_other_on_whole_days(days, learn, choose):
-    whole = Window(MONDAY, MONDAY + days * DAY_US)
-    parts = split_window(whole, learn, choose)
-    assert parts.learn.start == whole.start
-    assert parts.learn.end == parts.choose.start < parts.choose.end == parts.judge.start
-    assert parts.judge.end == whole.end
-    assert all((at - MONDAY) % DAY_US == 0 for at in (parts.learn.end, parts.choose.end))
+def test_parts_follow_each_other_on_whole_days(days, train, validation):
+    whole = HistoryWindow(MONDAY, MONDAY + days * DAY_US)
+    parts = split_window(whole, train, validation)
+    assert parts.train.start == whole.start
+    assert parts.train.end == parts.validation.start < parts.validation.end == parts.test.start
+    assert parts.test.end == whole.end
+    assert all((at - MONDAY) % DAY_US == 0 for at in (parts.train.end, parts.validation.end))
 
 
 def test_a_history_too_short_is_said():
     with pytest.raises(SignalboxError, match="longer window"):
-        split_window(Window(0, 1), 0.5, 0.25)
+        split_window(HistoryWindow(0, 1), 0.5, 0.25)
 
 
 def test_an_empty_history_is_said():
@@ -36,10 +36,10 @@ def test_an_end_after_the_window_is_not_known_in_it():
     world = World()
     world.add(100, 50, "A")
     world.add(200, 2 * 86_400, "A")
-    seen = started_in(world.frame(), Window(MONDAY, MONDAY + DAY_US))
+    seen = started_in(world.frame(), HistoryWindow(MONDAY, MONDAY + DAY_US))
     assert seen.ends.tolist() == [MONDAY + 150 * 1_000_000, NEVER]
 
 
 def test_something_must_be_left_to_judge():
     with pytest.raises(ValueError, match="below 1"):
-        MineRulesParams(learn=0.7, choose=0.3)
+        MineRulesParams(train=0.7, validation=0.3)

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NEVER, NO, UNKNOWN, YES, AlertFrame, Labels
 from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.core.time import DAY_US, SECOND_US
 
 MONDAY = 1_780_272_000_000_000
 """2026-06-01 00:00 UTC, a Monday, in microseconds."""
-WINDOW = Window(MONDAY, MONDAY + 28 * DAY_US)
+WINDOW = HistoryWindow(MONDAY, MONDAY + 28 * DAY_US)
 PARAMS = MineRulesParams()
 ACTED = {None: UNKNOWN, True: YES, False: NO}
 

@@ -22,7 +22,7 @@ PRODUCT = "alert_noise_reduction"
 GATE = {
     "evidence/gate_rules.json": json.dumps(
         {"details": {"decision": "approve",
-                     "checks": [{"id": "lost", "verdict": "pass", "sentence": "None."}]}}
+                     "checks": [{"id": "missed", "verdict": "pass", "sentence": "None."}]}}
     ),
     "metrics/gate_rules.json": json.dumps({"verdict": "approve"}),
 }  # fmt: skip

@@ -69,7 +69,7 @@ def test_the_released_rules_stand_in_all_files_and_in_the_ledger(project: Path) 
     assert "SignalboxGuard" in found["guards.yml"]
     entry = Ledger.of(project).entries()[-1]
     assert (entry.kind, entry.subject, entry.seq) == ("publication", PRODUCT, done.entry)
-    assert entry.data["rules"] == ["quiet-1", "transient-1"]
+    assert entry.data["rules"] == ["demotion-1", "wait-1"]
     assert status(project, params(project), today=TODAY)["problems"] == []
 
 
@@ -97,7 +97,7 @@ def test_a_moved_tag_is_refused(project: Path) -> None:
 
 def test_expired_rules_are_left_out_and_named(project: Path) -> None:
     done = publish(project, params(project), today=date(2026, 6, 2))
-    assert set(done.expired) == {"quiet-1", "transient-1"}
+    assert set(done.expired) == {"demotion-1", "wait-1"}
     assert live(project)["alertmanager.yml"] == configs.FULL
     assert live(project)["rules.yml"] == TEXT
 
@@ -107,7 +107,7 @@ def test_a_rollback_publishes_the_release_before(project: Path) -> None:
     first = live(project)
     released(project, (*RULES, quiet("alertname = More", n=2)), n=2)
     publish(project, params(project), today=TODAY)
-    assert "quiet-2" in live(project)["alertmanager.yml"]
+    assert "demotion-2" in live(project)["alertmanager.yml"]
     rollback(project, PRODUCT, to=None, reason="it hid an incident of ours", who="alice",
              stage="production")  # fmt: skip
     publish(project, params(project), today=TODAY)
@@ -131,14 +131,14 @@ def test_a_file_that_changed_is_not_overwritten_and_the_merge_is_shown(project: 
 
 def test_a_withdrawn_rule_is_taken_out_and_stays_out_until_it_is_readmitted(project: Path) -> None:
     publish(project, params(project), today=TODAY)
-    withdraw(project, params(project), "quiet-1", reason="hid INC-7", who="bob", today=TODAY)
+    withdraw(project, params(project), "demotion-1", reason="hid INC-7", who="bob", today=TODAY)
     assert "signalbox-quiet" not in live(project)["alertmanager.yml"]
     assert "for: 3m" in live(project)["rules.yml"]
     assert kinds(project)[-2:] == ["withdrawal", "publication"]
     released(project, (*RULES, flapping("alertname = Down")), n=2)
     done = publish(project, params(project), today=TODAY)
-    assert done.withdrawn == {"quiet-1": "hid INC-7"}
-    publish(project, params(project), today=TODAY, readmit=["quiet-1"])
+    assert done.withdrawn == {"demotion-1": "hid INC-7"}
+    publish(project, params(project), today=TODAY, readmit=["demotion-1"])
     publish(project, params(project), today=TODAY)
     assert "signalbox-quiet" in live(project)["alertmanager.yml"]
 
@@ -149,25 +149,27 @@ def test_a_withdrawal_can_be_merged_into_a_file_that_changed(project: Path) -> N
     target.write_text(target.read_text() + "# new\n")
     told = {"reason": "hid INC-7", "who": "bob", "today": TODAY}
     with pytest.raises(SignalboxError, match="--merge"):
-        withdraw(project, params(project), "quiet-1", **told)
+        withdraw(project, params(project), "demotion-1", **told)
     assert "withdrawal" not in kinds(project)
-    withdraw(project, params(project), "quiet-1", merge_changed=True, **told)
+    withdraw(project, params(project), "demotion-1", merge_changed=True, **told)
     assert target.read_text() == configs.FULL + "# new\n"
 
 
 def test_a_withdrawn_rule_that_is_still_published_is_a_problem(project: Path) -> None:
     publish(project, params(project), today=TODAY)
-    Ledger.of(project).append("withdrawal", PRODUCT, {"rule": "quiet-1", "reason": "by hand"})
+    Ledger.of(project).append("withdrawal", PRODUCT, {"rule": "demotion-1", "reason": "by hand"})
     assert "still published" in status(project, params(project), today=TODAY)["problems"][0]
 
 
 def test_a_withdrawal_needs_a_reason_and_a_known_rule(project: Path) -> None:
-    for rule, reason in (("quiet-1", " "), ("quiet-9", "why")):
+    for rule, reason in (("demotion-1", " "), ("demotion-9", "why")):
         with pytest.raises(SignalboxError):
             withdraw(project, params(project), rule, reason=reason, who="bob", today=TODAY)
     assert "withdrawal" not in kinds(project)
-    assert withdraw(project, params(project), "quiet-1", reason="w", who="b", today=TODAY) is None
-    assert publish(project, params(project), today=TODAY).withdrawn == {"quiet-1": "w"}
+    assert (
+        withdraw(project, params(project), "demotion-1", reason="w", who="b", today=TODAY) is None
+    )
+    assert publish(project, params(project), today=TODAY).withdrawn == {"demotion-1": "w"}
 
 
 def test_if_one_file_cannot_be_written_none_is(
@@ -282,10 +284,10 @@ def test_the_command_line_publishes_shows_and_withdraws(
     assert live(project)["alertmanager.yml"] == configs.FULL
     done = run.invoke(app, ["publish", "--today", "2026-03-01", "--who", "alice", "--json"])
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["rules"] == ["quiet-1", "transient-1"]
-    gone = run.invoke(app, ["withdraw", "quiet-1", "--reason", "hid INC-7", "--who", "bob",
+    assert json.loads(done.stdout)["rules"] == ["demotion-1", "wait-1"]
+    gone = run.invoke(app, ["withdraw", "demotion-1", "--reason", "hid INC-7", "--who", "bob",
                             "--today", "2026-03-01"])  # fmt: skip
     assert gone.exit_code == 0, gone.output
     told = run.invoke(app, ["status", "--today", "2026-03-01", "--json"])
-    assert json.loads(told.stdout)["withdrawn"] == {"quiet-1": "hid INC-7"}
+    assert json.loads(told.stdout)["withdrawn"] == {"demotion-1": "hid INC-7"}
     assert run.invoke(app, ["status", "--today", "2027-03-01"]).exit_code == 1

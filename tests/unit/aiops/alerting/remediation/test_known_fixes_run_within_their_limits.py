@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.remediation import LiveAlert, Result, run_responses
 from pipelines.aiops.alerting.remediation.commands import UnsafeValueError, arguments, run_command
-from pipelines.aiops.params.alert_rules import ActionParams, ResponseParams
+from pipelines.aiops.params.alert_rules import ActionParams, RemediationParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.release.ledger.keys import Keys
@@ -43,7 +43,7 @@ class Machine:
 
     def run(self, *alerts: LiveAlert, dry: bool = False, trigger: Any = None, **more: Any
             ) -> list[Result]:  # fmt: skip
-        params = ResponseParams.model_validate(
+        params = RemediationParams.model_validate(
             {"dry_run": dry, "actions": [self.action(**more)], "fixes": {"restart": "restart"}}
         )
         rules = [RULE, quiet("alertname = Stuck")]
@@ -70,10 +70,10 @@ def alert(instance: str = "host-1", minutes: int = 1, name: str = "Stuck") -> Li
 
 
 def test_dry_run_is_the_default_and_does_nothing(machine: Machine) -> None:
-    assert ResponseParams().dry_run
+    assert RemediationParams().dry_run
     (result,) = machine.run(alert(), dry=True)
     assert result.outcome == "dry_run"
-    assert "host-1" in result.says
+    assert "host-1" in result.message
     assert (machine.ran, machine.steps) == ([], ["dry_run"])
 
 
@@ -93,7 +93,7 @@ def test_the_ledger_holds_no_label_values(machine: Machine) -> None:
 def test_what_is_not_reversible_is_only_proposed(machine: Machine) -> None:
     (result,) = machine.run(alert(), reversible=False)
     assert result.outcome == "dry_run"
-    assert "not reversible" in result.says
+    assert "not reversible" in result.message
     assert machine.ran == []
 
 
@@ -102,7 +102,7 @@ def test_one_episode_is_tried_once_also_after_a_restart(machine: Machine) -> Non
     machine.restart()
     machine.now += timedelta(minutes=40)
     (result,) = machine.run(alert(), cooldown_seconds=0)
-    assert (result.outcome, result.says) == ("skipped", "tried for this alert already")
+    assert (result.outcome, result.message) == ("skipped", "tried for this alert already")
     assert len(machine.ran) == 1
 
 
@@ -122,7 +122,7 @@ def test_the_same_labels_cool_down(machine: Machine) -> None:
     machine.run(alert())
     machine.now += timedelta(minutes=10)
     (result,) = machine.run(alert(minutes=-5), cooldown_seconds=3600)
-    assert "3600 s" in result.says
+    assert "3600 s" in result.message
     assert machine.run(alert("other"), cooldown_seconds=3600)[0].outcome == "done"
 
 
@@ -181,7 +181,7 @@ def test_old_alerts_are_left_to_people(machine: Machine) -> None:
 def test_values_that_could_be_more_than_values_are_refused(machine: Machine, value: str) -> None:
     (result,) = machine.run(alert(value))
     assert result.outcome == "skipped"
-    assert "instance" in result.says
+    assert "instance" in result.message
     assert (machine.ran, machine.steps) == ([], [])
 
 
@@ -202,7 +202,7 @@ def test_a_value_is_one_word_or_refused(value: str) -> None:
 def test_an_unknown_placeholder_is_named(machine: Machine) -> None:
     (result,) = machine.run(alert(), args=["{instance}"])
     assert result.outcome == "skipped"
-    assert "{labels.NAME}" in result.says
+    assert "{labels.NAME}" in result.message
 
 
 def test_a_dag_gets_a_configuration_and_a_missing_airflow_is_told(machine: Machine) -> None:
@@ -239,4 +239,4 @@ def test_commands_see_no_secrets_of_ours(monkeypatch: pytest.MonkeyPatch) -> Non
 ])  # fmt: skip
 def test_wrong_params_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"action|kind"):
-        ResponseParams.model_validate(wrong)
+        RemediationParams.model_validate(wrong)

@@ -22,7 +22,7 @@ class Hearing:
                 self.hear(rule, labels)
 
     def hides(self, rule, now):
-        if rule.family == "quiet":
+        if rule.family == "demotion":
             return True
         spans = stretches(interval_of(rule).ranges, 0, 3 * self.last * SECOND)
         return any(a <= now * SECOND < b for a, b in spans)

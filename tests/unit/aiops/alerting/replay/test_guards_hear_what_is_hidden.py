@@ -14,7 +14,7 @@ from pipelines.aiops.alerting.config import (
     sparing_guards,
 )
 from pipelines.aiops.alerting.replay import replay
-from pipelines.aiops.alerting.rules import Guard, Matcher, QuietRule, RecurringRule
+from pipelines.aiops.alerting.rules import DemotionRule, Guard, Matcher, MuteTimeRule
 
 from .guards_reference import Hearing
 from .reference import episodes
@@ -31,12 +31,12 @@ guards = st.builds(
     max_seconds=st.sampled_from([None, 0, 15, 90, 300]),
 )
 quiets = st.builds(
-    QuietRule, id=st.just("quiet-1"), matchers=matchers, guard=guards, **{
+    DemotionRule, id=st.just("demotion-1"), matchers=matchers, guard=guards, **{
         key: st.just(value) for key, value in WHY.items()
     }
 )  # fmt: skip
 recurrings = st.builds(
-    RecurringRule, id=st.just("recurring-1"), matchers=matchers, guard=guards,
+    MuteTimeRule, id=st.just("mute_time-1"), matchers=matchers, guard=guards,
     weekdays=st.sampled_from([(3,), (0, 1), tuple(range(7))]),
     start_minute=st.sampled_from([0, 3]), end_minute=st.sampled_from([5, 12, 1440]),
     timezone=st.just("UTC"), **{key: st.just(value) for key, value in WHY.items()},
@@ -87,7 +87,7 @@ def test_an_alert_that_is_hidden_for_longer_than_ever_is_always_told(world, limi
             assert (told["status"] == "folded").all()
             assert (told["first_page"] == (start + limit) * SECOND).all()
         else:
-            assert (told["status"] == ("muted" if mute else "quiet")).all()
+            assert (told["status"] == ("muted" if mute else "demoted")).all()
         assert (told["rule"] == rule.id).all()
 
 
@@ -108,7 +108,7 @@ def test_a_quiet_alert_that_goes_on_over_several_rows_is_told_by_its_labels():
         [guarded(QUIET, max_seconds=300)],
         labels,
     )
-    assert made.alerts["status"].tolist() == ["folded"] * 3 + ["quiet"]
+    assert made.alerts["status"].tolist() == ["folded"] * 3 + ["demoted"]
     assert set(made.alerts["rule"]) == {QUIET.id}
     assert made.alerts["first_page"].tolist() == [(5300 + 30) * SECOND] * 3 + [-1]
     assert made.stages["pages"] == 1
@@ -130,7 +130,7 @@ def test_an_alert_that_is_heard_while_muted_and_shown_later_was_told_at_first():
     assert made.alerts["first_page"].tolist() == [140 * SECOND]
 
 
-def test_starts_outside_a_recurring_rules_hours_dont_count():
+def test_starts_outside_a_mute_time_rules_hours_dont_count():
     rows = [(0, 10, 20), (0, 100, 110), (0, 4000, 4010), (0, 4020, 4100)]
     rule = guarded(NIGHT, max_count=1, window_seconds=50)
     assert status(rows, [rule]).alerts["status"].tolist()[:2] == ["muted", "muted"]

@@ -14,12 +14,13 @@ from pipelines.aiops.alerting.evaluation import Backtest
 from pipelines.aiops.alerting.mining import mine_all
 from pipelines.aiops.alerting.replay import replay_files
 from pipelines.aiops.alerting.replay.run import LEAST, MEMBER_BYTES, ROW_BYTES
-from pipelines.aiops.alerting.windows import Window
+from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NO, AlertFrame
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.aiops.params.artifacts import HISTORY
 from pipelines.core.errors import SignalboxError
+from pipelines.core.runtime import RuntimeParams
 from pipelines.core.time import DAY_US, SECOND_US
 
 ALERTS = 200_000
@@ -35,7 +36,7 @@ def history(tmp_path, monkeypatch):
 
 
 def params(memory_mb):
-    return AiopsParams.model_validate({"mine_rules": {"memory_mb": memory_mb}})
+    return AiopsParams().on(RuntimeParams(memory_mb=memory_mb))
 
 
 STAGES = [
@@ -54,7 +55,7 @@ def test_a_stage_says_how_much_it_needs_and_which_setting_forbids_it(history, st
     assert "alerts.parquet" in said
     assert "200,000 alerts" in said
     assert f"{needed:,} MB" in said
-    assert f"aiops.mine_rules.memory_mb ({needed - 1:,})" in said
+    assert f"runtime.memory_mb in release.yaml ({needed - 1:,})" in said
 
 
 @pytest.mark.parametrize(("stage", "alert_bytes"), STAGES)
@@ -109,7 +110,7 @@ def noise(alerts, series=500):
 
 
 def test_mining_and_replaying_take_no_more_than_that():
-    settings, window = MineRulesParams(min_days=3), Window(0, 28 * DAY_US)
+    settings, window = MineRulesParams(min_days=3), HistoryWindow(0, 28 * DAY_US)
     small, large = noise(100_000), noise(300_000)
     mine_all(small, settings, window)  # what is loaded once is no alert's
     more = taken_by(lambda: mine_all(large, settings, window)) - taken_by(
@@ -117,10 +118,10 @@ def test_mining_and_replaying_take_no_more_than_that():
     )
     frame_bytes = 25
     assert more / 200_000 + frame_bytes < memory.MINING_BYTES
-    half = Window(0, 14 * DAY_US)
+    half = HistoryWindow(0, 14 * DAY_US)
     measured = Backtest(small, half, default_config(), {})
     more = taken_by(lambda: Backtest(large, half, default_config(), {})) - taken_by(
         lambda: Backtest(small, half, default_config(), {})
     )
-    assert measured.before.stages["pages"] > 0
+    assert measured.baseline.stages["pages"] > 0
     assert more / 200_000 + frame_bytes < memory.REPLAY_BYTES

@@ -11,14 +11,14 @@ from pipelines.aiops.alerting.config import HOUR, QUIET_RECEIVER, SECOND, defaul
 from pipelines.aiops.alerting.replay import GUARD_NAME, replay
 from pipelines.aiops.alerting.rules import (
     Bound,
-    FlappingRule,
+    DemotionRule,
     Guard,
-    ImpliedRule,
+    InhibitionRule,
+    KeepFiringRule,
     Matcher,
-    QuietRule,
-    RecurringRule,
+    MuteTimeRule,
     Support,
-    TransientRule,
+    WaitRule,
 )
 
 from .worlds import SPAN, alerts, configs, frame_of, silences
@@ -35,12 +35,12 @@ WHY = {
 }  # fmt: skip
 A = Matcher(label="alertname", op="=", value="a")
 B = Matcher(label="alertname", op="=", value="b")
-QUIET = QuietRule(id="quiet-1", matchers=(A,), **WHY)
-TRANSIENT = TransientRule(id="transient-1", matchers=(A,), wait=15, **WHY)
-FLAPPING = FlappingRule(id="flapping-1", matchers=(A,), keep_firing=3600, **WHY)
-IMPLIED = ImpliedRule(id="implied-1", matchers=(A,), source=(B,), equal=(), **WHY)
-NIGHT = RecurringRule(
-    id="recurring-1", matchers=(A,), weekdays=tuple(range(7)), start_minute=0, end_minute=5, **WHY
+QUIET = DemotionRule(id="demotion-1", matchers=(A,), **WHY)
+TRANSIENT = WaitRule(id="wait-1", matchers=(A,), for_seconds=15, **WHY)
+FLAPPING = KeepFiringRule(id="keep_firing-1", matchers=(A,), keep_firing_for_seconds=3600, **WHY)
+IMPLIED = InhibitionRule(id="inhibition-1", matchers=(A,), source=(B,), equal=(), **WHY)
+NIGHT = MuteTimeRule(
+    id="mute_time-1", matchers=(A,), weekdays=tuple(range(7)), start_minute=0, end_minute=5, **WHY
 )
 LABELS = [{"alertname": "a"}, {"alertname": "b"}]
 
@@ -87,7 +87,7 @@ def test_two_parts_with_a_quiet_day_between_them_are_the_whole(config, one, othe
 
 @settings(max_examples=30, deadline=None)
 @given(alerts(), st.sampled_from([QUIET]))
-def test_a_quiet_rule_only_lowers_pages(world, rule):
+def test_a_demotion_rule_only_lowers_pages(world, rule):
     """One group an alert: with groups, taking one alert out can part what one page told."""
     labels, rows = world
     config = default_config()
@@ -97,7 +97,7 @@ def test_a_quiet_rule_only_lowers_pages(world, rule):
     after = replay(frame, config, rules=[rule], until=UNTIL)
     assert after.stages["pages"] <= before.stages["pages"]
     names = np.array([each.get("alertname", "") for each in labels])[frame.series]
-    assert set(after.alerts["status"][names == "a"]) <= {"quiet"}
+    assert set(after.alerts["status"][names == "a"]) <= {"demoted"}
     assert (after.alerts["rule"][names == "a"] == rule.id).all()
 
 
@@ -108,7 +108,7 @@ def status(rows, rules, until=None, labels=LABELS):
 def test_an_alert_that_ends_before_its_longer_for_never_fires():
     made = status([(0, 0, 10), (0, 1000, 1200)], [TRANSIENT])
     assert made.alerts["status"].tolist() == ["not_fired", "paged"]
-    assert made.alerts["rule"].tolist() == ["transient-1", ""]
+    assert made.alerts["rule"].tolist() == ["wait-1", ""]
     assert made.alerts["first_page"][1] == (1000 + 15 + 30) * SECOND
 
 
@@ -129,20 +129,20 @@ def test_an_alert_that_flaps_is_one_alert_while_it_keeps_firing():
 def test_an_implied_alert_is_inhibited_while_its_source_fires():
     made = status([(0, 100, 500), (1, 0, 600), (0, 5000, 5500)], [IMPLIED])
     assert made.alerts["status"].tolist() == ["inhibited", "paged", "paged"]
-    assert made.alerts["rule"].tolist() == ["implied-1", "", ""]
+    assert made.alerts["rule"].tolist() == ["inhibition-1", "", ""]
 
 
 def test_an_alert_of_the_night_is_muted_in_the_night_only():
     made = status([(0, 10, 100), (0, 4000, 4100), (1, 10, 100)], [NIGHT])
     assert made.alerts["status"].tolist() == ["muted", "paged", "paged"]
-    assert made.alerts["rule"][0] == "recurring-1"
+    assert made.alerts["rule"][0] == "mute_time-1"
 
 
 def test_a_storm_of_quiet_alerts_is_told_by_the_guard():
     rule = QUIET.model_copy(update={"guard": Guard(window_seconds=600, max_count=2)})
     rows = [(0, 5000 + k * 60, 5000 + k * 60 + 20) for k in range(5)] + [(0, 50_000, 50_020)]
     made = status(rows, [rule])
-    assert made.alerts["status"].tolist() == ["folded"] * 5 + ["quiet"]
+    assert made.alerts["status"].tolist() == ["folded"] * 5 + ["demoted"]
     assert (made.alerts["first_page"][:5] == (5000 + 120 + 30) * SECOND).all()
     assert made.stages["pages"] == 1
     assert GUARD_NAME not in {each.get("alertname") for each in LABELS}
@@ -180,10 +180,23 @@ def test_a_hundred_thousand_names_are_as_many_groups():
 def test_odd_values_and_ten_thousand_labels_are_values_like_others(value):
     labels = [{"alertname": value, **{f"l{i}": str(i) for i in range(10_000)}}]
     rule = QUIET.model_copy(update={"matchers": (Matcher(label="alertname", op="=", value=value),)})
-    assert status([(0, 0, 100)], [rule], labels=labels).alerts["status"].tolist() == ["quiet"]
+    assert status([(0, 0, 100)], [rule], labels=labels).alerts["status"].tolist() == ["demoted"]
 
 
 def test_no_alerts_at_all_are_no_notifications():
     made = status([], [TRANSIENT, QUIET, IMPLIED], labels=[])
     assert (len(made.notifications), len(made.alerts), made.stages["pages"]) == (0, 0, 0)
     assert status([], [], until=0).stages["events"] == 0
+
+
+def test_of_rules_that_mute_at_the_same_moment_the_first_one_decides_whatever_their_ids():
+    frame = frame_of([(0, 10, 200)], LABELS)
+    config = default_config()
+    for ids in (("mute_time-1", "mute_time-2"), ("mute_time-2", "mute_time-1")):
+        rules = tuple(NIGHT.model_copy(update={"id": name}) for name in ids)
+        implied = tuple(IMPLIED.model_copy(update={"id": name}) for name in ids)
+        muted = replay(frame, config, rules=rules, until=UNTIL)
+        assert muted.alerts["rule"].tolist() == [ids[0]]
+        both = frame_of([(0, 10, 200), (1, 5, 300)], LABELS)
+        inhibited = replay(both, config, rules=implied, until=UNTIL)
+        assert inhibited.alerts["rule"].tolist()[0] == ids[0]

@@ -61,7 +61,7 @@ def test_a_heartbeat_that_stopped(world: World) -> None:
 
     found = only(world.judged(stopped), "silence")
     assert found.evidence["open"] is True
-    assert found.evidence["usual_gap_seconds"] == pytest.approx(60, abs=1)
+    assert found.evidence["baseline_gap_seconds"] == pytest.approx(60, abs=1)
     assert noon(-2) < found.start_us <= noon()
 
 
@@ -102,9 +102,9 @@ def test_a_changed_mix(world: World) -> None:
     found = [f for f in world.judged(changed) if f.kind == "changed_mix"]
     assert {f.service for f in found} == {"cart"}
     assert {f.start_us for f in found} <= {noon(), noon(360)}
-    moved = found[0].evidence["moved"]
-    assert moved[0]["text"].split()[0] == "request"
-    assert moved[0]["share"] < moved[0]["share_before"]
+    shifts = found[0].evidence["shifts"]
+    assert shifts[0]["text"].split()[0] == "request"
+    assert shifts[0]["share"] < shifts[0]["baseline_share"]
 
 
 def test_a_value_that_a_variable_never_had(world: World) -> None:

@@ -168,7 +168,7 @@ def leave(
               "skipped": {"fewer than 144 points": 12}}  # fmt: skip
     read = {"lines": 482113, "templates": 214, "history_days": 14}
     _findings(place, METRICS, metrics, plots, counts=more.get("metric_counts", series),
-              settings={"lookback_days": 15, "false_share": 0.2})  # fmt: skip
+              settings={"lookback_days": 15, "fdr_limit": 0.2})  # fmt: skip
     _findings(place, LOGS, logs, plots, lines=shown, counts=more.get("log_counts", read),
               settings={"history_days": 14, "bin_seconds": 300})  # fmt: skip
     changes = more.get("changes", [Change("d-41", "payments", START + 30 * MINUTE,

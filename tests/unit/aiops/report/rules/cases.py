@@ -8,18 +8,18 @@ import yaml
 from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY
 from pipelines.aiops.alerting.rules import (
     Bound,
-    DuplicateRule,
+    DemotionRule,
     Example,
-    FlappingRule,
+    GroupingRule,
     Guard,
-    ImpliedRule,
+    InhibitionRule,
+    KeepFiringRule,
     KnownFixRule,
     Matcher,
-    QuietRule,
-    RecurringRule,
+    MuteTimeRule,
     RuleBase,
     Support,
-    TransientRule,
+    WaitRule,
 )
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
@@ -41,7 +41,7 @@ def rules(alert: str = "disk_full", says: str = "nobody acted on it") -> list[De
         starts_at="2026-03-02T10:00:00Z",
         ends_at="2026-03-02T10:05:30Z",
         labels={"alertname": alert, "host": alert, "zone": "a"},
-        says=says,
+        sentence=says,
     )
     base: Details = {
         "matchers": (of_alert,),
@@ -57,37 +57,41 @@ def rules(alert: str = "disk_full", says: str = "nobody acted on it") -> list[De
     }  # fmt: skip
     guard = Guard(window_seconds=3600, max_count=9, max_seconds=600)
     found: list[RuleBase] = [
-        DuplicateRule(id="duplicate-1", group_by=("host",), group_wait=30, group_interval=300,
-                      repeat_interval=3600, **base),
-        TransientRule(id="transient-1", wait=300, **base),
-        FlappingRule(id="flapping-1", keep_firing=5400, **base),
-        ImpliedRule(id="implied-1", source=(of_alert,), equal=("host",), **base),
-        RecurringRule(id="recurring-1", weekdays=(0, 1), start_minute=300, end_minute=390, **base),
-        QuietRule(id="quiet-1", guard=guard, **base),
+        GroupingRule(id="grouping-1", group_by=("host",), group_wait_seconds=30,
+                     group_interval_seconds=300, repeat_interval_seconds=3600, **base),
+        WaitRule(id="wait-1", for_seconds=300, **base),
+        KeepFiringRule(id="keep_firing-1", keep_firing_for_seconds=5400, **base),
+        InhibitionRule(id="inhibition-1", source=(of_alert,), equal=("host",), **base),
+        MuteTimeRule(id="mute_time-1", weekdays=(0, 1), start_minute=300, end_minute=390, **base),
+        DemotionRule(id="demotion-1", guard=guard, **base),
         KnownFixRule(id="known_fix-1", fix=alert, median_minutes=5.0, **base),
     ]  # fmt: skip
     return [rule.model_dump(mode="json") for rule in found]
 
 
 def incident(
-    ticket: str, delay: float | None, *, lost: bool = False, heard: bool = True
+    ticket: str, delay: float | None, *, missed: bool = False, notified: bool = True
 ) -> Details:
     return {
         "ticket": ticket,
         "starts": "2026-03-26T08:00:00Z",
-        "paged_today": "2026-03-26T08:00:10.205Z" if heard else None,
-        "paged_with_rules": "2026-03-26T08:05:25Z" if heard and not lost else None,
-        "lost": lost,
+        "baseline_first_page": "2026-03-26T08:00:10.205Z" if notified else None,
+        "candidate_first_page": "2026-03-26T08:05:25Z" if notified and not missed else None,
+        "missed": missed,
         "delay_seconds": delay,
-        "rules": ["quiet-1", "gone-1"],
+        "rules": ["demotion-1", "gone-1"],
     }
 
 
-INCIDENTS = [incident("INC-2", 315.0), incident("INC-1", 0.0), incident("INC-3", None, heard=False)]
+INCIDENTS = [
+    incident("INC-2", 315.0),
+    incident("INC-1", 0.0),
+    incident("INC-3", None, notified=False),
+]
 
 
 def noisy(alert: str, acted: int, ids: list[str], **more: Any) -> Details:
-    counts = {"alerts": 100, "acted": acted, "paged_today": 80, "paged_with_rules": 8}
+    counts = {"alerts": 100, "acted": acted, "baseline_paged": 80, "candidate_paged": 8}
     return {"value": alert, **counts, "median_seconds": 90.0, "rules": ids, **more}
 
 
@@ -97,16 +101,16 @@ def replayed(found: list[Details], incidents: list[Details], alert: str) -> Deta
     families = list(dict.fromkeys(rule["family"] for rule in found))
     return {
         "window": {"start": DAY25, "end": DAY35, "days": 6.0},
-        "stages": {"today": stages, "with_rules": fewer},
+        "stages": {"baseline": stages, "candidate": fewer},
         "families": [
             {"family": one, "rules": 1, "pages_saved": 20.5, "alerts": 30} for one in families
         ],
         "rules": [{"rule": rule, "pages_saved": 12.3, "alerts": 40} for rule in found],
         "incidents": incidents,
         "teams": [
-            {"value": alert, "alerts": 300, "acted": 3, "paged_today": 90, "paged_with_rules": 9},
-            {"value": "(no team)", "alerts": 1, "acted": 0, "paged_today": 0,
-             "paged_with_rules": 0},
+            {"value": alert, "alerts": 300, "acted": 3, "baseline_paged": 90, "candidate_paged": 9},
+            {"value": "(no team)", "alerts": 1, "acted": 0, "baseline_paged": 0,
+             "candidate_paged": 0},
         ],
         "noisiest": [noisy(alert, 0, [rule["id"] for rule in found]), noisy("other", 5, [])],
     }  # fmt: skip
@@ -117,9 +121,11 @@ def number(figure_id: str, value: float | None, **more: Any) -> Figure:
     return Figure(**{"id": figure_id, **base, **more})
 
 
-def figures(stage: str, rules_: int, lost: int, heard: int) -> list[Figure]:
-    nothing = "" if heard else "no ticketed incident is paged today in this window"
-    seconds: Details = {"unit": "seconds", "n": heard, "missing": nothing}
+def figures(stage: str, rules_: int, missed: int, notified: int) -> list[Figure]:
+    nothing = (
+        "" if notified else "today's configuration pages about no ticketed incident in this window"
+    )
+    seconds: Details = {"unit": "seconds", "n": notified, "missing": nothing}
     found = {
         "alert_history": [
             number("alert_history.days_covered", 30, unit="days"),
@@ -129,15 +135,15 @@ def figures(stage: str, rules_: int, lost: int, heard: int) -> list[Figure]:
         "mine_rules": [number("mine_rules.alerts", 1000, unit="alerts")],
         "select_rules": [number("select_rules.rules", rules_, unit="rules")],
         "replay_rules": [
-            number("replay_rules.pages_today", 600, unit="pages"),
-            number("replay_rules.pages", 60, unit="pages"),
+            number("replay_rules.baseline_pages", 600, unit="pages"),
+            number("replay_rules.candidate_pages", 60, unit="pages"),
             number("replay_rules.saved_share", 0.9, low=0.88, high=0.92, level=0.95, unit="share"),
-            number("replay_rules.lost", lost, unit="incidents", n=max(heard, 1)),
-            number("replay_rules.lost_share", lost / heard if heard else None, n=heard,
-                   low=0.0 if heard else None, high=0.4 if heard else None,
-                   level=0.95 if heard else None, unit="share", missing=nothing),
-            number("replay_rules.median_delay", 0.0 if heard else None, **seconds),
-            number("replay_rules.longest_delay", 314.87 if heard else None, **seconds),
+            number("replay_rules.missed", missed, unit="incidents", n=max(notified, 1)),
+            number("replay_rules.missed_share", missed / notified if notified else None, n=notified,
+                   low=0.0 if notified else None, high=0.4 if notified else None,
+                   level=0.95 if notified else None, unit="share", missing=nothing),
+            number("replay_rules.median_delay", 0.0 if notified else None, **seconds),
+            number("replay_rules.longest_delay", 314.87 if notified else None, **seconds),
         ],
         "watch_rules": [number("watch_rules.rules", 2, unit="rules")],
         "export_rules": [number("export_rules.exported", rules_)],
@@ -148,12 +154,13 @@ def figures(stage: str, rules_: int, lost: int, heard: int) -> list[Figure]:
 def details(
     stage: str, found: list[Details], incidents: list[Details], alert: str, why: str
 ) -> Details:
-    learn = {"start": DAY1, "end": DAY20}
-    choose, judge = {"start": DAY20, "end": DAY25}, {"start": DAY25, "end": DAY35}
+    train = {"start": DAY1, "end": DAY20}
+    validation, test = {"start": DAY20, "end": DAY25}, {"start": DAY25, "end": DAY35}
     placed = [
         {**{key: rule[key] for key in ("id", "family", "team", "sentence", "expires")},
-         "exported": rule["id"] != "quiet-1",
-         "where": [f"{alert}: route.routes"], "why_not": [why] if rule["id"] == "quiet-1" else []}
+         "exported": rule["id"] != "demotion-1",
+         "locations": [f"{alert}: route.routes"],
+         "reasons": [why] if rule["id"] == "demotion-1" else []}
         for rule in found
     ]  # fmt: skip
     return {
@@ -166,19 +173,20 @@ def details(
                                   "kept": False, "broken_rows": 2}]},
         },
         "mine_rules": {
-            "windows": {"learn": learn, "choose": choose, "judge": judge},
+            "windows": {"train": train, "validation": validation, "test": test},
             "families": {rule["family"]: {"tried": 200, "found": 2} for rule in found},
         },
         "select_rules": {
-            "window": choose,
+            "window": validation,
             "curve": [
-                {"rules": n, "pages": 500 - 40 * n, "saved_share": 0.1, "lost": 0,
+                {"rules": n, "pages": 500 - 40 * n, "saved_share": 0.1, "missed": 0,
                  "median_delay_seconds": 0.0, "longest_delay_seconds": 0.0}
                 for n in range(len(found) + 1)
             ],
             "dropped": [
-                {"rule": "quiet-9", "family": "quiet", "why": f"incident {alert} would be lost"},
-                {"rule": "quiet-8", "family": "quiet", "why": why},
+                {"rule": "demotion-9", "family": "demotion",
+                 "reason": f"incident {alert} would be missed"},
+                {"rule": "demotion-8", "family": "demotion", "reason": why},
             ],
         },
         "replay_rules": replayed(found, incidents, alert),
@@ -189,9 +197,9 @@ def details(
 
 def check(label: str = "") -> Check:
     return Check(
-        id="no_incident_lost",
-        protects=f"people hear of every incident{label}",
-        figure="replay_rules.lost",
+        id="no_incident_missed",
+        protects=f"people are notified of every incident{label}",
+        figure="replay_rules.missed",
         compare="at_most",
         threshold=0,
         owner=f"operations{label}",
@@ -204,7 +212,7 @@ def leave(
     *,
     found: list[Details] | None = None,
     incidents: list[Details] | None = None,
-    bad: list[Details] | None = None,
+    harmful: list[Details] | None = None,
     released: str | None = "rules-1",
     aiops: Details | None = None,
     why: str = "saves no page",
@@ -212,15 +220,15 @@ def leave(
     """Leave everything that the report reads in the current folder."""
     found = rules(alert) if found is None else found
     incidents = INCIDENTS if incidents is None else incidents
-    lost = sum(one["lost"] for one in incidents)
-    heard = sum(one["paged_today"] is not None for one in incidents)
+    missed = sum(one["missed"] for one in incidents)
+    notified = sum(one["baseline_first_page"] is not None for one in incidents)
     write_text(Path("data/alert_history"), "frozen")
     inputs = hash_inputs(Path("data/alert_history"))
     for stage in STAGES[:-1]:
-        measured = figures(stage, len(found), lost, heard)
+        measured = figures(stage, len(found), missed, notified)
         told = details(stage, found, incidents, alert, why)
         if stage == "watch_rules":
-            told = {"released": released, "bad": bad or []}
+            told = {"released": released, "harmful_rules": harmful or []}
         write_evidence(
             evidence_of(stage), Evidence(stage=stage, inputs=inputs, figures=measured, details=told)
         )
@@ -230,7 +238,7 @@ def leave(
         STAGES[:-1],
         "aiops.gate_rules.checks",
     )
-    write_text(PAGES_PER_DAY, "day,today,with_rules\n2026-03-25,100,10\n2026-03-26,120,8\n")
+    write_text(PAGES_PER_DAY, "day,baseline,candidate\n2026-03-25,100,10\n2026-03-26,120,8\n")
     write_text(TRADE_OFF, "rules,pages\n")
     pagerduty = {"rules": 6, "not_expressed": [{}], "weaker": []}
     write_json(EXPORT_SUMMARY, {"sources": {}, "rules": [], "exported": 6, "not_exported": 1,

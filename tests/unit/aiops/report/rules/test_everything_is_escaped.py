@@ -19,20 +19,20 @@ def nasty(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def page(here, nasty):
-    incidents = [cases.incident(nasty, 9.0), cases.incident(nasty + "2", None, lost=True)]
-    bad = [
+    incidents = [cases.incident(nasty, 9.0), cases.incident(nasty + "2", None, missed=True)]
+    harmful = [
         {
             "rule": nasty,
-            "says": nasty,
-            "lost": [nasty],
+            "sentence": nasty,
+            "missed": [nasty],
             "late": [nasty],
-            "alone": False,
-            "do": nasty,
+            "sole_cause": False,
+            "command": nasty,
         }
     ]
     about = dict.fromkeys(("title", "owner", "purpose", "not_for", "notice"), nasty)
     own = {"report_rules": about, "export_rules": {"alertmanager_yml": nasty}}
-    params = cases.leave(nasty, incidents=incidents, bad=bad, aiops=own, why=nasty)
+    params = cases.leave(nasty, incidents=incidents, harmful=harmful, aiops=own, why=nasty)
     return Page(render(report_rules.make_page(report_rules.gather_inputs(params))))
 
 

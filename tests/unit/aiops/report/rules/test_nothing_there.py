@@ -20,14 +20,14 @@ def test_a_set_without_rules(here):
 
 def test_a_window_without_incidents_proves_nothing(here):
     page = shown(cases.leave(incidents=[]))
-    assert "none could be lost" in page.text
+    assert "none could be missed" in page.text
     assert "not known at all" in page.text
-    assert "no ticketed incident is paged today" in page.all("header")[0].text
+    assert "pages about no ticketed incident" in page.all("header")[0].text
 
 
 def test_a_window_without_days(here):
     params = cases.leave()
-    PAGES_PER_DAY.write_text("day,today,with_rules\n")
+    PAGES_PER_DAY.write_text("day,baseline,candidate\n")
     assert "Pages on each day" not in shown(params).all("main")[0].text
 
 

@@ -1,4 +1,4 @@
-"""Decision, lost incidents and rules that went bad stand before everything else."""
+"""Decision, missed incidents and harmful rules stand before everything else."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from tests.support.markup import Page
 
 from . import cases
 
-BAD = {
-    "rule": "quiet-7",
-    "says": "Rule quiet-7 hid INC-7.",
-    "lost": ["INC-7"],
+HARMFUL = {
+    "rule": "demotion-7",
+    "sentence": "Rule demotion-7 hid INC-7.",
+    "missed": ["INC-7"],
     "late": [],
-    "alone": True,
-    "do": "signalbox rules withdraw quiet-7",
+    "sole_cause": True,
+    "command": "signalbox rules withdraw demotion-7",
 }
 
 
@@ -38,8 +38,8 @@ def test_four_numbers_say_what_it_comes_to(here):
     assert headline(shown()) == {
         "Pages a day": "100 → 10.0",
         "Pages saved": "90.0%",
-        "Incidents lost": "0 of 2",
-        "Heard later by, median": "0\N{NO-BREAK SPACE}s",
+        "Incidents missed": "0 of 2",
+        "Detection delay, median": "at the same time",
     }
 
 
@@ -47,46 +47,46 @@ def test_pictures_come_before_tables(here):
     assert contents(shown())[:3] == ["What changes", "Incidents", "Decision and checks"]
 
 
-def test_a_rule_that_went_bad_comes_before_all(here):
-    page = shown(bad=[BAD])
-    assert contents(page)[0] == "Rules that went bad"
+def test_a_harmful_rule_comes_before_all(here):
+    page = shown(harmful=[HARMFUL])
+    assert contents(page)[0] == "Harmful rules"
     main = page.all("main")[0].text
-    assert "signalbox rules withdraw quiet-7" in main
+    assert "signalbox rules withdraw demotion-7" in main
     assert main.index("INC-7") < main.index("What changes")
     banner = next(e for e in page.all("div") if "decision" in e.attributes.get("class", ""))
     assert banner.attributes["class"] == "decision open"
-    assert "1 published rule went bad" in banner.text
+    assert "1 published rule did harm" in banner.text
 
 
 @pytest.mark.parametrize(
     ("released", "said"), [(None, "No rule set is released yet"), ("rules-1", "hid no incident")]
 )
-def test_without_a_bad_rule_there_is_no_such_chapter(here, released, said):
+def test_without_a_harmful_rule_there_is_no_such_chapter(here, released, said):
     page = shown(released=released)
     assert said in page.text
-    assert "Rules that went bad" not in page.text
+    assert "Harmful rules" not in page.text
     assert contents(page)[0] == "What changes"
 
 
-def test_lost_incidents_come_first_then_the_most_delayed(here):
-    lost = cases.incident("INC-9", None, lost=True)
-    page = shown(incidents=[lost, *cases.INCIDENTS])
+def test_missed_incidents_come_first_then_the_most_delayed(here):
+    missed = cases.incident("INC-9", None, missed=True)
+    page = shown(incidents=[missed, *cases.INCIDENTS])
     table = next(e for e in page.all("tbody") if "INC-9" in e.text)
     assert table.text.index("INC-9") < table.text.index("INC-2")
     assert "INC-1" not in table.text
     row = next(e for e in page.all("tr") if "INC-9" in e.text)
     assert row.attributes["class"] == "strong"
-    assert "lost" in row.text
+    assert "missed" in row.text
     assert "Rejected" in page.text
 
 
 def test_only_rules_of_this_set_are_linked(here):
     page = shown()
     row = next(e for e in page.all("tr") if "INC-2" in e.text)
-    assert "quiet-1" in row.text
+    assert "demotion-1" in row.text
     assert "gone-1" in row.text
     links = [e.text for e in page.all("a") if "rule-" in e.attributes["href"]]
-    assert "quiet-1" in links
+    assert "demotion-1" in links
     assert "gone-1" not in links
 
 
@@ -128,5 +128,5 @@ def test_the_days_that_rules_rest_on_are_said(here, last, renewed):
     found = cases.rules()
     found[0]["support"]["last"] = f"{last}T10:00:00Z"
     page = shown(found=found)
-    assert f"Learned from 2026-03-01 to {last} (UTC)" in page.text
+    assert f"Mined from 2026-03-01 to {last} (UTC)" in page.text
     assert ("mined again with these days" in page.text) == renewed

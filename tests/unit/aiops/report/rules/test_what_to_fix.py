@@ -19,14 +19,14 @@ def alert(acted: int = 0, **more) -> NoisyAlert:
 @pytest.mark.parametrize(
     ("family", "acted", "said"),
     [
-        ("transient", 1, "<code>for: 5m</code>"),
-        ("transient", 1, "half of all are over within 1\N{NO-BREAK SPACE}min"),
-        ("flapping", 1, "<code>keep_firing_for: 1h30m</code>"),
-        ("quiet", 0, "lower its severity or delete it: people acted on 0 of 100"),
-        ("quiet", 4, "split it"),
-        ("recurring", 1, "05:00 to 06:30 UTC"),
-        ("duplicate", 1, "group"),
-        ("implied", 1, "<code>unless on (…)</code>"),
+        ("wait", 1, "<code>for: 5m</code>"),
+        ("wait", 1, "half of all are over within 1\N{NO-BREAK SPACE}min"),
+        ("keep_firing", 1, "<code>keep_firing_for: 1h30m</code>"),
+        ("demotion", 0, "lower its severity or delete it: people acted on 0 of 100"),
+        ("demotion", 4, "split it"),
+        ("mute_time", 1, "05:00 to 06:30 UTC"),
+        ("grouping", 1, "group"),
+        ("inhibition", 1, "<code>unless on (…)</code>"),
         ("known_fix", 1, "let the fix run by itself: disk_full"),
     ],
 )
@@ -36,13 +36,13 @@ def test_each_family_has_its_change(family, acted, said):
 
 
 def test_several_families_give_several_changes_in_the_order_of_reports():
-    told = advice(alert(), [RULES["quiet"], RULES["transient"]])
+    told = advice(alert(), [RULES["demotion"], RULES["wait"]])
     assert ["for: 5m" in told[0], "severity" in told[1]] == [True, True]
 
 
 def test_the_longest_wait_of_several_rules_is_suggested():
-    longer = RULES["transient"].model_copy(update={"wait": 900})
-    (told,) = advice(alert(1), [RULES["transient"], longer])
+    longer = RULES["wait"].model_copy(update={"for_seconds": 900})
+    (told,) = advice(alert(1), [RULES["wait"], longer])
     assert "for: 15m" in told
 
 
@@ -65,11 +65,11 @@ def test_a_fix_from_a_ticket_is_text():
 @pytest.mark.parametrize(
     ("why", "kind"),
     [
-        ("incident INC-1 would be lost", "an incident would be lost"),
-        ("incident a\nb would be heard 1000 s later", "an incident would be heard too late"),
-        ("the median incident would be heard 106 s later",
-         "the median incident would be heard too late"),
-        ("23 of 37 incidents would be heard late", "too many incidents would be heard late"),
+        ("incident INC-1 would be missed", "an incident would be missed"),
+        ("incident a\nb would be notified 1000 s later", "an incident would be notified too late"),
+        ("the median incident would be notified 106 s later",
+         "the median incident would be notified too late"),
+        ("23 of 37 incidents would be notified late", "too many incidents would be notified late"),
         ("something new", "something new"),
     ],
 )  # fmt: skip

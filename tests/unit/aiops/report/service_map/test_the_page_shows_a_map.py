@@ -95,14 +95,14 @@ EDGES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_
 @given(EDGES)
 def test_no_two_nodes_lie_on_one_another(edges: list[tuple[str, str]]) -> None:
     found = layout(NAMES, edges)
-    assert set(found.places) == set(NAMES)
-    for a, b in combinations(found.places.values(), 2):
+    assert set(found.centres) == set(NAMES)
+    for a, b in combinations(found.centres.values(), 2):
         assert abs(a[0] - b[0]) >= COLUMN - 1 or abs(a[1] - b[1]) >= ROW - 1
-    for x, y in found.places.values():
+    for x, y in found.centres.values():
         assert 0 < x < found.width
         assert 0 < y < found.height
     for (source, target), way in found.through.items():
-        xs = [x for x, _ in (found.places[source], *way, found.places[target])]
+        xs = [x for x, _ in (found.centres[source], *way, found.centres[target])]
         assert all(a < b for a, b in pairwise(xs))
 
 
@@ -115,7 +115,7 @@ def test_places_do_not_depend_on_the_order_of_edges(
 
 
 def test_callers_stand_left_of_what_they_call() -> None:
-    places = layout(["c", "b", "a"], [("a", "b"), ("b", "c"), ("a", "c")]).places
+    places = layout(["c", "b", "a"], [("a", "b"), ("b", "c"), ("a", "c")]).centres
     assert places["a"][0] < places["b"][0] < places["c"][0]
 
 

@@ -79,8 +79,4 @@ _ALL = (
     ),
 )
 BY_NAME = {kind.name: kind for kind in _ALL}
-KINDS = tuple(BY_NAME)
-"""Names of all kinds, in the order in which they are applied."""
-
-DEFAULT_KINDS = ("token", "secret", "credentials", "mail", "ip", "ipv6", "card")
-"""What is masked unless params say otherwise; phone numbers look too much like other numbers."""
+"""Name of a kind (`pipelines.aiops.params.mask_kinds.KINDS`) → what it looks like."""

@@ -1,4 +1,4 @@
-"""``signalbox rules respond`` answers live alerts of the lake with the released rules."""
+"""``signalbox rules remediate`` answers live alerts of the lake with the released rules."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def params(dry: bool) -> AiopsParams:
     action = {"id": "restart", "kind": "command", "target": TRUE, "reversible": True}
     return AiopsParams.model_validate(
-        {"response": {"dry_run": dry, "actions": [action], "fixes": {"restart": "restart"}}}
+        {"remediation": {"dry_run": dry, "actions": [action], "fixes": {"restart": "restart"}}}
     )
 
 
@@ -50,12 +50,12 @@ def test_released_rules_answer_and_withdrawn_or_expired_ones_do_not(project: Pat
     assert respond(project, params(dry=True), clock=lambda: late) == []
     (told,) = respond(project, params(dry=False), clock=lambda: NOW)
     assert told["outcome"] == "done"
-    bare = CliRunner().invoke(app, ["respond", "--effect", "--project", str(project)])
+    bare = CliRunner().invoke(app, ["remediate", "--effect", "--project", str(project)])
     assert bare.exit_code == 1  # no params.yaml
     (project / "params.yaml").write_text(
         json.dumps({"aiops": params(dry=True).model_dump(mode="json")})
     )
-    shown = CliRunner().invoke(app, ["respond", "--effect", "--json", "--project", str(project)])
+    shown = CliRunner().invoke(app, ["remediate", "--effect", "--json", "--project", str(project)])
     assert json.loads(shown.stdout)["effects"][0]["n"] == 1
     Ledger.of(project).append(
         "withdrawal", "alert_noise_reduction", {"rule": "known_fix-1", "reason": "it broke it"}

@@ -41,7 +41,7 @@ def replay(given: AlertFrame, _: Any, *, rules: Sequence[Rule], until: int | Non
         decided.append(hit.id if hit else "")
         page = int(given.starts[row])
         if hit is not None:
-            page = page + 3_600_000_000 if hit.id == "quiet-3" else -1
+            page = page + 3_600_000_000 if hit.id == "demotion-3" else -1
         if ticket >= 0 and page >= 0:
             pages[ticket] = page if pages[ticket] < 0 else min(page, pages[ticket])
     alerts = pd.DataFrame({"rule": decided})
@@ -53,10 +53,10 @@ def found(tickets: Sequence[int], rules: Sequence[Rule], **more: Any) -> list[Ha
 
 
 def test_a_rule_that_hid_an_incident_is_named_with_it() -> None:
-    (bad,) = found([0, -1, -1, -1], RULES[:2])
-    assert (bad.rule, bad.lost, bad.alone) == ("quiet-1", ("INC-0",), True)
-    assert "INC-0" in bad.says()
-    assert "withdraw" in bad.says()
+    (harmful,) = found([0, -1, -1, -1], RULES[:2])
+    assert (harmful.rule, harmful.missed, harmful.sole_cause) == ("demotion-1", ("INC-0",), True)
+    assert "INC-0" in harmful.describe()
+    assert "withdraw" in harmful.describe()
 
 
 def test_an_incident_that_another_alert_told_is_no_complaint() -> None:
@@ -70,24 +70,29 @@ def test_an_incident_that_nothing_ever_paged_is_no_complaint() -> None:
 
 def test_rules_that_hid_it_together_are_both_named() -> None:
     both = found([-1, 0, -1, -1], [RULES[1], RULES[3]])
-    assert [(bad.rule, bad.alone) for bad in both] == [("quiet-2", False)]
+    assert [(harmful.rule, harmful.sole_cause) for harmful in both] == [("demotion-2", False)]
     two = found([0, 0, -1, -1], RULES[:2])
-    assert [(bad.rule, bad.alone) for bad in two] == [("quiet-1", True), ("quiet-2", True)]
+    assert [(harmful.rule, harmful.sole_cause) for harmful in two] == [
+        ("demotion-1", True),
+        ("demotion-2", True),
+    ]
 
 
 def test_a_page_that_came_after_a_person_had_found_it_was_late() -> None:
     opened = {"INC-0": 600_000_000}
-    (bad,) = found([-1, -1, 0, -1], [RULES[2]], opened=opened)
-    assert (bad.lost, bad.late) == ((), ("INC-0",))
+    (harmful,) = found([-1, -1, 0, -1], [RULES[2]], opened=opened)
+    assert (harmful.missed, harmful.late) == ((), ("INC-0",))
     assert found([-1, -1, 0, -1], [RULES[2]], opened={"INC-0": 1}) == []
     assert found([-1, -1, 0, -1], [RULES[2]]) == []
 
 
 def test_the_worst_comes_first() -> None:
-    assert next(bad.rule for bad in found([0, 1, 2, -1], [RULES[0], RULES[3]])) == "quiet-4"
+    assert (
+        next(harmful.rule for harmful in found([0, 1, 2, -1], [RULES[0], RULES[3]])) == "demotion-4"
+    )
 
 
-def test_the_real_replay_finds_what_a_quiet_rule_hid() -> None:
+def test_the_real_replay_finds_what_a_demotion_rule_hid() -> None:
     from pipelines.aiops.alerting.config import default_config
     from pipelines.aiops.alerting.replay import replay as real
 
@@ -96,6 +101,6 @@ def test_the_real_replay_finds_what_a_quiet_rule_hid() -> None:
         given.series, given.starts, given.starts + 3_600_000_000, given.acted, given.ticket,
         given.labels, given.tickets,
     )  # fmt: skip
-    (bad,) = find_harmful_rules(long, default_config(), RULES[:2], real)
-    assert (bad.rule, bad.lost, bad.alone) == ("quiet-1", ("INC-0",), True)
+    (harmful,) = find_harmful_rules(long, default_config(), RULES[:2], real)
+    assert (harmful.rule, harmful.missed, harmful.sole_cause) == ("demotion-1", ("INC-0",), True)
     assert find_harmful_rules(long, default_config(), RULES[1:2], real) == []
