@@ -133,7 +133,7 @@ def pooled(
     gone = rare(made, subjects, least)
     if not gone:
         return made
-    made[np.isin(made, list(gone))] = other
+    made[[value in gone for value in made]] = other
     while True:
         counts = people(made, subjects)
         rest = sorted((n, str(value)) for value, n in counts.items() if value != other)

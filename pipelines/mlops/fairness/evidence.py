@@ -475,7 +475,7 @@ def _of_large_groups(scored: Scored, spec: FeatureSpec, data: DataParams) -> Sco
     small = cells.rare(names, cells.subjects_of(scored.frame), data.min_cell)
     if not small:
         return scored
-    kept = ~np.isin(np.array(names, dtype=object), list(small))
+    kept = np.array([name not in small for name in names])
     return Scored(scored.frame[kept], scored.scores[kept], scored.labels[kept])
 
 

@@ -249,7 +249,7 @@ def _of_git(project: Path, found: run_refs.Found, probe: Probe) -> list[Copy]:
         hit = probe.look(content)
         rows[blob] = rows_in(content, hit.kind, probe) if hit is not None else []
     copies = [
-        Copy(run_refs.PLACE, run.name, run.kind, [r for blob in run.blobs for r in rows[blob]])
+        Copy(run_refs.GIT_STORE, run.name, run.kind, [r for blob in run.blobs for r in rows[blob]])
         for run in (*found.runs, *found.words)
     ]
     of_runs = {blob for run in found.runs for blob in run.blobs}
@@ -334,7 +334,7 @@ def _processing(project: Path, params: Params, own: PrivacyParams) -> list[dict[
             continue
     return [
         {
-            "article": item.place,
+            "article": item.article,
             "term": item.term,
             "text": str(item.text) if item.given else "not stated",
         }

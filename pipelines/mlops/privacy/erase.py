@@ -419,7 +419,7 @@ def _in_ledger(removal: Removal, key: bytes) -> dict[str, Any]:
     said = removal.model_dump(exclude={"alone"})
     if removal.alone:
         said["before"] = token_of(removal.before, key)
-        if removal.place not in (SOURCE, "project", "runs", run_refs.PLACE):
+        if removal.place not in (SOURCE, "project", "runs", run_refs.GIT_STORE):
             said["path"] = token_of(removal.path, key)  # DVC names objects by their hash
     return said
 
