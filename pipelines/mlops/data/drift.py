@@ -13,7 +13,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import round_floats
 from pipelines.core.params import DataParams, DriftParams
 from pipelines.core.tables import RESERVED, ROW, SUBJECT
-from pipelines.mlops.data import cells
+from pipelines.mlops.data.cells import OTHER, coarse, pooled, rows_needed, subjects_of
 from pipelines.mlops.data.columns import is_numeric
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Role = Literal["input", "sensitive", "target"]
 
 MISSING = "<missing>"
-OTHER = cells.OTHER
 BOTH_EMPTY = "no value in either table"
 TOP_VALUES = 50
 """Values of a text column compared one by one, the most frequent in the reference; the rest count
@@ -380,12 +379,12 @@ def without_small_cells(
         return both
     made, changed = [], False
     for table, frame in ((both.reference, reference), (both.current, current)):
-        subjects, shown = cells.subjects_of(frame), table.copy()
-        rows = cells.rows_needed(subjects, data)
+        subjects, shown = subjects_of(frame), table.copy()
+        rows = rows_needed(subjects, data)
         for name in both.texts:
-            shown[name] = cells.pooled(table[name], subjects, data.min_cell, OTHER)
+            shown[name] = pooled(table[name], subjects, data.min_cell, OTHER)
         for name in both.numbers:
-            shown[name] = cells.coarse(table[name].to_numpy(), rows)
+            shown[name] = coarse(table[name].to_numpy(), rows)
         changed = changed or not shown.equals(table)
         made.append(shown)
     return replace(both, reference=made[0], current=made[1]) if changed else both

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.tables import SUBJECT
-from pipelines.mlops.data import cells
+from pipelines.mlops.data.cells import fewer, rows_needed
 from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.champion import Champion
@@ -213,7 +213,7 @@ def evaluate(
                     whole,
                     points[-1],
                     interval(replicates[-1], level),
-                    cells.rows_needed(subjects, data),
+                    rows_needed(subjects, data),
                 ),
                 "slices": _slices(found, large, by_slice, y, settings),
                 "released": champion.facts(),
@@ -297,7 +297,7 @@ def _without_small_cells(
         "precision": chosen,
         "f1": min(positives, chosen),
     }
-    gone = {"value": None, "low": None, "high": None, "missing": cells.fewer(data.min_cell)}
+    gone = {"value": None, "low": None, "high": None, "missing": fewer(data.min_cell)}
     return [
         figure.model_copy(update=gone)
         if figure.value is not None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import DataParams
-from pipelines.mlops.data import cells
+from pipelines.mlops.data.cells import pooled, subjects_of
 from pipelines.mlops.data.columns import is_numeric
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def slices(frame: "pd.DataFrame", column: str, data: DataParams) -> list[Slice]:
     """
     import numpy as np
 
-    subjects = cells.subjects_of(frame)
-    names = cells.pooled(_names(frame, column, data), subjects, data.min_cell, OTHERS)
+    subjects = subjects_of(frame)
+    names = pooled(_names(frame, column, data), subjects, data.min_cell, OTHERS)
     values, counts = np.unique(names, return_counts=True)
     # The largest slices are listed; ties in size go by name.
     order = sorted(range(len(values)), key=lambda i: (-counts[i], values[i]))

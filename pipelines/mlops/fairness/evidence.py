@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import LEFT_OUT, Figure
 from pipelines.core.params import BiasAuditParams, DataParams, Params
-from pipelines.mlops.data import cells
+from pipelines.mlops.data.cells import fewer, rare, rows_needed, subjects_of
 from pipelines.mlops.data.columns import as_label, favourable_is_positive
 from pipelines.mlops.fairness.audit import AuditConfig, audit
 from pipelines.mlops.fairness.calibration import Calibration
@@ -176,7 +176,7 @@ def audit_scores(
     favourable = favourable_is_positive(data)
     if favourable is None:
         raise SignalboxError(f"{NO_FAVOURABLE}: {as_label(data.positive)!r}, or the other one")
-    least = cells.rows_needed(cells.subjects_of(scored.frame), data)
+    least = rows_needed(subjects_of(scored.frame), data)
     try:
         groups = encode_groups(scored.frame, _specs(data))
         table = build_table(
@@ -472,7 +472,7 @@ def _of_large_groups(scored: Scored, spec: FeatureSpec, data: DataParams) -> Sco
     import numpy as np
 
     names = _group_names(scored.frame, spec)
-    small = cells.rare(names, cells.subjects_of(scored.frame), data.min_cell)
+    small = rare(names, subjects_of(scored.frame), data.min_cell)
     if not small:
         return scored
     kept = np.array([name not in small for name in names])
@@ -500,7 +500,7 @@ def without_small_groups(result: AuditResult, least: int, people: int) -> AuditR
         return result
     hidden = {d.dimension: sum(group.n < least for group in d.groups) for d in result.dimensions}
     notes = [f"{dimension}: {count}" for dimension, count in hidden.items() if count]
-    said = f"Groups of {cells.fewer(people)} are not listed and not compared; there are: "
+    said = f"Groups of {fewer(people)} are not listed and not compared; there are: "
     return replace(
         result,
         overall=_shown(result.overall, least, people),
@@ -525,7 +525,7 @@ def _without_small(found: DimensionResult, least: int, people: int) -> Dimension
 def _shown(row: GroupRow, least: int, people: int) -> GroupRow:
     """Say why a rate is missing, and leave out bins of scores that few rows have."""
     rates = {
-        name: replace(rate, reason=cells.fewer(people))
+        name: replace(rate, reason=fewer(people))
         if rate.value is None and _has_some(row, name)
         else rate
         for name, rate in row.rates.items()

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import DataParams, TrainParams
 from pipelines.core.tables import RESERVED
-from pipelines.mlops.data import cells
+from pipelines.mlops.data.cells import rows_needed, subjects_of
 from pipelines.mlops.data.columns import as_label, is_numeric, model_inputs
 from pipelines.mlops.modeling.info import CategoricalInput, Input, NumericInput
 
@@ -58,7 +58,7 @@ def choose_inputs(
     allowed = model_inputs(frame, data, use_sensitive=train.use_sensitive)
     inputs: list[Input] = []
     left_out: list[LeftOut] = []
-    least = cells.rows_needed(cells.subjects_of(frame), data)
+    least = rows_needed(subjects_of(frame), data)
     for name in (str(column) for column in frame.columns):
         reason = _reason(frame, name, data, train) if name not in allowed else _no_use(frame, name)
         if reason:
