@@ -11,13 +11,11 @@ from pipelines.core.params import BiasAuditParams, DataParams, Params
 from pipelines.mlops.data.cells import fewer, rare, rows_needed, subjects_of
 from pipelines.mlops.data.columns import as_label, favourable_is_positive
 from pipelines.mlops.fairness.audit import AuditConfig, audit
-from pipelines.mlops.fairness.calibration import Calibration
 from pipelines.mlops.fairness.contingency import build_table
 from pipelines.mlops.fairness.disparity import Disparity, ReferenceExtreme
 from pipelines.mlops.fairness.groups import FeatureSpec, encode_groups
 from pipelines.mlops.fairness.mitigation import Mitigation, MitigationConfig, mitigate
 from pipelines.mlops.fairness.orientation import ASSISTIVE, Orientation, orientation
-from pipelines.mlops.fairness.rates import RATES
 from pipelines.mlops.fairness.result import (
     AuditResult,
     DimensionResult,
@@ -503,18 +501,18 @@ def without_small_groups(result: AuditResult, least: int, people: int) -> AuditR
     said = f"Groups of {fewer(people)} are not listed and not compared; there are: "
     return replace(
         result,
-        overall=_shown(result.overall, least, people),
-        dimensions=tuple(_without_small(d, least, people) for d in result.dimensions),
+        overall=_without_small_bins(result.overall, least),
+        dimensions=tuple(_without_small(d, least) for d in result.dimensions),
         notes=(*result.notes, *([said + ", ".join(notes) + "."] if notes else [])),
     )
 
 
-def _without_small(found: DimensionResult, least: int, people: int) -> DimensionResult:
+def _without_small(found: DimensionResult, least: int) -> DimensionResult:
     small = {group.group for group in found.groups if group.n < least}
     kept = [group for group in found.groups if group.group not in small]
     return replace(
         found,
-        groups=tuple(_shown(group, least, people) for group in kept),
+        groups=tuple(_without_small_bins(group, least) for group in kept),
         impact_ratios=tuple(r for r in found.impact_ratios if r.group not in small),
         gaps=tuple(gap for gap in found.gaps if gap.group not in small),
         tests=tuple(test for test in found.tests if test.group not in small),
@@ -522,25 +520,9 @@ def _without_small(found: DimensionResult, least: int, people: int) -> Dimension
     )
 
 
-def _shown(row: GroupRow, least: int, people: int) -> GroupRow:
-    """Say why a rate is missing, and leave out bins of scores that few rows have."""
-    rates = {
-        name: replace(rate, reason=fewer(people))
-        if rate.value is None and _has_some(row, name)
-        else rate
-        for name, rate in row.rates.items()
-    }
-    return replace(row, rates=rates, calibration=_calibration_bins(row.calibration, least))
-
-
-def _has_some(row: GroupRow, rate: str) -> bool:
-    """Whether the rate's denominator has rows, so that it was not undefined by itself."""
-    counts = (row.tn, row.fp, row.fn, row.tp)
-    weights = RATES[rate].denominator
-    return sum(w * n for w, n in zip(weights, counts, strict=True)) > 0
-
-
-def _calibration_bins(found: Calibration | None, least: int) -> Calibration | None:
-    if found is None:
-        return None
-    return replace(found, bins=tuple(b for b in found.bins if b.n >= least))
+def _without_small_bins(row: GroupRow, least: int) -> GroupRow:
+    """Leave out bins of scores that few rows have."""
+    if row.calibration is None:
+        return row
+    bins = tuple(part for part in row.calibration.bins if part.n >= least)
+    return replace(row, calibration=replace(row.calibration, bins=bins))

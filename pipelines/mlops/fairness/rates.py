@@ -178,6 +178,10 @@ class RateSample:
         NaN where undefined.
     replicates : ndarray of float, shape (M, G, R)
         The same rates in each of R bootstrap replicates; NaN where undefined.
+    hidden : frozenset of tuple of (str, int)
+        Rates and groups that `hide_rates` has taken out.
+    least : int
+        Rows that a rate needed for that.
     """
 
     labels: tuple[str, ...]
@@ -186,6 +190,8 @@ class RateSample:
     denominators: NDArray[np.int64]
     values: Floats
     replicates: Floats
+    hidden: frozenset[tuple[str, int]] = frozenset()
+    least: int = 0
 
     @classmethod
     def make(
@@ -238,6 +244,24 @@ class RateSample:
         """
         m = self.names.index(name)
         return Proportion(int(self.numerators[m, group]), int(self.denominators[m, group]))
+
+    def why_undefined(self, name: str, group: int) -> str:
+        """Say why a rate has no value in a group.
+
+        Parameters
+        ----------
+        name : str
+            One of ``names``.
+        group : int
+            Index into ``labels``.
+
+        Returns
+        -------
+        str
+        """
+        if (name, group) in self.hidden:
+            return f"fewer than {self.least} {RATES[name].counted} (data.min_cell)"
+        return RATES[name].undefined
 
     def row(self, name: str) -> Floats:
         """Return one rate of all groups.
@@ -293,4 +317,6 @@ def hide_rates(sample: RateSample, least: int) -> RateSample:
         denominators=np.where(small, 0, sample.denominators),
         values=np.where(small, np.nan, sample.values),
         replicates=np.where(small[..., None], np.nan, sample.replicates),
+        hidden=frozenset((sample.names[m], int(g)) for m, g in np.argwhere(small)),
+        least=least,
     )

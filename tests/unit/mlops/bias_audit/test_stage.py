@@ -138,11 +138,12 @@ def test_a_rate_over_too_few_people_has_no_value_and_is_not_compared() -> None:
     colour = audit_scores(rows, 0.5, DATA, CONFIG).dimensions[0]
     group = next(group for group in colour.groups if group.group == "blue")
     assert group.rates["tpr"].value is None
-    assert "fewer than 5 people" in str(group.rates["tpr"].reason)
+    assert group.rates["tpr"].reason == "fewer than 5 actual positives (data.min_cell)"
     assert group.rates["selection_rate"].value is not None
     for found in colour.disparities:
         if found.rate == "tpr":
             assert "blue" not in (found.lowest, found.highest)
+            assert "no actual positives" not in str(found.left_out), "there are two"
 
 
 def test_a_chosen_reference_of_too_few_people_is_refused() -> None:
