@@ -5,6 +5,7 @@ import sys
 
 MODULES = (
     "bias_audit",
+    "coverage",
     "scoring",
     "ait_alerts",
     "service_map",

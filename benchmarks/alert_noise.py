@@ -132,7 +132,7 @@ def child(job: list[str]) -> dict[str, Any]:
 def show(row: dict[str, Any]) -> None:
     print(
         f"world {row['world']}: {row['pages_today']} pages -> {row['pages']} "
-        f"(-{row['saved_share']:.1%}), {row['missed']} of {row['incidents']} incidents lost, "
+        f"(-{row['saved_share']:.1%}), {row['lost']} of {row['incidents']} incidents lost, "
         f"median delay {row['median_delay_s']} s, longest {row['longest_delay_s']} s, "
         f"{row['seconds']} s",
         flush=True,

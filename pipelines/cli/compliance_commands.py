@@ -152,15 +152,28 @@ def gather(project: Path) -> "tuple[Facts, Privacy]":
     from pipelines.core.params import load_params
     from pipelines.mlops.compliance import facts
     from pipelines.mlops.compliance.facts import ComplianceParams
+    from pipelines.mlops.monitoring.predictions import records
     from pipelines.mlops.privacy.accountability import PrivacyParams, overview
+    from pipelines.mlops.scoring.record import FOLDER as PREDICTIONS
     from pipelines.release.config import load_section
 
     params = load_params(project / PARAMS)
     own = load_section(project, "compliance", ComplianceParams)
     entries, problem = _ledger(project)
-    found = facts.gather(project, params, own, entries, problem)
+    scored = [record.model_dump(mode="json") for record in records(project / PREDICTIONS)]
+    found = facts.gather(
+        project, params, own, entries, problem, records=scored, watched=_watched(project)
+    )
     privacy = load_section(project, "privacy", PrivacyParams)
     return found, overview(project, params, privacy, found.evidence, _now(entries))
+
+
+def _watched(project: Path) -> list[str]:
+    """Results of monitoring, the oldest first."""
+    from pipelines.mlops.monitoring.result import FOLDER
+
+    found = sorted((project / FOLDER).glob("[!.]*.json"))
+    return [path.relative_to(project).as_posix() for path in found]
 
 
 def reported_kpis(project: Path) -> "list[ReportedKpi]":

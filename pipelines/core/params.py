@@ -15,6 +15,7 @@ from pipelines.core.settings import (
     Share,
     Slug,
     Unset,
+    not_filled_in,
     read_mapping,
     validate_section,
 )
@@ -236,6 +237,9 @@ class ReportParams(Section):
     contact: Name
     notice: str = ""
     """What readers must know about the data before anything else, for example that it is a demo."""
+    data_set: Unset[Slug] = None
+    """`data.name` that this section is about. If it is another one, all that the section says
+    counts as not filled in, and the reports say so; null = about whatever data set there is."""
 
 
 class ValidateParams(Section):
@@ -405,6 +409,23 @@ class Params(Section):
     report: ReportParams
     aiops: dict[str, Any] = Field(default_factory=dict)
     """What the alert rules' stages read; they check it themselves, with `load_section`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _report_is_about_this_data(cls, raw: Any) -> Any:
+        """Take out what section ``report`` says of another data set, such as the demo's."""
+        if not (isinstance(raw, dict) and isinstance(raw.get("report"), dict)):
+            return raw
+        report, data = raw["report"], raw.get("data")
+        name = data.get("name") if isinstance(data, dict) else None
+        if not report.get("data_set") or not name or report["data_set"] == name:
+            return raw
+        empty = {
+            key: not_filled_in(f"report.{key}", "params.yaml", elsewhere=True)
+            for key in ("owner", "purpose", "not_for", "contact")
+            if key in report
+        }
+        return {**raw, "report": {**report, **empty, "title": f"Model of {name}", "notice": ""}}
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

@@ -5,7 +5,7 @@ Unknown keys are errors, and values don't change.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -34,6 +34,67 @@ class Section(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+
+OTHER_DATA = "what stands there is about another data set"
+NOT_FILLED_IN = "not filled in"
+"""How every text begins that stands where somebody should have said something."""
+
+
+def not_filled_in(key: str, file: str = "release.yaml", *, elsewhere: bool = False) -> str:
+    """Say that nobody has filled in a key.
+
+    Parameters
+    ----------
+    key : str
+        Path of the key, for example ``privacy.controller``.
+    file : str, default "release.yaml"
+        Where it belongs.
+    elsewhere : bool, default False
+        Whether the key says something about another data set.
+
+    Returns
+    -------
+    str
+    """
+    other = f" ({OTHER_DATA})" if elsewhere else ""
+    return f"{NOT_FILLED_IN}: {file}, {key}{other}"
+
+
+def is_filled_in(text: str | None) -> TypeGuard[str]:
+    """Return whether a text says something."""
+    return bool(text and text.strip()) and not str(text).startswith(NOT_FILLED_IN)
+
+
+class FactsAboutData(Section):
+    """Base of sections that state facts about one data set; about another one they say nothing."""
+
+    data_set: Unset[Slug] = None
+    """`data.name` that this section is about. If params.yaml names another data set, all facts of
+    the section count as not filled in; null = about whatever data set there is."""
+
+    SETTINGS: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are no facts about the data and hold whatever the data set is."""
+
+    def is_about(self, data_set: str) -> bool:
+        """Return whether the facts are about a data set, named as in ``data.name``."""
+        return self.data_set in (None, data_set)
+
+    def facts_about(self, data_set: str) -> Self:
+        """Return the section without its facts if they are about another data set.
+
+        Parameters
+        ----------
+        data_set : str
+            ``data.name`` of ``params.yaml``.
+
+        Returns
+        -------
+        Self
+        """
+        if self.is_about(data_set):
+            return self
+        kept = {name: getattr(self, name) for name in (*sorted(self.SETTINGS), "data_set")}
+        return type(self)(**kept)
 
 
 def read_mapping(file: Path) -> dict[str, Any] | None:

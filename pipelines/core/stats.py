@@ -11,6 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FEWEST = 10
+"""Successes or failures below which a score interval goes before the bootstrap's."""
 METHOD = "Clopper-Pearson, one-sided, Bonferroni over the candidates tried"
 
 
@@ -323,3 +327,64 @@ def _least_above(ranked: Floats, order: NDArray[np.int64]) -> Floats:
     found = np.empty(len(ranked))
     found[order] = np.minimum.accumulate(ranked[::-1])[::-1]
     return found
+
+
+def effective_sizes(
+    group: Ints, hits: ArrayLike, trials: ArrayLike, weight: Ints, groups: int
+) -> Floats:
+    """Compute how many independent trials each group's are worth.
+
+    Rows over the design effect, which is the larger of two: the group's own, the variance of its
+    share over subjects (linearised, as of a ratio) against the binomial one; and the one that
+    follows from the intra-class correlation over all groups together. A small group with three
+    positives shows too little of how rows of a subject hang together; in simulations its own effect
+    alone let a test at 5 % reject in 10 %.
+
+    Parameters
+    ----------
+    group : ndarray of int64, shape (U,)
+        Group of each subject, or of each kind of subject.
+    hits, trials : ndarray of int64, shape (U,)
+        Its counts.
+    weight : ndarray of int64, shape (U,)
+        How many subjects have them.
+    groups : int
+        Number of groups, G.
+
+    Returns
+    -------
+    ndarray of float, shape (G,)
+        At most the number of trials, and exactly that where every subject has one; no less than
+        rows that are all alike in a subject are worth, unless its own effect is larger still.
+
+    References
+    ----------
+    Rao and Scott (1992), Biometrics 48:577-585; Kish (1965), *Survey Sampling*, ch. 5 and 8.
+    """
+
+    def add(values: Floats) -> Floats:
+        return np.asarray(np.bincount(group, values * weight, minlength=groups), np.float64)
+
+    of, good = np.asarray(trials, np.float64), np.asarray(hits, np.float64)
+    n, positive = add(of), add(good)
+    share = _ratio(positive, n)
+    binomial = n * share * (1 - share)
+    squares = add(np.square(good - share[group] * of))
+    # The effect of rows that are all alike in a subject, and subjects by group; shapes (G,).
+    alike = np.where(n > 0, _ratio(add(np.square(of)), n), 1.0)
+    count = add((of > 0).astype(np.float64))
+    unbiased = squares * _ratio(count, count - 1)  # a share takes a degree of freedom
+    seen = (binomial > 0) & (count > 1)
+    beyond, most = (
+        float((unbiased - binomial)[seen].sum()),
+        float((binomial * (alike - 1))[seen].sum()),
+    )
+    correlation = min(max(beyond / most, 0.0), 1.0) if most > 0 and seen.any() else 1.0
+    own = _ratio(squares, binomial)
+    return np.asarray(n / np.fmax(np.fmax(own, 1 + correlation * (alike - 1)), 1.0), np.float64)
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Divide; 0 where the denominator is not above 0."""
+    result = np.zeros(np.shape(denominator))
+    return np.divide(numerator, denominator, out=result, where=np.asarray(denominator > 0))

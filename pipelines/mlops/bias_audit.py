@@ -18,7 +18,7 @@ from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidenc
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
 from pipelines.core.stage import log, run_stage
-from pipelines.core.tables import read_table
+from pipelines.core.tables import SUBJECT, read_table
 from pipelines.mlops.data.columns import favourable_is_positive, labels
 from pipelines.mlops.fairness.evidence import (
     STAGE,
@@ -44,7 +44,7 @@ def main(params: Params) -> None:
     model, info = load_model(MODEL, MODEL_INFO)
 
     def scored(frame: "pd.DataFrame") -> Scored:
-        return Scored(frame, score(model, info, frame), labels(frame, data))
+        return Scored(frame, score(model, info, frame), labels(frame, data), frame[SUBJECT])
 
     test = scored(read_table(TEST))
     result = audit_scores(test, info.threshold.value, data, config) if data.sensitive else None

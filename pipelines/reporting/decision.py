@@ -161,12 +161,12 @@ def banner(decision: Decision, what: str, finding: Text = "") -> Banner:
     if decision.decision == "approve":
         sentences: list[Text] = [
             f"The gate found nothing against this {what}: {counted}.",
-            "A named person still has to approve it before it is released.",
+            "Before it is released it needs an approval; whose, says release.yaml (approval).",
         ]
     elif decision.decision == "review":
         sentences = [
             join("The policy asks for a person’s judgement: ", counted, ". ", _because(decision)),
-            finding or f"Until somebody has looked and approved, this {what} is not released.",
+            finding or f"Without an approval this {what} is not released.",
         ]
     else:
         sentences = [

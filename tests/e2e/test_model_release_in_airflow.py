@@ -233,7 +233,10 @@ def test_the_released_model_scores_a_table_and_is_watched(
     assert day["figures"]
     alarms = [e.data["id"] for e in Ledger.of(airflow.project).entries() if e.kind == "alarm"]
     assert alarms == found["alarms"]
-    assert "live_impact" in alarms
+    # The people who released it saw its impact ratio: no alarm begins before that is worse.
+    impact = next(watch for watch in day["watches"] if watch["id"] == "live_impact")
+    assert impact["threshold"] < 0.8
+    assert "the figure that was released" in impact["bound"]
 
 
 @pytest.mark.product

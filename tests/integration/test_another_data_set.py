@@ -74,6 +74,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_ends_with_a_report_of_that_data_set(project: Path) -> None:
     report = (project / "reports/model_release.html").read_text(encoding="utf-8")
     assert "loans are for adults" in report
+    assert "not filled in: params.yaml, report.purpose" in report
+    assert "census" not in report.lower()
     assert "never filled" in report
     assert "30–59" in report
 

@@ -122,7 +122,10 @@ MUTANTS: list[Mutant] = [
         "pipelines/mlops/split.py",
         "mlops/split/test_split_is_stable_and_separate",
         the_salt_is_left_out=('f"{salt}\\0{subject}"', 'f"{subject}"'),
-        a_subject_in_two_parts=("(place >= first) & (place < second)", "place < second"),
+        a_subject_in_two_parts=(
+            "(positions >= first) & (positions < second)",
+            "positions < second",
+        ),
     ),
     *_of(
         "pipelines/mlops/fairness/significance.py",
@@ -149,8 +152,8 @@ MUTANTS: list[Mutant] = [
         "pipelines/mlops/modeling/threshold.py",
         "mlops/modeling/test_threshold",
         equal_scores_are_parted=(
-            "np.append(ranked[1:] != ranked[:-1], True)",
-            "np.ones(len(ranked), dtype=bool)",
+            "np.append(sorted_scores[1:] != sorted_scores[:-1], True)",
+            "np.ones(len(sorted_scores), dtype=bool)",
         ),
         missed_rows_cost_nothing=("params.cost_false_negative * missed", "0 * missed"),
     ),

@@ -115,7 +115,7 @@ def annex_iv(facts: Facts) -> Law:
             "The system and plan by which performance is evaluated after release (Article 72).",
             [
                 facts.document("post_market", "Post-market monitoring plan"),
-                facts.logged("Monitoring at work", "alarm", "scoring"),
+                facts.monitored("Monitoring at work"),
             ]),
     ])  # fmt: skip
 
@@ -128,7 +128,7 @@ def articles(facts: Facts) -> Law:
             "A continuous process: known and foreseeable risks, also under foreseeable misuse; "
             "risks that monitoring shows; targeted measures.",
             [facts.document("risks", "Risks and measures"), _policy(facts),
-             facts.logged("Monitoring", "alarm", "scoring")]),
+             facts.monitored("Monitoring")]),
         Requirement(
             "ai_act.9.6-8", "Article 9(6)–(8)", "Testing against metrics set beforehand",
             "Testing to find the right measures, against prior defined metrics and probabilistic "
@@ -169,7 +169,8 @@ def articles(facts: Facts) -> Law:
                 facts.logged("Runs", "run"),
                 facts.logged("Decisions of the gate", "gate"),
                 facts.logged("Releases and rollbacks", "release", "rollback"),
-                facts.logged("Use of the model, alarms", "scoring", "alarm"),
+                facts.logged("Uses of the model, alarms", "scoring", "alarm"),
+                facts.used("Use of the model"),
             ]),
         Requirement(
             "ai_act.14", "Article 14(4)", "Human oversight",

@@ -3,6 +3,7 @@
 from datetime import date
 
 from pipelines.core.artifacts import evidence_of
+from pipelines.core.settings import is_filled_in
 from pipelines.mlops.compliance.facts import Facts, day
 from pipelines.mlops.compliance.requirement import Check, Law, Requirement
 from pipelines.mlops.fairness.result import AuditResult, DimensionResult, GroupRow
@@ -41,19 +42,20 @@ def local_law(facts: Facts) -> Law:
         Requirement(
             "ll144.sex", "6 RCNY 5-301(b)", "By sex",
             "Selection rate and impact ratio of each category, against the most selected one.",
-            [_dimension(facts, own.sex)],
+            [_dimension(facts, own.sex) if own.sex else _unnamed(facts, ("sex", ""))],
             "The model's yes or no at its threshold is audited. Where the score itself is handed "
             "on, 5-301(c) asks for rates above the median score instead."),
         Requirement(
             "ll144.race", "6 RCNY 5-301(b)", "By race and ethnicity",
             "Selection rate and impact ratio of each category, against the most selected one.",
-            [_dimension(facts, own.race)],
+            [_dimension(facts, own.race) if own.race else _unnamed(facts, ("race", ""))],
             "The rules take the categories of the EEO-1 report; whether the data's own are these "
             "is for the auditor to say."),
         Requirement(
             "ll144.both", "6 RCNY 5-301(b)", "By combinations of sex and race",
             "The same for every combination.",
-            [_dimension(facts, own.sex, own.race)]),
+            [_dimension(facts, own.sex, own.race) if own.sex and own.race
+             else _unnamed(facts, ("sex", own.sex), ("race", own.race))]),
         Requirement(
             "ll144.exclusions", "6 RCNY 5-301(d)", "Small categories",
             "A category below 2% of the data may be left out of the ratios; then the auditor gives "
@@ -68,6 +70,7 @@ def local_law(facts: Facts) -> Law:
             "Historical data of the tool's use; test data only where there is not enough, with the "
             "reason and how it was obtained.",
             [facts.detail("ingest", "files", "Source of the data"),
+             _historical(facts),
              facts.said(own.test_data, "Why test data", "compliance.test_data")]),
         Requirement(
             "ll144.auditor", "6 RCNY 5-300", "Independent auditor",
@@ -86,7 +89,7 @@ def local_law(facts: Facts) -> Law:
 
 def four_fifths(facts: Facts) -> Law:
     """Hold the selection rates against the rule of thumb."""
-    dimensions = (facts.own.sex, facts.own.race)
+    dimensions = (("sex", facts.own.sex), ("race", facts.own.race))
     return Law("four-fifths", "EEOC, four-fifths rule of thumb", "Four-fifths rule",
                "A rule of thumb of the US agencies, no definition of discrimination: smaller "
                "differences can matter and greater ones need not (29 CFR 1607.4 D). It knows race, "
@@ -94,13 +97,13 @@ def four_fifths(facts: Facts) -> Law:
                "ratio below 0.8.",
                EEOC, [
         Requirement(
-            f"eeoc.{feature}", "29 CFR 1607.4 D", f"Four fifths, by {feature}",
+            f"eeoc.{part}", "29 CFR 1607.4 D", f"Four fifths, by {feature or part}",
             "A selection rate below four fifths of the highest group's is generally taken as "
             "evidence of adverse impact.",
-            [_ratios(facts, feature)],
+            [_ratios(facts, feature) if feature else _unnamed(facts, (part, feature))],
             "0.8 is the agencies' number for screening; Z and Fisher tests in the release report "
             "say what chance could do.")
-        for feature in dimensions
+        for part, feature in dimensions
     ])  # fmt: skip
 
 
@@ -108,12 +111,14 @@ def tables(facts: Facts) -> list[Block]:
     """Tables as Local Law 144 asks for: number, selection rate, impact ratio of every category."""
     found = [d for d in (_find(facts, *f) for f in _law_dimensions(facts)) if d is not None]
     if not found:
-        return [Callout("bad", "Missing", "The bias audit has neither sex nor race.")]
+        why = "The bias audit has none of the features that release.yaml names (compliance.sex, "
+        return [Callout("bad", "Missing", f"{why}compliance.race).")]
     audit = facts.audit
     assert audit is not None
     intro = Prose(
-        f"Computed on the {numbers.count(audit.rows)} rows of the test split; intervals and tests "
-        f"stand in the release report. {_selected_means(audit)}Here, and only here, a category "
+        f"Computed on the {numbers.count(audit.rows)} rows of the test split, of "
+        f"{numbers.count(audit.subjects)} people; intervals and tests stand in the release report. "
+        f"{_selected_means(audit)}Here, and only here, a category "
         f"below {numbers.percent(audit.min_share)} of the rows is left out of the ratios "
         "(bias_audit.min_share, 6 RCNY 5-301(d)); the gate leaves no group out for its share."
     )
@@ -160,6 +165,7 @@ def _table(dimension: DimensionResult, audit: AuditResult) -> Table:
         rate, ratio = group.rates.get(audit.favourable_rate), ratios.get(group.group)
         cells: list[Text] = [
             name(group.group),
+            numbers.count(group.subjects),
             numbers.count(group.n),
             numbers.percent(rate.value if rate else None),
             numbers.decimal(ratio),
@@ -169,7 +175,7 @@ def _table(dimension: DimensionResult, audit: AuditResult) -> Table:
     rate_name = "Selection rate" + (" (not flagged)" if audit.is_punitive else "")
     return Table(
         caption=f"By {dimension.dimension.replace('&', '×')}",
-        columns=[Column("Category"), Column("People", numeric=True),
+        columns=[Column("Category"), Column("People", numeric=True), Column("Rows", numeric=True),
                  Column(rate_name, numeric=True), Column("Impact ratio", numeric=True),
                  Column("Remark", wide=True)],
         rows=rows,
@@ -200,6 +206,21 @@ def _date(facts: Facts) -> Check:
         if (now - made).days > YEAR:
             return Check(f"The last audit is of {made}, more than a year ago", False, refuted=True)
     return facts.logged("Date of the audit", "gate")
+
+
+def _unnamed(facts: Facts, *features: tuple[str, str]) -> Check:
+    """Check that cannot be made: release.yaml doesn't say which column is sex, which is race."""
+    keys = [f"compliance.{key}" for key, column in features if not column]
+    return _check("; ".join(facts.unfilled(key) for key in keys), False)
+
+
+def _historical(facts: Facts) -> Check:
+    """Say how much the tool was used: data of that use is what the rules ask for first."""
+    used = facts.used("Historical data")
+    if not used.found or not facts.use.rows:
+        return used
+    told = f"{used.shown}; the audit is of test data, so a reason is needed why that is not enough"
+    return Check(told, is_filled_in(facts.own.test_data), used.paths)
 
 
 def _path(facts: Facts) -> tuple[str, ...]:
@@ -253,7 +274,7 @@ def _law_dimensions(facts: Facts) -> list[tuple[str, ...]]:
 def _unknown(facts: Facts) -> Check:
     found = [d for d in (_find(facts, facts.own.sex), _find(facts, facts.own.race)) if d]
     if not found:
-        return _check("No bias audit by sex or race", False)
+        return _check("No bias audit by a feature of compliance.sex or compliance.race", False)
     shown = ", ".join(f"{d.dimension}: {numbers.count(d.unknown.n)}" for d in found)
     return _check(f"Unknown by {shown}", True, _path(facts))
 

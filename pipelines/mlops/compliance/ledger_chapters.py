@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipelines.mlops.compliance.facts import PRODUCT, Entry, day
+from pipelines.mlops.compliance.facts import PRODUCT, Entry, count_decisions, day
 from pipelines.reporting.blocks import (
     WORDS,
     Block,
@@ -52,6 +52,9 @@ def decisions(entries: Sequence[Entry]) -> Chapter:
     blocks: list[Block] = []
     if not product_entries:
         blocks.append(Prose("The ledger tells of none."))
+    else:
+        mine = count_decisions([e for e in entries if e["subject"] == PRODUCT])
+        blocks.append(Prose(f"Counted from the ledger: {mine.in_words}."))
     for entry in overrides:
         blocks.append(
             Callout("bad", "A failed check was overridden", join(day(entry), ": ", _who_why(entry)))

@@ -1,6 +1,7 @@
 """The compliance report: what is asked, what shows it, what is missing."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from markupsafe import Markup
@@ -78,6 +79,7 @@ def make_page(
                 ("Purpose", report.purpose),
                 ("Not for", report.not_for),
                 ("Owner", report.owner),
+                ("Use", found.use.in_words),
                 ("As of", _as_of(found)),
             ]
         ),
@@ -111,6 +113,8 @@ def make_record(
         "title": found.params.report.title,
         "as_of": _as_of(found),
         "counts": counts(laws_checked),
+        "decisions": asdict(found.decisions),
+        "use": asdict(found.use),
         "requirements": [
             {
                 "id": r.id,

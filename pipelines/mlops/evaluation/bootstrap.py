@@ -1,9 +1,12 @@
 """Bootstrap by subject: rows of one person come and go together.
 
 Subjects, not rows, are drawn with replacement (cluster bootstrap, Field & Welsh 2007), as many as
-there are. With one row a subject it is Efron's ordinary bootstrap. Intervals are percentiles.
+there are. With one row a subject it is Efron's ordinary bootstrap. Intervals are percentiles; where
+few positives or negatives carry a metric, they go further out, as Student's t goes beyond the
+normal (expanded percentiles; Hesterberg 2015, The American Statistician 69:371-386).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -75,7 +78,7 @@ def _weights(subjects: "NDArray[np.intp]", replicates: range) -> "NDArray[np.flo
 
 
 def interval(
-    values: "NDArray[np.float64]", confidence: float
+    values: "NDArray[np.float64]", confidence: float, size: float = math.inf
 ) -> list[tuple[float | None, float | None]]:
     """Compute the percentile interval of every column.
 
@@ -85,6 +88,9 @@ def interval(
         NaN where undefined in a replicate.
     confidence : float
         For example 0.95: the 2.5th and 97.5th percentile.
+    size : float, default=inf
+        Independent rows of the rarer kind, which the spread is known from; few of them take the
+        percentiles further out.
 
     Returns
     -------
@@ -94,7 +100,7 @@ def interval(
     """
     import numpy as np
 
-    tail = (1 - confidence) / 2
+    tail = _tail(confidence, size)
     found: list[tuple[float | None, float | None]] = []
     for column in values.T:
         defined = column[np.isfinite(column)]
@@ -104,3 +110,14 @@ def interval(
         low, high = np.quantile(defined, [tail, 1 - tail])
         found.append((float(low), float(high)))
     return found
+
+
+def _tail(confidence: float, size: float) -> float:
+    """Share of the replicates beyond a limit."""
+    from scipy.stats import norm, t
+
+    if math.isinf(size):
+        return (1 - confidence) / 2
+    count = max(size, 2.0)
+    reach = float(t.ppf((1 + confidence) / 2, count - 1)) * math.sqrt(count / (count - 1))
+    return float(norm.sf(reach))

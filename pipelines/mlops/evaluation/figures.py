@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING
 
 from pipelines.core.evidence import Figure, round_floats
+from pipelines.core.stats import mover_difference
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
+from pipelines.mlops.evaluation.calibration import Limits
+from pipelines.mlops.evaluation.closed_forms import ClosedForms
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
 
 if TYPE_CHECKING:
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
 
 DELTAS = ("log_loss", "brier", "calibration_error", "roc_auc", "average_precision", "accuracy")
 """Metrics compared with the released model."""
+
+OF_ALL_ROWS = ("accuracy", "selection_rate")
 
 UNDEFINED = "undefined on these rows: one label only, or nobody selected"
 
@@ -22,6 +27,7 @@ def metric_figures(
     *,
     n: int,
     confidence: float,
+    closed: ClosedForms,
     prefix: str = "evaluate",
     where: dict[str, str] | None = None,
     rate: str = METRICS["selection_rate"],
@@ -38,6 +44,8 @@ def metric_figures(
         Number of rows.
     confidence : float
         Confidence level of the intervals.
+    closed : ClosedForms
+        What replaces values and intervals of the bootstrap.
     prefix : str, default="evaluate"
         Begins every figure's id: ``<prefix>.<metric>``.
     where : dict of str to str, optional
@@ -50,30 +58,29 @@ def metric_figures(
     list of Figure, length k
         In the order of `METRICS`.
     """
-    bounds = interval(replicates, confidence)
-    return [
-        _figure(
-            Figure(
-                id=f"{prefix}.{name}",
-                label=rate if name == "selection_rate" else label,
-                value=None,
-                method=f"{METHODS[name]}; interval: {METHOD}, {len(replicates)} replicates",
-                n=n,
-                unit=UNITS.get(name, ""),
-                where=where or {},
-            ),
-            float(point[column]),
-            bounds[column],
-            confidence,
+    bounds = _bounds(replicates, confidence, closed.rarer)
+    how = f"interval: {METHOD}, {len(replicates)} replicates"
+    found = []
+    for column, (name, label) in enumerate(METRICS.items()):
+        limits = closed.limits.get(name) or Limits(float(point[column]), *bounds[column], how)
+        blank = Figure(
+            id=f"{prefix}.{name}",
+            label=rate if name == "selection_rate" else label,
+            value=None,
+            method=f"{METHODS[name]}; {limits.how}",
+            n=n,
+            unit=UNITS.get(name, ""),
+            where=where or {},
         )
-        for column, (name, label) in enumerate(METRICS.items())
-    ]
+        found.append(_figure(blank, limits.value, (limits.low, limits.high), confidence))
+    return found
 
 
 def delta_figures(
     points: "tuple[NDArray[np.float64], NDArray[np.float64]]",
     replicates: "tuple[NDArray[np.float64], NDArray[np.float64]]",
     *,
+    closed: tuple[ClosedForms, ClosedForms],
     n: int,
     confidence: float,
 ) -> list[Figure]:
@@ -87,6 +94,10 @@ def delta_figures(
         Metrics of the new model, then of the released one.
     replicates : tuple of two ndarray of float64, each of shape (r, k)
         The same in every replicate; row by row from the same draw, so that differences are paired.
+    closed : tuple of two ClosedForms
+        What replaces values of the bootstrap, of the new model and of the released one. The
+        interval of the difference of two calibration errors joins those of both as if they were
+        independent (MOVER): the same luck hits both, so it is rather too wide.
     n : int
         Number of test rows.
     confidence : float
@@ -102,17 +113,46 @@ def delta_figures(
     # Shape (k,): turns a metric of which more is better into a loss.
     sign = np.array([1.0 if name in LOSSES else -1.0 for name in METRICS])
     point = sign * (points[0] - points[1])
-    bounds = interval(sign * (replicates[0] - replicates[1]), confidence)
-    columns = {name: column for column, name in enumerate(METRICS)}
+    drawn = sign * (replicates[0] - replicates[1])
+    bounds = _bounds(drawn, confidence, closed[0].rarer)
+    how = f"interval: {METHOD}, {len(replicates[0])} paired replicates"
+    found = {
+        name: Limits(float(point[column]), *bounds[column], how)
+        for column, name in enumerate(METRICS)
+    }
+    new, old = (one.limits["calibration_error"] for one in closed)
+    # Of two models that score alike the errors are one and the same.
+    if not np.array_equal(*replicates, equal_nan=True):
+        found["calibration_error"] = _difference(new, old)
     return [
         _figure(
-            _delta(name, n, f"interval: {METHOD}, {len(replicates[0])} paired replicates"),
-            float(point[columns[name]]),
-            bounds[columns[name]],
+            _delta(name, n, found[name].how),
+            found[name].value,
+            (found[name].low, found[name].high),
             confidence,
         )
         for name in DELTAS
     ]
+
+
+def _bounds(
+    replicates: "NDArray[np.float64]", confidence: float, rarer: float
+) -> list[tuple[float | None, float | None]]:
+    """Intervals of all metrics: shares of all rows don't hang on how rare a label is."""
+    plain, expanded = interval(replicates, confidence), interval(replicates, confidence, rarer)
+    return [
+        plain[column] if name in OF_ALL_ROWS else expanded[column]
+        for column, name in enumerate(METRICS)
+    ]
+
+
+def _difference(new: Limits, old: Limits) -> Limits:
+    how = "interval: MOVER of both intervals (Zou & Donner 2008), as if they were independent"
+    value = new.value - old.value
+    if new.low is None or new.high is None or old.low is None or old.high is None:
+        return Limits(value, None, None, how)
+    low, high = mover_difference(new.value, (new.low, new.high), old.value, (old.low, old.high))
+    return Limits(value, float(low), float(high), how)
 
 
 def missing_deltas(reason: str, n: int) -> list[Figure]:
@@ -150,7 +190,11 @@ def _delta(name: str, n: int, how: str) -> Figure:
 def _figure(
     blank: Figure, value: float, bounds: tuple[float | None, float | None], level: float
 ) -> Figure:
-    """Fill in value and interval, or say that there is none."""
+    """Fill in value and interval, or say that there is none.
+
+    Percentiles of a biased metric (average precision on few rows) can lie beside the value; an
+    interval that excludes its estimate says nothing about it, so it is widened to it.
+    """
     import math
 
     if not math.isfinite(value):
@@ -161,8 +205,8 @@ def _figure(
     return blank.model_copy(
         update={
             "value": round_floats(value),
-            "low": round_floats(low),
-            "high": round_floats(high),
+            "low": round_floats(min(low, value)),
+            "high": round_floats(max(high, value)),
             "level": level,
         }
     )

@@ -34,8 +34,8 @@ METHODS = {
     "calibration_error": (
         "expected calibration error (Naeini et al. 2015) with bins of equal count (Nguyen & "
         "O'Connor 2015): mean over bins, weighted by rows, of |observed rate - mean score|; rows "
-        "of equal score share a bin; replicates keep the bins, and noise pushes them up rather "
-        "than down, so the interval leans to the cautious side"
+        "of equal score share a bin; less what chance adds to the sum: the error at which half of "
+        "the samples would show more than was observed"
     ),
     "accuracy": "share of rows decided rightly at the threshold",
     "precision": "share of positives among the rows decided positive",
@@ -144,7 +144,8 @@ def measure(rows: View, weights: "NDArray[np.float64]") -> "NDArray[np.float64]"
     -------
     ndarray of float64, shape (b, len(METRICS))
         In the order of `METRICS`; NaN where a metric is undefined, for example precision when
-        nobody is selected.
+        nobody is selected. The calibration error is the observed one, with what chance adds:
+        `calibration` takes that off.
 
     References
     ----------

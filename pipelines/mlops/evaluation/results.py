@@ -21,20 +21,22 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
     too_good    sentence that a result too good to be true deserves; empty otherwise
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
+from pipelines.core.stats import normal_quantile
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data.cells import fewer, rows_needed
 from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
+from pipelines.mlops.evaluation.calibration import Limits, calibration_gaps
 from pipelines.mlops.evaluation.champion import Champion
+from pipelines.mlops.evaluation.closed_forms import ClosedForms, bin_rates, closed_forms
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
-from pipelines.mlops.evaluation.metrics import View, measure, observed_rates, view
+from pipelines.mlops.evaluation.metrics import METRICS, View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices
 from pipelines.mlops.modeling.info import ModelInfo
 from pipelines.mlops.modeling.scoring import one_thread
@@ -167,31 +169,45 @@ def evaluate(
     if champion.scores is not None:
         views.append(_champion_view(y, champion, settings))
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
+    statistics += [partial(calibration_gaps, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
     with one_thread():
         replicates = resample(statistics, subjects, settings.replicates)
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
-    view_values = list(zip(points, replicates, strict=True))
-    level = settings.confidence
+    level, count = settings.confidence, len(views)
+    closed = [
+        closed_forms(rows, gaps, subjects, level)
+        for rows, gaps in zip(views, replicates[count:], strict=False)
+    ]
+    view_values = list(zip(points[:count], replicates[:count], closed, strict=True))
     rate = decision_words(data).rate.capitalize()
-    figures = metric_figures(*view_values[0], n=len(y), confidence=level, rate=rate)
+    figures = _figures(view_values[0], len(y), level, rate=rate)
+    outcomes = (y, scores >= info.threshold.value)
     by_slice = [
-        _without_small_cells(part, found_ones, (y, scores >= info.threshold.value), subjects, data)
-        for part, found_ones in zip(
-            large, _slice_figures(large, view_values[1:], level), strict=True
+        _without_small_cells(
+            part,
+            _figures(own, len(part.rows), level, {part.feature: part.value}),
+            outcomes,
+            subjects,
+            data,
         )
+        for part, own in zip(large, view_values[1:], strict=False)
     ]
     deltas = (
         missing_deltas(champion.reason, len(y))
         if champion.scores is None
         else delta_figures(
-            (points[0], points[-2]), (replicates[0], replicates[-2]), n=len(y), confidence=level
+            (points[0], points[count - 1]),
+            (replicates[0], replicates[count - 1]),
+            closed=(closed[0], closed[-1]),
+            n=len(y),
+            confidence=level,
         )
     )
     return Evaluation(
         figures=[
             *figures,
-            *_worst(large, by_slice, len(y)),
+            *_worst(by_slice, len(y), level),
             *baseline_figures(y, info),
             *deltas,
             _seen(champion, test),
@@ -211,8 +227,7 @@ def evaluate(
                 "confusion": _confusion(whole),
                 "calibration": _calibration(
                     whole,
-                    points[-1],
-                    interval(replicates[-1], level),
+                    bin_rates(whole, interval(replicates[-1], level), subjects, level),
                     rows_needed(subjects, data),
                 ),
                 "slices": _slices(found, large, by_slice, y, settings),
@@ -252,13 +267,17 @@ def _champion_view(y: "NDArray[np.int8]", champion: Champion, settings: Evaluate
     return view(y, champion.scores, threshold=champion.threshold, bins=settings.calibration_bins)
 
 
-def _slice_figures(
-    large: list[Slice], view_values: "Sequence[tuple[Values, Values]]", level: float
-) -> list[list[Figure]]:
-    return [
-        metric_figures(*pair, n=len(part.rows), confidence=level, where={part.feature: part.value})
-        for part, pair in zip(large, view_values, strict=False)
-    ]
+def _figures(
+    values: "tuple[Values, Values, ClosedForms]",
+    n: int,
+    level: float,
+    where: dict[str, str] | None = None,
+    rate: str = METRICS["selection_rate"],
+) -> list[Figure]:
+    point, drawn, closed = values
+    return metric_figures(
+        point, drawn, n=n, confidence=level, closed=closed, where=where, rate=rate
+    )
 
 
 def _without_small_cells(
@@ -307,33 +326,55 @@ def _without_small_cells(
     ]
 
 
-def _worst(large: list[Slice], by_slice: list[list[Figure]], n: int) -> list[Figure]:
-    """Return the lowest ROC AUC and accuracy of any slice."""
+def _worst(by_slice: list[list[Figure]], n: int, level: float) -> list[Figure]:
+    """Return the lowest ROC AUC and accuracy of any slice.
+
+    Which slice is lowest is known from the sample alone. The truly lowest value is at least the
+    lowest lower limit, whichever slice has it, and at most every upper limit, which have to hold
+    together (multiple comparisons with the best; Hsu 1984): they lie further out, as the normal
+    quantile of Bonferroni's level does, for replicates are too few to show so small a tail.
+    """
     found = []
     for name, label in WORST.items():
-        of_slices = [
-            figure
-            for figures in by_slice
-            for figure in figures
-            if figure.id == f"evaluate.{name}" and figure.value is not None
-        ]
-        blank = Figure(
+        defined = [f for figures in by_slice if (f := _of(figures, name)).value is not None]
+        figure = Figure(
             id=f"evaluate.worst_slice_{name}",
             label=f"Lowest {label} of a slice",
             value=None,
-            method=f"lowest of {len(of_slices)} slices; interval of that slice alone, so it does "
-            "not count that the worst was picked",
+            method=f"lowest of {len(defined)} slices; interval: from the lowest lower limit of a "
+            "slice to the lowest upper limit, where those of all slices hold together (Bonferroni)",
             n=n,
             missing="no slice is large enough",
         )
-        if not of_slices:
-            found.append(blank)
-            continue
-        worst = min(of_slices, key=lambda figure: figure.value or 0.0)
-        keep = {"value", "low", "high", "level", "n", "unit", "where"}
-        update = {key: getattr(worst, key) for key in keep}
-        found.append(blank.model_copy(update={**update, "missing": ""}))
+        if defined:
+            worst = min(defined, key=lambda figure: figure.value or 0.0)
+            keep = {"value", "n", "unit", "where"}
+            update: dict[str, Any] = {key: getattr(worst, key) for key in keep}
+            update |= _limits_of_the_worst(defined, level)
+            figure = figure.model_copy(update={**update, "missing": ""})
+        found.append(figure)
     return found
+
+
+def _limits_of_the_worst(slices: list[Figure], level: float) -> dict[str, float]:
+    """Give limits of the lowest value; empty where no slice has an interval."""
+    known = [
+        (f.low, f.value, f.high)
+        for f in slices
+        if f.low is not None and f.value is not None and f.high is not None
+    ]
+    if not known:
+        return {}
+    together = 1 - (1 - level) / len(known)
+    further = normal_quantile(together) / normal_quantile(level)
+    high = min(min(1.0, value + (high - value) * further) for _, value, high in known)
+    lowest = min(figure.value or 0.0 for figure in slices)
+    low = min(low for low, _, _ in known)
+    return {"low": min(low, lowest), "high": max(round_floats(high), lowest), "level": level}
+
+
+def _of(figures: list[Figure], name: str) -> Figure:
+    return next(figure for figure in figures if figure.id == f"evaluate.{name}")
 
 
 def _confusion(rows: View) -> dict[str, int]:
@@ -347,9 +388,7 @@ def _confusion(rows: View) -> dict[str, int]:
     }
 
 
-def _calibration(
-    rows: View, observed: "Values", bounds: list[tuple[float | None, float | None]], least: int
-) -> list[dict[str, Any]]:
+def _calibration(rows: View, observed: list[Limits], least: int) -> list[dict[str, Any]]:
     """Calibration bins from low scores to high ones.
 
     Bins of fewer rows than `least` are left out. As many rows are at or beyond each end of a bin,
@@ -363,7 +402,6 @@ def _calibration(
         inside = rows.scores[starts[position] : rows.bin_ends[position] + 1]
         if len(inside) < least:
             continue
-        low, high = bounds[position]
         ends = max(least, 1)
         table.append(
             {
@@ -371,9 +409,9 @@ def _calibration(
                 "lowest_score": float(inside[-ends]),
                 "highest_score": float(inside[ends - 1]),
                 "mean_score": float(inside.mean()),
-                "observed_rate": float(observed[position]),
-                "low": low,
-                "high": high,
+                "observed_rate": observed[position].value,
+                "low": observed[position].low,
+                "high": observed[position].high,
                 "rows": len(inside),
             }
         )

@@ -24,7 +24,7 @@ from pipelines.mlops.fairness.disparity import (
 )
 from pipelines.mlops.fairness.groups import JOIN, FeatureSpec, dimensions
 from pipelines.mlops.fairness.orientation import Orientation, orientation
-from pipelines.mlops.fairness.rates import RateSample, hide_rates
+from pipelines.mlops.fairness.rates import RATES, RateSample, hide_rates
 from pipelines.mlops.fairness.result import (
     AuditResult,
     DimensionResult,
@@ -158,6 +158,7 @@ def audit(table: ContingencyTable, config: AuditConfig) -> AuditResult:
     replicated = [disparities(part.sample, part.groups, config.level, how) for part in parts]
     return AuditResult(
         rows=table.rows,
+        subjects=table.subject_count,
         level=config.level,
         replicates=config.replicates,
         seed=config.seed,
@@ -195,6 +196,8 @@ def _samples(
     Rates don't depend on scores, so score bins are summed away before drawing. The finest cells are
     those of the audited features: a feature that isn't audited would only add draws.
     """
+    if table.subjects is not None:
+        return _samples_by_subject(table, marginals, config)
     finest = table.marginal([spec.name for spec in config.features])
     # One cell of the full table for each finest cell, to look up the dimension's group.
     first = np.unique(finest.membership, return_index=True)[1]
@@ -208,6 +211,31 @@ def _samples(
         hide_rates(
             RateSample.make(marginal.labels, marginal.confusion.reshape(-1, 4), replicates),
             config.min_rows,
+        )
+        for marginal, replicates in zip(marginals, drawn, strict=True)
+    ]
+
+
+def _samples_by_subject(
+    table: ContingencyTable, marginals: list[Marginal], config: AuditConfig
+) -> list[RateSample]:
+    """Compute the same where subjects have several rows, which come and go together."""
+    patterns = table.decisions
+    drawn = draw_confusions(
+        table.counts.sum(axis=3).reshape(-1, 4),
+        [(marginal.membership, len(marginal.groups)) for marginal in marginals],
+        replicates=config.replicates,
+        rng=np.random.default_rng(config.seed),
+        patterns=patterns,
+    )
+    names = tuple(RATES)
+    return [
+        RateSample.make(
+            marginal.labels,
+            marginal.confusion.reshape(-1, 4),
+            replicates,
+            names,
+            patterns.by_group(marginal.membership, len(marginal.groups)).effective(names),
         )
         for marginal, replicates in zip(marginals, drawn, strict=True)
     ]

@@ -4,7 +4,8 @@ Resampling n rows with replacement and counting them gives a table whose counts 
 with size n and the observed shares as probabilities. So a replicate is one multinomial draw, exact,
 not an approximation (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, ch. 6 on the
 empirical distribution and ch. 13 on percentile intervals). Its cost depends on the number of cells,
-not on the number of rows.
+not on the number of rows. Where subjects have several rows, subjects are drawn instead, by the same
+kind of draw (``subjects``).
 
 Replicates are drawn once for the finest cells and summed to every dimension, so a statistic over
 several dimensions is computed inside one and the same replicate.
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.mlops.fairness.rates import Floats
+from pipelines.mlops.fairness.subjects import Patterns
 
 _BLOCK: Final = 1 << 23  # drawn numbers held at once (64 MiB), whatever the number of cells
 
@@ -55,6 +57,7 @@ def draw_confusions(
     *,
     replicates: int,
     rng: np.random.Generator,
+    patterns: Patterns | None = None,
 ) -> list[NDArray[np.int64]]:
     """Draw replicate tables and sum them to dimensions.
 
@@ -68,6 +71,8 @@ def draw_confusions(
         Number of replicates, R.
     rng : numpy.random.Generator
         Seeded by the caller.
+    patterns : Patterns, optional
+        What subjects look like, where some have several rows: then subjects are drawn, not rows.
 
     Returns
     -------
@@ -81,12 +86,15 @@ def draw_confusions(
 
     References
     ----------
-    Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, ch. 6.
+    Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, ch. 6; by subject Field and
+    Welsh (2007), JRSS B 69:369-390.
     """
     total = int(counts.sum())
     if total == 0 or replicates < 1:
         raise ValueError("a bootstrap needs at least one row and one replicate")
     outcomes = counts.shape[1]
+    if patterns is not None:
+        return _draw_subjects(patterns, memberships, outcomes, replicates, rng)
     # F of the C * K categories have rows; only those can be drawn.
     filled = np.flatnonzero(counts.reshape(-1))  # empty categories can't be drawn
     shares = counts.reshape(-1)[filled] / total
@@ -100,6 +108,24 @@ def draw_confusions(
         drawn = rng.multinomial(total, shares, size=part.stop - part.start).T
         for plan, result in zip(plans, results, strict=True):
             plan.add(drawn, result[:, part])
+    return [result.reshape(-1, outcomes, replicates) for result in results]
+
+
+def _draw_subjects(
+    patterns: Patterns,
+    memberships: Sequence[tuple[NDArray[np.int64], int]],
+    outcomes: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> list[NDArray[np.int64]]:
+    sums = [patterns.sums(group, size, outcomes) for group, size in memberships]
+    results = [np.zeros((size * outcomes, replicates), np.int64) for _, size in memberships]
+    step = max(1, _BLOCK // len(patterns.multiplicity))
+    for start in range(0, replicates, step):
+        part = slice(start, min(start + step, replicates))
+        drawn = patterns.draw(part.stop - part.start, rng)
+        for matrix, result in zip(sums, results, strict=True):
+            result[:, part] = matrix @ drawn
     return [result.reshape(-1, outcomes, replicates) for result in results]
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.core.stats import effective_sizes
 from pipelines.mlops.fairness.contingency import SCORE_UNIT, ContingencyTable, Marginal
 from pipelines.mlops.fairness.intervals import Proportion
+from pipelines.mlops.fairness.rates import Floats
 
 
 @dataclass(frozen=True)
@@ -87,20 +89,45 @@ def calibrate(
     n = marginal.counts.sum(axis=(1, 2))
     positives = marginal.counts[:, 1].sum(axis=1)
     scores = marginal.score_units.sum(axis=(1, 2)) / SCORE_UNIT
+    effective = _effective(table, marginal)
+    sizes = n if effective is None else effective
     return tuple(
-        _calibration(table.bin_edges, n[g], positives[g], scores[g], level)
+        _calibration(table.bin_edges, (n[g], positives[g], scores[g]), sizes[g], level)
         for g in range(len(marginal.groups))
     )
 
 
+def _effective(table: ContingencyTable, marginal: Marginal) -> Floats | None:
+    """How many independent rows each group's bins are worth, shape (G, B)."""
+    counts = table.subjects
+    if counts is None:
+        return None
+    groups, bins = len(marginal.groups), table.counts.shape[3]
+    outcome, score_bin = np.divmod(counts.category, bins)
+    cell, outcome = np.divmod(outcome, 4)
+    target = marginal.membership[cell] * bins + score_bin
+    # One entry for each subject, group and bin: its rows, and the positive ones.
+    found, where = np.unique(counts.subject * (groups * bins) + target, return_inverse=True)
+    trials, hits = np.zeros((2, len(found)), np.int64)
+    np.add.at(trials, where.reshape(-1), counts.rows)
+    np.add.at(hits, where.reshape(-1), counts.rows * (outcome // 2))
+    target = found % (groups * bins)
+    sizes = effective_sizes(target, hits, trials, np.ones_like(trials), groups * bins)
+    return sizes.reshape(groups, bins)
+
+
 def _calibration(
-    edges: tuple[float, ...], n: np.ndarray, positives: np.ndarray, scores: np.ndarray, level: float
+    edges: tuple[float, ...],
+    sums: tuple[np.ndarray, np.ndarray, np.ndarray],
+    sizes: np.ndarray,
+    level: float,
 ) -> Calibration:
+    n, positives, scores = sums
     total = int(n.sum())
     mean_score, observed = float(scores.sum()) / total, int(positives.sum()) / total
     bins = []
     for b in np.flatnonzero(n).tolist():
-        rate = Proportion(int(positives[b]), int(n[b]))
+        rate = Proportion(int(positives[b]), int(n[b]), float(sizes[b]))
         low, high = rate.wilson(level)
         bins.append(
             CalibrationBin(

@@ -6,14 +6,17 @@ statistics), so the size of the data matters only once, in one group-by, which a
 Sums of scores are kept in fixed point (integers, 2**-30 of a score). Integer sums don't depend on
 the order of rows or on how the data were split over files, so a table is reproducible bit by bit;
 a mean score is exact to 5e-10.
+
+Where subjects have several rows, their counts are kept beside those of the rows (``subjects``):
+rates need the rows, and how sure they are the subjects.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from itertools import pairwise
 from typing import Any, Final
 
@@ -28,6 +31,7 @@ from pipelines.mlops.fairness.groups import (
     GroupCodes,
     order_levels,
 )
+from pipelines.mlops.fairness.subjects import Patterns, SubjectCounts, subject_codes
 
 SCORE_UNIT: Final = 2**30
 """Fixed-point units in a score of 1.0; an SQL engine sends ``SUM(ROUND(score * 1073741824))``."""
@@ -113,6 +117,9 @@ class ContingencyTable:
         Sum of scores, in ``1 / SCORE_UNIT``.
     bin_edges : tuple of float
         B + 1 edges from 0 to 1, or empty when the rows had no score (then B is 1).
+    subjects : SubjectCounts or None
+        The same by subject; its categories number the entries of ``counts``. None where every
+        subject has one row.
     """
 
     features: tuple[Feature, ...]
@@ -120,11 +127,30 @@ class ContingencyTable:
     counts: Counts
     score_units: Counts
     bin_edges: tuple[float, ...]
+    subjects: SubjectCounts | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows counted."""
         return int(self.counts.sum())
+
+    @property
+    def subject_count(self) -> int:
+        """Number of subjects."""
+        return self.rows if self.subjects is None else self.subjects.subjects
+
+    @cached_property
+    def decisions(self) -> Patterns:
+        """Patterns of subjects; categories are ``(cell * 2 + truth) * 2 + decision``.
+
+        Raises
+        ------
+        ValueError
+            Every subject has one row.
+        """
+        if self.subjects is None:
+            raise ValueError("every subject has one row: the counts of rows are those of subjects")
+        return self.subjects.fold(self.counts.shape[3]).patterns
 
     @property
     def has_scores(self) -> bool:
@@ -142,6 +168,7 @@ class ContingencyTable:
             and np.array_equal(self.cells, other.cells)
             and np.array_equal(self.counts, other.counts)
             and np.array_equal(self.score_units, other.score_units)
+            and _same_subjects(self.subjects, other.subjects)
         )
 
     def __add__(self, other: ContingencyTable) -> ContingencyTable:
@@ -211,6 +238,7 @@ def build_table(
     scores: ArrayLike | None = None,
     *,
     bin_edges: Sequence[float] = DEFAULT_BIN_EDGES,
+    subjects: ArrayLike | None = None,
 ) -> ContingencyTable:
     """Count rows.
 
@@ -224,6 +252,8 @@ def build_table(
         Predicted probabilities; without them there is no calibration.
     bin_edges : sequence of float
         Score bins, from 0 to 1; a bin holds its lower edge and the last one also 1.
+    subjects : array-like of str or int, shape (N,), optional
+        Key of each row's subject; None = every row is of another subject.
 
     Returns
     -------
@@ -232,7 +262,8 @@ def build_table(
     Raises
     ------
     ValueError
-        Lengths differ, a label is not 0 or 1, or a score is missing or outside [0, 1].
+        Lengths differ, a subject is missing, a label is not 0 or 1, or a score is missing or
+        outside [0, 1].
     """
     truth = _binary(y_true, "y_true", len(groups))
     decision = _binary(y_pred, "y_pred", len(groups))
@@ -243,6 +274,8 @@ def build_table(
     size = n_cells * 4 * bins
     counts, units = np.zeros(size, np.int64), np.zeros(size, np.int64)
     inner = np.asarray(edges[1:-1], float)
+    owners = None if subjects is None else subject_codes(subjects, len(groups))
+    places = np.zeros(0 if owners is None else len(groups), np.int64)
     for start in range(0, len(groups), _CHUNK):
         part = slice(start, start + _CHUNK)
         # Flat index of (cell, truth, decision), and below of the bin: one bincount counts all.
@@ -252,8 +285,18 @@ def build_table(
             fixed = np.rint(values[part] * SCORE_UNIT)
             units += np.bincount(index, weights=fixed, minlength=size).astype(np.int64)
         counts += np.bincount(index, minlength=size)
+        if owners is not None:
+            places[part] = index
     shape = (n_cells, 2, 2, bins)
-    return _compact(groups.features, radix_ids, counts.reshape(shape), units.reshape(shape), edges)
+    counts = counts.reshape(shape)
+    table = _compact(groups.features, radix_ids, counts, units.reshape(shape), edges)
+    if owners is None:
+        return table
+    # Cells are numbered anew without the empty ones.
+    cell, rest = np.divmod(places, 4 * bins)
+    numbers = np.cumsum(counts.any(axis=(1, 2, 3))) - 1
+    category = numbers[cell] * (4 * bins) + rest
+    return replace(table, subjects=SubjectCounts.make(owners, category))
 
 
 def table_from_counts(
@@ -321,7 +364,7 @@ def merge_tables(tables: Sequence[ContingencyTable]) -> ContingencyTable:
     Parameters
     ----------
     tables : sequence of ContingencyTable
-        Same features in the same order, same bands, same score bins.
+        Same features in the same order, same bands, same score bins; one row a subject.
 
     Returns
     -------
@@ -331,12 +374,14 @@ def merge_tables(tables: Sequence[ContingencyTable]) -> ContingencyTable:
     Raises
     ------
     ValueError
-        No table, or tables that were not made alike.
+        No table, tables that were not made alike, or subjects with several rows.
     """
     if not tables:
         raise ValueError("nothing to merge")
     if len({table.bin_edges for table in tables}) > 1:
         raise ValueError("tables with different score bins can't be added")
+    if any(table.subjects is not None for table in tables):
+        raise ValueError("tables of subjects with several rows can't be added: count them at once")
     features = reduce(_merge_features, [table.features for table in tables])
     # Codes differ between tables: first into the levels of all, then equal cells are added.
     translated = [_translate(table, features) for table in tables]
@@ -349,6 +394,14 @@ def merge_tables(tables: Sequence[ContingencyTable]) -> ContingencyTable:
         score_units=_sum_by(np.concatenate([t.score_units for t in tables]), inverse, len(cells)),
         bin_edges=tables[0].bin_edges,
     )
+
+
+def _same_subjects(left: SubjectCounts | None, right: SubjectCounts | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    a, b = left.patterns, right.patterns
+    names = ("multiplicity", "pattern", "category", "rows")
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
 
 
 def _merge_features(left: tuple[Feature, ...], right: tuple[Feature, ...]) -> tuple[Feature, ...]:

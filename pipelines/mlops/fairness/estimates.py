@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
-COLLAPSED: Final = "; closed form because a rate is exactly 0 or 1"
+from pipelines.core.stats import FEWEST
+
+SCARCE: Final = f"; closed form because a rate has fewer than {FEWEST} of a kind"
 """Ends the method of a pair's interval that the bootstrap could not give."""
 
 
@@ -45,8 +47,8 @@ class Estimate:
 class RateEstimate(Estimate):
     """A group's rate with both intervals beside the one that is used.
 
-    ``low`` and ``high`` are the bootstrap's, except at 0 and 1, where the bootstrap collapses and
-    Wilson's stands in.
+    ``low`` and ``high`` are the bootstrap's, except where there are few successes or failures:
+    there the bootstrap sees too little variation, and Wilson's stand in.
 
     Attributes
     ----------

@@ -92,11 +92,14 @@ class Scored:
         Scores in [0, 1].
     labels : ndarray of int8, shape (n,)
         True labels, 0 or 1.
+    subjects : Series of str, n rows, or None
+        Key of each row's subject, whose rows are drawn together; None = every row is of another.
     """
 
     frame: "pd.DataFrame"
     scores: "NDArray[np.float64]"
     labels: "NDArray[np.int8]"
+    subjects: "pd.Series[str] | None" = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,7 @@ def audit_scores(
             scored.scores >= threshold,
             scored.scores,
             bin_edges=[i / config.score_bins for i in range(config.score_bins + 1)],
+            subjects=scored.subjects,
         )
         result = audit(
             table,
@@ -280,6 +284,7 @@ def what_if(
             scores_test=test.scores,
             y_test=test.labels,
             groups_test=_group_names(test.frame, spec),
+            subjects_test=test.subjects,
             config=MitigationConfig(
                 constraint=config.mitigation.constraint,
                 threshold=threshold,

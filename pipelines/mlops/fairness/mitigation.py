@@ -10,9 +10,11 @@ attribute at decision time, and fairlearn's solution decides some people's cases
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,12 +22,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipelines.core.stats import FEWEST, normal_quantile
 from pipelines.mlops.fairness.bootstrap import draw_confusions, percentile_interval
 from pipelines.mlops.fairness.disparity import spread
 from pipelines.mlops.fairness.estimates import Estimate, finite, plain
 from pipelines.mlops.fairness.groups import UNKNOWN, order_levels
 from pipelines.mlops.fairness.orientation import Orientation, orientation
 from pipelines.mlops.fairness.rates import RATES, Floats, rates
+from pipelines.mlops.fairness.subjects import Patterns, SubjectCounts, subject_codes
 
 _RATES: Final = ("accuracy", "selection_rate", "tpr", "fpr", "tnr", "precision")
 
@@ -41,7 +45,7 @@ class BeforeAfter:
     before, after : float or None
         Observed values; None where undefined.
     change : Estimate
-        After minus before, paired by row.
+        After minus before, paired by row and drawn by subject.
     """
 
     name: str
@@ -58,8 +62,8 @@ class GroupEffect:
     ----------
     group : str
         Label.
-    n : int
-        Its test rows.
+    n, subjects : int
+        Its test rows, and subjects that have them.
     mitigated : bool
         Whether it has thresholds of its own.
     reason : str or None
@@ -67,11 +71,12 @@ class GroupEffect:
     before, after : dict of str to float or None
         Its rates by name; None where undefined.
     gained, lost : int
-        People who would now be selected, and those who no longer would.
+        Rows that would now be selected, and those that no longer would.
     """
 
     group: str
     n: int
+    subjects: int
     mitigated: bool
     reason: str | None
     before: dict[str, float | None]
@@ -90,10 +95,14 @@ class DecisionTable:
         Groups, G of them, in natural order.
     counts : ndarray of int64, shape (G, 2, 2, 2)
         Rows; axes are group, truth, decision before, decision after.
+    patterns : Patterns or None
+        The same by subject; categories number the entries of ``counts``. None where every subject
+        has one row.
     """
 
     labels: tuple[str, ...]
     counts: NDArray[np.int64]
+    patterns: Patterns | None = None
 
     @classmethod
     def make(
@@ -102,6 +111,7 @@ class DecisionTable:
         y: NDArray[np.int64],
         before: NDArray[np.bool_],
         after: NDArray[np.bool_],
+        subjects: NDArray[np.int64] | None = None,
     ) -> DecisionTable:
         """Count rows.
 
@@ -113,6 +123,8 @@ class DecisionTable:
             Truth, 0 or 1.
         before, after : ndarray of bool, shape (N,)
             Decisions; True is selected.
+        subjects : ndarray of int64, shape (N,), optional
+            Number of each row's subject; None = every row is of another subject.
 
         Returns
         -------
@@ -124,7 +136,20 @@ class DecisionTable:
         # Flat index into (G, 2, 2, 2): one bincount counts all.
         index = ((codes * 2 + y) * 2 + before) * 2 + after
         counts = np.bincount(index, minlength=len(labels) * 8).astype(np.int64)
-        return cls(labels, counts.reshape(-1, 2, 2, 2))
+        patterns = None if subjects is None else SubjectCounts.make(subjects, index).patterns
+        return cls(labels, counts.reshape(-1, 2, 2, 2), patterns)
+
+    @property
+    def subjects(self) -> NDArray[np.int64]:
+        """Subjects with rows in each group, shape (G,)."""
+        groups, patterns = len(self.labels), self.patterns
+        if patterns is None:
+            return np.asarray(self.counts.sum(axis=(1, 2, 3)), np.int64)
+        # A subject counts once in a group, whatever was decided on its rows.
+        shown = np.unique(patterns.pattern * groups + patterns.category // 8)
+        pattern, group = np.divmod(shown, groups)
+        counted = np.bincount(group, patterns.multiplicity[pattern], minlength=groups)
+        return counted.astype(np.int64)
 
 
 def paired_changes(
@@ -132,8 +157,8 @@ def paired_changes(
 ) -> tuple[tuple[BeforeAfter, ...], tuple[BeforeAfter, ...]]:
     """Compute overall measures and disparities, before and after, with paired intervals.
 
-    A replicate draws whole rows (truth and both decisions together), so the change keeps the
-    pairing and its interval is as narrow as the data allow.
+    A replicate draws subjects with all of their rows (truth and both decisions together), so the
+    change keeps the pairing and its interval is as narrow as the data allow.
 
     Parameters
     ----------
@@ -159,6 +184,7 @@ def paired_changes(
         [(np.arange(groups), groups)],
         replicates=replicates,
         rng=np.random.default_rng(seed),
+        patterns=table.patterns,
     )
     both = np.concatenate([table.counts.reshape(groups, 8, 1), drawn], axis=2)  # observed first
     both = both.reshape(groups, 2, 2, 2, -1)
@@ -168,8 +194,9 @@ def paired_changes(
     known = [index for index, label in enumerate(table.labels) if label != UNKNOWN]
     n = int(table.counts.sum())
     compared = int(table.counts[known].sum())
+    overall = _changes(_overall(before), _overall(after), n, level)
     return (
-        _changes(_overall(before), _overall(after), n, level),
+        tuple(_with_few_changes(table, item) for item in overall),
         _changes(_disparity(before[known], how), _disparity(after[known], how), compared, level),
     )
 
@@ -192,10 +219,12 @@ def group_effects(table: DecisionTable, kept: Mapping[str, str]) -> tuple[GroupE
     before = table.counts.sum(axis=3).reshape(-1, 4)
     after = table.counts.sum(axis=2).reshape(-1, 4)
     rates_before, rates_after = rates(before, _RATES), rates(after, _RATES)
+    subjects = table.subjects
     return tuple(
         GroupEffect(
             group=label,
             n=int(before[g].sum()),
+            subjects=int(subjects[g]),
             mitigated=label not in kept,
             reason=kept.get(label),
             before={name: finite(rates_before[m, g]) for m, name in enumerate(_RATES)},
@@ -244,18 +273,74 @@ def _changes(
 def _change(values: Floats, n: int, level: float) -> Estimate:
     interval = percentile_interval(values[1:], level)
     value = finite(values[0])
-    defined = value is not None
+    low, high = finite(float(interval.low)), finite(float(interval.high))
+    if value is not None and low is not None and high is not None:
+        # Percentiles of a worst gap lean to one side; the interval is widened to its estimate.
+        low, high = min(low, value), max(high, value)
     method = f"paired percentile bootstrap, {len(values) - 1} replicates"
     return Estimate(
         value=value,
-        low=finite(float(interval.low)) if defined else None,
-        high=finite(float(interval.high)) if defined else None,
+        low=None if value is None else low,
+        high=None if value is None else high,
         level=level,
         n=n,
         method=method,
         undefined_share=float(interval.undefined),
-        reason=None if defined else "undefined before or after",
+        reason=None if value is not None else "undefined before or after",
     )
+
+
+# Shape (8,): truth, decision before, decision after; what newly selected rows do to a share, and
+# the rows that it is of. Rates whose rows change with the decision aren't among them.
+_TRUE = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+_SELECTED = np.array([0, 1, -1, 0, 0, 1, -1, 0])
+_PAIRED: Final = MappingProxyType(
+    {
+        "accuracy": (_SELECTED * (2 * _TRUE - 1), np.ones(8, np.int64)),
+        "selection_rate": (_SELECTED, np.ones(8, np.int64)),
+        "tpr": (_SELECTED * _TRUE, _TRUE),
+        "fpr": (_SELECTED * (1 - _TRUE), 1 - _TRUE),
+        "tnr": (-_SELECTED * (1 - _TRUE), 1 - _TRUE),
+    }
+)
+
+
+def _with_few_changes(table: DecisionTable, item: BeforeAfter) -> BeforeAfter:
+    """Give a share of which few rows change an interval that doesn't hang on resampling them.
+
+    Where none changes, no resample shows that another sample's might. Rows of a subject count as
+    alike.
+    """
+    if item.name not in _PAIRED or item.change.value is None:
+        return item
+    effect, of = _PAIRED[item.name]
+    counts = table.counts.reshape(-1, 8).sum(axis=0)
+    gained, lost = int(counts[effect > 0].sum()), int(counts[effect < 0].sum())
+    rows = int(counts @ of)
+    size = _alike(table.patterns, of) if table.patterns is not None else float(rows)
+    share = size / rows
+    if round((gained + lost) * share, 6) >= FEWEST:
+        return item
+    up, down = ((k * share + 1) / (size + 2) for k in (gained, lost))
+    reach = normal_quantile(item.change.level) * math.sqrt(
+        (up + down - (up - down) ** 2) / (size + 2)
+    )
+    change = replace(
+        item.change,
+        low=max(-1.0, min(up - down - reach, item.change.value)),
+        high=min(1.0, max(up - down + reach, item.change.value)),
+        method=f"adjusted Wald interval of paired shares (Bonett and Price 2012), because fewer "
+        f"than {FEWEST} rows change",
+    )
+    return replace(item, change=change)
+
+
+def _alike(patterns: Patterns, of: NDArray[np.int64]) -> float:
+    """How many independent rows those of a share are worth if a subject's are alike (Kish 1965)."""
+    trials = np.zeros(len(patterns.multiplicity), np.int64)
+    np.add.at(trials, patterns.pattern, patterns.rows * of[patterns.category % 8])
+    total = float(patterns.multiplicity @ trials)
+    return total**2 / float(patterns.multiplicity @ np.square(trials))
 
 
 Bools = NDArray[np.bool_]
@@ -339,6 +424,7 @@ def mitigate(
     y_test: ArrayLike,
     groups_test: ArrayLike,
     config: MitigationConfig,
+    subjects_test: ArrayLike | None = None,
 ) -> Mitigation:
     """Fit thresholds per group on validation rows and show their effect on test rows.
 
@@ -356,6 +442,8 @@ def mitigate(
         Group labels; a missing one counts as ``unknown``.
     config : MitigationConfig
         Constraint, present threshold and bootstrap.
+    subjects_test : array-like of str or int, shape (T,), optional
+        Key of each test row's subject; None = every row is of another subject.
 
     Returns
     -------
@@ -365,8 +453,8 @@ def mitigate(
     Raises
     ------
     ValueError
-        Lengths differ, there are no rows, a score is missing, a truth is not 0 or 1, or fewer
-        than two groups can be fitted.
+        Lengths differ, there are no rows, a subject or a score is missing, a truth is not 0 or 1,
+        or fewer than two groups can be fitted.
 
     References
     ----------
@@ -387,7 +475,8 @@ def mitigate(
         )
     before = test.scores >= config.threshold
     after = _decide(fit, test, before, kept, config)
-    table = DecisionTable.make(test.groups, test.y, before, after)
+    owners = None if subjects_test is None else subject_codes(subjects_test, len(test.y))
+    table = DecisionTable.make(test.groups, test.y, before, after, owners)
     how = orientation(favourable_is_positive=config.favourable_is_positive)
     overall, disparity = paired_changes(
         table, how, replicates=config.replicates, level=config.level, seed=config.seed

@@ -178,6 +178,11 @@ class RateSample:
         NaN where undefined.
     replicates : ndarray of float, shape (M, G, R)
         The same rates in each of R bootstrap replicates; NaN where undefined.
+    effective : ndarray of float, shape (M, G)
+        How many independent trials the denominators are worth; less than they are where rows of
+        one subject hang together.
+    by_subject : bool
+        Whether subjects have several rows, and were drawn whole.
     hidden : frozenset of tuple of (str, int)
         Rates and groups that `hide_rates` has taken out.
     least : int
@@ -190,6 +195,8 @@ class RateSample:
     denominators: NDArray[np.int64]
     values: Floats
     replicates: Floats
+    effective: Floats
+    by_subject: bool
     hidden: frozenset[tuple[str, int]] = frozenset()
     least: int = 0
 
@@ -200,6 +207,7 @@ class RateSample:
         confusion: NDArray[np.int64],
         replicates: NDArray[np.int64],
         names: tuple[str, ...] = tuple(RATES),
+        effective: Floats | None = None,
     ) -> RateSample:
         """Compute rates from observed and replicated counts.
 
@@ -213,14 +221,19 @@ class RateSample:
             The same in each replicate.
         names : tuple of str, default=all of :data:`RATES`
             Rates to compute.
+        effective : ndarray of float, shape (M, G), optional
+            Effective sizes of the denominators; None = rows are independent.
 
         Returns
         -------
         RateSample
         """
         numerators, denominators = rate_parts(confusion, names)
+        values = ratio(numerators, denominators)
         drawn = ratio(*rate_parts(replicates, names))
-        return cls(labels, names, numerators, denominators, ratio(numerators, denominators), drawn)
+        sizes = denominators.astype(np.float64) if effective is None else effective
+        by_subject = effective is not None
+        return cls(labels, names, numerators, denominators, values, drawn, sizes, by_subject)
 
     @property
     def replicate_count(self) -> int:
@@ -243,7 +256,23 @@ class RateSample:
             ``total`` is 0 where the rate is undefined.
         """
         m = self.names.index(name)
-        return Proportion(int(self.numerators[m, group]), int(self.denominators[m, group]))
+        size = float(self.effective[m, group]) if self.by_subject else None
+        return Proportion(int(self.numerators[m, group]), int(self.denominators[m, group]), size)
+
+    def how(self, method: str) -> str:
+        """Say what was drawn for an interval.
+
+        Parameters
+        ----------
+        method : str
+            How the interval is made of the replicates.
+
+        Returns
+        -------
+        str
+        """
+        drawn = ", subjects drawn" if self.by_subject else ""
+        return f"{method}, {self.replicate_count} replicates{drawn}"
 
     def why_undefined(self, name: str, group: int) -> str:
         """Say why a rate has no value in a group.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.mlops.data.columns import FLAGS, SELECTS, DecisionWords
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
@@ -31,14 +32,16 @@ NOTES = (
     "outcome, the favourable decision is not to be flagged.",
     "Four-fifths (29 CFR 1607.4 D) is a rule of thumb of enforcement agencies, not a verdict; "
     "read it beside the interval, the exact test and the effect size.",
-    "Intervals: bootstrap over rows, drawn as multinomial tables (Efron and Tibshirani 1993); "
-    "where a rate is exactly 0 or 1 resampling shows no variation and a closed form stands in "
+    "Intervals: bootstrap over subjects, whose rows come and go together (Field and Welsh 2007), "
+    "drawn as multinomial tables; where each has one row it is Efron's. Where a rate "
+    "has fewer than ten successes or failures, a closed form stands in "
     "(Wilson; Newcombe 1998; Donner and Zou 2012).",
     "Worst-of-groups figures look for the extremes among several groups, and chance alone makes "
     "extremes; their intervals hold for all pairs of groups together (max-t over the replicates). "
     "The plain percentile interval beside them leans towards unfairness.",
     "Tests: Fisher's exact test of each compared group against the reference group, two-sided, "
-    "Holm-corrected over the whole audit; Z is shown beside it, uncorrected.",
+    "Holm-corrected over the whole audit; Z is shown beside it, uncorrected. Where subjects have "
+    "several rows, rows are first divided by the design effect (Rao and Scott 1992).",
     "Rows with an unknown group are counted and shown, but not compared.",
     "A group takes part in a comparison if its rows could show a difference: if both extremes, all "
     "or none of them decided one way, would be more than chance by Fisher's exact test against all "
@@ -63,8 +66,10 @@ class GroupRow:
         table.
     n : int
         Rows; positive.
+    subjects : int
+        Subjects with rows in the group.
     share : float
-        Of all rows of the table.
+        Share of all rows of the table.
     tn, fp, fn, tp : int
         Confusion counts.
     rates : dict of str to RateEstimate
@@ -77,6 +82,7 @@ class GroupRow:
     levels: dict[str, str]
     role: str
     n: int
+    subjects: int
     share: float
     tn: int
     fp: int
@@ -94,10 +100,10 @@ class Exclusion:
     ----------
     group : str
         Label.
-    n : int
-        Rows.
+    n, subjects : int
+        Rows, and subjects that have them.
     share : float
-        Of all rows.
+        Share of all rows.
     selection_rate : float
         Share of the group's rows that are selected.
     favourable_rate : float
@@ -108,6 +114,7 @@ class Exclusion:
 
     group: str
     n: int
+    subjects: int
     share: float
     selection_rate: float
     favourable_rate: float
@@ -218,8 +225,8 @@ class AuditResult:
 
     Attributes
     ----------
-    rows : int
-        Audited rows.
+    rows, subjects : int
+        Audited rows, and the subjects that they belong to.
     level : float
         Confidence level of all intervals.
     replicates, seed : int
@@ -247,6 +254,7 @@ class AuditResult:
     """
 
     rows: int
+    subjects: int
     level: float
     replicates: int
     seed: int
@@ -380,6 +388,7 @@ def group_rows(
     tuple of GroupRow
         One per group, in the order of ``marginal``.
     """
+    subjects = count_subjects(table, marginal)
     # Limits of all rates of all groups at once, shape (M, G).
     intervals = percentile_interval(sample.replicates, level)
     calibrations = calibrate(table, marginal, level)
@@ -390,6 +399,7 @@ def group_rows(
             levels=dict(zip(marginal.features, marginal.groups[g], strict=False)),
             role=roles[g],
             n=int(confusion[g].sum()),
+            subjects=int(subjects[g]),
             share=int(confusion[g].sum()) / table.rows,
             tn=int(confusion[g, 0]),
             fp=int(confusion[g, 1]),
@@ -400,6 +410,27 @@ def group_rows(
         )
         for g in range(len(marginal.groups))
     )
+
+
+def count_subjects(table: ContingencyTable, marginal: Marginal) -> NDArray[np.int64]:
+    """Count the subjects that have rows in each group.
+
+    Parameters
+    ----------
+    table : ContingencyTable
+        Knows how rows belong to subjects.
+    marginal : Marginal
+        The dimension, G groups.
+
+    Returns
+    -------
+    ndarray of int64, shape (G,)
+        The number of rows where every subject has one.
+    """
+    groups = len(marginal.groups)
+    if table.subjects is None:
+        return np.asarray(marginal.confusion.sum(axis=(1, 2)), np.int64)
+    return table.decisions.by_group(marginal.membership, groups).subjects
 
 
 def exclusions(rows: tuple[GroupRow, ...], rate: str, reason: str) -> tuple[Exclusion, ...]:
@@ -422,6 +453,7 @@ def exclusions(rows: tuple[GroupRow, ...], rate: str, reason: str) -> tuple[Excl
         Exclusion(
             row.group,
             row.n,
+            row.subjects,
             row.share,
             (row.fp + row.tp) / row.n,
             row.rates[rate].numerator / row.n,
@@ -485,11 +517,12 @@ def _rate(
         )
     score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
-    resampled = None if np.isnan(low) else (low, high)
-    if resampled is None or proportion.at_boundary:
+    # Percentiles of a few replicates may lie beside the rate.
+    resampled = None if np.isnan(low) else (min(low, proportion.value), max(high, proportion.value))
+    if resampled is None or proportion.is_scarce:
         used, method = score, "Wilson score"
     else:
-        used, method = resampled, f"percentile bootstrap, {sample.replicate_count} replicates"
+        used, method = resampled, sample.how("percentile bootstrap")
     return RateEstimate(
         value=proportion.value,
         low=used[0],

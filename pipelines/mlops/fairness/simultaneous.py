@@ -60,15 +60,18 @@ class Family:
 
     Attributes
     ----------
-    successes, totals : ndarray of int, shape (G,)
-        Observed counts; totals are positive.
+    successes, totals : ndarray of float, shape (G,)
+        Observed counts, or effective ones of the same share; totals are positive.
     max_t : ndarray of float, shape (R,)
         Largest standardised deviation among all pairs, in each replicate.
+    by_subject : bool, default=False
+        Whether the counts are effective ones, and subjects were drawn.
     """
 
-    successes: NDArray[np.int64]
-    totals: NDArray[np.int64]
+    successes: NDArray[np.int64] | Floats
+    totals: NDArray[np.int64] | Floats
     max_t: Floats
+    by_subject: bool = False
 
     @classmethod
     def make(
@@ -77,6 +80,7 @@ class Family:
         totals: NDArray[np.int64],
         replicates: Floats,
         kind: str,
+        effective: Floats | None = None,
     ) -> Family:
         """Standardise the replicates of a difference or a ratio.
 
@@ -89,6 +93,8 @@ class Family:
         kind : {"difference", "ratio"}
             For a ratio, deviations are those of the logarithm, linearised; a rate of 0 takes no
             part.
+        effective : ndarray of float, shape (G,), optional
+            How many independent trials the totals are worth; None = as many as they are.
 
         Returns
         -------
@@ -98,7 +104,10 @@ class Family:
         errors = replicates - values[:, None]
         if kind == "ratio":  # of logarithms, linearised; a rate of 0 has none
             errors = errors[values > 0] / values[values > 0, None]
-        return cls(successes, totals, _max_t(errors))
+        max_t = _max_t(errors)
+        if effective is None:
+            return cls(successes, totals, max_t)
+        return cls(values * effective, effective, max_t, by_subject=True)
 
 
 def worst_estimate(
@@ -144,13 +153,15 @@ def worst_estimate(
     share = float(interval.undefined)
     low_p, high_p = finite(float(interval.low)), finite(float(interval.high))
     mean = finite(float(interval.mean))
+    drawn = ", subjects drawn" if any(family.by_subject for family in families) else ""
     return WorstEstimate(
         value=value,
         low=min(max(low, 0.0), value),  # rounding must not push a limit past the value
         high=max(min(high, 1.0), value),
         level=level,
         n=n,
-        method=f"simultaneous score intervals of all pairs, max-t of {len(replicates)} replicates",
+        method="simultaneous score intervals of all pairs, max-t of "
+        f"{len(replicates)} replicates{drawn}",
         undefined_share=share,
         percentile=None if low_p is None or high_p is None else (low_p, high_p),
         bias=None if mean is None else mean - value,
@@ -242,6 +253,6 @@ def reference_estimate(
         level=level,
         n=n,
         method="simultaneous score intervals against the reference, max-t of "
-        f"{len(family.max_t)} replicates",
+        f"{len(family.max_t)} replicates{', subjects drawn' if family.by_subject else ''}",
         critical=critical,
     )

@@ -131,7 +131,10 @@ class Groups:
         """
         m, known = sample.names.index(rate), list(self.known)
         totals = sample.denominators[m, known]
-        tells = can_tell(sample.numerators[m, known], totals, level)
+        # Whole numbers of as many independent rows as those of the subjects are worth.
+        worth = np.floor(np.round(sample.effective[m, known], 6)).astype(np.int64)
+        share = np.nan_to_num(sample.values[m, known])
+        tells = can_tell(np.rint(share * worth).astype(np.int64), worth, level)
         compared, left_out = [], []
         for group, n, tell in zip(known, totals, tells, strict=True):
             label, definition = sample.labels[group], RATES[rate]

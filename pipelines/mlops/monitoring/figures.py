@@ -15,11 +15,14 @@ from pipelines.mlops.data.columns import (
 )
 from pipelines.mlops.data.drift import Comparison, compare
 from pipelines.mlops.evaluation.bootstrap import resample
+from pipelines.mlops.evaluation.calibration import calibration_gaps
+from pipelines.mlops.evaluation.closed_forms import closed_forms
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
 from pipelines.mlops.fairness.evidence import NO_FAVOURABLE, Scored, audit_scores, describe
 from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.orientation import needs_labels, orientation
+from pipelines.mlops.fairness.subjects import independent_rows
 from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.scoring.record import Record
 
@@ -139,7 +142,8 @@ def quality_figures(
     -------
     list of Figure
         ``live.unreadable_share``, ``live.strange_share`` (of the worst column) and
-        ``live.selection_rate``, with Wilson's interval (1927) at level 0.95.
+        ``live.selection_rate``, with Wilson's interval (1927) at level 0.95, for as many
+        independent rows as those of the subjects are worth.
     """
     rows = len(live.predictions)
     labels = {
@@ -155,26 +159,35 @@ def quality_figures(
         for name, counts in record.columns.items():
             strange[name] = strange.get(name, 0) + counts.strange
     worst = max(sorted(strange), key=lambda name: strange[name])
-    found = {
-        "unreadable_share": (int(live.predictions[UNREADABLE].notna().sum()), {}),
-        # Counted when the rows were scored; rows erased since then may still be in it.
-        "strange_share": (min(strange[worst], rows), {"column": worst}),
-        "selection_rate": (int((live.predictions["decision"] == positive).sum()), {}),
+    subjects = live.predictions[SUBJECT]
+    unreadable = live.predictions[UNREADABLE].notna()
+    selected = live.predictions["decision"] == positive
+    # Counted when the rows were scored; rows erased since then may still be in it.
+    unusual = Proportion(min(strange[worst], rows), rows, independent_rows(subjects))
+    shares = {
+        "unreadable_share": _proportion(unreadable, subjects),
+        "strange_share": unusual,
+        "selection_rate": _proportion(selected, subjects),
     }
-    return [_share(name, labels[name], hits, rows, where) for name, (hits, where) in found.items()]
+    where = {"strange_share": {"column": worst}}
+    return [_share(name, labels[name], shares[name], where.get(name, {})) for name in labels]
 
 
-def _share(name: str, label: str, hits: int, rows: int, where: dict[str, str]) -> Figure:
-    low, high = Proportion(hits, rows).wilson(0.95)
+def _proportion(hits: "pd.Series[bool]", subjects: "pd.Series[str]") -> Proportion:
+    return Proportion(int(hits.sum()), len(hits), independent_rows(subjects, hits))
+
+
+def _share(name: str, label: str, share: Proportion, where: dict[str, str]) -> Figure:
+    low, high = share.wilson(0.95)
     return Figure(
         id=f"live.{name}",
         label=label,
-        value=round_floats(hits / rows),
+        value=round_floats(share.value),
         low=round_floats(low),
         high=round_floats(high),
         level=0.95,
-        method="share of scored rows; interval: Wilson (1927)",
-        n=rows,
+        method="share of scored rows; interval: Wilson (1927), by subject",
+        n=share.total,
         unit="share",
         where=where,
     )
@@ -317,6 +330,7 @@ def fairness_figures(
         live.inputs,
         live.predictions["score"].to_numpy(dtype="float64"),
         np.zeros(rows, dtype="int8") if y is None else y,
+        live.predictions[SUBJECT],
     )
     result = audit_scores(scored, threshold, data, config)
     return [
@@ -366,7 +380,13 @@ def performance_figures(
     subjects = pd.factorize(live.predictions[SUBJECT].to_numpy(dtype=object))[0]
     statistic: Any = partial(measure, cut)
     with one_thread(), np.errstate(invalid="ignore", divide="ignore"):
-        [replicates] = resample([statistic], subjects, config.replicates)
+        replicates, gaps = resample(
+            [statistic, partial(calibration_gaps, cut)], subjects, config.replicates
+        )
         point = statistic(np.ones((1, rows)))[0]
-    figures = metric_figures(point, replicates, n=rows, confidence=config.confidence, prefix="live")
+        level = config.confidence
+        closed = closed_forms(cut, gaps, subjects, level)
+    figures = metric_figures(
+        point, replicates, n=rows, confidence=level, closed=closed, prefix="live"
+    )
     return [figure for figure in figures if figure.id.split(".")[1] in names]

@@ -107,9 +107,23 @@ def _state(state: State) -> Markup:
 def _watches(result: Watching) -> Table:
     return Table(
         caption="A figure against its bound; an alarm needs the whole interval to be out of bounds",
-        columns=[Column("Watch"), Column("State"), Column("Owner"), Column("Why", wide=True)],
+        columns=[
+            Column("Watch"),
+            Column("State"),
+            Column("Owner"),
+            Column("Why", wide=True),
+            Column("Where the bound comes from", wide=True),
+        ],
         rows=[
-            Row([identifier(watch.id), _state(watch.state), watch.owner, watch.sentence])
+            Row(
+                [
+                    identifier(watch.id),
+                    _state(watch.state),
+                    watch.owner,
+                    watch.sentence,
+                    watch.bound,
+                ]
+            )
             for watch in result.watches
         ],
     )

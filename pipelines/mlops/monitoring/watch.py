@@ -1,7 +1,8 @@
 """One day's watch: read, measure, judge, write, sound alarms, ask for a new training.
 
 Drift doesn't end because it was noticed: the same alarm goes off every day until a new model is
-released. So the ledger's own alarms limit the requests: one in so many days, whatever asks.
+released. So the ledger's own alarms limit the requests: one in so many days, whatever asks. A
+release begins anew: an alarm of the new model may ask at once.
 """
 
 import difflib
@@ -35,12 +36,15 @@ from pipelines.mlops.monitoring.predictions import (
     scored_at,
 )
 from pipelines.mlops.monitoring.result import (
+    Approved,
     LabelCounts,
     MonitoringParams,
     Retrain,
     Watch,
     Watched,
     Watching,
+    approved,
+    bound_of,
     judge_watch,
     page_path,
     result_path,
@@ -52,6 +56,7 @@ from pipelines.release.kpis import KpisParams, evaluate
 from pipelines.release.kpis.formula import figures_in, parse
 from pipelines.release.kpis.params import LIVE
 from pipelines.release.ledger import Entry, Ledger
+from pipelines.release.lifecycle.production import PRODUCTION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +68,10 @@ REQUEST = "retrain"
 
 class LedgerEntry(Protocol):
     """What is read of a ledger's entry."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
 
     @property
     def kind(self) -> str:
@@ -82,9 +91,10 @@ class LedgerEntry(Protocol):
 
 
 def last_request(entries: Iterable[LedgerEntry], product: str) -> datetime | None:
-    """Return the time of the latest request for a new training in the ledger.
+    """Return the time of the latest request for a new training since the last release.
 
-    The latest by time and not by order: clocks go backwards.
+    The latest by time and not by order: clocks go backwards. A release answers all requests before
+    it (here the ledger's order counts): what the new model does is another matter.
 
     Parameters
     ----------
@@ -96,14 +106,23 @@ def last_request(entries: Iterable[LedgerEntry], product: str) -> datetime | Non
     Returns
     -------
     datetime.datetime or None
-        None without a request.
+        None without a request since the last release to production.
     """
-    times = [
-        datetime.fromisoformat(entry.time)
-        for entry in entries
-        if entry.kind == "alarm" and entry.subject == product and entry.data.get(REQUEST) is True
-    ]
+    mine = [entry for entry in entries if entry.subject == product]
+    withdrawn = {e.data.get("of") for e in mine if e.data.get("step") == "withdrawn"}
+    times: list[datetime] = []
+    for entry in mine:
+        if is_release(entry) and entry.seq not in withdrawn:
+            times = []
+        elif entry.kind == "alarm" and entry.data.get(REQUEST) is True:
+            times.append(datetime.fromisoformat(entry.time))
     return max(times, default=None)
+
+
+def is_release(entry: LedgerEntry) -> bool:
+    """Return whether an entry tells of a release to production."""
+    made = entry.data.get("step") == "made" and entry.data.get("stage") == PRODUCTION
+    return entry.kind == "release" and made
 
 
 def held_back(entries: Iterable[LedgerEntry], product: str, now: datetime, every_days: int) -> str:
@@ -167,7 +186,7 @@ def watch_project(project: Path, until: datetime, now: datetime) -> Watching:
     release = load_released(in_production(project), project, with_train=True)
     ledger = Ledger.of(project)
     entries = ledger.entries()
-    draft = measure_window(project, release, params, until)
+    draft = measure_window(project, release, params, until, approved(release, entries, PRODUCT))
     figures = {figure.id: figure for figure in draft.figures}
     result = draft.model_copy(
         update={
@@ -182,7 +201,11 @@ def watch_project(project: Path, until: datetime, now: datetime) -> Watching:
 
 
 def measure_window(
-    project: Path, release: ReleasedModel, params: MonitoringParams, until: datetime
+    project: Path,
+    release: ReleasedModel,
+    params: MonitoringParams,
+    until: datetime,
+    judged_by: Approved,
 ) -> Watching:
     """Measure and judge; writes nothing.
 
@@ -196,6 +219,8 @@ def measure_window(
         Section ``monitoring``.
     until : datetime.datetime
         End of the window, with time zone.
+    judged_by : Approved
+        What the release was judged by; watches without a threshold follow it.
 
     Returns
     -------
@@ -229,12 +254,18 @@ def measure_window(
         batches={r.name: sha256_file(predictions_path(folder, r.name)) for r in chosen},
         other_rows=sum(record.rows for record in others),
         figures=figures,
-        watches=[judge_watch(watch, by_id.get(watch.figure)) for watch in params.watches],
+        watches=[_judge(watch, by_id.get(watch.figure), judged_by) for watch in params.watches],
         labels=counts,
         drift=None if comparison is None else comparison.model_dump(mode="json"),
         kpis=[],
         retrain=Retrain(requested=False, because=[], held_back=""),
     )
+
+
+def _judge(watch: Watch, figure: Figure | None, judged_by: Approved) -> Watched:
+    bound = bound_of(watch, judged_by, figure)
+    resolved = watch.model_copy(update={"threshold": bound.threshold})
+    return judge_watch(resolved, figure, bound.because)
 
 
 def check_watches(watches: list[Watch], figures: list[Figure]) -> None:

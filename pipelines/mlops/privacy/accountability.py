@@ -1,17 +1,25 @@
 """What the compliance report says about personal data: Article 30, retention, minimisation."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pipelines.core.artifacts import EVIDENCE, QUARANTINE
 from pipelines.core.evidence import Evidence
 from pipelines.core.params import DataParams, Params, SqlSource
-from pipelines.core.settings import Name, Section, Unset
+from pipelines.core.settings import (
+    OTHER_DATA,
+    FactsAboutData,
+    Name,
+    Unset,
+    is_filled_in,
+    not_filled_in,
+)
 from pipelines.mlops.compliance.gdpr import Privacy, RecordItem
 from pipelines.mlops.privacy.source import local_files
 from pipelines.reporting import numbers
@@ -26,8 +34,10 @@ LegalBasis = Literal[
 ]  # fmt: skip
 
 
-class PrivacyParams(Section):
+class PrivacyParams(FactsAboutData):
     """Section ``privacy``; what isn't given stands in red in the record of processing."""
+
+    SETTINGS: ClassVar[frozenset[str]] = frozenset({"models_days"})
 
     controller: Unset[Name] = None
     """Name and address of the controller (GDPR Art. 4(7), 30(1)(a))."""
@@ -46,21 +56,49 @@ class PrivacyParams(Section):
     """Categories of recipients; [] = nobody; null = not stated yet."""
     transfers: list[str] | None = None
     """Third countries and safeguards; [] = none; null = not stated yet."""
-    security: list[str] = Field(default_factory=list)
-    """Technical and organisational measures beside those that Signalbox itself shows."""
+    security: list[str] | None = None
+    """Technical and organisational measures beside those that Signalbox itself shows; [] = none;
+    null = not stated yet."""
     retention_days: dict[Store, Days] = Field(default_factory=dict)
     """Store → days its files may be kept."""
     models_days: Days = 30
     """Days after an erasure within which models that learned from the subject are replaced."""
 
 
-OWN_MEASURES = (
-    "hash-chained, signed ledger; SHA-256 of all data, models and reports; models loaded only from "
-    "trusted types; erasure with proof; subjects named by keyed hashes in proofs"
-)
+MEASURES = {
+    "ledger/ledger.jsonl": "hash-chained, signed ledger",
+    "dvc.lock": "hashes of all data, models and reports",
+    "privacy/erased.txt": "list of erased people, by keyed hashes, whom later deliveries leave out",
+}
+"""Measures that Signalbox shows, each by a file that has to be there."""
 
 
-def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) -> list[RecordItem]:
+def shown_measures(project: Path) -> list[str]:
+    """List the security measures that the project's own files show.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    list of str
+        In words, in the order of `MEASURES`.
+    """
+    return [told for path, told in MEASURES.items() if _has_content(project / path)]
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def record(
+    params: Params,
+    own: PrivacyParams,
+    evidence: dict[str, Evidence],
+    measures: Sequence[str] = (),
+) -> list[RecordItem]:
     """Build the record of processing, in the order of Article 30(1) GDPR.
 
     Parameters
@@ -71,12 +109,16 @@ def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) ->
         Section ``privacy`` of ``release.yaml``.
     evidence : dict of str to Evidence
         Stage → its evidence.
+    measures : sequence of str, default ()
+        Security measures that files show, as `shown_measures` finds them.
 
     Returns
     -------
     list of RecordItem
     """
-    return [
+    elsewhere = not own.is_about(params.data.name)
+    own = own.facts_about(params.data.name)
+    lines = [
         _said("30(1)(a)", "Controller", own.controller, "privacy.controller"),
         _said("30(1)(a)", "Contact", own.contact, "privacy.contact"),
         _said("30(1)(b)", "Purposes", params.report.purpose, "report.purpose"),
@@ -87,9 +129,10 @@ def record(params: Params, own: PrivacyParams, evidence: dict[str, Evidence]) ->
         _list("30(1)(d)", "Recipients", own.recipients, "privacy.recipients"),
         _list("30(1)(e)", "Transfers to third countries", own.transfers, "privacy.transfers"),
         _said("30(1)(f)", "Time limits for erasure", _limits(own), "privacy.retention_days"),
-        RecordItem("30(1)(g)", "Security measures", "; ".join([*own.security, OWN_MEASURES]), True),
+        _security(own, measures),
         RecordItem("Art. 14", "Source of the data", _source(params), True),
     ]
+    return [line if line.given or not elsewhere else _about_other_data(line) for line in lines]
 
 
 def special_columns(params: Params, own: PrivacyParams,
@@ -124,14 +167,32 @@ def special_columns(params: Params, own: PrivacyParams,
 
 
 def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
-    if text and text.strip():
+    if is_filled_in(text):
         return RecordItem(article, term, text, True)
-    return RecordItem(article, term, f"{key} says nothing", False)
+    file = "params.yaml" if key.startswith("report.") else "release.yaml"
+    return RecordItem(article, term, text or not_filled_in(key, file), False)
+
+
+def _about_other_data(line: RecordItem) -> RecordItem:
+    """Say of a key of section ``privacy`` that nobody has filled in that it is about other data."""
+    text, start = str(line.text), not_filled_in("privacy.")
+    return replace(line, text=f"{text} ({OTHER_DATA})") if text.startswith(start) else line
+
+
+def _security(own: PrivacyParams, measures: Sequence[str]) -> RecordItem:
+    """List the controller's own measures, and apart from them what files show."""
+    article, term = "30(1)(g)", "Security measures"
+    shown = "; ".join(measures) or "none"
+    if own.security is None:
+        said = not_filled_in("privacy.security")
+        return RecordItem(article, term, f"{said} ([] = none); shown by files: {shown}", False)
+    said = "; ".join(own.security) or "none beside these"
+    return RecordItem(article, term, f"{said}; shown by files: {shown}", True)
 
 
 def _list(article: str, term: str, values: list[str] | None, key: str) -> RecordItem:
     if values is None:
-        return RecordItem(article, term, f"{key} in release.yaml says nothing ([] = none)", False)
+        return RecordItem(article, term, f"{not_filled_in(key)} ([] = none)", False)
     return RecordItem(article, term, ", ".join(values) or "none", True)
 
 
@@ -164,8 +225,10 @@ def _special(own: PrivacyParams, evidence: dict[str, Evidence]) -> RecordItem:
     if unknown:
         return RecordItem(article, term, f"no such column: {', '.join(unknown)}", False)
     columns = ", ".join(marked)
-    if not (own.special_basis or "").strip():
-        return RecordItem(article, term, f"{columns}: privacy.special_basis says nothing", False)
+    if not is_filled_in(own.special_basis):
+        return RecordItem(
+            article, term, f"{columns}: {not_filled_in('privacy.special_basis')}", False
+        )
     return RecordItem(article, term, f"{columns}: {own.special_basis}", True)
 
 
@@ -359,8 +422,10 @@ def overview(
     Privacy
     """
     idle, how, measured = idle_inputs(evidence)
+    stated = record(params, own, evidence, shown_measures(project))
+    own = own.facts_about(params.data.name)
     return Privacy(
-        record=record(params, own, evidence),
+        record=stated,
         kept_too_long=too_old(project, params.data, own, now),
         limits=sorted((str(store), days) for store, days in own.retention_days.items()),
         unlimited=unlimited(project, params.data, own),

@@ -250,18 +250,17 @@ def _meaning(audit: AuditResult) -> list[Block]:
             "agencies for when to look closer, written for race, sex and ethnic group; for "
             "other features it is used here as a yardstick only. It is a screening figure and "
             "not a verdict of law: a ratio above it does not clear a model, one below it does "
-            "not convict it. Where the true rates already differ between groups, as they do "
-            "in most data about pay, a model that is right about everybody shows the "
-            "difference too. Whether it may be used all the same depends on what is decided "
-            "with it."
+            "not convict it. Where the true rates already differ between groups, a model that "
+            "is right about everybody shows the difference too. Whether it may be used all "
+            "the same depends on what is decided with it."
         ),
         Items(
             [
                 join(strong("Ask about the target first. "),
                      "If the label itself records past unfairness, no threshold mends it."),
                 join(strong("Look at the inputs. "),
-                     "Columns that stand in for a group (marital status and relationship often do "
-                     "for sex) can be left out, at a cost in accuracy that the next run shows."),
+                     "Columns that stand in for a group can be left out, at a cost in accuracy "
+                     "that the next run shows."),
                 join(strong("Compare error rates as well. "),
                      "Equal opportunity asks whether those who did nothing are flagged equally "
                      "rarely (FPR); it can fail where flag rates agree and the reverse."
@@ -325,9 +324,12 @@ def _how_to_read(audit: AuditResult, inputs: Inputs) -> Prose:
         else "is good for the person: whoever gets it is selected"
     )
     return Prose(join(
-        f"All figures below are computed on the {numbers.count(audit.rows)} rows of test data. "
+        f"All figures below are computed on the {numbers.count(audit.rows)} rows of test data, of "
+        f"{numbers.count(audit.subjects)} people; rates count rows, and how sure they are follows "
+        "from the people. "
         f"Whiskers are {level} intervals from {numbers.count(audit.replicates)} bootstrap "
-        "replicates; a dashed line marks four fifths. The decision ",
+        "replicates, in which people are drawn with all of their rows; a dashed line marks four "
+        "fifths. The decision ",
         name(data.positive),
         f" {kind}; the favourable outcome is ",
         name(data.favourable),

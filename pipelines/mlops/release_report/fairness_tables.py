@@ -74,7 +74,7 @@ def is_below(ratio: ImpactRatio) -> bool:
     return ratio.estimate.value is not None and ratio.estimate.value < FOUR_FIFTHS
 
 
-_DENOMINATORS = {"selection_rate": "People", "tpr": "Positives", "fpr": "Negatives"}
+_DENOMINATORS = {"selection_rate": "Rows", "tpr": "Positives", "fpr": "Negatives"}
 _ERRORS = {
     "fpr": ("False positive rate", "Negatives", "of them {selected}"),
     "fdr": ("False discovery rate", "{Selected}", "of them negative"),
@@ -117,6 +117,7 @@ def rate_table(
         mark=mark,
         columns=[
             Column("Group"),
+            Column("People", numeric=True),
             Column(_DENOMINATORS[rate], numeric=True),
             Column(counted, numeric=True),
             Column("Rate", numeric=True),
@@ -126,7 +127,7 @@ def rate_table(
         rows=[
             _rate_row(g, rate, axis.row(_estimate(g.rates[rate]), _title(g, rate))) for g in groups
         ],
-        foot=["", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
+        foot=["", "", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
     )
 
 
@@ -232,6 +233,7 @@ def _rate_row(group: GroupRow, rate: str, plot: Text) -> Row:
     return Row(
         [
             _group_name(group),
+            numbers.count(group.subjects),
             numbers.count(estimate.n),
             numbers.count(estimate.numerator),
             numbers.percent(estimate.value),
@@ -343,7 +345,8 @@ def others(dimension: DimensionResult, mark: Text) -> Table:
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Share of all", numeric=True),
+            Column("Rows", numeric=True),
+            Column("Share of rows", numeric=True),
             Column("Truly positive", numeric=True),
             Column("Precision", numeric=True),
             Column("Accuracy", numeric=True),
@@ -354,6 +357,7 @@ def others(dimension: DimensionResult, mark: Text) -> Table:
             Row(
                 [
                     _group_name(g),
+                    numbers.count(g.subjects),
                     numbers.count(g.n),
                     numbers.percent(g.share),
                     *(numbers.percent(g.rates[r].value if r in g.rates else None) for r in shown),
@@ -409,9 +413,18 @@ def tests(dimension: DimensionResult, audit: AuditResult, mark: Text) -> list[Bl
             note=f"Fisher’s exact test, two-sided; Holm p is corrected over all "
             f"{audit.tests_corrected} tests of this audit, “significant” means Holm p ≤ "
             f"{audit.alpha:g}. Effect size: Cohen’s h in radians; about 0.2 is called small, 0.5 "
-            "medium, 0.8 large (Cohen 1988).",
+            f"medium, 0.8 large (Cohen 1988).{_by_subject(audit)}",
         )
     ]
+
+
+def _by_subject(audit: AuditResult) -> str:
+    if audit.subjects == audit.rows:
+        return ""
+    return (
+        f" The {numbers.count(audit.rows)} rows are of {numbers.count(audit.subjects)} people, so "
+        "the tests count rows over the design effect (Rao and Scott 1992)."
+    )
 
 
 def _test(test: SelectionTest) -> Row:
@@ -475,7 +488,8 @@ def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text)
         columns=[
             Column("Group"),
             Column("People", numeric=True),
-            Column("Share of all", numeric=True),
+            Column("Rows", numeric=True),
+            Column("Share of rows", numeric=True),
             Column(audit.words.rate.capitalize(), numeric=True),
             Column("Why", wide=True),
         ],
@@ -483,6 +497,7 @@ def _exclusion_table(dimension: DimensionResult, audit: AuditResult, mark: Text)
             Row(
                 [
                     name(e.group),
+                    numbers.count(e.subjects),
                     numbers.count(e.n),
                     numbers.percent(e.share),
                     numbers.percent(e.selection_rate),

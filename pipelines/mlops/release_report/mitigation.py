@@ -124,10 +124,11 @@ def _people(found: Mitigation, mark: Text, selected: str) -> Table:
         columns=[
             Column("Group"),
             Column("People", numeric=True),
+            Column("Rows", numeric=True),
             Column(f"{selected.capitalize()} now", numeric=True),
             Column(f"{selected.capitalize()} in the what-if", numeric=True),
-            Column(f"Newly {selected}", numeric=True),
-            Column(f"No longer {selected}", numeric=True),
+            Column(f"Rows newly {selected}", numeric=True),
+            Column(f"Rows no longer {selected}", numeric=True),
             Column("Own threshold", wide=True),
         ],
         rows=[_person_row(effect) for effect in found.groups],
@@ -138,6 +139,7 @@ def _person_row(effect: GroupEffect) -> Row:
     return Row(
         [
             name(effect.group),
+            numbers.count(effect.subjects),
             numbers.count(effect.n),
             numbers.percent(effect.before.get("selection_rate")),
             numbers.percent(effect.after.get("selection_rate")),

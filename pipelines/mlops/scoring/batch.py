@@ -275,7 +275,7 @@ class _Tally:
         for column in info.inputs:
             values = rows[column.name]
             self.missing[column.name] += int(values.isna().sum())
-            self.strange[column.name] += _strange(values, column)
+            self.strange[column.name] += count_strange(values, column)
             start = f"{column.name} is not a number: "
             notes = rows[UNREADABLE].dropna()
             # A note joins its columns by ", "; another column's value may hold the same words,
@@ -293,7 +293,20 @@ class _Tally:
         }
 
 
-def _strange(values: "pd.Series[Any]", column: NumericInput | CategoricalInput) -> int:
+def count_strange(values: "pd.Series[Any]", column: NumericInput | CategoricalInput) -> int:
+    """Count values that the model doesn't know, or that lie outside its training's range.
+
+    Parameters
+    ----------
+    values : pandas.Series, shape (n,)
+        Values of the column; missing ones don't count.
+    column : NumericInput or CategoricalInput
+        What the model knows of it.
+
+    Returns
+    -------
+    int
+    """
     if isinstance(column, CategoricalInput):
         return int((values.notna() & ~values.isin(column.categories)).sum())
     return int(((values < column.low) | (values > column.high)).sum())

@@ -29,7 +29,8 @@ def incident(name: str, start_us: int, title: str, **more: Any) -> dict[str, Any
 def write(place: Path, window: str, *incidents: dict[str, Any]) -> None:
     start, end = (f"{t[:4]}-{t[4:6]}-{t[6:11]}:{t[11:13]}:{t[13:]}" for t in window.split("_"))
     content = {"format": "signalbox.incidents/1", "window": {"start": start, "end": end},
-               "incidents": list(incidents)}  # fmt: skip
+               "incidents": list(incidents), "inputs": {}, "counts": {}, "graph": {"calls": []},
+               "findings": {}, "synthetic": True}  # fmt: skip
     (place / "incidents").mkdir(parents=True)
     (place / "incidents/incidents.json").write_text(json.dumps(content))
 

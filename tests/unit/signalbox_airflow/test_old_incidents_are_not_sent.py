@@ -22,7 +22,8 @@ def project(place: Path, window: Window, *allowed: str) -> Path:
                 "affected": ["pay"], "exposed": [], "findings": ["f"], "timeline": [],
                 "causes": [], "similar": []}  # fmt: skip
     content = {"format": "signalbox.incidents/1", "window": window.as_json(),
-               "incidents": [incident]}  # fmt: skip
+               "incidents": [incident], "inputs": {}, "counts": {}, "graph": {"calls": []},
+               "findings": {}, "synthetic": True}  # fmt: skip
     (place / "out" / window.name / "incidents").mkdir(parents=True)
     (place / "out" / window.name / "incidents/incidents.json").write_text(json.dumps(content))
     return place

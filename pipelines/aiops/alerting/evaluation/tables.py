@@ -1,5 +1,6 @@
 """Tables of a judged window, and intervals of what it shows."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -260,7 +261,11 @@ def saved_interval(
     Notes
     -----
     Pages of one day hang together, so days are drawn, not pages (block bootstrap; Künsch 1989).
+    Few days show too little variation, so the percentiles go as far out as Student's t goes beyond
+    the normal (expanded percentile interval; Hesterberg 2015, The American Statistician 69).
     """
+    from scipy.stats import norm, t
+
     if len(baseline) < 3 or not baseline.sum():
         return None
     draw = np.random.default_rng(_SEED).integers(0, len(baseline), (REPLICATES, len(baseline)))
@@ -268,8 +273,12 @@ def saved_interval(
     # A draw of days without any page has no share to save.
     drawn = total > 0
     shares = 1 - candidate[draw].sum(axis=1)[drawn] / total[drawn]
-    low, high = np.quantile(shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    days = len(baseline)
+    tail = norm.sf(t.ppf((1 + LEVEL) / 2, days - 1) * math.sqrt(days / (days - 1)))
+    low, high = np.quantile(shares, [tail, 1 - tail])
+    # Days that were never drawn together can leave the share itself outside.
+    share = 1 - float(candidate.sum() / baseline.sum())
+    return min(float(low), share), max(float(high), share)
 
 
 def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:

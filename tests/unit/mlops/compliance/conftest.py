@@ -16,9 +16,10 @@ Held = dict[str, dict[str, Any]]
 def project(
     here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """Evidence of a small release, without ledger, release.yaml or documents."""
+    """Evidence of a small release, without ledger or documents; sex and race are named."""
     monkeypatch.setenv("SIGNALBOX_KEYS", str(tmp_path_factory.mktemp("keys")))
     cases.leave()
+    (here / "release.yaml").write_text("compliance: {sex: sex, race: race}\n")
     return here
 
 

@@ -68,7 +68,7 @@ def test_a_ledger_that_does_not_hold_proves_nothing(project: Path, hold: Hold, l
 def test_oversight_needs_a_person(
     hold: Hold, log: Log, kind: str, outcome: str, found: bool
 ) -> None:
-    log(kind, outcome={"kind": outcome})
+    log(kind, outcome={"kind": outcome, "answers": [{"who": "alice", "approves": True}]})
     check = next(c for c in hold()["ai_act.14"]["checks"] if c["shown"].startswith("A named"))
     assert (check["found"], check["refuted"]) == (found, not found)
 
@@ -139,6 +139,15 @@ def test_a_model_that_outlived_its_date_is_named(hold: Hold, log: Log) -> None:
     assert erasure("m@v1 was to be replaced", hold())["refuted"]
     log("release")
     assert erasure("No model outlived", hold())["found"]
+
+
+def test_a_policy_that_answers_by_a_login_is_no_person(hold: Hold, log: Log) -> None:
+    answer = {"who": "admin", "approves": True, "reason": "auto_approve_demo"}
+    log("approval", outcome={"kind": "approved", "answers": [answer]})
+    log("approval", outcome={"kind": "approved", "policy": "the gate's approval suffices"})
+    check = next(c for c in hold()["ai_act.14"]["checks"] if c["shown"].startswith("A named"))
+    assert (check["found"], check["refuted"]) == (False, True)
+    assert "0 by people, 2 by a policy with nobody asked" in check["shown"]
 
 
 def test_an_audit_older_than_a_year_is_not_in_date(

@@ -63,3 +63,11 @@ def test_a_thousand_replicates_of_the_test_split_take_seconds() -> None:
     start = time.process_time()
     resample([partial(measure, rows)], np.arange(7300), 1000)
     assert time.process_time() - start < 15
+
+
+def test_few_rows_of_a_kind_take_the_percentiles_further_out() -> None:
+    values = np.random.default_rng(0).normal(size=(20_000, 1))
+    plain, many, few = (interval(values, 0.95, *size)[0] for size in ((), (1e6,), (5.0,)))
+    assert many == pytest.approx(plain, abs=1e-3)
+    # Student's t of 4 degrees of freedom, times sqrt(5 / 4).
+    assert few == pytest.approx((-3.104, 3.104), abs=0.15)

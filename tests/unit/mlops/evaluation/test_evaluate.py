@@ -27,7 +27,7 @@ def _by_id(result) -> dict:
 def test_every_metric_has_an_interval_around_its_value(table, info, data, settings) -> None:
     frame, scores = table()
     found = _by_id(evaluate(frame, scores, info, Champion(reason="none"), (data, settings)))
-    for name in set(METRICS) - {"calibration_error"}:
+    for name in METRICS:
         figure = found[f"evaluate.{name}"]
         assert figure.low <= figure.value <= figure.high
         assert figure.level == 0.9
@@ -178,3 +178,33 @@ def test_curves_show_no_score_and_no_step_of_one_person() -> None:
     assert all(n is None or n == 0 or n >= 5 for n in counts)
     assert None in counts
     assert plots.roc(rows)["threshold"][1] == max(scores), "without the rule all points stay"
+
+
+def test_the_interval_of_the_worst_slice_allows_for_its_being_the_worst(
+    table, info, data, settings
+) -> None:
+    result = evaluate(*table(), info, Champion(reason="none"), (data, settings))
+    for name in ("roc_auc", "accuracy"):
+        worst = _by_id(result)[f"evaluate.worst_slice_{name}"]
+        figures = [part["figures"][name] for part in result.details["slices"] if part["figures"]]
+        assert len(figures) > 3
+        assert worst.value == min(figure["value"] for figure in figures)
+        assert worst.low == min(figure["low"] for figure in figures)
+        assert worst.low <= worst.value <= worst.high
+        # All upper limits hold together, so each is above that of one slice alone.
+        assert worst.high > min(figure["high"] for figure in figures)
+
+
+def test_the_truly_lowest_of_slices_that_are_alike_lies_in_the_interval(
+    table, info, data, settings
+) -> None:
+    held = 0
+    for seed in range(40):
+        frame, scores = table(400, seed)
+        frame["city"] = [f"c{i % 8}" for i in range(400)]
+        rng = np.random.default_rng(1000 + seed)
+        frame["y"] = np.where(rng.random(400) < np.where(scores >= 0.5, 0.8, 0.2), "yes", "no")
+        result = evaluate(frame, scores, info, Champion(reason="none"), (data, settings))
+        worst = _by_id(result)["evaluate.worst_slice_accuracy"]
+        held += worst.low <= 0.8 <= worst.high
+    assert held >= 0.9 * 40 - 3 * (0.09 * 40) ** 0.5

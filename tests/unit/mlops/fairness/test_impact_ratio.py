@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from pipelines.core.stats import mover_ratio_interval, normal_quantile
 from pipelines.mlops.fairness import audit
 
 from .frames import SPECS, one_feature, people, selections, table
@@ -81,3 +83,52 @@ def test_nobody_selected_has_no_impact_ratio_and_a_reason() -> None:
     assert found.figure("worst_impact_ratio").estimate.reason == (
         "selection_rate is 0 in every compared group"
     )
+
+
+def _pair(a: tuple[int, int], b: tuple[int, int], level: float) -> tuple[float, float]:
+    z = normal_quantile(level)
+    low, high = mover_ratio_interval(a[0] / a[1], a[1], b[0] / b[1], b[1], z)
+    return float(low), float(high)
+
+
+def test_the_interval_is_that_of_the_ratio_to_the_best_whichever_group_it_is() -> None:
+    groups = {"a": (60, 100), "b": (55, 100), "c": (20, 80)}
+    found = audit(selections(groups), one_feature()).dimensions[0].impact_ratios
+    for ratio in found:
+        others = [groups[name] for name in groups if name != ratio.group]
+        alone = [_pair(groups[ratio.group], other, 0.95)[0] for other in others]
+        together = [_pair(groups[ratio.group], other, 0.975)[1] for other in others]
+        assert ratio.estimate.low == pytest.approx(min(*alone, 1))
+        assert ratio.estimate.high == pytest.approx(min(*together, 1))
+        assert ratio.estimate.low <= ratio.estimate.value <= ratio.estimate.high  # type: ignore[operator]
+
+
+def test_two_groups_have_the_interval_of_their_ratio() -> None:
+    found = audit(selections({"a": (60, 100), "b": (30, 90)}), one_feature())
+    ratio = next(r for r in found.dimensions[0].impact_ratios if r.group == "b")
+    expected = _pair((30, 90), (60, 100), 0.95)
+    assert (ratio.estimate.low, ratio.estimate.high) == pytest.approx(expected)
+
+
+def test_the_only_group_with_a_selected_row_need_not_be_the_best() -> None:
+    found = audit(selections({"a": (3, 7), "b": (0, 6)}), one_feature())
+    ratio = next(r for r in found.dimensions[0].impact_ratios if r.group == "a")
+    upper = _pair((0, 6), (3, 7), 0.95)[1]
+    assert upper > 1
+    assert (ratio.estimate.low, ratio.estimate.high) == (pytest.approx(1 / upper), 1)
+
+
+def test_groups_that_are_alike_have_1_in_their_interval() -> None:
+    rng = np.random.default_rng(0)
+    held, count = 0, 0
+    for _ in range(200):
+        drawn = {
+            name: (int(rng.binomial(n, 0.4)), n) for name, n in (("a", 300), ("b", 200), ("c", 60))
+        }
+        for ratio in (
+            audit(selections(drawn), one_feature(replicates=100)).dimensions[0].impact_ratios
+        ):
+            if ratio.group != ratio.versus:
+                held += ratio.estimate.high == 1
+                count += 1
+    assert held >= 0.93 * count

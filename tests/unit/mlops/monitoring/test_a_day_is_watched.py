@@ -144,6 +144,7 @@ def test_values_the_model_does_not_know_sound_an_alarm(fresh: Project) -> None:
     assert "p16-0" not in html
     found = figure(result, "strange_share")
     assert (found.value, found.where) == (1.0, {"column": "colour"})
+    assert "the default of monitoring, as no check of the gate is on this figure" in html
     assert states(result)["live_strange"] == "alarm"
 
 
@@ -171,7 +172,7 @@ def test_a_watch_on_a_figure_nobody_measures_is_named(fresh: Project) -> None:
     [(0.0, 0.05, "well"), (0.05, 0.3, "inconclusive"), (0.2, 0.3, "alarm")],
 )
 def test_an_alarm_needs_the_whole_interval(low: float, high: float, state: str) -> None:
-    watch = DEFAULT[1]
+    watch = DEFAULT[1].model_copy(update={"threshold": 0.1})
     value = float(np.mean([low, high]))
     found = Figure(id=watch.figure, label="x", value=value, low=low, high=high, method="m", n=9)
     assert judge_watch(watch, found).state == state

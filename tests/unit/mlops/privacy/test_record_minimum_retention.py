@@ -26,7 +26,7 @@ def red(params: Params, own: PrivacyParams) -> set[str]:
 def test_what_nobody_said_is_red(params: Params) -> None:
     assert red(params, PrivacyParams()) == {
         "Controller", "Contact", "Legal basis", "Data subjects", "Special categories", "Recipients",
-        "Transfers to third countries", "Time limits for erasure",
+        "Transfers to third countries", "Time limits for erasure", "Security measures",
     }  # fmt: skip
 
 

@@ -163,6 +163,7 @@ def group(name: str, rate: float = 0.2, role: str = "compared") -> Details:
         "levels": {"sex": name},
         "role": role,
         "n": 75,
+        "subjects": 70,
         "share": 0.01 if role == "excluded" else 0.5,
         "tn": 50,
         "fp": 5,
@@ -198,6 +199,8 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
         "n": 75,
         "reference_selected": 22,
         "reference_n": 75,
+        "effective_n": 70.0,
+        "reference_effective_n": 70.0,
         "fisher_p": 0.0001,
         "holm_p": 0.0002,
         "significant": True,
@@ -209,6 +212,7 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
     }
     return {
         "rows": 150,
+        "subjects": 140,
         "level": 0.95,
         "replicates": 100,
         "seed": 0,
@@ -243,6 +247,7 @@ def audit(names: list[str], dimension: str = "sex") -> Details:
                     {
                         "group": "tiny",
                         "n": 2,
+                        "subjects": 1,
                         "share": 0.01,
                         "selection_rate": 0.1,
                         "favourable_rate": 0.1,
@@ -278,6 +283,7 @@ def mitigation(names: list[str]) -> Details:
             {
                 "group": n,
                 "n": 75,
+                "subjects": 70,
                 "mitigated": n == names[0],
                 "reason": "too few",
                 "before": rates,

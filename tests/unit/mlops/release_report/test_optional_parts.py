@@ -1,5 +1,7 @@
 """A report is whole whatever the evidence lacks, and says what it lacks."""
 
+from itertools import pairwise
+
 import pytest
 
 from pipelines.mlops import report
@@ -60,7 +62,7 @@ def test_nothing_is_certain(here):
 def test_everything_passes(here):
     page = made(None, None, cases.checks(ratio=0.3))
     assert "Approved by the gate" in page.text
-    assert "A named person still has to approve it" in page.text
+    assert "Before it is released it needs an approval" in page.text
 
 
 def test_an_empty_quarantine(here):
@@ -109,3 +111,14 @@ def test_a_result_too_good_to_be_true_is_said_in_red(here):
     told = {**cases.evaluate(), "too_good": "The ROC AUC of 0.9998 is too good to be true"}
     assert "The ROC AUC of 0.9998 is too good to be true." in made({"evaluate": told}).text
     assert "Too good to be true" not in made().text
+
+
+def test_people_and_rows_are_counted_apart(here):
+    page = made()
+    assert "on the 150 rows of test data, of 140 people" in page.text
+    assert "The 150 rows are of 140 people, so the tests count rows over the design" in page.text
+    heads = [cell.text for cell in page.all("th")]
+    first = heads.index("People")
+    assert heads[first - 1 : first + 3] == ["Group", "People", "Rows", "Selected"]
+    cells = [cell.text for cell in page.all("td")]
+    assert ("70", "75") in list(pairwise(cells))
