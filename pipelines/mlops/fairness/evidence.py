@@ -177,7 +177,7 @@ def audit_scores(
     favourable = favourable_is_positive(data)
     if favourable is None:
         raise SignalboxError(f"{NO_FAVOURABLE}: {as_label(data.positive)!r}, or the other one")
-    least = rows_needed(subjects_of(scored.frame), data)
+    least = rows_needed(_people(scored), data)
     try:
         groups = encode_groups(scored.frame, _specs(data))
         table = build_table(
@@ -475,11 +475,21 @@ def _of_large_groups(scored: Scored, spec: FeatureSpec, data: DataParams) -> Sco
     import numpy as np
 
     names = _group_names(scored.frame, spec)
-    small = rare(names, subjects_of(scored.frame), data.min_cell)
+    small = rare(names, _people(scored), data.min_cell)
     if not small:
         return scored
     kept = np.array([name not in small for name in names])
-    return Scored(scored.frame[kept], scored.scores[kept], scored.labels[kept])
+    subjects = scored.subjects[kept] if scored.subjects is not None else None
+    return Scored(scored.frame[kept], scored.scores[kept], scored.labels[kept], subjects)
+
+
+def _people(scored: Scored) -> "NDArray[np.intp]":
+    """Return the subjects of the rows as numbers."""
+    import pandas as pd
+
+    if scored.subjects is None:
+        return subjects_of(scored.frame)
+    return pd.factorize(scored.subjects.to_numpy(dtype=object))[0]
 
 
 def without_small_groups(result: AuditResult, least: int, people: int) -> AuditResult:

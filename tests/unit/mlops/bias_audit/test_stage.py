@@ -165,3 +165,13 @@ def test_a_small_group_and_a_group_without_positives_are_audited() -> None:
     blue = next(group for group in colour.groups if group.group == "blue")
     assert blue.rates["tpr"].value is None
     assert blue.rates["tpr"].reason
+
+
+def test_a_group_of_one_person_with_many_rows_is_not_shown() -> None:
+    rows = scored(500)
+    rows.frame.loc[rows.frame.index[:20], "colour"] = "gold"
+    people = pd.Series(["one"] * 20 + [f"p{i}" for i in range(480)], dtype="str")
+    of_people = Scored(rows.frame, rows.scores, rows.labels, people)
+    keyed = DATA.model_copy(update={"subject_key": "id"})
+    assert "gold" in json.dumps(audit_scores(rows, 0.5, DATA, CONFIG).to_dict())
+    assert "gold" not in json.dumps(audit_scores(of_people, 0.5, keyed, CONFIG).to_dict())
