@@ -224,6 +224,7 @@ STYLES = {
     "release": "bold green",
     "rollback": "bold yellow",
     "erasure": "magenta",
+    "access": "magenta",
     "alarm": "yellow",
     "publication": "bold green",
     "withdrawal": "bold yellow",
@@ -238,7 +239,7 @@ def history(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Show decisions, releases, rollbacks, erasures, alarms and the like in order, day by day."""
+    """Show decisions, releases, rollbacks, erasures, accesses, alarms and the like, day by day."""
     with one_line_errors():
         entries = chosen(project, list(STYLES), subject, last)
     if as_json:

@@ -24,6 +24,7 @@ KINDS = frozenset(
         "release",
         "rollback",
         "erasure",
+        "access",
         "alarm",
         "scoring",
         "publication",
