@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.mlops.compliance.facts import Facts
     from pipelines.mlops.compliance.gdpr import Privacy
     from pipelines.mlops.compliance.ledger_chapters import ReportedKpi
+    from pipelines.mlops.privacy.accountability import HeldTelemetry
     from pipelines.release.kpis import KpiResult
 
 
@@ -165,7 +166,22 @@ def gather(project: Path) -> "tuple[Facts, Privacy]":
         project, params, own, entries, problem, records=scored, watched=_watched(project)
     )
     privacy = load_section(project, "privacy", PrivacyParams)
-    return found, overview(project, params, privacy, found.evidence, _now(entries))
+    kept = held_telemetry(project)
+    return found, overview(project, params, privacy, found.evidence, _now(entries), telemetry=kept)
+
+
+def held_telemetry(project: Path) -> "list[HeldTelemetry]":
+    """List what the project keeps of telemetry of its own; the simulated world is none of it."""
+    from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.privacy.stores import kept_of, stores_of
+    from pipelines.mlops.privacy.accountability import HeldTelemetry
+
+    root = project.resolve()
+    held = []
+    for item in kept_of(stores_of(root, load_aiops_params(root))):
+        path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
+        held.append(HeldTelemetry(item.store, item.part, path.as_posix(), item.day))
+    return held
 
 
 def _watched(project: Path) -> list[str]:

@@ -34,6 +34,14 @@ def erase(  # noqa: PLR0917
     token: Annotated[
         bool, typer.Option("--token", help="Only print the subject's keyed hash.")
     ] = False,
+    telemetry: Annotated[
+        str,
+        typer.Option(
+            help="Erase from telemetry, results and state instead: NAME=VALUE (a label, attribute, "
+            "annotation or text column) or pattern=REGEX (RE2, in any text). A - alone reads it "
+            "from standard input, which no shell history keeps."
+        ),
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     keep_cache: Annotated[
         bool, typer.Option("--keep-cache", help="Leave DVC's cache and remotes as they are.")
@@ -53,11 +61,21 @@ def erase(  # noqa: PLR0917
 ) -> None:
     """Erase a person from data, splits, quarantine, predictions, runs, DVC cache and remote.
 
+    With --telemetry: from the lake, its quarantine and inboxes, results and state.
+
     The proof goes to the ledger under a keyed hash of the subject, without personal data.
     """
     console = Console()
     with one_line_errors():
         project = Path.cwd()
+        if telemetry:
+            if subject or find or token or retrain or keep_cache or clear:
+                raise SignalboxError("--telemetry goes with --yes and --json alone")
+            from pipelines.cli.telemetry_commands import erase_telemetry
+
+            text = read_key(whole=yes) if telemetry == "-" else telemetry
+            erase_telemetry(console, project, text, yes=yes, as_json=as_json)
+            return
         if find:
             _show_found(console, project, find, as_json)
             return

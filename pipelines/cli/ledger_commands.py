@@ -77,8 +77,9 @@ def verify(
 @app.command()
 def keys(as_json: AsJson = False, project: Project = Path()) -> None:
     """Show the keys of the ledger, and which of them this machine has."""
+    from pipelines.core.keyed_hash import keys_folder
     from pipelines.release.ledger import Ledger
-    from pipelines.release.ledger.keys import Keys, keys_folder
+    from pipelines.release.ledger.keys import Keys
 
     with one_line_errors():
         found = Ledger.of(project).verify()
@@ -203,7 +204,8 @@ def _print_verification(console: Console, found: "Verification") -> None:
 
 
 def _print_key(entry: "Entry", as_json: bool) -> None:
-    from pipelines.release.ledger.keys import Keys, key_id, keys_folder
+    from pipelines.core.keyed_hash import keys_folder
+    from pipelines.release.ledger.keys import Keys, key_id
 
     if as_json:
         print_json(entry.model_dump())
@@ -225,6 +227,8 @@ STYLES = {
     "rollback": "bold yellow",
     "erasure": "magenta",
     "access": "magenta",
+    "telemetry_erasure": "magenta",
+    "retention": "magenta",
     "alarm": "yellow",
     "publication": "bold green",
     "withdrawal": "bold yellow",

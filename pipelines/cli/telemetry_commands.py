@@ -1,4 +1,4 @@
-"""``signalbox ingest``, ``collect`` and ``simulate``: telemetry into the lake.
+"""``signalbox ingest``, ``collect``, ``simulate``: telemetry into the lake; people out of it.
 
 Exit codes: 0 done; 1 a source can't be read, or a setting, parameter or folder is wrong (one
 line says what to do; what other sources gave is in the lake); 2 wrong usage; 130 ended with
@@ -6,17 +6,21 @@ Ctrl-C.
 """
 
 import signal
+import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from pipelines.cli.console import AsJson, one_line_errors, print_json
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
+    from pipelines.aiops.privacy.erase import Erased
+    from pipelines.aiops.privacy.stores import Stores
     from pipelines.aiops.sources.ingest import Ingested
 
 
@@ -163,3 +167,164 @@ def simulate(
     if facts["signal_days"]:
         typer.echo(f"metrics, logs and spans; days of them, at the end: {facts['signal_days']}")
     typer.echo(str(folder))
+
+
+SUBJECT = "telemetry"
+"""What entries in the ledger are about."""
+_SHOWN = 20
+"""Files outside the stores that are listed for a person."""
+
+app = typer.Typer(help="How long telemetry, results and state are kept.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Make `retain` a command of its own, as there will be others beside it."""
+
+
+@app.command()
+def retain(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is older than its limit.")
+    ] = False,
+    as_json: AsJson = False,
+    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+) -> None:
+    """Remove telemetry, results and state older than release.yaml allows."""
+    with one_line_errors():
+        limits, gone = _retain(project.resolve(), dry_run=dry_run)
+        if as_json:
+            print_json({"limits": limits, "removed": gone, "dry_run": dry_run})
+            return
+        for name, count in gone.items():
+            typer.echo(f"{name}: {count:,} {'too old' if dry_run else 'removed'}")
+        if not gone:
+            days = ", ".join(f"{store} {n} days" for store, n in limits.items())
+            typer.echo(f"nothing is older than its limit ({days})")
+
+
+def _retain(project: Path, *, dry_run: bool) -> tuple[dict[str, int], dict[str, int]]:
+    from pipelines.aiops.privacy.stores import retain as remove
+    from pipelines.mlops.privacy.accountability import PrivacyParams
+    from pipelines.release.config import load_section
+
+    own = load_section(project, "privacy", PrivacyParams)
+    limits = {str(store): days for store, days in own.telemetry_retention_days.items()}
+    if not limits:
+        raise SignalboxError("release.yaml: privacy.telemetry_retention_days has no limit")
+    ledger = None if dry_run else _ledger(project)
+    gone = remove(_stores(project), limits, datetime.now(UTC), write=not dry_run)
+    found = dict(sorted((+gone).items()))
+    if ledger is not None and found:
+        ledger.append("retention", SUBJECT, {"limits_days": limits, "removed": found})
+    return limits, found
+
+
+def erase_telemetry(
+    console: Console, project: Path, text: str, *, yes: bool, as_json: bool
+) -> None:
+    """Erase what a selector names, and log that without the value.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where the outcome goes.
+    project : Path
+        Root of the project.
+    text : str
+        ``NAME=VALUE`` or ``pattern=REGEX``.
+    yes : bool
+        Don't ask.
+    as_json : bool
+        Print JSON.
+
+    Raises
+    ------
+    SignalboxError
+        If the text is no selector, nothing is selected, or something remains.
+    """
+    from pipelines.aiops.privacy.erase import erase, search
+    from pipelines.aiops.privacy.selectors import parse
+    from pipelines.core.keyed_hash import keys_folder, token_of
+    from pipelines.mlops.privacy.subject import read, secret
+
+    selector = parse(text)
+    if keys_folder().resolve().is_relative_to(project.resolve()):
+        raise SignalboxError(
+            f"{keys_folder()}: secrets must not lie in the project, where they would be committed; "
+            "set SIGNALBOX_KEYS to a folder outside"
+        )
+    stores = _stores(project)
+    found = search(stores, selector)
+    if not found.found:
+        raise SignalboxError("; ".join(["nothing in the stores is selected", *_notes(found)]))
+    if not yes:
+        typer.echo("\n".join(_lines(found)), err=True)
+        typer.confirm("This cannot be undone. Erase it?", abort=True, err=True)
+    key = secret(create=_may_make_key(stores, bool(read(project))))
+    ledger = _ledger(project)
+    said = {
+        "erasure": uuid.uuid4().hex,
+        # The name would say what kind of person it is about where a pattern doesn't.
+        "selector": "pattern" if selector.is_pattern else selector.name,
+        "subject": token_of(f"telemetry {selector.text}", key),
+    }
+    ledger.append("telemetry_erasure", SUBJECT, {**said, "stage": "begun"})
+    done = erase(stores, selector, key)
+    stage = "remaining" if done.remaining else "done"
+    proof = {**said, "stage": stage, **done.counts()}
+    ledger.append("telemetry_erasure", SUBJECT, proof)
+    if as_json:
+        print_json({"proof": proof, "elsewhere": done.elsewhere, "remaining": done.remaining})
+    else:
+        for line in [*_lines(done), f"proof: {said['subject']}"]:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if done.remaining:
+        raise SignalboxError(
+            f"remains in: {', '.join(done.remaining)}; is a writer at work? Erase again"
+        )
+
+
+def _may_make_key(stores: "Stores", erased_before: bool) -> bool:
+    from pipelines.aiops.privacy.at_ingest import nobody_erased
+
+    return not erased_before and all(nobody_erased(lake) for lake in stores.lakes)
+
+
+def _stores(project: Path) -> "Stores":
+    from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.privacy.stores import stores_of
+
+    return stores_of(project, load_aiops_params(project))
+
+
+def _ledger(project: Path) -> Any:
+    from pipelines.release.ledger import Ledger
+
+    return Ledger.of(project)
+
+
+def _lines(found: "Erased") -> list[str]:
+    rows = [f"{name}: {count:,} rows or records" for name, count in sorted((+found.rows).items())]
+    folders = [
+        f"{name}: {count:,} windows or days as a whole; they are made again from the lake"
+        for name, count in sorted((+found.folders).items())
+    ]
+    return [*rows, *folders, f"{found.files:,} files searched", *_notes(found)]
+
+
+def _notes(found: "Erased") -> list[str]:
+    from pipelines.aiops.privacy.erase import NOT_SEARCHED
+
+    notes = [
+        f"note: {name}: {count:,} other rows hold the value in a text; pattern=… takes them"
+        for name, count in sorted((+found.as_text).items())
+    ]
+    notes += [
+        f"note: {path} holds it as well, outside the stores: make it again (dvc repro), or remove "
+        "the person there"
+        for path in found.elsewhere[:_SHOWN]
+    ]
+    if len(found.elsewhere) > _SHOWN:
+        notes.append(f"note: so do {len(found.elsewhere) - _SHOWN:,} more files; --json lists all")
+    return [*notes, *(f"note: not searched: {place}" for place in NOT_SEARCHED)]

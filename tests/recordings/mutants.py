@@ -158,9 +158,9 @@ MUTANTS: list[Mutant] = [
         missed_rows_cost_nothing=("params.cost_false_negative * missed", "0 * missed"),
     ),
     *_of(
-        "pipelines/mlops/privacy/subject.py",
+        "pipelines/core/keyed_hash.py",
         "mlops/privacy/test_subjects_have_keyed_names",
-        a_hash_without_a_key=("hmac.new(key, subject_id", 'hmac.new(b"", subject_id'),
+        a_hash_without_a_key=("hmac.new(key, text", 'hmac.new(b"", subject_id'),
     ),
     *_of(
         "pipelines/aiops/alerting/replay/notification_log.py",

@@ -106,11 +106,26 @@ def _checked(lines: Any, kind: Kind) -> Any:
     pattern = re.compile(kind.pattern, re.ASCII)
 
     def judged(match: re.Match[str]) -> str:
-        joined = match.string[max(match.start() - 1, 0) : match.start()] in _JOINS
-        return match[0] if joined or not luhn(match[0]) else kind.replacement
+        return kind.replacement if is_card(match) else match[0]
 
     texts = [pattern.sub(judged, text) for text in lines.take(rows).to_pylist()]
     return pc.replace_with_mask(lines, candidates, pa.array(texts, pa.large_string()))
+
+
+def is_card(match: re.Match[str]) -> bool:
+    """Return whether what looks like a card's number is one: it passes the check, and isn't an id.
+
+    Parameters
+    ----------
+    match : re.Match
+        Of the pattern of kind ``card``.
+
+    Returns
+    -------
+    bool
+    """
+    joined = match.string[max(match.start() - 1, 0) : match.start()] in _JOINS
+    return not joined and luhn(match[0])
 
 
 def luhn(text: str) -> bool:

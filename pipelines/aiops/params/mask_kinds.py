@@ -9,3 +9,6 @@ KINDS = ("token", "secret", "credentials", "mail", "ip", "ipv6", "card", "phone"
 
 DEFAULT_KINDS = ("token", "secret", "credentials", "mail", "ip", "ipv6", "card")
 """What is masked unless params say otherwise; phone numbers look too much like other numbers."""
+
+PERSONAL_KINDS = ("mail", "ip", "ipv6", "card", "phone")
+"""Kinds that can become pseudonyms instead; of a secret nothing is worth keeping."""

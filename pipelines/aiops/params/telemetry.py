@@ -6,11 +6,26 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.aiops.params import artifacts, tables
-from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS, KINDS
+from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS, KINDS, PERSONAL_KINDS
 from pipelines.core.settings import Name, PositiveInt, Section, Slug
 
 Seconds = Annotated[int, Field(ge=0)]
 Variable = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")]
+
+
+_IDENTITY = frozenset({
+    "alert_id", "alertname", "fingerprint", "kind", "log_id", "name", "parent_span_id", "severity",
+    "source", "span_id", "status", "table", "trace_id",
+})  # fmt: skip
+"""Columns and labels that say what a row is; rules, joins and counts rest on them."""
+
+
+def _pseudonymisable(names: list[str]) -> list[str]:
+    if taken := sorted(_IDENTITY.intersection(names)):
+        raise ValueError(f"{taken} can't be pseudonymised: they say what a row is")
+    if secrets := sorted(set(KINDS).difference(PERSONAL_KINDS).intersection(names)):
+        raise ValueError(f"{secrets} are no data of people; mask takes them")
+    return names
 
 
 class SourceParams(Section):
@@ -22,6 +37,10 @@ class SourceParams(Section):
     """A record that begins later than the reading by more than this goes to quarantine."""
     late_seconds: Seconds = 86400
     """A window also takes what changed this long before it: records may arrive late."""
+    pseudonymise: Annotated[list[Name], AfterValidator(_pseudonymisable)] = []
+    """What becomes a keyed pseudonym before it is stored: mail, ip, ipv6, card or phone in any
+    text, or the values of the labels, attributes, annotations or text columns of a name. The same
+    value has the same pseudonym in all sources; the secret is ``erasure.key``."""
 
 
 class HttpParams(SourceParams):

@@ -16,7 +16,8 @@ from pipelines.aiops.lake.batch import REJECTED, Batch, ReadWindow
 from pipelines.aiops.lake.days import quarantine_file
 from pipelines.aiops.lake.store import locked, upsert, write_if_changed
 from pipelines.aiops.params import AiopsParams
-from pipelines.aiops.params.telemetry import Source, TelemetryParams
+from pipelines.aiops.params.telemetry import LogParams, Source, TelemetryParams
+from pipelines.aiops.privacy.at_ingest import keep_out, pseudonymised
 from pipelines.core.errors import SignalboxError
 
 READERS: dict[str, str] = {
@@ -176,7 +177,8 @@ def ingest(params: AiopsParams, source: Source, window: ReadWindow, project: Pat
         If the source can't be read at all; what can be read of it is never lost for that.
     """
     lake = project / params.telemetry.lake
-    batch = read_source(source, window, project)
+    batch = read_source(_unmasked(source), window, project)
+    batch = pseudonymised(keep_out(batch, lake), source.pseudonymise, project, lake)
     written = upsert(lake, batch.tables, params.runtime.memory_mb)
     new = quarantine(lake, source.name, batch.rejected)
     reasons = batch.rejected["reason"].value_counts().to_pylist()
@@ -190,6 +192,14 @@ def ingest(params: AiopsParams, source: Source, window: ReadWindow, project: Pat
         new,
         {reason["values"]: reason["counts"] for reason in ordered[:10]},
     )
+
+
+def _unmasked(source: Source) -> Source:
+    """Leave to pseudonyms what would be masked otherwise."""
+    if not isinstance(source, LogParams) or not source.pseudonymise:
+        return source
+    rest = [kind for kind in source.mask if kind not in source.pseudonymise]
+    return source.model_copy(update={"mask": rest})
 
 
 def quarantine(lake: Path, source: str, rejected: pa.Table) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.privacy.stores import writing
 from pipelines.core.files import append
 
 SIGNALS = {"metrics": "resourceMetrics", "traces": "resourceSpans", "logs": "resourceLogs"}
@@ -234,7 +235,9 @@ class OtlpInbox:
 
 def _append(path: Path, line: bytes) -> None:
     """Append a line, whole or not at all; a line that a crash cut short stays apart from it."""
-    append(path, (b"\n" if _is_cut_short(path) else b"") + line + b"\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path.parent):
+        append(path, (b"\n" if _is_cut_short(path) else b"") + line + b"\n")
 
 
 def _is_cut_short(path: Path) -> bool:

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ from pipelines.core.settings import (
     OTHER_DATA,
     FactsAboutData,
     Name,
+    Section,
     Unset,
     is_filled_in,
     not_filled_in,
@@ -28,16 +29,54 @@ Days = Annotated[int, Field(ge=1)]
 Store = Literal[
     "source", "tables", "quarantine", "predictions", "models", "evidence", "runs", "cache"
 ]
+TelemetryStore = Literal["telemetry", "results", "state"]
+TelemetryPart = Literal[
+    "alerts", "tickets", "changes", "metrics", "logs", "spans", "quarantine", "inbox", "results",
+    "state",
+]  # fmt: skip
 LegalBasis = Literal[
     "consent", "contract", "legal obligation", "vital interests", "public task",
     "legitimate interests",
 ]  # fmt: skip
 
 
+class TelemetryPurpose(Section):
+    """Why a table of telemetry is kept, and who answers for it."""
+
+    owner: Unset[Name] = None
+    """Person or team that answers for the table."""
+    purpose: Unset[Name] = None
+    """What it is processed for (GDPR Art. 30(1)(b))."""
+
+
+@dataclass(frozen=True)
+class HeldTelemetry:
+    """A file or folder of telemetry that the deployment keeps.
+
+    Attributes
+    ----------
+    store : {"telemetry", "results", "state"}
+        Store with the limit.
+    part : str
+        Table of the lake, ``quarantine`` or ``inbox``; else the store's name.
+    path : str
+        As it is shown.
+    day : datetime.date
+        UTC day that it is of.
+    """
+
+    store: str
+    part: str
+    path: str
+    day: date
+
+
 class PrivacyParams(FactsAboutData):
     """Section ``privacy``; what isn't given stands in red in the record of processing."""
 
-    SETTINGS: ClassVar[frozenset[str]] = frozenset({"models_days"})
+    SETTINGS: ClassVar[frozenset[str]] = frozenset(
+        {"models_days", "telemetry", "telemetry_retention_days"}
+    )
 
     controller: Unset[Name] = None
     """Name and address of the controller (GDPR Art. 4(7), 30(1)(a))."""
@@ -61,6 +100,12 @@ class PrivacyParams(FactsAboutData):
     null = not stated yet."""
     retention_days: dict[Store, Days] = Field(default_factory=dict)
     """Store → days its files may be kept."""
+    telemetry: dict[TelemetryPart, TelemetryPurpose] = Field(default_factory=dict)
+    """Table of the lake (or its quarantine, inbox, results, state) → who answers for it, and what
+    it is kept for; one that is there and isn't named stands in red."""
+    telemetry_retention_days: dict[TelemetryStore, Days] = Field(default_factory=dict)
+    """Store → days that it may be kept: ``telemetry`` (lake, its quarantine, inboxes), ``results``,
+    ``state``; ``signalbox telemetry retain`` removes what is older."""
     models_days: Days = 30
     """Days after an erasure within which models that learned from the subject are replaced."""
 
@@ -98,6 +143,7 @@ def record(
     own: PrivacyParams,
     evidence: dict[str, Evidence],
     measures: Sequence[str] = (),
+    telemetry: Sequence[HeldTelemetry] = (),
 ) -> list[RecordItem]:
     """Build the record of processing, in the order of Article 30(1) GDPR.
 
@@ -111,6 +157,8 @@ def record(
         Stage → its evidence.
     measures : sequence of str, default ()
         Security measures that files show, as `shown_measures` finds them.
+    telemetry : sequence of HeldTelemetry, optional
+        What is kept of telemetry; each of its parts is a line.
 
     Returns
     -------
@@ -132,7 +180,9 @@ def record(
         _security(own, measures),
         RecordItem("Art. 14", "Source of the data", _source(params), True),
     ]
-    return [line if line.given or not elsewhere else _about_other_data(line) for line in lines]
+    lines = [line if line.given or not elsewhere else _about_other_data(line) for line in lines]
+    parts = sorted({(held.part, held.store) for held in telemetry})
+    return lines + [_part(part, store, own) for part, store in parts]
 
 
 def special_columns(params: Params, own: PrivacyParams,
@@ -164,6 +214,24 @@ def special_columns(params: Params, own: PrivacyParams,
             use = "stored, but neither a model input nor audited: is it needed?"
         found.append((column, use))
     return found
+
+
+def _part(part: str, store: str, own: PrivacyParams) -> RecordItem:
+    """Line of a part of telemetry: purpose, owner and limit, or what nobody stated of them."""
+    stated = {str(name): said for name, said in own.telemetry.items()}
+    said, days = stated.get(part, TelemetryPurpose()), _telemetry_limits(own).get(store)
+    found = {
+        f"privacy.telemetry.{part}.purpose": said.purpose,
+        f"privacy.telemetry.{part}.owner": f"owner: {said.owner}" if said.owner else None,
+        f"privacy.telemetry_retention_days.{store}": f"kept for {days} days" if days else None,
+    }
+    missing = [not_filled_in(key) for key, text in found.items() if not is_filled_in(text)]
+    text = "; ".join(missing or [str(text) for text in found.values()])
+    return RecordItem("30(1)(b)", f"Telemetry: {part}", text, not missing)
+
+
+def _telemetry_limits(own: PrivacyParams) -> dict[str, int]:
+    return {str(store): days for store, days in own.telemetry_retention_days.items()}
 
 
 def _said(article: str, term: str, text: str | None, key: str) -> RecordItem:
@@ -255,8 +323,13 @@ FOLDERS: dict[Store, tuple[str, ...]] = {
 """Where each store's files lie."""
 
 
-def too_old(project: Path, data: DataParams, own: PrivacyParams,
-            now: datetime) -> list[tuple[str, str, int, int]]:  # fmt: skip
+def too_old(
+    project: Path,
+    data: DataParams,
+    own: PrivacyParams,
+    now: datetime,
+    telemetry: Sequence[HeldTelemetry] = (),
+) -> list[tuple[str, str, int, int]]:
     """List every file that is older than its store's limit.
 
     A file's age is that of its last change on this machine: git and DVC write files anew at a
@@ -272,6 +345,8 @@ def too_old(project: Path, data: DataParams, own: PrivacyParams,
         Section ``privacy`` of ``release.yaml``.
     now : datetime
         Time to count ages from, with a time zone.
+    telemetry : sequence of HeldTelemetry, optional
+        What is kept of telemetry; its age is that of the day that it is of.
 
     Returns
     -------
@@ -285,10 +360,16 @@ def too_old(project: Path, data: DataParams, own: PrivacyParams,
             if days > limit:
                 shown = path.relative_to(project) if path.is_relative_to(project) else path
                 found.append((store, shown.as_posix(), days, limit))
+    limits = _telemetry_limits(own)
+    for held in telemetry:
+        age = (now.astimezone(UTC).date() - held.day).days
+        if age > limits.get(held.store, age):
+            found.append((held.store, held.path, age, limits[held.store]))
     return found
 
 
-def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
+def unlimited(project: Path, data: DataParams, own: PrivacyParams,
+              telemetry: Sequence[HeldTelemetry] = ()) -> list[str]:  # fmt: skip
     """List stores that hold files and have no limit.
 
     Parameters
@@ -299,6 +380,8 @@ def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
         Section ``data`` of ``params.yaml``.
     own : PrivacyParams
         Section ``privacy`` of ``release.yaml``.
+    telemetry : sequence of HeldTelemetry, optional
+        What is kept of telemetry.
 
     Returns
     -------
@@ -306,9 +389,12 @@ def unlimited(project: Path, data: DataParams, own: PrivacyParams) -> list[str]:
     """
     stores: list[Store] = ["source", *FOLDERS]
     return [
-        store
-        for store in stores
-        if store not in own.retention_days and any(files(project, store, data))
+        *(
+            store
+            for store in stores
+            if store not in own.retention_days and any(files(project, store, data))
+        ),
+        *sorted({held.store for held in telemetry} - _telemetry_limits(own).keys()),
     ]
 
 
@@ -400,6 +486,8 @@ def overview(
     own: PrivacyParams,
     evidence: dict[str, Evidence],
     now: datetime,
+    *,
+    telemetry: Sequence[HeldTelemetry] = (),
 ) -> Privacy:
     """Build the report's part on privacy: record, minimisation and retention.
 
@@ -416,19 +504,26 @@ def overview(
     now : datetime
         Time to count ages from; the report takes the ledger's last entry, so that it doesn't
         change with the clock.
+    telemetry : sequence of HeldTelemetry, optional
+        What the deployment keeps of telemetry.
 
     Returns
     -------
     Privacy
     """
     idle, how, measured = idle_inputs(evidence)
-    stated = record(params, own, evidence, shown_measures(project))
+    stated = record(params, own, evidence, shown_measures(project), telemetry)
     own = own.facts_about(params.data.name)
     return Privacy(
         record=stated,
-        kept_too_long=too_old(project, params.data, own, now),
-        limits=sorted((str(store), days) for store, days in own.retention_days.items()),
-        unlimited=unlimited(project, params.data, own),
+        kept_too_long=too_old(project, params.data, own, now, telemetry),
+        limits=sorted(
+            [
+                *((str(store), days) for store, days in own.retention_days.items()),
+                *_telemetry_limits(own).items(),
+            ]
+        ),
+        unlimited=unlimited(project, params.data, own, telemetry),
         idle=idle,
         measured=measured,
         how=how,

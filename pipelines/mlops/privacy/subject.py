@@ -6,28 +6,26 @@ on the list in ``dvc.yaml``; `is_honoured` says whether there is such a stage.
 """
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
-import os
-import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import write_new, write_text
+from pipelines.core.files import write_text
+from pipelines.core.keyed_hash import PREFIX, SECRET, keys_folder, secret, token_of
 from pipelines.core.tables import SUBJECT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-SECRET = "erasure.key"
-PREFIX = "hmac-sha256:"
-_SIZE = 32
+__all__ = [
+    "ERASED", "PREFIX", "SECRET", "Subject", "add", "drop_erased", "is_honoured", "keys_folder",
+    "named", "read", "secret", "token_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,18 +44,6 @@ class Subject:
 
     id: str = field(repr=False)
     token: str
-
-
-def keys_folder() -> Path:
-    """Return the folder of secrets, outside the repository.
-
-    Returns
-    -------
-    Path
-        ``$SIGNALBOX_KEYS``, else a folder in the user's own configuration.
-    """
-    chosen = os.environ.get("SIGNALBOX_KEYS")
-    return Path(chosen) if chosen else Path.home() / ".config" / "signalbox" / "keys"
 
 
 def secret_of(project: Path) -> bytes:
@@ -82,66 +68,6 @@ def secret_of(project: Path) -> bytes:
         If the list has keyed hashes and the secret isn't there, or it is damaged.
     """
     return secret(create=not read(project))
-
-
-def secret(*, create: bool) -> bytes:
-    """Return the secret of the keyed hash.
-
-    Parameters
-    ----------
-    create : bool
-        Make a new secret if there is none.
-
-    Returns
-    -------
-    bytes
-        32 bytes.
-
-    Raises
-    ------
-    SignalboxError
-        If it isn't there and `create` is false, or it is damaged.
-    """
-    path = keys_folder() / SECRET
-    if create and not path.exists():
-        _make(path)
-    try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except FileNotFoundError:
-        raise SignalboxError(
-            f"{path}: no such file; it holds the secret of the keyed hashes of erased subjects: "
-            "copy it from the machine that erased them, or set SIGNALBOX_KEYS"
-        ) from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise SignalboxError(f"{path}: cannot be read as a key: {error}") from error
-    if len(key) != _SIZE:
-        raise SignalboxError(f"{path}: must hold {_SIZE} bytes as hex digits, holds {len(key)}")
-    return key
-
-
-def _make(path: Path) -> None:
-    """Write a new secret, whole or not at all; who comes second takes the first one's."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with contextlib.suppress(FileExistsError):
-        write_new(path, f"{secrets.token_hex(_SIZE)}\n".encode(), mode=0o600)
-
-
-def token_of(subject_id: str, key: bytes) -> str:
-    """Return the keyed hash of a subject's key, with its method in front.
-
-    Parameters
-    ----------
-    subject_id : str
-        The subject's key in clear.
-    key : bytes
-        The secret, 32 bytes.
-
-    Returns
-    -------
-    str
-        ``hmac-sha256:`` and 64 hex digits.
-    """
-    return PREFIX + hmac.new(key, subject_id.encode(), hashlib.sha256).hexdigest()
 
 
 def named(text: str, key: bytes, known: Iterable[str]) -> Subject:

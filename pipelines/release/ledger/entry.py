@@ -25,6 +25,8 @@ KINDS = frozenset(
         "rollback",
         "erasure",
         "access",
+        "telemetry_erasure",
+        "retention",
         "alarm",
         "scoring",
         "publication",

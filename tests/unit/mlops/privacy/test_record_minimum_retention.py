@@ -1,14 +1,16 @@
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.cli.compliance_commands import held_telemetry
 from pipelines.core.evidence import Evidence
 from pipelines.core.params import Params
 from pipelines.mlops.privacy import accountability
-from pipelines.mlops.privacy.accountability import PrivacyParams
+from pipelines.mlops.privacy.accountability import HeldTelemetry, PrivacyParams
+from tests.unit.aiops.privacy.stores import fill
 from tests.unit.mlops.release_report import cases
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -94,3 +96,61 @@ def test_files_older_than_their_limit_are_listed(here: Path, params: Params) -> 
         ("quarantine", "quarantine/rows.parquet", 91, 90)
     ]
     assert accountability.unlimited(here, params.data, own) == ["models"]
+
+
+def held(store: str, part: str, day: date) -> HeldTelemetry:
+    return HeldTelemetry(store, part, f"telemetry/{part}", day)
+
+
+def test_telemetry_that_nobody_answers_for_is_red_and_empty(params: Params) -> None:
+    kept = [held("telemetry", part, date(2026, 1, 1)) for part in ("logs", "alerts", "logs")]
+    said = {"alerts": {"owner": "SRE", "purpose": "fewer pages"}, "logs": {"owner": "A"}}
+    own = PrivacyParams.model_validate(
+        {"telemetry": said, "telemetry_retention_days": {"telemetry": 90}}
+    )
+    lines = accountability.record(params, own, evidence(), telemetry=kept)
+    listed = {line.term: (line.text, line.given) for line in lines if "Telemetry" in line.term}
+    assert listed == {
+        "Telemetry: alerts": ("fewer pages; owner: SRE; kept for 90 days", True),
+        "Telemetry: logs": ("not filled in: release.yaml, privacy.telemetry.logs.purpose", False),
+    }
+    nobody = accountability.record(params, PrivacyParams(), evidence(), telemetry=kept)
+    assert not any(line.given for line in nobody if "Telemetry" in line.term)
+
+
+def test_what_is_said_of_telemetry_holds_whatever_the_data_set_is(params: Params) -> None:
+    own = PrivacyParams.model_validate({
+        "data_set": "another", "telemetry": {"logs": {"owner": "SRE", "purpose": "faults"}},
+        "telemetry_retention_days": {"telemetry": 90},
+    })  # fmt: skip
+    kept = [held("telemetry", "logs", date(2026, 1, 1))]
+    lines = accountability.record(params, own, evidence(), telemetry=kept)
+    assert [line.given for line in lines if line.term == "Telemetry: logs"] == [True]
+
+
+def test_a_project_without_telemetry_has_no_line_about_it(params: Params) -> None:
+    lines = accountability.record(params, PrivacyParams(), evidence())
+    assert not any("Telemetry" in line.term for line in lines)
+
+
+def test_telemetry_is_as_old_as_its_day_and_needs_a_limit(tmp_path: Path, params: Params) -> None:
+    kept = [held("telemetry", "logs", date(2026, 1, 21)), held("state", "state", date(2020, 1, 1))]
+    own = PrivacyParams(telemetry_retention_days={"telemetry": 9})
+    assert accountability.too_old(tmp_path, params.data, own, NOW, kept) == [
+        ("telemetry", "telemetry/logs", 10, 9)
+    ]
+    assert "state" in accountability.unlimited(tmp_path, params.data, own, kept)
+    own = PrivacyParams(telemetry_retention_days={"telemetry": 10, "state": 3650})
+    assert accountability.too_old(tmp_path, params.data, own, NOW, kept) == []
+    assert "state" not in accountability.unlimited(tmp_path, params.data, own, kept)
+
+
+def test_the_report_lists_the_tables_of_a_lake(tmp_path: Path) -> None:
+    fill(tmp_path)
+    found = {(item.store, item.part) for item in held_telemetry(tmp_path)}
+    assert found == {
+        *(("telemetry", part) for part in ("alerts", "tickets", "metrics", "logs", "spans")),
+        ("telemetry", "quarantine"), ("telemetry", "inbox"),
+        ("results", "results"), ("state", "state"),
+    }  # fmt: skip
+    assert all(not Path(item.path).is_absolute() for item in held_telemetry(tmp_path))
