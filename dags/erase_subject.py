@@ -1,7 +1,7 @@
 """Erase a person from everything the project keeps, prove it in the ledger, retrain without them.
 
-The form takes the subject's key or, better, its keyed hash (``signalbox erase --token KEY``):
-Airflow keeps what was typed with the run, so after a key in clear delete the run.
+The form takes the subject's keyed hash alone, as ``signalbox erase --token KEY`` prints it: Airflow
+keeps for good what is typed into a form, so a key in clear is refused before a run begins.
 """
 
 import json
@@ -29,9 +29,10 @@ with DAG(
     params={
         "subject": Param(
             type="string",
-            minLength=1,
+            pattern=r"^hmac-sha256:[0-9a-f]{64}$",
             title="Subject",
-            description="Keyed hash (hmac-sha256:…) or key of the person to erase",
+            description="Keyed hash (hmac-sha256:…) of the person to erase, as "
+            "`signalbox erase --token KEY` prints it",
         )
     },
 ) as dag:

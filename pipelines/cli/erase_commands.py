@@ -1,19 +1,22 @@
-"""The command ``signalbox erase``.
+"""The commands ``signalbox erase`` and ``signalbox subject``: a person's data, taken out or listed.
 
-Exit codes: 0 erased and proven (or erased before); 1 the subject is nowhere, something remains, or
-the input is wrong; 2 wrong usage.
+Exit codes: 0 erased and proven (or erased before), listed, or nothing to list; 1 nobody to erase,
+something remains, or the input is wrong; 2 wrong usage.
 """
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import one_line_errors
+from pipelines.cli.console import AsJson, one_line_errors, print_lines
 from pipelines.core.errors import SignalboxError
+
+if TYPE_CHECKING:
+    from pipelines.mlops.privacy.access import Held
 
 
 def erase(  # noqa: PLR0917
@@ -43,6 +46,14 @@ def erase(  # noqa: PLR0917
     keep_cache: Annotated[
         bool, typer.Option("--keep-cache", help="Leave DVC's cache and remotes as they are.")
     ] = False,
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear",
+            help="Say in the ledger which source files hold nobody who was erased: runs without "
+            "the key of the keyed hashes go on with them.",
+        ),
+    ] = False,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Run model_release afterwards, without the subject.")
     ] = False,
@@ -58,21 +69,24 @@ def erase(  # noqa: PLR0917
     with one_line_errors():
         project = Path.cwd()
         if telemetry:
-            if subject or find or token or retrain or keep_cache:
+            if subject or find or token or retrain or keep_cache or clear:
                 raise SignalboxError("--telemetry goes with --yes and --json alone")
             from pipelines.cli.telemetry_commands import erase_telemetry
 
-            text = _given(whole=yes) if telemetry == "-" else telemetry
+            text = read_key(whole=yes) if telemetry == "-" else telemetry
             erase_telemetry(console, project, text, yes=yes, as_json=as_json)
             return
         if find:
             _show_found(console, project, find, as_json)
             return
-        name = _given(whole=yes) if subject == "-" else subject
+        if clear:
+            _clear(console, project, as_json)
+            return
+        name = read_key(whole=yes) if subject == "-" else subject
         if not name:
             raise SignalboxError("name a subject, or look for one with --find")
         if token:
-            _show_token(console, name, as_json)
+            _show_token(console, project, name, as_json)
             return
         if not yes:
             typer.echo(_found(project, name), err=True)
@@ -82,13 +96,22 @@ def erase(  # noqa: PLR0917
         _retrain(console)
 
 
-def _given(*, whole: bool) -> str:
-    """Key from standard input, but for one line end: all else, and every byte, belongs to it.
+def read_key(*, whole: bool) -> str:
+    """Read a key from standard input, but for one line end: every other byte belongs to it.
 
     Parameters
     ----------
-    whole
+    whole : bool
         Read to the end, for a key may have several lines; else one line, and an answer may follow.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SignalboxError
+        If it is no UTF-8.
     """
     stream = sys.stdin.buffer
     given = stream.read() if whole else stream.readline()
@@ -167,10 +190,23 @@ def _show_found(console: Console, project: Path, text: str, as_json: bool) -> No
             console.print(f"{subject}  {rows} row(s)", markup=False, highlight=False)
 
 
-def _show_token(console: Console, name: str, as_json: bool) -> None:
-    from pipelines.mlops.privacy.subject import secret, token_of
+def _clear(console: Console, project: Path, as_json: bool) -> None:
+    from pipelines.mlops.privacy.erase import clear
+    from pipelines.release.ledger import Ledger
 
-    found = token_of(name, secret(create=True))
+    found = clear(project, Ledger.of(project))
+    if as_json:
+        console.print_json(json.dumps({"sources": found}))
+        return
+    for sha256 in found:
+        console.print(f"holds nobody who was erased: {sha256}", highlight=False, soft_wrap=True)
+    console.print("commit the ledger: runs without erasure.key go on with these files")
+
+
+def _show_token(console: Console, project: Path, name: str, as_json: bool) -> None:
+    from pipelines.mlops.privacy.subject import secret_of, token_of
+
+    found = token_of(name, secret_of(project))
     console.print(json.dumps({"token": found}) if as_json else found, soft_wrap=True,
                   highlight=False)  # fmt: skip
 
@@ -180,6 +216,111 @@ def _retrain(console: Console) -> None:
         from pipelines.cli.release_run import run_releases
 
         run_releases(console, ["model_release"], {})
+
+
+Key = Annotated[
+    str,
+    typer.Argument(
+        help="The subject's key (data.subject_key, else the hash that `erase --find` shows), or "
+        "its keyed hash (hmac-sha256:…), as written. A - alone reads it from standard input."
+    ),
+]
+
+app = typer.Typer(help="What is held of a person.", no_args_is_help=True)
+
+
+@app.command()
+def show(subject: Key, as_json: AsJson = False) -> None:
+    """List where a person's data is, in every store that an erasure searches, with its values.
+
+    The ledger keeps that somebody looked, under a keyed hash of the person.
+    """
+    with one_line_errors():
+        held = _held(subject, "show")
+        if as_json:
+            typer.echo(held.to_json(), nl=False)
+            return
+        print_lines(_lines(held))
+
+
+@app.command()
+def export(
+    subject: Key,
+    form: Annotated[
+        Literal["json", "csv"], typer.Option("--format", help="json, or csv with one line a value.")
+    ] = "json",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="New file, readable by its owner only, outside the project; else stdout."
+        ),
+    ] = None,
+) -> None:
+    """Write a copy of a person's data, machine-readable.
+
+    Art. 20 covers what the person provided: the rows of the source. Scores, decisions and reasons
+    are in the copy as well, for Art. 15.
+    """
+    with one_line_errors():
+        if out is not None:
+            _check_place(out)
+        held = _held(subject, "export")
+        text = held.to_json() if form == "json" else held.to_csv()
+        if out is None:
+            typer.echo(text, nl=False)
+            return
+        from pipelines.core.files import write_new
+
+        write_new(out, text.encode("utf-8"), mode=0o600)
+        typer.echo(f"{out}: {held.rows:,} rows in {len(held.copies):,} files or objects", err=True)
+
+
+def _check_place(out: Path) -> None:
+    """Refuse a place before anything is searched and logged.
+
+    Raises
+    ------
+    SignalboxError
+        If the file is there already, or lies in the project, where it would be committed, and be
+        one more copy to erase.
+    """
+    if out.exists():
+        raise SignalboxError(f"{out}: is there already; name a new file")
+    if out.resolve().is_relative_to(Path.cwd().resolve()):
+        raise SignalboxError(f"{out}: lies in the project; name a file outside it")
+
+
+def _held(subject: str, action: str) -> "Held":
+    from pipelines.mlops.privacy.access import held_of
+    from pipelines.mlops.privacy.accountability import PrivacyParams
+    from pipelines.release.config import load_section
+    from pipelines.release.ledger import Ledger
+
+    name = read_key(whole=True) if subject == "-" else subject
+    if not name:
+        raise SignalboxError("name a subject, or look for one with `signalbox erase --find`")
+    project = Path.cwd()
+    privacy = load_section(project, "privacy", PrivacyParams)
+    return held_of(project, name, Ledger.of(project), privacy, action=action)
+
+
+def _lines(held: "Held") -> list[str]:
+    if not held.copies:
+        lines = ["nothing is held of this subject where it was searched"]
+    else:
+        lines = [f"{held.rows:,} rows in {len(held.copies):,} files or objects"]
+    for copy in held.copies:
+        lines.append(f"{copy.place}: {copy.path}")
+        lines += [
+            "  " + ", ".join(f"{name}={value}" for name, value in row.items()) for row in copy.rows
+        ]
+    lines += [
+        f"release {release['release']} learned from the subject ({release['contains']})"
+        for release in held.releases
+        if release["contains"] is not False
+    ]
+    lines += [f"not searched: {reason}" for reason in held.closed]
+    return lines + [f"ask at the source as well: {store}" for store in held.elsewhere]
 
 
 if __name__ == "__main__":

@@ -77,8 +77,9 @@ def verify(
 @app.command()
 def keys(as_json: AsJson = False, project: Project = Path()) -> None:
     """Show the keys of the ledger, and which of them this machine has."""
+    from pipelines.core.keyed_hash import keys_folder
     from pipelines.release.ledger import Ledger
-    from pipelines.release.ledger.keys import Keys, keys_folder
+    from pipelines.release.ledger.keys import Keys
 
     with one_line_errors():
         found = Ledger.of(project).verify()
@@ -203,7 +204,8 @@ def _print_verification(console: Console, found: "Verification") -> None:
 
 
 def _print_key(entry: "Entry", as_json: bool) -> None:
-    from pipelines.release.ledger.keys import Keys, key_id, keys_folder
+    from pipelines.core.keyed_hash import keys_folder
+    from pipelines.release.ledger.keys import Keys, key_id
 
     if as_json:
         print_json(entry.model_dump())
@@ -224,6 +226,7 @@ STYLES = {
     "release": "bold green",
     "rollback": "bold yellow",
     "erasure": "magenta",
+    "access": "magenta",
     "telemetry_erasure": "magenta",
     "retention": "magenta",
     "alarm": "yellow",
@@ -240,7 +243,7 @@ def history(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Show decisions, releases, rollbacks, erasures, alarms and the like in order, day by day."""
+    """Show decisions, releases, rollbacks, erasures, accesses, alarms and the like, day by day."""
     with one_line_errors():
         entries = chosen(project, list(STYLES), subject, last)
     if as_json:

@@ -28,6 +28,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("ingest", "pipelines.cli.telemetry_commands", "ingest"),
     ("collect", "pipelines.cli.telemetry_commands", "collect"),
     ("erase", "pipelines.cli.erase_commands", "erase"),
+    ("subject", "pipelines.cli.erase_commands", "app"),
     ("telemetry", "pipelines.cli.telemetry_commands", "app"),
     ("simulate", "pipelines.cli.telemetry_commands", "simulate"),
     ("rules", "pipelines.cli.rules_commands", "app"),

@@ -12,6 +12,7 @@ The form of a suite is that of `core.suites`. A rule's ``action`` may be left ou
 ``title`` is by default column, type and arguments; ``reason`` is printed beside every broken row.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +80,11 @@ class SuiteRun:
     context: Any
 
 
-def run_suite(frame: "pd.DataFrame", path: Path) -> SuiteRun:
+Rare = Callable[[str], Collection[object]]
+"""Gives the values of a column that too few people have: no page may show them."""
+
+
+def run_suite(frame: "pd.DataFrame", path: Path, rare: Rare | None = None) -> SuiteRun:
     """Check a table's rows against each expectation of a suite.
 
     Parameters
@@ -88,6 +93,9 @@ def run_suite(frame: "pd.DataFrame", path: Path) -> SuiteRun:
         The table, with the column `ROW`.
     path : Path
         The suite's JSON file.
+    rare : callable, optional
+        Column → values that neither results nor Data Docs may show, nor which rows break a rule;
+        by default they show all.
 
     Returns
     -------
@@ -113,7 +121,62 @@ def run_suite(frame: "pd.DataFrame", path: Path) -> SuiteRun:
         result_format=result_format(ROW),
         run_id=gx.RunIdentifier(run_name="validate", run_time=RUN_TIME),
     )
-    return SuiteRun([_result(path, item) for item in outcome.results], context)
+    if rare is None:
+        return SuiteRun([_result(path, item) for item in outcome.results], context)
+    for item in outcome.results:
+        _hide_values(item, rare)
+    results = [_result(path, item) for item in outcome.results]
+    for item in outcome.results:
+        for key in ("unexpected_index_list", "partial_unexpected_index_list"):
+            item.result.pop(key, None)
+    store = context.validation_results_store
+    for stored in store.list_keys():
+        store.set(stored, outcome)  # Data Docs are built from here
+    return SuiteRun(results, context)
+
+
+HIDDEN = "(not shown: too few people have it)"
+
+
+def _hide_values(item: Any, rare: Rare) -> None:
+    """Take single people's values out of a rule's result; counts stay.
+
+    Great Expectations lists values that break a rule, and which values a column has; the smallest
+    and the largest value are mostly one person's.
+    """
+    column = item.expectation_config.kwargs.get("column")
+    result = item.result
+    # Rules on several columns list whole rows.
+    hidden = set(rare(column)) if isinstance(column, str) else None
+
+    def shown(value: object) -> bool:
+        return hidden is not None and not isinstance(value, dict) and value not in hidden
+
+    result.pop("unexpected_index_query", None)
+    for key in ("unexpected_list", "partial_unexpected_list"):
+        if key in result:
+            result[key] = [value for value in result[key] if shown(value)]
+    if "partial_unexpected_counts" in result:
+        counts = result["partial_unexpected_counts"]
+        result["partial_unexpected_counts"] = [c for c in counts if shown(c.get("value"))]
+    for key, values in dict(result.get("details") or {}).items():
+        if key == "value_counts":
+            result["details"][key] = [c for c in values if shown(c.get("value"))]
+        elif isinstance(values, list):
+            result["details"][key] = [value for value in values if shown(value)]
+    observed = result.get("observed_value")
+    if isinstance(observed, list):
+        result["observed_value"] = [value for value in observed if shown(value)]
+    elif item.expectation_config.type in _EXTREMES and not shown(observed):
+        result["observed_value"] = HIDDEN
+
+
+_EXTREMES = (
+    "expect_column_max_to_be_between",
+    "expect_column_min_to_be_between",
+    "expect_column_most_common_value_to_be_in_set",
+)
+"""Rules whose observed value is a value of the column."""
 
 
 def _result(path: Path, item: Any) -> RuleResult:
@@ -121,7 +184,8 @@ def _result(path: Path, item: Any) -> RuleResult:
     rule = configuration.meta.get("title") or _in_short(configuration.type, configuration.kwargs)
     require_computed(path, rule, item)
     rows = rows_that_break(item, ROW)
-    on_rows = "unexpected_count" in item.result
+    # Rules on the set of a column's values count values, not rows.
+    on_rows = {"unexpected_count", "element_count"} <= item.result.keys()
     action = configuration.meta.get("action", "quarantine" if on_rows else "stop")
     return RuleResult(
         rule=rule,

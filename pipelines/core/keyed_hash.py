@@ -13,6 +13,7 @@ from pathlib import Path
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_new
 
+VARIABLE = "SIGNALBOX_KEYS"
 SECRET = "erasure.key"
 PREFIX = "hmac-sha256:"
 _SIZE = 32
@@ -26,8 +27,8 @@ def keys_folder() -> Path:
     Path
         ``$SIGNALBOX_KEYS``, else a folder in the user's own configuration.
     """
-    chosen = os.environ.get("SIGNALBOX_KEYS")
-    return Path(chosen) if chosen else Path.home() / ".config" / "signalbox" / "keys"
+    chosen = os.environ.get(VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path.home() / ".config" / "signalbox" / "keys"
 
 
 def secret(*, create: bool) -> bytes:

@@ -137,6 +137,9 @@ class DataParams(Section):
     """Columns that are never model inputs (identifiers, sampling weights)."""
     after_outcome: list[str] = []
     """Columns that are made after the outcome (and would give it away): never model inputs."""
+    min_cell: Annotated[int, Field(ge=0)] = 5
+    """Figures over fewer people than this stand in no evidence, plot or page, nor do values that
+    fewer have; 0 or 1 = off. See ``pipelines/mlops/data/cells.py``."""
     types: dict[str, Literal["numeric", "categorical"]] = {}
     """Column → type, where the inferred one is wrong."""
 

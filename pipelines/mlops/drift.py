@@ -2,7 +2,9 @@
 
 Evidently's page carries its scripts, styles and fonts inside and needs no network (about 4.3 MB);
 all comparisons share one page. It names its widgets by random ids, which are replaced by numbers
-in order of first appearance.
+in order of first appearance. The page shows values that fewer than ``data.min_cell`` people have as
+"<other>", and rare numbers in groups (`data.cells`); its distances are those of what it shows, the
+evidence has those of the tables as they are.
 
 ``evidence/drift.json``, ``figures``: ``drift.drifted_share`` (train against test),
 ``drift.target_distance``, ``drift.largest_distance`` (`where` names the column), and
@@ -24,6 +26,7 @@ from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import read_table
+from pipelines.mlops.data.cells import fewer
 from pipelines.mlops.data.drift import (
     METHODS,
     NUMBERS,
@@ -123,7 +126,9 @@ def main(params: Params) -> None:
     write_evidence(evidence_of("drift"), evidence)
     values = {f.id.removeprefix("drift."): f.value for f in figures if f.value is not None}
     write_json(metrics_of("drift"), values)
-    write_text(DRIFT_HTML, page({c.title: shot for c, shot in found if shot is not None}))
+    coarse = f"; no values of {fewer(params.data.min_cell)}"
+    note = coarse if params.data.min_cell > 1 else ""
+    write_text(DRIFT_HTML, page({c.title + note: s for c, s in found if s is not None}))
     log(f"drift: {values['drifted_share']:.0%} of the columns drifted from train to test")
 
 

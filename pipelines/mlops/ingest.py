@@ -34,12 +34,13 @@ def main(params: Params) -> None:
     frame, files = read_source(data)
     # Later stages need these columns; it is told now, not after training.
     check_names("evaluate.slices", params.evaluate.slices, [str(name) for name in frame.columns])
-    frame = drop_erased(name_rows(typed(frame, data), data))
+    named = name_rows(typed(frame, data), data)
+    frame = drop_erased(named, sources=[file.sha256 for file in files])
     check_binary(frame, data, files[0].address)
     check_favourable(frame, data)
     write_table(INGESTED, frame)
     write_evidence(evidence_of(STAGE), describe(frame, files, data))
-    for notice in notices(frame, model_inputs(frame, data, use_sensitive=True)):
+    for notice in notices(frame, model_inputs(frame, data, use_sensitive=True), data.min_cell):
         log(f"note: {notice}")
     log(f"{len(frame):,} rows of {frame[SUBJECT].nunique():,} subjects from {len(files)} part(s)")
 
@@ -47,7 +48,7 @@ def main(params: Params) -> None:
 def describe(frame: "pd.DataFrame", files: list[SourceFile], data: DataParams) -> Evidence:
     """Count what was read."""
     rows, subjects = len(frame), int(frame[SUBJECT].nunique())
-    said = notices(frame, model_inputs(frame, data, use_sensitive=True))
+    said = notices(frame, model_inputs(frame, data, use_sensitive=True), data.min_cell)
     return Evidence(
         stage=STAGE,
         inputs={file.address: file.sha256 for file in files if file.sha256},

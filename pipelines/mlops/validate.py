@@ -10,6 +10,7 @@ Evidence details: `pipelines.mlops.data.evidence.ValidateDetails`.
 """
 
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from pipelines.core.files import write_folder
 from pipelines.core.params import DataParams, Params
 from pipelines.core.stage import log, run_stage
 from pipelines.core.tables import ROW, SUBJECT, UNREADABLE, read_table, write_table
+from pipelines.mlops.data.cells import rare, subjects_of
 from pipelines.mlops.data.columns import check_binary
 from pipelines.mlops.data.evidence import CheckedRule, ColumnCheck, RowCounts, ValidateDetails
 from pipelines.mlops.data.leaks import FOLDS, check_columns
@@ -88,7 +90,12 @@ def main(params: Params) -> None:
     frame = read_table(INGESTED)
     basics = basic_rules(frame, params.data)
     sound = frame[~frame[ROW].isin(_rows(basics))].drop(columns=[UNREADABLE])
-    run = run_suite(sound, suite)
+    subjects = subjects_of(sound)
+
+    def hidden(column: str) -> set[Hashable]:
+        return rare(sound[column], subjects, params.data.min_cell)
+
+    run = run_suite(sound, suite, hidden if params.data.min_cell > 1 else None)
     results = basics + run.results
     stop_if_broken(results, run, suite)
     kept, quarantine = part(frame, results)

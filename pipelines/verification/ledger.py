@@ -10,6 +10,7 @@ from pipelines.verification.results import Check, Finding, Status, conclude
 
 if TYPE_CHECKING:
     from pipelines.release.ledger import Entry
+    from pipelines.verification.pipeline import Lock
 
 
 _CHAIN = "ledger: chain and signatures"
@@ -188,6 +189,68 @@ def check_erased(project: Project, history: Project) -> Check | None:
         f"{', '.join(sorted(set(erased_paths.values())))}): nothing of it is computed or trained "
         "again",
     )
+
+
+def check_cause(project: Project, history: Project, lock: "Lock") -> Check | None:
+    """Name the erasures that took, or changed, what a commit's lock names.
+
+    Such a release can't be reproduced, and that is as it should be: nothing else is wrong with it.
+
+    Parameters
+    ----------
+    project : Project
+        Where the commit is checked out.
+    history : Project
+        Has the ledger of today.
+    lock : Lock
+        The commit's ``dvc.lock``.
+
+    Returns
+    -------
+    Check or None
+        None if no erasure took anything of it.
+    """
+    taken, sources = _taken(history)
+    gone: dict[str, str] = {}
+    for path, out in {**lock.deps(), **lock.outs()}.items():
+        if out.md5 in taken:
+            gone[path] = taken[out.md5]
+            continue
+        for source, erasure in sources.items():
+            if source == path or source.startswith(f"{path}/"):
+                now = project.hashed(path)
+                if now is None or now.md5 != out.md5:
+                    gone[path] = erasure
+    if not gone:
+        return None
+    paths = sorted(gone)
+    more = f" and {len(paths) - _SHOWN} more" if paths[_SHOWN:] else ""
+    return Check(
+        "erased",
+        "data of erased subjects",
+        Status.MISSING,
+        f"{', '.join(paths[:_SHOWN])}{more} held a subject that was erased since (erasure "
+        f"{', '.join(sorted(set(gone.values())))}): taken out on purpose, so this release cannot "
+        "be reproduced; its recorded hashes, figures and approvals stand as they were",
+    )
+
+
+def _taken(history: Project) -> tuple[dict[str, str], dict[str, str]]:
+    """DVC's hashes of objects, and paths of source files, that erasures took or changed."""
+    objects: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for entry in read_entries(history):
+        if entry.kind != KIND or entry.data.get("stage") not in ("done", "incomplete"):
+            continue
+        erasure = str(entry.data.get("erasure", "?"))
+        for removal in entry.data.get("removed") or []:
+            path = str(removal.get("path", ""))
+            if removal.get("place") == "source":
+                sources[path] = erasure
+            elif removal.get("action") == "removed":
+                folder, _, name = path.rpartition("/")
+                objects[folder.rpartition("/")[2] + name] = erasure
+    return objects, sources
 
 
 def explain_missing(rev: str, history: Project) -> str:

@@ -9,7 +9,7 @@ from pipelines.core.artifacts import PARAMS
 from pipelines.core.errors import SignalboxError
 from pipelines.verification import chain, figures
 from pipelines.verification.document import Given, recognise
-from pipelines.verification.ledger import check_erased, check_ledger, explain_missing
+from pipelines.verification.ledger import check_cause, check_erased, check_ledger, explain_missing
 from pipelines.verification.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
 from pipelines.verification.project import LOCK, PIPELINE, Project
 from pipelines.verification.rederive import rederive
@@ -129,7 +129,7 @@ def _verify(
         result, files = _hashes(report, project, history)
         if files is not None and result.commit:
             result.checks += _again(project, report, files, depth, tell)
-        return result
+        return _with_cause(result, project, history, files)
     with reproduced(project, "HEAD", tell) as (clone, check):
         if clone is not None and check.status is Status.OK:
             project.spare = clone  # bit for bit what the lock names: stands in for what is missing
@@ -139,7 +139,18 @@ def _verify(
             result.checks.append(same_report(_given(report, project), clone))
         if check.status is not Status.OK and files is not None:
             result.checks += _again(project, report, files, depth, tell)
-        return result
+        return _with_cause(result, project, history, files)
+
+
+def _with_cause(
+    result: Verification, project: Project, history: Project, files: Files | None
+) -> Verification:
+    """Add which erasure is the cause, where something is missing or comes out differently."""
+    bad = {Status.MISSING, Status.DIFFERS}
+    if files is not None and any(check.status in bad for check in result.checks):
+        cause = check_cause(project, history, files.lock)
+        result.checks += [cause] if cause is not None else []
+    return result
 
 
 def _commit_of(project: Project, rev: str) -> str:

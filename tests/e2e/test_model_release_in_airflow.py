@@ -272,7 +272,10 @@ def test_an_erased_subject_is_in_no_later_run_and_no_reason(
     project = airflow.project
     subject = pd.read_parquet(project / "data/split/train.parquet")["subject_id"].iloc[0]
     before = _runs(airflow)
-    erased = _done(airflow, "erase_subject", {"subject": subject})
+    keys = str(project.parent / "keys")
+    command = (sys.executable, "-m", "pipelines.cli.main", "erase", subject, "--token")
+    token = call(project, *command, SIGNALBOX_KEYS=keys).strip()
+    erased = _done(airflow, "erase_subject", {"subject": token})
     entry = Ledger.of(project).entries()[-1]
     assert (entry.kind, entry.data["stage"], entry.data["remaining"]) == ("erasure", "done", [])
     assert airflow.api.xcom("erase_subject", erased, "erase")["proof"] == entry.data

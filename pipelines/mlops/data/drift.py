@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -13,6 +13,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import round_floats
 from pipelines.core.params import DataParams, DriftParams
 from pipelines.core.tables import RESERVED, ROW, SUBJECT
+from pipelines.mlops.data.cells import OTHER, coarse, pooled, rows_needed, subjects_of
 from pipelines.mlops.data.columns import is_numeric
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Role = Literal["input", "sensitive", "target"]
 
 MISSING = "<missing>"
-OTHER = "<other>"
 BOTH_EMPTY = "no value in either table"
 TOP_VALUES = 50
 """Values of a text column compared one by one, the most frequent in the reference; the rest count
@@ -297,6 +297,8 @@ def compare(
     titles: tuple[str, str, str],
     data: DataParams,
     drift: DriftParams,
+    *,
+    drawn: bool = True,
 ) -> tuple[Comparison, Any]:
     """Compare a current table with a reference.
 
@@ -306,11 +308,14 @@ def compare(
         Reference and current.
     titles
         Of the comparison, of the reference, of the current table.
+    drawn
+        Whether a snapshot is wanted.
 
     Returns
     -------
     comparison, snapshot
-        The snapshot is Evidently's result, for the page; None if no column can be compared.
+        The snapshot is Evidently's result, for the page, of tables without small cells; distances
+        are those of the tables as they are. None if no column can be compared, or none is wanted.
 
     Raises
     ------
@@ -347,7 +352,42 @@ def compare(
         rows_current=len(current),
         columns=columns,
     )
-    return comparison, snapshot
+    if snapshot is not None and drawn:
+        shown = without_small_cells(both, reference, current, data)
+        snapshot = snapshot if shown is both else _run(shown, drift.column_threshold)
+    return comparison, snapshot if drawn else None
+
+
+def without_small_cells(
+    both: Pair, reference: "pd.DataFrame", current: "pd.DataFrame", data: DataParams
+) -> Pair:
+    """Return the pair as a page may show it: no value that too few people of a table have.
+
+    Parameters
+    ----------
+    both
+        The pair; its tables have the rows of `reference` and `current`.
+    reference, current
+        The tables, with their subjects.
+
+    Returns
+    -------
+    Pair
+        The same one where nothing is rare.
+    """
+    if data.min_cell <= 1:
+        return both
+    made, changed = [], False
+    for table, frame in ((both.reference, reference), (both.current, current)):
+        subjects, shown = subjects_of(frame), table.copy()
+        rows = rows_needed(subjects, data)
+        for name in both.texts:
+            shown[name] = pooled(table[name], subjects, data.min_cell, OTHER)
+        for name in both.numbers:
+            shown[name] = coarse(table[name].to_numpy(), rows)
+        changed = changed or not shown.equals(table)
+        made.append(shown)
+    return replace(both, reference=made[0], current=made[1]) if changed else both
 
 
 def _run(both: Pair, threshold: float) -> Any:

@@ -135,7 +135,7 @@ def cleaned(column: "pd.Series[Any]", data: DataParams) -> "pd.Series[Any]":
     return column
 
 
-def notices(frame: "pd.DataFrame", names: Iterable[str]) -> list[str]:
+def notices(frame: "pd.DataFrame", names: Iterable[str], least: int = 0) -> list[str]:
     """Say which columns are text although many of their values are numbers.
 
     Parameters
@@ -144,6 +144,8 @@ def notices(frame: "pd.DataFrame", names: Iterable[str]) -> list[str]:
         The typed table.
     names : iterable of str
         Columns to look at.
+    least : int, default 0
+        Rows that a value needs to be named.
 
     Returns
     -------
@@ -160,9 +162,12 @@ def notices(frame: "pd.DataFrame", names: Iterable[str]) -> list[str]:
         broken = pd.to_numeric(present, errors="coerce").isna()
         share = 1 - float(broken.mean()) if len(present) else 0.0
         if MANY_NUMBERS <= share < 1:
+            counts = present[broken].value_counts()
+            named = present[broken & present.isin(counts.index[counts >= least])]
+            others = f"; others are {_some(named)}" if len(named) else ""
             said.append(
-                f"column '{name}' is read as text, although {share:.0%} of its values are numbers; "
-                f"others are {_some(present[broken])}. Say data.types.{name} if that is wrong."
+                f"column '{name}' is read as text, although {share:.0%} of its values are "
+                f"numbers{others}. Say data.types.{name} if that is wrong."
             )
     return said
 

@@ -15,7 +15,8 @@ model has been released yet"), ``evaluate.released_seen_subjects``.
     calibration [{bin, lowest_score, highest_score, mean_score, observed_rate, low, high, rows}]
     slices      [{feature, value, rows, positives, share, missing,
                   figures: {metric: {value, low, high, missing}} | {}}]
-                in order of features; too small a slice has no figures and `missing` says so
+                in order of features; too small a slice has no figures and `missing` says so;
+                one of fewer people than data.min_cell isn't there
     released    null | {name, commit, compared, reason, threshold, seen_subjects, seen_reason}
     too_good    sentence that a result too good to be true deserves; empty otherwise
 """
@@ -28,6 +29,7 @@ from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.params import DataParams, EvaluateParams
 from pipelines.core.stats import normal_quantile
 from pipelines.core.tables import SUBJECT
+from pipelines.mlops.data.cells import fewer, rows_needed
 from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
 from pipelines.mlops.evaluation.calibration import Limits, calibration_gaps
@@ -154,10 +156,13 @@ def evaluate(
     y = checked_labels(test, data, {info.positive, info.negative}, "test data")
     cut = partial(view, y, scores, threshold=info.threshold.value, bins=settings.calibration_bins)
     whole = cut()
+    # Subjects as numbers 0 to s - 1, in order of first appearance.
+    subjects = pd.factorize(test[SUBJECT].to_numpy(dtype=object))[0]
     found = [
         part
         for column in slice_columns(settings.slices, test, data)
         for part in slices(test, column, data)
+        if len(np.unique(subjects[part.rows])) >= data.min_cell
     ]
     large = [part for part in found if len(part.rows) >= settings.min_slice]
     views = [whole, *(cut(rows=part.rows) for part in large)]
@@ -166,8 +171,6 @@ def evaluate(
     statistics: list[Statistic] = [partial(measure, rows) for rows in views]
     statistics += [partial(calibration_gaps, rows) for rows in views]
     statistics.append(partial(observed_rates, whole))
-    # Subjects as numbers 0 to s - 1, in order of first appearance.
-    subjects = pd.factorize(test[SUBJECT].to_numpy(dtype=object))[0]
     with one_thread():
         replicates = resample(statistics, subjects, settings.replicates)
         points = [statistic(np.ones((1, len(y))))[0] for statistic in statistics]
@@ -179,8 +182,15 @@ def evaluate(
     view_values = list(zip(points[:count], replicates[:count], closed, strict=True))
     rate = decision_words(data).rate.capitalize()
     figures = _figures(view_values[0], len(y), level, rate=rate)
+    outcomes = (y, scores >= info.threshold.value)
     by_slice = [
-        _figures(own, len(part.rows), level, {part.feature: part.value})
+        _without_small_cells(
+            part,
+            _figures(own, len(part.rows), level, {part.feature: part.value}),
+            outcomes,
+            subjects,
+            data,
+        )
         for part, own in zip(large, view_values[1:], strict=False)
     ]
     deltas = (
@@ -216,7 +226,9 @@ def evaluate(
                 },
                 "confusion": _confusion(whole),
                 "calibration": _calibration(
-                    whole, bin_rates(whole, interval(replicates[-1], level), subjects, level)
+                    whole,
+                    bin_rates(whole, interval(replicates[-1], level), subjects, level),
+                    rows_needed(subjects, data),
                 ),
                 "slices": _slices(found, large, by_slice, y, settings),
                 "released": champion.facts(),
@@ -266,6 +278,52 @@ def _figures(
     return metric_figures(
         point, drawn, n=n, confidence=level, closed=closed, where=where, rate=rate
     )
+
+
+def _without_small_cells(
+    part: Slice,
+    figures: list[Figure],
+    outcomes: "tuple[NDArray[np.int8], NDArray[np.bool_]]",
+    subjects: "NDArray[np.intp]",
+    data: DataParams,
+) -> list[Figure]:
+    """Take out figures of a slice that rest on too few people with a label or a decision.
+
+    Parameters
+    ----------
+    part : Slice
+        The slice.
+    figures : list of Figure
+        Its figures.
+    outcomes : tuple of (ndarray of int8, ndarray of bool), each of shape (n,)
+        Labels, and whether a row is selected.
+    subjects : ndarray of intp, shape (n,)
+        Subjects of the table's rows.
+    data : DataParams
+        Gives the least number of people.
+    """
+    import numpy as np
+
+    y, selected = (values[part.rows] for values in outcomes)
+    people = subjects[part.rows]
+    positives, negatives, chosen = (
+        len(np.unique(people[mask])) for mask in (y == 1, y == 0, selected)
+    )
+    rests_on = {
+        "roc_auc": min(positives, negatives),
+        "average_precision": positives,
+        "recall": positives,
+        "precision": chosen,
+        "f1": min(positives, chosen),
+    }
+    gone = {"value": None, "low": None, "high": None, "missing": fewer(data.min_cell)}
+    return [
+        figure.model_copy(update=gone)
+        if figure.value is not None
+        and rests_on.get(figure.id.removeprefix("evaluate."), data.min_cell) < data.min_cell
+        else figure
+        for figure in figures
+    ]
 
 
 def _worst(by_slice: list[list[Figure]], n: int, level: float) -> list[Figure]:
@@ -330,19 +388,26 @@ def _confusion(rows: View) -> dict[str, int]:
     }
 
 
-def _calibration(rows: View, observed: list[Limits]) -> list[dict[str, Any]]:
-    """Calibration bins from low scores to high ones."""
+def _calibration(rows: View, observed: list[Limits], least: int) -> list[dict[str, Any]]:
+    """Calibration bins from low scores to high ones.
+
+    Bins of fewer rows than `least` are left out. As many rows are at or beyond each end of a bin,
+    so that it is no single one's score.
+    """
     import numpy as np
 
     starts = np.append(0, rows.bin_ends[:-1] + 1)
     table: list[dict[str, Any]] = []
     for position in reversed(range(len(starts))):
         inside = rows.scores[starts[position] : rows.bin_ends[position] + 1]
+        if len(inside) < least:
+            continue
+        ends = max(least, 1)
         table.append(
             {
                 "bin": len(table) + 1,
-                "lowest_score": float(inside.min()),
-                "highest_score": float(inside.max()),
+                "lowest_score": float(inside[-ends]),
+                "highest_score": float(inside[ends - 1]),
                 "mean_score": float(inside.mean()),
                 "observed_rate": observed[position].value,
                 "low": observed[position].low,

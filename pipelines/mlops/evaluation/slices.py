@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import DataParams
+from pipelines.mlops.data.cells import pooled, subjects_of
 from pipelines.mlops.data.columns import is_numeric
 
 if TYPE_CHECKING:
@@ -91,11 +92,13 @@ def slices(frame: "pd.DataFrame", column: str, data: DataParams) -> list[Slice]:
     -------
     list of Slice
         Every row is in exactly one; numbers rising, texts by name. Beyond the `MAX_SLICES` largest,
-        rows are counted together as `OTHERS`.
+        and where fewer than ``data.min_cell`` people share a value, rows are counted together as
+        `OTHERS`.
     """
     import numpy as np
 
-    names = _names(frame, column, data)
+    subjects = subjects_of(frame)
+    names = pooled(_names(frame, column, data), subjects, data.min_cell, OTHERS)
     values, counts = np.unique(names, return_counts=True)
     # The largest slices are listed; ties in size go by name.
     order = sorted(range(len(values)), key=lambda i: (-counts[i], values[i]))

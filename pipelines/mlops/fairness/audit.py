@@ -24,7 +24,7 @@ from pipelines.mlops.fairness.disparity import (
 )
 from pipelines.mlops.fairness.groups import JOIN, FeatureSpec, dimensions
 from pipelines.mlops.fairness.orientation import Orientation, orientation
-from pipelines.mlops.fairness.rates import RATES, RateSample
+from pipelines.mlops.fairness.rates import RATES, RateSample, hide_rates
 from pipelines.mlops.fairness.result import (
     AuditResult,
     DimensionResult,
@@ -74,6 +74,9 @@ class AuditConfig(BaseModel):
         Of the bootstrap.
     bin_edges : tuple of float
         Score bins for calibration; increasing from 0 to 1.
+    min_rows : int
+        Rates with fewer rows in the denominator are undefined, and groups with fewer rows aren't
+        compared: they would be figures of single people. 0 or 1 = off.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +94,7 @@ class AuditConfig(BaseModel):
     alpha: float = Field(default=0.05, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     bin_edges: tuple[float, ...] = DEFAULT_BIN_EDGES
+    min_rows: int = Field(default=0, ge=0)
 
     @property
     def orientation(self) -> Orientation:
@@ -204,7 +208,10 @@ def _samples(
         rng=np.random.default_rng(config.seed),
     )
     return [
-        RateSample.make(marginal.labels, marginal.confusion.reshape(-1, 4), replicates)
+        hide_rates(
+            RateSample.make(marginal.labels, marginal.confusion.reshape(-1, 4), replicates),
+            config.min_rows,
+        )
         for marginal, replicates in zip(marginals, drawn, strict=True)
     ]
 
@@ -238,11 +245,15 @@ def _part(marginal: Marginal, sample: RateSample, config: AuditConfig) -> _Part:
     chosen = config.reference_groups.get(marginal.name)
     sizes: Counts = marginal.counts.sum(axis=(1, 2, 3))
     named = marginal.labels.index(chosen) if chosen in marginal.labels else None
-    known = [g for g in range(len(marginal.groups)) if not marginal.is_unknown(g) or g == named]
+    known = [
+        g
+        for g in range(len(marginal.groups))
+        if g == named or (not marginal.is_unknown(g) and sizes[g] >= config.min_rows)
+    ]
     groups = Groups(tuple(known), named, config.compare_all)
     compared, _ = groups.take_part(sample, config.orientation.favourable_rate, config.level)
     roles = tuple(
-        "compared" if g in compared else "excluded" if g in known else "unknown"
+        "compared" if g in compared else "unknown" if marginal.is_unknown(g) else "excluded"
         for g in range(len(marginal.groups))
     )
     reference = _reference(marginal, sample, compared, sizes, config)
@@ -262,6 +273,11 @@ def _reference(
             raise ValueError(
                 f"reference group {chosen!r} of {marginal.name!r} is not in the data; there are: "
                 f"{', '.join(marginal.labels)}"
+            )
+        if sizes[marginal.labels.index(chosen)] < config.min_rows:
+            raise ValueError(
+                f"reference group {chosen!r} of {marginal.name!r} has fewer than "
+                f"{config.min_rows} rows (data.min_cell); choose a larger one"
             )
         return marginal.labels.index(chosen)
     if not compared:

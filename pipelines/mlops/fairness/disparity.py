@@ -28,7 +28,7 @@ from pipelines.core.stats import mover_ratio_interval, newcombe_interval, normal
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
 from pipelines.mlops.fairness.estimates import SCARCE, Estimate, finite, missing, too_few
 from pipelines.mlops.fairness.orientation import Orientation
-from pipelines.mlops.fairness.rates import COMPARED_RATES, RATES, Floats, RateSample, ratio
+from pipelines.mlops.fairness.rates import COMPARED_RATES, Floats, RateSample, ratio
 from pipelines.mlops.fairness.simultaneous import Family, reference_estimate, worst_estimate
 from pipelines.mlops.fairness.small_groups import Groups, LeftOut
 
@@ -242,7 +242,7 @@ def _pair_estimate(
 def _undefined_pair(sample: RateSample, rate: str, pair: tuple[int, int]) -> str:
     for group in pair:
         if sample.proportion(rate, group).total == 0:
-            return f"{RATES[rate].undefined} in {sample.labels[group]}"
+            return f"{sample.why_undefined(rate, group)} in {sample.labels[group]}"
     return f"{rate} is 0 in {sample.labels[pair[1]]}"
 
 
@@ -534,7 +534,7 @@ def _reference_extreme(
     if not others:
         why = "no group to compare with the reference"
     elif of_reference.total == 0:
-        why = f"{RATES[rate].undefined} in {label}"
+        why = f"{sample.why_undefined(rate, reference)} in {label}"
     elif of_reference.successes == 0:
         why = f"{rate} is 0 in {label}"
     if why is not None:

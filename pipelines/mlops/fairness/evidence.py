@@ -1,6 +1,6 @@
 """What the stage ``bias_audit`` reports: an audit of a model's decisions as figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
@@ -8,6 +8,7 @@ from pydantic import BeforeValidator
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import LEFT_OUT, Figure
 from pipelines.core.params import BiasAuditParams, DataParams, Params
+from pipelines.mlops.data.cells import fewer, rare, rows_needed, subjects_of
 from pipelines.mlops.data.columns import as_label, favourable_is_positive
 from pipelines.mlops.fairness.audit import AuditConfig, audit
 from pipelines.mlops.fairness.contingency import build_table
@@ -15,7 +16,13 @@ from pipelines.mlops.fairness.disparity import Disparity, ReferenceExtreme
 from pipelines.mlops.fairness.groups import FeatureSpec, encode_groups
 from pipelines.mlops.fairness.mitigation import Mitigation, MitigationConfig, mitigate
 from pipelines.mlops.fairness.orientation import ASSISTIVE, Orientation, orientation
-from pipelines.mlops.fairness.result import AuditResult, SummaryFigure, lower_estimates
+from pipelines.mlops.fairness.result import (
+    AuditResult,
+    DimensionResult,
+    GroupRow,
+    SummaryFigure,
+    lower_estimates,
+)
 from pipelines.mlops.fairness.small_groups import LeftOut
 
 if TYPE_CHECKING:
@@ -170,6 +177,7 @@ def audit_scores(
     favourable = favourable_is_positive(data)
     if favourable is None:
         raise SignalboxError(f"{NO_FAVOURABLE}: {as_label(data.positive)!r}, or the other one")
+    least = rows_needed(_people(scored), data)
     try:
         groups = encode_groups(scored.frame, _specs(data))
         table = build_table(
@@ -180,7 +188,7 @@ def audit_scores(
             bin_edges=[i / config.score_bins for i in range(config.score_bins + 1)],
             subjects=scored.subjects,
         )
-        return audit(
+        result = audit(
             table,
             AuditConfig(
                 features=tuple(_specs(data)),
@@ -194,10 +202,12 @@ def audit_scores(
                 alpha=round(1 - config.confidence, 12),
                 seed=SEED,
                 bin_edges=table.bin_edges,
+                min_rows=least,
             ),
         )
     except ValueError as error:
         raise SignalboxError(f"data.sensitive or bias_audit: {error}") from error
+    return without_small_groups(result, least, data.min_cell)
 
 
 def feature_to_mitigate(result: AuditResult, config: BiasAuditParams) -> str:
@@ -265,6 +275,7 @@ def what_if(
             f"bias_audit.mitigation.feature: {feature!r} is not in data.sensitive "
             f"({', '.join(data.sensitive)})"
         )
+    validation, test = (_of_large_groups(part, spec, data) for part in (validation, test))
     try:
         found: Mitigation = mitigate(
             scores_validation=validation.scores,
@@ -457,3 +468,76 @@ def _group_names(frame: "pd.DataFrame", spec: FeatureSpec) -> list[str]:
     groups = encode_groups(frame, [spec])
     levels = groups.features[0].levels
     return [levels[code] for code in groups.codes[0]]
+
+
+def _of_large_groups(scored: Scored, spec: FeatureSpec, data: DataParams) -> Scored:
+    """Leave out rows of groups of too few people: a threshold of their own would show them."""
+    import numpy as np
+
+    names = _group_names(scored.frame, spec)
+    small = rare(names, _people(scored), data.min_cell)
+    if not small:
+        return scored
+    kept = np.array([name not in small for name in names])
+    subjects = scored.subjects[kept] if scored.subjects is not None else None
+    return Scored(scored.frame[kept], scored.scores[kept], scored.labels[kept], subjects)
+
+
+def _people(scored: Scored) -> "NDArray[np.intp]":
+    """Return the subjects of the rows as numbers."""
+    import pandas as pd
+
+    if scored.subjects is None:
+        return subjects_of(scored.frame)
+    return pd.factorize(scored.subjects.to_numpy(dtype=object))[0]
+
+
+def without_small_groups(result: AuditResult, least: int, people: int) -> AuditResult:
+    """Take groups of too few rows out of an audit; a note says how many there were.
+
+    Parameters
+    ----------
+    result : AuditResult
+        An audit whose rates went through `hide_rates`, so that none of its comparisons rests on
+        them.
+    least : int
+        Rows that a group needs; 0 = all stay.
+    people : int
+        ``data.min_cell``, for the words.
+
+    Returns
+    -------
+    AuditResult
+    """
+    if least <= 1:
+        return result
+    hidden = {d.dimension: sum(group.n < least for group in d.groups) for d in result.dimensions}
+    notes = [f"{dimension}: {count}" for dimension, count in hidden.items() if count]
+    said = f"Groups of {fewer(people)} are not listed and not compared; there are: "
+    return replace(
+        result,
+        overall=_without_small_bins(result.overall, least),
+        dimensions=tuple(_without_small(d, least) for d in result.dimensions),
+        notes=(*result.notes, *([said + ", ".join(notes) + "."] if notes else [])),
+    )
+
+
+def _without_small(found: DimensionResult, least: int) -> DimensionResult:
+    small = {group.group for group in found.groups if group.n < least}
+    kept = [group for group in found.groups if group.group not in small]
+    return replace(
+        found,
+        groups=tuple(_without_small_bins(group, least) for group in kept),
+        impact_ratios=tuple(r for r in found.impact_ratios if r.group not in small),
+        gaps=tuple(gap for gap in found.gaps if gap.group not in small),
+        tests=tuple(test for test in found.tests if test.group not in small),
+        exclusions=tuple(e for e in found.exclusions if e.group not in small),
+    )
+
+
+def _without_small_bins(row: GroupRow, least: int) -> GroupRow:
+    """Leave out bins of scores that few rows have."""
+    if row.calibration is None:
+        return row
+    bins = tuple(part for part in row.calibration.bins if part.n >= least)
+    return replace(row, calibration=replace(row.calibration, bins=bins))

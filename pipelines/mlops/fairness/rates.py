@@ -9,7 +9,7 @@ group without positives has no TPR, not a bad one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -183,6 +183,10 @@ class RateSample:
         one subject hang together.
     by_subject : bool
         Whether subjects have several rows, and were drawn whole.
+    hidden : frozenset of tuple of (str, int)
+        Rates and groups that `hide_rates` has taken out.
+    least : int
+        Rows that a rate needed for that.
     """
 
     labels: tuple[str, ...]
@@ -193,6 +197,8 @@ class RateSample:
     replicates: Floats
     effective: Floats
     by_subject: bool
+    hidden: frozenset[tuple[str, int]] = frozenset()
+    least: int = 0
 
     @classmethod
     def make(
@@ -268,6 +274,24 @@ class RateSample:
         drawn = ", subjects drawn" if self.by_subject else ""
         return f"{method}, {self.replicate_count} replicates{drawn}"
 
+    def why_undefined(self, name: str, group: int) -> str:
+        """Say why a rate has no value in a group.
+
+        Parameters
+        ----------
+        name : str
+            One of ``names``.
+        group : int
+            Index into ``labels``.
+
+        Returns
+        -------
+        str
+        """
+        if (name, group) in self.hidden:
+            return f"fewer than {self.least} {RATES[name].counted} (data.min_cell)"
+        return RATES[name].undefined
+
     def row(self, name: str) -> Floats:
         """Return one rate of all groups.
 
@@ -297,3 +321,31 @@ class RateSample:
             NaN where undefined.
         """
         return np.asarray(self.replicates[self.names.index(name)])
+
+
+def hide_rates(sample: RateSample, least: int) -> RateSample:
+    """Make rates with too few rows in the denominator undefined: they are no rates of a group.
+
+    Parameters
+    ----------
+    sample : RateSample
+        Rates of all groups of a dimension.
+    least : int
+        Rows that a rate needs; 0 = all are kept.
+
+    Returns
+    -------
+    RateSample
+    """
+    small = (sample.denominators > 0) & (sample.denominators < least)
+    if not small.any():
+        return sample
+    return replace(
+        sample,
+        numerators=np.where(small, 0, sample.numerators),
+        denominators=np.where(small, 0, sample.denominators),
+        values=np.where(small, np.nan, sample.values),
+        replicates=np.where(small[..., None], np.nan, sample.replicates),
+        hidden=frozenset((sample.names[m], int(g)) for m, g in np.argwhere(small)),
+        least=least,
+    )

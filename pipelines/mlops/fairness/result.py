@@ -21,7 +21,7 @@ from pipelines.mlops.fairness.disparity import (
 )
 from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
 from pipelines.mlops.fairness.orientation import PUNITIVE, Orientation
-from pipelines.mlops.fairness.rates import RATES, RateSample
+from pipelines.mlops.fairness.rates import RateSample
 from pipelines.mlops.fairness.significance import SelectionTest
 from pipelines.mlops.fairness.simultaneous import worst_estimate
 from pipelines.mlops.fairness.small_groups import LeftOut
@@ -512,7 +512,9 @@ def _rate(
     m = sample.names.index(name)
     share = float(intervals.undefined[m, group])
     if proportion.total == 0:
-        return RateEstimate(None, None, None, level, 0, "none", share, RATES[name].undefined)
+        return RateEstimate(
+            None, None, None, level, 0, "none", share, sample.why_undefined(name, group)
+        )
     score = proportion.wilson(level)
     low, high = float(intervals.low[m, group]), float(intervals.high[m, group])
     # Percentiles of a few replicates may lie beside the rate.

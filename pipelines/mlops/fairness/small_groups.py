@@ -139,7 +139,7 @@ class Groups:
         for group, n, tell in zip(known, totals, tells, strict=True):
             label, definition = sample.labels[group], RATES[rate]
             if n == 0:
-                left_out.append(LeftOut(label, 0, definition.undefined))
+                left_out.append(LeftOut(label, 0, sample.why_undefined(rate, group)))
             elif tell or self.everyone or group == self.chosen:
                 compared.append(group)
             else:

@@ -21,7 +21,7 @@ class NumericInput(_Fact):
     name : str
         Column name.
     low, high : float
-        Range in the training data.
+        Range in the training data, without the extremes of fewer rows than ``data.min_cell``.
     missing_share : float
         Share of training rows without a value.
     """

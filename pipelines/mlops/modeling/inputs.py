@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import DataParams, TrainParams
 from pipelines.core.tables import RESERVED
+from pipelines.mlops.data.cells import rows_needed, subjects_of
 from pipelines.mlops.data.columns import as_label, is_numeric, model_inputs
 from pipelines.mlops.modeling.info import CategoricalInput, Input, NumericInput
 
@@ -57,14 +58,15 @@ def choose_inputs(
     allowed = model_inputs(frame, data, use_sensitive=train.use_sensitive)
     inputs: list[Input] = []
     left_out: list[LeftOut] = []
+    least = rows_needed(subjects_of(frame), data)
     for name in (str(column) for column in frame.columns):
         reason = _reason(frame, name, data, train) if name not in allowed else _no_use(frame, name)
         if reason:
             left_out.append(LeftOut(name=name, reason=reason))
         elif is_numeric(frame, name):
-            inputs.append(_numeric(frame, name))
+            inputs.append(_numeric(frame, name, least))
         else:
-            inputs.append(_categorical(frame, name, train))
+            inputs.append(_categorical(frame, name, train, least))
     if not inputs:
         raise SignalboxError(
             "train: no column is left for the model to see; look at data.ignore, data.sensitive "
@@ -95,18 +97,25 @@ def _no_use(frame: "pd.DataFrame", name: str) -> str:
     return ""
 
 
-def _numeric(frame: "pd.DataFrame", name: str) -> NumericInput:
+def _numeric(frame: "pd.DataFrame", name: str, least: int) -> NumericInput:
+    """Describe a number; its ends leave out the extremes of fewer than `least` rows."""
+    import numpy as np
+
     values = _as_numbers(frame, name)
+    ranked = np.sort(values.dropna().to_numpy(dtype="float64"))
+    beyond = min(max(least, 1), len(ranked))
     return NumericInput(
         name=name,
-        low=float(values.min()),
-        high=float(values.max()),
+        low=float(ranked[beyond - 1]),
+        high=float(ranked[-beyond]),
         missing_share=float(values.isna().mean()),
     )
 
 
-def _categorical(frame: "pd.DataFrame", name: str, train: TrainParams) -> CategoricalInput:
-    """Describe a text column; only its frequent values are known to the model.
+def _categorical(
+    frame: "pd.DataFrame", name: str, train: TrainParams, least: int
+) -> CategoricalInput:
+    """Describe a text column; only its frequent values, of `least` rows or more, are known.
 
     Ties in frequency at the limit are broken by the value's text.
     """
@@ -116,7 +125,7 @@ def _categorical(frame: "pd.DataFrame", name: str, train: TrainParams) -> Catego
     known = [
         str(value)
         for value, rows in by_frequency[: train.max_categories]
-        if rows >= train.min_category_rows
+        if rows >= max(train.min_category_rows, least)
     ]
     return CategoricalInput(
         name=name,

@@ -241,7 +241,8 @@ def drift_figures(
         return [without_value(name, label, why, rows) for name, label in labels.items()], None
     reference = train[[name for name in live.inputs.columns if name in train.columns]]
     titles = ("Training data against what was scored", "train", "scored")
-    found, _ = compare((_alike(reference, live.inputs), live.inputs), titles, data, drift)
+    tables = (_alike(reference, live.inputs), live.inputs)
+    found, _ = compare(tables, titles, data, drift, drawn=False)
     far = max(found.columns, key=lambda column: column.distance or 0.0)
     share = Figure(
         id="live.drifted_share",

@@ -9,17 +9,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipelines.core.artifacts import INGESTED, PARAMS, RELEASED
+from pipelines.core.artifacts import PARAMS, RELEASED
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file, write_bytes, write_text
 from pipelines.core.params import DataParams, load_params
-from pipelines.core.tables import SUBJECT, read_table
 from pipelines.mlops.privacy import journal, releases, run_refs, source, stores
 from pipelines.mlops.privacy import stores as tree
 from pipelines.mlops.privacy import subject as exclusion
 from pipelines.mlops.privacy.journal import Journal, Removal
-from pipelines.mlops.privacy.probe import KEY, LINES, Probe
-from pipelines.mlops.privacy.subject import PREFIX, Subject, keys_folder, named, secret
+from pipelines.mlops.privacy.probe import LINES, Probe
+from pipelines.mlops.privacy.search import (
+    SOURCE,
+    Plan,
+    identify,
+    require_one_key,
+    search,
+    shown,
+    some,
+    store_of,
+)
+from pipelines.mlops.privacy.subject import (
+    Subject,
+    keys_folder,
+    seal,
+    secret,
+    secret_of,
+    token_of,
+)
 
 
 def update(root: Path, pins: dict[str, str]) -> list[str]:
@@ -79,7 +95,6 @@ def _replace(path: Path, hashes: dict[str, str]) -> list[str]:
 
 KIND = "erasure"
 PRODUCT = "model_release"
-SOURCE = "source"
 
 
 class ErasureLedger(Protocol):
@@ -131,38 +146,6 @@ class Outcome:
         return bool(self.proof["stage"] == "done")
 
 
-@dataclass
-class _Plan:
-    """Where the subject is now."""
-
-    sources: dict[Path, list[source.SourceFile]]
-    found: list[tree.Found]
-    objects: list[tuple[stores.Store, stores.Object]]
-    holding: set[str]
-    seen: set[str]
-    searched: dict[str, int]
-    git: run_refs.Found
-    doubtful: list[Path] = field(default_factory=list)
-    alike: list[str] = field(default_factory=list, repr=False)
-
-    @property
-    def rows(self) -> int:
-        """Rows of the subject; a key that only stands somewhere as a word may be chance."""
-        return (
-            sum(file.rows for files in self.sources.values() for file in files)
-            + sum(found.hit.rows for found in self.found)
-            + sum(item.hit.rows for _, item in self.objects)
-            + self.git.rows
-        )
-
-    @property
-    def words(self) -> list[str]:
-        """Files and objects in which the key stands as a word."""
-        files = [found.path.name for found in self.found if found.hit.kind == KEY]
-        runs = [run.name for run in self.git.words]
-        return files + [f"{s.name} {o.oid}" for s, o in self.objects if o.hit.kind == KEY] + runs
-
-
 def erase(project: Path, text: str, ledger: ErasureLedger, *, keep_cache: bool = False,
           models_days: int = 30) -> Outcome:  # fmt: skip
     """Erase the subject that `text` names from everything the project keeps.
@@ -197,26 +180,28 @@ def erase(project: Path, text: str, ledger: ErasureLedger, *, keep_cache: bool =
             f"{keys_folder()}: secrets must not lie in the project, where they would be committed; "
             "set SIGNALBOX_KEYS to a folder outside"
         )
-    key = secret(create=True)
+    key = secret_of(project)
     with journal.exclusive_lock(project):
-        subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
+        subject = identify(project, data, text, key)
+        if subject is None:
+            return _of_token(ledger, text)
         probe = Probe(subject, data)
         with stores.opened(project) as (open_stores, closed):
             state = journal.load(project, subject.token)
-            plan = _search(project, probe, open_stores)
-            _only_one_key(project, subject, plan)
+            plan = search(project, probe, open_stores)
+            require_one_key(project, subject, plan)
             if state is None:
                 if not plan.rows:
                     return _nothing(ledger, subject, plan, closed)
-                state = journal.start(subject.token)
+                state = journal.start(subject.token, seal(subject.id, key))
             state.keep_cache = keep_cache
             _record(project, state, plan)
             if not _is_reported(ledger, state.erasure, "intent"):
                 ledger.append(KIND, PRODUCT, _intent(state))
             exclusion.add(project, subject.token)
             _act(project, state, plan, probe)
-            left = _search(project, probe, open_stores)
-        proof = _proof(project, state, left, closed=closed, data=data, days=models_days)
+            left = search(project, probe, open_stores)
+        proof = _proof(project, state, left, key, closed=closed, data=data, days=models_days)
         if not _is_reported(ledger, state.erasure, "done"):
             ledger.append(KIND, PRODUCT, proof)
         if proof["stage"] == "done":
@@ -250,16 +235,18 @@ def preview(project: Path, text: str, ledger: ErasureLedger) -> str:
     """
     project = project.resolve()
     data = load_params(project / PARAMS).data
-    key = secret(create=True)
-    subject = named(text, key, _known(project, data) if text.startswith(PREFIX) else [])
+    subject = identify(project, data, text, secret_of(project))
+    if subject is None:
+        _of_token(ledger, text)
+        return _ERASED_BEFORE
     with stores.opened(project) as (open_stores, closed):
-        plan = _search(project, Probe(subject, data), open_stores)
-    _only_one_key(project, subject, plan)
+        plan = search(project, Probe(subject, data), open_stores)
+    require_one_key(project, subject, plan)
     if journal.load(project, subject.token) is not None:
         return "an erasure of this subject was begun and is not finished"
     if not plan.rows:
         _nothing(ledger, subject, plan, closed)
-        return "erased before; nothing of the subject is left where it was searched"
+        return _ERASED_BEFORE
     files = sum(map(len, plan.sources.values())) + len(plan.found)
     runs = f" and {len(plan.git.runs):,} saved runs" if plan.git.runs else ""
     return (
@@ -267,106 +254,85 @@ def preview(project: Path, text: str, ledger: ErasureLedger) -> str:
     )
 
 
-def _known(project: Path, data: DataParams) -> list[str]:
-    """Subjects that a keyed hash may mean: those of the source and of the ingested table."""
-    reading = source.read(data, project)
-    keys = dict.fromkeys(reading.subjects.dropna() if reading is not None else [])
-    if reading is None or (project / INGESTED).is_file():
-        keys |= dict.fromkeys(read_table(project / INGESTED, [SUBJECT])[SUBJECT].dropna())
-    return [str(key) for key in keys]
+_ERASED_BEFORE = "erased before; nothing of the subject is left where it was searched"
 
 
-def _written_elsewhere(project: Path, data: DataParams) -> list[str]:
-    """Keys of the ingested table, where the source isn't on this machine: if it has them as text.
-
-    A table that an earlier version wrote has numbers there, which say nothing of what was written.
-    """
-    path = project / INGESTED
-    if data.subject_key is None or not path.is_file():
-        return []
-    frame = read_table(path)
-    if data.subject_key not in frame.columns or frame[data.subject_key].dtype != "str":
-        return []
-    return [str(key) for key in frame[data.subject_key].dropna().unique()]
+def _of_token(ledger: ErasureLedger, token: str) -> Outcome:
+    """Answer for a keyed hash that nobody has: erased before, or never there."""
+    for entry in reversed(ledger.entries()):
+        proof = entry.data if entry.kind == KIND else {}
+        if proof.get("subject") == token and proof.get("stage") == "done":
+            return Outcome(proof, repeated=True)
+    raise SignalboxError(f"no subject in the tables has the keyed hash {token}")
 
 
-def _only_one_key(project: Path, subject: Subject, plan: _Plan) -> None:
-    """Refuse what would take rows of another person as well; nothing has been changed yet.
+def clear(project: Path, ledger: ErasureLedger) -> list[str]:
+    """Say in the ledger which source files hold nobody who was erased.
+
+    A run without the secret goes on with these files. An erasure says it of the files of its day;
+    this is for what was delivered since.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    ledger : ErasureLedger
+        The ledger.
+
+    Returns
+    -------
+    list of str
+        SHA-256 of the files, unpacked.
 
     Raises
     ------
     SignalboxError
-        Naming the keys and the files that can't tell them apart.
+        If nobody was erased, the secret isn't on this machine, or the source has no local file that
+        is free of the erased.
     """
-    mixed = [found for found in plan.found if found.hit.written - {subject.id}]
-    if not mixed:
-        return
-    keys = sorted({subject.id}.union(*(found.hit.written for found in mixed)))
-    files = [_shown(found.path, project) for found in mixed]
-    raise SignalboxError(
-        f"{_some(files, 3)}: cannot tell the rows of {len(keys)} written keys apart: "
-        f"{_some([repr(key) for key in keys], 10)}; nothing was erased: make these tables again "
-        "(dvc repro; they are of a version that took keys for numbers), or delete them, and erase "
-        "again"
-    )
+    project = project.resolve()
+    done = [e.data for e in ledger.entries() if e.kind == KIND and e.data.get("stage") == "done"]
+    tokens = exclusion.read(project)
+    if not done or not tokens:
+        raise SignalboxError("nobody was erased: every run goes on without the key")
+    data = load_params(project / PARAMS).data
+    found = source.free_of(data, project, tokens, secret(create=False))
+    if not found:
+        raise SignalboxError(
+            "data.source has no local file without a subject that was erased; runs need the key "
+            "of the keyed hashes (erasure.key), which leaves those rows out"
+        )
+    entry = {"stage": exclusion.CLEARED, "erasure": done[-1]["erasure"], "sources": found}
+    ledger.append(KIND, PRODUCT, entry)
+    return found
 
 
-def _some(texts: list[str], most: int) -> str:
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return ", ".join(texts[:most]) + more
-
-
-def _search(project: Path, probe: Probe, open_stores: list[stores.Store]) -> _Plan:
-    sources: dict[Path, list[source.SourceFile]] = {}
-    leave: set[Path] = set()
-    for root in tree.roots(project):
-        data = tree.data_of(root, probe.data)
-        leave |= set(source.local_files(data, root))
-        reading = source.read(data, root)
-        sources[root] = source.holding(reading, probe.mask) if reading is not None else []
-        for file in sources[root]:
-            probe.lines |= file.lines
-        if reading is not None:
-            probe.written.add(reading.keys())
-    if not leave:
-        probe.written.add(_written_elsewhere(project, probe.data))
-    tables = tree.search(project, probe, leave)
-    objects, holding, seen = [], set(), set()
-    searched = {"source files": len(leave), "files": tables.opened}
-    for store in open_stores:
-        hits, opened = store.search(probe)
-        objects += [(store, hit) for hit in hits]
-        holding |= {hit.oid for hit in hits}
-        seen |= opened
-        searched[store.name] = len(opened)
-    in_git = run_refs.search(project, probe)
-    searched["versions in git"] = in_git.opened
-    return _Plan(sources, tables.found, objects, holding, seen, searched, in_git,
-                 tables.doubtful, sorted(probe.written.alike))  # fmt: skip
-
-
-def _record(project: Path, state: Journal, plan: _Plan) -> None:
+def _record(project: Path, state: Journal, plan: Plan) -> None:
     """Put the plan into the journal, before anything changes."""
     for store, item in plan.objects:
         state.note(Removal(place=store.name, path=store.shown(item.path), kind=item.hit.kind,
-                           rows=item.hit.rows, before=item.sha256))  # fmt: skip
+                           rows=item.hit.rows, before=item.sha256,
+                           alone=item.hit.alone))  # fmt: skip
     for found in plan.found:
-        state.note(Removal(place=_store_of(found.path, project), path=_shown(found.path, project),
+        state.note(Removal(place=store_of(found.path, project), path=shown(found.path, project),
                            kind=found.hit.kind, rows=found.hit.rows,
-                           before=found.sha256))  # fmt: skip
+                           before=found.sha256, alone=found.hit.alone))  # fmt: skip
     for root, files in plan.sources.items():
         for file in files:
-            state.note(Removal(place=SOURCE, path=_shown(file.path, project), kind=LINES,
-                               rows=file.rows, before=sha256_file(file.path)))  # fmt: skip
-            old_pins = state.pins.setdefault(_shown(root, project), {})
+            state.note(Removal(place=SOURCE, path=shown(file.path, project), kind=LINES,
+                               rows=file.rows, before=sha256_file(file.path),
+                               alone=file.alone))  # fmt: skip
+            old_pins = state.pins.setdefault(shown(root, project), {})
             old_pins.setdefault(file.pin_before, file.pin_after)
+            if file.alone and file.pin_before not in state.pins_alone:
+                state.pins_alone.append(file.pin_before)
     run_refs.note(state, plan.git)
     if state.releases is None:
         state.releases = releases.releases(project, plan.holding, plan.seen)
     journal.save(project, state)
 
 
-def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
+def _act(project: Path, state: Journal, plan: Plan, probe: Probe) -> None:
     if not state.keep_cache:
         for store, item in plan.objects:
             store.remove(item.path)
@@ -376,12 +342,12 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
     for found in plan.found:
         action = tree.remove_subject(found, project, probe)
         after = sha256_file(found.path) if found.path.is_file() else ""
-        state.did(_store_of(found.path, project), _shown(found.path, project), action, after)
+        state.did(store_of(found.path, project), shown(found.path, project), action, after)
     journal.save(project, state)
     for files in plan.sources.values():
         for file in files:
             write_bytes(file.path, file.after)
-            state.did(SOURCE, _shown(file.path, project), "rewritten", sha256_file(file.path))
+            state.did(SOURCE, shown(file.path, project), "rewritten", sha256_file(file.path))
     for root, changed in state.pins.items():
         update(project / root, changed)
     _settle(project, state)
@@ -393,20 +359,27 @@ def _act(project: Path, state: Journal, plan: _Plan, probe: Probe) -> None:
 
 
 def _intent(state: Journal) -> dict[str, Any]:
-    store_names = sorted({removal.place for removal in state.removals.values()})
+    places = sorted({removal.place for removal in state.removals.values()})
     return {
         "stage": "intent",
         "erasure": state.erasure,
         "subject": state.token,
         "found_in": {
-            store: sum(r.place == store for r in state.removals.values()) for store in store_names
+            store: sum(r.place == store for r in state.removals.values()) for store in places
         },
         "keep_cache": state.keep_cache,
     }
 
 
 def _proof(
-    project: Path, state: Journal, left: _Plan, *, closed: list[str], data: DataParams, days: int
+    project: Path,
+    state: Journal,
+    left: Plan,
+    key: bytes,
+    *,
+    closed: list[str],
+    data: DataParams,
+    days: int,
 ) -> dict[str, Any]:
     """Build the ledger's entry: what was searched, removed, and what remains."""
     in_stores = [f"{store.name}: {store.shown(item.path)}" for store, item in left.objects]
@@ -419,8 +392,9 @@ def _proof(
         "erasure": state.erasure,
         "subject": state.token,
         "searched": left.searched,
-        "removed": [state.removals[key].model_dump() for key in sorted(state.removals)],
-        "pins": state.pins,
+        "removed": [_in_ledger(state.removals[name], key) for name in sorted(state.removals)],
+        "pins": _pins(state, key),
+        "sources": source.free_of(data, project, exclusion.read(project), key),
         "remaining": remaining,
         "kept_on_request": in_stores if state.keep_cache else [],
         "at_the_source": source.elsewhere(data),
@@ -433,6 +407,27 @@ def _proof(
         "pointer_shortened": state.pointer_shortened,
         "exclusion_list": exclusion.ERASED.as_posix(),
         "exclusion_honoured": exclusion.is_honoured(project),
+    }
+
+
+def _in_ledger(removal: Removal, key: bytes) -> dict[str, Any]:
+    """Return a removal as the ledger keeps it: no plain hash of what was one person's alone.
+
+    Whoever guesses a row could try it against such a hash; with others' rows in the file, against
+    all of them at once.
+    """
+    said = removal.model_dump(exclude={"alone"})
+    if removal.alone:
+        said["before"] = token_of(removal.before, key)
+        if removal.place not in (SOURCE, "project", "runs", run_refs.GIT_STORE):
+            said["path"] = token_of(removal.path, key)  # DVC names objects by their hash
+    return said
+
+
+def _pins(state: Journal, key: bytes) -> dict[str, dict[str, str]]:
+    return {
+        root: {token_of(o, key) if o in state.pins_alone else o: new for o, new in pins.items()}
+        for root, pins in state.pins.items()
     }
 
 
@@ -451,13 +446,13 @@ def _settle(project: Path, state: Journal) -> None:
             removal.action = "kept" if state.keep_cache else "removed"
 
 
-def _in_files(project: Path, left: _Plan) -> list[str]:
+def _in_files(project: Path, left: Plan) -> list[str]:
     """Files in which the second search found the subject again."""
     files = [file.path for found in left.sources.values() for file in found]
-    return [_shown(path, project) for path in files + [found.path for found in left.found]]
+    return [shown(path, project) for path in files + [found.path for found in left.found]]
 
 
-def _nothing(ledger: ErasureLedger, subject: Subject, plan: _Plan, closed: list[str]) -> Outcome:
+def _nothing(ledger: ErasureLedger, subject: Subject, plan: Plan, closed: list[str]) -> Outcome:
     """Answer where no row is found: erased before, or never there."""
     for entry in reversed(ledger.entries()):
         proof = entry.data if entry.kind == KIND else {}
@@ -468,7 +463,7 @@ def _nothing(ledger: ErasureLedger, subject: Subject, plan: _Plan, closed: list[
         f"the subject is nowhere (searched: {searched}); without data.subject_key a subject is "
         "named by a hash: find it with --find 'column=value,…'"
         + (
-            f"; keys written alike: {_some([repr(key) for key in plan.alike], 5)}"
+            f"; keys written alike: {some([repr(key) for key in plan.alike], 5)}"
             if plan.alike
             else ""
         )
@@ -508,10 +503,10 @@ def _notes(project: Path, state: Journal, data: DataParams) -> list[str]:
     return notes
 
 
-def _note_on_doubt(project: Path, left: _Plan) -> list[str]:
+def _note_on_doubt(project: Path, left: Plan) -> list[str]:
     if not left.doubtful:
         return []
-    files = _some([_shown(path, project) for path in left.doubtful], 3)
+    files = some([shown(path, project) for path in left.doubtful], 3)
     return [
         f"{files}: may name the subject by another text (a version that took keys for numbers "
         "wrote the number, without blanks around); if these rows are the subject's, erase that too"
@@ -525,11 +520,3 @@ def _note_on_exclusion(project: Path) -> str:
         f"commit {exclusion.ERASED}; but no stage of dvc.yaml depends on it, so a source that "
         "delivers the subject again brings it back"
     )
-
-
-def _store_of(path: Path, project: Path) -> str:
-    return "runs" if path.is_relative_to(project / tree.RUNS) else "project"
-
-
-def _shown(path: Path, project: Path) -> str:
-    return path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)

@@ -1,6 +1,7 @@
 """What an erasure has found and means to do: kept until it is proven, so that a retry can finish.
 
-Lies in ``.dvc/tmp`` (git ignores it) and holds no personal data: paths, hashes, counts.
+Lies in ``.dvc/tmp`` (git ignores it) and holds paths, hashes, counts, and the subject's key only
+encrypted: a retry that was given the keyed hash alone finds nobody in the source to compare with.
 """
 
 import uuid
@@ -38,6 +39,8 @@ class Removal(BaseModel):
         SHA-256 of what lies there now; empty = nothing.
     action : str
         What became of it; empty = nothing yet.
+    alone : bool
+        It held nobody else.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,6 +52,7 @@ class Removal(BaseModel):
     before: str
     after: str = ""
     action: str = ""
+    alone: bool = False
 
 
 class Journal(BaseModel):
@@ -60,16 +64,22 @@ class Journal(BaseModel):
         Id of the erasure, 32 hex digits.
     token : str
         Keyed hash of the subject.
+    sealed : str
+        The subject's key, encrypted with the secret of the keyed hashes.
     keep_cache : bool
         Whether DVC's cache and remotes stay as they are.
     removals : dict of str to Removal
         ``<place>/<path>`` → what was found there.
     pins : dict of str to dict of str to str
         Root (relative to the project) → pins to replace there, old → new.
+    pins_alone : list of str
+        Old pins of files that held nobody else.
     releases : list of dict of str to object or None
         What `releases.releases` said before anything changed; None = not asked yet.
     blobs : list of str
         Git's objects that held the subject and that only given-up runs had.
+    blobs_alone : list of str
+        Those of git's objects that held nobody else.
     pointer_shortened : bool
         Whether the released model's train data was taken out of the release pointer.
     """
@@ -78,13 +88,16 @@ class Journal(BaseModel):
 
     erasure: str
     token: str
+    sealed: str = ""
     keep_cache: bool = False
     removals: dict[str, Removal] = {}
     pins: dict[str, dict[str, str]] = {}
     """Root (relative to the project) → pins to replace there, old → new."""
+    pins_alone: list[str] = []
     releases: list[dict[str, Any]] | None = None
     blobs: list[str] = []
     """Git's objects that held the subject and that only given-up runs had."""
+    blobs_alone: list[str] = []
     pointer_shortened: bool = False
     """Whether the released model's train data was taken out of the release pointer."""
 
@@ -140,19 +153,21 @@ def load(project: Path, token: str) -> Journal | None:
     return Journal.model_validate(read_json(path)) if path.is_file() else None
 
 
-def start(token: str) -> Journal:
+def start(token: str, sealed: str) -> Journal:
     """Begin the journal of a new erasure.
 
     Parameters
     ----------
     token : str
         Keyed hash of the subject.
+    sealed : str
+        The subject's key, encrypted.
 
     Returns
     -------
     Journal
     """
-    return Journal(erasure=uuid.uuid4().hex, token=token)
+    return Journal(erasure=uuid.uuid4().hex, token=token, sealed=sealed)
 
 
 def save(project: Path, journal: Journal) -> None:

@@ -32,11 +32,14 @@ class Hit:
         Rows of the subject; 0 = not rows.
     written : frozenset of str
         Keys that the rows may have been written under, if the file can tell.
+    alone : bool
+        The file holds nobody else: then its hash is the hash of a person.
     """
 
     kind: str
     rows: int
     written: frozenset[str] = field(default_factory=frozenset, repr=False)
+    alone: bool = False
 
 
 @dataclass
@@ -85,12 +88,12 @@ class Probe:
         if content.startswith(b"PAR1"):
             rows = self._in_parquet(content)
             self.former = rows is not None and rows.former
-            return Hit(TABLE, rows.count, rows.written) if rows and rows.count else None
+            return Hit(TABLE, rows.count, rows.written, rows.alone) if rows and rows.count else None
         table = self.text_table(content)
         if table is not None:
             self.former = table.rows.former
             if table.rows.count:
-                return Hit(LINES, table.rows.count, table.rows.written)
+                return Hit(LINES, table.rows.count, table.rows.written, table.rows.alone)
             if table.sure:
                 return None
         lines = self._in_lines(content)

@@ -208,6 +208,11 @@ class Rows:
         """Number of rows."""
         return int(self.mask.sum())
 
+    @property
+    def alone(self) -> bool:
+        """Whether the table has rows of nobody else."""
+        return bool(self.mask.all())
+
 
 @dataclass(frozen=True)
 class TextTable:

@@ -66,6 +66,8 @@ class Found:
         Every object that holds its rows.
     opened : int
         How many files git has in all their versions.
+    alone : list of str
+        Those of the objects that hold nobody else.
     """
 
     runs: list[RunRef] = field(default_factory=list)
@@ -73,6 +75,7 @@ class Found:
     history: list[str] = field(default_factory=list)
     blobs: list[str] = field(default_factory=list)
     opened: int = 0
+    alone: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -109,6 +112,7 @@ def search(project: Path, probe: Probe) -> Found:
     if not hits:
         return found
     found.blobs = sorted(blob for blob, hit in hits.items() if hit.rows)
+    found.alone = sorted(blob for blob, hit in hits.items() if hit.alone)
     for name, commit in runs.items():
         found_blobs = sorted(_objects(project, [commit], without=others.values()) & hits.keys())
         if found_blobs:
@@ -141,6 +145,7 @@ def note(state: Journal, found: Found) -> None:
         for blob in run.blobs:
             if blob not in state.blobs:
                 state.blobs.append(blob)
+    state.blobs_alone = sorted({*state.blobs_alone, *found.alone})
 
 
 def act(project: Path, state: Journal) -> None:
@@ -214,7 +219,8 @@ def left(project: Path, state: Journal, found: Found) -> list[str]:
 def runs_record(state: Journal, found: Found) -> dict[str, object]:
     """Build the proof's part on git: runs given up, and what history still holds.
 
-    The hashes of the objects let ``verify --reproduce`` refuse commits that have one.
+    The hashes of the objects let ``verify --reproduce`` refuse commits that have one. Of objects
+    that are gone and held nobody else there is none: it would be the hash of a person.
 
     Parameters
     ----------
@@ -230,7 +236,7 @@ def runs_record(state: Journal, found: Found) -> dict[str, object]:
     """
     return {
         "runs": {removal.path: removal.before for removal in _noted(state)},
-        "pruned": sorted(set(state.blobs) - set(found.blobs)),
+        "pruned": sorted(set(state.blobs) - set(found.blobs) - set(state.blobs_alone)),
         "history": found.history,
         "objects": found.blobs,
     }

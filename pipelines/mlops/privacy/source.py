@@ -4,7 +4,7 @@ import bz2
 import gzip
 import hashlib
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from pipelines.mlops.data import records
 from pipelines.mlops.data.columns import as_label
 from pipelines.mlops.data.sources import PARQUET, is_local, locations, parse_csv, read_files
 from pipelines.mlops.data.table import name_rows, typed
+from pipelines.mlops.privacy.subject import token_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +102,8 @@ class SourceFile:
         Its bytes without the subject, packed as before.
     lines : frozenset of str
         The subject's lines; personal data, so they stay in memory.
+    alone : bool
+        The file has rows of nobody else.
     """
 
     path: Path
@@ -109,6 +112,7 @@ class SourceFile:
     pin_after: str
     after: bytes = field(repr=False)
     lines: frozenset[str] = field(default_factory=frozenset, repr=False)
+    alone: bool = False
 
 
 def local_files(data: DataParams, root: Path) -> list[Path]:
@@ -335,6 +339,43 @@ def holding(reading: Reading, matches: Matches) -> list[SourceFile]:
     return found
 
 
+def free_of(data: DataParams, root: Path, tokens: Collection[str], key: bytes) -> list[str]:
+    """Return the hashes of the local source files in which nobody of a list is.
+
+    Parameters
+    ----------
+    data : DataParams
+        Section ``data`` of ``params.yaml``.
+    root : Path
+        Root of the project.
+    tokens : collection of str
+        Keyed hashes of the subjects.
+    key : bytes
+        The secret of the keyed hashes, 32 bytes.
+
+    Returns
+    -------
+    list of str
+        SHA-256 of the unpacked files, as ``ingest`` records them; sorted.
+
+    Raises
+    ------
+    SignalboxError
+        If a file cannot be read.
+    """
+    reading = read(data, root)
+    holding_one: set[Path] = set()
+    first = 0
+    for path, total in zip(reading.files, reading.rows, strict=True) if reading else ():
+        assert reading is not None
+        keys = reading.subjects.iloc[first : first + total].dropna().unique()
+        if any(token_of(str(subject), key) in tokens for subject in keys):
+            holding_one.add(path)
+        first += total
+    free = [path for path in local_files(data, root) if path not in holding_one]
+    return sorted(hashlib.sha256(unpack(path.read_bytes())).hexdigest() for path in free)
+
+
 def subjects(data: DataParams, root: Path) -> "pd.DataFrame":
     """Read all rows of the local source files, typed, with the column ``subject_id``.
 
@@ -376,6 +417,7 @@ def _rewritten(path: Path, rows: set[int], table: "pd.DataFrame", data: DataPara
         pin_after=hashlib.sha256(after).hexdigest(),
         after=pack(after, path),
         lines=lines,
+        alone=len(rows) == len(table),
     )
 
 

@@ -5,7 +5,11 @@ bring it back. The stage that asks calls `drop_erased` right after subjects are 
 on the list in ``dvc.yaml``; `is_honoured` says whether there is such a stage.
 """
 
-from collections.abc import Iterable
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +44,30 @@ class Subject:
 
     id: str = field(repr=False)
     token: str
+
+
+def secret_of(project: Path) -> bytes:
+    """Return the secret, a new one only where nobody was erased yet.
+
+    A second secret would give an erased subject another keyed hash: the list would know them no
+    more.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    bytes
+        32 bytes.
+
+    Raises
+    ------
+    SignalboxError
+        If the list has keyed hashes and the secret isn't there, or it is damaged.
+    """
+    return secret(create=not read(project))
 
 
 def named(text: str, key: bytes, known: Iterable[str]) -> Subject:
@@ -149,8 +177,13 @@ def is_honoured(project: Path) -> bool:
     return any(ERASED.as_posix() in (stage.get("deps") or []) for stage in stages.values())
 
 
-def drop_erased(frame: "pd.DataFrame", project: Path = Path()) -> "pd.DataFrame":
+def drop_erased(
+    frame: "pd.DataFrame", project: Path = Path(), sources: Collection[str] = ()
+) -> "pd.DataFrame":
     """Return the rows of `frame` whose subject isn't on the list.
+
+    Without the secret nobody can tell who is on the list. Rows of a source that was searched after
+    the last erasure, by somebody who has the secret, need no telling: the ledger has its hash.
 
     Parameters
     ----------
@@ -158,6 +191,8 @@ def drop_erased(frame: "pd.DataFrame", project: Path = Path()) -> "pd.DataFrame"
         A table with the column ``subject_id``.
     project : Path, optional
         Root of the project; by default the current directory.
+    sources : collection of str, optional
+        SHA-256 of every file that `frame` was read from, unpacked; an empty text for what has none.
 
     Returns
     -------
@@ -167,11 +202,150 @@ def drop_erased(frame: "pd.DataFrame", project: Path = Path()) -> "pd.DataFrame"
     Raises
     ------
     SignalboxError
-        If there is a list but the secret of its hashes isn't on this machine.
+        If there is a list, the secret of its hashes isn't on this machine, and the ledger doesn't
+        say that nobody of the list is in these sources.
     """
     tokens = set(read(project))
     if not tokens:
         return frame
-    key = secret(create=False)
+    if not (keys_folder() / SECRET).exists() and is_cleared(project, tokens, sources):
+        return frame
+    try:
+        key = secret(create=False)
+    except SignalboxError as error:
+        raise SignalboxError(
+            f"{error}. Without it a run goes on only with source files that the ledger "
+            f"({LEDGER}) says are free of the erased; these are not: commit or pull the ledger, "
+            "or let somebody who has the key run `signalbox erase --clear`"
+        ) from None
     erased = {s for s in frame[SUBJECT].dropna().unique() if token_of(s, key) in tokens}
     return frame[~frame[SUBJECT].isin(erased)].reset_index(drop=True)
+
+
+LEDGER = Path("ledger/ledger.jsonl")
+CLEARED = "cleared"
+"""Stage of an entry that says which source files hold nobody of the list, beside ``done``."""
+
+
+def is_cleared(project: Path, tokens: set[str], sources: Collection[str]) -> bool:
+    """Return whether the ledger says that nobody of the list is in the sources.
+
+    Its chain and signatures are not verified here; ``signalbox verify`` does that.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project or of a run's workspace; of a workspace the project's own ledger counts
+        as well, which may be newer.
+    tokens : set of str
+        Keyed hashes on the list.
+    sources : collection of str
+        SHA-256 of every source file, unpacked.
+
+    Returns
+    -------
+    bool
+        False where a source has no hash.
+    """
+    wanted = set(sources)
+    if not wanted or "" in wanted:
+        return False
+    here = project.resolve()
+    # A run's workspace lies in the project, at runs/<DAG>/<run>.
+    return any(wanted <= cleared_sources(root, tokens) for root in (here, *here.parents[2:3]))
+
+
+def cleared_sources(project: Path, tokens: set[str]) -> set[str]:
+    """Return the hashes of source files that were searched after the last erasure began.
+
+    Parameters
+    ----------
+    project : Path
+        Root of a project.
+    tokens : set of str
+        Keyed hashes on the list; each needs a proof.
+
+    Returns
+    -------
+    set of str
+        SHA-256 of unpacked files; empty where a proof is missing.
+    """
+    path = project / LEDGER
+    if not path.is_file():
+        return set()
+    cleared: set[str] = set()
+    proven: set[str] = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if '"erasure"' not in line:
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        data = entry.get("data") or {}
+        if entry.get("kind") != "erasure":
+            continue
+        match data.get("stage"):
+            case "done":
+                proven.add(str(data.get("subject")))
+                cleared = set(data.get("sources") or [])
+            case "cleared":
+                cleared |= set(data.get("sources") or [])
+            case _:
+                cleared = set()
+    return cleared if tokens <= proven else set()
+
+
+def seal(subject_id: str, key: bytes) -> str:
+    """Encrypt a subject's key, so that a retry that knows only the keyed hash can go on.
+
+    Parameters
+    ----------
+    subject_id : str
+        The subject's key in clear.
+    key : bytes
+        The secret, 32 bytes.
+
+    Returns
+    -------
+    str
+        Fernet token (AES-128-CBC and HMAC-SHA256).
+    """
+    from cryptography.fernet import Fernet
+
+    return Fernet(_sealing(key)).encrypt(subject_id.encode()).decode("ascii")
+
+
+def unseal(sealed: str, key: bytes) -> str:
+    """Decrypt what `seal` made.
+
+    Parameters
+    ----------
+    sealed : str
+        Its result.
+    key : bytes
+        The secret, 32 bytes.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SignalboxError
+        If it was sealed with another secret.
+    """
+    from cryptography.fernet import Fernet, InvalidToken
+
+    try:
+        return Fernet(_sealing(key)).decrypt(sealed.encode("ascii")).decode()
+    except InvalidToken:
+        raise SignalboxError(
+            f"{keys_folder() / SECRET}: is not the secret with which this erasure was begun; copy "
+            "that one here"
+        ) from None
+
+
+def _sealing(key: bytes) -> bytes:
+    """Key of its own, so that the secret of the hashes serves one purpose only."""
+    return base64.urlsafe_b64encode(hmac.new(key, b"signalbox journal", hashlib.sha256).digest())

@@ -127,7 +127,11 @@ def _worst(inputs: Inputs) -> Prose:
             )
         )
     return Prose(
-        join(*parts, "Among many slices, the lowest is low by chance as well; see its interval.")
+        join(
+            *parts,
+            "Among many slices, the lowest is low by chance as well; see its interval. Values that "
+            "fewer people have than data.min_cell count together, or aren't listed.",
+        )
     )
 
 

@@ -24,6 +24,7 @@ KINDS = frozenset(
         "release",
         "rollback",
         "erasure",
+        "access",
         "telemetry_erasure",
         "retention",
         "alarm",

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_new
+from pipelines.core.keyed_hash import VARIABLE
 
 _WORDS = {
     errno.ENOSPC: "the disk is full; nothing was added; free some space and try again",
@@ -51,21 +51,6 @@ def friendly_os_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = _WORDS.get(error.errno or 0, error.strerror or str(error))
         raise SignalboxError(f"{path}: {reason}") from error
-
-
-VARIABLE = "SIGNALBOX_KEYS"
-
-
-def keys_folder() -> Path:
-    """Return the folder of the private keys.
-
-    Returns
-    -------
-    Path
-        ``$SIGNALBOX_KEYS``, else a folder in the user's own configuration.
-    """
-    named = os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else Path.home() / ".config" / "signalbox" / "keys"
 
 
 def public_hex(key: Ed25519PublicKey) -> str:

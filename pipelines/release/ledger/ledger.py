@@ -10,6 +10,7 @@ from typing import Any, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.keyed_hash import keys_folder
 from pipelines.release.ledger.canonical import canonical, parse
 from pipelines.release.ledger.entry import (
     GENESIS,
@@ -21,7 +22,7 @@ from pipelines.release.ledger.entry import (
     signed_bytes,
 )
 from pipelines.release.ledger.file import LedgerFile, proven_before
-from pipelines.release.ledger.keys import Keys, id_of, keys_folder, public_hex
+from pipelines.release.ledger.keys import Keys, id_of, public_hex
 from pipelines.release.ledger.verify import (
     BrokenError,
     Verification,

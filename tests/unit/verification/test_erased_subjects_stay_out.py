@@ -7,7 +7,8 @@ import pytest
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.verification import verify as verifying
-from pipelines.verification.ledger import check_erased
+from pipelines.verification.ledger import check_cause, check_erased
+from pipelines.verification.pipeline import read_lock
 from pipelines.verification.results import Status
 from pipelines.verification.verify import Depth, open_project, verify_report
 from tests.support.small_project import call, commit
@@ -81,3 +82,54 @@ def test_another_missing_commit_has_no_reason(project: Path) -> None:
     report = project / "reports/model_release.json"
     with pytest.raises(SignalboxError, match=r"no such commit in this repository$"):
         verify_report(report, open_project(project), Depth(rev="v9"))
+
+
+LOCK = """schema: '2.0'
+stages:
+  ingest:
+    cmd: x
+    deps:
+    - path: raw
+      md5: {source}
+    outs:
+    - path: data/ingested.parquet
+      md5: {table}
+    - path: evidence/ingest.json
+      md5: {other}
+"""
+
+
+def removed(place: str, path: str, action: str) -> dict[str, object]:
+    return {"place": place, "path": path, "kind": "table", "rows": 1, "before": "0" * 64,
+            "after": "", "action": action}  # fmt: skip
+
+
+def test_what_an_erasure_took_is_named_as_the_cause(project: Path) -> None:
+    table, other = "ab" + "1" * 30, "cd" + "2" * 30
+    lock = read_lock(LOCK.format(source="e" * 32, table=table, other=other).encode())
+    place = open_project(project)
+    assert check_cause(place, place, lock) is None
+    took = [
+        removed("cache", f"files/md5/{table[:2]}/{table[2:]}", "removed"),
+        removed("source", "raw/people.csv", "rewritten"),
+    ]
+    data = {"stage": "done", "erasure": "e2", "removed": took}
+    Ledger.of(project).append("erasure", "model_release", data)
+    check = check_cause(place, place, lock)
+    assert check is not None
+    assert check.status is Status.MISSING
+    assert "data/ingested.parquet, raw held a subject that was erased since" in check.sentence
+    assert "e2" in check.sentence
+    assert "evidence/ingest.json" not in check.sentence
+
+
+def test_a_source_that_is_still_as_it_was_is_not_blamed(project: Path) -> None:
+    place = open_project(project)
+    now = place.hashed("people.csv")
+    assert now is not None
+    text = LOCK.format(source=now.md5, table="ab" + "1" * 30, other="cd" + "2" * 30)
+    lock = read_lock(text.replace("path: raw", "path: people.csv").encode())
+    took = [removed("source", "people.csv", "rewritten")]
+    data = {"stage": "done", "erasure": "e2", "removed": took}
+    Ledger.of(project).append("erasure", "model_release", data)
+    assert check_cause(place, place, lock) is None

@@ -1,5 +1,6 @@
 """From scores to figures that the gate reads."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -117,9 +118,45 @@ def test_mitigation_that_cannot_be_fitted_says_why(params: Params) -> None:
     assert "at least two groups" in why_not
 
 
-def test_a_group_of_one_and_a_group_without_positives_are_audited() -> None:
+def test_a_group_of_too_few_people_is_counted_and_not_shown() -> None:
+    rows = scored(500)
+    rows.frame.loc[[0, 1], "colour"] = "gold"
+    result = audit_scores(rows, 0.5, DATA, CONFIG)
+    assert "gold" not in json.dumps(result.to_dict())
+    assert "gold" not in groups_csv(result)
+    (note,) = (note for note in result.notes if "fewer than 5 people" in note)
+    assert "colour: 1" in note
+    shown = audit_scores(rows, 0.5, DATA.model_copy(update={"min_cell": 0}), CONFIG)
+    assert "gold" in json.dumps(shown.to_dict())
+
+
+def test_a_rate_over_too_few_people_has_no_value_and_is_not_compared() -> None:
+    rows = scored(500)
+    blue = rows.frame["colour"] == "blue"
+    rows.labels[blue] = 0
+    rows.labels[blue.to_numpy().nonzero()[0][:2]] = 1
+    colour = audit_scores(rows, 0.5, DATA, CONFIG).dimensions[0]
+    group = next(group for group in colour.groups if group.group == "blue")
+    assert group.rates["tpr"].value is None
+    assert group.rates["tpr"].reason == "fewer than 5 actual positives (data.min_cell)"
+    assert group.rates["selection_rate"].value is not None
+    for found in colour.disparities:
+        if found.rate == "tpr":
+            assert "blue" not in (found.lowest, found.highest)
+            assert "no actual positives" not in str(found.left_out), "there are two"
+
+
+def test_a_chosen_reference_of_too_few_people_is_refused() -> None:
     rows = scored(500)
     rows.frame.loc[0, "colour"] = "gold"
+    config = CONFIG.model_copy(update={"reference": {"colour": "gold"}})
+    with pytest.raises(SignalboxError, match=r"reference group 'gold'.*data\.min_cell"):
+        audit_scores(rows, 0.5, DATA, config)
+
+
+def test_a_small_group_and_a_group_without_positives_are_audited() -> None:
+    rows = scored(500)
+    rows.frame.loc[rows.frame.index[:6], "colour"] = "gold"
     rows.labels[rows.frame["colour"] == "blue"] = 0
     result = audit_scores(rows, 0.5, DATA, CONFIG)
     colour = result.dimensions[0]
@@ -128,3 +165,13 @@ def test_a_group_of_one_and_a_group_without_positives_are_audited() -> None:
     blue = next(group for group in colour.groups if group.group == "blue")
     assert blue.rates["tpr"].value is None
     assert blue.rates["tpr"].reason
+
+
+def test_a_group_of_one_person_with_many_rows_is_not_shown() -> None:
+    rows = scored(500)
+    rows.frame.loc[rows.frame.index[:20], "colour"] = "gold"
+    people = pd.Series(["one"] * 20 + [f"p{i}" for i in range(480)], dtype="str")
+    of_people = Scored(rows.frame, rows.scores, rows.labels, people)
+    keyed = DATA.model_copy(update={"subject_key": "id"})
+    assert "gold" in json.dumps(audit_scores(rows, 0.5, DATA, CONFIG).to_dict())
+    assert "gold" not in json.dumps(audit_scores(of_people, 0.5, keyed, CONFIG).to_dict())

@@ -87,13 +87,36 @@ def test_deltas_are_above_zero_when_the_new_model_is_worse(table, info, data, se
 
 def test_small_slices_are_counted_and_get_no_figures(table, info, data, settings) -> None:
     frame, scores = table()
-    frame.loc[0, "sex"] = "x"
+    frame.loc[frame.index[:6], "sex"] = "x"
     result = evaluate(frame, scores, info, Champion(reason="none"), (data, settings))
     small = next(part for part in result.details["slices"] if part["value"] == "x")
-    assert (small["rows"], small["figures"]) == (1, {})
+    assert (small["rows"], small["figures"]) == (6, {})
     assert "evaluate.min_slice" in small["missing"]
     large = next(part for part in result.details["slices"] if part["value"] == "f")
     assert set(large["figures"]) == set(METRICS)
+
+
+def test_a_slice_of_too_few_people_is_nowhere(table, info, data, settings) -> None:
+    frame, scores = table()
+    frame.loc[0, "sex"] = "Zorblax"
+    result = evaluate(frame, scores, info, Champion(reason="none"), (data, settings))
+    assert "Zorblax" not in json.dumps(result.details)
+    assert all("Zorblax" not in str(figure.where) for figure in result.figures)
+
+
+def test_figures_of_a_slice_rest_on_enough_people_with_the_label(
+    table, info, data, settings
+) -> None:
+    frame, scores = table()
+    of_f = frame.index[frame["sex"] == "f"]
+    frame.loc[of_f, "y"] = "no"
+    frame.loc[of_f[:2], "y"] = "yes"
+    result = evaluate(frame, scores, info, Champion(reason="none"), (data, settings))
+    women = next(part for part in result.details["slices"] if part["value"] == "f")["figures"]
+    for name in ("recall", "roc_auc", "average_precision", "f1"):
+        assert women[name]["value"] is None
+        assert "fewer than 5 people" in women[name]["missing"]
+    assert women["accuracy"]["value"] is not None
 
 
 def test_one_label_in_test_leaves_ranking_undefined_and_says_why(
@@ -134,6 +157,27 @@ def test_plots_are_thinned_and_keep_their_ends(tmp_path) -> None:
     assert (table[-1]["false_positive_rate"], table[-1]["true_positive_rate"]) == ("1.0", "1.0")
     histogram = plots.score_histogram(rows, ("no", "yes"))
     assert sum(histogram["rows"]) == 5000
+
+
+def test_curves_show_no_score_and_no_step_of_one_person() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.permutation(np.linspace(0.01, 0.99, 83))
+    y = (rng.random(83) < scores).astype("int8")
+    rows = view(y, scores, threshold=0.5, bins=10)
+    for curve in (plots.roc(rows, 5), plots.precision_recall(rows, 5)):
+        thresholds = [float(t) for t in curve["threshold"] if t is not None]
+        assert not set(thresholds) & set(scores)
+        selected = [int((scores >= t).sum()) for t in thresholds]
+        assert selected[-1] == 83
+        assert min(np.diff(selected)) >= 5
+        assert all(n == 0 or n >= 5 for n in selected)
+    precise = plots.precision_recall(rows, 5)
+    for at, precision in zip(precise["threshold"], precise["precision"], strict=True):
+        assert float(y[scores >= at].mean()) == pytest.approx(precision)
+    counts = plots.score_histogram(rows, ("no", "yes"), 5)["rows"]
+    assert all(n is None or n == 0 or n >= 5 for n in counts)
+    assert None in counts
+    assert plots.roc(rows)["threshold"][1] == max(scores), "without the rule all points stay"
 
 
 def test_the_interval_of_the_worst_slice_allows_for_its_being_the_worst(

@@ -7,7 +7,21 @@ from pipelines.mlops.evaluation.slices import slice_columns, slices
 
 
 def _cut(frame: pd.DataFrame, column: str, data) -> dict[str, int]:
-    return {part.value: len(part.rows) for part in slices(frame, column, data)}
+    every = data.model_copy(update={"min_cell": 0})
+    return {part.value: len(part.rows) for part in slices(frame, column, every)}
+
+
+def test_values_that_too_few_people_have_are_counted_together(data) -> None:
+    people = [*"aaaaaabbbbb", *"ccccc", "Zorblax", "Quux"]
+    frame = pd.DataFrame({"city": people, "subject_id": [f"s{i}" for i in range(len(people))]})
+    found = {part.value: len(part.rows) for part in slices(frame, "city", data)}
+    assert found == {"a": 6, "(others)": 7, "c": 5}, "b joins, or a difference would tell the two"
+
+
+def test_many_rows_of_one_person_are_one_person(data) -> None:
+    frame = pd.DataFrame({"city": [*"a" * 10, *"b" * 10, *"c" * 10, *"d" * 10]})
+    frame["subject_id"] = [f"s{i}" if i < 30 else "one" for i in range(40)]
+    assert "d" not in {part.value for part in slices(frame, "city", data)}
 
 
 def test_every_row_is_in_exactly_one_slice(table, data) -> None:

@@ -19,6 +19,7 @@ def live() -> tuple[Live, "np.ndarray[tuple[int], np.dtype[np.int8]]"]:
     y = (rng.random(ROWS) < 0.4).astype("int8")
     scores = np.where(rng.random(ROWS) < np.where(colour == "red", 0.5, 0.2), 0.9, 0.1)
     predictions = pd.DataFrame({"score": scores, "decision": np.where(scores > 0.5, "yes", "no")})
+    predictions["subject_id"] = [f"p{row}" for row in range(ROWS)]
     predictions["unreadable"] = None
     return Live(predictions, pd.DataFrame({"colour": colour})), y
 

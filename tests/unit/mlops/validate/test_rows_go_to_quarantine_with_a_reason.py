@@ -118,7 +118,7 @@ def test_a_wrong_rule_is_named(here: Path, rule: dict[str, Any], expected: str) 
 
 
 def test_a_missing_or_empty_suite(here: Path) -> None:
-    with pytest.raises(SignalboxError, match=r"gone\.json: no such file"):
+    with pytest.raises(SignalboxError, match=r"gone\.json: no such suite"):
         run_suite(table(), Path("gone.json"))
     with pytest.raises(SignalboxError, match="is not a suite: it needs a list 'expectations'"):
         run_suite(table(), suite())

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.keyed_hash import keys_folder
 from pipelines.release.ledger import GENESIS, Ledger
-from pipelines.release.ledger.keys import Keys, keys_folder
+from pipelines.release.ledger.keys import Keys
 
 
 def test_nothing_is_made_before_the_first_entry(ledger: Ledger, project: Path) -> None:
