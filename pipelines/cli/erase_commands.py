@@ -204,7 +204,8 @@ def _clear(console: Console, project: Path, as_json: bool) -> None:
 
 
 def _show_token(console: Console, project: Path, name: str, as_json: bool) -> None:
-    from pipelines.mlops.privacy.subject import secret_of, token_of
+    from pipelines.core.keyed_hash import token_of
+    from pipelines.mlops.privacy.subject import secret_of
 
     found = token_of(name, secret_of(project))
     console.print(json.dumps({"token": found}) if as_json else found, soft_wrap=True,

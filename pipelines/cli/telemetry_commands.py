@@ -245,8 +245,8 @@ def erase_telemetry(
     """
     from pipelines.aiops.privacy.erase import erase, search
     from pipelines.aiops.privacy.selectors import parse
-    from pipelines.core.keyed_hash import keys_folder, token_of
-    from pipelines.mlops.privacy.subject import read, secret
+    from pipelines.core.keyed_hash import keys_folder, secret, token_of
+    from pipelines.mlops.privacy.subject import read
 
     selector = parse(text)
     if keys_folder().resolve().is_relative_to(project.resolve()):

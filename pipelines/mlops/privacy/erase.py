@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pipelines.core.artifacts import PARAMS, RELEASED
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file, write_bytes, write_text
+from pipelines.core.keyed_hash import keys_folder, secret, token_of
 from pipelines.core.params import DataParams, load_params
 from pipelines.mlops.privacy import journal, releases, run_refs, source, stores
 from pipelines.mlops.privacy import stores as tree
@@ -28,14 +29,7 @@ from pipelines.mlops.privacy.search import (
     some,
     store_of,
 )
-from pipelines.mlops.privacy.subject import (
-    Subject,
-    keys_folder,
-    seal,
-    secret,
-    secret_of,
-    token_of,
-)
+from pipelines.mlops.privacy.subject import Subject, seal, secret_of
 
 
 def update(root: Path, pins: dict[str, str]) -> list[str]:

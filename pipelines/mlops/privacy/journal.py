@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
+from pipelines.core.keyed_hash import PREFIX
 from pipelines.core.locks import exclusive_lock as locks_exclusive_lock
-from pipelines.mlops.privacy.subject import PREFIX
 
 FOLDER = Path(".dvc/tmp/signalbox-erasure")
 

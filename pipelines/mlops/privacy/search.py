@@ -5,13 +5,14 @@ from pathlib import Path
 
 from pipelines.core.artifacts import INGESTED
 from pipelines.core.errors import SignalboxError
+from pipelines.core.keyed_hash import PREFIX, token_of
 from pipelines.core.params import DataParams
 from pipelines.core.tables import read_table
 from pipelines.mlops.data.keys import key_columns, key_texts
 from pipelines.mlops.privacy import journal, run_refs, source, stores
 from pipelines.mlops.privacy import stores as tree
 from pipelines.mlops.privacy.probe import KEY, Probe
-from pipelines.mlops.privacy.subject import PREFIX, Subject, named, token_of, unseal
+from pipelines.mlops.privacy.subject import Subject, named, unseal
 
 
 @dataclass

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.artifacts import PARAMS
 from pipelines.core.errors import SignalboxError
+from pipelines.core.keyed_hash import token_of
 from pipelines.core.params import CsvSource, DataParams, ParquetSource, SqlSource, load_params
 from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data import records
 from pipelines.mlops.data.columns import as_label
 from pipelines.mlops.data.sources import PARQUET, is_local, locations, parse_csv, read_files
 from pipelines.mlops.data.table import name_rows, typed
-from pipelines.mlops.privacy.subject import token_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,6 @@ on the list in ``dvc.yaml``; `is_honoured` says whether there is such a stage.
 """
 
 import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -16,16 +14,11 @@ from typing import TYPE_CHECKING
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_text
-from pipelines.core.keyed_hash import PREFIX, SECRET, keys_folder, secret, token_of
+from pipelines.core.keyed_hash import PREFIX, SECRET, derived, keys_folder, secret, token_of
 from pipelines.core.tables import SUBJECT
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "ERASED", "PREFIX", "SECRET", "Subject", "add", "drop_erased", "is_honoured", "keys_folder",
-    "named", "read", "secret", "token_of",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -348,4 +341,4 @@ def unseal(sealed: str, key: bytes) -> str:
 
 def _sealing(key: bytes) -> bytes:
     """Key of its own, so that the secret of the hashes serves one purpose only."""
-    return base64.urlsafe_b64encode(hmac.new(key, b"signalbox journal", hashlib.sha256).digest())
+    return base64.urlsafe_b64encode(derived(key, "signalbox journal"))

@@ -101,7 +101,7 @@ def test_a_word_that_is_no_subject_erases_nothing(project: Path) -> None:
 
 
 def test_the_keyed_hash_alone_is_enough(project: Path) -> None:
-    from pipelines.mlops.privacy.subject import secret, token_of
+    from pipelines.core.keyed_hash import secret, token_of
 
     done = erasing.erase(project, token_of(KEY, secret(create=True)), Book())
     assert done.complete

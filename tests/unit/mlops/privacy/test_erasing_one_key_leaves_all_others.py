@@ -340,7 +340,7 @@ def test_predictions_under_a_number_are_left_and_named(empty: Path) -> None:
 
 
 def test_one_person_s_keyed_hash_that_is_another_s_key_is_refused(empty: Path) -> None:
-    from pipelines.mlops.privacy.subject import secret, token_of
+    from pipelines.core.keyed_hash import secret, token_of
 
     token = token_of("ann", secret(create=True))
     with project(empty, CSV, lambda: as_csv(rows_of(["ann", token, "bob"]))) as place:

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.keyed_hash import SECRET, keys_folder, secret, token_of
 from pipelines.mlops.privacy import journal, subject
 from pipelines.mlops.privacy.erase import clear, erase, preview
-from pipelines.mlops.privacy.subject import SECRET, drop_erased, keys_folder, secret, token_of
+from pipelines.mlops.privacy.subject import drop_erased
 from pipelines.release.ledger import Ledger
 from tests.unit.mlops.privacy.conftest import KEY, Book, Entry, left
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.keyed_hash import PREFIX, SECRET, secret, token_of
 from pipelines.mlops.privacy import subject
-from pipelines.mlops.privacy.subject import PREFIX, SECRET, named, secret, token_of
+from pipelines.mlops.privacy.subject import named
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pipelines.cli.erase_commands import app
+from pipelines.core.keyed_hash import secret, token_of
 from pipelines.mlops.privacy.access import held_of
 from pipelines.mlops.privacy.accountability import PrivacyParams
 from pipelines.mlops.privacy.erase import erase
-from pipelines.mlops.privacy.subject import secret, token_of
 from pipelines.release.ledger import Ledger
 from tests.support.small_project import call
 from tests.unit.mlops.privacy.conftest import KEY, Book
