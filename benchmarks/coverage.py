@@ -33,14 +33,13 @@ from pipelines.aiops.service_map import statistics as service_map
 from pipelines.aiops.service_map.model import GROWTH
 from pipelines.core import stats
 from pipelines.mlops.evaluation.bootstrap import interval, resample
-from pipelines.mlops.evaluation.calibration import calibration_gaps
-from pipelines.mlops.evaluation.closed_forms import bin_rates, closed_forms
+from pipelines.mlops.evaluation.closed_forms import bin_rates, calibration_gaps, closed_forms
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures
 from pipelines.mlops.evaluation.metrics import METRICS, measure, observed_rates, view
 from pipelines.mlops.fairness import AuditConfig, FeatureSpec, audit, build_table, encode_groups
-from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.mitigation import DecisionTable, paired_changes
 from pipelines.mlops.fairness.orientation import ASSISTIVE
+from pipelines.mlops.fairness.rates import Proportion
 from pipelines.mlops.fairness.subjects import independent_rows, subject_codes
 from pipelines.mlops.modeling.scoring import one_thread
 

@@ -54,10 +54,9 @@ def peak_mb() -> float:
 
 
 def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
-    from pipelines.aiops.alerting.memory import MINING_BYTES, needed_mb
     from pipelines.aiops.alerting.mining import mine_all
     from pipelines.aiops.alerting.rules import RULES
-    from pipelines.aiops.alerting.windows import whole_window
+    from pipelines.aiops.alerting.windows import MINING_BYTES, needed_mb, whole_window
     from pipelines.aiops.lake.read import read_lake
     from pipelines.aiops.params.alert_rules import MineRulesParams
 

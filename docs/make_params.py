@@ -87,8 +87,8 @@ def _release_models() -> dict[str, type[BaseModel]]:
     from pipelines.mlops.privacy.accountability import PrivacyParams
     from pipelines.mlops.scoring.score import ScoringParams
     from pipelines.release.approval import ApprovalParams
-    from pipelines.release.kpis.params import KpisParams
-    from pipelines.release.registry.params import RegistryParams
+    from pipelines.release.kpis.formula import KpisParams
+    from pipelines.release.registry.read import RegistryParams
 
     return {
         "runtime": RuntimeParams,

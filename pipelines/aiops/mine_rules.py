@@ -7,7 +7,7 @@ candidates tried) and ``rules``, families in the order of reports. Evidence deta
 
 from typing import Any
 
-from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.evidence import MiningDetails, Span, Tried
 from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds

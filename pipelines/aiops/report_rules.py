@@ -16,8 +16,8 @@ from pipelines.aiops.report.rules import history as dropped
 from pipelines.aiops.report.rules import outcome as incidents
 from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
 from pipelines.core.files import read_json, write_json, write_text
+from pipelines.core.settings import validate_as
 from pipelines.core.stage import log, run_stage
-from pipelines.core.typed import validate_as
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
 from pipelines.reporting.page import Page, render

@@ -12,7 +12,7 @@ were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
 import math
 from pathlib import Path
 
-from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.evaluation import (
     Backtest,

@@ -29,7 +29,7 @@ from pipelines.release.config import load_section
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle.candidate import RUNS
 from pipelines.release.products import registered, section_of
-from pipelines.release.registry.params import ProductParams, RegistryParams, load_product
+from pipelines.release.registry.read import ProductParams, RegistryParams, load_product
 
 _MARKS = {
     "pass": "✓ pass",

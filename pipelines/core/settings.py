@@ -1,6 +1,8 @@
 """Typed settings from YAML files, and precise words for what is wrong with them.
 
 Unknown keys are errors, and values don't change.
+
+JSON values as typed objects: files are read through the models that their writers have.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeGuard, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipelines.core.errors import SignalboxError
 
@@ -281,3 +283,40 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and not get_args(annotation):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+T = TypeVar("T")
+
+
+def validate_as(kind: type[T], value: Any, place: str, advice: str) -> T:
+    """Read JSON values as the typed model that their writer has.
+
+    Parameters
+    ----------
+    kind : type
+        A pydantic model or a dataclass; keys that it doesn't have are left out.
+    value : object
+        JSON values.
+    place : str
+        Where they stand, with what parts it from a key; begins the message.
+    advice : str
+        What to do if they have another form; ends the message.
+
+    Returns
+    -------
+    object
+        An object of `kind`.
+
+    Raises
+    ------
+    SignalboxError
+        If a key is missing or has another form; the message names it.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:200]
+        raise SignalboxError(f"{place}{where}: {first['msg']}; {advice}") from error
+    except SignalboxError as error:
+        raise SignalboxError(f"{place}{error}; {advice}") from error

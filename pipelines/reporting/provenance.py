@@ -19,7 +19,7 @@ from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure, read_evidence
 from pipelines.core.files import sha256_path
-from pipelines.core.typed import validate_as
+from pipelines.core.settings import validate_as
 
 EVIDENCE, TABLE, INPUT = "evidence", "table", "input"
 

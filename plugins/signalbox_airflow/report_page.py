@@ -85,7 +85,7 @@ def read_report(project: Path, dag_id: str, run: str) -> bytes:
     from pipelines.core.errors import SignalboxError
     from pipelines.core.git import git_or_none
     from pipelines.release.lifecycle.files import CommitFiles
-    from pipelines.release.registry.params import load_product
+    from pipelines.release.registry.read import load_product
 
     ref = f"refs/runs/{dag_id}/{run}"
     commit = None

@@ -68,7 +68,7 @@ MUTANTS: list[Mutant] = [
         ),
     ),
     *_of(
-        "pipelines/core/durations.py",
+        "pipelines/core/time.py",
         "core/test_durations",
         no_time_is_nothing=('or "0s"', 'or ""'),
     ),

@@ -19,7 +19,7 @@ from pipelines.aiops.lake.window import Window
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import round_floats
 from pipelines.core.files import read_json, write_text
-from pipelines.core.typed import validate_as
+from pipelines.core.settings import validate_as
 
 Signal = Literal["metric", "log", "service_map", "alert", "change"]
 SIGNALS: tuple[str, ...] = get_args(Signal)

@@ -10,10 +10,10 @@ from pipelines.aiops.service_map import statistics
 from pipelines.aiops.service_map.model import ANY, Key, ServiceMap
 from pipelines.aiops.service_map.peers import name_of
 from pipelines.aiops.service_map.statistics import Calls, Compared
-from pipelines.core.durations import in_one_unit
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import round_floats
 from pipelines.core.stats import benjamini_hochberg
+from pipelines.core.time import in_one_unit
 
 TAIL = 0.95
 KINDS = ("appeared", "vanished", "more_errors", "fewer_errors", "slowed", "more_slow_calls",

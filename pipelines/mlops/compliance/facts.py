@@ -12,8 +12,14 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, read_evidence, round_floats
 from pipelines.core.files import sha256_path
 from pipelines.core.params import Params
-from pipelines.core.settings import FactsAboutData, Name, Unset, is_filled_in, not_filled_in
-from pipelines.core.typed import validate_as
+from pipelines.core.settings import (
+    FactsAboutData,
+    Name,
+    Unset,
+    is_filled_in,
+    not_filled_in,
+    validate_as,
+)
 from pipelines.mlops.compliance.requirement import Check
 from pipelines.mlops.fairness.evidence import BiasAuditDetails
 from pipelines.mlops.fairness.result import AuditResult

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from pipelines.core.evidence import Figure, round_floats
 from pipelines.core.stats import mover_difference
 from pipelines.mlops.evaluation.bootstrap import METHOD, interval
-from pipelines.mlops.evaluation.calibration import Limits
-from pipelines.mlops.evaluation.closed_forms import ClosedForms
+from pipelines.mlops.evaluation.closed_forms import ClosedForms, Limits
 from pipelines.mlops.evaluation.metrics import LOSSES, METHODS, METRICS, UNITS
 
 if TYPE_CHECKING:

@@ -32,9 +32,14 @@ from pipelines.core.tables import SUBJECT
 from pipelines.mlops.data.cells import fewer, rows_needed
 from pipelines.mlops.data.columns import checked_labels, decision_words
 from pipelines.mlops.evaluation.bootstrap import METHOD, SEED, Statistic, interval, resample
-from pipelines.mlops.evaluation.calibration import Limits, calibration_gaps
 from pipelines.mlops.evaluation.champion import Champion
-from pipelines.mlops.evaluation.closed_forms import ClosedForms, bin_rates, closed_forms
+from pipelines.mlops.evaluation.closed_forms import (
+    ClosedForms,
+    Limits,
+    bin_rates,
+    calibration_gaps,
+    closed_forms,
+)
 from pipelines.mlops.evaluation.figures import delta_figures, metric_figures, missing_deltas
 from pipelines.mlops.evaluation.metrics import METRICS, View, measure, observed_rates, view
 from pipelines.mlops.evaluation.slices import Slice, slice_columns, slices

@@ -34,8 +34,13 @@ from pipelines.mlops.fairness.result import (
     summarise,
     unknowns,
 )
-from pipelines.mlops.fairness.significance import SelectionTest, correct, selection_test
-from pipelines.mlops.fairness.small_groups import REASON, Groups
+from pipelines.mlops.fairness.significance import (
+    REASON,
+    Groups,
+    SelectionTest,
+    correct,
+    selection_test,
+)
 
 
 class AuditConfig(BaseModel):

@@ -8,8 +8,7 @@ import numpy as np
 
 from pipelines.core.stats import effective_sizes
 from pipelines.mlops.fairness.contingency import SCORE_UNIT, ContingencyTable, Marginal
-from pipelines.mlops.fairness.intervals import Proportion
-from pipelines.mlops.fairness.rates import Floats
+from pipelines.mlops.fairness.rates import Floats, Proportion
 
 
 @dataclass(frozen=True)

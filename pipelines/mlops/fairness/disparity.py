@@ -26,11 +26,19 @@ import numpy as np
 
 from pipelines.core.stats import mover_ratio_interval, newcombe_interval, normal_quantile
 from pipelines.mlops.fairness.bootstrap import Interval, percentile_interval
-from pipelines.mlops.fairness.estimates import SCARCE, Estimate, finite, missing, too_few
+from pipelines.mlops.fairness.estimates import (
+    SCARCE,
+    Estimate,
+    Family,
+    finite,
+    missing,
+    reference_estimate,
+    too_few,
+    worst_estimate,
+)
 from pipelines.mlops.fairness.orientation import Orientation
 from pipelines.mlops.fairness.rates import COMPARED_RATES, Floats, RateSample, ratio
-from pipelines.mlops.fairness.simultaneous import Family, reference_estimate, worst_estimate
-from pipelines.mlops.fairness.small_groups import Groups, LeftOut
+from pipelines.mlops.fairness.significance import Groups, LeftOut
 
 FOUR_FIFTHS: Final = 0.8
 _CLOSED_FORMS: Final = MappingProxyType(

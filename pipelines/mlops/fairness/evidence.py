@@ -23,7 +23,7 @@ from pipelines.mlops.fairness.result import (
     SummaryFigure,
     lower_estimates,
 )
-from pipelines.mlops.fairness.small_groups import LeftOut
+from pipelines.mlops.fairness.significance import LeftOut
 
 if TYPE_CHECKING:
     import numpy as np

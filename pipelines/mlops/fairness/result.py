@@ -19,12 +19,16 @@ from pipelines.mlops.fairness.disparity import (
     ReferenceExtreme,
     Replicated,
 )
-from pipelines.mlops.fairness.estimates import Estimate, RateEstimate, missing, plain
+from pipelines.mlops.fairness.estimates import (
+    Estimate,
+    RateEstimate,
+    missing,
+    plain,
+    worst_estimate,
+)
 from pipelines.mlops.fairness.orientation import PUNITIVE, Orientation
 from pipelines.mlops.fairness.rates import RateSample
-from pipelines.mlops.fairness.significance import SelectionTest
-from pipelines.mlops.fairness.simultaneous import worst_estimate
-from pipelines.mlops.fairness.small_groups import LeftOut
+from pipelines.mlops.fairness.significance import LeftOut, SelectionTest
 
 NOTES = (
     "Impact ratio: a group's rate of the favourable decision over that of the most favoured group "

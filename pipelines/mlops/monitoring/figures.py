@@ -15,13 +15,12 @@ from pipelines.mlops.data.columns import (
 )
 from pipelines.mlops.data.drift import Comparison, compare
 from pipelines.mlops.evaluation.bootstrap import resample
-from pipelines.mlops.evaluation.calibration import calibration_gaps
-from pipelines.mlops.evaluation.closed_forms import closed_forms
+from pipelines.mlops.evaluation.closed_forms import calibration_gaps, closed_forms
 from pipelines.mlops.evaluation.figures import metric_figures
 from pipelines.mlops.evaluation.metrics import METHODS, METRICS, UNITS, measure, view
 from pipelines.mlops.fairness.evidence import NO_FAVOURABLE, Scored, audit_scores, describe
-from pipelines.mlops.fairness.intervals import Proportion
 from pipelines.mlops.fairness.orientation import needs_labels, orientation
+from pipelines.mlops.fairness.rates import Proportion
 from pipelines.mlops.fairness.subjects import independent_rows
 from pipelines.mlops.modeling.scoring import one_thread
 from pipelines.mlops.scoring.record import Record

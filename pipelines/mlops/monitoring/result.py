@@ -21,7 +21,7 @@ from pipelines.mlops.data.drift import roles
 from pipelines.mlops.scoring.batch import count_strange
 from pipelines.mlops.scoring.production import ReleasedModel
 from pipelines.release.gating import judge, number, sentence
-from pipelines.release.kpis.params import LIVE
+from pipelines.release.kpis.formula import LIVE
 from pipelines.release.ledger import Entry
 
 if TYPE_CHECKING:

@@ -53,8 +53,7 @@ from pipelines.mlops.scoring.production import PRODUCT, ReleasedModel, in_produc
 from pipelines.mlops.scoring.record import FOLDER, Record, predictions_path
 from pipelines.release.config import load_section
 from pipelines.release.kpis import KpisParams, evaluate
-from pipelines.release.kpis.formula import figures_in, parse
-from pipelines.release.kpis.params import LIVE
+from pipelines.release.kpis.formula import LIVE, figures_in, parse
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle.production import PRODUCTION
 

@@ -4,9 +4,16 @@ A KPI is a formula over figures of the evidence. It decides nothing: the gate do
 intervals. A KPI shows where a product stands against its target and where it is heading.
 """
 
-from pipelines.release.kpis.params import Kpi, KpisParams
-from pipelines.release.kpis.sparkline import plot, spark
-from pipelines.release.kpis.values import KpiResult, Point, evaluate, kpi_results, trend
+from pipelines.release.kpis.formula import Kpi, KpisParams
+from pipelines.release.kpis.values import (
+    KpiResult,
+    Point,
+    evaluate,
+    kpi_results,
+    plot,
+    spark,
+    trend,
+)
 
 __all__ = [
     "Kpi",

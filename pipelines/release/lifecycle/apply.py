@@ -8,8 +8,7 @@ from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle.files import exclusive_lock, object_exists
 from pipelines.release.lifecycle.production import Step, check_pointer, make_pointer, step_of, steps
 from pipelines.release.registry import current
-from pipelines.release.registry.params import RegistryParams
-from pipelines.release.registry.read import product_tags
+from pipelines.release.registry.read import RegistryParams, product_tags
 from pipelines.release.registry.write import (
     NewTag,
     TagExistsError,

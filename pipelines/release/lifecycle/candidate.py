@@ -14,7 +14,7 @@ from pipelines.release.gating import Decision
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle.files import CommitFiles
 from pipelines.release.products import registered
-from pipelines.release.registry.params import ProductParams, load_product
+from pipelines.release.registry.read import ProductParams, load_product
 
 _DECISIONS: tuple[Decision, ...] = ("approve", "review", "reject")
 

@@ -24,7 +24,7 @@ from pipelines.release.lifecycle.candidate import (
     read_figures,
     require_unchanged,
 )
-from pipelines.release.registry.params import load_product
+from pipelines.release.registry.read import load_product
 
 OUTCOME_KINDS = frozenset({"approval", "override", "rejection"})
 _KINDS = {"approved": "approval", "auto_approved": "approval", "overridden": "override"}

@@ -21,16 +21,26 @@ from pipelines.release.lifecycle.production import (
     pointer_in,
     steps,
 )
-from pipelines.release.registry.checks import (
+from pipelines.release.registry.read import (
+    Bump,
+    ProductParams,
+    RegistryParams,
+    check_name,
+    load_product,
+    stage_tag,
+    version_tag,
+    versions,
+)
+from pipelines.release.registry.write import (
+    next_number,
+    next_version,
     require_branch,
     require_commits,
     require_identity,
     require_remote,
     resolve_commit,
+    tag_time,
 )
-from pipelines.release.registry.params import ProductParams, RegistryParams, load_product
-from pipelines.release.registry.read import Bump, check_name, stage_tag, version_tag, versions
-from pipelines.release.registry.write import next_number, next_version, tag_time
 from pipelines.release.released import Released
 
 

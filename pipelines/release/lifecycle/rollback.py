@@ -20,10 +20,14 @@ from pipelines.release.lifecycle.production import (
     steps,
 )
 from pipelines.release.lifecycle.release import require_ready
-from pipelines.release.registry.checks import require_identity
-from pipelines.release.registry.params import ProductParams, load_product
-from pipelines.release.registry.read import check_name, find_version, stage_tag
-from pipelines.release.registry.write import next_number, tag_time
+from pipelines.release.registry.read import (
+    ProductParams,
+    check_name,
+    find_version,
+    load_product,
+    stage_tag,
+)
+from pipelines.release.registry.write import next_number, require_identity, tag_time
 
 KIND = "erasure"
 

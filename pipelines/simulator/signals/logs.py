@@ -13,7 +13,7 @@ from pipelines.aiops.lake.contract import microseconds
 from pipelines.aiops.log_parsing.rows import LogColumns, log_rows
 from pipelines.aiops.params.simulate import SignalsParams
 from pipelines.core.time import SECOND_US
-from pipelines.simulator.signals.load import Load, usual_traffic
+from pipelines.simulator.signals.load import Floats, Load, Names, instance_name, usual_traffic
 from pipelines.simulator.signals.log_texts import (
     BROKEN,
     DEPLOYED,
@@ -24,7 +24,6 @@ from pipelines.simulator.signals.log_texts import (
     TRACES,
     Text,
 )
-from pipelines.simulator.signals.names import Floats, Names, instance_name
 from pipelines.simulator.signals.troubles import Trouble
 from pipelines.simulator.world.kinds import NOUNS
 from pipelines.simulator.world.model import Service, Timeline, World

@@ -9,8 +9,7 @@ import numpy as np
 from pipelines.aiops.lake.contract import METRICS, TIME, fingerprint, microseconds
 from pipelines.aiops.params.simulate import SignalsParams
 from pipelines.core.time import SECOND_US
-from pipelines.simulator.signals.load import Load, usual_traffic
-from pipelines.simulator.signals.names import Floats, Names, instance_name
+from pipelines.simulator.signals.load import Floats, Load, Names, instance_name, usual_traffic
 from pipelines.simulator.signals.scene import (
     Measured,
     Scene,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipelines.simulator.signals.names import Floats
+from pipelines.simulator.signals.load import Floats
 from pipelines.simulator.signals.troubles import Trouble
 from pipelines.simulator.world.model import Service, World
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.simulator.signals.load import EdgeChange, Load
-from pipelines.simulator.signals.names import Floats
+from pipelines.simulator.signals.load import EdgeChange, Floats, Load
 from pipelines.simulator.signals.troubles import Trouble
 from pipelines.simulator.world.clock import draw_times, traffic
 from pipelines.simulator.world.model import World

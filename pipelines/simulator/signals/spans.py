@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.lake.contract import SPANS, TIME, microseconds
 from pipelines.aiops.params.simulate import SignalsParams
 from pipelines.core.time import SECOND_US
-from pipelines.simulator.signals.load import EdgeChange, Load
-from pipelines.simulator.signals.names import Floats, Names, instance_name
+from pipelines.simulator.signals.load import EdgeChange, Floats, Load, Names, instance_name
 from pipelines.simulator.signals.span_growth import (
     CLIENT,
     KINDS,

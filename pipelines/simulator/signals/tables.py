@@ -7,10 +7,9 @@ import numpy as np
 
 from pipelines.aiops.lake.contract import LOGS, METRICS, SPANS, TIME, Table, microseconds
 from pipelines.aiops.params.simulate import SignalsParams
-from pipelines.simulator.signals.load import EdgeChange, Load, build_load, edge_changes
+from pipelines.simulator.signals.load import EdgeChange, Load, Names, build_load, edge_changes
 from pipelines.simulator.signals.logs import log_table, speaks
 from pipelines.simulator.signals.metrics import metric_rows
-from pipelines.simulator.signals.names import Names
 from pipelines.simulator.signals.spans import span_table
 from pipelines.simulator.signals.troubles import Trouble, troubles_of
 from pipelines.simulator.world.model import Timeline, World

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipelines.simulator.signals.names import Floats, Names
+from pipelines.simulator.signals.load import Floats, Names
 from pipelines.simulator.world.clock import draw_times, traffic
 from pipelines.simulator.world.faults import callers, cascade, few_alerts
 from pipelines.simulator.world.kinds import FAULTS

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core import time
-from pipelines.core.durations import (
+from pipelines.core.time import (
     DAYS,
     PROMETHEUS_HOURS,
     WORDS,

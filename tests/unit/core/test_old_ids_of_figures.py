@@ -13,7 +13,7 @@ from pipelines.aiops.params import load_aiops_params
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import RENAMED_FIGURES as RENAMED
 from pipelines.core.evidence import new_ids, refuse_old
-from pipelines.release.kpis.params import Kpi
+from pipelines.release.kpis.formula import Kpi
 from pipelines.release.kpis.values import trend
 
 CHECK = {"id": "a", "protects": "p", "compare": "at_most", "threshold": 0, "owner": "o",

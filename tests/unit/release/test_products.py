@@ -19,7 +19,7 @@ from pipelines.mlops.scoring import production
 from pipelines.release import products
 from pipelines.release.config import load_section
 from pipelines.release.products import GROUP, Product, load_products, registered, section_of
-from pipelines.release.registry.params import RegistryParams, load_product
+from pipelines.release.registry.read import RegistryParams, load_product
 from tests.conftest import ROOT
 
 SOUP = Product(

@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipelines.aiops.service_map.build import build_map
-from pipelines.simulator.signals.load import build_load, edge_changes
-from pipelines.simulator.signals.names import Names
+from pipelines.simulator.signals.load import Names, build_load, edge_changes
 from pipelines.simulator.simulate import simulate
 from tests.unit.simulator.worlds import rows, troubled, truth
 

@@ -28,7 +28,7 @@ from pipelines.aiops.alerting.rules import (
     one_of,
     quoted,
 )
-from pipelines.core.durations import WORDS, parts
+from pipelines.core.time import WORDS, parts
 
 BLOCKS = 25
 """Conditions that a rule may have, of which any is enough, …"""

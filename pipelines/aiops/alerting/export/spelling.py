@@ -3,7 +3,7 @@
 import re
 
 from pipelines.aiops.alerting.rules import Matcher
-from pipelines.core.durations import PROMETHEUS_HOURS, prometheus
+from pipelines.core.time import PROMETHEUS_HOURS, prometheus
 
 _YAML = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")

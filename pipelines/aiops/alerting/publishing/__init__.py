@@ -8,7 +8,7 @@ from pipelines.aiops.alerting.publishing.publish import (
     publish_released,
     withdraw,
 )
-from pipelines.aiops.alerting.publishing.status import status
+from pipelines.aiops.alerting.publishing.released import status
 
 __all__ = [
     "PRODUCT",

@@ -15,15 +15,17 @@ from pipelines.aiops.alerting.export.write import (
     own_sha256,
     sha256_text,
 )
-from pipelines.aiops.alerting.publishing.files import Backup, recover, write_together
 from pipelines.aiops.alerting.publishing.plan import Plan, make_plan, targets_of
 from pipelines.aiops.alerting.publishing.released import (
     PRODUCT,
+    Backup,
     ReleasedRules,
     last_publication,
     mine,
     read_rules_at,
+    recover,
     released_rules,
+    write_together,
 )
 from pipelines.aiops.params.alert_rules import ExportRulesParams, PublishParams, ReloadParams
 from pipelines.core.errors import SignalboxError

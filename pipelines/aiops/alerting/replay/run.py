@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting import windows
 from pipelines.aiops.alerting.config import Config, Silence, apply_rules
 from pipelines.aiops.alerting.replay.flushes import firing_intervals_of, observe_at_flushes, rows_of
 from pipelines.aiops.alerting.replay.guard_alerts import merge_guard_outcomes, replay_guards
@@ -339,7 +339,7 @@ def members_that_fit(alerts: int, memory_mb: int) -> int:
     int
         Members; below `LEAST` a replay doesn't fit. It can be negative.
     """
-    left = (memory_mb - memory.PROGRAM_MB) * memory.MB - alerts * ROW_BYTES
+    left = (memory_mb - windows.PROGRAM_MB) * windows.MB - alerts * ROW_BYTES
     return left // MEMBER_BYTES
 
 
@@ -379,10 +379,10 @@ def replay_files(
     """
     from pipelines.aiops.lake.read import read_history
 
-    alerts = memory.alerts_in(folder)
+    alerts = windows.alerts_in(folder)
     members = members_that_fit(alerts, memory_mb)
     if members < LEAST:
-        least = memory.PROGRAM_MB + -(-(alerts * ROW_BYTES + LEAST * MEMBER_BYTES) // memory.MB)
+        least = windows.PROGRAM_MB + -(-(alerts * ROW_BYTES + LEAST * MEMBER_BYTES) // windows.MB)
         raise SignalboxError(
             f"{folder / 'alerts.parquet'}: a replay of its {alerts:,} alerts takes at least "
             f"{least:,} MB, more than the {memory_mb:,} MB that memory_mb allows: raise it, or "

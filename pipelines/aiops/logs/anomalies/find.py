@@ -16,8 +16,7 @@ from pipelines.aiops.logs.anomalies.silences import Silence, silences
 from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table, table_of
 from pipelines.aiops.logs.settings import DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
-from pipelines.core.durations import largest_parts
-from pipelines.core.time import DAY_US
+from pipelines.core.time import DAY_US, largest_parts
 
 __all__ = ["LogAnomalySettings", "find"]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from pipelines.core.durations import largest_parts, prometheus
+from pipelines.core.time import largest_parts, prometheus
 
 FAMILIES = {
     "grouping": "Grouped",

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 
-from pipelines.core.durations import in_one_unit
+from pipelines.core.time import in_one_unit
 from pipelines.reporting.numbers import NONE
 
 SPACE = "\N{NO-BREAK SPACE}"

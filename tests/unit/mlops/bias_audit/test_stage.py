@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import BiasAuditParams, Params
-from pipelines.core.typed import validate_as
+from pipelines.core.settings import validate_as
 from pipelines.mlops.fairness.evidence import (
     NO_FEATURES,
     BiasAuditDetails,

@@ -8,8 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.mlops.evaluation.bootstrap import interval, resample
-from pipelines.mlops.evaluation.calibration import Limits, calibration_error, calibration_gaps
-from pipelines.mlops.evaluation.closed_forms import METHOD, auc_interval, bin_rates, closed_forms
+from pipelines.mlops.evaluation.closed_forms import (
+    METHOD,
+    Limits,
+    auc_interval,
+    bin_rates,
+    calibration_error,
+    calibration_gaps,
+    closed_forms,
+)
 from pipelines.mlops.evaluation.metrics import METRICS, measure, observed_rates, view
 
 POLICY = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from pipelines.mlops.fairness.intervals import Proportion
+from pipelines.mlops.fairness.rates import Proportion
 
 
 @pytest.mark.parametrize("successes", [0, 3, 7])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact, hypergeom
 
 from pipelines.mlops.fairness import audit
-from pipelines.mlops.fairness.intervals import Proportion
+from pipelines.mlops.fairness.rates import Proportion
 from pipelines.mlops.fairness.significance import (
     cohens_h,
     fisher_p_value,

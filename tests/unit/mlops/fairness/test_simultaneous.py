@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.stats import mover_ratio_interval, newcombe_interval
-from pipelines.mlops.fairness.simultaneous import Family, _limits, worst_estimate
+from pipelines.mlops.fairness.estimates import Family, _limits, worst_estimate
 
 GROUP = st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 GROUPS = st.lists(GROUP, min_size=2, max_size=5)

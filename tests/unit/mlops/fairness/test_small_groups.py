@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from pipelines.mlops.fairness import audit
-from pipelines.mlops.fairness.small_groups import can_tell
+from pipelines.mlops.fairness.significance import can_tell
 
 from .frames import one_feature, selections
 

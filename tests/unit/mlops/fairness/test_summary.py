@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipelines.core.stats import newcombe_interval, normal_quantile
-from pipelines.mlops.fairness import AuditConfig, audit, simultaneous
-from pipelines.mlops.fairness.simultaneous import WorstEstimate
+from pipelines.mlops.fairness import AuditConfig, audit, estimates
+from pipelines.mlops.fairness.estimates import WorstEstimate
 
 from .frames import SPECS, one_feature, people, selections, table
 
@@ -62,7 +62,7 @@ def test_intervals_of_many_groups_are_bounded_not_visited(monkeypatch: pytest.Mo
     rng = np.random.default_rng(1)
     counts = selections({f"g{i}": (int(rng.binomial(200, 0.4)), 200) for i in range(12)})
     exact = audit(counts, one_feature()).figure("worst_impact_ratio").estimate
-    monkeypatch.setattr(simultaneous, "_ALL_PAIRS", 2)
+    monkeypatch.setattr(estimates, "_ALL_PAIRS", 2)
     bounded = audit(counts, one_feature()).figure("worst_impact_ratio").estimate
     assert isinstance(exact, WorstEstimate)
     assert isinstance(bounded, WorstEstimate)

@@ -9,7 +9,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from pipelines.cli.production_commands import monitor
+from pipelines.cli.release_commands import monitor
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure
 from pipelines.mlops.monitoring.result import DEFAULT, Watching, judge_watch

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pipelines.cli.production_commands import score
+from pipelines.cli.release_commands import score
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file
 from pipelines.mlops.scoring.production import in_production, load_released

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipelines.release.approval import Answer, ApprovalParams, outcome
-from pipelines.release.kpis.params import Kpi
+from pipelines.release.kpis.formula import Kpi
 from pipelines.release.kpis.values import trend
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import (

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.aiops.alerting.publishing import files as files_module
 from pipelines.aiops.alerting.publishing import publish, publish_released, status, withdraw
+from pipelines.aiops.alerting.publishing import released as files_module
 from pipelines.aiops.params.alert_rules import ExportRulesParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.aiops import mine_rules, replay_rules, select_rules
-from pipelines.aiops.alerting import memory
+from pipelines.aiops.alerting import windows
 from pipelines.aiops.alerting.config import default_config
 from pipelines.aiops.alerting.evaluation import Backtest
 from pipelines.aiops.alerting.mining import mine_all
@@ -40,15 +40,15 @@ def params(memory_mb):
 
 
 STAGES = [
-    (mine_rules.main, memory.MINING_BYTES),
-    (lambda settings: select_rules.choose(settings, ()), memory.REPLAY_BYTES),
-    (replay_rules.backtest_on_last, memory.REPLAY_BYTES),
+    (mine_rules.main, windows.MINING_BYTES),
+    (lambda settings: select_rules.choose(settings, ()), windows.REPLAY_BYTES),
+    (replay_rules.backtest_on_last, windows.REPLAY_BYTES),
 ]
 
 
 @pytest.mark.parametrize(("stage", "alert_bytes"), STAGES)
 def test_a_stage_says_how_much_it_needs_and_which_setting_forbids_it(history, stage, alert_bytes):
-    needed = memory.needed_mb(ALERTS, alert_bytes)
+    needed = windows.needed_mb(ALERTS, alert_bytes)
     with pytest.raises(SignalboxError) as error:
         stage(params(needed - 1))
     said = str(error.value)
@@ -61,12 +61,12 @@ def test_a_stage_says_how_much_it_needs_and_which_setting_forbids_it(history, st
 @pytest.mark.parametrize(("stage", "alert_bytes"), STAGES)
 def test_a_stage_that_may_use_as_much_goes_on_to_read(history, stage, alert_bytes):
     with pytest.raises(SignalboxError, match="not a readable alert history"):
-        stage(params(memory.needed_mb(ALERTS, alert_bytes)))
+        stage(params(windows.needed_mb(ALERTS, alert_bytes)))
 
 
 def test_a_replay_of_files_refuses_what_its_alerts_alone_would_exceed(history):
     bytes_needed = ALERTS * ROW_BYTES + LEAST * MEMBER_BYTES
-    least = memory.PROGRAM_MB + -(-bytes_needed // memory.MB)
+    least = windows.PROGRAM_MB + -(-bytes_needed // windows.MB)
     with pytest.raises(SignalboxError, match=f"takes at least {least:,} MB, more than the"):
         replay_files(history, default_config(), memory_mb=least - 1)
     with pytest.raises(SignalboxError, match="not a readable alert history"):
@@ -74,14 +74,14 @@ def test_a_replay_of_files_refuses_what_its_alerts_alone_would_exceed(history):
 
 
 def test_what_is_needed_grows_with_the_alerts_only():
-    assert memory.needed_mb(0, 400) == memory.PROGRAM_MB
-    assert memory.needed_mb(2_000_000, 400) - memory.needed_mb(1_000_000, 400) == pytest.approx(
+    assert windows.needed_mb(0, 400) == windows.PROGRAM_MB
+    assert windows.needed_mb(2_000_000, 400) - windows.needed_mb(1_000_000, 400) == pytest.approx(
         381, abs=2
     )
 
 
 def test_a_history_that_is_not_there_is_told_by_whoever_reads_it(tmp_path):
-    memory.require(tmp_path, 1024, memory.MINING_BYTES)
+    windows.require(tmp_path, 1024, windows.MINING_BYTES)
 
 
 def taken_by(work):
@@ -117,11 +117,11 @@ def test_mining_and_replaying_take_no_more_than_that():
         lambda: mine_all(small, settings, window)
     )
     frame_bytes = 25
-    assert more / 200_000 + frame_bytes < memory.MINING_BYTES
+    assert more / 200_000 + frame_bytes < windows.MINING_BYTES
     half = HistoryWindow(0, 14 * DAY_US)
     measured = Backtest(small, half, default_config(), {})
     more = taken_by(lambda: Backtest(large, half, default_config(), {})) - taken_by(
         lambda: Backtest(small, half, default_config(), {})
     )
     assert measured.baseline.stages["pages"] > 0
-    assert more / 200_000 + frame_bytes < memory.REPLAY_BYTES
+    assert more / 200_000 + frame_bytes < windows.REPLAY_BYTES
