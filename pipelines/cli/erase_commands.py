@@ -16,7 +16,7 @@ from pipelines.cli.console import AsJson, one_line_errors, print_lines
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
-    from pipelines.mlops.privacy.access import Held
+    from pipelines.mlops.privacy.access import PersonalData
 
 
 def erase(  # noqa: PLR0917
@@ -237,11 +237,11 @@ def show(subject: Key, as_json: AsJson = False) -> None:
     The ledger keeps that somebody looked, under a keyed hash of the person.
     """
     with one_line_errors():
-        held = _held(subject, "show")
+        found = _found_of(subject, "show")
         if as_json:
-            typer.echo(held.to_json(), nl=False)
+            typer.echo(found.to_json(), nl=False)
             return
-        print_lines(_lines(held))
+        print_lines(_lines(found))
 
 
 @app.command()
@@ -264,20 +264,22 @@ def export(
     """
     with one_line_errors():
         if out is not None:
-            _check_place(out)
-        held = _held(subject, "export")
-        text = held.to_json() if form == "json" else held.to_csv()
+            _require_new_outside(out)
+        found = _found_of(subject, "export")
+        text = found.to_json() if form == "json" else found.to_csv()
         if out is None:
             typer.echo(text, nl=False)
             return
         from pipelines.core.files import write_new
 
         write_new(out, text.encode("utf-8"), mode=0o600)
-        typer.echo(f"{out}: {held.rows:,} rows in {len(held.copies):,} files or objects", err=True)
+        typer.echo(
+            f"{out}: {found.rows:,} rows in {len(found.copies):,} files or objects", err=True
+        )
 
 
-def _check_place(out: Path) -> None:
-    """Refuse a place before anything is searched and logged.
+def _require_new_outside(out: Path) -> None:
+    """Refuse a file before anything is searched and logged.
 
     Raises
     ------
@@ -291,8 +293,8 @@ def _check_place(out: Path) -> None:
         raise SignalboxError(f"{out}: lies in the project; name a file outside it")
 
 
-def _held(subject: str, action: str) -> "Held":
-    from pipelines.mlops.privacy.access import held_of
+def _found_of(subject: str, action: str) -> "PersonalData":
+    from pipelines.mlops.privacy.access import personal_data_of
     from pipelines.mlops.privacy.accountability import PrivacyParams
     from pipelines.release.config import load_section
     from pipelines.release.ledger import Ledger
@@ -302,26 +304,26 @@ def _held(subject: str, action: str) -> "Held":
         raise SignalboxError("name a subject, or look for one with `signalbox erase --find`")
     project = Path.cwd()
     privacy = load_section(project, "privacy", PrivacyParams)
-    return held_of(project, name, Ledger.of(project), privacy, action=action)
+    return personal_data_of(project, name, Ledger.of(project), privacy, action=action)
 
 
-def _lines(held: "Held") -> list[str]:
-    if not held.copies:
+def _lines(found: "PersonalData") -> list[str]:
+    if not found.copies:
         lines = ["nothing is held of this subject where it was searched"]
     else:
-        lines = [f"{held.rows:,} rows in {len(held.copies):,} files or objects"]
-    for copy in held.copies:
+        lines = [f"{found.rows:,} rows in {len(found.copies):,} files or objects"]
+    for copy in found.copies:
         lines.append(f"{copy.place}: {copy.path}")
         lines += [
             "  " + ", ".join(f"{name}={value}" for name, value in row.items()) for row in copy.rows
         ]
     lines += [
         f"release {release['release']} learned from the subject ({release['contains']})"
-        for release in held.releases
+        for release in found.releases
         if release["contains"] is not False
     ]
-    lines += [f"not searched: {reason}" for reason in held.closed]
-    return lines + [f"ask at the source as well: {store}" for store in held.elsewhere]
+    lines += [f"not searched: {reason}" for reason in found.closed]
+    return lines + [f"ask at the source as well: {store}" for store in found.elsewhere]
 
 
 if __name__ == "__main__":

@@ -233,8 +233,7 @@ def score(
     project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
 ) -> None:
     """Score a table with the model in production; write predictions with reasons."""
-    from pipelines.mlops.scoring.record import FOLDER, predictions_path
-    from pipelines.mlops.scoring.record import describe as in_words
+    from pipelines.mlops.scoring.record import FOLDER, describe, predictions_path
     from pipelines.mlops.scoring.score import score_input
 
     with one_line_errors():
@@ -242,7 +241,7 @@ def score(
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
-    typer.echo(in_words(record))
+    typer.echo(describe(record))
     typer.echo(str(predictions_path(project / FOLDER, record.name)))
 
 

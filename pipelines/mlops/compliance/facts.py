@@ -104,7 +104,7 @@ class Decided:
     answers: int = 0
 
     @property
-    def in_words(self) -> str:
+    def description(self) -> str:
         """Return the counts in one sentence, each kind apart."""
         names = ", ".join(f"{who}: {number}" for who, number in sorted(self.people.items()))
         told = f"{self.by_people} by people" + (f" ({names})" if names else "")
@@ -192,7 +192,7 @@ class Use:
     unlogged: int = 0
 
     @property
-    def in_words(self) -> str:
+    def description(self) -> str:
         """Return the same as a sentence."""
         if not self.batches:
             return "neither ledger nor predictions/ has a scored batch"
@@ -339,7 +339,7 @@ class Facts:
         if self.ledger_problem or not entries:
             return self.logged(shown, *DECISIONS)
         basis = self._basis(entries)
-        told = f"{shown}: {found.in_words}"
+        told = f"{shown}: {found.description}"
         if basis is not None and not answers_of_people(basis):
             told += f"; the last release rests on entry {basis['seq']}, which no person gave"
         nobody = not found.by_people if basis is None else not answers_of_people(basis)
@@ -360,10 +360,10 @@ class Facts:
         if self.ledger_problem:
             return Check(f"{shown}: the ledger does not hold ({self.ledger_problem})", False)
         if not self.entries:
-            return Check(f"{shown}: no ledger to say; {use.in_words}", False)
+            return Check(f"{shown}: no ledger to say; {use.description}", False)
         self.has(LEDGER)
         paths = (LEDGER,) * (LEDGER in self.hashes)
-        return Check(f"{shown}: {use.in_words}", not use.unlogged, paths)
+        return Check(f"{shown}: {use.description}", not use.unlogged, paths)
 
     def monitored(self, shown: str) -> Check:
         """Check that the model in use is watched: that rows were scored is no monitoring."""

@@ -54,7 +54,7 @@ def decisions(entries: Sequence[Entry]) -> Chapter:
         blocks.append(Prose("The ledger tells of none."))
     else:
         mine = count_decisions([e for e in entries if e["subject"] == PRODUCT])
-        blocks.append(Prose(f"Counted from the ledger: {mine.in_words}."))
+        blocks.append(Prose(f"Counted from the ledger: {mine.description}."))
     for entry in overrides:
         blocks.append(
             Callout("bad", "A failed check was overridden", join(day(entry), ": ", _who_why(entry)))

@@ -79,7 +79,7 @@ def make_page(
                 ("Purpose", report.purpose),
                 ("Not for", report.not_for),
                 ("Owner", report.owner),
-                ("Use", found.use.in_words),
+                ("Use", found.use.description),
                 ("As of", _as_of(found)),
             ]
         ),

@@ -69,7 +69,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Held:
+class PersonalData:
     """Everything that is held of a person.
 
     Attributes
@@ -146,9 +146,9 @@ class Held:
         return stream.getvalue()
 
 
-def held_of(
+def personal_data_of(
     project: Path, text: str, ledger: ErasureLedger, own: PrivacyParams, *, action: str
-) -> Held:
+) -> PersonalData:
     """Collect what is held of the person that `text` names, and say so in the ledger.
 
     Parameters
@@ -166,7 +166,7 @@ def held_of(
 
     Returns
     -------
-    Held
+    PersonalData
         Without copies where nothing is held: that, too, is an answer (Art. 15(1)).
 
     Raises
@@ -190,7 +190,7 @@ def held_of(
             *_of_objects(plan, probe),
         ]
     copies += _of_git(project, plan.git, probe)
-    held = Held(
+    held = PersonalData(
         subject=subject,
         copies=sorted(copies, key=lambda copy: (copy.place, copy.path)),
         searched=plan.searched,

@@ -88,12 +88,16 @@ class Probe:
         if content.startswith(b"PAR1"):
             rows = self._in_parquet(content)
             self.former = rows is not None and rows.former
-            return Hit(TABLE, rows.count, rows.written, rows.alone) if rows and rows.count else None
+            return (
+                Hit(TABLE, rows.count, rows.written, rows.is_alone)
+                if rows and rows.count
+                else None
+            )
         table = self.text_table(content)
         if table is not None:
             self.former = table.rows.former
             if table.rows.count:
-                return Hit(LINES, table.rows.count, table.rows.written, table.rows.alone)
+                return Hit(LINES, table.rows.count, table.rows.written, table.rows.is_alone)
             if table.sure:
                 return None
         lines = self._in_lines(content)

@@ -209,7 +209,7 @@ class Rows:
         return int(self.mask.sum())
 
     @property
-    def alone(self) -> bool:
+    def is_alone(self) -> bool:
         """Whether the table has rows of nobody else."""
         return bool(self.mask.all())
 

@@ -51,7 +51,11 @@ def chapter(inputs: Inputs) -> Chapter:
             _files(ingested, inputs),
             Section("quarantine", "Quality and quarantine", _quality(ingested, validated, inputs)),
             Section("split", "Split", _split(validated, split, inputs)),
-            Section("columns", "Columns", [_columns(ingested, inputs), *_alone(validated, inputs)]),
+            Section(
+                "columns",
+                "Columns",
+                [_columns(ingested, inputs), *_single_columns(validated, inputs)],
+            ),
         ],
     )
 
@@ -94,7 +98,7 @@ def _warnings(validated: ValidateDetails) -> list[Block]:
     return blocks
 
 
-def _alone(validated: ValidateDetails, inputs: Inputs) -> list[Block]:
+def _single_columns(validated: ValidateDetails, inputs: Inputs) -> list[Block]:
     if not validated.columns:
         return []
     ordered = sorted(validated.columns, key=lambda c: (-(c.roc_auc or 0.0), c.name))

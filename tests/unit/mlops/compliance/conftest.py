@@ -9,7 +9,7 @@ from pipelines.cli.compliance_commands import JSON, write
 from pipelines.release.ledger import Ledger
 from tests.unit.mlops.release_report import cases
 
-Held = dict[str, dict[str, Any]]
+PersonalData = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def project(
 
 
 @pytest.fixture
-def hold(project: Path) -> Callable[[], Held]:
+def hold(project: Path) -> Callable[[], PersonalData]:
     """Make the report; return its requirements by id."""
 
-    def made() -> Held:
+    def made() -> PersonalData:
         write(project)
         record = json.loads((project / JSON).read_text())
         return {item["id"]: item for item in record["requirements"]}

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from pipelines.cli.erase_commands import app
 from pipelines.core.keyed_hash import secret, token_of
-from pipelines.mlops.privacy.access import held_of
+from pipelines.mlops.privacy.access import personal_data_of
 from pipelines.mlops.privacy.accountability import PrivacyParams
 from pipelines.mlops.privacy.erase import erase
 from pipelines.release.ledger import Ledger
@@ -32,7 +32,7 @@ def saved_run(project: Path) -> None:
 
 def test_whatever_an_erasure_removes_was_listed_before(project: Path) -> None:
     saved_run(project)
-    held = held_of(project, KEY, Book(), PrivacyParams(), action="show")
+    held = personal_data_of(project, KEY, Book(), PrivacyParams(), action="show")
     proof = erase(project, KEY, Book()).proof
     assert proof["stage"] == "done"
     listed = {(copy.place, copy.path): copy for copy in held.copies}
@@ -46,14 +46,14 @@ def test_whatever_an_erasure_removes_was_listed_before(project: Path) -> None:
 
 
 def test_others_are_not_in_it(project: Path) -> None:
-    text = held_of(project, KEY, Book(), PrivacyParams(), action="show").to_json()
+    text = personal_data_of(project, KEY, Book(), PrivacyParams(), action="show").to_json()
     assert "person-16" not in text
     assert "person-18" not in text
     assert json.loads(text)["subject"] == KEY
 
 
 def test_both_forms_say_the_same(project: Path) -> None:
-    held = held_of(project, KEY, Book(), PrivacyParams(), action="export")
+    held = personal_data_of(project, KEY, Book(), PrivacyParams(), action="export")
     lines = list(csv.DictReader(io.StringIO(held.to_csv())))
     table = {
         (copy["place"], copy["path"], str(number), column): value
@@ -68,7 +68,9 @@ def test_both_forms_say_the_same(project: Path) -> None:
 
 def test_what_the_law_asks_to_be_told_is_in_it(project: Path) -> None:
     own = PrivacyParams(recipients=["an auditor"])
-    said = json.loads(held_of(project, KEY, Book(), own, action="show").to_json())["processing"]
+    said = json.loads(personal_data_of(project, KEY, Book(), own, action="show").to_json())[
+        "processing"
+    ]
     by_term = {item["term"]: item["text"] for item in said}
     assert by_term["Recipients"] == "an auditor"
     assert by_term["Legal basis"] == "not stated"
