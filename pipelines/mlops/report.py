@@ -17,7 +17,7 @@ from pipelines.mlops.release_report import limits as reproduce
 from pipelines.mlops.release_report.inputs import CURVES, STAGES, Inputs, read_curves
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
-from pipelines.reporting.blocks import Facts, Text
+from pipelines.reporting.blocks import Facts, Text, stated
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import gather, read_evidence_of
 from pipelines.reporting.record import record
@@ -76,10 +76,10 @@ def _facts(inputs: Inputs) -> Facts:
     report = inputs.params.report
     return Facts(
         [
-            ("Purpose", report.purpose),
-            ("Not for", report.not_for),
-            ("Owner", report.owner),
-            ("Contact", report.contact),
+            ("Purpose", stated(report.purpose)),
+            ("Not for", stated(report.not_for)),
+            ("Owner", stated(report.owner)),
+            ("Contact", stated(report.contact)),
         ]
     )
 

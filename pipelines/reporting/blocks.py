@@ -11,6 +11,8 @@ from typing import ClassVar, Literal
 
 from markupsafe import Markup, escape
 
+from pipelines.core.settings import is_filled_in
+
 Text = str | Markup
 Tone = Literal["good", "open", "bad", "quiet", "info"]
 
@@ -438,6 +440,23 @@ def icon(tone: Tone) -> Markup:
         f'<svg class="icon {tone}" viewBox="0 0 16 16" aria-hidden="true" focusable="false">'
         f"{_ICONS[tone]}</svg>"
     )
+
+
+def stated(text: str) -> Text:
+    """Write what people have to fill in; where nobody did, in red and with a shape.
+
+    Parameters
+    ----------
+    text : str
+        A setting of a section that states facts (`pipelines.core.settings.FactsAboutData`).
+
+    Returns
+    -------
+    Text
+    """
+    if is_filled_in(text) or not text:
+        return text
+    return Markup('<span class="badge bad">{}missing</span> {}').format(icon("bad"), text)
 
 
 def badge(verdict: str) -> Markup:

@@ -37,6 +37,7 @@ from pipelines.reporting.blocks import (
     code,
     join,
     link,
+    stated,
     strong,
 )
 from pipelines.reporting.index import hash_text
@@ -76,9 +77,9 @@ def make_page(
         banner=_banner(laws_checked),
         facts=Facts(
             [
-                ("Purpose", report.purpose),
+                ("Purpose", stated(report.purpose)),
                 ("Not for", report.not_for),
-                ("Owner", report.owner),
+                ("Owner", stated(report.owner)),
                 ("Use", found.use.description),
                 ("As of", _as_of(found)),
             ]

@@ -89,9 +89,7 @@ class Probe:
             rows = self._in_parquet(content)
             self.former = rows is not None and rows.former
             return (
-                Hit(TABLE, rows.count, rows.written, rows.is_alone)
-                if rows and rows.count
-                else None
+                Hit(TABLE, rows.count, rows.written, rows.is_alone) if rows and rows.count else None
             )
         table = self.text_table(content)
         if table is not None:

@@ -122,3 +122,13 @@ def test_people_and_rows_are_counted_apart(here):
     assert heads[first - 1 : first + 3] == ["Group", "People", "Rows", "Selected"]
     cells = [cell.text for cell in page.all("td")]
     assert ("70", "75") in list(pairwise(cells))
+
+
+def test_what_nobody_filled_in_is_marked_and_what_somebody_did_is_not(here):
+    params = cases.leave(changes={"report": {"data_set": "another"}})
+    html = render(report.make_page(report.gather_inputs(params)))
+    for key in ("purpose", "not_for", "owner", "contact"):
+        assert f"missing</span> not filled in: params.yaml, report.{key}" in html
+    assert "missing</span> not filled in: params.yaml" not in render(
+        report.make_page(report.gather_inputs(cases.leave()))
+    )
