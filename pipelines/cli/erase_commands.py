@@ -16,7 +16,7 @@ from pipelines.cli.console import AsJson, one_line_errors, print_lines
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
-    from pipelines.mlops.privacy.access import PersonalData
+    from pipelines.mlops.privacy.access import Copy, PersonalData
 
 
 def erase(  # noqa: PLR0917
@@ -227,17 +227,26 @@ Key = Annotated[
     ),
 ]
 
+Telemetry = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--telemetry",
+        help="Telemetry of the person as well: NAME=VALUE (a label, attribute, annotation or text "
+        "column) or pattern=REGEX, as in `erase --telemetry`. May be given several times.",
+    ),
+]
+
 app = typer.Typer(help="What is held of a person.", no_args_is_help=True)
 
 
 @app.command()
-def show(subject: Key, as_json: AsJson = False) -> None:
+def show(subject: Key, telemetry: Telemetry = None, as_json: AsJson = False) -> None:
     """List where a person's data is, in every store that an erasure searches, with its values.
 
     The ledger keeps that somebody looked, under a keyed hash of the person.
     """
     with one_line_errors():
-        found = _found_of(subject, "show")
+        found = _found_of(subject, "show", telemetry or [])
         if as_json:
             typer.echo(found.to_json(), nl=False)
             return
@@ -250,6 +259,7 @@ def export(
     form: Annotated[
         Literal["json", "csv"], typer.Option("--format", help="json, or csv with one line a value.")
     ] = "json",
+    telemetry: Telemetry = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -265,7 +275,7 @@ def export(
     with one_line_errors():
         if out is not None:
             _require_new_outside(out)
-        found = _found_of(subject, "export")
+        found = _found_of(subject, "export", telemetry or [])
         text = found.to_json() if form == "json" else found.to_csv()
         if out is None:
             typer.echo(text, nl=False)
@@ -293,7 +303,7 @@ def _require_new_outside(out: Path) -> None:
         raise SignalboxError(f"{out}: lies in the project; name a file outside it")
 
 
-def _found_of(subject: str, action: str) -> "PersonalData":
+def _found_of(subject: str, action: str, telemetry: list[str]) -> "PersonalData":
     from pipelines.mlops.privacy.access import personal_data_of
     from pipelines.mlops.privacy.accountability import PrivacyParams
     from pipelines.release.config import load_section
@@ -304,7 +314,30 @@ def _found_of(subject: str, action: str) -> "PersonalData":
         raise SignalboxError("name a subject, or look for one with `signalbox erase --find`")
     project = Path.cwd()
     privacy = load_section(project, "privacy", PrivacyParams)
-    return personal_data_of(project, name, Ledger.of(project), privacy, action=action)
+    linked = _in_telemetry(project, telemetry)
+    return personal_data_of(
+        project, name, Ledger.of(project), privacy, action=action, linked=linked
+    )
+
+
+def _in_telemetry(project: Path, telemetry: list[str]) -> "list[Copy]":
+    """List what lake, inboxes, results and state hold under the names that were given."""
+    if not telemetry:
+        return []
+    from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.privacy.erase import copies
+    from pipelines.aiops.privacy.selectors import parse
+    from pipelines.aiops.privacy.stores import stores_of
+    from pipelines.mlops.privacy.access import Copy
+
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    stores = stores_of(project, load_aiops_params(project))
+    for text in telemetry:
+        for copy in copies(stores, parse(text)):
+            # A file that two names lead to has the rows of both.
+            rows = found.setdefault((copy.place, copy.path), [])
+            rows += [row for row in copy.rows if row not in rows]
+    return [Copy(place, path, "selector", rows) for (place, path), rows in found.items()]
 
 
 def _lines(found: "PersonalData") -> list[str]:

@@ -24,6 +24,7 @@ from pipelines.aiops.privacy.at_ingest import add_erased
 from pipelines.aiops.privacy.selectors import (
     Selector,
     in_text,
+    records_of,
     rows_of,
     rows_with_text,
     without,
@@ -131,6 +132,84 @@ def search(stores: Stores, selector: Selector) -> Erased:
     return found
 
 
+@dataclass(frozen=True)
+class TelemetryCopy:
+    """What one file, window or day holds of a person.
+
+    Attributes
+    ----------
+    place : str
+        ``telemetry``, ``inbox``, ``results`` or ``state``.
+    path : str
+        Relative to the project where it lies in it, else absolute.
+    rows : list of dict of str to object
+        Column → value of a lake's rows, or ``record`` → text of an inbox; empty for windows and
+        days, which hold what was made of such rows.
+    """
+
+    place: str
+    path: str
+    rows: list[dict[str, Any]] = field(repr=False)
+
+
+def copies(stores: Stores, selector: Selector) -> list[TelemetryCopy]:
+    """List what an erasure would take, with its values (GDPR Art. 15 and 20).
+
+    Parameters
+    ----------
+    stores : Stores
+    selector : Selector
+
+    Returns
+    -------
+    list of TelemetryCopy
+        By place and path.
+
+    Raises
+    ------
+    SignalboxError
+        If a file can't be searched.
+    """
+    import pyarrow as pa
+
+    found = []
+
+    def add(place: str, path: Path, rows: list[dict[str, Any]]) -> None:
+        inside = path.is_relative_to(stores.project)
+        name = path.relative_to(stores.project) if inside else path
+        found.append(TelemetryCopy(place, name.as_posix(), rows))
+
+    for lake in stores.lakes:
+        if lake.is_dir():
+            with locked(lake):
+                for path, _, select in _parts(lake):
+                    rows = _read(path)
+                    selected = select(selector, rows)
+                    if selected.any():
+                        add("telemetry", path, rows.filter(pa.array(selected)).to_pylist())
+    for path in stores.payloads():
+        records = _records(selector, path.read_bytes())
+        if records:
+            add("inbox", path, [{"record": record} for record in records])
+    for folder, place in ((stores.results, RESULTS), (stores.state, STATE)):
+        for unit in sorted(_units(folder, place, selector, Erased())):
+            add(place, unit, [])
+    return sorted(found, key=lambda copy: (copy.place, copy.path))
+
+
+def _records(selector: Selector, content: bytes) -> list[str]:
+    """List the person's records of a payload, or of each line of a file of payloads, as JSON."""
+    found = []
+    lines = [content] if _parsed(content) is not None else content.splitlines()
+    for line in lines:
+        document = _parsed(line)
+        if document is not None:
+            found += [_dumped(record).decode() for record in records_of(selector, document)]
+        elif in_text(selector, text := line.decode(errors="backslashreplace")):
+            found.append(text)
+    return found
+
+
 def erase(stores: Stores, selector: Selector, key: bytes) -> Erased:
     """Erase what is selected, and look again.
 
@@ -179,22 +258,27 @@ def _each(stores: Stores, selector: Selector, done: Erased, *, write: bool) -> N
 
 
 def _lake(lake: Path, selector: Selector, done: Erased, *, write: bool) -> None:
-    from pipelines.aiops.lake.contract import SIGNALS, TABLES
-
     with locked(lake):
         if write:
             _remove_leftovers(lake)
-        for table in (*TABLES.values(), *SIGNALS.values()):
-            for day in days_of(lake, table):
-                folder = day_folder(lake, table, day)
-                for path in sorted(folder.glob("*.parquet")):
-                    name = f"lake:{table.name}"
-                    _parquet(path, name, selector, done, rows_of, write=write)
-                if write and not any(folder.iterdir()):
-                    folder.rmdir()
-        for path in quarantine_files(lake):
-            # What stands there couldn't be read: any text of it counts.
-            _parquet(path, "lake:quarantine", selector, done, rows_with_text, write=write)
+        for path, name, select in _parts(lake):
+            _parquet(path, name, selector, done, select, write=write)
+            if write and path.parent != lake and not any(path.parent.iterdir()):
+                path.parent.rmdir()
+
+
+def _parts(lake: Path) -> list[tuple[Path, str, Callable[[Selector, pa.Table], Any]]]:
+    """Files of a lake, with the name of what they hold and what selects its rows."""
+    from pipelines.aiops.lake.contract import SIGNALS, TABLES
+
+    found: list[tuple[Path, str, Callable[[Selector, pa.Table], Any]]] = [
+        (path, f"lake:{table.name}", rows_of)
+        for table in (*TABLES.values(), *SIGNALS.values())
+        for day in days_of(lake, table)
+        for path in sorted(day_folder(lake, table, day).glob("*.parquet"))
+    ]
+    # What stands in quarantine couldn't be read: any text of it counts.
+    return found + [(path, "lake:quarantine", rows_with_text) for path in quarantine_files(lake)]
 
 
 def _parquet(
@@ -207,16 +291,9 @@ def _parquet(
     write: bool,
 ) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     done.files += 1
-    try:
-        rows = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise SignalboxError(
-            f"{path}: cannot be searched: {reason}; repair or remove it"
-        ) from error
+    rows = _read(path)
     selected = select(selector, rows)
     done.rows[name] += int(selected.sum())
     if not selector.is_pattern:
@@ -227,6 +304,19 @@ def _parquet(
         path.unlink()
     else:
         write_if_changed(path, rows.filter(pa.array(~selected)))
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise SignalboxError(
+            f"{path}: cannot be searched: {reason}; repair or remove it"
+        ) from error
 
 
 def _remove_leftovers(lake: Path) -> None:
@@ -301,6 +391,16 @@ def _dumped(document: Any) -> bytes:
 
 def _folders(folder: Path, name: str, selector: Selector, done: Erased, *, write: bool) -> None:
     """Remove each window's or day's folder that holds the value; a file that is in none, alone."""
+    hit = _units(folder, name, selector, done)
+    done.folders[name] += len(hit)
+    for unit in hit if write else ():
+        if unit.is_dir():
+            shutil.rmtree(unit)
+        else:
+            unit.unlink()
+
+
+def _units(folder: Path, name: str, selector: Selector, done: Erased) -> set[Path]:
     hit: set[Path] = set()
     for path in files_in(folder):
         unit = _unit(path, folder, name)
@@ -309,12 +409,7 @@ def _folders(folder: Path, name: str, selector: Selector, done: Erased, *, write
         done.files += 1
         if holds_text(selector, path):
             hit.add(unit)
-    done.folders[name] += len(hit)
-    for unit in hit if write else ():
-        if unit.is_dir():
-            shutil.rmtree(unit)
-        else:
-            unit.unlink()
+    return hit
 
 
 def _unit(path: Path, folder: Path, name: str) -> Path:

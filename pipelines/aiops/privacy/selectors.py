@@ -356,3 +356,39 @@ def _prune(selector: Selector, value: Any) -> int:
     elif isinstance(value, list):
         removed += sum(_prune(selector, item) for item in value)
     return removed
+
+
+def records_of(selector: Selector, document: Any) -> list[Any]:
+    """List the records of a payload that `without` would take out, and no others.
+
+    Parameters
+    ----------
+    selector : Selector
+    document : JSON value
+        What Alertmanager or an OTLP exporter sent.
+
+    Returns
+    -------
+    list of JSON value
+        The innermost records that are selected; the whole document where it has no such record.
+    """
+    if not holds(selector, document):
+        return []
+    return _selected(selector, document) or [document]
+
+
+def _selected(selector: Selector, value: Any) -> list[Any]:
+    found: list[Any] = []
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            found += _selected(selector, inner)
+            if name in _RECORDS and isinstance(inner, list):
+                found += [
+                    record
+                    for record in inner
+                    if holds(selector, record) and not _selected(selector, record)
+                ]
+    elif isinstance(value, list):
+        for inner in value:
+            found += _selected(selector, inner)
+    return found

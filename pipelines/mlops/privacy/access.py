@@ -6,6 +6,7 @@ The search is that of the erasure, so whatever an erasure would take is listed h
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from pipelines.core.params import Params, load_params
 from pipelines.mlops.data.columns import as_label
 from pipelines.mlops.data.sources import parse_csv
 from pipelines.mlops.privacy import releases, run_refs, source, stores
-from pipelines.mlops.privacy.accountability import PrivacyParams, record
+from pipelines.mlops.privacy.accountability import PrivacyParams, record, shown_measures
 from pipelines.mlops.privacy.erase import PRODUCT, ErasureLedger
 from pipelines.mlops.privacy.probe import LINES, TABLE, Probe
 from pipelines.mlops.privacy.search import (
@@ -53,11 +54,12 @@ class Copy:
     Attributes
     ----------
     place : str
-        ``source``, ``project``, ``runs``, ``git``, ``git history`` or the name of a store of DVC.
+        ``source``, ``project``, ``runs``, ``git``, ``git history``, the name of a store of DVC, or
+        of telemetry (``telemetry``, ``inbox``, ``results``, ``state``).
     path : str
         Relative to the place; in git, a ref.
     kind : str
-        How the person was found, as in `Hit.kind`.
+        How the person was found, as in `Hit.kind`; ``selector`` in telemetry.
     rows : list of dict of str to object
         Column → value; empty where the key stands in a text, or a folder lists a file.
     """
@@ -147,7 +149,13 @@ class PersonalData:
 
 
 def personal_data_of(
-    project: Path, text: str, ledger: ErasureLedger, own: PrivacyParams, *, action: str
+    project: Path,
+    text: str,
+    ledger: ErasureLedger,
+    own: PrivacyParams,
+    *,
+    action: str,
+    linked: Sequence[Copy] = (),
 ) -> PersonalData:
     """Collect what is held of the person that `text` names, and say so in the ledger.
 
@@ -163,6 +171,8 @@ def personal_data_of(
         Section ``privacy`` of ``release.yaml``.
     action : str
         ``show`` or ``export``.
+    linked : sequence of Copy, default=()
+        What is held of the person elsewhere, under another name: telemetry.
 
     Returns
     -------
@@ -189,7 +199,7 @@ def personal_data_of(
             *_of_files(project, plan, probe),
             *_of_objects(plan, probe),
         ]
-    copies += _of_git(project, plan.git, probe)
+    copies += [*_of_git(project, plan.git, probe), *linked]
     held = PersonalData(
         subject=subject,
         copies=sorted(copies, key=lambda copy: (copy.place, copy.path)),
@@ -338,5 +348,5 @@ def _processing(project: Path, params: Params, own: PrivacyParams) -> list[dict[
             "term": item.term,
             "text": str(item.text) if item.given else "not stated",
         }
-        for item in record(params, own, evidence)
+        for item in record(params, own, evidence, shown_measures(project))
     ]

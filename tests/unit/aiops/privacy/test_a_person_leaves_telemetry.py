@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.params import load_aiops_params
 from pipelines.aiops.privacy.at_ingest import FILE
-from pipelines.aiops.privacy.erase import erase, search
+from pipelines.aiops.privacy.erase import copies, erase, search
 from pipelines.aiops.privacy.selectors import in_text, parse, rows_of, without
 from pipelines.aiops.privacy.stores import Stores, stores_of
 from pipelines.aiops.sources.otlp_inbox import JSON, OtlpInbox
@@ -217,3 +217,36 @@ def test_maps_of_a_slice_are_read_where_they_lie() -> None:
     part = pa.concat_tables([table.slice(2), table.slice(1, 1)])
     assert rows_of(parse("user=b"), part).tolist() == [False, True]
     assert rows_of(parse("user=a"), part).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("text", [BY_PATTERN, f"user={ANN}"])
+def test_whatever_an_erasure_takes_is_listed_before_and_nobody_else(
+    project: Path, text: str
+) -> None:
+    found = copies(stores(project), parse(text))
+    done = erase(stores(project), parse(text), secret(create=True))
+    by_place = {
+        place: sum(len(copy.rows) for copy in found if copy.place == place)
+        for place in ("telemetry", "inbox")
+    }
+    assert by_place["telemetry"] == sum(n for name, n in done.rows.items() if name != "inbox")
+    assert by_place["inbox"] == done.rows["inbox"]
+    for place in ("results", "state"):
+        assert sum(copy.place == place for copy in found) == done.folders[place]
+    values = json.dumps([copy.rows for copy in found], default=str)
+    assert ANN in values
+    assert "bob" not in values
+    assert copies(stores(project), parse(text)) == []
+
+
+def test_subject_show_lists_telemetry_under_the_names_that_are_given(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.cli.erase_commands import _in_telemetry
+
+    both = _in_telemetry(project, [f"user={ANN}", BY_PATTERN])
+    assert {copy.place for copy in both} == {"telemetry", "inbox", "results", "state"}
+    assert len({(copy.place, copy.path) for copy in both}) == len(both)
+    alone = _in_telemetry(project, [BY_PATTERN])
+    assert sum(len(copy.rows) for copy in both) == sum(len(copy.rows) for copy in alone)
+    assert _in_telemetry(project, []) == []
