@@ -15,6 +15,8 @@ ROWS = 4000
 SMALL_MODEL: dict[str, Any] = {
     "data.source.paths": ["data/samples/adult/adult.data.gz"],
     "data.source.sha256": [],
+    "split.train": 0.55,
+    "split.test": 0.3,  # so many that the gate can tell
     "split.tolerance": 0.05,
     "train.models": {"logistic_regression": {"C": [1.0]}},
     "train.folds": 2,
