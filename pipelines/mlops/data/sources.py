@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 _DRIVERS = {
-    "psycopg": "pip install 'signalbox[postgres]'",
-    "psycopg2": "pip install 'signalbox[postgres]' and write the URL as postgresql+psycopg://…",
+    "psycopg": "pip install 'psycopg[binary]'",
+    "psycopg2": "pip install 'psycopg[binary]' and write the URL as postgresql+psycopg://…",
     "MySQLdb": "pip install pymysql and write the URL as mysql+pymysql://…",
     "pyodbc": "pip install pyodbc",
     "oracledb": "pip install oracledb",

@@ -131,5 +131,5 @@ def test_rows_of_a_database_come_in_one_order_whatever_it_gives(here: Path) -> N
 
 def test_a_driver_that_is_not_installed_is_named_with_what_installs_it(here: Path) -> None:
     source = {"kind": "sql", "url": "postgresql+psycopg://h/d", "query": "select 1", "watch": "."}
-    with pytest.raises(SignalboxError, match=r"\(psycopg\); pip install 'signalbox\[postgres\]'"):
+    with pytest.raises(SignalboxError, match=r"\(psycopg\); pip install 'psycopg\[binary\]'"):
         read_source(data_params(source=source))
