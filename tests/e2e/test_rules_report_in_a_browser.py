@@ -34,10 +34,10 @@ def pages(tmp_path_factory):
             if kind == "plain":
                 params = cases.leave()
             else:
-                texts = dict.fromkeys(("rule", "says", "do"), TRAP)
-                bad = [{**texts, "lost": [TRAP], "late": [WORST], "alone": True}]
-                lost = cases.incident(TRAP, None, lost=True)
-                params = cases.leave(TRAP + WORST, incidents=[lost], bad=bad, why=TRAP)
+                texts = dict.fromkeys(("rule", "sentence", "command"), TRAP)
+                harmful = [{**texts, "missed": [TRAP], "late": [WORST], "sole_cause": True}]
+                missed = cases.incident(TRAP, None, missed=True)
+                params = cases.leave(TRAP + WORST, incidents=[missed], harmful=harmful, why=TRAP)
             report_rules.main(params)
         made[kind] = folder / report_rules.HTML
     return made
