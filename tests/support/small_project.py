@@ -76,7 +76,7 @@ def change_params(project: Path, changes: dict[str, Any], file: str = "params.ya
         node = tree
         *parents, last = key.split(".")
         for parent in parents:
-            node = node[parent]
+            node = node.setdefault(parent, {})
         node[last] = value
     yaml.dump(tree, path)
 
