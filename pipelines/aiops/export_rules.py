@@ -4,10 +4,8 @@ What it writes is an offer to review. Only `pipelines.aiops.alerting.publishing`
 that Alertmanager and Prometheus read, and only what was released.
 """
 
-from pathlib import Path
-
 from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportDetails
-from pipelines.aiops.alerting.export.write import export, read_sources
+from pipelines.aiops.alerting.export.write import export, read_sources, source_paths
 from pipelines.aiops.alerting.rules import read_rules
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
@@ -23,7 +21,7 @@ def main(params: AiopsParams) -> None:
     """Export the rule set; say where each rule went."""
     own = params.export_rules
     rules = read_rules(RULE_SET)
-    sources = read_sources(own.alertmanager_yml, own.prometheus_rules)
+    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
     summary, checks = export(
         EXPORT,
         sources,
@@ -31,7 +29,7 @@ def main(params: AiopsParams) -> None:
         step=own.guard_step_seconds,
         label_field=own.pagerduty_label_field,
     )
-    read = [Path(path) for path in (own.alertmanager_yml, *own.prometheus_rules) if path]
+    read = source_paths(own.alertmanager_yml, sources, own.prometheus)
     counts = {
         "exported": "rules exported as native configuration",
         "not_exported": "rules that a person must set by hand",

@@ -1,6 +1,8 @@
-"""Stage ``replay_rules``: backtest the chosen rules, once, on the test window of the history.
+"""Stage ``replay_rules``: backtest the exported files, once, on the test window of the history.
 
-Nothing is chosen here: what comes out is what the gate decides on and the report shows.
+The files of ``export_rules`` are read back from their bytes and replayed as Alertmanager and
+Prometheus would read them; a rule that is in none of them has no effect. Nothing is chosen here:
+what comes out is what the gate decides on and the report shows.
 
 Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it with
 today's configuration, ``baseline_…``, and with the rules, ``candidate_…``),
@@ -17,12 +19,14 @@ from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds
 from pipelines.aiops.alerting.evidence import BothStages, ReplayDetails, Stages, TestSpan
+from pipelines.aiops.alerting.export.read_back import exported_files, read_back
+from pipelines.aiops.alerting.export.write import read_sources, source_paths
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.alerting.windows import moment, split_window, whole_window
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.params.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
+from pipelines.aiops.params.artifacts import EXPORT, HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
@@ -206,10 +210,17 @@ def main(params: AiopsParams) -> None:
     """Run the stage."""
     rules = read_rules(RULE_SET)
     backtest = backtest_on_last(params)
-    candidate = backtest.replay(rules)
+    own = params.export_rules
+    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+    labels = {name for labels in backtest.rows.labels for name in labels}
+    candidate = backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
     effect = backtest.effect(candidate, rules)
-    config = params.export_rules.alertmanager_yml
-    paths = [HISTORY, RULE_SET, *([Path(config)] if config else [])]
+    paths = [
+        HISTORY,
+        RULE_SET,
+        *(path for path in sorted(EXPORT.rglob("*")) if path.is_file()),
+        *source_paths(own.alertmanager_yml, sources, own.prometheus),
+    ]
     evidence = Evidence(
         stage=STAGE,
         inputs=hash_inputs(*paths),

@@ -10,7 +10,8 @@ were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
 """
 
 import math
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config.parse import todays_config
@@ -22,7 +23,10 @@ from pipelines.aiops.alerting.evaluation import (
     renew,
     select,
 )
+from pipelines.aiops.alerting.evaluation.limits import Dropped
 from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, SelectionDetails, Span
+from pipelines.aiops.alerting.export.bundle import Sources, export_problems, make_bundle
+from pipelines.aiops.alerting.export.write import read_sources, source_paths, unexported
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
 from pipelines.aiops.alerting.windows import (
@@ -35,6 +39,7 @@ from pipelines.aiops.alerting.windows import (
 )
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.params.alert_rules import ExportRulesParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
@@ -61,16 +66,48 @@ def choose(
     )
     config = todays_config(params.export_rules.alertmanager_yml)
     closed = closing_times(HISTORY)
+    own = params.export_rules
+    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)
-    first = select(candidates, on_new, params.select_rules, also=[on_learned])
+    fit, unfit = _exportable(sources, candidates)
+    first = select(fit, on_new, params.select_rules, also=[on_learned])
+    first = replace(first, dropped=(*first.dropped, *unfit))
     if not params.select_rules.renew:
-        return first, first, candidates, windows
+        return _exported(first, on_new, sources, own), first, candidates, windows
     past = HistoryWindow(windows.train.start, windows.validation.end)
     found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
     newer = [rule for mined in found.values() for rule in mined.rules]
-    final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
+    fit, unfit = _exportable(sources, newer)
+    final = renew(first, fit, on_new, params.select_rules, also=[on_learned])
+    known = {dropped.rule for dropped in final.dropped}
+    more = tuple(dropped for dropped in unfit if dropped.rule not in known)
+    final = _exported(replace(final, dropped=(*final.dropped, *more)), on_new, sources, own)
     return final, first, tuple({rule.id: rule for rule in (*candidates, *newer)}.values()), windows
+
+
+def _exportable(
+    sources: Sources, candidates: Sequence[Rule]
+) -> tuple[tuple[Rule, ...], tuple[Dropped, ...]]:
+    """Leave out what no file of the user's could take: it would be judged and never deployed."""
+    why = export_problems(sources, candidates)
+    return (
+        tuple(rule for rule in candidates if rule.id not in why),
+        tuple(Dropped(rule, f"can't be exported: {why[rule]}") for rule in sorted(why)),
+    )
+
+
+def _exported(
+    found: Selection, measure: Backtest, sources: Sources, own: ExportRulesParams
+) -> Selection:
+    """Leave out what can't be exported beside the others, and measure what is left."""
+    bundle = make_bundle(sources, found.rules, own.guard_step_seconds, own.pagerduty_label_field)
+    why = unexported(bundle)
+    if not why:
+        return found
+    rules = tuple(rule for rule in found.rules if rule.id not in why)
+    dropped = tuple(Dropped(rule, f"can't be exported: {why[rule]}") for rule in sorted(why))
+    return replace(found, rules=rules, dropped=(*found.dropped, *dropped), effect=measure(rules))
 
 
 def as_evidence(
@@ -168,10 +205,11 @@ def as_csv(curve: tuple[Point, ...]) -> str:
 
 def inputs_of(params: AiopsParams) -> dict[str, str]:
     """Hash what the choice was made from."""
-    paths = [HISTORY, CANDIDATES]
-    if params.export_rules.alertmanager_yml:
-        paths.append(Path(params.export_rules.alertmanager_yml))
-    return hash_inputs(*paths)
+    own = params.export_rules
+    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+    return hash_inputs(
+        HISTORY, CANDIDATES, *source_paths(own.alertmanager_yml, sources, own.prometheus)
+    )
 
 
 def main(params: AiopsParams) -> None:

@@ -22,7 +22,7 @@ import yaml
 
 from pipelines.aiops.alerting.config import interval_of, parse_config, routes_of
 from pipelines.aiops.alerting.config.model import stretches
-from pipelines.aiops.alerting.export.bundle import Sources, make_bundle
+from pipelines.aiops.alerting.export.bundle import GUARDS, Sources, make_bundle
 from pipelines.aiops.alerting.export.guard_rules import hours_expression
 from pipelines.aiops.alerting.export.spelling import duration
 from pipelines.aiops.alerting.export.write import export
@@ -31,6 +31,7 @@ from tests.unit.aiops.alerting.export import configs
 from tests.unit.aiops.alerting.export.make import (
     ALL,
     AWKWARD,
+    KNOWN,
     duplicate,
     flapping,
     m,
@@ -130,7 +131,7 @@ def wait_for(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) 
 @pytest.mark.parametrize("name", configs.ALL)
 def test_amtool_takes_every_merged_configuration(name: str, tmp_path: Path) -> None:
     need("amtool", "promtool")
-    sources = Sources(configs.ALL[name], "alertmanager.yml", {"rules.yml": RULE_FILE})
+    sources = Sources(configs.ALL[name], "alertmanager.yml", {"rules.yml": RULE_FILE}, KNOWN)
     rules = [*ALL, AWKWARD_RULE]
     _, checks = export(tmp_path / "out", sources, rules, step=60, label_field=FIELD)
     assert {one.outcome for one in checks} == {"ok"}
@@ -146,7 +147,7 @@ def test_amtool_takes_every_merged_configuration(name: str, tmp_path: Path) -> N
 ])  # fmt: skip
 def test_amtool_routes_as_our_model_does(labels: dict[str, str], tmp_path: Path) -> None:
     need("amtool")
-    text = make_bundle(Sources(configs.FULL, "alertmanager.yml"), ALL, 60, FIELD).alertmanager.text
+    text = make_bundle(Sources(configs.FULL, "alertmanager.yml", {}, KNOWN), ALL, 60, FIELD).alertmanager.text
     (tmp_path / "am.yml").write_text(text)
     told = [f"{name}={value}" for name, value in labels.items()]
     found = run("amtool", "config", "routes", "test", "--config.file=am.yml", *told, place=tmp_path)
@@ -163,7 +164,7 @@ def test_a_running_alertmanager_loads_it_and_routes_awkward_values(tmp_path: Pat
         recurring("alertname = Z"),
     ]
     text = make_bundle(
-        Sources(configs.SMALL, "alertmanager.yml"), rules, 60, FIELD
+        Sources(configs.SMALL, "alertmanager.yml", {}, KNOWN), rules, 60, FIELD
     ).alertmanager.text
     (tmp_path / "am.yml").write_text(text)
     alerts = [
@@ -205,7 +206,7 @@ def fires(at: str, alert: str, *labels: dict[str, str]) -> dict[str, Any]:
 
 
 def merged(*rules: Rule) -> str:
-    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE})
+    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE}, KNOWN)
     return make_bundle(sources, rules, 30, FIELD).rule_files.texts["rules.yml"]
 
 
@@ -272,9 +273,9 @@ def test_the_guard_counts_starts_and_pages_when_there_are_more_than_ever(tmp_pat
     need("promtool")
     guard = Guard(by=("cluster",), window_seconds=600, max_count=2)
     rule = quiet("alertname = Chatter", guard=guard)
-    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE})
+    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE}, KNOWN)
     bundle = make_bundle(sources, [rule], 30, FIELD)
-    expression = yaml.safe_load(bundle.guards)["groups"][0]["rules"][0]["expr"]
+    expression = yaml.safe_load(bundle.guards[GUARDS])["groups"][0]["rules"][0]["expr"]
     count = expression.removesuffix(" > 2")
     series = [
         {"series": 'chatter{cluster="c",pod="1"}', "values": "0 1 0 1 0x60"},
@@ -300,9 +301,9 @@ def test_the_guard_counts_starts_and_pages_when_there_are_more_than_ever(tmp_pat
             {"expr": count, "eval_time": "4m", "exp_samples": counted(3, 1)},
         ],
     }
-    annotations = yaml.safe_load(bundle.guards)["groups"][0]["rules"][0]["annotations"]
+    annotations = yaml.safe_load(bundle.guards[GUARDS])["groups"][0]["rules"][0]["annotations"]
     group["alert_rule_test"][1]["exp_alerts"][0]["exp_annotations"] = annotations
-    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=bundle.guards)
+    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=bundle.guards[GUARDS])
 
 
 def still(at: str, rule: Rule, limit: str, *labels: dict[str, str]) -> dict[str, Any]:
@@ -315,8 +316,8 @@ def still(at: str, rule: Rule, limit: str, *labels: dict[str, str]) -> dict[str,
 
 
 def guards_of(*rules: Rule) -> str:
-    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE})
-    return make_bundle(sources, rules, 30, FIELD).guards
+    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE}, KNOWN)
+    return make_bundle(sources, rules, 30, FIELD).guards[GUARDS]
 
 
 def test_an_alert_that_lasts_longer_than_ever_is_told_with_its_labels(tmp_path: Path) -> None:

@@ -237,9 +237,21 @@ class PagerdutySummary(Details):
     weaker: list[dict[str, str]] = Field(default_factory=list)
 
 
-class ExportSummary(ExportDetails):
-    """`EXPORT_SUMMARY`: counts of rules, and changed lines of the user's files."""
+class PrometheusFiles(Details):
+    """A Prometheus, the labels that it adds, and the name of its file of guards."""
 
+    name: str
+    external_labels: dict[str, str]
+    guards: str
+
+
+class ExportSummary(ExportDetails):
+    """`EXPORT_SUMMARY`: counts of rules, and changed lines of the user's files.
+
+    `prometheus` is empty of names where no ``prometheus.yml`` is known.
+    """
+
+    prometheus: list[PrometheusFiles] = Field(default_factory=list)
     exported: int
     not_exported: int
     pagerduty: PagerdutySummary

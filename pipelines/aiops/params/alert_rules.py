@@ -238,13 +238,19 @@ class PublishParams(Section):
     """The file that Alertmanager reads; ours are merged into what stands there."""
     prometheus_rules: list[str] = []
     """The user's own rule files in which ``for`` and ``keep_firing_for`` are set."""
-    guards_yml: Unset[Name] = None
-    """Rule file for the guards; wholly ours."""
+    guards_yml: Unset[Name | dict[Name, Name]] = None
+    """Rule file for the guards; wholly ours. With several Prometheis one for each: path of a
+    ``prometheus.yml`` → path of the file that it loads."""
     pagerduty_json: Unset[Name] = None
     """Event orchestration; wholly ours."""
     backup_folder: str = "backups/rules"
     """What the files held before; one folder a publication."""
     reload: ReloadParams = Field(default_factory=ReloadParams)
+
+    def guard_files(self) -> dict[str, str]:
+        """Return path of a ``prometheus.yml`` ("" = the only one) → path of its guards."""
+        named = self.guards_yml
+        return dict(named) if isinstance(named, dict) else {"": named} if named else {}
 
 
 class ExportRulesParams(Section):
@@ -253,7 +259,10 @@ class ExportRulesParams(Section):
     alertmanager_yml: Unset[Name] = None
     """Today's configuration; null = Alertmanager's documented defaults."""
     prometheus_rules: list[str] = []
-    """The user's own Prometheus rule files."""
+    """The user's own Prometheus rule files; [] = those that the files of `prometheus` load."""
+    prometheus: list[Name] = []
+    """Each ``prometheus.yml``: its external labels are on no series, so guards and split alerting
+    rules can't name them. [] = not known: then neither is exported."""
     watch: Unset[Name] = None
     """Local file or folder whose change makes the stage run again: where those files lie."""
     guard_step_seconds: Annotated[int, Field(ge=1, le=3600)] = 60

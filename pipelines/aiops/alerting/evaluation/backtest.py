@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.replay import Replay, replay
+from pipelines.aiops.alerting.replay.model import Deployed
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame
@@ -303,6 +304,29 @@ class Backtest:
             until=self.window.end,
             table=self.attribution.table,
             only_pages=True,
+        )
+
+    def replay_deployed(self, deployed: Deployed) -> Replay:
+        """Replay the window through files as they are deployed.
+
+        Parameters
+        ----------
+        deployed : Deployed
+            What the files do.
+
+        Returns
+        -------
+        Replay
+            Outcome up to the end of the window.
+        """
+        return replay(
+            self.rows,
+            deployed.config,
+            rules=deployed.rules,
+            until=self.window.end,
+            table=self.attribution.table,
+            only_pages=True,
+            applied=True,
         )
 
     def effect(self, candidate: Replay, rules: Sequence[Rule]) -> BacktestResult:

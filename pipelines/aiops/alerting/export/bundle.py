@@ -6,12 +6,35 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from pipelines.aiops.alerting.config import Config, parse_config, placements
 from pipelines.aiops.alerting.evidence import ExportedRule
-from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_config
-from pipelines.aiops.alerting.export.guard_rules import guarded, guards_file, promql_problem
+from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_config, problem
+from pipelines.aiops.alerting.export.guard_rules import (
+    for_server,
+    guard_problem,
+    guarded,
+    guards_file,
+)
 from pipelines.aiops.alerting.export.pagerduty import orchestration
-from pipelines.aiops.alerting.export.prometheus import Merged, merge_rule_files
-from pipelines.aiops.alerting.rules import KeepFiringRule, KnownFixRule, Rule, WaitRule
+from pipelines.aiops.alerting.export.prometheus import (
+    AlertRule,
+    Merged,
+    alert_rules,
+    load,
+    merge_rule_files,
+    remaining,
+)
+from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers
+from pipelines.aiops.alerting.export.spelling import duration, selector
+from pipelines.aiops.alerting.export.yaml_edit import one_line, read, remove
+from pipelines.aiops.alerting.rules import (
+    GroupingRule,
+    KeepFiringRule,
+    KnownFixRule,
+    MuteTimeRule,
+    Rule,
+    WaitRule,
+)
 from pipelines.core.errors import SignalboxError
 
 
@@ -72,11 +95,14 @@ class Sources:
         Its name or path, for messages and the diff.
     rule_files : mapping of str to str
         Path of a Prometheus rule file → text.
+    servers : Servers
+        Every Prometheus that is known; of one that isn't nobody knows which labels it adds.
     """
 
     alertmanager: str
     name: str
     rule_files: Mapping[str, str] = field(default_factory=dict)
+    servers: Servers = field(default_factory=Servers)
 
 
 @dataclass(frozen=True)
@@ -89,8 +115,8 @@ class Bundle:
         The user's ``alertmanager.yml`` with the rules in it.
     rule_files : Merged
         The user's Prometheus rule files with the rules in them.
-    guards : str
-        Text of a Prometheus rule file with the guards.
+    guards : dict of str to str
+        Name of a Prometheus rule file → text: the guards, one file a Prometheus.
     pagerduty : dict
         As `orchestration` returns it.
     diff : str
@@ -101,7 +127,7 @@ class Bundle:
 
     alertmanager: MergedConfig
     rule_files: Merged
-    guards: str
+    guards: dict[str, str]
     pagerduty: dict[str, Any]
     diff: str
     rules: list[ExportedRule]
@@ -136,7 +162,7 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
         twice = sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1})
         raise SignalboxError(f"rule set: {twice} stand in it twice")
     unheard = {
-        rule.id: why for rule in rules if guarded(rule) and (why := promql_problem(rule))
+        rule.id: why for rule in rules if (why := guard_problem(rule, sources.servers))
     }  # a rule that hides must not go where its guard can't
     config = merge_config(
         sources.alertmanager, sources.name, [rule for rule in rules if rule.id not in unheard]
@@ -145,7 +171,7 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
         {name: f"its guard can't be written: {unheard[name]}" for name in unheard}
     )
     timing = [rule for rule in rules if isinstance(rule, WaitRule | KeepFiringRule)]
-    merged = merge_rule_files(sources.rule_files, timing)
+    merged = merge_rule_files(sources.rule_files, timing, sources.servers)
     active = tuple(rule for rule in rules if rule.id not in config.refused)
     notes = suggestions(timing, merged)
     before = {sources.name: sources.alertmanager, **sources.rule_files}
@@ -153,11 +179,94 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
     return Bundle(
         alertmanager=config,
         rule_files=merged,
-        guards=guards_file(active, step, notes),
+        guards={
+            name: guards_file(active, step, notes, server)
+            for name, server in guard_files(sources.servers).items()
+        },
         pagerduty=orchestration(rules, label_field),
         diff=unified(before, after),
-        rules=[_rule_record(rule, config, merged) for rule in rules],
+        rules=[_rule_record(rule, config, merged, sources.servers) for rule in rules],
     )
+
+
+def guard_files(servers: Servers) -> dict[str, PrometheusServer | None]:
+    """Name the file with the guards of each Prometheus.
+
+    Parameters
+    ----------
+    servers : Servers
+        Those that are known.
+
+    Returns
+    -------
+    dict of str to PrometheusServer or None
+        File → who loads it; `GUARDS` alone where there is one server, or none is known.
+    """
+    if len(servers.all) < 2:
+        return {GUARDS: next(iter(servers.all), None)}
+    stem, suffix = GUARDS.rsplit(".", 1)
+    names = [PurePath(server.name).stem for server in servers.all]
+    if len(set(names)) < len(names):  # files of one name in different folders
+        names = [str(number) for number in range(1, len(names) + 1)]
+    return {f"{stem}-{name}.{suffix}": s for name, s in zip(names, servers.all, strict=True)}
+
+
+def export_problems(sources: Sources, rules: Sequence[Rule]) -> dict[str, str]:
+    """Say of each rule by itself why no file could take it; a set is only as good as its export.
+
+    Parameters
+    ----------
+    sources : Sources
+        The user's files.
+    rules : sequence of Rule
+        Candidates.
+
+    Returns
+    -------
+    dict of str to str
+        Id → why. A known fix belongs in no file. Together with others a rule may still be refused
+        (`make_bundle`).
+
+    Raises
+    ------
+    SignalboxError
+        If one of the user's files can't be read as what it should be.
+    """
+    config = parse_config(remove(sources.alertmanager, sources.name), sources.name)
+    targets = []
+    for name, text in sources.rule_files.items():
+        bare = remove(text, name)
+        targets += [(t, name) for t in alert_rules(read(bare, name), load(bare, name))]
+    found = {}
+    for rule in rules:
+        why = _problem_of(rule, sources.servers, config, targets)
+        if why:
+            found[rule.id] = why
+    return found
+
+
+def _problem_of(
+    rule: Rule, servers: Servers, config: Config, targets: Sequence[tuple[AlertRule, str]]
+) -> str:
+    if isinstance(rule, KnownFixRule):
+        return ""
+    if isinstance(rule, WaitRule | KeepFiringRule):
+        answers = [remaining(rule, target, servers, name) for target, name in targets]
+        if any(isinstance(answer, tuple) for answer in answers):
+            return ""
+        return next((a for a in answers if isinstance(a, str)), _NO_RULE_FILE)
+    if why := guard_problem(rule, servers):
+        return f"its guard can't be written: {why}"
+    if why := problem(rule):
+        return why
+    placed = not isinstance(rule, GroupingRule | MuteTimeRule) or placements(config, rule.matchers)
+    return "" if placed else _NO_ROUTE
+
+
+_NO_RULE_FILE = (
+    "no rule file of yours holds these alerts (aiops.export_rules.prometheus, prometheus_rules)"
+)
+_NO_ROUTE = "no route ends with these alerts alone; a child that continues takes them too"
 
 
 def suggestions(rules: Sequence[WaitRule | KeepFiringRule], merged: Merged) -> list[str]:
@@ -175,9 +284,6 @@ def suggestions(rules: Sequence[WaitRule | KeepFiringRule], merged: Merged) -> l
     list of str
         One line for each rule that isn't placed everywhere.
     """
-    from pipelines.aiops.alerting.export.spelling import duration, selector
-    from pipelines.aiops.alerting.export.yaml_edit import one_line
-
     notes = []
     for rule in rules:
         if rule.id in merged.placed and rule.id not in merged.refused:
@@ -196,21 +302,26 @@ def suggestions(rules: Sequence[WaitRule | KeepFiringRule], merged: Merged) -> l
     return notes
 
 
-def _rule_record(rule: Rule, config: MergedConfig, merged: Merged) -> ExportedRule:
+def _rule_record(
+    rule: Rule, config: MergedConfig, merged: Merged, servers: Servers
+) -> ExportedRule:
     locations = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
     locations += merged.placed.get(rule.id, [])
     if guarded(rule) and rule.id not in config.refused:
-        locations.append(f"{GUARDS}: guard")
+        locations += [
+            f"{name}: guard"
+            for name, server in guard_files(servers).items()
+            if server is not None and for_server(rule, server) is not None
+        ]
     why = [config.refused[rule.id]] if rule.id in config.refused else []
     why += merged.refused.get(rule.id, [])
     if isinstance(rule, KnownFixRule):
         why.append("changes no configuration; see section aiops.remediation")
     elif not locations and not why:
         why.append(
-            "no rule file of yours holds these alerts (aiops.export_rules.prometheus_rules); "
-            f"{GUARDS} says what to set by hand"
+            f"{_NO_RULE_FILE}; the file of guards says what to set by hand"
             if isinstance(rule, WaitRule | KeepFiringRule)
-            else "no route ends with these alerts alone; a child that continues takes them too"
+            else _NO_ROUTE
         )
     return ExportedRule(
         id=rule.id,

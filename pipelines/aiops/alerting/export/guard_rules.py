@@ -8,16 +8,26 @@ alerts:
   evaluation interval.
 - `STILL_NAME` is an alert itself, with its labels, once it fires for longer than ``max_seconds``.
 
+Each Prometheus has guards of its own, which see its own labels only (`for_server`).
+
 A mute-time rule hides in its hours only. PromQL's clock is UTC: the hours of a time zone are
 written with all the zone's changes from the rule's history until a year after it expires.
 `pipelines.aiops.alerting.replay.guard_alerts` does the same.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME, sparing_guards
 from pipelines.aiops.alerting.config.model import steady
+from pipelines.aiops.alerting.export.servers import (
+    ANY,
+    SETTING,
+    UNKNOWN,
+    PrometheusServer,
+    Servers,
+)
 from pipelines.aiops.alerting.export.spelling import duration, quoted, selector, yaml_scalar
 from pipelines.aiops.alerting.export.yaml_edit import one_line
 from pipelines.aiops.alerting.replay.guard_alerts import counted_by, guard_labels
@@ -43,6 +53,39 @@ def guarded(rule: Rule) -> Guard | None:
         The rule's guard.
     """
     return rule.guard if isinstance(rule, DemotionRule | MuteTimeRule) else None
+
+
+def for_server(rule: Rule, server: PrometheusServer) -> Rule | str | None:
+    """Return a rule as one Prometheus sees it: without labels that it adds itself.
+
+    Parameters
+    ----------
+    rule : Rule
+        A rule with a guard, on labels as Alertmanager has them.
+    server : PrometheusServer
+        Who counts.
+
+    Returns
+    -------
+    Rule
+        With fewer matchers, and a guard that counts by fewer labels.
+    str
+        Why its guard can't be evaluated there.
+    None
+        No alert of this server is the rule's.
+    """
+    guard = guarded(rule)
+    seen = server.seen(rule.matchers)
+    if guard is None or seen is None:
+        return None
+    if isinstance(seen, str):
+        return seen
+    for name in guard.by:
+        why = server.unclear.get(name) or server.unclear.get(ANY)
+        if why:
+            return f"{server.name}: label {name}: {why}"
+    by = tuple(name for name in guard.by if name not in server.external)
+    return rule.model_copy(update={"matchers": seen, "guard": guard.model_copy(update={"by": by})})
 
 
 def _alerts(rule: Rule) -> str:
@@ -227,17 +270,21 @@ def _lines(
     ]
 
 
-def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
+def guards_file(
+    rules: tuple[Rule, ...], step: int, notes: list[str], server: PrometheusServer | None
+) -> str:
     """Return a Prometheus rule file with the guards of all rules.
 
     Parameters
     ----------
     rules : tuple of Rule
-        Those without a guard are passed over.
+        Those without a guard, or without alerts of this server, are passed over.
     step : int, seconds
         Evaluation interval of the group.
     notes : list of str
         Become comments at the head of the file.
+    server : PrometheusServer or None
+        Who loads the file; None (not known) can have no guards.
 
     Returns
     -------
@@ -245,9 +292,10 @@ def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
         YAML.
     """
     head = ["# Written by Signalbox; replaced at every publication.", *(f"# {n}" for n in notes)]
+    seen = [for_server(rule, server) for rule in rules] if server is not None else []
     guards = [
         (rule, rule.guard)
-        for rule in rules
+        for rule in seen
         if isinstance(rule, DemotionRule | MuteTimeRule) and rule.guard is not None
     ]
     if not guards:
@@ -266,21 +314,39 @@ def guards_file(rules: tuple[Rule, ...], step: int, notes: list[str]) -> str:
     return "\n".join([*lines, ""])
 
 
-def promql_problem(rule: Rule) -> str:
-    """Return why Prometheus can't evaluate a rule's matchers.
+def guard_problem(rule: Rule, servers: Servers) -> str:
+    """Return why no guard of a rule can be written.
 
     Parameters
     ----------
     rule : Rule
-        Of any family.
+        Of any family; without a guard there is no problem.
+    servers : Servers
+        Who would evaluate it.
 
     Returns
     -------
     str
-        The reason; empty if Prometheus can.
+        The reason; empty if each server that has its alerts can.
     """
-    import re
+    if guarded(rule) is None:
+        return ""
+    if not servers.all:
+        return UNKNOWN
+    found = [for_server(rule, server) for server in servers.all]
+    why = next((each for each in found if isinstance(each, str)), "")
+    if why:
+        return why
+    if all(each is None for each in found):
+        added = "; ".join(
+            f"{s.name}: " + (", ".join(f"{k}={v}" for k, v in sorted(s.external.items())) or "none")
+            for s in servers.all
+        )
+        return f"no Prometheus named in {SETTING} sends such alerts ({added})"
+    return _odd_name(rule)
 
+
+def _odd_name(rule: Rule) -> str:
     names = [m.label for m in rule.matchers] + list(
         (guarded(rule) or Guard(window_seconds=1, max_count=0)).by
     )

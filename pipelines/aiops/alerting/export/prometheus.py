@@ -1,11 +1,6 @@
-"""Merge transient and keep-firing rules into the user's Prometheus rule files.
+"""Merge wait and keep-firing rules into the user's Prometheus rule files."""
 
-PromQL has no operator that keeps those results of any expression whose labels match. A label
-is set where the value matches (`label_replace` with a regex), the vector is joined with a
-constant that has this label, and the label is taken off again.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +9,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from pipelines.aiops.alerting.config import value_matches, values_of
-from pipelines.aiops.alerting.export.spelling import duration, quoted, re2_escape, seconds_of
+from pipelines.aiops.alerting.export.servers import Servers, lacks
+from pipelines.aiops.alerting.export.spelling import duration, matching, seconds_of, without
 from pipelines.aiops.alerting.export.yaml_edit import (
     WAS,
     Document,
@@ -35,59 +31,6 @@ from pipelines.aiops.alerting.export.yaml_edit import (
 )
 from pipelines.aiops.alerting.rules import KeepFiringRule, Matcher, WaitRule
 from pipelines.core.errors import SignalboxError
-
-_FLAG = "signalbox_rule"
-_CONSTANT = f'label_replace(vector(1), "{_FLAG}", "1", "{_FLAG}", ".*")'
-
-
-def matching(expr: str, matchers: Iterable[Matcher]) -> str:
-    """Return an expression without the results whose labels don't match.
-
-    Parameters
-    ----------
-    expr : str
-        PromQL.
-    matchers : iterable of Matcher
-        All must be satisfied.
-
-    Returns
-    -------
-    str
-        PromQL; results keep their labels and values.
-    """
-    for matcher in matchers:
-        pattern = matcher.value if matcher.op in ("=~", "!~") else re2_escape(matcher.value)
-        keeps = "and" if matcher.op in ("=", "=~") else "unless"
-        flagged = (
-            f'label_replace(\n{expr}\n, "{_FLAG}", "1", {quoted(matcher.label)}, {quoted(pattern)})'
-        )
-        expr = (
-            f"label_replace(\n{flagged}\n{keeps} on ({_FLAG}) {_CONSTANT}\n"
-            f', "{_FLAG}", "", "{_FLAG}", ".*")'
-        )
-    return expr
-
-
-def without(expr: str, taken: Iterable[str]) -> str:
-    """Return an expression without the results of other expressions made from it.
-
-    Parameters
-    ----------
-    expr : str
-        PromQL.
-    taken : iterable of str
-        PromQL; their results have labels that results of `expr` have.
-
-    Returns
-    -------
-    str
-        PromQL.
-    """
-    result = f"(\n{expr}\n)"
-    for text in taken:
-        result += f"\nunless\n{text}"
-    return result
-
 
 TimingRule = WaitRule | KeepFiringRule
 
@@ -193,7 +136,9 @@ def alert_rules(doc: Document, data: Any) -> list[AlertRule]:
     return found
 
 
-def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str | None:
+def remaining(
+    rule: TimingRule, target: AlertRule, servers: Servers, file: str
+) -> tuple[Matcher, ...] | str | None:
     """Return the matchers that the results of the expression itself must pass.
 
     Parameters
@@ -202,6 +147,10 @@ def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str 
         A rule that was mined.
     target : AlertRule
         An alerting rule of the user's.
+    servers : Servers
+        Who evaluates it, and which labels they add afterwards.
+    file : str
+        Path of the rule file that it stands in.
 
     Returns
     -------
@@ -222,7 +171,12 @@ def remaining(rule: TimingRule, target: AlertRule) -> tuple[Matcher, ...] | str 
             return f"label {matcher.label} is a template, so its value isn't known before it fires"
         elif not value_matches(matcher, str(value)):
             return None
-    return tuple(left)
+    found = servers.seen(left, file)
+    if isinstance(found, tuple):
+        for matcher in found:
+            if lacks(str(target.data.get("expr")), matcher.label):
+                return f"its expression drops the label {matcher.label}"
+    return found
 
 
 def disjoint(matchers: Sequence[Matcher], other: Sequence[Matcher]) -> bool:
@@ -471,7 +425,9 @@ class Merged:
         self.refused.setdefault(rule.id, []).append(why)
 
 
-def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> Merged:
+def merge_rule_files(
+    texts: Mapping[str, str], rules: Sequence[TimingRule], servers: Servers
+) -> Merged:
     """Change ``for`` and ``keep_firing_for`` of the alerts that the rules mean.
 
     Parameters
@@ -480,6 +436,9 @@ def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> M
         File → text. What an earlier merge put in is taken out first.
     rules : sequence of WaitRule or KeepFiringRule
         Rules with distinct ids.
+    servers : Servers
+        Who loads the files. Where that isn't known, only rules that name nothing but the alert
+        and its rule's own labels are merged.
 
     Returns
     -------
@@ -493,18 +452,20 @@ def merge_rule_files(texts: Mapping[str, str], rules: Sequence[TimingRule]) -> M
     """
     merged = Merged()
     for name, text in texts.items():
-        merged.texts[name] = _merge_one(remove(text, name), name, rules, merged)
+        merged.texts[name] = _merge_one(remove(text, name), name, rules, merged, servers)
     return merged
 
 
 Step = tuple[AlertRule, RuleChange, list[Edit]]
 
 
-def _merge_one(text: str, name: str, rules: Sequence[TimingRule], merged: Merged) -> str:
+def _merge_one(
+    text: str, name: str, rules: Sequence[TimingRule], merged: Merged, servers: Servers
+) -> str:
     doc, data = read(text, name), load(text, name)
     steps: list[Step] = []
     for target in alert_rules(doc, data):
-        change = _change(target, rules, name, merged)
+        change = _change(target, rules, name, merged, servers)
         if not (change.whole or change.parts):
             continue
         try:
@@ -546,11 +507,11 @@ def _refuse(merged: Merged, doc: Document, target: AlertRule, change: RuleChange
 
 
 def _change(
-    target: AlertRule, rules: Sequence[TimingRule], name: str, merged: Merged
+    target: AlertRule, rules: Sequence[TimingRule], name: str, merged: Merged, servers: Servers
 ) -> RuleChange:
     change = RuleChange()
     for rule in rules:
-        left = remaining(rule, target)
+        left = remaining(rule, target, servers, name)
         if left is None:
             continue
         if isinstance(left, str):

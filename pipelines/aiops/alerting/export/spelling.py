@@ -1,6 +1,14 @@
-"""How values are spelled for their readers: YAML scalars, matchers, selectors, RE2, durations."""
+"""How values are spelled for their readers: YAML scalars, matchers, selectors, RE2, durations.
+
+PromQL has no operator that keeps those results of any expression whose labels match (`matching`).
+A label is set where the value matches (`label_replace` with a regex), the vector is joined with a
+constant that has this label, and the label is taken off again. `matchers_in` reads it
+back.
+"""
 
 import re
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from pipelines.aiops.alerting.rules import Matcher
 from pipelines.core.time import PROMETHEUS_HOURS, prometheus
@@ -173,3 +181,153 @@ def seconds_of(text: str) -> int | None:
         return 0 if text.strip() == "0" else None
     millis = sum(int(n or 0) * size for n, size in zip(found.groups(), _MILLIS, strict=True))
     return -(-millis // 1000)
+
+
+_FLAG = "signalbox_rule"
+_CONSTANT = f'label_replace(vector(1), "{_FLAG}", "1", "{_FLAG}", ".*")'
+
+
+def matching(expr: str, matchers: Iterable[Matcher]) -> str:
+    """Return an expression without the results whose labels don't match.
+
+    Parameters
+    ----------
+    expr : str
+        PromQL.
+    matchers : iterable of Matcher
+        All must be satisfied.
+
+    Returns
+    -------
+    str
+        PromQL; results keep their labels and values.
+    """
+    for matcher in map(as_regex, matchers):
+        keeps = "and" if matcher.op == "=~" else "unless"
+        label, pattern = quoted(matcher.label), quoted(matcher.value)
+        flagged = f'label_replace(\n{expr}\n, "{_FLAG}", "1", {label}, {pattern})'
+        expr = (
+            f"label_replace(\n{flagged}\n{keeps} on ({_FLAG}) {_CONSTANT}\n"
+            f', "{_FLAG}", "", "{_FLAG}", ".*")'
+        )
+    return expr
+
+
+def without(expr: str, taken: Iterable[str]) -> str:
+    """Return an expression without the results of other expressions made from it.
+
+    Parameters
+    ----------
+    expr : str
+        PromQL.
+    taken : iterable of str
+        PromQL; their results have labels that results of `expr` have.
+
+    Returns
+    -------
+    str
+        PromQL.
+    """
+    result = f"(\n{expr}\n)"
+    for text in taken:
+        result += f"\nunless\n{text}"
+    return result
+
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_HEAD = "label_replace(\nlabel_replace(\n"
+_TAIL = re.compile(
+    rf'\n, "{_FLAG}", "1", ({_QUOTED}), ({_QUOTED})\)\n(and|unless) on \({_FLAG}\) '
+    rf'{re.escape(_CONSTANT)}\n, "{_FLAG}", "", "{_FLAG}", "\.\*"\)\Z'
+)
+_SELECTED = re.compile(rf"([a-zA-Z_][a-zA-Z0-9_]*)(=~|!~|!=|=)({_QUOTED})(,|\Z)")
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+def unquoted(text: str) -> str:
+    """Read a string in double quotes, as `quoted` writes it.
+
+    Parameters
+    ----------
+    text : str
+        With its quotes.
+
+    Returns
+    -------
+    str
+        What it means.
+    """
+    return re.sub(r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), text[1:-1], flags=re.S)
+
+
+def as_regex(matcher: Matcher) -> Matcher:
+    """Return a matcher that means the same and is a regex.
+
+    Parameters
+    ----------
+    matcher : Matcher
+        Of any operator.
+
+    Returns
+    -------
+    Matcher
+        With the operator ``=~`` or ``!~``.
+    """
+    if matcher.op in ("=~", "!~"):
+        return matcher
+    op: Literal["=~", "!~"] = "=~" if matcher.op == "=" else "!~"
+    return Matcher(label=matcher.label, op=op, value=re2_escape(matcher.value))
+
+
+def matchers_in(expr: str, inner: str) -> tuple[Matcher, ...] | None:
+    """Read the matchers that `matching` put around an expression.
+
+    Parameters
+    ----------
+    expr : str
+        PromQL.
+    inner : str
+        The expression that it was made from.
+
+    Returns
+    -------
+    tuple of Matcher or None
+        They mean what `matching` was given (as regexes); None if `expr` isn't made from `inner`.
+    """
+    found: list[Matcher] = []
+    while expr != inner:
+        tail = _TAIL.search(expr)
+        if tail is None or not expr.startswith(_HEAD):
+            return None
+        op: Literal["=~", "!~"] = "=~" if tail[3] == "and" else "!~"
+        found.insert(0, Matcher(label=unquoted(tail[1]), op=op, value=unquoted(tail[2])))
+        expr = expr[len(_HEAD) : tail.start()]
+    return tuple(found)
+
+
+def selected(text: str, metric: str) -> tuple[Matcher, ...] | None:
+    """Read a selector as `selector` writes it.
+
+    Parameters
+    ----------
+    text : str
+        For example ``ALERTS{alertstate="firing"}``.
+    metric : str
+        Name of the metric.
+
+    Returns
+    -------
+    tuple of Matcher or None
+        What stands in its braces; None if it is no such selector.
+    """
+    if not text.startswith(metric + "{") or not text.endswith("}"):
+        return None
+    inner, at, found = text[len(metric) + 1 : -1], 0, []
+    while at < len(inner):
+        next_one = _SELECTED.match(inner, at)
+        if next_one is None:
+            return None
+        op: Any = next_one[2]
+        found.append(Matcher(label=next_one[1], op=op, value=unquoted(next_one[3])))
+        at = next_one.end()
+    return tuple(found)

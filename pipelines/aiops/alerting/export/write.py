@@ -8,17 +8,23 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, PagerdutySummary
+from pipelines.aiops.alerting.evidence import (
+    EXPORT_SUMMARY,
+    ExportSummary,
+    PagerdutySummary,
+    PrometheusFiles,
+)
 from pipelines.aiops.alerting.export.bundle import (
     ALERTMANAGER,
     DEFAULT_CONFIG,
-    GUARDS,
     PAGERDUTY,
     Bundle,
     Sources,
+    guard_files,
     make_bundle,
     rule_file_names,
 )
+from pipelines.aiops.alerting.export.servers import read_servers
 from pipelines.aiops.alerting.export.yaml_edit import remove
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.core.errors import SignalboxError
@@ -135,7 +141,11 @@ def read_text(path: Path) -> str:
         raise SignalboxError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
 
 
-def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) -> Sources:
+def read_sources(
+    alertmanager_yml: str | None,
+    prometheus_rules: Sequence[str],
+    prometheus: Sequence[str] = (),
+) -> Sources:
     """Read the user's files.
 
     Parameters
@@ -143,7 +153,9 @@ def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) 
     alertmanager_yml : str or None
         Path; None (or empty) gives Alertmanager's defaults.
     prometheus_rules : sequence of str
-        Paths of rule files.
+        Paths of rule files; without any those that the servers load.
+    prometheus : sequence of str
+        Path of each ``prometheus.yml``.
 
     Returns
     -------
@@ -156,8 +168,33 @@ def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) 
         If a file can't be read or isn't UTF-8.
     """
     text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
-    files = {path: read_text(Path(path)) for path in prometheus_rules}
-    return Sources(text, alertmanager_yml or ALERTMANAGER, files)
+    servers = read_servers({path: read_text(Path(path)) for path in prometheus})
+    loaded = dict.fromkeys(name for server in servers.all for name in server.rule_files)
+    files = {path: read_text(Path(path)) for path in prometheus_rules or loaded}
+    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers)
+
+
+def source_paths(
+    alertmanager_yml: str | None, sources: Sources, prometheus: Sequence[str]
+) -> list[Path]:
+    """List the user's files that were read, for hashes in evidence.
+
+    Parameters
+    ----------
+    alertmanager_yml : str or None
+        As for `read_sources`.
+    sources : Sources
+        What it returned.
+    prometheus : sequence of str
+        As for `read_sources`.
+
+    Returns
+    -------
+    list of Path
+        Without duplicates.
+    """
+    named = [*([alertmanager_yml] if alertmanager_yml else []), *sources.rule_files, *prometheus]
+    return [Path(path) for path in dict.fromkeys(named)]
 
 
 def export(
@@ -207,10 +244,12 @@ def export(
 
 def _write(directory: Path, bundle: Bundle) -> list[Checked]:
     write_bytes(directory / ALERTMANAGER, bundle.alertmanager.text.encode())
-    write_text(directory / GUARDS, bundle.guards)
     write_json(directory / PAGERDUTY, bundle.pagerduty)
     write_bytes(directory / DIFF, bundle.diff.encode())
-    checks = [check_config(directory / ALERTMANAGER), check_rule_file(directory / GUARDS)]
+    checks = [check_config(directory / ALERTMANAGER)]
+    for name, text in bundle.guards.items():
+        write_text(directory / name, text)
+        checks.append(check_rule_file(directory / name))
     for path, name in rule_file_names(list(bundle.rule_files.texts)).items():
         target = directory / FOLDER / name
         write_bytes(target, bundle.rule_files.texts[path].encode())
@@ -247,8 +286,16 @@ def summarise(sources: Sources, bundle: Bundle) -> ExportSummary:
             for name, text in {sources.name: sources.alertmanager, **sources.rule_files}.items()
         },
         rules=bundle.rules,
+        prometheus=[
+            PrometheusFiles(
+                name=server.name if server else "",
+                external_labels=dict(server.external) if server else {},
+                guards=name,
+            )
+            for name, server in guard_files(sources.servers).items()
+        ],
         exported=sum(exported_rule.exported for exported_rule in bundle.rules),
-        not_exported=sum(not exported_rule.exported for exported_rule in bundle.rules),
+        not_exported=len(unexported(bundle)),
         pagerduty=PagerdutySummary(
             rules=len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
             not_expressed=bundle.pagerduty["not_expressed"],
@@ -259,6 +306,26 @@ def summarise(sources: Sources, bundle: Bundle) -> ExportSummary:
             for line in bundle.diff.splitlines()
         ),
     )
+
+
+def unexported(bundle: Bundle) -> dict[str, str]:
+    """Return the rules that are nowhere in the files, though they should be.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An export.
+
+    Returns
+    -------
+    dict of str to str
+        Id → why. A known fix belongs in no file.
+    """
+    return {
+        rule.id: "; ".join(rule.reasons)
+        for rule in bundle.rules
+        if not rule.exported and rule.family != "known_fix"
+    }
 
 
 def own_sha256(text: str, name: str) -> str:

@@ -6,7 +6,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.alerting.export.bundle import Bundle, Sources, make_bundle, unified
+from pipelines.aiops.alerting.export.bundle import (
+    DEFAULT_CONFIG,
+    Bundle,
+    Sources,
+    guard_files,
+    make_bundle,
+    unified,
+)
+from pipelines.aiops.alerting.export.guard_rules import for_server, guarded
+from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers, read_servers
 from pipelines.aiops.alerting.export.write import own_sha256, read_text, sha256_text
 from pipelines.aiops.alerting.export.yaml_edit import remove
 from pipelines.aiops.alerting.publishing.released import (
@@ -103,8 +112,9 @@ def make_plan(
     expired = {r.id: f"expired on {r.expires}" for r in released.rules if r.expires < today}
     rules = tuple(r for r in released.rules if r.id not in expired and r.id not in out)
     before = {path: read_text(Path(path)) for path in targets if Path(path).exists()}
-    bundle = _bundle(before, params, rules)
-    after = _texts(bundle, params.publish)
+    sources = _sources(before, params, rules)
+    bundle = make_bundle(sources, rules, params.guard_step_seconds, params.pagerduty_label_field)
+    after = _texts(bundle, params.publish, sources.servers)
     return Plan(
         released=released,
         rules=rules,
@@ -138,7 +148,7 @@ def targets_of(params: PublishParams) -> list[str]:
     named = [
         params.alertmanager_yml,
         *params.prometheus_rules,
-        params.guards_yml,
+        *params.guard_files().values(),
         params.pagerduty_json,
     ]
     found = [path for path in named if path]
@@ -153,42 +163,56 @@ def targets_of(params: PublishParams) -> list[str]:
     return found
 
 
-def _bundle(
+def _sources(
     before: Mapping[str, str], params: ExportRulesParams, rules: tuple[Rule, ...]
-) -> Bundle:
+) -> Sources:
     own = params.publish
     missing = [p for p in (own.alertmanager_yml, *own.prometheus_rules) if p and p not in before]
     if missing:
         raise SignalboxError(f"{missing[0]}: no such file; it must be there to be merged into")
-    from pipelines.aiops.alerting.export.bundle import DEFAULT_CONFIG
-
     sources = Sources(
         before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
         own.alertmanager_yml or "alertmanager.yml",
         {path: before[path] for path in own.prometheus_rules},
+        read_servers({path: read_text(Path(path)) for path in params.prometheus}),
     )
-    if own.alertmanager_yml and not own.guards_yml:
-        _require_guards(rules)
-    return make_bundle(sources, rules, params.guard_step_seconds, params.pagerduty_label_field)
+    if own.alertmanager_yml:
+        _require_guards(rules, own, sources.servers)
+    return sources
 
 
-def _require_guards(rules: tuple[Rule, ...]) -> None:
-    from pipelines.aiops.alerting.export.guard_rules import guarded
+def _require_guards(rules: tuple[Rule, ...], own: PublishParams, servers: Servers) -> None:
+    """Refuse to publish what hides alerts where a guard of it has no file."""
+    hidden = [rule for rule in rules if guarded(rule) is not None]
+    named = own.guard_files()
+    for server in servers.all or (None,):
+        mine = [r.id for r in hidden if server is None or for_server(r, server) is not None]
+        if mine and not _guards_path(named, server, servers):
+            whose = f" of {server.name}" if server and len(servers.all) > 1 else ""
+            raise SignalboxError(
+                f"rules {mine[:3]} hide alerts and their guards{whose} have no file; name one in "
+                "params.yaml: aiops.export_rules.publish.guards_yml (a rule file that Prometheus "
+                "loads; with several Prometheis a mapping from each prometheus.yml to its file)"
+            )
 
-    hidden = [rule.id for rule in rules if guarded(rule) is not None]
-    if hidden:
-        raise SignalboxError(
-            f"rules {hidden[:3]} hide alerts and their guards have no file; name one in "
-            "params.yaml: aiops.export_rules.publish.guards_yml (a rule file that Prometheus loads)"
-        )
+
+def _guards_path(
+    named: Mapping[str, str], server: PrometheusServer | None, servers: Servers
+) -> str | None:
+    """Return the file with a server's guards; one that is named alone is the only server's."""
+    if server is not None and server.name in named:
+        return named[server.name]
+    return named.get("") if len(servers.all) < 2 else None
 
 
-def _texts(bundle: Bundle, own: PublishParams) -> dict[str, str]:
+def _texts(bundle: Bundle, own: PublishParams, servers: Servers) -> dict[str, str]:
     texts = dict(bundle.rule_files.texts)
     if own.alertmanager_yml:
         texts[own.alertmanager_yml] = bundle.alertmanager.text
-    if own.guards_yml:
-        texts[own.guards_yml] = bundle.guards
+    for name, server in guard_files(servers).items():
+        path = _guards_path(own.guard_files(), server, servers)
+        if path:
+            texts[path] = bundle.guards[name]
     if own.pagerduty_json:
         texts[own.pagerduty_json] = canonical_json(bundle.pagerduty)
     return texts
@@ -203,7 +227,7 @@ def _changed(
     published = (last or {}).get("files", {})
     found = {}
     for path, text in before.items():
-        whole = path in (own.guards_yml, own.pagerduty_json)
+        whole = path in (*own.guard_files().values(), own.pagerduty_json)
         if path in published:
             if sha256_text(text) != published[path]["sha256"]:
                 found[path] = "changed since it was published"

@@ -14,7 +14,7 @@ from pipelines.aiops.alerting.config import (
     value_matches,
     values_of,
 )
-from pipelines.aiops.alerting.rules import Matcher
+from pipelines.aiops.alerting.rules import Matcher, Rule
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Bools, Ints
 
@@ -277,3 +277,23 @@ def next_flush(times: Ints, first: Ints, interval: Ints) -> Ints:
     late = np.maximum(times - first, 0)
     flush: Ints = first + -(-late // interval) * interval
     return flush
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What files do, as the replay takes it.
+
+    Attributes
+    ----------
+    today : Config
+        The configuration without anything of ours.
+    config : Config
+        The configuration with the rules in it.
+    rules : tuple of Rule
+        What happens outside Alertmanager, one rule for each Prometheus: rules that wait or keep
+        firing, and those whose guards are heard. They have the ids of the rules they serve.
+    """
+
+    today: Config
+    config: Config
+    rules: tuple[Rule, ...]

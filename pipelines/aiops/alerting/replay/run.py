@@ -258,6 +258,7 @@ def replay(
     chunk: int = CHUNK,
     table: LabelTable | None = None,
     only_pages: bool = False,
+    applied: bool = False,
 ) -> Replay:
     """Replay alerts through a configuration with rules applied to it.
 
@@ -284,6 +285,9 @@ def replay(
         found out about them isn't found out again.
     only_pages : bool
         `Replay.notifications` has pages only: what else was sent is counted and dropped.
+    applied : bool
+        `config` has the rules in it already; of `rules` only those count that Prometheus runs
+        (waiting, keeping firing, guards). There may be several of one id.
 
     Returns
     -------
@@ -295,7 +299,7 @@ def replay(
     SignalboxError
         If a matcher's regex is invalid, or RE2 and Python understand it differently.
     """
-    ruled = apply_rules(config, rules)
+    ruled = config if applied else apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
     plain = table or LabelTable(frame.labels)
     table, periods, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers
 from pipelines.aiops.alerting.rules import (
     Bound,
     DemotionRule,
@@ -17,6 +18,9 @@ from pipelines.aiops.alerting.rules import (
     Support,
     WaitRule,
 )
+
+KNOWN = Servers((PrometheusServer("prometheus.yml", rule_files=("rules.yml",)),))
+"""A Prometheus that adds no labels, and loads the rule file of the tests."""
 
 AWKWARD = "a\"b'c\\d\ne😀<b>|.*{{ x }}\t,é"
 

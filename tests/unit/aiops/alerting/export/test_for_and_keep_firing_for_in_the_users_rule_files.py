@@ -6,7 +6,7 @@ import yaml
 from pipelines.aiops.alerting.export.prometheus import Merged, merge_rule_files
 from pipelines.core.errors import SignalboxError
 
-from .make import AWKWARD, flapping, m, transient
+from .make import AWKWARD, KNOWN, flapping, m, transient
 
 FILE = "rules.yml"
 TEXT = """\
@@ -39,7 +39,7 @@ groups:
 
 
 def merged(*rules: object, text: str = TEXT) -> Merged:
-    return merge_rule_files({FILE: text}, list(rules))  # type: ignore[arg-type]
+    return merge_rule_files({FILE: text}, list(rules), KNOWN)  # type: ignore[arg-type]
 
 
 def alerts(result: Merged) -> list[dict[str, object]]:
@@ -64,11 +64,11 @@ def test_taking_out_gives_the_file_back() -> None:
         transient("alertname = Latency"), flapping("alertname = Latency", "service =~ a|b")
     )
     assert result.texts[FILE] != TEXT
-    assert merge_rule_files(result.texts, []).texts[FILE] == TEXT
+    assert merge_rule_files(result.texts, [], KNOWN).texts[FILE] == TEXT
     windows = TEXT.replace("\n", "\r\n")
     result = merged(transient("alertname = Latency"), text=windows)
     assert result.placed
-    assert merge_rule_files(result.texts, []).texts[FILE] == windows
+    assert merge_rule_files(result.texts, [], KNOWN).texts[FILE] == windows
 
 
 def test_a_rule_for_some_services_splits_the_alert_in_two() -> None:
@@ -120,7 +120,7 @@ def test_awkward_values_in_a_split() -> None:
     )
     result = merged(rule)
     assert result.placed
-    assert merge_rule_files(result.texts, []).texts[FILE] == TEXT
+    assert merge_rule_files(result.texts, [], KNOWN).texts[FILE] == TEXT
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from pipelines.core.evidence import read_evidence
 from pipelines.core.files import sha256_path
 
 from . import configs
-from .make import ALL, GUARD, m, quiet, transient
+from .make import ALL, GUARD, KNOWN, m, quiet, transient
 from .test_for_and_keep_firing_for_in_the_users_rule_files import TEXT
 
 FIELD = "event.custom_details.{label}"
@@ -40,6 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "am.yml").write_text(configs.FULL)
     (tmp_path / "rules.yml").write_text(TEXT)
+    (tmp_path / "prometheus.yml").write_text("rule_files: [rules.yml]\n")
     write_rules(RULE_SET, [*ALL, transient("alertname = Latency", n=9)])
     return tmp_path
 
@@ -49,7 +50,7 @@ def params(**own: object) -> AiopsParams:
 
 
 def test_the_stage_writes_files_diff_summary_and_evidence(project: Path) -> None:
-    export_rules.main(params(alertmanager_yml="am.yml", prometheus_rules=["rules.yml"]))
+    export_rules.main(params(alertmanager_yml="am.yml", prometheus=["prometheus.yml"]))
     names = sorted(p.relative_to(EXPORT).as_posix() for p in EXPORT.rglob("*") if p.is_file())
     assert names == ["alertmanager.yml", "changes.diff", "pagerduty.json",
                      "prometheus/rules.yml", "prometheus_rules.yml", "summary.json"]  # fmt: skip
@@ -62,7 +63,7 @@ def test_the_stage_writes_files_diff_summary_and_evidence(project: Path) -> None
     assert all(one["exported"] or one["reasons"] for one in told.values())
     evidence = read_evidence(Path("evidence/export_rules.json"))
     assert evidence.figure("export_rules.exported").value == 5  # type: ignore[union-attr]
-    assert set(evidence.inputs) >= {"am.yml", "rules.yml", RULE_SET.as_posix()}
+    assert set(evidence.inputs) >= {"am.yml", "rules.yml", "prometheus.yml", RULE_SET.as_posix()}
 
 
 def test_the_diff_holds_both_files_and_the_sources_stay_untouched(project: Path) -> None:
@@ -139,8 +140,8 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 
 def test_a_rule_without_a_guard_that_can_be_written_is_not_hidden(tmp_path: Path) -> None:
     odd = quiet("alertname = X", guard=GUARD.model_copy(update={"by": ("a-b",)}))
-    summary, _ = export(tmp_path / "out", Sources(configs.SMALL, "am.yml"), [odd], step=60,
-                     label_field=FIELD)  # fmt: skip
+    sources = Sources(configs.SMALL, "am.yml", {}, KNOWN)
+    summary, _ = export(tmp_path / "out", sources, [odd], step=60, label_field=FIELD)
     assert not summary.rules[0].exported
     assert "guard" in summary.rules[0].reasons[0]
     assert (tmp_path / "out/alertmanager.yml").read_text() == configs.SMALL

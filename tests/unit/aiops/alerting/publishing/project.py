@@ -41,6 +41,7 @@ def make(place: Path) -> Path:
     live.mkdir()
     (live / "alertmanager.yml").write_text(configs.FULL)
     (live / "rules.yml").write_text(TEXT)
+    (live / "prometheus.yml").write_text("rule_files: [rules.yml]\n")
     return project
 
 
@@ -55,6 +56,7 @@ def params(project: Path, **more: Any) -> ExportRulesParams:
     return ExportRulesParams.model_validate({
         "alertmanager_yml": publish["alertmanager_yml"],
         "prometheus_rules": publish["prometheus_rules"],
+        "prometheus": [str(live / "prometheus.yml")],
         "publish": publish,
     })  # fmt: skip
 
@@ -65,7 +67,7 @@ def released(project: Path, rules: Sequence[Rule], n: int = 1) -> str:
     text = json.dumps({"n": n, "rules": RULES.dump_python(tuple(rules), mode="json")})
     summary, _ = export(
         project.parent / f"export-{n}",
-        read_sources(own.alertmanager_yml, own.prometheus_rules),
+        read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus),
         rules, step=60, label_field="event.custom_details.{label}",
     )  # fmt: skip
     files = {
