@@ -13,7 +13,7 @@ from pipelines.aiops.params.simulate import SignalsParams
 from pipelines.core.time import DAY_MS
 from pipelines.simulator.signals.tables import signal_tables
 from pipelines.simulator.world.alerts import Alerts
-from pipelines.simulator.world.configuration import configuration, rule_file
+from pipelines.simulator.world.configuration import configuration, prometheus_yml, rule_file
 from pipelines.simulator.world.model import Timeline, World
 from pipelines.simulator.world.people import Reactions
 from pipelines.simulator.world.tables import (
@@ -28,7 +28,7 @@ from pipelines.simulator.world.tables import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CONFIGURATION, RULE_FILE = "alertmanager.yml", "prometheus_rules.yml"
+CONFIGURATION, RULE_FILE, SERVER = "alertmanager.yml", "prometheus_rules.yml", "prometheus.yml"
 TRUTH = "truth"
 TITLE = "# Synthetic telemetry"
 README = f"""\
@@ -41,7 +41,8 @@ World: seed {{seed}}, {{days}} days from {{start}}, {{services}} services, time 
 {{alerts}} alerts, {{faults}} real faults, {{tickets}} incident tickets.
 
 - `alerts/`, `tickets/`, `changes/`: a lake in the layout of the telemetry contract
-- `alertmanager.yml`, `prometheus_rules.yml`: the configuration that this world uses today
+- `alertmanager.yml`, `prometheus.yml`, `prometheus_rules.yml`: the configuration that this world
+  uses today
 - `truth/alerts.parquet`: which incident each alert belonged to ("" = none), and what caused it
 - `truth/incidents.parquet`: the real faults; `shape` says what makes each easy or hard to tell
 """
@@ -78,6 +79,7 @@ def write_world(
     _write(truth / "incidents.parquet", truth_incidents(world, timeline, alerts, people, ids))
     (folder / CONFIGURATION).write_text(configuration(world), encoding="utf-8")
     (folder / RULE_FILE).write_text(rule_file(world, alerts.keys), encoding="utf-8")
+    (folder / SERVER).write_text(prometheus_yml(world, RULE_FILE), encoding="utf-8")
     for kind, part in signal_tables(world, timeline, signals):
         if kind is None:
             _write(truth / "signals.parquet", part)

@@ -107,6 +107,21 @@ def _receivers(names: list[str], nobody: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+SERVER_HEADER = """\
+# Synthetic: the Prometheus of a simulated world (signalbox simulate).
+# Alertmanager sees its external labels on every alert; its own series don't have them.
+"""
+
+
+def prometheus_yml(world: World, rule_file_name: str) -> str:
+    """Write the ``prometheus.yml`` of the world's only Prometheus; ``promtool`` accepts it."""
+    labels = [f"    {name}: {value}" for name, value in sorted(world.style.constant.items())]
+    external = ["  external_labels:", *labels] if labels else []
+    return SERVER_HEADER + "\n".join(
+        ["global:", "  evaluation_interval: 1m", *external, f"rule_files: [{rule_file_name}]", ""]
+    )
+
+
 RULE_FILE_HEADER = """\
 # Synthetic: the Prometheus rules of a simulated world (signalbox simulate).
 # Rules that make an alert wait or keep firing are merged into a file like this.
