@@ -60,6 +60,10 @@ def figures(
         _saved(effect),
         _figure("missed", "Incidents missed", len(effect.missed), n=notified, unit="incidents"),
         _missed_share(effect),
+        _figure(
+            "vanished", "Incidents of which no receiver at all is notified any more",
+            len(effect.vanished), n=len(effect.incidents), unit="incidents",
+        ),
         *_delays(effect),
         _figure(
             "baseline_notifications", "Notifications with today's configuration, of any kind",

@@ -148,7 +148,11 @@ class RuleOutcome(Details):
 
 
 class IncidentOutcome(Details):
-    """A ticketed incident of the last window; `delay_seconds` is None where it isn't paged."""
+    """A ticketed incident of the last window; `delay_seconds` is None where it isn't paged.
+
+    `starts` is when the earliest episode of its alerts began; `vanished`: of which some receiver is
+    notified today and none with the rules.
+    """
 
     ticket: str
     starts: datetime
@@ -157,6 +161,7 @@ class IncidentOutcome(Details):
     missed: bool
     delay_seconds: float | None
     rules: list[str]
+    vanished: bool = False
 
 
 class LabelOutcome(Details):

@@ -215,6 +215,7 @@ def _incident(incident: TicketedIncident) -> IncidentOutcome:
         missed=incident.missed,
         delay_seconds=round(incident.delay, 3) if notified and not incident.missed else None,
         rules=list(incident.touched_by),
+        vanished=incident.vanished,
     )
 
 

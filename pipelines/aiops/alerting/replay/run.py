@@ -10,7 +10,11 @@ import numpy as np
 from pipelines.aiops.alerting import windows
 from pipelines.aiops.alerting.config import Config, Silence, apply_rules
 from pipelines.aiops.alerting.replay.flushes import firing_intervals_of, observe_at_flushes, rows_of
-from pipelines.aiops.alerting.replay.guard_alerts import merge_guard_outcomes, replay_guards
+from pipelines.aiops.alerting.replay.guard_alerts import (
+    lookups_of,
+    merge_guard_outcomes,
+    replay_guards,
+)
 from pipelines.aiops.alerting.replay.model import (
     FiringPeriods,
     Groups,
@@ -25,6 +29,7 @@ from pipelines.aiops.alerting.replay.outcome import (
     NOTIFIED,
     STATUSES,
     Collector,
+    Lookups,
     Outcomes,
     ReplayTrace,
     count_pages,
@@ -59,17 +64,19 @@ class Replay:
         firing alert, and the receiver pages). In order of time, group.
     alerts : pandas.DataFrame
         A row for each row of the frame: ``status`` (one of `STATUSES`), ``rule`` (id of the rule
-        that decided it, or empty), ``group`` (-1: none), ``first_page`` (µs, -1: none) and
-        ``pages``: of the alert that the row is part of, as long as that alert fires. A
-        ``folded`` alert was over before its group's next flush, came back between two flushes, or
-        (with a rule and a first page) a guard reported it: then ``group`` is the guard's.
+        that decided it, or empty), ``group`` (-1: none) and ``pages``: of the alert that the row
+        is part of, as long as that alert fires; ``first_page`` and ``first_notification`` (µs, -1:
+        none): the first page, and the first notification to any receiver, that names the alert
+        firing while the row's own episode lasts. A ``folded`` alert was over before its group's
+        next flush, came back between two flushes, or (with a rule) a guard reported it: then
+        ``group`` is the guard's.
     stages : dict of str to int
         ``events`` (rows), ``episodes`` (what Alertmanager sees as separate alerts), ``alerts``
         (of them: not kept back or quiet), ``notifications``, ``pages``.
     tickets : pandas.DataFrame
         A row for each of the frame's tickets: ``ticket``, ``alerts`` (rows), ``opened`` (µs, start
         of the first of them, -1: none in the window), ``first_page`` (µs, -1: nobody was paged),
-        ``group`` that paged first.
+        ``group`` that paged first. No page is older than the episodes of the ticket's own alerts.
     groups : pandas.DataFrame
         A row for each group: ``group``, ``receiver``, ``rule`` (that made its route, or empty).
     """
@@ -143,7 +150,12 @@ def _range(*times: Ints) -> tuple[int, int]:
 
 
 def _run(
-    inputs: ReplayInputs, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
+    inputs: ReplayInputs,
+    silences: tuple[Silence, ...],
+    chunk: int,
+    lookups: Lookups,
+    *,
+    only_pages: bool,
 ) -> tuple[Groups, Outcomes, Collector]:
     groups = route_series(inputs.config, inputs.table)
     periods = inputs.periods
@@ -163,7 +175,7 @@ def _run(
     for low, high in _chunks(groups, load, chunk, most):
         part = _slice(groups, low, high)
         trace = _part(inputs, part, silences, period_from)
-        period, group_id, count = judge(part, trace, origins, outcomes)
+        period, group_id, count = judge(part, trace, origins, outcomes, lookups)
         if alone:
             outcomes.pages[period] = count
         else:
@@ -179,6 +191,8 @@ def _alerts(
     frame: AlertFrame,
     periods: FiringPeriods,
     outcomes: Outcomes,
+    lookups: Lookups,
+    *,
     rules: Sequence[Rule],
     names: list[str],
 ) -> "pd.DataFrame":
@@ -188,9 +202,13 @@ def _alerts(
     fired = period >= 0
     columns = {}
     for name, missing in (("status", len(STATUSES) - 1), ("rule", -1), ("group", NOT_YET),
-                          ("first_page", NOT_YET), ("pages", 0)):  # fmt: skip
+                          ("pages", 0)):  # fmt: skip
         column = np.full(len(frame), missing, dtype=np.int64)
         column[fired] = getattr(outcomes, name)[period[fired]]
+        columns[name] = np.where(column == NOT_YET, -1, column)
+    for name in ("first_page", "first_notification"):
+        column = np.full(len(frame), NOT_YET, dtype=np.int64)
+        column[fired] = getattr(lookups, name)[periods.episodes.of_row[fired]]
         columns[name] = np.where(column == NOT_YET, -1, column)
     ids = pd.array([*names, *(rule.id for rule in rules), ""], dtype="str")
     # A row that a rule kept from firing never reached Alertmanager: that rule decided it.
@@ -202,6 +220,7 @@ def _alerts(
             "rule": ids.take(np.where(decided < 0, len(ids) - 1, decided)),
             "group": columns["group"],
             "first_page": columns["first_page"],
+            "first_notification": columns["first_notification"],
             "pages": columns["pages"],
         }
     )
@@ -300,10 +319,13 @@ def replay(
     plain = table or LabelTable(frame.labels)
     table, periods, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
     inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing())
-    groups, outcomes, collected = _run(inputs, tuple(silences), chunk, only_pages=only_pages)
+    lookups = lookups_of(periods, guarded)
+    groups, outcomes, collected = _run(
+        inputs, tuple(silences), chunk, lookups, only_pages=only_pages
+    )
     origins = origins_of(ruled)
-    merge_guard_outcomes(guarded, outcomes, origins)
-    alerts = _alerts(frame, periods, outcomes, rules, list(origins))
+    merge_guard_outcomes(guarded, outcomes, origins, periods.episodes, lookups)
+    alerts = _alerts(frame, periods, outcomes, lookups, rules=rules, names=list(origins))
     notifications, count = collected.result()
     visible = (outcomes.status <= NOTIFIED) | (outcomes.status == FOLDED)
     stages = {
