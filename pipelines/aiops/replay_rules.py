@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.aiops.alerting import windows as memory
-from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds
 from pipelines.aiops.alerting.evidence import BothStages, ReplayDetails, Stages, TestSpan
@@ -41,7 +41,7 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = todays_config(params.export_rules.alertmanager_yml)
+    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
 
 
@@ -169,6 +169,7 @@ def details(
         incidents=tables.incidents(effect),
         teams=tables.by_label(backtest, candidate, "team"),
         noisiest=tables.noisiest(backtest, candidate),
+        receivers=tables.receivers(backtest, candidate),
     )
 
 

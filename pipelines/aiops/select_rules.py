@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 
 from pipelines.aiops.alerting import windows as memory
-from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import (
     Backtest,
     Point,
@@ -59,7 +59,7 @@ def choose(
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = todays_config(params.export_rules.alertmanager_yml)
+    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
     closed = closing_times(HISTORY)
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)

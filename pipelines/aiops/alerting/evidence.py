@@ -174,6 +174,15 @@ class LabelOutcome(Details):
     candidate_paged: int
 
 
+class ReceiverOutcome(Details):
+    """What a receiver is sent in the last window; `pager`: whether any of it wakes somebody."""
+
+    receiver: str
+    pager: bool
+    baseline: int
+    candidate: int
+
+
 class NoisyAlert(LabelOutcome):
     """An alert name that pages much today, and the rules that hit it."""
 
@@ -191,6 +200,7 @@ class ReplayDetails(Details):
     incidents: list[IncidentOutcome]
     teams: list[LabelOutcome]
     noisiest: list[NoisyAlert]
+    receivers: list[ReceiverOutcome] = Field(default_factory=list)
 
 
 class HarmfulRuleDetails(Details):

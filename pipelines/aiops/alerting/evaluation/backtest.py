@@ -351,6 +351,7 @@ class Backtest:
             rules=tuple(rules),
             until=self.window.end,
             table=self.attribution.table,
+            since=self.window.start,
             only_pages=True,
         )
 

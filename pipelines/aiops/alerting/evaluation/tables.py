@@ -12,6 +12,7 @@ from pipelines.aiops.alerting.evidence import (
     IncidentOutcome,
     LabelOutcome,
     NoisyAlert,
+    ReceiverOutcome,
     RuleOutcome,
 )
 from pipelines.aiops.alerting.replay import Replay
@@ -131,6 +132,38 @@ def by_label(backtest: Backtest, candidate: Replay, label: str) -> list[LabelOut
         for i in order
         if alerts[i]
     ]
+
+
+def receivers(backtest: Backtest, candidate: Replay) -> list[ReceiverOutcome]:
+    """Count what each receiver is sent in the window, pagers first.
+
+    Parameters
+    ----------
+    backtest : Backtest
+        Backtest of the window.
+    candidate : Replay
+        Replay with the rules.
+
+    Returns
+    -------
+    list of ReceiverOutcome
+        A row a receiver with integrations that is routed to without or with the rules.
+    """
+    sent = [
+        dict(zip(found.receivers["receiver"], found.receivers["notifications"], strict=True))
+        for found in (backtest.baseline, candidate)
+    ]
+    rows = [
+        ReceiverOutcome(
+            receiver=each.name,
+            pager=each.pages,
+            baseline=int(sent[0].get(each.name, 0)),
+            candidate=int(sent[1].get(each.name, 0)),
+        )
+        for each in backtest.config.receivers
+        if each.integrations and (each.name in sent[0] or each.name in sent[1])
+    ]
+    return sorted(rows, key=lambda row: (not row.pager, -row.baseline, row.receiver))
 
 
 def noisiest(backtest: Backtest, candidate: Replay) -> list[NoisyAlert]:

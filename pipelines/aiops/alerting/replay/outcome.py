@@ -1,6 +1,6 @@
 """What became of each alert, and what was sent."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -449,13 +449,17 @@ class Collector:
     ----------
     groups : Groups
         All groups of the replay.
+    since : int, microseconds since 1970
+        From when on notifications are counted by receiver.
     only_pages : bool
         Drop what wakes nobody as soon as it is counted.
     """
 
-    def __init__(self, groups: Groups, *, only_pages: bool) -> None:
+    def __init__(self, groups: Groups, *, since: int, only_pages: bool) -> None:
         self.names = sorted({route.receiver for route in groups.routes})
         self.number = {name: i for i, name in enumerate(self.names)}
+        self.since = since
+        self.by_receiver = np.zeros((2, len(self.names)), dtype=np.int64)
         self.only_pages = only_pages
         # Classes of one receiver that tell at the same flush are one notification.
         self.shared = len(np.unique(groups.group_id)) < len(groups)
@@ -474,9 +478,31 @@ class Collector:
         """
         sent = sent_of(groups, log, self.number)
         self.count += len(sent)
+        if not self.shared:
+            self._count(sent)
         if self.only_pages and not self.shared:
             sent = sent.where(sent.page)
         self.parts.append(sent)
+
+    def _count(self, sent: Sent) -> None:
+        counted = sent.time >= self.since
+        for number, which in enumerate((counted, counted & sent.page)):
+            receivers = sent.receiver[which].astype(np.int64)
+            self.by_receiver[number] += np.bincount(receivers, minlength=len(self.names))
+
+    def receivers(self) -> "pd.DataFrame":
+        """Return what each receiver was sent; after `result`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `Replay.receivers`.
+        """
+        import pandas as pd
+
+        notifications, pages = self.by_receiver
+        names = np.array(self.names, dtype=object)
+        return pd.DataFrame({"receiver": names, "notifications": notifications, "pages": pages})
 
     def result(self) -> tuple["pd.DataFrame", int]:
         """Return all notifications; the parts are freed.
@@ -496,10 +522,13 @@ class Collector:
         )
         sent = sent.where(order)
         if self.shared:
-            last = np.ones(len(sent), dtype=bool)
-            last[:-1] = heads(sent.time)[1:] | heads(sent.group.astype(np.int64))[1:]
-            sent = sent.where(last)
+            first = np.append(heads(sent.time) | heads(sent.group.astype(np.int64)), True)
+            starts = np.flatnonzero(first[:-1])
+            page = np.logical_or.reduceat(sent.page, starts) if len(starts) else sent.page
+            # The last of equal rows names most; it is a page if any of them is.
+            sent = replace(sent.where(first[1:] if len(sent) else sent.page), page=page)
             self.count = len(sent)
+            self._count(sent)
             sent = sent.where(sent.page) if self.only_pages else sent
         return self._table(sent), self.count
 

@@ -79,6 +79,9 @@ class Replay:
         ``group`` that paged first. No page is older than the episodes of the ticket's own alerts.
     groups : pandas.DataFrame
         A row for each group: ``group``, ``receiver``, ``rule`` (that made its route, or empty).
+    receivers : pandas.DataFrame
+        A row for each receiver that is routed to: ``receiver``, and how many ``notifications`` and
+        ``pages`` among them it was sent since the time that `replay` was given.
     """
 
     notifications: "pd.DataFrame"
@@ -86,6 +89,7 @@ class Replay:
     stages: dict[str, int]
     tickets: "pd.DataFrame"
     groups: "pd.DataFrame"
+    receivers: "pd.DataFrame"
 
 
 def _horizon(frame: AlertFrame, config: Config) -> int:
@@ -155,6 +159,7 @@ def _run(
     chunk: int,
     lookups: Lookups,
     *,
+    since: int,
     only_pages: bool,
 ) -> tuple[Groups, Outcomes, Collector]:
     groups = route_series(inputs.config, inputs.table)
@@ -168,7 +173,7 @@ def _run(
     longest = int(np.max(groups.interval, initial=1)) + int(np.max(groups.wait, initial=0))
     _, span = _range(periods.starts, periods.ends)
     most = max(2**62 // (span + 4 * longest + 8), 1)
-    notifications = Collector(groups, only_pages=only_pages)
+    notifications = Collector(groups, since=since, only_pages=only_pages)
     pages: list[tuple[Ints, Ints, Ints]] = []
     # Series are sorted: a series in one group only stands there once.
     alone = not (groups.members[1:] == groups.members[:-1]).any()
@@ -276,6 +281,7 @@ def replay(
     timing: Timing | None = None,
     chunk: int = CHUNK,
     table: LabelTable | None = None,
+    since: int = -NOT_YET,
     only_pages: bool = False,
 ) -> Replay:
     """Replay alerts through a configuration with rules applied to it.
@@ -301,6 +307,8 @@ def replay(
     table : LabelTable, optional
         The frame's labels as an earlier replay read them (``LabelTable(frame.labels)``): what it
         found out about them isn't found out again.
+    since : int, microseconds since 1970
+        From when on `Replay.receivers` counts; all by default.
     only_pages : bool
         `Replay.notifications` has pages only: what else was sent is counted and dropped.
 
@@ -321,7 +329,7 @@ def replay(
     inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing())
     lookups = lookups_of(periods, guarded)
     groups, outcomes, collected = _run(
-        inputs, tuple(silences), chunk, lookups, only_pages=only_pages
+        inputs, tuple(silences), chunk, lookups, since=since, only_pages=only_pages
     )
     origins = origins_of(ruled)
     merge_guard_outcomes(guarded, outcomes, origins, periods.episodes, lookups)
@@ -335,7 +343,14 @@ def replay(
         "notifications": count,
         "pages": int(notifications["page"].sum()),
     }
-    return Replay(notifications, alerts, stages, _tickets(frame, alerts), _group_table(groups))
+    return Replay(
+        notifications,
+        alerts,
+        stages,
+        _tickets(frame, alerts),
+        _group_table(groups),
+        collected.receivers(),
+    )
 
 
 MEMBER_BYTES = 500

@@ -9,8 +9,9 @@ import pytest
 
 from pipelines.aiops import mine_rules, replay_rules, select_rules
 from pipelines.aiops.alerting.config import default_config
-from pipelines.aiops.alerting.config.model import Receiver, Route
+from pipelines.aiops.alerting.config.model import Integration, Receiver, Route
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, TicketedIncident
+from pipelines.aiops.alerting.evaluation.tables import receivers
 from pipelines.aiops.alerting.evidence import ReplayDetails
 from pipelines.aiops.alerting.rules import (
     Bound,
@@ -197,6 +198,26 @@ def test_what_no_receiver_is_told_of_any_more_has_vanished():
     assert not effect.notified
     assert [each.ticket for each in effect.vanished] == ["T0"]
     assert not effect_of([(A, HOUR, 3 * HOUR)], [0], [ONE_GROUP], config=chat).vanished
+
+
+def test_chats_are_counted_apart_and_are_no_pages():
+    """Of a receiver with a pager and a chat, which don't tell alike, only the pager pages."""
+    both = Receiver("default", (Integration("pagerduty", True), Integration("slack", False)))
+    chat = Receiver("chat", (Integration("slack", False),), pages=False)
+    child = Route("chat", (Matcher(label="alertname", op="=", value="b"),), ("...",))
+    config = replace(
+        OWN_GROUPS, receivers=(both, chat), route=replace(OWN_GROUPS.route, routes=(child,))
+    )
+    frame = frame_of([(A, HOUR, 2 * HOUR), (B, HOUR, 2 * HOUR)], LABELS, ["T0", "T1"], [0, 1])
+    backtest = Backtest(frame, HistoryWindow(0, 10 * DAY_US), config, {})
+    effect = backtest([])
+    assert len(effect.baseline) == 1
+    assert [each.ticket for each in effect.notified] == ["T0"]
+    told = [
+        (each.receiver, each.pager, each.baseline)
+        for each in receivers(backtest, backtest.baseline)
+    ]
+    assert told == [("default", True, 2), ("chat", False, 1)]
 
 
 def test_mini_fold_is_judged_as_it_was_measured_and_not_approved(tmp_path, monkeypatch):

@@ -44,6 +44,10 @@ def test_fast_replay_tells_what_an_event_loop_tells(config, world, quiet, timing
     assert told(config, frame, timing, quiet) == told_by_loop(config, labels, rows, timing, quiet)
 
 
+def pages(receiver, sends):
+    return receiver.pages_through([i for i in receiver.integrations if i.send_resolved == sends])
+
+
 def first_told(config, rows, sent, *, paging):
     """First notification that names each row's alert firing within the row's own episode."""
     nodes = dict(config.route.walk())
@@ -54,7 +58,7 @@ def first_told(config, rows, sent, *, paging):
             each.time
             for each in sent
             if series in each.firing and begin <= each.time < stop
-            and (not paging or config.receiver(nodes[each.route].receiver).pages)
+            and (not paging or pages(config.receiver(nodes[each.route].receiver), each.sends))
         ]  # fmt: skip
         found.append(min(times, default=-1))
     return found
