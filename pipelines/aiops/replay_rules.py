@@ -46,11 +46,11 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
 
 
 def figures(
-    effect: BacktestResult, rules: tuple[Rule, ...], baseline: Replay, candidate: Replay
+    backtest: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], candidate: Replay
 ) -> list[Figure]:
     """Everything the gate may ask for."""
     pages, notified = len(effect.baseline), len(effect.notified)
-    stages_today, stages_with_rules = baseline.stages, candidate.stages
+    stages_today, stages_with_rules = backtest.baseline.stages, candidate.stages
     return [
         _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
         _figure("baseline_pages", "Pages with today's configuration", pages, n=pages, unit="pages"),
@@ -63,6 +63,12 @@ def figures(
         _figure(
             "vanished", "Incidents of which no receiver at all is notified any more",
             len(effect.vanished), n=len(effect.incidents), unit="incidents",
+        ),
+        _figure(
+            "heartbeats_changed", "Rules that would change what is sent of a heartbeat",
+            len(backtest.changing_heartbeats(rules)), n=len(rules), unit="rules",
+            method="routes, inhibition and durations of alerts that always fire and are repeated "
+            "every few minutes, without and with each rule",
         ),
         *_delays(effect),
         _figure(
@@ -170,6 +176,9 @@ def details(
         teams=tables.by_label(backtest, candidate, "team"),
         noisiest=tables.noisiest(backtest, candidate),
         receivers=tables.receivers(backtest, candidate),
+        heartbeats=sorted(
+            {backtest.rows.labels[n].get("alertname", "") for n in backtest.heartbeats.tolist()}
+        ),
     )
 
 
@@ -218,7 +227,7 @@ def main(params: AiopsParams) -> None:
     evidence = Evidence(
         stage=STAGE,
         inputs=hash_inputs(*paths),
-        figures=figures(effect, rules, backtest.baseline, candidate),
+        figures=figures(backtest, effect, rules, candidate),
         details=details(backtest, effect, rules, candidate).model_dump(mode="json"),
     )
     write_outcomes(OUTCOMES, backtest, candidate)

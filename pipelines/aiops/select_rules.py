@@ -10,12 +10,14 @@ were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
 """
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import (
     Backtest,
+    Dropped,
     Point,
     Selection,
     closing_times,
@@ -63,14 +65,35 @@ def choose(
     closed = closing_times(HISTORY)
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)
-    first = select(candidates, on_new, params.select_rules, also=[on_learned])
+    usable, touching = _sparing_heartbeats(candidates, on_new, on_learned)
+    first = select(usable, on_new, params.select_rules, also=[on_learned])
+    first = replace(first, dropped=(*touching, *first.dropped))
     if not params.select_rules.renew:
         return first, first, candidates, windows
     past = HistoryWindow(windows.train.start, windows.validation.end)
-    found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
-    newer = [rule for mined in found.values() for rule in mined.rules]
-    final = renew(first, newer, on_new, params.select_rules, also=[on_learned])
+    tickets = read_tickets(HISTORY / "tickets.parquet")
+    found = mine_all(frame, params.mine_rules, past, tickets, config=config)
+    newer = tuple(rule for mined in found.values() for rule in mined.rules)
+    usable, touching = _sparing_heartbeats(newer, on_new, on_learned)
+    final = renew(first, usable, on_new, params.select_rules, also=[on_learned])
+    known = {dropped.rule for dropped in final.dropped}
+    more = (dropped for dropped in touching if dropped.rule not in known)
+    final = replace(final, dropped=(*more, *final.dropped))
     return final, first, tuple({rule.id: rule for rule in (*candidates, *newer)}.values()), windows
+
+
+def _sparing_heartbeats(
+    rules: tuple[Rule, ...], *backtests: Backtest
+) -> tuple[tuple[Rule, ...], list[Dropped]]:
+    """Leave out rules that would change what is sent of a heartbeat in any window."""
+    names: dict[str, str] = {}
+    for backtest in backtests:
+        names |= backtest.changing_heartbeats(rules)
+    dropped = [
+        Dropped(rule, f"it would change the heartbeat {name}: what watches it would take alarm")
+        for rule, name in names.items()
+    ]
+    return tuple(rule for rule in rules if rule.id not in names), dropped
 
 
 def as_evidence(

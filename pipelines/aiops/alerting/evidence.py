@@ -191,7 +191,7 @@ class NoisyAlert(LabelOutcome):
 
 
 class ReplayDetails(Details):
-    """Details of ``replay_rules``."""
+    """Details of ``replay_rules``; `heartbeats`: names of alerts that no rule may touch."""
 
     window: TestSpan
     stages: BothStages
@@ -201,6 +201,7 @@ class ReplayDetails(Details):
     teams: list[LabelOutcome]
     noisiest: list[NoisyAlert]
     receivers: list[ReceiverOutcome] = Field(default_factory=list)
+    heartbeats: list[str] = Field(default_factory=list)
 
 
 class HarmfulRuleDetails(Details):

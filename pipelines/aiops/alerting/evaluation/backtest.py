@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config import Config
+from pipelines.aiops.alerting.config.apply import changes_heartbeat, heartbeats_of
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.rules import Rule
@@ -320,6 +321,11 @@ class Backtest:
         Today's configuration.
     closed : dict of str to int
         Ticket id → microseconds when it was closed (`closing_times`).
+
+    Attributes
+    ----------
+    heartbeats : array of int64, shape (heartbeats,)
+        Series that always fire in the window and are repeated every few minutes: no pages.
     """
 
     def __init__(
@@ -329,6 +335,7 @@ class Backtest:
         self.config = config
         self.closed = closed
         self.rows = rows_of(frame, window)
+        self.heartbeats = heartbeats_of(self.rows, config, window.start, window.end)
         self.attribution = RuleAttribution(self.rows)
         self.baseline = self.replay(())
 
@@ -351,9 +358,27 @@ class Backtest:
             rules=tuple(rules),
             until=self.window.end,
             table=self.attribution.table,
+            heartbeats=self.heartbeats,
             since=self.window.start,
             only_pages=True,
         )
+
+    def changing_heartbeats(self, rules: Sequence[Rule]) -> dict[str, str]:
+        """Find the rules that would change what is sent of a heartbeat.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules, each looked at by itself.
+
+        Returns
+        -------
+        dict of str to str
+            Rule id → name of a heartbeat that it would change.
+        """
+        labels = [self.rows.labels[number] for number in self.heartbeats.tolist()]
+        found = {rule.id: changes_heartbeat(self.config, rule, labels) for rule in rules}
+        return {rule: name for rule, name in found.items() if name}
 
     def effect(self, candidate: Replay, rules: Sequence[Rule]) -> BacktestResult:
         """Compare the replay of some rules with today's.

@@ -240,6 +240,8 @@ class ReplayInputs:
         When the replay stops.
     timing : Timing
         Phases of the process's own clocks.
+    heartbeats : array of int64 or None
+        Series whose notifications are no pages.
     """
 
     config: Config
@@ -247,6 +249,7 @@ class ReplayInputs:
     periods: FiringPeriods
     until: int
     timing: Timing
+    heartbeats: Ints | None = None
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,15 @@ def _slice(groups: Groups, low: int, high: int) -> Groups:
     return replace(groups, **cut, members=members, member_of=owner)
 
 
+def _without_heartbeats(groups: Groups, inputs: ReplayInputs) -> Groups:
+    """Return the groups; those in which there is nothing but heartbeats page nobody."""
+    if inputs.heartbeats is None or not len(inputs.heartbeats):
+        return groups
+    others = ~np.isin(groups.members, inputs.heartbeats)
+    wakes = np.bincount(groups.member_of, weights=others, minlength=len(groups)) > 0
+    return replace(groups, is_paging=groups.is_paging & wakes)
+
+
 def _part(
     inputs: ReplayInputs, groups: Groups, silences: tuple[Silence, ...], period_from: Ints
 ) -> ReplayTrace:
@@ -162,7 +171,7 @@ def _run(
     since: int,
     only_pages: bool,
 ) -> tuple[Groups, Outcomes, Collector]:
-    groups = route_series(inputs.config, inputs.table)
+    groups = _without_heartbeats(route_series(inputs.config, inputs.table), inputs)
     periods = inputs.periods
     period_from = np.searchsorted(periods.series, np.arange(len(inputs.table) + 1))
     outcomes = Outcomes.empty(len(periods))
@@ -281,6 +290,7 @@ def replay(
     timing: Timing | None = None,
     chunk: int = CHUNK,
     table: LabelTable | None = None,
+    heartbeats: Ints | None = None,
     since: int = -NOT_YET,
     only_pages: bool = False,
 ) -> Replay:
@@ -307,6 +317,8 @@ def replay(
     table : LabelTable, optional
         The frame's labels as an earlier replay read them (``LabelTable(frame.labels)``): what it
         found out about them isn't found out again.
+    heartbeats : array of int64, optional
+        Series whose notifications are no pages, whoever gets them (`heartbeats_of`).
     since : int, microseconds since 1970
         From when on `Replay.receivers` counts; all by default.
     only_pages : bool
@@ -326,7 +338,7 @@ def replay(
     stop = _horizon(frame, ruled) if until is None else until
     plain = table or LabelTable(frame.labels)
     table, periods, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
-    inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing())
+    inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing(), heartbeats)
     lookups = lookups_of(periods, guarded)
     groups, outcomes, collected = _run(
         inputs, tuple(silences), chunk, lookups, since=since, only_pages=only_pages

@@ -66,6 +66,15 @@ def chapter(inputs: Inputs) -> Chapter:
     ]
     if inputs.replayed.receivers:
         blocks.append(_receivers(inputs))
+    if inputs.replayed.heartbeats:
+        names = ", ".join(wording.short(each, 80) for each in inputs.replayed.heartbeats)
+        blocks.append(
+            Prose(
+                f"Heartbeats: {names}. They always fire and are repeated every few minutes, so "
+                "that something outside takes alarm when they stay away. No rule may change what "
+                "is sent of them; it counts neither as pages nor as saving."
+            )
+        )
     if not inputs.replayed.rules:
         blocks.insert(0, Prose("The rule set is empty: no candidate was worth its risk."))
     return Chapter("outcome", "What changes", blocks)
