@@ -5,9 +5,11 @@ candidates tried) and ``rules``, families in the order of reports. Evidence deta
 `pipelines.aiops.alerting.evidence.MiningDetails`.
 """
 
+from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.alerting import windows as memory
+from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.evidence import MiningDetails, Span, Tried
 from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all
@@ -38,9 +40,12 @@ def main(params: AiopsParams) -> None:
     memory.require(HISTORY, params.runtime.memory_mb, memory.MINING_BYTES)
     frame = read_history(HISTORY, params.runtime.memory_mb)
     windows = split_window(whole_window(frame), settings.train, settings.validation)
-    found = mine_all(frame, settings, windows.train, read_tickets(HISTORY / "tickets.parquet"))
+    path = params.export_rules.alertmanager_yml
+    tickets = read_tickets(HISTORY / "tickets.parquet")
+    found = mine_all(frame, settings, windows.train, tickets, config=todays_config(path))
     write_json(CANDIDATES, candidates_document(found, windows.train))
-    write_evidence(evidence_of(STAGE), describe(frame, windows, found))
+    inputs = hash_inputs(HISTORY, *([Path(path)] if path else []))
+    write_evidence(evidence_of(STAGE), describe(frame, windows, found, inputs))
     write_json(metrics_of(STAGE), {family: len(mined.rules) for family, mined in found.items()})
     said = ", ".join(f"{family} {len(mined.rules)}" for family, mined in found.items())
     log(f"candidates from {windows.train.days:g} days: {said}")
@@ -56,7 +61,9 @@ def candidates_document(found: dict[str, Mined], learn: HistoryWindow) -> dict[s
     }
 
 
-def describe(frame: AlertFrame, windows: Windows, found: dict[str, Mined]) -> Evidence:
+def describe(
+    frame: AlertFrame, windows: Windows, found: dict[str, Mined], inputs: dict[str, str]
+) -> Evidence:
     """Say what was looked at and what was found."""
     learned = windows.train.holds(frame.starts)
     alerts = int(learned.sum())
@@ -76,7 +83,7 @@ def describe(frame: AlertFrame, windows: Windows, found: dict[str, Mined]) -> Ev
         )
     return Evidence(
         stage=STAGE,
-        inputs=hash_inputs(HISTORY),
+        inputs=inputs,
         figures=figures,
         details=MiningDetails(
             windows={

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.aiops.alerting import windows as memory
-from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds
 from pipelines.aiops.alerting.evidence import BothStages, ReplayDetails, Stages, TestSpan
@@ -45,16 +45,16 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = todays_config(params.export_rules.alertmanager_yml)
+    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
 
 
 def figures(
-    effect: BacktestResult, rules: tuple[Rule, ...], baseline: Replay, candidate: Replay
+    backtest: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], candidate: Replay
 ) -> list[Figure]:
     """Everything the gate may ask for."""
     pages, notified = len(effect.baseline), len(effect.notified)
-    stages_today, stages_with_rules = baseline.stages, candidate.stages
+    stages_today, stages_with_rules = backtest.baseline.stages, candidate.stages
     return [
         _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
         _figure("baseline_pages", "Pages with today's configuration", pages, n=pages, unit="pages"),
@@ -64,6 +64,16 @@ def figures(
         _saved(effect),
         _figure("missed", "Incidents missed", len(effect.missed), n=notified, unit="incidents"),
         _missed_share(effect),
+        _figure(
+            "vanished", "Incidents of which no receiver at all is notified any more",
+            len(effect.vanished), n=len(effect.incidents), unit="incidents",
+        ),
+        _figure(
+            "heartbeats_changed", "Rules that would change what is sent of a heartbeat",
+            len(backtest.changing_heartbeats(rules)), n=len(rules), unit="rules",
+            method="routes, inhibition and durations of alerts that always fire and are repeated "
+            "every few minutes, without and with each rule",
+        ),
         *_delays(effect),
         _figure(
             "baseline_notifications", "Notifications with today's configuration, of any kind",
@@ -169,6 +179,10 @@ def details(
         incidents=tables.incidents(effect),
         teams=tables.by_label(backtest, candidate, "team"),
         noisiest=tables.noisiest(backtest, candidate),
+        receivers=tables.receivers(backtest, candidate),
+        heartbeats=sorted(
+            {backtest.rows.labels[n].get("alertname", "") for n in backtest.heartbeats.tolist()}
+        ),
     )
 
 
@@ -224,7 +238,7 @@ def main(params: AiopsParams) -> None:
     evidence = Evidence(
         stage=STAGE,
         inputs=hash_inputs(*paths),
-        figures=figures(effect, rules, backtest.baseline, candidate),
+        figures=figures(backtest, effect, rules, candidate),
         details=details(backtest, effect, rules, candidate).model_dump(mode="json"),
     )
     write_outcomes(OUTCOMES, backtest, candidate)

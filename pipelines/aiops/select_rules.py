@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.aiops.alerting import windows as memory
-from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import (
     Backtest,
+    Dropped,
     Point,
     Selection,
     closing_times,
     renew,
     select,
 )
-from pipelines.aiops.alerting.evaluation.limits import Dropped
 from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, SelectionDetails, Span
 from pipelines.aiops.alerting.export.bundle import Sources, export_problems, make_bundle
 from pipelines.aiops.alerting.export.write import read_sources, source_paths, unexported
@@ -64,26 +64,43 @@ def choose(
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = todays_config(params.export_rules.alertmanager_yml)
+    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
     closed = closing_times(HISTORY)
     own = params.export_rules
     sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)
-    fit, unfit = _exportable(sources, candidates)
+    usable, touching = _sparing_heartbeats(candidates, on_new, on_learned)
+    fit, unfit = _exportable(sources, usable)
     first = select(fit, on_new, params.select_rules, also=[on_learned])
-    first = replace(first, dropped=(*first.dropped, *unfit))
+    first = replace(first, dropped=(*touching, *unfit, *first.dropped))
     if not params.select_rules.renew:
         return _exported(first, on_new, sources, own), first, candidates, windows
     past = HistoryWindow(windows.train.start, windows.validation.end)
-    found = mine_all(frame, params.mine_rules, past, read_tickets(HISTORY / "tickets.parquet"))
-    newer = [rule for mined in found.values() for rule in mined.rules]
-    fit, unfit = _exportable(sources, newer)
+    tickets = read_tickets(HISTORY / "tickets.parquet")
+    found = mine_all(frame, params.mine_rules, past, tickets, config=config)
+    newer = tuple(rule for mined in found.values() for rule in mined.rules)
+    usable, touching = _sparing_heartbeats(newer, on_new, on_learned)
+    fit, unfit = _exportable(sources, usable)
     final = renew(first, fit, on_new, params.select_rules, also=[on_learned])
     known = {dropped.rule for dropped in final.dropped}
-    more = tuple(dropped for dropped in unfit if dropped.rule not in known)
-    final = _exported(replace(final, dropped=(*final.dropped, *more)), on_new, sources, own)
+    more = (dropped for dropped in (*touching, *unfit) if dropped.rule not in known)
+    final = _exported(replace(final, dropped=(*more, *final.dropped)), on_new, sources, own)
     return final, first, tuple({rule.id: rule for rule in (*candidates, *newer)}.values()), windows
+
+
+def _sparing_heartbeats(
+    rules: tuple[Rule, ...], *backtests: Backtest
+) -> tuple[tuple[Rule, ...], list[Dropped]]:
+    """Leave out rules that would change what is sent of a heartbeat in any window."""
+    names: dict[str, str] = {}
+    for backtest in backtests:
+        names |= backtest.changing_heartbeats(rules)
+    dropped = [
+        Dropped(rule, f"it would change the heartbeat {name}: what watches it would take alarm")
+        for rule, name in names.items()
+    ]
+    return tuple(rule for rule in rules if rule.id not in names), dropped
 
 
 def _exportable(

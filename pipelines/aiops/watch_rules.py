@@ -8,7 +8,7 @@ them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (wat
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.alerting.config.parse import todays_config
+from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
 from pipelines.aiops.alerting.publishing.harmful_rules import (
     HarmfulRule,
@@ -54,7 +54,7 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
     )
     return find_harmful_rules(
         rows_of(frame, windows.test),
-        todays_config(params.export_rules.alertmanager_yml),
+        config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers),
         rules,
         replay,
         opened=opening_times(HISTORY),

@@ -148,7 +148,11 @@ class RuleOutcome(Details):
 
 
 class IncidentOutcome(Details):
-    """A ticketed incident of the last window; `delay_seconds` is None where it isn't paged."""
+    """A ticketed incident of the last window; `delay_seconds` is None where it isn't paged.
+
+    `starts` is when the earliest episode of its alerts began; `vanished`: of which some receiver is
+    notified today and none with the rules.
+    """
 
     ticket: str
     starts: datetime
@@ -157,6 +161,7 @@ class IncidentOutcome(Details):
     missed: bool
     delay_seconds: float | None
     rules: list[str]
+    vanished: bool = False
 
 
 class LabelOutcome(Details):
@@ -169,6 +174,15 @@ class LabelOutcome(Details):
     candidate_paged: int
 
 
+class ReceiverOutcome(Details):
+    """What a receiver is sent in the last window; `pager`: whether any of it wakes somebody."""
+
+    receiver: str
+    pager: bool
+    baseline: int
+    candidate: int
+
+
 class NoisyAlert(LabelOutcome):
     """An alert name that pages much today, and the rules that hit it."""
 
@@ -177,7 +191,7 @@ class NoisyAlert(LabelOutcome):
 
 
 class ReplayDetails(Details):
-    """Details of ``replay_rules``."""
+    """Details of ``replay_rules``; `heartbeats`: names of alerts that no rule may touch."""
 
     window: TestSpan
     stages: BothStages
@@ -186,6 +200,8 @@ class ReplayDetails(Details):
     incidents: list[IncidentOutcome]
     teams: list[LabelOutcome]
     noisiest: list[NoisyAlert]
+    receivers: list[ReceiverOutcome] = Field(default_factory=list)
+    heartbeats: list[str] = Field(default_factory=list)
 
 
 class HarmfulRuleDetails(Details):

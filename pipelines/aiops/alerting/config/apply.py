@@ -14,9 +14,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from pipelines.aiops.alerting.config.matching import listed, value_matches
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.aiops.alerting.config.matching import listed, matches, routes_of, value_matches
 from pipelines.aiops.alerting.config.model import (
     GUARD_NAME,
+    HOUR,
     QUIET_RECEIVER,
     SECOND,
     STILL_NAME,
@@ -32,10 +36,15 @@ from pipelines.aiops.alerting.rules import (
     DemotionRule,
     GroupingRule,
     InhibitionRule,
+    KeepFiringRule,
     Matcher,
     MuteTimeRule,
     Rule,
+    WaitRule,
+    quoted,
 )
+from pipelines.aiops.lake.frame import AlertFrame, Labels
+from pipelines.core.arrays import merged
 
 
 def values_of(matcher: Matcher) -> tuple[str, ...] | None:
@@ -60,7 +69,9 @@ def values_of(matcher: Matcher) -> tuple[str, ...] | None:
     return listed(matcher.value)
 
 
-def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
+def sparing_guards(
+    matchers: Sequence[Matcher], heartbeats: Sequence[str] = ()
+) -> tuple[Matcher, ...]:
     """Return matchers that no guard's alert matches: what reports hidden alerts isn't hidden.
 
     A guard's alert has labels of the alerts that it reports, so that matchers which don't name
@@ -70,6 +81,8 @@ def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
     ----------
     matchers : sequence of Matcher
         Matchers of a rule that hides alerts.
+    heartbeats : sequence of str
+        Names of heartbeats (`heartbeats_of`), which are spared too; none by default.
 
     Returns
     -------
@@ -79,12 +92,12 @@ def sparing_guards(matchers: Sequence[Matcher]) -> tuple[Matcher, ...]:
     names = [each for each in matchers if each.label == "alertname"]
     ours = [
         name
-        for name in (GUARD_NAME, STILL_NAME)
+        for name in (GUARD_NAME, STILL_NAME, *heartbeats)
         if all(value_matches(each, name) for each in names)
     ]
     if not ours:
         return tuple(matchers)
-    return (*matchers, Matcher(label="alertname", op="!~", value="|".join(ours)))
+    return (*matchers, Matcher(label="alertname", op="!~", value="|".join(map(quoted, ours))))
 
 
 _Wanted = tuple[tuple[str, frozenset[str]], ...]
@@ -104,6 +117,18 @@ def _compatible(wanted: _Wanted, route: Route) -> bool:
         for label, values in wanted
         if theirs.label == label
     )
+
+
+def _excluded(matchers: Sequence[Matcher], route: Route) -> bool:
+    """Return whether every value that a matcher of the route lists is one that ours refuse."""
+    for theirs in route.matchers:
+        ours = [each for each in matchers if each.label == theirs.label]
+        values = values_of(theirs)
+        if values is not None and not any(
+            all(value_matches(each, value) for each in ours) for value in values
+        ):
+            return True
+    return False
 
 
 def placements(
@@ -139,7 +164,7 @@ def placements(
     def look(route: Route, path: tuple[int, ...]) -> None:
         if route.receiver == QUIET_RECEIVER or route.origin in outside:
             return
-        if not _compatible(wanted, route):
+        if not _compatible(wanted, route) or _excluded(matchers, route):
             return
         for position, child in enumerate(route.routes):
             look(child, (*path, position))
@@ -284,3 +309,91 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
             config = _implied(config, rule)
     quiet = [rule for rule in rules if isinstance(rule, DemotionRule)]
     return _quiet(config, quiet) if quiet else config
+
+
+HEARTBEAT_REPEAT = HOUR
+"""An alert is a heartbeat only where it is repeated more often than this: every few minutes."""
+ALWAYS = 0.9
+"""… and fires for at least this share of the time (telemetry has gaps)."""
+
+
+def heartbeats_of(frame: AlertFrame, config: Config, start: int, end: int) -> NDArray[np.int64]:
+    """Find the heartbeats: alerts that always fire and are repeated every few minutes.
+
+    Something outside (a dead man's switch) takes alarm when they stay away. So no rule may change
+    what is sent of them, and what is sent of them is neither a page nor worth saving.
+
+    Parameters
+    ----------
+    frame : AlertFrame
+        Alerts of the time that is looked at.
+    config : Config
+        Today's configuration.
+    start, end : int, microseconds since 1970
+        That time.
+
+    Returns
+    -------
+    array of int64, shape (heartbeats,)
+        Series of `frame`, ascending.
+    """
+    series = frame.series.astype(np.int64)
+    begins, ends = np.maximum(frame.starts, start), np.minimum(frame.ends, end)
+    inside = begins < ends
+    who, begins, ends, _ = merged(series[inside], begins[inside], ends[inside])
+    fires = np.bincount(who, weights=ends - begins, minlength=len(frame.labels))
+    found = [
+        number
+        for number in np.flatnonzero(fires >= ALWAYS * (end - start)).tolist()
+        if _repeated_often(config, frame.labels[number])
+    ]
+    return np.array(found if end > start else [], dtype=np.int64)
+
+
+def _repeated_often(config: Config, labels: Labels) -> bool:
+    nodes = dict(config.route.walk())
+    paths = routes_of(config.route, labels)
+    return any(
+        nodes[path].repeat_interval < HEARTBEAT_REPEAT
+        and config.receiver(nodes[path].receiver).integrations
+        for path in paths
+    )
+
+
+def changes_heartbeat(config: Config, rule: Rule, heartbeats: Sequence[Labels]) -> str:
+    """Return the name of the first heartbeat that a rule would change.
+
+    Parameters
+    ----------
+    config : Config
+        Today's configuration.
+    rule : Rule
+        A rule of any family.
+    heartbeats : sequence of dict of str to str
+        Label sets of heartbeats.
+
+    Returns
+    -------
+    str
+        Its ``alertname``; empty if the rule changes none: they are sent to the same receivers, in
+        the same groups and as often as today.
+    """
+    if not heartbeats:
+        return ""
+    ruled = apply_rules(config, (rule,))
+    for labels in heartbeats:
+        delayed = isinstance(rule, WaitRule | KeepFiringRule) and matches(rule.matchers, labels)
+        if delayed or _fate(config, labels) != _fate(ruled, labels):
+            return labels.get("alertname", "") or "(without a name)"
+    return ""
+
+
+def _fate(config: Config, labels: Labels) -> tuple[object, ...]:
+    """All that decides who is told of an alert, how often and beside what."""
+    nodes = dict(config.route.walk())
+    ends = [
+        replace(nodes[path], matchers=(), continues=False, routes=(), origin="")
+        for path in routes_of(config.route, labels)
+    ]
+    inhibited = [rule for rule in config.inhibit_rules if matches(rule.target, labels)]
+    return (*ends, *inhibited)

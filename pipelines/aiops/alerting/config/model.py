@@ -45,6 +45,17 @@ class Integration:
     send_resolved: bool
 
 
+PAGING_KINDS = frozenset(("incidentio", "opsgenie", "pagerduty", "pushover", "victorops"))
+"""Integrations that make a phone ring, whatever their receiver is called."""
+_BY_NAME = frozenset(("sns", "webhook"))
+"""Integrations that can lead anywhere: they page if their receiver's name says so."""
+_PHONE_LIKE = re.compile(
+    r"(?<![a-z])(pages?|pagers?|paging|phones?|sms|calls?|on[-_ .]?call|wakes?|pagerduty|opsgenie"
+    r"|victorops|xmatters|ilert|signl4|squadcast|zenduty|twilio)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True)
 class Receiver:
     """Who is notified.
@@ -56,12 +67,54 @@ class Receiver:
     integrations : tuple of Integration
         One webhook by default; without any nobody is notified.
     pages : bool
-        Whether a notification wakes a person.
+        Whether a notification wakes a person; without integrations it wakes nobody.
     """
 
     name: str
     integrations: tuple[Integration, ...] = (Integration("webhook", True),)
     pages: bool = True
+
+    def pages_through(self, integrations: Sequence[Integration]) -> bool:
+        """Return whether a person is woken where these of its integrations are notified.
+
+        Parameters
+        ----------
+        integrations : sequence of Integration
+            Some of `Receiver.integrations`.
+
+        Returns
+        -------
+        bool
+            Of a receiver that pages, the integrations that ring phones by their kind do, or else
+            those that may (webhooks), or else all: what a pager's receiver writes into a chat as
+            well wakes nobody.
+        """
+        if not self.pages:
+            return False
+        kinds = {each.kind for each in self.integrations}
+        ringing = kinds & PAGING_KINDS or kinds & _BY_NAME or kinds
+        return any(each.kind in ringing for each in integrations)
+
+
+def is_pager(name: str, integrations: Sequence[Integration]) -> bool:
+    """Return whether a receiver pages, as far as its integrations and its name say.
+
+    Parameters
+    ----------
+    name : str
+        Name of the receiver.
+    integrations : sequence of Integration
+        Its integrations.
+
+    Returns
+    -------
+    bool
+        True with an integration of `PAGING_KINDS`; also with a webhook (or SNS) if the name says
+        that it leads to somebody's phone: ``web-on-call``, ``pager``, ``sms-night``. Chats, mail
+        and other webhooks page nobody.
+    """
+    kinds = {each.kind for each in integrations}
+    return bool(kinds & PAGING_KINDS) or bool(kinds & _BY_NAME and _PHONE_LIKE.search(name))
 
 
 @dataclass(frozen=True)

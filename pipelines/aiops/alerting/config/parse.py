@@ -5,7 +5,8 @@ notified of what and when must be understood, or it is an error that names the f
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from pipelines.aiops.alerting.config.model import (
     Route,
     TimeInterval,
     default_config,
+    is_pager,
     parse_time_range,
 )
 from pipelines.aiops.alerting.rules import Matcher
@@ -217,7 +219,8 @@ def _receiver(entry: Any, where: str) -> Receiver:
             said = _mapping(each, location).get("send_resolved")
             send = _boolean(said, SEND_RESOLVED.get(kind, True), f"{location}.send_resolved")
             integrations.append(Integration(kind, send))
-    return Receiver(str(keys["name"]), tuple(integrations), pages=bool(integrations))
+    name = str(keys["name"])
+    return Receiver(name, tuple(integrations), pages=is_pager(name, integrations))
 
 
 def _inhibit(entry: Any, where: str) -> InhibitRule:
@@ -383,3 +386,60 @@ def todays_config(path: str | None) -> Config:
         As `load_config`.
     """
     return load_config(Path(path)) if path else default_config()
+
+
+PAGING_KEY = "aiops.paging_receivers"
+
+
+def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Config:
+    """Load the configuration of today, and say which of its receivers page.
+
+    Parameters
+    ----------
+    path : str or None
+        As for `todays_config`.
+    paging_receivers : sequence of str
+        ``aiops.paging_receivers``: names of the receivers that page; with none, `is_pager` decides.
+
+    Returns
+    -------
+    Config
+        As `todays_config` returns it; at least one receiver that a route names pages.
+
+    Raises
+    ------
+    SignalboxError
+        As `load_config`; if there is no receiver of a given name, or none pages: what people are
+        woken by is then unknown, and so is what a rule saves or hides.
+    """
+    config = todays_config(path)
+    name = Path(path).name if path else "Alertmanager's defaults"
+    known = {receiver.name for receiver in config.receivers if receiver.integrations}
+    unknown = [each for each in paging_receivers if each not in known]
+    if unknown:
+        raise SignalboxError(
+            f"{PAGING_KEY}: {name} has no receiver {unknown[0]!r} with integrations; "
+            f"there are: {_listed(config)}"
+        )
+    if paging_receivers:
+        receivers = (
+            replace(each, pages=each.name in paging_receivers) for each in config.receivers
+        )
+        config = replace(config, receivers=tuple(receivers))
+    used = {route.receiver for _, route in config.route.walk()}
+    if not any(each.pages for each in config.receivers if each.name in used):
+        raise SignalboxError(
+            f"{name}: no receiver that a route names pages anybody (PagerDuty, Opsgenie and the "
+            "like do; a webhook does if its receiver's name says on-call, pager, phone or sms): "
+            f"set {PAGING_KEY} to the names of those that do; there are: {_listed(config)}"
+        )
+    return config
+
+
+def _listed(config: Config) -> str:
+    """Receivers and what they have, for messages."""
+    return ", ".join(
+        f"{receiver.name} ({', '.join(sorted({each.kind for each in receiver.integrations}))})"
+        for receiver in config.receivers
+        if receiver.integrations
+    )

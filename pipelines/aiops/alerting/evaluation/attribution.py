@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.replay.model import LabelTable
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.core.arrays import Ints, merged
 
 Names = NDArray[np.object_]
 
@@ -24,11 +25,19 @@ class RuleAttribution:
     ----------
     frame : AlertFrame
         The rows that are replayed; label sets are read once for all sets of rules.
+
+    Attributes
+    ----------
+    episode_starts : array of int64, shape (rows,), microseconds since 1970
+        Start of the episode that each row is part of: rows of one series that overlap or touch.
     """
 
     def __init__(self, frame: AlertFrame) -> None:
         self.frame = frame
         self.table = LabelTable(frame.labels)
+        series = frame.series.astype(np.int64)
+        _, begins, _, episode = merged(series, frame.starts, frame.ends)
+        self.episode_starts: Ints = begins[episode]
         self._masks: dict[str, NDArray[np.bool_]] = {}
 
     def matched(self, rules: Sequence[Rule], family: str) -> Names:
@@ -99,12 +108,11 @@ class RuleAttribution:
         decided, route, waits, merges = self.columns(rules, candidate)
         baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
         candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
-        starts = self.frame.starts
-        # A page older than the alert was sent for the episode that it was merged into.
+        # Paged, but not in its own episode: the page was sent for one that it was merged with.
         merged = (
-            (candidate_first_page >= 0)
-            & (candidate_first_page < starts)
-            & (baseline_first_page >= starts)
+            (candidate_first_page < 0)
+            & (candidate.alerts["pages"].to_numpy(dtype=np.int64) > 0)
+            & (baseline_first_page >= 0)
         )
         found = np.where(decided != "", decided, np.where(merged, merges, ""))
         found = np.where(found != "", found, route)

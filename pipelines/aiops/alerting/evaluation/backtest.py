@@ -1,7 +1,7 @@
 """Backtest: pages saved, incidents missed, delay added; one replay compared with another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config import Config
+from pipelines.aiops.alerting.config.apply import changes_heartbeat, heartbeats_of
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.replay.model import Deployed
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import HistoryWindow, rows_of
+from pipelines.aiops.alerting.windows import HistoryWindow, iso, rows_of
 from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.core.errors import SignalboxError
 from pipelines.core.time import SECOND_US
 
 NOT_PAGED = -1
@@ -24,17 +26,23 @@ NOT_PAGED = -1
 class TicketedIncident:
     """A ticketed incident and when people were notified of it.
 
+    It begins with the earliest episode of the alerts that belong to it, whenever its ticket was
+    opened. Notified of it people are by a page that names one of these alerts, sent while that
+    alert's own episode lasts.
+
     Attributes
     ----------
     ticket : str
         Id of the ticket.
     starts : int
-        Start of its first alert, microseconds since 1970.
+        Start of the earliest episode of its alerts, microseconds since 1970.
     closed : int or None
         When its ticket was closed, microseconds since 1970; None = not yet, or not known.
     baseline_first_page, candidate_first_page : int
         Time of the first page about it, without and with the rules, microseconds since 1970; -1 =
         never.
+    baseline_first_notification, candidate_first_notification : int
+        The same of the first notification to any receiver, whether it pages or not.
     hidden_by : tuple of str
         Ids of the rules that decided over one of its alerts: kept back, muted, notified otherwise.
     touched_by : tuple of str
@@ -48,6 +56,25 @@ class TicketedIncident:
     candidate_first_page: int
     hidden_by: tuple[str, ...] = ()
     touched_by: tuple[str, ...] = ()
+    baseline_first_notification: int = NOT_PAGED
+    candidate_first_notification: int = NOT_PAGED
+
+    def __post_init__(self) -> None:
+        """Refuse a page that is older than the incident: it can't tell of it.
+
+        Raises
+        ------
+        SignalboxError
+            If a first page is; names the incident.
+        """
+        for which in ("baseline", "candidate"):
+            page = getattr(self, f"{which}_first_page")
+            if page != NOT_PAGED and page < self.starts:
+                raise SignalboxError(
+                    f"incident {self.ticket} begins at {iso(self.starts)}, but its first page "
+                    f"({which}) was sent at {iso(page)}: a page before an incident is no page "
+                    "of it; the replay has an error, please report it"
+                )
 
     @property
     def baseline_notified(self) -> bool:
@@ -61,20 +88,32 @@ class TicketedIncident:
             return False
         if self.candidate_first_page == NOT_PAGED:
             return True
-        too_late = self.closed is not None and self.candidate_first_page >= self.closed
-        return too_late and self.candidate_first_page > self.baseline_first_page
+        # A ticket closed before even today's page says nothing about when all was over.
+        return (
+            self.closed is not None
+            and self.baseline_first_page < self.closed <= self.candidate_first_page
+        )
+
+    @property
+    def vanished(self) -> bool:
+        """Whether some receiver is notified of it today, and none is with the rules."""
+        return (
+            self.baseline_first_notification != NOT_PAGED
+            and self.candidate_first_notification == NOT_PAGED
+        )
 
     @property
     def delay(self) -> float:
         """Seconds by which the rules delay the first page; infinite where it is missed.
 
-        Nan where it isn't paged today: there is nothing to delay.
+        Nan where it isn't paged today: there is nothing to delay. 0 where the page comes earlier
+        than today (a group of its own can do that): what one incident gains is no other's.
         """
         if not self.baseline_notified:
             return float("nan")
         if self.missed:
             return float("inf")
-        return (self.candidate_first_page - self.baseline_first_page) / SECOND_US
+        return max(self.candidate_first_page - self.baseline_first_page, 0) / SECOND_US
 
 
 @dataclass(frozen=True)
@@ -114,6 +153,11 @@ class BacktestResult:
     def missed(self) -> tuple[TicketedIncident, ...]:
         """Incidents nobody would be notified of."""
         return tuple(incident for incident in self.incidents if incident.missed)
+
+    @property
+    def vanished(self) -> tuple[TicketedIncident, ...]:
+        """Incidents of which some receiver is notified today and none would be any more."""
+        return tuple(incident for incident in self.incidents if incident.vanished)
 
     @property
     def notified(self) -> tuple[TicketedIncident, ...]:
@@ -203,17 +247,23 @@ def _incidents(
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)
+    begins = np.minimum.reduceat(attribution.episode_starts[rows], at)
     baseline_first, candidate_first = _first(baseline, rows, at), _first(candidate, rows, at)
+    any_baseline, any_candidate = (
+        _first(each, rows, at, "first_notification") for each in (baseline, candidate)
+    )
     touching = [np.split(column[rows], at[1:]) for column in attribution.columns(rules, candidate)]
     return tuple(
         TicketedIncident(
             ticket=frame.tickets[code],
-            starts=int(starts[i]),
+            starts=int(begins[i]),
             closed=closed.get(frame.tickets[code]),
             baseline_first_page=int(baseline_first[i]),
             candidate_first_page=int(candidate_first[i]),
             hidden_by=_names(touching[0][i]),
             touched_by=_names(*(column[i] for column in touching)),
+            baseline_first_notification=int(any_baseline[i]),
+            candidate_first_notification=int(any_candidate[i]),
         )
         for i, code in enumerate(codes)
         if window.start <= starts[i] < window.end
@@ -226,9 +276,11 @@ def _names(*columns: NDArray[np.object_]) -> tuple[str, ...]:
     )
 
 
-def _first(replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+def _first(
+    replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64], column: str = "first_page"
+) -> NDArray[np.int64]:
     """First page of each run of rows; -1 where none of them is ever in a page."""
-    times = replay.alerts["first_page"].to_numpy(dtype=np.int64)[rows]
+    times = replay.alerts[column].to_numpy(dtype=np.int64)[rows]
     never = np.iinfo(np.int64).max
     first = np.minimum.reduceat(np.where(times < 0, never, times), at)
     return np.where(first == never, NOT_PAGED, first)
@@ -247,9 +299,7 @@ def _credit(
     starts = attribution.frame.starts
     baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
     candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
-    quiet = (baseline_first_page >= 0) & (
-        (candidate_first_page < 0) | (candidate_first_page < starts)
-    )
+    quiet = (baseline_first_page >= 0) & (candidate_first_page < 0)
     credited = attribution.credited(rules, baseline, candidate)
     counts = quiet & window.holds(starts) & (credited != "")
     if saved <= 0 or not counts.any():
@@ -272,6 +322,11 @@ class Backtest:
         Today's configuration.
     closed : dict of str to int
         Ticket id → microseconds when it was closed (`closing_times`).
+
+    Attributes
+    ----------
+    heartbeats : array of int64, shape (heartbeats,)
+        Series that always fire in the window and are repeated every few minutes: no pages.
     """
 
     def __init__(
@@ -281,6 +336,7 @@ class Backtest:
         self.config = config
         self.closed = closed
         self.rows = rows_of(frame, window)
+        self.heartbeats = heartbeats_of(self.rows, config, window.start, window.end)
         self.attribution = RuleAttribution(self.rows)
         self.baseline = self.replay(())
 
@@ -303,6 +359,8 @@ class Backtest:
             rules=tuple(rules),
             until=self.window.end,
             table=self.attribution.table,
+            heartbeats=self.heartbeats,
+            since=self.window.start,
             only_pages=True,
         )
 
@@ -319,15 +377,40 @@ class Backtest:
         Replay
             Outcome up to the end of the window.
         """
+        # Who pages is a setting, not in the file; a receiver of ours pages nobody.
+        pages = {receiver.name: receiver.pages for receiver in self.config.receivers}
+        receivers = tuple(
+            replace(receiver, pages=pages.get(receiver.name, False))
+            for receiver in deployed.config.receivers
+        )
         return replay(
             self.rows,
-            deployed.config,
+            replace(deployed.config, receivers=receivers),
             rules=deployed.rules,
             until=self.window.end,
             table=self.attribution.table,
+            heartbeats=self.heartbeats,
+            since=self.window.start,
             only_pages=True,
             applied=True,
         )
+
+    def changing_heartbeats(self, rules: Sequence[Rule]) -> dict[str, str]:
+        """Find the rules that would change what is sent of a heartbeat.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Rules, each looked at by itself.
+
+        Returns
+        -------
+        dict of str to str
+            Rule id → name of a heartbeat that it would change.
+        """
+        labels = [self.rows.labels[number] for number in self.heartbeats.tolist()]
+        found = {rule.id: changes_heartbeat(self.config, rule, labels) for rule in rules}
+        return {rule: name for rule, name in found.items() if name}
 
     def effect(self, candidate: Replay, rules: Sequence[Rule]) -> BacktestResult:
         """Compare the replay of some rules with today's.

@@ -28,7 +28,7 @@ class Dropped:
 
 
 def harmless(effect: BacktestResult, limits: SelectRulesParams) -> bool:
-    """Test that no incident is missed or waits too long, and not too many wait.
+    """Test that no incident is missed, vanishes or waits too long, and not too many wait.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ def _rules_to_drop(
     for incident in effect.incidents:
         why = _harm(incident, limits)
         if why:
-            responsible = present.intersection(incident.hidden_by) if incident.missed else set()
+            gone = incident.missed or incident.vanished
+            responsible = present.intersection(incident.hidden_by) if gone else set()
             responsible = responsible or present.intersection(incident.touched_by) or present
             to_drop |= dict.fromkeys(responsible, why)
     return to_drop
@@ -96,6 +97,8 @@ def _rules_to_drop(
 def _harm(incident: TicketedIncident, limits: SelectRulesParams) -> str:
     if incident.missed:
         return f"incident {incident.ticket} would be missed"
+    if incident.vanished:
+        return f"no receiver at all would be notified of incident {incident.ticket}"
     if incident.delay > limits.max_incident_delay_seconds:
         return f"incident {incident.ticket} would be notified {incident.delay:.0f} s later"
     return ""

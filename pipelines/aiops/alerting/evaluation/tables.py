@@ -12,6 +12,7 @@ from pipelines.aiops.alerting.evidence import (
     IncidentOutcome,
     LabelOutcome,
     NoisyAlert,
+    ReceiverOutcome,
     RuleOutcome,
 )
 from pipelines.aiops.alerting.replay import Replay
@@ -133,6 +134,38 @@ def by_label(backtest: Backtest, candidate: Replay, label: str) -> list[LabelOut
     ]
 
 
+def receivers(backtest: Backtest, candidate: Replay) -> list[ReceiverOutcome]:
+    """Count what each receiver is sent in the window, pagers first.
+
+    Parameters
+    ----------
+    backtest : Backtest
+        Backtest of the window.
+    candidate : Replay
+        Replay with the rules.
+
+    Returns
+    -------
+    list of ReceiverOutcome
+        A row a receiver with integrations that is routed to without or with the rules.
+    """
+    sent = [
+        dict(zip(found.receivers["receiver"], found.receivers["notifications"], strict=True))
+        for found in (backtest.baseline, candidate)
+    ]
+    rows = [
+        ReceiverOutcome(
+            receiver=each.name,
+            pager=each.pages,
+            baseline=int(sent[0].get(each.name, 0)),
+            candidate=int(sent[1].get(each.name, 0)),
+        )
+        for each in backtest.config.receivers
+        if each.integrations and (each.name in sent[0] or each.name in sent[1])
+    ]
+    return sorted(rows, key=lambda row: (not row.pager, -row.baseline, row.receiver))
+
+
 def noisiest(backtest: Backtest, candidate: Replay) -> list[NoisyAlert]:
     """List the alert names that page most today, how long they last and which rules touch them.
 
@@ -215,6 +248,7 @@ def _incident(incident: TicketedIncident) -> IncidentOutcome:
         missed=incident.missed,
         delay_seconds=round(incident.delay, 3) if notified and not incident.missed else None,
         rules=list(incident.touched_by),
+        vanished=incident.vanished,
     )
 
 

@@ -31,6 +31,7 @@ from pipelines.aiops.alerting.rules import (
     Matcher,
     Rule,
     one_of,
+    quoted,
     with_id,
 )
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
@@ -41,6 +42,14 @@ EVERY_ALERT = (Matcher(label="alertname", op="!=", value=""),)
 ONE_GROUP = ("signalbox_together",)
 """A label that no alert has puts all of them into one group; an empty ``group_by`` in a child route
 would not: Alertmanager takes the parent's instead (`config.Route.UnmarshalYAML`)."""
+
+
+def sparing_heartbeats(history: History) -> tuple[Matcher, ...]:
+    """Return matchers for every alert but heartbeats (guards' alerts included)."""
+    if not history.heartbeats:
+        return EVERY_ALERT
+    names = "|".join(map(quoted, history.heartbeats))
+    return (*EVERY_ALERT, Matcher(label=NAME, op="!~", value=names))
 
 
 def notify_at_once(
@@ -65,7 +74,7 @@ def notify_at_once(
     rows = np.arange(len(history.episodes))
     return with_id(GroupingRule(
         id="",
-        matchers=EVERY_ALERT,
+        matchers=sparing_heartbeats(history),
         group_by=ONE_GROUP,
         group_wait_seconds=0,
         group_interval_seconds=group_interval,
@@ -96,6 +105,7 @@ class _Candidate:
     names: tuple[str, ...]
     group_by: tuple[str, ...]
     group: NDArray[np.int64]
+    heartbeats: tuple[str, ...] = ()
 
     @property
     def matchers(self) -> tuple[Matcher, ...]:
@@ -105,7 +115,7 @@ class _Candidate:
         a group that it has no history with.
         """
         if len(self.names) > 1 and NAME in self.group_by:
-            return sparing_guards(EVERY_ALERT)
+            return sparing_guards(EVERY_ALERT, self.heartbeats)
         return (one_of(NAME, self.names),)
 
     def __str__(self) -> str:
@@ -222,7 +232,8 @@ def _wide(history: History) -> list[_Candidate]:
         for group_by in (chosen, tuple(sorted((NAME, *chosen)))):
             group = coder.codes(group_by)
             # Of sets of labels that divide alerts alike the first, which has fewest, stays.
-            found.setdefault(group.tobytes(), _Candidate(names, group_by, group))
+            candidate = _Candidate(names, group_by, group, history.heartbeats)
+            found.setdefault(group.tobytes(), candidate)
     return list(found.values())
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.aiops.alerting.config.apply import heartbeats_of
+from pipelines.aiops.alerting.config.model import Config
 from pipelines.aiops.alerting.mining.episodes import Episodes, find_episodes, positions
 from pipelines.aiops.alerting.mining.labels import LabelPairs, behaviour_of, open_labels
 from pipelines.aiops.alerting.mining.patterns import Patterns, find_patterns
@@ -33,6 +35,8 @@ class History:
         Patterns that rules may speak of.
     params : MineRulesParams
         Settings of mining.
+    heartbeats : tuple of str
+        Names of alerts that no rule may touch (`heartbeats_of`); they aren't in `frame`.
     """
 
     frame: AlertFrame
@@ -40,6 +44,7 @@ class History:
     episodes: Episodes
     patterns: Patterns
     params: MineRulesParams
+    heartbeats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,12 @@ class Mined:
 Family = Callable[[History], Mined]
 
 
-def history_of(frame: AlertFrame, params: MineRulesParams, window: HistoryWindow) -> History:
+def history_of(
+    frame: AlertFrame,
+    params: MineRulesParams,
+    window: HistoryWindow,
+    config: Config | None = None,
+) -> History:
     """Prepare a training window; nothing that came after it is read.
 
     Parameters
@@ -72,12 +82,20 @@ def history_of(frame: AlertFrame, params: MineRulesParams, window: HistoryWindow
         Settings of mining (section `mine_rules`).
     window : HistoryWindow
         The training window.
+    config : Config or None
+        Today's configuration, which says what is a heartbeat; None: nothing is.
 
     Returns
     -------
     History
-        Episodes and patterns of the window.
+        Episodes and patterns of the window, without heartbeats.
     """
+    fires = frame.where((frame.starts < window.end) & (frame.ends > window.start))
+    series = heartbeats_of(fires, config, window.start, window.end) if config else ()
+    heartbeats = tuple(sorted({frame.labels[number].get(NAME, "") for number in series} - {""}))
+    named = np.array([labels.get(NAME, "") in heartbeats for labels in frame.labels], dtype=bool)
+    if heartbeats:
+        frame = frame.where(~named[frame.series])
     seen = started_in(frame, window)
     episodes = find_episodes(seen, window)
     pairs = LabelPairs(frame.labels)
@@ -90,7 +108,7 @@ def history_of(frame: AlertFrame, params: MineRulesParams, window: HistoryWindow
         max_values=params.max_values,
         open_labels=open_labels(episodes, pairs),
     )
-    return History(seen, window, episodes, patterns, params)
+    return History(seen, window, episodes, patterns, params, heartbeats)
 
 
 @dataclass(frozen=True)

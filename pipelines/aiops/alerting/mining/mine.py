@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from pipelines.aiops.alerting.config.model import Config
 from pipelines.aiops.alerting.mining.demotion import mine_demotion
 from pipelines.aiops.alerting.mining.durations import mine_keep_firing, mine_wait
 from pipelines.aiops.alerting.mining.grouping import mine_grouping
@@ -52,6 +53,8 @@ def mine_all(
     params: MineRulesParams,
     window: HistoryWindow,
     tickets: "pd.DataFrame | None" = None,
+    *,
+    config: Config | None = None,
 ) -> dict[str, Mined]:
     """Find candidate rules as `mine` does, by family and with the number of candidates tried.
 
@@ -65,13 +68,15 @@ def mine_all(
         The training window.
     tickets : DataFrame or None
         Table ``tickets`` of the contract, for known fixes; None: none are looked for.
+    config : Config or None
+        Today's configuration: rules leave its heartbeats alone.
 
     Returns
     -------
     dict of str to Mined
         Family to what it found, for the families of `params.families`.
     """
-    history = history_of(frame, params, window)
+    history = history_of(frame, params, window, config)
     families: dict[str, Family] = {
         "grouping": mine_grouping,
         "wait": mine_wait,

@@ -21,8 +21,15 @@ from pipelines.aiops.alerting.config import (
     values_of,
 )
 from pipelines.aiops.alerting.config.model import stretches
-from pipelines.aiops.alerting.replay.model import FiringPeriods, LabelTable
-from pipelines.aiops.alerting.replay.outcome import DEMOTED, FOLDED, MUTED, PAGED, Outcomes
+from pipelines.aiops.alerting.replay.model import Episodes, FiringPeriods, LabelTable
+from pipelines.aiops.alerting.replay.outcome import (
+    DEMOTED,
+    FOLDED,
+    MUTED,
+    PAGED,
+    Lookups,
+    Outcomes,
+)
 from pipelines.aiops.alerting.rules import DemotionRule, Guard, MuteTimeRule, Rule
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
@@ -302,12 +309,51 @@ def replay_guards(
     return table.with_more(labels), more, guard_alerts
 
 
-def merge_guard_outcomes(
-    guard_alerts: Sequence[GuardAlert], outcomes: Outcomes, origins: dict[str, int]
-) -> None:
-    """Record which hidden alerts a guard's page reported: ``folded``, first paged when it was sent.
+def lookups_of(periods: FiringPeriods, guard_alerts: Sequence[GuardAlert]) -> Lookups:
+    """Return what is looked up: each episode's own notifications, then those of guards of it.
 
-    An alert that was paged anyway keeps its status; its first page is the earlier one.
+    Parameters
+    ----------
+    periods : FiringPeriods
+        As `replay_guards` returns them, with their episodes.
+    guard_alerts : sequence of GuardAlert
+        As `replay_guards` returns them.
+
+    Returns
+    -------
+    Lookups
+        The targets are the episodes, and then the pairs of `_reported_episodes`, guard by guard.
+    """
+    episodes = periods.episodes
+    pairs = [_reported_episodes(each, episodes) for each in guard_alerts]
+    at = np.concatenate([np.arange(len(episodes)), *(episode for _, episode in pairs)])
+    by = [each.by[pair] for each, (pair, _) in zip(guard_alerts, pairs, strict=True)]
+    period = np.concatenate([episodes.period, *by])
+    return Lookups.of(period, episodes.starts[at], episodes.ends[at])
+
+
+def _reported_episodes(guard_alert: GuardAlert, episodes: Episodes) -> tuple[Ints, Ints]:
+    """Return the episodes of each (hidden alert, guard's alert) pair: (pair, episode)."""
+    fired = np.flatnonzero(episodes.period >= 0)
+    # Episodes and firing periods are both in order of series and start.
+    first = np.searchsorted(episodes.period[fired], guard_alert.period)
+    stop = np.searchsorted(episodes.period[fired], guard_alert.period, side="right")
+    pair, at = spread(first, stop - first)
+    return pair, fired[at]
+
+
+def merge_guard_outcomes(
+    guard_alerts: Sequence[GuardAlert],
+    outcomes: Outcomes,
+    origins: dict[str, int],
+    episodes: Episodes,
+    lookups: Lookups,
+) -> None:
+    """Record which hidden alerts a guard's page reported: ``folded``.
+
+    Of an alert's first pages, its own and those of guards, the earliest counts. A guard's page
+    notifies of an alert that the guard's rule hides, if it is sent while the alert's own episode
+    lasts. An alert that was paged anyway keeps its status.
 
     Parameters
     ----------
@@ -317,15 +363,24 @@ def merge_guard_outcomes(
         Changed in place.
     origins : dict of str to int
         Rule id → number in `Outcomes.rule`, as `origins_of` counts.
+    episodes : Episodes
+        The alerts' own episodes.
+    lookups : Lookups
+        As `lookups_of` made them; first pages of the episodes are changed in place.
     """
+    done = len(episodes)
     for each in guard_alerts:
-        some = outcomes.pages[each.by] > 0
-        period, by = each.period[some], each.by[some]
-        status, rule = outcomes.status[period], outcomes.rule[period]
+        status, rule = outcomes.status[each.period], outcomes.rule[each.period]
         own = (rule == origins.get(each.rule.id, -1)) if each.own else (rule >= 0)
         hidden = np.isin(status, [DEMOTED, MUTED, FOLDED]) & own
         reported = hidden | (status == PAGED)
-        period, by, hidden = period[reported], by[reported], hidden[reported]
+        pair, episode = _reported_episodes(each, episodes)
+        target = done + np.flatnonzero(reported[pair])
+        done += len(pair)
+        for found in (lookups.first_page, lookups.first_notification):
+            np.minimum.at(found, episode[reported[pair]], found[target])
+        reported &= outcomes.pages[each.by] > 0
+        period, by, hidden = each.period[reported], each.by[reported], hidden[reported]
         outcomes.status[period[hidden]] = FOLDED
         # Of several guards' pages the earliest counts for a hidden alert.
         page = outcomes.first_page[by]

@@ -170,6 +170,32 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Episodes:
+    """When each alert's condition holds, sorted by series and start; shape (episodes,).
+
+    Rows of one series that overlap or touch are one episode. ``keep_firing_for`` can make several
+    of them one firing period: what that period told of the first isn't told of the next.
+
+    Attributes
+    ----------
+    starts, ends : array of int64, microseconds since 1970
+        End exclusive.
+    period : array of int64
+        Firing period that the episode is part of, -1 if it never fired.
+    of_row : array of int64, shape (rows,)
+        Episode of each row of the alert frame, -1 if it started too late to be replayed.
+    """
+
+    starts: Ints
+    ends: Ints
+    period: Ints
+    of_row: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+@dataclass(frozen=True)
 class FiringPeriods:
     """Periods in which a series fires, sorted by series and start, never touching.
 
@@ -183,6 +209,8 @@ class FiringPeriods:
         Which period each row of the alert frame belongs to, -1 if it never fired.
     held_by : array of int64, shape (rows,)
         Index of the rule that kept a row from firing, -1 if none.
+    episodes : Episodes
+        The alerts' own episodes, of which the periods are made.
     """
 
     series: Ints
@@ -190,6 +218,7 @@ class FiringPeriods:
     ends: Ints
     of_row: Ints
     held_by: Ints
+    episodes: Episodes
 
     def __len__(self) -> int:
         return len(self.series)
@@ -211,6 +240,8 @@ class ReplayInputs:
         When the replay stops.
     timing : Timing
         Phases of the process's own clocks.
+    heartbeats : array of int64 or None
+        Series whose notifications are no pages.
     """
 
     config: Config
@@ -218,6 +249,7 @@ class ReplayInputs:
     periods: FiringPeriods
     until: int
     timing: Timing
+    heartbeats: Ints | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What became of each alert, and what was sent."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from pipelines.aiops.alerting.replay.model import Groups
 from pipelines.aiops.alerting.replay.notification_log import REASONS, NotificationLog
 from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.aiops.alerting.replay.suppression import SuppressedIntervals
-from pipelines.core.arrays import Bools, Ints, heads, order_of
+from pipelines.core.arrays import Bools, Ints, heads, order_of, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class Outcomes:
     group : array of int64
         Group (as in `Groups.group_id`) of the first page, or the first group; `NOT_YET` if none.
     first_page : array of int64, microseconds since 1970
-        `NOT_YET` if none.
+        First page that named it firing; `NOT_YET` if none.
     pages : array of int64
         Number of pages that named it firing.
     """
@@ -71,6 +71,83 @@ class Outcomes:
             np.full(size, NOT_YET),
             np.zeros(size, np.int64),
         )
+
+
+@dataclass
+class Lookups:
+    """Whose notifications are looked through, from when until when, for whom; shape (lookups,).
+
+    People are notified of an episode by a notification that names its alert (or that a guard sends
+    of it) while the episode lasts: neither an older one nor a later one tells of it.
+
+    Attributes
+    ----------
+    period : array of int64
+        Firing period that the notification names, ascending.
+    starts, ends : array of int64, microseconds since 1970
+        When the episode begins and ends, end exclusive.
+    target : array of int64
+        Number of the episode, or of the pair of a guard's alert and an episode.
+    first_page, first_notification : array of int64, shape (targets,), microseconds since 1970
+        The first page and the first notification of any receiver; `NOT_YET` if none. `judge`
+        enters them.
+    """
+
+    period: Ints
+    starts: Ints
+    ends: Ints
+    target: Ints
+    first_page: Ints
+    first_notification: Ints
+
+    @classmethod
+    def of(cls, period: Ints, starts: Ints, ends: Ints) -> "Lookups":
+        """Make lookups, one a target; those without a period (-1) are never found.
+
+        Parameters
+        ----------
+        period, starts, ends : array of int64, shape (targets,)
+            As the attributes, in any order.
+
+        Returns
+        -------
+        Lookups
+            Sorted by period.
+        """
+        order = np.argsort(period, kind="stable")
+        order = order[np.searchsorted(period[order], 0) :]
+        nothing = (np.full(len(period), NOT_YET) for _ in range(2))
+        return cls(period[order], starts[order], ends[order], order, *nothing)
+
+    def enter(self, groups: Groups, trace: "ReplayTrace") -> None:
+        """Look through the notifications of one chunk of groups.
+
+        Parameters
+        ----------
+        groups : Groups
+            The chunk's groups.
+        trace : ReplayTrace
+            What the steps found out about them.
+        """
+        firing, log = trace.firing, trace.log
+        period = trace.members.period[firing.member]
+        first = np.searchsorted(self.period, period)
+        owner, at = spread(first, np.searchsorted(self.period, period, side="right") - first)
+        # Flushes that see the alert firing, and lie within its episode.
+        low = np.maximum(firing.start[owner], self.starts[at])
+        high = np.minimum(firing.end[owner], self.ends[at])
+        some = low < high
+        group, target = trace.members.group[firing.member[owner[some]]], self.target[at[some]]
+        begin, end = trace.key(group, low[some]), trace.key(group, high[some])
+        sent = (log.firing > 0) & groups.has_receiver[log.group]
+        for found, which in (
+            (self.first_page, sent & groups.is_paging[log.group]),
+            (self.first_notification, sent),
+        ):
+            key, time = trace.key(log.group, log.time)[which], log.time[which]
+            position, count = _counts(key, begin, end)
+            named = count > 0
+            np.minimum.at(found, target[named], time[position[named]])
 
 
 def _counts(keys: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
@@ -140,15 +217,12 @@ def _pages(groups: Groups, trace: ReplayTrace) -> tuple[Ints, Ints]:
     first_page = np.full(len(members), NOT_YET)
     pages = np.zeros(len(members), dtype=np.int64)
     firing, group = trace.firing, members.group[trace.firing.member]
-    ends = trace.key(group, firing.end)
-    first, count = _counts(key, trace.key(group, firing.start), ends)
+    first, count = _counts(key, trace.key(group, firing.start), trace.key(group, firing.end))
     np.add.at(pages, firing.member, count)
-    # Back between two flushes: the page that told of it before it was away still stands.
-    whole = trace.intervals.start[firing.whole]
-    named_first, named_count = _counts(key, trace.key(group, whole), ends)
-    at = np.where(count > 0, first, named_first)
-    some = named_count > 0
-    np.minimum.at(first_page, firing.member[some], time[at[some]])
+    # Back between two flushes, an alert isn't told again: the page before it was away is no page
+    # of what came back.
+    some = count > 0
+    np.minimum.at(first_page, firing.member[some], time[first[some]])
     return first_page, pages
 
 
@@ -196,9 +270,13 @@ def _best(period: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
 
 
 def judge(
-    groups: Groups, trace: ReplayTrace, origins: dict[str, int], outcomes: Outcomes
+    groups: Groups,
+    trace: ReplayTrace,
+    origins: dict[str, int],
+    outcomes: Outcomes,
+    lookups: Lookups,
 ) -> tuple[Ints, Ints, Ints]:
-    """Enter what became of a chunk's members into `outcomes`.
+    """Enter what became of a chunk's members into `outcomes`, and who was notified of it.
 
     Parameters
     ----------
@@ -210,6 +288,8 @@ def judge(
         Rule id → number in `Outcomes.rule`, as `origins_of` counts.
     outcomes : Outcomes
         Changed in place, all but `Outcomes.pages`.
+    lookups : Lookups
+        Changed in place: first pages and notifications within episodes.
 
     Returns
     -------
@@ -222,6 +302,7 @@ def judge(
     """
     members = trace.members
     first_page, pages = _pages(groups, trace)
+    lookups.enter(groups, trace)
     noticed = _noticed(groups, trace)
     kind, origin = _why_not(trace)
     number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
@@ -368,13 +449,17 @@ class Collector:
     ----------
     groups : Groups
         All groups of the replay.
+    since : int, microseconds since 1970
+        From when on notifications are counted by receiver.
     only_pages : bool
         Drop what wakes nobody as soon as it is counted.
     """
 
-    def __init__(self, groups: Groups, *, only_pages: bool) -> None:
+    def __init__(self, groups: Groups, *, since: int, only_pages: bool) -> None:
         self.names = sorted({route.receiver for route in groups.routes})
         self.number = {name: i for i, name in enumerate(self.names)}
+        self.since = since
+        self.by_receiver = np.zeros((2, len(self.names)), dtype=np.int64)
         self.only_pages = only_pages
         # Classes of one receiver that tell at the same flush are one notification.
         self.shared = len(np.unique(groups.group_id)) < len(groups)
@@ -393,9 +478,31 @@ class Collector:
         """
         sent = sent_of(groups, log, self.number)
         self.count += len(sent)
+        if not self.shared:
+            self._count(sent)
         if self.only_pages and not self.shared:
             sent = sent.where(sent.page)
         self.parts.append(sent)
+
+    def _count(self, sent: Sent) -> None:
+        counted = sent.time >= self.since
+        for number, which in enumerate((counted, counted & sent.page)):
+            receivers = sent.receiver[which].astype(np.int64)
+            self.by_receiver[number] += np.bincount(receivers, minlength=len(self.names))
+
+    def receivers(self) -> "pd.DataFrame":
+        """Return what each receiver was sent; after `result`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `Replay.receivers`.
+        """
+        import pandas as pd
+
+        notifications, pages = self.by_receiver
+        names = np.array(self.names, dtype=object)
+        return pd.DataFrame({"receiver": names, "notifications": notifications, "pages": pages})
 
     def result(self) -> tuple["pd.DataFrame", int]:
         """Return all notifications; the parts are freed.
@@ -415,10 +522,13 @@ class Collector:
         )
         sent = sent.where(order)
         if self.shared:
-            last = np.ones(len(sent), dtype=bool)
-            last[:-1] = heads(sent.time)[1:] | heads(sent.group.astype(np.int64))[1:]
-            sent = sent.where(last)
+            first = np.append(heads(sent.time) | heads(sent.group.astype(np.int64)), True)
+            starts = np.flatnonzero(first[:-1])
+            page = np.logical_or.reduceat(sent.page, starts) if len(starts) else sent.page
+            # The last of equal rows names most; it is a page if any of them is.
+            sent = replace(sent.where(first[1:] if len(sent) else sent.page), page=page)
             self.count = len(sent)
+            self._count(sent)
             sent = sent.where(sent.page) if self.only_pages else sent
         return self._table(sent), self.count
 

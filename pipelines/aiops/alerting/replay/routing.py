@@ -48,8 +48,10 @@ class _Class:
 
 def _classes(config: Config, route: Route, number: int, group_id: Ints) -> list[_Class]:
     receiver = config.receiver(route.receiver)
-    kinds = sorted({each.send_resolved for each in receiver.integrations}, reverse=True)
-    found = [_Class(number, kind, True, receiver.pages, group_id) for kind in kinds]
+    found = []
+    for kind in sorted({each.send_resolved for each in receiver.integrations}, reverse=True):
+        alike = [each for each in receiver.integrations if each.send_resolved == kind]
+        found.append(_Class(number, kind, True, receiver.pages_through(alike), group_id))
     return found or [_Class(number, True, False, False, group_id)]
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from pipelines.aiops.alerting.config import SECOND
 from pipelines.aiops.alerting.replay.model import (
+    Episodes,
     FiringPeriods,
     Groups,
     LabelTable,
@@ -84,14 +85,15 @@ def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int
     late = begins[fires] + wait[who[fires]]
     kept = np.where(stops[fires] > until, until + 1, stops[fires] + keep[who[fires]])
     who2, begins2, stops2, of_fired = merged(who[fires], late, kept)
-    # Row → condition → firing period: what never fires stays -1.
+    # Row → episode → firing period: what never fires stays -1.
     of_episode = np.full(len(who), -1, dtype=np.int64)
     of_episode[fires] = of_fired
-    of_row = np.full(len(frame), -1, dtype=np.int64)
-    of_row[known] = of_episode[of_known]
+    of_row, episode_of_row = np.full((2, len(frame)), -1, dtype=np.int64)
+    of_row[known], episode_of_row[known] = of_episode[of_known], of_known
     held = np.full(len(frame), -1, dtype=np.int64)
     held[known] = np.where(fires[of_known], -1, holder[series])
-    return FiringPeriods(who2, begins2, np.minimum(stops2, until + 1), of_row, held)
+    episodes = Episodes(begins, stops, of_episode, episode_of_row)
+    return FiringPeriods(who2, begins2, np.minimum(stops2, until + 1), of_row, held, episodes)
 
 
 FEW = 48

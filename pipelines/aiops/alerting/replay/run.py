@@ -10,7 +10,11 @@ import numpy as np
 from pipelines.aiops.alerting import windows
 from pipelines.aiops.alerting.config import Config, Silence, apply_rules
 from pipelines.aiops.alerting.replay.flushes import firing_intervals_of, observe_at_flushes, rows_of
-from pipelines.aiops.alerting.replay.guard_alerts import merge_guard_outcomes, replay_guards
+from pipelines.aiops.alerting.replay.guard_alerts import (
+    lookups_of,
+    merge_guard_outcomes,
+    replay_guards,
+)
 from pipelines.aiops.alerting.replay.model import (
     FiringPeriods,
     Groups,
@@ -25,6 +29,7 @@ from pipelines.aiops.alerting.replay.outcome import (
     NOTIFIED,
     STATUSES,
     Collector,
+    Lookups,
     Outcomes,
     ReplayTrace,
     count_pages,
@@ -59,19 +64,24 @@ class Replay:
         firing alert, and the receiver pages). In order of time, group.
     alerts : pandas.DataFrame
         A row for each row of the frame: ``status`` (one of `STATUSES`), ``rule`` (id of the rule
-        that decided it, or empty), ``group`` (-1: none), ``first_page`` (µs, -1: none) and
-        ``pages``: of the alert that the row is part of, as long as that alert fires. A
-        ``folded`` alert was over before its group's next flush, came back between two flushes, or
-        (with a rule and a first page) a guard reported it: then ``group`` is the guard's.
+        that decided it, or empty), ``group`` (-1: none) and ``pages``: of the alert that the row
+        is part of, as long as that alert fires; ``first_page`` and ``first_notification`` (µs, -1:
+        none): the first page, and the first notification to any receiver, that names the alert
+        firing while the row's own episode lasts. A ``folded`` alert was over before its group's
+        next flush, came back between two flushes, or (with a rule) a guard reported it: then
+        ``group`` is the guard's.
     stages : dict of str to int
         ``events`` (rows), ``episodes`` (what Alertmanager sees as separate alerts), ``alerts``
         (of them: not kept back or quiet), ``notifications``, ``pages``.
     tickets : pandas.DataFrame
         A row for each of the frame's tickets: ``ticket``, ``alerts`` (rows), ``opened`` (µs, start
         of the first of them, -1: none in the window), ``first_page`` (µs, -1: nobody was paged),
-        ``group`` that paged first.
+        ``group`` that paged first. No page is older than the episodes of the ticket's own alerts.
     groups : pandas.DataFrame
         A row for each group: ``group``, ``receiver``, ``rule`` (that made its route, or empty).
+    receivers : pandas.DataFrame
+        A row for each receiver that is routed to: ``receiver``, and how many ``notifications`` and
+        ``pages`` among them it was sent since the time that `replay` was given.
     """
 
     notifications: "pd.DataFrame"
@@ -79,6 +89,7 @@ class Replay:
     stages: dict[str, int]
     tickets: "pd.DataFrame"
     groups: "pd.DataFrame"
+    receivers: "pd.DataFrame"
 
 
 def _horizon(frame: AlertFrame, config: Config) -> int:
@@ -120,6 +131,15 @@ def _slice(groups: Groups, low: int, high: int) -> Groups:
     return replace(groups, **cut, members=members, member_of=owner)
 
 
+def _without_heartbeats(groups: Groups, inputs: ReplayInputs) -> Groups:
+    """Return the groups; those in which there is nothing but heartbeats page nobody."""
+    if inputs.heartbeats is None or not len(inputs.heartbeats):
+        return groups
+    others = ~np.isin(groups.members, inputs.heartbeats)
+    wakes = np.bincount(groups.member_of, weights=others, minlength=len(groups)) > 0
+    return replace(groups, is_paging=groups.is_paging & wakes)
+
+
 def _part(
     inputs: ReplayInputs, groups: Groups, silences: tuple[Silence, ...], period_from: Ints
 ) -> ReplayTrace:
@@ -143,9 +163,15 @@ def _range(*times: Ints) -> tuple[int, int]:
 
 
 def _run(
-    inputs: ReplayInputs, silences: tuple[Silence, ...], chunk: int, *, only_pages: bool
+    inputs: ReplayInputs,
+    silences: tuple[Silence, ...],
+    chunk: int,
+    lookups: Lookups,
+    *,
+    since: int,
+    only_pages: bool,
 ) -> tuple[Groups, Outcomes, Collector]:
-    groups = route_series(inputs.config, inputs.table)
+    groups = _without_heartbeats(route_series(inputs.config, inputs.table), inputs)
     periods = inputs.periods
     period_from = np.searchsorted(periods.series, np.arange(len(inputs.table) + 1))
     outcomes = Outcomes.empty(len(periods))
@@ -156,14 +182,14 @@ def _run(
     longest = int(np.max(groups.interval, initial=1)) + int(np.max(groups.wait, initial=0))
     _, span = _range(periods.starts, periods.ends)
     most = max(2**62 // (span + 4 * longest + 8), 1)
-    notifications = Collector(groups, only_pages=only_pages)
+    notifications = Collector(groups, since=since, only_pages=only_pages)
     pages: list[tuple[Ints, Ints, Ints]] = []
     # Series are sorted: a series in one group only stands there once.
     alone = not (groups.members[1:] == groups.members[:-1]).any()
     for low, high in _chunks(groups, load, chunk, most):
         part = _slice(groups, low, high)
         trace = _part(inputs, part, silences, period_from)
-        period, group_id, count = judge(part, trace, origins, outcomes)
+        period, group_id, count = judge(part, trace, origins, outcomes, lookups)
         if alone:
             outcomes.pages[period] = count
         else:
@@ -179,6 +205,8 @@ def _alerts(
     frame: AlertFrame,
     periods: FiringPeriods,
     outcomes: Outcomes,
+    lookups: Lookups,
+    *,
     rules: Sequence[Rule],
     names: list[str],
 ) -> "pd.DataFrame":
@@ -188,9 +216,13 @@ def _alerts(
     fired = period >= 0
     columns = {}
     for name, missing in (("status", len(STATUSES) - 1), ("rule", -1), ("group", NOT_YET),
-                          ("first_page", NOT_YET), ("pages", 0)):  # fmt: skip
+                          ("pages", 0)):  # fmt: skip
         column = np.full(len(frame), missing, dtype=np.int64)
         column[fired] = getattr(outcomes, name)[period[fired]]
+        columns[name] = np.where(column == NOT_YET, -1, column)
+    for name in ("first_page", "first_notification"):
+        column = np.full(len(frame), NOT_YET, dtype=np.int64)
+        column[fired] = getattr(lookups, name)[periods.episodes.of_row[fired]]
         columns[name] = np.where(column == NOT_YET, -1, column)
     ids = pd.array([*names, *(rule.id for rule in rules), ""], dtype="str")
     # A row that a rule kept from firing never reached Alertmanager: that rule decided it.
@@ -202,6 +234,7 @@ def _alerts(
             "rule": ids.take(np.where(decided < 0, len(ids) - 1, decided)),
             "group": columns["group"],
             "first_page": columns["first_page"],
+            "first_notification": columns["first_notification"],
             "pages": columns["pages"],
         }
     )
@@ -257,6 +290,8 @@ def replay(
     timing: Timing | None = None,
     chunk: int = CHUNK,
     table: LabelTable | None = None,
+    heartbeats: Ints | None = None,
+    since: int = -NOT_YET,
     only_pages: bool = False,
     applied: bool = False,
 ) -> Replay:
@@ -283,6 +318,10 @@ def replay(
     table : LabelTable, optional
         The frame's labels as an earlier replay read them (``LabelTable(frame.labels)``): what it
         found out about them isn't found out again.
+    heartbeats : array of int64, optional
+        Series whose notifications are no pages, whoever gets them (`heartbeats_of`).
+    since : int, microseconds since 1970
+        From when on `Replay.receivers` counts; all by default.
     only_pages : bool
         `Replay.notifications` has pages only: what else was sent is counted and dropped.
     applied : bool
@@ -303,11 +342,14 @@ def replay(
     stop = _horizon(frame, ruled) if until is None else until
     plain = table or LabelTable(frame.labels)
     table, periods, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
-    inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing())
-    groups, outcomes, collected = _run(inputs, tuple(silences), chunk, only_pages=only_pages)
+    inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing(), heartbeats)
+    lookups = lookups_of(periods, guarded)
+    groups, outcomes, collected = _run(
+        inputs, tuple(silences), chunk, lookups, since=since, only_pages=only_pages
+    )
     origins = origins_of(ruled)
-    merge_guard_outcomes(guarded, outcomes, origins)
-    alerts = _alerts(frame, periods, outcomes, rules, list(origins))
+    merge_guard_outcomes(guarded, outcomes, origins, periods.episodes, lookups)
+    alerts = _alerts(frame, periods, outcomes, lookups, rules=rules, names=list(origins))
     notifications, count = collected.result()
     visible = (outcomes.status <= NOTIFIED) | (outcomes.status == FOLDED)
     stages = {
@@ -317,7 +359,14 @@ def replay(
         "notifications": count,
         "pages": int(notifications["page"].sum()),
     }
-    return Replay(notifications, alerts, stages, _tickets(frame, alerts), _group_table(groups))
+    return Replay(
+        notifications,
+        alerts,
+        stages,
+        _tickets(frame, alerts),
+        _group_table(groups),
+        collected.receivers(),
+    )
 
 
 MEMBER_BYTES = 500

@@ -64,6 +64,17 @@ def chapter(inputs: Inputs) -> Chapter:
         ),
         Charts([chart for chart in drawn if chart is not None]),
     ]
+    if inputs.replayed.receivers:
+        blocks.append(_receivers(inputs))
+    if inputs.replayed.heartbeats:
+        names = ", ".join(wording.short(each, 80) for each in inputs.replayed.heartbeats)
+        blocks.append(
+            Prose(
+                f"Heartbeats: {names}. They always fire and are repeated every few minutes, so "
+                "that something outside takes alarm when they stay away. No rule may change what "
+                "is sent of them; it counts neither as pages nor as saving."
+            )
+        )
     if not inputs.replayed.rules:
         blocks.insert(0, Prose("The rule set is empty: no candidate was worth its risk."))
     return Chapter("outcome", "What changes", blocks)
@@ -108,6 +119,36 @@ def _funnel(inputs: Inputs) -> Chart:
         "under way, is in these bars and in no other figure",
         inputs.sources.mark(evidence_of("replay_rules")),
     )
+
+
+def _receivers(inputs: Inputs) -> Fold:
+    """Pagers and all other receivers apart: what wakes nobody is no page."""
+    found = inputs.replayed.receivers
+    rows = [
+        Row(
+            [
+                name(wording.short(each.receiver, 80)),
+                "pager" if each.pager else "wakes nobody",
+                numbers.count(each.baseline),
+                numbers.count(each.candidate),
+            ]
+        )
+        for each in found
+    ]
+    caption = "Notifications in the test window by receiver; pagers first"
+    table = Table(
+        caption=caption,
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[
+            Column("Receiver"),
+            Column("Kind (aiops.paging_receivers)"),
+            Column("Baseline", numeric=True),
+            Column("Candidate", numeric=True),
+        ],
+        rows=rows,
+    )
+    pagers = sum(each.pager for each in found)
+    return Fold(f"{wording.number_of(len(found), 'receiver')}, {pagers} of them pagers", [table])
 
 
 def _families(inputs: Inputs) -> Chart | None:
@@ -182,6 +223,13 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
     same = [incident for incident in notified if (incident.delay_seconds or 0) <= 0]
     silent = [incident for incident in found if incident.baseline_first_page is None]
     blocks: list[Block] = [_verdict(missed, later, notified)]
+    vanished = [incident for incident in found if incident.vanished]
+    if vanished:
+        names = ", ".join(wording.short(incident.ticket, 80) for incident in vanished[:5])
+        more = f" and {len(vanished) - 5} more" if len(vanished) > 5 else ""
+        blocks.append(
+            Callout("bad", "Vanished", f"No receiver at all would be told of {names}{more}.")
+        )
     if missed or later:
         caption = "Incidents missed or notified later, the worst first"
         blocks.append(_table(inputs, caption, [*missed, *later]))

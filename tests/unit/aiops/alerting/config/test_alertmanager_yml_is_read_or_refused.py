@@ -13,6 +13,7 @@ from pipelines.aiops.alerting.config import (
 )
 from pipelines.aiops.alerting.config.matching import compiled
 from pipelines.aiops.alerting.config.model import stretches
+from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.core.errors import SignalboxError
 
 BASE = """
@@ -128,3 +129,59 @@ def test_a_time_of_day_follows_its_zone_through_a_change_of_clocks():
         if pair[0] < midnight + 3 * HOUR
     ]
     assert (midnight + HOUR, midnight + 3 * HOUR) in found
+
+
+@pytest.mark.parametrize(
+    ("name", "configs", "pages"),
+    [
+        ("shop", "pagerduty_configs: [{}]", True),
+        ("shop", "opsgenie_configs: [{}], slack_configs: [{}]", True),
+        ("shop", "victorops_configs: [{}]", True),
+        ("shop", "pushover_configs: [{}]", True),
+        ("web-on-call", "webhook_configs: [{}]", True),
+        ("team_pager", "webhook_configs: [{}]", True),
+        ("sms-night", "sns_configs: [{}]", True),
+        ("shop", "webhook_configs: [{}]", False),
+        ("homepage", "webhook_configs: [{}]", False),
+        ("callbacks", "webhook_configs: [{}]", False),
+        ("deadmansswitch", "webhook_configs: [{}]", False),
+        ("slack-on-call", "slack_configs: [{}]", False),
+        ("on-call", "email_configs: [{}]", False),
+        ("nobody", "", False),
+    ],
+)
+def test_phones_page_and_chats_mail_and_plain_webhooks_do_not(name, configs, pages):
+    text = f"route: {{receiver: {name}}}\nreceivers: [{{name: {name}, {configs}}}]"
+    assert parse_config(text, "am.yml").receivers[0].pages is pages
+
+
+TWO = """
+route: {receiver: chat, routes: [{receiver: hook, matchers: [a="b"]}]}
+receivers:
+  - {name: chat, slack_configs: [{}], email_configs: [{}]}
+  - {name: hook, webhook_configs: [{}], slack_configs: [{}]}
+  - {name: nobody}
+"""
+
+
+def test_who_pages_can_be_said_by_name(tmp_path):
+    path = tmp_path / "am.yml"
+    path.write_text(TWO)
+    config = config_with_pagers(str(path), ["hook"])
+    assert [each.pages for each in config.receivers] == [False, True, False]
+    hook = config.receiver("hook")
+    assert hook.pages_through([Integration("webhook", True)])
+    assert not hook.pages_through([Integration("slack", False)])
+    chat = config_with_pagers(str(path), ["chat"]).receiver("chat")
+    assert chat.pages_through([Integration("slack", False)])
+
+
+def test_where_no_receiver_pages_the_key_and_the_receivers_are_named(tmp_path):
+    path = tmp_path / "am.yml"
+    path.write_text(TWO)
+    said = r"am.yml: no receiver .* set aiops.paging_receivers .* chat \(email, slack\), hook "
+    with pytest.raises(SignalboxError, match=said):
+        config_with_pagers(str(path), [])
+    with pytest.raises(SignalboxError, match=r"aiops.paging_receivers: am.yml has no receiver 'x'"):
+        config_with_pagers(str(path), ["hook", "x"])
+    assert config_with_pagers(None, []).receivers[0].pages

@@ -39,6 +39,7 @@ def replayed(pages: list[int], first_page: list[int], rules: list[str] | None = 
         alerts=pd.DataFrame(
             {
                 "first_page": np.array(first_page, np.int64),
+                "first_notification": np.array(first_page, np.int64),
                 "pages": np.array([int(t >= 0) for t in first_page], np.int64),
                 "rule": np.array(rules or [""] * len(first_page), object),
                 "group": np.zeros(len(first_page), np.int64),

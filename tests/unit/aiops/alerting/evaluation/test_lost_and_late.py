@@ -1,7 +1,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
@@ -77,6 +77,7 @@ def test_a_window_is_replayed_with_what_already_fired_and_without_knowing_later_
     assert found.ends[1] == NEVER
 
 
+@settings(deadline=None)  # the first call imports SciPy
 @given(st.lists(st.integers(1, 50), min_size=3, max_size=20))
 def test_the_interval_of_the_saving_holds_the_saving_where_every_day_saves_the_same(days):
     baseline = np.array(days) * 10

@@ -1,9 +1,12 @@
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.config import SECOND
 from pipelines.aiops.alerting.replay import replay
+from pipelines.aiops.alerting.rules import Matcher
 
-from .reference import Reference
+from .reference import Reference, episodes
+from .test_replay_keeps_what_must_hold import FLAPPING
 from .worlds import SPAN, alerts, configs, frame_of, silences, timings
 
 UNTIL = (SPAN + 600) * SECOND
@@ -39,3 +42,43 @@ def test_fast_replay_tells_what_an_event_loop_tells(config, world, quiet, timing
     labels, rows = world
     frame = frame_of(rows, labels)
     assert told(config, frame, timing, quiet) == told_by_loop(config, labels, rows, timing, quiet)
+
+
+def pages(receiver, sends):
+    return receiver.pages_through([i for i in receiver.integrations if i.send_resolved == sends])
+
+
+def first_told(config, rows, sent, *, paging):
+    """First notification that names each row's alert firing within the row's own episode."""
+    nodes = dict(config.route.walk())
+    found = []
+    for series, start, _ in rows:
+        begin, stop = next((a, b) for s, a, b in episodes(rows) if s == series and a <= start <= b)
+        times = [
+            each.time
+            for each in sent
+            if series in each.firing and begin <= each.time < stop
+            and (not paging or pages(config.receiver(nodes[each.route].receiver), each.sends))
+        ]  # fmt: skip
+        found.append(min(times, default=-1))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(configs, alerts(), silences, st.sampled_from([0, 25, 200]))
+def test_a_rows_first_page_is_the_first_that_names_it_in_its_own_episode(
+    config, world, quiet, keep
+):
+    labels, rows = world
+    host = Matcher(label="host", op="=", value="a")
+    update = {"keep_firing_for_seconds": keep, "matchers": (host,)}
+    rules = [FLAPPING.model_copy(update=update)] if keep else []
+    made = replay(frame_of(rows, labels), config, rules=rules, until=UNTIL, silences=quiet)
+    rows = [(s, a * SECOND, b * SECOND) for s, a, b in rows]
+    kept = [
+        (s, a, b + keep * SECOND * (labels[s].get("host") == "a")) for s, a, b in episodes(rows)
+    ]
+    sent = Reference(config, labels, kept, UNTIL, silences=quiet).run()
+    assert made.alerts["first_page"].tolist() == first_told(config, rows, sent, paging=True)
+    told_at = made.alerts["first_notification"].tolist()
+    assert told_at == first_told(config, rows, sent, paging=False)

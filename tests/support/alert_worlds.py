@@ -1,0 +1,53 @@
+"""Alert histories as a user has them, brought through the product's own sources and stages."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.aiops.lake.batch import ReadWindow
+from pipelines.aiops.lake.contract import TABLES
+from pipelines.aiops.lake.store import upsert
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.artifacts import HISTORY
+from pipelines.aiops.params.telemetry import TableParams
+from pipelines.aiops.sources.table import read
+
+WORLDS = Path(__file__).parents[1] / "unit/aiops/alerting/worlds"
+ALERTS = {
+    "columns": {
+        "starts_at": "starts_at", "ends_at": "ends_at", "acted": "acted",
+        "acknowledged_at": "acked_at", "ticket_id": "ticket",
+    },
+    "labels_json": "labels",
+}  # fmt: skip
+TICKETS = {
+    "columns": {
+        "ticket_id": "id", "opened_at": "opened", "closed_at": "closed", "title": "title",
+        "service": "service", "kind": "kind", "severity": "severity", "fix": "fix",
+    },
+}  # fmt: skip
+
+
+def freeze(world: Path, project: Path) -> None:
+    """Read a world's alerts and tickets and freeze all of them as the project's history."""
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    lake = project / "lake"
+    everything = ReadWindow(None, None, datetime(2027, 1, 1, tzinfo=UTC))
+    for table, settings, file in (
+        ("alerts", ALERTS, "alerts.jsonl.gz"),
+        ("tickets", TICKETS, "tickets.csv"),
+    ):
+        source = TableParams(name=table, kind="table", table=table, files=[file], **settings)
+        upsert(lake, read(source, everything, world).tables)
+    (project / HISTORY).mkdir(parents=True)
+    for name in ("alerts", "tickets"):
+        frozen = ds.dataset(lake / name, format="parquet", schema=TABLES[name].schema).to_table()
+        order = frozen.sort_by([(TABLES[name].time, "ascending")])
+        pq.write_table(order, project / HISTORY / f"{name}.parquet")
+
+
+def params_of(world: Path, **sections: object) -> AiopsParams:
+    """Params with the world's own ``alertmanager.yml``; the rest has its defaults."""
+    export = {"alertmanager_yml": str(world / "alertmanager.yml")}
+    return AiopsParams.model_validate({"export_rules": export, **sections})
