@@ -10,7 +10,7 @@ were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipelines.aiops.alerting import windows as memory
@@ -25,7 +25,12 @@ from pipelines.aiops.alerting.evaluation import (
     select,
 )
 from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, SelectionDetails, Span
-from pipelines.aiops.alerting.export.bundle import Sources, export_problems, make_bundle
+from pipelines.aiops.alerting.export.bundle import (
+    Bundle,
+    Sources,
+    export_problems,
+    make_bundle,
+)
 from pipelines.aiops.alerting.export.write import read_sources, source_paths, unexported
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
@@ -39,7 +44,6 @@ from pipelines.aiops.alerting.windows import (
 )
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.params.alert_rules import ExportRulesParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
@@ -72,20 +76,34 @@ def choose(
     on_new = Backtest(frame, windows.validation, config, closed)
     usable, touching = _sparing_heartbeats(candidates, on_new, on_learned)
     fit, unfit = _exportable(sources, usable)
-    first = select(fit, on_new, params.select_rules, also=[on_learned])
+
+    def export(rules: Sequence[Rule]) -> Bundle:
+        return make_bundle(sources, rules, own.guard_step_seconds, own.pagerduty_label_field)
+
+    first = _until_exported(
+        fit,
+        lambda rules: select(rules, on_new, params.select_rules, also=[on_learned]),
+        export,
+    )
     first = replace(first, dropped=(*touching, *unfit, *first.dropped))
     if not params.select_rules.renew:
-        return _exported(first, on_new, sources, own), first, candidates, windows
+        return first, first, candidates, windows
     past = HistoryWindow(windows.train.start, windows.validation.end)
     tickets = read_tickets(HISTORY / "tickets.parquet")
     found = mine_all(frame, params.mine_rules, past, tickets, config=config)
     newer = tuple(rule for mined in found.values() for rule in mined.rules)
     usable, touching = _sparing_heartbeats(newer, on_new, on_learned)
     fit, unfit = _exportable(sources, usable)
-    final = renew(first, fit, on_new, params.select_rules, also=[on_learned])
+    final = _until_exported(
+        [*fit, *(rule for rule in first.rules if rule.id not in {each.id for each in fit})],
+        lambda rules: renew(
+            replace(first, rules=()), rules, on_new, params.select_rules, also=[on_learned]
+        ),
+        export,
+    )
     known = {dropped.rule for dropped in final.dropped}
     more = (dropped for dropped in (*touching, *unfit) if dropped.rule not in known)
-    final = _exported(replace(final, dropped=(*more, *final.dropped)), on_new, sources, own)
+    final = replace(final, dropped=(*more, *final.dropped))
     return final, first, tuple({rule.id: rule for rule in (*candidates, *newer)}.values()), windows
 
 
@@ -114,17 +132,20 @@ def _exportable(
     )
 
 
-def _exported(
-    found: Selection, measure: Backtest, sources: Sources, own: ExportRulesParams
+def _until_exported(
+    candidates: Sequence[Rule],
+    choice: Callable[[Sequence[Rule]], Selection],
+    export: Callable[[Sequence[Rule]], Bundle],
 ) -> Selection:
-    """Leave out what can't be exported beside the others, and measure what is left."""
-    bundle = make_bundle(sources, found.rules, own.guard_step_seconds, own.pagerduty_label_field)
-    why = unexported(bundle)
-    if not why:
-        return found
-    rules = tuple(rule for rule in found.rules if rule.id not in why)
-    dropped = tuple(Dropped(rule, f"can't be exported: {why[rule]}") for rule in sorted(why))
-    return replace(found, rules=rules, dropped=(*found.dropped, *dropped), effect=measure(rules))
+    """Choose until all that is chosen can be exported together, with fewer candidates each time."""
+    refused: dict[str, str] = {}
+    while True:
+        found = choice([rule for rule in candidates if rule.id not in refused])
+        why = unexported(export(found.rules))
+        if not why:
+            dropped = [Dropped(rule, f"can't be exported: {refused[rule]}") for rule in refused]
+            return replace(found, dropped=(*found.dropped, *dropped))
+        refused |= why
 
 
 def as_evidence(

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.aiops import export_rules, mine_rules, replay_rules, select_rules
 from pipelines.aiops.lake.batch import ReadWindow
 from pipelines.aiops.lake.contract import TABLES
 from pipelines.aiops.lake.store import upsert
@@ -10,6 +11,8 @@ from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import HISTORY
 from pipelines.aiops.params.telemetry import TableParams
 from pipelines.aiops.sources.table import read
+from pipelines.core.artifacts import evidence_of
+from pipelines.core.evidence import Evidence, read_evidence
 
 WORLDS = Path(__file__).parents[1] / "unit/aiops/alerting/worlds"
 ALERTS = {
@@ -49,5 +52,17 @@ def freeze(world: Path, project: Path) -> None:
 
 def params_of(world: Path, **sections: object) -> AiopsParams:
     """Params with the world's own ``alertmanager.yml``; the rest has its defaults."""
-    export = {"alertmanager_yml": str(world / "alertmanager.yml")}
+    export = {
+        "alertmanager_yml": str(world / "alertmanager.yml"),
+        "prometheus": [str(path) for path in sorted((world / "prometheus").glob("*.yml"))],
+    }
     return AiopsParams.model_validate({"export_rules": export, **sections})
+
+
+def judge(world: Path, project: Path, **sections: object) -> Evidence:
+    """Mine, choose, export and replay a world in an empty folder, which is the current one."""
+    freeze(world, project)
+    params = params_of(world, **sections)
+    for stage in (mine_rules, select_rules, export_rules, replay_rules):
+        stage.main(params)
+    return read_evidence(evidence_of("replay_rules"))

@@ -3,11 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipelines.aiops import mine_rules, replay_rules, select_rules
 from pipelines.aiops.alerting.config import default_config
 from pipelines.aiops.alerting.config.model import Integration, Receiver, Route
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, TicketedIncident
@@ -28,7 +28,7 @@ from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import read_evidence
 from pipelines.core.time import DAY_US, MINUTE_US, SECOND_US
-from tests.support.alert_worlds import WORLDS, freeze, params_of
+from tests.support.alert_worlds import WORLDS, judge
 from tests.unit.aiops.alerting.replay.worlds import frame_of
 
 WHY = {
@@ -227,14 +227,46 @@ def test_mini_fold_is_judged_as_it_was_measured_and_not_approved(tmp_path, monke
     of_test = [each for each in truth["incidents"] if each["start"] >= truth["test_from"]]
     never = {each["ticket"] for each in of_test if each["kind"] == "fold"}
     monkeypatch.chdir(tmp_path)
-    freeze(world, tmp_path)
-    params = params_of(world)
-    for stage in (mine_rules, select_rules, replay_rules):
-        stage.main(params)
-    evidence = read_evidence(evidence_of("replay_rules"))
+    evidence = judge(world, tmp_path)
     found = ReplayDetails.model_validate(evidence.details)
     assert (len(never), len(of_test)) == (8, 48)
     assert {each.ticket for each in found.incidents if each.missed} == never
     assert evidence.figure("replay_rules.missed").value == 8
     assert evidence.figure("replay_rules.missed").n == 48
     assert evidence.figure("replay_rules.median_delay").value >= 0
+
+
+def test_mini_guard_keeps_its_incidents_because_its_guard_is_heard(tmp_path, monkeypatch):
+    """Judged with ``cluster`` in the guard, which no series of Prometheus has, eight are lost."""
+    monkeypatch.chdir(tmp_path)
+    evidence = judge(WORLDS / "mini_guard", tmp_path)
+    assert evidence.figure("replay_rules.missed").value == 0
+    assert evidence.figure("replay_rules.missed").n == 54
+    guards = Path("rules/export/prometheus_rules.yml").read_text()
+    assert "ALERTS{" in guards
+    assert "cluster" not in guards
+
+
+def test_mini_guard_without_prometheus_yml_hides_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    world = WORLDS / "mini_guard"
+    evidence = judge(
+        world, tmp_path, export_rules={"alertmanager_yml": str(world / "alertmanager.yml")}
+    )
+    assert evidence.figure("replay_rules.missed").value == 0
+    assert "demotion" not in Path("rules/rule_set.json").read_text()
+    dropped = read_evidence(evidence_of("select_rules")).details["dropped"]
+    assert any("name every prometheus.yml" in each["reason"] for each in dropped)
+
+
+def test_mini_unexported_claims_no_saving_that_its_files_do_not_bring(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evidence = judge(WORLDS / "mini_unexported", tmp_path)
+    dropped = read_evidence(evidence_of("select_rules")).details["dropped"]
+    assert any("can't be exported" in each["reason"] for each in dropped)
+    exported = read_evidence(evidence_of("export_rules"))
+    assert exported.figure("export_rules.not_exported").value == 0
+    assert (
+        evidence.figure("replay_rules.rules").value
+        == exported.figure("export_rules.exported").value
+    )
