@@ -44,7 +44,7 @@ def worlds_in(folder: Path | None) -> list[Path]:
 
 def draw(seed: int, folder: Path, days: int, alerts: int) -> Path:
     """Simulate a world."""
-    from pipelines.aiops.params.simulate import SimulateParams
+    from pipelines.aiops.params.telemetry import SimulateParams
     from pipelines.simulator.simulate import simulate, write
 
     write(simulate(SimulateParams(seed=seed, days=days, alerts=alerts)), folder)

@@ -31,7 +31,7 @@ SEED = 20
 
 
 def generate(alerts: int, folder: Path) -> None:
-    from pipelines.aiops.params.simulate import SimulateParams
+    from pipelines.aiops.params.telemetry import SimulateParams
     from pipelines.simulator.simulate import simulate, write
 
     write(simulate(SimulateParams(seed=SEED, alerts=alerts)), folder)

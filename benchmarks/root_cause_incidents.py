@@ -25,7 +25,7 @@ from pipelines.aiops.incidents.assemble import incidents
 from pipelines.aiops.incidents.grouping import group, pairwise
 from pipelines.aiops.incidents.model import Graph, Ints
 from pipelines.aiops.lake.findings import Finding
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.simulator.simulate import simulate
 
 FIRST_SEED = 101

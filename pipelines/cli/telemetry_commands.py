@@ -103,7 +103,7 @@ def collect(
     as_json: AsJson = False,
 ) -> None:
     """Receive Alertmanager webhooks and OTLP over HTTP; on disk before it is answered."""
-    from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS
+    from pipelines.aiops.params.telemetry import DEFAULT_KINDS
     from pipelines.aiops.sources.otlp_inbox import OtlpInbox
     from pipelines.aiops.sources.receiver import Receiver
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import SIMULATED
-from pipelines.aiops.params.simulate import SignalsParams, SimulateParams
+from pipelines.aiops.params.telemetry import SignalsParams, SimulateParams
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_folder
 from pipelines.core.stage import log, run_stage

@@ -9,7 +9,7 @@ from pipelines.aiops.lake.contract import ALERTS, CHANGES, Table
 from pipelines.aiops.lake.contract import TICKETS as TICKET_TABLE
 from pipelines.aiops.lake.days import FILE, day_folder
 from pipelines.aiops.lake.store import by_day
-from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.aiops.params.telemetry import SignalsParams
 from pipelines.core.time import DAY_MS
 from pipelines.simulator.signals.tables import signal_tables
 from pipelines.simulator.world.alerts import Alerts

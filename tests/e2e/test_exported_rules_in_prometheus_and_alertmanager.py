@@ -147,7 +147,9 @@ def test_amtool_takes_every_merged_configuration(name: str, tmp_path: Path) -> N
 ])  # fmt: skip
 def test_amtool_routes_as_our_model_does(labels: dict[str, str], tmp_path: Path) -> None:
     need("amtool")
-    text = make_bundle(Sources(configs.FULL, "alertmanager.yml", {}, KNOWN), ALL, 60, FIELD).alertmanager.text
+    text = make_bundle(
+        Sources(configs.FULL, "alertmanager.yml", {}, KNOWN), ALL, 60, FIELD
+    ).alertmanager.text
     (tmp_path / "am.yml").write_text(text)
     told = [f"{name}={value}" for name, value in labels.items()]
     found = run("amtool", "config", "routes", "test", "--config.file=am.yml", *told, place=tmp_path)

@@ -79,4 +79,4 @@ _ALL = (
     ),
 )
 BY_NAME = {kind.name: kind for kind in _ALL}
-"""Name of a kind (`pipelines.aiops.params.mask_kinds.KINDS`) → what it looks like."""
+"""Name of a kind (`pipelines.aiops.params.telemetry.KINDS`) → what it looks like."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.aiops.log_parsing.mask_patterns import BY_NAME, Kind
-from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS, KINDS
+from pipelines.aiops.params.telemetry import DEFAULT_KINDS, KINDS
 from pipelines.core.arrays import as_array
 from pipelines.core.errors import SignalboxError
 
@@ -45,7 +45,7 @@ def mask(lines: Any, kinds: Sequence[str] = DEFAULT_KINDS) -> Masked:
     ----------
     lines : sequence of str or pyarrow array, shape (lines,)
     kinds : sequence of str
-        What to mask (:data:`~pipelines.aiops.params.mask_kinds.KINDS`); none: nothing.
+        What to mask (:data:`~pipelines.aiops.params.telemetry.KINDS`); none: nothing.
 
     Returns
     -------

@@ -24,8 +24,7 @@ from pipelines.aiops.params.analysis import (
     ReportIncidentsParams,
 )
 from pipelines.aiops.params.renamed import RENAMED
-from pipelines.aiops.params.simulate import SimulateParams
-from pipelines.aiops.params.telemetry import TelemetryParams
+from pipelines.aiops.params.telemetry import SimulateParams, TelemetryParams
 from pipelines.core.runtime import RuntimeParams, load_runtime
 from pipelines.core.settings import Name, Section
 

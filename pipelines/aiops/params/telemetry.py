@@ -1,4 +1,4 @@
-"""Section ``aiops.telemetry`` of ``params.yaml``: the lake, and the sources that fill it."""
+"""Sections ``aiops.telemetry`` and ``aiops.simulate``: the lake, what fills it, what is made up."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -6,11 +6,22 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipelines.aiops.params import artifacts, tables
-from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS, KINDS, PERSONAL_KINDS
 from pipelines.core.settings import Name, PositiveInt, Section, Slug
 
 Seconds = Annotated[int, Field(ge=0)]
 Variable = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")]
+
+# Params name kinds; what they look like is a matter of those who mask
+# (`pipelines.aiops.log_parsing.mask_patterns`): a changed pattern runs no stage again that only
+# reads params.
+KINDS = ("token", "secret", "credentials", "mail", "ip", "ipv6", "card", "phone")
+"""Names of all kinds, in the order in which they are applied."""
+
+DEFAULT_KINDS = ("token", "secret", "credentials", "mail", "ip", "ipv6", "card")
+"""What is masked unless params say otherwise; phone numbers look too much like other numbers."""
+
+PERSONAL_KINDS = ("mail", "ip", "ipv6", "card", "phone")
+"""Kinds that can become pseudonyms instead; of a secret nothing is worth keeping."""
 
 
 _IDENTITY = frozenset({
@@ -431,3 +442,48 @@ class TelemetryParams(Section):
         if twice:
             raise ValueError(f"source names must differ; used twice: {twice}")
         return self
+
+
+class SignalsParams(Section):
+    """Metrics, logs and spans of the simulated world.
+
+    Attributes
+    ----------
+    days
+        Of metrics and logs at the end of the history; 0: none, and no spans either.
+    span_days
+        Of spans, at the end as well.
+    step_seconds
+        Between two values of a metric.
+    instances
+        Instances of each service that are scraped.
+    lines_per_day, spans_per_day
+        About how many.
+    """
+
+    days: Annotated[int, Field(ge=0, le=1000)] = 0
+    span_days: Annotated[int, Field(ge=0, le=1000)] = 3
+    step_seconds: Annotated[int, Field(ge=15, le=3600)] = 300
+    instances: Annotated[int, Field(ge=1, le=100)] = 2
+    lines_per_day: PositiveInt = 25_000
+    spans_per_day: PositiveInt = 80_000
+
+
+class SimulateParams(Section):
+    """Settings of ``simulate``.
+
+    Attributes
+    ----------
+    alerts
+        About how many alerts; more than 100,000 also means more services.
+    services, incidents_per_day
+        None: drawn from the seed, like everything else about the world.
+    """
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 7
+    start: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] = "2026-03-02"
+    days: Annotated[int, Field(ge=1, le=1000)] = 42
+    alerts: PositiveInt = 100_000
+    services: Annotated[int, Field(ge=5, le=5000)] | None = None
+    incidents_per_day: Annotated[float, Field(ge=0, le=1000)] | None = None
+    signals: SignalsParams = Field(default_factory=SignalsParams)

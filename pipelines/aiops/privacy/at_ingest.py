@@ -38,7 +38,7 @@ from pipelines.aiops.lake.contract import (
 from pipelines.aiops.lake.store import locked
 from pipelines.aiops.log_parsing.mask_patterns import BY_NAME
 from pipelines.aiops.log_parsing.masking import is_card
-from pipelines.aiops.params.mask_kinds import PERSONAL_KINDS
+from pipelines.aiops.params.telemetry import PERSONAL_KINDS
 from pipelines.aiops.privacy.selectors import PATTERN, Selector, parse, rows_of, rows_with_text
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_text

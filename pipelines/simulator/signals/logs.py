@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.lake.contract import microseconds
 from pipelines.aiops.log_parsing.rows import LogColumns, log_rows
-from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.aiops.params.telemetry import SignalsParams
 from pipelines.core.time import SECOND_US
 from pipelines.simulator.signals.load import Floats, Load, Names, instance_name, usual_traffic
 from pipelines.simulator.signals.log_texts import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.aiops.lake.contract import METRICS, TIME, fingerprint, microseconds
-from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.aiops.params.telemetry import SignalsParams
 from pipelines.core.time import SECOND_US
 from pipelines.simulator.signals.load import Floats, Load, Names, instance_name, usual_traffic
 from pipelines.simulator.signals.scene import (

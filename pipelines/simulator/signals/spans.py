@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.lake.contract import SPANS, TIME, microseconds
-from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.aiops.params.telemetry import SignalsParams
 from pipelines.core.time import SECOND_US
 from pipelines.simulator.signals.load import EdgeChange, Floats, Load, Names, instance_name
 from pipelines.simulator.signals.span_growth import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.aiops.lake.contract import LOGS, METRICS, SPANS, TIME, Table, microseconds
-from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.aiops.params.telemetry import SignalsParams
 from pipelines.simulator.signals.load import EdgeChange, Load, Names, build_load, edge_changes
 from pipelines.simulator.signals.logs import log_table, speaks
 from pipelines.simulator.signals.metrics import metric_rows

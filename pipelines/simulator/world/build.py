@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.errors import SignalboxError
 from pipelines.simulator.world.kinds import (
     CLUSTERS,

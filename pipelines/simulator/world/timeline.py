@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.simulator.world.clock import awake, draw_times, traffic
 from pipelines.simulator.world.faults import callers, cascade, few_alerts, hard_cases
 from pipelines.simulator.world.kinds import AUTHORS, FAULTS, FaultKind

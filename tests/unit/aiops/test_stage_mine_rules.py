@@ -9,7 +9,7 @@ from pipelines.aiops.alerting.rules import read_rules
 from pipelines.aiops.lake.contract import TABLES
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import read_evidence
 from pipelines.core.files import read_json

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.simulator import simulate
 from pipelines.simulator.simulate import Simulated
 from pipelines.simulator.world.alerts import OPEN

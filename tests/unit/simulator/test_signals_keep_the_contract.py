@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.aiops.lake.contract import SIGNALS, fingerprint
 from pipelines.aiops.log_parsing.rows import LogColumns, log_rows
-from pipelines.aiops.params.simulate import SignalsParams
+from pipelines.aiops.params.telemetry import SignalsParams
 from pipelines.core.files import sha256_path
 from pipelines.simulator.simulate import simulate, write
 from tests.unit.simulator.worlds import check_contract, rows, tiny, troubled, truth, written

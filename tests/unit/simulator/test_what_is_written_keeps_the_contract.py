@@ -10,7 +10,7 @@ import yaml
 
 from pipelines.aiops.lake.contract import TABLES, alert_id, fingerprint, microseconds
 from pipelines.aiops.lake.read import read_lake
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.errors import SignalboxError
 from pipelines.simulator.simulate import simulate, write
 from pipelines.simulator.world.build import build_world

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.aiops.lake.contract import SIGNALS, TABLES, Table
-from pipelines.aiops.params.simulate import SignalsParams, SimulateParams
+from pipelines.aiops.params.telemetry import SignalsParams, SimulateParams
 from pipelines.simulator.simulate import Simulated, simulate, write
 
 

@@ -15,7 +15,7 @@ from pipelines.aiops.incidents.grouping import (
 )
 from pipelines.aiops.incidents.model import Cause, Change, Graph, Incident, PastIncident
 from pipelines.aiops.lake.findings import Finding, finding_id
-from pipelines.aiops.params.simulate import SimulateParams
+from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.time import MINUTE_US
 from pipelines.simulator.simulate import simulate
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from pipelines.aiops.lake.contract import LOGS, METRICS, SPANS
 from pipelines.aiops.lake.days import files_between
-from pipelines.aiops.params.mask_kinds import DEFAULT_KINDS
+from pipelines.aiops.params.telemetry import DEFAULT_KINDS
 from pipelines.aiops.sources.otlp_inbox import OtlpInbox
 from pipelines.aiops.sources.receiver import Receiver
 from pipelines.cli.main import app
