@@ -36,6 +36,6 @@ with DAG(
 
         params = load_aiops_params(PROJECT)
         today = context["dag_run"].run_after.date()
-        return publish_released(PROJECT, params.export_rules, today=today)
+        return publish_released(PROJECT, params, today=today)
 
     released >> publish_rules()

@@ -12,8 +12,6 @@ today's configuration, ``baseline_…``, and with the rules, ``candidate_…``),
 
 from pathlib import Path
 
-import numpy as np
-
 from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
@@ -28,14 +26,12 @@ from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import EXPORT, HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
 from pipelines.core.artifacts import evidence_of, metrics_of
-from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.evidence import Evidence, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
 from pipelines.core.stage import log, run_stage
-from pipelines.core.stats import clopper_pearson_upper
 from pipelines.core.time import DAY_US
 
 STAGE = "replay_rules"
-_REPLAYED = "replay of the test window, on which nothing was mined or selected"
 
 
 def backtest_on_last(params: AiopsParams) -> Backtest:
@@ -47,121 +43,6 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     )
     config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
-
-
-def figures(
-    backtest: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], candidate: Replay
-) -> list[Figure]:
-    """Everything the gate may ask for."""
-    pages, notified = len(effect.baseline), len(effect.notified)
-    stages_today, stages_with_rules = backtest.baseline.stages, candidate.stages
-    return [
-        _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
-        _figure("baseline_pages", "Pages with today's configuration", pages, n=pages, unit="pages"),
-        _figure(
-            "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
-        ),
-        _saved(effect),
-        _figure("missed", "Incidents missed", len(effect.missed), n=notified, unit="incidents"),
-        _missed_share(effect),
-        _figure(
-            "vanished", "Incidents of which no receiver at all is notified any more",
-            len(effect.vanished), n=len(effect.incidents), unit="incidents",
-        ),
-        _figure(
-            "heartbeats_changed", "Rules that would change what is sent of a heartbeat",
-            len(backtest.changing_heartbeats(rules)), n=len(rules), unit="rules",
-            method="routes, inhibition and durations of alerts that always fire and are repeated "
-            "every few minutes, without and with each rule",
-        ),
-        *_delays(effect),
-        _figure(
-            "baseline_notifications", "Notifications with today's configuration, of any kind",
-            stages_today["notifications"], n=stages_today["alerts"], unit="notifications",
-        ),
-        _figure(
-            "candidate_notifications", "Notifications with the rules, of any kind",
-            stages_with_rules["notifications"], n=stages_with_rules["alerts"], unit="notifications",
-        ),
-    ]  # fmt: skip
-
-
-def _figure(
-    name: str, label: str, value: float, *, n: int, unit: str, method: str = _REPLAYED
-) -> Figure:
-    return Figure(
-        id=f"{STAGE}.{name}", label=label, value=value, method=method, n=max(n, 1), unit=unit
-    )
-
-
-def _saved(effect: BacktestResult) -> Figure:
-    window = effect.window
-    low, high = bounds.saved_interval(
-        bounds.per_day(effect.baseline, window), bounds.per_day(effect.candidate, window)
-    ) or (None, None)
-    return Figure(
-        id=f"{STAGE}.saved_share",
-        label="Share of pages saved",
-        value=round(effect.saved_share, 6) if len(effect.baseline) else None,
-        missing=""
-        if len(effect.baseline)
-        else "today's configuration sends no page in this window",
-        low=low,
-        high=high,
-        level=bounds.LEVEL if low is not None else None,
-        method=f"{_REPLAYED}; bootstrap over days",
-        n=len(effect.baseline),
-        unit="share",
-    )
-
-
-def _missed_share(effect: BacktestResult) -> Figure:
-    notified = len(effect.notified)
-    return Figure(
-        id=f"{STAGE}.missed_share",
-        label="Share of ticketed incidents missed",
-        value=len(effect.missed) / notified if notified else None,
-        missing=""
-        if notified
-        else "today's configuration pages about no ticketed incident in this window",
-        low=0.0 if notified else None,
-        high=float(clopper_pearson_upper(len(effect.missed), notified, bounds.LEVEL))
-        if notified
-        else None,
-        level=bounds.LEVEL if notified else None,
-        method="Clopper–Pearson, one-sided: the upper bound is the figure that counts",
-        n=notified,
-        unit="share",
-    )
-
-
-def _delays(effect: BacktestResult) -> list[Figure]:
-    delays = effect.delays()
-    nothing = "no ticketed incident is paged in this window"
-    low, high = bounds.median_interval(delays) or (None, None)
-    return [
-        Figure(
-            id=f"{STAGE}.median_delay",
-            label="Delay added to the median incident's first page",
-            value=float(np.median(delays)) if len(delays) else None,
-            missing="" if len(delays) else nothing,
-            low=low,
-            high=high,
-            level=bounds.LEVEL if low is not None else None,
-            method="order statistics of incidents' added delays",
-            n=len(delays),
-            unit="seconds",
-        ),
-        Figure(
-            id=f"{STAGE}.longest_delay",
-            label="Longest delay added to an incident's first page",
-            value=float(np.max(delays)) if len(delays) else None,
-            missing="" if len(delays) else nothing,
-            method=_REPLAYED,
-            n=len(delays),
-            unit="seconds",
-        ),
-    ]
 
 
 def details(
@@ -238,7 +119,7 @@ def main(params: AiopsParams) -> None:
     evidence = Evidence(
         stage=STAGE,
         inputs=hash_inputs(*paths),
-        figures=figures(backtest, effect, rules, candidate),
+        figures=tables.figures(backtest, effect, rules, candidate),
         details=details(backtest, effect, rules, candidate).model_dump(mode="json"),
     )
     write_outcomes(OUTCOMES, backtest, candidate)

@@ -22,6 +22,12 @@ Reason = Annotated[str, typer.Option(help="Why; goes to the ledger.")]
 Merge = Annotated[
     bool, typer.Option("--merge", help="Merge into files that changed since the export.")
 ]
+Unjudged = Annotated[
+    bool,
+    typer.Option(
+        "--unjudged", help="Don't replay the files on the newest history; needs a reason."
+    ),
+]
 Today = Annotated[
     str, typer.Option(help="Day that expiry is compared with, YYYY-MM-DD; empty = today.")
 ]
@@ -40,20 +46,24 @@ def publish_rules(
     ] = None,
     today: Today = "",
     project: Project = Path(),
+    unjudged: Unjudged = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the released rules to the files that Alertmanager and Prometheus read."""
-    from pipelines.aiops.alerting.publishing import publish
+    from pipelines.aiops.alerting.publishing import judging_of, publish
 
     with one_line_errors():
+        _require_reason(reason, unjudged=unjudged)
+        params = _params(project)
         done = publish(
             project,
-            _params(project).export_rules,
+            params.export_rules,
             today=_day(today),
             who=who,
             reason=reason,
             merge_changed=merge,
             readmit=readmit or [],
+            judging=None if unjudged else judging_of(project, params),
         )
         _show(done, as_json)
 
@@ -95,20 +105,24 @@ def withdraw_rule(
     merge: Merge = False,
     today: Today = "",
     project: Project = Path(),
+    unjudged: Unjudged = False,
     as_json: AsJson = False,
 ) -> None:
     """Take one rule out of the published files, and keep it out."""
-    from pipelines.aiops.alerting.publishing import withdraw
+    from pipelines.aiops.alerting.publishing import judging_of, withdraw
 
     with one_line_errors():
+        _require_reason(reason, unjudged=unjudged)
+        params = _params(project)
         done = withdraw(
             project,
-            _params(project).export_rules,
+            params.export_rules,
             rule,
             reason=reason,
             who=who,
             today=_day(today),
             merge_changed=merge,
+            judging=None if unjudged else judging_of(project, params, harm=True),
         )
     if done is not None:
         _show(done, as_json)
@@ -143,6 +157,13 @@ def _params(project: Path) -> "AiopsParams":
     from pipelines.aiops.params import load_aiops_params
 
     return load_aiops_params(project)
+
+
+def _require_reason(reason: str, *, unjudged: bool) -> None:
+    from pipelines.core.errors import SignalboxError
+
+    if unjudged and not reason.strip():
+        raise SignalboxError("--unjudged needs a reason (--reason); nothing was written")
 
 
 def _day(text: str) -> date:

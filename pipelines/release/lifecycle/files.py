@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 import yaml
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.files import write_bytes
 from pipelines.core.git import git, git_bytes, git_or_none
 from pipelines.core.locks import exclusive_lock as locks_exclusive_lock
 
@@ -144,6 +145,24 @@ class CommitFiles:
             return
         with self._from_dvc(path) as stream:
             yield stream
+
+    def copy(self, path: str, target: Path) -> None:
+        """Copy a file that DVC knows, also one of a folder, whole or not at all.
+
+        Parameters
+        ----------
+        path : str
+            Path in the project.
+        target : Path
+            File to write.
+
+        Raises
+        ------
+        GoneError
+            If it is neither in DVC's cache nor in its remote.
+        """
+        with self._from_dvc(path) as stream:
+            write_bytes(target, stream.read())
 
     def _in_git(self, path: str) -> bool:
         return git_or_none(self.project, "cat-file", "-e", f"{self.commit}:./{path}") is not None

@@ -412,8 +412,32 @@ def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Con
         As `load_config`; if there is no receiver of a given name, or none pages: what people are
         woken by is then unknown, and so is what a rule saves or hides.
     """
-    config = todays_config(path)
     name = Path(path).name if path else "Alertmanager's defaults"
+    return with_pagers(todays_config(path), name, paging_receivers)
+
+
+def with_pagers(config: Config, name: str, paging_receivers: Sequence[str]) -> Config:
+    """Say which receivers of a configuration page.
+
+    Parameters
+    ----------
+    config : Config
+        A configuration.
+    name : str
+        Name of its file, for messages.
+    paging_receivers : sequence of str
+        As for `config_with_pagers`.
+
+    Returns
+    -------
+    Config
+        At least one receiver that a route names pages.
+
+    Raises
+    ------
+    SignalboxError
+        As `config_with_pagers`.
+    """
     known = {receiver.name for receiver in config.receivers if receiver.integrations}
     unknown = [each for each in paging_receivers if each not in known]
     if unknown:

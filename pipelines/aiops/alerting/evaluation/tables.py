@@ -19,6 +19,8 @@ from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import FAMILIES, Rule
 from pipelines.aiops.alerting.windows import HistoryWindow, moment
 from pipelines.aiops.lake.frame import YES, AlertFrame
+from pipelines.core.evidence import Figure
+from pipelines.core.stats import clopper_pearson_upper
 from pipelines.core.time import DAY_US, SECOND_US
 
 NO_TEAM = "(no team)"
@@ -340,3 +342,139 @@ def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
     ordered = np.sort(values)
     rank = int(binom.ppf((1 - LEVEL) / 2, count, 0.5))
     return float(ordered[max(rank - 1, 0)]), float(ordered[min(count - rank, count - 1)])
+
+
+_STAGE = "replay_rules"
+_REPLAYED = "replay of the test window, on which nothing was mined or selected"
+
+
+def figures(
+    backtest: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], candidate: Replay
+) -> list[Figure]:
+    """Return everything that a gate may ask of a set of rules, or of the files it became.
+
+    Parameters
+    ----------
+    backtest : Backtest
+        Of the window that judges.
+    effect : BacktestResult
+        What the rules do in it.
+    rules : tuple of Rule
+        The rules.
+    candidate : Replay
+        Replay with them.
+
+    Returns
+    -------
+    list of Figure
+        Their ids begin with the stage's name, ``replay_rules``.
+    """
+    pages, notified = len(effect.baseline), len(effect.notified)
+    stages_today, stages_with_rules = backtest.baseline.stages, candidate.stages
+    return [
+        _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
+        _figure("baseline_pages", "Pages with today's configuration", pages, n=pages, unit="pages"),
+        _figure(
+            "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
+        ),
+        _saved(effect),
+        _figure("missed", "Incidents missed", len(effect.missed), n=notified, unit="incidents"),
+        _missed_share(effect),
+        _figure(
+            "vanished", "Incidents of which no receiver at all is notified any more",
+            len(effect.vanished), n=len(effect.incidents), unit="incidents",
+        ),
+        _figure(
+            "heartbeats_changed", "Rules that would change what is sent of a heartbeat",
+            len(backtest.changing_heartbeats(rules)), n=len(rules), unit="rules",
+            method="routes, inhibition and durations of alerts that always fire and are repeated "
+            "every few minutes, without and with each rule",
+        ),
+        *_delays(effect),
+        _figure(
+            "baseline_notifications", "Notifications with today's configuration, of any kind",
+            stages_today["notifications"], n=stages_today["alerts"], unit="notifications",
+        ),
+        _figure(
+            "candidate_notifications", "Notifications with the rules, of any kind",
+            stages_with_rules["notifications"], n=stages_with_rules["alerts"], unit="notifications",
+        ),
+    ]  # fmt: skip
+
+
+def _figure(
+    name: str, label: str, value: float, *, n: int, unit: str, method: str = _REPLAYED
+) -> Figure:
+    return Figure(
+        id=f"{_STAGE}.{name}", label=label, value=value, method=method, n=max(n, 1), unit=unit
+    )
+
+
+def _saved(effect: BacktestResult) -> Figure:
+    window = effect.window
+    low, high = saved_interval(
+        per_day(effect.baseline, window), per_day(effect.candidate, window)
+    ) or (None, None)
+    return Figure(
+        id=f"{_STAGE}.saved_share",
+        label="Share of pages saved",
+        value=round(effect.saved_share, 6) if len(effect.baseline) else None,
+        missing=""
+        if len(effect.baseline)
+        else "today's configuration sends no page in this window",
+        low=low,
+        high=high,
+        level=LEVEL if low is not None else None,
+        method=f"{_REPLAYED}; bootstrap over days",
+        n=len(effect.baseline),
+        unit="share",
+    )
+
+
+def _missed_share(effect: BacktestResult) -> Figure:
+    notified = len(effect.notified)
+    return Figure(
+        id=f"{_STAGE}.missed_share",
+        label="Share of ticketed incidents missed",
+        value=len(effect.missed) / notified if notified else None,
+        missing=""
+        if notified
+        else "today's configuration pages about no ticketed incident in this window",
+        low=0.0 if notified else None,
+        high=float(clopper_pearson_upper(len(effect.missed), notified, LEVEL))
+        if notified
+        else None,
+        level=LEVEL if notified else None,
+        method="Clopper–Pearson, one-sided: the upper bound is the figure that counts",
+        n=notified,
+        unit="share",
+    )
+
+
+def _delays(effect: BacktestResult) -> list[Figure]:
+    delays = effect.delays()
+    nothing = "no ticketed incident is paged in this window"
+    low, high = median_interval(delays) or (None, None)
+    return [
+        Figure(
+            id=f"{_STAGE}.median_delay",
+            label="Delay added to the median incident's first page",
+            value=float(np.median(delays)) if len(delays) else None,
+            missing="" if len(delays) else nothing,
+            low=low,
+            high=high,
+            level=LEVEL if low is not None else None,
+            method="order statistics of incidents' added delays",
+            n=len(delays),
+            unit="seconds",
+        ),
+        Figure(
+            id=f"{_STAGE}.longest_delay",
+            label="Longest delay added to an incident's first page",
+            value=float(np.max(delays)) if len(delays) else None,
+            missing="" if len(delays) else nothing,
+            method=_REPLAYED,
+            n=len(delays),
+            unit="seconds",
+        ),
+    ]

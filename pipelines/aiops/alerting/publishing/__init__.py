@@ -4,6 +4,7 @@ from pipelines.aiops.alerting.publishing.harmful_rules import HarmfulRule, find_
 from pipelines.aiops.alerting.publishing.plan import PRODUCT, Plan, make_plan
 from pipelines.aiops.alerting.publishing.publish import (
     Published,
+    judging_of,
     publish,
     publish_released,
     withdraw,
@@ -16,6 +17,7 @@ __all__ = [
     "Plan",
     "Published",
     "find_harmful_rules",
+    "judging_of",
     "make_plan",
     "publish",
     "publish_released",

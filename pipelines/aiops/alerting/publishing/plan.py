@@ -1,11 +1,15 @@
-"""What a publication would write, and what stands against it; nothing is written here."""
+"""What a publication would write, what it would do, what stands against it; nothing is written."""
 
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from pipelines.aiops.alerting.config.parse import with_pagers
+from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.export.bundle import (
     DEFAULT_CONFIG,
     Bundle,
@@ -15,8 +19,14 @@ from pipelines.aiops.alerting.export.bundle import (
     unified,
 )
 from pipelines.aiops.alerting.export.guard_rules import for_server, guarded
+from pipelines.aiops.alerting.export.read_back import DeployedFiles, read_back
 from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers, read_servers
-from pipelines.aiops.alerting.export.write import own_sha256, read_text, sha256_text
+from pipelines.aiops.alerting.export.write import (
+    own_sha256,
+    read_sources,
+    read_text,
+    sha256_text,
+)
 from pipelines.aiops.alerting.export.yaml_edit import remove
 from pipelines.aiops.alerting.publishing.released import (
     PRODUCT,
@@ -25,10 +35,17 @@ from pipelines.aiops.alerting.publishing.released import (
     withdrawn,
 )
 from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.alerting.windows import iso, split_window, whole_window
+from pipelines.aiops.lake.read import read_history
+from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import ExportRulesParams, PublishParams
+from pipelines.aiops.params.artifacts import HISTORY
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import canonical_json
+from pipelines.core.evidence import Figure
+from pipelines.core.files import canonical_json, sha256_file
+from pipelines.release.gating import Verdict, judge, sentence
 from pipelines.release.ledger import Entry
+from pipelines.release.lifecycle.files import CommitFiles, GoneError
 
 __all__ = ["PRODUCT", "Plan", "make_plan"]
 
@@ -248,3 +265,133 @@ def _unplaced(bundle: Bundle, own: PublishParams) -> dict[str, str]:
         for exported_rule in bundle.rules
         if not exported_rule.exported
     }
+
+
+def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
+    """Return the texts that Alertmanager and Prometheus would read after the publication.
+
+    Parameters
+    ----------
+    plan : Plan
+        What would be written.
+    params : ExportRulesParams
+        Section ``aiops.export_rules``; files that aren't published are its sources as they are.
+
+    Returns
+    -------
+    DeployedFiles
+        Texts and who reads them.
+    """
+    own = params.publish
+    sources = read_sources(params.alertmanager_yml, params.prometheus_rules, params.prometheus)
+    paths = {
+        name: _guards_path(own.guard_files(), server, sources.servers)
+        for name, server in guard_files(sources.servers).items()
+    }
+    return DeployedFiles(
+        alertmanager=plan.after.get(own.alertmanager_yml or "", sources.alertmanager),
+        name=own.alertmanager_yml or sources.name,
+        rule_files={path: plan.after[path] for path in own.prometheus_rules},
+        guards={name: plan.after[path] for name, path in paths.items() if path},
+        servers=sources.servers,
+    )
+
+
+_WORSE: Final[tuple[Verdict, ...]] = ("not_applicable", "pass", "inconclusive", "fail")
+
+
+def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -> dict[str, Any]:
+    """Replay the bytes that would be written on the newest history.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project: its frozen history is the newest one that there is.
+    plan : Plan
+        What would be written.
+    params : AiopsParams
+        Section ``aiops``: its gate's checks of what the replay measures are asked once more.
+    harm : bool
+        Only ask about harm: a withdrawal saves less, and that is meant.
+
+    Returns
+    -------
+    dict
+        ``history`` (SHA-256 of the alerts), ``window`` and the replay's ``figures``, for the
+        ledger; ``why`` where nothing is written that a replay could judge.
+
+    Raises
+    ------
+    SignalboxError
+        If a check is met less than at the release, or there is no history.
+    """
+    own = params.export_rules.publish
+    if not (own.alertmanager_yml or own.prometheus_rules):
+        return {"why": "nothing is published that Alertmanager or Prometheus reads"}
+    with _newest_history(project, plan.released.commit) as history:
+        backtest, effect, figures = _judged(history, plan, params)
+        sha256 = sha256_file(history / "alerts.parquet")
+    measured = {figure.id: figure for figure in figures}
+    worse = []
+    for check in params.gate_rules.checks:
+        if check.figure not in measured or (harm and check.figure.endswith(".saved_share")):
+            continue
+        verdict = judge(check, measured[check.figure])
+        before = plan.released.verdicts.get(check.id, "pass")
+        if _WORSE.index(verdict) > _WORSE.index(before):
+            worse.append(f"{check.id}: {sentence(check, measured[check.figure], verdict)}")
+    if worse:
+        raise SignalboxError(
+            f"the files as they would be written no longer hold what {plan.released.name} was "
+            f"released for, on the history until {iso(backtest.window.end)}: {'; '.join(worse)}. "
+            "Nothing was written; see 'signalbox rules diff', or, with a reason, say --unjudged"
+        )
+    return {
+        "history": sha256,
+        "window": [iso(effect.window.start), iso(effect.window.end)],
+        "figures": {name: figure.value for name, figure in measured.items()},
+    }
+
+
+@contextmanager
+def _newest_history(project: Path, commit: str) -> Iterator[Path]:
+    """Yield the folder of the project's own history, or of the release's if that is newer."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    def last(folder: Path) -> int:
+        starts: Any = pq.read_table(folder / "alerts.parquet", columns=["starts_at"])["starts_at"]
+        return int(pc.max(starts.cast("int64")).as_py() or 0)
+
+    with tempfile.TemporaryDirectory(prefix="signalbox-history-") as scratch:
+        files = CommitFiles(project, commit)
+        found = [project / HISTORY] if (project / HISTORY / "alerts.parquet").is_file() else []
+        try:
+            for name in ("alerts.parquet", "tickets.parquet"):
+                files.copy((HISTORY / name).as_posix(), Path(scratch) / name)
+            found.append(Path(scratch))
+        except GoneError:
+            pass
+        if not found:
+            raise SignalboxError(
+                f"{project / HISTORY}: no history to judge the files on, and nothing unjudged is "
+                f"written: 'dvc pull {HISTORY}' or 'dvc repro alert_history'; or say --unjudged, "
+                "with a reason"
+            )
+        yield max(found, key=last)
+
+
+def _judged(
+    history: Path, plan: Plan, params: AiopsParams
+) -> tuple[Backtest, BacktestResult, list[Figure]]:
+    files = deployed_files(plan, params.export_rules)
+    frame = read_history(history, params.runtime.memory_mb)
+    mine = params.mine_rules
+    window = split_window(whole_window(frame), mine.train, mine.validation).test
+    labels = {name for labels in frame.labels for name in labels}
+    deployed = read_back(files, plan.rules, labels)
+    config = with_pagers(deployed.today, files.name, params.paging_receivers)
+    backtest = Backtest(frame, window, config, closing_times(history))
+    candidate = backtest.replay_deployed(deployed)
+    effect = backtest.effect(candidate, plan.rules)
+    return backtest, effect, tables.figures(backtest, effect, plan.rules, candidate)

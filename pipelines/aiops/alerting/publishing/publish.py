@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.export.write import (
     own_sha256,
     sha256_text,
 )
-from pipelines.aiops.alerting.publishing.plan import Plan, make_plan, targets_of
+from pipelines.aiops.alerting.publishing.plan import Plan, judge_again, make_plan, targets_of
 from pipelines.aiops.alerting.publishing.released import (
     PRODUCT,
     Backup,
@@ -27,6 +27,7 @@ from pipelines.aiops.alerting.publishing.released import (
     released_rules,
     write_together,
 )
+from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import ExportRulesParams, PublishParams, ReloadParams
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_bytes
@@ -34,6 +35,11 @@ from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle.files import exclusive_lock
 
 _SAID = 500
+NOT_JUDGED = {"why": "not judged"}
+"""What the ledger says of a publication whose files nobody replayed."""
+
+Judging = Callable[[Plan], dict[str, Any]]
+"""Says what the files of a plan would do; raises where they must not be written."""
 
 
 def check_reload(params: ReloadParams) -> None:
@@ -165,6 +171,7 @@ def publish(
     reason: str = "",
     merge_changed: bool = False,
     readmit: Collection[str] = (),
+    judging: Judging | None = None,
 ) -> Published:
     """Write the rule set in production to the target files.
 
@@ -184,6 +191,9 @@ def publish(
         Merge into files that changed since the export; else they are an error that shows the diff.
     readmit : collection of str
         Ids of withdrawn rules that may come back.
+    judging : callable, optional
+        Judges what would be written (`judge_again`) and raises where it must not be; without, the
+        ledger says that nothing was judged.
 
     Returns
     -------
@@ -193,8 +203,8 @@ def publish(
     Raises
     ------
     SignalboxError
-        If nothing is released, something was changed, a check or the reload fails. The files are
-        as they were before then.
+        If nothing is released, something was changed, the files as they would be don't hold what
+        was released, a check or the reload fails. The files are as they were before then.
     """
     with exclusive_lock(project, f"{PRODUCT}-publication"):
         recovered = _recover(project, params.publish)
@@ -203,7 +213,8 @@ def publish(
             released_rules(project), entries, params, today=today, readmit=set(readmit)
         )
         _require_unchanged(plan, merge_changed)
-        facts = {"who": who, "reason": reason, "readmitted": sorted(readmit)}
+        judged = judging(plan) if judging else NOT_JUDGED
+        facts = {"who": who, "reason": reason, "readmitted": sorted(readmit), "judged": judged}
         return _apply_plan(project, params.publish, plan, facts, recovered)
 
 
@@ -216,6 +227,7 @@ def withdraw(
     who: str,
     today: date,
     merge_changed: bool = False,
+    judging: Judging | None = None,
 ) -> Published | None:
     """Take one rule out of what is published, and keep it out.
 
@@ -232,6 +244,8 @@ def withdraw(
     today : date
         Rules that expire before it are left out.
     merge_changed : bool
+        As for `publish`.
+    judging : callable, optional
         As for `publish`.
 
     Returns
@@ -262,20 +276,26 @@ def withdraw(
             return None
         plan = make_plan(released, ledger.entries(), params, today=today, without={rule: reason})
         _require_unchanged(plan, merge_changed)
+        judged = judging(plan) if judging else NOT_JUDGED
         ledger.append("withdrawal", PRODUCT, data)
-        facts = {"who": who, "reason": f"withdrawal of {rule}", "readmitted": []}
+        facts: dict[str, Any] = {
+            "who": who,
+            "reason": f"withdrawal of {rule}",
+            "readmitted": [],
+            "judged": judged,
+        }
         return _apply_plan(project, params.publish, plan, facts, recovered)
 
 
-def publish_released(project: Path, params: ExportRulesParams, *, today: date) -> dict[str, Any]:
+def publish_released(project: Path, params: AiopsParams, *, today: date) -> dict[str, Any]:
     """Publish from a DAG, where naming no target means that nothing is to be published.
 
     Parameters
     ----------
     project : Path
         Root of the project, with its ledger.
-    params : ExportRulesParams
-        Section ``aiops.export_rules``.
+    params : AiopsParams
+        Section ``aiops``.
     today : date
         Rules that expire before it are left out.
 
@@ -290,11 +310,37 @@ def publish_released(project: Path, params: ExportRulesParams, *, today: date) -
         As `publish`.
     """
     try:
-        targets_of(params.publish)
+        targets_of(params.export_rules.publish)
     except SignalboxError as error:
         return {"published": False, "why": str(error)}
-    done = publish(project, params, today=today, reason="released")
+    done = publish(
+        project,
+        params.export_rules,
+        today=today,
+        reason="released",
+        judging=judging_of(project, params),
+    )
     return {"published": True, **done.model_dump(mode="json")}
+
+
+def judging_of(project: Path, params: AiopsParams, *, harm: bool = False) -> Judging:
+    """Return what judges a publication by the newest history of the project.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    params : AiopsParams
+        Section ``aiops``.
+    harm : bool
+        As for `judge_again`.
+
+    Returns
+    -------
+    callable
+        For `publish` and `withdraw`.
+    """
+    return lambda plan: judge_again(project, plan, params, harm=harm)
 
 
 def _published_rules(project: Path, last: dict[str, Any]) -> ReleasedRules:

@@ -11,7 +11,7 @@ What is published, and what is not as it should be.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pipelines.aiops.params.artifacts import RULE_SET
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, sha256_file, write_bytes, write_in_place, write_json
+from pipelines.release.gating import Verdict
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle import production
 from pipelines.release.lifecycle.files import CommitFiles
@@ -204,6 +205,8 @@ class ReleasedRules:
         All of the file.
     sources : frozenset of str
         Hashes of the user's files (without our parts) that the export was made from.
+    verdicts : mapping of str to str
+        Id of a check → the gate's verdict at the release.
     """
 
     name: str
@@ -211,6 +214,7 @@ class ReleasedRules:
     sha256: str
     rules: tuple[Rule, ...]
     sources: frozenset[str]
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 def released_rules(project: Path) -> ReleasedRules:
@@ -286,7 +290,7 @@ def read_rules_at(project: Path, name: str, commit: str, expected: str) -> Relea
     Returns
     -------
     ReleasedRules
-        Without `sources` where the commit doesn't tell them.
+        Without `sources` and `verdicts` where the commit doesn't tell them.
 
     Raises
     ------
@@ -302,7 +306,12 @@ def read_rules_at(project: Path, name: str, commit: str, expected: str) -> Relea
             "isn't what was released"
         )
     return ReleasedRules(
-        name, commit, found, _rules(content, name), _sources(files.read, evidence_path())
+        name,
+        commit,
+        found,
+        _rules(content, name),
+        _sources(files.read, evidence_path()),
+        _verdicts(files.read),
     )
 
 
@@ -317,6 +326,15 @@ def _rules(content: bytes, name: str) -> tuple[Rule, ...]:
     except (ValueError, TypeError) as error:
         text = " ".join(str(error).split())[:300]
         raise SignalboxError(f"{RULE_SET} of {name}: not a list of alert rules: {text}") from error
+
+
+def _verdicts(read: Any) -> dict[str, Verdict]:
+    """Verdicts of the gate at the release; none where they can't be told."""
+    try:
+        told = json.loads(read(evidence_of("gate_rules").as_posix()))["details"]["checks"]
+        return {str(check["id"]): check["verdict"] for check in told}
+    except (SignalboxError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _sources(read: Any, path: str) -> frozenset[str]:

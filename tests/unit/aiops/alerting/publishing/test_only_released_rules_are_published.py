@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from pipelines.aiops.alerting.publishing import publish, publish_released, status, withdraw
 from pipelines.aiops.alerting.publishing import released as files_module
-from pipelines.aiops.params.alert_rules import ExportRulesParams
+from pipelines.aiops.params import AiopsParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import rollback
@@ -233,10 +233,11 @@ def test_rules_that_hide_need_a_place_for_their_guards(project: Path) -> None:
 
 
 def test_without_a_target_a_dag_publishes_nothing_and_says_so(project: Path) -> None:
-    told = publish_released(project, ExportRulesParams(), today=TODAY)
+    told = publish_released(project, AiopsParams(), today=TODAY)
     assert told["published"] is False
     assert "names no file" in told["why"]
-    assert publish_released(project, params(project), today=TODAY)["published"] is True
+    with pytest.raises(SignalboxError, match="no history to judge"):
+        publish_released(project, AiopsParams(export_rules=params(project)), today=TODAY)
 
 
 def test_a_reload_that_fails_puts_the_files_back(project: Path) -> None:
@@ -282,11 +283,15 @@ def test_the_command_line_publishes_shows_and_withdraws(
     assert shown.exit_code == 0, shown.output
     assert "+      receiver: signalbox-quiet" in shown.output.replace("- receiver", "  receiver")
     assert live(project)["alertmanager.yml"] == configs.FULL
-    done = run.invoke(app, ["publish", "--today", "2026-03-01", "--who", "alice", "--json"])
+    done = run.invoke(app, ["publish", "--today", "2026-03-01", "--unjudged", "--json"])
+    assert done.exit_code == 1
+    assert "--unjudged needs a reason" in done.output
+    done = run.invoke(app, ["publish", "--today", "2026-03-01", "--who", "alice", "--json",
+                            "--unjudged", "--reason", "a test"])  # fmt: skip
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["rules"] == ["demotion-1", "wait-1"]
     gone = run.invoke(app, ["withdraw", "demotion-1", "--reason", "hid INC-7", "--who", "bob",
-                            "--today", "2026-03-01"])  # fmt: skip
+                            "--today", "2026-03-01", "--unjudged"])  # fmt: skip
     assert gone.exit_code == 0, gone.output
     told = run.invoke(app, ["status", "--today", "2026-03-01", "--json"])
     assert json.loads(told.stdout)["withdrawn"] == {"demotion-1": "hid INC-7"}

@@ -1,0 +1,104 @@
+"""What is written was replayed on the newest history, or says in the ledger that it was not."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.aiops.alerting.publishing import judging_of, publish, withdraw
+from pipelines.aiops.params import AiopsParams
+from pipelines.core.errors import SignalboxError
+from pipelines.release.ledger import Ledger
+from tests.support.alert_worlds import WORLDS, freeze
+from tests.unit.aiops.alerting.export.make import duplicate, transient
+
+from .project import live, make, params, released
+
+TODAY = date(2026, 3, 1)
+WORLD = WORLDS / "mini_fold"
+MINUTES = duplicate("alertname = Spike", group_interval_seconds=60)
+HOURS = duplicate(
+    "alertname = Spike", n=2, group_interval_seconds=1800,
+    repeat_interval_seconds=86_400,
+)  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SIGNALBOX_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    project = make(tmp_path / "project")
+    (tmp_path / "live/alertmanager.yml").write_text((WORLD / "alertmanager.yml").read_text())
+    (tmp_path / "live/rules.yml").write_text((WORLD / "rules/app.yml").read_text())
+    return project
+
+
+def all_params(project: Path) -> AiopsParams:
+    checks = [
+        {"id": name, "protects": "people", "figure": f"replay_rules.{name}", "compare": compare,
+         "threshold": threshold, "owner": "operations", "reason": "made up"}
+        for name, compare, threshold in (
+            ("missed", "at_most", 0), ("saved_share", "at_least", 0.99)
+        )
+    ]  # fmt: skip
+    return AiopsParams.model_validate(
+        {"export_rules": params(project).model_dump(), "gate_rules": {"checks": checks}}
+    )
+
+
+def kinds(project: Path) -> list[str]:
+    return [entry.kind for entry in Ledger.of(project).entries()]
+
+
+def test_what_would_hide_incidents_now_is_not_written(project: Path) -> None:
+    released(project, [HOURS])
+    freeze(WORLD, project)
+    before = live(project)
+    with pytest.raises(SignalboxError, match=r"no longer hold.*missed: .*--unjudged"):
+        publish(
+            project, params(project), today=TODAY, judging=judging_of(project, all_params(project))
+        )
+    assert live(project) == before
+    assert "publication" not in kinds(project)
+
+
+def test_what_holds_is_written_and_the_ledger_has_its_figures(project: Path) -> None:
+    released(project, [MINUTES])
+    freeze(WORLD, project)
+    judging = judging_of(project, all_params(project), harm=True)
+    publish(project, params(project), today=TODAY, judging=judging)
+    (entry,) = [e for e in Ledger.of(project).entries() if e.kind == "publication"]
+    assert entry.data["judged"]["figures"]["replay_rules.missed"] == 0
+    assert len(entry.data["judged"]["history"]) == 64
+    # Taking a rule out saves less; that is what it is for.
+    withdraw(
+        project, params(project), MINUTES.id, reason="test", who="a", today=TODAY, judging=judging
+    )
+    (entry,) = [e for e in Ledger.of(project).entries()[-2:] if e.kind == "publication"]
+    assert entry.data["judged"]["figures"]["replay_rules.saved_share"] == 0
+
+
+def test_a_check_that_failed_at_the_release_may_fail_again(project: Path) -> None:
+    """A person approved it all the same; here the gate's record says nothing of that check."""
+    released(project, [MINUTES])
+    freeze(WORLD, project)
+    with pytest.raises(SignalboxError, match="saved_share: "):
+        publish(
+            project, params(project), today=TODAY, judging=judging_of(project, all_params(project))
+        )
+
+
+def test_without_a_history_nothing_is_written(project: Path) -> None:
+    released(project, [transient("alertname = Spike")])
+    before = live(project)
+    with pytest.raises(SignalboxError, match=r"no history to judge.*dvc pull"):
+        publish(
+            project, params(project), today=TODAY, judging=judging_of(project, all_params(project))
+        )
+    assert live(project) == before
+
+
+def test_the_ledger_says_when_nobody_judged(project: Path) -> None:
+    released(project, [transient("alertname = Spike")])
+    publish(project, params(project), today=TODAY, reason="no history here")
+    assert Ledger.of(project).entries()[-1].data["judged"] == {"why": "not judged"}
