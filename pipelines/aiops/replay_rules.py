@@ -16,7 +16,14 @@ from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds
-from pipelines.aiops.alerting.evidence import BothStages, ReplayDetails, Stages, TestSpan
+from pipelines.aiops.alerting.evidence import (
+    EXPORT_SUMMARY,
+    BothStages,
+    Certificate,
+    ReplayDetails,
+    Stages,
+    TestSpan,
+)
 from pipelines.aiops.alerting.export.read_back import exported_files, read_back
 from pipelines.aiops.alerting.export.write import read_sources, source_paths
 from pipelines.aiops.alerting.replay import Replay
@@ -26,7 +33,7 @@ from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import EXPORT, HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
 from pipelines.core.artifacts import evidence_of, metrics_of
-from pipelines.core.evidence import Evidence, hash_inputs, write_evidence
+from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
 from pipelines.core.stage import log, run_stage
 from pipelines.core.time import DAY_US
@@ -67,6 +74,32 @@ def details(
     )
 
 
+def certificate(
+    effect: BacktestResult, figures: list[Figure], hashes: dict[str, str]
+) -> Certificate:
+    """Say in one place what the deployed files do, and which files these are."""
+    window = effect.window
+    share = next(figure for figure in figures if figure.id == f"{STAGE}.missed_share")
+    longest = next(figure for figure in figures if figure.id == f"{STAGE}.longest_delay")
+    summary = EXPORT_SUMMARY.as_posix()
+    return Certificate(
+        start=moment(window.start),
+        end=moment(window.end),
+        incidents=len(effect.incidents),
+        notified_today=len(effect.notified),
+        notified_with_files=len(effect.notified) - len(effect.missed),
+        missed_share_at_most=share.high,
+        level=bounds.LEVEL,
+        longest_delay_seconds=longest.value,
+        files={
+            path: sha256
+            for path, sha256 in hashes.items()
+            if path.startswith(f"{EXPORT.as_posix()}/") and path != summary
+        },
+        judge="Signalbox's replay of Alertmanager and of the exported Prometheus rules",
+    )
+
+
 def pages_csv(effect: BacktestResult) -> str:
     """Pages on each day of the window."""
     window = effect.window
@@ -101,6 +134,22 @@ def write_outcomes(path: Path, backtest: Backtest, candidate: Replay) -> None:
         pq.write_table(table, partial, compression="zstd")
 
 
+def summary_of(effect: BacktestResult, rules: tuple[Rule, ...]) -> str:
+    """Say in a line what the files do; nothing of what isn't known."""
+    pages, notified = len(effect.baseline), len(effect.notified)
+    if not rules:
+        told = f"no rule: {pages:,} pages stay as they are"
+    elif not pages:
+        told = "today's configuration sends no page in this window"
+    else:
+        told = f"{pages:,} pages become {len(effect.candidate):,}"
+        told += f" ({effect.saved_share:.1%} saved)" if effect.saved else " (none saved)"
+    if not notified:
+        return f"{told}; pagers are notified of no ticketed incident in this window"
+    delay = f"; median delay {effect.median_delay:.0f} s" if len(effect.delays()) else ""
+    return f"{told}; {len(effect.missed)} of {notified} incidents missed{delay}"
+
+
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     rules = read_rules(RULE_SET)
@@ -116,11 +165,12 @@ def main(params: AiopsParams) -> None:
         *(path for path in sorted(EXPORT.rglob("*")) if path.is_file()),
         *source_paths(own.alertmanager_yml, sources, own.prometheus),
     ]
+    hashes = hash_inputs(*paths)
+    figures = tables.figures(backtest, effect, rules, candidate)
+    told = details(backtest, effect, rules, candidate)
+    told = told.model_copy(update={"certificate": certificate(effect, figures, hashes)})
     evidence = Evidence(
-        stage=STAGE,
-        inputs=hash_inputs(*paths),
-        figures=tables.figures(backtest, effect, rules, candidate),
-        details=details(backtest, effect, rules, candidate).model_dump(mode="json"),
+        stage=STAGE, inputs=hashes, figures=figures, details=told.model_dump(mode="json")
     )
     write_outcomes(OUTCOMES, backtest, candidate)
     write_text(PAGES_PER_DAY, pages_csv(effect))
@@ -128,12 +178,7 @@ def main(params: AiopsParams) -> None:
     write_json(
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
-    log(
-        f"{len(effect.baseline)} pages become {len(effect.candidate)} "
-        f"(-{effect.saved_share:.1%}); {len(effect.missed)} of "
-        f"{len(effect.notified)} incidents missed; "
-        f"median delay {effect.median_delay:.0f} s"
-    )
+    log(summary_of(effect, rules))
 
 
 if __name__ == "__main__":

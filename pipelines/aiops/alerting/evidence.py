@@ -190,11 +190,66 @@ class NoisyAlert(LabelOutcome):
     rules: list[str]
 
 
+class Certificate(Details):
+    """What the deployed files do, in one paragraph that can be computed again from them.
+
+    Attributes
+    ----------
+    start, end : datetime
+        The window that judged.
+    incidents : int
+        Ticketed incidents that began in it.
+    notified_today, notified_with_files : int
+        Those that a pager is notified of, without and with the files.
+    missed_share_at_most : float or None
+        Upper bound (one-sided, `level`) on the share that would be missed; None without incidents.
+    level : float
+        Of the bound.
+    longest_delay_seconds : float or None
+        Longest delay that the files add to a first page.
+    files : dict of str to str
+        Every file that was read back → SHA-256.
+    judge : str
+        What computed this.
+    """
+
+    start: datetime
+    end: datetime
+    incidents: int
+    notified_today: int
+    notified_with_files: int
+    missed_share_at_most: float | None
+    level: float
+    longest_delay_seconds: float | None
+    files: dict[str, str]
+    judge: str
+
+    @property
+    def sentence(self) -> str:
+        """The paragraph."""
+        window = f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+        if not self.notified_today:
+            return (
+                f"From {window}, {self.incidents} ticketed incidents began and a pager is notified "
+                "of none of them today: this history can't show what the files would hide."
+            )
+        bound = self.missed_share_at_most or 0.0
+        return (
+            f"From {window}, {self.incidents} ticketed incidents began. Pagers are notified of "
+            f"{self.notified_today} of them today and of {self.notified_with_files} with the files "
+            f"below; with {self.level:.0%} confidence at most {bound:.1%} of such incidents would "
+            "be missed. No first page comes later by more than "
+            f"{self.longest_delay_seconds or 0:,.0f} s. Judged by {self.judge}, from the bytes of "
+            f"{len(self.files)} files."
+        )
+
+
 class ReplayDetails(Details):
     """Details of ``replay_rules``; `heartbeats`: names of alerts that no rule may touch."""
 
     window: TestSpan
     stages: BothStages
+    certificate: Certificate | None = None
     families: list[FamilyOutcome]
     rules: list[RuleOutcome]
     incidents: list[IncidentOutcome]

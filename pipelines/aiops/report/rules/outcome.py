@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pipelines.aiops.alerting.evidence import IncidentOutcome
+from pipelines.aiops.alerting.evidence import Certificate, IncidentOutcome
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import wording
 from pipelines.aiops.report.rules.evidence import Inputs
@@ -20,6 +20,8 @@ from pipelines.reporting.blocks import (
     Row,
     Table,
     Text,
+    Tone,
+    code,
     icon,
     join,
     name,
@@ -75,9 +77,28 @@ def chapter(inputs: Inputs) -> Chapter:
                 "is sent of them; it counts neither as pages nor as saving."
             )
         )
+    if inputs.replayed.certificate is not None:
+        blocks[1:1] = _certificate(inputs, inputs.replayed.certificate)
     if not inputs.replayed.rules:
         blocks.insert(0, Prose("The rule set is empty: no candidate was worth its risk."))
     return Chapter("outcome", "What changes", blocks)
+
+
+def _certificate(inputs: Inputs, found: Certificate) -> list[Block]:
+    """Say what the files do, and name them by their hashes: anyone can compute it again."""
+    rows = [Row([code(path), code(sha256)]) for path, sha256 in sorted(found.files.items())]
+    table = Table(
+        caption="Files that were read back and judged",
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[Column("File"), Column("SHA-256")],
+        rows=rows,
+    )
+    again = Prose("signalbox verify computes this paragraph again from these files.")
+    tone: Tone = "good" if found.notified_with_files == found.notified_today else "bad"
+    return [
+        Callout(tone if found.notified_today else "open", "Certificate", found.sentence),
+        Fold(f"{wording.number_of(len(rows), 'file')}, by SHA-256", [table, again]),
+    ]
 
 
 def _per_day(inputs: Inputs) -> Chart | None:

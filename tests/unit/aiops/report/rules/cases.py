@@ -102,6 +102,11 @@ def replayed(found: list[Details], incidents: list[Details], alert: str) -> Deta
     return {
         "window": {"start": DAY25, "end": DAY35, "days": 6.0},
         "stages": {"baseline": stages, "candidate": fewer},
+        "certificate": {
+            "start": DAY25, "end": DAY35, "incidents": 3, "notified_today": 3,
+            "notified_with_files": 2, "missed_share_at_most": 0.8, "level": 0.95,
+            "longest_delay_seconds": 61.0, "files": {alert: "ab" * 32}, "judge": "a replay",
+        },
         "families": [
             {"family": one, "rules": 1, "pages_saved": 20.5, "alerts": 30} for one in families
         ],
