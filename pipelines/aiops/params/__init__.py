@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from pipelines.aiops.params.alert_rules import (
     AlertHistoryParams,
@@ -23,10 +23,11 @@ from pipelines.aiops.params.analysis import (
     MetricAnomaliesParams,
     ReportIncidentsParams,
 )
+from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.params.renamed import RENAMED
 from pipelines.aiops.params.telemetry import SimulateParams, TelemetryParams
 from pipelines.core.runtime import RuntimeParams, load_runtime
-from pipelines.core.settings import Name, Section
+from pipelines.core.settings import Name, Section, not_filled_in
 
 
 class AiopsParams(Section):
@@ -56,6 +57,54 @@ class AiopsParams(Section):
     report_incidents: ReportIncidentsParams = Field(default_factory=ReportIncidentsParams)
     _runtime: RuntimeParams = PrivateAttr(default_factory=RuntimeParams)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _reports_are_about_this_lake(cls, raw: Any) -> Any:
+        """Take out what a report says of the simulated world where the lake is another."""
+        if not isinstance(raw, dict):
+            return raw
+        taken = {}
+        for section, reads in (("report_rules", "alert_history"), ("report_incidents", "analysis")):
+            said, lake = raw.get(section), _lake(raw, reads)
+            if lake is None or not isinstance(said, dict) or said.get("data_set") != SIMULATED.name:
+                continue
+            empty = {
+                key: not_filled_in(f"aiops.{section}.{key}", "params.yaml", elsewhere=True)
+                for key in ("owner", "purpose", "not_for", "contact")
+                if key in said
+            }
+            left = {key: text for key, text in said.items() if key not in ("title", "notice")}
+            taken[section] = {**left, **empty}
+        return {**raw, **taken}
+
+    @model_validator(mode="after")
+    def _files_are_of_one_company(self) -> Self:
+        """Refuse the simulated world's configuration beside a lake of somebody else."""
+        lake = self.alert_history.lake
+        own = self.export_rules
+        if _is_simulated(lake):
+            return self
+        files = {
+            "prometheus": own.prometheus,
+            "prometheus_rules": own.prometheus_rules,
+            "alertmanager_yml": [own.alertmanager_yml] if own.alertmanager_yml else [],
+            "watch": [own.watch] if own.watch else [],
+        }
+        for key, paths in files.items():
+            theirs = [path for path in paths if _is_simulated(path)]
+            if theirs:
+                remedy = {
+                    "prometheus": "name your own prometheus.yml there, or []",
+                    "prometheus_rules": "name your own rule files there, or []",
+                    "alertmanager_yml": "name your own alertmanager.yml there",
+                    "watch": "name the folder there in which your own files lie",
+                }
+                raise ValueError(
+                    f"export_rules.{key}: {theirs[0]} belongs to the simulated world, but "
+                    f"aiops.alert_history.lake is {lake}; {remedy[key]}"
+                )
+        return self
+
     @property
     def runtime(self) -> RuntimeParams:
         """Section ``runtime`` of ``release.yaml``: never a part of what params say."""
@@ -66,6 +115,17 @@ class AiopsParams(Section):
         other = self.model_copy()
         other._runtime = runtime
         return other
+
+
+def _is_simulated(path: str) -> bool:
+    return SIMULATED.as_posix() in Path(path).as_posix()
+
+
+def _lake(raw: Mapping[str, Any], section: str) -> str | None:
+    """Return the lake that a section names, if it isn't the simulated world's."""
+    said = raw.get(section)
+    lake = said.get("lake") if isinstance(said, dict) else None
+    return lake if isinstance(lake, str) and not _is_simulated(lake) else None
 
 
 def load_aiops_params(project: Path = Path()) -> AiopsParams:

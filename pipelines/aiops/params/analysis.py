@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipelines.aiops.params import artifacts
-from pipelines.core.settings import Name, PositiveInt, Section, Unset
+from pipelines.core.settings import Name, PositiveInt, Section, Slug, Unset
 
 
 class AnalysisParams(Section):
@@ -172,3 +172,5 @@ class ReportIncidentsParams(Section):
     owner: Name = "not stated"
     notice: str = ""
     """What readers must know before anything else, for example that the world is synthetic."""
+    data_set: Unset[Slug] = None
+    """``simulated``: the section is about the simulated world, and says nothing of another lake."""
