@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dvc_airflow.errors import ApplyError
 from dvc_airflow.graph import load_graph
-from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
+from dvc_airflow.runtime.git import AS_COMMITTED, git, git_or_none, resolve_commit
 from dvc_airflow.runtime.process import child_environment
 from dvc_airflow.runtime.run_key import FAILED, RUNS
 from dvc_airflow.runtime.snapshot import require_repository
@@ -69,7 +69,7 @@ def _find(root: Path, ref: str) -> str:
 
 
 def _changed_files(root: Path, base: str, commit: str) -> list[str]:
-    names = git(root, "diff", "--name-only", "-z", "--no-renames", base, commit, strip=False)
+    names = git(root, "diff-tree", "-r", "--name-only", "-z", "--no-renames", base, commit, strip=False)
     return [name for name in names.split("\0") if name]
 
 
@@ -112,7 +112,9 @@ def _write(root: Path, commit: str, path: str) -> None:
     if _hash(root, commit, path) is None:
         (root / path).unlink(missing_ok=True)
         return
-    git(root, "restore", f"--source={commit}", "--worktree", "--", path)
+    source = f"--source={commit}"
+    git(root, "--literal-pathspecs", "restore", source, "--worktree", "--", path,
+        settings=AS_COMMITTED)  # fmt: skip
 
 
 def _dvc_checkout(project: Path, *, force: bool) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from dvc_airflow.graph import Graph, load_graph
 from dvc_airflow.runtime import run_key
-from dvc_airflow.runtime.git import git, git_or_none, identity, resolve_commit
+from dvc_airflow.runtime.errors import GitError
+from dvc_airflow.runtime.git import AS_COMMITTED, git, git_or_none, identity, resolve_commit
 from dvc_airflow.runtime.lockfile import collect_entries, write_lockfile
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import Workspace
@@ -92,23 +93,27 @@ def _commit(workspace: Workspace, files: list[str], complete: bool) -> str:
     # Start from the run's commit each time: saving again (a retry, a cleared task)
     # replaces the earlier save instead of piling up on it.
     git(root, "reset", "--quiet", "--soft", workspace.commit)
-    git(root, "add", "--update", "--", ".")
-    ignored = (git_or_none(path, "check-ignore", "--", *files) or "").splitlines() if files else []
+    # With the bytes as they are, which dvc.lock has the hashes of.
+    git(root, "add", "--update", "--", ".", settings=AS_COMMITTED)
+    listed = "".join(f"{name}\0" for name in files)
+    ignored = set(_ignored(path, listed)) if files else set()
     addable = [name for name in files if name not in ignored]
     if addable:
-        git(path, "add", "--", *addable)
-    env = identity(root)
-    git(
-        root,
-        "commit",
-        "--quiet",
-        "--allow-empty",
-        "--no-verify",
-        "-m",
-        _message(workspace, complete),
-        env=env,
-    )
-    return git(root, "rev-parse", "HEAD")
+        git(path, "--literal-pathspecs", "add", "--", *addable, settings=AS_COMMITTED)
+    tree = git(root, "write-tree")
+    # The plumbing command: it signs nothing, runs no hook and leaves the message as it is.
+    command = ("commit-tree", tree, "-p", workspace.commit, "-F", "-")
+    commit = git(root, *command, env=identity(root), stdin=_message(workspace, complete) + "\n")
+    git(root, "update-ref", "--no-deref", "HEAD", commit)
+    return commit
+
+
+def _ignored(path: str, listed: str) -> list[str]:
+    try:
+        found = git(path, "check-ignore", "-z", "--stdin", stdin=listed, strip=False)
+    except GitError:
+        return []  # git check-ignore also ends with 1 if there is none
+    return found.split("\0")
 
 
 def _message(workspace: Workspace, complete: bool) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from dvc_airflow.graph.errors import DvcAirflowError
 from dvc_airflow.runtime import run_key
+from dvc_airflow.runtime.clone import clone_at
 from dvc_airflow.runtime.dvc_config import write_local_config
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
@@ -133,7 +134,9 @@ def open_workspace(
     return Opened(made, snapshot.left_out, tuple(linked))
 
 
-def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tuple[Workspace, bool]:
+def ensure_workspace(
+    project: Path, workspaces: Path, wanted: Workspace | Opened
+) -> tuple[Workspace, bool]:
     """Return the workspace to work in, made again if it is not here.
 
     Returns
@@ -142,6 +145,7 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
         The workspace, and whether it is the one that the run started with; if not, it
         may lack dvc.lock entries of stages that ran elsewhere.
     """
+    wanted = wanted.workspace if isinstance(wanted, Opened) else wanted
     key = wanted.key
     directory = key.workspace(workspaces)
     with _exclusive(key, workspaces):
@@ -256,7 +260,7 @@ def _create(
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = directory.with_name(f".making-{uuid.uuid4().hex[:8]}")
     try:
-        _clone(git_root, building, commit)
+        clone_at(git_root, building, commit)
         inner = building / project.resolve().relative_to(git_root.resolve())
         final = directory / inner.relative_to(building)
         write_local_config(project, inner, final)
@@ -279,23 +283,3 @@ def _create(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return made, linked
-
-
-def _clone(git_root: Path, directory: Path, commit: str) -> None:
-    git(git_root, "clone", "--quiet", "--shared", "--no-checkout", str(git_root), str(directory))
-    if resolve_commit(directory, commit) is None:
-        # A shallow repository cannot lend its objects; this copies them.
-        git(directory, "fetch", "--quiet", "origin", commit)
-    git(directory, "checkout", "--quiet", "--detach", commit)
-    for line in git(directory, "ls-tree", "-r", commit).splitlines():
-        head, _, path = line.partition("\t")
-        mode, _, sha = head.split()
-        if mode == "160000":
-            _clone_submodule(git_root / path, directory / path, sha)
-
-
-def _clone_submodule(source: Path, directory: Path, sha: str) -> None:
-    """Submodules come from the project's own copies, also when their origin is away."""
-    if (source / ".git").exists() and resolve_commit(source, sha):
-        directory.rmdir()
-        _clone(source, directory, sha)
