@@ -49,7 +49,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "core.splitIndex": "false",
     # whether it refuses
     "core.safecrlf": "false",
-    "clone.rejectShallow": "false",
+    "safe.bareRepository": "all",
     # what it prints
     "core.quotePath": "false",
     "color.ui": "false",

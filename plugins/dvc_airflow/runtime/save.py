@@ -15,6 +15,7 @@ from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.errors import GitError
 from dvc_airflow.runtime.git import AS_COMMITTED, git, git_or_none, identity, resolve_commit
 from dvc_airflow.runtime.lockfile import collect_entries, write_lockfile
+from dvc_airflow.runtime.objects import copy_objects
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import Workspace
 
@@ -68,12 +69,25 @@ def save_run(
     commit = _commit(workspace, _files_to_add(graph, path, results), complete)
     kind = run_key.RUNS if complete else run_key.FAILED
     ref = workspace.key.ref(kind)
-    # The clone borrows the project's objects; this brings its own few back.
-    git(git_root, "fetch", "--quiet", "--no-tags", workspace.root, f"+{commit}:{ref}")
-    if complete:
-        git_or_none(git_root, "update-ref", "-d", workspace.key.ref(run_key.FAILED))
-        git_or_none(git_root, "update-ref", "-d", workspace.key.ref(run_key.OPEN))
+    store = store_of(git_root, workspace)
+    # The clone borrows the repository's objects; this brings its own few back.
+    copy_objects(Path(workspace.root), store, commit, known=[workspace.commit])
+    git(store, "update-ref", ref, commit)
+    # The saved commit stands on the run's first one: nothing else need hold that.
+    done = (run_key.FAILED, run_key.OPEN) if complete else (run_key.OPEN,)
+    for kind in done:
+        git_or_none(store, "update-ref", "-d", workspace.key.ref(kind))
     return SavedRun(ref, commit, complete)
+
+
+def store_of(git_root: Path, workspace: Workspace) -> Path:
+    """Return the repository that keeps a workspace's run: the one that it borrows from."""
+    try:
+        listed = Path(workspace.root, ".git", "objects", "info", "alternates").read_text("utf-8")
+        home = Path(listed.splitlines()[0]).parent
+        return home.parent if home.name == ".git" else home
+    except (OSError, IndexError):
+        return git_root
 
 
 def _files_to_add(graph: Graph, path: Path, results: list[Mapping[str, Any]]) -> list[str]:

@@ -15,14 +15,23 @@ from typing import Any
 
 from dvc_airflow.graph.errors import DvcAirflowError
 from dvc_airflow.runtime import run_key
+from dvc_airflow.runtime.cache import use_lasting_cache
 from dvc_airflow.runtime.clone import clone_at
 from dvc_airflow.runtime.dvc_config import write_local_config
 from dvc_airflow.runtime.errors import WorkspaceError
-from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
+from dvc_airflow.runtime.git import git, git_or_none
 from dvc_airflow.runtime.inputs import bring_inputs
 from dvc_airflow.runtime.overrides import apply_overrides, by_file
+from dvc_airflow.runtime.publish import forget_open, publish_open
+from dvc_airflow.runtime.repository import (
+    GitConfig,
+    Repository,
+    fetch_missing,
+    open_repository,
+    shown_remote,
+)
 from dvc_airflow.runtime.run_key import RunKey
-from dvc_airflow.runtime.snapshot import fix_commit, require_repository
+from dvc_airflow.runtime.snapshot import fix_commit
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
 
 MARKER = "dvc-airflow.json"
@@ -86,6 +95,8 @@ def open_workspace(
     overrides: dict[str, Any] | None = None,
     untracked: Untracked = "code",
     stages: Sequence[str] | None = None,
+    config: GitConfig | None = None,
+    shared: bool = False,
 ) -> Opened:
     """Fix the run's commit and make a fresh workspace of it.
 
@@ -101,41 +112,58 @@ def open_workspace(
         Parameters that it changes.
     stages : sequence of str, optional
         The stages that will run; all by default.
+    config : GitConfig, optional
+        Where its commits come from and go to.
+    shared : bool
+        Whether other hosts need the commit: it is pushed then.
 
     Raises
     ------
     WorkspaceError
         If a stage reads data that neither git nor DVC keeps.
     """
-    git_root = require_repository(project)
-    refuse_unignored(git_root, workspaces)
+    repository = open_repository(project, workspaces, config)
+    refuse_unignored(repository, workspaces)
     message = f"Working tree at the start of {key.dag_id} {key.run_id}"
     changes = overrides or {}
-    snapshot = fix_commit(project, rev, message, untracked=untracked, overrides=by_file(changes))
+    snapshot = fix_commit(
+        project,
+        repository,
+        rev,
+        message,
+        untracked=untracked,
+        overrides=by_file(changes),
+        shared=shared,
+    )
     commit = snapshot.commit
     # Without a ref, git may throw an unfinished run's snapshot away after two weeks.
-    git(git_root, "update-ref", key.ref(run_key.OPEN), commit)
-    with _exclusive(key, workspaces):
-        _remove(key.workspace(workspaces))
-        try:
+    git(repository.store, "update-ref", key.ref(run_key.OPEN), commit)
+    try:
+        if shared:
+            publish_open(repository, key, commit)
+        with _exclusive(key, workspaces):
+            _remove(key.workspace(workspaces))
             made, linked = _create(
                 project,
-                git_root,
+                repository,
                 workspaces,
                 key,
                 commit=commit,
                 overrides=changes,
                 stages=None if stages is None else list(stages),
             )
-        except DvcAirflowError:
-            # Nothing ran and nothing will: what is kept would only be in the way.
-            git(git_root, "update-ref", "-d", key.ref(run_key.OPEN), commit)
-            raise
+    except DvcAirflowError:
+        # Nothing ran and nothing will: what is kept would only be in the way.
+        forget_open(repository, key, shared=shared)
+        raise
     return Opened(made, snapshot.left_out, tuple(linked))
 
 
 def ensure_workspace(
-    project: Path, workspaces: Path, wanted: Workspace | Opened
+    project: Path,
+    workspaces: Path,
+    wanted: Workspace | Opened,
+    config: GitConfig | None = None,
 ) -> tuple[Workspace, bool]:
     """Return the workspace to work in, made again if it is not here.
 
@@ -151,12 +179,12 @@ def ensure_workspace(
     with _exclusive(key, workspaces):
         found = read_marker(directory)
         if found is None or found.commit != wanted.commit or found.overrides != wanted.overrides:
-            git_root = require_repository(project)
-            refuse_unignored(git_root, workspaces)
+            repository = open_repository(project, workspaces, config)
+            refuse_unignored(repository, workspaces)
             _remove(directory)
             found, _ = _create(
                 project,
-                git_root,
+                repository,
                 workspaces,
                 key,
                 commit=wanted.commit,
@@ -175,13 +203,13 @@ def read_marker(directory: Path) -> Workspace | None:
         return None
 
 
-def refuse_unignored(git_root: Path, workspaces: Path) -> None:
+def refuse_unignored(repository: Repository, workspaces: Path) -> None:
     """Workspaces inside the repository must be ignored, or they would be in snapshots."""
-    directory = Path(os.path.abspath(workspaces))
-    if directory != git_root and git_root not in directory.parents:
+    directory, root = Path(os.path.abspath(workspaces)), repository.tree
+    if not repository.has_git or (directory != root and root not in directory.parents):
         return
-    if git_or_none(git_root, "check-ignore", "-q", str(directory / "x")) is None:
-        shown = directory.relative_to(git_root)
+    if git_or_none(root, "check-ignore", "-q", str(directory / "x")) is None:
+        shown = directory.relative_to(root)
         msg = f"the workspaces directory {shown}/ is not ignored; add '/{shown}/' to .gitignore"
         raise WorkspaceError(msg)
 
@@ -239,7 +267,7 @@ def remove_workspace(directory: Path) -> None:
 
 def _create(
     project: Path,
-    git_root: Path,
+    repository: Repository,
     workspaces: Path,
     key: RunKey,
     *,
@@ -248,24 +276,28 @@ def _create(
     stages: list[str] | None,
 ) -> tuple[Workspace, list[str]]:
     """Make a workspace; say which ignored files it has links to."""
-    if resolve_commit(git_root, commit) is None:
-        git_or_none(git_root, "fetch", "--quiet", "origin", commit)
-    if resolve_commit(git_root, commit) is None:
+    if not fetch_missing(repository, commit, [key.ref(run_key.OPEN), key.ref(run_key.FAILED)]):
         msg = (
-            f"commit {commit} of this run is not in {git_root} on this machine; "
-            "with several machines, run from a pushed revision (rev=...) or a shared repository"
+            f"commit {commit} of this run is not in {repository.tree} on this machine, and its "
+            f"git remote ({shown_remote(repository)}) does not have it either; with several "
+            "machines, push commits (GitConfig(push=True), or ExecutionConfig(transfer=True)), "
+            "or run from a pushed revision (rev=...)"
         )
         raise WorkspaceError(msg)
+    git_root = repository.tree
     directory = key.workspace(workspaces)
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = directory.with_name(f".making-{uuid.uuid4().hex[:8]}")
     try:
-        clone_at(git_root, building, commit)
+        clone_at(repository.store, building, commit, tree=git_root)
         inner = building / project.resolve().relative_to(git_root.resolve())
         final = directory / inner.relative_to(building)
         write_local_config(project, inner, final)
+        if repository.is_own:
+            use_lasting_cache(inner, git_root, workspaces)
         apply_overrides(inner, overrides)
-        linked = bring_inputs(project, git_root, building, workspaces=workspaces, stages=stages)
+        with repository.at(commit):
+            linked = bring_inputs(project, git_root, building, workspaces=workspaces, stages=stages)
         made = Workspace(
             root=str(directory),
             path=str(final),
