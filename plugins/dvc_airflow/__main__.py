@@ -1,8 +1,9 @@
-"""``python -m dvc_airflow apply <ref>`` and ``python -m dvc_airflow graph``."""
+"""``python -m dvc_airflow`` with ``apply <ref>``, ``gc`` or ``graph``."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -17,11 +18,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     apply = commands.add_parser("apply", help="put a saved run into the working tree")
     apply.add_argument("ref", help="refs/runs/<dag>/<run>, or <dag>/<run>")
     apply.add_argument("--force", action="store_true", help="overwrite changed files")
+    gc = commands.add_parser(
+        "gc", help="remove data that no branch, tag, experiment, workspace or saved run has"
+    )
+    gc.add_argument("--workspaces", help="directory of workspaces (default: runs in the project)")
+    gc.add_argument("--failed", action="store_true", help="give up failed runs first")
+    gc.add_argument("--cloud", action="store_true", help="in the DVC remote too")
+    gc.add_argument("--remote", help="which DVC remote, with --cloud")
+    gc.add_argument("--yes", action="store_true", help="do it; without, only say what would go")
     graph = commands.add_parser("graph", help="print the stages and what they read from")
     graph.add_argument("targets", nargs="*", help="as for dvc repro")
     options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        return _apply(options) if options.command == "apply" else _graph(options)
+        return {"apply": _apply, "gc": _gc, "graph": _graph}[options.command](options)
     except DvcAirflowError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
@@ -32,6 +42,22 @@ def _apply(options: argparse.Namespace) -> int:
 
     for path in apply_run(options.project, options.ref, force=options.force):
         print(path)
+    return 0
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from dvc_airflow.housekeeping import collect_garbage
+
+    done = collect_garbage(
+        options.project,
+        options.workspaces,
+        failed=options.failed,
+        cloud=options.cloud,
+        remote=options.remote,
+        dry=not options.yes,
+    )
+    for line in done.lines():
+        print(line)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,14 @@ from dvc_airflow.errors import ApplyError
 from dvc_airflow.graph import load_graph
 from dvc_airflow.runtime.git import AS_COMMITTED, git, git_or_none, resolve_commit
 from dvc_airflow.runtime.process import child_environment
+from dvc_airflow.runtime.repository import (
+    fetch_missing,
+    fetch_ref,
+    repository_of,
+    require_repository,
+    shown_remote,
+)
 from dvc_airflow.runtime.run_key import FAILED, RUNS
-from dvc_airflow.runtime.snapshot import require_repository
 from dvc_airflow.runtime.untracked import below, path_in_repository
 
 
@@ -62,14 +69,25 @@ def _find(root: Path, ref: str) -> str:
         commit = resolve_commit(root, candidate)
         if commit is not None:
             return commit
+    repository = repository_of(root)
+    names = [ref] if ref.startswith("refs/") else [f"{RUNS}/{ref}", f"{FAILED}/{ref}"]
+    for name in names:
+        commit = fetch_ref(repository, name)
+        if commit is not None:
+            return commit
+    if re.fullmatch("[0-9a-f]{40}", ref) and fetch_missing(repository, ref):
+        return ref
     known = git(root, "for-each-ref", "--format=%(refname)", RUNS).splitlines()
     shown = "; there is: " + ", ".join(known[-5:]) if known else "; no run was saved yet"
-    msg = f"there is no saved run {ref!r}{shown}"
+    remote = f", nor at its git remote {shown_remote(repository)}" if repository.remote else ""
+    msg = f"there is no saved run {ref!r} in {root}{remote}{shown}"
     raise ApplyError(msg)
 
 
 def _changed_files(root: Path, base: str, commit: str) -> list[str]:
-    names = git(root, "diff-tree", "-r", "--name-only", "-z", "--no-renames", base, commit, strip=False)
+    names = git(
+        root, "diff-tree", "-r", "--name-only", "-z", "--no-renames", base, commit, strip=False
+    )
     return [name for name in names.split("\0") if name]
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from dvc_airflow.grouping import Granularity
+from dvc_airflow.runtime.repository import GitConfig
+
+__all__ = ["ExecutionConfig", "GitConfig", "ProjectConfig", "RenderConfig", "WorkspaceConfig"]
 
 
 @dataclass(frozen=True)

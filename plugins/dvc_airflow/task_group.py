@@ -9,7 +9,13 @@ from typing import Any
 from airflow.sdk import Param, TaskGroup
 
 from dvc_airflow.assets import asset_of
-from dvc_airflow.config import ExecutionConfig, ProjectConfig, RenderConfig, WorkspaceConfig
+from dvc_airflow.config import (
+    ExecutionConfig,
+    GitConfig,
+    ProjectConfig,
+    RenderConfig,
+    WorkspaceConfig,
+)
 from dvc_airflow.docs import task_doc, tooltip
 from dvc_airflow.graph import Graph, load_graph, select_stages
 from dvc_airflow.graph.build import is_url
@@ -44,6 +50,8 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         Where runs work, and on which revision.
     execution : ExecutionConfig, optional
         How stages run.
+    git : GitConfig, optional
+        Where commits come from, and where runs' refs are pushed.
     operator_args : mapping, optional
         Further arguments for every stage's task (``retries``, ``pool``, …).
     group_id : str
@@ -70,6 +78,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         render: RenderConfig | None = None,
         workspace: WorkspaceConfig | None = None,
         execution: ExecutionConfig | None = None,
+        git: GitConfig | None = None,
         operator_args: Mapping[str, Any] | None = None,
         group_id: str = DEFAULT_GROUP,
         prefix_group_id: bool = False,
@@ -83,6 +92,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         )
         self.workspace = workspace or WorkspaceConfig()
         self.execution = execution or ExecutionConfig()
+        self.git = git or GitConfig()
         self.operator_args = dict(operator_args or {})
         self._build(load_graph(self.project.root))
 
@@ -106,7 +116,13 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     def _common(self) -> dict[str, Any]:
         root = self.project.root
         workspace = str(self.workspace.workspaces_directory(root))
-        return {"project": str(root), "workspaces": workspace, "task_group": self, "dag": self.dag}
+        return {
+            "project": str(root),
+            "workspaces": workspace,
+            "git": self.git,
+            "task_group": self,
+            "dag": self.dag,
+        }
 
     def _open_task(
         self, graph: Graph, stages: list[str], targets: Sequence[str] | None
@@ -126,6 +142,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             downstream=self.render.downstream,
             group=self.group_id if self.prefix_group_id else None,
             untracked=self.workspace.untracked,
+            shared=self.git.is_shared(self.execution.transfer),
             doc_md="Fixes one git commit for this run and makes a workspace of it.",
             **self._common(),
         )
@@ -168,6 +185,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             open_task_id=first.task_id,
             stage_tasks={tasks[unit.name].task_id: list(unit.stages) for unit in units},
             keep=self.workspace.keep,
+            shared=self.git.is_shared(self.execution.transfer),
             doc_md="Keeps what this run made as a git commit under `refs/runs/`.",
             **self._common(),
         )

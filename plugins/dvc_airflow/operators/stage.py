@@ -12,6 +12,7 @@ from dvc_airflow.operators.context import pull_results, workspace_of
 from dvc_airflow.operators.lineage import run_facets
 from dvc_airflow.runtime.lockfile import LockEntries, collect_entries
 from dvc_airflow.runtime.process import DriverProcess
+from dvc_airflow.runtime.repository import GitConfig
 from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 
 _BADGE = "dvc_status"
@@ -40,6 +41,8 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         What lineage is told: the project, and paths of dependencies and outputs.
     force, transfer, remote, lock_timeout, grace, env
         See `dvc_airflow.config.ExecutionConfig`.
+    git : GitConfig, optional
+        Where commits come from.
     """
 
     template_fields: Sequence[str] = ("stages", "env", "force")
@@ -62,6 +65,7 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         lock_timeout: float = 600.0,
         grace: float = 3.0,
         env: Mapping[str, str] | None = None,
+        git: GitConfig | None = None,
         **kwargs: Any,
     ) -> None:
         # An empty text hides the label until there is something to say.
@@ -80,6 +84,7 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         self.lock_timeout = lock_timeout
         self.grace = grace
         self.env = dict(env or {})
+        self.git = git
         self._driver: DriverProcess | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
@@ -87,7 +92,7 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         workspaces = Path(self.workspaces)
         wanted = workspace_of(context, self.open_task_id)
         with in_use(wanted.key, workspaces):
-            found, original = ensure_workspace(Path(self.project), workspaces, wanted)
+            found, original = ensure_workspace(Path(self.project), workspaces, wanted, self.git)
             locks = {} if original else self._upstream_entries(context)
             results = self._run(found, locks)
         status = overall_status(results)

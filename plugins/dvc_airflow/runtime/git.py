@@ -20,11 +20,19 @@ from dvc_airflow.runtime.errors import GitError
 _KEPT: Final = (
     "GIT_AUTHOR_", "GIT_COMMITTER_",
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_",
     "GIT_ASKPASS", "GIT_EXEC_PATH", "GIT_HTTP_", "GIT_LFS_", "GIT_PROXY_", "GIT_SSH", "GIT_SSL_",
 )  # fmt: skip
 """Beginnings of variables that say who somebody is, where git and its settings lie, and how to
 reach a remote. All others are dropped: git hooks and careless shells set them, and they send a
 command to another repository, index or object store, or change what it does."""
+MISLEADING: Final = frozenset({
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_QUARANTINE_PATH", "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE", "GIT_WORK_TREE",
+})  # fmt: skip
+"""Variables that send git to another repository; a stage's commands must not have them either."""
 
 _SETTINGS: Final[Mapping[str, str]] = {
     # programs that git would start
@@ -70,7 +78,9 @@ _SETTINGS: Final[Mapping[str, str]] = {
 AS_COMMITTED: Final[Mapping[str, str]] = {"core.autocrlf": "false", "core.eol": "lf"}
 """Settings for checking files out with the bytes that the commit has: DVC hashes bytes."""
 
-_elsewhere: ContextVar[Mapping[str, Mapping[str, str]]] = ContextVar("elsewhere", default={})
+_elsewhere: ContextVar[Mapping[str, Mapping[str, str]] | None] = ContextVar(
+    "elsewhere", default=None
+)
 
 
 def git(
@@ -137,7 +147,7 @@ def environment(
     own = {**_SETTINGS, "safe.directory": os.path.realpath(where), **(settings or {})}
     found = {**without_git(os.environ), **_as_variables([*_given_settings(), *own.items()])}
     found |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
-    return {**found, **_elsewhere.get().get(os.path.abspath(where), {})}
+    return {**found, **(_elsewhere.get() or {}).get(os.path.abspath(where), {})}
 
 
 def without_git(env: Mapping[str, str]) -> dict[str, str]:
@@ -152,7 +162,7 @@ def without_git(env: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def redirected(where: Path, variables: Mapping[str, str]) -> Iterator[None]:
     """Let git commands in a directory use another repository, index or object store."""
-    mapping = {**_elsewhere.get(), os.path.abspath(where): dict(variables)}
+    mapping = {**(_elsewhere.get() or {}), os.path.abspath(where): dict(variables)}
     token = _elsewhere.set(mapping)
     try:
         yield
@@ -207,7 +217,7 @@ def identity(where: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _given_settings() -> Iterator[tuple[str, str]]:
-    """Settings that the environment has already: containers hand credentials on that way."""
+    """Yield settings that the environment has already: containers hand credentials on so."""
     count = os.environ.get("GIT_CONFIG_COUNT", "")
     for number in range(int(count) if count.isdecimal() else 0):
         key = os.environ.get(f"GIT_CONFIG_KEY_{number}")

@@ -31,7 +31,8 @@ def copy_objects(source: Path, target: Path, commit: str, *, known: Sequence[str
     listed = git(target, "for-each-ref", "--format=%(objectname)").split()
     there = _commits_in(source, sorted({*listed, *known}))
     with tempfile.TemporaryFile() as wanted, tempfile.TemporaryFile() as pack:
-        wanted.write("".join(f"{line}\n" for line in (commit, *(f"^{sha}" for sha in there))).encode())
+        lines = [commit, *(f"^{sha}" for sha in there)]
+        wanted.write("".join(f"{line}\n" for line in lines).encode())
         wanted.seek(0)
         _run(source, ("pack-objects", "--quiet", "--revs", "--stdout"), wanted, pack)
         pack.seek(8)

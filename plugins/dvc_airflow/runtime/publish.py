@@ -43,9 +43,8 @@ def publish_saved(repository: Repository, key: RunKey, ref: str, commit: str) ->
     _delete(repository, over)
 
 
-def forget_open(repository: Repository, key: RunKey, *, shared: bool) -> None:
-    """Delete the ref of a run that was opened; its commit goes with git's own housekeeping."""
-    ref = key.ref(run_key.OPEN)
+def forget(repository: Repository, ref: str, *, shared: bool) -> None:
+    """Delete a run's ref; its commit goes with git's own housekeeping."""
     git_or_none(repository.store, "update-ref", "-d", ref)
     if shared and repository.remote is not None:
         _delete(repository, [ref])

@@ -68,6 +68,10 @@ class GitConfig:
     remote: str | None = None
     push: bool | None = None
 
+    def is_shared(self, transfer: bool) -> bool:
+        """Whether refs travel, given whether data do."""
+        return transfer if self.push is None else self.push
+
 
 @dataclass(frozen=True)
 class Repository:
@@ -146,9 +150,7 @@ class Repository:
             copy_objects(self.source, self.store, commit)
 
 
-def open_repository(
-    project: Path, workspaces: Path, config: GitConfig | None = None
-) -> Repository:
+def open_repository(project: Path, workspaces: Path, config: GitConfig | None = None) -> Repository:
     """Find the repository that keeps a project's runs; make one if the project's can't.
 
     Parameters
@@ -180,6 +182,11 @@ def open_repository(
     store = _own_store(place, source, remote)
     version = None if has_git or bundle is None else tree.name
     return Repository(tree, store, remote and "origin", source, version)
+
+
+def repository_of(tree: Path) -> Repository:
+    """Return a project's own repository, which is its root in git, with its usual remote."""
+    return Repository(tree, tree, _remote_of(tree, GitConfig()), source=tree)
 
 
 def require_repository(project: Path) -> Path:
@@ -270,6 +277,34 @@ def fetch_missing(repository: Repository, commit: str, refs: Sequence[str] = ())
                      commit, wanted, shown_remote(repository))  # fmt: skip
             return True
     return False
+
+
+def fetch_ref(repository: Repository, ref: str) -> str | None:
+    """Fetch a ref that is not here under its own name, and say so in the log.
+
+    Parameters
+    ----------
+    repository : Repository
+        Where it should be.
+    ref : str
+        Its full name.
+
+    Returns
+    -------
+    str or None
+        Its commit; None if the remote doesn't have it or can't be asked.
+    """
+    if repository.remote is None:
+        return None
+    try:
+        if not git(repository.store, "ls-remote", "--quiet", repository.remote, ref):
+            return None
+        fetch(repository, [f"+{ref}:{ref}"])
+    except GitError as exc:
+        log.warning("%s is not here, and could not be fetched: %s", ref, exc)
+        return None
+    log.info("%s was not here; fetched it from the git remote %s", ref, shown_remote(repository))
+    return resolve_commit(repository.store, ref)
 
 
 def shown_remote(repository: Repository) -> str:

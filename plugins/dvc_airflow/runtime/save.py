@@ -16,6 +16,7 @@ from dvc_airflow.runtime.errors import GitError
 from dvc_airflow.runtime.git import AS_COMMITTED, git, git_or_none, identity, resolve_commit
 from dvc_airflow.runtime.lockfile import collect_entries, write_lockfile
 from dvc_airflow.runtime.objects import copy_objects
+from dvc_airflow.runtime.repository import fetch_ref, repository_of, require_repository
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import Workspace
 
@@ -144,10 +145,13 @@ _OVERRIDE = re.compile(r"^(\S+) = (.*)$", re.MULTILINE)
 def read_saved(git_root: Path, key: RunKey) -> SavedRun | None:
     """Return a run that was kept complete, from git alone; None if there is none.
 
-    Unlike what tasks hand on in XComs, this isn't Airflow's to change.
+    One that another host saved is fetched from the git remote. Unlike what tasks hand on in
+    XComs, this isn't Airflow's to change.
     """
     ref = key.ref(run_key.RUNS)
     commit = resolve_commit(git_root, ref)
+    if commit is None:
+        commit = fetch_ref(repository_of(require_repository(git_root)), ref)
     return None if commit is None else SavedRun(ref, commit, complete=True)
 
 

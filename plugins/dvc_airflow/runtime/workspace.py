@@ -22,7 +22,7 @@ from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git, git_or_none
 from dvc_airflow.runtime.inputs import bring_inputs
 from dvc_airflow.runtime.overrides import apply_overrides, by_file
-from dvc_airflow.runtime.publish import forget_open, publish_open
+from dvc_airflow.runtime.publish import forget, publish_open
 from dvc_airflow.runtime.repository import (
     GitConfig,
     Repository,
@@ -154,7 +154,7 @@ def open_workspace(
             )
     except DvcAirflowError:
         # Nothing ran and nothing will: what is kept would only be in the way.
-        forget_open(repository, key, shared=shared)
+        forget(repository, key.ref(run_key.OPEN), shared=shared)
         raise
     return Opened(made, snapshot.left_out, tuple(linked))
 
