@@ -29,7 +29,7 @@ from pipelines.release.registry.read import (
 
 
 def require_commits(project: Path) -> None:
-    """Stop where there is no repository, or none with a commit.
+    """Stop where there is no repository, none that DVC can read, or none with a commit.
 
     Parameters
     ----------
@@ -43,6 +43,11 @@ def require_commits(project: Path) -> None:
     """
     if git_or_none(project, "rev-parse", "--git-dir") is None:
         raise SignalboxError(f"{project}: not a git repository; releases are git tags: git init")
+    if git_or_none(project, "rev-parse", "--show-object-format") == "sha256":
+        raise SignalboxError(
+            f"{project}: the git repository names its objects by sha256, which DVC cannot read; "
+            "it must be made with 'git init --object-format=sha1'"
+        )
     if git_or_none(project, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
         raise SignalboxError(f"{project}: the branch has no commit yet; make a first one")
 

@@ -28,8 +28,9 @@ def clone_at(source: Path, directory: Path, commit: str, *, tree: Path | None = 
     tree : Path, optional
         Where submodules lie, if not below `source`.
     """
-    git(source, "init", "--quiet", "--template=", f"--object-format={object_format(source)}",
-        str(directory), settings={"init.defaultBranch": "main"})  # fmt: skip
+    options = ("--quiet", "--template=", f"--object-format={object_format(source)}")
+    settings = {"init.defaultBranch": "main", "init.defaultRefFormat": "files"}
+    git(source, "init", *options, str(directory), settings=settings)
     home = directory / ".git"
     (home / "info").mkdir(exist_ok=True)
     (home / "objects" / "info").mkdir(parents=True, exist_ok=True)

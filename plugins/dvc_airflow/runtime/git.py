@@ -147,6 +147,7 @@ def environment(
     own = {**_SETTINGS, "safe.directory": os.path.realpath(where), **(settings or {})}
     found = {**without_git(os.environ), **_as_variables([*_given_settings(), *own.items()])}
     found |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+    found["GIT_NO_REPLACE_OBJECTS"] = "1"
     return {**found, **(_elsewhere.get() or {}).get(os.path.abspath(where), {})}
 
 

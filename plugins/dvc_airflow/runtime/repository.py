@@ -421,8 +421,9 @@ def _own_store(workspaces: Path, source: Path | None, remote: str | None) -> Pat
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not store.is_dir():
             building = workspaces / f".making-{uuid.uuid4().hex[:8]}"
-            git(workspaces, "init", "--quiet", "--bare", "--template=", str(building),
-                settings={"init.defaultBranch": "main"})  # fmt: skip
+            options = ("--quiet", "--bare", "--template=", "--object-format=sha1")
+            settings = {"init.defaultBranch": "main", "init.defaultRefFormat": "files"}
+            git(workspaces, "init", *options, str(building), settings=settings)
             building.rename(store)
         _configure(store, source, remote)
     return store
