@@ -8,6 +8,7 @@ what reaches a remote or makes a working tree right stays the user's: credential
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -131,8 +132,13 @@ def git(
         what = " ".join(args[:3])
         said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}, no message"
         msg = f"git {what} failed in {os.fspath(where)}: {said}"
-        raise GitError(msg)
+        raise GitError(without_passwords(msg))
     return done.stdout.strip() if strip else done.stdout
+
+
+def without_passwords(text: str) -> str:
+    """Return a text without the names and passwords that addresses in it have."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 def environment(

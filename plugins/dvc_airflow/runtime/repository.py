@@ -30,6 +30,7 @@ from dvc_airflow.runtime.git import (
     redirected,
     resolve_commit,
     toplevel,
+    without_passwords,
 )
 from dvc_airflow.runtime.objects import copy_objects
 
@@ -312,7 +313,7 @@ def shown_remote(repository: Repository) -> str:
     remote = repository.remote or "none"
     url = git_or_none(repository.store, "remote", "get-url", remote)
     text = f"{remote} ({url})" if url else remote
-    return re.sub(r"://[^/@\s]*@", "://", text)
+    return without_passwords(text)
 
 
 def _tree_of(project: Path, config: GitConfig) -> tuple[Path, Path | None]:
