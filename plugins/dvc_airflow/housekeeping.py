@@ -158,18 +158,22 @@ def _counted(removed: dict[str, int]) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             if "Removed" in str(record.msg) and record.args:
                 args = record.args if isinstance(record.args, tuple) else ()
-                name = f"{args[1]} cache" if len(args) > 1 else "remote"
-                if name != "repo cache":
-                    removed[name] = removed.get(name, 0) + int(str(args[0]))
+                name = "cache" if len(args) > 1 else "remote"
+                removed[name] = removed.get(name, 0) + int(str(args[0]))
 
     logger = logging.getLogger("dvc.repo.gc")
     handler, level, passes = Counter(), logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    # A run has no hashes of stages that it did not have, and needs none: no warning.
+    outputs = logging.getLogger("dvc.output")
+    warned = outputs.level
+    outputs.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        outputs.setLevel(warned)
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = passes
