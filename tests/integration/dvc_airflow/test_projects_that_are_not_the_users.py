@@ -221,7 +221,8 @@ def as_reader(*arguments: str, home: Path) -> str:
     program = [sys.executable, "-W", "ignore", "-c", PROGRAM, *arguments]
     env = {**os.environ, "HOME": str(home)}
     env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    done = subprocess.run([*AS_READER, *program], env=env, capture_output=True, text=True)
+    command = [*AS_READER, *program]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr).strip()
 
 

@@ -111,7 +111,7 @@ def test_gc_keeps_the_data_of_saved_runs_and_takes_the_rest(project, open_run, d
     assert (done.runs, done.removed, cached(project)) == (1, {"cache": 1}, before - 1)
 
     project.git("checkout", "-q", saved.ref)
-    project.dvc("checkout", "-q")
+    project.dvc("checkout", "-q", "out.txt")
     assert (project.path / "out.txt").read_text() == "one\n2\n"
 
 
@@ -165,7 +165,7 @@ def test_gc_removes_nothing_if_a_run_holds_the_lock(project, open_run, drive, tm
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(WorkspaceError, match="nothing was removed.*lock"):
+        with pytest.raises(WorkspaceError, match=r"nothing was removed.*lock"):
             collect_garbage(project.path, dry=False)
     finally:
         process.communicate("")

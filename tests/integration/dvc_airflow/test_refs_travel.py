@@ -159,7 +159,7 @@ def test_a_tag_that_differs_between_hosts_is_refused(one, two, open_run):
     one.commit()
     one.git("tag", "v1")
     one.git("push", "-q", "origin", "v1")
-    with pytest.raises(ProjectError, match="tag v1 is .* here and .* at the git remote"):
+    with pytest.raises(ProjectError, match=r"tag v1 is .* here and .* at the git remote"):
         open_run(two, rev="v1", shared=True)
 
 
