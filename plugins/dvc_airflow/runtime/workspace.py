@@ -210,7 +210,10 @@ def refuse_unignored(repository: Repository, workspaces: Path) -> None:
         return
     if git_or_none(root, "check-ignore", "-q", str(directory / "x")) is None:
         shown = directory.relative_to(root)
-        msg = f"the workspaces directory {shown}/ is not ignored; add '/{shown}/' to .gitignore"
+        msg = (
+            f"the workspaces directory {shown}/ of {root} is not ignored; "
+            f"add '/{shown}/' to {root / '.gitignore'}"
+        )
         raise WorkspaceError(msg)
 
 

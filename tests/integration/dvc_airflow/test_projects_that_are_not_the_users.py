@@ -259,3 +259,43 @@ def test_a_workspaces_directory_that_cannot_be_made_is_an_error(project, remote,
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="can't be written to"):
         open_workspace(version, tmp_path / "file" / "work", KEY)
+
+
+def test_airflow_runs_a_bundles_version_and_the_remote_has_the_run(
+    project, remote, tmp_path, load_dag, run_dag
+):
+    version = unpack_bundle(tmp_path / "bundles" / "g", remote)
+    dag = load_dag(
+        f"""
+        with DAG(DAG_ID, schedule=None) as dag:
+            DvcTaskGroup(
+                project={str(version)!r},
+                workspace=WorkspaceConfig(directory={str(tmp_path / "work")!r}),
+                execution=ExecutionConfig(transfer=True),
+            )
+        """
+    )
+    done = run_dag(dag)
+    assert done.states == {"open_workspace": "success", "s": "success", "save_run": "success"}
+    saved = done.xcoms["save_run"]
+    assert call(remote, "rev-parse", saved["ref"]) == saved["commit"]
+    assert call(remote, "for-each-ref", "refs/open-runs") == ""
+    assert call(remote, "rev-parse", f"{saved['commit']}^") == version.name
+
+
+def test_airflow_fails_a_run_whose_ref_is_refused_and_keeps_the_run(
+    project, remote, load_dag, run_dag
+):
+    hook = remote / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/runs/*) exit 1;; esac\n')
+    hook.chmod(0o755)
+    dag = load_dag(
+        f"""
+        with DAG(DAG_ID, schedule=None) as dag:
+            DvcTaskGroup(project={str(project.path)!r}, git=GitConfig(push=True))
+        """
+    )
+    assert run_dag(dag).states["save_run"] == "failed"
+    [ref] = project.git("for-each-ref", "--format=%(refname)", "refs/runs").split()
+    hook.unlink()
+    project.git("push", "-q", "origin", ref)
