@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from dvc_airflow.grouping import Granularity
-from dvc_airflow.runtime.repository import GitConfig
+from dvc_airflow.runtime.repository import GitConfig, lasting_name
 
 __all__ = ["ExecutionConfig", "GitConfig", "ProjectConfig", "RenderConfig", "WorkspaceConfig"]
 
@@ -23,7 +23,8 @@ class ProjectConfig:
     path : path
         The DVC project: the directory that holds ``.dvc``.
     name : str, optional
-        Its name in asset URIs; the directory's name by default.
+        Its name in asset URIs; by default the directory's, or the bundle's if a git DAG bundle's
+        copy is the project.
     """
 
     path: str | os.PathLike[str]
@@ -37,7 +38,7 @@ class ProjectConfig:
     @property
     def project_name(self) -> str:
         """The project's name."""
-        return self.name or self.root.name
+        return self.name or lasting_name(self.root)
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,26 @@ def require_repository(project: Path) -> Path:
     return _tree_of(project, GitConfig())[0]
 
 
+def lasting_name(project: Path) -> str:
+    """Return a project's name; of a bundle's copy, whose directory changes, the bundle's."""
+    tree, bundle = _bundle_of(project) or (None, None)
+    is_root = tree == Path(os.path.realpath(project))
+    return bundle.parent.name if bundle is not None and is_root else project.name
+
+
+def tidy(repository: Repository) -> None:
+    """Let git pack the objects of the bridge's own repository, once there are many.
+
+    Nobody else does it; what workspaces borrow has a ref, or is younger than git's two weeks.
+    """
+    if repository.is_own:
+        settings = {"gc.auto": "2000", "gc.autoDetach": "false"}
+        try:
+            git(repository.store, "gc", "--auto", "--quiet", settings=settings)
+        except GitError as exc:
+            log.warning("%s", exc)
+
+
 def resolve_rev(repository: Repository, rev: str, *, shared: bool) -> str:
     """Return the commit that a revision names.
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from dvc_airflow.apply import apply_run
-from dvc_airflow.config import GitConfig
+from dvc_airflow.config import GitConfig, ProjectConfig
 from dvc_airflow.errors import ProjectError, WorkspaceError
+from dvc_airflow.runtime.prune import prune_workspaces
 from dvc_airflow.runtime.publish import publish_saved
 from dvc_airflow.runtime.repository import open_repository
 from dvc_airflow.runtime.run_key import RunKey
@@ -136,6 +137,44 @@ def test_the_copy_that_a_bundle_tracks_will_do(project, remote, tmp_path, drive)
     assert call(tracked, "for-each-ref", "refs/runs") == ""
 
 
+def test_assets_have_one_name_in_all_copies_of_a_bundle(project, remote, tmp_path):
+    version = unpack_bundle(tmp_path / "bundles" / "g", remote)
+    tracked = unpack_bundle(tmp_path / "bundles" / "g", remote, tracking=True)
+    names = {ProjectConfig(path).project_name for path in (version, tracked)}
+    assert names == {"g"}
+    assert ProjectConfig(version, name="mine").project_name == "mine"
+    assert ProjectConfig(project.path).project_name == "project"
+
+
+def test_a_shallow_copy_of_one_commit_is_kept_and_pushed_from(project, remote, tmp_path, drive):
+    project.write({"readme": "second"})
+    project.commit()
+    project.git("push", "-q")
+    shallow = tmp_path / "shallow"
+    call(tmp_path, "clone", "-q", "--depth", "1", f"file://{remote}", str(shallow))
+    (shallow / "code" / "use.sh").write_text("cat data/in.txt data/in.txt > out.txt\n")
+    config = GitConfig(repository=f"file://{remote}")
+    opened, saved = whole_run(shallow, tmp_path / "work", drive, config)
+    assert call(remote, "rev-parse", saved.ref) == saved.commit
+    assert call(remote, "rev-parse", f"{opened.commit}^") == call(remote, "rev-parse", "main")
+
+
+def test_the_bridges_own_repository_is_packed_once_it_is_large(project, remote, tmp_path):
+    version = unpack_bundle(tmp_path / "bundles" / "g", remote)
+    work = tmp_path / "work"
+    opened = open_workspace(version, work, KEY).workspace
+    store = work / ".repository.git"
+    for number in range(9 * 256):
+        (tmp_path / "blobs").mkdir(exist_ok=True)
+        (tmp_path / "blobs" / str(number)).write_text(str(number))
+    listed = "\n".join(str(path) for path in (tmp_path / "blobs").iterdir())
+    subprocess.run(["git", "hash-object", "-w", "--stdin-paths"], cwd=store, input=listed,
+                   text=True, check=True, capture_output=True)  # fmt: skip
+    prune_workspaces(work, KEY, 1, lambda run_id: False, open_repository(version, work))
+    assert list((store / "objects" / "pack").glob("*.pack"))
+    assert call(Path(opened.root), "status", "--porcelain") == ""
+
+
 def test_workspaces_in_a_bundle_are_refused(project, remote, tmp_path):
     version = unpack_bundle(tmp_path / "bundles" / "g", remote)
     with pytest.raises(ProjectError, match=r"which Airflow deletes.*WorkspaceConfig\(directory"):
@@ -198,6 +237,7 @@ from pathlib import Path
 from dvc_airflow.errors import DvcAirflowError
 from dvc_airflow.runtime.process import DriverProcess
 from dvc_airflow.runtime.repository import open_repository
+from dvc_airflow.runtime.prune import prune_workspaces
 from dvc_airflow.runtime.publish import publish_saved
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.save import save_run
