@@ -12,6 +12,7 @@ from typing import Any
 
 from dvc_airflow.graph import Graph, load_graph
 from dvc_airflow.runtime import run_key
+from dvc_airflow.runtime.errors import GitError
 from dvc_airflow.runtime.git import git, git_or_none, identity, resolve_commit
 from dvc_airflow.runtime.lockfile import collect_entries, write_lockfile
 from dvc_airflow.runtime.run_key import RunKey
@@ -93,7 +94,9 @@ def _commit(workspace: Workspace, files: list[str], complete: bool) -> str:
     # replaces the earlier save instead of piling up on it.
     git(root, "reset", "--quiet", "--soft", workspace.commit)
     git(root, "add", "--update", "--", ".")
-    ignored = (git_or_none(path, "check-ignore", "--", *files) or "").splitlines() if files else []
+    # "-z": without it git puts names with other letters than ASCII into quotes
+    listed = "".join(f"{name}\0" for name in files)
+    ignored = set(_ignored(path, listed).split("\0")) if files else set()
     addable = [name for name in files if name not in ignored]
     if addable:
         git(path, "add", "--", *addable)
@@ -109,6 +112,13 @@ def _commit(workspace: Workspace, files: list[str], complete: bool) -> str:
         env=env,
     )
     return git(root, "rev-parse", "HEAD")
+
+
+def _ignored(path: str, listed: str) -> str:
+    try:
+        return git(path, "check-ignore", "-z", "--stdin", stdin=listed, strip=False)
+    except GitError:
+        return ""  # it also ends with 1 if nothing is ignored
 
 
 def _message(workspace: Workspace, complete: bool) -> str:

@@ -106,6 +106,7 @@ def open_workspace(
     WorkspaceError
         If a stage reads data that neither git nor DVC keeps.
     """
+    project, workspaces = real_path(project), real_path(workspaces)
     git_root = require_repository(project)
     refuse_unignored(git_root, workspaces)
     message = f"Working tree at the start of {key.dag_id} {key.run_id}"
@@ -133,7 +134,9 @@ def open_workspace(
     return Opened(made, snapshot.left_out, tuple(linked))
 
 
-def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tuple[Workspace, bool]:
+def ensure_workspace(
+    project: Path, workspaces: Path, wanted: Workspace | Opened
+) -> tuple[Workspace, bool]:
     """Return the workspace to work in, made again if it is not here.
 
     Returns
@@ -142,6 +145,9 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
         The workspace, and whether it is the one that the run started with; if not, it
         may lack dvc.lock entries of stages that ran elsewhere.
     """
+    if isinstance(wanted, Opened):
+        wanted = wanted.workspace
+    project, workspaces = real_path(project), real_path(workspaces)
     key = wanted.key
     directory = key.workspace(workspaces)
     with _exclusive(key, workspaces):
@@ -162,6 +168,24 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
     return found, found.token == wanted.token
 
 
+def real_path(path: Path) -> Path:
+    """Return a path without links, for DVC mixes both up in paths that have some.
+
+    Raises
+    ------
+    WorkspaceError
+        If its letters are not UTF-8: git and DVC write paths down as UTF-8.
+    """
+    found = os.path.realpath(path)
+    try:
+        found.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        shown = found.encode("utf-8", "backslashreplace").decode()
+        msg = f"the path {shown} is not UTF-8, which DVC and git need: rename it"
+        raise WorkspaceError(msg) from exc
+    return Path(found)
+
+
 def read_marker(directory: Path) -> Workspace | None:
     """Return the finished workspace in a directory, if there is one."""
     try:
@@ -173,7 +197,7 @@ def read_marker(directory: Path) -> Workspace | None:
 
 def refuse_unignored(git_root: Path, workspaces: Path) -> None:
     """Workspaces inside the repository must be ignored, or they would be in snapshots."""
-    directory = Path(os.path.abspath(workspaces))
+    directory = real_path(workspaces)
     if directory != git_root and git_root not in directory.parents:
         return
     if git_or_none(git_root, "check-ignore", "-q", str(directory / "x")) is None:
@@ -287,8 +311,10 @@ def _clone(git_root: Path, directory: Path, commit: str) -> None:
         # A shallow repository cannot lend its objects; this copies them.
         git(directory, "fetch", "--quiet", "origin", commit)
     git(directory, "checkout", "--quiet", "--detach", commit)
-    for line in git(directory, "ls-tree", "-r", commit).splitlines():
+    for line in git(directory, "ls-tree", "-r", "-z", commit, strip=False).split("\0"):
         head, _, path = line.partition("\t")
+        if not path:
+            continue
         mode, _, sha = head.split()
         if mode == "160000":
             _clone_submodule(git_root / path, directory / path, sha)
