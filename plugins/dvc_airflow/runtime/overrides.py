@@ -40,8 +40,19 @@ def by_file(overrides: Mapping[str, Any]) -> dict[str, dict[tuple[str, ...], Any
     return found
 
 
-def apply_overrides(project: Path, overrides: Mapping[str, Any]) -> list[str]:
+def apply_overrides(
+    project: Path, overrides: Mapping[str, Any], root: Path | None = None
+) -> list[str]:
     """Write overrides into the parameter files; returns the files that changed.
+
+    Parameters
+    ----------
+    project : Path
+        The project in the run's copy.
+    overrides : mapping
+        Key (``other.yaml:train.lr`` for files other than params.yaml) to value.
+    root : Path, optional
+        The copy: nothing outside it is written, whatever links there are. The project by default.
 
     Raises
     ------
@@ -53,6 +64,9 @@ def apply_overrides(project: Path, overrides: Mapping[str, Any]) -> list[str]:
         path = project / file
         if not path.is_file():
             msg = f"cannot override {sorted(changes)}: the run's commit has no {file}"
+            raise WorkspaceError(msg)
+        if not path.resolve().is_relative_to((root or project).resolve()):
+            msg = f"cannot override {sorted(changes)}: {file} is a link out of the repository"
             raise WorkspaceError(msg)
         _apply(path, file, changes)
     return sorted(files)
@@ -71,7 +85,7 @@ def _apply(path: Path, file: str, changes: Changes) -> None:
             path.write_bytes(write(text, needed, meant).encode("utf-8"))
             if _same(load_data(path, file), meant):
                 return
-        except Exception:  # noqa: BLE001, S112 - the next way; if there is none, the error says so
+        except Exception:  # the next way; if there is none, the error below says so
             continue
     path.write_bytes(text.encode("utf-8"))
     keys = ", ".join(".".join(parts) for parts in sorted(needed))

@@ -13,13 +13,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dvc_airflow.graph import load_graph
 from dvc_airflow.graph.errors import DvcAirflowError
 from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.dvc_config import write_local_config
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
 from dvc_airflow.runtime.inputs import bring_inputs
+from dvc_airflow.runtime.live_paths import lead_links, refuse_live_paths
 from dvc_airflow.runtime.overrides import apply_overrides, by_file
+from dvc_airflow.runtime.python_path import write_hook
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.snapshot import fix_commit, require_repository
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
@@ -69,11 +72,12 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Opened:
-    """A new workspace, what is not in it, and what it has links to."""
+    """A new workspace, what is not in it, what it has links to, and what may lead out of it."""
 
     workspace: Workspace
     left_out: tuple[LeftOut, ...]
     linked: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def open_workspace(
@@ -106,6 +110,7 @@ def open_workspace(
     WorkspaceError
         If a stage reads data that neither git nor DVC keeps.
     """
+    spelled = project
     project, workspaces = real_path(project), real_path(workspaces)
     git_root = require_repository(project)
     refuse_unignored(git_root, workspaces)
@@ -118,7 +123,7 @@ def open_workspace(
     with _exclusive(key, workspaces):
         _remove(key.workspace(workspaces))
         try:
-            made, linked = _create(
+            made, linked, warnings = _create(
                 project,
                 git_root,
                 workspaces,
@@ -126,12 +131,13 @@ def open_workspace(
                 commit=commit,
                 overrides=changes,
                 stages=None if stages is None else list(stages),
+                spelled=spelled,
             )
         except DvcAirflowError:
             # Nothing ran and nothing will: what is kept would only be in the way.
             git(git_root, "update-ref", "-d", key.ref(run_key.OPEN), commit)
             raise
-    return Opened(made, snapshot.left_out, tuple(linked))
+    return Opened(made, snapshot.left_out, tuple(linked), tuple(warnings))
 
 
 def ensure_workspace(
@@ -156,7 +162,7 @@ def ensure_workspace(
             git_root = require_repository(project)
             refuse_unignored(git_root, workspaces)
             _remove(directory)
-            found, _ = _create(
+            found, _, _ = _create(
                 project,
                 git_root,
                 workspaces,
@@ -266,8 +272,9 @@ def _create(
     commit: str,
     overrides: dict[str, Any],
     stages: list[str] | None,
-) -> tuple[Workspace, list[str]]:
-    """Make a workspace; say which ignored files it has links to."""
+    spelled: Path | None = None,
+) -> tuple[Workspace, list[str], list[str]]:
+    """Make a workspace; say which ignored files it has links to, and what may lead out of it."""
     if resolve_commit(git_root, commit) is None:
         git_or_none(git_root, "fetch", "--quiet", "origin", commit)
     if resolve_commit(git_root, commit) is None:
@@ -280,12 +287,19 @@ def _create(
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = directory.with_name(f".making-{uuid.uuid4().hex[:8]}")
     try:
-        _clone(git_root, building, commit)
+        links = _clone(git_root, building, commit)
         inner = building / project.resolve().relative_to(git_root.resolve())
         final = directory / inner.relative_to(building)
         write_local_config(project, inner, final)
-        apply_overrides(inner, overrides)
-        linked = bring_inputs(project, git_root, building, workspaces=workspaces, stages=stages)
+        write_hook(git_root, building, directory, workspaces)
+        apply_overrides(inner, overrides, building)
+        graph = load_graph(inner)
+        warnings = refuse_live_paths(
+            project, git_root, building, graph, stages=stages, links=links, spelled=spelled
+        )
+        linked = bring_inputs(
+            project, git_root, building, graph=graph, workspaces=workspaces, stages=stages
+        )
         made = Workspace(
             root=str(directory),
             path=str(final),
@@ -302,15 +316,17 @@ def _create(
         building.rename(directory)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return made, linked
+    return made, linked, warnings
 
 
-def _clone(git_root: Path, directory: Path, commit: str) -> None:
+def _clone(git_root: Path, directory: Path, commit: str) -> list[str]:
+    """Clone a repository at a commit; return its links that lead to what isn't there yet."""
     git(git_root, "clone", "--quiet", "--shared", "--no-checkout", str(git_root), str(directory))
     if resolve_commit(directory, commit) is None:
         # A shallow repository cannot lend its objects; this copies them.
         git(directory, "fetch", "--quiet", "origin", commit)
     git(directory, "checkout", "--quiet", "--detach", commit)
+    links: list[str] = []
     for line in git(directory, "ls-tree", "-r", "-z", commit, strip=False).split("\0"):
         head, _, path = line.partition("\t")
         if not path:
@@ -318,6 +334,9 @@ def _clone(git_root: Path, directory: Path, commit: str) -> None:
         mode, _, sha = head.split()
         if mode == "160000":
             _clone_submodule(git_root / path, directory / path, sha)
+        elif mode == "120000":
+            links.append(path)
+    return lead_links(git_root, directory, links)
 
 
 def _clone_submodule(source: Path, directory: Path, sha: str) -> None:

