@@ -8,11 +8,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dvc_airflow.graph.context import Overrides
 from dvc_airflow.graph.errors import ProjectError
 from dvc_airflow.runtime.git import git, git_or_none, identity, resolve_commit, toplevel
 from dvc_airflow.runtime.untracked import LeftOut, Untracked, code_among, list_untracked, sized
+
+SNAPSHOT_TITLE: Final = "Working tree at the start of"
 
 
 @dataclass(frozen=True)

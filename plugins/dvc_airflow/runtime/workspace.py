@@ -24,7 +24,7 @@ from dvc_airflow.runtime.live_paths import lead_links, refuse_live_paths
 from dvc_airflow.runtime.overrides import apply_overrides, by_file
 from dvc_airflow.runtime.python_path import write_hook
 from dvc_airflow.runtime.run_key import RunKey
-from dvc_airflow.runtime.snapshot import fix_commit, require_repository
+from dvc_airflow.runtime.snapshot import SNAPSHOT_TITLE, fix_commit, require_repository
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
 
 MARKER = "dvc-airflow.json"
@@ -114,7 +114,7 @@ def open_workspace(
     project, workspaces = real_path(project), real_path(workspaces)
     git_root = require_repository(project)
     refuse_unignored(git_root, workspaces)
-    message = f"Working tree at the start of {key.dag_id} {key.run_id}"
+    message = f"{SNAPSHOT_TITLE} {key.dag_id} {key.run_id}"
     changes = overrides or {}
     snapshot = fix_commit(project, rev, message, untracked=untracked, overrides=by_file(changes))
     commit = snapshot.commit
