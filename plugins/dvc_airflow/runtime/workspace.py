@@ -215,8 +215,11 @@ def refuse_unignored(git_root: Path, workspaces: Path) -> None:
 @contextlib.contextmanager
 def in_use(key: RunKey, workspaces: Path) -> Iterator[None]:
     """Hold while working in a workspace; keeps it from being pruned."""
-    with _locked(_lock_file(key, workspaces), fcntl.LOCK_SH):
+    file = lock_file(key, workspaces)
+    with _locked(file, fcntl.LOCK_SH):
+        os.utime(file)
         yield
+        os.utime(file)
 
 
 @contextlib.contextmanager
@@ -232,11 +235,12 @@ def not_in_use(lock_file: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def _exclusive(key: RunKey, workspaces: Path) -> Iterator[None]:
     # Another file than `in_use`: looking for the workspace must not wait for stages.
-    with _locked(_lock_file(key, workspaces).with_suffix(".make"), fcntl.LOCK_EX):
+    with _locked(lock_file(key, workspaces).with_suffix(".make"), fcntl.LOCK_EX):
         yield
 
 
-def _lock_file(key: RunKey, workspaces: Path) -> Path:
+def lock_file(key: RunKey, workspaces: Path) -> Path:
+    """Return the file that is locked, and whose time is set, while somebody works for a run."""
     return key.folder(workspaces) / f".{key.name}.lock"
 
 

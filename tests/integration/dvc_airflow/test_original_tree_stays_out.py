@@ -66,10 +66,10 @@ def test_a_path_through_a_link_to_the_project_is_the_same_path(new_project, open
     (tmp_path / "current").symlink_to("project")
     through = tmp_path / "current" / "a.txt"
     project = new_project(files(f"{{cmd: cat a.txt, deps: [{through}]}}"))
-    with pytest.raises(WorkspaceError, match="instead: a.txt"):
+    with pytest.raises(WorkspaceError, match=r"instead: a\.txt"):
         open_run(project)
     project.write(files(f"{{cmd: 'cat {through}', deps: [a.txt]}}"))
-    with pytest.raises(WorkspaceError, match="cmd.*instead: a.txt"):
+    with pytest.raises(WorkspaceError, match=r"cmd.*instead: a\.txt"):
         open_workspace(tmp_path / "current", project.path / "runs", RunKey("dag", "run"))
 
 
@@ -263,7 +263,10 @@ class TestPaths:
     def test_names_of_any_letters(self, new_project, drive, open_run):
         stages = """\
             stages:
-              ä: {cmd: 'cp "in x.txt" ö.json', deps: [in x.txt], metrics: ['ö.json': {cache: false}]}
+              ä:
+                cmd: cp "in x.txt" ö.json
+                deps: [in x.txt]
+                metrics: ['ö.json': {cache: false}]
               b: {cmd: 'cp ö.json "q''\\"t.txt"', deps: [ö.json], outs: ["q'\\"t.txt"]}
             """
         project = new_project({"in x.txt": "{}", "dvc.yaml": stages}, name="Mül ler's 日本")
