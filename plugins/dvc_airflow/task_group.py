@@ -17,14 +17,13 @@ from dvc_airflow.config import (
     WorkspaceConfig,
 )
 from dvc_airflow.docs import task_doc, tooltip
-from dvc_airflow.graph import Graph, load_graph, select_stages
+from dvc_airflow.graph import Graph
 from dvc_airflow.graph.build import is_url
-from dvc_airflow.graph.params import collect_params
-from dvc_airflow.grouping import Granularity, Unit, group_stages
-from dvc_airflow.naming import task_ids
+from dvc_airflow.grouping import Granularity, Unit
 from dvc_airflow.operators import DvcStageOperator, OpenWorkspaceOperator, SaveRunOperator
+from dvc_airflow.plan import OPEN, SAVE, Drawing, Plan, draw, this_task
+from dvc_airflow.runtime.run_key import RunKey
 
-OPEN, SAVE = "open_workspace", "save_run"
 DEFAULT_GROUP = "dvc"
 
 
@@ -94,24 +93,46 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         self.execution = execution or ExecutionConfig()
         self.git = git or GitConfig()
         self.operator_args = dict(operator_args or {})
-        self._build(load_graph(self.project.root))
+        self._build()
 
-    def _build(self, graph: Graph) -> None:
-        targets = self.render.targets
-        chosen = [targets] if isinstance(targets, str) else targets
-        stages = select_stages(graph, chosen, downstream=self.render.downstream)
-        units = group_stages(graph, stages, self.render.granularity)
-        ids = task_ids([unit.name for unit in units], reserved=(OPEN, SAVE))
-        first = self._open_task(graph, stages, chosen)
-        tasks: dict[str, DvcStageOperator] = {}
-        for unit in units:
-            task = self._stage_task(graph, unit, ids[unit.name], first.task_id)
-            tasks[unit.name] = task
-            for up in sorted(unit.upstream):
-                tasks[up] >> task
-            if not unit.upstream:
-                first >> task
-        self._save_task(first, tasks, units)
+    def _build(self) -> None:
+        drawing = self._drawing()
+        first = self._open_task(drawing.plan)
+        own = {
+            task_id: self._stage_task(drawing.plan.graph, unit, task_id, first.task_id)
+            for task_id, unit in drawing.plan.units.items()
+        }
+        others = {
+            task_id: self._stage_task(
+                plan.graph, plan.units[task_id], task_id, first.task_id, foreign=True
+            )
+            for task_id, plan in drawing.foreign.items()
+        }
+        tasks = {**own, **others}
+        for task_id, above in drawing.upstream.items():
+            for up in sorted(above):
+                tasks[up] >> tasks[task_id]
+            if not above:
+                first >> tasks[task_id]
+        read = {up for above in drawing.upstream.values() for up in above}
+        ends = [task for task_id, task in tasks.items() if task_id not in read]
+        units = drawing.plan.units
+        last = self._save_task(
+            first, {task.task_id: list(units[task_id].stages) for task_id, task in own.items()}
+        )
+        for end in ends or [first]:
+            end >> last
+
+    def _drawing(self) -> Drawing:
+        root = self.project.root
+        run_id, task_id = this_task(self.dag.dag_id)
+        prefix = f"{self.group_id}." if self.prefix_group_id else ""
+        key = RunKey(self.dag.dag_id, run_id, self._run_group())
+        workspaces = self.workspace.workspaces_directory(root)
+        return draw(root, workspaces, self.render, key, task_id.removeprefix(prefix))
+
+    def _run_group(self) -> str | None:
+        return self.group_id if self.prefix_group_id else None
 
     def _common(self) -> dict[str, Any]:
         root = self.project.root
@@ -124,23 +145,21 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             "dag": self.dag,
         }
 
-    def _open_task(
-        self, graph: Graph, stages: list[str], targets: Sequence[str] | None
-    ) -> OpenWorkspaceOperator:
-        specs = collect_params(graph, stages, self.render.params)
-        for spec in specs:
+    def _open_task(self, plan: Plan) -> OpenWorkspaceOperator:
+        targets = self.render.targets
+        for spec in plan.specs:
             if spec.key not in self.dag.params:
                 schema = {**spec.schema, **({"section": spec.section} if spec.section else {})}
                 self.dag.params[spec.key] = Param(spec.value, spec.description, **schema)
         return OpenWorkspaceOperator(
             task_id=OPEN,
             rev=self.workspace.rev,
-            defaults={spec.key: spec.value for spec in specs},
+            defaults={spec.key: spec.value for spec in plan.specs},
             renamed=self.render.renamed,
-            stages=stages,
-            targets=targets,
+            stages=plan.stages,
+            targets=[targets] if isinstance(targets, str) else targets,
             downstream=self.render.downstream,
-            group=self.group_id if self.prefix_group_id else None,
+            group=self._run_group(),
             untracked=self.workspace.untracked,
             shared=self.git.is_shared(self.execution.transfer),
             doc_md="Fixes one git commit for this run and makes a workspace of it.",
@@ -148,14 +167,15 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         )
 
     def _stage_task(
-        self, graph: Graph, unit: Unit, task_id: str, open_task_id: str
+        self, graph: Graph, unit: Unit, task_id: str, open_task_id: str, *, foreign: bool = False
     ) -> DvcStageOperator:
         stages = [graph.stages[address] for address in unit.stages]
         name = self.project.project_name
         outs = [out for stage in stages for out in stage.outs if not is_url(out.path)]
         execution = self.execution
+        assets = self.render.assets and not foreign
         arguments: dict[str, Any] = {
-            "stages": list(unit.stages),
+            "stages": [] if foreign else list(unit.stages),
             "open_task_id": open_task_id,
             "project_name": name,
             "reads": sorted({dep.path for stage in stages for dep in stage.deps}),
@@ -166,7 +186,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             "lock_timeout": execution.lock_timeout,
             "grace": execution.grace,
             "env": dict(execution.env),
-            "outlets": [asset_of(name, out) for out in outs] if self.render.assets else [],
+            "outlets": [asset_of(name, out) for out in outs] if assets else [],
             "doc_md": task_doc(stages),
             "doc": tooltip(stages),
         }
@@ -175,21 +195,14 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         )
 
     def _save_task(
-        self,
-        first: OpenWorkspaceOperator,
-        tasks: Mapping[str, DvcStageOperator],
-        units: Sequence[Unit],
-    ) -> None:
-        last = SaveRunOperator(
+        self, first: OpenWorkspaceOperator, stage_tasks: Mapping[str, Sequence[str]]
+    ) -> SaveRunOperator:
+        return SaveRunOperator(
             task_id=SAVE,
             open_task_id=first.task_id,
-            stage_tasks={tasks[unit.name].task_id: list(unit.stages) for unit in units},
+            stage_tasks=stage_tasks,
             keep=self.workspace.keep,
             shared=self.git.is_shared(self.execution.transfer),
             doc_md="Keeps what this run made as a git commit under `refs/runs/`.",
             **self._common(),
         )
-        read = {up for unit in units for up in unit.upstream}
-        ends = [task for name, task in tasks.items() if name not in read]
-        for end in ends or [first]:
-            end >> last

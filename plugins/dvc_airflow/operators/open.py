@@ -118,6 +118,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         self.log.info("workspace %s at commit %s", opened.path, opened.commit)
         for line in left_out_lines(found.left_out, found.linked):
             self.log.info("%s", line)
+        for line in found.warnings:
+            self.log.warning("%s", line)
         for name, value in overrides.items():
             self.log.info("override: %s = %r", name, value)
         return opened.to_json()

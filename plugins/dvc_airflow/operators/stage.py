@@ -16,6 +16,7 @@ from dvc_airflow.runtime.repository import GitConfig
 from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 
 _BADGE = "dvc_status"
+NOT_IN_RUN = "not in this run"
 
 
 class DvcStageOperator(BaseOperator):  # type: ignore[misc]
@@ -34,7 +35,8 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
     project, workspaces : str
         See `OpenWorkspaceOperator`.
     stages : sequence of str
-        Addresses, in the order to run them.
+        Addresses, in the order to run them. None if the run began before the stage was in
+        dvc.yaml: the task does nothing then.
     open_task_id : str
         The task that made the workspace.
     project_name, reads, makes
@@ -91,6 +93,10 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         """Run the stages; raises `StageError` with the last lines of output."""
         workspaces = Path(self.workspaces)
         wanted = workspace_of(context, self.open_task_id)
+        if not self.stages:
+            self.log.info("this run began without a stage of that name: there is nothing to do")
+            context[_BADGE] = NOT_IN_RUN
+            return {"status": NOT_IN_RUN, "stages": []}
         with in_use(wanted.key, workspaces):
             found, original = ensure_workspace(Path(self.project), workspaces, wanted, self.git)
             locks = {} if original else self._upstream_entries(context)

@@ -14,7 +14,9 @@ from pathlib import Path
 from dvc_airflow.runtime.git import AS_COMMITTED, git, git_or_none, git_path, resolve_commit
 
 
-def clone_at(source: Path, directory: Path, commit: str, *, tree: Path | None = None) -> None:
+def clone_at(
+    source: Path, directory: Path, commit: str, *, tree: Path | None = None
+) -> list[tuple[Path, Path, list[str]]]:
     """Make a clone with a commit checked out.
 
     Parameters
@@ -26,7 +28,13 @@ def clone_at(source: Path, directory: Path, commit: str, *, tree: Path | None = 
     commit : str
         Hash of the commit.
     tree : Path, optional
-        Where submodules lie, if not below `source`.
+        The work tree that is cloned, with its submodules, if not `source`.
+
+    Returns
+    -------
+    list of tuple
+        Work tree, its clone and the symbolic links in that, for the repository and then for
+        each submodule.
     """
     options = ("--quiet", "--template=", f"--object-format={object_format(source)}")
     settings = {"init.defaultBranch": "main", "init.defaultRefFormat": "files"}
@@ -42,10 +50,15 @@ def clone_at(source: Path, directory: Path, commit: str, *, tree: Path | None = 
     _copy_refs(source, home)
     _copy_settings(source, directory)
     git(directory, "checkout", "--quiet", "--detach", commit, settings=AS_COMMITTED)
+    links: list[str] = []
+    parts = [(tree or source, directory, links)]
     for line in git(directory, "ls-tree", "-r", "-z", commit, strip=False).split("\0"):
         head, _, path = line.partition("\t")
-        if head.startswith("160000 "):
-            _clone_submodule((tree or source) / path, directory / path, head.split()[2])
+        if head.startswith("120000 "):
+            links.append(path)
+        elif head.startswith("160000 "):
+            parts += _clone_submodule((tree or source) / path, directory / path, head.split()[2])
+    return parts
 
 
 def object_format(source: Path) -> str:
@@ -53,11 +66,12 @@ def object_format(source: Path) -> str:
     return git_or_none(source, "rev-parse", "--show-object-format") or "sha1"
 
 
-def _clone_submodule(source: Path, directory: Path, sha: str) -> None:
+def _clone_submodule(source: Path, directory: Path, sha: str) -> list[tuple[Path, Path, list[str]]]:
     """Submodules come from the project's own copies, also when their origin is away."""
-    if (source / ".git").exists() and resolve_commit(source, sha):
-        directory.rmdir()
-        clone_at(source, directory, sha)
+    if not (source / ".git").exists() or not resolve_commit(source, sha):
+        return []
+    directory.rmdir()
+    return clone_at(source, directory, sha)
 
 
 def _copy_refs(source: Path, home: Path) -> None:

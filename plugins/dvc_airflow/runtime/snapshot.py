@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dvc_airflow.graph.context import Overrides
 from dvc_airflow.graph.errors import ProjectError
@@ -15,7 +16,9 @@ from dvc_airflow.runtime.git import git, git_or_none, identity
 from dvc_airflow.runtime.repository import Repository, require_repository, resolve_rev
 from dvc_airflow.runtime.untracked import LeftOut, Untracked, code_among, list_untracked, sized
 
-__all__ = ["Snapshot", "fix_commit", "require_repository"]
+SNAPSHOT_TITLE: Final = "Working tree at the start of"
+
+__all__ = ["SNAPSHOT_TITLE", "Snapshot", "fix_commit", "require_repository"]
 
 
 @dataclass(frozen=True)

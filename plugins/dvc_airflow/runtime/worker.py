@@ -19,6 +19,7 @@ from dvc.stage.exceptions import StageCmdFailedError
 
 from dvc_airflow.runtime import links, locks, restore
 from dvc_airflow.runtime.protocol import Status
+from dvc_airflow.runtime.python_path import isolate
 from dvc_airflow.runtime.report import describe
 from dvc_airflow.runtime.run_cache import share_run_cache, watch_run_cache
 from dvc_airflow.runtime.uncached import keep_copies
@@ -41,6 +42,7 @@ def run_request(request: dict[str, Any]) -> int:
     """Run the stages of a request, write the answer; 0 means all succeeded."""
     _log_to_stdout()
     os.chdir(request["project"])
+    isolate(Path(request["project"]), os.environ)
     results: list[dict[str, Any]] = []
     failure: dict[str, Any] | None = None
     try:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dvc_airflow.graph import load_graph
 from dvc_airflow.graph.errors import DvcAirflowError
 from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.cache import use_lasting_cache
@@ -21,8 +22,10 @@ from dvc_airflow.runtime.dvc_config import write_local_config
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git, git_or_none
 from dvc_airflow.runtime.inputs import bring_inputs
+from dvc_airflow.runtime.live_paths import lead_links, refuse_live_paths
 from dvc_airflow.runtime.overrides import apply_overrides, by_file
 from dvc_airflow.runtime.publish import forget, publish_open
+from dvc_airflow.runtime.python_path import write_hook
 from dvc_airflow.runtime.repository import (
     GitConfig,
     Repository,
@@ -31,7 +34,7 @@ from dvc_airflow.runtime.repository import (
     shown_remote,
 )
 from dvc_airflow.runtime.run_key import RunKey
-from dvc_airflow.runtime.snapshot import fix_commit
+from dvc_airflow.runtime.snapshot import SNAPSHOT_TITLE, fix_commit
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
 
 MARKER = "dvc-airflow.json"
@@ -79,11 +82,12 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Opened:
-    """A new workspace, what is not in it, and what it has links to."""
+    """A new workspace, what is not in it, what it has links to, and what may lead out of it."""
 
     workspace: Workspace
     left_out: tuple[LeftOut, ...]
     linked: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def open_workspace(
@@ -122,9 +126,11 @@ def open_workspace(
     WorkspaceError
         If a stage reads data that neither git nor DVC keeps.
     """
+    spelled = project
+    project, workspaces = real_path(project), real_path(workspaces)
     repository = open_repository(project, workspaces, config)
     refuse_unignored(repository, workspaces)
-    message = f"Working tree at the start of {key.dag_id} {key.run_id}"
+    message = f"{SNAPSHOT_TITLE} {key.dag_id} {key.run_id}"
     changes = overrides or {}
     snapshot = fix_commit(
         project,
@@ -143,7 +149,7 @@ def open_workspace(
             publish_open(repository, key, commit)
         with _exclusive(key, workspaces):
             _remove(key.workspace(workspaces))
-            made, linked = _create(
+            made, linked, warnings = _create(
                 project,
                 repository,
                 workspaces,
@@ -151,12 +157,13 @@ def open_workspace(
                 commit=commit,
                 overrides=changes,
                 stages=None if stages is None else list(stages),
+                spelled=spelled,
             )
     except DvcAirflowError:
         # Nothing ran and nothing will: what is kept would only be in the way.
         forget(repository, key.ref(run_key.OPEN), shared=shared)
         raise
-    return Opened(made, snapshot.left_out, tuple(linked))
+    return Opened(made, snapshot.left_out, tuple(linked), tuple(warnings))
 
 
 def ensure_workspace(
@@ -173,7 +180,9 @@ def ensure_workspace(
         The workspace, and whether it is the one that the run started with; if not, it
         may lack dvc.lock entries of stages that ran elsewhere.
     """
-    wanted = wanted.workspace if isinstance(wanted, Opened) else wanted
+    if isinstance(wanted, Opened):
+        wanted = wanted.workspace
+    project, workspaces = real_path(project), real_path(workspaces)
     key = wanted.key
     directory = key.workspace(workspaces)
     with _exclusive(key, workspaces):
@@ -182,7 +191,7 @@ def ensure_workspace(
             repository = open_repository(project, workspaces, config)
             refuse_unignored(repository, workspaces)
             _remove(directory)
-            found, _ = _create(
+            found, _, _ = _create(
                 project,
                 repository,
                 workspaces,
@@ -192,6 +201,24 @@ def ensure_workspace(
                 stages=wanted.stages,
             )
     return found, found.token == wanted.token
+
+
+def real_path(path: Path) -> Path:
+    """Return a path without links, for DVC mixes both up in paths that have some.
+
+    Raises
+    ------
+    WorkspaceError
+        If its letters are not UTF-8: git and DVC write paths down as UTF-8.
+    """
+    found = os.path.realpath(path)
+    try:
+        found.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        shown = found.encode("utf-8", "backslashreplace").decode()
+        msg = f"the path {shown} is not UTF-8, which DVC and git need: rename it"
+        raise WorkspaceError(msg) from exc
+    return Path(found)
 
 
 def read_marker(directory: Path) -> Workspace | None:
@@ -205,7 +232,7 @@ def read_marker(directory: Path) -> Workspace | None:
 
 def refuse_unignored(repository: Repository, workspaces: Path) -> None:
     """Workspaces inside the repository must be ignored, or they would be in snapshots."""
-    directory, root = Path(os.path.abspath(workspaces)), repository.tree
+    directory, root = real_path(workspaces), repository.tree
     if not repository.has_git or (directory != root and root not in directory.parents):
         return
     if git_or_none(root, "check-ignore", "-q", str(directory / "x")) is None:
@@ -220,8 +247,11 @@ def refuse_unignored(repository: Repository, workspaces: Path) -> None:
 @contextlib.contextmanager
 def in_use(key: RunKey, workspaces: Path) -> Iterator[None]:
     """Hold while working in a workspace; keeps it from being pruned."""
-    with _locked(_lock_file(key, workspaces), fcntl.LOCK_SH):
+    file = lock_file(key, workspaces)
+    with _locked(file, fcntl.LOCK_SH):
+        os.utime(file)
         yield
+        os.utime(file)
 
 
 @contextlib.contextmanager
@@ -237,11 +267,12 @@ def not_in_use(lock_file: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def _exclusive(key: RunKey, workspaces: Path) -> Iterator[None]:
     # Another file than `in_use`: looking for the workspace must not wait for stages.
-    with _locked(_lock_file(key, workspaces).with_suffix(".make"), fcntl.LOCK_EX):
+    with _locked(lock_file(key, workspaces).with_suffix(".make"), fcntl.LOCK_EX):
         yield
 
 
-def _lock_file(key: RunKey, workspaces: Path) -> Path:
+def lock_file(key: RunKey, workspaces: Path) -> Path:
+    """Return the file that is locked, and whose time is set, while somebody works for a run."""
     return key.folder(workspaces) / f".{key.name}.lock"
 
 
@@ -277,8 +308,9 @@ def _create(
     commit: str,
     overrides: dict[str, Any],
     stages: list[str] | None,
-) -> tuple[Workspace, list[str]]:
-    """Make a workspace; say which ignored files it has links to."""
+    spelled: Path | None = None,
+) -> tuple[Workspace, list[str], list[str]]:
+    """Make a workspace; say which ignored files it has links to, and what may lead out of it."""
     if not fetch_missing(repository, commit, [key.ref(run_key.OPEN), key.ref(run_key.FAILED)]):
         msg = (
             f"commit {commit} of this run is not in {repository.tree} on this machine, and its "
@@ -292,15 +324,23 @@ def _create(
     directory.parent.mkdir(parents=True, exist_ok=True)
     building = directory.with_name(f".making-{uuid.uuid4().hex[:8]}")
     try:
-        clone_at(repository.store, building, commit, tree=git_root)
+        parts = clone_at(repository.store, building, commit, tree=git_root)
+        links, *_ = [lead_links(*part) for part in parts]
         inner = building / project.resolve().relative_to(git_root.resolve())
         final = directory / inner.relative_to(building)
         write_local_config(project, inner, final)
         if repository.is_own:
             use_lasting_cache(inner, git_root, workspaces)
-        apply_overrides(inner, overrides)
+        write_hook(git_root, building, directory, workspaces)
+        apply_overrides(inner, overrides, building)
+        graph = load_graph(inner)
         with repository.at(commit):
-            linked = bring_inputs(project, git_root, building, workspaces=workspaces, stages=stages)
+            warnings = refuse_live_paths(
+                project, git_root, building, graph, stages=stages, links=links, spelled=spelled
+            )
+            linked = bring_inputs(
+                project, git_root, building, graph=graph, workspaces=workspaces, stages=stages
+            )
         made = Workspace(
             root=str(directory),
             path=str(final),
@@ -317,4 +357,4 @@ def _create(
         building.rename(directory)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return made, linked
+    return made, linked, warnings
