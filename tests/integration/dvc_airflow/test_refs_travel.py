@@ -56,9 +56,11 @@ def one(new_project, remote):
 
 @pytest.fixture
 def two(one, remote, tmp_path):
-    """Another machine: a clone that knows what was pushed, and no more."""
+    """Another machine: a clone that knows what was pushed, and no more; it has the data."""
     path = tmp_path / "two"
     call(tmp_path, "clone", "-q", f"file://{remote}", str(path))
+    cache = one.path / ".dvc" / "cache"
+    (path / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {cache}\n")
     return type(one)(path)
 
 
