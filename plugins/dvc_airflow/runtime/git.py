@@ -60,6 +60,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "core.safecrlf": "false",
     "safe.bareRepository": "all",
     # what it prints
+    "diff.orderFile": os.devnull,
+    "diff.noprefix": "false",
     "core.quotePath": "false",
     "color.ui": "false",
     "color.diff": "false",

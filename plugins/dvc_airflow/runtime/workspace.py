@@ -238,8 +238,8 @@ def refuse_unignored(repository: Repository, workspaces: Path) -> None:
     if git_or_none(root, "check-ignore", "-q", str(directory / "x")) is None:
         shown = directory.relative_to(root)
         msg = (
-            f"the workspaces directory {shown}/ of {root} is not ignored; "
-            f"add '/{shown}/' to {root / '.gitignore'}"
+            f"the workspaces directory {directory} is not ignored by git; "
+            f"add '/{shown}/' to .gitignore in {root}"
         )
         raise WorkspaceError(msg)
 

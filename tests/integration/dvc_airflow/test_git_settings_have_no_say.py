@@ -12,7 +12,7 @@ import pytest
 from dvc_airflow.apply import apply_run
 from dvc_airflow.errors import ProjectError
 from dvc_airflow.runtime.git import git, identity
-from dvc_airflow.runtime.save import save_run
+from dvc_airflow.runtime.save import read_overrides, save_run
 
 FILES = {
     "in.txt": "one\n",
@@ -151,6 +151,7 @@ def test_a_run_under_hostile_settings_equals_one_without(
         patch.setenv("LANG", "de_DE.UTF-8")
         again, saved = whole_run(project, open_run, drive, "again")
         applied = apply_run(project.path, saved.ref)
+        assert read_overrides(project.path, saved.commit) == {}
     for left, right in ((opened.commit, again.commit), (usual.commit, saved.commit)):
         trees = [project.git("rev-parse", f"{sha}^{{tree}}") for sha in (left, right)]
         assert trees[0] == trees[1]
