@@ -157,7 +157,7 @@ def test_a_run_under_hostile_settings_equals_one_without(
         assert trees[0] == trees[1]
     assert b"\r" not in Path(again.path, "tool.sh").read_bytes()
     assert b"\r" not in (project.path / "größe.json").read_bytes()
-    assert sorted(applied) == [".gitignore", "dvc.lock", "größe.json"]
+    assert {".gitignore", "dvc.lock", "größe.json"} <= set(applied)
     assert "gpgsig" not in project.git("cat-file", "commit", saved.commit)
 
 
