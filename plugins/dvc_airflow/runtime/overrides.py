@@ -138,7 +138,8 @@ def _writers(suffix: str) -> list[_Writer]:
 def _write_json(text: str, changes: Changes, meant: Any) -> str:
     found = re.search(r"^([ \t]+)\S", text, re.MULTILINE)
     indent = (found[1] if found else 4) if "\n" in text.strip() else None
-    return json.dumps(meant, indent=indent, ensure_ascii=text.isascii()) + "\n"
+    end = "\n" if text.endswith("\n") else ""
+    return json.dumps(meant, indent=indent, ensure_ascii=text.isascii()) + end
 
 
 def _write_toml(text: str, changes: Changes, meant: Any) -> str:

@@ -186,9 +186,7 @@ def test_overrides_keep_comments_order_and_quotes(tmp_path):
 def test_overrides_reach_other_files(tmp_path):
     (tmp_path / "p.json").write_text('{"a": {"b": 1}, "c": 2}')
     assert apply_overrides(tmp_path, {"p.json:a.b": [1]}) == ["p.json"]
-    assert (tmp_path / "p.json").read_text() == (
-        '{\n    "a": {\n        "b": [\n            1\n        ]\n    },\n    "c": 2\n}\n'
-    )
+    assert (tmp_path / "p.json").read_text() == '{"a": {"b": [1]}, "c": 2}'
 
 
 def test_an_override_for_a_file_that_is_not_there_is_an_error(tmp_path):
