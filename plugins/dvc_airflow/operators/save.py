@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from dvc_airflow.operators.context import pull_results, workspace_of
+from dvc_airflow.operators.context import log_other_commit, pull_results, workspace_of
 from dvc_airflow.runtime.facts import now, write_facts
 from dvc_airflow.runtime.prune import prune_workspaces
 from dvc_airflow.runtime.save import SavedRun, save_run
@@ -61,6 +61,7 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Any) -> dict[str, Any]:
         """Commit, store the ref, write the run's facts, remove old workspaces."""
         wanted = workspace_of(context, self.open_task_id)
+        log_other_commit(self.log, Path(self.project), wanted)
         returned = pull_results(context, list(self.stage_tasks))
         missing = [task for task in self.stage_tasks if task not in returned]
         results = [stage for value in returned.values() for stage in value["stages"]]
@@ -82,7 +83,8 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
         project, workspaces = Path(self.project), Path(self.workspaces)
         with in_use(wanted.key, workspaces):
             found, _ = ensure_workspace(project, workspaces, wanted)
-            return save_run(require_repository(project), found, results, complete=complete)
+            git_root = require_repository(project)
+            return save_run(git_root, found, results, complete=complete, log=self.log.info)
 
     def _write_facts(
         self, wanted: Workspace, saved: SavedRun, returned: Mapping[str, Any], missing: list[str]

@@ -5,11 +5,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
+from dvc.config import RemoteConfigError
+from dvc.fs import HTTPFileSystem, generic
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
+from dvc.stage.cache import RunCacheNotFoundError, _can_hash, _get_cache_hash, _get_stage_hash
+from dvc.stage.serialize import to_single_stage_lockfile
+
+_ENTRY: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @contextlib.contextmanager
@@ -41,14 +49,103 @@ def share_run_cache(repo: Repo) -> None:
     cache._load = _locked(repo, cache._load)
 
 
-def watch_run_cache(repo: Repo) -> list[str]:
-    """Return a list that gets an item when DVC restores a stage instead of running it."""
+def watch_run_cache(repo: Repo, *, transfer: bool = False, remote: str | None = None) -> list[str]:
+    """Return a list that gets an item when DVC restores a stage instead of running it.
+
+    With ``transfer``, an entry that this machine lacks is looked for in the remote.
+    """
     restored: list[str] = []
     original = type(repo.stage_cache).restore
 
     def restore_and_note(stage: PipelineStage, **kwargs: Any) -> None:
-        original(repo.stage_cache, stage, **kwargs)
+        try:
+            original(repo.stage_cache, stage, **kwargs)
+        except RunCacheNotFoundError:
+            if not transfer or not pull_entry(repo, stage, remote):
+                raise
+            original(repo.stage_cache, stage, **kwargs)
         restored.append(stage.addressing)
 
     repo.stage_cache.restore = restore_and_note
     return restored
+
+
+def push_entry(repo: Repo, stage: PipelineStage, remote: str | None) -> int:
+    """Upload a stage's entry of the run cache; return how many files that took.
+
+    DVC's own ``push --run-cache`` uploads the entries of all projects that share the cache.
+    """
+    if not _can_hash(stage):
+        return 0  # DVC keeps no entry of such stages
+    key = _get_stage_hash(stage)
+    value = _get_cache_hash(to_single_stage_lockfile(stage))
+    source = repo.stage_cache._get_cache_path(key, value)
+    odb = _remote_odb(repo, remote, "push --run-cache")
+    if odb is None or not os.path.exists(source):
+        return 0
+    target = odb.fs.join(odb.path, "runs", key[:2], key, value)
+    if odb.fs.exists(target):
+        return 0
+    generic.copy(repo.cache.legacy.fs, source, odb.fs, target)
+    return 1
+
+
+def pull_entry(repo: Repo, stage: PipelineStage, remote: str | None) -> bool:
+    """Get the newest entry of a stage and its present inputs from the remote, if there is one.
+
+    Parameters
+    ----------
+    repo : Repo
+        The workspace.
+    stage : PipelineStage
+        A stage whose dependencies were hashed.
+    remote : str or None
+        Which remote, if not the default one.
+    """
+    if not _can_hash(stage):
+        return False
+    key = _get_stage_hash(stage)
+    if os.path.isdir(repo.stage_cache._get_cache_dir(key)):
+        return False  # known already, and of no use
+    odb = _remote_odb(repo, remote, "fetch --run-cache")
+    if odb is None:
+        return False
+    folder = odb.fs.join(odb.path, "runs", key[:2], key)
+    if not odb.fs.exists(folder):
+        return False
+    found = [path for path in odb.fs.find(folder) if _ENTRY.fullmatch(odb.fs.name(path))]
+    if not found:
+        return False
+    newest = max(found, key=lambda path: (_changed_at(odb.fs.info(path)), path))
+    with _exclusive_lock(repo):
+        target = repo.stage_cache._get_cache_path(key, odb.fs.name(newest))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        temporary = f"{repo.cache.legacy.path}/dvc-airflow.{os.getpid()}.entry"
+        generic.copy(odb.fs, newest, repo.cache.legacy.fs, temporary)
+        os.replace(temporary, target)
+    return True
+
+
+def _remote_odb(repo: Repo, remote: str | None, command: str) -> Any:
+    """Return the remote as a place for run-cache entries; None where DVC keeps none."""
+    try:
+        odb = repo.cloud.get_remote_odb(remote, command, hash_name="md5-dos2unix")
+    except RemoteConfigError:  # cloud versioning: DVC supports no run cache there
+        return None
+    return None if isinstance(odb.fs, HTTPFileSystem) else odb
+
+
+def _changed_at(info: dict[str, Any]) -> float:
+    """Return when a file of a remote was written, s since 1970; 0 if the remote doesn't tell."""
+    for name in ("mtime", "LastModified", "last_modified", "updated"):
+        value = info.get(name)
+        if isinstance(value, int | float):
+            return float(value)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, str):
+            try:
+                return datetime.fromisoformat(value).timestamp()
+            except ValueError:
+                continue
+    return 0.0

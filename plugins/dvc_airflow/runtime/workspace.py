@@ -20,11 +20,10 @@ from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
 from dvc_airflow.runtime.inputs import bring_inputs
 from dvc_airflow.runtime.overrides import apply_overrides, by_file
+from dvc_airflow.runtime.results import MARKER
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.snapshot import fix_commit, require_repository
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
-
-MARKER = "dvc-airflow.json"
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ class Workspace:
         Changes when the workspace had to be made again.
     stages : list of str, optional
         The stages that will run in it; all by default.
+    head : str, optional
+        HEAD of the project where the run was opened.
     """
 
     root: str
@@ -56,6 +57,7 @@ class Workspace:
     group: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     stages: list[str] | None = None
+    head: str | None = None
 
     @property
     def key(self) -> RunKey:
@@ -125,6 +127,7 @@ def open_workspace(
                 commit=commit,
                 overrides=changes,
                 stages=None if stages is None else list(stages),
+                head=resolve_commit(git_root, "HEAD"),
             )
         except DvcAirflowError:
             # Nothing ran and nothing will: what is kept would only be in the way.
@@ -133,15 +136,28 @@ def open_workspace(
     return Opened(made, snapshot.left_out, tuple(linked))
 
 
-def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tuple[Workspace, bool]:
+def ensure_workspace(
+    project: Path, workspaces: Path, wanted: Workspace | Opened
+) -> tuple[Workspace, bool]:
     """Return the workspace to work in, made again if it is not here.
+
+    Parameters
+    ----------
+    project, workspaces : Path
+        The project on this host, and the directory of all workspaces.
+    wanted : Workspace or Opened
+        The run's workspace, as `open_workspace` described it.
 
     Returns
     -------
     tuple of Workspace and bool
-        The workspace, and whether it is the one that the run started with; if not, it
-        may lack dvc.lock entries of stages that ran elsewhere.
+        The workspace, and whether it holds all that the run made without being told: only that of
+        a run of one stage does. Any other stage may have run on another host, or in a workspace
+        that is gone, which only the results of the run's tasks tell: so bring their dvc.lock
+        entries along (`collect_entries`), also where the run was opened.
     """
+    if isinstance(wanted, Opened):
+        wanted = wanted.workspace
     key = wanted.key
     directory = key.workspace(workspaces)
     with _exclusive(key, workspaces):
@@ -158,8 +174,9 @@ def ensure_workspace(project: Path, workspaces: Path, wanted: Workspace) -> tupl
                 commit=wanted.commit,
                 overrides=wanted.overrides,
                 stages=wanted.stages,
+                head=wanted.head,
             )
-    return found, found.token == wanted.token
+    return found, wanted.stages is not None and len(wanted.stages) <= 1
 
 
 def read_marker(directory: Path) -> Workspace | None:
@@ -242,6 +259,7 @@ def _create(
     commit: str,
     overrides: dict[str, Any],
     stages: list[str] | None,
+    head: str | None,
 ) -> tuple[Workspace, list[str]]:
     """Make a workspace; say which ignored files it has links to."""
     if resolve_commit(git_root, commit) is None:
@@ -272,6 +290,7 @@ def _create(
             token=uuid.uuid4().hex,
             overrides=overrides,
             stages=stages,
+            head=head,
         )
         marker = building / ".git" / MARKER
         marker.write_text(json.dumps(made.to_json()), encoding="utf-8")
