@@ -17,6 +17,7 @@ from dvc_airflow.graph.params import collect_params
 from dvc_airflow.grouping import Granularity, Unit, group_stages
 from dvc_airflow.naming import task_ids
 from dvc_airflow.operators import DvcStageOperator, OpenWorkspaceOperator, SaveRunOperator
+from dvc_airflow.task_settings import check_settings, settings_of_unit, with_durations
 
 OPEN, SAVE = "open_workspace", "save_run"
 DEFAULT_GROUP = "dvc"
@@ -45,7 +46,8 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     execution : ExecutionConfig, optional
         How stages run.
     operator_args : mapping, optional
-        Further arguments for every stage's task (``retries``, ``pool``, …).
+        Further arguments for every stage's task (``retries``, ``pool``, …); those of single
+        stages are `ExecutionConfig.stages`.
     group_id : str
         The group's id; must be given if a DAG has several groups.
     prefix_group_id : bool
@@ -91,6 +93,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         chosen = [targets] if isinstance(targets, str) else targets
         stages = select_stages(graph, chosen, downstream=self.render.downstream)
         units = group_stages(graph, stages, self.render.granularity)
+        check_settings(self.execution.stages, graph, units, (OPEN, SAVE))
         ids = task_ids([unit.name for unit in units], reserved=(OPEN, SAVE))
         first = self._open_task(graph, stages, chosen)
         tasks: dict[str, DvcStageOperator] = {}
@@ -126,7 +129,10 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             downstream=self.render.downstream,
             group=self.group_id if self.prefix_group_id else None,
             untracked=self.workspace.untracked,
-            doc_md="Fixes one git commit for this run and makes a workspace of it.",
+            **{
+                "doc_md": "Fixes one git commit for this run and makes a workspace of it.",
+                **with_durations(self.execution.stages.get(OPEN, {})),
+            },
             **self._common(),
         )
 
@@ -154,7 +160,13 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             "doc": tooltip(stages),
         }
         return DvcStageOperator(
-            task_id=task_id, **{**arguments, **self.operator_args}, **self._common()
+            task_id=task_id,
+            **{
+                **arguments,
+                **self.operator_args,
+                **settings_of_unit(unit, graph, self.execution.stages),
+            },
+            **self._common(),
         )
 
     def _save_task(
@@ -168,7 +180,10 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             open_task_id=first.task_id,
             stage_tasks={tasks[unit.name].task_id: list(unit.stages) for unit in units},
             keep=self.workspace.keep,
-            doc_md="Keeps what this run made as a git commit under `refs/runs/`.",
+            **{
+                "doc_md": "Keeps what this run made as a git commit under `refs/runs/`.",
+                **with_durations(self.execution.stages.get(SAVE, {})),
+            },
             **self._common(),
         )
         read = {up for unit in units for up in unit.upstream}

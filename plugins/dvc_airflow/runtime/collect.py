@@ -151,7 +151,7 @@ def _described(result: Result, path: str) -> str:
 
 
 def _kept_in_git(result: Result) -> Iterator[dict[str, Any]]:
-    """Outputs that the run's commit holds itself, and that have a hash to be held against."""
+    """Yield outputs that the run's commit holds itself, and that have a hash to compare with."""
     for out in result.get("outs", ()):
         path = str(out["path"])
         outside = os.path.isabs(path) or "://" in path or path.startswith("..")
@@ -180,7 +180,7 @@ def _restore_from_saves(git_root: Path, workspace: Workspace, result: Result) ->
     for out in _kept_in_git(result):
         path = project / out["path"]
         is_directory = str(out["hash"]).endswith(".dir")
-        if (path.exists() if is_directory else not _differs(project, out)):
+        if path.exists() if is_directory else not _differs(project, out):
             continue
         for kind in (run_key.RUNS, run_key.FAILED):
             commit = resolve_commit(git_root, workspace.key.ref(kind))
