@@ -125,7 +125,12 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         Also where the run was opened: its workspace doesn't hear of stages on other hosts.
         """
         above = self.get_flat_relatives(upstream=True)
-        tasks = sorted(task.task_id for task in above if isinstance(task, DvcStageOperator))
+        tasks = sorted(
+            task.task_id
+            for task in above
+            # Another group of the DAG has a run, and perhaps a project, of its own.
+            if isinstance(task, DvcStageOperator) and task.open_task_id == self.open_task_id
+        )
         earlier = pull_results(context, tasks)
         self._refuse_without_result([task for task in tasks if task not in earlier])
         return collect_entries(r for result in earlier.values() for r in result["stages"])

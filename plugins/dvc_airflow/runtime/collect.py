@@ -10,9 +10,11 @@ against the hash that its stage reported.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -83,8 +85,18 @@ def collect_results(
     if missing and complete:
         raise WorkspaceError(_refusal(workspace, given, missing))
     for name, paths in missing.items():
+        _reset(workspace, given[name])
         log(f"stage '{name}' is left out of what is kept: {', '.join(paths)} is not to be had here")
     return [result for name, result in given.items() if name not in missing]
+
+
+def _reset(workspace: Workspace, result: Result) -> None:
+    """Put what git keeps of a stage back to the run's commit, as its entry in dvc.lock is."""
+    project = Path(workspace.path)
+    for out in _kept_in_git(result):
+        path = project / out["path"]
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        git_or_none(project, "checkout", "--quiet", workspace.commit, "--", str(out["path"]))
 
 
 def _require_all(workspace: Workspace, known: set[str]) -> None:
@@ -160,9 +172,19 @@ def _kept_in_git(result: Result) -> Iterator[dict[str, Any]]:
 
 
 def _differs(project: Path, out: Mapping[str, Any]) -> bool:
-    """Whether an output is not known to be what its stage made; DVC looks at directories."""
+    """Whether an output is not, or not surely, what its stage made."""
     path = project / out["path"]
-    return out["hash_name"] != "md5" or not path.is_file() or _md5(path) != out["hash"]
+    if out["hash_name"] != "md5" or not path.exists():
+        return True
+    return (_md5_of_directory(path) if path.is_dir() else _md5(path)) != out["hash"]
+
+
+def _md5_of_directory(path: Path) -> str:
+    """Hash a directory as DVC does; where .dvcignore leaves something out, DVC itself must look."""
+    files = [file for file in path.rglob("*") if not file.is_dir()]
+    listed = [{"md5": _md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
+    text = json.dumps(sorted(listed, key=lambda file: file["relpath"]), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def _md5(path: Path) -> str:
@@ -178,42 +200,40 @@ def _restore_from_saves(git_root: Path, workspace: Workspace, result: Result) ->
     project = Path(workspace.path)
     home = project.relative_to(workspace.root).as_posix()
     for out in _kept_in_git(result):
-        path = project / out["path"]
-        is_directory = str(out["hash"]).endswith(".dir")
-        if path.exists() if is_directory else not _differs(project, out):
-            continue
         for kind in (run_key.RUNS, run_key.FAILED):
-            commit = resolve_commit(git_root, workspace.key.ref(kind))
-            if commit is None:
-                continue
-            inside = os.path.normpath(os.path.join(home, out["path"]))
-            restore = _restore_directory if is_directory else _restore_file
-            if restore(git_root, commit, inside, path, str(out["hash"])):
+            if not _differs(project, out):
                 break
+            commit = resolve_commit(git_root, workspace.key.ref(kind))
+            if commit is not None:
+                inside = os.path.normpath(os.path.join(home, out["path"]))
+                _restore(git_root, f"{commit}:{inside}", project / out["path"], out)
 
 
-def _restore_file(git_root: Path, commit: str, inside: str, path: Path, md5: str) -> bool:
-    content = _blob(git_root, f"{commit}:{inside}")
-    if content is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-    return True
+def _restore(git_root: Path, name: str, path: Path, out: Mapping[str, Any]) -> None:
+    """Take an output from a commit, if it is the right one there."""
+    with tempfile.TemporaryDirectory(prefix=".dvc-airflow-", dir=_existing(path.parent)) as folder:
+        made = Path(folder, "out")
+        if str(out["hash"]).endswith(".dir"):
+            listed = git_or_none(git_root, "ls-tree", "-r", "-z", "--name-only", name) or ""
+            files = {made / file: f"{name}/{file}" for file in listed.split("\0") if file}
+        else:
+            files = {made: name}
+        for file, blob in files.items():
+            content = _blob(git_root, blob)
+            if content is None:
+                return
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        if not _differs(Path(folder), {**out, "path": "out"}):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.rename(path)
 
 
-def _restore_directory(git_root: Path, commit: str, inside: str, path: Path, md5: str) -> bool:
-    """Write a directory as a commit has it; whether it is the right one, DVC sees afterwards."""
-    listed = git_or_none(git_root, "ls-tree", "-r", "-z", "--name-only", f"{commit}:{inside}")
-    for name in filter(None, (listed or "").split("\0")):
-        content = _blob(git_root, f"{commit}:{inside}/{name}")
-        if content is None:
-            shutil.rmtree(path, ignore_errors=True)
-            return False
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return bool(listed)
+def _existing(folder: Path) -> Path:
+    while not folder.is_dir():
+        folder = folder.parent
+    return folder
 
 
 def _blob(git_root: Path, name: str) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import os
 import re
@@ -11,10 +12,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from dvc.config import RemoteConfigError
+from dvc.exceptions import DvcException
 from dvc.fs import HTTPFileSystem, generic
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
-from dvc.stage.cache import RunCacheNotFoundError, _can_hash, _get_cache_hash, _get_stage_hash
+from dvc.stage.cache import _can_hash, _get_cache_hash, _get_stage_hash
 from dvc.stage.serialize import to_single_stage_lockfile
 
 _ENTRY: Final = re.compile(r"[0-9a-f]{64}")
@@ -58,16 +60,30 @@ def watch_run_cache(repo: Repo, *, transfer: bool = False, remote: str | None = 
     original = type(repo.stage_cache).restore
 
     def restore_and_note(stage: PipelineStage, **kwargs: Any) -> None:
-        try:
-            original(repo.stage_cache, stage, **kwargs)
-        except RunCacheNotFoundError:
-            if not transfer or not pull_entry(repo, stage, remote):
-                raise
-            original(repo.stage_cache, stage, **kwargs)
+        if transfer:
+            pull_entry(repo, stage, remote)
+        original(repo.stage_cache, stage, **kwargs)
+        _as_real_files(repo, stage)
         restored.append(stage.addressing)
 
     repo.stage_cache.restore = restore_and_note
     return restored
+
+
+def _as_real_files(repo: Repo, stage: PipelineStage) -> None:
+    """Make files of outputs that git keeps: DVC restores them as links if its cache has links."""
+    for out in stage.outs:
+        if not out.use_cache and out.is_in_repo and out.exists:
+            repo.cache.local.unprotect(out.fs_path)
+
+
+def keep_entry(repo: Repo, stage: PipelineStage) -> None:
+    """Keep an entry also of a stage with outputs that DVC doesn't cache and that are no metrics.
+
+    DVC leaves such stages out, for their outputs would have to be copied into the cache. Where
+    results travel they are there anyway (`dvc_airflow.runtime.uncached.keep_copies`).
+    """
+    repo.stage_cache.save(stage)
 
 
 def push_entry(repo: Repo, stage: PipelineStage, remote: str | None) -> int:
@@ -98,20 +114,17 @@ def pull_entry(repo: Repo, stage: PipelineStage, remote: str | None) -> bool:
     repo : Repo
         The workspace.
     stage : PipelineStage
-        A stage whose dependencies were hashed.
+        A stage that is about to run. It stays as it is: DVC takes a stage whose dependencies were
+        hashed, and that has outputs of dvc.lock, for one that is up to date.
     remote : str or None
         Which remote, if not the default one.
     """
-    if not _can_hash(stage):
-        return False
-    key = _get_stage_hash(stage)
-    if os.path.isdir(repo.stage_cache._get_cache_dir(key)):
-        return False  # known already, and of no use
+    key = _key_of(stage)
+    if key is None or os.path.isdir(repo.stage_cache._get_cache_dir(key)):
+        return False  # there is none, or one is here
     odb = _remote_odb(repo, remote, "fetch --run-cache")
-    if odb is None:
-        return False
-    folder = odb.fs.join(odb.path, "runs", key[:2], key)
-    if not odb.fs.exists(folder):
+    folder = odb and odb.fs.join(odb.path, "runs", key[:2], key)
+    if not folder or not odb.fs.exists(folder):
         return False
     found = [path for path in odb.fs.find(folder) if _ENTRY.fullmatch(odb.fs.name(path))]
     if not found:
@@ -124,6 +137,17 @@ def pull_entry(repo: Repo, stage: PipelineStage, remote: str | None) -> bool:
         generic.copy(odb.fs, newest, repo.cache.legacy.fs, temporary)
         os.replace(temporary, target)
     return True
+
+
+def _key_of(stage: PipelineStage) -> str | None:
+    """Return the run cache's key of a stage and its present inputs; None if DVC keeps no entry."""
+    probe = copy.copy(stage)
+    probe.deps = [copy.copy(dep) for dep in stage.deps]
+    try:
+        probe.save_deps()
+    except DvcException:
+        return None  # DVC says itself what is missing
+    return str(_get_stage_hash(probe)) if _can_hash(probe) else None
 
 
 def _remote_odb(repo: Repo, remote: str | None, command: str) -> Any:

@@ -22,7 +22,7 @@ from dvc_airflow.runtime.lockfile import LockEntries
 from dvc_airflow.runtime.protocol import Status
 from dvc_airflow.runtime.report import describe
 from dvc_airflow.runtime.results import forget_result, note_result, noted_results, run_of
-from dvc_airflow.runtime.run_cache import share_run_cache, watch_run_cache
+from dvc_airflow.runtime.run_cache import keep_entry, share_run_cache, watch_run_cache
 from dvc_airflow.runtime.uncached import keep_copies
 
 
@@ -74,16 +74,28 @@ def _open_repo(request: dict[str, Any]) -> Repo:
 
 
 def collect_results(repo: Repo, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Bring what stages made into the workspace; return what is missing, stage by stage."""
+    """Bring what stages made into the workspace; return what is missing, stage by stage.
+
+    dvc.lock has the stages' entries only meanwhile: whether they stay, the caller decides.
+    """
+    files = [Path(repo.root_dir, file) for file in request["locks"]]
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
     with lock_repo(repo), repo.scm_context(quiet=True):
         locks.clean_rwlock(repo)
         locks.merge_entries(repo, request["locks"])
         fetch = {"transfer": request["transfer"], "remote": request["remote"]}
-        return [
-            {"stage": address, "missing": restore.bring_results(repo, stage, **fetch)}
-            for address in request["stages"]
-            for stage in _collect(repo, address)
-        ]
+        try:
+            return [
+                {"stage": address, "missing": restore.bring_results(repo, stage, **fetch)}
+                for address in request["stages"]
+                for stage in _collect(repo, address)
+            ]
+        finally:
+            for file, content in before.items():
+                if content is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    file.write_bytes(content)
 
 
 def run_stage(repo: Repo, address: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +112,8 @@ def run_stage(repo: Repo, address: str, request: dict[str, Any]) -> dict[str, An
                 forget_result(project, address)
                 status, stage = _reproduce(repo, address, request)
                 keep_copies(repo, stage, everything=request["transfer"])
+                if request["transfer"] and not stage.frozen:
+                    keep_entry(repo, stage)
                 seconds = round(time.monotonic() - started, 3)
                 result = describe(stage, status, seconds).to_json()
                 if run_of(project) is not None:
