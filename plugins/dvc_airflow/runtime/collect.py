@@ -176,7 +176,8 @@ def _differs(project: Path, out: Mapping[str, Any]) -> bool:
     path = project / out["path"]
     if out["hash_name"] != "md5" or not path.exists():
         return True
-    return (_md5_of_directory(path) if path.is_dir() else _md5(path)) != out["hash"]
+    found = _md5_of_directory(path) if path.is_dir() else _md5(path)
+    return found != str(out["hash"])
 
 
 def _md5_of_directory(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import ParamValidationError
@@ -222,3 +224,21 @@ class TestSettingsOfSingleTasks:
     def test_what_follows_from_the_pipeline_cannot_be_set(self, root):
         with pytest.raises(GroupingError, match="sets 'stages' for 'prep'"):
             self.settings(root, {"prep": {"stages": []}})
+
+
+def test_results_of_another_group_of_the_dag_are_not_this_runs(root):
+    with DAG("demo", schedule=None) as dag:
+        groups = [
+            DvcTaskGroup(project=root, group_id=name, prefix_group_id=True)
+            for name in ("first", "second")
+        ]
+        groups[0] >> groups[1]
+
+    def pull(task_ids):
+        stage = task_ids.rpartition(".")[2]
+        entry = {"stage": stage, "lock_file": "dvc.lock", "lock_name": stage, "lock": task_ids}
+        return {"stages": [entry]}
+
+    context = {"ti": SimpleNamespace(xcom_pull=pull)}
+    entries = dag.get_task("second.report")._upstream_entries(context)["dvc.lock"]
+    assert set(entries.values()) == {"second.prep", "second.train__a", "second.train__b"}
