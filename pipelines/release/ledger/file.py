@@ -69,6 +69,8 @@ def _closed(folder: Path, named: dict[str, object]) -> tuple[list[bytes], Chain]
     return lines, chain
 
 
+ELSEWHERE = "SIGNALBOX_LEDGER"
+"""Environment variable: ``elsewhere`` on machines that must not begin a ledger."""
 _FOLLOWING = frozenset(
     {
         "question", "answer", "approval", "rejection", "override", "refusal", "release", "rollback",
@@ -98,6 +100,8 @@ def trace_of_ledger(path: Path, kind: str) -> str | None:
     str or None
         What was found, in words; None if nothing was.
     """
+    if os.environ.get(ELSEWHERE) == "elsewhere":
+        return f"{ELSEWHERE}=elsewhere says that another machine has it"
     found = _trace_in_files(path)
     with suppress(GitMissingError):  # nothing can be released then either
         if found is None and git_or_none(path.parent, "rev-parse", "--git-dir") is not None:

@@ -15,10 +15,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dvc_airflow.graph import Graph, load_graph
 from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.errors import StageError, WorkspaceError
 from dvc_airflow.runtime.git import git_or_none, resolve_commit
@@ -28,6 +29,7 @@ from dvc_airflow.runtime.results import noted_results
 from dvc_airflow.runtime.workspace import Workspace
 
 Result = Mapping[str, Any]
+Out = Mapping[str, Any]
 _BLOCK: Final = 1 << 20
 
 
@@ -73,27 +75,29 @@ def collect_results(
         _require_all(workspace, {*given, *made_here})
         # Of a stage without a result, what was noted here counts.
         given = {**made_here, **given}
-    for result in given.values():
-        _restore_from_saves(git_root, workspace, result)
+    graph = load_graph(project)
+    kept = {name: _kept_in_git(graph, result) for name, result in given.items()}
+    for outs in kept.values():
+        _restore_from_saves(git_root, workspace, outs)
     doubtful = [
         name
         for name, result in given.items()
         if made_here.get(name, {}).get("lock") != result["lock"]
-        or any(_differs(project, out) for out in _kept_in_git(result))
+        or any(_differs(project, out) for out in kept[name])
     ]
     missing = _bring(workspace, given, doubtful, log) if doubtful else {}
     if missing and complete:
         raise WorkspaceError(_refusal(workspace, given, missing))
     for name, paths in missing.items():
-        _reset(workspace, given[name])
+        _reset(workspace, kept[name])
         log(f"stage '{name}' is left out of what is kept: {', '.join(paths)} is not to be had here")
     return [result for name, result in given.items() if name not in missing]
 
 
-def _reset(workspace: Workspace, result: Result) -> None:
+def _reset(workspace: Workspace, outs: Sequence[Out]) -> None:
     """Put what git keeps of a stage back to the run's commit, as its entry in dvc.lock is."""
     project = Path(workspace.path)
-    for out in _kept_in_git(result):
+    for out in outs:
         path = project / out["path"]
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         git_or_none(project, "checkout", "--quiet", workspace.commit, "--", str(out["path"]))
@@ -162,16 +166,25 @@ def _described(result: Result, path: str) -> str:
     return f"{path} ({str(hashes.get(path))[:12]}…)"
 
 
-def _kept_in_git(result: Result) -> Iterator[dict[str, Any]]:
-    """Yield outputs that the run's commit holds itself, and that have a hash to compare with."""
-    for out in result.get("outs", ()):
-        path = str(out["path"])
-        outside = os.path.isabs(path) or "://" in path or path.startswith("..")
-        if not out["cached"] and out["hash"] and not outside:
-            yield out
+def _kept_in_git(graph: Graph, result: Result) -> list[Out]:
+    """Return outputs that the run's commit holds itself, and that have a hash to compare with.
+
+    Results come through XComs, which others can write: dvc.yaml says which files these are.
+    """
+    stage = graph.stages.get(result["stage"])
+    declared = {out.path for out in stage.outs if not out.cache} if stage else set()
+    return [
+        out
+        for out in result.get("outs", ())
+        if out["path"] in declared and out["hash"] and _is_in_project(out["path"])
+    ]
 
 
-def _differs(project: Path, out: Mapping[str, Any]) -> bool:
+def _is_in_project(path: str) -> bool:
+    return not os.path.isabs(path) and "://" not in path and ".." not in Path(path).parts
+
+
+def _differs(project: Path, out: Out) -> bool:
     """Whether an output is not, or not surely, what its stage made."""
     path = project / out["path"]
     if out["hash_name"] != "md5" or not path.exists():
@@ -196,11 +209,11 @@ def _md5(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _restore_from_saves(git_root: Path, workspace: Workspace, result: Result) -> None:
+def _restore_from_saves(git_root: Path, workspace: Workspace, outs: Sequence[Out]) -> None:
     """Take files that the workspace lacks from an earlier save of the same run."""
     project = Path(workspace.path)
     home = project.relative_to(workspace.root).as_posix()
-    for out in _kept_in_git(result):
+    for out in outs:
         for kind in (run_key.RUNS, run_key.FAILED):
             if not _differs(project, out):
                 break
@@ -210,7 +223,7 @@ def _restore_from_saves(git_root: Path, workspace: Workspace, result: Result) ->
                 _restore(git_root, f"{commit}:{inside}", project / out["path"], out)
 
 
-def _restore(git_root: Path, name: str, path: Path, out: Mapping[str, Any]) -> None:
+def _restore(git_root: Path, name: str, path: Path, out: Out) -> None:
     """Take an output from a commit, if it is the right one there."""
     with tempfile.TemporaryDirectory(prefix=".dvc-airflow-", dir=_existing(path.parent)) as folder:
         made = Path(folder, "out")

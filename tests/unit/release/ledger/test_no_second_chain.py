@@ -132,6 +132,13 @@ def test_a_ledger_that_was_deleted_beside_its_archive_is_not_begun_anew(filled: 
         filled.append("run", "model_release", {})
 
 
+def test_a_worker_that_is_told_so_begins_none(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNALBOX_LEDGER", "elsewhere")
+    assert "SIGNALBOX_LEDGER=elsewhere says that another machine has it" in refused(ledger)
+
+
 def test_who_says_so_begins_a_ledger_all_the_same(
     repository: Path, other_machine: Callable[..., Ledger]
 ) -> None:
