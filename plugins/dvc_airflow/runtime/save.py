@@ -100,7 +100,7 @@ def _order_ignored(graph: Graph, workspace: Workspace) -> None:
             by_file.setdefault(os.path.join(folder, ".gitignore"), []).append(f"/{name}")
     for file, order in by_file.items():
         path = Path(workspace.path, file)
-        if os.path.isabs(file) or not path.is_file():
+        if os.path.isabs(file) or file.startswith("..") or not path.is_file():
             continue
         lines = path.read_text(encoding="utf-8").splitlines()
         committed = git_or_none(workspace.path, "show", f"{workspace.commit}:./{file}")

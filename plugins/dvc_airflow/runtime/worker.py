@@ -68,7 +68,8 @@ def run_request(request: dict[str, Any]) -> int:
 
 
 def _open_repo(request: dict[str, Any]) -> Repo:
-    # DVC's own pulls inside of a stage's reproduction know the default remote only.
+    # As the default remote: DVC's own pulls while it reproduces a stage know no other, and with
+    # one named explicitly DVC leaves out outputs that dvc.yaml gives a remote of their own.
     config = {"core": {"remote": request["remote"]}} if request["remote"] else None
     return Repo(request["project"], config=config, _wait_for_lock=True)
 
@@ -83,7 +84,7 @@ def collect_results(repo: Repo, request: dict[str, Any]) -> list[dict[str, Any]]
     with lock_repo(repo), repo.scm_context(quiet=True):
         locks.clean_rwlock(repo)
         locks.merge_entries(repo, request["locks"])
-        fetch = {"transfer": request["transfer"], "remote": request["remote"]}
+        fetch = {"transfer": request["transfer"], "remote": None}
         try:
             return [
                 {"stage": address, "missing": restore.bring_results(repo, stage, **fetch)}
@@ -127,7 +128,7 @@ def run_stage(repo: Repo, address: str, request: dict[str, Any]) -> dict[str, An
             print(f"waiting: {str(exc).splitlines()[0]}", flush=True)
             time.sleep(0.3)
     if request["transfer"]:
-        restore.push(repo, stage, request["remote"])
+        restore.push(repo, stage, None)
         result |= {"transferred": True, "remote": request["remote"]}
     return result
 
@@ -147,7 +148,7 @@ def _note_given(project: Path, entries: LockEntries) -> None:
 
 def _reproduce(repo: Repo, address: str, request: dict[str, Any]) -> tuple[Status, PipelineStage]:
     (stage,) = _collect(repo, address)
-    fetch = {"transfer": request["transfer"], "remote": request["remote"]}
+    fetch = {"transfer": request["transfer"], "remote": None}
     restore.require_results(repo, stage)
     restore.restore_inputs(repo, stage, check_all=bool(request["locks"]), **fetch)
     if not request["force"]:

@@ -404,15 +404,22 @@ def test_a_task_above_without_a_result_is_named(hosts):
         run.stages(count="a")
 
 
-def test_a_remote_that_is_not_the_default_one_is_used_throughout(hosts, tmp_path):
+def test_a_remote_that_is_not_the_default_one_and_that_of_an_output(hosts, tmp_path):
     for path in hosts.project.values():
-        text = f"['remote \"other\"']\n    url = {tmp_path / 'other'}\n"
+        text = "".join(
+            f"['remote \"{name}\"']\n    url = {tmp_path / name}\n" for name in ("other", "third")
+        )
         (path / ".dvc" / "config.local").write_text(text)
+    pipeline = hosts.project["a"] / "dvc.yaml"
+    text = pipeline.read_text().replace("outs: [n.txt]", "outs: [n.txt: {remote: third}]")
+    pipeline.write_text(text)
+    hosts.git("a", "commit", "-qam", "n.txt has a remote of its own")
     hosts.options["remote"] = "other"
     run = HostsRun(hosts, "a", conf={"mul": 77})
     run.stages(**on("ab"))
     run.save("c")
     assert run.show("m.json", "c") == '{"n":77}'
+    assert any((tmp_path / "third").rglob("*"))
 
 
 def test_a_worker_at_another_commit_says_so(hosts, capfd):
