@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dvc_airflow.grouping import Granularity
 from dvc_airflow.runtime.repository import GitConfig, lasting_name
@@ -130,6 +130,12 @@ class ExecutionConfig:
         5 s after it asked it to stop, so stay below that.
     env : mapping
         Extra environment variables for the commands; Jinja templates are rendered.
+    stages : mapping of str to mapping
+        What single tasks get besides: name → ``{"queue": …, "pool": …, "retries": …}``, or any
+        other argument of a task (durations may be numbers of seconds). The name is a stage's, that
+        of a ``foreach`` or ``matrix`` group, of a task of several stages, a pattern
+        (``"train*"``), ``"open_workspace"`` or ``"save_run"``. Narrower names win over wider
+        ones, all of them over ``meta: {airflow: {…}}`` in dvc.yaml.
     """
 
     force: bool = False
@@ -138,3 +144,4 @@ class ExecutionConfig:
     lock_timeout: float = 600.0
     grace: float = 3.0
     env: Mapping[str, str] = field(default_factory=dict)
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

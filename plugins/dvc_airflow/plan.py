@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dvc_airflow.config import RenderConfig
@@ -71,11 +71,15 @@ class Drawing:
         Task id to a plan that has the task while `plan` doesn't.
     upstream : dict
         Edges of all tasks.
+    current : bool
+        Whether `plan` is that of the project as it is now: what the DAG file says of single stages
+        can be held against it.
     """
 
     plan: Plan
     foreign: dict[str, Plan] = field(default_factory=dict)
     upstream: dict[str, frozenset[str]] = field(default_factory=dict)
+    current: bool = True
 
 
 def draw(project: Path, workspaces: Path, render: RenderConfig, key: RunKey, task: str) -> Drawing:
@@ -112,7 +116,7 @@ def draw(project: Path, workspaces: Path, render: RenderConfig, key: RunKey, tas
         raise problem
     if problem is not None and own is None:
         _log.warning("drawn from a run that began, for the project cannot be read: %s", problem)
-    return _united(plans)
+    return replace(_united(plans), current=own is None and problem is None)
 
 
 def _plans(runs: Iterable[Workspace], render: RenderConfig) -> list[Plan]:

@@ -23,6 +23,7 @@ from dvc_airflow.grouping import Granularity, Unit
 from dvc_airflow.operators import DvcStageOperator, OpenWorkspaceOperator, SaveRunOperator
 from dvc_airflow.plan import OPEN, SAVE, Drawing, Plan, draw, this_task
 from dvc_airflow.runtime.run_key import RunKey
+from dvc_airflow.task_settings import check_settings, settings_of_unit, with_durations
 
 DEFAULT_GROUP = "dvc"
 
@@ -52,7 +53,8 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     git : GitConfig, optional
         Where commits come from, and where runs' refs are pushed.
     operator_args : mapping, optional
-        Further arguments for every stage's task (``retries``, ``pool``, …).
+        Further arguments for every stage's task (``retries``, ``pool``, …); those of single
+        stages are `ExecutionConfig.stages`.
     group_id : str
         The group's id; must be given if a DAG has several groups.
     prefix_group_id : bool
@@ -97,6 +99,9 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
 
     def _build(self) -> None:
         drawing = self._drawing()
+        if drawing.current:
+            units = drawing.plan.units.values()
+            check_settings(self.execution.stages, drawing.plan.graph, units, (OPEN, SAVE))
         first = self._open_task(drawing.plan)
         own = {
             task_id: self._stage_task(drawing.plan.graph, unit, task_id, first.task_id)
@@ -162,7 +167,10 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             group=self._run_group(),
             untracked=self.workspace.untracked,
             shared=self.git.is_shared(self.execution.transfer),
-            doc_md="Fixes one git commit for this run and makes a workspace of it.",
+            **{
+                "doc_md": "Fixes one git commit for this run and makes a workspace of it.",
+                **with_durations(self.execution.stages.get(OPEN, {})),
+            },
             **self._common(),
         )
 
@@ -191,7 +199,13 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             "doc": tooltip(stages),
         }
         return DvcStageOperator(
-            task_id=task_id, **{**arguments, **self.operator_args}, **self._common()
+            task_id=task_id,
+            **{
+                **arguments,
+                **self.operator_args,
+                **settings_of_unit(unit, graph, self.execution.stages),
+            },
+            **self._common(),
         )
 
     def _save_task(
@@ -203,6 +217,9 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             stage_tasks=stage_tasks,
             keep=self.workspace.keep,
             shared=self.git.is_shared(self.execution.transfer),
-            doc_md="Keeps what this run made as a git commit under `refs/runs/`.",
+            **{
+                "doc_md": "Keeps what this run made as a git commit under `refs/runs/`.",
+                **with_durations(self.execution.stages.get(SAVE, {})),
+            },
             **self._common(),
         )

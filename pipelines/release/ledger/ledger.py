@@ -21,7 +21,7 @@ from pipelines.release.ledger.entry import (
     line_of,
     signed_bytes,
 )
-from pipelines.release.ledger.file import LedgerFile, proven_before
+from pipelines.release.ledger.file import LedgerFile, proven_before, trace_of_ledger
 from pipelines.release.ledger.keys import Keys, id_of, public_hex
 from pipelines.release.ledger.verify import (
     BrokenError,
@@ -93,7 +93,8 @@ class Ledger:
     def append(self, kind: str, subject: str, data: dict[str, Any]) -> Entry:
         """Add an entry; when this returns, it is signed and on the disk.
 
-        The first entry of a ledger makes its key, which becomes entry 1.
+        The first entry of a ledger makes its key, which becomes entry 1; but not where there are
+        signs that the project has a ledger, or had one, which isn't here.
 
         Parameters
         ----------
@@ -112,8 +113,8 @@ class Ledger:
         Raises
         ------
         SignalboxError
-            If the data isn't JSON, the key isn't on this machine, the last entry is damaged, or the
-            disk refuses. Nothing was added then.
+            If the data isn't JSON, the key isn't on this machine, the ledger isn't though there is
+            one, the last entry is damaged, or the disk refuses. Nothing was added then.
         """
         if kind not in KINDS - OWN_KINDS:
             raise SignalboxError(
@@ -235,13 +236,19 @@ class Ledger:
 
     def _append(self, kind: str, subject: str, data: dict[str, Any]) -> Entry:
         with self._file.locked(write=True):
-            return self._add(self._ready(), kind, subject, data)
+            return self._add(self._ready(kind=kind), kind, subject, data)
 
-    def _ready(self, reason: str = "first use") -> Entry:
-        """Last entry of a file that is whole, has a key, and owes no repair."""
+    def _ready(self, reason: str | None = None, kind: str = "key") -> Entry:
+        """Last entry of a file that is whole, has a key, and owes no repair.
+
+        Without a file, a `reason` begins a ledger in any case; else the entry's `kind` tells, and
+        what is found of another ledger.
+        """
         last = self._whole_tail()
         if last is None:
-            last = self._first({"reason": reason})
+            if reason is None:
+                self._refuse_second(kind)
+            last = self._first({"reason": reason or "first use"})
             self._file.add(line_of(last))
         owed = self._file.torn_after(last.hash)
         if last.seq == 1 and "continues" not in last.data:
@@ -249,6 +256,17 @@ class Ledger:
         if not owed:
             return last
         return self._add(last, "repair", _SUBJECT, _repair_data(owed, self.path.parent))
+
+    def _refuse_second(self, kind: str) -> None:
+        """Refuse to begin a second chain beside one that is, or was, elsewhere."""
+        found = trace_of_ledger(self.path, kind)
+        if found is not None:
+            raise SignalboxError(
+                f"{self.path}: no such file, but {found}; nothing was written: a second ledger "
+                "would stand beside the first. Bring the file (git, a backup, the machine that "
+                "writes it) and its key here, let the machine that has them write, or begin a "
+                "ledger of your own with 'signalbox ledger begin'"
+            )
 
     def _whole_tail(self) -> Entry | None:
         """Last entry, after bytes of a torn write were completed or moved aside."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
 
 from dvc_airflow.runtime.errors import WorkspaceError
+from dvc_airflow.runtime.git import resolve_commit
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import Workspace
 
@@ -31,3 +34,23 @@ def pull_results(context: Any, task_ids: list[str]) -> dict[str, dict[str, Any]]
         if value:
             found[task_id] = value
     return found
+
+
+def log_other_commit(log: logging.Logger, project: Path, workspace: Workspace) -> None:
+    """Say so if this worker's clone is at another commit than the one where the run was opened.
+
+    The stages run at the run's own commit all the same; the DAG file, and whatever else is read
+    from the clone itself, may differ.
+    """
+    here = resolve_commit(project, "HEAD")
+    # A bundle or an image has no .git to compare with.
+    if None not in (here, workspace.head) and here != workspace.head:
+        log.warning(
+            "%s on this worker is at commit %s; the DAG's run was opened at commit %s. Stages run "
+            "at the run's commit %s, but DAG files and settings here may be of another version: "
+            "update this clone",
+            project,
+            here,
+            workspace.head,
+            workspace.commit,
+        )

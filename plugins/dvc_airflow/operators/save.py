@@ -9,11 +9,13 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from dvc_airflow.operators.context import pull_results, workspace_of
+from dvc_airflow.operators.context import log_other_commit, pull_results, workspace_of
+from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.facts import now, write_facts
+from dvc_airflow.runtime.git import resolve_commit
 from dvc_airflow.runtime.prune import prune_workspaces
 from dvc_airflow.runtime.publish import publish_saved
-from dvc_airflow.runtime.repository import GitConfig, Repository, open_repository
+from dvc_airflow.runtime.repository import GitConfig, Repository, fetch_ref, open_repository
 from dvc_airflow.runtime.save import SavedRun, save_run
 from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 
@@ -68,6 +70,7 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Any) -> dict[str, Any]:
         """Commit, store the ref, write the run's facts, remove old workspaces."""
         wanted = workspace_of(context, self.open_task_id)
+        log_other_commit(self.log, Path(self.project), wanted)
         returned = pull_results(context, list(self.stage_tasks))
         missing = [task for task in self.stage_tasks if task not in returned]
         results = [stage for value in returned.values() for stage in value["stages"]]
@@ -93,7 +96,10 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
         with in_use(wanted.key, workspaces):
             found, _ = ensure_workspace(project, workspaces, wanted, self.git)
             repository = open_repository(project, workspaces, self.git)
-            return save_run(repository.store, found, results, complete=complete)
+            saved = wanted.key.ref(run_key.RUNS)
+            if self.shared and resolve_commit(repository.store, saved) is None:
+                fetch_ref(repository, saved)  # an earlier save, perhaps by another host
+            return save_run(repository.store, found, results, complete=complete, log=self.log.info)
 
     def _write_facts(
         self, wanted: Workspace, saved: SavedRun, returned: Mapping[str, Any], missing: list[str]

@@ -8,8 +8,9 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from dvc_airflow.operators.context import pull_results, workspace_of
+from dvc_airflow.operators.context import log_other_commit, pull_results, workspace_of
 from dvc_airflow.operators.lineage import run_facets
+from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.lockfile import LockEntries, collect_entries
 from dvc_airflow.runtime.process import DriverProcess
 from dvc_airflow.runtime.repository import GitConfig
@@ -97,10 +98,10 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
             self.log.info("this run began without a stage of that name: there is nothing to do")
             context[_BADGE] = NOT_IN_RUN
             return {"status": NOT_IN_RUN, "stages": []}
+        log_other_commit(self.log, Path(self.project), wanted)
         with in_use(wanted.key, workspaces):
-            found, original = ensure_workspace(Path(self.project), workspaces, wanted, self.git)
-            locks = {} if original else self._upstream_entries(context)
-            results = self._run(found, locks)
+            found, _ = ensure_workspace(Path(self.project), workspaces, wanted, self.git)
+            results = self._run(found, self._upstream_entries(context))
         status = overall_status(results)
         context[_BADGE] = status
         self._describe_assets(context, wanted, results)
@@ -130,11 +131,29 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         return self._driver.run(self.log.info)
 
     def _upstream_entries(self, context: Any) -> LockEntries:
-        self.log.info("the workspace is new on this machine; restoring what ran before")
+        """Entries of all stages above, wherever they ran.
+
+        Also where the run was opened: its workspace doesn't hear of stages on other hosts.
+        """
         above = self.get_flat_relatives(upstream=True)
-        tasks = sorted(task.task_id for task in above if isinstance(task, DvcStageOperator))
+        tasks = sorted(
+            task.task_id
+            for task in above
+            # Another group of the DAG has a run, and perhaps a project, of its own.
+            if isinstance(task, DvcStageOperator) and task.open_task_id == self.open_task_id
+        )
         earlier = pull_results(context, tasks)
+        self._refuse_without_result([task for task in tasks if task not in earlier])
         return collect_entries(r for result in earlier.values() for r in result["stages"])
+
+    def _refuse_without_result(self, tasks: list[str]) -> None:
+        if tasks:
+            msg = (
+                f"task(s) {', '.join(tasks)} above this one have no result in this run (marked as "
+                "success by hand, perhaps, or skipped), so what they make would be of an older "
+                "run; clear them"
+            )
+            raise WorkspaceError(msg)
 
     def _describe_assets(
         self, context: Any, workspace: Workspace, results: list[dict[str, Any]]

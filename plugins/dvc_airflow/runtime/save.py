@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dvc_airflow.graph import Graph, load_graph
 from dvc_airflow.runtime import run_key
+from dvc_airflow.runtime.collect import collect_results
 from dvc_airflow.runtime.errors import GitError
 from dvc_airflow.runtime.git import AS_COMMITTED, git, git_or_none, identity, resolve_commit
 from dvc_airflow.runtime.lockfile import collect_entries, write_lockfile
@@ -44,8 +45,12 @@ def save_run(
     results: Iterable[Mapping[str, Any]],
     *,
     complete: bool,
+    log: Callable[[str], None] = lambda line: None,
 ) -> SavedRun:
     """Commit what a run made, and store the commit in the project's repository.
+
+    The workspace need not be the one where the stages ran: what it lacks of what they made and git
+    keeps is restored first, and held against the hashes in the results.
 
     Parameters
     ----------
@@ -59,18 +64,26 @@ def save_run(
         Whether everything succeeded. What a failed run made is kept as well (the next
         run need not repeat it, and one can look at it), under ``refs/failed-runs`` so
         that nobody takes it for a good one.
+    log : callable, optional
+        Takes lines for the task's log.
+
+    Raises
+    ------
+    WorkspaceError
+        If what a stage of a complete run made is not to be had. An earlier save stays as it is.
     """
-    results = list(results)
     path = Path(workspace.path)
+    store = store_of(git_root, workspace)
+    results = collect_results(store, workspace, list(results), complete=complete, log=log)
     graph = load_graph(path)
     for file, entries in collect_entries(results).items():
         pipeline = os.path.splitext(file)[0] + ".yaml"
         order = [stage.name for stage in graph if stage.file == pipeline]
         write_lockfile(path / file, entries, order)
+    _order_ignored(graph, workspace)
     commit = _commit(workspace, _files_to_add(graph, path, results), complete)
     kind = run_key.RUNS if complete else run_key.FAILED
     ref = workspace.key.ref(kind)
-    store = store_of(git_root, workspace)
     # The clone borrows the repository's objects; this brings its own few back.
     copy_objects(Path(workspace.root), store, commit, known=[workspace.commit])
     git(store, "update-ref", ref, commit)
@@ -91,7 +104,30 @@ def store_of(git_root: Path, workspace: Workspace) -> Path:
         return git_root
 
 
-def _files_to_add(graph: Graph, path: Path, results: list[Mapping[str, Any]]) -> list[str]:
+def _order_ignored(graph: Graph, workspace: Workspace) -> None:
+    """Put what the run added to .gitignore files into the order of dvc.yaml.
+
+    DVC appends a line as a stage ends, and that order differs from host to host.
+    """
+    by_file: dict[str, list[str]] = {}
+    for stage in graph:
+        for out in stage.outs:
+            folder, name = os.path.split(out.path)
+            by_file.setdefault(os.path.join(folder, ".gitignore"), []).append(f"/{name}")
+    for file, order in by_file.items():
+        path = Path(workspace.path, file)
+        if os.path.isabs(file) or file.startswith("..") or not path.is_file():
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        committed = git_or_none(workspace.path, "show", f"{workspace.commit}:./{file}")
+        known = len((committed or "").splitlines())
+        position_of = {name: number for number, name in reversed(list(enumerate(order)))}
+        added = sorted(lines[known:], key=lambda line: position_of.get(line, len(order)))
+        if lines[:known] == (committed or "").splitlines() and added != lines[known:]:
+            path.write_text("".join(f"{line}\n" for line in lines[:known] + added), "utf-8")
+
+
+def _files_to_add(graph: Graph, path: Path, results: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return new files that belong to the run: lock files, .gitignore, outputs kept in git."""
     ran = {result["stage"] for result in results}
     wanted: set[str] = {str(result["lock_file"]) for result in results}

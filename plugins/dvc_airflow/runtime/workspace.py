@@ -33,11 +33,10 @@ from dvc_airflow.runtime.repository import (
     open_repository,
     shown_remote,
 )
+from dvc_airflow.runtime.results import MARKER
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.snapshot import SNAPSHOT_TITLE, fix_commit
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
-
-MARKER = "dvc-airflow.json"
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class Workspace:
         Changes when the workspace had to be made again.
     stages : list of str, optional
         The stages that will run in it; all by default.
+    head : str, optional
+        HEAD of the project where the run was opened.
     """
 
     root: str
@@ -69,6 +70,7 @@ class Workspace:
     group: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     stages: list[str] | None = None
+    head: str | None = None
 
     @property
     def key(self) -> RunKey:
@@ -158,6 +160,7 @@ def open_workspace(
                 overrides=changes,
                 stages=None if stages is None else list(stages),
                 spelled=spelled,
+                head=resolve_commit(repository.tree, "HEAD"),
             )
     except DvcAirflowError:
         # Nothing ran and nothing will: what is kept would only be in the way.
@@ -174,11 +177,20 @@ def ensure_workspace(
 ) -> tuple[Workspace, bool]:
     """Return the workspace to work in, made again if it is not here.
 
+    Parameters
+    ----------
+    project, workspaces : Path
+        The project on this host, and the directory of all workspaces.
+    wanted : Workspace or Opened
+        The run's workspace, as `open_workspace` described it.
+
     Returns
     -------
     tuple of Workspace and bool
-        The workspace, and whether it is the one that the run started with; if not, it
-        may lack dvc.lock entries of stages that ran elsewhere.
+        The workspace, and whether it holds all that the run made without being told: only that of
+        a run of one stage does. Any other stage may have run on another host, or in a workspace
+        that is gone, which only the results of the run's tasks tell: so bring their dvc.lock
+        entries along (`collect_entries`), also where the run was opened.
     """
     if isinstance(wanted, Opened):
         wanted = wanted.workspace
@@ -199,8 +211,9 @@ def ensure_workspace(
                 commit=wanted.commit,
                 overrides=wanted.overrides,
                 stages=wanted.stages,
+                head=wanted.head,
             )
-    return found, found.token == wanted.token
+    return found, wanted.stages is not None and len(wanted.stages) <= 1
 
 
 def real_path(path: Path) -> Path:
@@ -308,6 +321,7 @@ def _create(
     commit: str,
     overrides: dict[str, Any],
     stages: list[str] | None,
+    head: str | None = None,
     spelled: Path | None = None,
 ) -> tuple[Workspace, list[str], list[str]]:
     """Make a workspace; say which ignored files it has links to, and what may lead out of it."""
@@ -351,6 +365,7 @@ def _create(
             token=uuid.uuid4().hex,
             overrides=overrides,
             stages=stages,
+            head=head,
         )
         marker = building / ".git" / MARKER
         marker.write_text(json.dumps(made.to_json()), encoding="utf-8")
