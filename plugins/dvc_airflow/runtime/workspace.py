@@ -20,7 +20,7 @@ from dvc_airflow.runtime.cache import use_lasting_cache
 from dvc_airflow.runtime.clone import clone_at
 from dvc_airflow.runtime.dvc_config import write_local_config
 from dvc_airflow.runtime.errors import WorkspaceError
-from dvc_airflow.runtime.git import git, git_or_none
+from dvc_airflow.runtime.git import git, git_or_none, resolve_commit
 from dvc_airflow.runtime.inputs import bring_inputs
 from dvc_airflow.runtime.live_paths import lead_links, refuse_live_paths
 from dvc_airflow.runtime.overrides import apply_overrides, by_file
