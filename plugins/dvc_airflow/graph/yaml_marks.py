@@ -133,8 +133,13 @@ def load_marked(text: str, path: str, root: str = "") -> Marked:
         return _load_as_dvc_does(text, path, root)
     try:
         return _load_fast(text, path, root)
-    except (PipelineError, RecursionError):
+    except RecursionError:
         return _load_as_dvc_does(text, path, root)
+    except PipelineError as first:
+        try:
+            return _load_as_dvc_does(text, path, root)
+        except PipelineError:
+            raise first from None
 
 
 def _load_fast(text: str, path: str, root: str) -> Marked:
