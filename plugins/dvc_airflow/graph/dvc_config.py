@@ -13,45 +13,18 @@ from typing import Final
 from dvc_airflow.graph.errors import PipelineError
 from dvc_airflow.graph.ignore import DVC_DIR
 from dvc_airflow.graph.interpolate import Style
+from dvc_airflow.graph.locations import LocationError, check_scheme
 
 _NAMED: Final = re.compile(r"""^\s*['"]?\s*(remote|machine|db)\s*"(.*?)"\s*['"]?\s*$""")
-_SECTIONS: Final = [
-    "core",
-    "cache",
-    "state",
-    "index",
-    "feature",
-    "plots",
-    "exp",
-    "parsing",
-    "hydra",
-    "studio",
-    "remote",
-    "machine",
-    "db",
-]
-_CORE: Final = [
-    "remote",
-    "checksum_jobs",
-    "interactive",
-    "analytics",
-    "hardlink_lock",
-    "no_scm",
-    "autostage",
-    "experiments",
-    "check_update",
-    "site_cache_dir",
-    "machine",
-]
-_BOOLEANS: Final = [
-    "interactive",
-    "analytics",
-    "hardlink_lock",
-    "no_scm",
-    "autostage",
-    "experiments",
-    "check_update",
-]
+_SECTIONS: Final = frozenset(
+    {"core", "cache", "state", "index", "feature", "plots", "exp", "parsing", "hydra", "studio"}
+    | {"remote", "machine", "db"}
+)
+_BOOLEANS: Final = frozenset(
+    {"interactive", "analytics", "hardlink_lock", "no_scm", "autostage", "experiments"}
+    | {"check_update"}
+)
+_CORE: Final = _BOOLEANS | {"remote", "checksum_jobs", "site_cache_dir", "machine"}
 _CHOICES: Final = {"bool": ("store_true", "boolean_optional"), "list": ("nargs", "append")}
 
 
@@ -149,23 +122,37 @@ def _read_as_dvc_does(text: str, path: Path, root: Path) -> dict[str, dict[str, 
 
 def _check(name: str, values: Mapping[str, str], text: str, shown: str) -> None:
     """Refuse what DVC refuses of the sections that decide the graph."""
-    if _NAMED.match(name):
-        if _NAMED.match(name)[1] == "remote" and shown.endswith("/config") and "url" not in values:  # type: ignore[index]
-            problem = f"{name} needs a 'url'; DVC refuses a remote without one"
-            raise PipelineError(shown, _line(text, name), problem)
+    named = _NAMED.match(name)
+    if named and named[1] == "remote":
+        _check_remote(name, values, text, shown)
+    if named:
         return
     if name.lower() not in _SECTIONS:
-        problem = f"unknown section {name!r}; DVC knows {', '.join(_SECTIONS)}"
+        problem = f"unknown section {name!r}; DVC knows {', '.join(sorted(_SECTIONS))}"
         raise PipelineError(shown, _line(text, name), problem)
     for key, value in values.items():
         if name.lower() == "core" and key not in _CORE:
-            problem = f"unknown key {key!r} in [core]; DVC knows {', '.join(_CORE)}"
+            problem = f"unknown key {key!r} in [core]; DVC knows {', '.join(sorted(_CORE))}"
             raise PipelineError(shown, _line(text, key), problem)
         if name.lower() == "core" and key in _BOOLEANS and value.lower() not in ("true", "false"):
             raise PipelineError(shown, _line(text, key), f"{key!r} must be true or false")
         if name.lower() == "parsing" and value.lower() not in _CHOICES.get(key, ()):
             known = ", ".join(f"{key} = {' or '.join(found)}" for key, found in _CHOICES.items())
             raise PipelineError(shown, _line(text, key), f"[parsing] may hold {known}")
+
+
+def _check_remote(name: str, values: Mapping[str, str], text: str, shown: str) -> None:
+    url = values.get("url")
+    if url is None and shown.endswith("/config"):
+        problem = f"{name} needs a 'url'; DVC refuses a remote without one"
+        raise PipelineError(shown, _line(text, name), problem)
+    odd = next((key for key in values if not key.replace("_", "a").isalnum()), None)
+    if odd is not None:
+        raise PipelineError(shown, _line(text, odd), f"{odd!r} is no key of a remote")
+    try:
+        check_scheme(url or "")
+    except LocationError as exc:
+        raise PipelineError(shown, _line(text, url or name), str(exc)) from exc
 
 
 def _line(text: str, word: str) -> int:

@@ -21,6 +21,7 @@ DVC_DIR: Final = ".dvc"
 DVC_IGNORE: Final = ".dvcignore"
 GIT_IGNORE: Final = ".gitignore"
 _ALWAYS: Final = (".hg/", ".git/", ".git", f"{DVC_DIR}/")
+_NEVER: Final = frozenset({".git", ".hg", DVC_DIR})
 _EXCLUDES_FILE: Final = re.compile(
     r"^\s*\[core\][^\[]*?^\s*excludesfile\s*=\s*\"?(?P<path>[^\"\n]+)", re.M | re.S | re.I
 )
@@ -51,11 +52,10 @@ class DvcIgnore:
 
     def matches(self, path: str, *, is_dir: bool) -> bool:
         """Whether a path relative to the project is left out."""
-        patterns = self._of(os.path.dirname(path))
-        parts = path.split("/")
-        if patterns is _ALWAYS and not {".git", ".hg", DVC_DIR}.intersection(parts):
+        if self._is_plain(path):
             return False
-        rules = _compiled(patterns)
+        parts = path.split("/")
+        rules = _compiled(self._of(os.path.dirname(path)))
         for length in range(1, len(parts) + 1):
             inside = length < len(parts)
             if _verdict(rules, "/".join(parts[:length]), is_dir or inside):
@@ -70,7 +70,14 @@ class DvcIgnore:
         """
         if path in ("", ".") or os.path.isabs(path):
             return False
+        if self._is_plain(path):
+            return False
         return self.matches(path, is_dir=(self._root / path).is_dir())
+
+    def _is_plain(self, path: str) -> bool:
+        """Whether only the names that are always left out matter, and the path has none."""
+        patterns = self._of(os.path.dirname(path))
+        return patterns is _ALWAYS and not _NEVER.intersection(path.split("/"))
 
     def _of(self, folder: str) -> tuple[str, ...]:
         found = self._patterns.get(folder)

@@ -133,13 +133,7 @@ def _resolved(path: str, remotes: Mapping[str, str], depth: int = 0) -> str:
         found = _resolved(base, remotes, depth + 1)
         below = parsed.path.lstrip("/")
         return f"{found}/{below}" if is_url(found) else os.path.normpath(f"{found}/{below}")
-    known = parsed.scheme in _HTTP or parsed.scheme in _PACKAGES
-    if parsed.netloc and parsed.scheme and not known:
-        msg = (
-            f"DVC reads no URLs that begin with '{parsed.scheme}://'; write a path, or one of "
-            f"{', '.join((*_HTTP, *sorted(_PACKAGES)))}"
-        )
-        raise LocationError(msg)
+    known = check_scheme(path)
     package = _PACKAGES.get(parsed.scheme)
     if package is not None and not _is_installed(package):
         name = package.replace("_", "-")
@@ -148,6 +142,19 @@ def _resolved(path: str, remotes: Mapping[str, str], depth: int = 0) -> str:
     if known and not is_url(path):
         return f"{parsed.scheme}://{path.partition(':')[2]}"
     return path if known else path.replace("://", ":/")
+
+
+def check_scheme(url: str) -> bool:
+    """Whether an address is one of a remote storage; raises where DVC knows no such storage."""
+    parsed = urlparse(url)
+    known = parsed.scheme in _HTTP or parsed.scheme in _PACKAGES
+    if parsed.netloc and parsed.scheme not in ("", "remote") and not known:
+        msg = (
+            f"DVC reads no URLs that begin with '{parsed.scheme}://'; write a path, or one of "
+            f"{', '.join((*_HTTP, *sorted(_PACKAGES)))}"
+        )
+        raise LocationError(msg)
+    return known
 
 
 @functools.cache
