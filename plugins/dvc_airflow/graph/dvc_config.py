@@ -16,6 +16,12 @@ from dvc_airflow.graph.interpolate import Style
 from dvc_airflow.graph.locations import LocationError, check_scheme
 
 _NAMED: Final = re.compile(r"""^\s*['"]?\s*(remote|machine|db)\s*"(.*?)"\s*['"]?\s*$""")
+# Lines that Python's reader and DVC's take alike: no quoted values, no lists, no comments beside.
+_PLAIN: Final = re.compile(
+    r"""(?:[ \t]*+(?:\[(?:'[^'\[\]\n]*+'|\w*+|\w++[ ]"[^"'\[\]\n]*+")\]
+    |\w++[ ]*+=[ ]*+[^'"\#,\n]*+|\#.*+)?+(?:\n|\Z))*+""",
+    re.X,
+)
 _SECTIONS: Final = frozenset(
     {"core", "cache", "state", "index", "feature", "plots", "exp", "parsing", "hydra", "studio"}
     | {"remote", "machine", "db"}
@@ -86,18 +92,21 @@ def _read(path: Path, root: Path) -> dict[str, dict[str, str]]:
         return {}
     except (OSError, UnicodeDecodeError) as exc:
         raise PipelineError(_shown(path, root), 1, f"cannot be read: {exc}") from exc
-    parser = configparser.ConfigParser(interpolation=None, strict=True)
     try:
-        parser.read_string(text)
-        sections = {
-            name: {key: value.strip("'\"") for key, value in parser.items(name)}
-            for name in parser.sections()
-        }
+        sections = _read_fast(text) if _PLAIN.fullmatch(text) else None
     except configparser.Error:
+        sections = None
+    if sections is None:
         sections = _read_as_dvc_does(text, path, root)
     for name, values in sections.items():
         _check(name, values, text, _shown(path, root))
     return sections
+
+
+def _read_fast(text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.ConfigParser(interpolation=None, strict=True, delimiters="=")
+    parser.read_string(text)
+    return {name: dict(parser.items(name)) for name in parser.sections()}
 
 
 def _read_as_dvc_does(text: str, path: Path, root: Path) -> dict[str, dict[str, str]]:
