@@ -135,7 +135,7 @@ class _Reader:
                 raise PipelineError(path, 1, f"this file lies inside an output of {owner!r}")
         stages = {stage.address: self._with_metrics(stage) for stage in self.stages}
         for source in self._live_imports(set(stages)):
-            stages[source.file] = _stage_of(source)
+            stages = _put_after(stages, _stage_of(source), self.index)
         upstream = connect(list(stages.values()), self.sources, self.index)
         return Graph(str(self.root), stages, upstream, tuple(self.sources))
 
@@ -163,6 +163,15 @@ class _Reader:
             for out in stage.outs
         )
         return Stage(**{**vars(stage), "outs": outs})
+
+
+def _put_after(stages: dict[str, Stage], stage: Stage, index: OutIndex) -> dict[str, Stage]:
+    """Return stages in their order, with another one behind the last that it reads from."""
+    makers = {maker for dep in stage.deps for maker in index.makers(dep.path)}
+    names = list(stages)
+    place = max(number for number, name in enumerate(names, 1) if name in makers)
+    items = list(stages.items())
+    return dict([*items[:place], (stage.address, stage), *items[place:]])
 
 
 def _stage_of(source: Source) -> Stage:
