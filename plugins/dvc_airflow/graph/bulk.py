@@ -21,7 +21,7 @@ _LETTER: Final = (
     r"|[1-9][0-9]*+(?:e[0-9]*+)?+[A-Za-z]|0[0-9]++(?:e[0-9]*+)?+[A-Za-z]"
     r"|0(?:e[0-9]*+)?+[ac-np-wyzAC-NP-WYZ]|0b[01]*+[2-9A-Za-z])"
 )
-_ODD: Final = r"(?!\.(?i:inf|nan) *\n)(?=[^\n]*[g-np-wyzG-NP-WYZ/])[0-9./]"
+_ODD: Final = r"\.(?!(?i:inf|nan) *\n)[A-Za-z_./]|(?=[^\n]*[g-np-wyzG-NP-WYZ/])[0-9/]"
 _QUOTED: Final = rf"'(?:[ -&(-~{_WIDE}]|'')*+'|\"[ !#-\[\]-~{_WIDE}]*+\""
 _NAME: Final = rf"(?:(?:_|{_LETTER}|{_ODD})[A-Za-z0-9_./ @+,()=~^$;&%{_WIDE}-]*+|{_QUOTED})"
 # DVC wants three characters of a tag or hash, which a text that it wrote has.
@@ -99,7 +99,8 @@ def _order(text: str, start: int, first: str, present: list[str], wanted: str) -
         key for key in _KEYS.findall(text[start : start + _ENOUGH]) if key in known
     )
     order = [*seen, *(key for key in known if key not in seen)]
-    return tuple(order) if order and order[0] == first else ()
+    complete = ("relpath" if wanted == "files" else "path") in order
+    return tuple(order) if complete and order[0] == first else ()
 
 
 @functools.lru_cache(maxsize=64)

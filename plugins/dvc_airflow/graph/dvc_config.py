@@ -31,6 +31,22 @@ _BOOLEANS: Final = frozenset(
     | {"check_update"}
 )
 _CORE: Final = _BOOLEANS | {"remote", "checksum_jobs", "site_cache_dir", "machine"}
+_REMOTE_WORDS: Final = """
+access_key_id account_key account_name acl allow_agent allow_anonymous_login ask_passphrase
+ask_password auth bearer_token_command cache_regions cert_path checksum_jobs client_id client_secret
+configpath connect_timeout connection_string connection_timeout credentialpath custom_auth_header
+data_proxy_target endpointurl exclude_environment_credential exclude_managed_identity_credential
+exclude_shared_token_cache_credential exclude_visual_studio_code_credential
+gdrive_acknowledge_abuse gdrive_client_id gdrive_client_secret
+gdrive_service_account_json_file_path gdrive_service_account_user_email gdrive_trash_only
+gdrive_use_service_account gdrive_user_credentials_file grant_full_control grant_read grant_read_acp
+grant_write_acp gss_auth jobs kerb_ticket kerberos kerberos_principal key_path keyfile listobjects
+max_sessions method no_traverse oss_endpoint oss_key_id oss_key_secret passphrase password port
+profile projectname protected proxy_to read_timeout region replication sas_token secret_access_key
+session_token shared slow_link_warning sse sse_customer_algorithm sse_customer_key sse_kms_key_id
+ssl_verify tenant_id timeout token type url use_https use_ssl user verify version_aware worktree
+"""
+_REMOTE_KEYS: Final = frozenset(_REMOTE_WORDS.split())
 _CHOICES: Final = {"bool": ("store_true", "boolean_optional"), "list": ("nargs", "append")}
 
 
@@ -155,8 +171,8 @@ def _check_remote(name: str, values: Mapping[str, str], text: str, shown: str) -
     if url is None and shown.endswith("/config"):
         problem = f"{name} needs a 'url'; DVC refuses a remote without one"
         raise PipelineError(shown, _line(text, name), problem)
-    odd = next((key for key in values if not key.replace("_", "a").isalnum()), None)
-    if odd is not None:
+    odd = next((key for key in values if key not in _REMOTE_KEYS), None)
+    if odd is not None and not (url or "").startswith("remote://"):
         raise PipelineError(shown, _line(text, odd), f"{odd!r} is no key of a remote")
     try:
         check_scheme(url or "")

@@ -145,6 +145,12 @@ def _checksum(marked: Marked, value: Any, where: Path) -> None:
         raise marked.error(f"'{where[-1]}' must be a hash, not {value!r}", *where)
 
 
+def _hash_name(marked: Marked, value: Any, where: Path) -> None:
+    expect(marked, value, str, "the name of a hash", where)
+    if not value:
+        raise marked.error("'hash' must name one, such as md5; or leave it out", *where)
+
+
 def _cloud(marked: Marked, value: Any, where: Path) -> None:
     _named(_fields("for an object", {**_META, **_CHECKSUMS}))(marked, value, where)
     if len(value) > 1:
@@ -181,7 +187,7 @@ _ARTIFACT: Final[dict[str, Check]] = {
     "path": _TEXT,
     "persist": _FLAG,
     "cloud": _cloud,
-    "hash": _TEXT,
+    "hash": _hash_name,
     "files": _FILES,
     "fs_config": _MAPPING,
 }
@@ -232,7 +238,7 @@ _DATA: Final = _each(
             "path": _TEXT,
             "cloud": _cloud,
             "files": _FILES,
-            "hash": _TEXT,
+            "hash": _hash_name,
             "dataset": _MAPPING,
         },
         required=("path",),

@@ -249,7 +249,7 @@ def _mutate_once(rng: random.Random, files: Files) -> None:
     if chance < 0.55 and name.endswith((".yaml", ".dvc", ".lock", ".json")):
         files[name] = _other_tree(rng, files[name])
     elif chance < 0.7:
-        files[name] = _other_text(rng, files[name])
+        files[name] = other_text(rng, files[name])
     elif chance < 0.8:
         folder = rng.choice(["", "", "sub/", "raw/", "out/"])
         ignore = folder + rng.choice([".gitignore", ".dvcignore"])
@@ -304,7 +304,7 @@ def _other_tree(rng: random.Random, text: str) -> str:
     return str(yaml.safe_dump(data, sort_keys=False, default_flow_style=flow))
 
 
-def _other_text(rng: random.Random, text: str) -> str:
+def other_text(rng: random.Random, text: str) -> str:
     """Type something, delete some signs, or double or delete a line."""
     chance, place, lines = rng.random(), rng.randrange(len(text) + 1), text.split("\n")
     if chance < 0.5:

@@ -157,3 +157,26 @@ def test_a_dag_survives_airflows_serialisation(root):
     again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
     assert set(again.task_dict) == set(dag.task_dict)
     assert again.get_task("prep").doc_md == dag.get_task("prep").doc_md
+
+
+def test_braces_in_names_are_no_templates(write_project):
+    root = write_project(
+        {
+            "dvc.yaml": """
+                stages:
+                  s:
+                    foreach: ['{{ ds }}', '{% raise %}']
+                    do: {cmd: 'echo {{ nope.x }}', outs: ['o/{{ item }}-${item}'], desc: '{{'}
+                """
+        }
+    )
+    dag, _ = draw(root, execution=ExecutionConfig(env={"DAY": "{{ ds }}"}))
+    task = dag.get_task("s_____ds___")
+    before = (task.stages, task.makes, task.doc_md, task.doc, task.outlets[0].name)
+
+    task.render_template_fields({"ds": "2026-01-01"})
+
+    assert (task.stages, task.makes, task.doc_md, task.doc, task.outlets[0].name) == before
+    assert before[0] == ["s@{{ ds }}"]
+    assert task.env == {"DAY": "2026-01-01"}
+    assert dag.get_task("s_____raise___").stages == ["s@{% raise %}"]
