@@ -47,6 +47,7 @@ session_token shared slow_link_warning sse sse_customer_algorithm sse_customer_k
 ssl_verify tenant_id timeout token type url use_https use_ssl user verify version_aware worktree
 """
 _REMOTE_KEYS: Final = frozenset(_REMOTE_WORDS.split())
+_LINKS: Final = frozenset({"reflink", "hardlink", "symlink", "copy"})
 _CHOICES: Final = {"bool": ("store_true", "boolean_optional"), "list": ("nargs", "append")}
 
 
@@ -127,7 +128,7 @@ def _read_fast(text: str) -> dict[str, dict[str, str]]:
 
 def _read_as_dvc_does(text: str, path: Path, root: Path) -> dict[str, dict[str, str]]:
     """Read with DVC's own reader, which is slower to import."""
-    from configobj import ConfigObj, ConfigObjError
+    from configobj import ConfigObj, ConfigObjError  # type: ignore[import-untyped]
 
     try:
         found = ConfigObj(text.splitlines()).dict()
@@ -161,6 +162,10 @@ def _check(name: str, values: Mapping[str, str], text: str, shown: str) -> None:
             raise PipelineError(shown, _line(text, key), problem)
         if name.lower() == "core" and key in _BOOLEANS and value.lower() not in ("true", "false"):
             raise PipelineError(shown, _line(text, key), f"{key!r} must be true or false")
+        links = set(re.split(r"[,\[\]' ]+", value)) - {""}
+        if (name.lower(), key) == ("cache", "type") and not links <= _LINKS:
+            known = ", ".join(sorted(_LINKS))
+            raise PipelineError(shown, _line(text, key), f"'type' of [cache] may name {known}")
         if name.lower() == "parsing" and value.lower() not in _CHOICES.get(key, ()):
             known = ", ".join(f"{key} = {' or '.join(found)}" for key, found in _CHOICES.items())
             raise PipelineError(shown, _line(text, key), f"[parsing] may hold {known}")

@@ -133,15 +133,15 @@ def _resolved(path: str, remotes: Mapping[str, str], depth: int = 0) -> str:
         found = _resolved(base, remotes, depth + 1)
         below = parsed.path.lstrip("/")
         return f"{found}/{below}" if is_url(found) else os.path.normpath(f"{found}/{below}")
-    known = check_scheme(path)
+    is_stored = check_scheme(path)
     package = _PACKAGES.get(parsed.scheme)
     if package is not None and not _is_installed(package):
         name = package.replace("_", "-")
         msg = f"DVC reads '{parsed.scheme}' by the package {name}, which is not installed here"
         raise LocationError(msg)
-    if known and not is_url(path):
+    if is_stored and not is_url(path):
         return f"{parsed.scheme}://{path.partition(':')[2]}"
-    return path if known else path.replace("://", ":/")
+    return path if is_stored else path.replace("://", ":/")
 
 
 def check_scheme(url: str) -> bool:
