@@ -13,7 +13,7 @@ from typing import Final
 try:
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 except ImportError:  # pathspec before 1
-    from pathspec.patterns import (  # type: ignore[attr-defined, no-redef]
+    from pathspec.patterns import (  # type: ignore[attr-defined]
         GitWildMatchPattern as GitIgnoreSpecPattern,
     )
 
