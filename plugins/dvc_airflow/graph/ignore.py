@@ -45,6 +45,7 @@ class DvcIgnore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._patterns: dict[str, tuple[str, ...]] = {}
+        self._folders: dict[str, bool] = {}
 
     def __contains__(self, path: str) -> bool:
         """Whether a file (relative to the project), or a folder around it, is left out."""
@@ -54,13 +55,18 @@ class DvcIgnore:
         """Whether a path relative to the project is left out."""
         if self._is_plain(path):
             return False
-        parts = path.split("/")
-        rules = _compiled(self._of(os.path.dirname(path)))
-        for length in range(1, len(parts) + 1):
-            inside = length < len(parts)
-            if _verdict(rules, "/".join(parts[:length]), is_dir or inside):
-                return True
-        return False
+        if not is_dir:
+            return self._decide(path, is_dir=False)
+        if path not in self._folders:
+            self._folders[path] = self._decide(path, is_dir=True)
+        return self._folders[path]
+
+    def _decide(self, path: str, *, is_dir: bool) -> bool:
+        folder = os.path.dirname(path)
+        # Nested patterns reach below their own folder only, so a folder is decided once.
+        if folder and self.matches(folder, is_dir=True):
+            return True
+        return _verdict(_compiled(self._of(folder)), path, is_dir)
 
     def leaves_out_output(self, path: str) -> bool:
         """Whether DVC refuses an output because it is left out.
@@ -156,6 +162,8 @@ class GitIgnore:
     top: Path | None
     _files: dict[str, list[_GitRule]] = field(default_factory=dict)
     _shared: list[list[_GitRule]] = field(default_factory=list)
+    _folders: dict[str, bool] = field(default_factory=dict)
+    _home: tuple[str, ...] = ()
 
     @classmethod
     def of_project(cls, root: Path, *, no_scm: bool) -> GitIgnore:
@@ -163,6 +171,7 @@ class GitIgnore:
         top = None if no_scm else next((p for p in (root, *root.parents) if _is_git(p)), None)
         found = cls(root, top)
         if top is not None:
+            found._home = root.relative_to(top).parts
             found._shared = [_git_rules(path) for path in _shared_files(_git_dir(top))]
         return found
 
@@ -170,12 +179,20 @@ class GitIgnore:
         """Whether a path relative to the project, or a folder around it, is ignored."""
         if self.top is None:
             return False
-        home = self.root.relative_to(self.top).as_posix()
-        parts = (path if home == "." else f"{home}/{path}").split("/")
-        for length in range(1, len(parts)):
-            if self._verdict(parts[:length], is_dir=True):
-                return True
+        parts = [*self._home, *path.split("/")]
+        if self._is_inside_ignored(parts[:-1]):
+            return True
         return self._verdict(parts, is_dir=is_dir) or (is_dir and self._inside(parts))
+
+    def _is_inside_ignored(self, parts: list[str]) -> bool:
+        if not parts:
+            return False
+        folder = "/".join(parts)
+        found = self._folders.get(folder)
+        if found is None:
+            found = self._is_inside_ignored(parts[:-1]) or self._verdict(parts, is_dir=True)
+            self._folders[folder] = found
+        return found
 
     def _of(self, parts: list[str]) -> Iterable[tuple[int, list[_GitRule]]]:
         for depth in range(len(parts) - 1, -1, -1):
