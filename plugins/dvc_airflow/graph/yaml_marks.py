@@ -10,6 +10,7 @@ wherever the fast one refuses, ruamel.yaml itself reads the text and has the las
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -157,9 +158,10 @@ def _load_as_dvc_does(text: str, path: str, root: str) -> Marked:
 
     marked = Marked(path, {}, root=root)
     try:
-        reader = YAML(typ="safe")
-        marked.data = reader.load(text) or {}
-        _note_lines(YAML(typ="safe").compose(text), (), marked.lines, 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an anchor used twice is none of our business
+            marked.data = YAML(typ="safe").load(text) or {}
+            _note_lines(YAML(typ="safe").compose(text), (), marked.lines, 0)
     except Exception as exc:  # DVC lets whatever its reader raises end the command
         raise _invalid(path, text, exc) from exc
     return marked
