@@ -28,10 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.add_argument("--yes", action="store_true", help="do it; without, only say what would go")
     graph = commands.add_parser("graph", help="print the stages and what they read from")
     graph.add_argument("targets", nargs="*", help="as for dvc repro")
+    params = commands.add_parser("params", help="print the parameters that stages depend on")
+    params.add_argument("targets", nargs="*", help="as for dvc repro (default: every stage)")
+    params.add_argument(
+        "--check", action="append", metavar="KEY", help="refuse a key that is no parameter"
+    )
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    run = {"apply": _apply, "gc": _gc, "graph": _graph, "params": _params}[options.command]
     try:
-        return {"apply": _apply, "gc": _gc, "graph": _graph}[options.command](options)
+        return run(options)
     except DvcAirflowError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
@@ -58,6 +64,21 @@ def _gc(options: argparse.Namespace) -> int:
     )
     for line in done.lines():
         print(line)
+    return 0
+
+
+def _params(options: argparse.Namespace) -> int:
+    from dvc_airflow.graph import load_graph, select_stages
+    from dvc_airflow.graph.params import collect_params, refuse_unknown
+
+    graph = load_graph(options.project)
+    stages = select_stages(graph, options.targets) if options.targets else list(graph.stages)
+    offered = {spec.key: spec.value for spec in collect_params(graph, stages, True)}
+    if options.check:
+        refuse_unknown(dict.fromkeys(options.check), offered, strict=True)
+        return 0
+    for key in offered:
+        print(key)
     return 0
 
 

@@ -100,8 +100,8 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     def _build(self) -> None:
         drawing = self._drawing()
         if drawing.current:
-            units = drawing.plan.units.values()
-            check_settings(self.execution.stages, drawing.plan.graph, units, (OPEN, SAVE))
+            plan = drawing.plan
+            check_settings(self.execution.stages, plan.graph, plan.units.values(), (OPEN, SAVE))
         first = self._open_task(drawing.plan)
         own = {
             task_id: self._stage_task(drawing.plan.graph, unit, task_id, first.task_id)

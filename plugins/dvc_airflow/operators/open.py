@@ -89,7 +89,10 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
     def execute(self, context: Any) -> dict[str, Any]:
         """Make the workspace; its description goes to the other tasks."""
         key = run_key_of(context, self.group)
-        refuse_unknown(context["dag_run"].conf or {}, self.defaults, self.renamed)
+        declared = set(getattr(context.get("dag"), "params", None) or ())
+        refuse_unknown(
+            context["dag_run"].conf or {}, self.defaults, self.renamed, declared=declared
+        )
         overrides = changed_values(self.defaults, dict(context["params"]))
         workspaces = Path(self.workspaces)
         found = open_workspace(

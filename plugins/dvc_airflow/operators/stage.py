@@ -48,7 +48,8 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         Where commits come from.
     """
 
-    template_fields: Sequence[str] = ("stages", "env", "force")
+    # Not "stages": their names come from dvc.yaml, and braces in them are no templates.
+    template_fields: Sequence[str] = ("env", "force")
     template_fields_renderers = {"env": "json"}  # noqa: RUF012 - as Airflow declares it
     ui_color = "#dff0e3"
 

@@ -242,3 +242,26 @@ def test_results_of_another_group_of_the_dag_are_not_this_runs(root):
     context = {"ti": SimpleNamespace(xcom_pull=pull)}
     entries = dag.get_task("second.report")._upstream_entries(context)["dvc.lock"]
     assert set(entries.values()) == {"second.prep", "second.train__a", "second.train__b"}
+
+
+def test_braces_in_names_are_no_templates(write_project):
+    root = write_project(
+        {
+            "dvc.yaml": """
+                stages:
+                  s:
+                    foreach: ['{{ ds }}', '{% raise %}']
+                    do: {cmd: 'echo {{ nope.x }}', outs: ['o/{{ item }}-${item}'], desc: '{{'}
+                """
+        }
+    )
+    dag, _ = draw(root, execution=ExecutionConfig(env={"DAY": "{{ ds }}"}))
+    task = dag.get_task("s_____ds___")
+    before = (task.stages, task.makes, task.doc_md, task.doc, task.outlets[0].name)
+
+    task.render_template_fields({"ds": "2026-01-01"})
+
+    assert (task.stages, task.makes, task.doc_md, task.doc, task.outlets[0].name) == before
+    assert before[0] == ["s@{{ ds }}"]
+    assert task.env == {"DAY": "2026-01-01"}
+    assert dag.get_task("s_____raise___").stages == ["s@{% raise %}"]
