@@ -1,10 +1,12 @@
 """What the tasks do; imported when they run, so that reading the DAG stays cheap.
 
-Nothing here that decides comes from XComs, task states or the run's conf, which every user of role
-op can write. The run's commit comes from git, the verdict from the commit, questions and answers
+Nothing here that decides comes from XComs, task states or the run's conf, which everybody can write
+who may start a run (roles user, op and admin). The run's commit comes from git, the verdict from the commit, questions and answers
 from the ledger, and who answered from Airflow's own record of the answer.
 """
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pipelines.release.approval import (
     Answer,
     ApprovalParams,
     Outcome,
+    answered_in_time,
     headless_outcome,
     outcome,
 )
@@ -27,7 +30,10 @@ from pipelines.release.lifecycle import (
     Asked,
     Candidate,
     answer_entry,
+    asked_about_another,
+    changed_params,
     is_demo_data,
+    last_run,
     open_question,
     production,
     read_answer,
@@ -40,6 +46,10 @@ from pipelines.release.lifecycle import (
     require_ready,
 )
 from signalbox_airflow.report_page import address
+
+
+_SHOWN = 300
+"""Characters that a question shows of a changed parameter."""
 
 
 def run_name(context: Any) -> str:
@@ -67,6 +77,7 @@ def record(project: Path, product: str, saved_task: str, context: Any) -> dict[s
         raise AirflowFailException("the run failed; that is in the ledger, and nothing is released")
     facts |= {"state": "saved", "overrides": read_overrides(project, saved.commit)}
     try:
+        _require_own_name(project, product, run, context)
         record_run(project, product, run=run, commit=saved.commit, facts=facts)
         decision = record_gate(project, product, saved.commit, run)
     except SignalboxError as error:
@@ -84,16 +95,51 @@ def candidate_of(project: Path, product: str, context: Any) -> Candidate:
     """
     run = run_name(context)
     try:
+        _require_own_name(project, product, run, context)
         return recorded_candidate(project, product, run)
     except SignalboxError as error:
         record_refusal(project, product, run=run, reason=str(error))
         raise AirflowFailException(str(error)) from None
 
 
-def question(candidate: Candidate) -> str:
+def _require_own_name(project: Path, product: str, run: str, context: Any) -> None:
+    """Stop where another run is in the ledger under the run's name: ids are chosen by people."""
+    known = last_run(Ledger.of(project).entries(), product, run)
+    ours = {"dag": str(context["ti"].dag_id), "run_id": str(context["ti"].run_id)}
+    if known is None or all(known.data.get(key, value) == value for key, value in ours.items()):
+        return
+    raise SignalboxError(
+        f"run {ours['run_id']!r} has the same name ({run}) as run {known.data.get('run_id')!r} of "
+        f"ledger entry {known.seq}; start a run with another id"
+    )
+
+
+def params_changed_for(project: Path, candidate: Candidate) -> dict[str, Any]:
+    """Return the parameters that were changed for the run, as the ledger has them."""
+    entries = Ledger.of(project).entries()
+    return changed_params(entries, candidate.product, candidate.commit)
+
+
+def other_question(project: Path, candidate: Candidate) -> str:
+    """Say why nobody can be asked in this run; empty if somebody can."""
+    other = asked_about_another(Ledger.of(project).entries(), candidate)
+    if other is None:
+        return ""
+    return (
+        f"run {candidate.run} asked about commit {str(other.data.get('commit'))[:12]} already "
+        f"(ledger entry {other.seq}), and is {candidate.commit[:12]} now; who is asked would still "
+        "read the earlier question: start a new run"
+    )
+
+
+def question(candidate: Candidate, changed: Mapping[str, Any] | None = None) -> str:
     """Return what an approver must know to decide, as Markdown."""
     decision = candidate.decision
     lines = [f"The gate says **{decision.verdict}**.", ""]
+    if changed:
+        lines.append("**Whoever started this run changed its parameters:**")
+        lines += [f"- `{key}` = `{_short(value)}`" for key, value in sorted(changed.items())]
+        lines.append("")
     for verdict in ("fail", "inconclusive"):
         named = decision.named(verdict)
         lines.append(f"**{verdict}: {len(named)} of {len(decision.checks)} checks**")
@@ -108,6 +154,12 @@ def question(candidate: Candidate) -> str:
         "ledger with your name, beside these.",
     ]
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    """A value on one line, in characters that end no Markdown code."""
+    text = json.dumps(value, ensure_ascii=False).replace("`", "'")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def hindrance(project: Path) -> str:
@@ -137,6 +189,12 @@ def answer_of(event: dict[str, Any], approve: str) -> Answer:
     )
 
 
+def timing_of(project: Path, asked: Entry, answer: Answer) -> str:
+    """Say whether an answer came ``before`` its question or too ``late``; empty if in time."""
+    params = load_section(project, "approval", ApprovalParams)
+    return answered_in_time(asked.time, answer, params.timeout_seconds)
+
+
 def asked_of(project: Path, candidate: Candidate, asked: Asked) -> Entry | None:
     """Return the ledger's last question of a sort about the run."""
     return open_question(Ledger.of(project).entries(), candidate.product, candidate.run, asked)
@@ -154,8 +212,10 @@ def decide(
     """Say what the answers come to, by the policy as it is now."""
     params = load_section(project, "approval", ApprovalParams)
     verdict = candidate.decision.verdict
+    changed = bool(params_changed_for(project, candidate))
     if not timed_out and [(a.approves, a.reason) for a in answers] == [(True, AUTO_APPROVE_DEMO)]:
-        listed = outcome(answers, verdict, params)  # also the policy needs an approver's login
+        # Also the policy needs an approver's login.
+        listed = outcome(answers, verdict, params, changed=changed)
         if not listed.releases:
             return listed
         return headless_outcome(
@@ -164,8 +224,9 @@ def decide(
             demo=is_demo_data(project, candidate.product, candidate.commit),
             hindrance=hindrance(project),
             answers=answers,
+            changed=changed,
         )
-    return outcome(answers, verdict, params, timed_out=timed_out)
+    return outcome(answers, verdict, params, timed_out=timed_out, changed=changed)
 
 
 def log_outcome(

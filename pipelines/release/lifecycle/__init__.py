@@ -10,6 +10,7 @@ from pipelines.release.lifecycle.apply import problems, repair
 from pipelines.release.lifecycle.candidate import (
     Candidate,
     ChangedError,
+    changed_params,
     is_demo_data,
     last_run,
     read_candidate,
@@ -20,6 +21,7 @@ from pipelines.release.lifecycle.candidate import (
 from pipelines.release.lifecycle.consent import (
     Asked,
     answer_entry,
+    asked_about_another,
     last_outcome,
     last_run_outcome,
     open_question,
@@ -46,6 +48,8 @@ __all__ = [
     "ChangedError",
     "Done",
     "answer_entry",
+    "asked_about_another",
+    "changed_params",
     "is_demo_data",
     "last_outcome",
     "last_run",
