@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from dvc_airflow.runtime.run_key import RUNS, RunKey
 from dvc_airflow.runtime.save import read_overrides, read_saved
 from pipelines.core.errors import SignalboxError
+from pipelines.core.git import git, git_or_none
 from pipelines.release.approval import (
     AUTO_APPROVE_DEMO,
     Answer,
@@ -75,7 +76,7 @@ def record(project: Path, product: str, saved_task: str, context: Any) -> dict[s
     if saved is None or not ti.xcom_pull(task_ids=saved_task):  # an earlier try may have saved one
         record_run(project, product, run=run, commit=None, facts={**facts, "state": "failed"})
         raise AirflowFailException("the run failed; that is in the ledger, and nothing is released")
-    facts |= {"state": "saved", "overrides": read_overrides(project, saved.commit)}
+    facts |= {"state": "saved", "overrides": overrides_of(project, saved.commit)}
     try:
         _require_own_name(project, product, run, context)
         record_run(project, product, run=run, commit=saved.commit, facts=facts)
@@ -83,6 +84,22 @@ def record(project: Path, product: str, saved_task: str, context: Any) -> dict[s
     except SignalboxError as error:
         raise AirflowFailException(str(error)) from None  # nothing a retry would mend
     return {"run": run, "commit": saved.commit, "verdict": decision.verdict}
+
+
+def overrides_of(project: Path, commit: str) -> dict[str, Any]:
+    """Return the parameters that were changed for a saved run, and for runs that it was made of.
+
+    A run can be based on the commit of another: then that one's changes are in its files, and its
+    own message doesn't say so.
+    """
+    found: dict[str, Any] = {}
+    while "\nRun-Id: " in git(project, "show", "--no-patch", "--format=%B", commit):
+        found = {**read_overrides(project, commit), **found}
+        parent = git_or_none(project, "rev-parse", "--verify", "--quiet", f"{commit}^")
+        if not parent:
+            break
+        commit = parent
+    return found
 
 
 def candidate_of(project: Path, product: str, context: Any) -> Candidate:
