@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines.release.approval import ApprovalParams
 
@@ -180,8 +179,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
                 )
             record_answer(project, question, answer)
             timed_out = when == "late"
-        if not timed_out:
-            if self.asked == "override" and answer.approves:
+            if not timed_out and self.asked == "override" and answer.approves:
                 return {"asked": self.asked, "question": question.seq}
         if self.asked == "confirmation":
             first = asked_of(project, candidate, "override")
@@ -203,10 +201,9 @@ class ApproveOperator(HITLOperator, SkipMixin):
 
     def _refuse(self, candidate: "Candidate", reason: str) -> NoReturn:
         """Write down why nothing is released, and fail for good."""
-        from pipelines.release.lifecycle import record_refusal
+        from signalbox_airflow.release_work import refused
 
-        record_refusal(Path(self.project), self.product, run=candidate.run, reason=reason)
-        raise AirflowFailException(f"{reason}; nothing is released, and the ledger says so")
+        raise refused(Path(self.project), self.product, candidate.run, reason)
 
     def _conclude(
         self, context: Any, candidate: "Candidate", decided: "Outcome", questions: "list[Entry]"

@@ -1,8 +1,9 @@
 """What the tasks do; imported when they run, so that reading the DAG stays cheap.
 
 Nothing here that decides comes from XComs, task states or the run's conf, which everybody can write
-who may start a run (roles user, op and admin). The run's commit comes from git, the verdict from the commit, questions and answers
-from the ledger, and who answered from Airflow's own record of the answer.
+who may start a run (roles user, op and admin). The run's commit comes from git, the verdict from
+the commit, questions and answers from the ledger, and who answered from Airflow's own record of
+the answer.
 """
 
 import json
@@ -47,7 +48,6 @@ from pipelines.release.lifecycle import (
     require_ready,
 )
 from signalbox_airflow.report_page import address
-
 
 _SHOWN = 300
 """Characters that a question shows of a changed parameter."""
@@ -149,6 +149,15 @@ def other_question(project: Path, candidate: Candidate) -> str:
     )
 
 
+def refused(project: Path, product: str, run: str, reason: str) -> AirflowFailException:
+    """Log why nothing is released; return the error that ends the task, which no retry mends."""
+    try:
+        record_refusal(project, product, run=run, reason=reason)
+    except SignalboxError as error:  # a ledger that was changed takes no entries
+        return AirflowFailException(f"{reason}; and the ledger cannot say so: {error}")
+    return AirflowFailException(reason)
+
+
 def question(candidate: Candidate, changed: Mapping[str, Any] | None = None) -> str:
     """Return what an approver must know to decide, as Markdown."""
     decision = candidate.decision
@@ -174,7 +183,7 @@ def question(candidate: Candidate, changed: Mapping[str, Any] | None = None) -> 
 
 
 def _short(value: Any) -> str:
-    """A value on one line, in characters that end no Markdown code."""
+    """Put a value on one line, in characters that end no Markdown code."""
     text = json.dumps(value, ensure_ascii=False).replace("`", "'")
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
@@ -272,7 +281,6 @@ def release_recorded(project: Path, product: str, context: Any) -> dict[str, Any
             return {"name": now.name, "commit": now.commit}
         done = release(project, product, candidate.commit, run=candidate.run)
     except SignalboxError as error:
-        record_refusal(project, product, run=candidate.run, reason=str(error))
-        raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        raise refused(project, product, candidate.run, str(error)) from None
     print(f"{product} {done.version} is in {done.stage}; tags: {', '.join(done.tags)}")
     return done.model_dump(mode="json")

@@ -468,8 +468,8 @@ def _require_unused(entries: list[Entry], entry: Entry, stage: str) -> None:
             raise ConsentError(
                 f"ledger entry {entry.seq} ({entry.kind}) allowed one release, which took place as "
                 f"{step.name(entry.subject)} (ledger entry {made.seq}) and is not in {stage} any "
-                f"more; to bring it back, decide anew: signalbox rollback --to {step.version}, or ask "
-                "again (clear the task that asks)"
+                f"more; to bring it back, decide anew: signalbox rollback --to {step.version}, or "
+                "clear the task that asks"
             )
 
 

@@ -12,9 +12,7 @@ RUNS: Final = "refs/runs"
 FAILED: Final = "refs/failed-runs"
 OPEN: Final = "refs/open-runs"
 # "manual__2026-01-31T10:20:30.123456+00:00", with or without Airflow's random tail.
-_ID: Final = (
-    r"[a-z_]+__\d{{4}}-\d\d-\d\dT\d\d{0}\d\d{0}\d\d(\.\d+)?([+-]\d\d{0}\d\d|Z)?(_\w+)?"
-)
+_ID: Final = r"[a-z_]+__\d{{4}}-\d\d-\d\dT\d\d{0}\d\d{0}\d\d(\.\d+)?([+-]\d\d{0}\d\d|Z)?(_\w+)?"
 _AIRFLOW_ID: Final = re.compile(_ID.format(":"), re.ASCII)
 _NAME_OF_ONE: Final = re.compile(_ID.format(r"\."), re.ASCII)
 _LIMIT: Final = 120
