@@ -45,6 +45,8 @@ class Story:
 
     airflow: Airflow
     run: str
+    backfill: int
+    """Of another DAG: verbs on a backfill ask for one that there is."""
     tried: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
     """Role → verb and path → status of the first try."""
 
@@ -78,17 +80,21 @@ class Story:
     def attack(self, user: str, tasks: Iterable[str], only: Iterable[str] = ("",)) -> None:
         """Try every verb as a user, on every one of some tasks."""
         client = logged_in_as(self.airflow, user, ROLES[user])
+        file = client.get(f"/api/v2/dags/{DAG}/details").json()["file_token"]
         found = self.tried.setdefault(ROLES[user], {})
         for task in tasks:
-            for (verb, path), bodies in requests(self, task).items():
+            verbs = requests(self, task)
+            if ROLES[user] == "viewer":  # for others they would end the story, or litter it
+                verbs |= {key: [None] for key in ENDINGS}
+            for (verb, path), bodies in verbs.items():
                 if not any(part in path for part in only):
                     continue
                 for body in bodies:
                     place = path.format(
                         dag_id=DAG, dag_run_id=quote(self.run, safe=""), task_id=task, map_index=-1,
-                        xcom_key="return_value", asset_id=1, backfill_id=1, key="answer",
+                        xcom_key="return_value", asset_id=1, backfill_id=self.backfill,
                         group_id="none", connection_id="forged", variable_key="forged",
-                        pool_name="forged", file_token="forged",
+                        pool_name="forged", file_token=file, key="answer",
                     )  # fmt: skip
                     status = client.request(verb, place, json=body).status_code
                     found.setdefault((verb, path), status)
@@ -172,10 +178,6 @@ def requests(story: Story, task: str) -> dict[tuple[str, str], list[Any]]:
         ("patch", f"{v2}/dags"): [{"is_paused": False}],
         ("post", f"{dag}/favorite"): [None],
         ("post", f"{dag}/unfavorite"): [None],
-        # Which would end the story; `test_what_was_deleted_…` does these.
-        ("delete", a_task): [],
-        ("delete", a_run): [],
-        ("delete", dag): [],
         ("post", f"{v2}/assets/events"): [{"asset_id": 0, "extra": {"approved": True}}],
         ("post", f"{v2}/assets/{{asset_id}}/materialize"): [{"dag_run_id": story.run}],
         ("delete", f"{v2}/assets/{{asset_id}}/queuedEvents"): [None],
@@ -198,7 +200,6 @@ def requests(story: Story, task: str) -> dict[tuple[str, str], list[Any]]:
         ("delete", f"{v2}/connections/{{connection_id}}"): [None],
         ("post", f"{v2}/connections/test"): [connection],
         ("post", f"{v2}/connections/enqueue-test"): [connection],
-        ("post", f"{v2}/connections/defaults"): [],  # a hundred connections that nobody reads
         ("post", f"{v2}/variables"): [variable],
         ("patch", f"{v2}/variables"): [{"actions": [{"action": "create", "entities": [variable]}]}],
         ("patch", f"{v2}/variables/{{variable_key}}"): [variable],
@@ -211,6 +212,13 @@ def requests(story: Story, task: str) -> dict[tuple[str, str], list[Any]]:
     }
 
 
+ENDINGS = (
+    ("delete", "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}"),
+    ("delete", "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}"),
+    ("delete", "/api/v2/dags/{dag_id}"),
+    ("post", "/api/v2/connections/defaults"),
+)
+"""The first two are tried by `test_what_was_deleted_and_made_again_under_its_name_…` as well."""
 READS = ("/list", "/favorite", "/unfavorite")
 """What only reads, or is the reader's own mark."""
 STATES = ("taskInstances/{task_id}", "taskInstances", "xcomEntries", "hitlDetails", "dagRuns")
@@ -225,7 +233,11 @@ def story(airflow: Airflow) -> Story:
     airflow.api.unpause(DAG)
     user = logged_in_as(airflow, "uma", "user")
     made = user.post(f"/api/v2/dags/{DAG}/dagRuns", json={"logical_date": None, "conf": conf})
-    return Story(airflow, str(made.raise_for_status().json()["dag_run_id"]))
+    run = str(made.raise_for_status().json()["dag_run_id"])
+    dates = {"from_date": "2020-01-01T00:00:00Z", "to_date": "2020-01-02T00:00:00Z"}
+    body = {"dag_id": "model_monitoring", **dates}
+    backfill = airflow.client.post("/api/v2/backfills", json=body).raise_for_status().json()
+    return Story(airflow, run, int(backfill["id"]))
 
 
 def nothing_was_released(story: Story) -> None:
@@ -242,7 +254,7 @@ def test_every_verb_of_this_airflow_is_tried(airflow: Airflow, story: Story) -> 
         for verb in CHANGES
         if verb in operations and path.startswith("/api/v2/")
     }
-    assert there - set(requests(story, "release")) == set()
+    assert there - {*requests(story, "release"), *ENDINGS} == set()
     assert len(there) > 50
 
 
@@ -297,7 +309,10 @@ def test_a_viewer_changes_nothing_at_all(story: Story) -> None:
         if status not in (401, 403) and not verb[1].endswith(READS)
     }
     assert allowed == {}
-    assert len(story.tried["viewer"]) > 40
+    assert len(story.tried["viewer"]) > 50
+    refused = {verb for verb, status in story.tried["user"].items() if status == 403}
+    assert ("post", "/api/v2/variables") in refused
+    assert ("post", "/api/v2/assets/events") in refused
 
 
 def test_who_was_taken_off_the_list_answers_in_vain(story: Story) -> None:
@@ -350,6 +365,26 @@ def test_after_the_release_no_verb_releases_again_or_anything_else(story: Story)
     assert state(airflow, story.run, "release") == "skipped"
     story.clear(otto, "release")
     assert airflow.finished(story.run) == "success"
+    assert released(airflow) == before
+
+
+def test_an_event_that_asks_for_a_new_model_only_starts_a_run(story: Story) -> None:
+    airflow, before = story.airflow, released(story.airflow)
+    otto = logged_in_as(airflow, "otto", "op")
+    assets = otto.get("/api/v2/assets").raise_for_status().json()["assets"]
+    [asset] = [one["id"] for one in assets if one["name"] == "retrain/model_release"]
+    event = {"asset_id": asset, "extra": {"approved": True, "answer": FORGED}}
+    otto.post("/api/v2/assets/events", json=event).raise_for_status()
+
+    def started_by_it() -> list[str]:
+        listed = otto.get(f"/api/v2/dags/{DAG}/dagRuns").json()["dag_runs"]
+        return [one["dag_run_id"] for one in listed if one["run_type"] == "asset_triggered"]
+
+    wait(lambda: bool(started_by_it()), 60)
+    for run in started_by_it():
+        place = f"/api/v2/dags/{DAG}/dagRuns/{quote(run, safe='')}"
+        otto.patch(place, json={"state": "success"}).raise_for_status()
+        otto.delete(place).raise_for_status()
     assert released(airflow) == before
 
 
