@@ -11,7 +11,7 @@ from dvc_airflow.operators.context import pull_results, workspace_of
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.workspace import Workspace
 
-OURS = {
+OURS: dict[str, Any] = {
     "root": "/w/d/r", "path": "/w/d/r", "commit": "a" * 40, "dag_id": "d", "run_id": "r",
     "token": "t",
 }  # fmt: skip
