@@ -124,13 +124,14 @@ class ApproveOperator(HITLOperator, SkipMixin):
         before = asked_of(project, candidate, self.asked)
         if before is not None and _is_retry(context["ti"]):
             self._look_for_the_answer(context, before)
+        first = None
         if self.asked == "confirmation":
             first = answer_in_ledger(project, asked_of(project, candidate, "override"))
             if first is None or not first.approves:
                 self._refuse(candidate, "the ledger holds no first answer that overrides the gate")
         record_question(project, candidate, self.asked, params.approvers)
         self.subject = f"{self.subject} The gate says {verdict}"
-        self.body = question(candidate, changed)
+        self.body = question(candidate, changed, first)
         return super().execute(context)
 
     def _look_for_the_answer(self, context: Any, asked: "Entry") -> None:

@@ -158,10 +158,23 @@ def refused(project: Path, product: str, run: str, reason: str) -> AirflowFailEx
     return AirflowFailException(reason)
 
 
-def question(candidate: Candidate, changed: Mapping[str, Any] | None = None) -> str:
-    """Return what an approver must know to decide, as Markdown."""
+def question(
+    candidate: Candidate, changed: Mapping[str, Any] | None = None, first: Answer | None = None
+) -> str:
+    """Return what an approver must know to decide, as Markdown.
+
+    Parameters
+    ----------
+    changed
+        Parameters that were changed for the run.
+    first
+        Who overrides the gate, where a second person is asked to confirm that.
+    """
     decision = candidate.decision
     lines = [f"The gate says **{decision.verdict}**.", ""]
+    if first is not None:
+        said = f"`{_short(first.who)}` overrides it, and says: `{_short(first.reason)}`"
+        lines += [said, ""]
     if changed:
         lines.append("**Whoever started this run changed its parameters:**")
         lines += [f"- `{key}` = `{_short(value)}`" for key, value in sorted(changed.items())]

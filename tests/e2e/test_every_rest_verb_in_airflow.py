@@ -285,6 +285,23 @@ def test_nobody_but_the_approvers_answers(story: Story) -> None:
     assert airflow.client.get(story.question()).json()["response_received"] is False
 
 
+def test_the_api_of_tasks_takes_no_users_token(story: Story) -> None:
+    client = logged_in_as(story.airflow, "root", "admin")
+    task = client.get(story.place("approve_release")).raise_for_status().json()["id"]
+    run = quote(story.run, safe="")
+    reply = {"ti_id": task, "chosen_options": ["Approve"], "params_input": {"reason": WHY}}
+    ended = {"state": "success", "end_date": "2026-01-01T00:00:00Z"}
+    for verb, path, body in (
+        ("patch", f"hitlDetails/{task}", reply),
+        ("post", f"hitlDetails/{task}", {**reply, "options": ["Approve"], "subject": "x"}),
+        ("patch", f"task-instances/{task}/state", ended),
+        ("post", f"xcoms/{DAG}/{run}/approve_release/return_value", FORGED),
+    ):
+        status = client.request(verb, f"/execution/{path}", json=body).status_code
+        assert status in (401, 403), (verb, path, status)
+    assert story.airflow.client.get(story.question()).json()["response_received"] is False
+
+
 def test_while_the_question_waits_no_verb_answers_it(story: Story) -> None:
     airflow = story.airflow
     for user in ROLES:

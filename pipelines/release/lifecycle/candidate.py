@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,7 +275,23 @@ def require_own_evidence(files: CommitFiles, product: ProductParams) -> None:
             if Path(name).parent == EVIDENCE and name not in seen:
                 seen.add(name)
                 pending.append(name)
+    if product.report:
+        _require_own_report(files, product.report, gate)
     _require_fitting_stages(files, [gate, *([product.report] if product.report else [])])
+
+
+def _require_own_report(files: CommitFiles, report: str, gate: str) -> None:
+    """Stop where a report that names evidence by SHA-256 doesn't name this gate's."""
+    named = set(_SHA256.findall(files.read(report)))
+    ours = hashlib.sha256(files.read(gate)).hexdigest().encode()
+    if named and ours not in named:
+        raise ChangedError(
+            f"commit {files.commit[:12]}: {report} is about another {gate} than the commit's; run "
+            "the pipeline again, and see who changed what its tasks reported"
+        )
+
+
+_SHA256 = re.compile(rb"\b[0-9a-f]{64}\b")
 
 
 def _require_fitting_stages(files: CommitFiles, ends: list[str]) -> None:

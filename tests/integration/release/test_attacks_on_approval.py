@@ -248,6 +248,26 @@ def test_evidence_of_this_run_is_not(draw: Any) -> None:
     run.question("approve_release")
 
 
+@pytest.mark.parametrize("about", ["this run", "another run", "nothing"])
+def test_a_report_of_another_run_is_refused(draw: Any, about: str) -> None:
+    run = draw()
+    make_run(run.project, 1, "approve")
+    gate = hashlib.sha256((run.project / "evidence/gate.json").read_bytes()).hexdigest()
+    named = {"this run": f"{FOREIGN} {gate}", "another run": FOREIGN, "nothing": ""}[about]
+    (run.project / REPORT).write_text(f"<title>all is well</title> {named}")
+    lock = yaml.safe_load((run.project / "dvc.lock").read_text())
+    write_lock(run.project, [out["path"] for out in lock["stages"]["all"]["outs"]])
+    commit(run.project, "reported")
+    if about != "another run":
+        run_of(run)
+        run.question("approve_release")
+        return
+    with pytest.raises(AirflowFailException, match=r"is about another evidence/gate\.json"):
+        run_of(run)
+        run.ask("approve_release")
+    assert run.asked == []
+
+
 def judged(project: Path, path: str, sha256: str) -> None:
     """Let the gate judge an evaluation of a file with this hash; '' = its own."""
     target = project / path
@@ -358,6 +378,15 @@ def test_an_edited_ledger_releases_nothing(draw: Any) -> None:
         run.release()
     assert versions(run.project, PRODUCT) == []
     assert not Ledger.of(run.project).verify().ok
+
+
+def test_the_second_person_reads_who_overrides_and_why(draw: Any) -> None:
+    run = draw(on_reject="ask_override")
+    run.start("reject")
+    run.answer("override_release", "alice", reason=f"{WHY} `x`\n# ok")
+    run.question("confirm_override")
+    told = run.asked[-1]["body"]
+    assert f'`"alice"` overrides it, and says: `"{WHY} \'x\'\\n# ok"`' in told
 
 
 def test_a_list_with_two_spellings_of_one_login_is_refused(draw: Any, project: Path) -> None:
