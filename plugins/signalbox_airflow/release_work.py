@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from dvc_airflow.runtime.facts import facts_path, read_facts
 from dvc_airflow.runtime.run_key import RUNS, RunKey
 from dvc_airflow.runtime.save import read_overrides, read_saved
 from pipelines.core.errors import SignalboxError
@@ -29,6 +30,7 @@ from pipelines.release.approval import (
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle import (
+    CODE,
     Asked,
     Candidate,
     answer_entry,
@@ -77,6 +79,8 @@ def record(project: Path, product: str, saved_task: str, context: Any) -> dict[s
         record_run(project, product, run=run, commit=None, facts={**facts, "state": "failed"})
         raise AirflowFailException("the run failed; that is in the ledger, and nothing is released")
     facts |= {"state": "saved", "overrides": overrides_of(project, saved.commit)}
+    if code := foreign_code(project, saved.commit, _opened_with(saved_task, context)):
+        facts[CODE] = code
     try:
         _require_own_name(project, product, run, context)
         record_run(project, product, run=run, commit=saved.commit, facts=facts)
@@ -93,13 +97,42 @@ def overrides_of(project: Path, commit: str) -> dict[str, Any]:
     own message doesn't say so.
     """
     found: dict[str, Any] = {}
-    while "\nRun-Id: " in git(project, "show", "--no-patch", "--format=%B", commit):
-        found = {**read_overrides(project, commit), **found}
-        parent = git_or_none(project, "rev-parse", "--verify", "--quiet", f"{commit}^")
+    for run in _runs_in(project, commit)[:-1]:
+        found = {**read_overrides(project, run), **found}
+    return found
+
+
+def foreign_code(project: Path, commit: str, opened_with: str) -> str:
+    """Return the commit that a saved run was made from, if it is an unexpected one; else ''.
+
+    Expected is one in the history of the branch, or that with which the run's first task says on
+    this machine's disk that it began: a snapshot of the work tree.
+    """
+    base = _runs_in(project, commit)[-1]
+    known = git_or_none(project, "merge-base", "--is-ancestor", base, "HEAD") is not None
+    return "" if known or base == opened_with else base
+
+
+def _runs_in(project: Path, commit: str) -> list[str]:
+    """Return a saved run's commit, those of the runs below it, and the commit all were made from.
+
+    A commit that no run of Airflow saved is its own and only one.
+    """
+    found = [commit]
+    while "\nRun-Id: " in git(project, "show", "--no-patch", "--format=%B", found[-1]):
+        parent = git_or_none(project, "rev-parse", "--verify", "--quiet", f"{found[-1]}^")
         if not parent:
             break
-        commit = parent
+        found.append(parent)
     return found
+
+
+def _opened_with(saved_task: str, context: Any) -> str:
+    """Return the commit that the run began with, as this machine's disk has it; '' if it hasn't."""
+    workspaces = getattr(context["task"].dag.get_task(saved_task), "workspaces", None)
+    if workspaces is None:
+        return ""
+    return str(read_facts(facts_path(_key(context), Path(workspaces))).get("commit", ""))
 
 
 def candidate_of(project: Path, product: str, context: Any) -> Candidate:
@@ -175,6 +208,9 @@ def question(
     if first is not None:
         said = f"`{_short(first.who)}` overrides it, and says: `{_short(first.reason)}`"
         lines += [said, ""]
+    changed = dict(changed or {})
+    if code := changed.pop(CODE, ""):
+        lines += [f"**It ran code that isn't in the branch's history: commit `{code}`.**", ""]
     if changed:
         lines.append("**Whoever started this run changed its parameters:**")
         lines += [f"- `{key}` = `{_short(value)}`" for key, value in sorted(changed.items())]

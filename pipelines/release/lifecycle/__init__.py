@@ -8,6 +8,7 @@ anything here (or ``signalbox registry repair``) makes the rest and logs that it
 
 from pipelines.release.lifecycle.apply import problems, repair
 from pipelines.release.lifecycle.candidate import (
+    CODE,
     Candidate,
     ChangedError,
     changed_params,
@@ -43,6 +44,7 @@ from pipelines.release.lifecycle.release import release, require_ready
 from pipelines.release.lifecycle.rollback import rollback
 
 __all__ = [
+    "CODE",
     "Asked",
     "Candidate",
     "ChangedError",

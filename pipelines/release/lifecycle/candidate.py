@@ -371,10 +371,18 @@ def changed_params(entries: list[Entry], product: str, commit: str) -> dict[str,
     Returns
     -------
     dict of str to object
-        Dotted key → value; empty where no run of Airflow saved it.
+        Dotted key → value, and `CODE` → the commit whose code ran, if that is an unexpected one;
+        empty where no run of Airflow saved it.
     """
     entry = last_entry(entries, {"run"}, product, commit=commit)
-    return dict((entry.data.get("overrides") if entry else None) or {})
+    if entry is None:
+        return {}
+    code = {CODE: entry.data[CODE]} if entry.data.get(CODE) else {}
+    return {**(entry.data.get("overrides") or {}), **code}
+
+
+CODE = "code"
+"""Key of a run's entry: the commit it was made from, where that isn't one of the branch."""
 
 
 def recorded_candidate(project: Path, product: str, run: str) -> Candidate:

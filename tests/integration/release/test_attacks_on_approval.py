@@ -10,6 +10,8 @@ import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowFailException, TaskAwaitingInput
 
+from dvc_airflow.runtime.facts import write_facts
+from dvc_airflow.runtime.run_key import RunKey
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import production, record_run, rollback
 from pipelines.release.lifecycle.candidate import require_own_evidence
@@ -222,6 +224,33 @@ def test_changes_of_the_run_that_a_run_is_based_on_count_as_its_own(project: Pat
     later = "Run d b\n\nParameters:\ntrain.lr = 2\n\nDag-Id: d\nRun-Id: b"
     git(project, "commit", "--quiet", "--allow-empty", "-m", later)
     assert overrides_of(project, git(project, "rev-parse", "HEAD")) == {"train.lr": 2, "x": "a"}
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_code_that_isnt_the_branchs_is_asked_about_and_said(
+    draw: Any, tmp_path: Path, known: bool
+) -> None:
+    """Who writes the first task's XCom chooses the commit that is run."""
+    run = draw()
+    home = git(run.project, "rev-parse", "HEAD")
+    git(run.project, "checkout", "--quiet", "-b", "side")
+    side = commit(run.project, "Working tree at the start of demo manual__1")
+    make_run(run.project, 1, "approve")
+    git(run.project, "commit", "--quiet", "--amend", "-m", "Run demo x\n\nDag-Id: d\nRun-Id: x")
+    git(run.project, "update-ref", REF, "HEAD")
+    git(run.project, "checkout", "--quiet", "main")
+    assert git(run.project, "rev-parse", "HEAD") == home
+    set_policy(run.project, when="review")
+    run.dag.get_task("save_run").workspaces = str(tmp_path)
+    write_facts(RunKey("demo", "manual__1"), tmp_path, {"commit": side if known else home})
+    run.xcoms["save_run", "return_value"] = {"ref": REF}
+    record(run.project, PRODUCT, "save_run", run.context("record_run"))
+    if known:  # a snapshot of the work tree, taken by the run's first task on this machine
+        assert run.ask("approve_release")["policy"].startswith("the gate's approval suffices")
+        return
+    run.question("approve_release")
+    assert f"code that isn't in the branch's history: commit `{side}`" in run.asked[0]["body"]
+    assert "changed its parameters" not in run.asked[0]["body"]
 
 
 FOREIGN = "0" * 64
