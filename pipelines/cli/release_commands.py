@@ -145,7 +145,13 @@ def approve_here(
     from pipelines.core.errors import SignalboxError
     from pipelines.release.approval import Answer, ApprovalParams, outcome
     from pipelines.release.config import load_section
-    from pipelines.release.lifecycle import read_candidate, record_gate, record_outcome
+    from pipelines.release.ledger import Ledger
+    from pipelines.release.lifecycle import (
+        changed_params,
+        read_candidate,
+        record_gate,
+        record_outcome,
+    )
     from pipelines.release.registry.write import resolve_commit
 
     full = resolve_commit(project, commit)
@@ -155,7 +161,12 @@ def approve_here(
         Answer(who=who, approves=True, reason=reason, at=now, channel="command_line")
         for who in approvers
     ]
-    found = outcome(answers, decision.verdict, load_section(project, "approval", ApprovalParams))
+    found = outcome(
+        answers,
+        decision.verdict,
+        load_section(project, "approval", ApprovalParams),
+        changed=bool(changed_params(Ledger.of(project).entries(), product, full)),
+    )
     record_outcome(project, read_candidate(project, product, full), found)
     if not found.releases:
         raise SignalboxError(f"not approved: {' '.join(found.reasons) or found.policy}")

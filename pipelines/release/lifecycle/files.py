@@ -57,15 +57,28 @@ class CommitFiles:
         SignalboxError
             If the commit has no ``dvc.lock``: then it isn't a run of the pipeline.
         """
+        outs = [out for stage in self.stages().values() for out in stage.get("outs", [])]
+        return {str(out["path"]): str(out["md5"]) for out in outs if "md5" in out}
+
+    def stages(self) -> dict[str, dict[str, Any]]:
+        """Read the stages in ``dvc.lock``, each as DVC writes it.
+
+        Raises
+        ------
+        SignalboxError
+            If the commit has no ``dvc.lock``: then it isn't a run of the pipeline.
+        """
         if not self._in_git("dvc.lock"):
             raise SignalboxError(
                 f"commit {self.commit[:12]} has no dvc.lock, so it isn't a run of the pipeline; "
                 "release a saved run (git for-each-ref refs/runs)"
             )
         lock = cast(dict[str, Any], yaml.load(self._git_bytes("dvc.lock"), yaml.CSafeLoader) or {})
-        stages = lock.get("stages") or {}
-        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-        return {str(out["path"]): str(out["md5"]) for out in outs if "md5" in out}
+        return lock.get("stages") or {}
+
+    def text(self, path: str) -> bytes | None:
+        """Return a file's bytes as git has them, whatever ``dvc.lock`` says; None if it hasn't."""
+        return self._git_bytes(path) if self._in_git(path) else None
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, which are those that ``dvc.lock`` names.

@@ -147,7 +147,7 @@ def _plan(
         raise SignalboxError(
             f"commit {commit[:12]} is in {stage} already, as {replaced[1].name(product)}"
         )
-    consent = find_consent(project, entries, candidate)
+    consent = find_consent(project, entries, candidate, stage)
     if approval is not None and consent.hash != approval:
         raise SignalboxError(
             f"ledger entry {consent.seq} ({consent.kind}) on commit {commit[:12]} is newer than "
