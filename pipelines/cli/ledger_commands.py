@@ -62,11 +62,11 @@ def verify(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Verify every entry; name the first bad one and end with 1."""
+    """Verify every entry, and that none is lost that a tag names; end with 1 at the first fault."""
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
-        found = Ledger.of(project).verify(expect_head or ())
+        found = Ledger.of(project).verify_with_tags(expect_head or ())
     if as_json:
         print_json(found.model_dump())
     else:

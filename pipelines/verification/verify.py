@@ -13,9 +13,8 @@ from pipelines.verification.ledger import check_cause, check_erased, check_ledge
 from pipelines.verification.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
 from pipelines.verification.project import LOCK, PIPELINE, Project
 from pipelines.verification.rederive import rederive
-from pipelines.verification.reproduce import reproduced, same_report
 from pipelines.verification.results import Check, Finding, Status, Verification, conclude
-from pipelines.verification.scratch import restore, scratch
+from pipelines.verification.scratch import reproduced, restore, same_report, scratch
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def git(
     """Run git in a directory and return its output; failure raises with its message."""
     clean = {key: value for key, value in os.environ.items() if key not in _MISLEADING}
     clean |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(env or {})}
+    clean["GIT_NO_REPLACE_OBJECTS"] = "1"  # a commit is what its hash says, for us and for others
     try:
         done = subprocess.run(
             ["git", "-C", os.fspath(where), *args],
