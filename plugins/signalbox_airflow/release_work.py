@@ -197,4 +197,6 @@ def release_recorded(project: Path, product: str, context: Any) -> dict[str, Any
         record_refusal(project, product, run=candidate.run, reason=str(error))
         raise AirflowFailException(str(error)) from None  # nothing a retry would mend
     print(f"{product} {done.version} is in {done.stage}; tags: {', '.join(done.tags)}")
+    for warning in done.warnings:
+        print(f"warning: {warning}")
     return done.model_dump(mode="json")

@@ -22,7 +22,7 @@ from pipelines.release.ledger.entry import (
     line_of,
     signed_bytes,
 )
-from pipelines.release.ledger.file import LedgerFile, proven_before
+from pipelines.release.ledger.file import LedgerFile, lines_before, proven_before
 from pipelines.release.ledger.keys import Keys, id_of, public_hex
 from pipelines.release.ledger.verify import (
     BrokenError,
@@ -216,6 +216,28 @@ class Ledger:
         """
         lines, _ = self._file.read()
         return [self._read(line, number) for number, line in enumerate(lines, start=1)]
+
+    def history(self) -> list[Entry]:
+        """Read all entries in order, first those of the ledgers that this one continues.
+
+        Their numbers begin anew with each ledger; their hashes are unique.
+
+        Returns
+        -------
+        list of Entry
+
+        Raises
+        ------
+        SignalboxError
+            If a line isn't an entry, or a ledger before this one doesn't hold.
+        """
+        lines, _ = self._file.read()
+        mine = [self._read(line, number) for number, line in enumerate(lines, start=1)]
+        try:
+            before = lines_before(self.path.parent, lines[0]) if lines else []
+        except BrokenError as error:
+            raise SignalboxError(f"{self.path}: line 1 {error}") from None
+        return [*map(read_entry, before), *mine]
 
     def verify(self, expect_head: str | Collection[str] = ()) -> Verification:
         """Verify the whole chain.

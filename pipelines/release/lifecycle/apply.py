@@ -309,11 +309,11 @@ def require_ledger(project: Path) -> None:
 def _reinstate(project: Path, product: str) -> list[str]:
     """Take back withdrawals of steps whose tags are there as they were made: they took place."""
     ledger = Ledger.of(project)
-    entries = ledger.entries()
-    valid = {entry.seq for entry, _ in steps(entries, product)}
+    entries = ledger.history()
+    valid = {entry.hash for entry, _ in steps(entries, product)}
     done = []
     for entry in entries:
-        if entry.kind not in STEP_KINDS or entry.subject != product or entry.seq in valid:
+        if entry.kind not in STEP_KINDS or entry.subject != product or entry.hash in valid:
             continue
         if entry.data.get("step") != "made":
             continue
@@ -354,13 +354,13 @@ def repair_locked(project: Path, product: str, *, put_back: bool = False) -> lis
         If the pointer was edited, or a commit to tag isn't here.
     """
     ledger = Ledger.of(project)
-    known = steps(ledger.entries(), product)
-    last = {entry.seq for entry, _ in _last_of_each_stage(known)}
+    known = steps(ledger.history(), product)
+    last = {entry.hash for entry, _ in _last_of_each_stage(known)}
     remote = load_section(project, "registry", RegistryParams).push_to
     done = []
     for entry, step in known:
         journal = read_journal(project, product)
-        is_last, begun = entry.seq in last, step.digest in journal.unfinished
+        is_last, begun = entry.hash in last, step.digest in journal.unfinished
         if is_last and step.pointer:
             check_pointer(project, product, step.pointer, [other for _, other in known])
         if is_last and begun and not was_tagged(project, entry, step, journal):
@@ -464,7 +464,7 @@ def problems(project: Path, product: str) -> list[str]:
         One sentence a problem.
     """
     ledger = Ledger.of(project)
-    entries = ledger.entries()
+    entries = ledger.history()
     known = steps(entries, product)
     refs = product_refs(project, product)
     found = [

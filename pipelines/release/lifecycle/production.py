@@ -160,21 +160,25 @@ def steps(entries: list[Entry], product: str) -> list[tuple[Entry, Step]]:
         If an entry doesn't have the form of a step.
     """
     mine = [entry for entry in entries if entry.kind in STEP_KINDS and entry.subject == product]
-    withdrawn = withdrawn_steps(entry.data for entry in mine)
+    withdrawn = withdrawn_steps((entry.data for entry in mine), by="hash")
     return [
         (entry, _step(entry))
         for entry in mine
-        if entry.data.get("step") == "made" and entry.seq not in withdrawn
+        if entry.data.get("step") == "made" and entry.hash not in withdrawn
     ]
 
 
-def withdrawn_steps(told: Iterable[Mapping[str, Any]]) -> set[object]:
-    """Collect the numbers of the entries whose release or rollback did not take place.
+def withdrawn_steps(
+    told: Iterable[Mapping[str, Any]], *, by: Literal["of", "hash"] = "of"
+) -> set[object]:
+    """Collect the entries whose release or rollback did not take place.
 
     Parameters
     ----------
     told : iterable of mapping of str to object
         Data of a product's entries about releases and rollbacks, in order.
+    by : {'of', 'hash'}, default 'of'
+        What to name them by: their numbers in one ledger, or their hashes.
 
     Returns
     -------
@@ -184,9 +188,9 @@ def withdrawn_steps(told: Iterable[Mapping[str, Any]]) -> set[object]:
     gone: set[object] = set()
     for data in told:
         if data.get("step") == "withdrawn":
-            gone.add(data.get("of"))
+            gone.add(data.get(by))
         elif data.get("step") == "reinstated":
-            gone.discard(data.get("of"))
+            gone.discard(data.get(by))
     return gone
 
 
@@ -334,7 +338,7 @@ def production(project: Path, product: str, stage: str = PRODUCTION) -> Released
     SignalboxError
         If registry and ledger don't say the same.
     """
-    found = current_step(project, Ledger.of(project).entries(), product, stage)
+    found = current_step(project, Ledger.of(project).history(), product, stage)
     return None if found is None else as_released(product, found[1])
 
 
@@ -401,7 +405,7 @@ def current_step(
         raise SignalboxError(f"{error}: {why}" if why else str(error)) from None
     last = [pair for pair in steps(entries, product) if pair[1].stage == stage][-1:]
     for entry, step in last:
-        if found is None or found[0].seq != entry.seq:
+        if found is None or found[0].hash != entry.hash:
             _require_stage_tag(project, product, entry, step)
     return found
 
@@ -610,7 +614,7 @@ def released_versions(project: Path, product: str, stage: str = PRODUCTION) -> l
     -------
     list of Step
     """
-    entries = Ledger.of(project).entries()
+    entries = Ledger.of(project).history()
     return [
         step
         for entry, step in steps(entries, product)

@@ -128,8 +128,9 @@ def _plan(
     params = load_product(project, product)
     decision = record_gate(project, product, commit, run)
     candidate = read_candidate(project, product, commit, run)
-    entries = Ledger.of(project).entries()
-    replaced = current_step(project, entries, product, stage)
+    ledger = Ledger.of(project)
+    entries, history = ledger.entries(), ledger.history()
+    replaced = current_step(project, history, product, stage)
     if replaced is not None and replaced[1].commit == commit:
         raise SignalboxError(
             f"commit {commit[:12]} is in {stage} already, as {replaced[1].name(product)}"
@@ -145,7 +146,7 @@ def _plan(
             project, product, params, commit, None if replaced is None else replaced[1]
         )
         check_pointer(
-            project, product, params.pointer, [step for _, step in steps(entries, product)]
+            project, product, params.pointer, [step for _, step in steps(history, product)]
         )
     files = CommitFiles(project, commit)
     version, tags = _tags(project, product, commit, stage, bump)

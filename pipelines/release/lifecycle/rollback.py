@@ -213,7 +213,7 @@ def _plan(
     project: Path, product: str, to: str | None, *, stage: str, reason: str, who: str
 ) -> Step:
     params = load_product(project, product)
-    entries = Ledger.of(project).entries()
+    entries = Ledger.of(project).history()
     now = current_step(project, entries, product, stage)
     if now is None:
         raise SignalboxError(
