@@ -18,7 +18,7 @@ from pipelines.core.artifacts import RELEASED
 from pipelines.core.errors import SignalboxError
 from pipelines.verification.document import Given
 from pipelines.verification.hashes import Hasher
-from pipelines.verification.pipeline import Lock, read_lock
+from pipelines.verification.pipeline import Lock, Locked, read_lock
 from pipelines.verification.project import LOCK, Git, OutsideError, Project
 from pipelines.verification.results import Check, Finding, Status, conclude
 
@@ -65,19 +65,41 @@ def restore(project: Project, lock: Lock) -> list[str]:
     list of str
         What is still missing.
     """
-    missing = absent(project, lock)
-    outs = [path for path in missing if path in lock.outs()]
-    if outs and (project.root / ".dvc").is_dir():
-        commands = [["checkout"]]
-        if "remote" in _config(project):
-            commands.append(["pull"])
-        for command in commands:
+    wanted = lock.outs()
+    missing = [path for path in absent(project, lock) if path in wanted]
+    outs = [path for path in missing if not _from_cache(project, wanted[path])]
+    if outs and "remote" in _config(project):
+        for command in (["checkout"], ["pull"]):
             if outs:
                 # What is there tells whether it worked; a failure of one file hides the others.
                 call_dvc(project.root, *command, "--", *outs)
                 outs = [path for path in outs if not project.locate(path).exists()]
+    if missing:
         project.forget()
     return absent(project, lock)
+
+
+def _from_cache(project: Project, out: Locked) -> bool:
+    """Copy an out from DVC's cache, without DVC, which takes seconds to start.
+
+    What the cache holds isn't believed: its hash is taken afterwards, like that of any other file.
+    """
+    files = {"": out.md5}
+    if out.md5.endswith(".dir"):
+        listing = project.cached_listing(out.md5)
+        if listing is None:
+            return False
+        files = {f"/{item['relpath']}": str(item["md5"]) for item in json.loads(listing)}
+    pairs = []
+    for name, md5 in files.items():
+        stored = project.cache / "files" / "md5" / md5[:2] / md5[2:]
+        if not md5[:32].isalnum() or not stored.is_file():
+            return False
+        pairs.append((stored, project.locate(f"{out.path}{name}")))
+    for stored, target in pairs:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(stored, target)
+    return True
 
 
 def _config(project: Project) -> str:

@@ -25,7 +25,6 @@ from pipelines.mlops.fairness.evidence import BiasAuditDetails
 from pipelines.mlops.fairness.result import AuditResult
 from pipelines.mlops.release_report.inputs import STAGES
 from pipelines.release.approval import AUTO_APPROVE_DEMO
-from pipelines.release.lifecycle.production import withdrawn_steps
 from pipelines.reporting import numbers
 
 
@@ -312,7 +311,9 @@ class Facts:
     def of_kind(self, *kinds: str) -> list[Entry]:
         """Entries of some kinds about the model, the oldest first; each release step once."""
         mine = [e for e in self.entries if e["kind"] in kinds and e["subject"] == PRODUCT]
-        gone = withdrawn_steps(entry["data"] for entry in mine)
+        told = {step: {e["data"].get("of") for e in mine if e["data"].get("step") == step}
+                for step in ("withdrawn", "reinstated")}  # fmt: skip
+        gone = told["withdrawn"] - told["reinstated"]
         return [e for e in mine if e["data"].get("step", "made") == "made" and e["seq"] not in gone]
 
     def unfilled(self, key: str, file: str = "release.yaml") -> str:
