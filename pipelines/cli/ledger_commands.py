@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +25,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", "-k", help="Only entries of this kind; repeatable.")
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ _MARKS = {
 def verify(
     report: Annotated[Path, typer.Argument(help="A report's .json or .html, or a copy of it.")],
     *,
-    project: Annotated[
-        Path, typer.Option(help="Clone of the project to hold the report against.")
-    ] = Path(),
+    project: Project = Path(),
     hashes_only: Annotated[
         bool, typer.Option("--hashes-only", help="Check hashes; compute no figure again.")
     ] = False,
