@@ -332,4 +332,6 @@ def release_recorded(project: Path, product: str, context: Any) -> dict[str, Any
     except SignalboxError as error:
         raise refused(project, product, candidate.run, str(error)) from None
     print(f"{product} {done.version} is in {done.stage}; tags: {', '.join(done.tags)}")
+    for warning in done.warnings:
+        print(f"warning: {warning}")
     return done.model_dump(mode="json")

@@ -41,13 +41,41 @@ def proven_before(folder: Path, first_line: bytes) -> frozenset[str]:
     BrokenError
         If one of them is missing, doesn't hold, or ends elsewhere than was written down.
     """
-    heads: set[str] = set()
+    return frozenset(
+        head for _, chain in _ledgers_before(folder, first_line) for head in chain.heads
+    )
+
+
+def lines_before(folder: Path, first_line: bytes) -> list[bytes]:
+    """Return the lines of all ledgers that the one with `first_line` continues, oldest first.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the ledger.
+    first_line : bytes
+        The ledger's first line.
+
+    Returns
+    -------
+    list of bytes
+
+    Raises
+    ------
+    BrokenError
+        If one of them is missing, doesn't hold, or ends elsewhere than was written down.
+    """
+    ledgers = list(_ledgers_before(folder, first_line))
+    return [line for lines, _ in reversed(ledgers) for line in lines]
+
+
+def _ledgers_before(folder: Path, first_line: bytes) -> Iterator[tuple[list[bytes], Chain]]:
+    """Lines and chain of each closed ledger, newest first."""
     line = first_line
     while named := read_entry(line).data.get("continues"):
         lines, chain = _closed(folder, named)
-        heads |= chain.heads
+        yield lines, chain
         line = lines[0]
-    return frozenset(heads)
 
 
 def _closed(folder: Path, named: dict[str, object]) -> tuple[list[bytes], Chain]:

@@ -58,7 +58,7 @@ def record_run(
 
 
 def record_gate(project: Path, product: str, commit: str, run: str = "") -> GateDecision:
-    """Log the gate's decision on a commit with all figures, once a run.
+    """Log the gate's decision on a commit with all figures, once a run and once a commit.
 
     The figures are there for trends; no figure is about one person.
 
@@ -92,7 +92,9 @@ def record_gate(project: Path, product: str, commit: str, run: str = "") -> Gate
         "checks": decision.checks,
         "figures": figures,
     }
-    _once(project, "gate", product, data)
+    known = last_entry(Ledger.of(project).entries(), {"gate"}, product, commit=commit)
+    if run or known is None or {**known.data, "run": ""} != data:
+        _once(project, "gate", product, data)  # outside Airflow the run's own entry says it all
     return decision
 
 
