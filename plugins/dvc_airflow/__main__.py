@@ -1,4 +1,4 @@
-"""``python -m dvc_airflow apply <ref>`` and ``python -m dvc_airflow graph``."""
+"""``python -m dvc_airflow apply <ref>``, ``… graph`` and ``… conformance PROJECT``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from dvc_airflow.conformance.command import add_arguments, run
 from dvc_airflow.errors import DvcAirflowError
 
 
@@ -19,9 +20,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     apply.add_argument("--force", action="store_true", help="overwrite changed files")
     graph = commands.add_parser("graph", help="print the stages and what they read from")
     graph.add_argument("targets", nargs="*", help="as for dvc repro")
+    about = "compare runs of a project's copy by the bridge with a plain dvc repro"
+    add_arguments(commands.add_parser("conformance", help=about, description=about))
     options = parser.parse_args(argv)
+    known = {"apply": _apply, "graph": _graph, "conformance": run}
     try:
-        return _apply(options) if options.command == "apply" else _graph(options)
+        return known[options.command](options)
     except DvcAirflowError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
