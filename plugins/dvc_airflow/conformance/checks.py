@@ -14,6 +14,7 @@ from typing import Final
 from dvc_airflow.conformance.commands import dvc
 from dvc_airflow.conformance.hosts import (
     GRACE,
+    HOLD,
     Attempt,
     Host,
     Run,
@@ -29,6 +30,7 @@ from dvc_airflow.conformance.judge import (
     judge_commit,
     leftovers,
 )
+from dvc_airflow.conformance.outcome import git_outs, hashes
 from dvc_airflow.conformance.result import Finding, NotApplicableError
 from dvc_airflow.conformance.scratch import Scratch, tree_of
 from dvc_airflow.runtime.git import git, git_or_none
@@ -37,13 +39,14 @@ from dvc_airflow.runtime.git import git, git_or_none
 _AIRFLOW_PATIENCE: Final = 5.0
 _GONE_SECONDS: Final = 30.0
 _MOMENTS: Final = (
-    # who is killed, when: None is before the command starts, else a part of its duration
+    # who is killed, when: before the command starts (None), at a part of its duration, after it (1)
     ("the task", None),
     ("the task", 0.5),
     ("the driver's worker", 0.2),
     ("the driver's guard", 0.8),
-    ("the driver's worker", 0.99),
+    ("the driver's worker", 1.0),
 )
+_WHEN: Final = {None: "before its command", 1.0: "right after its command"}
 _BACKFILL: Final = 3
 
 
@@ -135,9 +138,9 @@ def _pull_and_status(scratch: Scratch, finding: Finding, host: Host, commit: str
     git(root, "checkout", "--quiet", "--detach", commit)
     stages = [s for s in scratch.runnable() if not _always_runs(scratch, s)]
     try:
-        dvc(project, "pull", "--quiet", *scratch.stages, timeout=scratch.timeout)
-        said = dvc(project, "status", "--quiet", *stages) if stages else ""
-        problems: list[str] = [said] if said.strip() else []
+        dvc(project, "pull", "--quiet", "--with-deps", *scratch.stages, timeout=scratch.timeout)
+        said = dvc(project, "status", "--json", *stages).splitlines() if stages else ["{}"]
+        problems: list[str] = [] if said[-1] == "{}" else said
     except Exception as exc:  # what DVC says is the finding
         problems = [str(exc)]
     finding.add("the saved run, pulled by another clone: dvc status finds nothing to do", problems)
@@ -166,13 +169,21 @@ def _ran_in_vain(scratch: Scratch, finding: Finding, run: Run) -> list[str]:
     for address in scratch.runnable():
         stage = scratch.graph.stages[address]
         outside = any(os.path.isabs(d.path) or d.path.startswith("../") for d in stage.deps)
-        if _always_runs(scratch, address) or outside or any(out.persist for out in stage.outs):
+        kept = any(out.persist for out in stage.outs) or _keeps_directory(scratch, address)
+        if _always_runs(scratch, address) or outside or kept:
             excused |= scratch.below({address})
     ran = [stage for stage, status in run.statuses().items() if status == "ran"]
     spared = sorted(set(ran) & excused)
     if spared:
         finding.note(f"{', '.join(spared)} ran again: DVC keeps no run cache of such stages")
     return [f"stage {stage} ran again" for stage in ran if stage not in excused]
+
+
+def _keeps_directory(scratch: Scratch, address: str) -> bool:
+    """Whether git keeps a directory that the stage makes: DVC's run cache does not restore it."""
+    stage = scratch.graph.stages[address]
+    hashed = dict(hashes(stage, scratch.expected.entries[address], "outs"))
+    return any(hashed.get(out.path, "").endswith(".dir") for out in git_outs(stage))
 
 
 def check_cached(scratch: Scratch, finding: Finding) -> None:
@@ -197,10 +208,10 @@ def check_kill(scratch: Scratch, finding: Finding) -> None:
         run = new_run(scratch, "manual__2026-01-01T00:00:00+00:00")
         victim, before, after, seconds = _approach(scratch, host, run)
         for who, moment in _MOMENTS:
-            attempt = run.start(host, victim.name)
+            attempt = run.start(host, victim.name, hold=True)
             hit = _hit(attempt, who, moment, seconds)
             state = run.note(victim.name, attempt.wait(scratch.timeout))
-            when = "before its command" if moment is None else f"at {moment:.0%} of its command"
+            when = _WHEN.get(moment, f"at {moment or 0:.0%} of its command")
             what = f"SIGKILL of {who} of '{victim.name}' {when}"
             if not hit:
                 finding.note(f"{what}: it was over before")
@@ -216,28 +227,27 @@ def check_kill(scratch: Scratch, finding: Finding) -> None:
 
 
 def _approach(scratch: Scratch, host: Host, run: Run) -> tuple[Task, list[Task], list[Task], float]:
-    """Run up to the stage that takes longest; how long is known from a run of its own."""
+    """Run up to the stage that takes longest; say how long that is."""
     tasks = host.tasks()
-    timed = _time_stages(scratch)
-    stages = [task for task in tasks if task.stages]
-    victim = max(stages, key=lambda task: sum(timed.get(stage, 0.0) for stage in task.stages))
+    runs = {*scratch.runnable()}
+    stages = [task for task in tasks if runs & set(task.stages)]
+    victim = max(stages, key=lambda task: _seconds(scratch, task))
     position = tasks.index(victim)
     before, after = tasks[:position], tasks[position + 1 :]
     if not run.go(before, [host]):
         msg = f"the run failed before anything was done to it: {run.failure()}"
         raise NotApplicableError(msg)
-    return victim, before, after, sum(timed.get(stage, 0.0) for stage in victim.stages)
+    return victim, before, after, _seconds(scratch, victim)
 
 
-def _time_stages(scratch: Scratch) -> dict[str, float]:
-    """Return how long each stage takes, in seconds; measured once."""
-    if not scratch.seconds:
-        with running_host(scratch, "timing") as host:
-            run = new_run(scratch, "manual__2026-01-01T00:00:00+00:00")
-            run.go(host.tasks(), [host])
-            found = {r["stage"]: float(r["seconds"]) for r in run.results()}
-            scratch.seconds.update(found or {"": 0.0})
-    return scratch.seconds
+def _seconds(scratch: Scratch, task: Task) -> float:
+    """Return how long a task's commands take in all, held up as they are."""
+    total = 0.0
+    for address in task.stages:
+        command = scratch.graph.stages[address].cmd
+        commands = 1 if isinstance(command, str) else len(command)
+        total += scratch.seconds.get(address, 0.0) + 2 * HOLD * commands
+    return total
 
 
 def _hit(attempt: Attempt, who: str, moment: float | None, seconds: float) -> bool:
@@ -246,7 +256,13 @@ def _hit(attempt: Attempt, who: str, moment: float | None, seconds: float) -> bo
         (lambda: len(attempt.drivers()) == 2) if moment is None else attempt.command_runs
     )
     until(lambda: ready() or attempt.ended(), _GONE_SECONDS)
-    if moment:
+    if moment == 1.0:
+        until(
+            lambda: attempt.ended() or not attempt.command_runs(),
+            2 * seconds + _GONE_SECONDS,
+            0.001,
+        )
+    elif moment:
         until(attempt.ended, moment * seconds)
     drivers = attempt.drivers()
     pids = {
@@ -276,7 +292,7 @@ def check_cancel(scratch: Scratch, finding: Finding) -> None:
     with running_host(scratch, "cancel", lock_timeout=60.0) as host:
         run = new_run(scratch, "manual__2026-01-01T00:00:00+00:00")
         victim, _, _, seconds = _approach(scratch, host, run)
-        attempt = run.start(host, victim.name)
+        attempt = run.start(host, victim.name, hold=True)
         until(lambda: attempt.command_runs() or attempt.ended(), _GONE_SECONDS)
         until(attempt.ended, seconds / 2)
         clock = time.monotonic()
@@ -323,20 +339,19 @@ def check_clear(scratch: Scratch, finding: Finding) -> None:
         first = tree_of(host.root, str(run.xcoms["save_run"]["commit"]))
         stages = [task for task in tasks if task.stages]
         cleared = stages[len(stages) // 2]
-        _clear(scratch, finding, host, run, cleared, "in the run's workspace")
+        _clear(finding, host, run, cleared, "in the run's workspace")
         _save_again(finding, run, host, first, "saved again")
         workspace = Path(run.xcoms["open_workspace"]["root"])
         shutil.rmtree(workspace)
-        _clear(scratch, finding, host, run, stages[-1], "after its workspace was removed")
+        _clear(finding, host, run, stages[-1], "after its workspace was removed")
         _save_again(finding, run, host, first, "saved again in the workspace made again")
         shutil.rmtree(workspace)
         _save_again(finding, run, host, first, "save_run alone cleared, the workspace removed")
         finding.add("afterwards", leftovers(host, run))
 
 
-def _clear(
-    scratch: Scratch, finding: Finding, host: Host, run: Run, task: Task, where: str
-) -> None:
+def _clear(finding: Finding, host: Host, run: Run, task: Task, where: str) -> None:
+    scratch = host.scratch
     before = {r["stage"]: r["lock"] for r in run.xcoms[task.name]["stages"]}
     what = f"'{task.name}' cleared {where}"
     if run.step(host, task.name) != "success":

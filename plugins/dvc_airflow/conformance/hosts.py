@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from dvc_airflow.runtime.process import child_environment
 
 DAG_ID: Final = "conformance"
 GRACE: Final = 3.0
+HOLD: Final = 1.0
 _HOME: Final = str(Path(__file__).resolve().parents[2])
 _BOOT: Final = (
     "import sys; sys.path.append(sys.argv[1]); "
@@ -135,6 +137,20 @@ class Host:
         self._answers.close()
 
 
+def _holding_shell(directory: Path) -> dict[str, str]:
+    """Write a shell that holds every command up; DVC runs commands in what SHELL names."""
+    shell = directory / "holding-shell"
+    real = os.environ.get("SHELL") or "/bin/sh"
+    plain = " --noprofile --norc" if Path(real).name == "bash" else ""
+    shell.write_text(
+        f'#!/bin/sh\nsleep {HOLD}\nSHELL={shlex.quote(real)} {shlex.quote(real)}{plain} "$@"\n'
+        f"code=$?\nsleep {HOLD}\nexit $code\n",
+        encoding="utf-8",
+    )
+    shell.chmod(0o755)
+    return {"SHELL": str(shell)}
+
+
 @contextlib.contextmanager
 def running_host(scratch: Scratch, name: str, **options: Any) -> Iterator[Host]:
     """Start a host, and stop it afterwards."""
@@ -225,8 +241,19 @@ class Run:
     errors: dict[str, str] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
 
-    def start(self, host: Host, task: str) -> Attempt:
-        """Start a task on a host."""
+    def start(self, host: Host, task: str, *, hold: bool = False) -> Attempt:
+        """Start a task on a host.
+
+        Parameters
+        ----------
+        host : Host
+            Where.
+        task : str
+            Which task.
+        hold : bool
+            Whether its commands are held up for `HOLD` seconds before and after their work, so
+            that a moment in the middle can be met even if the work takes no time.
+        """
         token = uuid.uuid4().hex
         answers = host.scratch.directory / "answers"
         answers.mkdir(exist_ok=True)
@@ -243,6 +270,7 @@ class Run:
             xcoms=self.xcoms,
             states=self.states,
             token=token,
+            environment=_holding_shell(host.scratch.directory) if hold else {},
             answer=str(answer),
         )["pid"]
         return Attempt(pid, token, answer)

@@ -18,6 +18,7 @@ from dvc_airflow.conformance.outcome import (
     hashes,
     md5_of_files,
     read_commit,
+    read_worktree,
 )
 from dvc_airflow.conformance.result import Finding
 from dvc_airflow.conformance.scratch import Scratch
@@ -70,11 +71,11 @@ def judge_commit(
     problems += _missing_objects(scratch, found, cache or host.cache)
     problems += _differences(finding, scratch, found)
     count = sum(len(entry.get("outs", [])) for entry in found.entries.values())
-    finding.add(
-        f"{what}: {len(found.entries)} dvc.lock entries with {count} output hashes, "
-        f"{len(found.files)} file(s) that git keeps",
-        problems,
+    detail = (
+        f"{len(found.entries)} dvc.lock entries with {count} output hashes, "
+        f"{len(found.files)} file(s) that git keeps"
     )
+    finding.add(what, problems, detail)
     return not problems
 
 
@@ -95,9 +96,7 @@ def _differences(finding: Finding, scratch: Scratch, found: RunOutcome) -> list[
     different = differences(scratch.graph, scratch.expected, found).problems
     excused: set[str] = set()
     for address in different:
-        others = set(different) - {address}
-        first = not any(address in scratch.below({other}) for other in others)
-        if first and not scratch.repeats(address):
+        if _same_inputs(scratch, found, address) and not scratch.repeats(address):
             excused |= scratch.below({address})
             finding.note(
                 f"stage '{address}' differs; it may be non-deterministic: forced to run again on "
@@ -110,6 +109,13 @@ def _differences(finding: Finding, scratch: Scratch, found: RunOutcome) -> list[
         if address not in excused
         for text in texts
     ]
+
+
+def _same_inputs(scratch: Scratch, found: RunOutcome, address: str) -> bool:
+    """Whether a stage had the command and the inputs that it had in the reference."""
+    one, other = scratch.expected.entries[address], found.entries.get(address, {})
+    keys = {*one, *other} - {"outs"}
+    return all(one.get(key) == other.get(key) for key in keys)
 
 
 def _missing_objects(scratch: Scratch, found: RunOutcome, cache: Path) -> list[str]:
@@ -207,8 +213,6 @@ def half_saved(host: Host, run: Run, stages: Iterable[str]) -> list[str]:
     refs = git(host.root, "for-each-ref", "--format=%(refname)", "refs/runs").splitlines()
     if any(run.run_id.split("+")[0].replace(":", ".") in ref for ref in refs):
         problems.append("an unfinished run was saved as refs/runs/…")
-    from dvc_airflow.conformance.outcome import read_worktree
-
     project = Path(run.xcoms["open_workspace"]["path"])
     try:
         entries = read_worktree(project, scratch.graph, stages).entries

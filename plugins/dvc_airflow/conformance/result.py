@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from dvc_airflow.errors import DvcAirflowError
 
 Outcome = Literal["passed", "failed", "not applicable"]
+
+_SHOWN: Final = 12
 
 
 class ConformanceError(DvcAirflowError):
@@ -53,9 +55,9 @@ class Finding:
             return "failed"
         return "passed" if self.reason is None else "not applicable"
 
-    def add(self, what: str, problems: Iterable[str]) -> None:
-        """Say what was compared, and what was wrong with it."""
-        self.compared.append(what)
+    def add(self, what: str, problems: Iterable[str], detail: str = "") -> None:
+        """Say what was compared (and how much of it), and what was wrong with it."""
+        self.compared.append(f"{what}: {detail}" if detail else what)
         self.problems += [f"{what}: {problem}" for problem in problems]
 
     def note(self, text: str) -> None:
@@ -69,7 +71,10 @@ class Finding:
         reason = [f"    {self.reason}"] if self.reason else []
         compared = [f"    compared: {text}" for text in self.compared]
         notes = [f"    note: {text}" for text in self.notes]
-        return [head, *reason, *compared, *notes, *(f"    PROBLEM: {p}" for p in self.problems)]
+        problems = [f"    PROBLEM: {text}" for text in self.problems[:_SHOWN]]
+        if len(self.problems) > _SHOWN:
+            problems.append(f"    and {len(self.problems) - _SHOWN} more problems (see --json)")
+        return [head, *reason, *compared, *notes, *problems]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dvc_airflow.conformance.commands import dvc
+from dvc_airflow.conformance.commands import dvc, reproduce
 from dvc_airflow.conformance.outcome import (
     RunOutcome,
     entry_place,
@@ -66,7 +66,7 @@ class Scratch:
     expected : RunOutcome
         What a plain ``dvc repro`` made.
     seconds : dict
-        How long each stage takes, once that was measured.
+        How long the reference run took for each stage.
     stale : frozenset of str
         Hashes of the outputs of the made-up older run that the copies' commit names.
     """
@@ -217,7 +217,8 @@ def prepare(
     log("copying tracked data")
     _copy_data(scratch, project)
     log(f"reference: dvc repro {' '.join(chosen or [])}")
-    dvc(reference, "repro", *(chosen or _root_targets(scratch)), timeout=timeout)
+    targets_or_all = chosen or _root_targets(scratch)
+    scratch.seconds = reproduce(reference, *targets_or_all, timeout=timeout)
     scratch.expected = read_worktree(reference, scratch.graph, scratch.stages)
     log("committing a made-up older run")
     scratch.stale = _commit_older_run(scratch)

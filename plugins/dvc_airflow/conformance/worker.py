@@ -79,7 +79,7 @@ def start(settings: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.environ[TOKEN] = request["token"]
+        os.environ.update({TOKEN: request["token"], **request["environment"]})
         answer = run_task(settings, request)
         path = Path(request["answer"])
         temporary = path.with_suffix(".new")
