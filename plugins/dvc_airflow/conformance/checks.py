@@ -108,9 +108,10 @@ def _reproduced(repo: object, scratch: Scratch) -> set[object]:
 
 def check_hosts(scratch: Scratch, finding: Finding) -> None:
     """Run on two hosts, stage by stage in turns; save on one, save again on the other."""
+    remote = scratch.own_remote("hosts")
     with (
-        running_host(scratch, "hosts-a", transfer=True) as a,
-        running_host(scratch, "hosts-b", transfer=True, data=False) as b,
+        running_host(scratch, "hosts-a", remote=remote) as a,
+        running_host(scratch, "hosts-b", remote=remote, data=False) as b,
     ):
         tasks = a.tasks()
         if sum(bool(task.stages) for task in tasks) < 2:
@@ -118,7 +119,7 @@ def check_hosts(scratch: Scratch, finding: Finding) -> None:
             raise NotApplicableError(msg)
         run = new_run(scratch, "manual__2026-01-01T00:00:00+00:00")
         if run.go(tasks, [a, b]):
-            judge(finding, a, run, scratch.remote)
+            judge(finding, a, run, remote)
             _pull_and_status(scratch, finding, a, str(run.xcoms["save_run"]["commit"]))
             first = tree_of(a.root, str(run.xcoms["save_run"]["commit"]))
             _save_again(finding, run, b, first, "saved again on the other host")
@@ -127,12 +128,12 @@ def check_hosts(scratch: Scratch, finding: Finding) -> None:
         for host in (a, b):
             finding.add(f"host {host.name} afterwards", leftovers(host, run))
     if not finding.problems:
-        _again_elsewhere(scratch, finding)
+        _again_elsewhere(scratch, finding, remote)
 
 
 def _pull_and_status(scratch: Scratch, finding: Finding, host: Host, commit: str) -> None:
     """Check out the saved run elsewhere: pull its data; DVC must find nothing to do."""
-    project = scratch.clone("hosts-reader", data=False)
+    project = scratch.clone("hosts-reader", data=False, remote=host.remote)
     root = scratch.directory / "hosts-reader"
     git(root, "fetch", "--quiet", str(host.root), commit)
     git(root, "checkout", "--quiet", "--detach", commit)
@@ -151,16 +152,16 @@ def _always_runs(scratch: Scratch, address: str) -> bool:
     return stage.always_changed or not (stage.deps or stage.params)
 
 
-def _again_elsewhere(scratch: Scratch, finding: Finding) -> None:
+def _again_elsewhere(scratch: Scratch, finding: Finding, remote: Path) -> None:
     """Run the same on a third host, which has nothing but the remote."""
-    with running_host(scratch, "hosts-c", transfer=True, data=False) as host:
+    with running_host(scratch, "hosts-c", remote=remote, data=False) as host:
         run = new_run(scratch, "manual__2026-01-02T00:00:00+00:00")
         what = "the same run on a fresh third host: all comes from the remote"
         if not run.go(host.tasks(), [host]):
             finding.add(what, [run.failure()])
             return
         finding.add(what, _ran_in_vain(scratch, finding, run))
-        judge(finding, host, run, scratch.remote)
+        judge(finding, host, run, remote)
 
 
 def _ran_in_vain(scratch: Scratch, finding: Finding, run: Run) -> list[str]:
@@ -376,13 +377,7 @@ def _save_again(finding: Finding, run: Run, host: Host, tree: str, what: str) ->
         found = tree_of(host.root, commit)
         if found == tree:
             finding.add(f"{what}: the same tree", [])
-        elif judge_commit(
-            finding,
-            host,
-            commit,
-            what,
-            host.scratch.remote if host.settings["execution"]["transfer"] else None,
-        ):  # type: ignore[index]
+        elif judge_commit(finding, host, commit, what, host.remote):
             finding.add(
                 what, ["its tree differs from the first one outside of the stages' outputs"]
             )

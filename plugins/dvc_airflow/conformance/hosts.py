@@ -51,8 +51,8 @@ class Host:
         The project's copies.
     name : str
         Of this one.
-    transfer : bool
-        Whether tasks use the remote.
+    remote : Path, optional
+        A remote that its tasks use (``transfer``).
     data : bool
         Whether the cache starts with what the remote holds.
     lock_timeout : float
@@ -64,13 +64,14 @@ class Host:
         scratch: Scratch,
         name: str,
         *,
-        transfer: bool = False,
+        remote: Path | None = None,
         data: bool = True,
         lock_timeout: float = 600.0,
     ) -> None:
         self.scratch = scratch
         self.name = name
-        self.project = scratch.clone(name, data=data)
+        self.remote = remote
+        self.project = scratch.clone(name, data=data, remote=remote)
         self.root = scratch.directory / name
         self.cache = scratch.directory / f"{name}.cache"
         self.workspaces = scratch.directory / f"{name}.runs"
@@ -80,7 +81,11 @@ class Host:
             "project": str(self.project),
             "targets": scratch.targets,
             "workspaces": str(self.workspaces),
-            "execution": {"transfer": transfer, "grace": GRACE, "lock_timeout": lock_timeout},
+            "execution": {
+                "transfer": remote is not None,
+                "grace": GRACE,
+                "lock_timeout": lock_timeout,
+            },
         }
         self._start()
 

@@ -91,7 +91,7 @@ class Scratch:
 
     @property
     def remote(self) -> Path:
-        """The DVC remote of all copies."""
+        """The common DVC remote: inputs, and the outputs of the made-up older run."""
         return self.directory / "remote"
 
     @property
@@ -99,7 +99,13 @@ class Scratch:
         """The project of the reference run."""
         return self.directory / "reference" / self.prefix
 
-    def clone(self, name: str, *, data: bool = True) -> Path:
+    def own_remote(self, name: str) -> Path:
+        """Make a remote that holds what the common one holds, for a check that writes to it."""
+        remote = self.directory / f"{name}.remote"
+        _link_tree(self.remote, remote)
+        return remote
+
+    def clone(self, name: str, *, data: bool = True, remote: Path | None = None) -> Path:
         """Make a copy with a cache of its own and return its project.
 
         Parameters
@@ -107,7 +113,9 @@ class Scratch:
         name : str
             Of the copy's directory.
         data : bool
-            Whether its cache holds what the remote holds.
+            Whether its cache holds what the common remote holds.
+        remote : Path, optional
+            Its remote, if not the common one.
         """
         root = self.directory / name
         git(self.directory, *_QUIET, "clone", "--quiet", str(self.origin), str(root))
@@ -115,7 +123,7 @@ class Scratch:
             git(root, "config", key, value)
         project = root / self.prefix
         cache = self.directory / f"{name}.cache"
-        _write_config(project, cache, self.remote)
+        _write_config(project, cache, remote or self.remote)
         if data and self.remote.is_dir():
             _link_tree(self.remote, cache)
         for source, path in self.ignored:
