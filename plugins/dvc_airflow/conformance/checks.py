@@ -160,11 +160,11 @@ def _again_elsewhere(scratch: Scratch, finding: Finding, remote: Path) -> None:
         if not run.go(host.tasks(), [host]):
             finding.add(what, [run.failure()])
             return
-        finding.add(what, _ran_in_vain(scratch, finding, run))
+        finding.add(what, ran_in_vain(scratch, finding, run))
         judge(finding, host, run, remote)
 
 
-def _ran_in_vain(scratch: Scratch, finding: Finding, run: Run) -> list[str]:
+def ran_in_vain(scratch: Scratch, finding: Finding, run: Run) -> list[str]:
     """Return stages that ran although a run before had made the same."""
     excused = set()
     for address in scratch.runnable():
@@ -198,7 +198,7 @@ def check_cached(scratch: Scratch, finding: Finding) -> None:
         second = new_run(scratch, "manual__2026-01-02T00:00:00+00:00")
         second.go(tasks, [host])
         if judge(finding, host, second):
-            said = _ran_in_vain(scratch, finding, second)
+            said = ran_in_vain(scratch, finding, second)
             finding.add("the second run computes nothing", said)
         finding.add("afterwards", leftovers(host, second))
 
@@ -232,16 +232,16 @@ def _approach(scratch: Scratch, host: Host, run: Run) -> tuple[Task, list[Task],
     tasks = host.tasks()
     runs = {*scratch.runnable()}
     stages = [task for task in tasks if runs & set(task.stages)]
-    victim = max(stages, key=lambda task: _seconds(scratch, task))
+    victim = max(stages, key=lambda task: held_seconds(scratch, task))
     position = tasks.index(victim)
     before, after = tasks[:position], tasks[position + 1 :]
     if not run.go(before, [host]):
         msg = f"the run failed before anything was done to it: {run.failure()}"
         raise NotApplicableError(msg)
-    return victim, before, after, _seconds(scratch, victim)
+    return victim, before, after, held_seconds(scratch, victim)
 
 
-def _seconds(scratch: Scratch, task: Task) -> float:
+def held_seconds(scratch: Scratch, task: Task) -> float:
     """Return how long a task's commands take in all, held up as they are."""
     total = 0.0
     for address in task.stages:

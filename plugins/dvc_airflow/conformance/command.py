@@ -8,7 +8,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="where to make the copies: a directory that does not exist yet",
+    )
+    parser.add_argument(
+        "--airflow",
+        action="store_true",
+        help="kill, cancel, clear and backfill by the scheduler of a real Airflow (slow)",
     )
     parser.add_argument("--keep", action="store_true", help="leave the copies for you to look at")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -76,11 +82,10 @@ def run(options: argparse.Namespace) -> int:
             log=log,
         )
         findings = []
-        for name in names:
-            log(f"check {name}")
-            findings.append(examine(scratch, name))
+        for finding in examine_all(scratch, names, airflow=options.airflow, log=log):
+            findings.append(finding)
             if not options.json:
-                print("\n".join(findings[-1].lines()), flush=True)
+                print("\n".join(finding.lines()), flush=True)
         failed = sum(finding.outcome == "failed" for finding in findings)
         if options.json:
             print(json.dumps(report(options.examined, scratch, findings), indent=2))
@@ -98,14 +103,49 @@ def run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def examine(scratch: Scratch, name: str) -> Finding:
-    """Run one check; what goes wrong in it is a finding too."""
-    from dvc_airflow.conformance.checks import CHECKS
+def examine_all(
+    scratch: Scratch, names: Sequence[str], *, airflow: bool, log: Callable[[str], None]
+) -> Iterator[Finding]:
+    """Run checks one after another.
 
+    Parameters
+    ----------
+    scratch : Scratch
+        The project's copies.
+    names : sequence of str
+        Which checks.
+    airflow : bool
+        Whether kill, cancel, clear and backfill are done to runs of a real Airflow.
+    log : callable
+        Told what is going on.
+    """
+    from dvc_airflow.conformance import airflow_checks, checks
+
+    by_airflow = [name for name in names if airflow and name in airflow_checks.CHECKS]
+    for name in names:
+        if name not in by_airflow:
+            log(f"check {name}")
+            yield examine(name, partial(checks.CHECKS[name], scratch))
+    if not by_airflow:
+        return
+    from dvc_airflow.conformance.airflow_stack import Airflow, running_airflow
+
+    stack = Airflow(scratch.directory / "airflow")
+    copies = {name: airflow_checks.add_copy(stack, scratch, name) for name in by_airflow}
+    log("starting Airflow")
+    with running_airflow(stack):
+        for name in by_airflow:
+            log(f"check {name} by Airflow")
+            stack.wait_for_dag(copies[name].dag)
+            yield examine(f"{name} (Airflow)", partial(airflow_checks.CHECKS[name], copies[name]))
+
+
+def examine(name: str, check: Callable[[Finding], None]) -> Finding:
+    """Run one check; what goes wrong in it is a finding too."""
     finding = Finding(name)
     clock = time.monotonic()
     try:
-        CHECKS[name](scratch, finding)
+        check(finding)
     except NotApplicableError as exc:
         finding.reason = str(exc)
     except DvcAirflowError as exc:

@@ -42,8 +42,8 @@ class Task:
     upstream: tuple[str, ...]
 
 
-class Host:
-    """A copy of the project with its own cache, and a worker process on it.
+class Copy:
+    """A copy of the project with its own cache, and where runs of it work.
 
     Parameters
     ----------
@@ -54,7 +54,28 @@ class Host:
     remote : Path, optional
         A remote that its tasks use (``transfer``).
     data : bool
-        Whether the cache starts with what the remote holds.
+        Whether the cache starts with what the common remote holds.
+    """
+
+    def __init__(
+        self, scratch: Scratch, name: str, *, remote: Path | None = None, data: bool = True
+    ) -> None:
+        self.scratch = scratch
+        self.name = name
+        self.remote = remote
+        self.project = scratch.clone(name, data=data, remote=remote)
+        self.root = scratch.directory / name
+        self.cache = scratch.directory / f"{name}.cache"
+        self.workspaces = scratch.directory / f"{name}.runs"
+
+
+class Host(Copy):
+    """A copy of the project, and a worker process on it.
+
+    Parameters
+    ----------
+    scratch, name, remote, data
+        See `Copy`.
     lock_timeout : float
         Seconds that a task waits for DVC's locks.
     """
@@ -68,13 +89,7 @@ class Host:
         data: bool = True,
         lock_timeout: float = 600.0,
     ) -> None:
-        self.scratch = scratch
-        self.name = name
-        self.remote = remote
-        self.project = scratch.clone(name, data=data, remote=remote)
-        self.root = scratch.directory / name
-        self.cache = scratch.directory / f"{name}.cache"
-        self.workspaces = scratch.directory / f"{name}.runs"
+        super().__init__(scratch, name, remote=remote, data=data)
         self.log = scratch.directory / f"{name}.log"
         self.settings = {
             "dag_id": DAG_ID,
@@ -142,7 +157,7 @@ class Host:
         self._answers.close()
 
 
-def _holding_shell(directory: Path) -> dict[str, str]:
+def holding_shell(directory: Path) -> dict[str, str]:
     """Write a shell that holds every command up; DVC runs commands in what SHELL names."""
     shell = directory / "holding-shell"
     real = os.environ.get("SHELL") or "/bin/sh"
@@ -219,9 +234,7 @@ class Attempt:
 
     def remains(self) -> list[int]:
         """Return every living process of this try but the task's own."""
-        return [
-            pid for pid in reaper._marked(f"{TOKEN}={self.token}".encode(), None) if pid != self.pid
-        ]
+        return [pid for pid in reaper.marked(f"{TOKEN}={self.token}") if pid != self.pid]
 
 
 @dataclass
@@ -275,7 +288,7 @@ class Run:
             xcoms=self.xcoms,
             states=self.states,
             token=token,
-            environment=_holding_shell(host.scratch.directory) if hold else {},
+            environment=holding_shell(host.scratch.directory) if hold else {},
             answer=str(answer),
         )["pid"]
         return Attempt(pid, token, answer)
@@ -357,8 +370,8 @@ def until(condition: Any, seconds: float, poll: float = _POLL) -> bool:
 
 
 def _alive(pid: int) -> bool:
-    return any(found == pid for found, _ in reaper._living())
+    return any(found == pid for found, _ in reaper.living())
 
 
 def _children(pid: int) -> list[int]:
-    return [child for child, parent in reaper._living() if parent == pid]
+    return [child for child, parent in reaper.living() if parent == pid]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from dvc_airflow.conformance.hosts import Host, Run
+from dvc_airflow.conformance.hosts import Copy, Run
 from dvc_airflow.conformance.outcome import (
     RunOutcome,
     contradictions,
@@ -28,7 +28,7 @@ from dvc_airflow.runtime.git import git, git_or_none
 _READ_LIMIT: Final = 256 * 1024 * 1024
 
 
-def judge(finding: Finding, host: Host, run: Run, cache: Path | None = None) -> bool:
+def judge(finding: Finding, host: Copy, run: Run, cache: Path | None = None) -> bool:
     """Compare a finished run's saved commit with the plain ``dvc repro``.
 
     Parameters
@@ -55,7 +55,7 @@ def judge(finding: Finding, host: Host, run: Run, cache: Path | None = None) -> 
 
 
 def judge_commit(
-    finding: Finding, host: Host, commit: str, what: str, cache: Path | None = None
+    finding: Finding, host: Copy, commit: str, what: str, cache: Path | None = None
 ) -> bool:
     """Compare a saved commit with the plain ``dvc repro``; see `judge`."""
     scratch = host.scratch
@@ -153,7 +153,7 @@ def _md5() -> hashlib._Hash:
     return hashlib.md5(usedforsecurity=False)
 
 
-def damaged_objects(host: Host) -> list[str]:
+def damaged_objects(host: Copy) -> list[str]:
     """Return objects of a host's cache that are not what their names say: half-written ones."""
     start = host.cache / "files" / "md5"
     return [
@@ -170,7 +170,7 @@ def _is_object(path: Path) -> bool:
     return len(name) == 30 and all(letter in "0123456789abcdef" for letter in name)
 
 
-def leftovers(host: Host, run: Run) -> list[str]:
+def leftovers(host: Copy, run: Run) -> list[str]:
     """Return what a run that is over still holds, or has done to the host's project."""
     problems = [f"the project has changed: {line}" for line in changes(host)]
     opened = run.xcoms.get("open_workspace")
@@ -185,7 +185,7 @@ def leftovers(host: Host, run: Run) -> list[str]:
     return problems + [f"lock {lock} is still held" for lock in locks if _is_held(lock)]
 
 
-def changes(host: Host) -> list[str]:
+def changes(host: Copy) -> list[str]:
     """Return what git sees as changed in the host's project."""
     status = git(host.root, "status", "--porcelain", "--untracked-files=all")
     return status.splitlines()
@@ -202,7 +202,7 @@ def _is_held(lock: Path) -> bool:
     return False
 
 
-def half_saved(host: Host, run: Run, stages: Iterable[str]) -> list[str]:
+def half_saved(host: Copy, run: Run, stages: Iterable[str]) -> list[str]:
     """Return what a run has recorded of stages that have not finished.
 
     Nothing is saved as complete, and dvc.lock can be read and names no hash for them but those
