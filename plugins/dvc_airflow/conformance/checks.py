@@ -210,13 +210,18 @@ def check_kill(scratch: Scratch, finding: Finding) -> None:
         victim, before, after, seconds = _approach(scratch, host, run)
         for who, moment in _MOMENTS:
             attempt = run.start(host, victim.name, hold=True)
-            hit = _hit(attempt, who, moment, seconds)
+            hit, running = _hit(attempt, who, moment, seconds)
             state = run.note(victim.name, attempt.wait(scratch.timeout))
             when = _WHEN.get(moment, f"at {moment or 0:.0%} of its command")
             what = f"SIGKILL of {who} of '{victim.name}' {when}"
             if not hit:
                 finding.note(f"{what}: it was over before")
-            finding.add(what, _after_a_kill(host, run, attempt, victim, state))
+            survived = running and moment != 1.0 and state == "success"
+            finding.add(
+                what,
+                ["the task succeeded all the same"] * survived
+                + _after_a_kill(host, run, attempt, victim, state),
+            )
             if state == "success":
                 break
         done = run.states[victim.name] == "success" or run.step(host, victim.name) == "success"
@@ -251,8 +256,8 @@ def held_seconds(scratch: Scratch, task: Task) -> float:
     return total
 
 
-def _hit(attempt: Attempt, who: str, moment: float | None, seconds: float) -> bool:
-    """Kill a process of a try at a moment; whether it was there."""
+def _hit(attempt: Attempt, who: str, moment: float | None, seconds: float) -> tuple[bool, bool]:
+    """Kill a process of a try at a moment; whether it was there, and the command ran."""
     ready: Callable[[], bool] = (
         (lambda: len(attempt.drivers()) == 2) if moment is None else attempt.command_runs
     )
@@ -271,12 +276,12 @@ def _hit(attempt: Attempt, who: str, moment: float | None, seconds: float) -> bo
         "the driver's guard": drivers[:1],
         "the driver's worker": drivers[1:],
     }
-    hit = False
+    hit, running = False, attempt.command_runs()
     for pid in pids[who]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             hit = True
-    return hit
+    return hit, running
 
 
 def _after_a_kill(host: Host, run: Run, attempt: Attempt, victim: Task, state: str) -> list[str]:
@@ -296,6 +301,7 @@ def check_cancel(scratch: Scratch, finding: Finding) -> None:
         attempt = run.start(host, victim.name, hold=True)
         until(lambda: attempt.command_runs() or attempt.ended(), _GONE_SECONDS)
         until(attempt.ended, seconds / 2)
+        running = attempt.command_runs()
         clock = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             os.kill(attempt.pid, signal.SIGTERM)
@@ -303,7 +309,7 @@ def check_cancel(scratch: Scratch, finding: Finding) -> None:
         took = time.monotonic() - clock
         state = run.note(victim.name, attempt.wait(scratch.timeout))
         what = f"SIGTERM to '{victim.name}' in the middle of its command"
-        if state == "success":
+        if not running:
             finding.note(f"{what}: it was over before")
         limit = GRACE + _AIRFLOW_PATIENCE
         late = (
@@ -311,7 +317,8 @@ def check_cancel(scratch: Scratch, finding: Finding) -> None:
             if gone and took <= limit
             else [f"not all processes were gone after {took:.1f} s (limit {limit:.0f} s)"]
         )
-        finding.add(f"{what}: all processes gone after {took:.1f} s", late)
+        went_on = ["the task went on to its end"] if running and state == "success" else []
+        finding.add(f"{what}: all processes gone after {took:.1f} s", late + went_on)
         if state != "success":
             _save_cancelled(finding, host, run, victim)
         again = new_run(scratch, "manual__2026-01-02T00:00:00+00:00")
