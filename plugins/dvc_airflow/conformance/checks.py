@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dvc_airflow.conformance.commands import dvc
 from dvc_airflow.conformance.hosts import (
@@ -62,7 +62,7 @@ def check_graph(scratch: Scratch, finding: Finding) -> None:
             for down, up in repo.index.graph.edges
             if up.cmd is not None
         }
-        wanted = {s.addressing for s in _reproduced(repo, scratch)}
+        wanted = _reproduced(repo, scratch)
         outs = {
             address: {(os.path.relpath(out.fs_path, root), out.use_cache) for out in stage.outs}
             for address, stage in theirs.items()
@@ -88,22 +88,21 @@ def check_graph(scratch: Scratch, finding: Finding) -> None:
         ],
     )
     finding.add(
-        f"{len(wanted)} stages that dvc repro {' '.join(scratch.targets or [])} runs".rstrip(),
+        f"{len(wanted)} stages that '{' '.join(['dvc repro', *(scratch.targets or [])])}' runs",
         [f"{a} is missing in ours" for a in sorted(wanted - set(scratch.stages))]
         + [f"{a} is in ours alone" for a in sorted(set(scratch.stages) - wanted)],
     )
 
 
-def _reproduced(repo: object, scratch: Scratch) -> set[object]:
+def _reproduced(repo: Any, scratch: Scratch) -> set[str]:
     """Return the stages that dvc repro of the targets looks at."""
     from dvc.repo.graph import get_subgraph_of_nodes
 
-    chosen: set[object] = set()
-    for target in scratch.targets or [None]:
-        collected = repo.stage.collect(target) if target else repo.stage.collect(None)  # type: ignore[attr-defined]
-        chosen |= set(collected)
-    graph = get_subgraph_of_nodes(repo.index.graph, chosen, downstream=False)  # type: ignore[attr-defined]
-    return {stage for stage in graph if stage.cmd is not None}
+    in_root = (scratch.reference / "dvc.yaml").is_file()
+    targets = scratch.targets or (["dvc.yaml"] if in_root else scratch.stages)
+    chosen = {stage for target in targets for stage in repo.stage.collect(target)}
+    graph = get_subgraph_of_nodes(repo.index.graph, chosen, downstream=False)
+    return {stage.addressing for stage in graph if stage.cmd is not None}
 
 
 def check_hosts(scratch: Scratch, finding: Finding) -> None:
