@@ -31,7 +31,7 @@ from dvc_airflow.conformance.judge import (
     leftovers,
 )
 from dvc_airflow.conformance.outcome import git_outs, hashes
-from dvc_airflow.conformance.result import Finding, NotApplicableError
+from dvc_airflow.conformance.result import ConformanceError, Finding, NotApplicableError
 from dvc_airflow.conformance.scratch import Scratch, tree_of
 from dvc_airflow.runtime.git import git, git_or_none
 
@@ -241,7 +241,7 @@ def _approach(scratch: Scratch, host: Host, run: Run) -> tuple[Task, list[Task],
     before, after = tasks[:position], tasks[position + 1 :]
     if not run.go(before, [host]):
         msg = f"the run failed before anything was done to it: {run.failure()}"
-        raise NotApplicableError(msg)
+        raise ConformanceError(msg)
     return victim, before, after, held_seconds(scratch, victim)
 
 
