@@ -1,4 +1,4 @@
-"""``python -m dvc_airflow`` with ``apply <ref>``, ``gc`` or ``graph``."""
+"""``python -m dvc_airflow`` with ``apply``, ``gc``, ``graph``, ``params`` or ``conformance``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from dvc_airflow.conformance.command import add_arguments, run
 from dvc_airflow.errors import DvcAirflowError
 
 
@@ -33,11 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     params.add_argument(
         "--check", action="append", metavar="KEY", help="refuse a key that is no parameter"
     )
+    about = "compare runs of a project's copy by the bridge with a plain dvc repro"
+    add_arguments(commands.add_parser("conformance", help=about, description=about))
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    run = {"apply": _apply, "gc": _gc, "graph": _graph, "params": _params}[options.command]
+    known = {
+        "apply": _apply,
+        "conformance": run,
+        "gc": _gc,
+        "graph": _graph,
+        "params": _params,
+    }
     try:
-        return run(options)
+        return known[options.command](options)
     except DvcAirflowError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
