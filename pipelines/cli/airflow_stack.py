@@ -24,11 +24,11 @@ import psutil
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_json, write_text
-from pipelines.core.project import VARIABLE, find_project
+from pipelines.core.project import VARIABLE, command_project
 from pipelines.release.approval import ApprovalParams
 from pipelines.release.config import load_section
 
-PROJECT = find_project(__file__)
+PROJECT = command_project(__file__).path
 HOME = PROJECT / ".airflow"
 LOGS = HOME / "logs"
 PASSWORDS = HOME / "passwords.json"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SHOWN = 30
 
 def kpis(
     as_json: AsJson = False,
-    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+    project: Project = Path(),
     product: Annotated[str, typer.Option(help="Only this product's; empty = all.")] = "",
 ) -> None:
     """Show every KPI: value, target, whether it is met, and its trend over the ledger."""
@@ -110,6 +110,7 @@ def compliance(
         bool, typer.Option("--strict", help="Exit with 1 if a requirement is missing or not met.")
     ] = False,
     as_json: AsJson = False,
+    project: Project = Path(),
 ) -> None:
     """Write the compliance report and the index of all reports.
 
@@ -118,7 +119,7 @@ def compliance(
     """
     console = Console()
     with one_line_errors():
-        counts = write(Path.cwd())
+        counts = write(project.resolve())
         if as_json:
             typer.echo(json.dumps({"counts": counts, "report": str(HTML), "index": str(INDEX)}))
         else:

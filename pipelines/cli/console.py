@@ -1,6 +1,7 @@
 """What every command shares: errors on one line, results as JSON, parameters and overrides."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,60 @@ import yaml
 from rich.console import Console
 
 from pipelines.core.errors import SignalboxError
+from pipelines.core.project import PIPELINE, VARIABLE, command_project
 
 if TYPE_CHECKING:
     from pipelines.aiops.params import AiopsParams
+
+
+def _chosen(ctx: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
+    """Find the project where none is named; say which one where it isn't the directory itself."""
+    source = ctx.get_parameter_source(str(param.name))
+    if source is not None and source.name != "DEFAULT":
+        return value
+    with one_line_errors():
+        found = command_project(__file__)
+    if found.why:
+        Console(stderr=True).print(
+            f"project: {found.path} ({found.why})", markup=False, highlight=False, soft_wrap=True
+        )
+    return found.path if found.path != Path.cwd().resolve() else value
+
+
+Project = Annotated[
+    Path,
+    typer.Option(
+        help="Root of the project; default: $SIGNALBOX_PROJECT, else where you stand, else the "
+        "one that this command is installed from.",
+        callback=_chosen,
+        show_default=False,
+    ),
+]
+
+
+@contextmanager
+def work_for(project: Path) -> Iterator[None]:
+    """Let what runs in the block, and the processes it starts, work for a project.
+
+    Raises
+    ------
+    SignalboxError
+        If it is none.
+    """
+    top = project.expanduser().resolve()
+    if not (top / PIPELINE).is_file():
+        raise SignalboxError(
+            f"{top} has no {PIPELINE}: start in the project's top directory, or name it with "
+            f"--project or ${VARIABLE}"
+        )
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(top)
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.console import AsJson, analysis_params, one_line_errors, print_json, print_lines
+from pipelines.cli.console import (
+    AsJson,
+    Project,
+    analysis_params,
+    one_line_errors,
+    print_json,
+    print_lines,
+)
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import SECOND_US
 
 if TYPE_CHECKING:
     from pipelines.aiops.params import AiopsParams
 
-Project = Annotated[Path, typer.Option(help="Root of the project.")]
 InWindow = Annotated[
     str, typer.Option("--window", help="Only of this window of aiops.analysis.results.")
 ]

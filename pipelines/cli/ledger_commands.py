@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +25,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", "-k", help="Only entries of this kind; repeatable.")
 ]
@@ -62,11 +61,11 @@ def verify(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Verify every entry; name the first bad one and end with 1."""
+    """Verify every entry, and that none is lost that a tag names; end with 1 at the first fault."""
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
-        found = Ledger.of(project).verify(expect_head or ())
+        found = Ledger.of(project).verify_with_tags(expect_head or ())
     if as_json:
         print_json(found.model_dump())
     else:

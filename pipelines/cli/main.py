@@ -6,12 +6,13 @@ usage; 130 ended with Ctrl-C.
 
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import one_line_errors
+from pipelines.cli.console import Project, one_line_errors, work_for
 from pipelines.core.errors import SignalboxError
 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -62,10 +63,11 @@ def run(
         list[str] | None,
         typer.Option("--param", "-p", help="Override a DVC parameter, for example train.seed=7."),
     ] = None,
+    project: Project = Path(),
 ) -> None:
     """Run products' release DAGs in Airflow; show each gate's checks and the report's path."""
     console = Console()
-    with one_line_errors():
+    with one_line_errors(), work_for(project):
         from pipelines.cli.console import parse_overrides
         from pipelines.cli.release_run import run_releases
 
@@ -75,10 +77,11 @@ def run(
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8080,
+    project: Project = Path(),
 ) -> None:
     """Start Airflow with our DAGs; print address and login; end with Ctrl-C."""
     console = Console()
-    with one_line_errors():
+    with one_line_errors(), work_for(project):
         from pipelines.cli.airflow_stack import USER, password, running, started
 
         stack = running()

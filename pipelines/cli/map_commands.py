@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.console import AsJson, analysis_params, one_line_errors, print_json, print_lines
+from pipelines.cli.console import (
+    AsJson,
+    Project,
+    analysis_params,
+    one_line_errors,
+    print_json,
+    print_lines,
+)
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import HOUR_US, SECOND_US
 
@@ -147,7 +154,6 @@ def _results(project: Path) -> Path:
     return Path(analysis_params(project).analysis.results)
 
 
-Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Which = "A folder, a window or day (YYYY-MM-DD) with results, or a git revision."
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 

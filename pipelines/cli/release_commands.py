@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json, work_for
 from pipelines.release.products import DEFAULT
 
 if TYPE_CHECKING:
     from pipelines.release.lifecycle import Done
 
 
-Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Product = Annotated[str, typer.Option(help="Product, as in release.yaml: registry.products.")]
 Stage = Annotated[str, typer.Option(help="Stage of the registry.")]
 
@@ -145,7 +144,13 @@ def approve_here(
     from pipelines.core.errors import SignalboxError
     from pipelines.release.approval import Answer, ApprovalParams, outcome
     from pipelines.release.config import load_section
-    from pipelines.release.lifecycle import read_candidate, record_gate, record_outcome
+    from pipelines.release.ledger import Ledger
+    from pipelines.release.lifecycle import (
+        changed_params,
+        read_candidate,
+        record_gate,
+        record_outcome,
+    )
     from pipelines.release.registry.write import resolve_commit
 
     full = resolve_commit(project, commit)
@@ -155,7 +160,12 @@ def approve_here(
         Answer(who=who, approves=True, reason=reason, at=now, channel="command_line")
         for who in approvers
     ]
-    found = outcome(answers, decision.verdict, load_section(project, "approval", ApprovalParams))
+    found = outcome(
+        answers,
+        decision.verdict,
+        load_section(project, "approval", ApprovalParams),
+        changed=bool(changed_params(Ledger.of(project).entries(), product, full)),
+    )
     record_outcome(project, read_candidate(project, product, full), found)
     if not found.releases:
         raise SignalboxError(f"not approved: {' '.join(found.reasons) or found.policy}")
@@ -213,9 +223,10 @@ def answer(
         str | None, typer.Option(help="Id of the run in Airflow; the one that waits if not given.")
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; an override must have a reason.")] = "",
+    project: Project = Path(),
 ) -> None:
     """Answer a release's question in Airflow, with the login of the project's own Airflow."""
-    with one_line_errors():
+    with one_line_errors(), work_for(project):
         from pipelines.cli.release_run import answer_waiting
 
         answer_waiting(Console(), product, run, approve=approve, reason=reason)
@@ -230,7 +241,7 @@ def score(
         int | None, typer.Option(min=0, max=20, help="Reason codes a row; 0 = none.")
     ] = None,
     as_json: AsJson = False,
-    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+    project: Project = Path(),
 ) -> None:
     """Score a table with the model in production; write predictions with reasons."""
     from pipelines.mlops.scoring.record import FOLDER, describe, predictions_path
@@ -251,7 +262,7 @@ def monitor(
         typer.Option(formats=["%Y-%m-%d"], help="Last day to look at, UTC; default: until now."),
     ] = None,
     as_json: AsJson = False,
-    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+    project: Project = Path(),
 ) -> None:
     """Measure what was scored and how it turned out; alarms go to the ledger."""
     from pipelines.mlops.monitoring.result import describe

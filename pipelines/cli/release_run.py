@@ -68,6 +68,7 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
     if params and list(products) == [INCIDENTS]:
         raise SignalboxError(f"{INCIDENTS} takes no --param; change params.yaml")
     _refuse_renamed(params)
+    _refuse_unknown(params, [name for name in products or every if name != INCIDENTS])
     with _stack(console) as stack:
         for name in products or every:
             console.rule(name)
@@ -82,6 +83,24 @@ def _refuse_renamed(params: Mapping[str, Any]) -> None:
     for key in params:
         if new := new_name(key, RENAMED):
             raise SignalboxError(f"--param {renamed_text(key, new)}")
+
+
+def _refuse_unknown(params: Mapping[str, Any], products: Sequence[str]) -> None:
+    """Refuse what is no parameter, or one that no product of this run takes, before it starts."""
+    if not params:
+        return
+    checks = [word for key in params for word in ("--check", key)]
+    command = [sys.executable, "-m", "dvc_airflow", "--project", str(PROJECT), "params", *checks]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        told = done.stderr.strip().splitlines() or ["python -m dvc_airflow params failed"]
+        raise SignalboxError(f"--param: {told[-1].removeprefix('error: ')}")
+    taken = {key for name in products for key in own_params(name, dict(params))}
+    for key in params:
+        if key not in taken:
+            raise SignalboxError(
+                f"--param {key!r} is a parameter of no product of this run ({', '.join(products)})"
+            )
 
 
 def own_params(product: str, params: dict[str, Any]) -> dict[str, Any]:

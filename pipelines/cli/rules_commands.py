@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
 
 if TYPE_CHECKING:
     from pipelines.aiops.alerting.publishing import Published
     from pipelines.aiops.params import AiopsParams
 
-Project = Annotated[Path, typer.Option(help="Root of the project.")]
 Who = Annotated[str, typer.Option(help="Who asks for it; goes to the ledger.")]
 Reason = Annotated[str, typer.Option(help="Why; goes to the ledger.")]
 Merge = Annotated[

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def ingest(
         typer.Option("--to", formats=_FORMATS, help="Take what changed before then, UTC."),
     ] = None,
     as_json: AsJson = False,
-    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+    project: Project = Path(),
 ) -> None:
     """Read the sources of aiops.telemetry into the lake; again changes nothing."""
     with one_line_errors():
@@ -188,7 +188,7 @@ def retain(
         bool, typer.Option("--dry-run", help="Only say what is older than its limit.")
     ] = False,
     as_json: AsJson = False,
-    project: Annotated[Path, typer.Option(help="Root of the project.")] = Path(),
+    project: Project = Path(),
 ) -> None:
     """Remove telemetry, results and state older than release.yaml allows."""
     with one_line_errors():

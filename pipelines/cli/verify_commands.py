@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
     from pipelines.verification.results import Check, Finding, Verification
 
 USAGE = 2
-SHOWN = 20
-"""Findings of one check that the table shows; ``--json`` has them all."""
+SHOWN = 3
+"""Findings of one check that are shown; ``--verbose`` and ``--json`` have them all."""
 
 _MARKS = {
     "ok": "[green]✓[/]",
@@ -31,9 +31,7 @@ _MARKS = {
 def verify(
     report: Annotated[Path, typer.Argument(help="A report's .json or .html, or a copy of it.")],
     *,
-    project: Annotated[
-        Path, typer.Option(help="Clone of the project to hold the report against.")
-    ] = Path(),
+    project: Project = Path(),
     hashes_only: Annotated[
         bool, typer.Option("--hashes-only", help="Check hashes; compute no figure again.")
     ] = False,
@@ -45,8 +43,14 @@ def verify(
     ] = False,
     rev: Annotated[
         str | None,
-        typer.Option(help="Commit, tag or saved run the report belongs to; default: work tree."),
+        typer.Option(
+            help="Commit, tag or saved run the report belongs to; default: the release that it "
+            "is, else the work tree."
+        ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every difference, and what was checked.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Prove a report: hashes, figures computed again, ledger, tags; name what differs.
@@ -59,49 +63,54 @@ def verify(
     from pipelines.verification.verify import Depth, open_project, verify_report
 
     depth = Depth(rederive=not hashes_only, reproduce=reproduce, rev=rev)
-    console = Console(stderr=as_json)
+    progress = Console(stderr=True)  # the output itself begins with the verdict
     with one_line_errors():
         try:
             root = open_project(project)
-            result = verify_report(report, root, depth, lambda text: console.print(f"… {text}"))
+            result = verify_report(report, root, depth, lambda text: progress.print(f"… {text}"))
         except SignalboxError as error:
             Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
             raise typer.Exit(USAGE) from None
     if as_json:
         print_json(result.as_dict())
     else:
-        show(console, result)
+        show(Console(), result, verbose=verbose)
     raise typer.Exit(result.exit_code)
 
 
-def show(console: Console, result: "Verification") -> None:
-    """Print the table of checks, what differs, and the verdict."""
+def show(console: Console, result: "Verification", *, verbose: bool = False) -> None:
+    """Print the verdict, what to do, the table of checks, and the first differences of each."""
     from rich.table import Table
     from rich.text import Text
 
+    console.print(_verdict(result), style=_STYLES[result.verdict], markup=False, soft_wrap=True)
+    if result.hint:
+        console.print(result.hint, markup=False, highlight=False, soft_wrap=True)
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in result.checks:
         table.add_row(_MARKS[check.status.value], check.title, Text(check.sentence))
+    console.print()
     console.print(table)
     for check in result.checks:
-        _details(console, check)
-    console.print(_verdict(result), style=_STYLES[result.verdict], markup=False, soft_wrap=True)
+        _details(console, check, verbose=verbose)
 
 
 _STYLES = {"verified": "bold green", "differs": "bold red", "cannot_verify": "bold yellow"}
 
 
-def _details(console: Console, check: "Check") -> None:
-    if not check.findings:
+def _details(console: Console, check: "Check", *, verbose: bool) -> None:
+    """Print a check's findings; those that don't count only where all are asked for."""
+    if not check.findings or (check.status.value == "skipped" and not verbose):
         return
+    shown = len(check.findings) if verbose else SHOWN
     console.print(f"\n{check.title}:", markup=False)
-    for finding in check.findings[:SHOWN]:
+    for finding in check.findings[:shown]:
         console.print(f"  {_line(finding)}", markup=False, highlight=False, soft_wrap=True)
-    if len(check.findings) > SHOWN:
-        console.print(f"  and {len(check.findings) - SHOWN} more; --json has them all")
+    if len(check.findings) > shown:
+        console.print(f"  and {len(check.findings) - shown} more: --verbose shows them")
 
 
 def _line(finding: "Finding") -> str:
@@ -115,8 +124,10 @@ def _verdict(result: "Verification") -> str:
     at = f" at commit {result.commit[:12]}" if result.commit else ""
     if result.verdict == "verified":
         rest = "; ".join(result.open_points)
-        return f"\nVERIFIED{at}" + (f"; not checked: {rest}" if rest else "")
+        return f"VERIFIED{at}" + (f"; not checked: {rest}" if rest else "")
+    count = len(result.faults)
+    more = f" (and {count - 1} more)" if count > 1 else ""
     if result.verdict == "differs":
-        return f"\nDIFFERS{at}: first {_line(result.findings[0])}"
+        return f"DIFFERS{at}: first {_line(result.faults[0])}{more}"
     reasons = [check.sentence for check in result.checks if check.status.value == "missing"]
-    return f"\nCANNOT BE VERIFIED{at}: {reasons[-1]}"
+    return f"CANNOT BE VERIFIED{at}: {reasons[-1]}"

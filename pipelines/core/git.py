@@ -1,8 +1,8 @@
 """Git as a program: always about the folder it is told, and with errors that say what to do.
 
-No hook runs but at a push, and git asks nobody anything. Who verifies or searches reads objects as
-they are stored; a release reads what everybody here would get, and refuses where ``git replace``
-made that something else.
+No hook runs but at a push, and git asks nobody anything. Objects are read as they are stored, by
+whoever asks: what ``git replace`` or grafts put in their place would let a release, its
+verification or a search see something else than the commit whose hash they write down.
 """
 
 import os
@@ -21,6 +21,9 @@ _KEPT = (
 """Beginnings of variables that say who somebody is, where their settings lie, and how to reach a
 remote. All others are dropped: hooks and careless shells set them, and they send every command to
 another repository, index or object store."""
+
+_AS_STORED = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+"""Objects and parents of commits as their hashes name them, whatever stands in for them here."""
 
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 
@@ -76,7 +79,6 @@ def git_bytes(
     stdin: str | bytes = b"",
     timeout: float | None = None,
     hooks: bool = False,
-    as_stored: bool = False,
 ) -> bytes:
     """Run git in the project; return the bytes it printed.
 
@@ -92,8 +94,6 @@ def git_bytes(
         Seconds after which it is ended.
     hooks : bool
         Whether the user's hooks run.
-    as_stored : bool
-        Whether objects are read as they are, whatever ``git replace`` puts in their place.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def git_bytes(
             _command(project, arguments, hooks=hooks),
             input=given,
             capture_output=True,
-            env=environment(as_stored=as_stored),
+            env=environment(),
             timeout=timeout,
             check=False,
         )
@@ -178,7 +178,7 @@ def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, b
     try:
         process = subprocess.Popen(
             _command(project, ("cat-file", "--batch"), hooks=False),
-            env=environment(as_stored=True),
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -200,13 +200,47 @@ def git_contents(project: Path, objects: Iterable[str]) -> Iterator[tuple[str, b
             yield name, content
 
 
-def environment(*, as_stored: bool = False) -> dict[str, str]:
-    """Return the environment in which git looks at the folder it is given.
+def git_objects(project: Path, names: Iterable[str]) -> dict[str, tuple[str, bytes]]:
+    """Read objects as they are stored; those that aren't there, or can't be read, are left out.
 
     Parameters
     ----------
-    as_stored : bool, default False
-        Whether objects are read as they are, whatever ``git replace`` puts in their place.
+    project : Path
+        Folder in which git runs.
+    names : iterable of str
+        Full hashes of objects.
+
+    Returns
+    -------
+    dict of str to (str, bytes)
+        Hash → kind (``tag``, ``commit``, ``tree`` or ``blob``) and content.
+    """
+    asked = list(dict.fromkeys(names))
+    if not asked:
+        return {}
+    try:
+        text = git_bytes(project, "cat-file", "--batch", stdin="\n".join([*asked, ""]))
+    except GitError:  # a damaged object ends the batch, and with it the answers about the others
+        if len(asked) == 1:
+            return {}
+        halves = asked[: len(asked) // 2], asked[len(asked) // 2 :]
+        return {
+            name: found for half in halves for name, found in git_objects(project, half).items()
+        }
+    found: dict[str, tuple[str, bytes]] = {}
+    at = 0
+    for name in asked:
+        end = text.index(b"\n", at)
+        kind, _, size = text[at:end].decode().partition(" ")[2].partition(" ")
+        at = end + 1
+        if size:
+            found[name] = kind, text[at : at + int(size)]
+            at += int(size) + 1
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which git looks at the folder it is given, as it is stored.
 
     Returns
     -------
@@ -218,8 +252,7 @@ def environment(*, as_stored: bool = False) -> dict[str, str]:
         for key, value in os.environ.items()
         if not key.startswith("GIT_") or key.startswith(_KEPT)
     }
-    stored = {"GIT_NO_REPLACE_OBJECTS": "1"} if as_stored else {}
-    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **stored}
+    return {**kept, **_AS_STORED, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def _command(project: Path, arguments: tuple[str, ...], *, hooks: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """Where the project lies that code works for: code installed from a wheel lies elsewhere."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
@@ -11,6 +12,63 @@ PIPELINE = "dvc.yaml"
 _ABOVE = slice(1, 3)
 """Where a project can lie above one of its files: ``dags/x.py``, ``pipelines/cli/x.py``. Further up
 there may be somebody else's."""
+
+
+_MARKS = (PIPELINE, "release.yaml", "params.yaml", "ledger/ledger.jsonl")
+"""What a command takes a directory for a project by: not every project has a pipeline yet."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The project that a command works for.
+
+    Attributes
+    ----------
+    path : Path
+        Its top directory; absolute, with links resolved.
+    why : str
+        Why it is this one and not the directory that somebody stands in; empty if it is that one.
+    """
+
+    path: Path
+    why: str = ""
+
+
+def command_project(file: str) -> Chosen:
+    """Return the project that a command works for, where none is named.
+
+    It is what ``$SIGNALBOX_PROJECT`` names; else the directory that somebody stands in, or the
+    nearest one above it, if it is a project; else the one that the command's code is part of. A
+    DAG file asks `find_project` instead: nobody stands anywhere when Airflow reads it.
+
+    Parameters
+    ----------
+    file : str
+        ``__file__`` of the code that asks.
+
+    Returns
+    -------
+    Chosen
+        Where nothing is a project, the current directory: the command says what it lacks.
+
+    Raises
+    ------
+    SignalboxError
+        If the variable names something else than a project.
+    """
+    here = Path.cwd().resolve()
+    if os.environ.get(VARIABLE):
+        named = find_project(file)
+        return Chosen(named, "" if named == here else f"${VARIABLE} names it")
+    for directory in (here, *here.parents):
+        if any((directory / mark).is_file() for mark in _MARKS):
+            why = "" if directory == here else "the directory you stand in is part of it"
+            return Chosen(directory, why)
+    for directory in Path(file).resolve().parents[_ABOVE]:
+        if (directory / PIPELINE).is_file():
+            why = f"the installed Signalbox is part of it; {here} is in no project"
+            return Chosen(directory, why)
+    return Chosen(here)
 
 
 def find_project(file: str) -> Path:

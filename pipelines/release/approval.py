@@ -4,7 +4,9 @@ Nothing here writes or waits. `question_needed` says whether a person has to be 
 what the answers come to. Both know verdicts and names, no models.
 """
 
+import unicodedata
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,7 +23,8 @@ class ApprovalParams(Section):
     timeout_seconds: PositiveInt = 259_200
     """How long a question waits; after that it is a rejection."""
     when: Literal["always", "review"] = "always"
-    """Ask for every release, or only where the gate says review."""
+    """Ask for every release, or only where the gate says review or a run's parameters were
+    changed: whoever may start a run could change what the gate asks for."""
     on_reject: Literal["stop", "ask_override"] = "stop"
     """Where the gate says reject: end, or ask two people whether to release nevertheless."""
     min_reason: PositiveInt = 20
@@ -33,14 +36,36 @@ class ApprovalParams(Section):
     @model_validator(mode="after")
     def _two_people_for_an_override(self) -> Self:
         names = [name.strip() for name in self.approvers]
-        if names != list(self.approvers) or len(set(names)) != len(names):
-            raise ValueError("approvers: each name once, without spaces around it")
+        people = {same_login(name) for name in names}
+        if names != list(self.approvers) or len(people) != len(names):
+            raise ValueError(
+                "approvers: each name once, without spaces around it, and not in two spellings of "
+                "upper and lower case, which many log-ins take for one person"
+            )
         if self.on_reject == "ask_override" and len(names) < 2:
             raise ValueError(
                 "on_reject: ask_override needs two different people; approvers has only "
                 f"{names[0]!r}"
             )
         return self
+
+
+def same_login(name: str) -> str:
+    """Return what two spellings of one login have in common: no case, one form of each letter.
+
+    Answers are held against the list as they are written; this only keeps one person from being
+    two.
+
+    Parameters
+    ----------
+    name : str
+        A login.
+
+    Returns
+    -------
+    str
+    """
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 Kind = Literal["approved", "auto_approved", "overridden", "rejected", "timed_out", "stopped"]
@@ -117,7 +142,9 @@ GATE_REJECTS = "the gate's rejection stands (approval.on_reject: stop)"
 TWO_PEOPLE = "override by two named approvers"
 
 
-def question_needed(verdict: Decision, params: ApprovalParams) -> Question:
+def question_needed(
+    verdict: Decision, params: ApprovalParams, *, changed: bool = False
+) -> Question:
     """Decide which question has to be asked before a release, if any.
 
     Parameters
@@ -126,6 +153,9 @@ def question_needed(verdict: Decision, params: ApprovalParams) -> Question:
         The gate's decision.
     params : ApprovalParams
         Section ``approval`` of ``release.yaml``.
+    changed : bool, default False
+        Whether the run's parameters differ from those of its commit. Whoever starts a run may
+        change them, also what the gate asks for, so that the gate's word alone isn't enough.
 
     Returns
     -------
@@ -134,7 +164,7 @@ def question_needed(verdict: Decision, params: ApprovalParams) -> Question:
     """
     if verdict == "reject":
         return "override" if params.on_reject == "ask_override" else "none"
-    if verdict == "approve" and params.when == "review":
+    if verdict == "approve" and params.when == "review" and not changed:
         return "none"
     return "approval"
 
@@ -145,6 +175,7 @@ def outcome(
     params: ApprovalParams,
     *,
     timed_out: bool = False,
+    changed: bool = False,
 ) -> Outcome:
     """Decide what the answers amount to under the policy.
 
@@ -158,13 +189,15 @@ def outcome(
         Section ``approval`` of ``release.yaml``.
     timed_out : bool, default False
         Whether the last question ran out of time; that never approves, whatever was answered.
+    changed : bool, default False
+        Whether the run's parameters were changed; see `question_needed`.
 
     Returns
     -------
     Outcome
     """
     given = tuple(answers)
-    question = question_needed(verdict, params)
+    question = question_needed(verdict, params, changed=changed)
     policy = {
         "none": GATE_REJECTS if verdict == "reject" else BY_GATE,
         "approval": NAMED,
@@ -192,6 +225,7 @@ def headless_outcome(
     demo: bool,
     hindrance: str = "",
     answers: Sequence[Answer] = (),
+    changed: bool = False,
 ) -> Outcome:
     """Decide what the policy amounts to by itself, where nobody is there to be asked.
 
@@ -208,6 +242,8 @@ def headless_outcome(
         would fail and say so; a demo must not.
     answers : sequence of Answer, default ()
         What the policy answered through Airflow, and by whose login.
+    changed : bool, default False
+        Whether the run's parameters were changed; see `question_needed`.
 
     Returns
     -------
@@ -215,7 +251,7 @@ def headless_outcome(
     """
     if verdict == "reject":
         return Outcome(kind="rejected", policy=GATE_REJECTS)
-    if question_needed(verdict, params) == "none":
+    if question_needed(verdict, params, changed=changed) == "none":
         return outcome([], verdict, params)
     given = tuple(answers)
     if params.headless != AUTO_APPROVE_DEMO:
@@ -230,6 +266,45 @@ def headless_outcome(
         "the bundled demo's, known by its hash.",
     )
     return Outcome(kind="auto_approved", policy=DEMO, reasons=why, answers=given)
+
+
+CLOCKS = timedelta(minutes=1)
+"""By how much the clocks of the machine that asks and of the one that takes answers may differ."""
+
+
+def answered_in_time(asked_at: str, answer: Answer, timeout_seconds: int) -> str:
+    """Say why an answer doesn't belong to a question by its time; empty if it does.
+
+    Airflow takes an answer for as long as a task waits, also while nothing there looks at
+    timeouts, and keeps the answer to an earlier question until the task asks again.
+
+    Parameters
+    ----------
+    asked_at : str
+        When the question was written down, ISO 8601.
+    answer : Answer
+        With its own time; one without a time belongs to no question.
+    timeout_seconds : int
+        How long the question waits.
+
+    Returns
+    -------
+    {'', 'before', 'late'}
+    """
+    try:
+        asked, given = _time(asked_at), _time(answer.at)
+    except ValueError:
+        return "before"
+    if given < asked - CLOCKS:
+        return "before"
+    return "late" if given > asked + timedelta(seconds=timeout_seconds) + CLOCKS else ""
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if found.tzinfo is None:
+        raise ValueError(f"{text}: a time without a zone")
+    return found
 
 
 def _objections(
@@ -258,6 +333,6 @@ def _objections_to_override(answers: tuple[Answer, ...], params: ApprovalParams)
             f"An override needs a written reason of at least {params.min_reason} characters; "
             f"{answers[0].who} gave {len(written)}."
         )
-    if len({answer.who for answer in answers}) < 2:
+    if len({same_login(answer.who) for answer in answers}) < 2:
         found.append("An override needs a second approver, who is another person than the first.")
     return found

@@ -4,11 +4,13 @@ import json
 
 from pipelines.core.errors import SignalboxError
 from pipelines.verification.hashes import unpacked_sha256
-from pipelines.verification.pipeline import Lock, Locked, Stage
+from pipelines.verification.pipeline import Lock, Locked, Stage, read_lock
 from pipelines.verification.project import LOCK, PIPELINE, OutsideError, Project
 from pipelines.verification.results import Check, Finding, Status, conclude
 
 LEDGER = "ledger/ledger.jsonl"
+POINTERS = "released/"
+"""Where the files are that name the versions in production; each release writes one."""
 ABSENT = "isn't there"
 
 
@@ -149,6 +151,84 @@ def _first_difference(key: str, old: object, new: object) -> tuple[str, object, 
     return key, old, new
 
 
+def check_others(project: Project, lock: Lock, own: Lock) -> Check:
+    """Say how artifacts and inputs of other products are, on which the report doesn't rest.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    lock : Lock
+        Content of ``dvc.lock``.
+    own : Lock
+        Its part with the stages that the report follows from.
+
+    Returns
+    -------
+    Check
+        Never a fault: what this report says doesn't depend on them.
+    """
+    title = "other products"
+    mine = {**own.deps(), **own.outs()}
+    others = {path: entry for path, entry in {**lock.deps(), **lock.outs()}.items()
+              if path not in mine}  # fmt: skip
+    if not others:
+        return Check("others", title, Status.OK, "the report rests on all that dvc.lock names")
+    findings = [finding for entry in others.values() for finding in locked_findings(project, entry)]
+    if not findings:
+        return Check("others", title, Status.OK, f"{len(others)} artifacts and inputs are as named")
+    missing = [finding for finding in findings if finding.status is Status.MISSING]
+    differing = [finding.path for finding in findings if finding.status is Status.DIFFERS]
+    parts = []
+    if missing:
+        parts.append(f"{len(missing)} artifacts of other products aren't here")
+    if differing:
+        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+        parts.append(f"{differing[0]}{more} isn't what {LOCK} names")
+    sentence = f"{' and '.join(parts)}; the report doesn't rest on them"
+    return Check("others", title, Status.SKIPPED, sentence, tuple(findings))
+
+
+def check_work_tree(project: Project, released: Lock) -> Check:
+    """Check that a report's surroundings in the work tree are untouched since their own commit.
+
+    A release moves the pointer and lets the ledger grow; commits after it may change everything.
+    What was changed without a commit, or isn't the artifact that the tree's own ``dvc.lock`` names,
+    was changed by hand.
+
+    Parameters
+    ----------
+    project : Project
+        The work tree.
+    released : Lock
+        The part of the released commit's ``dvc.lock`` that the report follows from.
+
+    Returns
+    -------
+    Check
+    """
+    findings = [
+        finding
+        for finding in check_commit(project).findings
+        if not finding.path.startswith(POINTERS)
+    ]
+    try:
+        here = read_lock((project.root / LOCK).read_bytes()).outs()
+    except (SignalboxError, OSError):
+        here = {}  # the commit's check names the file
+    named = {finding.path for finding in findings}
+    for path, out in released.outs().items():
+        if path in here and here[path].md5 == out.md5 and path not in named:
+            wrong = locked_findings(project, out)
+            findings += [finding for finding in wrong if finding.status is Status.DIFFERS]
+    return conclude(
+        "work_tree",
+        "work tree around the report",
+        "nothing was changed without a commit, but what a release changes",
+        findings,
+    )
+
+
 def check_locked(
     project: Project, check_id: str, title: str, entries: dict[str, Locked], word: str
 ) -> Check:
@@ -203,7 +283,7 @@ def locked_findings(project: Project, entry: Locked) -> list[Finding]:
     if found.md5 != entry.md5:
         inside = _inside(project, entry, found.files)
         what = f"isn't what {LOCK} names"
-        if entry.path.startswith("released/"):
+        if entry.path.startswith(POINTERS):
             what += " (a later release moves it: verify a report at its own commit with --rev)"
         whole = Finding(entry.path, what, entry.md5, found.md5)
         return inside or [whole]

@@ -1,6 +1,7 @@
 """The ledger: chain and signatures, whether release tags tell the same, and who was erased."""
 
 import json
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import SignalboxError
@@ -98,30 +99,31 @@ def _continued(entries: "list[Entry]") -> tuple[str, str]:
 
 
 def _check_tags(project: Project, ledgers: "list[list[Entry]]") -> Check:
+    from pipelines.release.ledger.anchors import find_strays, read_tags
+
     try:
-        findings, count = _tag_findings(project, ledgers)
+        count = sum(tag.head is not None for tag in read_tags(project.root))
+        strays = find_strays(project.root, {entry.hash for entries in ledgers for entry in entries})
+        findings = [
+            Finding(f"refs/tags/{name}", f"its head isn't in {LEDGER}", head)
+            for head, names in strays.lost.items()
+            for name in names
+        ]
+        elsewhere = {name for names in strays.elsewhere.values() for name in names}
+        findings += _release_findings(project, ledgers, elsewhere)
     except SignalboxError as error:
         return Check("tags", _TAGS, Status.MISSING, str(error))
     if not count and not findings:
         return Check("tags", _TAGS, Status.SKIPPED, "no release: no tag holds a head of the ledger")
-    good = f"{count} tags: their heads are in the chain, their releases in the ledger"
-    return conclude("tags", _TAGS, good, findings)
+    good = (
+        f"{count - len(elsewhere)} tags: their heads are in the chain, their releases in the ledger"
+    )
+    return conclude("tags", _TAGS, "; ".join([good, *strays.notes]), findings)
 
 
-def _tag_findings(project: Project, ledgers: "list[list[Entry]]") -> tuple[list[Finding], int]:
-    from pipelines.release.ledger import GENESIS
-
-    anchors = project.git.anchors()
-    known = {entry.hash for entries in ledgers for entry in entries} | {GENESIS}
-    findings = [
-        Finding(f"refs/tags/{anchor.name}", f"its head isn't in {LEDGER}", anchor.head)
-        for anchor in anchors
-        if anchor.head not in known
-    ]
-    return findings + _release_findings(project, ledgers), len(anchors)
-
-
-def _release_findings(project: Project, ledgers: "list[list[Entry]]") -> list[Finding]:
+def _release_findings(
+    project: Project, ledgers: "list[list[Entry]]", elsewhere: Collection[str]
+) -> list[Finding]:
     """Every release and rollback has its tags, on the commit that the ledger names."""
     from pipelines.release.lifecycle.production import STEP_KINDS, steps
     from pipelines.release.registry.read import product_tags
@@ -145,7 +147,7 @@ def _release_findings(project: Project, ledgers: "list[list[Entry]]") -> list[Fi
                     findings.append(Finding(where, what, says, has))
         findings += [
             Finding(f"refs/tags/{name}", "is in no entry of the ledger")
-            for name in sorted(set(tags) - recorded)
+            for name in sorted(set(tags) - recorded - set(elsewhere))
         ]
     return findings
 

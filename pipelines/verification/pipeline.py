@@ -4,6 +4,7 @@ Read here and not by DVC, so that a verification neither trusts nor changes DVC'
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -97,6 +98,20 @@ class Lock(BaseModel):
         made = self.outs()
         found = {dep.path: dep for stage in self.stages.values() for dep in stage.deps}
         return {path: dep for path, dep in found.items() if path not in made}
+
+    def part(self, names: Collection[str]) -> "Lock":
+        """Return the lock of some stages alone.
+
+        Parameters
+        ----------
+        names : collection of str
+            Names of stages; those that the lock doesn't have are left out.
+
+        Returns
+        -------
+        Lock
+        """
+        return Lock(stages={name: self.stages[name] for name in self.stages if name in names})
 
     def sources(self) -> dict[str, Locked]:
         """Collect the dependencies that no stage makes, and that lie in no folder of one.
@@ -193,6 +208,29 @@ def read_lock(content: bytes) -> Lock:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SignalboxError(f"dvc.lock: not a lock file: {where}: {first['msg']}") from error
+
+
+def outs_in(content: bytes) -> dict[str, str]:
+    """Look up the outs of a ``dvc.lock`` quickly, to find a commit; `read_lock` is the judge.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's bytes.
+
+    Returns
+    -------
+    dict of str to str
+        Path → MD5; empty if it isn't a lock file.
+    """
+    import yaml
+
+    try:
+        tree = yaml.load(content, yaml.CSafeLoader)
+        outs = [out for stage in tree["stages"].values() for out in stage.get("outs", [])]
+        return {str(out["path"]): str(out["md5"]) for out in outs if "md5" in out}
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def read_stages(content: bytes, params: Any) -> dict[str, Stage]:

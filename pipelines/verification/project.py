@@ -2,7 +2,6 @@
 
 import configparser
 import hashlib
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,24 +10,6 @@ from pathlib import Path, PurePosixPath
 from pipelines.core.errors import SignalboxError
 from pipelines.core.git import GitError, git_bytes
 from pipelines.verification.hashes import Hashed, Hasher
-
-_HEAD_LINE = re.compile(r"^ledger-head: *([0-9a-f]{64})$", re.MULTILINE | re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class TagAnchor:
-    """A release's tag that holds the ledger's head.
-
-    Attributes
-    ----------
-    name : str
-        Name of the tag, without ``refs/tags/``.
-    head : str
-        Hash of the ledger's entry that it names, 64 hex digits.
-    """
-
-    name: str
-    head: str
 
 
 class Git:
@@ -64,7 +45,7 @@ class Git:
             With the last line git printed.
         """
         try:
-            return git_bytes(self.root, *arguments, stdin=stdin, as_stored=True)
+            return git_bytes(self.root, *arguments, stdin=stdin)
         except GitError as error:
             raise SignalboxError(f"git {arguments[0]}: {error.said.splitlines()[-1]}") from error
 
@@ -148,24 +129,6 @@ class Git:
             If the commit has no such file.
         """
         return self.run("cat-file", "blob", f"{commit}:./{path}")
-
-    def anchors(self) -> list[TagAnchor]:
-        """List the annotated tags whose message holds a ``Ledger-Head:`` line.
-
-        Returns
-        -------
-        list of TagAnchor
-        """
-        form = "--format=%(objecttype)%00%(refname:short)%00%(contents)%01"
-        listed = self.run("for-each-ref", form, "refs/tags").decode("utf-8", "replace")
-        found = []
-        for entry in listed.split("\x01"):
-            kind, _, rest = entry.strip("\n").partition("\0")
-            name, _, message = rest.partition("\0")
-            head = _HEAD_LINE.search(message)
-            if kind == "tag" and head:
-                found.append(TagAnchor(name, head.group(1)))
-        return found
 
 
 LOCK, PIPELINE = "dvc.lock", "dvc.yaml"

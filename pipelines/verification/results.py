@@ -136,11 +136,14 @@ class Verification:
         The project's commit; empty if there is none.
     checks : list of Check
         In the order in which they ran.
+    hint : str
+        Which release, run or commit the report is of; empty where there is nothing to say.
     """
 
     report: str
     commit: str = ""
     checks: list[Check] = field(default_factory=list)
+    hint: str = ""
 
     @property
     def verdict(self) -> str:
@@ -157,8 +160,23 @@ class Verification:
 
     @property
     def findings(self) -> list[Finding]:
-        """All findings, differences before missing files."""
-        found = [finding for check in self.checks for finding in check.findings]
+        """All findings: differences, then missing files, then what the report doesn't rest on."""
+        return [*self.faults, *(
+            finding
+            for check in self.checks
+            for finding in check.findings
+            if check.status is Status.SKIPPED
+        )]  # fmt: skip
+
+    @property
+    def faults(self) -> list[Finding]:
+        """Findings that count against the report, differences before missing files."""
+        found = [
+            finding
+            for check in self.checks
+            for finding in check.findings
+            if check.status is not Status.SKIPPED
+        ]
         return sorted(found, key=lambda finding: finding.status is not Status.DIFFERS)
 
     @property
@@ -179,7 +197,8 @@ class Verification:
             "commit": self.commit,
             "verdict": self.verdict,
             "exit_code": self.exit_code,
-            "first": self.findings[0].as_dict() if self.findings else None,
+            "hint": self.hint,
+            "first": self.faults[0].as_dict() if self.faults else None,
             "not_checked": self.open_points,
             "checks": [check.as_dict() for check in self.checks],
         }

@@ -1,21 +1,30 @@
 """Hold a report against everything it follows from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.artifacts import PARAMS
 from pipelines.core.errors import SignalboxError
+from pipelines.core.git import git_objects
 from pipelines.verification import chain, figures
 from pipelines.verification.document import Given, recognise
+from pipelines.verification.hashes import Hasher
 from pipelines.verification.ledger import check_cause, check_erased, check_ledger, explain_missing
-from pipelines.verification.pipeline import Lock, Stage, load_yaml, needed, read_lock, read_stages
+from pipelines.verification.pipeline import (
+    Lock,
+    Stage,
+    load_yaml,
+    needed,
+    outs_in,
+    read_lock,
+    read_stages,
+)
 from pipelines.verification.project import LOCK, PIPELINE, Project
 from pipelines.verification.rederive import rederive
-from pipelines.verification.reproduce import reproduced, same_report
 from pipelines.verification.results import Check, Finding, Status, Verification, conclude
-from pipelines.verification.scratch import restore, scratch
+from pipelines.verification.scratch import reproduced, restore, same_report, scratch
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class Files:
     ----------
     lock : Lock
         Content of ``dvc.lock``.
+    own : Lock
+        Its part with the stages that the report follows from.
     stages : dict of str to Stage
         Name → stage of ``dvc.yaml``.
     params : dict of str to object
@@ -33,6 +44,7 @@ class Files:
     """
 
     lock: Lock
+    own: Lock
     stages: dict[str, Stage]
     params: Any
 
@@ -108,12 +120,92 @@ def verify_report(
         If the report isn't there or has another kind of name.
     """
     depth = depth or Depth()
-    recognise(report)
-    if depth.rev is None:
-        return _verify(report, project, project, depth, tell)
-    commit = _commit_of(project, depth.rev)
+    given = _given(report, project)
+    tag = "" if depth.rev is not None else released_as(project, given)
+    if depth.rev is None and not tag:
+        result = _verify(report, project, project, depth, tell)
+        if any(check.id == "copy" and check.status is Status.DIFFERS for check in result.checks):
+            result.hint = _whose(project, given)
+        return result
+    commit = _commit_of(project, depth.rev or f"refs/tags/{tag}")
     with scratch(project, commit, shared_cache=True) as directory:
-        return _verify(report, Project(directory), project, depth, tell)
+        result = _verify(report, Project(directory), project, depth, tell)
+        if tag:
+            result.hint = f"this report is released as {tag}: verified at the commit of that tag"
+            if is_in(project, given):
+                lock = read_lock(project.git.content(commit, LOCK))
+                stages = _stages_at(Project(directory))
+                own = lock.part(needed(stages, given.json_name) or stages)
+                result.checks.append(chain.check_work_tree(project, own))
+        return result
+
+
+def is_in(project: Project, given: Given) -> bool:
+    """Return whether a report is the project's own file, and no copy of it."""
+    return given.path.resolve() == (project.root / given.stands_for).resolve()
+
+
+def _stages_at(project: Project) -> dict[str, Stage]:
+    params = load_yaml((project.root / PARAMS).read_bytes(), PARAMS.as_posix())
+    return read_stages((project.root / PIPELINE).read_bytes(), params)
+
+
+def released_as(project: Project, given: Given) -> str:
+    """Return the tag of the release that a report is of; empty if none has these bytes.
+
+    Parameters
+    ----------
+    project : Project
+        The clone with the tags.
+    given : Given
+        The report as it was named.
+
+    Returns
+    -------
+    str
+        Of several the newest version; without ``refs/tags/``.
+    """
+    from pipelines.release.ledger.anchors import read_tags
+    from pipelines.release.registry.read import order, parse_tag
+
+    try:
+        tags = [(tag.tag, parse_tag(tag.tag)) for tag in read_tags(project.root) if tag.head]
+    except SignalboxError:
+        return ""  # no repository; the check of the commit says so
+    known = {f"refs/tags/{tag}": order(found.version) for tag, found in tags
+             if found is not None and found.version is not None and not found.cancels}  # fmt: skip
+    found = _commits_with(project, given, sorted(known, key=known.__getitem__, reverse=True))
+    return found.removeprefix("refs/tags/")
+
+
+def _whose(project: Project, given: Given) -> str:
+    """Say which saved run or commit a report is of, if any has these bytes."""
+    md5 = _md5(given)
+    try:
+        listed = project.git.run("for-each-ref", "--format=%(refname)", "refs/runs").decode()
+        log = project.git.run("log", "--format=%H", f"-S{md5}", "--", LOCK).decode().split()
+    except SignalboxError:
+        return ""
+    found = _commits_with(project, given, [*listed.split(), *log])
+    return f"this report is that of {found}: signalbox verify {given.path} --rev {found}" * bool(
+        found
+    )
+
+
+def _md5(given: Given) -> str:
+    found = Hasher(given.path.parent).of(given.path)
+    return found.md5 if found else ""
+
+
+def _commits_with(project: Project, given: Given, names: Sequence[str]) -> str:
+    """Return the first of some commits whose ``dvc.lock`` names just this report."""
+    md5 = _md5(given)
+    locks = git_objects(project.root, [f"{name}:./{LOCK}" for name in names])
+    for name in names:
+        _, content = locks.get(f"{name}:./{LOCK}", ("", b""))
+        if md5 and md5.encode() in content and outs_in(content).get(given.stands_for) == md5:
+            return name
+    return ""
 
 
 def _verify(
@@ -148,7 +240,7 @@ def _with_cause(
     """Add which erasure is the cause, where something is missing or comes out differently."""
     bad = {Status.MISSING, Status.DIFFERS}
     if files is not None and any(check.status in bad for check in result.checks):
-        cause = check_cause(project, history, files.lock)
+        cause = check_cause(project, history, files.own)
         result.checks += [cause] if cause is not None else []
     return result
 
@@ -203,18 +295,18 @@ def _hashes(report: Path, project: Project, history: Project) -> tuple[Verificat
     given = _given(report, project)
     result = Verification(str(report), _commit(project))
     result.checks.append(chain.check_commit(project))
-    files, check = _read(project)
+    files, check = _read(project, given)
     result.checks.append(check)
     if files is None:
         return result, None
-    lock, name = files.lock, given.json_name
-    missing = restore(project, lock)
+    lock, own, name = files.lock, files.own, given.json_name
+    missing = restore(project, own)
     form, document = figures.check_form(project, name)
     result.checks += [
         figures.check_copy(project, given, lock),
         form,
-        chain.check_locked(project, "inputs", "source data and code", lock.deps(), "inputs"),
-        chain.check_locked(project, "outs", "artifacts", lock.outs(), "artifacts"),
+        chain.check_locked(project, "inputs", "source data and code", own.deps(), "inputs"),
+        chain.check_locked(project, "outs", "artifacts", own.outs(), "artifacts"),
     ]
     if document is not None:
         result.checks += [
@@ -222,6 +314,7 @@ def _hashes(report: Path, project: Project, history: Project) -> tuple[Verificat
             figures.check_figures(project, document, name),
         ]
     result.checks += check_ledger(history)
+    result.checks.append(chain.check_others(project, lock, own))
     if missing:
         result.checks.append(_advice(missing))
     return result, files
@@ -234,8 +327,8 @@ def _commit(project: Project) -> str:
         return ""
 
 
-def _read(project: Project) -> tuple[Files | None, Check]:
-    """Read lock, pipeline and params, and hold them against each other."""
+def _read(project: Project, given: Given) -> tuple[Files | None, Check]:
+    """Read lock, pipeline and params; hold against each other what the report follows from."""
     try:
         params = load_yaml((project.root / PARAMS).read_bytes(), PARAMS.as_posix())
         stages = read_stages((project.root / PIPELINE).read_bytes(), params)
@@ -243,7 +336,9 @@ def _read(project: Project) -> tuple[Files | None, Check]:
     except SignalboxError as error:
         name, _, what = str(error).partition(": ")
         return None, conclude("pipeline", "dvc.lock and dvc.yaml", "", [Finding(name, what)])
-    return Files(lock, stages, params), chain.check_pipeline(lock, stages, params)
+    names = needed(stages, given.json_name) or [*lock.stages, *stages]  # else no stage makes it
+    own, mine = lock.part(names), {name: stage for name, stage in stages.items() if name in names}
+    return Files(lock, own, stages, params), chain.check_pipeline(own, mine, params)
 
 
 def _advice(missing: list[str]) -> Check:
@@ -260,7 +355,7 @@ def _advice(missing: list[str]) -> Check:
 def _given(report: Path, project: Project) -> Given:
     """Tell which of the pipeline's reports a file is."""
     try:
-        outs = read_lock((project.root / LOCK).read_bytes()).outs()
-    except (SignalboxError, OSError):
+        outs = outs_in((project.root / LOCK).read_bytes())
+    except OSError:
         outs = {}
     return recognise(report, outs)

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dvc_airflow.apply import apply_run
-    from dvc_airflow.config import ExecutionConfig, ProjectConfig, RenderConfig, WorkspaceConfig
+    from dvc_airflow.config import (
+        ExecutionConfig,
+        GitConfig,
+        ProjectConfig,
+        RenderConfig,
+        WorkspaceConfig,
+    )
     from dvc_airflow.errors import DvcAirflowError
     from dvc_airflow.graph import Graph, Stage, load_graph, select_stages
     from dvc_airflow.operators import DvcStageOperator, OpenWorkspaceOperator, SaveRunOperator
@@ -22,6 +28,7 @@ _HOMES = {
     "DvcStageOperator": "operators",
     "DvcTaskGroup": "task_group",
     "ExecutionConfig": "config",
+    "GitConfig": "config",
     "Graph": "graph",
     "OpenWorkspaceOperator": "operators",
     "ProjectConfig": "config",
@@ -39,6 +46,7 @@ __all__ = [
     "DvcStageOperator",
     "DvcTaskGroup",
     "ExecutionConfig",
+    "GitConfig",
     "Graph",
     "OpenWorkspaceOperator",
     "ProjectConfig",

@@ -6,9 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dvc_airflow.grouping import Granularity
+from dvc_airflow.runtime.repository import GitConfig, lasting_name
+
+__all__ = ["ExecutionConfig", "GitConfig", "ProjectConfig", "RenderConfig", "WorkspaceConfig"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class ProjectConfig:
     path : path
         The DVC project: the directory that holds ``.dvc``.
     name : str, optional
-        Its name in asset URIs; the directory's name by default.
+        Its name in asset URIs; by default the directory's, or the bundle's if a git DAG bundle's
+        copy is the project.
     """
 
     path: str | os.PathLike[str]
@@ -34,7 +38,7 @@ class ProjectConfig:
     @property
     def project_name(self) -> str:
         """The project's name."""
-        return self.name or self.root.name
+        return self.name or lasting_name(self.root)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,12 @@ class ExecutionConfig:
         5 s after it asked it to stop, so stay below that.
     env : mapping
         Extra environment variables for the commands; Jinja templates are rendered.
+    stages : mapping of str to mapping
+        What single tasks get besides: name → ``{"queue": …, "pool": …, "retries": …}``, or any
+        other argument of a task (durations may be numbers of seconds). The name is a stage's, that
+        of a ``foreach`` or ``matrix`` group, of a task of several stages, a pattern
+        (``"train*"``), ``"open_workspace"`` or ``"save_run"``. Narrower names win over wider
+        ones, all of them over ``meta: {airflow: {…}}`` in dvc.yaml.
     """
 
     force: bool = False
@@ -134,3 +144,4 @@ class ExecutionConfig:
     lock_timeout: float = 600.0
     grace: float = 3.0
     env: Mapping[str, str] = field(default_factory=dict)
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

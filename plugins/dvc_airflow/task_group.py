@@ -9,16 +9,22 @@ from typing import Any
 from airflow.sdk import Param, TaskGroup
 
 from dvc_airflow.assets import asset_of
-from dvc_airflow.config import ExecutionConfig, ProjectConfig, RenderConfig, WorkspaceConfig
+from dvc_airflow.config import (
+    ExecutionConfig,
+    GitConfig,
+    ProjectConfig,
+    RenderConfig,
+    WorkspaceConfig,
+)
 from dvc_airflow.docs import task_doc, tooltip
-from dvc_airflow.graph import Graph, load_graph, select_stages
+from dvc_airflow.graph import Graph
 from dvc_airflow.graph.build import is_url
-from dvc_airflow.graph.params import collect_params
-from dvc_airflow.grouping import Granularity, Unit, group_stages
-from dvc_airflow.naming import task_ids
+from dvc_airflow.grouping import Granularity, Unit
 from dvc_airflow.operators import DvcStageOperator, OpenWorkspaceOperator, SaveRunOperator
+from dvc_airflow.plan import OPEN, SAVE, Drawing, Plan, draw, this_task
+from dvc_airflow.runtime.run_key import RunKey
+from dvc_airflow.task_settings import check_settings, settings_of_unit, with_durations
 
-OPEN, SAVE = "open_workspace", "save_run"
 DEFAULT_GROUP = "dvc"
 
 
@@ -44,8 +50,11 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         Where runs work, and on which revision.
     execution : ExecutionConfig, optional
         How stages run.
+    git : GitConfig, optional
+        Where commits come from, and where runs' refs are pushed.
     operator_args : mapping, optional
-        Further arguments for every stage's task (``retries``, ``pool``, …).
+        Further arguments for every stage's task (``retries``, ``pool``, …); those of single
+        stages are `ExecutionConfig.stages`.
     group_id : str
         The group's id; must be given if a DAG has several groups.
     prefix_group_id : bool
@@ -70,6 +79,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         render: RenderConfig | None = None,
         workspace: WorkspaceConfig | None = None,
         execution: ExecutionConfig | None = None,
+        git: GitConfig | None = None,
         operator_args: Mapping[str, Any] | None = None,
         group_id: str = DEFAULT_GROUP,
         prefix_group_id: bool = False,
@@ -83,62 +93,97 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         )
         self.workspace = workspace or WorkspaceConfig()
         self.execution = execution or ExecutionConfig()
+        self.git = git or GitConfig()
         self.operator_args = dict(operator_args or {})
-        self._build(load_graph(self.project.root))
+        self._build()
 
-    def _build(self, graph: Graph) -> None:
-        targets = self.render.targets
-        chosen = [targets] if isinstance(targets, str) else targets
-        stages = select_stages(graph, chosen, downstream=self.render.downstream)
-        units = group_stages(graph, stages, self.render.granularity)
-        ids = task_ids([unit.name for unit in units], reserved=(OPEN, SAVE))
-        first = self._open_task(graph, stages, chosen)
-        tasks: dict[str, DvcStageOperator] = {}
-        for unit in units:
-            task = self._stage_task(graph, unit, ids[unit.name], first.task_id)
-            tasks[unit.name] = task
-            for up in sorted(unit.upstream):
-                tasks[up] >> task
-            if not unit.upstream:
-                first >> task
-        self._save_task(first, tasks, units)
+    def _build(self) -> None:
+        drawing = self._drawing()
+        if drawing.current:
+            plan = drawing.plan
+            check_settings(self.execution.stages, plan.graph, plan.units.values(), (OPEN, SAVE))
+        first = self._open_task(drawing.plan)
+        own = {
+            task_id: self._stage_task(drawing.plan.graph, unit, task_id, first.task_id)
+            for task_id, unit in drawing.plan.units.items()
+        }
+        others = {
+            task_id: self._stage_task(
+                plan.graph, plan.units[task_id], task_id, first.task_id, foreign=True
+            )
+            for task_id, plan in drawing.foreign.items()
+        }
+        tasks = {**own, **others}
+        for task_id, above in drawing.upstream.items():
+            for up in sorted(above):
+                tasks[up] >> tasks[task_id]
+            if not above:
+                first >> tasks[task_id]
+        read = {up for above in drawing.upstream.values() for up in above}
+        ends = [task for task_id, task in tasks.items() if task_id not in read]
+        units = drawing.plan.units
+        last = self._save_task(
+            first, {task.task_id: list(units[task_id].stages) for task_id, task in own.items()}
+        )
+        for end in ends or [first]:
+            end >> last
+
+    def _drawing(self) -> Drawing:
+        root = self.project.root
+        run_id, task_id = this_task(self.dag.dag_id)
+        prefix = f"{self.group_id}." if self.prefix_group_id else ""
+        key = RunKey(self.dag.dag_id, run_id, self._run_group())
+        workspaces = self.workspace.workspaces_directory(root)
+        return draw(root, workspaces, self.render, key, task_id.removeprefix(prefix))
+
+    def _run_group(self) -> str | None:
+        return self.group_id if self.prefix_group_id else None
 
     def _common(self) -> dict[str, Any]:
         root = self.project.root
         workspace = str(self.workspace.workspaces_directory(root))
-        return {"project": str(root), "workspaces": workspace, "task_group": self, "dag": self.dag}
+        return {
+            "project": str(root),
+            "workspaces": workspace,
+            "git": self.git,
+            "task_group": self,
+            "dag": self.dag,
+        }
 
-    def _open_task(
-        self, graph: Graph, stages: list[str], targets: Sequence[str] | None
-    ) -> OpenWorkspaceOperator:
-        specs = collect_params(graph, stages, self.render.params)
-        for spec in specs:
+    def _open_task(self, plan: Plan) -> OpenWorkspaceOperator:
+        targets = self.render.targets
+        for spec in plan.specs:
             if spec.key not in self.dag.params:
                 schema = {**spec.schema, **({"section": spec.section} if spec.section else {})}
                 self.dag.params[spec.key] = Param(spec.value, spec.description, **schema)
         return OpenWorkspaceOperator(
             task_id=OPEN,
             rev=self.workspace.rev,
-            defaults={spec.key: spec.value for spec in specs},
+            defaults={spec.key: spec.value for spec in plan.specs},
             renamed=self.render.renamed,
-            stages=stages,
-            targets=targets,
+            stages=plan.stages,
+            targets=[targets] if isinstance(targets, str) else targets,
             downstream=self.render.downstream,
-            group=self.group_id if self.prefix_group_id else None,
+            group=self._run_group(),
             untracked=self.workspace.untracked,
-            doc_md="Fixes one git commit for this run and makes a workspace of it.",
+            shared=self.git.is_shared(self.execution.transfer),
+            **{
+                "doc_md": "Fixes one git commit for this run and makes a workspace of it.",
+                **with_durations(self.execution.stages.get(OPEN, {})),
+            },
             **self._common(),
         )
 
     def _stage_task(
-        self, graph: Graph, unit: Unit, task_id: str, open_task_id: str
+        self, graph: Graph, unit: Unit, task_id: str, open_task_id: str, *, foreign: bool = False
     ) -> DvcStageOperator:
         stages = [graph.stages[address] for address in unit.stages]
         name = self.project.project_name
         outs = [out for stage in stages for out in stage.outs if not is_url(out.path)]
         execution = self.execution
+        assets = self.render.assets and not foreign
         arguments: dict[str, Any] = {
-            "stages": list(unit.stages),
+            "stages": [] if foreign else list(unit.stages),
             "open_task_id": open_task_id,
             "project_name": name,
             "reads": sorted({dep.path for stage in stages for dep in stage.deps}),
@@ -149,29 +194,32 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             "lock_timeout": execution.lock_timeout,
             "grace": execution.grace,
             "env": dict(execution.env),
-            "outlets": [asset_of(name, out) for out in outs] if self.render.assets else [],
+            "outlets": [asset_of(name, out) for out in outs] if assets else [],
             "doc_md": task_doc(stages),
             "doc": tooltip(stages),
         }
         return DvcStageOperator(
-            task_id=task_id, **{**arguments, **self.operator_args}, **self._common()
+            task_id=task_id,
+            **{
+                **arguments,
+                **self.operator_args,
+                **settings_of_unit(unit, graph, self.execution.stages),
+            },
+            **self._common(),
         )
 
     def _save_task(
-        self,
-        first: OpenWorkspaceOperator,
-        tasks: Mapping[str, DvcStageOperator],
-        units: Sequence[Unit],
-    ) -> None:
-        last = SaveRunOperator(
+        self, first: OpenWorkspaceOperator, stage_tasks: Mapping[str, Sequence[str]]
+    ) -> SaveRunOperator:
+        return SaveRunOperator(
             task_id=SAVE,
             open_task_id=first.task_id,
-            stage_tasks={tasks[unit.name].task_id: list(unit.stages) for unit in units},
+            stage_tasks=stage_tasks,
             keep=self.workspace.keep,
-            doc_md="Keeps what this run made as a git commit under `refs/runs/`.",
+            shared=self.git.is_shared(self.execution.transfer),
+            **{
+                "doc_md": "Keeps what this run made as a git commit under `refs/runs/`.",
+                **with_durations(self.execution.stages.get(SAVE, {})),
+            },
             **self._common(),
         )
-        read = {up for unit in units for up in unit.upstream}
-        ends = [task for name, task in tasks.items() if name not in read]
-        for end in ends or [first]:
-            end >> last

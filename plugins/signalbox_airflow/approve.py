@@ -10,17 +10,17 @@ fails the task, and again such a task would run. Here everything downstream is s
 rule, unless the answer allows a release. No option is ever chosen by default.
 
 A task that failed after it asked is tried once more, and then takes the answer to the question it
-asked: see `answered`. Clearing the task asks anew.
+asked: see `answered`. Clearing the task asks anew, but never about something else: Airflow keeps
+the text of a cleared task's first question, and people would answer what they don't see.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.bases.skipmixin import SkipMixin
-from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines.release.approval import ApprovalParams
 
@@ -94,7 +94,13 @@ class ApproveOperator(HITLOperator, SkipMixin):
         from pipelines.release.approval import outcome, question_needed
         from pipelines.release.config import load_section
         from pipelines.release.lifecycle import record_question, same_artifacts
-        from signalbox_airflow.release_work import answer_in_ledger, asked_of, question
+        from signalbox_airflow.release_work import (
+            answer_in_ledger,
+            asked_of,
+            other_question,
+            params_changed_for,
+            question,
+        )
 
         project = Path(self.project)
         candidate = self._candidate(context)
@@ -103,7 +109,8 @@ class ApproveOperator(HITLOperator, SkipMixin):
             self._skip_all(context)
         verdict = candidate.decision.verdict
         params = load_section(project, "approval", ApprovalParams)
-        needed = question_needed(verdict, params)
+        changed = params_changed_for(project, candidate)
+        needed = question_needed(verdict, params, changed=bool(changed))
         if (verdict == "reject") == (self.asked == "approval") or (
             self.asked != "approval" and needed != "override"
         ):
@@ -112,22 +119,23 @@ class ApproveOperator(HITLOperator, SkipMixin):
             )
         if needed == "none":
             return self._conclude(context, candidate, outcome([], verdict, params), [])
+        if other := other_question(project, candidate):
+            self._refuse(candidate, other)
         before = asked_of(project, candidate, self.asked)
         if before is not None and _is_retry(context["ti"]):
-            self._look_for_the_answer(context)
+            self._look_for_the_answer(context, before)
+        first = None
         if self.asked == "confirmation":
             first = answer_in_ledger(project, asked_of(project, candidate, "override"))
             if first is None or not first.approves:
                 self._refuse(candidate, "the ledger holds no first answer that overrides the gate")
         record_question(project, candidate, self.asked, params.approvers)
         self.subject = f"{self.subject} The gate says {verdict}"
-        self.body = question(candidate)
+        self.body = question(candidate, changed, first)
         return super().execute(context)
 
-    def _look_for_the_answer(self, context: Any) -> None:
+    def _look_for_the_answer(self, context: Any, asked: "Entry") -> None:
         """Wait for the answer to the question that the first try asked, given or to be given."""
-        from airflow.sdk.timezone import utcnow
-
         from signalbox_airflow.answered import AnsweredTrigger
 
         print(
@@ -139,14 +147,14 @@ class ApproveOperator(HITLOperator, SkipMixin):
             ti_id=context["ti"].id,
             options=self.options,
             params=self.serialized_params,
-            timeout_datetime=utcnow() + self.response_timeout,
+            timeout_datetime=datetime.fromisoformat(asked.time) + self.response_timeout,
         )
         self.defer(trigger=trigger, method_name="execute_complete")
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Write the answer down, or see that there was none, and conclude."""
         from pipelines.release.lifecycle import ChangedError, record_answer, require_unchanged
-        from signalbox_airflow.release_work import answer_of, asked_of, decide
+        from signalbox_airflow.release_work import answer_of, asked_of, decide, timing_of
 
         project = Path(self.project)
         candidate = self._candidate(context)
@@ -157,13 +165,22 @@ class ApproveOperator(HITLOperator, SkipMixin):
             require_unchanged(candidate, question)
         except ChangedError as error:
             self._refuse(candidate, str(error))
-        timed_out = event.get("error_type") == "timeout"
+        timed_out = event.get("error_type") == "timeout" or bool(event.get("timedout"))
         questions = [question]
         if not timed_out:
             super().execute_complete(context, event)  # refuses options that weren't offered
             answer = answer_of(event, APPROVE)
+            when = timing_of(project, question, answer)
+            if when == "before":
+                self._refuse(
+                    candidate,
+                    f"the answer of {answer.who!r} is of {answer.at}, before question "
+                    f"{question.seq} was asked ({question.time}): it was given to an earlier one, "
+                    "or the clocks differ",
+                )
             record_answer(project, question, answer)
-            if self.asked == "override" and answer.approves:
+            timed_out = when == "late"
+            if not timed_out and self.asked == "override" and answer.approves:
                 return {"asked": self.asked, "question": question.seq}
         if self.asked == "confirmation":
             first = asked_of(project, candidate, "override")
@@ -185,10 +202,9 @@ class ApproveOperator(HITLOperator, SkipMixin):
 
     def _refuse(self, candidate: "Candidate", reason: str) -> NoReturn:
         """Write down why nothing is released, and fail for good."""
-        from pipelines.release.lifecycle import record_refusal
+        from signalbox_airflow.release_work import refused
 
-        record_refusal(Path(self.project), self.product, run=candidate.run, reason=reason)
-        raise AirflowFailException(f"{reason}; nothing is released, and the ledger says so")
+        raise refused(Path(self.project), self.product, candidate.run, reason)
 
     def _conclude(
         self, context: Any, candidate: "Candidate", decided: "Outcome", questions: "list[Entry]"

@@ -218,8 +218,11 @@ MUTANTS: list[Mutant] = [
     *_of(
         "plugins/dvc_airflow/graph/edges.py",
         "dvc_airflow/test_graph_equals_dvc",
-        a_made_parameter_file_is_no_edge=("index.makers(file)", "set()"),
-        what_lies_inside_is_no_edge=("        yield from self._inside(path)\n", ""),
+        a_made_parameter_file_is_no_edge=(", *stage.params]", "]"),
+        what_lies_inside_is_no_edge=(
+            "                    yield below\n",
+            "                    pass\n",
+        ),
     ),
     *_of(
         "plugins/dvc_airflow/naming.py",

@@ -311,7 +311,9 @@ class Facts:
     def of_kind(self, *kinds: str) -> list[Entry]:
         """Entries of some kinds about the model, the oldest first; each release step once."""
         mine = [e for e in self.entries if e["kind"] in kinds and e["subject"] == PRODUCT]
-        gone = {e["data"].get("of") for e in mine if e["data"].get("step") == "withdrawn"}
+        told = {step: {e["data"].get("of") for e in mine if e["data"].get("step") == step}
+                for step in ("withdrawn", "reinstated")}  # fmt: skip
+        gone = told["withdrawn"] - told["reinstated"]
         return [e for e in mine if e["data"].get("step", "made") == "made" and e["seq"] not in gone]
 
     def unfilled(self, key: str, file: str = "release.yaml") -> str:

@@ -55,7 +55,7 @@ from pipelines.release.config import load_section
 from pipelines.release.kpis import KpisParams, evaluate
 from pipelines.release.kpis.formula import LIVE, figures_in, parse
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.production import PRODUCTION
+from pipelines.release.lifecycle.production import PRODUCTION, withdrawn_steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ def last_request(entries: Iterable[LedgerEntry], product: str) -> datetime | Non
         None without a request since the last release to production.
     """
     mine = [entry for entry in entries if entry.subject == product]
-    withdrawn = {e.data.get("of") for e in mine if e.data.get("step") == "withdrawn"}
+    withdrawn = withdrawn_steps(entry.data for entry in mine)
     times: list[datetime] = []
     for entry in mine:
         if is_release(entry) and entry.seq not in withdrawn:

@@ -352,6 +352,6 @@ def _contents(project: Path, objects: set[str]) -> Iterator[tuple[str, bytes]]:
 def _git(project: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     """Output of git; empty where it fails (no repository, a ref that is gone already)."""
     try:
-        return git_bytes(project, *arguments, stdin=stdin, as_stored=True)
+        return git_bytes(project, *arguments, stdin=stdin)
     except GitError:
         return b""

@@ -5,13 +5,16 @@ outlives a renamed ledger file. It ends with its process, whatever kills it. (``
 works on local file systems; NFS refuses it, and then so does the ledger.)
 """
 
+import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import append, write_bytes
+from pipelines.core.git import GitError, GitMissingError, git_bytes, git_or_none
 from pipelines.core.locks import exclusive_lock, shared_lock
 from pipelines.release.ledger.keys import friendly_os_errors
 from pipelines.release.ledger.verify import BrokenError, Chain, follow, read_entry
@@ -38,13 +41,41 @@ def proven_before(folder: Path, first_line: bytes) -> frozenset[str]:
     BrokenError
         If one of them is missing, doesn't hold, or ends elsewhere than was written down.
     """
-    heads: set[str] = set()
+    return frozenset(
+        head for _, chain in _ledgers_before(folder, first_line) for head in chain.heads
+    )
+
+
+def lines_before(folder: Path, first_line: bytes) -> list[bytes]:
+    """Return the lines of all ledgers that the one with `first_line` continues, oldest first.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the ledger.
+    first_line : bytes
+        The ledger's first line.
+
+    Returns
+    -------
+    list of bytes
+
+    Raises
+    ------
+    BrokenError
+        If one of them is missing, doesn't hold, or ends elsewhere than was written down.
+    """
+    ledgers = list(_ledgers_before(folder, first_line))
+    return [line for lines, _ in reversed(ledgers) for line in lines]
+
+
+def _ledgers_before(folder: Path, first_line: bytes) -> Iterator[tuple[list[bytes], Chain]]:
+    """Lines and chain of each closed ledger, newest first."""
     line = first_line
     while named := read_entry(line).data.get("continues"):
         lines, chain = _closed(folder, named)
-        heads |= chain.heads
+        yield lines, chain
         line = lines[0]
-    return frozenset(heads)
 
 
 def _closed(folder: Path, named: dict[str, object]) -> tuple[list[bytes], Chain]:
@@ -64,6 +95,97 @@ def _closed(folder: Path, named: dict[str, object]) -> tuple[list[bytes], Chain]
             f"{chain.head[:12]}…: it was cut off or rewritten"
         )
     return lines, chain
+
+
+ELSEWHERE = "SIGNALBOX_LEDGER"
+"""Environment variable: ``elsewhere`` on machines that must not begin a ledger."""
+_FOLLOWING = frozenset(
+    {
+        "question", "answer", "approval", "rejection", "override", "refusal", "release", "rollback",
+        "publication", "withdrawal",
+    }
+)  # fmt: skip
+"""Kinds of entries that never come first: each is about a gate's decision, or what came of one."""
+_RELEASE_TAG = re.compile(r"refs/tags/\S+@v\d+\.\d+\.\d+$", re.MULTILINE)
+_REMOTE_SECONDS = 15.0
+
+
+def trace_of_ledger(path: Path, kind: str) -> str | None:
+    """Look for signs that the project has, or had, a ledger that isn't in this checkout.
+
+    A machine that begins a ledger of its own beside the one that exists elsewhere leaves two
+    chains, of which each verifies. Asked once, before the first key is made.
+
+    Parameters
+    ----------
+    path : Path
+        The ledger's file, which isn't here.
+    kind : str
+        Kind of the entry that would be the first.
+
+    Returns
+    -------
+    str or None
+        What was found, in words; None if nothing was.
+    """
+    if os.environ.get(ELSEWHERE) == "elsewhere":
+        return f"{ELSEWHERE}=elsewhere says that another machine has it"
+    found = _trace_in_files(path)
+    with suppress(GitMissingError):  # nothing can be released then either
+        if found is None and git_or_none(path.parent, "rev-parse", "--git-dir") is not None:
+            found = _trace_in_git(path.parent, path.name) or _trace_in_remotes(path, kind)
+    return found
+
+
+def _trace_in_files(path: Path) -> str | None:
+    if any((path.parent / ARCHIVE).glob("*.jsonl")):
+        return f"{path.parent / ARCHIVE} holds closed ledgers"
+    for pointer in sorted((path.parents[1] / "released").glob("*.json")):
+        try:
+            released = json.loads(pointer.read_text(encoding="utf-8"))["released"]
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if released is not None:
+            return f"{pointer} names a release, which a ledger records"
+    return None
+
+
+def _trace_in_git(folder: Path, name: str) -> str | None:
+    """Search what git has, whatever branch or saved run it is on."""
+    commit = git_or_none(folder, "log", "--all", "--max-count=1", "--format=%h", "--", name)
+    if commit:
+        return f"git has {name} (commit {commit})"
+    form = "--format=%(refname:short) %(contents)%00"
+    tags = git_or_none(folder, "for-each-ref", form, "refs/tags") or ""
+    for tag in tags.split("\0"):
+        if "\nLedger-Head: " in tag:
+            return f"the git tag {tag.split()[0]} names the head of a ledger"
+    return None
+
+
+def _trace_in_remotes(path: Path, kind: str) -> str | None:
+    """Search the repositories that this clone knows; one that doesn't answer shows nothing."""
+    project = path.parents[1]
+    for remote in (git_or_none(project, "remote") or "").split():
+        if kind in _FOLLOWING:
+            return (
+                f"an entry of kind {kind!r} is never the first of a ledger, and this is a clone "
+                f"(of {remote!r}): what it follows on was written elsewhere"
+            )
+        url = git_or_none(project, "remote", "get-url", remote) or ""
+        other = project / url.removeprefix("file://")
+        if "://" not in url.removeprefix("file://") and other.is_dir():
+            if (other / path.parent.name / path.name).is_file():
+                return f"{other / path.parent.name / path.name} is one, where {remote!r} lies"
+            continue
+        try:
+            tags = git_bytes(project, "ls-remote", "--tags", remote, timeout=_REMOTE_SECONDS)
+        except GitError:
+            continue
+        tag = _RELEASE_TAG.search(tags.decode("utf-8", "replace"))
+        if tag:
+            return f"the git remote {remote!r} has the release {tag[0].removeprefix('refs/tags/')}"
+    return None
 
 
 LOCK_SECONDS = 60.0

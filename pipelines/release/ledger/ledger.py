@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.keyed_hash import keys_folder
+from pipelines.release.ledger.anchors import find_strays, require_no_loss
 from pipelines.release.ledger.canonical import canonical, parse
 from pipelines.release.ledger.entry import (
     GENESIS,
@@ -21,10 +22,16 @@ from pipelines.release.ledger.entry import (
     line_of,
     signed_bytes,
 )
-from pipelines.release.ledger.file import LedgerFile, proven_before
+from pipelines.release.ledger.file import (
+    LedgerFile,
+    lines_before,
+    proven_before,
+    trace_of_ledger,
+)
 from pipelines.release.ledger.keys import Keys, id_of, public_hex
 from pipelines.release.ledger.verify import (
     BrokenError,
+    Problem,
     Verification,
     new_key,
     read_entry,
@@ -50,6 +57,8 @@ class Ledger:
         Private keys of this machine.
     clock : Callable[[], datetime], default `_now`
         Gives the time now.
+    project : Path, optional
+        Root of the project whose tags name heads of this ledger; None = no tag does.
 
     Notes
     -----
@@ -63,12 +72,22 @@ class Ledger:
 
     The side file's name makes the repair itself safe against a kill: as long as the last entry is
     the one that ``torn/<hash>.*`` names, its ``repair`` entry is still owed.
+
+    Where a tag names an entry that isn't there, the end wasn't torn while it was written: it was
+    lost afterwards. Nothing is mended or begun anew then, because that would hide the loss.
     """
 
-    def __init__(self, path: Path, keys: Keys, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keys: Keys,
+        clock: Callable[[], datetime] = _now,
+        project: Path | None = None,
+    ) -> None:
         self._file = LedgerFile(path)
         self._keys = keys
         self._clock = clock
+        self._project = project
 
     @classmethod
     def of(cls, project: Path) -> Self:
@@ -83,7 +102,7 @@ class Ledger:
         -------
         Self
         """
-        return cls(project / LEDGER_PATH, Keys(keys_folder(), project))
+        return cls(project / LEDGER_PATH, Keys(keys_folder(), project), project=project)
 
     @property
     def path(self) -> Path:
@@ -93,7 +112,8 @@ class Ledger:
     def append(self, kind: str, subject: str, data: dict[str, Any]) -> Entry:
         """Add an entry; when this returns, it is signed and on the disk.
 
-        The first entry of a ledger makes its key, which becomes entry 1.
+        The first entry of a ledger makes its key, which becomes entry 1; but not where there are
+        signs that the project has a ledger, or had one, which isn't here.
 
         Parameters
         ----------
@@ -112,8 +132,8 @@ class Ledger:
         Raises
         ------
         SignalboxError
-            If the data isn't JSON, the key isn't on this machine, the last entry is damaged, or the
-            disk refuses. Nothing was added then.
+            If the data isn't JSON, the key isn't on this machine, the ledger isn't though there is
+            one, the last entry is damaged, or the disk refuses. Nothing was added then.
         """
         if kind not in KINDS - OWN_KINDS:
             raise SignalboxError(
@@ -203,6 +223,28 @@ class Ledger:
         lines, _ = self._file.read()
         return [self._read(line, number) for number, line in enumerate(lines, start=1)]
 
+    def history(self) -> list[Entry]:
+        """Read all entries in order, first those of the ledgers that this one continues.
+
+        Their numbers begin anew with each ledger; their hashes are unique.
+
+        Returns
+        -------
+        list of Entry
+
+        Raises
+        ------
+        SignalboxError
+            If a line isn't an entry, or a ledger before this one doesn't hold.
+        """
+        lines, _ = self._file.read()
+        mine = [self._read(line, number) for number, line in enumerate(lines, start=1)]
+        try:
+            before = lines_before(self.path.parent, lines[0]) if lines else []
+        except BrokenError as error:
+            raise SignalboxError(f"{self.path}: line 1 {error}") from None
+        return [*map(read_entry, before), *mine]
+
     def verify(self, expect_head: str | Collection[str] = ()) -> Verification:
         """Verify the whole chain.
 
@@ -221,6 +263,61 @@ class Ledger:
         lines, torn = self._file.read()
         return verify_lines(lines, torn, expected, partial(proven_before, self.path.parent))
 
+    def verify_with_tags(self, expect_head: str | Collection[str] = ()) -> Verification:
+        """Verify the whole chain, and that no entry is lost that a tag of the project names.
+
+        Parameters
+        ----------
+        expect_head : str or collection of str, default ()
+            As in `verify`.
+
+        Returns
+        -------
+        Verification
+            Tags whose entries the ledger of a branch has that isn't merged are a note.
+        """
+        found = self.verify(expect_head)
+        lines, _ = self._file.read()
+        if self._project is None or found.entries < len(lines):
+            return found
+        try:
+            strays = find_strays(self._project, self._heads(lines))
+        except SignalboxError:  # of a ledger that this one continues; `found` says so
+            return found
+        number = found.entries + 1
+        lost = Problem(seq=number, line=number, reason=strays.words) if strays.words else None
+        return found.model_copy(
+            update={"problem": lost or found.problem, "notes": (*found.notes, *strays.notes)}
+        )
+
+    def heads(self) -> frozenset[str]:
+        """Return the hashes of all entries, also of the ledgers that this one continues.
+
+        Returns
+        -------
+        frozenset of str
+
+        Raises
+        ------
+        SignalboxError
+            If a line isn't an entry, or a ledger before this one doesn't hold.
+        """
+        return self._heads(self._file.read()[0])
+
+    def _heads(self, lines: list[bytes]) -> frozenset[str]:
+        entries = [self._read(line, number) for number, line in enumerate(lines, start=1)]
+        try:
+            before = proven_before(self.path.parent, lines[0]) if lines else frozenset()
+        except BrokenError as error:
+            raise SignalboxError(f"{self.path}: line 1 {error}") from None
+        return before | {entry.hash for entry in entries}
+
+    def _require_no_loss(self) -> None:
+        """Stop before a write that would hide that entries are lost."""
+        if self._project is not None:
+            lines, _ = self._file.read_unlocked()
+            require_no_loss(self._project, self._heads(lines))
+
     @property
     def head(self) -> str:
         """Hash of the last entry; 64 zeros if there is none."""
@@ -235,13 +332,20 @@ class Ledger:
 
     def _append(self, kind: str, subject: str, data: dict[str, Any]) -> Entry:
         with self._file.locked(write=True):
-            return self._add(self._ready(), kind, subject, data)
+            return self._add(self._ready(kind=kind), kind, subject, data)
 
-    def _ready(self, reason: str = "first use") -> Entry:
-        """Last entry of a file that is whole, has a key, and owes no repair."""
+    def _ready(self, reason: str | None = None, kind: str = "key") -> Entry:
+        """Last entry of a file that is whole, has a key, and owes no repair.
+
+        Without a file, a `reason` begins a ledger in any case; else the entry's `kind` tells, and
+        what is found of another ledger.
+        """
         last = self._whole_tail()
         if last is None:
-            last = self._first({"reason": reason})
+            if reason is None:
+                self._require_no_loss()
+                self._refuse_second(kind)
+            last = self._first({"reason": reason or "first use"})
             self._file.add(line_of(last))
         owed = self._file.torn_after(last.hash)
         if last.seq == 1 and "continues" not in last.data:
@@ -249,6 +353,17 @@ class Ledger:
         if not owed:
             return last
         return self._add(last, "repair", _SUBJECT, _repair_data(owed, self.path.parent))
+
+    def _refuse_second(self, kind: str) -> None:
+        """Refuse to begin a second chain beside one that is, or was, elsewhere."""
+        found = trace_of_ledger(self.path, kind)
+        if found is not None:
+            raise SignalboxError(
+                f"{self.path}: no such file, but {found}; nothing was written: a second ledger "
+                "would stand beside the first. Bring the file (git, a backup, the machine that "
+                "writes it) and its key here, let the machine that has them write, or begin a "
+                "ledger of your own with 'signalbox ledger begin'"
+            )
 
     def _whole_tail(self) -> Entry | None:
         """Last entry, after bytes of a torn write were completed or moved aside."""
@@ -260,6 +375,7 @@ class Ledger:
         if whole is None:
             if last is not None:
                 self._keys.load(_signer_after(last))  # who cannot tell of it must not touch it
+            self._require_no_loss()
             self._file.cut(torn, last.hash if last else GENESIS)
             return last
         self._file.add(b"\n")

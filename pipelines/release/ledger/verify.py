@@ -11,7 +11,7 @@ from functools import cached_property
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
 from pipelines.release.ledger.canonical import canonical, parse
 from pipelines.release.ledger.entry import GENESIS, Entry, hash_of, signed_bytes
@@ -29,6 +29,8 @@ class Problem(BaseModel):
         Line of the file, from 1.
     reason : str
         What is wrong, in words.
+    torn : bool
+        Whether it is only the rest of a write that was stopped, which the next append moves aside.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +38,7 @@ class Problem(BaseModel):
     seq: int
     line: int
     reason: str
+    torn: bool = Field(default=False, exclude=True)
 
 
 class KeyRecord(BaseModel):
@@ -315,7 +318,8 @@ def verify_lines(
     """
     chain, problem = follow(lines)
     if problem is None and torn:
-        problem = Problem(seq=chain.count + 1, line=chain.count + 1, reason=_torn(torn))
+        number = chain.count + 1
+        problem = Problem(seq=number, line=number, reason=_torn(torn), torn=True)
     if problem is None:
         try:
             heads = {GENESIS, *chain.heads, *(before(lines[0]) if lines else ())}

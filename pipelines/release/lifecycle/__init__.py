@@ -8,8 +8,10 @@ anything here (or ``signalbox registry repair``) makes the rest and logs that it
 
 from pipelines.release.lifecycle.apply import problems, repair
 from pipelines.release.lifecycle.candidate import (
+    CODE,
     Candidate,
     ChangedError,
+    changed_params,
     is_demo_data,
     last_run,
     read_candidate,
@@ -20,6 +22,7 @@ from pipelines.release.lifecycle.candidate import (
 from pipelines.release.lifecycle.consent import (
     Asked,
     answer_entry,
+    asked_about_another,
     last_outcome,
     last_run_outcome,
     open_question,
@@ -41,11 +44,14 @@ from pipelines.release.lifecycle.release import release, require_ready
 from pipelines.release.lifecycle.rollback import rollback
 
 __all__ = [
+    "CODE",
     "Asked",
     "Candidate",
     "ChangedError",
     "Done",
     "answer_entry",
+    "asked_about_another",
+    "changed_params",
     "is_demo_data",
     "last_outcome",
     "last_run",

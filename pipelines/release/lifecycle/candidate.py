@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.artifacts import evidence_of, metrics_of
+import yaml
+
+from pipelines.core.artifacts import EVIDENCE, evidence_of, metrics_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.git import git_or_none
 from pipelines.release.gating import Decision
@@ -221,13 +224,165 @@ def read_candidate(project: Path, product: str, commit: str, run: str = "") -> C
 
     Raises
     ------
+    ChangedError
+        If a run of Airflow saved the commit, and the decision isn't about what it holds.
     SignalboxError
         If one of them is missing or was changed after its stage made it.
     """
     params = load_product(project, product)
     decision = read_decision(project, params, commit)
-    report = CommitFiles(project, commit).sha256(params.report) if params.report else ""
+    files = CommitFiles(project, commit)
+    if last_entry(Ledger.of(project).entries(), {"run"}, product, commit=commit):
+        require_own_evidence(files, params)
+    report = files.sha256(params.report) if params.report else ""
     return Candidate(product, run, commit, decision, report)
+
+
+def require_own_evidence(files: CommitFiles, product: ProductParams) -> None:
+    """Stop unless the gate judged what the commit would release, with the commit's parameters.
+
+    A run's ``dvc.lock`` is put together from what its tasks reported, and reports travel through
+    Airflow, where others may edit them: real evidence of another run would look like this one's.
+    So the evidence is followed by SHA-256 from the gate to the artifacts, and the stages behind it
+    by ``dvc.lock``.
+
+    Parameters
+    ----------
+    files : CommitFiles
+        Files of the commit.
+    product : ProductParams
+        The product's entry in section ``registry`` of ``release.yaml``.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the file or key that differs.
+    """
+    locked, where = files.locked(), f"commit {files.commit[:12]}"
+    gate = evidence_of(product.gate).as_posix()
+    ours = {path for path in locked if Path(path).parent == EVIDENCE} | set(product.artifacts)
+    pending, seen = [gate], {gate}
+    while pending:
+        path = pending.pop()
+        for name, sha256 in _evidence(files, path).get("inputs", {}).items():
+            if name not in ours or name not in locked or locked[name].endswith(".dir"):
+                continue
+            if files.sha256(name) != sha256:
+                raise ChangedError(
+                    f"{where}: {path} was computed from another {name} than the commit's; run the "
+                    "pipeline again, and see who changed what its tasks reported"
+                )
+            if Path(name).parent == EVIDENCE and name not in seen:
+                seen.add(name)
+                pending.append(name)
+    if product.report:
+        _require_own_report(files, product.report, gate)
+    _require_fitting_stages(files, [gate, *([product.report] if product.report else [])])
+
+
+def _require_own_report(files: CommitFiles, report: str, gate: str) -> None:
+    """Stop where a report that names evidence by SHA-256 doesn't name this gate's."""
+    named = set(_SHA256.findall(files.read(report)))
+    ours = hashlib.sha256(files.read(gate)).hexdigest().encode()
+    if named and ours not in named:
+        raise ChangedError(
+            f"commit {files.commit[:12]}: {report} is about another {gate} than the commit's; run "
+            "the pipeline again, and see who changed what its tasks reported"
+        )
+
+
+_SHA256 = re.compile(rb"\b[0-9a-f]{64}\b")
+
+
+def _require_fitting_stages(files: CommitFiles, ends: list[str]) -> None:
+    """Stop unless the stages behind some files fit one another and the commit's parameters."""
+    stages, where = files.stages(), f"dvc.lock of commit {files.commit[:12]}"
+    made = {
+        str(out["path"]): (name, out.get("md5"))
+        for name, stage in stages.items()
+        for out in stage.get("outs", [])
+    }
+    pending, seen = [made[path][0] for path in ends if path in made], set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for dep in stages[name].get("deps", []):
+            maker, md5 = made.get(str(dep["path"]), ("", None))
+            if not maker:
+                continue
+            if md5 != dep.get("md5"):
+                raise ChangedError(
+                    f"{where}: stage {name} read another {dep['path']} than stage {maker} made; "
+                    "run the pipeline again"
+                )
+            pending.append(maker)
+        for path, values in (stages[name].get("params") or {}).items():
+            if differing := _differing_params(files, str(path), values):
+                raise ChangedError(
+                    f"{where}: stage {name} ran with another {differing} than {path} has; run the "
+                    "pipeline again"
+                )
+
+
+def _differing_params(files: CommitFiles, path: str, values: dict[str, Any]) -> str:
+    """Return the first key that has another value in the commit's file; empty if none has."""
+    text = files.text(path) if path.endswith((".yaml", ".yml")) else None
+    now = None if text is None else yaml.load(text, yaml.CSafeLoader)
+    for key, value in values.items():
+        node: Any = now
+        for part in key.split("."):
+            node = node.get(part, _ABSENT) if isinstance(node, dict) else _ABSENT
+        if node is not _ABSENT and not _same_value(node, value):
+            return key
+    return ""
+
+
+_ABSENT = object()
+
+
+def _same_value(one: Any, other: Any) -> bool:
+    """Compare what two readers of YAML made of a value: ``1e-3`` is a text for some."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same_value(one[k], other[k]) for k in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same_value, one, other))
+    if isinstance(one, str) != isinstance(other, str):
+        try:
+            return float(one) == float(other)
+        except (TypeError, ValueError):
+            return str(one) == str(other)
+    return bool(one == other)
+
+
+def changed_params(entries: list[Entry], product: str, commit: str) -> dict[str, Any]:
+    """Return the parameters that were changed for the run that saved a commit.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Full hash of the commit.
+
+    Returns
+    -------
+    dict of str to object
+        Dotted key → value, and `CODE` → the commit whose code ran, if that is an unexpected one;
+        empty where no run of Airflow saved it.
+    """
+    entry = last_entry(entries, {"run"}, product, commit=commit)
+    if entry is None:
+        return {}
+    code = {CODE: entry.data[CODE]} if entry.data.get(CODE) else {}
+    return {**(entry.data.get("overrides") or {}), **code}
+
+
+CODE = "code"
+"""Key of a run's entry: the commit it was made from, where that isn't one of the branch."""
 
 
 def recorded_candidate(project: Path, product: str, run: str) -> Candidate:

@@ -18,12 +18,14 @@ from pipelines.release.ledger import Entry, Ledger
 from pipelines.release.lifecycle.candidate import (
     Candidate,
     GateDecision,
+    changed_params,
     is_demo_data,
     last_entry,
     read_decision,
     read_figures,
     require_unchanged,
 )
+from pipelines.release.lifecycle.production import PRODUCTION, steps
 from pipelines.release.registry.read import load_product
 
 OUTCOME_KINDS = frozenset({"approval", "override", "rejection"})
@@ -56,7 +58,7 @@ def record_run(
 
 
 def record_gate(project: Path, product: str, commit: str, run: str = "") -> GateDecision:
-    """Log the gate's decision on a commit with all figures, once a run.
+    """Log the gate's decision on a commit with all figures, once a run and once a commit.
 
     The figures are there for trends; no figure is about one person.
 
@@ -90,7 +92,9 @@ def record_gate(project: Path, product: str, commit: str, run: str = "") -> Gate
         "checks": decision.checks,
         "figures": figures,
     }
-    _once(project, "gate", product, data)
+    known = last_entry(Ledger.of(project).entries(), {"gate"}, product, commit=commit)
+    if run or known is None or {**known.data, "run": ""} != data:
+        _once(project, "gate", product, data)  # outside Airflow the run's own entry says it all
     return decision
 
 
@@ -356,12 +360,16 @@ class ConsentError(SignalboxError):
     """Nobody allowed this release, or not of these bytes."""
 
 
-def find_consent(project: Path, entries: list[Entry], candidate: Candidate) -> Entry:
+def find_consent(
+    project: Path, entries: list[Entry], candidate: Candidate, stage: str = PRODUCTION
+) -> Entry:
     """Return the entry that allows the release of a candidate.
 
     It must be about this run, commit, evidence and report. The answers in it are held against the
     policy again: the list of approvers may have changed since, and an entry says only what someone
     wrote. An answer that came through Airflow counts only with its question and answer beside it.
+    It allows one release: what was released and then replaced or rolled back needs a new decision,
+    or a repeated task would bring it back.
 
     Parameters
     ----------
@@ -371,6 +379,8 @@ def find_consent(project: Path, entries: list[Entry], candidate: Candidate) -> E
         The ledger's entries, in order.
     candidate : Candidate
         What is to be released.
+    stage : str, default `PRODUCTION`
+        The stage that it is to be in.
 
     Returns
     -------
@@ -380,8 +390,8 @@ def find_consent(project: Path, entries: list[Entry], candidate: Candidate) -> E
     Raises
     ------
     ConsentError
-        If nobody decided, the last decision was against it, it was about something else, or the
-        policy doesn't accept it.
+        If nobody decided, the last decision was against it, it was about something else, it was
+        used already, or the policy doesn't accept it.
     """
     product, commit, verdict = candidate.product, candidate.commit, candidate.decision.verdict
     entry = last_outcome(entries, product, commit)
@@ -401,11 +411,15 @@ def find_consent(project: Path, entries: list[Entry], candidate: Candidate) -> E
         )
     _require_same(candidate, entry)
     _require_answers(entries, entry, given)
+    _require_unused(entries, entry, stage)
     params = load_section(project, "approval", ApprovalParams)
+    changed = bool(changed_params(entries, product, commit))
     again = (
-        headless_outcome(verdict, params, demo=is_demo_data(project, product, commit))
+        headless_outcome(
+            verdict, params, demo=is_demo_data(project, product, commit), changed=changed
+        )
         if given.kind == "auto_approved"
-        else outcome(given.answers, verdict, params)
+        else outcome(given.answers, verdict, params, changed=changed)
     )
     if again.kind != given.kind:
         raise ConsentError(
@@ -431,6 +445,60 @@ def _require_answers(entries: list[Entry], entry: Entry, given: Outcome) -> None
             f"ledger entry {entry.seq} ({entry.kind}) names answers that stand under no question "
             "in the ledger; ask again"
         )
+    asked = {question.hash: question for question in entries if question.kind == "question"}
+    for name in entry.data.get("questions", []):
+        question = asked.get(str(name))
+        if question is not None and not _about_the_same(question, entry.data):
+            raise ConsentError(
+                f"ledger entry {entry.seq} ({entry.kind}) rests on an answer to question "
+                f"{question.seq}, which was about something else; ask again"
+            )
+
+
+_ABOUT = ("run", "commit", "verdict", "evidence", "report")
+
+
+def _about_the_same(question: Entry, data: dict[str, Any]) -> bool:
+    return all(question.data.get(key) == data.get(key) for key in _ABOUT)
+
+
+def _require_unused(entries: list[Entry], entry: Entry, stage: str) -> None:
+    """Stop where a decision was carried out already."""
+    for made, step in steps(entries, entry.subject):
+        used = made.kind == "release" and step.stage == stage
+        if used and step.approval.get("hash") == entry.hash:
+            raise ConsentError(
+                f"ledger entry {entry.seq} ({entry.kind}) allowed one release, which took place as "
+                f"{step.name(entry.subject)} (ledger entry {made.seq}) and is not in {stage} any "
+                f"more; to bring it back, decide anew: signalbox rollback --to {step.version}, or "
+                "clear the task that asks"
+            )
+
+
+def asked_about_another(entries: list[Entry], candidate: Candidate) -> Entry | None:
+    """Return the last question under a run's name that was about something else.
+
+    Airflow shows a cleared task's question as it was worded first, browsers show it until they are
+    reloaded, and a run that was deleted can be made again under its name. What people read and
+    what they answer are the same only while a name stands for one thing.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        The ledger's entries, in order.
+    candidate : Candidate
+        What is to be asked about.
+
+    Returns
+    -------
+    Entry or None
+    """
+    now = candidate.as_data()
+    for entry in reversed(entries):
+        asked = entry.kind == "question" and entry.subject == candidate.product
+        if asked and entry.data.get("run") == candidate.run and not _about_the_same(entry, now):
+            return entry
+    return None
 
 
 def _why(found: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""Files as they are in a commit, kept by git or by DVC; and one release at a time.
+"""Files as they are in a commit, kept by git or by DVC; one release at a time, and its journal.
 
 Small and cached files are read without importing DVC, which takes seconds; only what isn't in the
 local cache goes through DVC, which knows the remote.
@@ -6,22 +6,29 @@ local cache goes through DVC, which knows the remote.
 Waiting would be wrong: when the first has ended, production is another version, and what the second
 was decided on no longer holds. The lock ends with its process, whatever kills it. Between machines
 that share no disk the tags decide: of two transactions that create the same tag git lets one pass.
+
+The journal lies beside the lock, in git's folder: it says which step was begun here and not
+finished, and which tags a remote hasn't got yet. Where it says nothing of a step, the step was
+finished, and whatever doesn't fit is damage: no reason to write that it did not take place.
 """
 
 import hashlib
 import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import write_bytes
+from pipelines.core.files import read_json, write_bytes, write_json
 from pipelines.core.git import git, git_bytes, git_or_none
 from pipelines.core.locks import exclusive_lock as locks_exclusive_lock
+from pipelines.release.released import Released, read_released
 
 _CHUNK = 1 << 20
 
@@ -58,15 +65,28 @@ class CommitFiles:
         SignalboxError
             If the commit has no ``dvc.lock``: then it isn't a run of the pipeline.
         """
+        outs = [out for stage in self.stages().values() for out in stage.get("outs", [])]
+        return {str(out["path"]): str(out["md5"]) for out in outs if "md5" in out}
+
+    def stages(self) -> dict[str, dict[str, Any]]:
+        """Read the stages in ``dvc.lock``, each as DVC writes it.
+
+        Raises
+        ------
+        SignalboxError
+            If the commit has no ``dvc.lock``: then it isn't a run of the pipeline.
+        """
         if not self._in_git("dvc.lock"):
             raise SignalboxError(
                 f"commit {self.commit[:12]} has no dvc.lock, so it isn't a run of the pipeline; "
                 "release a saved run (git for-each-ref refs/runs)"
             )
         lock = cast(dict[str, Any], yaml.load(self._git_bytes("dvc.lock"), yaml.CSafeLoader) or {})
-        stages = lock.get("stages") or {}
-        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-        return {str(out["path"]): str(out["md5"]) for out in outs if "md5" in out}
+        return lock.get("stages") or {}
+
+    def text(self, path: str) -> bytes | None:
+        """Return a file's bytes as git has them, whatever ``dvc.lock`` says; None if it hasn't."""
+        return self._git_bytes(path) if self._in_git(path) else None
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, which are those that ``dvc.lock`` names.
@@ -194,6 +214,70 @@ class CommitFiles:
             ) from error
 
 
+def read_pointer(path: Path) -> Released | None:
+    """Read the pointer; a missing file is "nothing released" only for a product that is new.
+
+    Parameters
+    ----------
+    path : Path
+        The pointer's file.
+
+    Returns
+    -------
+    Released or None
+    """
+    return read_released(path) if path.exists() else None
+
+
+def pointer_in(project: Path, commit: str, pointer: str) -> Released | None:
+    """Read the pointer as it stands in a commit; none means nothing was released.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    commit : str
+        Hash of the commit.
+    pointer : str
+        The pointer's file, relative to the project.
+
+    Returns
+    -------
+    Released or None
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't in form.
+    """
+    where = f"{commit}:./{pointer}"
+    if git_or_none(project, "cat-file", "-e", where) is None:
+        return None
+    try:
+        found = json.loads(git_bytes(project, "cat-file", "blob", where))["released"]
+        return None if found is None else Released.model_validate(found)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise SignalboxError(f"{pointer} of commit {commit[:12]}: not a release pointer") from error
+
+
+def agrees(found: Released, written: Released) -> bool:
+    """Return whether `found` is `written`, or names fewer of its artifacts (after an erasure).
+
+    Parameters
+    ----------
+    found : Released
+        The pointer as it is.
+    written : Released
+        What a release or rollback wrote.
+
+    Returns
+    -------
+    bool
+    """
+    same = (found.name, found.commit) == (written.name, written.commit)
+    return same and found.artifacts.items() <= written.artifacts.items()
+
+
 def object_exists(project: Path, commit: str) -> bool:
     """Return whether the repository has a commit.
 
@@ -256,3 +340,99 @@ def exclusive_lock(project: Path, product: str) -> Iterator[None]:
 
     with locks_exclusive_lock(path, busy, note_holder=True):
         yield
+
+
+class OwedPush(BaseModel):
+    """Tags that a remote hasn't got, as far as this repository knows.
+
+    Attributes
+    ----------
+    remote : str
+        Name of the remote.
+    tags : list of str
+        Names of tags, without ``refs/tags/``; pushed together.
+    said : str
+        Why git could not push them; empty before the first try.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    remote: str
+    tags: list[str]
+    said: str = ""
+
+
+class Journal(BaseModel):
+    """What is under way, or owed, of a product's releases in this repository.
+
+    Attributes
+    ----------
+    unfinished : dict of str to {'begun', 'tagged'}
+        Digest of a step → whether its tags were made.
+    owed : list of OwedPush
+        Oldest first.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unfinished: dict[str, Literal["begun", "tagged"]] = Field(default_factory=dict)
+    owed: list[OwedPush] = Field(default_factory=list)
+
+    def noted(self, digest: str, state: Literal["begun", "tagged", "finished"]) -> "Journal":
+        """Return the journal with another state of a step.
+
+        Parameters
+        ----------
+        digest : str
+            The step's digest.
+        state : {'begun', 'tagged', 'finished'}
+            How far it is.
+
+        Returns
+        -------
+        Journal
+        """
+        rest = {name: at for name, at in self.unfinished.items() if name != digest}
+        if state != "finished":
+            rest[digest] = state
+        return self.model_copy(update={"unfinished": rest})
+
+
+def _journal_path(project: Path, product: str) -> Path:
+    return common_folder(project) / f"signalbox-release-{product}.json"
+
+
+def read_journal(project: Path, product: str) -> Journal:
+    """Read the journal; one that isn't there, or can't be read, says nothing.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    Journal
+    """
+    path = _journal_path(project, product)
+    try:
+        return Journal.model_validate(read_json(path)) if path.is_file() else Journal()
+    except (SignalboxError, ValidationError):
+        return Journal()
+
+
+def write_journal(project: Path, product: str, journal: Journal) -> None:
+    """Write the journal, whole or not at all.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    journal : Journal
+        What it shall say.
+    """
+    write_json(_journal_path(project, product), journal.model_dump(mode="json"))

@@ -1,17 +1,29 @@
 """Releases and rollbacks as the ledger tells them, the pointer, and what is in production."""
 
-import json
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.git import git_bytes, git_or_none
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.files import CommitFiles
+from pipelines.release.ledger.anchors import TagObject, find_strays
+from pipelines.release.ledger.canonical import canonical
+from pipelines.release.ledger.ledger import LEDGER_PATH
+from pipelines.release.lifecycle.files import (
+    CommitFiles,
+    Journal,
+    agrees,
+    object_exists,
+    read_journal,
+    read_pointer,
+)
 from pipelines.release.registry import Assignment, current
-from pipelines.release.released import Released, read_released, write_released
+from pipelines.release.registry.read import parse_object, parse_tag, product_refs
+from pipelines.release.released import Released, write_released
 
 STEP_KINDS = ("release", "rollback")
 
@@ -79,6 +91,11 @@ class Step(BaseModel):
         """
         return f"{product}@{self.version}"
 
+    @property
+    def digest(self) -> str:
+        """What the journal calls it: SHA-256 of what its entry says."""
+        return hashlib.sha256(canonical(self.model_dump(mode="json"))).hexdigest()
+
 
 class Done(BaseModel):
     """A release or rollback that took place.
@@ -105,7 +122,7 @@ class Done(BaseModel):
     pointer : str
         File that names this version; empty where the stage has none.
     warnings : list of str
-        What whoever decided was warned of.
+        What whoever decided was warned of, and tags that a remote did not take.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -143,12 +160,38 @@ def steps(entries: list[Entry], product: str) -> list[tuple[Entry, Step]]:
         If an entry doesn't have the form of a step.
     """
     mine = [entry for entry in entries if entry.kind in STEP_KINDS and entry.subject == product]
-    withdrawn = {entry.data.get("of") for entry in mine if entry.data.get("step") == "withdrawn"}
+    withdrawn = withdrawn_steps((entry.data for entry in mine), by="hash")
     return [
         (entry, _step(entry))
         for entry in mine
-        if entry.data.get("step") == "made" and entry.seq not in withdrawn
+        if entry.data.get("step") == "made" and entry.hash not in withdrawn
     ]
+
+
+def withdrawn_steps(
+    told: Iterable[Mapping[str, Any]], *, by: Literal["of", "hash"] = "of"
+) -> set[object]:
+    """Collect the entries whose release or rollback did not take place.
+
+    Parameters
+    ----------
+    told : iterable of mapping of str to object
+        Data of a product's entries about releases and rollbacks, in order.
+    by : {'of', 'hash'}, default 'of'
+        What to name them by: their numbers in one ledger, or their hashes.
+
+    Returns
+    -------
+    set of object
+        What was withdrawn and not reinstated after that.
+    """
+    gone: set[object] = set()
+    for data in told:
+        if data.get("step") == "withdrawn":
+            gone.add(data.get(by))
+        elif data.get("step") == "reinstated":
+            gone.discard(data.get(by))
+    return gone
 
 
 def _step(entry: Entry) -> Step:
@@ -158,11 +201,12 @@ def _step(entry: Entry) -> Step:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SignalboxError(
-            f"ledger entry {entry.seq} ({entry.kind}): {where}: {first['msg']}"
+            f"{LEDGER_PATH}: entry {entry.seq} ({entry.kind}): {where}: {first['msg']}; a newer "
+            "Signalbox wrote it, or it isn't what was written: see 'signalbox ledger verify'"
         ) from error
 
 
-def done(entry: Entry, step: Step) -> Done:
+def done(entry: Entry, step: Step, not_pushed: Iterable[str] = ()) -> Done:
     """Summarise a step for its caller.
 
     Parameters
@@ -171,6 +215,8 @@ def done(entry: Entry, step: Step) -> Done:
         The ledger's entry of the step.
     step : Step
         What the entry says.
+    not_pushed : iterable of str
+        What a remote did not take, and what to do.
 
     Returns
     -------
@@ -187,7 +233,7 @@ def done(entry: Entry, step: Step) -> Done:
         entry=entry.seq,
         entry_hash=entry.hash,
         pointer=step.pointer,
-        warnings=step.warnings,
+        warnings=[*step.warnings, *not_pushed],
     )
 
 
@@ -206,37 +252,6 @@ def as_released(product: str, step: Step) -> Released:
     Released
     """
     return Released(name=step.name(product), commit=step.commit, artifacts=step.artifacts)
-
-
-def pointer_in(project: Path, commit: str, pointer: str) -> Released | None:
-    """Read the pointer as it stands in a commit; none means nothing was released.
-
-    Parameters
-    ----------
-    project : Path
-        Root of the project.
-    commit : str
-        Hash of the commit.
-    pointer : str
-        The pointer's file, relative to the project.
-
-    Returns
-    -------
-    Released or None
-
-    Raises
-    ------
-    SignalboxError
-        If it isn't in form.
-    """
-    where = f"{commit}:./{pointer}"
-    if git_or_none(project, "cat-file", "-e", where) is None:
-        return None
-    try:
-        found = json.loads(git_bytes(project, "cat-file", "blob", where))["released"]
-        return None if found is None else Released.model_validate(found)
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise SignalboxError(f"{pointer} of commit {commit[:12]}: not a release pointer") from error
 
 
 def make_pointer(project: Path, product: str, step: Step) -> bool:
@@ -260,25 +275,11 @@ def make_pointer(project: Path, product: str, step: Step) -> bool:
         return False
     path = project / step.pointer
     wanted = as_released(product, step)
-    if path.exists() and read_pointer(path) == wanted:
+    found = read_pointer(path)
+    if found is not None and agrees(found, wanted):  # fewer artifacts: an erasure took the others
         return False
     write_released(wanted, path)
     return True
-
-
-def read_pointer(path: Path) -> Released | None:
-    """Read the pointer; a missing file is "nothing released" only for a product that is new.
-
-    Parameters
-    ----------
-    path : Path
-        The pointer's file.
-
-    Returns
-    -------
-    Released or None
-    """
-    return read_released(path) if path.exists() else None
 
 
 def check_pointer(project: Path, product: str, pointer: str, known: list[Step]) -> None:
@@ -313,24 +314,6 @@ def check_pointer(project: Path, product: str, pointer: str, known: list[Step]) 
         )
 
 
-def agrees(found: Released, written: Released) -> bool:
-    """Return whether `found` is `written`, or names fewer of its artifacts (after an erasure).
-
-    Parameters
-    ----------
-    found : Released
-        The pointer as it is.
-    written : Released
-        What a release or rollback wrote.
-
-    Returns
-    -------
-    bool
-    """
-    same = (found.name, found.commit) == (written.name, written.commit)
-    return same and found.artifacts.items() <= written.artifacts.items()
-
-
 PRODUCTION = "production"
 
 
@@ -355,7 +338,7 @@ def production(project: Path, product: str, stage: str = PRODUCTION) -> Released
     SignalboxError
         If registry and ledger don't say the same.
     """
-    found = current_step(project, Ledger.of(project).entries(), product, stage)
+    found = current_step(project, Ledger.of(project).history(), product, stage)
     return None if found is None else as_released(product, found[1])
 
 
@@ -414,7 +397,164 @@ def current_step(
     SignalboxError
         If the ledger doesn't know the registry's tag.
     """
-    return step_of(current(project, product, stage), entries, product)
+    try:
+        found = step_of(current(project, product, stage), entries, product)
+    except SignalboxError as error:
+        strays = find_strays(project, Ledger.of(project).heads())
+        why = strays.words or "; ".join(strays.notes)
+        raise SignalboxError(f"{error}: {why}" if why else str(error)) from None
+    last = [pair for pair in steps(entries, product) if pair[1].stage == stage][-1:]
+    for entry, step in last:
+        if found is None or found[0].hash != entry.hash:
+            _require_stage_tag(project, product, entry, step)
+    return found
+
+
+def _require_stage_tag(project: Path, product: str, entry: Entry, step: Step) -> None:
+    """Stop where the tags have an older version in a stage because the newer one's tag is damaged.
+
+    A step that is still under way isn't in its stage yet, and a tag that takes the newer version
+    back (GTO's ``!``) leaves its tag as it was.
+    """
+    if read_journal(project, product).unfinished.get(step.digest) == "begun":
+        return
+    damaged = {damage.tag: damage for damage in damaged_tags(project, entry, step)}
+    for tag, damage in damaged.items():
+        parsed = parse_tag(tag)
+        if parsed is not None and parsed.stage is not None:
+            raise SignalboxError(
+                f"{LEDGER_PATH}: entry {entry.seq} put {step.name(product)} into {step.stage}, but "
+                f"{damage.words}"
+            )
+
+
+@dataclass(frozen=True)
+class TagDamage:
+    """A tag that isn't as its step made it.
+
+    Attributes
+    ----------
+    tag : str
+        Its name.
+    found : str
+        Object that the name stands for now; empty if there is no such tag.
+    words : str
+        What is wrong, and what to do.
+    """
+
+    tag: str
+    found: str
+    words: str
+
+
+def damaged_tags(
+    project: Path, entry: Entry, step: Step, refs: Iterable[TagObject] | None = None
+) -> list[TagDamage]:
+    """List those tags of a step that aren't as it made them.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entry : Entry
+        The ledger's entry of the step.
+    step : Step
+        What the entry says.
+    refs : iterable of TagObject, optional
+        The product's tags; None = they are read.
+
+    Returns
+    -------
+    list of TagDamage
+    """
+    known = {ref.tag: ref for ref in refs or product_refs(project, entry.subject)}
+    return [
+        TagDamage(tag, ref.id if (ref := known.get(tag)) else "", words)
+        for tag in step.tags
+        if (words := _damage(project, entry, step, tag, known.get(tag)))
+    ]
+
+
+def is_as_made(entry: Entry, step: Step, tag: str, found: TagObject) -> bool:
+    """Return whether an object is the tag that a step made.
+
+    Parameters
+    ----------
+    entry : Entry
+        The ledger's entry of the step.
+    step : Step
+        What the entry says.
+    tag : str
+        Name of one of its tags.
+    found : TagObject
+        An object, under the name that it has now.
+
+    Returns
+    -------
+    bool
+    """
+    parsed = parse_object(found)
+    made = (tag, tag, step.commit, entry.hash)
+    return parsed is not None and made == (
+        parsed.tag, parsed.made_as, parsed.commit, parsed.anchor
+    )  # fmt: skip
+
+
+def _damage(project: Path, entry: Entry, step: Step, tag: str, found: TagObject | None) -> str:
+    """Say what is wrong with a tag; empty if it is as it was made."""
+    if found is None:
+        there = object_exists(project, step.commit)
+        get = (
+            "" if there else f" from commit {step.commit[:12]}, which isn't here: git fetch --tags"
+        )
+        return (
+            f"ledger entry {entry.seq}: {entry.kind} of {step.name(entry.subject)} has no tag "
+            f"{tag}; 'signalbox registry repair' makes it{get}"
+        )
+    if is_as_made(entry, step, tag, found):
+        return ""
+    parsed = parse_object(found)
+    if not found.kind:
+        what = f"stands for object {found.id[:12]}, which isn't in this repository"
+    elif parsed is None:
+        what = f"is no annotated tag any more, it stands for {found.kind} {found.id[:12]}"
+    elif parsed.commit != step.commit:
+        what = (
+            f"points to {parsed.commit[:12]}, ledger entry {entry.seq} says {step.commit[:12]}: "
+            "the tag was moved"
+        )
+    else:
+        what = (
+            f"isn't the one of ledger entry {entry.seq}: it was made by hand, or for another entry"
+        )
+    return f"tag {tag} {what}; 'signalbox registry repair' puts it back"
+
+
+def was_tagged(project: Path, entry: Entry, step: Step, journal: Journal) -> bool:
+    """Return whether the tags of a step were made once, whatever became of them since.
+
+    All tags of a step are made in one transaction: where one is as the step made it, all were.
+    Only the repository that began a step can have left it without its tags; its journal says so.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    entry : Entry
+        The ledger's entry of the step.
+    step : Step
+        What the entry says.
+    journal : Journal
+        The journal of the step's product.
+
+    Returns
+    -------
+    bool
+    """
+    if journal.unfinished.get(step.digest) != "begun":
+        return True
+    damaged = damaged_tags(project, entry, step)
+    return len(damaged) < len(step.tags)
 
 
 def step_of(
@@ -448,7 +588,8 @@ def step_of(
             if assigned.commit != step.commit:
                 raise SignalboxError(
                     f"tag {assigned.tag} points to {assigned.commit[:12]}, ledger entry "
-                    f"{entry.seq} says {step.commit[:12]}; the tag was moved"
+                    f"{entry.seq} says {step.commit[:12]}; the tag was moved; 'signalbox registry "
+                    "repair' puts it back"
                 )
             return entry, step
     raise SignalboxError(
@@ -473,7 +614,7 @@ def released_versions(project: Path, product: str, stage: str = PRODUCTION) -> l
     -------
     list of Step
     """
-    entries = Ledger.of(project).entries()
+    entries = Ledger.of(project).history()
     return [
         step
         for entry, step in steps(entries, product)

@@ -5,20 +5,18 @@ from pathlib import Path
 from pipelines.core.errors import SignalboxError
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.apply import apply_step, repair_locked
+from pipelines.release.lifecycle.apply import repair_locked, require_ledger, take_step
 from pipelines.release.lifecycle.candidate import read_candidate
 from pipelines.release.lifecycle.consent import find_consent, record_gate
-from pipelines.release.lifecycle.files import CommitFiles, exclusive_lock
+from pipelines.release.lifecycle.files import CommitFiles, agrees, exclusive_lock, pointer_in
 from pipelines.release.lifecycle.production import (
     PRODUCTION,
     Done,
     Step,
-    agrees,
     as_released,
     check_pointer,
     current_step,
     done,
-    pointer_in,
     steps,
 )
 from pipelines.release.registry.read import (
@@ -90,9 +88,8 @@ def release(
         full = resolve_commit(project, commit)
         check_name("stage", stage)
         step = _plan(project, product, full, run=run, stage=stage, approval=approval, bump=bump)
-        entry = Ledger.of(project).append("release", product, step.model_dump(mode="json"))
-        apply_step(project, entry, step)
-        return done(entry, step)
+        entry, not_pushed = take_step(project, "release", product, step)
+        return done(entry, step, not_pushed)
 
 
 def require_ready(project: Path) -> None:
@@ -114,17 +111,7 @@ def require_ready(project: Path) -> None:
     remote = load_section(project, "registry", RegistryParams).push_to
     if remote:
         require_remote(project, remote)
-    _require_ledger(Ledger.of(project))
-
-
-def _require_ledger(ledger: Ledger) -> None:
-    """Stop where an entry doesn't hold; a torn write after the last one is mended by the next."""
-    problem = ledger.verify().problem
-    if problem is not None and problem.seq <= len(ledger.entries()):
-        raise SignalboxError(
-            f"the ledger is broken at line {problem.line}: {problem.reason}; nothing is released "
-            "on such a ledger: see 'signalbox ledger verify'"
-        )
+    require_ledger(project)
 
 
 def _plan(
@@ -141,13 +128,14 @@ def _plan(
     params = load_product(project, product)
     decision = record_gate(project, product, commit, run)
     candidate = read_candidate(project, product, commit, run)
-    entries = Ledger.of(project).entries()
-    replaced = current_step(project, entries, product, stage)
+    ledger = Ledger.of(project)
+    entries, history = ledger.entries(), ledger.history()
+    replaced = current_step(project, history, product, stage)
     if replaced is not None and replaced[1].commit == commit:
         raise SignalboxError(
             f"commit {commit[:12]} is in {stage} already, as {replaced[1].name(product)}"
         )
-    consent = find_consent(project, entries, candidate)
+    consent = find_consent(project, entries, candidate, stage)
     if approval is not None and consent.hash != approval:
         raise SignalboxError(
             f"ledger entry {consent.seq} ({consent.kind}) on commit {commit[:12]} is newer than "
@@ -158,7 +146,7 @@ def _plan(
             project, product, params, commit, None if replaced is None else replaced[1]
         )
         check_pointer(
-            project, product, params.pointer, [step for _, step in steps(entries, product)]
+            project, product, params.pointer, [step for _, step in steps(history, product)]
         )
     files = CommitFiles(project, commit)
     version, tags = _tags(project, product, commit, stage, bump)

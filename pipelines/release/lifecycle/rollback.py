@@ -8,7 +8,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.release.approval import ApprovalParams
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.apply import apply_step, repair_locked
+from pipelines.release.lifecycle.apply import repair_locked, take_step
 from pipelines.release.lifecycle.files import CommitFiles, GoneError, exclusive_lock, object_exists
 from pipelines.release.lifecycle.production import (
     PRODUCTION,
@@ -178,9 +178,8 @@ def rollback(
         repair_locked(project, product)
         check_name("stage", stage)
         step = _plan(project, product, to, stage=stage, reason=reason.strip(), who=who)
-        entry = Ledger.of(project).append("rollback", product, step.model_dump(mode="json"))
-        apply_step(project, entry, step)
-        return done(entry, step)
+        entry, not_pushed = take_step(project, "rollback", product, step)
+        return done(entry, step, not_pushed)
 
 
 def require_allowed(project: Path, who: str, reason: str) -> None:
@@ -214,7 +213,7 @@ def _plan(
     project: Path, product: str, to: str | None, *, stage: str, reason: str, who: str
 ) -> Step:
     params = load_product(project, product)
-    entries = Ledger.of(project).entries()
+    entries = Ledger.of(project).history()
     now = current_step(project, entries, product, stage)
     if now is None:
         raise SignalboxError(

@@ -9,7 +9,6 @@ is what decides between two releases at once. Each tag's message names the head 
 from pipelines.release.registry.read import (
     Assignment,
     Version,
-    anchor_of,
     assignments,
     current,
     find_version,
@@ -20,7 +19,6 @@ from pipelines.release.registry.write import assign, register
 __all__ = [
     "Assignment",
     "Version",
-    "anchor_of",
     "assign",
     "assignments",
     "current",

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.git import git
 from pipelines.core.settings import Name, Section, Slug, Unset
 from pipelines.release.config import load_section
+from pipelines.release.ledger.anchors import TagObject, read_tags
 from pipelines.release.products import registered
 
 
@@ -99,7 +99,11 @@ _TAG = re.compile(
     rf"^(?P<product>{_NAME})(?:@(?P<version>{_VERSION})|#(?P<stage>{_NAME}))(?P<cancel>!?)"
     r"(?:#(?P<number>\d+))?$"
 )
-_ANCHOR = re.compile(r"^Ledger-Head: ([0-9a-f]{64})$", re.MULTILINE)
+_HEADERS = re.compile(
+    r"object (?P<object>[0-9a-f]+)\ntype \S+\ntag (?P<tag>[^\n]*)\n"
+    r"(?:tagger (?P<who>[^\n]*?) ?<[^\n]*> (?P<time>\d+) [^\n]*\n)?"
+)
+"""What an annotated tag's content begins with (git's documentation, ``git mktag``)."""
 
 
 @dataclass(frozen=True)
@@ -310,35 +314,6 @@ def message(title: str, anchor: str) -> str:
     return f"{title}\n\nLedger-Head: {anchor}\n"
 
 
-def anchor_of(text: str) -> str | None:
-    """Return the ledger head that a tag's message names; None if it names none.
-
-    Parameters
-    ----------
-    text : str
-        The message.
-
-    Returns
-    -------
-    str or None
-        64 hex digits.
-    """
-    found = _ANCHOR.search(text)
-    return found[1] if found else None
-
-
-_FORMAT = "%00".join(
-    [
-        "%(refname:strip=2)",
-        "%(objecttype)",
-        "%(*objectname)",
-        "%(taggerdate:unix)",
-        "%(taggername)",
-        "%(contents)%1e",
-    ]
-)
-
-
 @dataclass(frozen=True)
 class Tag:
     """An annotated tag of a product.
@@ -357,6 +332,10 @@ class Tag:
         Name of who made it.
     anchor : str or None
         Head of the ledger that it names; None if it names none.
+    id : str
+        Hash of the tag's own object.
+    made_as : str
+        Name that the object itself holds.
     """
 
     tag: str
@@ -365,6 +344,8 @@ class Tag:
     time: int
     tagger: str
     anchor: str | None
+    id: str
+    made_as: str
 
 
 @dataclass(frozen=True)
@@ -449,22 +430,48 @@ def product_tags(project: Path, product: str) -> list[Tag]:
     list of Tag
         In git's order of ref names.
     """
+    found = [parse_object(tag) for tag in product_refs(project, product)]
+    return [tag for tag in found if tag is not None]
+
+
+def product_refs(project: Path, product: str) -> list[TagObject]:
+    """List all tags of a product: lightweight and damaged ones too.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+
+    Returns
+    -------
+    list of TagObject
+        In git's order of ref names.
+    """
     check_name("product", product)
-    patterns = [f"refs/tags/{product}@*", f"refs/tags/{product}#*"]
-    text = git(project, "for-each-ref", f"--format={_FORMAT}", *patterns)
-    return [
-        tag for record in text.split("\x1e") if (tag := _parse(record.lstrip("\n"))) is not None
-    ]
+    return read_tags(project, f"refs/tags/{product}@*", f"refs/tags/{product}#*")
 
 
-def _parse(record: str) -> Tag | None:
-    if not record:
+def parse_object(found: TagObject) -> Tag | None:
+    """Parse an annotated GTO tag; return None if it is another sort of tag.
+
+    Parameters
+    ----------
+    found : TagObject
+        What the tag's name stands for.
+
+    Returns
+    -------
+    Tag or None
+    """
+    parsed, headers = parse_tag(found.tag), _HEADERS.match(found.content)
+    if found.kind != "tag" or parsed is None or headers is None:
         return None
-    name, kind, commit, time, tagger, contents = record.split("\0", 5)
-    parsed = parse_tag(name)
-    if kind != "tag" or parsed is None:
-        return None
-    return Tag(name, parsed, commit, int(time or 0), tagger, anchor_of(contents))
+    time, who = int(headers["time"] or 0), headers["who"] or ""
+    return Tag(
+        found.tag, parsed, headers["object"], time, who, found.head, found.id, headers["tag"]
+    )
 
 
 def versions(project: Path, product: str) -> list[Version]:

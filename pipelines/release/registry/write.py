@@ -4,12 +4,14 @@ What must hold of the repository before a release writes anything.
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.git import GitError, git, git_bytes, git_or_none
+from pipelines.core.git import GitError, git, git_bytes, git_objects, git_or_none
 from pipelines.release.ledger import Ledger
+from pipelines.release.ledger.anchors import TagObject
 from pipelines.release.registry.read import (
     FIRST,
     Assignment,
@@ -27,9 +29,12 @@ from pipelines.release.registry.read import (
     versions,
 )
 
+_REMOTE_SECONDS = 30.0
+"""How long a remote may take to answer a question about tags."""
+
 
 def require_commits(project: Path) -> None:
-    """Stop where there is no repository, or none with a commit.
+    """Stop where there is no repository, none that DVC can read, or none with a commit.
 
     Parameters
     ----------
@@ -43,6 +48,11 @@ def require_commits(project: Path) -> None:
     """
     if git_or_none(project, "rev-parse", "--git-dir") is None:
         raise SignalboxError(f"{project}: not a git repository; releases are git tags: git init")
+    if git_or_none(project, "rev-parse", "--show-object-format") == "sha256":
+        raise SignalboxError(
+            f"{project}: the git repository names its objects by sha256, which DVC cannot read; "
+            "it must be made with 'git init --object-format=sha1'"
+        )
     if git_or_none(project, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
         raise SignalboxError(f"{project}: the branch has no commit yet; make a first one")
 
@@ -385,25 +395,74 @@ def write_tags(project: Path, new: list[NewTag], anchor: str, when: int) -> None
     SignalboxError
         If there is no git identity, or another program holds the lock on a tag.
     """
+    set_tags(project, {tag.tag: ("", make_object(project, tag, anchor, when)) for tag in new})
+
+
+def make_object(project: Path, tag: NewTag, anchor: str, when: int) -> str:
+    """Make the object of an annotated tag; no name stands for it yet.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    tag : NewTag
+        The tag.
+    anchor : str
+        Head of the ledger, for the tag's message.
+    when : int
+        The tag's time.
+
+    Returns
+    -------
+    str
+        Hash of the object.
+
+    Raises
+    ------
+    SignalboxError
+        If there is no git identity, or no such commit.
+    """
     name, email = require_identity(project)
-    commands = ["start"]
-    for tag in new:
-        body = "\n".join(
-            [
-                f"object {tag.commit}",
-                "type commit",
-                f"tag {tag.tag}",
-                f"tagger {name} <{email}> {when} +0000",
-                "",
-                message(tag.title, anchor),
-            ]
-        )
-        made = git(project, "mktag", stdin=body)
-        commands.append(f"create refs/tags/{tag.tag} {made}")
+    body = "\n".join(
+        [
+            f"object {tag.commit}",
+            "type commit",
+            f"tag {tag.tag}",
+            f"tagger {name} <{email}> {when} +0000",
+            "",
+            message(tag.title, anchor),
+        ]
+    )
+    return git(project, "mktag", stdin=body)
+
+
+def set_tags(project: Path, changes: Mapping[str, tuple[str, str]]) -> None:
+    """Let names of tags stand for objects, all or none.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    changes : mapping of str to (str, str)
+        Name of a tag → object that it stands for now (empty: there is no such tag), object that it
+        shall stand for.
+
+    Raises
+    ------
+    TagExistsError
+        If one of them stands for something else by now; then none was changed.
+    SignalboxError
+        If another program holds the lock on a tag.
+    """
+    commands = [
+        f"update refs/tags/{tag} {new} {old}" if old else f"create refs/tags/{tag} {new}"
+        for tag, (old, new) in changes.items()
+    ]
+    text = "\n".join(["start", *commands, "prepare", "commit", ""])
     try:
-        git(project, "update-ref", "--stdin", stdin="\n".join([*commands, "prepare", "commit", ""]))
+        git(project, "update-ref", "--stdin", stdin=text)
     except GitError as error:
-        there = [tag.tag for tag in new if tag_exists(project, tag.tag)]
+        there = [tag for tag, (old, _) in changes.items() if tag_object(project, tag) != old]
         if there:
             raise TagExistsError(
                 f"tag {', '.join(there)} was made by someone else in the meantime; nothing was "
@@ -418,21 +477,119 @@ def write_tags(project: Path, new: list[NewTag], anchor: str, when: int) -> None
         raise
 
 
-def tag_exists(project: Path, tag: str) -> bool:
-    """Return whether there is a tag of this name, annotated or not.
+def tag_object(project: Path, tag: str) -> str:
+    """Return the object that a tag's name stands for; empty if there is no such tag.
 
     Parameters
     ----------
     project : Path
         Root of the project.
     tag : str
+        Its name, without ``refs/tags/``; annotated or not.
+
+    Returns
+    -------
+    str
+        Hash of the object, which need not be there.
+    """
+    return git_or_none(project, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}") or ""
+
+
+def lost_objects(project: Path) -> list[TagObject]:
+    """Read every annotated tag in the repository's store, also those that no name stands for.
+
+    A tag that was moved or deleted leaves its object behind until git collects it.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    list of TagObject
+        Each under the name that it was made with.
+    """
+    form = "--batch-check=%(objecttype) %(objectname)"
+    listed = git_or_none(project, "cat-file", "--batch-all-objects", "--unordered", form) or ""
+    names = [line[4:] for line in listed.splitlines() if line.startswith("tag ")]
+    return [named_as_made(name, found[1]) for name, found in git_objects(project, names).items()]
+
+
+def named_as_made(object_id: str, content: bytes) -> TagObject:
+    """Return an annotated tag under the name that it was made with.
+
+    Parameters
+    ----------
+    object_id : str
+        Its hash.
+    content : bytes
+        Its content.
+
+    Returns
+    -------
+    TagObject
+    """
+    text = content.decode("utf-8", "replace")
+    name = next((line[4:] for line in text.split("\n")[:4] if line.startswith("tag ")), "")
+    return TagObject(name, object_id, "tag", text)
+
+
+def tags_of_remote(project: Path, remote: str, tags: Sequence[str]) -> dict[str, str] | None:
+    """Ask a remote which objects names of tags stand for there.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    remote : str
+        Name of the remote.
+    tags : sequence of str
+        Names of tags, without ``refs/tags/``.
+
+    Returns
+    -------
+    dict of str to str or None
+        Name → object, without those that aren't there; None if the remote doesn't answer.
+    """
+    refs = [f"refs/tags/{tag}" for tag in tags]
+    try:
+        listed = git_bytes(
+            project, "ls-remote", "--quiet", "--", remote, *refs, timeout=_REMOTE_SECONDS
+        ).decode("utf-8", "replace")
+    except GitError:
+        return None
+    pairs = [line.partition("\t") for line in listed.splitlines()]
+    return {name.removeprefix("refs/tags/"): found for found, _, name in pairs if name in refs}
+
+
+def fetch_tag(project: Path, remote: str, tag: str) -> TagObject | None:
+    """Fetch a tag's object from a remote, without giving it a name here.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    remote : str
+        Name of the remote.
+    tag : str
         Its name, without ``refs/tags/``.
 
     Returns
     -------
-    bool
+    TagObject or None
+        None if the remote doesn't have it as an annotated tag, or doesn't answer.
     """
-    return git_or_none(project, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}") is not None
+    there = tags_of_remote(project, remote, [tag])
+    if not there or tag not in there:
+        return None
+    how = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", remote]
+    try:
+        git_bytes(project, *how, f"refs/tags/{tag}", timeout=_REMOTE_SECONDS)
+    except GitError:
+        return None
+    kind, content = git_objects(project, [there[tag]]).get(there[tag], ("", b""))
+    return named_as_made(there[tag], content) if kind == "tag" else None
 
 
 def push_tags(project: Path, remote: str, tags: list[str]) -> None:
@@ -450,13 +607,10 @@ def push_tags(project: Path, remote: str, tags: list[str]) -> None:
     Raises
     ------
     SignalboxError
-        If git can't push them; the message says how to do it later.
+        If git can't push them, with git's words.
     """
     refs = [f"refs/tags/{tag}:refs/tags/{tag}" for tag in tags]
     try:
         git_bytes(project, "push", "--atomic", "--quiet", remote, *refs, hooks=True)
     except GitError as error:
-        raise SignalboxError(
-            f"the tags {', '.join(tags)} are made here, but could not be pushed to {remote!r}: "
-            f"{error}; push them with: git push {remote} {' '.join(refs)}"
-        ) from error
+        raise SignalboxError(" ".join(error.said.split())) from error

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from typing import Any, Final, Literal
 
+from dvc_airflow.graph.locations import LocationError, Locator, is_url
 from dvc_airflow.graph.model import Dep, Out, OutKind, Stage
 from dvc_airflow.graph.yaml_marks import Marked, Path
 
+__all__ = ["DEFAULT_PARAMS", "ROOT_FILE", "address_of", "build_stage", "is_url"]
+
 ROOT_FILE: Final = "dvc.yaml"
 DEFAULT_PARAMS: Final = "params.yaml"
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SECTIONS: Final[tuple[tuple[Literal["outs", "metrics", "plots"], OutKind], ...]] = (
     ("outs", "out"),
     ("metrics", "metric"),
@@ -20,23 +21,9 @@ _SECTIONS: Final[tuple[tuple[Literal["outs", "metrics", "plots"], OutKind], ...]
 )
 
 
-def is_url(path: str) -> bool:
-    """Whether a dependency is something else than a local path."""
-    return bool(_URL.match(path))
-
-
 def address_of(file: str, name: str) -> str:
     """Return what ``dvc repro`` calls a stage, from the project's root."""
     return name if file == ROOT_FILE else f"{file}:{name}"
-
-
-def locate(wdir: str, path: str, root: str) -> str:
-    """Return a path as the graph compares it: relative to the root where possible."""
-    if is_url(path):
-        return path
-    full = os.path.normpath(os.path.join(root, wdir, path))
-    inside = full == root or full.startswith(root.rstrip(os.sep) + os.sep)
-    return os.path.relpath(full, root) if inside else full
 
 
 def build_stage(
@@ -44,16 +31,18 @@ def build_stage(
     name: str,
     data: dict[str, Any],
     where: Path,
+    locator: Locator,
     *,
     used: frozenset[tuple[str, str]],
     group: str | None,
 ) -> Stage:
     """Make a stage of its resolved data."""
-    return _Builder(marked, data, where).build(name, used, group)
+    return _Builder(marked, data, where, locator).build(name, used, group)
 
 
 class _Builder:
-    def __init__(self, marked: Marked, data: dict[str, Any], where: Path) -> None:
+    def __init__(self, marked: Marked, data: dict[str, Any], where: Path, locator: Locator) -> None:
+        self.locator = locator
         self.marked = marked
         self.data = data
         self.where = where
@@ -84,14 +73,7 @@ class _Builder:
 
     def _cmd(self) -> str | tuple[str, ...]:
         cmd = self.data["cmd"]
-        if isinstance(cmd, list):
-            for i, line in enumerate(cmd):
-                if not isinstance(line, str):
-                    raise self._error("each command must be a string", "cmd", i)
-            return tuple(cmd)
-        if not isinstance(cmd, str):
-            raise self._error("'cmd' must become a string or a list of strings", "cmd")
-        return cmd
+        return tuple(map(str, cmd)) if isinstance(cmd, list) else str(cmd)
 
     def _deps(self) -> list[Dep]:
         return [
@@ -103,16 +85,19 @@ class _Builder:
         outs: list[Out] = []
         for section, kind in _SECTIONS:
             flags: dict[str, dict[str, Any]] = {}
+            located: dict[str, str] = {}
             for i, item in enumerate(self.data.get(section, [])):
                 for path, options in (item if isinstance(item, dict) else {item: {}}).items():
-                    self._locate(path, section, i)
+                    located[path] = self._locate(path, section, i, output=True)
                     flags.setdefault(path, {}).update(options)
-            outs += [self._out(path, kind, options) for path, options in flags.items()]
+            outs += [
+                self._out(path, located[path], kind, options) for path, options in flags.items()
+            ]
         return outs
 
-    def _out(self, path: str, kind: OutKind, options: dict[str, Any]) -> Out:
+    def _out(self, path: str, located: str, kind: OutKind, options: dict[str, Any]) -> Out:
         return Out(
-            path=locate(self.wdir, path, self.marked.root),
+            path=located,
             written=path,
             kind=kind,
             cache=options.get("cache", True),
@@ -135,12 +120,18 @@ class _Builder:
                         keys[file] = []
                     continue
                 keys.setdefault(file, []).extend(wanted)
-        return {self._locate(file, "params"): tuple(ks) for file, ks in keys.items()}
+        return {
+            self._locate(file, "params"): tuple(map(str, ks or ())) for file, ks in keys.items()
+        }
 
-    def _locate(self, path: Any, *where: object) -> str:
-        if not isinstance(path, str) or not path:
+    def _locate(self, path: Any, *where: object, output: bool = False) -> str:
+        if not isinstance(path, str) or not (path or output):
             raise self._error(f"a path must be a string, not {path!r}", *where)
-        return locate(self.wdir, path, self.marked.root)
+        try:
+            find = self.locator.output if output else self.locator.dependency
+            return find(self.wdir, path)
+        except LocationError as exc:
+            raise self._error(str(exc), *where) from exc
 
     def _error(self, problem: str, *where: object) -> Exception:
         return self.marked.error(problem, *self.where, *where)

@@ -3,92 +3,109 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from dvc_airflow.graph.build import is_url
 from dvc_airflow.graph.errors import PipelineError
-from dvc_airflow.graph.model import Stage
+from dvc_airflow.graph.locations import is_url
+from dvc_airflow.graph.model import Source, Stage
+
+# The key of a tree's node under which an output stands; no part of a path equals it.
+_OUT: Final = object()
+_NOTHING: Final[dict[Any, Any]] = {}
 
 
 class OutIndex:
-    """Outputs by path; answers who made a path, something in it, or around it."""
+    """Outputs by path; answers who made a path, something in it, or around it.
 
-    def __init__(self) -> None:
-        self._owners: dict[str, str] = {}
-        self._sorted: list[str] | None = None
+    A tree of path parts, so that every question costs as much as the path is deep, however
+    many outputs there are.
+
+    Parameters
+    ----------
+    root : str, optional
+        The project; paths outside of it are absolute, and may lie around it.
+    """
+
+    def __init__(self, root: str = "") -> None:
+        self._root = self._parts(root) if root else ()
+        self._tree: dict[Any, Any] = {}
 
     def add(self, path: str, owner: str) -> tuple[str, str] | None:
         """Register an output; returns the (path, owner) it clashes with, if any."""
         clash = next(self._overlapping(path), None)
         if clash is None:
-            self._owners[path] = owner
-            self._sorted = None
+            node = self._tree
+            for part in self._parts(path):
+                node = node.setdefault(part, {})
+            node[_OUT] = (path, owner)
         return clash
 
     def owner(self, path: str) -> str | None:
         """Who made this path or a directory around it."""
-        for candidate in (path, *_parents(path)):
-            if candidate in self._owners:
-                return self._owners[candidate]
-        return None
+        above = list(self._around(path))
+        return above[-1][1] if above else None
 
     def makers(self, path: str) -> set[str]:
         """Everybody whose outputs a reader of this path reads."""
         return {owner for _, owner in self._overlapping(path)}
 
+    def _parts(self, path: str) -> tuple[str, ...]:
+        if is_url(path):
+            scheme, _, rest = path.partition("://")
+            return (f"{scheme}:", *(part for part in rest.split("/") if part))
+        parts = tuple(part for part in path.split("/") if part not in ("", "."))
+        return ("/", *parts) if os.path.isabs(path) else (*self._root, *parts)
+
+    def _around(self, path: str) -> Iterator[tuple[str, str]]:
+        node = self._tree
+        if _OUT in node:
+            yield node[_OUT]
+        for part in self._parts(path):
+            node = node.get(part, _NOTHING)
+            if _OUT in node:
+                yield node[_OUT]
+
     def _overlapping(self, path: str) -> Iterator[tuple[str, str]]:
-        for candidate in (path, *_parents(path)):
-            if candidate in self._owners:
-                yield candidate, self._owners[candidate]
-        yield from self._inside(path)
-
-    def _inside(self, path: str) -> Iterator[tuple[str, str]]:
-        if self._sorted is None:
-            self._sorted = sorted(self._owners)
-        prefix = "" if path == "." else path.rstrip(os.sep) + os.sep
-        for position in range(bisect_left(self._sorted, prefix), len(self._sorted)):
-            found = self._sorted[position]
-            if not found.startswith(prefix):
-                return
-            outside = os.path.isabs(found) or is_url(found)
-            if not (path == "." and outside) and found != path:
-                yield found, self._owners[found]
+        yield from self._around(path)
+        node = self._tree
+        for part in self._parts(path):
+            node = node.get(part, _NOTHING)
+        waiting = [below for part, below in node.items() if part is not _OUT]
+        while waiting:
+            node = waiting.pop()
+            for part, below in node.items():
+                if part is _OUT:
+                    yield below
+                else:
+                    waiting.append(below)
 
 
-def _parents(path: str) -> Iterator[str]:
-    if is_url(path):
-        return
-    while True:
-        parent = os.path.dirname(path)
-        if parent in ("", path):
-            break
-        yield parent
-        path = parent
-    if not os.path.isabs(path) and path != ".":
-        yield "."
-
-
-def connect(stages: Sequence[Stage], index: OutIndex) -> dict[str, frozenset[str]]:
-    """Return the stages each stage reads from; refuses cycles."""
+def connect(
+    stages: Sequence[Stage], sources: Sequence[Source], index: OutIndex
+) -> dict[str, frozenset[str]]:
+    """Return the stages each stage reads from; refuses cycles, through .dvc files as well."""
     known = {stage.address for stage in stages}
-    upstream: dict[str, frozenset[str]] = {}
-    for stage in stages:
-        makers: set[str] = set()
-        for dep in stage.deps:
-            if not dep.path.startswith("ds://"):
-                makers |= index.makers(dep.path)
-        for file in stage.params:
-            makers |= index.makers(file)
-        upstream[stage.address] = frozenset(makers & known)
-    cycle = find_cycle(upstream)
+    upstream = {
+        stage.address: _makers([*(dep.path for dep in stage.deps), *stage.params], index)
+        for stage in stages
+    }
+    imports = {source.file: _makers([d.path for d in source.deps], index) for source in sources}
+    everything = {**imports, **upstream}
+    cycle = find_cycle(everything)
     if cycle:
-        first = next(stage for stage in stages if stage.address in cycle)
-        start = cycle.index(first.address)
+        first = next((stage for stage in stages if stage.address in cycle), None)
+        start = cycle.index(first.address) if first else 0
         cycle = [*cycle[start:], *cycle[:start]]
         problem = f"stages wait for each other: {' -> '.join([*cycle, cycle[0]])}"
-        raise PipelineError(first.file, first.line, problem)
-    return upstream
+        raise PipelineError(first.file if first else cycle[0], first.line if first else 1, problem)
+    return {address: found & known for address, found in upstream.items()}
+
+
+def _makers(paths: Sequence[str], index: OutIndex) -> frozenset[str]:
+    return frozenset(
+        maker for path in paths if not path.startswith("ds://") for maker in index.makers(path)
+    )
 
 
 def find_cycle(upstream: Mapping[str, frozenset[str]]) -> list[str] | None:

@@ -76,10 +76,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class Source:
-    """Data that a ``.dvc`` file tracks: something to read, nothing to run."""
+    """Data that a ``.dvc`` file tracks: something to read, nothing to run.
+
+    Attributes
+    ----------
+    deps : tuple of Dep
+        What an import was made of, as far as it lies in the project or at a URL.
+    frozen : bool
+        Whether the import stays as it is when those change; ``dvc import`` makes it so.
+    """
 
     file: str
     outs: tuple[Out, ...]
+    deps: tuple[Dep, ...] = ()
+    frozen: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -188,7 +188,10 @@ def read_comments(text: str, file: str) -> dict[tuple[str, ...], str]:
     """Return the comment above and beside each key."""
     lines = text.splitlines()
     comments: dict[tuple[str, ...], str] = {}
-    node = compose(text, file)
+    try:
+        node = compose(text, file)
+    except PipelineError:  # DVC's own reader takes it; the form shows it without comments
+        return {}
     if isinstance(node, yaml.MappingNode):
         _collect_comments(node, (), lines, comments)
     return comments
@@ -268,12 +271,18 @@ def _alike(left: Any, other: Any) -> bool:
 
 
 def refuse_unknown(
-    conf: Mapping[str, Any], defaults: Mapping[str, Any], renamed: Mapping[str, str] | None = None
+    conf: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    renamed: Mapping[str, str] | None = None,
+    *,
+    declared: Collection[str] = (),
+    strict: bool = False,
 ) -> None:
     """Stop a run that was triggered with a misspelt, renamed or unoffered parameter.
 
     Airflow passes unknown keys through without a word, and the run would look as if it had used
-    them. Keys whose first part is no section of the offered parameters are not ours to judge.
+    them. A DAG may have keys of its own in the configuration: those that it declares in its
+    ``params``, and words that look like no parameter.
 
     Parameters
     ----------
@@ -283,22 +292,63 @@ def refuse_unknown(
         The offered parameters.
     renamed : mapping of str to str, optional
         Old key, or the section that it stood in → what it is called now.
+    declared : collection of str
+        Parameters that the DAG declares itself.
+    strict : bool
+        Refuse every key that is neither offered nor declared, whatever it looks like.
 
     Raises
     ------
     OverrideError
         Naming the key, and what it is called now or the nearest ones that are offered.
     """
-    sections = {key.split(".", 1)[0] for key in defaults}
     for key in conf:
-        if key not in defaults and (new := _new_name(key, renamed or {})):
+        if key in defaults:
+            continue
+        if new := _new_name(key, renamed or {}):
             msg = f"{key!r} is now {new!r}"
             raise OverrideError(msg)
-        if key not in defaults and key.split(".", 1)[0] in sections:
-            below = [name for name in defaults if name.startswith(f"{key}.")]
-            near = below or get_close_matches(key, defaults, n=3) or sorted(defaults)
-            msg = f"{key!r} is not a parameter of this DAG; did you mean {', '.join(near[:5])}?"
-            raise OverrideError(msg)
+        if key not in declared and (strict or _looks_like_parameter(key, defaults)):
+            raise OverrideError(_unknown(key, defaults, strict=strict))
+
+
+def _looks_like_parameter(key: str, defaults: Mapping[str, Any]) -> bool:
+    """Whether somebody who writes a key means a parameter: a path, or a word close to one's."""
+    if re.search(r"[.:\[]", key):
+        return True
+    words = {word for name in defaults for word in re.split(r"[.:]", name)}
+    return bool(get_close_matches(key, words, n=1, cutoff=0.75))
+
+
+def _unknown(key: str, defaults: Mapping[str, Any], *, strict: bool) -> str:
+    if not defaults:
+        return f"{key!r} is not a parameter of this DAG, which offers none"
+    near = _nearest(key, defaults)
+    sections = dict.fromkeys(
+        name[: len(name) - len(_bare(name))] + _bare(name).split(".", 1)[0] for name in defaults
+    )
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(sections)}"
+    if strict:
+        return f"{key!r} is not a parameter of the pipeline; {hint}"
+    own = "a key of the DAG's own must stand in the DAG's params"
+    return f"{key!r} is not a parameter of this DAG; {hint} ({own})"
+
+
+def _nearest(key: str, defaults: Mapping[str, Any]) -> list[str]:
+    """Return offered keys close to one, whichever part of it is misspelt."""
+    plain = re.sub(r"\[([^\]]*)\]", r".\1", key)
+    bare = plain.removeprefix(f"{DEFAULT_PARAMS}:")
+    if bare in defaults:
+        return [bare]
+    below = [name for name in defaults if name.startswith((f"{bare}.", f"{bare}:"))]
+    above = [name for name in defaults if bare.startswith(f"{name}.")]
+    same_end = [name for name in defaults if _bare(name) == _bare(bare)]
+    ends = [name for name in defaults if name.endswith(f".{bare}")]
+    close = get_close_matches(bare, defaults, n=3)
+    parts = get_close_matches(_bare(bare), {_bare(name): 0 for name in defaults}, n=3)
+    others = [name for name in defaults if _bare(name) in parts]
+    found = below or above or same_end or ends or close or others
+    return found[:5]
 
 
 def _new_name(key: str, renamed: Mapping[str, str]) -> str | None:

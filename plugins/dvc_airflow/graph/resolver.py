@@ -22,6 +22,7 @@ from dvc_airflow.graph.interpolate import (
     resolve,
     to_text,
 )
+from dvc_airflow.graph.locations import Locator
 from dvc_airflow.graph.model import Stage
 from dvc_airflow.graph.schema import check_file
 from dvc_airflow.graph.yaml_marks import Marked, Path
@@ -41,14 +42,17 @@ class _Template:
 class FileResolver:
     """Resolves the stages of one dvc.yaml."""
 
-    def __init__(self, marked: Marked, root: FilePath, style: Style, overrides: Overrides) -> None:
+    def __init__(
+        self, marked: Marked, locator: Locator, style: Style, overrides: Overrides
+    ) -> None:
         self.marked = marked
+        self.locator = locator
         self.style = style
         self.wdir = posixpath.dirname(marked.path)
         check_file(marked)
         items = marked.data.get("vars", [])
         self._refuse_placeholders(items, ("vars",))
-        self.context = Context(root, overrides=overrides)
+        self.context = Context(FilePath(locator.root), overrides=overrides)
         try:
             self.context.load_vars(items, self.wdir, default=True)
         except ContextError as exc:
@@ -62,6 +66,24 @@ class FileResolver:
             for template in self._expand(name, body)
         ]
 
+    def check_sections(self) -> None:
+        """Resolve the other sections at the top as DVC does, which refuses what fails."""
+        for name in self.marked.data.get("artifacts", {}):
+            found = self._checked(name, ("artifacts", name))
+            if not isinstance(found, str):
+                raise self.marked.error("an artifact's name must become a text", "artifacts", name)
+        for section in ("artifacts", "params", "metrics", "plots", "datasets"):
+            items = self.marked.data.get(section, ())
+            for key, item in items.items() if isinstance(items, dict) else enumerate(items):
+                self._checked(item, (section, key))
+
+    def _checked(self, value: Any, where: Path) -> Any:
+        try:
+            check_expressions(value)
+        except TemplateError as exc:
+            raise self.marked.error(str(exc), *where) from exc
+        return self._substitute(self.context, value, where, None)
+
     def metrics(self) -> list[str]:
         """Paths of the top-level ``metrics`` section, relative to the project."""
         where: Path = ("metrics",)
@@ -74,17 +96,24 @@ class FileResolver:
             inner = body["do"]
             self._check_template(inner, (*where, "do"))
             for key, items in self._foreach(body["foreach"], (*where, "foreach")):
+                self._check_key(name, key, (*where, "foreach"))
                 context = self._with_items(items, (*where, "foreach"))
                 yield _Template(f"{name}@{key}", inner, (*where, "do"), context, name)
         elif "matrix" in body:
             inner = {k: v for k, v in body.items() if k != "matrix"}
             self._check_template(inner, where)
             for key, items in self._matrix(body["matrix"], (*where, "matrix")):
+                self._check_key(name, key, (*where, "matrix"))
                 context = self._with_items(items, (*where, "matrix"))
                 yield _Template(f"{name}@{key}", inner, where, context, name)
         else:
             self._check_template(body, where)
             yield _Template(name, body, where, self.context)
+
+    def _check_key(self, name: str, key: str, where: Path) -> None:
+        if not key or "@" in key:
+            problem = f"DVC finds no stage '{name}@{key}'; an item may not be empty, or have an '@'"
+            raise self.marked.error(problem, *where)
 
     def _with_items(self, items: dict[str, Any], where: Path) -> Context:
         try:
@@ -112,11 +141,13 @@ class FileResolver:
         axes: dict[str, list[tuple[str, Any]]] = {}
         for axis, written in data.items():
             found = self._substitute(self.context, written, (*where, axis), None, wrap=True)
-            value = found.value if isinstance(found, FromContext) else found
+            from_context = isinstance(found, FromContext)
+            value = found.value if from_context else found
+            if isinstance(value, dict) or (isinstance(value, str) and not from_context):
+                value = list(value)  # DVC takes a mapping's keys, and a text's letters
             if not isinstance(value, list):
                 problem = f"'{axis}' needs a list, not a {type(value).__name__}"
                 raise self.marked.error(problem, *where, axis)
-            from_context = isinstance(found, FromContext)
             axes[axis] = [
                 (f"{axis}{i}" if is_composite(v) else _key(v, from_context), _plain(v))
                 for i, v in enumerate(value)
@@ -150,7 +181,7 @@ class FileResolver:
         }
         used = frozenset(context.used)
         name, group = template.name, template.group
-        return build_stage(self.marked, name, resolved, where, used=used, group=group)
+        return build_stage(self.marked, name, resolved, where, self.locator, used=used, group=group)
 
     def _substitute(
         self, context: Context, value: Any, where: Path, key: str | None, *, wrap: bool = False
@@ -205,11 +236,12 @@ def _plain(value: Any) -> Any:
 
 
 def resolve_file(
-    marked: Marked, root: FilePath, style: Style, overrides: Overrides
+    marked: Marked, locator: Locator, style: Style, overrides: Overrides
 ) -> tuple[list[Stage], list[str]]:
     """Stages and top-level metrics of one dvc.yaml."""
     try:
-        resolver = FileResolver(marked, root, style, overrides)
+        resolver = FileResolver(marked, locator, style, overrides)
+        resolver.check_sections()
         return resolver.stages(), resolver.metrics()
     except RecursionError as exc:
         raise PipelineError(marked.path, 1, "this is nested too deeply") from exc

@@ -14,6 +14,7 @@ from dvc_airflow.graph.params import changed_values, refuse_unknown
 from dvc_airflow.operators.context import run_key_of
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.facts import environment, now, write_facts
+from dvc_airflow.runtime.repository import GitConfig
 from dvc_airflow.runtime.untracked import LeftOut, Untracked
 from dvc_airflow.runtime.workspace import Workspace, open_workspace
 
@@ -44,6 +45,10 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         Tells several groups of one DAG apart.
     untracked : {"code", "all", "none"}
         Which untracked files the snapshot takes.
+    git : GitConfig, optional
+        Where commits come from and go to.
+    shared : bool
+        Whether the run's commit is pushed, for stages on other hosts.
     """
 
     template_fields: Sequence[str] = ("rev",)
@@ -62,6 +67,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         downstream: bool = False,
         group: str | None = None,
         untracked: Untracked = "code",
+        git: GitConfig | None = None,
+        shared: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,11 +83,16 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         self.select_downstream = downstream
         self.group = group
         self.untracked: Untracked = untracked
+        self.git = git
+        self.shared = shared
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Make the workspace; its description goes to the other tasks."""
         key = run_key_of(context, self.group)
-        refuse_unknown(context["dag_run"].conf or {}, self.defaults, self.renamed)
+        declared = set(getattr(context.get("dag"), "params", None) or ())
+        refuse_unknown(
+            context["dag_run"].conf or {}, self.defaults, self.renamed, declared=declared
+        )
         overrides = changed_values(self.defaults, dict(context["params"]))
         workspaces = Path(self.workspaces)
         found = open_workspace(
@@ -91,6 +103,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
             overrides=overrides,
             untracked=self.untracked,
             stages=self.stages or None,
+            config=self.git,
+            shared=self.shared,
         )
         opened = found.workspace
         self._refuse_other_stages(opened)
@@ -107,6 +121,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         self.log.info("workspace %s at commit %s", opened.path, opened.commit)
         for line in left_out_lines(found.left_out, found.linked):
             self.log.info("%s", line)
+        for line in found.warnings:
+            self.log.warning("%s", line)
         for name, value in overrides.items():
             self.log.info("override: %s = %r", name, value)
         return opened.to_json()

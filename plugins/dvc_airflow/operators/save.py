@@ -9,11 +9,14 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from dvc_airflow.operators.context import pull_results, workspace_of
+from dvc_airflow.operators.context import log_other_commit, pull_results, workspace_of
+from dvc_airflow.runtime import run_key
 from dvc_airflow.runtime.facts import now, write_facts
+from dvc_airflow.runtime.git import resolve_commit
 from dvc_airflow.runtime.prune import prune_workspaces
+from dvc_airflow.runtime.publish import publish_saved
+from dvc_airflow.runtime.repository import GitConfig, Repository, fetch_ref, open_repository
 from dvc_airflow.runtime.save import SavedRun, save_run
-from dvc_airflow.runtime.snapshot import require_repository
 from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 
 _RUNNING = ("running", "queued")
@@ -36,6 +39,8 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
         Task id to the stages that the task runs.
     keep : int
         How many workspaces of this DAG to keep.
+    git, shared
+        See `OpenWorkspaceOperator`; if `shared`, the saved run's ref is pushed.
     """
 
     ui_color = "#e8eef7"
@@ -48,6 +53,8 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
         open_task_id: str,
         stage_tasks: Mapping[str, Sequence[str]],
         keep: int = 5,
+        git: GitConfig | None = None,
+        shared: bool = False,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trigger_rule", "all_done")
@@ -57,17 +64,23 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
         self.open_task_id = open_task_id
         self.stage_tasks = {task: list(stages) for task, stages in stage_tasks.items()}
         self.keep = keep
+        self.git = git
+        self.shared = shared
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Commit, store the ref, write the run's facts, remove old workspaces."""
         wanted = workspace_of(context, self.open_task_id)
+        log_other_commit(self.log, Path(self.project), wanted)
         returned = pull_results(context, list(self.stage_tasks))
         missing = [task for task in self.stage_tasks if task not in returned]
         results = [stage for value in returned.values() for stage in value["stages"]]
         saved = self._save(wanted, results, complete=not missing)
         self._write_facts(wanted, saved, returned, missing)
         self.log.info("saved as %s (commit %s)", saved.ref, saved.commit)
-        self._prune(context, wanted)
+        repository = open_repository(Path(self.project), Path(self.workspaces), self.git)
+        if self.shared:
+            publish_saved(repository, wanted.key, saved.ref, saved.commit)
+        self._prune(context, wanted, repository)
         if missing:
             self._fail(context, missing, saved)
         return {
@@ -81,8 +94,12 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
     def _save(self, wanted: Workspace, results: list[Any], *, complete: bool) -> SavedRun:
         project, workspaces = Path(self.project), Path(self.workspaces)
         with in_use(wanted.key, workspaces):
-            found, _ = ensure_workspace(project, workspaces, wanted)
-            return save_run(require_repository(project), found, results, complete=complete)
+            found, _ = ensure_workspace(project, workspaces, wanted, self.git)
+            repository = open_repository(project, workspaces, self.git)
+            saved = wanted.key.ref(run_key.RUNS)
+            if self.shared and resolve_commit(repository.store, saved) is None:
+                fetch_ref(repository, saved)  # an earlier save, perhaps by another host
+            return save_run(repository.store, found, results, complete=complete, log=self.log.info)
 
     def _write_facts(
         self, wanted: Workspace, saved: SavedRun, returned: Mapping[str, Any], missing: list[str]
@@ -102,7 +119,7 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
         }
         write_facts(wanted.key, Path(self.workspaces), facts)
 
-    def _prune(self, context: Any, wanted: Workspace) -> None:
+    def _prune(self, context: Any, wanted: Workspace, repository: Repository) -> None:
         def is_running(run_id: str) -> bool:
             try:
                 state = context["ti"].get_dagrun_state(wanted.dag_id, run_id)
@@ -110,7 +127,14 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
                 return False
             return str(getattr(state, "value", state)) in _RUNNING
 
-        removed = prune_workspaces(Path(self.workspaces), wanted.key, self.keep, is_running)
+        removed = prune_workspaces(
+            Path(self.workspaces),
+            wanted.key,
+            self.keep,
+            is_running,
+            repository,
+            shared=self.shared,
+        )
         if removed:
             self.log.info("removed old workspaces: %s", ", ".join(removed))
 

@@ -8,13 +8,16 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from dvc_airflow.operators.context import pull_results, workspace_of
+from dvc_airflow.operators.context import log_other_commit, pull_results, workspace_of
 from dvc_airflow.operators.lineage import run_facets
+from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.lockfile import LockEntries, collect_entries
 from dvc_airflow.runtime.process import DriverProcess
+from dvc_airflow.runtime.repository import GitConfig
 from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 
 _BADGE = "dvc_status"
+NOT_IN_RUN = "not in this run"
 
 
 class DvcStageOperator(BaseOperator):  # type: ignore[misc]
@@ -33,16 +36,20 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
     project, workspaces : str
         See `OpenWorkspaceOperator`.
     stages : sequence of str
-        Addresses, in the order to run them.
+        Addresses, in the order to run them. None if the run began before the stage was in
+        dvc.yaml: the task does nothing then.
     open_task_id : str
         The task that made the workspace.
     project_name, reads, makes
         What lineage is told: the project, and paths of dependencies and outputs.
     force, transfer, remote, lock_timeout, grace, env
         See `dvc_airflow.config.ExecutionConfig`.
+    git : GitConfig, optional
+        Where commits come from.
     """
 
-    template_fields: Sequence[str] = ("stages", "env", "force")
+    # Not "stages": their names come from dvc.yaml, and braces in them are no templates.
+    template_fields: Sequence[str] = ("env", "force")
     template_fields_renderers = {"env": "json"}  # noqa: RUF012 - as Airflow declares it
     ui_color = "#dff0e3"
 
@@ -62,6 +69,7 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         lock_timeout: float = 600.0,
         grace: float = 3.0,
         env: Mapping[str, str] | None = None,
+        git: GitConfig | None = None,
         **kwargs: Any,
     ) -> None:
         # An empty text hides the label until there is something to say.
@@ -80,16 +88,21 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         self.lock_timeout = lock_timeout
         self.grace = grace
         self.env = dict(env or {})
+        self.git = git
         self._driver: DriverProcess | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the stages; raises `StageError` with the last lines of output."""
         workspaces = Path(self.workspaces)
         wanted = workspace_of(context, self.open_task_id)
+        if not self.stages:
+            self.log.info("this run began without a stage of that name: there is nothing to do")
+            context[_BADGE] = NOT_IN_RUN
+            return {"status": NOT_IN_RUN, "stages": []}
+        log_other_commit(self.log, Path(self.project), wanted)
         with in_use(wanted.key, workspaces):
-            found, original = ensure_workspace(Path(self.project), workspaces, wanted)
-            locks = {} if original else self._upstream_entries(context)
-            results = self._run(found, locks)
+            found, _ = ensure_workspace(Path(self.project), workspaces, wanted, self.git)
+            results = self._run(found, self._upstream_entries(context))
         status = overall_status(results)
         context[_BADGE] = status
         self._describe_assets(context, wanted, results)
@@ -119,11 +132,29 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
         return self._driver.run(self.log.info)
 
     def _upstream_entries(self, context: Any) -> LockEntries:
-        self.log.info("the workspace is new on this machine; restoring what ran before")
+        """Entries of all stages above, wherever they ran.
+
+        Also where the run was opened: its workspace doesn't hear of stages on other hosts.
+        """
         above = self.get_flat_relatives(upstream=True)
-        tasks = sorted(task.task_id for task in above if isinstance(task, DvcStageOperator))
+        tasks = sorted(
+            task.task_id
+            for task in above
+            # Another group of the DAG has a run, and perhaps a project, of its own.
+            if isinstance(task, DvcStageOperator) and task.open_task_id == self.open_task_id
+        )
         earlier = pull_results(context, tasks)
+        self._refuse_without_result([task for task in tasks if task not in earlier])
         return collect_entries(r for result in earlier.values() for r in result["stages"])
+
+    def _refuse_without_result(self, tasks: list[str]) -> None:
+        if tasks:
+            msg = (
+                f"task(s) {', '.join(tasks)} above this one have no result in this run (marked as "
+                "success by hand, perhaps, or skipped), so what they make would be of an older "
+                "run; clear them"
+            )
+            raise WorkspaceError(msg)
 
     def _describe_assets(
         self, context: Any, workspace: Workspace, results: list[dict[str, Any]]

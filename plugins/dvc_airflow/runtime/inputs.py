@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dvc_airflow.graph import Graph, Stage, load_graph
+from dvc_airflow.graph import Graph, Stage
 from dvc_airflow.graph.build import is_url
 from dvc_airflow.graph.datafile import load_data
 from dvc_airflow.graph.edges import OutIndex
@@ -72,6 +72,7 @@ def bring_inputs(
     git_root: Path,
     clone: Path,
     *,
+    graph: Graph,
     workspaces: Path,
     stages: Sequence[str] | None,
 ) -> list[str]:
@@ -83,6 +84,8 @@ def bring_inputs(
         The project and its repository.
     clone : Path
         The clone of that repository.
+    graph : Graph
+        The project in the clone.
     workspaces : Path
         Holds all clones; nothing in there is an input.
     stages : sequence of str or None
@@ -100,7 +103,6 @@ def bring_inputs(
     """
     layout = _Layout(project, git_root, clone, below(project, git_root))
     inner = clone / layout.home
-    graph = load_graph(inner)
     chosen = [graph.stages[name] for name in stages or graph.stages if name in graph.stages]
     wanted = [item for stage in chosen for item in _reads(stage, layout)]
     tracked = TrackedData(project, inner, graph.sources)
@@ -119,13 +121,13 @@ def _reads(stage: Stage, layout: _Layout) -> Iterator[_Wanted]:
         location = path_in_repository(dep.path, layout.home, layout.clone.resolve())
         if location is not None:
             yield _Wanted(location, stage.address, dep.written)
-    for key, text in _parameters(stage, layout.clone / layout.home):
+    for key, text in parameters(stage, layout.clone / layout.home):
         for path in _files_named(text, layout.project):
             yield _Wanted(join(layout.home, path), stage.address, text, key)
 
 
-def _parameters(stage: Stage, inner: Path) -> Iterator[tuple[str, str]]:
-    """Texts among the parameters that a stage depends on, with their keys."""
+def parameters(stage: Stage, inner: Path) -> Iterator[tuple[str, str]]:
+    """Yield texts among the parameters that a stage depends on, with their keys."""
     files: dict[str, list[str]] = {file: list(keys) for file, keys in stage.params.items()}
     for file, key in stage.used:
         if files.get(file) != []:  # no keys: the whole file

@@ -13,6 +13,8 @@ def collect_entries(results: Iterable[Mapping[str, Any]]) -> LockEntries:
     """dvc.lock entries (YAML text) by file and stage, from the results of stages."""
     entries: LockEntries = {}
     for result in results:
+        if not result["lock"]:
+            continue
         entries.setdefault(result["lock_file"], {})[result["lock_name"]] = result["lock"]
     return entries
 

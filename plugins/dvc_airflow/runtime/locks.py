@@ -20,7 +20,7 @@ import psutil
 from dvc import dvcfile
 from dvc.lock import HardlinkLock, Lock, LockError
 from dvc.repo import Repo
-from dvc.utils.serialize import dump_yaml, loads_yaml, parse_yaml_for_update
+from dvc.utils.serialize import dump_yaml, load_yaml, loads_yaml, parse_yaml_for_update
 
 _POLL: Final = 0.05
 _OWN_COMMAND: Final = "dvc_airflow "
@@ -109,14 +109,22 @@ def _modify_yaml_atomically(path: str, fs: Any = None) -> Iterator[Any]:
 
 
 def merge_entries(repo: Repo, entries: dict[str, dict[str, str]]) -> None:
-    """Put dvc.lock entries of other workers' stages into this workspace's dvc.lock."""
+    """Put dvc.lock entries of other workers' stages into this workspace's dvc.lock.
+
+    A file that holds them already is not written.
+    """
+    written = False
     for file, stages in entries.items():
-        with _modify_yaml_atomically(os.path.join(repo.root_dir, file)) as data:
+        path = os.path.join(repo.root_dir, file)
+        wanted = {name: loads_yaml(text) for name, text in stages.items()}
+        known = (load_yaml(path) or {}).get("stages") or {} if os.path.exists(path) else {}
+        if all(known.get(name) == entry for name, entry in wanted.items()):
+            continue
+        with _modify_yaml_atomically(path) as data:
             data.setdefault("schema", "2.0")
-            known = data.setdefault("stages", {})
-            for name, text in stages.items():
-                entry = loads_yaml(text)
-                if known.get(name) != entry:
-                    known[name] = entry
-    if entries:
+            if data.get("stages") is None:
+                data["stages"] = {}
+            data["stages"].update(wanted)
+        written = True
+    if written:
         repo._reset()

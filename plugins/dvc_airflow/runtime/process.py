@@ -19,6 +19,7 @@ from typing import Any, Final
 from dvc_airflow.runtime import reaper
 from dvc_airflow.runtime.driver import TOKEN, WORK
 from dvc_airflow.runtime.errors import StageError
+from dvc_airflow.runtime.git import MISLEADING
 from dvc_airflow.runtime.protocol import Request
 
 TAIL: Final = 20
@@ -151,10 +152,8 @@ def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
     (without it every process compiles every import again); output is not held back in
     buffers.
     """
-    env = dict(os.environ)
+    env = {key: value for key, value in os.environ.items() if key not in MISLEADING}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        env.pop(name, None)
     folder = os.path.dirname(sys.executable)
     env["PATH"] = os.pathsep.join([folder, env.get("PATH", os.defpath)])
     env.setdefault("PYTHONUNBUFFERED", "1")

@@ -24,6 +24,9 @@ class Request:
         file to stage name to the entry as YAML text.
     answer : str
         The file to write the answer to.
+    collect : bool
+        Run nothing: bring what the stages made (per ``locks``) into the workspace, as far as git
+        will keep it, and tell what is missing.
     """
 
     project: str
@@ -36,6 +39,7 @@ class Request:
     remote: str | None = None
     lock_timeout: float = 600.0
     grace: float = 3.0
+    collect: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -57,6 +61,10 @@ class StageResult:
         The stage's entry in dvc.lock, as YAML text (exact, also where JSON is not).
     metrics : dict
         Contents of its metrics files up to 32 KB.
+    transferred : bool
+        Whether all that it made was pushed to a DVC remote, outputs that git keeps included.
+    remote : str or None
+        Which remote, if not the default one.
     """
 
     stage: str
@@ -67,6 +75,8 @@ class StageResult:
     lock_name: str
     lock: str
     metrics: dict[str, Any] = field(default_factory=dict)
+    transferred: bool = False
+    remote: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

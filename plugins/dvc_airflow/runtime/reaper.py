@@ -40,7 +40,7 @@ def _prctl(option: int, value: int) -> None:
 def descendants(pid: int) -> list[int]:
     """Every living process below one, nearest first."""
     children: dict[int, list[int]] = {}
-    for child, parent in _living():
+    for child, parent in living():
         children.setdefault(parent, []).append(child)
     found: list[int] = []
     waiting = [pid]
@@ -51,8 +51,8 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def _living() -> list[tuple[int, int]]:
-    """(process, parent) of everything that runs; zombies are dead already."""
+def living() -> list[tuple[int, int]]:
+    """Return (process, parent) of everything that runs; zombies are dead already."""
     if not os.path.isdir("/proc/self"):
         return _living_by_psutil()
     pairs: list[tuple[int, int]] = []
@@ -121,7 +121,7 @@ def kill_marked(marker: str, unless: str | None = None) -> int:
         How many there were.
     """
     count = 0
-    while found := _marked(marker.encode(), unless.encode() if unless else None):
+    while found := marked(marker, unless):
         count = max(count, len(found))
         _signal_all(found, signal.SIGKILL)
         _reap()
@@ -129,12 +129,14 @@ def kill_marked(marker: str, unless: str | None = None) -> int:
     return count
 
 
-def _marked(marker: bytes, unless: bytes | None) -> list[int]:
+def marked(marker: str, unless: str | None = None) -> list[int]:
+    """Return every process whose environment holds a marker; see `kill_marked`."""
+    wanted, spared = marker.encode(), unless.encode() if unless else None
     found: list[int] = []
-    for pid, _ in _living():
+    for pid, _ in living():
         with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             words = file.read().split(b"\0")
-            if marker in words and unless not in words and pid != os.getpid():
+            if wanted in words and spared not in words and pid != os.getpid():
                 found.append(pid)
     return found
 

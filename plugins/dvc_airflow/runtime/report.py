@@ -19,14 +19,15 @@ from dvc_airflow.runtime.protocol import METRICS_LIMIT, StageResult, Status
 def describe(stage: PipelineStage, status: Status, seconds: float) -> StageResult:
     """Everything the Airflow task wants to know about a stage that is up to date."""
     file = stage.path_in_repo
+    in_lock = isinstance(stage, PipelineStage)  # an import notes its hashes in its own .dvc file
     return StageResult(
         stage=stage.addressing,
         status=status,
         seconds=seconds,
         outs=[_describe_out(out) for out in stage.outs],
-        lock_file=os.path.splitext(file)[0] + ".lock",
-        lock_name=stage.name,
-        lock=dumps_yaml(to_single_stage_lockfile(stage)),
+        lock_file=os.path.splitext(file)[0] + ".lock" if in_lock else file,
+        lock_name=stage.name if in_lock else "",
+        lock=dumps_yaml(to_single_stage_lockfile(stage)) if in_lock else "",
         metrics=_metrics(stage),
     )
 

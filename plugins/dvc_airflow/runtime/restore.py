@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from dvc.dependency import ParamsDependency
-from dvc.exceptions import CheckoutError, DvcException
+from dvc.exceptions import CheckoutError, DvcException, UploadError
 from dvc.output import Output
 from dvc.repo import Repo, lock_repo
 from dvc.stage import PipelineStage
 
+from dvc_airflow.runtime.results import noted_results, run_of
+from dvc_airflow.runtime.run_cache import push_entry
 from dvc_airflow.runtime.uncached import as_cached, contents, keep_copies, restore_copy
 from dvc_airflow.runtime.untracked import texts
 
@@ -43,8 +46,38 @@ def restore_inputs(
     paths += [path for path in _named(repo, stage) if check_all or not repo.fs.exists(path)]
     wanted = [repo.fs.parts(path) for path in paths]
     for out in _makers(repo, stage, wanted):
-        if not out.exists or out.changed_checksum():
+        if out.hash_info and (not out.exists or out.changed_checksum()):
             _restore(repo, out, transfer=transfer, remote=remote)
+
+
+def require_results(repo: Repo, stage: PipelineStage) -> None:
+    """Refuse to run on what an upstream stage of the run made in an older run.
+
+    In a workspace of a run, dvc.lock and the files of git are those of the run's commit until the
+    upstream stage's own result is there: made here, or brought from where it ran.
+
+    Raises
+    ------
+    DvcException
+        If an upstream stage of this run has no result in this workspace; names it and the path.
+    """
+    project = Path(repo.root_dir)
+    run = run_of(project)
+    if run is None or stage.frozen:
+        return
+    chosen = run.get("stages")
+    noted = noted_results(project)
+    wanted = [repo.fs.parts(dep.fs_path) for dep in stage.deps if dep.protocol == "local"]
+    for out in _makers(repo, stage, wanted):
+        maker = out.stage.addressing
+        in_run = isinstance(out.stage, PipelineStage) and (chosen is None or maker in chosen)
+        if in_run and maker not in noted:
+            msg = (
+                f"stage '{stage.addressing}' reads '{out}' of stage '{maker}', which is part of "
+                "this run, and neither ran in this workspace nor is its result known here; what "
+                "lies here may be of an older run. Clear the task of that stage"
+            )
+            raise DvcException(msg)
 
 
 def _named(repo: Repo, stage: PipelineStage) -> list[str]:
@@ -81,7 +114,7 @@ def _makers(repo: Repo, stage: PipelineStage, wanted: Iterable[tuple[str, ...]])
         outs = [node.value for node in trie.prefixes(key)]
         if trie.has_subtrie(key):
             outs.extend(trie.values(prefix=key))
-        found.update({out.fs_path: out for out in outs if out.stage != stage and out.hash_info})
+        found.update({out.fs_path: out for out in outs if out.stage != stage})
     return list(found.values())
 
 
@@ -96,7 +129,8 @@ def _restore(repo: Repo, out: Output, *, transfer: bool, remote: str | None) -> 
     except (CheckoutError, FileNotFoundError) as exc:
         where = "the cache or the remote" if transfer else "the cache (transfer is off)"
         owner = out.stage.addressing
-        msg = f"'{out}', which stage '{owner}' made, is not in {where}"
+        never = "" if out.can_push else "; it has 'push: false', so it never travels"
+        msg = f"'{out}', which stage '{owner}' made, is not in {where}{never}"
         raise DvcException(msg) from exc
 
 
@@ -135,13 +169,63 @@ def restore_outputs(
             print(f"'{out}' cannot be restored ({exc}); the stage makes it again", flush=True)
 
 
+def bring_results(
+    repo: Repo, stage: PipelineStage, *, transfer: bool, remote: str | None
+) -> list[str]:
+    """Bring what a stage made into the workspace, as far as a commit holds it.
+
+    Parameters
+    ----------
+    repo : Repo
+        The workspace, locked; dvc.lock has the stage's entry of this run.
+    stage : PipelineStage
+        A stage that ran, here or elsewhere.
+    transfer : bool
+        Whether it was pushed to the remote.
+    remote : str or None
+        Which remote, if not the default one.
+
+    Returns
+    -------
+    list of str
+        What is not to be had: outputs kept in git that cannot be restored, and cached ones that
+        are neither in this cache nor in the remote.
+    """
+    missing: list[str] = []
+    for out in stage.outs:
+        if not out.is_in_repo or not out.hash_info:
+            continue
+        if out.use_cache:
+            is_here = not out.changed_cache() or (transfer and out.can_push)
+        else:
+            is_here = _is_restored(repo, out, transfer=transfer, remote=remote)
+        if not is_here:
+            missing.append(os.path.relpath(out.fs_path, repo.root_dir))
+    stage.ignore_outs()
+    return missing
+
+
+def _is_restored(repo: Repo, out: Output, *, transfer: bool, remote: str | None) -> bool:
+    if out.exists and not out.changed_checksum():
+        return True
+    try:
+        _restore(repo, out, transfer=transfer, remote=remote)
+    except DvcException as exc:
+        print(f"'{out}' cannot be restored: {exc}", flush=True)
+        return False
+    return not out.changed_checksum()
+
+
 def push(repo: Repo, stage: PipelineStage, remote: str | None) -> None:
-    """Upload what a stage made."""
+    """Upload what a stage made, and that it made it of these inputs (its run-cache entry)."""
     with lock_repo(repo):
         count = repo.push(targets=[stage.addressing], remote=remote)
         for out in keep_copies(repo, stage, everything=True):
             if out.can_push:
                 wanted = {out.hash_info, *contents(out)}
                 done = repo.cloud.push(wanted, remote=remote or out.remote)
+                if done.failed:
+                    raise UploadError(len(done.failed))
                 count += len(done.transferred)
+        count += push_entry(repo, stage, remote)
     print(f"stage '{stage.addressing}': pushed {count} file(s)", flush=True)

@@ -12,18 +12,25 @@ RUNS: Final = "refs/runs"
 FAILED: Final = "refs/failed-runs"
 OPEN: Final = "refs/open-runs"
 # "manual__2026-01-31T10:20:30.123456+00:00", with or without Airflow's random tail.
-_AIRFLOW_ID: Final = re.compile(r"[a-z_]+__\d{4}-\d\d-\d\dT[\d:.]+([+-]\d\d:\d\d|Z)?(_\w+)?")
+_ID: Final = r"[a-z_]+__\d{{4}}-\d\d-\d\dT\d\d{0}\d\d{0}\d\d(\.\d+)?([+-]\d\d{0}\d\d|Z)?(_\w+)?"
+_AIRFLOW_ID: Final = re.compile(_ID.format(":"), re.ASCII)
+_NAME_OF_ONE: Final = re.compile(_ID.format(r"\."), re.ASCII)
 _LIMIT: Final = 120
 
 
 def safe_name(text: str) -> str:
-    """Return a file and ref name for a text; different texts get different names."""
+    """Return a file and ref name for a text; different texts get different names.
+
+    Whoever may start a run chooses its id. So no id may be another one's name: a name with a hash
+    in it has an "=", which no id keeps, and an id that is spelled as the name of one of Airflow's
+    own gets a hash too.
+    """
     if _AIRFLOW_ID.fullmatch(text):
         return text.replace(":", ".")
     safe = re.sub(r"[^A-Za-z0-9_.+-]|\.(?=\.)|\.$|^[.-]|\.lock$", "-", text)[:_LIMIT]
-    if safe == text:
+    if safe == text and not _NAME_OF_ONE.fullmatch(text):
         return safe
-    return f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{safe}={hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)

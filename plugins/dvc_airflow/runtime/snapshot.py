@@ -8,11 +8,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dvc_airflow.graph.context import Overrides
 from dvc_airflow.graph.errors import ProjectError
-from dvc_airflow.runtime.git import git, git_or_none, identity, resolve_commit, toplevel
+from dvc_airflow.runtime.git import git, git_or_none, identity
+from dvc_airflow.runtime.repository import Repository, require_repository, resolve_rev
 from dvc_airflow.runtime.untracked import LeftOut, Untracked, code_among, list_untracked, sized
+
+SNAPSHOT_TITLE: Final = "Working tree at the start of"
+
+__all__ = ["SNAPSHOT_TITLE", "Snapshot", "fix_commit", "require_repository"]
 
 
 @dataclass(frozen=True)
@@ -23,42 +29,29 @@ class Snapshot:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def require_repository(project: Path) -> Path:
-    """Return the git root of a project; says clearly what is missing otherwise."""
-    if not project.is_dir():
-        msg = f"the project {project} does not exist on this machine"
-        raise ProjectError(msg)
-    root = toplevel(project)
-    if root is None:
-        msg = f"{project} is not in a git repository; a run needs a commit to stand on: git init"
-        raise ProjectError(msg)
-    if not (project / ".dvc").is_dir():
-        msg = f"{project} is not a DVC project: it has no .dvc directory; run 'dvc init' in it"
-        raise ProjectError(msg)
-    if resolve_commit(root, "HEAD") is None:
-        msg = f"the git repository {root} has no commit yet; make a first one"
-        raise ProjectError(msg)
-    return root
-
-
 def fix_commit(
     project: Path,
+    repository: Repository,
     rev: str | None,
     message: str,
     *,
     untracked: Untracked = "code",
     overrides: Overrides | None = None,
+    shared: bool = False,
 ) -> Snapshot:
     """Return the commit a run is made of: a named revision, or a snapshot of the tree now.
 
     The snapshot is HEAD plus uncommitted changes of tracked files, plus some of the files
     that git doesn't track yet, made with an index of its own: the user's index and files
-    are not touched. If nothing differs from HEAD, it is HEAD.
+    are not touched. If nothing differs from HEAD, it is HEAD. Of a tree without ``.git`` (a
+    bundle's version) it is the commit that the tree is a copy of.
 
     Parameters
     ----------
     project : Path
         The project.
+    repository : Repository
+        Where its runs are kept; has the commit afterwards.
     rev : str or None
         The revision, instead of a snapshot.
     message : str
@@ -67,20 +60,37 @@ def fix_commit(
         Which untracked files are in it; what git ignores never is.
     overrides : mapping, optional
         Parameters that the run changes, for they may name other code.
+    shared : bool
+        Whether several hosts run it; see `resolve_rev`.
     """
-    root = require_repository(project)
     if rev is not None:
-        commit = resolve_commit(root, rev)
-        if commit is None:
-            msg = f"there is no revision {rev!r} in {root}"
-            raise ProjectError(msg)
-        return Snapshot(commit)
+        return Snapshot(resolve_rev(repository, rev, shared=shared))
+    if not repository.has_git:
+        return Snapshot(_commit_of_copy(repository))
+    root = repository.tree
     head = git(root, "rev-parse", "HEAD")
-    tree, left_out = _tree_of_worktree(root, project, untracked, overrides or {})
-    if tree == git(root, "rev-parse", "HEAD^{tree}"):
-        return Snapshot(head, left_out)
-    commit = git(root, "commit-tree", tree, "-p", head, "-m", message, env=identity(root))
+    with repository.recording():
+        tree, left_out = _tree_of_worktree(root, project, untracked, overrides or {})
+        commit = head
+        if tree != git(root, "rev-parse", "HEAD^{tree}"):
+            commit = git(root, "commit-tree", tree, "-p", head, "-m", message, env=identity(root))
+        repository.keep(commit)
     return Snapshot(commit, left_out)
+
+
+def _commit_of_copy(repository: Repository) -> str:
+    tree = repository.tree
+    if repository.version is None:
+        msg = (
+            f"{tree} has no .git, so nobody knows which commit it is a copy of: "
+            "say it: WorkspaceConfig(rev=...)"
+        )
+        raise ProjectError(msg)
+    found = repository.find(repository.version)
+    if found is None:
+        msg = f"the bundle's repository {repository.source} has no commit {repository.version}"
+        raise ProjectError(msg)
+    return found
 
 
 def _tree_of_worktree(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -184,6 +185,70 @@ class TestApply:
         with pytest.raises(ApplyError, match=r"d\.txt"):
             apply_run(project.path, "dag/run")
         assert (project.path / "d.txt").read_text() == "mine"
+
+    def test_a_start_that_was_never_committed_and_is_gone_comes_back(
+        self, project, open_run, drive
+    ):
+        project.dvc("repro", "-q")
+        project.write({"in.txt": "two"})
+        project.dvc("repro", "-q")
+        whole_run(project, open_run, drive)
+        project.git("stash", "-qu")
+        project.git("stash", "drop", "-q")
+        assert not (project.path / "dvc.lock").exists()
+
+        changed = apply_run(project.path, "dag/run")
+
+        assert {"dvc.lock", "c.json", "in.txt"} <= set(changed)
+        assert (project.path / "in.txt").read_text() == "two"
+        assert project.dvc("status") == "Data and pipelines are up to date."
+
+    def test_a_start_that_was_amended_or_followed_by_other_work_is_no_obstacle(
+        self, project, open_run, drive
+    ):
+        whole_run(project, open_run, drive, overrides={"x": 2})
+        project.git("commit", "-q", "--amend", "-m", "other words")
+        project.write({"README.md": "docs"})
+        project.commit("docs")
+        apply_run(project.path, "dag/run")
+        assert project.dvc("status") == "Data and pipelines are up to date."
+        assert (project.path / "README.md").read_text() == "docs"
+
+    @pytest.mark.parametrize("how", ["commit", "branch", "uncommitted"])
+    def test_a_tree_that_is_not_what_the_run_read_is_refused_by_name(
+        self, project, open_run, drive, how
+    ):
+        whole_run(project, open_run, drive)
+        if how == "branch":
+            project.git("switch", "-qc", "other")
+        project.write({"in.txt": "another"})
+        if how != "uncommitted":
+            project.commit("another input")
+        before = project.git("status", "--porcelain")
+
+        with pytest.raises(ApplyError, match=r"another version of in\.txt than the run"):
+            apply_run(project.path, "dag/run")
+
+        assert project.git("status", "--porcelain") == before
+        assert "in.txt" in apply_run(project.path, "dag/run", force=True)
+        assert project.dvc("status") == "Data and pipelines are up to date."
+
+    def test_results_of_a_later_run_that_are_committed_give_way(self, project, open_run, drive):
+        whole_run(project, open_run, drive, overrides={"x": 2})
+        whole_run(project, open_run, drive, run_id="later", overrides={"x": 3})
+        apply_run(project.path, "dag/later")
+        project.commit("later")
+        apply_run(project.path, "dag/run")
+        assert (project.path / "params.yaml").read_text() == "x: 2\n"
+
+    def test_data_that_the_cache_lost_is_named(self, project, open_run, drive):
+        whole_run(project, open_run, drive)
+        for path in project.path.glob("*.txt"):
+            if path.name != "in.txt":
+                path.unlink()
+        shutil.rmtree(project.path / ".dvc" / "cache")
+        with pytest.raises(ApplyError, match=r"a\.txt, made/b\.txt, d\.txt is not in the cache"):
+            apply_run(project.path, "dag/run")
 
     def test_an_unknown_run_is_an_error_that_names_known_ones(self, project, open_run, drive):
         whole_run(project, open_run, drive)

@@ -203,8 +203,13 @@ def test_runs_at_the_same_time_do_not_see_each_other(project, open_run, drive):
 def test_a_workspace_that_is_there_is_used_as_it_is(project, open_run):
     opened = open_run(project)
     Path(opened.path, "trace").write_text("x")
-    assert ensure_workspace(project.path, project.path / "runs", opened) == (opened, True)
+    assert ensure_workspace(project.path, project.path / "runs", opened) == (opened, False)
     assert Path(opened.path, "trace").exists()
+
+
+def test_only_the_workspace_of_one_stage_needs_no_results_of_others(project, open_run):
+    opened = open_run(project, stages=["s"])
+    assert ensure_workspace(project.path, project.path / "runs", opened) == (opened, True)
 
 
 def test_a_workspace_that_is_gone_is_made_again_from_the_same_commit(project, open_run):

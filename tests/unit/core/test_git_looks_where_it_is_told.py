@@ -1,4 +1,4 @@
-"""No variable or hook changes what git says about a folder; no replaced object, if asked."""
+"""No variable or hook changes what git says about a folder; objects are what their hashes say."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pipelines.core.git import (
     git,
     git_bytes,
     git_contents,
+    git_objects,
     git_or_none,
 )
 
@@ -59,13 +60,28 @@ def test_who_somebody_is_and_how_a_remote_is_reached_stays(
     assert git(project, "log", "--format=%an <%ae>") == "Ada <ada@example.org>"
 
 
-def test_a_replaced_object_is_what_it_was_if_asked(project: Path) -> None:
+def test_an_object_is_what_its_hash_says_whatever_replaces_it(project: Path) -> None:
     mine = git(project, "rev-parse", "HEAD:file")
     foreign = git(project, "hash-object", "-w", "--stdin", stdin="foreign")
     git(project, "replace", mine, foreign)
-    assert git_bytes(project, "show", "HEAD:file") == b"foreign"
-    assert git_bytes(project, "show", "HEAD:file", as_stored=True) == b"mine"
+    assert git_bytes(project, "show", "HEAD:file") == b"mine"
     assert list(git_contents(project, [mine])) == [(mine, b"mine")]
+    assert git_objects(project, [mine]) == {mine: ("blob", b"mine")}
+
+
+def test_a_graft_gives_no_commit_other_parents(project: Path) -> None:
+    first = git(project, "rev-parse", "HEAD")
+    git(project, "commit", "--quiet", "--allow-empty", "--message", "second")
+    second = git(project, "rev-parse", "HEAD")
+    (project / ".git/info").mkdir(exist_ok=True)
+    (project / ".git/info/grafts").write_text(f"{second}\n")
+    assert git(project, "rev-list", "HEAD").split() == [second, first]
+
+
+def test_objects_that_are_gone_are_left_out_of_the_others(project: Path) -> None:
+    mine, gone = git(project, "rev-parse", "HEAD:file"), "1" * 40
+    assert git_objects(project, [gone, mine, mine]) == {mine: ("blob", b"mine")}
+    assert git_objects(project, []) == {}
 
 
 def _hook(project: Path, name: str) -> Path:

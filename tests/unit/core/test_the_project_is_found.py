@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.project import VARIABLE, find_project
+from pipelines.core.project import VARIABLE, command_project, find_project
 
 
 def project(directory: Path) -> Path:
@@ -51,3 +51,52 @@ def test_a_variable_that_names_no_project_is_an_error_though_another_is_there(
 def test_no_project_is_an_error_that_says_what_to_do(here: Path) -> None:
     with pytest.raises(SignalboxError, match=r"has no dvc\.yaml: start in .*or set \$SIGNALBOX_"):
         find_project(str(here / "lib/x.py"))
+
+
+def test_a_command_works_for_the_project_somebody_stands_in(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = project(here / "own"), project(here / "other")
+    code = str(own / "pipelines/core/project.py")
+    monkeypatch.chdir(other)
+    found = command_project(code)
+    assert (found.path, found.why) == (other, "")
+    (other / "reports/old").mkdir(parents=True)
+    monkeypatch.chdir(other / "reports/old")
+    found = command_project(code)
+    assert found.path == other
+    assert "part of it" in found.why
+
+
+@pytest.mark.parametrize("mark", ["dvc.yaml", "release.yaml", "params.yaml", "ledger/ledger.jsonl"])
+def test_a_project_without_a_pipeline_is_one_too(
+    here: Path, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    own, other = project(here / "own"), here / "other"
+    (other / mark).parent.mkdir(parents=True)
+    (other / mark).touch()
+    monkeypatch.chdir(other)
+    assert command_project(str(own / "pipelines/core/x.py")).path == other.resolve()
+
+
+def test_the_variable_comes_before_the_directory_and_is_told(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = project(here / "named")
+    monkeypatch.chdir(project(here / "other"))
+    monkeypatch.setenv(VARIABLE, str(named))
+    found = command_project(__file__)
+    assert (found.path, found.why) == (named, "$SIGNALBOX_PROJECT names it")
+
+
+def test_the_installed_project_is_the_last_resort_and_is_told(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, nowhere = project(here / "own"), here / "nowhere"
+    nowhere.mkdir()
+    monkeypatch.chdir(nowhere)
+    found = command_project(str(own / "pipelines/core/project.py"))
+    assert found.path == own
+    assert "is in no project" in found.why
+    found = command_project(str(here / "lib/site-packages/x/y.py"))
+    assert (found.path, found.why) == (nowhere.resolve(), "")

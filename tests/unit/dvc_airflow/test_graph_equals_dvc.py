@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import random
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +19,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.public_graphs import DIFFERENT, EQUAL, REFUSED, judge, read_dvcs, read_ours
 from dvc_airflow.graph import load_graph
+from tests.unit.dvc_airflow import mutated_projects
 
 SAMPLES: dict[str, dict[str, str]] = {
     "a chain, a diamond and every option of an output": {
@@ -338,3 +344,190 @@ def test_it_equals_dvcs_index_for_any_pipeline(files):
         assert according_to_us(folder) == according_to_dvc(folder)
     finally:
         shutil.rmtree(folder)
+
+
+OK = "stages:\n  a: {cmd: x, outs: [o]}\n"
+HASH = "22a1a2931c8370d3aeedd7183606fd7f"
+# Files, and a word of the error; none where both accept.
+KINDS: dict[str, tuple[dict[str, str], str]] = {
+    "a tab before a comment": (
+        {"dvc.yaml": "stages:\n  a:\n    cmd: x\t# c\n    outs: [o]\n"},
+        "write spaces",
+    ),
+    "a tab in params.yaml": ({"params.yaml": "q:\t1\n", "dvc.yaml": OK}, "params.yaml:1: .*spaces"),
+    "a tab inside quotes and block texts": (
+        {"dvc.yaml": "stages:\n  a:\n    desc: 'x\ty'\n    cmd: |\n      a\tb\n"},
+        "",
+    ),
+    "a stage in a .dvc file": ({"t.dvc": "cmd: x\nouts:\n- path: t\n"}, "dvc stage add"),
+    "an output with metric": (
+        {"t.dvc": f"outs:\n- path: t\n  metric: false\n  md5: {HASH}\n"},
+        "t.dvc:3: 'metric' cannot stand here",
+    ),
+    "an unknown key in a .dvc file": ({"t.dvc": "outs:\n- path: t\n  sizes: 3\n"}, "sizes"),
+    "a wrong type in a .dvc file": ({"t.dvc": "outs:\n- path: t\n  size: big\n"}, "whole number"),
+    "a long list of files": (
+        {
+            "t.dvc": "outs:\n- path: t\n  files:\n"
+            + "".join(f"  - relpath: f{i}\n    md5: {HASH}\n    size: {i}\n" for i in range(300))
+        },
+        "",
+    ),
+    "a long list of files with a file that has no name": (
+        {
+            "t.dvc": "outs:\n- path: t\n  files:\n"
+            + "".join(f"  - relpath: f{i}\n    md5: {HASH}\n" for i in range(300))
+            + f"  - md5: {HASH}\n"
+        },
+        "t.dvc:604: 'relpath' is missing",
+    ),
+    "a long list of files with a number for a name": (
+        {
+            "t.dvc": "outs:\n- path: t\n  files:\n"
+            + "".join(f"  - relpath: f{i}\n    md5: {HASH}\n" for i in range(300))
+            + f"  - relpath: 12\n    md5: {HASH}\n"
+        },
+        "t.dvc:604: 'relpath' must be a string",
+    ),
+    "a lock file of DVC 1": ({"dvc.lock": "a:\n  cmd: x\n"}, "no 'schema'"),
+    "a lock file of another schema": ({"dvc.lock": "schema: '3.0'\n"}, "must be '2.0'"),
+    "an empty lock file": ({"dvc.lock": ""}, "no 'schema'"),
+    "a conflict in a lock file": (
+        {"dvc.lock": "schema: '2.0'\nstages:\n<<<<<<< HEAD\n  a: {cmd: x}\n=======\n>>>>>>> b\n"},
+        "dvc.lock:3: .*merge conflict",
+    ),
+    "a lock file that git ignores": ({".gitignore": "*.lock\n"}, "git ignores it"),
+    "a lock file ignored in a folder above": (
+        {".gitignore": "sub/*.lock\n", "sub/dvc.yaml": OK},
+        "sub/dvc.lock:1: git ignores it",
+    ),
+    "a broken lock file that .dvcignore leaves out": (
+        {".dvcignore": "dvc.lock\n", "dvc.lock": "{"},
+        "",
+    ),
+    "a broken dvc.yaml that git ignores": ({".gitignore": "sub/\n", "sub/dvc.yaml": "{"}, ""),
+    "a broken .dvc file in a folder that is left out": (
+        {".dvcignore": "sub\n", "sub/x.dvc": "{"},
+        "",
+    ),
+    "an output that .dvcignore leaves out": ({".dvcignore": "o\n"}, "check-ignore o"),
+    "an output left out by a nested .dvcignore": (
+        {"sub/.dvcignore": "*.tmp\n", "dvc.yaml": "stages:\n  a: {cmd: x, outs: [sub/a.tmp]}\n"},
+        "check-ignore sub/a.tmp",
+    ),
+    "an output that is let in again": (
+        {".dvcignore": "*\n!o\n!dvc.yaml\n", "dvc.yaml": OK},
+        "",
+    ),
+    "an artifact without a path": (
+        {"dvc.yaml": "artifacts:\n  m: {type: model}\n" + OK},
+        "dvc.yaml:2: artifact 'm' needs a 'path'",
+    ),
+    "an unknown option of a plot at the top": (
+        {"dvc.yaml": "plots:\n- p.csv: {foo: a}\n" + OK},
+        "dvc.yaml:2: unknown key 'foo' for a plot",
+    ),
+    "a plot at the top whose columns are in several files": (
+        {"dvc.yaml": "plots:\n- p: {x: {a.csv: s}, y: {a.csv: [b], c.csv: d}}\n" + OK},
+        "",
+    ),
+    "a data set that is a number": ({"dvc.yaml": "datasets: 3\n" + OK}, "a list of data sets"),
+    "a metric at the top that names no variable": (
+        {"dvc.yaml": "metrics: ['${no}']\n" + OK},
+        "no variable 'no'",
+    ),
+    "a URL of a kind that DVC does not know": (
+        {"dvc.yaml": "stages:\n  a: {cmd: x, deps: ['file://o']}\n"},
+        "no URLs that begin with 'file://'",
+    ),
+    "a path that only looks like a URL": (
+        {"dvc.yaml": OK + "  b: {cmd: x, deps: ['file:///o', 'a:o']}\n"},
+        "",
+    ),
+    "a remote that is not configured": (
+        {"dvc.yaml": "stages:\n  a: {cmd: x, deps: ['remote://nope/k']}\n"},
+        "no remote 'nope'",
+    ),
+    "a storage whose package is not installed": (
+        {"dvc.yaml": "stages:\n  a: {cmd: x, deps: ['oss://b/k']}\n"},
+        "dvc-oss",
+    ),
+    "a remote that is a folder of the project": (
+        {
+            ".dvc/config": "['remote \"far\"']\n    url = ../data\n",
+            "dvc.yaml": "stages:\n  a: {cmd: x, outs: [data/o]}\n"
+            "  b: {cmd: y, deps: ['remote://FAR/o']}\n",
+        },
+        "",
+    ),
+    "a .dvc file as a dependency": (
+        {"dvc.yaml": "stages:\n  a: {cmd: x, deps: [d.dvc]}\n"},
+        "cannot be a dependency",
+    ),
+    "YAML 1.1": ({"dvc.yaml": "%YAML 1.1\n---\nstages:\n  a: {cmd: x, frozen: yes}\n"}, ""),
+    "binary data": ({"params.yaml": "q: !!binary aGk=\nr: 1\n", "dvc.yaml": OK}, ""),
+    "an unknown tag": ({"params.yaml": "q: !x 1\n", "dvc.yaml": OK}, "params.yaml:1"),
+    "a merge of two mappings that share a key": (
+        {"params.yaml": "a: &a {x: 1}\nb: &b {x: 2, y: 3}\nc: {<<: [*a, *b]}\n", "dvc.yaml": OK},
+        "",
+    ),
+    "an import between two stages": (
+        {
+            "a.dvc": "deps:\n- path: made\nouts:\n- path: a\n",
+            "dvc.yaml": "stages:\n  m: {cmd: x, outs: [made]}\n  b: {cmd: y, deps: [a]}\n",
+        },
+        "",
+    ),
+    "a frozen import between two stages": (
+        {
+            "a.dvc": "frozen: true\ndeps:\n- path: made\nouts:\n- path: a\n",
+            "dvc.yaml": "stages:\n  m: {cmd: x, outs: [made]}\n  b: {cmd: y, deps: [a]}\n",
+        },
+        "",
+    ),
+    "a cycle through an import": (
+        {
+            "a.dvc": "frozen: true\ndeps:\n- path: made\nouts:\n- path: a\n",
+            "dvc.yaml": "stages:\n  m: {cmd: x, deps: [a], outs: [made]}\n",
+        },
+        "wait for each other",
+    ),
+    "a dependency above the project": (
+        {"dvc.yaml": OK + "  b: {cmd: y, deps: [..]}\n"},
+        "",
+    ),
+    "an item with an at sign": (
+        {"dvc.yaml": "stages:\n  a: {foreach: ['x@y'], do: {cmd: x}}\n"},
+        "finds no stage 'a@x@y'",
+    ),
+    "a matrix over a text and a mapping": (
+        {
+            "params.yaml": "m: {k: 1, l: 2}\n",
+            "dvc.yaml": "stages:\n  a: {matrix: {x: ab, y: '${m}'}, cmd: 'x ${item.y}'}\n",
+        },
+        "",
+    ),
+    "an unknown section of the configuration": ({".dvc/config": "[nope]\na = 1\n"}, "'nope'"),
+}
+
+
+@pytest.mark.parametrize(("files", "words"), KINDS.values(), ids=KINDS)
+def test_it_refuses_what_dvc_refuses(files, words, tmp_path):
+    root = tmp_path / "project"
+    subprocess.run(["git", "init", "-q", "--template=", str(root)], check=True)
+    mutated_projects.write(root, {"dvc.yaml": OK, **files})
+
+    ours, dvcs = read_ours(root), read_dvcs(root)
+
+    assert judge(ours, dvcs) == (REFUSED if words else EQUAL), (ours, dvcs)
+    assert re.search(words, ours.problem)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mistake_in_any_file_is_one_for_both_or_for_none(seed, tmp_path):
+    found = mutated_projects.differences(random.Random(seed), tmp_path)
+    outcomes = set()
+    for outcome, files, said in itertools.islice(found, 25):
+        assert outcome != DIFFERENT, f"{said}\n{files}"
+        outcomes.add(outcome)
+    assert outcomes == {EQUAL, REFUSED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -186,9 +187,7 @@ def test_overrides_keep_comments_order_and_quotes(tmp_path):
 def test_overrides_reach_other_files(tmp_path):
     (tmp_path / "p.json").write_text('{"a": {"b": 1}, "c": 2}')
     assert apply_overrides(tmp_path, {"p.json:a.b": [1]}) == ["p.json"]
-    assert (tmp_path / "p.json").read_text() == (
-        '{\n    "a": {\n        "b": [\n            1\n        ]\n    },\n    "c": 2\n}\n'
-    )
+    assert (tmp_path / "p.json").read_text() == '{"a": {"b": [1]}, "c": 2}'
 
 
 def test_an_override_for_a_file_that_is_not_there_is_an_error(tmp_path):
@@ -196,14 +195,59 @@ def test_an_override_for_a_file_that_is_not_there_is_an_error(tmp_path):
         apply_overrides(tmp_path, {"a": 1})
 
 
-@pytest.mark.parametrize("key", ["train.lrr", "train", "train.lr.x"])
-def test_a_key_that_is_not_offered_is_refused_and_near_ones_are_named(key):
-    with pytest.raises(OverrideError, match=r"'train.*' is not a parameter .*train\.lr"):
-        refuse_unknown({key: 1}, {"train.lr": 0.1, "data.rows": 5})
+OFFERED = {
+    "train.lr": 0.1,
+    "train.layers": [1, 2],
+    "data.rows": 5,
+    "seed": 1,
+    "other.yaml:size.x": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("train.lrr", "train.lr"),
+        ("train", "train.lr"),
+        ("train.lr.x", "train.lr"),
+        ("trian.lr", "train.lr"),
+        ("trian.lrr", "train.lr"),
+        ("Train.lr", "train.lr"),
+        ("lr", "train.lr"),
+        ("trains", "train.lr"),
+        ("sead", "seed"),
+        ("train.layers.0", "train.layers"),
+        ("train.layers[0]", "train.layers"),
+        ("params.yaml:train.lr", "train.lr"),
+        ("other.yml:size.x", "other.yaml:size.x"),
+        ("other.yaml:size.y", "other.yaml:size.x"),
+        ("size.x", "other.yaml:size.x"),
+    ],
+)
+def test_a_key_that_is_not_offered_is_refused_and_near_ones_are_named(key, near):
+    words = rf"^'{re.escape(key)}' is not a parameter .*\b{re.escape(near)}\b"
+    with pytest.raises(OverrideError, match=words):
+        refuse_unknown({key: 1}, OFFERED)
+
+
+def test_a_path_like_no_other_is_refused_with_the_sections_that_there_are():
+    with pytest.raises(OverrideError, match=r"there are train, data, seed, other\.yaml:size"):
+        refuse_unknown({"quux.corge.0": 1}, OFFERED)
+
+
+def test_a_path_is_refused_where_nothing_is_offered():
+    with pytest.raises(OverrideError, match="which offers none"):
+        refuse_unknown({"train.lr": 1}, {})
 
 
 def test_keys_of_others_are_left_alone():
-    refuse_unknown({"train.lr": 1, "who": "me"}, {"train.lr": 0.1})
+    refuse_unknown({"train.lr": 1, "who": "me"}, OFFERED)
+    refuse_unknown({"mail.to": "me", "trains": 1}, OFFERED, declared={"mail.to", "trains"})
+
+
+def test_whoever_knows_every_parameter_refuses_every_other_key():
+    with pytest.raises(OverrideError, match="'who' is not a parameter of the pipeline"):
+        refuse_unknown({"who": "me"}, OFFERED, strict=True)
 
 
 def test_a_key_that_was_renamed_is_refused_with_its_new_name():
@@ -213,4 +257,5 @@ def test_a_key_that_was_renamed_is_refused_with_its_new_name():
         refuse_unknown({"fit.lr": 1}, offered, renamed)
     with pytest.raises(OverrideError, match=r"^'fit\.threads' is now 'machine\.yaml:threads'$"):
         refuse_unknown({"fit.threads": 1}, offered, renamed)
-    refuse_unknown({"fitting.lr": 1, "train.lr": 2}, offered, renamed)
+    with pytest.raises(OverrideError, match=r"^'fitting\.lr' is not a parameter"):
+        refuse_unknown({"fitting.lr": 1, "train.lr": 2}, offered, renamed)

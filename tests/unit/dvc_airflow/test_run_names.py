@@ -41,6 +41,26 @@ def test_different_ids_have_different_names(run_ids):
     assert len({safe_name(run_id) for run_id in run_ids}) == len(run_ids)
 
 
+@pytest.mark.parametrize(
+    ("run_id", "other"),
+    [
+        ("manual__2026-01-31T10:20:30+00:00", "manual__2026-01-31T10.20.30+00.00"),
+        ("manual__2026-01-31T10:20:30.5Z", "manual__2026-01-31T10.20.30.5Z"),
+        ("manual__2026-01-31T10:20:30", "manual__2026-01-31T10:20.30"),
+        ("a b", safe_name("a b")),
+        ("manual__2026-01-31T10.20.30", safe_name("manual__2026-01-31T10.20.30")),
+    ],
+)
+def test_no_id_can_be_chosen_that_gives_the_name_of_another(run_id, other):
+    assert safe_name(run_id) != safe_name(other)
+
+
+@given(st.text(alphabet="abT:.=-_+0123", min_size=1, max_size=30))
+def test_the_name_of_an_id_is_no_other_ids_name(run_id):
+    name = safe_name(run_id)
+    assert name == run_id or safe_name(name) != name
+
+
 def test_groups_of_one_run_are_told_apart():
     one, two = RunKey("d", "r", "x"), RunKey("d", "r")
     assert (one.ref(), two.ref()) == ("refs/runs/d/r.x", "refs/runs/d/r")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import ParamValidationError
 
 from dvc_airflow import DvcTaskGroup, ExecutionConfig, ProjectConfig, RenderConfig, WorkspaceConfig
-from dvc_airflow.errors import PipelineError
+from dvc_airflow.errors import GroupingError, PipelineError
 
 FILES = {
     "params.yaml": "lr: 0.1  # speed\nsizes: [1]\n",
@@ -157,3 +159,109 @@ def test_a_dag_survives_airflows_serialisation(root):
     again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
     assert set(again.task_dict) == set(dag.task_dict)
     assert again.get_task("prep").doc_md == dag.get_task("prep").doc_md
+
+
+class TestSettingsOfSingleTasks:
+    def settings(self, root, stages, **options):
+        dag, _ = draw(root, execution=ExecutionConfig(stages=stages), **options)
+        return dag.get_task
+
+    def test_a_stage_a_group_and_a_pattern(self, root):
+        task = self.settings(
+            root,
+            {
+                "t*": {"queue": "any", "pool": "wide", "retries": 1},
+                "train": {"queue": "cpu", "retries": 2},
+                "train@b": {"queue": "gpu", "retry_delay": 90},
+            },
+            operator_args={"retries": 7, "pool": "small"},
+        )
+        a, b, prep = task("train__a"), task("train__b"), task("prep")
+        assert (a.queue, a.pool, a.retries) == ("cpu", "wide", 2)
+        assert (b.queue, b.pool, b.retries, b.retry_delay.seconds) == ("gpu", "wide", 2, 90)
+        assert (prep.queue, prep.pool, prep.retries) == ("default", "small", 7)
+
+    def test_the_tasks_around_the_stages(self, root):
+        task = self.settings(
+            root, {"open_workspace": {"queue": "main"}, "save_run": {"retries": 4}}
+        )
+        assert task("open_workspace").queue == "main"
+        assert task("save_run").retries == 4
+        assert task("prep").queue == "default"
+
+    def test_dvc_yaml_can_say_it_and_the_dag_file_has_the_last_word(self, root):
+        text = (root / "dvc.yaml").read_text()
+        meta = "meta: {airflow: {queue: mail, retries: 5, execution_timeout: 60}, own: 1}"
+        (root / "dvc.yaml").write_text(
+            text.replace("metrics: [r.json]", f"metrics: [r.json], {meta}")
+        )
+        task = self.settings(root, {"report": {"retries": 6}}, operator_args={"queue": "other"})
+        report = task("report")
+        assert (report.queue, report.retries) == ("mail", 6)
+        assert report.execution_timeout.seconds == 60
+
+    def test_what_meta_may_not_say_names_file_and_line(self, root):
+        text = (root / "dvc.yaml").read_text()
+        meta = "meta: {airflow: {quue: mail}}"
+        (root / "dvc.yaml").write_text(
+            text.replace("metrics: [r.json]", f"metrics: [r.json], {meta}")
+        )
+        with pytest.raises(PipelineError, match=r"dvc\.yaml:9: .*'report' has 'quue'; allowed are"):
+            draw(root)
+
+    def test_stages_of_one_task_must_agree_unless_the_task_is_named(self, root):
+        stages = {"train@a": {"queue": "x"}, "train@b": {"queue": "y"}}
+        grouped = {"granularity": {"both": ["train"]}}
+        with pytest.raises(GroupingError, match="'train@a' and 'train@b' are one task, 'both'"):
+            self.settings(root, stages, **grouped)
+        task = self.settings(root, {**stages, "both": {"queue": "z"}}, **grouped)
+        assert task("both").queue == "z"
+
+    def test_a_name_that_is_no_task_is_refused(self, root):
+        with pytest.raises(GroupingError, match=r"'trian', which is no stage.*there is .*report"):
+            self.settings(root, {"trian": {"queue": "x"}})
+
+    def test_what_follows_from_the_pipeline_cannot_be_set(self, root):
+        with pytest.raises(GroupingError, match="sets 'stages' for 'prep'"):
+            self.settings(root, {"prep": {"stages": []}})
+
+
+def test_results_of_another_group_of_the_dag_are_not_this_runs(root):
+    with DAG("demo", schedule=None) as dag:
+        groups = [
+            DvcTaskGroup(project=root, group_id=name, prefix_group_id=True)
+            for name in ("first", "second")
+        ]
+        groups[0] >> groups[1]
+
+    def pull(task_ids):
+        stage = task_ids.rpartition(".")[2]
+        entry = {"stage": stage, "lock_file": "dvc.lock", "lock_name": stage, "lock": task_ids}
+        return {"stages": [entry]}
+
+    context = {"ti": SimpleNamespace(xcom_pull=pull)}
+    entries = dag.get_task("second.report")._upstream_entries(context)["dvc.lock"]
+    assert set(entries.values()) == {"second.prep", "second.train__a", "second.train__b"}
+
+
+def test_braces_in_names_are_no_templates(write_project):
+    root = write_project(
+        {
+            "dvc.yaml": """
+                stages:
+                  s:
+                    foreach: ['{{ ds }}', '{% raise %}']
+                    do: {cmd: 'echo {{ nope.x }}', outs: ['o/{{ item }}-${item}'], desc: '{{'}
+                """
+        }
+    )
+    dag, _ = draw(root, execution=ExecutionConfig(env={"DAY": "{{ ds }}"}))
+    task = dag.get_task("s_____ds___")
+    before = (task.stages, task.makes, task.doc_md, task.doc, task.outlets[0].name)
+
+    task.render_template_fields({"ds": "2026-01-01"})
+
+    assert (task.stages, task.makes, task.doc_md, task.doc, task.outlets[0].name) == before
+    assert before[0] == ["s@{{ ds }}"]
+    assert task.env == {"DAY": "2026-01-01"}
+    assert dag.get_task("s_____raise___").stages == ["s@{% raise %}"]

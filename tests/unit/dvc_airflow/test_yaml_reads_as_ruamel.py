@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from dvc_airflow.errors import PipelineError
 from dvc_airflow.graph.yaml_marks import load_marked
+from tests.unit.dvc_airflow.mutated_projects import SEEDS, other_text
 
 SCALARS = [
     "yes",
@@ -113,3 +116,34 @@ def test_every_value_knows_its_line():
         4,
     ]
     assert marked.line("a", "b", 9, "deeper") == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_typed_anywhere_in_a_file_is_read_alike(seed):
+    rng = random.Random(seed)
+    texts = [text for files in SEEDS for text in files.values() if ":" in text]
+    accepted = set()
+    for _ in range(150):
+        text = other_text(rng, rng.choice(texts))
+        try:
+            expected = repr(by_ruamel(text) or {})
+        except Exception:
+            with pytest.raises(PipelineError):
+                load_marked(text, "x.yaml")
+            accepted.add(False)
+        else:
+            assert repr(load_marked(text, "x.yaml").data) == expected, text
+            accepted.add(True)
+    assert accepted == {True, False}
+
+
+def test_an_error_of_dvcs_reader_points_at_the_line():
+    with pytest.raises(PipelineError, match=r"^x\.yaml:2: .*write spaces"):
+        load_marked("a: 1\nb:\t2\n", "x.yaml")
+    with pytest.raises(PipelineError, match=r"^x\.yaml:2: .*merge conflict"):
+        load_marked("a: 1\n<<<<<<< HEAD\nb: 2\n", "x.yaml")
+
+
+def test_values_that_dvcs_reader_read_know_their_lines():
+    marked = load_marked("a:\n  b: !!str 1\n  c:\n  - d\n", "x.yaml")
+    assert [marked.line(*where) for where in (("a", "b"), ("a", "c", 0))] == [2, 4]

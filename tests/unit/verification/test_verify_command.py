@@ -1,5 +1,6 @@
 """``signalbox verify``: exit codes, the table, and the JSON, without running a pipeline."""
 
+import io
 import json
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli.main import app
+from pipelines.cli.verify_commands import show
 from pipelines.verification.results import Check, Finding, Status, Verification, conclude
 
 
@@ -93,3 +95,38 @@ def test_what_was_not_checked_is_said_and_does_not_fail() -> None:
     result = Verification("r", checks=checks)
     assert result.exit_code == 0
     assert result.as_dict()["not_checked"] == ["no ledger"]
+
+
+def test_the_output_begins_with_verdict_and_hint_and_folds_the_rest() -> None:
+    from rich.console import Console
+
+    wrong = [Finding(f"file-{n}", "differs") for n in range(40)]
+    notes = (Finding("other/a", "isn't there", status=Status.MISSING),)
+    result = Verification(
+        "r",
+        checks=[
+            conclude("x", "X", "", wrong),
+            Check("others", "other products", Status.SKIPPED, "1 isn't here", notes),
+        ],
+        hint="this report is released as model_release@v1.0.0",
+    )
+    console = Console(width=120, record=True, file=io.StringIO())
+    show(console, result)
+    lines = console.export_text().splitlines()
+    assert lines[0] == "DIFFERS: first file-0: differs (and 39 more)"
+    assert lines[1] == result.hint
+    assert len(lines) < 12
+    assert "and 37 more: --verbose shows them" in lines[-1]
+    show(console, result, verbose=True)
+    told = console.export_text()
+    assert "file-39: differs" in told
+    assert "other/a: isn't there" in told
+
+
+def test_what_the_report_does_not_rest_on_is_no_fault() -> None:
+    notes = (Finding("other/a", "isn't there", status=Status.MISSING),)
+    others = Check("others", "other products", Status.SKIPPED, "1 isn't here", notes)
+    result = Verification("r", checks=[conclude("x", "X", "ok", []), others])
+    assert (result.verdict, result.exit_code) == ("verified", 0)
+    assert result.as_dict()["first"] is None
+    assert result.findings == list(notes)

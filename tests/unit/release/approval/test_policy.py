@@ -10,6 +10,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.release.approval import (
     Answer,
     ApprovalParams,
+    answered_in_time,
     headless_outcome,
     outcome,
     question_needed,
@@ -73,6 +74,45 @@ def test_what_answers_come_to(
     assert found.kind == kind
     assert says in " ".join(found.reasons)
     assert found.answers == tuple(answers)
+
+
+def test_one_person_in_two_spellings_overrides_nothing() -> None:
+    """Also where a list is as old as the spelling was."""
+    old = params(on_reject="ask_override").model_copy(update={"approvers": ["alice", "ALICE"]})
+    found = outcome([yes("alice", WHY), yes("ALICE")], "reject", old)
+    assert found.kind == "rejected"
+    assert "another person" in found.reasons[0]
+
+
+def test_changed_parameters_are_asked_about_where_the_gates_word_would_do() -> None:
+    policy = params(when="review")
+    assert question_needed("approve", policy, changed=True) == "approval"
+    assert outcome([], "approve", policy, changed=True).kind == "rejected"
+    assert outcome([yes("alice")], "approve", policy, changed=True).kind == "approved"
+    headless = headless_outcome("approve", policy, demo=False, changed=True)
+    assert headless.kind == "stopped"
+
+
+ASKED = "2026-01-01T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("at", "when"),
+    [
+        ("2026-01-01T12:00:00+00:00", ""),
+        ("2026-01-01T11:59:30+00:00", ""),
+        ("2026-01-01T13:00:30+01:00", ""),
+        ("2026-01-01T11:58:59+00:00", "before"),
+        ("2026-01-01T12:11:01+00:00", "late"),
+        ("2026-01-01T12:10:59+00:00", ""),
+        ("", "before"),
+        ("yesterday", "before"),
+        ("2026-01-01T12:00:00", "before"),
+    ],
+)
+def test_an_answer_belongs_to_a_question_by_its_time(at: str, when: str) -> None:
+    answer = Answer(who="alice", approves=True, at=at)
+    assert answered_in_time(ASKED, answer, timeout_seconds=600) == when
 
 
 def test_the_gates_word_without_a_question() -> None:
@@ -160,6 +200,7 @@ def test_nobody_watching_never_releases_a_rejection_or_other_data_than_the_demos
         ("approval: {approvers: []}", "approval.approvers"),
         ("approval: {approvers: [a, a]}", "each name once"),
         ("approval: {approvers: [' a']}", "each name once"),
+        ("approval: {approvers: [a, A]}", "each name once"),
         ("approval: {timeout_seconds: 0}", "approval.timeout_seconds"),
         ("approval: {headless: always}", "approval.headless"),
         ("approval: {approvers: [a], on_reject: ask_override}", "two different people"),

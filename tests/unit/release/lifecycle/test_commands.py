@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli.release_commands import registry, release, rollback
 from pipelines.release.ledger import Ledger
+from pipelines.release.lifecycle import record_gate
 from tests.unit.release.lifecycle.product import commit, git, make_run, release_run
 
 app = typer.Typer()
@@ -90,3 +91,26 @@ def test_registry_names_what_is_wrong_and_repair_finishes(project: Path) -> None
     assert call(project, "registry", "show").exit_code == 0
     commit(project, "x")
     assert json.loads(call(project, "registry", "repair", "--json").stdout) == {"repaired": []}
+
+
+def test_a_run_whose_gate_airflow_logged_gets_no_second_gate_entry(project: Path) -> None:
+    made = make_run(project, 1)
+    git(project, "update-ref", "refs/runs/model_release/manual__1", made)
+    record_gate(project, "model_release", made, "model_release/manual__1")
+    done = call(project, "release", "model_release/manual__1", "--approver", "alice")
+    assert done.exit_code == 0, done.stderr
+    gates = [entry for entry in Ledger.of(project).entries() if entry.kind == "gate"]
+    assert [entry.data["run"] for entry in gates] == ["model_release/manual__1"]
+
+
+def test_a_refused_push_is_a_warning_beside_the_release(project: Path) -> None:
+    config = (project / "release.yaml").read_text()
+    (project / "release.yaml").write_text(f"{config}registry: {{push_to: origin}}\n")
+    git(project, "remote", "add", "origin", str(project / "nowhere"))
+    made = make_run(project, 1)
+    done = call(project, "release", made, "--approver", "alice")
+    assert done.exit_code == 0
+    assert "is in production" in done.stdout
+    assert "warning: tags" in done.stderr
+    assert "git push origin" in done.stderr
+    assert call(project, "registry", "show").exit_code == 1

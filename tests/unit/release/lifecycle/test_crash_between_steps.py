@@ -30,6 +30,7 @@ STEPS = {
     "before the pointer": "pipelines.release.lifecycle.apply.make_pointer",
     "while the pointer is written": "pipelines.release.released.write_json",
 }
+PUSH = {"before the push": "pipelines.release.lifecycle.apply.push_owed"}
 PROGRAM = """
     import importlib, json, os, signal, sys
     from pathlib import Path
@@ -55,7 +56,7 @@ PROGRAM = """
 def die(project: Path, where: str, what: str) -> None:
     program = textwrap.dedent(PROGRAM)
     done = subprocess.run(
-        [sys.executable, "-c", program, STEPS[where], what],
+        [sys.executable, "-c", program, {**STEPS, **PUSH}[where], what],
         cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip

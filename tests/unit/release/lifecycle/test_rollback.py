@@ -1,5 +1,7 @@
 """Going back: only to what was released and still is what it was, by someone on the list."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -118,14 +120,33 @@ def test_a_tag_made_by_hand_is_noticed(three: Path) -> None:
 
 
 def test_artifacts_are_hashed_again(three: Path) -> None:
-    """The ledger's hash is of other bytes than the commit's: as if git's objects were replaced."""
+    """The commit's bytes are other ones than the ledger wrote down, as after a broken disk."""
     made = git(three, "rev-parse", "model_release@v1.0.0^{commit}")
-    blob = git(three, "rev-parse", f"{made}:models/model.json")
-    (three / "x").write_text("info evil")
-    other = git(three, "hash-object", "-w", "x")
-    git(three, "replace", blob, other)
-    with pytest.raises(SignalboxError, match=r"models/model.json of commit .* was changed"):
-        back(three, "v1.0.0")
+    real = CommitFiles.sha256
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            CommitFiles,
+            "sha256",
+            lambda files, path: "0" * 64 if path == "models/model.json" else real(files, path),
+        )
+        with pytest.raises(
+            SignalboxError, match=r"models/model.json of .* isn't what was released"
+        ):
+            back(three, "v1.0.0")
+    assert back(three, "v1.0.0") == "v1.0.0"
+    assert current(three, PRODUCT, "production").commit == made  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("what", ["models/model.json", "dvc.lock", ""])
+def test_what_git_replace_shows_is_not_what_comes_back(three: Path, what: str) -> None:
+    made = git(three, "rev-parse", "model_release@v1.0.0^{commit}")
+    other = git(three, "rev-parse", "model_release@v1.1.0^{commit}")
+    git(three, "replace", f"{made}:{what}" if what else made, f"{other}:{what}" if what else other)
+    assert back(three, "v1.0.0") == "v1.0.0"
+    pointer = json.loads((three / "released/model_release.json").read_text())["released"]
+    assert pointer["commit"] == made
+    said = hashlib.sha256(b"info 1").hexdigest()
+    assert pointer["artifacts"]["models/model.json"] == said
 
 
 def test_artifacts_that_are_gone_are_named(three: Path) -> None:
