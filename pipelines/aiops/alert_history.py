@@ -123,6 +123,16 @@ def describe(
             _figure("acted_known_share", "Share of alerts known to be acted on or not",
                    _part(seen["acted_known"], n), "alerts whose acted is not null / alerts", n,
                    "share"),
+            _figure("open_share", "Share of alerts without an end", _part(seen["open"], n),
+                    f"alerts whose ends_at is null / alerts; {seen['restarted']:,} of them start "
+                    "again later, so their end was lost and is assumed", n, "share"),
+            _figure("assumed_share", "Share of alerts with an assumed end",
+                    _part(seen["assumed"], n),
+                    "alerts whose end_observed is false (hold_seconds) / alerts", n, "share"),
+            _figure("zero_length_share", "Share of alerts that end as they start",
+                    _part(seen["zero_length"], n),
+                    "alerts whose ends_at is starts_at / alerts: points in time, over before any "
+                    "group's first flush; set hold_seconds of their source", n, "share"),
             _figure("incidents", "Ticketed incidents", seen["incidents"],
                    "tickets of kind incident", counts["tickets"], "tickets"),
             _figure("incidents_linked_share", "Share of incidents linked to alerts",
@@ -146,9 +156,16 @@ def describe(
 
 def _seen(raw: Any) -> dict[str, Any]:
     alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
-    series, acted = raw.execute(
-        f"SELECT count(DISTINCT fingerprint), count(acted) FROM {alerts}"
+    names = ("series", "acted_known", "open", "assumed", "zero_length")
+    counted = raw.execute(
+        "SELECT count(DISTINCT fingerprint), count(acted), count(*) FILTER (ends_at IS NULL), "
+        "count(*) FILTER (NOT end_observed), count(*) FILTER (ends_at = starts_at) "
+        f"FROM {alerts}"
     ).fetchall()[0]
+    restarted = raw.execute(
+        "SELECT count(*) FILTER (ends_at IS NULL AND starts_at < latest) FROM (SELECT ends_at, "
+        f"starts_at, max(starts_at) OVER (PARTITION BY fingerprint) AS latest FROM {alerts})"
+    ).fetchall()[0][0]
     incidents, linked = raw.execute(
         "SELECT count(DISTINCT ticket_id), count(DISTINCT ticket_id) FILTER "
         "(WHERE ticket_id IN (SELECT ticket_id FROM frozen_alerts)) "
@@ -157,8 +174,8 @@ def _seen(raw: Any) -> dict[str, Any]:
     sources = raw.execute(
         f"SELECT source, count(*) FROM {alerts} GROUP BY source ORDER BY source"
     ).fetchall()
-    return {"series": series, "acted_known": acted, "incidents": incidents, "linked": linked,
-            "sources": dict(sources)}  # fmt: skip
+    return {**dict(zip(names, counted, strict=True)), "restarted": restarted,
+            "incidents": incidents, "linked": linked, "sources": dict(sources)}  # fmt: skip
 
 
 def _part(part: int, whole: int) -> float | None:

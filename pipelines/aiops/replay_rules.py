@@ -20,6 +20,7 @@ from pipelines.aiops.alerting.evidence import BothStages, ReplayDetails, Stages,
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.alerting.windows import moment, split_window, whole_window
+from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
@@ -57,7 +58,7 @@ def figures(
         _figure(
             "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
         ),
-        _saved(effect),
+        _saved(effect, why_no_page(backtest.rows)),
         _figure("missed", "Incidents missed", len(effect.missed), n=notified, unit="incidents"),
         _missed_share(effect),
         _figure(
@@ -90,7 +91,19 @@ def _figure(
     )
 
 
-def _saved(effect: BacktestResult) -> Figure:
+def why_no_page(rows: AlertFrame) -> str:
+    """Say why today's configuration sends no page, as far as the alerts themselves show it."""
+    text = "today's configuration sends no page in this window"
+    points = int((rows.ends == rows.starts).sum())
+    if not points:
+        return text
+    return (
+        f"{text}: {points:,} of its {len(rows):,} alerts end as they start, before any group's "
+        "first flush; set hold_seconds of their source (aiops.telemetry.sources)"
+    )
+
+
+def _saved(effect: BacktestResult, no_page: str) -> Figure:
     window = effect.window
     low, high = bounds.saved_interval(
         bounds.per_day(effect.baseline, window), bounds.per_day(effect.candidate, window)
@@ -99,9 +112,7 @@ def _saved(effect: BacktestResult) -> Figure:
         id=f"{STAGE}.saved_share",
         label="Share of pages saved",
         value=round(effect.saved_share, 6) if len(effect.baseline) else None,
-        missing=""
-        if len(effect.baseline)
-        else "today's configuration sends no page in this window",
+        missing="" if len(effect.baseline) else no_page,
         low=low,
         high=high,
         level=bounds.LEVEL if low is not None else None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.aiops.lake.contract import ALERTS, TICKETS
 from pipelines.aiops.lake.days import files_between
 from pipelines.aiops.lake.engine import opened, parquet
-from pipelines.aiops.lake.frame import NEVER, AlertFrame, Labels
+from pipelines.aiops.lake.frame import NEVER, AlertFrame, Labels, with_assumed_ends
 from pipelines.core.errors import SignalboxError
 from pipelines.core.runtime import DEFAULT_MEMORY_MB
 
@@ -40,7 +40,8 @@ def read_history(
     Returns
     -------
     AlertFrame
-        Alerts sorted by start and id; series sorted by fingerprint, tickets by id.
+        Alerts sorted by start and id; series sorted by fingerprint, tickets by id. Rows that lost
+        their end have an assumed one (`with_assumed_ends`).
 
     Raises
     ------
@@ -51,7 +52,8 @@ def read_history(
     if not alerts.is_file():
         raise SignalboxError(f"{alerts}: no such table; run the stage alert_history")
     tickets = folder / "tickets.parquet"
-    return _read([alerts], [tickets] if tickets.is_file() else [], memory_mb, ids)
+    frame = _read([alerts], [tickets] if tickets.is_file() else [], memory_mb, ids)
+    return with_assumed_ends(frame)
 
 
 def read_lake(
@@ -144,6 +146,7 @@ def _frame(raw: Any, labels: list[Labels], tickets: list[str], ids: bool) -> Ale
     found = raw.execute(
         "SELECT series.code AS series, epoch_us(starts_at) AS starts, "
         f"greatest(coalesce(epoch_us(ends_at), {NEVER}), epoch_us(starts_at)) AS ends, "
+        f"coalesce({_end_observed(raw)}, true) AS end_observed, "
         "coalesce(acted::TINYINT, -1)::TINYINT AS acted, "
         "coalesce(incidents.code, -1)::INTEGER AS ticket"
         f"{', alert_id' if ids else ''} "
@@ -159,7 +162,14 @@ def _frame(raw: Any, labels: list[Labels], tickets: list[str], ids: bool) -> Ale
         labels,
         tickets,
         _plain(found["alert_id"]) if ids else None,
+        _plain(found["end_observed"]).astype(bool),
     )
+
+
+def _end_observed(raw: Any) -> str:
+    """Name the column, or null where a file is older than it."""
+    names = {row[0] for row in raw.execute("DESCRIBE alerts").fetchall()}
+    return "end_observed" if "end_observed" in names else "NULL::BOOLEAN"
 
 
 def _plain(values: "NDArray[Any] | np.ma.MaskedArray[Any, Any]") -> "NDArray[Any]":
