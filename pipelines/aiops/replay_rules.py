@@ -123,7 +123,10 @@ def _saved(effect: BacktestResult, no_page: str) -> Figure:
 
 
 def _missed_share(effect: BacktestResult) -> Figure:
-    notified = len(effect.notified)
+    # A guessed link is no proof that people are notified of the incident: it only counts as missed.
+    guessed = sum(incident.assumed_link for incident in effect.notified if not incident.missed)
+    notified = len(effect.notified) - guessed
+    besides = f"; {guessed} incidents linked by service and time alone don't count" * bool(guessed)
     return Figure(
         id=f"{STAGE}.missed_share",
         label="Share of ticketed incidents missed",
@@ -136,7 +139,7 @@ def _missed_share(effect: BacktestResult) -> Figure:
         if notified
         else None,
         level=bounds.LEVEL if notified else None,
-        method="Clopper–Pearson, one-sided: the upper bound is the figure that counts",
+        method=f"Clopper–Pearson, one-sided: the upper bound is the figure that counts{besides}",
         n=notified,
         unit="share",
     )
@@ -227,6 +230,27 @@ def write_outcomes(path: Path, backtest: Backtest, candidate: Replay) -> None:
         pq.write_table(table, partial, compression="zstd")
 
 
+def in_words(effect: BacktestResult, rules: tuple[Rule, ...]) -> str:
+    """Say in a line what the rules do; nothing where there is nothing to say."""
+    pages, candidate = len(effect.baseline), len(effect.candidate)
+    words = [f"{len(rules):,} rules"]
+    if not pages:
+        words.append("today's configuration sends no page in the test window")
+    elif effect.saved:
+        fewer = "fewer" if effect.saved > 0 else "more"
+        share = abs(effect.saved_share)
+        words.append(f"{pages:,} pages become {candidate:,} ({share:.1%} {fewer})")
+    else:
+        words.append(f"{pages:,} pages stay as they are")
+    if effect.notified:
+        words.append(f"{len(effect.missed)} of {len(effect.notified)} incidents missed")
+    else:
+        words.append("no ticketed incident is paged today, so none could be missed")
+    if len(effect.delays()):
+        words.append(f"median delay {effect.median_delay:.0f} s")
+    return "; ".join(words)
+
+
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     rules = read_rules(RULE_SET)
@@ -247,12 +271,7 @@ def main(params: AiopsParams) -> None:
     write_json(
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
-    log(
-        f"{len(effect.baseline)} pages become {len(effect.candidate)} "
-        f"(-{effect.saved_share:.1%}); {len(effect.missed)} of "
-        f"{len(effect.notified)} incidents missed; "
-        f"median delay {effect.median_delay:.0f} s"
-    )
+    log(in_words(effect, rules))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ class AlertFrame:
         ``alert_id`` of each row, or None where nobody asked for them.
     end_observed : ndarray of bool, shape (rows,), optional
         Whether somebody saw the row end; None: every end that is known was seen.
+    ticket_assumed : ndarray of bool, shape (rows,), optional
+        Whether the row's ticket is a guess by service and time; None: none is.
     """
 
     series: NDArray[np.int32]
@@ -52,6 +54,7 @@ class AlertFrame:
     tickets: list[str]
     ids: NDArray[np.object_] | None = None
     end_observed: NDArray[np.bool_] | None = None
+    ticket_assumed: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.series)
@@ -91,6 +94,7 @@ class AlertFrame:
             self.tickets,
             None if self.ids is None else self.ids[keep],
             None if self.end_observed is None else self.end_observed[keep],
+            None if self.ticket_assumed is None else self.ticket_assumed[keep],
         )
 
 

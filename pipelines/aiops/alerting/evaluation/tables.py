@@ -249,6 +249,7 @@ def _incident(incident: TicketedIncident) -> IncidentOutcome:
         delay_seconds=round(incident.delay, 3) if notified and not incident.missed else None,
         rules=list(incident.touched_by),
         vanished=incident.vanished,
+        assumed_link=incident.assumed_link,
     )
 
 

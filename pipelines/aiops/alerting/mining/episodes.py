@@ -124,8 +124,14 @@ def find_episodes(frame: AlertFrame, window: HistoryWindow) -> Episodes:
     # The numbers still carry the series: it is divided out again here.
     last = np.append(first[1:], len(rows)) - 1
     series = start[first] // span
-    ticket = np.maximum.reduceat(frame.ticket[rows], first)
-    acted = _acted(frame.acted[rows], first)
+    tickets, acts = frame.ticket[rows], frame.acted[rows]
+    if frame.ticket_assumed is not None:
+        # A guessed link says neither that somebody acted nor, any more, that nobody did.
+        guessed = frame.ticket_assumed[rows]
+        tickets = np.where(guessed, -1, tickets)
+        acts = np.where(guessed & (acts == NO), UNKNOWN, acts)
+    ticket = np.maximum.reduceat(tickets, first)
+    acted = _acted(acts, first)
     return Episodes(
         series=series.astype(np.int32),
         start=start[first] - series * span,
