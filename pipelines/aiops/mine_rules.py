@@ -120,7 +120,7 @@ def needs_of(settings: MineRulesParams) -> dict[str, FamilyNeeds]:
         "demotion": 1 - settings.demotion.max_acted_share,
         "known_fix": settings.known_fix.min_share,
     }
-    found = {}
+    found: dict[str, FamilyNeeds] = {}
     for family in settings.families:
         least = settings.known_fix.min_tickets if family == "known_fix" else settings.min_episodes
         bound = math.ceil(math.log(settings.alpha) / math.log(shares[family]))
