@@ -14,9 +14,22 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.alerting.evidence import HistoryDays, HistoryDetails, KeptRule
+from pipelines.aiops.alerting.evidence import (
+    HistoryDays,
+    HistoryDetails,
+    KeptRule,
+    SuspiciousLink,
+    TeamRecords,
+)
 from pipelines.aiops.lake.batch import REJECTED
-from pipelines.aiops.lake.contract import ALERTS, CHANGES, TABLES, TICKETS, Table
+from pipelines.aiops.lake.contract import (
+    ALERTS,
+    CHANGES,
+    SERVICE_LABELS,
+    TABLES,
+    TICKETS,
+    Table,
+)
 from pipelines.aiops.lake.days import day_files, days_of, files_between, quarantine_files
 from pipelines.aiops.lake.engine import opened, parquet
 from pipelines.aiops.lake.freeze import Part, freeze, rejected_rows
@@ -121,14 +134,29 @@ def describe(
             _figure("quarantined_share", "Share of records in quarantine",
                    round(rejected / (total or 1), 9), "quarantined / read", total, "share"),
             _figure("acted_known_share", "Share of alerts known to be acted on or not",
-                   _part(seen["acted_known"], n), "alerts whose acted is not null / alerts", n,
-                   "share"),
+                   _part(seen["acted_known"], n),
+                   "alerts whose acted or acknowledged_at is not null / alerts", n, "share"),
+            _figure("open_share", "Share of alerts without an end", _part(seen["open"], n),
+                    f"alerts whose ends_at is null / alerts; {seen['restarted']:,} of them start "
+                    "again later, so their end was lost and is assumed", n, "share"),
+            _figure("assumed_share", "Share of alerts with an assumed end",
+                    _part(seen["assumed"], n),
+                    "alerts whose end_observed is false (hold_seconds) / alerts", n, "share"),
+            _figure("zero_length_share", "Share of alerts that end as they start",
+                    _part(seen["zero_length"], n),
+                    "alerts whose ends_at is starts_at / alerts: points in time, over before any "
+                    "group's first flush; set hold_seconds of their source", n, "share"),
             _figure("incidents", "Ticketed incidents", seen["incidents"],
                    "tickets of kind incident", counts["tickets"], "tickets"),
             _figure("incidents_linked_share", "Share of incidents linked to alerts",
                    _part(seen["linked"], seen["incidents"]),
-                   "incidents that an alert of the window names / incidents", seen["incidents"],
-                   "share"),
+                   "incidents that an alert of the window names / incidents; the others are "
+                   "linked to an alert of their service that begins about then, if there is one",
+                   seen["incidents"], "share"),
+            _figure("suspicious_links", "Links of alerts to incidents that hardly belong together",
+                    seen["suspicious"],
+                    f"the alert begins more than {SUSPICIOUS_HOURS} hours before the ticket is "
+                    "opened, or after it was closed, or is of another service", n, "links"),
         ],
         details=HistoryDetails(
             window=HistoryDays(first=span.first, last=span.last),
@@ -140,15 +168,28 @@ def describe(
                                  kept=rule.kept, broken_rows=rule.rows) for rule in found]
                 for table, found in rules.items()
             },
+            teams=_teams(raw),
+            suspicious_links=[
+                SuspiciousLink(ticket=ticket, alert=alert, reason=reason)
+                for ticket, alert, reason in _suspicious(raw, MOST_LINKS)
+            ],
         ).model_dump(mode="json"),
     )  # fmt: skip
 
 
 def _seen(raw: Any) -> dict[str, Any]:
     alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
-    series, acted = raw.execute(
-        f"SELECT count(DISTINCT fingerprint), count(acted) FROM {alerts}"
+    names = ("series", "acted_known", "open", "assumed", "zero_length")
+    counted = raw.execute(
+        "SELECT count(DISTINCT fingerprint), count(*) FILTER (acted IS NOT NULL OR "
+        "acknowledged_at IS NOT NULL), count(*) FILTER (ends_at IS NULL), "
+        "count(*) FILTER (NOT end_observed), count(*) FILTER (ends_at = starts_at) "
+        f"FROM {alerts}"
     ).fetchall()[0]
+    restarted = raw.execute(
+        "SELECT count(*) FILTER (ends_at IS NULL AND starts_at < latest) FROM (SELECT ends_at, "
+        f"starts_at, max(starts_at) OVER (PARTITION BY fingerprint) AS latest FROM {alerts})"
+    ).fetchall()[0][0]
     incidents, linked = raw.execute(
         "SELECT count(DISTINCT ticket_id), count(DISTINCT ticket_id) FILTER "
         "(WHERE ticket_id IN (SELECT ticket_id FROM frozen_alerts)) "
@@ -157,8 +198,58 @@ def _seen(raw: Any) -> dict[str, Any]:
     sources = raw.execute(
         f"SELECT source, count(*) FROM {alerts} GROUP BY source ORDER BY source"
     ).fetchall()
-    return {"series": series, "acted_known": acted, "incidents": incidents, "linked": linked,
-            "sources": dict(sources)}  # fmt: skip
+    return {**dict(zip(names, counted, strict=True)), "restarted": restarted,
+            "incidents": incidents, "linked": linked, "sources": dict(sources),
+            "suspicious": len(_suspicious(raw))}  # fmt: skip
+
+
+SUSPICIOUS_HOURS = 6
+"""An alert that begins longer before its ticket is hardly what the ticket is about."""
+MOST_LINKS = 20
+"""Suspicious links that are listed."""
+
+
+def _teams(raw: Any) -> list[TeamRecords]:
+    """Count what each team's records can prove."""
+    alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
+    found = raw.execute(
+        "SELECT coalesce(labels['team'], '') AS team, count(*), "
+        "count(DISTINCT (starts_at AT TIME ZONE 'UTC')::DATE), "
+        f"count(DISTINCT ticket_id) FILTER (ticket_id IN (SELECT ticket_id FROM {tickets} "
+        "WHERE kind = 'incident')), "
+        "count(*) FILTER (acted IS NOT NULL OR acknowledged_at IS NOT NULL) / count(*) "
+        f"FROM {alerts} GROUP BY team ORDER BY count(*) DESC, team LIMIT 50"
+    ).fetchall()
+    return [
+        TeamRecords(team=team, alerts=count, days=days, incidents=incidents,
+                    acted_known_share=round(share, 6))
+        for team, count, days, incidents, share in found
+    ]  # fmt: skip
+
+
+def _suspicious(raw: Any, most: int | None = None) -> list[tuple[str, str, str]]:
+    """Ticket, alert and reason of links that hardly hold, the earliest first."""
+    alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
+    service = ", ".join(f"nullif(labels['{label}'], '')" for label in SERVICE_LABELS)
+    limit = "" if most is None else f" LIMIT {most}"
+    return [
+        (str(ticket), str(alert), str(reason))
+        for ticket, alert, reason in raw.execute(
+            "SELECT ticket_id, name, CASE "
+            f"WHEN starts_at < opened_at - INTERVAL {SUSPICIOUS_HOURS} HOURS "
+            "THEN 'begins ' || date_diff('hour', starts_at, opened_at) || ' hours before the "
+            "ticket was opened' "
+            "WHEN starts_at > closed_at THEN 'begins after the ticket was closed' "
+            "ELSE 'is of service ' || own || ', the ticket of ' || service END AS reason "
+            f"FROM (SELECT *, coalesce({service}) AS own FROM {alerts}) JOIN "
+            "(SELECT ticket_id, min(opened_at) AS opened_at, max(closed_at) AS closed_at, "
+            f"min(nullif(service, '')) AS service FROM {tickets} WHERE kind = 'incident' "
+            "GROUP BY ticket_id) USING (ticket_id) "
+            f"WHERE starts_at < opened_at - INTERVAL {SUSPICIOUS_HOURS} HOURS "
+            "OR starts_at > closed_at OR own <> service "
+            f"ORDER BY starts_at, ticket_id, name{limit}"
+        ).fetchall()
+    ]
 
 
 def _part(part: int, whole: int) -> float | None:

@@ -5,12 +5,13 @@ candidates tried) and ``rules``, families in the order of reports. Evidence deta
 `pipelines.aiops.alerting.evidence.MiningDetails`.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config.parse import todays_config
-from pipelines.aiops.alerting.evidence import MiningDetails, Span, Tried
+from pipelines.aiops.alerting.evidence import FamilyNeeds, MiningDetails, Span, Tried
 from pipelines.aiops.alerting.mining.history import Mined
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import RULES
@@ -25,6 +26,7 @@ from pipelines.aiops.alerting.windows import (
 from pipelines.aiops.lake.frame import UNKNOWN, AlertFrame
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
+from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, round_floats, write_evidence
@@ -45,7 +47,7 @@ def main(params: AiopsParams) -> None:
     found = mine_all(frame, settings, windows.train, tickets, config=todays_config(path))
     write_json(CANDIDATES, candidates_document(found, windows.train))
     inputs = hash_inputs(HISTORY, *([Path(path)] if path else []))
-    write_evidence(evidence_of(STAGE), describe(frame, windows, found, inputs))
+    write_evidence(evidence_of(STAGE), describe(frame, windows, found, settings, inputs))
     write_json(metrics_of(STAGE), {family: len(mined.rules) for family, mined in found.items()})
     said = ", ".join(f"{family} {len(mined.rules)}" for family, mined in found.items())
     log(f"candidates from {windows.train.days:g} days: {said}")
@@ -62,7 +64,11 @@ def candidates_document(found: dict[str, Mined], learn: HistoryWindow) -> dict[s
 
 
 def describe(
-    frame: AlertFrame, windows: Windows, found: dict[str, Mined], inputs: dict[str, str]
+    frame: AlertFrame,
+    windows: Windows,
+    found: dict[str, Mined],
+    settings: MineRulesParams,
+    inputs: dict[str, str],
 ) -> Evidence:
     """Say what was looked at and what was found."""
     learned = windows.train.holds(frame.starts)
@@ -94,8 +100,33 @@ def describe(
                 family: Tried(tried=mined.tried, found=len(mined.rules))
                 for family, mined in found.items()
             },
+            needs=needs_of(settings),
         ).model_dump(mode="json"),
     )
+
+
+def needs_of(settings: MineRulesParams) -> dict[str, FamilyNeeds]:
+    """Compute what each family needs, if nothing speaks against a rule and one candidate is tried.
+
+    More candidates cost more: the level is shared among all that are tried (Bonferroni).
+    """
+    # Clopper–Pearson without an exception: alpha ** (1 / n) must reach the share.
+    shares = {
+        "grouping": settings.grouping.min_share,
+        "wait": settings.wait.min_share,
+        "keep_firing": settings.keep_firing.min_share,
+        "inhibition": settings.inhibition.min_share,
+        "mute_time": settings.mute_time.min_day_share,
+        "demotion": 1 - settings.demotion.max_acted_share,
+        "known_fix": settings.known_fix.min_share,
+    }
+    found: dict[str, FamilyNeeds] = {}
+    for family in settings.families:
+        least = settings.known_fix.min_tickets if family == "known_fix" else settings.min_episodes
+        bound = math.ceil(math.log(settings.alpha) / math.log(shares[family]))
+        days = max(settings.min_days, bound) if family == "mute_time" else settings.min_days
+        found[family] = FamilyNeeds(days=days, stretches=max(least, bound))
+    return found
 
 
 def _figure(name: str, label: str, value: float, n: int, unit: str) -> Figure:

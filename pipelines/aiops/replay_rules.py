@@ -134,20 +134,25 @@ def write_outcomes(path: Path, backtest: Backtest, candidate: Replay) -> None:
         pq.write_table(table, partial, compression="zstd")
 
 
-def summary_of(effect: BacktestResult, rules: tuple[Rule, ...]) -> str:
-    """Say in a line what the files do; nothing of what isn't known."""
-    pages, notified = len(effect.baseline), len(effect.notified)
-    if not rules:
-        told = f"no rule: {pages:,} pages stay as they are"
-    elif not pages:
-        told = "today's configuration sends no page in this window"
+def in_words(effect: BacktestResult, rules: tuple[Rule, ...]) -> str:
+    """Say in a line what the rules do; nothing where there is nothing to say."""
+    pages, candidate = len(effect.baseline), len(effect.candidate)
+    words = [f"{len(rules):,} rules"]
+    if not pages:
+        words.append("today's configuration sends no page in the test window")
+    elif effect.saved:
+        fewer = "fewer" if effect.saved > 0 else "more"
+        share = abs(effect.saved_share)
+        words.append(f"{pages:,} pages become {candidate:,} ({share:.1%} {fewer})")
     else:
-        told = f"{pages:,} pages become {len(effect.candidate):,}"
-        told += f" ({effect.saved_share:.1%} saved)" if effect.saved else " (none saved)"
-    if not notified:
-        return f"{told}; pagers are notified of no ticketed incident in this window"
-    delay = f"; median delay {effect.median_delay:.0f} s" if len(effect.delays()) else ""
-    return f"{told}; {len(effect.missed)} of {notified} incidents missed{delay}"
+        words.append(f"{pages:,} pages stay as they are")
+    if effect.notified:
+        words.append(f"{len(effect.missed)} of {len(effect.notified)} incidents missed")
+    else:
+        words.append("no ticketed incident is paged today, so none could be missed")
+    if len(effect.delays()):
+        words.append(f"median delay {effect.median_delay:.0f} s")
+    return "; ".join(words)
 
 
 def main(params: AiopsParams) -> None:
@@ -178,7 +183,7 @@ def main(params: AiopsParams) -> None:
     write_json(
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
-    log(summary_of(effect, rules))
+    log(in_words(effect, rules))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ TICKETS = {
 }  # fmt: skip
 
 
-def freeze(world: Path, project: Path) -> None:
+def freeze(world: Path, project: Path, hold_seconds: float = 0) -> None:
     """Read a world's alerts and tickets and freeze all of them as the project's history."""
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
@@ -42,10 +42,14 @@ def freeze(world: Path, project: Path) -> None:
         ("tickets", TICKETS, "tickets.csv"),
     ):
         source = TableParams(name=table, kind="table", table=table, files=[file], **settings)
+        if table == "alerts":
+            source = source.model_copy(update={"hold_seconds": hold_seconds})
         upsert(lake, read(source, everything, world).tables)
     (project / HISTORY).mkdir(parents=True)
     for name in ("alerts", "tickets"):
-        frozen = ds.dataset(lake / name, format="parquet", schema=TABLES[name].schema).to_table()
+        frozen = TABLES[name].schema.empty_table()
+        if (lake / name).is_dir():
+            frozen = ds.dataset(lake / name, format="parquet", schema=frozen.schema).to_table()
         order = frozen.sort_by([(TABLES[name].time, "ascending")])
         pq.write_table(order, project / HISTORY / f"{name}.parquet")
 

@@ -46,6 +46,28 @@ class HistoryDays(Details):
     last: date
 
 
+class TeamRecords(Details):
+    """What a team's records can prove.
+
+    Days with alerts, incidents that its alerts name, and the share of its alerts of which it is
+    known whether somebody acted.
+    """
+
+    team: str
+    alerts: int
+    days: int
+    incidents: int
+    acted_known_share: float
+
+
+class SuspiciousLink(Details):
+    """An alert and the incident that it names, which hardly belong together, and why."""
+
+    ticket: str
+    alert: str
+    reason: str
+
+
 class HistoryDetails(Details):
     """Details of ``alert_history``.
 
@@ -57,6 +79,10 @@ class HistoryDetails(Details):
         Source → alerts.
     rules : dict of str to list of KeptRule
         Table → expectations of its suite.
+    teams : list of TeamRecords
+        By label ``team``, the one with most alerts first.
+    suspicious_links : list of SuspiciousLink
+        The first of them; the figure ``suspicious_links`` counts all.
     """
 
     window: HistoryDays
@@ -64,6 +90,8 @@ class HistoryDetails(Details):
     days_missing: list[str]
     sources: dict[str, int]
     rules: dict[str, list[KeptRule]]
+    teams: list[TeamRecords] = Field(default_factory=list)
+    suspicious_links: list[SuspiciousLink] = Field(default_factory=list)
 
 
 class Tried(Details):
@@ -73,11 +101,23 @@ class Tried(Details):
     found: int
 
 
+class FamilyNeeds(Details):
+    """What a family needs at least: separate days, and independent stretches without exception."""
+
+    days: int
+    stretches: int
+
+
 class MiningDetails(Details):
-    """Details of ``mine_rules``: ``train``, ``validation`` and ``test``; family → candidates."""
+    """Details of ``mine_rules``.
+
+    `windows`: ``train``, ``validation`` and ``test``; `families` and `needs`: family → candidates,
+    and what it needs.
+    """
 
     windows: dict[str, Span]
     families: dict[str, Tried]
+    needs: dict[str, FamilyNeeds] = Field(default_factory=dict)
 
 
 class CurvePoint(Details):
@@ -151,7 +191,7 @@ class IncidentOutcome(Details):
     """A ticketed incident of the last window; `delay_seconds` is None where it isn't paged.
 
     `starts` is when the earliest episode of its alerts began; `vanished`: of which some receiver is
-    notified today and none with the rules.
+    notified today and none with the rules; `assumed_link`: its alert was found by service and time.
     """
 
     ticket: str
@@ -162,6 +202,7 @@ class IncidentOutcome(Details):
     delay_seconds: float | None
     rules: list[str]
     vanished: bool = False
+    assumed_link: bool = False
 
 
 class LabelOutcome(Details):

@@ -9,7 +9,7 @@ patterns reach across series and days. They grow with the alerts, so a setting c
 by refusing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -109,9 +109,7 @@ def started_in(frame: AlertFrame, window: HistoryWindow) -> AlertFrame:
     """
     part = frame.where(window.holds(frame.starts))
     ends = np.where(part.ends < window.end, part.ends, NEVER)
-    return AlertFrame(
-        part.series, part.starts, ends, part.acted, part.ticket, part.labels, part.tickets, part.ids
-    )
+    return replace(part, ends=ends)
 
 
 def moment(us: int) -> datetime:
@@ -134,9 +132,7 @@ def rows_of(frame: AlertFrame, window: HistoryWindow, warm_up: int = WARM_UP_US)
     seen = (frame.ends > window.start - warm_up) & (frame.starts < window.end)
     part = frame.where(np.flatnonzero(seen))
     ends = np.where(part.ends < window.end, part.ends, NEVER)
-    return AlertFrame(
-        part.series, part.starts, ends, part.acted, part.ticket, part.labels, part.tickets, part.ids
-    )
+    return replace(part, ends=ends)
 
 
 PROGRAM_MB = 320

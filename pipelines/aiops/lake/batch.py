@@ -160,7 +160,8 @@ class Collector:
             By default the latest time that the record itself names, so that the same record read
             twice is the same row.
         **more
-            ``acknowledged_at``, ``acted``, ``ticket_id``; ``name`` in place of label ``alertname``.
+            ``acknowledged_at``, ``acted``, ``ticket_id``, ``end_observed``; ``name`` in place of
+            label ``alertname``.
 
         Raises
         ------

@@ -1,16 +1,18 @@
 """Read alert history into memory: labels once a series, the rest as plain arrays."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.aiops.lake.contract import ALERTS, TICKETS
+from pipelines.aiops.lake.contract import ALERTS, TICKETS, service_of
 from pipelines.aiops.lake.days import files_between
 from pipelines.aiops.lake.engine import opened, parquet
-from pipelines.aiops.lake.frame import NEVER, AlertFrame, Labels
+from pipelines.aiops.lake.frame import NEVER, NO, AlertFrame, Labels, with_assumed_ends
 from pipelines.core.errors import SignalboxError
 from pipelines.core.runtime import DEFAULT_MEMORY_MB
+from pipelines.core.time import HOUR_US, MINUTE_US
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +42,9 @@ def read_history(
     Returns
     -------
     AlertFrame
-        Alerts sorted by start and id; series sorted by fingerprint, tickets by id.
+        Alerts sorted by start and id; series sorted by fingerprint, tickets by id. Rows that lost
+        their end have an assumed one (`with_assumed_ends`); incidents that no alert names are
+        linked by service and time (`with_assumed_links`).
 
     Raises
     ------
@@ -51,7 +55,9 @@ def read_history(
     if not alerts.is_file():
         raise SignalboxError(f"{alerts}: no such table; run the stage alert_history")
     tickets = folder / "tickets.parquet"
-    return _read([alerts], [tickets] if tickets.is_file() else [], memory_mb, ids)
+    frame = _read([alerts], [tickets] if tickets.is_file() else [], memory_mb, ids)
+    loose = _unlinked(alerts, tickets) if tickets.is_file() else []
+    return with_assumed_links(with_assumed_ends(frame), loose)
 
 
 def read_lake(
@@ -144,7 +150,10 @@ def _frame(raw: Any, labels: list[Labels], tickets: list[str], ids: bool) -> Ale
     found = raw.execute(
         "SELECT series.code AS series, epoch_us(starts_at) AS starts, "
         f"greatest(coalesce(epoch_us(ends_at), {NEVER}), epoch_us(starts_at)) AS ends, "
-        "coalesce(acted::TINYINT, -1)::TINYINT AS acted, "
+        f"coalesce({_column(raw, 'end_observed', 'BOOLEAN')}, true) AS end_observed, "
+        # Whoever acknowledges acts, whatever else the source calls an act.
+        f"CASE WHEN {_column(raw, 'acknowledged_at', 'TIMESTAMPTZ')} IS NOT NULL THEN 1 "
+        "ELSE coalesce(acted::TINYINT, -1) END::TINYINT AS acted, "
         "coalesce(incidents.code, -1)::INTEGER AS ticket"
         f"{', alert_id' if ids else ''} "
         "FROM alerts JOIN series USING (fingerprint) LEFT JOIN incidents USING (ticket_id) "
@@ -159,7 +168,89 @@ def _frame(raw: Any, labels: list[Labels], tickets: list[str], ids: bool) -> Ale
         labels,
         tickets,
         _plain(found["alert_id"]) if ids else None,
+        _plain(found["end_observed"]).astype(bool),
     )
+
+
+def _column(raw: Any, name: str, kind: str) -> str:
+    """Name a column of the alerts, or null where the files lack it."""
+    names = {row[0] for row in raw.execute("DESCRIBE alerts").fetchall()}
+    return name if name in names else f"NULL::{kind}"
+
+
+LINK_BEFORE_US, LINK_AFTER_US = HOUR_US, 15 * MINUTE_US
+"""An alert belongs to a ticket of its service at a guess if it starts at most so long before the
+ticket is opened, or so long after."""
+
+
+@dataclass(frozen=True)
+class UnlinkedIncident:
+    """An incident that no alert names: ticket, time of opening (microseconds) and service."""
+
+    ticket: str
+    opened: int
+    service: str
+
+
+def _unlinked(alerts: Path, tickets: Path) -> list[UnlinkedIncident]:
+    import duckdb
+
+    with duckdb.connect() as raw:
+        found = raw.execute(
+            "SELECT ticket_id, min(epoch_us(opened_at)), min(service) "
+            f"FROM {parquet([tickets])} WHERE kind = 'incident' AND coalesce(service, '') <> '' "
+            f"AND ticket_id NOT IN (SELECT ticket_id FROM {parquet([alerts])} "
+            "WHERE ticket_id IS NOT NULL) GROUP BY ticket_id ORDER BY ticket_id"
+        ).fetchall()
+    return [UnlinkedIncident(*row) for row in found]
+
+
+def with_assumed_links(frame: AlertFrame, incidents: Sequence[UnlinkedIncident]) -> AlertFrame:
+    """Link incidents that no alert names to an alert of their service that began about then.
+
+    Of the alerts without a ticket that qualify, those come first that somebody acted on (or may
+    have), then the one that starts nearest to the ticket's opening. It is a guess: it protects the
+    incident, and teaches nothing.
+
+    Parameters
+    ----------
+    frame : AlertFrame
+        Alert history.
+    incidents : sequence of UnlinkedIncident
+        Incidents without alerts.
+
+    Returns
+    -------
+    AlertFrame
+        The same rows; incidents that found one stand after the other tickets, and
+        `AlertFrame.ticket_assumed` says which rows were guessed.
+    """
+    import numpy as np
+
+    if not incidents or not len(frame):
+        return frame
+    service = np.array([service_of(labels) for labels in frame.labels], dtype=object)
+    of_service: dict[str, NDArray[np.int64]] = {}
+    ticket, assumed = frame.ticket.copy(), np.zeros(len(frame), dtype=bool)
+    names = list(frame.tickets)
+    for incident in incidents:
+        if incident.service not in of_service:
+            mine = service == incident.service
+            rows = np.flatnonzero(mine[frame.series])
+            of_service[incident.service] = rows[np.argsort(frame.starts[rows], kind="stable")]
+        rows = of_service[incident.service]
+        low, high = np.searchsorted(
+            frame.starts[rows], [incident.opened - LINK_BEFORE_US, incident.opened + LINK_AFTER_US]
+        )
+        near = rows[low:high]
+        near = near[ticket[near] < 0]
+        if not len(near):
+            continue
+        distance = np.abs(frame.starts[near] - incident.opened)
+        best = near[np.lexsort((near, distance, frame.acted[near] == NO))[0]]
+        ticket[best], assumed[best] = len(names), True
+        names.append(incident.ticket)
+    return replace(frame, ticket=ticket, tickets=names, ticket_assumed=assumed)
 
 
 def _plain(values: "NDArray[Any] | np.ma.MaskedArray[Any, Any]") -> "NDArray[Any]":

@@ -22,6 +22,9 @@ ALERTS: dict[str, Type] = {
     "starts_at": "time",
     # Null: not known to have ended (still firing when it was read).
     "ends_at": "time",
+    # Whether somebody saw it end; false: a setting or a guess says so (hold_seconds). Null with
+    # an end: it was seen. From an assumed end no duration is learned.
+    "end_observed": "boolean",
     "updated_at": "time",
     "acknowledged_at": "time",
     # Whether a person acted on it (acknowledged, ticketed, fixed); null: the source

@@ -373,7 +373,8 @@ class TableParams(FilesParams):
     timezone: Name = "UTC"
     """Time zone of times that don't say theirs."""
     hold_seconds: Seconds = 0
-    """How long an alert holds that is a point in time; 0 = its end is in a column, or unknown."""
+    """How long an alert is assumed to hold that is a point in time, so that it can be notified of;
+    no duration is learned from it. 0 = its end is in a column, or unknown."""
 
     @model_validator(mode="after")
     def _known_columns(self) -> Self:

@@ -259,7 +259,9 @@ def _alert(
     starts_at = row.pop("starts_at")
     ends_at = row.pop("ends_at", None)
     if ends_at is None and settings.hold_seconds:
+        # Nobody saw it end: how long such an alert lasts is a setting, and teaches nothing.
         ends_at = starts_at + timedelta(seconds=settings.hold_seconds)
+        row["end_observed"] = False
     notes = {name: _lookup(record, column) for name, column in settings.annotations.items()}
     rows.alert(
         label_set(labels), starts_at, ends_at=ends_at,

@@ -207,6 +207,7 @@ def alert_rows(
         "annotations": series.annotations.take(code),
         "starts_at": _times(start, zero),
         "ends_at": _times(known, zero),
+        "end_observed": pa.nulls(len(code), pa.bool_()),
         "updated_at": _times(updated, zero),
         "acknowledged_at": _times(seen, zero),
         "acted": pa.array(acted == 1, mask=acted < 0),

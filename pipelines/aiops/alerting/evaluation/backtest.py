@@ -43,6 +43,8 @@ class TicketedIncident:
         never.
     baseline_first_notification, candidate_first_notification : int
         The same of the first notification to any receiver, whether it pages or not.
+    assumed_link : bool
+        Whether its alert was found by service and time, and not named by anybody.
     hidden_by : tuple of str
         Ids of the rules that decided over one of its alerts: kept back, muted, notified otherwise.
     touched_by : tuple of str
@@ -58,6 +60,7 @@ class TicketedIncident:
     touched_by: tuple[str, ...] = ()
     baseline_first_notification: int = NOT_PAGED
     candidate_first_notification: int = NOT_PAGED
+    assumed_link: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a page that is older than the incident: it can't tell of it.
@@ -247,6 +250,8 @@ def _incidents(
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
     starts = np.minimum.reduceat(frame.starts[rows], at)
+    assumed = frame.ticket_assumed
+    guessed = np.zeros(len(at), bool) if assumed is None else assumed[rows][at]
     begins = np.minimum.reduceat(attribution.episode_starts[rows], at)
     baseline_first, candidate_first = _first(baseline, rows, at), _first(candidate, rows, at)
     any_baseline, any_candidate = (
@@ -264,6 +269,7 @@ def _incidents(
             touched_by=_names(*(column[i] for column in touching)),
             baseline_first_notification=int(any_baseline[i]),
             candidate_first_notification=int(any_candidate[i]),
+            assumed_link=bool(guessed[i]),
         )
         for i, code in enumerate(codes)
         if window.start <= starts[i] < window.end

@@ -251,6 +251,7 @@ def _incident(incident: TicketedIncident) -> IncidentOutcome:
         delay_seconds=round(incident.delay, 3) if notified and not incident.missed else None,
         rules=list(incident.touched_by),
         vanished=incident.vanished,
+        assumed_link=incident.assumed_link,
     )
 
 
@@ -377,7 +378,7 @@ def figures(
         _figure(
             "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
         ),
-        _saved(effect),
+        _saved(effect, why_no_page(backtest.rows)),
         _figure("missed", "Incidents missed", len(effect.missed), n=notified, unit="incidents"),
         _missed_share(effect),
         _figure(
@@ -410,7 +411,19 @@ def _figure(
     )
 
 
-def _saved(effect: BacktestResult) -> Figure:
+def why_no_page(rows: AlertFrame) -> str:
+    """Say why today's configuration sends no page, as far as the alerts themselves show it."""
+    text = "today's configuration sends no page in this window"
+    points = int((rows.ends == rows.starts).sum())
+    if not points:
+        return text
+    return (
+        f"{text}: {points:,} of its {len(rows):,} alerts end as they start, before any group's "
+        "first flush; set hold_seconds of their source (aiops.telemetry.sources)"
+    )
+
+
+def _saved(effect: BacktestResult, no_page: str) -> Figure:
     window = effect.window
     low, high = saved_interval(
         per_day(effect.baseline, window), per_day(effect.candidate, window)
@@ -419,9 +432,7 @@ def _saved(effect: BacktestResult) -> Figure:
         id=f"{_STAGE}.saved_share",
         label="Share of pages saved",
         value=round(effect.saved_share, 6) if len(effect.baseline) else None,
-        missing=""
-        if len(effect.baseline)
-        else "today's configuration sends no page in this window",
+        missing="" if len(effect.baseline) else no_page,
         low=low,
         high=high,
         level=LEVEL if low is not None else None,
@@ -432,7 +443,10 @@ def _saved(effect: BacktestResult) -> Figure:
 
 
 def _missed_share(effect: BacktestResult) -> Figure:
-    notified = len(effect.notified)
+    # A guessed link is no proof that people are notified of the incident: it only counts as missed.
+    guessed = sum(incident.assumed_link for incident in effect.notified if not incident.missed)
+    notified = len(effect.notified) - guessed
+    besides = f"; {guessed} incidents linked by service and time alone don't count" * bool(guessed)
     return Figure(
         id=f"{_STAGE}.missed_share",
         label="Share of ticketed incidents missed",
@@ -445,7 +459,7 @@ def _missed_share(effect: BacktestResult) -> Figure:
         if notified
         else None,
         level=LEVEL if notified else None,
-        method="Clopper–Pearson, one-sided: the upper bound is the figure that counts",
+        method=f"Clopper–Pearson, one-sided: the upper bound is the figure that counts{besides}",
         n=notified,
         unit="share",
     )

@@ -178,7 +178,7 @@ def firing_intervals(
     start = code * span + np.maximum(episodes.start[rows], 0)
     order = np.argsort(start)
     start, code = start[order], code[order]
-    end = code * span + episodes.end[rows][order] + lead
+    end = code * span + episodes.observed_end[rows][order] + lead
     # Codes are part of the numbers, so the running maximum restarts at each kind and location.
     reach = np.maximum.accumulate(end) if len(end) else end
     first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])

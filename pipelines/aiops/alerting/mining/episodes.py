@@ -28,7 +28,7 @@ class Episodes:
     start, end : array of int64, shape (episodes,), milliseconds
         Since `origin`; an unknown end is the latest it can have been.
     ended : array of bool, shape (episodes,)
-        Whether the end is known.
+        Whether the end was observed: durations are learned from these episodes alone.
     acted : array of int8, shape (episodes,)
         `YES`, `NO` or `UNKNOWN` as in `AlertFrame`; a ticket is an act.
     ticket : array of int32, shape (episodes,)
@@ -59,6 +59,11 @@ class Episodes:
         """Where each series' episodes begin; the last entry is the end of all."""
         count = np.bincount(self.series) if len(self) else np.empty(0, np.int64)
         return np.concatenate([[0], np.cumsum(count)])
+
+    @property
+    def observed_end(self) -> NDArray[np.int64]:
+        """End where it was observed, else the start: until then at least it fired."""
+        return np.where(self.ended, self.end, self.start)
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Episodes":
         """Choose episodes by a mask or by ascending positions; a mask of all copies nothing.
@@ -111,6 +116,7 @@ def find_episodes(frame: AlertFrame, window: HistoryWindow) -> Episodes:
     span = (window.end - window.start) // MS + 1
     rows, start = _sorted(frame, window, span)
     end, known = _ends(frame.ends[rows], start, window)
+    known &= frame.observed_ends[rows]
     reach = np.maximum.accumulate(end, out=end) if len(end) else end
     first = np.flatnonzero(np.concatenate([[True], start[1:] > reach[:-1]])[: len(rows)])
     if not len(first):
@@ -118,8 +124,14 @@ def find_episodes(frame: AlertFrame, window: HistoryWindow) -> Episodes:
     # The numbers still carry the series: it is divided out again here.
     last = np.append(first[1:], len(rows)) - 1
     series = start[first] // span
-    ticket = np.maximum.reduceat(frame.ticket[rows], first)
-    acted = _acted(frame.acted[rows], first)
+    tickets, acts = frame.ticket[rows], frame.acted[rows]
+    if frame.ticket_assumed is not None:
+        # A guessed link says neither that somebody acted nor, any more, that nobody did.
+        guessed = frame.ticket_assumed[rows]
+        tickets = np.where(guessed, -1, tickets)
+        acts = np.where(guessed & (acts == NO), UNKNOWN, acts)
+    ticket = np.maximum.reduceat(tickets, first)
+    acted = _acted(acts, first)
     return Episodes(
         series=series.astype(np.int32),
         start=start[first] - series * span,

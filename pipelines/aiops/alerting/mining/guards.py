@@ -139,7 +139,9 @@ def routine_guard(history: History, rows: NDArray[np.int64], rules: int) -> Guar
         Guard with a count, and with a duration if `lasting_factor` isn't 0.
     """
     quiet, episodes = history.params.demotion, history.episodes
-    lasting = episodes.end[rows] - episodes.start[rows]
+    # Ends that nobody saw say nothing about how long it lasts, unless there are no others.
+    seen = rows[episodes.ended[rows]] if episodes.ended[rows].any() else rows
+    lasting = episodes.end[seen] - episodes.start[seen]
     # Not the longest: one freak of a history would keep the guard quiet for ever.
     typical = float(np.quantile(lasting, quiet.lasting_quantile, method="higher"))
     longest = typical / 1000 * quiet.lasting_factor

@@ -551,7 +551,7 @@ def _harm(
         covers = source[
             (where == location[episodes.series[row]])
             & (episodes.start[source] <= episodes.start[row] + lead)
-            & (episodes.end[source] >= episodes.start[row])
+            & (episodes.observed_end[source] >= episodes.start[row])
         ]
         same = episodes.ticket[covers] == episodes.ticket[row]
         if not (same & (episodes.acted[covers] == YES)).any():

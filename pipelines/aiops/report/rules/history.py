@@ -30,9 +30,13 @@ _FIGURES = (
     ("alerts", "Alerts"),
     ("series", "Series of alerts"),
     ("acted_known_share", "Alerts known to be acted on or not"),
+    ("open_share", "Alerts without an end"),
+    ("assumed_share", "Alerts with an assumed end"),
+    ("zero_length_share", "Alerts that end as they start"),
     ("quarantined_share", "Records in quarantine"),
     ("incidents", "Ticketed incidents"),
     ("incidents_linked_share", "Incidents linked to alerts"),
+    ("suspicious_links", "Suspicious links"),
 )
 _PARTS = (
     ("train", "Training", "candidates are mined here"),
@@ -59,7 +63,16 @@ def chapter(inputs: Inputs) -> Chapter:
     return Chapter(
         "data",
         "The data it rests on",
-        [_facts(inputs), *_missing(inputs), _parts(inputs), _sources(inputs), _quality(inputs)],
+        [
+            _facts(inputs),
+            *_missing(inputs),
+            _parts(inputs),
+            *_needs(inputs),
+            *_teams(inputs),
+            *_suspicious(inputs),
+            _sources(inputs),
+            _quality(inputs),
+        ],
         "The data",
     )
 
@@ -112,6 +125,82 @@ def _parts(inputs: Inputs) -> Table:
 
 def _more(inputs: Inputs, part: str) -> str:
     return RENEWED if part == "validation" and inputs.renewed else ""
+
+
+def _needs(inputs: Inputs) -> list[Block]:
+    """How much history each family needs, beside what there is."""
+    needs, families = inputs.mined.needs, inputs.mined.families
+    if not needs:
+        return []
+    train = inputs.mined.windows.get("train")
+    there = f"; the training window has {train.length():g} days" if train else ""
+    rows = []
+    for family, need in needs.items():
+        tried = numbers.count(families[family].tried if family in families else None)
+        rows.append(Row([wording.family(family), str(need.days), str(need.stretches), tried]))
+    table = Table(
+        caption=f"What a rule of each family needs at least{there}",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[
+            Column("Family"),
+            Column("Separate days", numeric=True),
+            Column("Separate stretches, none against it", numeric=True),
+            Column("Candidates tried", numeric=True),
+        ],
+        rows=rows,
+        note="The more candidates are tried, the more stretches each needs.",
+    )
+    return [table]
+
+
+def _teams(inputs: Inputs) -> list[Block]:
+    """List what each team's records can prove."""
+    if not inputs.frozen.teams:
+        return []
+    rows = [
+        Row(
+            [
+                name(wording.short(each.team, 80) or "(no team)"),
+                numbers.count(each.alerts),
+                numbers.count(each.days),
+                numbers.count(each.incidents),
+                numbers.percent(each.acted_known_share),
+            ]
+        )
+        for each in inputs.frozen.teams
+    ]
+    table = Table(
+        caption="What each team’s records can prove",
+        mark=inputs.sources.mark(evidence_of("alert_history")),
+        columns=[
+            Column("Team"),
+            Column("Alerts", numeric=True),
+            Column("Days with alerts", numeric=True),
+            Column("Incidents its alerts name", numeric=True),
+            Column("Acted on or not is known", numeric=True),
+        ],
+        rows=rows,
+    )
+    return [Fold(f"Records of {wording.number_of(len(rows), 'team')}", [table])]
+
+
+def _suspicious(inputs: Inputs) -> list[Block]:
+    """Links that hardly hold: an incident is judged by the alerts that it is linked to."""
+    found = inputs.frozen.suspicious_links
+    if not found:
+        return []
+    rows = [
+        Row([name(wording.short(each.ticket, 80)), name(wording.short(each.alert, 80)),
+             name(wording.short(each.reason, 160))])
+        for each in found
+    ]  # fmt: skip
+    table = Table(
+        caption="Alerts and incidents that hardly belong together, the first of them",
+        mark=inputs.sources.mark(evidence_of("alert_history")),
+        columns=[Column("Incident"), Column("Alert"), Column("The alert", wide=True)],
+        rows=rows,
+    )
+    return [Fold("Suspicious links: the incident is judged by these alerts", [table])]
 
 
 def _sources(inputs: Inputs) -> Table:

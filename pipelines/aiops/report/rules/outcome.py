@@ -80,7 +80,7 @@ def chapter(inputs: Inputs) -> Chapter:
     if inputs.replayed.certificate is not None:
         blocks[1:1] = _certificate(inputs, inputs.replayed.certificate)
     if not inputs.replayed.rules:
-        blocks.insert(0, Prose("The rule set is empty: no candidate was worth its risk."))
+        blocks.insert(0, Prose(_why_empty(inputs)))
     return Chapter("outcome", "What changes", blocks)
 
 
@@ -99,6 +99,19 @@ def _certificate(inputs: Inputs, found: Certificate) -> list[Block]:
         Callout(tone if found.notified_today else "open", "Certificate", found.sentence),
         Fold(f"{wording.number_of(len(rows), 'file')}, by SHA-256", [table, again]),
     ]
+
+
+def _why_empty(inputs: Inputs) -> str:
+    """Say why there is no rule: nothing could be tried, nothing was proven, or all was dropped."""
+    families = inputs.mined.families.values()
+    if not sum(family.tried for family in families):
+        return (
+            "The rule set is empty: the history was too short or too thin to try any candidate. "
+            "What each family needs stands in the chapter about the data."
+        )
+    if not sum(family.found for family in families):
+        return "The rule set is empty: no candidate that was tried had enough evidence."
+    return "The rule set is empty: no candidate was worth its risk."
 
 
 def _per_day(inputs: Inputs) -> Chart | None:
@@ -319,7 +332,10 @@ def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
 def _row(inputs: Inputs, incident: IncidentOutcome) -> Row:
     return Row(
         [
-            name(wording.short(incident.ticket, 80)),
+            join(
+                name(wording.short(incident.ticket, 80)),
+                " (linked by service and time)" if incident.assumed_link else "",
+            ),
             _delay(incident),
             wording.moment(incident.baseline_first_page),
             wording.moment(incident.candidate_first_page),

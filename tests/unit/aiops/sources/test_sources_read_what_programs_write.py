@@ -136,7 +136,8 @@ def test_pagerduty_csv() -> None:
 def test_pagerduty_json() -> None:
     batch = read(kind="pagerduty", files=["pagerduty.json"])
     fire, blip = rows(batch)
-    assert (fire["acted"], blip["acted"]) == (True, False)
+    # The API empties acknowledgements when it is resolved: nobody knows whether someone acted.
+    assert (fire["acted"], blip["acted"]) == (True, None)
     assert fire["acknowledged_at"] == utc("2024-03-09T22:55:02")
     assert blip["ends_at"] == utc("2024-03-09T22:42:00")
     ticket = next(row for row in batch.tickets.to_pylist() if row["ticket_id"] == "PT4KHLN")
@@ -144,6 +145,43 @@ def test_pagerduty_json() -> None:
         "Restarted the oven.", "Bakery", "P2",
     )  # fmt: skip
     assert reasons(batch) == ["id is missing"]
+
+
+def _log_entry(kind: str, agent: str, minute: int, incident: str = "PT4KHLO") -> dict[str, Any]:
+    return {
+        "type": f"{kind}_log_entry", "created_at": f"2024-03-09T22:{minute}:00Z",
+        "agent": {"type": f"{agent}_reference"}, "incident": {"id": incident},
+    }  # fmt: skip
+
+
+def test_pagerduty_log_entries_say_who_acted_on_what_is_resolved(tmp_path: Path) -> None:
+    incidents = (PAYLOADS / "pagerduty.json").read_text()
+    (tmp_path / "incidents.json").write_text(incidents)
+
+    def blip_with(*entries: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        (tmp_path / "log.json").write_text(json.dumps({"log_entries": entries}))
+        batch = read(project=tmp_path, kind="pagerduty", files=["incidents.json", "log.json"])
+        [blip] = [row for row in rows(batch) if row["name"] == "Blip"]
+        kinds = {row["ticket_id"]: row["kind"] for row in batch.tickets.to_pylist()}
+        return blip, kinds["PT4KHLO"]
+
+    began, ended = _log_entry("trigger", "service", 41), _log_entry("resolve", "service", 42)
+    blip, kind = blip_with(began, _log_entry("acknowledge", "user", 41), ended)
+    assert (blip["acted"], kind) == (True, "incident")
+    assert blip["acknowledged_at"] == utc("2024-03-09T22:41:00")
+    blip, kind = blip_with(began, _log_entry("notify", "service", 41), ended)
+    assert (blip["acted"], kind) == (False, "noise")
+    blip, kind = blip_with(ended)  # its log isn't whole
+    assert (blip["acted"], kind) == (None, "incident")
+    blip, _ = blip_with(began, ended, _log_entry("acknowledge", "user", 41, "another"))
+    assert blip["acted"] is False
+
+
+def test_a_pagerduty_export_without_columns_of_acts_says_nothing_about_them(tmp_path: Path) -> None:
+    header, values = "id,description,created_on,resolved_on", "P1,Disk,2024-03-09T13:00:00Z,"
+    (tmp_path / "p.csv").write_text(f"{header}\n{values}2024-03-09T14:00:00Z\n")
+    [disk] = rows(read(project=tmp_path, kind="pagerduty", files=["p.csv"]))
+    assert disk["acted"] is None
 
 
 def test_airflow_listener(tmp_path: Path) -> None:
