@@ -175,7 +175,10 @@ def test_a_stage_that_a_run_began_without_does_nothing_in_it(root, write_project
     task = drawn(root, monkeypatch, "counted").get_task("counted")
 
     class Instance:
+        dag_id = "demo"
+
         def xcom_pull(self, task_ids: str) -> dict[str, Any]:
             return json.loads((root / "runs/demo/run/.git/dvc-airflow.json").read_text())
 
-    assert task.execute({"ti": Instance()}) == {"status": "not in this run", "stages": []}
+    context = {"ti": Instance(), "run_id": "run"}
+    assert task.execute(context) == {"status": "not in this run", "stages": []}
