@@ -121,6 +121,7 @@ def test_what_a_killed_release_had_not_pushed_is_told_and_pushed(
 ) -> None:
     opened(remote)
     made = make_run(project, 1)
+    record_gate(project, PRODUCT, made)
     consent(project, made)
     die(project, "before the push", made)
     assert "isn't on the remote 'origin'" in problems(project, PRODUCT)[0]
