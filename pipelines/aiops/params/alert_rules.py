@@ -64,10 +64,11 @@ class GroupingMining(Section):
 
     group_wait_seconds: Times = [30, 60]
     """How long a first page waits for its companions: one candidate each (``group_wait``)."""
-    group_interval_seconds: Times = [900, 1800]
+    group_interval_seconds: Times = [300, 900, 1800]
     """How long what joins a group already notified waits: one candidate each
-    (``group_interval``)."""
-    repeat_interval_seconds: Times = [86_400]
+    (``group_interval``). What ends and comes back within it isn't notified again: the shorter,
+    the fewer incidents a grouping swallows."""
+    repeat_interval_seconds: Times = [14_400, 86_400]
     """When a group is notified again although nothing joined: one candidate each
     (``repeat_interval``)."""
     min_share: OpenShare = 0.1

@@ -220,21 +220,42 @@ def test_chats_are_counted_apart_and_are_no_pages():
     assert told == [("default", True, 2), ("chat", False, 1)]
 
 
-def test_mini_fold_is_judged_as_it_was_measured_and_not_approved(tmp_path, monkeypatch):
-    """A real Alertmanager never pages eight of its 48 two-hour incidents."""
+QUARTERS = {"group_interval_seconds": [900, 1800], "repeat_interval_seconds": [86_400]}
+
+
+def judged(tmp_path, monkeypatch, **mining):
+    """What the stages make of mini_fold: evidence, its incidents, and those that alerts fold."""
     world = WORLDS / "mini_fold"
     truth = json.loads((world / "truth.json").read_text())
     of_test = [each for each in truth["incidents"] if each["start"] >= truth["test_from"]]
-    never = {each["ticket"] for each in of_test if each["kind"] == "fold"}
+    folds = {each["ticket"] for each in of_test if each["kind"] == "fold"}
+    assert (len(folds), len(of_test)) == (8, 48)
     monkeypatch.chdir(tmp_path)
     freeze(world, tmp_path)
-    params = params_of(world)
+    params = params_of(world, mine_rules=mining)
     for stage in (mine_rules, select_rules, replay_rules):
         stage.main(params)
     evidence = read_evidence(evidence_of("replay_rules"))
-    found = ReplayDetails.model_validate(evidence.details)
-    assert (len(never), len(of_test)) == (8, 48)
-    assert {each.ticket for each in found.incidents if each.missed} == never
+    return evidence, ReplayDetails.model_validate(evidence.details), folds
+
+
+def test_mini_fold_is_judged_as_it_was_measured_and_not_approved(tmp_path, monkeypatch):
+    """Grouped every quarter of an hour, a real Alertmanager never pages eight of 48 incidents."""
+    evidence, found, folds = judged(tmp_path, monkeypatch, grouping=QUARTERS)
+    assert [each.rule.family for each in found.rules] == ["grouping"]
+    assert {each.ticket for each in found.incidents if each.missed} == folds
     assert evidence.figure("replay_rules.missed").value == 8
     assert evidence.figure("replay_rules.missed").n == 48
     assert evidence.figure("replay_rules.median_delay").value >= 0
+
+
+def test_a_shorter_interval_that_folds_none_is_found_for_mini_fold(tmp_path, monkeypatch):
+    """Each of its incidents is paged while its own two hours last."""
+    evidence, found, folds = judged(tmp_path, monkeypatch)
+    assert evidence.figure("replay_rules.missed").value == 0
+    assert evidence.figure("replay_rules.saved_share").value > 0.5
+    paged = {each.ticket: each for each in found.incidents}
+    assert all(
+        0 <= (paged[ticket].candidate_first_page - paged[ticket].starts).total_seconds() < 7200
+        for ticket in folds
+    )
