@@ -42,7 +42,9 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
+    config = config_with_pagers(
+        params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
+    )
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
 
 

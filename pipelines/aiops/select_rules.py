@@ -61,7 +61,9 @@ def choose(
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
+    config = config_with_pagers(
+        params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
+    )
     closed = closing_times(HISTORY)
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)

@@ -253,6 +253,12 @@ class ExportRulesParams(Section):
 
     alertmanager_yml: Unset[Name] = None
     """Today's configuration; null = Alertmanager's documented defaults."""
+    paging_receivers: list[Name] = []
+    """Receivers of your alertmanager.yml that wake somebody, by name. Only their notifications
+    count as pages, and only they notify people of an incident. [] = those with PagerDuty,
+    Opsgenie, VictorOps, Pushover or incident.io, and webhooks (or SNS) of receivers that are called
+    on-call, pager, phone, sms or the like; chats, mail and other webhooks page
+    nobody, and groupings and mute times leave what they are sent as it is."""
     prometheus_rules: list[str] = []
     """The user's own Prometheus rule files."""
     watch: Unset[Name] = None

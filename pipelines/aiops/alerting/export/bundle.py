@@ -72,11 +72,14 @@ class Sources:
         Its name or path, for messages and the diff.
     rule_files : mapping of str to str
         Path of a Prometheus rule file → text.
+    paging_receivers : tuple of str or None
+        As for `merge_config`.
     """
 
     alertmanager: str
     name: str
     rule_files: Mapping[str, str] = field(default_factory=dict)
+    paging_receivers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,10 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
         rule.id: why for rule in rules if guarded(rule) and (why := promql_problem(rule))
     }  # a rule that hides must not go where its guard can't
     config = merge_config(
-        sources.alertmanager, sources.name, [rule for rule in rules if rule.id not in unheard]
+        sources.alertmanager,
+        sources.name,
+        [rule for rule in rules if rule.id not in unheard],
+        sources.paging_receivers,
     )
     config.refused.update(
         {name: f"its guard can't be written: {unheard[name]}" for name in unheard}

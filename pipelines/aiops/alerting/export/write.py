@@ -135,7 +135,11 @@ def read_text(path: Path) -> str:
         raise SignalboxError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
 
 
-def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) -> Sources:
+def read_sources(
+    alertmanager_yml: str | None,
+    prometheus_rules: Sequence[str],
+    paging_receivers: Sequence[str] | None = None,
+) -> Sources:
     """Read the user's files.
 
     Parameters
@@ -144,6 +148,8 @@ def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) 
         Path; None (or empty) gives Alertmanager's defaults.
     prometheus_rules : sequence of str
         Paths of rule files.
+    paging_receivers : sequence of str or None
+        As for `merge_config`.
 
     Returns
     -------
@@ -157,7 +163,8 @@ def read_sources(alertmanager_yml: str | None, prometheus_rules: Sequence[str]) 
     """
     text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
     files = {path: read_text(Path(path)) for path in prometheus_rules}
-    return Sources(text, alertmanager_yml or ALERTMANAGER, files)
+    pagers = None if paging_receivers is None else tuple(paging_receivers)
+    return Sources(text, alertmanager_yml or ALERTMANAGER, files, pagers)
 
 
 def export(

@@ -166,6 +166,7 @@ def _bundle(
         before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
         own.alertmanager_yml or "alertmanager.yml",
         {path: before[path] for path in own.prometheus_rules},
+        tuple(params.paging_receivers),
     )
     if own.alertmanager_yml and not own.guards_yml:
         _require_guards(rules)

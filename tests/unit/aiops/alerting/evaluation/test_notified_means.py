@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 
 from pipelines.aiops import mine_rules, replay_rules, select_rules
-from pipelines.aiops.alerting.config import default_config
+from pipelines.aiops.alerting.config import (
+    apply_rules,
+    default_config,
+    parse_config,
+    with_pagers,
+)
 from pipelines.aiops.alerting.config.model import Integration, Receiver, Route
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, TicketedIncident
 from pipelines.aiops.alerting.evaluation.tables import receivers
 from pipelines.aiops.alerting.evidence import ReplayDetails
+from pipelines.aiops.alerting.export.alertmanager import merge_config
+from pipelines.aiops.alerting.export.config_tree import without_origin
+from pipelines.aiops.alerting.mining.grouping import EVERY_ALERT
 from pipelines.aiops.alerting.rules import (
     Bound,
     DemotionRule,
@@ -218,6 +226,33 @@ def test_chats_are_counted_apart_and_are_no_pages():
         for each in receivers(backtest, backtest.baseline)
     ]
     assert told == [("default", True, 2), ("chat", False, 1)]
+
+
+def test_what_chats_are_sent_is_not_regrouped_and_the_exported_file_says_the_same():
+    text = """
+route:
+  receiver: pager
+  group_by: [alertname]
+  routes: [{receiver: chat, matchers: ['alertname="b"'], continue: false}]
+receivers:
+  - {name: pager, pagerduty_configs: [{}]}
+  - {name: chat, slack_configs: [{}]}
+"""
+    rule = ONE_GROUP.model_copy(update={"matchers": EVERY_ALERT, "group_by": ("service",)})
+    config = with_pagers(parse_config(text, "am.yml"), ())
+    assert config.spared == {"chat"}
+    rows = [(n % 2, HOUR * n, HOUR * n + 600) for n in range(20)]
+    backtest = Backtest(frame_of(rows, LABELS), HistoryWindow(0, DAY_US), config, {})
+    found = {each.receiver: each for each in receivers(backtest, backtest.replay([rule]))}
+    assert found["chat"].baseline == found["chat"].candidate == 10
+    for pagers in ((), ("pager",)):
+        merged = merge_config(text, "am.yml", [rule], pagers)
+        assert merged.placed == {rule.id: ["route.routes"]}  # below the pager's route alone
+        wanted = apply_rules(with_pagers(parse_config(text, "am.yml"), pagers), [rule])
+        assert without_origin(parse_config(merged.text, "am.yml")) == without_origin(wanted)
+    assert with_pagers(config, ("chat",)).spared == {"pager"}
+    nobody = parse_config(text.replace("pagerduty", "slack"), "am.yml")
+    assert with_pagers(nobody, ()).spared == frozenset()
 
 
 QUARTERS = {"group_interval_seconds": [900, 1800], "repeat_interval_seconds": [86_400]}
