@@ -21,7 +21,9 @@ def main(params: AiopsParams) -> None:
     """Export the rule set; say where each rule went."""
     own = params.export_rules
     rules = read_rules(RULE_SET)
-    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+    sources = read_sources(
+        own.alertmanager_yml, own.prometheus_rules, own.prometheus, own.paging_receivers
+    )
     summary, checks = export(
         EXPORT,
         sources,

@@ -48,7 +48,9 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
+    config = config_with_pagers(
+        params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
+    )
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
 
 
@@ -160,7 +162,9 @@ def main(params: AiopsParams) -> None:
     rules = read_rules(RULE_SET)
     backtest = backtest_on_last(params)
     own = params.export_rules
-    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+    sources = read_sources(
+        own.alertmanager_yml, own.prometheus_rules, own.prometheus, own.paging_receivers
+    )
     labels = {name for labels in backtest.rows.labels for name in labels}
     candidate = backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
     effect = backtest.effect(candidate, rules)

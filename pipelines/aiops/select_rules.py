@@ -68,10 +68,14 @@ def choose(
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
+    config = config_with_pagers(
+        params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
+    )
     closed = closing_times(HISTORY)
     own = params.export_rules
-    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+    sources = read_sources(
+        own.alertmanager_yml, own.prometheus_rules, own.prometheus, own.paging_receivers
+    )
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)
     usable, touching = _sparing_heartbeats(candidates, on_new, on_learned)
@@ -244,7 +248,9 @@ def as_csv(curve: tuple[Point, ...]) -> str:
 def inputs_of(params: AiopsParams) -> dict[str, str]:
     """Hash what the choice was made from."""
     own = params.export_rules
-    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+    sources = read_sources(
+        own.alertmanager_yml, own.prometheus_rules, own.prometheus, own.paging_receivers
+    )
     return hash_inputs(
         HISTORY, CANDIDATES, *source_paths(own.alertmanager_yml, sources, own.prometheus)
     )

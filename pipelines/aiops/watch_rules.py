@@ -54,7 +54,9 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
     )
     return find_harmful_rules(
         rows_of(frame, windows.test),
-        config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers),
+        config_with_pagers(
+            params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
+        ),
         rules,
         replay,
         opened=opening_times(HISTORY),

@@ -27,7 +27,7 @@ from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.params.renamed import RENAMED
 from pipelines.aiops.params.telemetry import SimulateParams, TelemetryParams
 from pipelines.core.runtime import RuntimeParams, load_runtime
-from pipelines.core.settings import Name, Section, not_filled_in
+from pipelines.core.settings import Section, not_filled_in
 
 
 class AiopsParams(Section):
@@ -35,11 +35,6 @@ class AiopsParams(Section):
 
     renamed: ClassVar[Mapping[str, str]] = RENAMED
 
-    paging_receivers: list[Name] = []
-    """Receivers of your alertmanager.yml that wake somebody, by name. Only their notifications
-    count as pages, and only they notify people of an incident. [] = those with PagerDuty,
-    Opsgenie, VictorOps, Pushover or incident.io, and webhooks (or SNS) of receivers that are called
-    on-call, pager, phone, sms or the like; chats, mail and other webhooks page nobody."""
     telemetry: TelemetryParams = Field(default_factory=TelemetryParams)
     simulate: SimulateParams = Field(default_factory=SimulateParams)
     alert_history: AlertHistoryParams = Field(default_factory=AlertHistoryParams)

@@ -64,10 +64,11 @@ class GroupingMining(Section):
 
     group_wait_seconds: Times = [30, 60]
     """How long a first page waits for its companions: one candidate each (``group_wait``)."""
-    group_interval_seconds: Times = [900, 1800]
+    group_interval_seconds: Times = [300, 900, 1800]
     """How long what joins a group already notified waits: one candidate each
-    (``group_interval``)."""
-    repeat_interval_seconds: Times = [86_400]
+    (``group_interval``). What ends and comes back within it isn't notified again: the shorter,
+    the fewer incidents a grouping swallows."""
+    repeat_interval_seconds: Times = [14_400, 86_400]
     """When a group is notified again although nothing joined: one candidate each
     (``repeat_interval``)."""
     min_share: OpenShare = 0.1
@@ -258,6 +259,12 @@ class ExportRulesParams(Section):
 
     alertmanager_yml: Unset[Name] = None
     """Today's configuration; null = Alertmanager's documented defaults."""
+    paging_receivers: list[Name] = []
+    """Receivers of your alertmanager.yml that wake somebody, by name. Only their notifications
+    count as pages, and only they notify people of an incident. [] = those with PagerDuty,
+    Opsgenie, VictorOps, Pushover or incident.io, and webhooks (or SNS) of receivers that are called
+    on-call, pager, phone, sms or the like; chats, mail and other webhooks page
+    nobody, and groupings and mute times leave what they are sent as it is."""
     prometheus_rules: list[str] = []
     """The user's own Prometheus rule files; [] = those that the files of `prometheus` load."""
     prometheus: list[Name] = []

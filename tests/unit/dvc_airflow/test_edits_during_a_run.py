@@ -39,7 +39,8 @@ def begin(root: Path, run_id: str = "run", group: str | None = None, **more: Any
     shutil.copytree(root, copy, ignore=shutil.ignore_patterns("runs"))
     (copy / ".git").mkdir()
     marker = {
-        "root": str(copy), "path": str(copy), "commit": "c" * 40, "dag_id": "demo", "run_id": run_id,
+        "root": str(copy), "path": str(copy), "commit": "c" * 40, "dag_id": "demo",
+        "run_id": run_id,
         "token": "t", "group": group, "stages": ["prep", "count", "score"], **more,
     }  # fmt: skip
     (copy / ".git" / "dvc-airflow.json").write_text(json.dumps(marker))

@@ -28,7 +28,7 @@ from pipelines.aiops.alerting.config.model import (
     TimeRange,
     default_config,
 )
-from pipelines.aiops.alerting.config.parse import load_config, parse_config
+from pipelines.aiops.alerting.config.parse import load_config, parse_config, with_pagers
 
 __all__ = [
     "DAY",
@@ -59,4 +59,5 @@ __all__ = [
     "sparing_guards",
     "value_matches",
     "values_of",
+    "with_pagers",
 ]

@@ -134,7 +134,7 @@ def _excluded(matchers: Sequence[Matcher], route: Route) -> bool:
 def placements(
     config: Config, matchers: Sequence[Matcher], outside: frozenset[str] = frozenset()
 ) -> tuple[tuple[int, ...], ...]:
-    """Find the routes at which alerts that match can end, quiet ones left out.
+    """Find the routes at which alerts that match can end, quiet and spared ones left out.
 
     Routes of the rules `outside` are left out too: a rule never goes below another one of its
     kind. Of two that match, the one that comes first has the alert; nested, n rules that overlap
@@ -168,6 +168,8 @@ def placements(
             return
         for position, child in enumerate(route.routes):
             look(child, (*path, position))
+        if route.receiver in config.spared:
+            return
         if not any(child.continues for child in route.routes):
             found.append(path)
 

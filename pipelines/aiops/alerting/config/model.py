@@ -290,6 +290,8 @@ class Config:
         Every interval that a route names is among them.
     resolve_timeout : int, microseconds
         ``global.resolve_timeout``.
+    spared : frozenset of str
+        Receivers that page nobody: no grouping and no mute time goes below their routes.
     """
 
     route: Route
@@ -297,6 +299,7 @@ class Config:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     time_intervals: tuple[TimeInterval, ...] = ()
     resolve_timeout: int = 5 * MINUTE
+    spared: frozenset[str] = frozenset()
 
     def receiver(self, name: str) -> Receiver:
         """Return the receiver of that name.

@@ -388,7 +388,30 @@ def todays_config(path: str | None) -> Config:
     return load_config(Path(path)) if path else default_config()
 
 
-PAGING_KEY = "aiops.paging_receivers"
+PAGING_KEY = "aiops.export_rules.paging_receivers"
+
+
+def with_pagers(config: Config, paging_receivers: Sequence[str]) -> Config:
+    """Say which receivers page, and spare the others.
+
+    Parameters
+    ----------
+    config : Config
+        Today's configuration.
+    paging_receivers : sequence of str
+        Names of the receivers that page; with none, `is_pager` decides.
+
+    Returns
+    -------
+    Config
+        With `Receiver.pages` and `Config.spared`; nothing is spared where nobody is paged.
+    """
+    receivers = config.receivers
+    if paging_receivers:
+        receivers = tuple(replace(each, pages=each.name in paging_receivers) for each in receivers)
+    others = {each.name for each in receivers if each.integrations and not each.pages}
+    spared = frozenset(others if any(each.pages for each in receivers) else ())
+    return replace(config, receivers=receivers, spared=spared)
 
 
 def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Config:
@@ -399,7 +422,8 @@ def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Con
     path : str or None
         As for `todays_config`.
     paging_receivers : sequence of str
-        ``aiops.paging_receivers``: names of the receivers that page; with none, `is_pager` decides.
+        ``aiops.export_rules.paging_receivers``: names of the receivers that page; with none,
+        `is_pager` decides.
 
     Returns
     -------
@@ -413,10 +437,10 @@ def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Con
         woken by is then unknown, and so is what a rule saves or hides.
     """
     name = Path(path).name if path else "Alertmanager's defaults"
-    return with_pagers(todays_config(path), name, paging_receivers)
+    return require_pagers(todays_config(path), name, paging_receivers)
 
 
-def with_pagers(config: Config, name: str, paging_receivers: Sequence[str]) -> Config:
+def require_pagers(config: Config, name: str, paging_receivers: Sequence[str]) -> Config:
     """Say which receivers of a configuration page.
 
     Parameters
@@ -445,11 +469,7 @@ def with_pagers(config: Config, name: str, paging_receivers: Sequence[str]) -> C
             f"{PAGING_KEY}: {name} has no receiver {unknown[0]!r} with integrations; "
             f"there are: {_listed(config)}"
         )
-    if paging_receivers:
-        receivers = (
-            replace(each, pages=each.name in paging_receivers) for each in config.receivers
-        )
-        config = replace(config, receivers=tuple(receivers))
+    config = with_pagers(config, paging_receivers)
     used = {route.receiver for _, route in config.route.walk()}
     if not any(each.pages for each in config.receivers if each.name in used):
         raise SignalboxError(

@@ -17,6 +17,7 @@ from pipelines.aiops.alerting.config import (
     apply_rules,
     parse_config,
     value_matches,
+    with_pagers,
 )
 from pipelines.aiops.alerting.export.config_tree import (
     Tree,
@@ -75,7 +76,9 @@ class _RefusedError(Exception):
         self.rule, self.why = rule, why
 
 
-def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
+def merge_config(
+    text: str, name: str, rules: Sequence[Rule], paging_receivers: Sequence[str] | None = None
+) -> MergedConfig:
     """Merge rules into the text of a configuration.
 
     Parameters
@@ -86,6 +89,9 @@ def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
         The file's name, for messages.
     rules : sequence of Rule
         Rules that don't concern Alertmanager change nothing.
+    paging_receivers : sequence of str or None
+        As for `with_pagers`: what other receivers are sent isn't regrouped; None: nothing is known
+        of who pages, and no receiver is spared.
 
     Returns
     -------
@@ -100,6 +106,8 @@ def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
     bom = "\ufeff" if text.startswith("\ufeff") else ""
     original = remove(text.removeprefix(bom), name)
     config = parse_config(original, name)
+    if paging_receivers is not None:
+        config = with_pagers(config, paging_receivers)
     refused = {rule.id: why for rule in rules if (why := problem(rule))}
     left = [rule for rule in rules if rule.id not in refused]
     while True:

@@ -219,7 +219,8 @@ def without_origin(config: Config) -> Config:
     Returns
     -------
     Config
-        Without origins; `TOGETHER` as the empty label that it stands for.
+        Without origins, and without what params say of receivers; `TOGETHER` as the empty label
+        that it stands for.
     """
     from dataclasses import replace
 
@@ -234,6 +235,8 @@ def without_origin(config: Config) -> Config:
     return replace(
         config,
         route=bare(config.route),
+        receivers=tuple(replace(each, pages=False) for each in config.receivers),
+        spared=frozenset(),
         inhibit_rules=plain(config.inhibit_rules),
         time_intervals=plain(config.time_intervals),
     )

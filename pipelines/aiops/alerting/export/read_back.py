@@ -18,6 +18,7 @@ from pipelines.aiops.alerting.config import (
     apply_rules,
     parse_config,
     value_matches,
+    with_pagers,
 )
 from pipelines.aiops.alerting.export.bundle import (
     ALERTMANAGER,
@@ -72,6 +73,8 @@ class DeployedFiles:
         Name of a file of guards → text.
     servers : Servers
         Who loads them: `guard_files` says whose guards are whose.
+    paging_receivers : tuple of str or None
+        As for `merge_config`.
     """
 
     alertmanager: str
@@ -79,6 +82,7 @@ class DeployedFiles:
     rule_files: Mapping[str, str]
     guards: Mapping[str, str]
     servers: Servers
+    paging_receivers: tuple[str, ...] | None = None
 
 
 def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
@@ -102,6 +106,7 @@ def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
         bundle.rule_files.texts,
         bundle.guards,
         sources.servers,
+        sources.paging_receivers,
     )
 
 
@@ -132,6 +137,7 @@ def exported_files(folder: Path, sources: Sources) -> DeployedFiles:
         rule_files={path: read_text(folder / FOLDER / name) for path, name in names.items()},
         guards={name: read_text(folder / name) for name in guard_files(sources.servers)},
         servers=sources.servers,
+        paging_receivers=sources.paging_receivers,
     )
 
 
@@ -162,6 +168,9 @@ def read_back(
     """
     today = parse_config(remove(files.alertmanager, files.name), files.name)
     found = parse_config(files.alertmanager, files.name)
+    if files.paging_receivers is not None:
+        today = with_pagers(today, files.paging_receivers)
+        found = with_pagers(found, files.paging_receivers)
     meant = apply_rules(today, [rule for rule in rules if _stands_in(rule, files.alertmanager)])
     # Equal in all that counts: the model that knows which rule put what where.
     config = meant if without_origin(meant) == without_origin(found) else found

@@ -145,6 +145,7 @@ def read_sources(
     alertmanager_yml: str | None,
     prometheus_rules: Sequence[str],
     prometheus: Sequence[str] = (),
+    paging_receivers: Sequence[str] | None = None,
 ) -> Sources:
     """Read the user's files.
 
@@ -156,6 +157,8 @@ def read_sources(
         Paths of rule files; without any those that the servers load.
     prometheus : sequence of str
         Path of each ``prometheus.yml``.
+    paging_receivers : sequence of str or None
+        As for `merge_config`.
 
     Returns
     -------
@@ -171,7 +174,8 @@ def read_sources(
     servers = read_servers({path: read_text(Path(path)) for path in prometheus})
     loaded = dict.fromkeys(name for server in servers.all for name in server.rule_files)
     files = {path: read_text(Path(path)) for path in prometheus_rules or loaded}
-    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers)
+    pagers = None if paging_receivers is None else tuple(paging_receivers)
+    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers, pagers)
 
 
 def source_paths(

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.aiops.alerting.config.parse import with_pagers
+from pipelines.aiops.alerting.config.parse import require_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.export.bundle import (
     DEFAULT_CONFIG,
@@ -192,6 +192,7 @@ def _sources(
         own.alertmanager_yml or "alertmanager.yml",
         {path: before[path] for path in own.prometheus_rules},
         read_servers({path: read_text(Path(path)) for path in params.prometheus}),
+        tuple(params.paging_receivers),
     )
     if own.alertmanager_yml:
         _require_guards(rules, own, sources.servers)
@@ -283,7 +284,12 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         Texts and who reads them.
     """
     own = params.publish
-    sources = read_sources(params.alertmanager_yml, params.prometheus_rules, params.prometheus)
+    sources = read_sources(
+        params.alertmanager_yml,
+        params.prometheus_rules,
+        params.prometheus,
+        params.paging_receivers,
+    )
     paths = {
         name: _guards_path(own.guard_files(), server, sources.servers)
         for name, server in guard_files(sources.servers).items()
@@ -294,6 +300,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         rule_files={path: plan.after[path] for path in own.prometheus_rules},
         guards={name: plan.after[path] for name, path in paths.items() if path},
         servers=sources.servers,
+        paging_receivers=sources.paging_receivers,
     )
 
 
@@ -390,7 +397,7 @@ def _judged(
     window = split_window(whole_window(frame), mine.train, mine.validation).test
     labels = {name for labels in frame.labels for name in labels}
     deployed = read_back(files, plan.rules, labels)
-    config = with_pagers(deployed.today, files.name, params.paging_receivers)
+    config = require_pagers(deployed.today, files.name, params.export_rules.paging_receivers)
     backtest = Backtest(frame, window, config, closing_times(history))
     candidate = backtest.replay_deployed(deployed)
     effect = backtest.effect(candidate, plan.rules)

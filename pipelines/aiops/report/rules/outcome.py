@@ -175,7 +175,7 @@ def _receivers(inputs: Inputs) -> Fold:
         mark=inputs.sources.mark(evidence_of("replay_rules")),
         columns=[
             Column("Receiver"),
-            Column("Kind (aiops.paging_receivers)"),
+            Column("Kind (aiops.export_rules.paging_receivers)"),
             Column("Baseline", numeric=True),
             Column("Candidate", numeric=True),
         ],

@@ -179,9 +179,12 @@ def test_who_pages_can_be_said_by_name(tmp_path):
 def test_where_no_receiver_pages_the_key_and_the_receivers_are_named(tmp_path):
     path = tmp_path / "am.yml"
     path.write_text(TWO)
-    said = r"am.yml: no receiver .* set aiops.paging_receivers .* chat \(email, slack\), hook "
+    key = "aiops.export_rules.paging_receivers"
+    said = rf"am.yml: no receiver .* set {key} .* chat \(email, slack\), hook "
     with pytest.raises(SignalboxError, match=said):
         config_with_pagers(str(path), [])
-    with pytest.raises(SignalboxError, match=r"aiops.paging_receivers: am.yml has no receiver 'x'"):
+    with pytest.raises(
+        SignalboxError, match=r"aiops.export_rules.paging_receivers: am.yml has no receiver 'x'"
+    ):
         config_with_pagers(str(path), ["hook", "x"])
     assert config_with_pagers(None, []).receivers[0].pages

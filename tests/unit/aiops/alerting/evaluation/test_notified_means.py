@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.aiops.alerting.config import default_config
+from pipelines.aiops.alerting.config import (
+    apply_rules,
+    default_config,
+    parse_config,
+    with_pagers,
+)
 from pipelines.aiops.alerting.config.model import Integration, Receiver, Route
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, TicketedIncident
 from pipelines.aiops.alerting.evaluation.tables import receivers
 from pipelines.aiops.alerting.evidence import ReplayDetails
+from pipelines.aiops.alerting.export.alertmanager import merge_config
+from pipelines.aiops.alerting.export.config_tree import without_origin
+from pipelines.aiops.alerting.mining.grouping import EVERY_ALERT
 from pipelines.aiops.alerting.rules import (
     Bound,
     DemotionRule,
@@ -220,20 +228,68 @@ def test_chats_are_counted_apart_and_are_no_pages():
     assert told == [("default", True, 2), ("chat", False, 1)]
 
 
-def test_mini_fold_is_judged_as_it_was_measured_and_not_approved(tmp_path, monkeypatch):
-    """A real Alertmanager never pages eight of its 48 two-hour incidents."""
+def test_what_chats_are_sent_is_not_regrouped_and_the_exported_file_says_the_same():
+    text = """
+route:
+  receiver: pager
+  group_by: [alertname]
+  routes: [{receiver: chat, matchers: ['alertname="b"'], continue: false}]
+receivers:
+  - {name: pager, pagerduty_configs: [{}]}
+  - {name: chat, slack_configs: [{}]}
+"""
+    rule = ONE_GROUP.model_copy(update={"matchers": EVERY_ALERT, "group_by": ("service",)})
+    config = with_pagers(parse_config(text, "am.yml"), ())
+    assert config.spared == {"chat"}
+    rows = [(n % 2, HOUR * n, HOUR * n + 600) for n in range(20)]
+    backtest = Backtest(frame_of(rows, LABELS), HistoryWindow(0, DAY_US), config, {})
+    found = {each.receiver: each for each in receivers(backtest, backtest.replay([rule]))}
+    assert found["chat"].baseline == found["chat"].candidate == 10
+    for pagers in ((), ("pager",)):
+        merged = merge_config(text, "am.yml", [rule], pagers)
+        assert merged.placed == {rule.id: ["route.routes"]}  # below the pager's route alone
+        wanted = apply_rules(with_pagers(parse_config(text, "am.yml"), pagers), [rule])
+        assert without_origin(parse_config(merged.text, "am.yml")) == without_origin(wanted)
+    assert with_pagers(config, ("chat",)).spared == {"pager"}
+    nobody = parse_config(text.replace("pagerduty", "slack"), "am.yml")
+    assert with_pagers(nobody, ()).spared == frozenset()
+
+
+QUARTERS = {"group_interval_seconds": [900, 1800], "repeat_interval_seconds": [86_400]}
+
+
+def judged(tmp_path, monkeypatch, **mining):
+    """What the stages make of mini_fold: evidence, its incidents, and those that alerts fold."""
     world = WORLDS / "mini_fold"
     truth = json.loads((world / "truth.json").read_text())
     of_test = [each for each in truth["incidents"] if each["start"] >= truth["test_from"]]
-    never = {each["ticket"] for each in of_test if each["kind"] == "fold"}
+    folds = {each["ticket"] for each in of_test if each["kind"] == "fold"}
+    assert (len(folds), len(of_test)) == (8, 48)
     monkeypatch.chdir(tmp_path)
-    evidence = judge(world, tmp_path)
-    found = ReplayDetails.model_validate(evidence.details)
-    assert (len(never), len(of_test)) == (8, 48)
-    assert {each.ticket for each in found.incidents if each.missed} == never
+    evidence = judge(world, tmp_path, mine_rules=mining)
+    return evidence, ReplayDetails.model_validate(evidence.details), folds
+
+
+def test_mini_fold_is_judged_as_it_was_measured_and_not_approved(tmp_path, monkeypatch):
+    """Grouped every quarter of an hour, a real Alertmanager never pages eight of 48 incidents."""
+    evidence, found, folds = judged(tmp_path, monkeypatch, grouping=QUARTERS)
+    assert [each.rule.family for each in found.rules] == ["grouping"]
+    assert {each.ticket for each in found.incidents if each.missed} == folds
     assert evidence.figure("replay_rules.missed").value == 8
     assert evidence.figure("replay_rules.missed").n == 48
     assert evidence.figure("replay_rules.median_delay").value >= 0
+
+
+def test_a_shorter_interval_that_folds_none_is_found_for_mini_fold(tmp_path, monkeypatch):
+    """Each of its incidents is paged while its own two hours last."""
+    evidence, found, folds = judged(tmp_path, monkeypatch)
+    assert evidence.figure("replay_rules.missed").value == 0
+    assert evidence.figure("replay_rules.saved_share").value > 0.5
+    paged = {each.ticket: each for each in found.incidents}
+    assert all(
+        0 <= (paged[ticket].candidate_first_page - paged[ticket].starts).total_seconds() < 7200
+        for ticket in folds
+    )
 
 
 def test_mini_guard_keeps_its_incidents_because_its_guard_is_heard(tmp_path, monkeypatch):

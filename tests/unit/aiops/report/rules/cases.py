@@ -118,6 +118,11 @@ def replayed(found: list[Details], incidents: list[Details], alert: str) -> Deta
              "candidate_paged": 0},
         ],
         "noisiest": [noisy(alert, 0, [rule["id"] for rule in found]), noisy("other", 5, [])],
+        "receivers": [
+            {"receiver": f"{alert}-on-call", "pager": True, "baseline": 250, "candidate": 40},
+            {"receiver": f"{alert}-chat", "pager": False, "baseline": 50, "candidate": 20},
+        ],
+        "heartbeats": [f"Watchdog {alert}"],
     }  # fmt: skip
 
 
@@ -176,10 +181,16 @@ def details(
             "window": {"first": "2026-03-01", "last": "2026-03-30"},
             "rules": {"alerts": [{"rule": alert, "action": "quarantine", "reason": "r",
                                   "kept": False, "broken_rows": 2}]},
+            "teams": [{"team": alert, "alerts": 900, "days": 29, "incidents": 2,
+                       "acted_known_share": 0.97},
+                      {"team": "", "alerts": 100, "days": 3, "incidents": 0,
+                       "acted_known_share": 0.0}],
+            "suspicious_links": [{"ticket": "INC-1", "alert": alert, "reason": f"is of {alert}"}],
         },
         "mine_rules": {
             "windows": {"train": train, "validation": validation, "test": test},
             "families": {rule["family"]: {"tried": 200, "found": 2} for rule in found},
+            "needs": {rule["family"]: {"days": 5, "stretches": 15} for rule in found},
         },
         "select_rules": {
             "window": validation,
