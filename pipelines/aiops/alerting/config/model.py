@@ -133,29 +133,29 @@ class Range:
 
 @dataclass(frozen=True)
 class TimeRange:
-    """Times of day in `location`; an empty part allows everything.
+    """Times of day in `location`; a part that is None allows everything, an empty one nothing.
 
     Attributes
     ----------
-    times : tuple of Range, minutes of the day
+    times : tuple of Range or None, minutes of the day
         End exclusive.
-    weekdays : tuple of Range
+    weekdays : tuple of Range or None
         0 = Sunday … 6 = Saturday, as Alertmanager counts.
-    days_of_month : tuple of Range
+    days_of_month : tuple of Range or None
         From 1; negative ones count from the month's end.
-    months : tuple of Range
+    months : tuple of Range or None
         1 … 12.
-    years : tuple of Range
+    years : tuple of Range or None
         Calendar years.
     location : str
         Name of an IANA time zone.
     """
 
-    times: tuple[Range, ...] = ()
-    weekdays: tuple[Range, ...] = ()
-    days_of_month: tuple[Range, ...] = ()
-    months: tuple[Range, ...] = ()
-    years: tuple[Range, ...] = ()
+    times: tuple[Range, ...] | None = None
+    weekdays: tuple[Range, ...] | None = None
+    days_of_month: tuple[Range, ...] | None = None
+    months: tuple[Range, ...] | None = None
+    years: tuple[Range, ...] | None = None
     location: str = "UTC"
 
 
@@ -418,7 +418,8 @@ def parse_time_range(entry: Any, where: str) -> TimeRange:
     Returns
     -------
     TimeRange
-        A time zone that isn't given (or is ``Local``) is UTC.
+        A time zone that isn't given (or is ``Local``) is UTC. A list that isn't given allows
+        everything; one that is given and empty allows nothing, as Go tells nil from empty.
 
     Raises
     ------
@@ -434,22 +435,25 @@ def parse_time_range(entry: Any, where: str) -> TimeRange:
     unknown = sorted(set(map(str, entry)) - set(_FIELDS))
     if unknown:
         raise SignalboxError(f"{where}: unknown key {unknown[0]!r}")
+    given = {kind: entry[kind] for kind in _FIELDS[:5] if entry.get(kind) is not None}
+    for kind, items in given.items():
+        if not isinstance(items, list):
+            raise SignalboxError(f"{where}.{kind}: must be a list")
     ranges = {
         kind: tuple(
-            _range(each, kind, f"{where}.{kind}[{i}]") for i, each in enumerate(entry[kind] or ())
+            _times(each, f"{where}.{kind}[{i}]")
+            if kind == "times"
+            else _range(each, kind, f"{where}.{kind}[{i}]")
+            for i, each in enumerate(items)
         )
-        for kind in _FIELDS[1:5]
-        if kind in entry
+        for kind, items in given.items()
     }
-    times = tuple(
-        _times(each, f"{where}.times[{i}]") for i, each in enumerate(entry.get("times") or ())
-    )
     location = _zone(entry.get("location", "UTC"), f"{where}.location")
-    return TimeRange(times=times, location=location, **ranges)
+    return TimeRange(location=location, **ranges)
 
 
-def _inside(ranges: Sequence[Range], value: int) -> bool:
-    return not ranges or any(each.first <= value <= each.last for each in ranges)
+def _inside(ranges: Sequence[Range] | None, value: int) -> bool:
+    return ranges is None or any(each.first <= value <= each.last for each in ranges)
 
 
 def _day_inside(times: TimeRange, day: date) -> bool:
@@ -457,13 +461,15 @@ def _day_inside(times: TimeRange, day: date) -> bool:
         return False
     if not _inside(times.weekdays, day.isoweekday() % 7):
         return False
+    if times.days_of_month is None:
+        return True
     length = calendar.monthrange(day.year, day.month)[1]
     spans = []
     for each in times.days_of_month:
         first, last = (n + length + 1 if n < 0 else n for n in (each.first, each.last))
         if first <= length:
             spans.append(Range(max(first, -length), min(last, length)))
-    return not times.days_of_month or any(s.first <= day.day <= s.last for s in spans)
+    return any(s.first <= day.day <= s.last for s in spans)
 
 
 def _offset(zone: ZoneInfo, second: int) -> int:
@@ -504,7 +510,7 @@ def steady(location: str, first: int, last: int) -> tuple[tuple[int, int, int], 
 
 
 def _stretches(times: TimeRange, first: int, last: int) -> Iterator[tuple[int, int]]:
-    clock = times.times or (Range(0, 1440),)
+    clock = (Range(0, 1440),) if times.times is None else times.times
     for start, end, offset in steady(times.location, first // SECOND, last // SECOND + 1):
         shift, low, high = offset * SECOND, start * SECOND, end * SECOND
         for day in range((low + shift) // DAY, (high + shift) // DAY + 1):
