@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipelines.aiops.alerting import windows as memory
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import (
     Backtest,
@@ -68,10 +69,11 @@ def choose(
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
-    closed = closing_times(HISTORY)
     own = params.export_rules
-    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+    process = process_of(*own.reader)
+    config = config_with_pagers(own.alertmanager_yml, params.paging_receivers, process)
+    closed = closing_times(HISTORY)
+    sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus, process)
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)
     usable, touching = _sparing_heartbeats(candidates, on_new, on_learned)

@@ -8,6 +8,7 @@ them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (wat
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
 from pipelines.aiops.alerting.publishing.harmful_rules import (
@@ -54,7 +55,11 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
     )
     return find_harmful_rules(
         rows_of(frame, windows.test),
-        config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers),
+        config_with_pagers(
+            params.export_rules.alertmanager_yml,
+            params.paging_receivers,
+            process_of(*params.export_rules.reader),
+        ),
         rules,
         replay,
         opened=opening_times(HISTORY),

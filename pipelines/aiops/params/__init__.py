@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from pipelines.aiops.params.alert_rules import (
+    READER,
     AlertHistoryParams,
     ExportRulesParams,
     GateRulesParams,
@@ -40,6 +41,17 @@ class AiopsParams(Section):
     count as pages, and only they notify people of an incident. [] = those with PagerDuty,
     Opsgenie, VictorOps, Pushover or incident.io, and webhooks (or SNS) of receivers that are called
     on-call, pager, phone, sms or the like; chats, mail and other webhooks page nobody."""
+    alertmanager_version: Annotated[str, Field(pattern=r"^0\.(2[5-9]|[3-9][0-9])(\.[0-9]+)?$")] = (
+        READER[0]
+    )
+    """Release of the Alertmanager that reads your alertmanager.yml, 0.25 or later: the replay
+    models what differs between releases (docs/alert-rules.md). One later than 0.35 is modelled as
+    0.35."""
+    answer_seconds: Annotated[float, Field(ge=0, le=60)] = READER[1]
+    """How long a receiver takes to answer a notification. An alert is repeated when its last
+    notification's answer is older than repeat_interval: where that is a whole multiple of
+    group_interval, a fast answer (a webhook beside it: 0.01) repeats on time, a slow one a
+    group_interval later."""
     telemetry: TelemetryParams = Field(default_factory=TelemetryParams)
     simulate: SimulateParams = Field(default_factory=SimulateParams)
     alert_history: AlertHistoryParams = Field(default_factory=AlertHistoryParams)
@@ -76,6 +88,11 @@ class AiopsParams(Section):
             left = {key: text for key, text in said.items() if key not in ("title", "notice")}
             taken[section] = {**left, **empty}
         return {**raw, **taken}
+
+    @model_validator(mode="after")
+    def _the_reader_is_known_beside_the_files(self) -> Self:
+        self.export_rules.read_by(self.alertmanager_version, self.answer_seconds)
+        return self
 
     @model_validator(mode="after")
     def _files_are_of_one_company(self) -> Self:

@@ -2,12 +2,15 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from pipelines.aiops.params import artifacts
 from pipelines.core.evidence import refuse_old
 from pipelines.core.params import Check, GateParams, ReportParams
 from pipelines.core.settings import Name, OpenShare, PositiveInt, Section, Share, Slug, Unset
+
+READER = ("0.35", 0.3)
+"""``alertmanager_version`` and ``answer_seconds`` of section ``aiops``, if nothing is said."""
 
 
 class AlertHistoryParams(Section):
@@ -272,6 +275,16 @@ class ExportRulesParams(Section):
     )
     """Where PagerDuty's event holds a label."""
     publish: PublishParams = Field(default_factory=PublishParams)
+    _reader: tuple[str, float] = PrivateAttr(default=READER)
+
+    @property
+    def reader(self) -> tuple[str, float]:
+        """What reads `alertmanager_yml`: `aiops`' ``alertmanager_version``, ``answer_seconds``."""
+        return self._reader
+
+    def read_by(self, version: str, answer_seconds: float) -> None:
+        """Note what section ``aiops`` says of the Alertmanager that reads the files."""
+        self._reader = (version, answer_seconds)
 
 
 class GateRulesParams(GateParams):

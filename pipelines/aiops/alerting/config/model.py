@@ -25,6 +25,9 @@ QUIET_RECEIVER = "signalbox-quiet"
 GUARD_NAME, STILL_NAME = "SignalboxGuard", "SignalboxStillFiring"
 """Alerts by which guards tell: too many hidden ones, and one that is hidden for too long."""
 
+OLDEST, NEWEST = (0, 25), (0, 35)
+"""Releases of Alertmanager between which what is modelled was read in its source."""
+
 GROUP_BY_ALL = ("...",)
 """``group_by: ['...']``: every label, which is no grouping at all."""
 
@@ -275,6 +278,70 @@ class Silence:
 
 
 @dataclass(frozen=True)
+class Process:
+    """What an Alertmanager adds to its file: what its version does, and how fast it works.
+
+    Attributes
+    ----------
+    version : tuple of int
+        Release, as (0, 35). Before 0.31 ``group_by: []`` inherits; before 0.32 an empty group goes
+        with a sweep; routes may have ``labels`` from 0.34 on.
+    answer : int, microseconds
+        From a flush until its notification is answered and logged.
+    drift : int, microseconds
+        How much later than ``group_interval`` says each flush follows the one before: a timer of Go
+        is set again when it fires, and fires up to a millisecond late (measured: 0.6 to 0.8 ms).
+    """
+
+    version: tuple[int, int] = NEWEST
+    answer: int = 300_000
+    drift: int = 700
+
+    @property
+    def name(self) -> str:
+        """``Alertmanager 0.35``."""
+        return "Alertmanager " + ".".join(map(str, self.version))
+
+    @property
+    def empty_group_by_inherits(self) -> bool:
+        """Whether ``group_by: []`` on a child counts as not given."""
+        return self.version < (0, 31)
+
+    @property
+    def sweeps_empty_groups(self) -> bool:
+        """Whether a group that a flush leaves empty lives on until the next sweep."""
+        return self.version < (0, 32)
+
+    @property
+    def routes_have_labels(self) -> bool:
+        """Whether ``labels`` is a key of routes (they reach templates, not the grouping)."""
+        return self.version >= (0, 34)
+
+
+CURRENT = Process()
+"""What is modelled where nobody says otherwise."""
+
+
+def process_of(version: str, answer_seconds: float) -> Process:
+    """Return the process that the parameters describe.
+
+    Parameters
+    ----------
+    version : str
+        ``0.35``, or with the patch level ``0.35.1``.
+    answer_seconds : float, seconds
+        From a flush until its notification is answered.
+
+    Returns
+    -------
+    Process
+        A version that isn't known is modelled as the newest one before it.
+    """
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return Process((major, minor), round(answer_seconds * SECOND))
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole configuration.
 
@@ -290,6 +357,8 @@ class Config:
         Every interval that a route names is among them.
     resolve_timeout : int, microseconds
         ``global.resolve_timeout``.
+    process : Process
+        What reads the file.
     """
 
     route: Route
@@ -297,6 +366,7 @@ class Config:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     time_intervals: tuple[TimeInterval, ...] = ()
     resolve_timeout: int = 5 * MINUTE
+    process: Process = CURRENT
 
     def receiver(self, name: str) -> Receiver:
         """Return the receiver of that name.
@@ -322,8 +392,13 @@ class Config:
         raise KeyError(name)
 
 
-def default_config() -> Config:
+def default_config(process: Process = CURRENT) -> Config:
     """Return Alertmanager's documented defaults, with one receiver that pages.
+
+    Parameters
+    ----------
+    process : Process
+        What reads it.
 
     Returns
     -------
@@ -333,6 +408,7 @@ def default_config() -> Config:
     return Config(
         route=Route(receiver="default", group_by=("alertname",)),
         receivers=(Receiver("default"),),
+        process=process,
     )
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipelines.aiops.alerting.config import (
+    CURRENT,
     QUIET_RECEIVER,
     Config,
+    Process,
     Route,
     apply_rules,
     parse_config,
@@ -75,7 +77,9 @@ class _RefusedError(Exception):
         self.rule, self.why = rule, why
 
 
-def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
+def merge_config(
+    text: str, name: str, rules: Sequence[Rule], process: Process = CURRENT
+) -> MergedConfig:
     """Merge rules into the text of a configuration.
 
     Parameters
@@ -86,6 +90,8 @@ def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
         The file's name, for messages.
     rules : sequence of Rule
         Rules that don't concern Alertmanager change nothing.
+    process : Process
+        The Alertmanager that reads the text.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def merge_config(text: str, name: str, rules: Sequence[Rule]) -> MergedConfig:
     """
     bom = "\ufeff" if text.startswith("\ufeff") else ""
     original = remove(text.removeprefix(bom), name)
-    config = parse_config(original, name)
+    config = parse_config(original, name, process)
     refused = {rule.id: why for rule in rules if (why := problem(rule))}
     left = [rule for rule in rules if rule.id not in refused]
     while True:
@@ -294,7 +300,7 @@ def _new_in(route: Route) -> str:
 
 def _check(text: str, original: str, name: str, config: Config, rules: Sequence[Rule]) -> None:
     wanted = without_origin(apply_rules(config, rules))
-    if without_origin(parse_config(text, name)) != wanted:
+    if without_origin(parse_config(text, name, config.process)) != wanted:
         raise SignalboxError(
             f"{name}: the merged text would not mean what the rules were proven with; nothing was "
             "written; this is a defect of Signalbox, please report the file's structure"

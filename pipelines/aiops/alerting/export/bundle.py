@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from pipelines.aiops.alerting.config import Config, parse_config, placements
+from pipelines.aiops.alerting.config import CURRENT, Config, Process, parse_config, placements
 from pipelines.aiops.alerting.evidence import ExportedRule
 from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_config, problem
 from pipelines.aiops.alerting.export.guard_rules import (
@@ -97,12 +97,15 @@ class Sources:
         Path of a Prometheus rule file → text.
     servers : Servers
         Every Prometheus that is known; of one that isn't nobody knows which labels it adds.
+    process : Process
+        The Alertmanager that reads them.
     """
 
     alertmanager: str
     name: str
     rule_files: Mapping[str, str] = field(default_factory=dict)
     servers: Servers = field(default_factory=Servers)
+    process: Process = CURRENT
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,10 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
         rule.id: why for rule in rules if (why := guard_problem(rule, sources.servers))
     }  # a rule that hides must not go where its guard can't
     config = merge_config(
-        sources.alertmanager, sources.name, [rule for rule in rules if rule.id not in unheard]
+        sources.alertmanager,
+        sources.name,
+        [rule for rule in rules if rule.id not in unheard],
+        sources.process,
     )
     config.refused.update(
         {name: f"its guard can't be written: {unheard[name]}" for name in unheard}
@@ -232,7 +238,8 @@ def export_problems(sources: Sources, rules: Sequence[Rule]) -> dict[str, str]:
     SignalboxError
         If one of the user's files can't be read as what it should be.
     """
-    config = parse_config(remove(sources.alertmanager, sources.name), sources.name)
+    original = remove(sources.alertmanager, sources.name)
+    config = parse_config(original, sources.name, sources.process)
     targets = []
     for name, text in sources.rule_files.items():
         bare = remove(text, name)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.aiops.alerting.config import (
+    CURRENT,
     GUARD_NAME,
     STILL_NAME,
+    Process,
     apply_rules,
     parse_config,
     value_matches,
@@ -72,6 +74,8 @@ class DeployedFiles:
         Name of a file of guards → text.
     servers : Servers
         Who loads them: `guard_files` says whose guards are whose.
+    process : Process
+        The Alertmanager that reads `alertmanager`.
     """
 
     alertmanager: str
@@ -79,6 +83,7 @@ class DeployedFiles:
     rule_files: Mapping[str, str]
     guards: Mapping[str, str]
     servers: Servers
+    process: Process = CURRENT
 
 
 def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
@@ -102,6 +107,7 @@ def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
         bundle.rule_files.texts,
         bundle.guards,
         sources.servers,
+        sources.process,
     )
 
 
@@ -132,6 +138,7 @@ def exported_files(folder: Path, sources: Sources) -> DeployedFiles:
         rule_files={path: read_text(folder / FOLDER / name) for path, name in names.items()},
         guards={name: read_text(folder / name) for name in guard_files(sources.servers)},
         servers=sources.servers,
+        process=sources.process,
     )
 
 
@@ -160,8 +167,8 @@ def read_back(
     SignalboxError
         If a part of ours is of no shape that the export writes: nobody judged it.
     """
-    today = parse_config(remove(files.alertmanager, files.name), files.name)
-    found = parse_config(files.alertmanager, files.name)
+    today = parse_config(remove(files.alertmanager, files.name), files.name, files.process)
+    found = parse_config(files.alertmanager, files.name, files.process)
     meant = apply_rules(today, [rule for rule in rules if _stands_in(rule, files.alertmanager)])
     # Equal in all that counts: the model that knows which rule put what where.
     config = meant if without_origin(meant) == without_origin(found) else found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.aiops.alerting.config import CURRENT, Process
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
     ExportSummary,
@@ -145,6 +146,7 @@ def read_sources(
     alertmanager_yml: str | None,
     prometheus_rules: Sequence[str],
     prometheus: Sequence[str] = (),
+    process: Process = CURRENT,
 ) -> Sources:
     """Read the user's files.
 
@@ -156,6 +158,8 @@ def read_sources(
         Paths of rule files; without any those that the servers load.
     prometheus : sequence of str
         Path of each ``prometheus.yml``.
+    process : Process
+        The Alertmanager that reads the files.
 
     Returns
     -------
@@ -171,7 +175,7 @@ def read_sources(
     servers = read_servers({path: read_text(Path(path)) for path in prometheus})
     loaded = dict.fromkeys(name for server in servers.all for name in server.rule_files)
     files = {path: read_text(Path(path)) for path in prometheus_rules or loaded}
-    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers)
+    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers, process)
 
 
 def source_paths(

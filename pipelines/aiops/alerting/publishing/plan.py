@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import with_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.export.bundle import (
@@ -192,6 +193,7 @@ def _sources(
         own.alertmanager_yml or "alertmanager.yml",
         {path: before[path] for path in own.prometheus_rules},
         read_servers({path: read_text(Path(path)) for path in params.prometheus}),
+        process_of(*params.reader),
     )
     if own.alertmanager_yml:
         _require_guards(rules, own, sources.servers)
@@ -283,7 +285,10 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         Texts and who reads them.
     """
     own = params.publish
-    sources = read_sources(params.alertmanager_yml, params.prometheus_rules, params.prometheus)
+    process = process_of(*params.reader)
+    sources = read_sources(
+        params.alertmanager_yml, params.prometheus_rules, params.prometheus, process
+    )
     paths = {
         name: _guards_path(own.guard_files(), server, sources.servers)
         for name, server in guard_files(sources.servers).items()
@@ -294,6 +299,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         rule_files={path: plan.after[path] for path in own.prometheus_rules},
         guards={name: plan.after[path] for name, path in paths.items() if path},
         servers=sources.servers,
+        process=process,
     )
 
 
