@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.replay import replay
 from pipelines.aiops.alerting.rules import Rule
@@ -107,7 +108,8 @@ def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) 
     if not len(frame):
         return set()
     frame.ends[frame.ends > window.end_us] = NEVER
-    config = todays_config(params.export_rules.alertmanager_yml)
+    own = params.export_rules
+    config = todays_config(own.alertmanager_yml, process_of(*own.reader))
     result = replay(frame, config, rules=rules, until=window.end_us)
     assert frame.ids is not None
     kept = np.asarray(result.alerts["status"].isin(NOTIFIED_STATUSES))

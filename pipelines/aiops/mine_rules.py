@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.alerting import windows as memory
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import todays_config
 from pipelines.aiops.alerting.evidence import FamilyNeeds, MiningDetails, Span, Tried
 from pipelines.aiops.alerting.mining.history import Mined
@@ -44,7 +45,8 @@ def main(params: AiopsParams) -> None:
     windows = split_window(whole_window(frame), settings.train, settings.validation)
     path = params.export_rules.alertmanager_yml
     tickets = read_tickets(HISTORY / "tickets.parquet")
-    found = mine_all(frame, settings, windows.train, tickets, config=todays_config(path))
+    config = todays_config(path, process_of(*params.export_rules.reader))
+    found = mine_all(frame, settings, windows.train, tickets, config=config)
     write_json(CANDIDATES, candidates_document(found, windows.train))
     inputs = hash_inputs(HISTORY, *([Path(path)] if path else []))
     write_evidence(evidence_of(STAGE), describe(frame, windows, found, settings, inputs))

@@ -13,6 +13,7 @@ today's configuration, ``baseline_…``, and with the rules, ``candidate_…``),
 from pathlib import Path
 
 from pipelines.aiops.alerting import windows as memory
+from pipelines.aiops.alerting.config import Process, process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.evaluation import tables as bounds
@@ -36,7 +37,7 @@ from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
 from pipelines.core.stage import log, run_stage
-from pipelines.core.time import DAY_US
+from pipelines.core.time import DAY_US, SECOND_US
 
 STAGE = "replay_rules"
 
@@ -48,9 +49,9 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = config_with_pagers(
-        params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
-    )
+    own = params.export_rules
+    process = process_of(*own.reader)
+    config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process)
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
 
 
@@ -77,7 +78,7 @@ def details(
 
 
 def certificate(
-    effect: BacktestResult, figures: list[Figure], hashes: dict[str, str]
+    effect: BacktestResult, figures: list[Figure], hashes: dict[str, str], process: Process
 ) -> Certificate:
     """Say in one place what the deployed files do, and which files these are."""
     window = effect.window
@@ -98,7 +99,10 @@ def certificate(
             for path, sha256 in hashes.items()
             if path.startswith(f"{EXPORT.as_posix()}/") and path != summary
         },
-        judge="Signalbox's replay of Alertmanager and of the exported Prometheus rules",
+        judge=(
+            f"Signalbox's replay of {process.name} (a notification is answered after "
+            f"{process.answer / SECOND_US:g} s) and of the exported Prometheus rules"
+        ),
     )
 
 
@@ -162,8 +166,13 @@ def main(params: AiopsParams) -> None:
     rules = read_rules(RULE_SET)
     backtest = backtest_on_last(params)
     own = params.export_rules
+    process = process_of(*own.reader)
     sources = read_sources(
-        own.alertmanager_yml, own.prometheus_rules, own.prometheus, own.paging_receivers
+        own.alertmanager_yml,
+        own.prometheus_rules,
+        own.prometheus,
+        own.paging_receivers,
+        process,
     )
     labels = {name for labels in backtest.rows.labels for name in labels}
     candidate = backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
@@ -177,7 +186,7 @@ def main(params: AiopsParams) -> None:
     hashes = hash_inputs(*paths)
     figures = tables.figures(backtest, effect, rules, candidate)
     told = details(backtest, effect, rules, candidate)
-    told = told.model_copy(update={"certificate": certificate(effect, figures, hashes)})
+    told = told.model_copy(update={"certificate": certificate(effect, figures, hashes, process)})
     evidence = Evidence(
         stage=STAGE, inputs=hashes, figures=figures, details=told.model_dump(mode="json")
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipelines.aiops.alerting import windows as memory
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import (
     Backtest,
@@ -68,13 +69,16 @@ def choose(
     windows = split_window(
         whole_window(frame), params.mine_rules.train, params.mine_rules.validation
     )
-    config = config_with_pagers(
-        params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
-    )
-    closed = closing_times(HISTORY)
     own = params.export_rules
+    process = process_of(*own.reader)
+    config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process)
+    closed = closing_times(HISTORY)
     sources = read_sources(
-        own.alertmanager_yml, own.prometheus_rules, own.prometheus, own.paging_receivers
+        own.alertmanager_yml,
+        own.prometheus_rules,
+        own.prometheus,
+        own.paging_receivers,
+        process,
     )
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)

@@ -8,6 +8,7 @@ them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (wat
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
 from pipelines.aiops.alerting.publishing.harmful_rules import (
@@ -55,7 +56,9 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
     return find_harmful_rules(
         rows_of(frame, windows.test),
         config_with_pagers(
-            params.export_rules.alertmanager_yml, params.export_rules.paging_receivers
+            params.export_rules.alertmanager_yml,
+            params.export_rules.paging_receivers,
+            process_of(*params.export_rules.reader),
         ),
         rules,
         replay,

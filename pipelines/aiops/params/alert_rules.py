@@ -265,6 +265,16 @@ class ExportRulesParams(Section):
     Opsgenie, VictorOps, Pushover or incident.io, and webhooks (or SNS) of receivers that are called
     on-call, pager, phone, sms or the like; chats, mail and other webhooks page
     nobody, and groupings and mute times leave what they are sent as it is."""
+    alertmanager_version: Annotated[str, Field(pattern=r"^0\.(2[5-9]|[3-9][0-9])(\.[0-9]+)?$")] = (
+        "0.35"
+    )
+    """Release of the Alertmanager that reads `alertmanager_yml`, 0.25 or later: the replay models
+    what differs between releases (docs/alert-rules.md). One later than 0.35 is modelled as 0.35."""
+    answer_seconds: Annotated[float, Field(ge=0, le=60)] = 0.3
+    """How long a receiver takes to answer a notification. An alert is repeated when its last
+    notification's answer is older than repeat_interval: where that is a whole multiple of
+    group_interval, a fast answer (a webhook beside it: 0.01) repeats on time, a slow one a
+    group_interval later."""
     prometheus_rules: list[str] = []
     """The user's own Prometheus rule files; [] = those that the files of `prometheus` load."""
     prometheus: list[Name] = []
@@ -279,6 +289,11 @@ class ExportRulesParams(Section):
     )
     """Where PagerDuty's event holds a label."""
     publish: PublishParams = Field(default_factory=PublishParams)
+
+    @property
+    def reader(self) -> tuple[str, float]:
+        """What reads `alertmanager_yml`: `alertmanager_version` and `answer_seconds`."""
+        return self.alertmanager_version, self.answer_seconds
 
 
 class GateRulesParams(GateParams):

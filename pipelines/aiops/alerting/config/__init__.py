@@ -9,6 +9,7 @@ from pipelines.aiops.alerting.config.apply import (
 )
 from pipelines.aiops.alerting.config.matching import matches, routes_of, value_matches
 from pipelines.aiops.alerting.config.model import (
+    CURRENT,
     DAY,
     GROUP_BY_ALL,
     GUARD_NAME,
@@ -20,6 +21,7 @@ from pipelines.aiops.alerting.config.model import (
     Config,
     InhibitRule,
     Integration,
+    Process,
     Range,
     Receiver,
     Route,
@@ -27,10 +29,12 @@ from pipelines.aiops.alerting.config.model import (
     TimeInterval,
     TimeRange,
     default_config,
+    process_of,
 )
 from pipelines.aiops.alerting.config.parse import load_config, parse_config, with_pagers
 
 __all__ = [
+    "CURRENT",
     "DAY",
     "GROUP_BY_ALL",
     "GUARD_NAME",
@@ -42,6 +46,7 @@ __all__ = [
     "Config",
     "InhibitRule",
     "Integration",
+    "Process",
     "Range",
     "Receiver",
     "Route",
@@ -55,6 +60,7 @@ __all__ = [
     "matches",
     "parse_config",
     "placements",
+    "process_of",
     "routes_of",
     "sparing_guards",
     "value_matches",

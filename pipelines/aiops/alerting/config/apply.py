@@ -244,7 +244,7 @@ def interval_of(rule: MuteTimeRule) -> TimeInterval:
     days = tuple(Range(day, day) for day in sorted((day + 1) % 7 for day in rule.weekdays))
     times = TimeRange(
         times=(Range(rule.start_minute, rule.end_minute),),
-        weekdays=() if len(days) == 7 else days,
+        weekdays=None if len(days) == 7 else days,
         location=rule.timezone,
     )
     return TimeInterval(rule.id, (times,), origin=rule.id)

@@ -25,6 +25,9 @@ QUIET_RECEIVER = "signalbox-quiet"
 GUARD_NAME, STILL_NAME = "SignalboxGuard", "SignalboxStillFiring"
 """Alerts by which guards tell: too many hidden ones, and one that is hidden for too long."""
 
+OLDEST, NEWEST = (0, 25), (0, 35)
+"""Releases of Alertmanager between which what is modelled was read in its source."""
+
 GROUP_BY_ALL = ("...",)
 """``group_by: ['...']``: every label, which is no grouping at all."""
 
@@ -133,29 +136,29 @@ class Range:
 
 @dataclass(frozen=True)
 class TimeRange:
-    """Times of day in `location`; an empty part allows everything.
+    """Times of day in `location`; a part that is None allows everything, an empty one nothing.
 
     Attributes
     ----------
-    times : tuple of Range, minutes of the day
+    times : tuple of Range or None, minutes of the day
         End exclusive.
-    weekdays : tuple of Range
+    weekdays : tuple of Range or None
         0 = Sunday … 6 = Saturday, as Alertmanager counts.
-    days_of_month : tuple of Range
+    days_of_month : tuple of Range or None
         From 1; negative ones count from the month's end.
-    months : tuple of Range
+    months : tuple of Range or None
         1 … 12.
-    years : tuple of Range
+    years : tuple of Range or None
         Calendar years.
     location : str
         Name of an IANA time zone.
     """
 
-    times: tuple[Range, ...] = ()
-    weekdays: tuple[Range, ...] = ()
-    days_of_month: tuple[Range, ...] = ()
-    months: tuple[Range, ...] = ()
-    years: tuple[Range, ...] = ()
+    times: tuple[Range, ...] | None = None
+    weekdays: tuple[Range, ...] | None = None
+    days_of_month: tuple[Range, ...] | None = None
+    months: tuple[Range, ...] | None = None
+    years: tuple[Range, ...] | None = None
     location: str = "UTC"
 
 
@@ -275,6 +278,70 @@ class Silence:
 
 
 @dataclass(frozen=True)
+class Process:
+    """What an Alertmanager adds to its file: what its version does, and how fast it works.
+
+    Attributes
+    ----------
+    version : tuple of int
+        Release, as (0, 35). Before 0.31 ``group_by: []`` inherits; before 0.32 an empty group goes
+        with a sweep; routes may have ``labels`` from 0.34 on.
+    answer : int, microseconds
+        From a flush until its notification is answered and logged.
+    drift : int, microseconds
+        How much later than ``group_interval`` says each flush follows the one before: a timer of Go
+        is set again when it fires, and fires up to a millisecond late (measured: 0.6 to 0.8 ms).
+    """
+
+    version: tuple[int, int] = NEWEST
+    answer: int = 300_000
+    drift: int = 700
+
+    @property
+    def name(self) -> str:
+        """``Alertmanager 0.35``."""
+        return "Alertmanager " + ".".join(map(str, self.version))
+
+    @property
+    def empty_group_by_inherits(self) -> bool:
+        """Whether ``group_by: []`` on a child counts as not given."""
+        return self.version < (0, 31)
+
+    @property
+    def sweeps_empty_groups(self) -> bool:
+        """Whether a group that a flush leaves empty lives on until the next sweep."""
+        return self.version < (0, 32)
+
+    @property
+    def routes_have_labels(self) -> bool:
+        """Whether ``labels`` is a key of routes (they reach templates, not the grouping)."""
+        return self.version >= (0, 34)
+
+
+CURRENT = Process()
+"""What is modelled where nobody says otherwise."""
+
+
+def process_of(version: str, answer_seconds: float) -> Process:
+    """Return the process that the parameters describe.
+
+    Parameters
+    ----------
+    version : str
+        ``0.35``, or with the patch level ``0.35.1``.
+    answer_seconds : float, seconds
+        From a flush until its notification is answered.
+
+    Returns
+    -------
+    Process
+        A version that isn't known is modelled as the newest one before it.
+    """
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return Process((major, minor), round(answer_seconds * SECOND))
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole configuration.
 
@@ -292,6 +359,8 @@ class Config:
         ``global.resolve_timeout``.
     spared : frozenset of str
         Receivers that page nobody: no grouping and no mute time goes below their routes.
+    process : Process
+        What reads the file.
     """
 
     route: Route
@@ -300,6 +369,7 @@ class Config:
     time_intervals: tuple[TimeInterval, ...] = ()
     resolve_timeout: int = 5 * MINUTE
     spared: frozenset[str] = frozenset()
+    process: Process = CURRENT
 
     def receiver(self, name: str) -> Receiver:
         """Return the receiver of that name.
@@ -325,8 +395,13 @@ class Config:
         raise KeyError(name)
 
 
-def default_config() -> Config:
+def default_config(process: Process = CURRENT) -> Config:
     """Return Alertmanager's documented defaults, with one receiver that pages.
+
+    Parameters
+    ----------
+    process : Process
+        What reads it.
 
     Returns
     -------
@@ -336,6 +411,7 @@ def default_config() -> Config:
     return Config(
         route=Route(receiver="default", group_by=("alertname",)),
         receivers=(Receiver("default"),),
+        process=process,
     )
 
 
@@ -421,7 +497,8 @@ def parse_time_range(entry: Any, where: str) -> TimeRange:
     Returns
     -------
     TimeRange
-        A time zone that isn't given (or is ``Local``) is UTC.
+        A time zone that isn't given (or is ``Local``) is UTC. A list that isn't given allows
+        everything; one that is given and empty allows nothing, as Go tells nil from empty.
 
     Raises
     ------
@@ -437,22 +514,25 @@ def parse_time_range(entry: Any, where: str) -> TimeRange:
     unknown = sorted(set(map(str, entry)) - set(_FIELDS))
     if unknown:
         raise SignalboxError(f"{where}: unknown key {unknown[0]!r}")
+    given = {kind: entry[kind] for kind in _FIELDS[:5] if entry.get(kind) is not None}
+    for kind, items in given.items():
+        if not isinstance(items, list):
+            raise SignalboxError(f"{where}.{kind}: must be a list")
     ranges = {
         kind: tuple(
-            _range(each, kind, f"{where}.{kind}[{i}]") for i, each in enumerate(entry[kind] or ())
+            _times(each, f"{where}.{kind}[{i}]")
+            if kind == "times"
+            else _range(each, kind, f"{where}.{kind}[{i}]")
+            for i, each in enumerate(items)
         )
-        for kind in _FIELDS[1:5]
-        if kind in entry
+        for kind, items in given.items()
     }
-    times = tuple(
-        _times(each, f"{where}.times[{i}]") for i, each in enumerate(entry.get("times") or ())
-    )
     location = _zone(entry.get("location", "UTC"), f"{where}.location")
-    return TimeRange(times=times, location=location, **ranges)
+    return TimeRange(location=location, **ranges)
 
 
-def _inside(ranges: Sequence[Range], value: int) -> bool:
-    return not ranges or any(each.first <= value <= each.last for each in ranges)
+def _inside(ranges: Sequence[Range] | None, value: int) -> bool:
+    return ranges is None or any(each.first <= value <= each.last for each in ranges)
 
 
 def _day_inside(times: TimeRange, day: date) -> bool:
@@ -460,13 +540,15 @@ def _day_inside(times: TimeRange, day: date) -> bool:
         return False
     if not _inside(times.weekdays, day.isoweekday() % 7):
         return False
+    if times.days_of_month is None:
+        return True
     length = calendar.monthrange(day.year, day.month)[1]
     spans = []
     for each in times.days_of_month:
         first, last = (n + length + 1 if n < 0 else n for n in (each.first, each.last))
         if first <= length:
             spans.append(Range(max(first, -length), min(last, length)))
-    return not times.days_of_month or any(s.first <= day.day <= s.last for s in spans)
+    return any(s.first <= day.day <= s.last for s in spans)
 
 
 def _offset(zone: ZoneInfo, second: int) -> int:
@@ -507,7 +589,7 @@ def steady(location: str, first: int, last: int) -> tuple[tuple[int, int, int], 
 
 
 def _stretches(times: TimeRange, first: int, last: int) -> Iterator[tuple[int, int]]:
-    clock = times.times or (Range(0, 1440),)
+    clock = (Range(0, 1440),) if times.times is None else times.times
     for start, end, offset in steady(times.location, first // SECOND, last // SECOND + 1):
         shift, low, high = offset * SECOND, start * SECOND, end * SECOND
         for day in range((low + shift) // DAY, (high + shift) // DAY + 1):

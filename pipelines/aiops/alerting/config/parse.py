@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pipelines.aiops.alerting.config.matching import checked, parse_matchers
 from pipelines.aiops.alerting.config.model import (
+    CURRENT,
     DAY,
     HOUR,
     MINUTE,
@@ -19,6 +20,7 @@ from pipelines.aiops.alerting.config.model import (
     Config,
     InhibitRule,
     Integration,
+    Process,
     Receiver,
     Route,
     TimeInterval,
@@ -158,7 +160,9 @@ def _duration(keys: Mapping[str, Any], key: str, default: int, where: str) -> in
     return found
 
 
-def _group_by(keys: Mapping[str, Any], parent: Route, where: str) -> tuple[str, ...]:
+def _group_by(
+    keys: Mapping[str, Any], parent: Route, where: str, process: Process
+) -> tuple[str, ...]:
     if keys.get("group_by") is None:
         return parent.group_by
     labels = _texts(keys["group_by"], f"{where}.group_by")
@@ -166,17 +170,16 @@ def _group_by(keys: Mapping[str, Any], parent: Route, where: str) -> tuple[str, 
         raise SignalboxError(f"{where}.group_by: a label is listed twice")
     if "..." in labels and len(labels) > 1:
         raise SignalboxError(f"{where}.group_by: '...' stands alone or not at all")
-    # An empty list is no list: it inherits.
-    return labels or parent.group_by
+    return parent.group_by if not labels and process.empty_group_by_inherits else labels
 
 
-def _route(keys: Mapping[str, Any], parent: Route, where: str) -> Route:
-    _known(keys, _ROUTE, where)
+def _route(keys: Mapping[str, Any], parent: Route, where: str, process: Process) -> Route:
+    _known(keys, _ROUTE | {"labels"} if process.routes_have_labels else _ROUTE, where)
     receiver = keys.get("receiver") or parent.receiver
     route = Route(
         receiver=_plain(receiver, f"{where}.receiver"),
         matchers=_matchers(keys, "", where),
-        group_by=_group_by(keys, parent, where),
+        group_by=_group_by(keys, parent, where, process),
         group_wait=_duration(keys, "group_wait", parent.group_wait, where),
         group_interval=_duration(keys, "group_interval", parent.group_interval, where),
         repeat_interval=_duration(keys, "repeat_interval", parent.repeat_interval, where),
@@ -186,18 +189,18 @@ def _route(keys: Mapping[str, Any], parent: Route, where: str) -> Route:
     )
     children = _items(keys.get("routes"), f"{where}.routes")
     below = tuple(
-        _route(_mapping(child, f"{where}.routes[{i}]"), route, f"{where}.routes[{i}]")
+        _route(_mapping(child, f"{where}.routes[{i}]"), route, f"{where}.routes[{i}]", process)
         for i, child in enumerate(children)
     )
     return Route(**{**vars(route), "routes": below})
 
 
-def _top(keys: Mapping[str, Any], where: str) -> Route:
+def _top(keys: Mapping[str, Any], where: str, process: Process) -> Route:
     if not keys:
         raise SignalboxError(f"{where}: is missing")
     if not keys.get("receiver"):
         raise SignalboxError(f"{where}.receiver: the top route needs one")
-    top = _route(keys, Route(receiver=""), where)
+    top = _route(keys, Route(receiver=""), where, process)
     if top.matchers:
         raise SignalboxError(f"{where}: the top route must not have matchers")
     if top.mute or top.active:
@@ -266,7 +269,7 @@ def _check_names(config: Config, name: str) -> None:
                 raise SignalboxError(f"{where}: there is no time interval {wanted!r}")
 
 
-def parse_config(text: str, name: str) -> Config:
+def parse_config(text: str, name: str, process: Process = CURRENT) -> Config:
     """Read the text of an ``alertmanager.yml``.
 
     Parameters
@@ -275,6 +278,8 @@ def parse_config(text: str, name: str) -> Config:
         The whole file.
     name : str
         The file's name, for messages.
+    process : Process
+        The Alertmanager that reads it: its version decides what some of it means.
 
     Returns
     -------
@@ -308,13 +313,14 @@ def parse_config(text: str, name: str) -> Config:
     rules = _items(keys.get("inhibit_rules"), f"{name}: inhibit_rules")
     settings = _mapping(keys.get("global"), f"{name}: global")
     config = Config(
-        route=_top(_mapping(keys.get("route"), f"{name}: route"), f"{name}: route"),
+        route=_top(_mapping(keys.get("route"), f"{name}: route"), f"{name}: route", process),
         receivers=receivers,
         inhibit_rules=tuple(
             _inhibit(each, f"{name}: inhibit_rules[{i}]") for i, each in enumerate(rules)
         ),
         time_intervals=_intervals(keys, name),
         resolve_timeout=_duration(settings, "resolve_timeout", 5 * MINUTE, f"{name}: global"),
+        process=process,
     )
     _check_names(config, name)
     return config
@@ -341,13 +347,15 @@ _BOOLEANS = dict.fromkeys(("true", "yes", "on", "y"), True) | dict.fromkeys(
 )
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, process: Process = CURRENT) -> Config:
     """Read an ``alertmanager.yml`` from disk.
 
     Parameters
     ----------
     path : Path
         The file; messages have its name without folders.
+    process : Process
+        As for `parse_config`.
 
     Returns
     -------
@@ -360,20 +368,22 @@ def load_config(path: Path) -> Config:
         As `parse_config`; or if there is no such file, or it isn't UTF-8.
     """
     try:
-        return parse_config(path.read_text(encoding="utf-8"), path.name)
+        return parse_config(path.read_text(encoding="utf-8"), path.name, process)
     except FileNotFoundError as error:
         raise SignalboxError(f"{path} is missing") from error
     except UnicodeDecodeError as error:
         raise SignalboxError(f"{path} is not UTF-8 text: {error}") from error
 
 
-def todays_config(path: str | None) -> Config:
+def todays_config(path: str | None, process: Process = CURRENT) -> Config:
     """Load the configuration of today.
 
     Parameters
     ----------
     path : str or None
         The user's ``alertmanager.yml``; None (or empty) gives Alertmanager's documented defaults.
+    process : Process
+        As for `parse_config`.
 
     Returns
     -------
@@ -385,7 +395,7 @@ def todays_config(path: str | None) -> Config:
     SignalboxError
         As `load_config`.
     """
-    return load_config(Path(path)) if path else default_config()
+    return load_config(Path(path), process) if path else default_config(process)
 
 
 PAGING_KEY = "aiops.export_rules.paging_receivers"
@@ -414,7 +424,9 @@ def with_pagers(config: Config, paging_receivers: Sequence[str]) -> Config:
     return replace(config, receivers=receivers, spared=spared)
 
 
-def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Config:
+def config_with_pagers(
+    path: str | None, paging_receivers: Sequence[str], process: Process = CURRENT
+) -> Config:
     """Load the configuration of today, and say which of its receivers page.
 
     Parameters
@@ -424,6 +436,8 @@ def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Con
     paging_receivers : sequence of str
         ``aiops.export_rules.paging_receivers``: names of the receivers that page; with none,
         `is_pager` decides.
+    process : Process
+        As for `parse_config`.
 
     Returns
     -------
@@ -437,7 +451,7 @@ def config_with_pagers(path: str | None, paging_receivers: Sequence[str]) -> Con
         woken by is then unknown, and so is what a rule saves or hides.
     """
     name = Path(path).name if path else "Alertmanager's defaults"
-    return require_pagers(todays_config(path), name, paging_receivers)
+    return require_pagers(todays_config(path, process), name, paging_receivers)
 
 
 def require_pagers(config: Config, name: str, paging_receivers: Sequence[str]) -> Config:

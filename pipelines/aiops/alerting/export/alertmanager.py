@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipelines.aiops.alerting.config import (
+    CURRENT,
     QUIET_RECEIVER,
     Config,
+    Process,
     Route,
     apply_rules,
     parse_config,
@@ -77,7 +79,11 @@ class _RefusedError(Exception):
 
 
 def merge_config(
-    text: str, name: str, rules: Sequence[Rule], paging_receivers: Sequence[str] | None = None
+    text: str,
+    name: str,
+    rules: Sequence[Rule],
+    paging_receivers: Sequence[str] | None = None,
+    process: Process = CURRENT,
 ) -> MergedConfig:
     """Merge rules into the text of a configuration.
 
@@ -92,6 +98,8 @@ def merge_config(
     paging_receivers : sequence of str or None
         As for `with_pagers`: what other receivers are sent isn't regrouped; None: nothing is known
         of who pages, and no receiver is spared.
+    process : Process
+        The Alertmanager that reads the text.
 
     Returns
     -------
@@ -105,7 +113,7 @@ def merge_config(
     """
     bom = "\ufeff" if text.startswith("\ufeff") else ""
     original = remove(text.removeprefix(bom), name)
-    config = parse_config(original, name)
+    config = parse_config(original, name, process)
     if paging_receivers is not None:
         config = with_pagers(config, paging_receivers)
     refused = {rule.id: why for rule in rules if (why := problem(rule))}
@@ -302,7 +310,7 @@ def _new_in(route: Route) -> str:
 
 def _check(text: str, original: str, name: str, config: Config, rules: Sequence[Rule]) -> None:
     wanted = without_origin(apply_rules(config, rules))
-    if without_origin(parse_config(text, name)) != wanted:
+    if without_origin(parse_config(text, name, config.process)) != wanted:
         raise SignalboxError(
             f"{name}: the merged text would not mean what the rules were proven with; nothing was "
             "written; this is a defect of Signalbox, please report the file's structure"

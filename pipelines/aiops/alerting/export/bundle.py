@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from pipelines.aiops.alerting.config import Config, parse_config, placements, with_pagers
+from pipelines.aiops.alerting.config import (
+    CURRENT,
+    Config,
+    Process,
+    parse_config,
+    placements,
+    with_pagers,
+)
 from pipelines.aiops.alerting.evidence import ExportedRule
 from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_config, problem
 from pipelines.aiops.alerting.export.guard_rules import (
@@ -99,6 +106,8 @@ class Sources:
         Every Prometheus that is known; of one that isn't nobody knows which labels it adds.
     paging_receivers : tuple of str or None
         As for `merge_config`.
+    process : Process
+        The Alertmanager that reads them.
     """
 
     alertmanager: str
@@ -106,6 +115,7 @@ class Sources:
     rule_files: Mapping[str, str] = field(default_factory=dict)
     servers: Servers = field(default_factory=Servers)
     paging_receivers: tuple[str, ...] | None = None
+    process: Process = CURRENT
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,7 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
         sources.name,
         [rule for rule in rules if rule.id not in unheard],
         sources.paging_receivers,
+        sources.process,
     )
     config.refused.update(
         {name: f"its guard can't be written: {unheard[name]}" for name in unheard}
@@ -238,7 +249,8 @@ def export_problems(sources: Sources, rules: Sequence[Rule]) -> dict[str, str]:
     SignalboxError
         If one of the user's files can't be read as what it should be.
     """
-    config = parse_config(remove(sources.alertmanager, sources.name), sources.name)
+    original = remove(sources.alertmanager, sources.name)
+    config = parse_config(original, sources.name, sources.process)
     if sources.paging_receivers is not None:
         config = with_pagers(config, sources.paging_receivers)
     targets = []

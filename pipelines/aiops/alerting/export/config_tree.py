@@ -114,7 +114,7 @@ def interval_tree(interval: TimeInterval) -> dict[str, Tree]:
     Parameters
     ----------
     interval : TimeInterval
-        With times of day; days of month, months and years aren't written.
+        Days of month, months and years aren't written.
 
     Returns
     -------
@@ -123,13 +123,14 @@ def interval_tree(interval: TimeInterval) -> dict[str, Tree]:
     """
     ranges: list[Tree] = []
     for time_range in interval.ranges:
-        found: dict[str, Tree] = {
-            "times": [
+        found: dict[str, Tree] = {}
+        # An empty list would say "never"; what allows everything isn't written.
+        if time_range.times is not None:
+            found["times"] = [
                 {"start_time": _clock(span.first), "end_time": _clock(span.last)}
                 for span in time_range.times
             ]
-        }
-        if time_range.weekdays:
+        if time_range.weekdays is not None:
             found["weekdays"] = [
                 _WEEKDAYS[day.first]
                 if day.first == day.last

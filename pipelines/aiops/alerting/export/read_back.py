@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.aiops.alerting.config import (
+    CURRENT,
     GUARD_NAME,
     STILL_NAME,
+    Process,
     apply_rules,
     parse_config,
     value_matches,
@@ -75,6 +77,8 @@ class DeployedFiles:
         Who loads them: `guard_files` says whose guards are whose.
     paging_receivers : tuple of str or None
         As for `merge_config`.
+    process : Process
+        The Alertmanager that reads `alertmanager`.
     """
 
     alertmanager: str
@@ -83,6 +87,7 @@ class DeployedFiles:
     guards: Mapping[str, str]
     servers: Servers
     paging_receivers: tuple[str, ...] | None = None
+    process: Process = CURRENT
 
 
 def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
@@ -107,6 +112,7 @@ def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
         bundle.guards,
         sources.servers,
         sources.paging_receivers,
+        sources.process,
     )
 
 
@@ -138,6 +144,7 @@ def exported_files(folder: Path, sources: Sources) -> DeployedFiles:
         guards={name: read_text(folder / name) for name in guard_files(sources.servers)},
         servers=sources.servers,
         paging_receivers=sources.paging_receivers,
+        process=sources.process,
     )
 
 
@@ -166,8 +173,8 @@ def read_back(
     SignalboxError
         If a part of ours is of no shape that the export writes: nobody judged it.
     """
-    today = parse_config(remove(files.alertmanager, files.name), files.name)
-    found = parse_config(files.alertmanager, files.name)
+    today = parse_config(remove(files.alertmanager, files.name), files.name, files.process)
+    found = parse_config(files.alertmanager, files.name, files.process)
     if files.paging_receivers is not None:
         today = with_pagers(today, files.paging_receivers)
         found = with_pagers(found, files.paging_receivers)

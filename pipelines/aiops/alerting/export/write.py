@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.aiops.alerting.config import CURRENT, Process
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
     ExportSummary,
@@ -146,6 +147,7 @@ def read_sources(
     prometheus_rules: Sequence[str],
     prometheus: Sequence[str] = (),
     paging_receivers: Sequence[str] | None = None,
+    process: Process = CURRENT,
 ) -> Sources:
     """Read the user's files.
 
@@ -159,6 +161,8 @@ def read_sources(
         Path of each ``prometheus.yml``.
     paging_receivers : sequence of str or None
         As for `merge_config`.
+    process : Process
+        The Alertmanager that reads the files.
 
     Returns
     -------
@@ -175,7 +179,7 @@ def read_sources(
     loaded = dict.fromkeys(name for server in servers.all for name in server.rule_files)
     files = {path: read_text(Path(path)) for path in prometheus_rules or loaded}
     pagers = None if paging_receivers is None else tuple(paging_receivers)
-    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers, pagers)
+    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers, pagers, process)
 
 
 def source_paths(

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import require_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.export.bundle import (
@@ -193,6 +194,7 @@ def _sources(
         {path: before[path] for path in own.prometheus_rules},
         read_servers({path: read_text(Path(path)) for path in params.prometheus}),
         tuple(params.paging_receivers),
+        process_of(*params.reader),
     )
     if own.alertmanager_yml:
         _require_guards(rules, own, sources.servers)
@@ -284,11 +286,13 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         Texts and who reads them.
     """
     own = params.publish
+    process = process_of(*params.reader)
     sources = read_sources(
         params.alertmanager_yml,
         params.prometheus_rules,
         params.prometheus,
         params.paging_receivers,
+        process,
     )
     paths = {
         name: _guards_path(own.guard_files(), server, sources.servers)
@@ -301,6 +305,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         guards={name: plan.after[path] for name, path in paths.items() if path},
         servers=sources.servers,
         paging_receivers=sources.paging_receivers,
+        process=process,
     )
 
 

@@ -10,6 +10,7 @@ from pipelines.aiops.alerting.config import (
     MINUTE,
     SECOND,
     Config,
+    Process,
     Route,
     value_matches,
     values_of,
@@ -154,12 +155,19 @@ class Timing:
     ----------
     sweep, sweep_at : int, microseconds
         Empty groups are removed every `sweep` at times that are `sweep_at` modulo `sweep`. The
-        phase depends on when the process started, which no history tells.
+        phase depends on when the process started, which no history tells. 0: as soon as a flush
+        leaves them empty.
     retention : int, microseconds
         Longest life of an entry in the notification log (``--data.retention``).
     log_sweep, log_sweep_at : int, microseconds
         Interval and phase at which expired entries of the notification log are dropped
         (``--data.maintenance-interval``).
+    answer : int, microseconds
+        From a flush until its entry is in the log: its notification was answered. Less than any
+        ``group_interval``, or else a notification is given up.
+    drift : int, microseconds
+        How much more than ``group_interval`` lies between two flushes of a group. Flushes are
+        placed without it; it counts for the age of an entry in the log.
     """
 
     sweep: int = 30 * SECOND
@@ -167,6 +175,39 @@ class Timing:
     retention: int = 120 * HOUR
     log_sweep: int = 15 * MINUTE
     log_sweep_at: int = 0
+    answer: int = 0
+    drift: int = 0
+
+    def answered(self, interval: Ints) -> Ints:
+        """Return `answer`, which is less than each ``group_interval``.
+
+        Parameters
+        ----------
+        interval : array of int64, microseconds
+            ``group_interval``.
+
+        Returns
+        -------
+        array of int64, microseconds
+        """
+        return np.minimum(self.answer, interval - 1)
+
+
+def timing_of(process: Process) -> Timing:
+    """Return the clocks of an Alertmanager.
+
+    Parameters
+    ----------
+    process : Process
+        Its version, and how fast it is answered.
+
+    Returns
+    -------
+    Timing
+        Phases of sweeps are 0.
+    """
+    sweep = Timing.sweep if process.sweeps_empty_groups else 0
+    return Timing(sweep=sweep, answer=process.answer, drift=process.drift)
 
 
 @dataclass(frozen=True)
@@ -270,6 +311,9 @@ class Groups:
         Whether there is an integration at all, and whether a notification wakes a person.
     wait, interval, repeat : array of int64, shape (groups,), microseconds
         ``group_wait``, ``group_interval`` and ``repeat_interval`` of the route.
+    shared : array of int64, shape (groups,)
+        Number of the notification log's key if several groups have it, else -1. Routes with equal
+        matchers on the way to them and one receiver share the entries of equal group labels.
     members, member_of : array of int64, shape (pairs,)
         Pairs of a series and an index of a group that it is in, sorted by series.
     """
@@ -283,6 +327,7 @@ class Groups:
     wait: Ints
     interval: Ints
     repeat: Ints
+    shared: Ints
     members: Ints
     member_of: Ints
 

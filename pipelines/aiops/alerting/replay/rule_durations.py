@@ -125,7 +125,9 @@ class Members:
 
 
 def _swept(timing: Timing, times: Ints) -> Ints:
-    """Return the first sweep after each time."""
+    """Return the first sweep after each time; the time itself where nothing waits for one."""
+    if not timing.sweep:
+        return times
     return ((times - timing.sweep_at) // timing.sweep + 1) * timing.sweep + timing.sweep_at
 
 
@@ -139,8 +141,9 @@ def _one_by_one(
     for row, own, start, reach, wait, interval in values:
         late = max(reach - known[own], 0)
         over = known[own] + -(-late // interval) * interval
-        swept = ((over - timing.sweep_at) // timing.sweep + 1) * timing.sweep + timing.sweep_at
-        if start > swept:
+        if timing.sweep:
+            over = ((over - timing.sweep_at) // timing.sweep + 1) * timing.sweep + timing.sweep_at
+        if start > over:
             known[own] = start + wait
             found.append(row)
     return found

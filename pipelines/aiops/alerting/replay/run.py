@@ -21,8 +21,9 @@ from pipelines.aiops.alerting.replay.model import (
     LabelTable,
     ReplayInputs,
     Timing,
+    timing_of,
 )
-from pipelines.aiops.alerting.replay.notification_log import notify
+from pipelines.aiops.alerting.replay.notification_log import notify, notify_in_turn
 from pipelines.aiops.alerting.replay.outcome import (
     FOLDED,
     NOT_YET,
@@ -100,22 +101,43 @@ def _horizon(frame: AlertFrame, config: Config) -> int:
     return last + max(waits)
 
 
-def _chunks(groups: Groups, load: Ints, chunk: int, most: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of groups with about `chunk` members and at most `most` groups each."""
+def _chunks(load: Ints, chunk: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of `load` with about `chunk` members and at most `most` entries each."""
     total = np.cumsum(load)
     low = 0
-    while low < len(groups):
+    while low < len(load):
         before = int(total[low - 1]) if low else 0
         high = int(np.searchsorted(total, before + chunk, side="right"))
-        high = max(low + 1, min(high, low + most, len(groups)))
+        high = max(low + 1, min(high, low + most, len(load)))
         yield low, high
         low = high
 
 
-def _slice(groups: Groups, low: int, high: int) -> Groups:
-    inside = (groups.member_of >= low) & (groups.member_of < high)
+def _parts(groups: Groups, load: Ints, chunk: int, most: int) -> Iterator[Ints]:
+    """Yield the groups (ascending) that are worked on together.
+
+    Those that share a log stand in one part, with none that has a log of its own.
+    """
+    alone = np.flatnonzero(groups.shared < 0)
+    for low, high in _chunks(load[alone], chunk, most):
+        yield alone[low:high]
+    together = np.flatnonzero(groups.shared >= 0)
+    if not len(together):
+        return
+    shared = groups.shared[together]
+    sizes = np.bincount(shared)
+    of_log = np.bincount(shared, weights=load[together]).astype(np.int64)
+    for low, high in _chunks(of_log, chunk, max(most // int(sizes.max()), 1)):
+        yield together[(shared >= low) & (shared < high)]
+
+
+def _select(groups: Groups, which: Ints) -> Groups:
+    position = np.full(len(groups), -1, dtype=np.int64)
+    position[which] = np.arange(len(which))
+    owner = position[groups.member_of]
+    inside = owner >= 0
     cut = {
-        name: getattr(groups, name)[low:high]
+        name: getattr(groups, name)[which]
         for name in (
             "group_id",
             "route",
@@ -125,10 +147,10 @@ def _slice(groups: Groups, low: int, high: int) -> Groups:
             "wait",
             "interval",
             "repeat",
+            "shared",
         )
     }
-    members, owner = groups.members[inside], groups.member_of[inside] - low
-    return replace(groups, **cut, members=members, member_of=owner)
+    return replace(groups, **cut, members=groups.members[inside], member_of=owner[inside])
 
 
 def _without_heartbeats(groups: Groups, inputs: ReplayInputs) -> Groups:
@@ -152,7 +174,14 @@ def _part(
     intervals = firing_intervals_of(firing, members.group)
     origin, span = _range(members.seen, members.gone, suppressions.end)
     rows = rows_of(intervals, resolved, members.group[resolved.member], origin, span)
-    log = notify(groups, rows, intervals, resolved, timing=inputs.timing, until=inputs.until)
+    timing, until = inputs.timing, inputs.until
+    if (groups.shared >= 0).any():
+        pairs = np.zeros(max(firing.pair.max(initial=-1), resolved.pair.max(initial=-1)) + 1, int)
+        for seen in (firing, resolved):
+            pairs[seen.pair] = periods.series[members.period[seen.member]]
+        log = notify_in_turn(groups, rows, intervals, resolved, pairs, timing=timing, until=until)
+    else:
+        log = notify(groups, rows, intervals, resolved, timing=timing, until=until)
     return ReplayTrace(members, suppressions, firing, resolved, intervals, rows, log, origin, span)
 
 
@@ -186,8 +215,8 @@ def _run(
     pages: list[tuple[Ints, Ints, Ints]] = []
     # Series are sorted: a series in one group only stands there once.
     alone = not (groups.members[1:] == groups.members[:-1]).any()
-    for low, high in _chunks(groups, load, chunk, most):
-        part = _slice(groups, low, high)
+    for which in _parts(groups, load, chunk, most):
+        part = _select(groups, which)
         trace = _part(inputs, part, silences, period_from)
         period, group_id, count = judge(part, trace, origins, outcomes, lookups)
         if alone:
@@ -311,7 +340,7 @@ def replay(
     silences : sequence of Silence
         Silences that were active; none by default.
     timing : Timing, optional
-        Phases of the process's own clocks; those of ``Timing()`` by default.
+        The process's own clocks; those of the configuration's `Process` by default.
     chunk : int
         Bounds memory: so many members of groups are worked on at once. The result doesn't depend
         on it.
@@ -342,7 +371,9 @@ def replay(
     stop = _horizon(frame, ruled) if until is None else until
     plain = table or LabelTable(frame.labels)
     table, periods, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
-    inputs = ReplayInputs(ruled, table, periods, stop, timing or Timing(), heartbeats)
+    inputs = ReplayInputs(
+        ruled, table, periods, stop, timing or timing_of(ruled.process), heartbeats
+    )
     lookups = lookups_of(periods, guarded)
     groups, outcomes, collected = _run(
         inputs, tuple(silences), chunk, lookups, since=since, only_pages=only_pages

@@ -119,6 +119,21 @@ def test_the_last_days_of_a_month_are_counted_from_its_end():
     assert found == [(1709078400 * SECOND, 1709251200 * SECOND)]
 
 
+@pytest.mark.parametrize("part", ["times", "weekdays", "days_of_month", "months", "years"])
+def test_a_list_that_is_given_and_empty_means_never_and_one_that_is_not_given_always(part):
+    first, last = 1704067200 * SECOND, (1704067200 + 86400) * SECOND
+    assert stretches(interval(f"{{{part}: []}}"), first, last) == []
+    assert stretches(interval(f"{{{part}: }}"), first, last) == [(first, last + SECOND)]
+    assert stretches(interval("{}"), first, last) == [(first, last + SECOND)]
+    # Any entry of an interval is enough.
+    assert stretches(interval(f"{{{part}: []}}, {{}}"), first, last) == [(first, last + SECOND)]
+
+
+def test_a_part_of_a_time_interval_that_is_no_list_is_an_error():
+    with pytest.raises(SignalboxError, match=r"am.yml: .*\.months: must be a list"):
+        interval("{months: may}")
+
+
 def test_a_time_of_day_follows_its_zone_through_a_change_of_clocks():
     ranges = interval("{location: Europe/Berlin, times: [{start_time: 01:00, end_time: 04:00}]}")
     # 2024-03-31: from 02:00 to 03:00 there is nothing, the stretch is an hour shorter.

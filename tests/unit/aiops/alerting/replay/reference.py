@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 
 from pipelines.aiops.alerting.config import Config, Route, matches, routes_of
 from pipelines.aiops.alerting.config.model import stretches
-from pipelines.aiops.alerting.replay import Timing
+from pipelines.aiops.alerting.replay.model import timing_of
 
 
 @dataclass
 class Entry:
+    """Made by a flush at `time`, written when the notification is answered, collected later."""
+
+    owner: tuple
     time: int
+    written: int
+    collected: int
     firing: set[int]
     resolved: set[int]
 
@@ -47,12 +52,20 @@ def episodes(rows):
     return found
 
 
+def depth_first(route, path=()):
+    """Paths in the order in which alerts reach routes: children before their parent."""
+    for position, child in enumerate(route.routes):
+        yield from depth_first(child, (*path, position))
+    yield path
+
+
 class Reference:
     def __init__(self, config: Config, labels, rows, until, timing=None, silences=()):
         self.config, self.labels, self.until = config, labels, until
-        self.timing, self.silences = timing or Timing(), silences
+        self.timing, self.silences = timing or timing_of(config.process), silences
         self.alerts = episodes(rows)
         self.nodes = dict(config.route.walk())
+        self.order = {path: at for at, path in enumerate(depth_first(config.route))}
         low = min((a[1] for a in self.alerts), default=0) - 10**11
         self.intervals = {
             one.name: stretches(one.ranges, low, until + 10**11) for one in config.time_intervals
@@ -91,9 +104,17 @@ class Reference:
             names = sorted(labels) if by == ("...",) else by
             yield path, tuple((n, labels.get(n, "")) for n in names if labels.get(n, ""))
 
+    def log_key(self, key, sends):
+        """Key of the log: matchers on the route's way, receiver and integration, group labels."""
+        path, labels = key
+        nodes = [self.nodes[path[:depth]] for depth in range(len(path) + 1)]
+        way = tuple(tuple(sorted((m.label, m.value, m.op) for m in n.matchers)) for n in nodes)
+        return way, nodes[-1].receiver, sends, tuple(sorted(labels))
+
     def run(self):
         groups: dict = {}
-        self.log: dict = {}
+        # Everything ever written, in order; of what is written at a time, the last counts.
+        self.log: dict[tuple, list[Entry]] = {}
         self.sent: list[Sent] = []
         arrivals = sorted((start, series, end) for series, start, end in self.alerts)
         position = 0
@@ -103,7 +124,7 @@ class Reference:
             times = [group.next_tick for group in groups.values()]
             if position < len(arrivals):
                 times.append(arrivals[position][0])
-            if next_sweep is not None and groups:
+            if next_sweep is not None and groups and sweep:
                 times.append(next_sweep)
             now = min(times, default=self.until + 1)
             if now > self.until:
@@ -115,16 +136,18 @@ class Reference:
                     group = groups.setdefault(key, Group(start + wait))
                     group.store[series] = (start, end)
                 position += 1
-            if next_sweep == now:
+            if sweep and next_sweep == now:
                 for key in [key for key, group in groups.items() if not group.store]:
                     del groups[key]
-            for key in sorted(groups):
+            for key in sorted(groups, key=lambda key: self.order[key[0]]):
                 group = groups[key]
                 if group.next_tick == now:
                     self.flush(key, group, now)
                     group.next_tick += self.nodes[key[0]].group_interval
+                    if not sweep and not group.store:
+                        del groups[key]
             at = self.timing.sweep_at
-            next_sweep = ((now - at) // sweep + 1) * sweep + at
+            next_sweep = sweep and ((now - at) // sweep + 1) * sweep + at
 
     def flush(self, key, group, now):
         if not group.store:
@@ -151,18 +174,30 @@ class Reference:
         for sends in sorted({each.send_resolved for each in receiver.integrations}):
             self.dedup(key, route, sends, firing, resolved, now)
 
-    def expired(self, entry, route, now, firing):
-        life = min(self.timing.retention, 2 * route.repeat_interval)
-        end, at = entry.time + life, self.timing.log_sweep_at
-        if life < route.repeat_interval and firing:
-            return now >= end
-        sweep = self.timing.log_sweep
-        return now >= -(-(end - at) // sweep) * sweep + at
+    def collected_at(self, written, route):
+        """When garbage collection takes an entry: the first run at or after it expires."""
+        end = written + min(self.timing.retention, 2 * route.repeat_interval)
+        sweep, at = self.timing.log_sweep, self.timing.log_sweep_at
+        return -(-(end - at) // sweep) * sweep + at
+
+    def query(self, key, sends, now):
+        """The entry as a flush finds it; a group always finds what it wrote itself."""
+        found = None
+        for entry in self.log.get(self.log_key(key, sends), ()):
+            if (entry.written <= now or entry.owner == key) and (
+                found is None or entry.written >= found.written
+            ):
+                found = entry
+        return None if found is None or found.collected <= now else found
+
+    def repeats(self, entry, route, now):
+        """Whether the entry is older than repeat_interval: every flush since came a bit late."""
+        interval, passed = route.group_interval, now - entry.time
+        tick = now + passed // interval * self.timing.drift
+        return entry.written < tick - route.repeat_interval
 
     def dedup(self, key, route, sends, firing, resolved, now):
-        entry = self.log.get((key, sends))
-        if entry and self.expired(entry, route, now, firing):
-            entry = None
+        entry = self.query(key, sends, now)
         if entry is None:
             needs = bool(firing)
         elif not firing <= entry.firing:
@@ -172,10 +207,14 @@ class Reference:
         elif sends and not resolved <= entry.resolved:
             needs = True
         else:
-            needs = entry.time + route.repeat_interval < now
+            needs = self.repeats(entry, route, now)
         if not needs:
             return
-        self.log[key, sends] = Entry(now, set(firing), set(resolved))
-        if firing or sends:
+        sent = firing or sends
+        written = now + (min(self.timing.answer, route.group_interval - 1) if sent else 0)
+        collected = self.collected_at(written, route)
+        made = Entry(key, now, written, collected, set(firing), set(resolved))
+        self.log.setdefault(self.log_key(key, sends), []).append(made)
+        if sent:
             named = resolved if sends else ()
             self.sent.append(Sent(now, key[0], key[1], sends, frozenset(firing), frozenset(named)))

@@ -7,7 +7,7 @@ from pipelines.aiops.alerting.rules import Matcher
 
 from .reference import Reference, episodes
 from .test_replay_keeps_what_must_hold import FLAPPING
-from .worlds import SPAN, alerts, configs, frame_of, silences, timings
+from .worlds import SPAN, alerts, configs, frame_of, silences, timings, twins
 
 UNTIL = (SPAN + 600) * SECOND
 
@@ -42,6 +42,17 @@ def test_fast_replay_tells_what_an_event_loop_tells(config, world, quiet, timing
     labels, rows = world
     frame = frame_of(rows, labels)
     assert told(config, frame, timing, quiet) == told_by_loop(config, labels, rows, timing, quiet)
+
+
+@settings(max_examples=300, deadline=None)
+@given(twins(), alerts(), silences, timings, st.sampled_from([1, 10**6]))
+def test_routes_that_share_log_entries_tell_what_an_event_loop_tells(
+    config, world, quiet, timing, chunk
+):
+    labels, rows = world
+    frame = frame_of(rows, labels)
+    expected = told_by_loop(config, labels, rows, timing, quiet)
+    assert told(config, frame, timing, quiet, chunk) == expected
 
 
 def pages(receiver, sends):

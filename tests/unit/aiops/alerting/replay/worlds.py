@@ -1,5 +1,7 @@
 """Random small worlds: configurations, alerts, silences, in seconds."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -47,6 +49,7 @@ matcher = st.builds(
 matchers = st.lists(matcher, min_size=1, max_size=2).map(tuple)
 group_bys = st.sampled_from([(), ("alertname",), ("host", "severity"), ("...",)])
 names = st.lists(st.sampled_from(["early", "odd"]), max_size=1).map(tuple)
+# Among them multiples of each other and, with the drift and answers, times around them.
 SETTINGS = {
     "receiver": st.sampled_from(["pager", "chat", "both", "null"]),
     "group_by": group_bys,
@@ -91,6 +94,23 @@ configs = st.builds(
     inhibit_rules=st.lists(inhibit, max_size=2).map(tuple),
     time_intervals=st.just(INTERVALS),
 )
+
+
+@st.composite
+def twins(draw):
+    """Configurations in which sibling routes have equal matchers and the same receiver."""
+    config = draw(configs)
+    child = draw(inner | leaf)
+    one = replace(child, continues=True)
+    other = {key: draw(value) for key, value in SETTINGS.items() if key != "receiver"}
+    same = {"mute": draw(names), **other} if draw(st.booleans()) else {}
+    # The order of matchers doesn't count; a third may have another receiver.
+    two = replace(child, matchers=child.matchers[::-1], continues=draw(st.booleans()), **same)
+    rest = config.route.routes[:1]
+    routes = draw(st.permutations([one, two, *rest]))
+    return replace(config, route=replace(config.route, routes=tuple(routes)))
+
+
 label_sets = st.lists(
     st.fixed_dictionaries({}, optional={name: st.sampled_from(VALUES[:2]) for name in NAMES}),
     min_size=1,
@@ -120,8 +140,10 @@ silences = st.lists(
 )
 timings = st.builds(
     Timing,
-    sweep=st.sampled_from([30 * SECOND, 4 * SECOND]),
+    sweep=st.sampled_from([30 * SECOND, 4 * SECOND, 0]),
     sweep_at=st.sampled_from([0, 11 * SECOND]),
     retention=st.sampled_from([120 * 3600 * SECOND, 100 * SECOND]),
     log_sweep=st.sampled_from([900 * SECOND, 20 * SECOND]),
+    answer=st.sampled_from([0, 3_000, 4 * SECOND, 25 * SECOND]),
+    drift=st.sampled_from([0, 700, SECOND]),
 )
