@@ -24,6 +24,7 @@ from pipelines.aiops.alerting.evidence import (
     Stages,
     TestSpan,
 )
+from pipelines.aiops.alerting.export.bundle import Sources
 from pipelines.aiops.alerting.export.read_back import exported_files, read_back
 from pipelines.aiops.alerting.export.write import read_sources, source_paths
 from pipelines.aiops.alerting.replay import Replay
@@ -50,6 +51,12 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     )
     config = config_with_pagers(params.export_rules.alertmanager_yml, params.paging_receivers)
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
+
+
+def replay_exported(backtest: Backtest, sources: Sources, rules: tuple[Rule, ...]) -> Replay:
+    """Replay the window through the files of ``export_rules``, read back from their bytes."""
+    labels = {name for labels in backtest.rows.labels for name in labels}
+    return backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
 
 
 def details(
@@ -161,8 +168,7 @@ def main(params: AiopsParams) -> None:
     backtest = backtest_on_last(params)
     own = params.export_rules
     sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
-    labels = {name for labels in backtest.rows.labels for name in labels}
-    candidate = backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
+    candidate = replay_exported(backtest, sources, rules)
     effect = backtest.effect(candidate, rules)
     paths = [
         HISTORY,
