@@ -1,207 +1,280 @@
-"""Noise reduction on real intrusion-detection alerts: the AIT Alert Data Set.
+"""Noise reduction on real intrusion-detection alerts: the AIT Alert Data Set, by the product.
 
 ``python -m benchmarks.ait_alerts --data PATH [--out DIR]`` prints readable lines, then one line of
 JSON. PATH is a folder with the scenarios (``*.csv.gz``: time, name, ip, host, short, time_label,
 event_label), or one that has them in ``ait_alerts/``. The collection is public: AIT Alert Data Set,
 repository ait-aecid/alert-data-set (Landauer, Skopik and Wurzenberger 2024).
 
-For each scenario rules are learned on the part before the first attack step (nobody acted on
-anything there) and the rest is replayed through the Alertmanager model with these rules. The labels
-say where the first attack step begins, and judge; nothing else is learned or chosen by them, and
-all scenarios have the same settings (`SETTINGS`).
+Each scenario gets a project of its own with the recipe of docs/own-telemetry.md, "Intrusion
+detection", word for word, and goes through ``signalbox ingest`` and the stages from alert_history
+to report_rules. Only the split differs: rules are mined and selected on the whole days before the
+day of the first attack step, which is the only thing taken from the labels; else they judge.
 
-Yardstick: one page per (name, host) and day. A step counts as paged if a page that is the first to
-tell of one of its event-labelled alerts is sent while the step goes on.
+Judged is what is sent from the first attack step on, by the exported ``alertmanager.yml``, by the
+recipe's own, and by a plain rule: page if this (name, host) was silent for 24 hours. The yardstick
+is one page per (name, host) and day. A step counts as paged if a page that is the first to tell of
+one of its event-labelled alerts is sent while the step goes on.
 
 With ``--out`` it writes for each scenario ``<name>.csv`` (a line a row of the file: ``row``,
-``judged``, ``paged`` = a page is sent for this alert, ``page``, ``page_time``, ``group``,
-``folded_into`` = the page that had told of it before, ``rule``, ``status``), ``<name>_pages.csv``
-and ``<name>_rules.json``.
+``judged``, ``paged`` = a page is sent for this alert, ``page_time`` = second of the first page that
+names it, -1 without one), ``<name>_pages.csv``, ``<name>_rules.json`` and ``<name>_alertmanager.yml``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from benchmarks.ait_data import Scenario, frame_of, scenarios, steps, yardstick
-from pipelines.aiops.alerting.config import Config, Integration, Receiver, Route
-from pipelines.aiops.alerting.mining.demotion import mine_demotion
-from pipelines.aiops.alerting.mining.grouping import notify_at_once
-from pipelines.aiops.alerting.mining.history import history_of
-from pipelines.aiops.alerting.replay import Replay, replay
-from pipelines.aiops.alerting.rules import RULES, Rule
-from pipelines.aiops.params.alert_rules import DemotionMining, MineRulesParams
-from pipelines.core.time import SECOND_US
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is set, for all scenarios alike. Everything that lasts, lasts a day, as the yardstick's.
-
-    Attributes
-    ----------
-    hold
-        Seconds that a detection goes on: repeated within it, it is the same alert.
-    group_interval
-        Seconds that something new waits while others are being told.
-    max_silence_hours
-        What was absent for so long isn't routine. It takes the place of many separate days, which
-        two or three days of history don't have.
-    rare_window
-        Seconds within which what is known, but not routine, pages once.
-    """
-
-    hold: int = 86_400
-    group_interval: int = 1
-    repeat_interval: int = 7 * 86_400
-    max_silence_hours: int = 24
-    rare_window: int = 86_400
-    guard_window: int = 3600
-    guard_alpha: float = 0.05
-
-
-SETTINGS = Settings()
-
-CONFIG = Config(
-    # A detection has no end that anybody would have to be told.
-    receivers=(Receiver("pager", (Integration("webhook", send_resolved=False),)),),
-    route=Route(receiver="pager", group_by=("alertname", "host")),
+from benchmarks.ait_data import (
+    DAY,
+    Scenario,
+    read,
+    scenario_files,
+    silent_for_a_day,
+    steps,
+    yardstick,
 )
 
-
-def params_of(settings: Settings) -> MineRulesParams:
-    return MineRulesParams(
-        min_days=2,
-        min_episodes=1,
-        max_rules=10_000,
-        demotion=DemotionMining(
-            # All that came before the first step is known to be harmless: it isn't a sample.
-            max_acted_share=0.999,
-            max_silence_hours=settings.max_silence_hours,
-            guard_window_seconds=settings.guard_window,
-            guard_alpha=settings.guard_alpha,
-            lasting_factor=0,
-            rare_window_seconds=settings.rare_window,
-        ),
-    )
+ROOT = Path(__file__).resolve().parents[1]
+RECIPE = ROOT / "docs" / "own-telemetry.md"
+CHAPTER = "## Intrusion detection\n"
+STAGES = (
+    "alert_history", "mine_rules", "select_rules", "export_rules", "replay_rules", "watch_rules",
+    "gate_rules", "report_rules",
+)  # fmt: skip
+AT_ONCE = 2
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What was learned from a scenario, and what became of its alerts.
+def recipe() -> tuple[str, dict[str, Any]]:
+    """Read the documented ``alertmanager.yml`` and section of ``params.yaml``."""
+    from ruamel.yaml import YAML
 
-    Attributes
+    chapter = RECIPE.read_text(encoding="utf-8").partition(CHAPTER)[2].partition("\n## ")[0]
+    blocks = [part.partition("```")[0] for part in chapter.split("```yaml\n")[1:]]
+    if len(blocks) != 2:
+        raise SystemExit(f"{RECIPE}: {CHAPTER.strip()} must have two blocks of YAML")
+    return blocks[0], YAML(typ="safe").load(blocks[1])
+
+
+def split(scenario: Scenario) -> tuple[float, float]:
+    """Shares of the history to mine and to select on: whole days before the attack, two to one."""
+    first, last = (int(scenario.rows["time"].agg(end)) // DAY for end in ("min", "max"))
+    before, days = scenario.attack // DAY - first, last - first + 1
+    if before < 2:
+        raise SystemExit(f"{scenario.name}: less than two whole days before the first attack step")
+    train = max(round(before * 2 / 3), 1)
+    return train / days, (before - train) / days
+
+
+def make_project(place: Path, file: Path, scenario: Scenario) -> None:
+    """Write a project: this one's settings, with the recipe on top."""
+    from ruamel.yaml import YAML
+
+    alertmanager, own = recipe()
+    for name in ("expectations", "released"):
+        shutil.copytree(ROOT / name, place / name)
+    shutil.copy(ROOT / "release.yaml", place)
+    (place / "alertmanager.yml").write_text(alertmanager, encoding="utf-8")
+    (place / "exports" / "ids").mkdir(parents=True)
+    shutil.copy(file, place / "exports" / "ids")
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    mine_rules = own["aiops"]["mine_rules"]
+    mine_rules["train"], mine_rules["validation"] = split(scenario)
+    _lay(own, params)
+    with (place / "params.yaml").open("w", encoding="utf-8") as out:
+        YAML(typ="safe").dump(params, out)
+
+
+def _lay(above: dict[str, Any], below: dict[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _lay(value, below[key])
+        else:
+            below[key] = value
+
+
+def run_stages(place: Path) -> None:
+    """Run what a user runs, each in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for module, *words in (
+        ("pipelines.cli.main", "ingest"),
+        *((f"pipelines.aiops.{stage}",) for stage in STAGES),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=place, env=environment, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        if done.returncode:
+            raise SystemExit(f"{place}: {module} failed:\n{done.stdout}")
+
+
+class Sent:
+    """What a configuration sends in the test window, and when it first tells of each row.
+
+    Parameters
     ----------
-    judged
-        Positions of the judged rows in the file, in the order of `replayed.alerts`.
-    seconds
-        Seconds that learning and replay took.
+    scenario
+        The file's rows.
+    rows
+        Rows of the frozen history, in the order of the replay's alerts.
+    replayed
+        A `Replay` of them.
     """
 
-    scenario: Scenario
-    rules: list[Rule]
-    replayed: Replay
-    judged: np.ndarray[Any, Any]
-    seconds: tuple[float, float]
+    def __init__(self, scenario: Scenario, rows: Any, replayed: Any) -> None:
+        import pandas as pd
 
-    @property
-    def pages(self) -> pd.DataFrame:
-        """Notifications that wake somebody, in order of time."""
-        sent = self.replayed.notifications
-        return sent[sent["page"].to_numpy(bool)].reset_index(drop=True)
+        from pipelines.core.time import SECOND_US
 
-    def page_time(self) -> np.ndarray[Any, Any]:
-        """Second of the first page that tells of each row of the file, -1 without one."""
-        result = np.full(len(self.scenario.rows), -1, np.int64)
-        at = self.replayed.alerts["first_page"].to_numpy(np.int64)
-        result[self.judged] = np.where(at >= 0, at // SECOND_US, -1)
-        return result
+        sent = replayed.notifications
+        sent = sent[sent["page"].to_numpy(bool)]
+        self.pages = sent.assign(time=sent["time"] // SECOND_US).reset_index(drop=True)
+        # The history has a row a second and label set, whatever number of times the file has it.
+        at = replayed.alerts["first_page"].to_numpy(np.int64)
+        labels = pd.DataFrame([rows.labels[series] for series in rows.series.tolist()])
+        known = pd.DataFrame({"time": rows.starts // SECOND_US})
+        known["page"] = np.where(at >= 0, at // SECOND_US, -1)
+        for column, label in LABELS.items():
+            known[column] = labels[label].fillna("") if label in labels else ""
+        found = scenario.rows[["time", *LABELS]].merge(known, "left", ["time", *LABELS])
+        self.page_time = found["page"].fillna(-1).to_numpy(np.int64)
 
-
-def answer(scenario: Scenario, settings: Settings) -> Answer:
-    begun = time.perf_counter()
-    frame = frame_of(scenario, settings.hold)
-    history = history_of(frame, params_of(settings), scenario.learning)
-    rules: list[Rule] = [
-        *mine_demotion(history).rules,  # type: ignore[list-item]
-        notify_at_once(
-            history,
-            group_interval=settings.group_interval,
-            repeat_interval=settings.repeat_interval,
-        ),
-    ]
-    learned = time.perf_counter()
-    judged = np.flatnonzero(~scenario.learned.to_numpy())
-    until = int(scenario.rows["time"].max()) * SECOND_US
-    replayed = replay(frame.where(judged), CONFIG, rules=rules, until=until)
-    taken = (learned - begun, time.perf_counter() - learned)
-    return Answer(scenario, rules, replayed, judged, taken)
+    def judged(self, scenario: Scenario) -> dict[str, Any]:
+        """Judge from the first attack step on."""
+        return judged(scenario, self.pages["time"].to_numpy(), self.page_time)
 
 
-def score(one: Answer) -> dict[str, Any]:
-    yard, pages = int(yardstick(one.scenario).sum()), len(one.pages)
-    judged = steps(one.scenario, one.page_time())
-    missed = [name for name, step in judged.items() if not step["paged"]]
+LABELS = {"name": "alertname", "host": "host", "ip": "ip", "short": "short"}
+
+
+def judged(scenario: Scenario, pages: Any, page_time: Any) -> dict[str, Any]:
+    """Count pages from the first attack step on, and the steps that they tell of."""
+    sent = int((np.asarray(pages) >= scenario.attack).sum())
+    found = steps(scenario, page_time)
     return {
-        "scenario": one.scenario.name,
-        "alerts_judged": len(one.judged),
-        "yardstick_pages": yard,
-        "pages": pages,
-        "ratio": round(pages / yard, 4),
-        "steps": len(judged),
-        "steps_paged": len(judged) - len(missed),
-        "missed": missed,
-        "rules": len(one.rules),
-        "learn_s": round(one.seconds[0], 2),
-        "replay_s": round(one.seconds[1], 2),
+        "pages": sent,
+        "ratio": round(sent / int(yardstick(scenario).sum()), 4),
+        "paged": [name for name, step in found.items() if step["paged"]],
+        "missed": [name for name, step in found.items() if not step["paged"]],
     }
 
 
-def per_alert(one: Answer) -> pd.DataFrame:
-    """Say for each row of the file what became of it."""
-    rows, at = one.scenario.rows, one.page_time()
-    sent = one.pages["time"].to_numpy(np.int64) // SECOND_US
-    page = np.where(at >= 0, np.searchsorted(sent, np.maximum(at, 0)), -1)
-    paged = (at >= 0) & (at >= rows["time"].to_numpy())
-    table = pd.DataFrame({"row": np.arange(len(rows)), "time": rows["time"]})
-    table["judged"] = ~one.scenario.learned
-    table["paged"] = paged
-    table["page"] = np.where(paged, page, -1)
-    table["page_time"] = np.where(paged, at, -1)
-    table["folded_into"] = np.where(paged, -1, page)
-    for column, empty in (("group", -1), ("rule", ""), ("status", "not_judged")):
-        values = np.full(len(rows), empty, dtype=object)
-        values[one.judged] = one.replayed.alerts[column].to_numpy()
-        table[column] = values
-    return table
+def plain_rule(scenario: Scenario) -> dict[str, Any]:
+    """Judge: page if this (name, host) was silent for a day; a second has one page at most."""
+    at = scenario.rows["time"].to_numpy()
+    page = silent_for_a_day(scenario)
+    return judged(scenario, np.unique(at[page]), np.where(page, at, -1))
 
 
-def write(one: Answer, out: Path) -> None:
+def in_project(file: Path, out: Path | None) -> dict[str, Any]:
+    """Take a scenario through the product, and judge what it exports and today's file."""
+    from pipelines.aiops import replay_rules
+    from pipelines.aiops.alerting.export.write import read_sources
+    from pipelines.aiops.alerting.rules import read_rules
+    from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
+
+    begun, scenario = time.perf_counter(), read(file)
+    out = None if out is None else out.resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder).resolve()
+        make_project(place, file, scenario)
+        run_stages(place)
+        os.chdir(place)
+        params, rules = load_aiops_params(), read_rules(RULE_SET)
+        own = params.export_rules
+        sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+        measured = replay_rules.backtest_on_last(params)
+        exported = replay_rules.replay_exported(measured, sources, rules)
+        told = Sent(scenario, measured.rows, exported)
+        if out is not None:
+            write(scenario, told, out)
+            shutil.copy(RULE_SET, out / f"{scenario.name}_rules.json")
+            shutil.copy(EXPORT / "alertmanager.yml", out / f"{scenario.name}_alertmanager.yml")
+        os.chdir("/")
+    return {
+        "scenario": scenario.name,
+        "yardstick_pages": int(yardstick(scenario).sum()),
+        "steps": len(steps(scenario, told.page_time)),
+        "today": Sent(scenario, measured.rows, measured.baseline).judged(scenario),
+        "rules": [rule.sentence for rule in rules],
+        "product": told.judged(scenario),
+        "plain_rule": plain_rule(scenario),
+        "seconds": round(time.perf_counter() - begun, 1),
+    }
+
+
+def write(scenario: Scenario, told: Sent, out: Path) -> None:
+    """Write what became of each row, and the pages."""
+    import pandas as pd
+
     out.mkdir(parents=True, exist_ok=True)
-    name = one.scenario.name
-    per_alert(one).to_csv(out / f"{name}.csv", index=False)
-    pages = one.pages.assign(time=one.pages["time"] // SECOND_US)
-    pages.rename_axis("page").to_csv(out / f"{name}_pages.csv")
-    (out / f"{name}_rules.json").write_bytes(RULES.dump_json(tuple(one.rules), indent=1))
+    at = scenario.rows["time"].to_numpy()
+    table = pd.DataFrame({"row": np.arange(len(at)), "time": at})
+    table["judged"] = ~scenario.learned
+    table["paged"] = table["judged"] & (told.page_time >= at)
+    table["page_time"] = np.where(table["judged"], told.page_time, -1)
+    table.to_csv(out / f"{scenario.name}.csv", index=False)
+    pages = told.pages[told.pages["time"] >= scenario.attack].reset_index(drop=True)
+    pages.rename_axis("page").to_csv(out / f"{scenario.name}_pages.csv")
 
 
-def summary(scores: list[dict[str, Any]]) -> dict[str, Any]:
-    ratios = [one["ratio"] for one in scores]
+def child(job: list[str]) -> dict[str, Any]:
+    """One scenario in a process of its own: a project is the folder one stands in."""
+    command = [sys.executable, "-m", "benchmarks.ait_alerts", *job]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    show(row)
+    return row
+
+
+def show(row: dict[str, Any]) -> None:
+    said = ", ".join(
+        f"{name} {row[which]['pages']} ({row[which]['ratio']:.3f}), "
+        f"{len(row[which]['paged'])} of {row['steps']} steps"
+        for which, name in (("today", "today"), ("product", "exported"), ("plain_rule", "plain"))
+    )
+    print(
+        f"{row['scenario']:>16}: yardstick {row['yardstick_pages']} pages; {said}; "
+        f"missed {row['product']['missed']}",
+        flush=True,
+    )
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and worst over the scenarios, for the product, today's file and the plain rule."""
+    kinds = {}
+    for which in ("today", "product", "plain_rule"):
+        ratios = [row[which]["ratio"] for row in rows]
+        kinds[which] = {
+            "mean_ratio": round(float(np.mean(ratios)), 4),
+            "worst_ratio": max(ratios),
+            "steps_paged": sum(len(row[which]["paged"]) for row in rows),
+        }
+    lost = [
+        f"{row['scenario']}: {step}"
+        for row in rows
+        for step in row["product"]["missed"]
+        if step in row["today"]["paged"]
+    ]
     return {
         "benchmark": "ait_alerts",
-        "scenarios": scores,
-        "mean_ratio": round(float(np.mean(ratios)), 4),
-        "worst_ratio": max(ratios),
-        "steps": sum(one["steps"] for one in scores),
-        "steps_paged": sum(one["steps_paged"] for one in scores),
+        **kinds,
+        "steps": sum(row["steps"] for row in rows),
+        "paged_today_but_not_with_rules": lost,
+        "scenarios": rows,
     }
 
 
@@ -209,25 +282,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the collection")
     parser.add_argument("--out", type=Path, help="folder for what became of each alert")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, choices=range(1, AT_ONCE + 1))
+    parser.add_argument("--scenario", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.scenario is not None:
+        print(json.dumps(in_project(options.scenario, options.out)))
+        return
     if options.data is None:
         print("ait_alerts: skipped, --data PATH names the AIT Alert Data Set")
         print(json.dumps({"benchmark": "ait_alerts", "skipped": "no --data"}))
         return
-    scores = []
-    for scenario in scenarios(options.data):
-        one = answer(scenario, SETTINGS)
-        scores.append(score(one))
-        last = scores[-1]
-        print(
-            f"{last['scenario']:>16}: {last['pages']} pages of {last['yardstick_pages']} "
-            f"({last['ratio']:.3f}), {last['steps_paged']} of {last['steps']} steps paged "
-            f"{last['missed'] or ''}",
-            flush=True,
-        )
-        if options.out:
-            write(one, options.out)
-    print(json.dumps(summary(scores)))
+    extra = [] if options.out is None else ["--out", str(options.out.resolve())]
+    jobs = [["--scenario", str(file.resolve()), *extra] for file in scenario_files(options.data)]
+    with ThreadPoolExecutor(options.at_once) as pool:
+        rows = list(pool.map(child, jobs))
+    print(json.dumps(summary(rows)))
 
 
 if __name__ == "__main__":

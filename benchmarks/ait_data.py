@@ -1,4 +1,4 @@
-"""The AIT Alert Data Set as alert history: reading a scenario, and what a judge needs of it."""
+"""The AIT Alert Data Set: reading a scenario, and what a judge needs of it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.aiops.alerting.windows import HistoryWindow
-from pipelines.aiops.lake.frame import NO, UNKNOWN, AlertFrame
-from pipelines.core.time import SECOND_US
-
 BENIGN, NONE = "false_positive", "-"
 DAY = 86_400
-LABELS = {"name": "alertname", "host": "host", "ip": "ip", "short": "short"}
 
 
 @dataclass(frozen=True)
@@ -31,18 +26,13 @@ class Scenario:
         """Rows before the first attack step."""
         return self.rows["time"] < self.attack
 
-    @property
-    def learning(self) -> HistoryWindow:
-        """From the first row to the first attack step."""
-        return HistoryWindow(int(self.rows["time"].min()) * SECOND_US, self.attack * SECOND_US)
 
-
-def scenarios(data: Path) -> list[Scenario]:
+def scenario_files(data: Path) -> list[Path]:
     folder = data / "ait_alerts" if (data / "ait_alerts").is_dir() else data
     files = sorted(folder.glob("*.csv.gz")) + sorted(folder.glob("*.csv"))
     if not files:
         raise SystemExit(f"{folder}: no *.csv.gz of the AIT Alert Data Set (see --help)")
-    return [read(path) for path in files]
+    return files
 
 
 def read(path: Path) -> Scenario:
@@ -54,34 +44,19 @@ def read(path: Path) -> Scenario:
     return Scenario(path.name.split(".")[0], rows, int(attack.min()))
 
 
-def frame_of(scenario: Scenario, hold: int) -> AlertFrame:
-    """Alerts in the order of the file; each goes on for `hold` seconds.
-
-    Before the first attack step nobody acted: that is all that is told of the truth.
-    """
-    labels = scenario.rows[list(LABELS)].rename(columns=LABELS)
-    key = labels.groupby(list(LABELS.values()), sort=True).ngroup().to_numpy(np.int32)
-    known = labels.assign(key=key).drop_duplicates("key").sort_values("key").drop(columns="key")
-    starts = scenario.rows["time"].to_numpy(np.int64) * SECOND_US
-    return AlertFrame(
-        series=key,
-        starts=starts,
-        ends=starts + hold * SECOND_US,
-        acted=np.where(scenario.learned.to_numpy(), NO, UNKNOWN).astype(np.int8),
-        ticket=np.full(len(starts), -1, np.int32),
-        labels=[
-            {name: value for name, value in one.items() if value}
-            for one in known.to_dict("records")
-        ],
-        tickets=[],
-    )
-
-
 def yardstick(scenario: Scenario) -> pd.Series[bool]:
     """Judged rows that one page per (name, host) and day would send."""
     judged = scenario.rows[~scenario.learned]
     first = ~judged.assign(day=judged["time"] // DAY)[["name", "host", "day"]].duplicated()
     return first.reindex(scenario.rows.index, fill_value=False)
+
+
+def silent_for_a_day(scenario: Scenario) -> np.ndarray[Any, Any]:
+    """Rows whose (name, host) had no other row in the 24 hours before."""
+    rows = scenario.rows[["time", "name", "host"]].sort_values("time", kind="stable")
+    waited = rows.groupby(["name", "host"])["time"].diff()
+    silent = (waited.isna() | (waited >= DAY)).reindex(scenario.rows.index)
+    return silent.to_numpy(bool)
 
 
 def steps(scenario: Scenario, page_time: np.ndarray[Any, Any]) -> dict[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ from pipelines.aiops.alerting.evidence import (
     Stages,
     TestSpan,
 )
+from pipelines.aiops.alerting.export.bundle import Sources
 from pipelines.aiops.alerting.export.read_back import exported_files, read_back
 from pipelines.aiops.alerting.export.write import read_sources, source_paths
 from pipelines.aiops.alerting.replay import Replay
@@ -53,6 +54,12 @@ def backtest_on_last(params: AiopsParams) -> Backtest:
     process = process_of(*own.reader)
     config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process)
     return Backtest(frame, windows.test, config, closing_times(HISTORY))
+
+
+def replay_exported(backtest: Backtest, sources: Sources, rules: tuple[Rule, ...]) -> Replay:
+    """Replay the window through the files of ``export_rules``, read back from their bytes."""
+    labels = {name for labels in backtest.rows.labels for name in labels}
+    return backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
 
 
 def details(
@@ -174,8 +181,7 @@ def main(params: AiopsParams) -> None:
         own.paging_receivers,
         process,
     )
-    labels = {name for labels in backtest.rows.labels for name in labels}
-    candidate = backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
+    candidate = replay_exported(backtest, sources, rules)
     effect = backtest.effect(candidate, rules)
     paths = [
         HISTORY,

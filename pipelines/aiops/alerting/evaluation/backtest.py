@@ -300,16 +300,21 @@ def _credit(
     candidate: Any,
     rules: Sequence[Rule],
 ) -> dict[str, float]:
-    """Share out what is saved by the alerts that page no more."""
+    """Share out what is saved by the alerts that page no more.
+
+    Where every alert is still paged, and fewer pages name them (groups of alerts that last), by the
+    alerts that are paged in a rule's way.
+    """
     saved = len(_pages(baseline, window)) - len(_pages(candidate, window))
     starts = attribution.frame.starts
     baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
     candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
-    quiet = (baseline_first_page >= 0) & (candidate_first_page < 0)
     credited = attribution.credited(rules, baseline, candidate)
-    counts = quiet & window.holds(starts) & (credited != "")
+    counts = (baseline_first_page >= 0) & window.holds(starts) & (credited != "")
     if saved <= 0 or not counts.any():
         return {}
+    quiet = counts & (candidate_first_page < 0)
+    counts = quiet if quiet.any() else counts
     names, weights = np.unique(credited[counts].astype(str), return_counts=True)
     each = saved / weights.sum()
     return {str(name): each * int(w) for name, w in zip(names, weights, strict=True)}

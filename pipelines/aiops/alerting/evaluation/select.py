@@ -407,9 +407,17 @@ def _unused(all_of: Sequence[Rule], used: Sequence[Rule], why: str) -> list[Drop
 
 
 def _by_credit(active: list[Rule], effect: BacktestResult) -> list[Rule]:
-    """Rules that save something, most first."""
+    """Rules that save something, most first.
+
+    Groupings stay without credit as well: what each saves was measured (`add_groupings`), and
+    credit, which goes to alerts that no page names any more, can't see it where alerts last.
+    """
     ordered = sorted(active, key=lambda rule: (-effect.credit.get(rule.id, 0.0), content_key(rule)))
-    return [rule for rule in ordered if effect.credit.get(rule.id, 0.0) > 0]
+    return [
+        rule
+        for rule in ordered
+        if isinstance(rule, GroupingRule) or effect.credit.get(rule.id, 0.0) > 0
+    ]
 
 
 def _curve(

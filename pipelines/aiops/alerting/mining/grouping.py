@@ -98,6 +98,9 @@ NAMES_ALONE = 4
 """Noisiest names that get groupings of their own."""
 KEPT_WIDE = 12
 """Groupings kept for all names at once, from one group to the finest."""
+SOON = 60
+"""Seconds. Where a group tells of what joins within so long, which is not late for any incident
+(`SelectRulesParams.max_median_delay_seconds`), alerts with new names may join it as well."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def mine_grouping(history: History) -> Mined:
         rule = _rule(history, pair, tried)
         rules += {
             other_rule.id: other_rule
-            for other_rule in (_timed(rule, *setting) for setting in times)
+            for other_rule in (_timed(rule, pair.by, *setting) for setting in times)
         }.values()
     return Mined(rules[: params.max_rules], tried)
 
@@ -191,9 +194,13 @@ def _times(history: History) -> list[tuple[int, int, int]]:
     ]
 
 
-def _timed(rule: GroupingRule, wait: int, interval: int, repeat: int) -> GroupingRule:
+def _timed(
+    rule: GroupingRule, by: _Candidate, wait: int, interval: int, repeat: int
+) -> GroupingRule:
     """Give the rule with other times, and the id that belongs to them."""
+    soon = len(by.names) > 1 and interval <= SOON
     does = {
+        "matchers": sparing_guards(EVERY_ALERT, by.heartbeats) if soon else rule.matchers,
         "group_by": rule.group_by,
         "group_wait_seconds": wait,
         "group_interval_seconds": interval,
@@ -201,7 +208,9 @@ def _timed(rule: GroupingRule, wait: int, interval: int, repeat: int) -> Groupin
     }
     sentence = (
         f"{rule.sentence} The first page waits {support.seconds_in_words(wait)} for its "
-        f"companions; what joins later is notified within {support.seconds_in_words(interval)}."
+        f"companions; what joins later, "
+        f"{'new alerts too, ' if soon else ''}is notified within "
+        f"{support.seconds_in_words(interval)}."
     )
     return with_id(rule.model_copy(update={**does, "sentence": sentence}))
 
