@@ -8,9 +8,9 @@ line of JSON. PATH is a folder of worlds (or one world), each as a company has i
   ``fix``; ``changes.csv``: ``id``, ``at``, ``service``, ``kind``, ``title``
 - ``alertmanager.yml``, ``prometheus/*.yml`` and the rule files that these load
 
-Every world goes through ``signalbox ingest`` and the stages ``alert_history`` to ``gate_rules`` with
-the project's own ``params.yaml``, in which only the paths are the world's. Nothing is set for a
-world. What a set saves *after the gate* is 0 where the gate rejects it: nobody can release it.
+Every world goes through ``signalbox ingest`` and the stages ``alert_history`` to ``gate_rules``
+with the project's own ``params.yaml``, in which only the paths are the world's. Nothing is set for
+a world. What a set saves *after the gate* is 0 where the gate rejects it: nobody can release it.
 
 Where a world has ``truth/truth.json`` and ``truth/rows.parquet``, the same replays are judged by it
 as well: its incidents have the alerts that really belong to them (``rows``, as numbered in
@@ -218,9 +218,7 @@ def truth_links(world: Path, rows: AlertFrame) -> tuple[AlertFrame, dict[str, in
     ]
     names = [f"{one['id']} ({one['kind']}, {one.get('ticket') or 'no ticket'})" for one in known]
     ended = {name: round(one["end"] * 1e6) for name, one in zip(names, known, strict=True)}
-    linked = replace(
-        rows, ticket=np.array(of_row, np.int32), tickets=names, ticket_assumed=None
-    )
+    linked = replace(rows, ticket=np.array(of_row, np.int32), tickets=names, ticket_assumed=None)
     return linked, ended
 
 
