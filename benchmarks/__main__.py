@@ -11,6 +11,7 @@ MODULES = (
     "service_map",
     "mining",
     "alert_noise",
+    "alert_worlds",
     "log_templates",
     "log_anomalies",
     "nab",
