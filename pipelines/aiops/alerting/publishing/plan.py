@@ -349,7 +349,8 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
         if check.figure not in measured or (harm and check.figure.endswith(".saved_share")):
             continue
         verdict = judge(check, measured[check.figure])
-        before = plan.released.verdicts.get(check.id, "pass")
+        # What the release was not asked (another policy then), its files aren't asked either.
+        before = plan.released.verdicts.get(check.id, "fail" if plan.released.verdicts else "pass")
         if _WORSE.index(verdict) > _WORSE.index(before):
             worse.append(f"{check.id}: {sentence(check, measured[check.figure], verdict)}")
     if worse:
