@@ -66,7 +66,7 @@ class GroupingMining(Section):
     """How long a first page waits for its companions: one candidate each (``group_wait``)."""
     group_interval_seconds: Times = [900, 1800]
     """How long what joins a group already notified waits: one candidate each
-    (``group_interval``)."""
+    (``group_interval``). Where neither wait is longer than 60, new names join as well."""
     repeat_interval_seconds: Times = [86_400]
     """When a group is notified again although nothing joined: one candidate each
     (``repeat_interval``)."""
