@@ -17,7 +17,8 @@ one of its event-labelled alerts is sent while the step goes on.
 
 With ``--out`` it writes for each scenario ``<name>.csv`` (a line a row of the file: ``row``,
 ``judged``, ``paged`` = a page is sent for this alert, ``page_time`` = second of the first page that
-names it, -1 without one), ``<name>_pages.csv``, ``<name>_rules.json`` and ``<name>_alertmanager.yml``.
+names it, -1 without one), ``<name>_pages.csv``, ``<name>_rules.json`` and the exported
+``<name>_alertmanager.yml``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -104,20 +106,15 @@ def _lay(above: dict[str, Any], below: dict[str, Any]) -> None:
             below[key] = value
 
 
-def run_stages(place: Path) -> None:
-    """Run what a user runs, each in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for module, *words in (
-        ("pipelines.cli.main", "ingest"),
-        *((f"pipelines.aiops.{stage}",) for stage in STAGES),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", module, *words],
-            cwd=place, env=environment, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        if done.returncode:
-            raise SystemExit(f"{place}: {module} failed:\n{done.stdout}")
+def run_stages() -> None:
+    """Run what a user runs, in the project one stands in."""
+    from pipelines.aiops.params import load_aiops_params
+    from pipelines.cli.main import app
+
+    app(["ingest"], standalone_mode=False)
+    params = load_aiops_params()
+    for stage in STAGES:
+        import_module(f"pipelines.aiops.{stage}").main(params)
 
 
 class Sent:
@@ -191,8 +188,8 @@ def in_project(file: Path, out: Path | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder).resolve()
         make_project(place, file, scenario)
-        run_stages(place)
         os.chdir(place)
+        run_stages()
         params, rules = load_aiops_params(), read_rules(RULE_SET)
         own = params.export_rules
         sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)

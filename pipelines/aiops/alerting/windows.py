@@ -104,11 +104,15 @@ def _cuts(length: int, train: float, validation: float) -> tuple[int, int]:
 def started_in(frame: AlertFrame, window: HistoryWindow) -> AlertFrame:
     """Alerts that started in `window`, knowing of nothing that came after it.
 
-    An end after the window isn't known yet. That an alert was acted on is kept even if a person
-    did so just after the window: it can only protect.
+    An end after the window isn't known yet, unless it is assumed: how long a point in time holds
+    is known when it begins. That an alert was acted on is kept even if a person did so just after
+    the window: it can only protect.
     """
     part = frame.where(window.holds(frame.starts))
-    ends = np.where(part.ends < window.end, part.ends, NEVER)
+    known = part.ends < window.end
+    if part.end_observed is not None:
+        known |= ~part.end_observed
+    ends = np.where(known, part.ends, NEVER)
     return replace(part, ends=ends)
 
 

@@ -67,7 +67,8 @@ class GroupingMining(Section):
     group_interval_seconds: Times = [300, 900, 1800]
     """How long what joins a group already notified waits: one candidate each
     (``group_interval``). What ends and comes back within it isn't notified again: the shorter,
-    the fewer incidents a grouping swallows."""
+    the fewer incidents a grouping swallows. Where neither wait is longer than 60, new names join
+    as well."""
     repeat_interval_seconds: Times = [14_400, 86_400]
     """When a group is notified again although nothing joined: one candidate each
     (``repeat_interval``)."""

@@ -1,10 +1,7 @@
-"""Family duplicate: alerts that occur together are grouped; and what no rule holds.
+"""Family grouping: alerts that occur together are notified together.
 
-No rule holds new names, new values, and guards that trip. Nothing is known of them, so they
-must not wait, and no label is known to divide them well. One group for all of them pages at
-once for the first, and again as soon as something else that is new joins; what was
-notified already is not notified again while it goes on. A burst that touches many hosts under many
-names is then a page a moment rather than a page for each of them.
+Alerts with names that history doesn't know join a group where that keeps nobody waiting: if one
+with a new name is a group of its own, or if the group tells of what joins within a minute.
 """
 
 from dataclasses import dataclass
@@ -25,13 +22,11 @@ from pipelines.aiops.alerting.mining.history import (
     label_sets,
 )
 from pipelines.aiops.alerting.rules import (
-    Bound,
     Example,
     GroupingRule,
     Matcher,
     Rule,
     one_of,
-    quoted,
     with_id,
 )
 from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
@@ -44,54 +39,6 @@ ONE_GROUP = ("signalbox_together",)
 would not: Alertmanager takes the parent's instead (`config.Route.UnmarshalYAML`)."""
 
 
-def sparing_heartbeats(history: History) -> tuple[Matcher, ...]:
-    """Return matchers for every alert but heartbeats (guards' alerts included)."""
-    if not history.heartbeats:
-        return EVERY_ALERT
-    names = "|".join(map(quoted, history.heartbeats))
-    return (*EVERY_ALERT, Matcher(label=NAME, op="!~", value=names))
-
-
-def notify_at_once(
-    history: History, *, group_interval: int = 1, repeat_interval: int = 86_400
-) -> GroupingRule:
-    """Group what no demotion rule holds, without losing time.
-
-    Parameters
-    ----------
-    history : History
-        The training window: its end says when the rule expires.
-    group_interval : int, default 1
-        Seconds; something new that joins waits at most so long.
-    repeat_interval : int, default 86400
-        Seconds after which the group is notified again although nothing joined.
-
-    Returns
-    -------
-    GroupingRule
-        A rule for every alert with one group for all.
-    """
-    rows = np.arange(len(history.episodes))
-    return with_id(GroupingRule(
-        id="",
-        matchers=sparing_heartbeats(history),
-        group_by=ONE_GROUP,
-        group_wait_seconds=0,
-        group_interval_seconds=group_interval,
-        repeat_interval_seconds=repeat_interval,
-        sentence=(
-            "What no rule applies to pages at once, in one group: again when something new joins "
-            f"(within {support.seconds_in_words(group_interval)}), not again for what goes on."
-        ),
-        support=support.support_of(history.episodes, rows),
-        bound=Bound(
-            measures="none: a policy for what the history doesn't know",
-            value=0.0, n=0, level=0.0, method="policy", tried=0,
-        ),
-        expires=support.expiry(history),
-    ))  # fmt: skip
-
-
 SAMPLE = 50_000
 """Groupings are compared on about so many episodes; the chosen ones are counted on all."""
 NAMES_ALONE = 4
@@ -99,7 +46,7 @@ NAMES_ALONE = 4
 KEPT_WIDE = 12
 """Groupings kept for all names at once, from one group to the finest."""
 SOON = 60
-"""Seconds. Where a group tells of what joins within so long, which is not late for any incident
+"""Seconds. Where a group's first page and what joins wait no longer, which is late for no incident
 (`SelectRulesParams.max_median_delay_seconds`), alerts with new names may join it as well."""
 
 
@@ -198,7 +145,7 @@ def _timed(
     rule: GroupingRule, by: _Candidate, wait: int, interval: int, repeat: int
 ) -> GroupingRule:
     """Give the rule with other times, and the id that belongs to them."""
-    soon = len(by.names) > 1 and interval <= SOON
+    soon = len(by.names) > 1 and max(wait, interval) <= SOON
     does = {
         "matchers": sparing_guards(EVERY_ALERT, by.heartbeats) if soon else rule.matchers,
         "group_by": rule.group_by,

@@ -65,6 +65,18 @@ def test_an_incident_that_waits_in_another_window_counts_as_well():
     assert add_groupings([], [WIDE, WIDE_SOON], search).groupings == [WIDE_SOON]
 
 
+def test_a_grouping_that_saves_pages_is_chosen_although_its_alerts_are_all_still_named():
+    def measure(rules):
+        names = {rule.id for rule in rules}
+        left = 100 - 60 * (WIDE.id in names) - 5 * (QUIET[0].id in names)
+        credit = {QUIET[0].id: 5.0} if QUIET[0].id in names else {}
+        return BacktestResult(WINDOW, np.arange(100), np.arange(left), (), credit)
+
+    found = select([QUIET[0], WIDE], measure, LIMITS)
+    assert {rule.id for rule in found.rules} == {QUIET[0].id, WIDE.id}
+    assert found.effect.saved == 65
+
+
 def test_a_grouping_that_raises_pages_is_not_chosen():
     found = select([WIDE], first_wins({WIDE.id: -5}), LIMITS)
     assert found.rules == ()

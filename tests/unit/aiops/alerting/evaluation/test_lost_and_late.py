@@ -70,6 +70,14 @@ def test_credits_add_up_to_the_saving():
     assert set(effect.credit) == {"a", "b"}
 
 
+def test_where_every_alert_is_still_paged_but_together_the_rule_that_paged_them_has_the_credit():
+    rows = frame([0, 1, 2], [-1, -1, -1])
+    candidate = replayed([7], [7, 7, 7])
+    candidate.groups["rule"] = "grouping-a"
+    effect = compared(rows, replayed([5, 6, 7], [5, 6, 7]), candidate)
+    assert effect.credit == {"grouping-a": 2}
+
+
 def test_a_window_is_replayed_with_what_already_fired_and_without_knowing_later_ends():
     rows = frame([0, 2 * DAY_US], [-1, -1])
     found = rows_of(rows, HistoryWindow(5 * MINUTE, 2 * DAY_US + MINUTE))

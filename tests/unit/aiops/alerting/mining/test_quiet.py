@@ -3,10 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.config import apply_rules, default_config, parse_config
-from pipelines.aiops.alerting.export.alertmanager import merge_config
+from pipelines.aiops.alerting.config import default_config
 from pipelines.aiops.alerting.mining.demotion import mine_demotion
-from pipelines.aiops.alerting.mining.grouping import notify_at_once
 from pipelines.aiops.alerting.mining.history import history_of
 from pipelines.aiops.alerting.replay import replay
 from pipelines.aiops.alerting.windows import HistoryWindow
@@ -166,9 +164,10 @@ def test_a_rare_alert_pages_at_its_first_and_once_within_its_window():
     rules = rules_of(world.frame(), SPARSE, SHORT)
     for minute in range(0, 50, 5):
         later.add(3 * 86_400 + 60 * minute, 10, "Rare", host="a")
-    told = judged(later, [*rules, notify_at_once(history_of(world.frame(), SPARSE, SHORT))])
+    told = judged(later, rules)
     pages = told.notifications[told.notifications["page"]]
-    assert pages["time"].tolist()[0] == MONDAY + 3 * DAY_US
+    group_wait = 30_000_000
+    assert pages["time"].tolist()[0] == MONDAY + 3 * DAY_US + group_wait
     assert (pages["reason"] != "resolved").sum() == 1
 
 
@@ -180,38 +179,6 @@ def test_an_alert_that_goes_on_all_the_time_is_routine():
     (rule,) = rules_of(world.frame(), SPARSE, SHORT)
     assert rule.guard is not None
     assert rule.guard.max_count > 0
-
-
-def test_one_group_tells_what_is_new_at_once_and_again_when_something_joins():
-    learned = World()
-    learned.add(60, 10, "Old", host="a")
-    policy = notify_at_once(history_of(learned.frame(), SPARSE, SHORT))
-    world = World()
-    start = 3 * 86_400
-    for offset, name, host in ((0, "A", "x"), (0, "A", "y"), (3, "B", "x"), (3, "C", "z")):
-        world.add(start + offset, 3600, name, host=host)
-    for offset in range(10, 600, 10):
-        world.add(start + offset, 3600, "A", host="x")
-    told = judged(world, [policy])
-    pages = told.notifications[told.notifications["page"]]
-    sent = pages.loc[pages["reason"] != "resolved", "time"] - MONDAY - start * 1_000_000
-    assert sent.tolist() == [0, 3_000_000]
-
-
-def test_published_the_policy_for_what_is_new_is_still_one_group():
-    text = """route: {receiver: pager, group_by: [alertname, host]}
-receivers: [{name: pager}]
-"""
-    world = World()
-    world.add(60, 10, 'Odd "name" (x|y)', host="a")
-    history = history_of(world.frame(), SPARSE, SHORT)
-    rules = [*mine_demotion(history).rules, notify_at_once(history)]
-    merged = merge_config(text, "alertmanager.yml", rules).text
-    routes = parse_config(merged, "merged").route.routes
-    assert [route.group_by for route in routes] == [
-        route.group_by for route in apply_rules(parse_config(text, "own"), rules).route.routes
-    ]
-    assert routes[-1].group_by == ("signalbox_together",)
 
 
 def test_the_order_and_numbering_of_the_history_change_nothing():

@@ -10,6 +10,7 @@ from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME
 from pipelines.aiops.alerting.config.matching import value_matches
 from pipelines.aiops.alerting.mining import mine
 from pipelines.aiops.alerting.rules import one_of
+from pipelines.aiops.params.alert_rules import GroupingMining
 from tests.unit.aiops.alerting.mining.worlds import WINDOW, World, only, times
 
 
@@ -112,6 +113,25 @@ def test_new_names_are_grouped_only_where_they_are_groups_of_their_own():
     for rule in rules:
         takes["alertname" in rule.group_by].add(taken_by(rule, new))
     assert takes == {True: {True}, False: {False}}
+
+
+def test_where_a_group_tells_within_a_minute_new_names_join_it():
+    rng, world = np.random.default_rng(0), World()
+    for n, at in enumerate(times(rng, 30)):
+        for name in ("Slow", "Errors", "Queue"):
+            world.add(at + rng.uniform(0, 20), 300, name, service=f"s{n % 6}")
+    new, guard = {"alertname": "New", "service": "s1"}, {"alertname": GUARD_NAME}
+    for wait, interval, joins in ((30, 60, True), (30, 61, False), (61, 60, False)):
+        params = only("grouping")
+        times_tried = {"group_wait_seconds": [wait], "group_interval_seconds": [interval]}
+        params = params.model_copy(update={"grouping": GroupingMining(**times_tried)})
+        rules = mine(world.frame(), params, WINDOW)
+        wide = [rule for rule in rules if taken_by(rule, {"alertname": "Slow", "service": "s1"})]
+        wide = [rule for rule in wide if taken_by(rule, {"alertname": "Queue", "service": "s1"})]
+        known = [rule for rule in wide if "alertname" not in rule.group_by]
+        assert known
+        assert {taken_by(rule, new) for rule in known} == {joins}
+        assert not any(taken_by(rule, guard) for rule in known)
 
 
 def taken_by(rule, labels):

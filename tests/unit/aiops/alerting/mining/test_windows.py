@@ -1,9 +1,13 @@
 """The split of a history by time."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.aiops.alerting.mining.episodes import find_episodes
 from pipelines.aiops.alerting.windows import HistoryWindow, split_window, started_in, whole_window
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.aiops.params.alert_rules import MineRulesParams
@@ -38,6 +42,20 @@ def test_an_end_after_the_window_is_not_known_in_it():
     world.add(200, 2 * 86_400, "A")
     seen = started_in(world.frame(), HistoryWindow(MONDAY, MONDAY + DAY_US))
     assert seen.ends.tolist() == [MONDAY + 150 * 1_000_000, NEVER]
+
+
+def test_an_assumed_end_after_the_window_is_known_when_the_alert_begins():
+    world = World()
+    for start in (100, 3600, 7200):
+        world.add(start, 2 * 86_400, "Detection")
+    window = HistoryWindow(MONDAY, MONDAY + DAY_US)
+    held = replace(world.frame(), end_observed=np.zeros(3, bool))
+    seen = started_in(held, window)
+    assert seen.ends.tolist() == held.ends.tolist()
+    # One alert that goes on, however often it is reported; and nobody saw it end.
+    episodes = find_episodes(seen, window)
+    assert episodes.rows.tolist() == [3]
+    assert not episodes.ended.any()
 
 
 def test_something_must_be_left_to_judge():
