@@ -37,9 +37,13 @@ def need_program(name: str = PROGRAM) -> str:
 
 @dataclass
 class Webhook:
-    """Keeps (time of arrival in µs, path, payload) of everything posted to it."""
+    """Keeps (time of arrival in µs, path, payload) of everything posted to it.
+
+    `slow` has the seconds after which a path is answered, at once if it isn't there.
+    """
 
     port: int = 0
+    slow: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[int, str, Any]] = field(default_factory=list)
 
     def url(self, path: str) -> str:
@@ -55,7 +59,9 @@ def webhook_receiver() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             now = time.time_ns() // 1000
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            kept.calls.append((now, self.path.lstrip("/"), json.loads(body)))
+            path = self.path.lstrip("/")
+            kept.calls.append((now, path, json.loads(body)))
+            time.sleep(kept.slow.get(path, 0))
             self.send_response(200)
             self.end_headers()
 
