@@ -68,7 +68,11 @@ def webhook_receiver() -> Iterator[Webhook]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        # Many at the same moment: a connection that is turned away comes back a second later.
+        request_queue_size = 128
+
+    server = Server(("127.0.0.1", 0), Handler)
     kept.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
