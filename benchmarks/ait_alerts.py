@@ -178,7 +178,7 @@ def plain_rule(scenario: Scenario) -> dict[str, Any]:
 def in_project(file: Path, out: Path | None) -> dict[str, Any]:
     """Take a scenario through the product, and judge what it exports and today's file."""
     from pipelines.aiops import replay_rules
-    from pipelines.aiops.alerting.export.write import read_sources
+    from pipelines.aiops.alerting.export.write import sources_of
     from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.params import load_aiops_params
     from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
@@ -192,7 +192,7 @@ def in_project(file: Path, out: Path | None) -> dict[str, Any]:
         run_stages()
         params, rules = load_aiops_params(), read_rules(RULE_SET)
         own = params.export_rules
-        sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+        sources = sources_of(own)
         measured = replay_rules.backtest_on_last(params)
         exported = replay_rules.replay_exported(measured, sources, rules)
         told = Sent(scenario, measured.rows, exported)

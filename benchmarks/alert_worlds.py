@@ -107,7 +107,7 @@ def in_world(world: Path) -> dict[str, Any]:
         watch_rules,
     )
     from pipelines.aiops.alerting.export.read_back import exported_files, read_back
-    from pipelines.aiops.alerting.export.write import read_sources
+    from pipelines.aiops.alerting.export.write import sources_of
     from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.lake.batch import ReadWindow
     from pipelines.aiops.params.artifacts import EXPORT, RULE_SET, RULES_RELEASED
@@ -137,7 +137,7 @@ def in_world(world: Path) -> dict[str, Any]:
         rules = read_rules(RULE_SET)
         backtest = replay_rules.backtest_on_last(params)
         own = params.export_rules
-        sources = read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus)
+        sources = sources_of(own)
         labels = {name for one in backtest.rows.labels for name in one}
         deployed = read_back(exported_files(EXPORT, sources), rules, labels)
         candidate = backtest.replay_deployed(deployed)

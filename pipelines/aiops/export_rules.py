@@ -4,9 +4,8 @@ What it writes is an offer to review. Only `pipelines.aiops.alerting.publishing`
 that Alertmanager and Prometheus read, and only what was released.
 """
 
-from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportDetails
-from pipelines.aiops.alerting.export.write import export, read_sources, source_paths
+from pipelines.aiops.alerting.export.write import export, source_paths, sources_of
 from pipelines.aiops.alerting.rules import read_rules
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
@@ -22,14 +21,7 @@ def main(params: AiopsParams) -> None:
     """Export the rule set; say where each rule went."""
     own = params.export_rules
     rules = read_rules(RULE_SET)
-    process = process_of(*own.reader)
-    sources = read_sources(
-        own.alertmanager_yml,
-        own.prometheus_rules,
-        own.prometheus,
-        own.paging_receivers,
-        process,
-    )
+    sources = sources_of(own)
     summary, checks = export(
         EXPORT,
         sources,

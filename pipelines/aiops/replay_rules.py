@@ -27,7 +27,7 @@ from pipelines.aiops.alerting.evidence import (
 )
 from pipelines.aiops.alerting.export.bundle import Sources
 from pipelines.aiops.alerting.export.read_back import exported_files, read_back
-from pipelines.aiops.alerting.export.write import read_sources, source_paths
+from pipelines.aiops.alerting.export.write import source_paths, sources_of
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.alerting.windows import moment, split_window, whole_window
@@ -174,13 +174,7 @@ def main(params: AiopsParams) -> None:
     backtest = backtest_on_last(params)
     own = params.export_rules
     process = process_of(*own.reader)
-    sources = read_sources(
-        own.alertmanager_yml,
-        own.prometheus_rules,
-        own.prometheus,
-        own.paging_receivers,
-        process,
-    )
+    sources = sources_of(own)
     candidate = replay_exported(backtest, sources, rules)
     effect = backtest.effect(candidate, rules)
     paths = [

@@ -32,7 +32,7 @@ from pipelines.aiops.alerting.export.bundle import (
     export_problems,
     make_bundle,
 )
-from pipelines.aiops.alerting.export.write import read_sources, source_paths, unexported
+from pipelines.aiops.alerting.export.write import source_paths, sources_of, unexported
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
 from pipelines.aiops.alerting.windows import (
@@ -73,13 +73,7 @@ def choose(
     process = process_of(*own.reader)
     config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process)
     closed = closing_times(HISTORY)
-    sources = read_sources(
-        own.alertmanager_yml,
-        own.prometheus_rules,
-        own.prometheus,
-        own.paging_receivers,
-        process,
-    )
+    sources = sources_of(own)
     on_learned = Backtest(frame, windows.train, config, closed)
     on_new = Backtest(frame, windows.validation, config, closed)
     usable, touching = _sparing_heartbeats(candidates, on_new, on_learned)
@@ -252,9 +246,7 @@ def as_csv(curve: tuple[Point, ...]) -> str:
 def inputs_of(params: AiopsParams) -> dict[str, str]:
     """Hash what the choice was made from."""
     own = params.export_rules
-    sources = read_sources(
-        own.alertmanager_yml, own.prometheus_rules, own.prometheus, own.paging_receivers
-    )
+    sources = sources_of(own)
     return hash_inputs(
         HISTORY, CANDIDATES, *source_paths(own.alertmanager_yml, sources, own.prometheus)
     )

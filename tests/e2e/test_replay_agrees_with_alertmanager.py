@@ -9,21 +9,24 @@ import json
 import random
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipelines.aiops.alerting.config import SECOND, Config, Silence, parse_config
+from pipelines.aiops.alerting.config import SECOND, Config, Process, Silence, parse_config
 from pipelines.aiops.alerting.replay import Timing, replay
+from pipelines.aiops.alerting.replay.model import timing_of
 from pipelines.aiops.alerting.rules import Matcher
 from pipelines.aiops.lake.frame import AlertFrame
 from tests.support.alertmanager_server import Alertmanager, alertmanager, moment, webhook_receiver
 from tests.unit.aiops.alerting.replay.reference import Reference
 
 SCENARIOS, LASTS = 40, 44.0
+RUNS = Process((0, 25), answer=4_000)
+"""What Debian's package installs; it is answered on loopback."""
 CLOSE = 40_000
 """Microseconds between two things that are too few to be sure of their order."""
 
@@ -196,7 +199,7 @@ def draw_all(chance: random.Random, begin: int, timing: Timing) -> list[Scenario
     found: list[Scenario] = []
     while len(found) < SCENARIOS:
         one = draw(f"s{len(found):02}", chance)
-        config = parse_config(config_text([one], str), "scenario")
+        config = parse_config(config_text([one], str), "scenario", RUNS)
         if is_sure(one, config, begin, timing):
             found.append(one)
     return found
@@ -303,14 +306,14 @@ def test_replay_agrees_with_a_real_alertmanager(tmp_path: Path) -> None:
     with webhook_receiver() as hook:
         # Drawn before the start, for a start in so many seconds: checked with its clocks after.
         loaded = int((time.time() + 14) * SECOND)
-        timing = Timing(sweep_at=loaded % (30 * SECOND))
+        timing = replace(timing_of(RUNS), sweep_at=loaded % (30 * SECOND))
         scenarios = draw_all(chance, loaded + 2 * SECOND, timing)
         assert time.time() < loaded / 1e6, "drawing took too long"
         text = config_text(scenarios, hook.url)
-        config = parse_config(text, "scenarios")
+        config = parse_config(text, "scenarios", RUNS)
         time.sleep(max(loaded / 1e6 - time.time() - 0.15, 0))
         with alertmanager(text, tmp_path) as server:
-            timing = Timing(sweep_at=server.loaded % (30 * SECOND))
+            timing = replace(timing_of(RUNS), sweep_at=server.loaded % (30 * SECOND))
             begin = loaded + 2 * SECOND
             watcher = Watcher(server)
             watcher.start()
@@ -359,3 +362,98 @@ def test_replay_agrees_with_a_real_alertmanager(tmp_path: Path) -> None:
     assert not [each for each in differences if each[1] != "count"]
     assert all(abs(each[2] - each[3]) <= 1 for each in differences)
     assert abs(real - ours) <= 0.05 * real
+
+
+def twins(name: str, first: dict, second: dict, receivers: tuple[str, str] = ("a", "a")) -> dict:
+    """Two sibling routes with equal matchers."""
+    base = {"matchers": [f"scenario={name}"], "group_interval": "2s", "group_wait": "1s"}
+    base |= {"group_by": ["alertname"], "repeat_interval": "1h", "continue": True}
+    names = [f"{name}-{each}" for each in receivers]
+    routes = [
+        base | {"receiver": receiver} | route
+        for receiver, route in zip(names, (first, second), strict=True)
+    ]
+    return {"matchers": [f"scenario={name}"], "receiver": names[0], "routes": routes}
+
+
+def single(name: str, **settings: object) -> dict:
+    route = {"matchers": [f"scenario={name}"], "receiver": f"{name}-a", "group_by": ["alertname"]}
+    return route | {"group_wait": "1s", "group_interval": "2s", "repeat_interval": "1h", **settings}
+
+
+LATER = {"group_wait": "2s"}
+ENDS = 7.5
+EXACT = {"group_interval": "250ms", "repeat_interval": "24s"}
+SLOW = 0.2
+BY_HAND = {
+    # name: route, alerts (start, end), how often it is told
+    "onelog": (twins("onelog", {}, LATER), [(0, ENDS)], 2),
+    "second": (twins("second", {}, LATER), [(0, ENDS), (3.5, ENDS)], 3),
+    "labels": (
+        twins("labels", {}, LATER | {"group_by": ["alertname", "zone"]}), [(0, ENDS)], 2,
+    ),
+    "apart": (twins("apart", {}, LATER, ("a", "b")), [(0, ENDS)], 4),
+    "groups": (twins("groups", {}, LATER | {"group_by": ["scenario"]}), [(0, ENDS)], 4),
+    "slowboth": (twins("slowboth", {}, {}), [(0, ENDS)], 4),
+    "unmuted": (single("unmuted", mute_time_intervals=["never"]), [(0, ENDS)], 2),
+    "inactive": (single("inactive", active_time_intervals=["never"]), [(0, ENDS)], 0),
+    "ontime": (single("ontime", **EXACT), [(0, 60)], 2),
+    "slowrepeat": (single("slowrepeat", **EXACT), [(0, 60)], 2),
+}  # fmt: skip
+
+
+@pytest.mark.e2e
+def test_shared_entries_empty_lists_and_exact_repeats_are_those_of_a_real_one(
+    tmp_path: Path,
+) -> None:
+    lasts = 28.0
+    with webhook_receiver() as hook:
+        receivers = [{"name": "nobody"}]
+        for name, end in [(name, end) for name in BY_HAND for end in "ab"]:
+            title = f"{name}-{end}"
+            receivers.append({"name": title, "webhook_configs": [{"url": hook.url(title)}]})
+            if name.startswith("slow"):
+                hook.slow[title] = SLOW
+        never = [{"times": []}, {"weekdays": []}, {"days_of_month": []}, {"months": []}]
+        text = json.dumps(
+            {
+                "route": {
+                    "receiver": "nobody",
+                    "routes": [{**route, "continue": True} for route, _, _ in BY_HAND.values()],
+                },
+                "receivers": receivers,
+                "time_intervals": [{"name": "never", "time_intervals": [*never, {"years": []}]}],
+            }
+        )
+        scenarios = [
+            Scenario(
+                name,
+                {},
+                [],
+                [{"scenario": name, "alertname": "x", "n": str(n)} for n in range(len(alerts))],
+                [(n, int(a * SECOND), int(b * SECOND)) for n, (a, b) in enumerate(alerts)],
+            )
+            for name, (_, alerts, _) in BY_HAND.items()
+        ]
+        with alertmanager(text, tmp_path) as server:
+            begin = int((time.time() + 0.5) * SECOND)
+            play(server, scenarios, begin)
+            time.sleep(max((begin + lasts * SECOND) / 1e6 - time.time(), 0))
+        calls = [call for call in hook.calls if call[0] <= begin + lasts * SECOND]
+    for scenario in scenarios:
+        slow = scenario.name.startswith("slow")
+        process = replace(RUNS, answer=int(SLOW * SECOND)) if slow else RUNS
+        config = parse_config(text, "by hand", process)
+        made = replayed(scenario, config, begin, timing_of(process)).notifications
+        made = made[made["time"] <= begin + lasts * SECOND]
+        ours = sorted(zip(made["time"], made["receiver"], made["firing"], strict=True))
+        theirs = sorted(
+            (at, path, sum(each["status"] == "firing" for each in told["alerts"]))
+            for at, path, told in calls
+            if path.startswith(f"{scenario.name}-")
+        )
+        both = (scenario.name, [at - begin for at, *_ in theirs], [at - begin for at, *_ in ours])
+        assert len(theirs) == len(ours) == BY_HAND[scenario.name][2], both
+        assert [rest for _, *rest in theirs] == [rest for _, *rest in ours], both
+        near = [abs(a[0] - b[0]) for a, b in zip(theirs, ours, strict=True)]
+        assert max(near, default=0) < SLOW * SECOND, both

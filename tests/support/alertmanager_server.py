@@ -37,9 +37,13 @@ def need_program(name: str = PROGRAM) -> str:
 
 @dataclass
 class Webhook:
-    """Keeps (time of arrival in µs, path, payload) of everything posted to it."""
+    """Keeps (time of arrival in µs, path, payload) of everything posted to it.
+
+    `slow` has the seconds after which a path is answered, at once if it isn't there.
+    """
 
     port: int = 0
+    slow: dict[str, float] = field(default_factory=dict)
     calls: list[tuple[int, str, Any]] = field(default_factory=list)
 
     def url(self, path: str) -> str:
@@ -55,14 +59,20 @@ def webhook_receiver() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             now = time.time_ns() // 1000
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            kept.calls.append((now, self.path.lstrip("/"), json.loads(body)))
+            path = self.path.lstrip("/")
+            kept.calls.append((now, path, json.loads(body)))
+            time.sleep(kept.slow.get(path, 0))
             self.send_response(200)
             self.end_headers()
 
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        # Many at the same moment: a connection that is turned away comes back a second later.
+        request_queue_size = 128
+
+    server = Server(("127.0.0.1", 0), Handler)
     kept.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.aiops.alerting.config import CURRENT, Process
+from pipelines.aiops.alerting.config import CURRENT, Process, process_of
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
     ExportSummary,
@@ -28,6 +28,7 @@ from pipelines.aiops.alerting.export.bundle import (
 from pipelines.aiops.alerting.export.servers import read_servers
 from pipelines.aiops.alerting.export.yaml_edit import remove
 from pipelines.aiops.alerting.rules import Rule
+from pipelines.aiops.params.alert_rules import ExportRulesParams
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_bytes, write_folder, write_json, write_text
 
@@ -180,6 +181,33 @@ def read_sources(
     files = {path: read_text(Path(path)) for path in prometheus_rules or loaded}
     pagers = None if paging_receivers is None else tuple(paging_receivers)
     return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers, pagers, process)
+
+
+def sources_of(own: ExportRulesParams) -> Sources:
+    """Read the files that the parameters name.
+
+    Parameters
+    ----------
+    own : ExportRulesParams
+        Section ``aiops.export_rules``.
+
+    Returns
+    -------
+    Sources
+        As `read_sources` returns it.
+
+    Raises
+    ------
+    SignalboxError
+        As `read_sources`.
+    """
+    return read_sources(
+        own.alertmanager_yml,
+        own.prometheus_rules,
+        own.prometheus,
+        own.paging_receivers,
+        process_of(*own.reader),
+    )
 
 
 def source_paths(

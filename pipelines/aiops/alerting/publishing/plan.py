@@ -24,9 +24,9 @@ from pipelines.aiops.alerting.export.read_back import DeployedFiles, read_back
 from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers, read_servers
 from pipelines.aiops.alerting.export.write import (
     own_sha256,
-    read_sources,
     read_text,
     sha256_text,
+    sources_of,
 )
 from pipelines.aiops.alerting.export.yaml_edit import remove
 from pipelines.aiops.alerting.publishing.released import (
@@ -286,14 +286,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         Texts and who reads them.
     """
     own = params.publish
-    process = process_of(*params.reader)
-    sources = read_sources(
-        params.alertmanager_yml,
-        params.prometheus_rules,
-        params.prometheus,
-        params.paging_receivers,
-        process,
-    )
+    sources = sources_of(params)
     paths = {
         name: _guards_path(own.guard_files(), server, sources.servers)
         for name, server in guard_files(sources.servers).items()
@@ -305,7 +298,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         guards={name: plan.after[path] for name, path in paths.items() if path},
         servers=sources.servers,
         paging_receivers=sources.paging_receivers,
-        process=process,
+        process=sources.process,
     )
 
 

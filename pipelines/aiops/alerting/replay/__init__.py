@@ -1,7 +1,7 @@
 """An exact batch model of Alertmanager: what history would have told whom, and when.
 
-Alertmanager 0.25 is modelled; what newer versions do differently is said below. Nothing waits for
-a clock: the state of all groups is worked out with sorted arrays, a few passes over the data.
+Releases 0.25 to 0.35 are modelled, the one that the configuration's `Process` names. Nothing waits
+for a clock: the state of all groups is worked out with sorted arrays, a few passes over the data.
 
 What is modelled, and where it stands in Alertmanager's source:
 
@@ -14,7 +14,7 @@ Groups are (route, values of ``group_by``);      dispatch/dispatch.go           
 first flush after ``group_wait``, then every
 ``group_interval``; flushes drop what is
 resolved; an empty group goes with the next
-30 s sweep
+30 s sweep, since 0.32 at once
 Alerts of one series that overlap are one        provider/mem, types.Merge       `rule_durations`
 ``for``, ``keep_firing_for``                     (Prometheus) rules/alerting.go  `rule_durations`
 Guards of what rules hide                        (Prometheus) exported rules     `guard_alerts`
@@ -34,28 +34,36 @@ All resolved with ``send_resolved: false``:      notify/notify.go, RetryStage   
 logged, not sent
 Log entries end after twice                      nflog/nflog.go                  `notification_log`
 ``repeat_interval``, at most 120 h, with the
-next 15-minute sweep
+next 15-minute sweep; their age counts from when
+the notification was answered
+Routes with equal matchers on the way to them    dispatch/route.go, Route.Key    `routing`,
+and one receiver share the entries of equal                                      `notification_log`
+group labels
 ===============================================  ==============================  ==================
 
 Approximations, all of them:
 
-- Alertmanager hears of a start or an end the moment it happens, a flush and its notification take
-  no time, and every notification succeeds. So a repeat comes with the first flush *after*
-  ``repeat_interval``, as on a real one where sending takes longer than timers drift.
+- Alertmanager hears of a start or an end the moment it happens, and every notification succeeds.
+  Flushes are placed without the drift of timers, and what an answer takes counts for the age of log
+  entries only (a real group isn't empty before its last notification is answered).
 - Sweeps (30 s, 15 min) have the phase given in `Timing`, since no history tells when a process
-  started. With ``repeat_interval`` longer than 120 h the entry ends at 120 h sharp.
+  started.
 - Prometheus sends resolved alerts again for 15 minutes. That keeps groups alive that long, which
   isn't modelled; it only decides whether a later alert waits ``group_wait`` or for a flush.
 - Prometheus evaluates at every moment. A real guard is up to two evaluations late, and counts
   starts that its step tells apart.
 - One process, not a cluster; no reloads or restarts.
-- Two sibling routes with equal matchers and receivers share log entries in Alertmanager; here not.
+- A receiver's integrations with one ``send_resolved`` are answered alike.
+- Defects of releases aren't modelled: inhibitions that 0.28 to 0.34.0 lose when one of several
+  sources resolves; entries lost by a race before 0.28. Nor are features that are off by default
+  (``muted-alerts-in-nflog``, ``--dispatch.start-delay``), nor names in matchers that aren't of
+  Prometheus' old form (0.27).
 
 Where a rule can raise the number of pages, because semantics say so:
 
 - Anything that takes an alert out of a group (``for``, ``keep_firing_for``, a quiet route) can
   take away the life of a group that a later, short alert fell into between two flushes: that alert
-  then has a group of its own, and is told after ``group_wait``.
+  then has a group of its own, and is told after ``group_wait``. (Rare since 0.32.)
 - A child route (duplicate, recurring) parts a group in two, each with its own notifications.
 - An inhibition that ends, or a muted time, shows an alert later than others of its group: a
   notification of its own.
@@ -64,8 +72,12 @@ Where a rule can raise the number of pages, because semantics say so:
 any
   other: a count guard's window should be several times ``group_interval``.
 
-Newer versions: 0.28 and later remember mute state per group and later ones let an entry's age
-count from the flush; who is told is the same, a repeat may come one flush earlier.
+What differs between releases, as far as it decides who is told: ``group_by: []`` on a child
+inherits before 0.31 (its pull request 4825); an empty group waits for a sweep before 0.32 (4966);
+routes have ``labels``, which reach templates only, since 0.34 (5328). Entries expire after twice
+``repeat_interval`` since 0.25 (2982). Since 0.31 the age of an entry is taken at the tick of the
+flush, not some microseconds later (4864): the same here. 0.28 and later remember mute state per
+group, which decides nothing.
 """
 
 from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME, Silence
