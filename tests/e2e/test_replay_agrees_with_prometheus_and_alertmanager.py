@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipelines.aiops.alerting.config import SECOND, parse_config
 from pipelines.aiops.alerting.export.read_back import exported_files, read_back
@@ -76,7 +77,7 @@ RULES: list[Rule] = [
 
 
 def alert_rules() -> str:
-    groups = [
+    rules = [
         {
             "alert": name,
             "expr": f"{name.lower()} > 0",
@@ -84,11 +85,12 @@ def alert_rules() -> str:
         }
         for name in dict.fromkeys(name for name, _, _ in PLAN)
     ]
-    return json.dumps({"groups": [{"name": "shop", "interval": "1s", "rules": groups}]}, indent=1)
+    groups = [{"name": "shop", "interval": "1s", "rules": rules}]
+    return yaml.safe_dump({"groups": groups}, sort_keys=False)
 
 
 def routes(url) -> str:
-    return json.dumps(
+    return yaml.safe_dump(
         {
             "route": {
                 "receiver": "on-call",
@@ -103,7 +105,7 @@ def routes(url) -> str:
                 for name in ("on-call", "chat")
             ],
         },
-        indent=1,
+        sort_keys=False,
     )
 
 
