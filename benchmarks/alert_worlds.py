@@ -202,6 +202,7 @@ def about_incidents(effect: BacktestResult) -> dict[str, Any]:
             {"incident": one.ticket, "hidden_by": one.hidden_by, "touched_by": one.touched_by}
             for one in effect.missed
         ],
+        "vanished": len(effect.vanished),
         "late": int((delays > LATE_SECONDS).sum()),
         "longest_delay_s": round(float(delays.max()), 1) if len(delays) else None,
     }
@@ -277,8 +278,8 @@ def show(row: dict[str, Any]) -> None:
 def in_words(one: dict[str, Any]) -> str:
     return (
         f"{one['missed']} of {one['notified_today']} incidents that are paged today missed "
-        f"({one['incidents']} in all), {one['late']} more than {LATE_SECONDS} s late, longest "
-        f"delay {one['longest_delay_s']} s"
+        f"({one['incidents']} in all), {one['vanished']} vanish from every receiver, "
+        f"{one['late']} more than {LATE_SECONDS} s late, longest delay {one['longest_delay_s']} s"
     )
 
 
