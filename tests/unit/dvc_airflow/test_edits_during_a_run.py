@@ -39,7 +39,7 @@ def begin(root: Path, run_id: str = "run", group: str | None = None, **more: Any
     shutil.copytree(root, copy, ignore=shutil.ignore_patterns("runs"))
     (copy / ".git").mkdir()
     marker = {
-        "root": str(copy), "path": str(copy), "commit": "c", "dag_id": "demo", "run_id": run_id,
+        "root": str(copy), "path": str(copy), "commit": "c" * 40, "dag_id": "demo", "run_id": run_id,
         "token": "t", "group": group, "stages": ["prep", "count", "score"], **more,
     }  # fmt: skip
     (copy / ".git" / "dvc-airflow.json").write_text(json.dumps(marker))
@@ -175,7 +175,10 @@ def test_a_stage_that_a_run_began_without_does_nothing_in_it(root, write_project
     task = drawn(root, monkeypatch, "counted").get_task("counted")
 
     class Instance:
+        dag_id = "demo"
+
         def xcom_pull(self, task_ids: str) -> dict[str, Any]:
             return json.loads((root / "runs/demo/run/.git/dvc-airflow.json").read_text())
 
-    assert task.execute({"ti": Instance()}) == {"status": "not in this run", "stages": []}
+    context = {"ti": Instance(), "run_id": "run"}
+    assert task.execute(context) == {"status": "not in this run", "stages": []}

@@ -126,7 +126,7 @@ def put_in_production(root: Path, commit: str, artifacts: dict[str, str], versio
         approval={},
     )
     entry = Ledger.of(root).append("release", "model_release", step.model_dump(mode="json"))
-    apply_step(root, entry, step)
+    apply_step(root, entry, step, None)
     return as_released("model_release", step)
 
 

@@ -81,11 +81,21 @@ def test_a_tag_that_was_moved_scores_nobody(project: Project, rows: str) -> None
         git(root, "reset", "-q", "--soft", "HEAD~1")
 
 
-def test_without_a_release_nothing_is_scored(project: Project, rows: str) -> None:
+def test_without_a_release_nothing_is_scored(project: Project, rows: str, tmp_path: Path) -> None:
     project.remove_tags()
+    (project.root / "ledger").rename(tmp_path / "ledger")
+    (project.root / "released/model_release.json").unlink()
     result = CliRunner().invoke(app, ["--input", rows, "--project", str(project.root)])
     assert result.exit_code == 1
     assert "no model in production" in result.stderr
+
+
+def test_where_the_releases_tags_are_gone_nothing_is_scored(project: Project, rows: str) -> None:
+    project.remove_tags()
+    result = CliRunner().invoke(app, ["--input", rows, "--project", str(project.root)])
+    assert result.exit_code == 1
+    assert "has no tag model_release#production#1" in result.stderr
+    assert "registry repair" in result.stderr
 
 
 def test_a_batch_is_entered_once_with_counts_and_hashes_only(project: Project, rows: str) -> None:

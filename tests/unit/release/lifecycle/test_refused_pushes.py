@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.release.lifecycle import Done, problems, production, release, repair, rollback
+from pipelines.release.lifecycle import (
+    Done,
+    problems,
+    production,
+    record_gate,
+    release,
+    repair,
+    rollback,
+)
 from tests.unit.release.lifecycle.product import PRODUCT, commit, consent, git, make_run
 from tests.unit.release.lifecycle.test_crash_between_steps import die
 
@@ -30,6 +38,7 @@ def remote(project: Path, tmp_path: Path) -> Path:
 
 def released(project: Path, n: int) -> Done:
     made = make_run(project, n)
+    record_gate(project, PRODUCT, made)
     consent(project, made)
     done = release(project, PRODUCT, made)
     commit(project, f"release {done.version}")
@@ -112,6 +121,7 @@ def test_what_a_killed_release_had_not_pushed_is_told_and_pushed(
 ) -> None:
     opened(remote)
     made = make_run(project, 1)
+    record_gate(project, PRODUCT, made)
     consent(project, made)
     die(project, "before the push", made)
     assert "isn't on the remote 'origin'" in problems(project, PRODUCT)[0]
