@@ -3,10 +3,12 @@
 ``python -m benchmarks.alert_noise [--data PATH] [--seeds N] [--first-seed S] [--out DIR]`` prints a
 line a world, then one line of JSON. Everything here is synthetic (`signalbox simulate`): it shows
 that the method holds on worlds that differ, not what it saves in yours. Every world is mined on its
-first half, chosen on the next quarter and judged once on the last quarter, as the stages do.
+first half, chosen on the next quarter and judged once on the last quarter, as the stages do: what
+is judged are the exported files, read back from their bytes.
 
-``--data`` may name a folder of simulated worlds (or of one): each with ``alerts/``, ``tickets/``
-and ``alertmanager.yml`` as ``signalbox simulate`` writes them; without any there, worlds are drawn.
+``--data`` may name a folder of simulated worlds (or of one): each with ``alerts/``, ``tickets/``,
+``alertmanager.yml`` and ``prometheus.yml`` as ``signalbox simulate`` writes them; without any
+there, worlds are drawn.
 
 With ``--out``, for each world ``<world>_alerts.parquet`` (an alert of the last window a row:
 ``alert_id``, ``starts_us``, ``ticket``, and, ending in ``_today`` and ``_with_rules``,
@@ -28,6 +30,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.alert_worlds import judge_files
 
 GOAL = {"saved_share": 0.9, "lost": 0, "median_delay_s": 60}
 AT_ONCE = 2
@@ -55,32 +59,31 @@ def in_world(world: Path, out: Path | None, name: str) -> dict[str, Any]:
     """Freeze, mine, choose and judge one world, by the stages themselves."""
     import os
 
-    from pipelines.aiops import alert_history, mine_rules, replay_rules, select_rules
-    from pipelines.aiops.alerting.rules import read_rules
+    from pipelines.aiops import alert_history, export_rules, mine_rules, select_rules
     from pipelines.aiops.params import AiopsParams
-    from pipelines.aiops.params.artifacts import RULE_SET
 
     world, start = world.resolve(), time.perf_counter()
     out = None if out is None else out.resolve()
-    yml = world / "alertmanager.yml"
+    yml, server = world / "alertmanager.yml", world / "prometheus.yml"
     params = AiopsParams.model_validate(
         {
             "alert_history": {"lake": str(world)},
-            "export_rules": {"alertmanager_yml": str(yml) if yml.is_file() else ""},
+            "export_rules": {
+                "alertmanager_yml": str(yml) if yml.is_file() else "",
+                "prometheus": [str(server)] if server.is_file() else [],
+            },
         }
     )
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "expectations").symlink_to(EXPECTATIONS, target_is_directory=True)
         os.chdir(folder)
-        for stage in (alert_history, mine_rules, select_rules):
+        for stage in (alert_history, mine_rules, select_rules, export_rules):
             stage.main(params)
-        rules = read_rules(RULE_SET)
-        measured = replay_rules.backtest_on_last(params)
+        judged = judge_files(params)
         os.chdir("/")
-    after = measured.replay(rules)
-    effect = measured.effect(after, rules)
+    rules, effect = judged.rules, judged.effect
     if out is not None:
-        answers(measured, after, out / f"{name}_alerts.parquet")
+        answers(judged.backtest, judged.candidate, out / f"{name}_alerts.parquet")
         dumped = [rule.model_dump(mode="json") for rule in rules]
         (out / f"{name}_rules.json").write_text(json.dumps(dumped, indent=1), encoding="utf-8")
     delays = effect.delays()

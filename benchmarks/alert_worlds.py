@@ -30,13 +30,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipelines.aiops.alerting.evaluation import BacktestResult
+    from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult
+    from pipelines.aiops.alerting.replay import Replay
     from pipelines.aiops.alerting.rules import Rule
     from pipelines.aiops.lake.frame import AlertFrame
     from pipelines.aiops.params import AiopsParams
@@ -106,11 +106,8 @@ def in_world(world: Path) -> dict[str, Any]:
         select_rules,
         watch_rules,
     )
-    from pipelines.aiops.alerting.export.read_back import exported_files, read_back
-    from pipelines.aiops.alerting.export.write import sources_of
-    from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.lake.batch import ReadWindow
-    from pipelines.aiops.params.artifacts import EXPORT, RULE_SET, RULES_RELEASED
+    from pipelines.aiops.params.artifacts import RULES_RELEASED
     from pipelines.aiops.sources.ingest import ingest
     from pipelines.core.artifacts import evidence_of, metrics_of
     from pipelines.core.evidence import read_evidence
@@ -133,17 +130,9 @@ def in_world(world: Path) -> dict[str, Any]:
             stage.main(params)
         gate = json.loads(metrics_of("gate_rules").read_text(encoding="utf-8"))
         because = read_evidence(evidence_of("gate_rules")).details["because"]
-        # The stage keeps no replay: the same files once more, for who was notified of what.
-        rules = read_rules(RULE_SET)
-        backtest = replay_rules.backtest_on_last(params)
-        own = params.export_rules
-        sources = sources_of(own)
-        labels = {name for one in backtest.rows.labels for name in one}
-        deployed = read_back(exported_files(EXPORT, sources), rules, labels)
-        candidate = backtest.replay_deployed(deployed)
-        effect = backtest.effect(candidate, rules)
+        judged = judge_files(params)
         os.chdir("/")
-    verdict = gate["verdict"]
+    verdict, effect, rules = gate["verdict"], judged.effect, judged.rules
     saved = round(effect.saved_share, 4) if len(effect.baseline) else 0.0
     row = {
         "world": world.name,
@@ -158,9 +147,36 @@ def in_world(world: Path) -> dict[str, Any]:
         **about_incidents(effect),
     }
     if (world / TRUTH).is_file():
-        linked, ended = truth_links(world, backtest.rows)
-        row["truth"] = about_incidents(judged_by(linked, ended, backtest, candidate, rules))
+        linked, ended = truth_links(world, judged.backtest.rows)
+        row["truth"] = about_incidents(judged_by(linked, ended, judged))
     return {**row, "seconds": round(time.perf_counter() - begun, 1)}
+
+
+@dataclass(frozen=True)
+class JudgedFiles:
+    """Exported files, replayed on the test window; by its stage no replay is kept."""
+
+    backtest: Backtest
+    candidate: Replay
+    rules: tuple[Rule, ...]
+    effect: BacktestResult
+
+
+def judge_files(params: AiopsParams) -> JudgedFiles:
+    """Replay the files that ``export_rules`` wrote in this folder, as ``replay_rules`` does."""
+    from pipelines.aiops import replay_rules
+    from pipelines.aiops.alerting.export.read_back import exported_files, read_back
+    from pipelines.aiops.alerting.export.write import sources_of
+    from pipelines.aiops.alerting.rules import read_rules
+    from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
+
+    rules = read_rules(RULE_SET)
+    backtest = replay_rules.backtest_on_last(params)
+    sources = sources_of(params.export_rules)
+    labels = {name for one in backtest.rows.labels for name in one}
+    deployed = read_back(exported_files(EXPORT, sources), rules, labels)
+    candidate = backtest.replay_deployed(deployed)
+    return JudgedFiles(backtest, candidate, rules, backtest.effect(candidate, rules))
 
 
 def last_moment(world: Path) -> Any:
@@ -185,6 +201,7 @@ def about_incidents(effect: BacktestResult) -> dict[str, Any]:
             {"incident": one.ticket, "hidden_by": one.hidden_by, "touched_by": one.touched_by}
             for one in effect.missed
         ],
+        "vanished": len(effect.vanished),
         "late": int((delays > LATE_SECONDS).sum()),
         "longest_delay_s": round(float(delays.max()), 1) if len(delays) else None,
     }
@@ -226,23 +243,17 @@ def canonical(labels: dict[str, str]) -> str:
     return json.dumps(labels, sort_keys=True)
 
 
-def judged_by(
-    linked: AlertFrame,
-    ended: dict[str, int],
-    backtest: Any,
-    candidate: Any,
-    rules: Sequence[Rule],
-) -> BacktestResult:
+def judged_by(linked: AlertFrame, ended: dict[str, int], judged: JudgedFiles) -> BacktestResult:
     """Judge replays that are done by other links of the same alerts."""
     from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
     from pipelines.aiops.alerting.evaluation.backtest import evaluate_outcomes
 
     return evaluate_outcomes(
         RuleAttribution(linked),
-        window=backtest.window,
-        baseline=backtest.baseline,
-        candidate=candidate,
-        rules=rules,
+        window=judged.backtest.window,
+        baseline=judged.backtest.baseline,
+        candidate=judged.candidate,
+        rules=judged.rules,
         closed=ended,
     )
 
@@ -266,8 +277,8 @@ def show(row: dict[str, Any]) -> None:
 def in_words(one: dict[str, Any]) -> str:
     return (
         f"{one['missed']} of {one['notified_today']} incidents that are paged today missed "
-        f"({one['incidents']} in all), {one['late']} more than {LATE_SECONDS} s late, longest "
-        f"delay {one['longest_delay_s']} s"
+        f"({one['incidents']} in all), {one['vanished']} vanish from every receiver, "
+        f"{one['late']} more than {LATE_SECONDS} s late, longest delay {one['longest_delay_s']} s"
     )
 
 
