@@ -14,6 +14,8 @@ import pytest
 
 import dvc_airflow
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(dvc_airflow.__file__).parent
 FILES = {
     "in.txt": "hello\n",

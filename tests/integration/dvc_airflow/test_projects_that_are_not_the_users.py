@@ -24,6 +24,8 @@ from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.save import save_run
 from dvc_airflow.runtime.workspace import ensure_workspace, open_workspace
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "code/use.sh": "cat data/in.txt > out.txt\n",
     "dvc.yaml": """

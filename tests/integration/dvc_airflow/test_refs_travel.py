@@ -19,6 +19,8 @@ from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.save import read_saved, save_run
 from dvc_airflow.runtime.workspace import ensure_workspace
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "in.txt": "one\n",
     "dvc.yaml": """

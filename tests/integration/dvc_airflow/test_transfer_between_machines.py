@@ -19,6 +19,8 @@ from dvc_airflow.runtime.workspace import Workspace, ensure_workspace
 from tests.integration.dvc_airflow.conftest import Project
 from tests.integration.dvc_airflow.worker_hosts import Hosts, HostsRun, clone
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "in.txt": "in",
     "dvc.yaml": """

@@ -146,7 +146,7 @@ def test_code_that_dvc_yaml_parameters_or_imports_name_is_taken(project, open_ru
             "plugins/plug.py": "",
             "top.py": "",
             "m.json": "{}",
-            "raw.csv.dvc": "outs:\n- path: raw.csv\n  md5: 00000000000000000000000000000000\n",
+            "raw.csv.dvc": "outs:\n- path: raw.csv\n  md5: 0000000000000000000000000000000a\n",
             "raw.csv": PERSON,
             "readme.md": "",
         }
