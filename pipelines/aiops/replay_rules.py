@@ -25,9 +25,9 @@ from pipelines.aiops.alerting.evidence import (
     Stages,
     TestSpan,
 )
-from pipelines.aiops.alerting.export.bundle import Sources
+from pipelines.aiops.alerting.export.bundle import PAGERDUTY, Sources
 from pipelines.aiops.alerting.export.read_back import exported_files, read_back
-from pipelines.aiops.alerting.export.write import source_paths, sources_of
+from pipelines.aiops.alerting.export.write import DIFF, source_paths, sources_of
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.alerting.windows import moment, split_window, whole_window
@@ -91,7 +91,7 @@ def certificate(
     window = effect.window
     share = next(figure for figure in figures if figure.id == f"{STAGE}.missed_share")
     longest = next(figure for figure in figures if figure.id == f"{STAGE}.longest_delay")
-    summary = EXPORT_SUMMARY.as_posix()
+    unread = (EXPORT_SUMMARY.name, DIFF, PAGERDUTY)  # nobody's to read, or not judged here
     return Certificate(
         start=moment(window.start),
         end=moment(window.end),
@@ -104,7 +104,7 @@ def certificate(
         files={
             path: sha256
             for path, sha256 in hashes.items()
-            if path.startswith(f"{EXPORT.as_posix()}/") and path != summary
+            if path.startswith(f"{EXPORT.as_posix()}/") and Path(path).name not in unread
         },
         judge=(
             f"Signalbox's replay of {process.name} (a notification is answered after "
