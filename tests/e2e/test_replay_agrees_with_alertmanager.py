@@ -311,6 +311,9 @@ def test_replay_agrees_with_a_real_alertmanager(tmp_path: Path) -> None:
         assert time.time() < loaded / 1e6, "drawing took too long"
         text = config_text(scenarios, hook.url)
         config = parse_config(text, "scenarios", RUNS)
+        # Whom a notification wakes isn't asked here: every one is compared, those of chats too.
+        everybody = tuple(replace(each, pages=True) for each in config.receivers)
+        config = replace(config, receivers=everybody)
         time.sleep(max(loaded / 1e6 - time.time() - 0.15, 0))
         with alertmanager(text, tmp_path) as server:
             timing = replace(timing_of(RUNS), sweep_at=server.loaded % (30 * SECOND))
