@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(commands.add_parser("conformance", help=about, description=about))
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every question to Airflow
     known = {
         "apply": _apply,
         "conformance": run,

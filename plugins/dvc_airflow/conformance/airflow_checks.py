@@ -202,13 +202,20 @@ def check_clear(scheduled: Scheduled, finding: Finding) -> None:
         "task_ids": [cleared.name],
         "include_downstream": True,
     }
-    tries = run.tries["save_run"]
+    tries = dict(run.tries)
     airflow.ask("POST", f"dags/{dag}/clearTaskInstances", body)
     until(lambda: airflow.runs(dag).get(run_id) not in DONE, 30.0, 0.2)
     again = scheduled.finish(run_id)
     what = f"'{cleared.name}' cleared, and all after it"
-    problems = [] if again.tries["save_run"] > tries else ["save_run did not run again"]
-    finding.add(what, problems + ran_in_vain(scheduled.copy.scratch, finding, again))
+    problems = [] if again.tries["save_run"] > tries["save_run"] else ["save_run did not run again"]
+    # What was not cleared still says how it went the first time.
+    made_again = {
+        stage
+        for task in scheduled.tasks
+        if again.tries[task.name] > tries[task.name]
+        for stage in task.stages
+    }
+    finding.add(what, problems + ran_in_vain(scheduled.copy.scratch, finding, again, made_again))
     if judge(finding, scheduled.copy, again):
         found = tree_of(scheduled.copy.root, str(again.xcoms["save_run"]["commit"]))
         finding.add("saved again: the same tree", [] if found == first else ["another tree"])

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -163,8 +163,10 @@ def _again_elsewhere(scratch: Scratch, finding: Finding, remote: Path) -> None:
         judge(finding, host, run, remote)
 
 
-def ran_in_vain(scratch: Scratch, finding: Finding, run: Run) -> list[str]:
-    """Return stages that ran although a run before had made the same."""
+def ran_in_vain(
+    scratch: Scratch, finding: Finding, run: Run, stages: Collection[str] | None = None
+) -> list[str]:
+    """Return stages (of all, or of some) that ran although a run before had made the same."""
     excused = set()
     for address in scratch.runnable():
         stage = scratch.graph.stages[address]
@@ -172,7 +174,11 @@ def ran_in_vain(scratch: Scratch, finding: Finding, run: Run) -> list[str]:
         kept = any(out.persist for out in stage.outs) or _keeps_directory(scratch, address)
         if _always_runs(scratch, address) or outside or kept:
             excused |= scratch.below({address})
-    ran = [stage for stage, status in run.statuses().items() if status == "ran"]
+    ran = [
+        stage
+        for stage, status in run.statuses().items()
+        if status == "ran" and (stages is None or stage in stages)
+    ]
     spared = sorted(set(ran) & excused)
     if spared:
         finding.note(f"{', '.join(spared)} ran again: DVC keeps no run cache of such stages")
