@@ -167,7 +167,7 @@ class CommitFiles:
             yield stream
 
     def copy(self, path: str, target: Path) -> None:
-        """Copy a file that DVC knows, also one of a folder, whole or not at all.
+        """Copy a file that git or DVC knows, also one of a folder, whole or not at all.
 
         Parameters
         ----------
@@ -179,8 +179,11 @@ class CommitFiles:
         Raises
         ------
         GoneError
-            If it is neither in DVC's cache nor in its remote.
+            If it is neither in git, nor in DVC's cache, nor in its remote.
         """
+        if self._in_git(path):
+            write_bytes(target, self._git_bytes(path))
+            return
         with self._from_dvc(path) as stream:
             write_bytes(target, stream.read())
 

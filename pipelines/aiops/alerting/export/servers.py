@@ -104,7 +104,7 @@ def read_server(path: str, text: str) -> PrometheusServer:
     Returns
     -------
     PrometheusServer
-        With the rule files that its patterns find now.
+        With the rule files that its patterns find now, and those that are named plainly.
 
     Raises
     ------
@@ -194,7 +194,8 @@ def _rule_files(data: Mapping[str, Any], path: str) -> tuple[str, ...]:
         if not isinstance(pattern, str):
             raise SignalboxError(f"{path}: rule_files: {pattern!r} isn't a path")
         whole = pattern if Path(pattern).is_absolute() else str(folder / pattern)
-        found += sorted(glob.glob(whole))
+        # A plain path stays, also where the file isn't here: publication knows it by its name.
+        found += sorted(glob.glob(whole)) if glob.has_magic(whole) else [whole]
     return tuple(dict.fromkeys(_plain(name) for name in found))
 
 

@@ -178,7 +178,9 @@ def read_sources(
     text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
     servers = read_servers({path: read_text(Path(path)) for path in prometheus})
     loaded = dict.fromkeys(name for server in servers.all for name in server.rule_files)
-    files = {path: read_text(Path(path)) for path in prometheus_rules or loaded}
+    # As Prometheus does: a rule file that it names and that isn't there is none.
+    named = prometheus_rules or [path for path in loaded if Path(path).exists()]
+    files = {path: read_text(Path(path)) for path in named}
     pagers = None if paging_receivers is None else tuple(paging_receivers)
     return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers, pagers, process)
 

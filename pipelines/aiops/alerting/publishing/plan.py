@@ -12,6 +12,7 @@ from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import require_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
 from pipelines.aiops.alerting.export.bundle import (
+    ALERTMANAGER,
     DEFAULT_CONFIG,
     Bundle,
     Sources,
@@ -26,7 +27,6 @@ from pipelines.aiops.alerting.export.write import (
     own_sha256,
     read_text,
     sha256_text,
-    sources_of,
 )
 from pipelines.aiops.alerting.export.yaml_edit import remove
 from pipelines.aiops.alerting.publishing.released import (
@@ -130,7 +130,7 @@ def make_plan(
     expired = {r.id: f"expired on {r.expires}" for r in released.rules if r.expires < today}
     rules = tuple(r for r in released.rules if r.id not in expired and r.id not in out)
     before = {path: read_text(Path(path)) for path in targets if Path(path).exists()}
-    sources = _sources(before, params, rules)
+    sources = _sources(before, params, rules, released.commit)
     bundle = make_bundle(sources, rules, params.guard_step_seconds, params.pagerduty_label_field)
     after = _texts(bundle, params.publish, sources.servers)
     return Plan(
@@ -182,7 +182,7 @@ def targets_of(params: PublishParams) -> list[str]:
 
 
 def _sources(
-    before: Mapping[str, str], params: ExportRulesParams, rules: tuple[Rule, ...]
+    before: Mapping[str, str], params: ExportRulesParams, rules: tuple[Rule, ...], commit: str
 ) -> Sources:
     own = params.publish
     missing = [p for p in (own.alertmanager_yml, *own.prometheus_rules) if p and p not in before]
@@ -192,13 +192,26 @@ def _sources(
         before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
         own.alertmanager_yml or "alertmanager.yml",
         {path: before[path] for path in own.prometheus_rules},
-        read_servers({path: read_text(Path(path)) for path in params.prometheus}),
+        read_servers({path: _source_text(path, commit) for path in params.prometheus}),
         tuple(params.paging_receivers),
         process_of(*params.reader),
     )
     if own.alertmanager_yml:
         _require_guards(rules, own, sources.servers)
     return sources
+
+
+def _source_text(path: str, commit: str) -> str:
+    """Read a file that the release was made from; an out of a stage may be in its commit alone."""
+    if Path(path).exists() or Path(path).is_absolute():
+        return read_text(Path(path))
+    with tempfile.TemporaryDirectory(prefix="signalbox-source-") as scratch:
+        copied = Path(scratch) / Path(path).name
+        try:
+            CommitFiles(Path.cwd(), commit).copy(path, copied)
+        except GoneError:
+            return read_text(Path(path))  # says that it can't be read
+        return read_text(copied)
 
 
 def _require_guards(rules: tuple[Rule, ...], own: PublishParams, servers: Servers) -> None:
@@ -285,20 +298,25 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
     DeployedFiles
         Texts and who reads them.
     """
-    own = params.publish
-    sources = sources_of(params)
+    own, commit = params.publish, plan.released.commit
+    servers = read_servers({path: _source_text(path, commit) for path in params.prometheus})
     paths = {
-        name: _guards_path(own.guard_files(), server, sources.servers)
-        for name, server in guard_files(sources.servers).items()
+        name: _guards_path(own.guard_files(), server, servers)
+        for name, server in guard_files(servers).items()
     }
+    target, source = own.alertmanager_yml, params.alertmanager_yml
+    if target:
+        text = plan.after[target]
+    else:
+        text = _source_text(source, commit) if source else DEFAULT_CONFIG
     return DeployedFiles(
-        alertmanager=plan.after.get(own.alertmanager_yml or "", sources.alertmanager),
-        name=own.alertmanager_yml or sources.name,
+        alertmanager=text,
+        name=target or source or ALERTMANAGER,
         rule_files={path: plan.after[path] for path in own.prometheus_rules},
         guards={name: plan.after[path] for name, path in paths.items() if path},
-        servers=sources.servers,
-        paging_receivers=sources.paging_receivers,
-        process=sources.process,
+        servers=servers,
+        paging_receivers=tuple(params.paging_receivers),
+        process=process_of(*params.reader),
     )
 
 

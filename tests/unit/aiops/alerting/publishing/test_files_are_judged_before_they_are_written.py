@@ -102,3 +102,21 @@ def test_the_ledger_says_when_nobody_judged(project: Path) -> None:
     released(project, [transient("alertname = Spike")])
     publish(project, params(project), today=TODAY, reason="no history here")
     assert Ledger.of(project).entries()[-1].data["judged"] == {"why": "not judged"}
+
+
+def test_a_source_that_only_the_release_has_is_read_from_its_commit(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Airflow, where a stage's outs are in the run's work tree and not in the project's."""
+    monkeypatch.chdir(project)
+    (project / "conf").mkdir()
+    (project / "conf/prometheus.yml").write_text("rule_files: [rules.yml]\n")
+    released(project, [transient("alertname = Spike", "service = svc-1")])
+    (project / "conf/prometheus.yml").unlink()
+    own = params(project).model_copy(update={"prometheus": ["conf/prometheus.yml"]})
+    done = publish(project, own, today=TODAY)
+    assert done.rules == ["wait-1"]
+    assert not done.unplaced
+    gone = own.model_copy(update={"prometheus": ["conf/other.yml"]})
+    with pytest.raises(SignalboxError, match=r"conf/other.yml: cannot be read"):
+        publish(project, gone, today=TODAY)
