@@ -133,5 +133,8 @@ def test_its_airflow_has_the_wheels_dags_and_pages_where_the_project_has_none(
 def test_without_a_project_its_commands_say_what_to_do(target: Path, tmp_path: Path) -> None:
     done = start(target, tmp_path, str(target / "bin" / "signalbox"), "run", COLUMNS="300")
     assert done.returncode == 1
-    assert "has no dvc.yaml: start in the project's top directory, or set $" in done.stderr
+    assert (
+        "has no dvc.yaml: start in the project's top directory, or name it with --project"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
