@@ -147,7 +147,7 @@ def write_outcomes(path: Path, backtest: Backtest, candidate: Replay) -> None:
         pq.write_table(table, partial, compression="zstd")
 
 
-def in_words(effect: BacktestResult, rules: tuple[Rule, ...]) -> str:
+def summary_line(effect: BacktestResult, rules: tuple[Rule, ...]) -> str:
     """Say in a line what the rules do; nothing where there is nothing to say."""
     pages, candidate = len(effect.baseline), len(effect.candidate)
     words = [f"{len(rules):,} rules"]
@@ -196,7 +196,7 @@ def main(params: AiopsParams) -> None:
     write_json(
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
-    log(in_words(effect, rules))
+    log(summary_line(effect, rules))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from dvc_airflow.runtime.facts import read_facts
 from dvc_airflow.runtime.git import git
 from dvc_airflow.runtime.publish import forget
-from dvc_airflow.runtime.repository import Repository, tidy
+from dvc_airflow.runtime.repository import Repository, pack_objects
 from dvc_airflow.runtime.run_key import OPEN, RunKey
 from dvc_airflow.runtime.workspace import not_in_use, read_marker, remove_workspace
 
@@ -66,7 +66,7 @@ def prune_workspaces(
                 removed.append(workspace.name)
     if repository is not None:
         _forget_open_runs(workspaces, key, is_running, repository, shared=shared)
-        tidy(repository)
+        pack_objects(repository)
     return removed
 
 

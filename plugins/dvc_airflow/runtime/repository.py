@@ -202,7 +202,7 @@ def lasting_name(project: Path) -> str:
     return bundle.parent.name if bundle is not None and is_root else project.name
 
 
-def tidy(repository: Repository) -> None:
+def pack_objects(repository: Repository) -> None:
     """Let git pack the objects of the bridge's own repository, once there are many.
 
     Nobody else does it; what workspaces borrow has a ref, or is younger than git's two weeks.
