@@ -13,6 +13,7 @@ from tests.unit.aiops.service_map.spans import built, client, request, span
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = pytest.mark.e2e
 EVIL = '"><script>document.title="run"</script><img src=x onerror=document.title="run">'
@@ -20,6 +21,18 @@ EVIL = '"><script>document.title="run"</script><img src=x onerror=document.title
 
 def chosen(driver: "Chrome") -> str:
     return str(driver.execute_script("return document.querySelector('.details').innerText"))
+
+
+def click_once_still(driver: "Chrome", element: "WebElement") -> None:
+    """Click an element when the page has come to rest: what just closed may still move it."""
+    from selenium.common.exceptions import ElementClickInterceptedException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def clicked(_: "Chrome") -> bool:
+        element.click()
+        return True
+
+    WebDriverWait(driver, 20, ignored_exceptions=[ElementClickInterceptedException]).until(clicked)
 
 
 def test_the_page_works_and_names_stay_inert(tmp_path: Path) -> None:
@@ -47,7 +60,7 @@ def test_the_page_works_and_names_stay_inert(tmp_path: Path) -> None:
         driver.switch_to.active_element.send_keys("\ue00c")  # escape
         assert not driver.find_element("css selector", ".details").is_displayed()
         failing = driver.find_element("css selector", "[value=failing]")
-        failing.click()
+        click_once_still(driver, failing)
         assert not driver.find_elements("css selector", ".node:not(.off)")
         for width in (375, 1280):
             resize(driver, width)
