@@ -15,6 +15,6 @@ ALERT_NOISE_REDUCTION = Product(
     demo=DemoData(
         evidence_of("alert_history").as_posix(),
         # The alert history of the simulated world as params.yaml comes with the repository.
-        frozenset({"681b2eb35a5fed21b08c6c88eafb2cee325db9ae951073f56e4817fa5cd7fdbd"}),
+        frozenset({"c010a5be2693639471826d1732d0e548de6bff9876fa8c2ebc19db01e4d04524"}),
     ),
 )
