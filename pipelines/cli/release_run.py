@@ -197,6 +197,8 @@ def _stack(console: Console) -> Iterator[Stack]:
 def _apply(console: Console, ref: str) -> None:
     """Bring ``dvc.lock``, metrics and outs of the run into the work tree."""
     command = [sys.executable, "-m", "dvc_airflow", "apply", ref]
+    for product in registered().values():  # a release of this very run may have written them
+        command += ["--besides", product.pointer]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode:
         text = (done.stderr or done.stdout).strip()

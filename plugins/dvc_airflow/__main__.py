@@ -19,6 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     apply = commands.add_parser("apply", help="put a saved run into the working tree")
     apply.add_argument("ref", help="refs/runs/<dag>/<run>, or <dag>/<run>")
     apply.add_argument("--force", action="store_true", help="overwrite changed files")
+    apply.add_argument(
+        "--besides", action="append", default=[], metavar="FILE",
+        help="a file that the run read and that may be another version here: a release wrote it",
+    )  # fmt: skip
     gc = commands.add_parser(
         "gc", help="remove data that no branch, tag, experiment, workspace or saved run has"
     )
@@ -56,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _apply(options: argparse.Namespace) -> int:
     from dvc_airflow.apply import apply_run
 
-    for path in apply_run(options.project, options.ref, force=options.force):
+    for path in apply_run(
+        options.project, options.ref, force=options.force, besides=options.besides
+    ):
         print(path)
     return 0
 

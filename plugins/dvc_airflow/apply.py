@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,13 @@ from dvc_airflow.runtime.untracked import below, join, path_in_repository
 _SUBMODULE: Final = "160000"
 
 
-def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False) -> list[str]:
+def apply_run(
+    project: str | os.PathLike[str],
+    ref: str,
+    *,
+    force: bool = False,
+    besides: Collection[str] = (),
+) -> list[str]:
     """Put the files of a run into the working tree, then its data.
 
     Those are the files that the run changed (dvc.lock, overridden parameters, metrics and other
@@ -47,6 +54,9 @@ def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False)
     force : bool
         Overwrite files that were changed since the run started, and bring the run's versions of
         code that is another one by now.
+    besides : collection of str
+        Files of the project that may be another version here than the run read: what follows a
+        run, such as a release, changed them. They stay as they are.
 
     Returns
     -------
@@ -64,12 +74,14 @@ def apply_run(project: str | os.PathLike[str], ref: str, *, force: bool = False)
     base = git(root, "rev-parse", f"{commit}^")
     run = _Run(root, Path(project), commit, base)
     files = run.files()
-    others = [path for path in run.read_or_made() if path not in files and not run.is_here(path)]
+    spared = {*files, *(run.location(path) for path in besides)}
+    others = [path for path in run.read_or_made() if path not in spared and not run.is_here(path)]
     if others and not force:
         msg = (
             f"the working tree has another version of {', '.join(others)} than the run, so its "
             f"results would not belong to what lies here. 'git switch --detach {base[:10]}' goes "
-            "to where it began; or force it, to put the run's versions here"
+            "to where it began; force it, to put the run's versions here; or, for a file that a "
+            "release wrote after the run, say --besides FILE"
         )
         raise ApplyError(msg)
     files = sorted({*files, *others})
@@ -104,13 +116,13 @@ class _Run:
 
     def read_or_made(self) -> list[str]:
         """Return files in git that the pipeline consists of, that stages read or that they make."""
-        exact = {self._location(source.file) for source in self.graph.sources}
+        exact = {self.location(source.file) for source in self.graph.sources}
         folders = set()
         for stage in self.graph:
             paths = [dep.path for dep in stage.deps] + [out.path for out in stage.outs]
-            folders |= {self._location(path) for path in paths}
+            folders |= {self.location(path) for path in paths}
             named = [stage.file, _lock_file(stage), *stage.params, *(f for f, _ in stage.used)]
-            exact |= {self._location(path) for path in named}
+            exact |= {self.location(path) for path in named}
         listed = git(self.root, "ls-tree", "-r", "-z", self.commit, strip=False).split("\0")
         entries = [entry.partition("\t") for entry in listed if entry]
         return [
@@ -120,7 +132,7 @@ class _Run:
             and (path in exact or any(_within(path, folder) for folder in folders if folder))
         ]
 
-    def _location(self, path: str) -> str | None:
+    def location(self, path: str) -> str | None:
         return path_in_repository(path, self.home, self.root)
 
     def made_again(self) -> set[str]:
@@ -130,7 +142,7 @@ class _Run:
         running the stage here would do.
         """
         outs = [out for stage in self.graph for out in stage.outs if not out.cache]
-        paths = {self._location(out.path) for out in outs}
+        paths = {self.location(out.path) for out in outs}
         return {path for path in paths if path and _hash(self.root, self.base, path) is None}
 
     def is_here(self, path: str) -> bool:

@@ -214,6 +214,17 @@ class TestApply:
         assert project.dvc("status") == "Data and pipelines are up to date."
         assert (project.path / "README.md").read_text() == "docs"
 
+    def test_what_a_release_wrote_after_the_run_stays_and_is_no_obstacle(
+        self, project, open_run, drive
+    ):
+        whole_run(project, open_run, drive)
+        project.write({"in.txt": "as the release left it"})
+        with pytest.raises(ApplyError, match="--besides"):
+            apply_run(project.path, "dag/run")
+        changed = apply_run(project.path, "dag/run", besides=["in.txt"])
+        assert "dvc.lock" in changed
+        assert (project.path / "in.txt").read_text() == "as the release left it"
+
     @pytest.mark.parametrize("how", ["commit", "branch", "uncommitted"])
     def test_a_tree_that_is_not_what_the_run_read_is_refused_by_name(
         self, project, open_run, drive, how
