@@ -61,8 +61,8 @@ def chapter(inputs: Inputs) -> Chapter:
         Prose(
             f"The last {span.days:g} days of the history, {wording.day(span.start)} to "
             f"{wording.day(span.end)} (UTC), were replayed twice: through today’s Alertmanager "
-            "configuration (baseline) and with the rules added (candidate). It is the test window: "
-            "nothing was mined or selected on these days."
+            "configuration (baseline) and through the exported files (candidate). It is the test "
+            "window: nothing was mined or selected on these days."
         ),
         Charts([chart for chart in drawn if chart is not None]),
     ]
