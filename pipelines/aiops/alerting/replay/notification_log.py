@@ -552,7 +552,8 @@ class _SharedLog:
             reason = CHANGE if entry is not None and entry.firing else FIRST
         self.logged.append((own.group, now, len(own.firing), len(resolved), reason))
         named = frozenset(own.firing)
-        known = max((each.seen for each in self.entries if each.seen <= now), default=seen)
+        # What a later entry hides from everybody by now is forgotten, nothing else.
+        known = max((each.seen for each in self.entries if each.seen <= now), default=NEVER_NOTIFIED)
         self.entries = [each for each in self.entries if each.seen >= known]
         self.entries.append(_Entry(own.group, now, seen, gone, named, resolved))
         for other in self.flushes.values():

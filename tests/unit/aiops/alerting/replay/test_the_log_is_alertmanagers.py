@@ -84,6 +84,13 @@ def test_of_routes_that_share_the_one_that_flushes_next_tells_of_a_new_alert():
     assert made == [(30, "pager", 1), (60, "pager", 2)]
 
 
+def test_a_group_finds_its_own_entry_while_the_others_is_not_answered_yet():
+    """Each tells at 30 s and waits: the first is answered just before 40 s, the other at 55 s."""
+    first, other = {"group_interval": 10 * SECOND}, {"group_interval": 60 * SECOND}
+    made = told(two(first, other), [(0, 0, 33)], 500 * SECOND, Timing(answer=25 * SECOND))
+    assert [(time, firing) for time, _, firing in made] == [(30, 1), (30, 1), (40, 0), (90, 0)]
+
+
 @pytest.mark.parametrize(
     ("answer", "repeats"),
     [
