@@ -178,6 +178,39 @@ class DemotionRule(RuleBase):
     guard: Guard | None = None
 
 
+class HoldRule(RuleBase):
+    """A noisy alert tells chat at once, and the pager only for a reason.
+
+    Reasons: it lasts `wait_seconds`; so many alert names began on its service within
+    `fresh_seconds` (`names`), or so many of its instances did (`instances`); it is back within
+    `again_seconds`. Then the service has one page in `window_seconds`, counted from that page; a
+    second one within it takes two alerts, or one of so many instances, that the first didn't name.
+
+    Attributes
+    ----------
+    service_label
+        Label that names the service; the rule's matchers list the services that it is known of.
+    receiver, active, mute
+        The pager that such alerts go to today, and the time intervals of its route.
+    chat
+        Receiver that is told at once; a receiver of Signalbox's own that tells nobody where the
+        alert ends at chat today anyway.
+    """
+
+    family: Literal["hold"] = "hold"
+    service_label: str
+    receiver: str
+    active: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
+    chat: str
+    wait_seconds: int
+    again_seconds: int
+    fresh_seconds: int
+    names: int
+    instances: int
+    window_seconds: int
+
+
 class KnownFixRule(RuleBase):
     """The same fix ended it again and again: a candidate for automation; pages stay as they are."""
 
@@ -193,12 +226,14 @@ Rule = Annotated[
     | InhibitionRule
     | MuteTimeRule
     | DemotionRule
+    | HoldRule
     | KnownFixRule,
     Field(discriminator="family"),
 ]
 
 FAMILIES = (
-    "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix",
+    "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "hold",
+    "known_fix",
 )  # fmt: skip
 """Every family, in the order in which reports show them."""
 

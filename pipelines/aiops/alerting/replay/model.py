@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.config import (
     value_matches,
     values_of,
 )
-from pipelines.aiops.alerting.rules import Matcher, Rule
+from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Bools, Ints
 
@@ -357,6 +357,29 @@ def next_flush(times: Ints, first: Ints, interval: Ints) -> Ints:
 
 
 @dataclass(frozen=True)
+class HeldAlerts:
+    """What one Prometheus holds back, and how its rules look at its alerts.
+
+    Attributes
+    ----------
+    rules : tuple of HoldRule
+        With matchers on the labels that this Prometheus has.
+    added : tuple of Matcher
+        What its alerts match at Alertmanager, where they are told apart by labels that it adds;
+        empty: all alerts are its own.
+    external : dict of str to str
+        Labels that it adds to every alert, its pages too.
+    step_seconds : int
+        Evaluation interval of the group of rules.
+    """
+
+    rules: tuple[HoldRule, ...]
+    added: tuple[Matcher, ...]
+    external: dict[str, str]
+    step_seconds: int
+
+
+@dataclass(frozen=True)
 class Deployed:
     """What files do, as the replay takes it.
 
@@ -369,8 +392,11 @@ class Deployed:
     rules : tuple of Rule
         What happens outside Alertmanager, one rule for each Prometheus: rules that wait or keep
         firing, and those whose guards are heard. They have the ids of the rules they serve.
+    held : tuple of HeldAlerts
+        What each Prometheus holds back.
     """
 
     today: Config
     config: Config
     rules: tuple[Rule, ...]
+    held: tuple[HeldAlerts, ...] = ()
