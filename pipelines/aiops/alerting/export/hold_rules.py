@@ -30,6 +30,7 @@ from pipelines.aiops.alerting.export.spelling import (
     duration,
     millis_of,
     quoted,
+    seconds_of,
     selected,
     selector,
     unquoted,

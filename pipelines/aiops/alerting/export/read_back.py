@@ -154,8 +154,7 @@ def read_back(
         for name, server in prometheus_files(files.servers).items()
         if server is not None and name in files.prometheus
     ]
-    known = [rule for rule in rules if not isinstance(rule, HoldRule)]
-    return Deployed(today, config, tuple(known), tuple(each for each in held if each is not None))
+    return Deployed(today, config, tuple(each for each in held if each is not None))
 
 
 def _stands_in(rule: Rule, text: str) -> bool:
