@@ -1,8 +1,8 @@
 """Each Prometheus that evaluates alerts: what its own expressions see of an alert's labels.
 
 Matchers are learned from labels as Alertmanager has them. Prometheus adds ``external_labels`` on
-the way there and may change labels by ``alert_relabel_configs``; its ``ALERTS`` series have neither.
-So rules that read those have to ask for less: `PrometheusServer.seen`.
+the way there and may change labels by ``alert_relabel_configs``; its ``ALERTS`` series know of
+neither. So rules that read those have to ask for less: `PrometheusServer.seen`.
 
 References
 ----------

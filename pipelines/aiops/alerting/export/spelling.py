@@ -1,14 +1,7 @@
-"""How values are spelled for their readers: YAML scalars, matchers, selectors, RE2, durations.
-
-PromQL has no operator that keeps those results of any expression whose labels match (`matching`).
-A label is set where the value matches (`label_replace` with a regex), the vector is joined with a
-constant that has this label, and the label is taken off again. `matchers_in` reads it
-back.
-"""
+"""How values are spelled for their readers: YAML scalars, matchers, selectors, RE2, durations."""
 
 import re
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from pipelines.aiops.alerting.rules import Matcher
 from pipelines.core.time import PROMETHEUS_HOURS, prometheus
@@ -17,7 +10,6 @@ _YAML = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _CLASSIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_RE2_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 def yaml_scalar(text: str) -> str:
@@ -100,22 +92,6 @@ def selector(metric: str, matchers: tuple[Matcher, ...]) -> str:
     """
     inner = ",".join(f"{matcher.label}{matcher.op}{quoted(matcher.value)}" for matcher in matchers)
     return f"{metric}{{{inner}}}"
-
-
-def re2_escape(value: str) -> str:
-    """Return a regex that matches `value` and nothing else, in RE2 and in Python.
-
-    Parameters
-    ----------
-    value : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text with a backslash before every special character.
-    """
-    return _RE2_SPECIAL.sub(lambda found: "\\" + found[0], value)
 
 
 def re2_problem(pattern: str) -> str:

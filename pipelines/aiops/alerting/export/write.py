@@ -87,7 +87,7 @@ def check_rule_file(path: Path) -> Checked:
     Checked
         ``not checked`` where promtool isn't installed or doesn't answer.
     """
-    return _ask(path, ["promtool", "check", "rules", "--lint=none", path.name])
+    return _ask(path, ["promtool", "check", "rules", path.name])
 
 
 def _ask(path: Path, command: list[str]) -> Checked:

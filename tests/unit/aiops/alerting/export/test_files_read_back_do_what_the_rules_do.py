@@ -126,7 +126,7 @@ def test_what_is_held_is_what_was_meant(rules: list[Rule], known: Servers, step:
 def test_settings_that_every_rule_has_are_read_from_the_text() -> None:
     rule = hold("alertname = a", "service = x", to="pager")
     (held,) = deployed([rule], servers(cluster="eu")).held
-    stranger = rule.model_copy(update={name: 7 for name in SETTINGS[1:]})
+    stranger = rule.model_copy(update=dict.fromkeys(SETTINGS[1:], 7))
     made = make_bundle(sources(servers(cluster="eu")), [rule], 30, FIELD)
     found = read_back(files_of(made, sources(servers(cluster="eu"))), [stranger])
     assert found.held == (held,)
@@ -233,7 +233,8 @@ def test_servers_of_equal_labels_are_told_apart_by_the_alerts_of_their_rule_file
     ("> 1", ">= 1"), (">= 270", ">= 271.5"), ("[29m45s]", "[29m44s1ms]"), ("< 3600", "< 3601", 1),
     ('"a"', '"a.*"'), ("offset 30s", "offset 31s", 1), ("* 0 + 2", "* 0 + 1"),
     ('"pager", "pager"', '"pager", "other"'), ("signalbox:due\n", "signalbox:odd\n"),
-    ("interval: 30s", "interval: 31s"), ("- alert:", "- record: x\n        expr: y\n      - alert:"),
+    ("interval: 30s", "interval: 31s"),
+    ("- alert:", "- record: x\n        expr: y\n      - alert:"),
 ])  # fmt: skip
 def test_what_was_changed_by_hand_is_not_judged_as_ours(change: tuple[str, ...]) -> None:
     rules: list[Rule] = [hold("alertname = a", "service = x", to="pager")]
