@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import require_pagers
-from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, known_tickets, tables
+from pipelines.aiops.alerting.evaluation import Backtest, figures, known_tickets
+from pipelines.aiops.alerting.evaluation.backtest import Fold
 from pipelines.aiops.alerting.export.bundle import (
     ALERTMANAGER,
     DEFAULT_CONFIG,
@@ -357,9 +358,9 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
     if not (own.alertmanager_yml or own.guard_files()):
         return {"why": "nothing is published that Alertmanager or Prometheus reads"}
     with _newest_history(project, plan.released.commit) as history:
-        backtest, effect, figures = _judged(history, plan, params)
+        fold, found = _judged(history, plan, params)
         sha256 = sha256_file(history / "alerts.parquet")
-    measured = {figure.id: figure for figure in figures}
+    measured = {figure.id: figure for figure in found}
     worse = []
     for check in params.gate_rules.checks:
         if check.figure not in measured or (harm and check.figure.endswith(".saved_share")):
@@ -372,12 +373,12 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
     if worse:
         raise SignalboxError(
             f"the files as they would be written no longer hold what {plan.released.name} was "
-            f"released for, on the history until {iso(backtest.window.end)}: {'; '.join(worse)}. "
+            f"released for, on the history until {iso(fold.effect.window.end)}: {'; '.join(worse)}. "
             "Nothing was written; see 'signalbox rules diff', or, with a reason, say --unjudged"
         )
     return {
         "history": sha256,
-        "window": [iso(effect.window.start), iso(effect.window.end)],
+        "window": [iso(fold.effect.window.start), iso(fold.effect.window.end)],
         "figures": {name: figure.value for name, figure in measured.items()},
     }
 
@@ -410,14 +411,14 @@ def _newest_history(project: Path, commit: str) -> Iterator[Path]:
         yield max(found, key=last)
 
 
-def _judged(
-    history: Path, plan: Plan, params: AiopsParams
-) -> tuple[Backtest, BacktestResult, list[Figure]]:
+def _judged(history: Path, plan: Plan, params: AiopsParams) -> tuple[Fold, list[Figure]]:
+    """Replay the whole history through the files; all of it may have been mined."""
     files = deployed_files(plan, params.export_rules)
     frame = read_history(history, params.runtime.memory_mb)
     labels = {name for labels in frame.labels for name in labels}
     deployed = read_back(files, plan.rules, labels)
     config = require_pagers(deployed.today, files.name, params.export_rules.paging_receivers)
     backtest = Backtest(frame, whole_window(frame), config, known_tickets(history))
-    effect = backtest.effect(backtest.replay_deployed(deployed), plan.rules)
-    return backtest, effect, tables.figures(effect)
+    candidate = backtest.replay_deployed(deployed)
+    fold = Fold(backtest, plan.rules, candidate, backtest.effect(candidate, plan.rules))
+    return fold, figures.figures([fold], fold, plan.rules)
