@@ -330,7 +330,10 @@ def test_pages_of_real_servers_are_those_of_the_replay(tmp_path: Path) -> None:
         held=deployed.held,
     )  # fmt: skip
     # When people were first told of each service, by the alert itself or by a page for it.
-    heard: dict[str, dict[str, list[float]]] = {"team": defaultdict(list), "chat": defaultdict(list)}
+    heard: dict[str, dict[str, list[float]]] = {
+        "team": defaultdict(list),
+        "chat": defaultdict(list),
+    }
     for at, receiver, told in hook.calls:
         for alert in told["alerts"]:
             if alert["status"] == "firing":

@@ -152,7 +152,7 @@ def hold_rules(rules: Sequence[HoldRule], step: int) -> list[PrometheusRule]:
     within = f"round(time() - signalbox:onset {pace}) < {window}"
     many = f"signalbox:fresh >= {instances}"
     return [
-        PrometheusRule("alerts that are held: 1 each", "record", "signalbox:held", _held(rules, by)),
+        PrometheusRule("alerts that are held", "record", "signalbox:held", _held(rules, by)),
         PrometheusRule(
             "since when each is held",
             "record", "signalbox:since",
@@ -221,7 +221,7 @@ or (signalbox:told {pace} == 2 and signalbox:several)
 or ((signalbox:told {pace}) * 0 + 1 and signalbox:due)""",
         ),
         PrometheusRule(
-            "the page, which Alertmanager sends to the pager; label since makes each page a new one",
+            "the page, which Alertmanager sends to the pager; label since makes each a new one",
             "alert", PAGE_NAME,
             f"""\
 count_values by ({by}, pager) ("since",
@@ -270,7 +270,7 @@ def _held(rules: Sequence[HoldRule], by: str) -> str:
 
 
 def _replacement(text: str) -> str:
-    """A text that ``label_replace`` sets as it is: a dollar sign names a group of the regex."""
+    """Write a text that ``label_replace`` sets as it is: a dollar sign names a group."""
     return quoted(text.replace("$", "$$"))
 
 
@@ -393,7 +393,7 @@ def _name(rule: HoldRule) -> str:
 
 
 def _text(key: str, text: str) -> list[str]:
-    """A key with a text of one line, or of more as a block that reads as it stands."""
+    """Write a key with its text; several lines become a block that reads as it stands."""
     if "\n" not in text or any(not char.isprintable() and char != "\n" for char in text):
         return [f"{key}: {yaml_scalar(text)}"]
     return [f"{key}: |-", *(f"  {line}" if line else "" for line in text.split("\n"))]
