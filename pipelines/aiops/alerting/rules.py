@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from pipelines.aiops.params.renamed import REMOVED_FAMILIES
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
 
@@ -160,12 +161,6 @@ Rule = Annotated[HoldRule | KnownFixRule, Field(discriminator="family")]
 FAMILIES = ("hold", "known_fix")
 """Every family, in the order in which reports show them."""
 
-REMOVED_FAMILIES = frozenset(
-    ("grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion",
-     "duplicate", "transient", "flapping", "implied", "recurring", "quiet")
-)  # fmt: skip
-"""Families that earlier versions released, under either of their names."""
-
 RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
 """Reads and writes lists of rules."""
 
@@ -273,8 +268,8 @@ def parse_rules(content: Any) -> tuple[Rule, ...]:
     removed = {str(rule.get("family")) for rule in rules} & REMOVED_FAMILIES
     if removed:
         raise ValueError(
-            f"family {', '.join(sorted(removed))} was removed in this version of Signalbox; release "
-            "and publish a new set, or withdraw this one with the version that released it"
+            f"family {', '.join(sorted(removed))} was removed in this version of Signalbox: publish "
+            "again after a new release, or withdraw with the version that released it"
         )
     return RULES.validate_python(tuple(content["rules"]))
 

@@ -9,7 +9,6 @@ import pytest
 
 from pipelines.aiops.alerting.rules import (
     FAMILIES,
-    REMOVED_FAMILIES,
     RULES,
     Bound,
     HoldRule,
@@ -22,6 +21,7 @@ from pipelines.aiops.alerting.rules import (
     with_id,
     write_rules,
 )
+from pipelines.aiops.params.renamed import REMOVED_FAMILIES
 from pipelines.core.errors import SignalboxError
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_a_set_with_a_removed_family_is_refused_in_plain_words(tmp_path: Path, f
         read_rules(tmp_path / "rules.json")
     assert str(tmp_path / "rules.json") in str(refused.value)
     assert f"family {family} was removed in this version" in str(refused.value)
-    assert "withdraw this one with the version that released it" in str(refused.value)
+    assert "withdraw with the version that released it" in str(refused.value)
 
 
 def test_all_removed_families_of_a_set_are_named() -> None:
