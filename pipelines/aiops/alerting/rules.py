@@ -268,8 +268,8 @@ def parse_rules(content: Any) -> tuple[Rule, ...]:
     removed = {str(rule.get("family")) for rule in rules} & REMOVED_FAMILIES
     if removed:
         raise ValueError(
-            f"family {', '.join(sorted(removed))} was removed in this version of Signalbox: publish "
-            "again after a new release, or withdraw with the version that released it"
+            f"family {', '.join(sorted(removed))} was removed in this version of Signalbox: "
+            "publish again after a new release, or withdraw with the version that released it"
         )
     return RULES.validate_python(tuple(content["rules"]))
 
