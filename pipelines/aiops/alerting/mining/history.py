@@ -29,7 +29,7 @@ class History:
     ----------
     frame : AlertFrame
         Alerts that started inside a window, without heartbeats and Signalbox's own pages; nothing
-        after a window is known. Its series are numbered by their labels.
+        after a window is known. Series are numbered by their labels, tickets by their ids.
     windows : tuple of HistoryWindow
         What is looked at, in order; none touches the next.
     episodes : Episodes
@@ -175,7 +175,7 @@ def history_of(
     """
     whole = join_windows(windows)
     heartbeats = _heartbeat_names(frame, config, whole)
-    seen = _numbered_by_labels(_inside(frame, whole, {*heartbeats, PAGE_NAME}))
+    seen = _renumbered(_inside(frame, whole, {*heartbeats, PAGE_NAME}))
     span = HistoryWindow(whole[0].start, whole[-1].end)
     return History(
         seen, whole, find_episodes(seen, span), LabelTable(seen.labels), config, params, heartbeats
@@ -234,15 +234,25 @@ def _inside(
     return replace(frame, ends=ends).where(np.flatnonzero(kept))
 
 
-def _numbered_by_labels(frame: AlertFrame) -> AlertFrame:
-    """Drop series without rows, and number the others in the order of their labels."""
+def _renumbered(frame: AlertFrame) -> AlertFrame:
+    """Drop series without rows; number the others by their labels, and tickets by their ids."""
     used = np.unique(frame.series)
     key = [sorted(frame.labels[number].items()) for number in used.tolist()]
     order = sorted(range(len(used)), key=key.__getitem__)
     number = np.zeros(len(frame.labels), np.int32)
     number[used[order]] = np.arange(len(used))
     labels = [frame.labels[at] for at in used[order].tolist()]
-    return replace(frame, series=number[frame.series], labels=labels)
+    by_id = sorted(range(len(frame.tickets)), key=frame.tickets.__getitem__)
+    # The last entry is for rows without a ticket, which have -1.
+    ticket = np.full(len(by_id) + 1, -1, np.int32)
+    ticket[by_id] = np.arange(len(by_id))
+    return replace(
+        frame,
+        series=number[frame.series],
+        labels=labels,
+        ticket=ticket[frame.ticket],
+        tickets=[frame.tickets[at] for at in by_id],
+    )
 
 
 @dataclass(frozen=True)
@@ -325,5 +335,3 @@ def _matchers_of(entry: ExcludedRules, at: int) -> tuple[Matcher, ...]:
 def is_left_out(rule: Rule, entries: Sequence[ExcludedRules]) -> bool:
     """Return whether settings leave out this very rule, by its id."""
     return any(entry.id == rule.id for entry in entries)
-
-

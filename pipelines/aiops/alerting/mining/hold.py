@@ -1,7 +1,7 @@
 """Family hold: noisy alert names, and the services of which each is known to page."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class MinedHold(Mined):
 
     pages: int = 0
     noisy: tuple[Noise, ...] = ()
-    not_held: dict[str, int] | None = None
+    not_held: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
         If there is no receiver `chat_receiver`, or it isn't one that tells without paging.
     """
     chat = chat_of(history.config, chat_receiver)
+    if chat is None and history.params.hold.without_chat:
+        chat = QUIET_RECEIVER
     pages = count_pages(history)
     reasons, held = _reasons(history, pages)
     rules: list[HoldRule] = []
@@ -114,7 +116,8 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
         if receiver is None:
             without_chat[series] = True
             continue
-        rule = _rule(history, pager, receiver, series, int(pages[series].sum()))
+        told = "its chat of today" if in_chat else receiver if chat != QUIET_RECEIVER else "nobody"
+        rule = _rule(history, pager, receiver, series, pages=int(pages[series].sum()), told=told)
         if is_left_out(rule, history.params.exclude):
             reasons[series] = NOT_HELD.index(EXCLUDED)
         else:
@@ -254,7 +257,9 @@ def _pager_of(route: Route) -> _Pager:
     return _Pager(route.receiver, route.active, route.mute)
 
 
-def _rule(history: History, pager: _Pager, chat: str, series: Ints, pages: int) -> HoldRule:
+def _rule(
+    history: History, pager: _Pager, chat: str, series: Ints, *, pages: int, told: str
+) -> HoldRule:
     params, episodes = history.params.hold, history.episodes
     rows = positions(episodes, series)
     lasted = (episodes.end - episodes.start)[rows[episodes.ended[rows]]]
@@ -266,7 +271,6 @@ def _rule(history: History, pager: _Pager, chat: str, series: Ints, pages: int) 
     )
     services = len(np.unique(history.pair[series]))
     name = history.names[int(history.pair[series[0]]) // len(history.services)]
-    told = "Its chat of today" if chat == QUIET_RECEIVER else chat
     return with_id(HoldRule(
         id="",
         matchers=history.matchers(series),
@@ -283,8 +287,8 @@ def _rule(history: History, pager: _Pager, chat: str, series: Ints, pages: int) 
         window_seconds=params.window_seconds,
         sentence=(
             f"{name} paged {pager.receiver} {pages:,} times, of {_counted(services, 'service')}; "
-            f"{bound.value:.0%} of its alerts were over within {words(wait)}. {told} is told at "
-            f"once; it pages if it lasts {words(wait)}, comes with others of its service, or is "
+            f"{bound.value:.0%} of its alerts were over within {words(wait)}. It tells {told} at "
+            f"once, and pages if it lasts {words(wait)}, comes with others of its service, or is "
             f"back within {words(params.again_seconds)}."
         ),
         support=support.support_of(episodes, rows),

@@ -56,10 +56,32 @@ def mine_all(
         If `chat_receiver` can't be one, or a matcher of ``aiops.mine_rules.exclude`` isn't one.
     """
     history = history_of(frame, params, windows, config or default_config())
+    return mine_families(history, tickets, chat_receiver)
+
+
+def mine_families(
+    history: History, tickets: "pd.DataFrame | None" = None, chat_receiver: str | None = None
+) -> dict[str, Mined]:
+    """Find the rules of each family, as `mine_all` does.
+
+    Parameters
+    ----------
+    history : History
+        The alerts.
+    tickets : DataFrame or None
+        As for `mine_all`.
+    chat_receiver : str or None
+        As for `mine_all`.
+
+    Returns
+    -------
+    dict of str to Mined
+        As `mine_all` returns it.
+    """
     return {
         family: _mine(family, history, tickets, chat_receiver)
         for family in FAMILIES
-        if family in params.families
+        if family in history.params.families
     }
 
 
