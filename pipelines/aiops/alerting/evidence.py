@@ -101,23 +101,54 @@ class Tried(Details):
     found: int
 
 
-class FamilyNeeds(Details):
-    """What a family needs at least: separate days, and independent stretches without exception."""
+class NoisyName(Details):
+    """An alert name that pages often: its alerts that paged, and the services of which they were.
 
-    days: int
-    stretches: int
+    `held_services` and `held_pages`: those of them that a rule holds.
+    """
+
+    alertname: str
+    pages: int
+    services: int
+    held_services: int
+    held_pages: int
+
+
+class LeftOut(Details):
+    """An entry of ``aiops.mine_rules.exclude``, and the pairs of name and service it leaves out."""
+
+    entry: dict[str, str | list[str]]
+    pairs: int
 
 
 class MiningDetails(Details):
     """Details of ``mine_rules``.
 
-    `windows`: ``train``, ``validation`` and ``test``; `families` and `needs`: family → candidates,
-    and what it needs.
+    Attributes
+    ----------
+    windows : dict of str to Span
+        ``history``: all of it.
+    families : dict of str to Tried
+        Family → candidates.
+    pages : int
+        Alerts that today's configuration pages.
+    noisy : list of NoisyName
+        Those that paged most often first.
+    not_held : dict of str to int
+        Reason → alerts that paged and aren't held.
+    left_out : list of LeftOut
+        What params exclude.
+    heartbeats : list of str
+        Alert names that no rule may touch.
     """
 
     windows: dict[str, Span]
     families: dict[str, Tried]
-    needs: dict[str, FamilyNeeds] = Field(default_factory=dict)
+    pages: int = 0
+    noisy: list[NoisyName] = Field(default_factory=list)
+    not_held: dict[str, int] = Field(default_factory=dict)
+    left_out: list[LeftOut] = Field(default_factory=list)
+    heartbeats: list[str] = Field(default_factory=list)
 
 
 class CurvePoint(Details):
