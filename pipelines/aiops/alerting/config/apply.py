@@ -29,6 +29,7 @@ from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule
 from pipelines.aiops.lake.frame import AlertFrame, Labels
 from pipelines.core.arrays import merged
 
+
 def values_of(matcher: Matcher) -> tuple[str, ...] | None:
     r"""Return the values a matcher lists, or None if it isn't a plain list of values.
 

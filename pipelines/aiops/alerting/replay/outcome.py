@@ -1,16 +1,16 @@
 """What became of each alert, and what was sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.config import QUIET_RECEIVER
 from pipelines.aiops.alerting.replay.flushes import Firing, FiringIntervals, Resolved, Rows, key_of
+from pipelines.aiops.alerting.replay.lifetimes import Members
 from pipelines.aiops.alerting.replay.model import Groups
 from pipelines.aiops.alerting.replay.notification_log import REASONS, NotificationLog
-from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.aiops.alerting.replay.suppression import SuppressedIntervals
 from pipelines.core.arrays import Bools, Ints, heads, order_of, spread
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 STATUSES = (
-    "paged", "notified", "demoted", "inhibited", "muted", "silenced", "folded", "not_fired",
+    "paged", "held", "notified", "unsent", "inhibited", "muted", "silenced", "folded", "not_fired",
 )  # fmt: skip
 """Every status; the smaller number counts where an alert is in several groups."""
-PAGED, NOTIFIED, DEMOTED, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
+PAGED, HELD, NOTIFIED, UNSENT, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(9)
 NOT_YET = 2**62
 
 
@@ -77,17 +77,17 @@ class Outcomes:
 class Lookups:
     """Whose notifications are looked through, from when until when, for whom; shape (lookups,).
 
-    People are notified of an episode by a notification that names its alert (or that a guard sends
-    of it) while the episode lasts: neither an older one nor a later one tells of it.
+    People are notified of an alert by a notification that names it (or the page that stands for
+    it) while it fires: neither an older one nor a later one tells of it.
 
     Attributes
     ----------
     period : array of int64
         Firing period that the notification names, ascending.
     starts, ends : array of int64, microseconds since 1970
-        When the episode begins and ends, end exclusive.
+        When the alert begins and ends to fire, end exclusive.
     target : array of int64
-        Number of the episode, or of the pair of a guard's alert and an episode.
+        Number of the alert's firing period, or of the pair of such a period and a page.
     first_page, first_notification : array of int64, shape (targets,), microseconds since 1970
         The first page and the first notification of any receiver; `NOT_YET` if none. `judge`
         enters them.
@@ -102,7 +102,7 @@ class Lookups:
 
     @classmethod
     def of(cls, period: Ints, starts: Ints, ends: Ints) -> "Lookups":
-        """Make lookups, one a target; those without a period (-1) are never found.
+        """Make lookups, one a target.
 
         Parameters
         ----------
@@ -115,7 +115,6 @@ class Lookups:
             Sorted by period.
         """
         order = np.argsort(period, kind="stable")
-        order = order[np.searchsorted(period[order], 0) :]
         nothing = (np.full(len(period), NOT_YET) for _ in range(2))
         return cls(period[order], starts[order], ends[order], order, *nothing)
 
@@ -133,7 +132,7 @@ class Lookups:
         period = trace.members.period[firing.member]
         first = np.searchsorted(self.period, period)
         owner, at = spread(first, np.searchsorted(self.period, period, side="right") - first)
-        # Flushes that see the alert firing, and lie within its episode.
+        # Flushes that see what is named firing, while the alert itself does.
         low = np.maximum(firing.start[owner], self.starts[at])
         high = np.minimum(firing.end[owner], self.ends[at])
         some = low < high
@@ -275,6 +274,8 @@ def judge(
     origins: dict[str, int],
     outcomes: Outcomes,
     lookups: Lookups,
+    *,
+    chats: Mapping[str, str],
 ) -> tuple[Ints, Ints, Ints]:
     """Enter what became of a chunk's members into `outcomes`, and who was notified of it.
 
@@ -289,7 +290,9 @@ def judge(
     outcomes : Outcomes
         Changed in place, all but `Outcomes.pages`.
     lookups : Lookups
-        Changed in place: first pages and notifications within episodes.
+        Changed in place: first pages and notifications while alerts fire.
+    chats : mapping of str to str
+        Id of each rule that holds alerts → receiver that is told of them instead.
 
     Returns
     -------
@@ -307,17 +310,17 @@ def judge(
     kind, origin = _why_not(trace)
     number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
     of_route = number[groups.route[members.group]] if len(members) else np.empty(0, np.int64)
-    hushed = ~groups.has_receiver[members.group]
-    quiet_route = np.array([route.receiver == QUIET_RECEIVER for route in groups.routes], bool)
-    quiet_by = hushed & quiet_route[groups.route[members.group]]
+    nobody = ~groups.has_receiver[members.group]
+    to_chat = np.array([chats.get(r.origin) == r.receiver for r in groups.routes], dtype=bool)
+    held = to_chat[groups.route[members.group]] if len(members) else np.empty(0, dtype=bool)
     # In order of what counts more: what was sent, then what kept it back; the rest is folded.
     status = np.select(
-        [pages > 0, noticed, hushed, kind >= 0],
-        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(DEMOTED), INHIBITED + kind],
+        [pages > 0, held & (noticed | nobody | (kind < 0)), noticed, nobody, kind >= 0],
+        [np.int64(PAGED), np.int64(HELD), np.int64(NOTIFIED), np.int64(UNSENT), INHIBITED + kind],
         np.int64(FOLDED),
     )
-    rule = np.where(quiet_by, of_route, np.where(status <= DEMOTED, -1, origin))
-    rule = np.where(status == FOLDED, of_route, rule)
+    rule = np.where(status <= UNSENT, -1, origin)
+    rule = np.where((status == FOLDED) | (status == HELD), of_route, rule)
     group_id = groups.group_id[members.group]
     period, at = _best(members.period, (first_page, status, group_id))
     # A firing period in several groups may have been entered with another part of them.

@@ -13,8 +13,8 @@ import numpy as np
 
 from pipelines.aiops.alerting.config import Config, InhibitRule, Silence
 from pipelines.aiops.alerting.config.model import stretches
+from pipelines.aiops.alerting.replay.lifetimes import Members
 from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, ReplayInputs, next_flush
-from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
 from pipelines.core.time import DAY_US
 
