@@ -16,7 +16,7 @@ Only onsets come one after the other. `pipelines.aiops.alerting.export.hold_rule
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -258,10 +258,10 @@ def _by_pager(pager_of: Ints, runs: Runs, more: Ints) -> dict[int, tuple[list[in
     order = order_of(pager, runs.start)
     pager, start, more = pager[order], runs.start[order].tolist(), more[order].tolist()
     begin = np.flatnonzero(heads(pager)) if len(pager) else np.empty(0, np.int64)
-    ends = [*begin[1:].tolist(), len(pager)]
+    edges = [*begin.tolist(), len(pager)]
     return {
         own: (start[a:b], more[a:b])
-        for own, a, b in zip(pager[begin].tolist(), begin.tolist(), ends, strict=True)
+        for own, (a, b) in zip(pager[begin].tolist(), pairwise(edges), strict=True)
     }
 
 
