@@ -83,6 +83,16 @@ def _excluded(matchers: Sequence[Matcher], route: Route) -> bool:
     return False
 
 
+def _takes_all(wanted: _Wanted, route: Route) -> bool:
+    """Return whether every alert that matches ours matches a route; True only if that is certain."""
+    lists = dict(wanted)
+    return all(
+        theirs.label in lists
+        and all(value_matches(theirs, value) for value in lists[theirs.label])
+        for theirs in route.matchers
+    )
+
+
 def placements(config: Config, matchers: Sequence[Matcher]) -> tuple[tuple[int, ...], ...]:
     """Find the routes at which alerts that match can end.
 
@@ -113,6 +123,8 @@ def placements(config: Config, matchers: Sequence[Matcher]) -> tuple[tuple[int, 
             return
         for position, child in enumerate(route.routes):
             look(child, (*path, position))
+            if not child.continues and _takes_all(wanted, child):
+                return
         if not any(child.continues and may_match(child) for child in route.routes):
             found.append(path)
 

@@ -20,7 +20,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from pipelines.aiops.alerting.config import PAGE_NAME, SECOND, page_label
+from pipelines.aiops.alerting.config import PAGE_NAME, SECOND, Config, leaves_of, page_label
 from pipelines.aiops.alerting.replay.model import FiringPeriods, HeldAlerts, LabelTable
 from pipelines.aiops.alerting.replay.outcome import FOLDED, PAGED, Lookups, Outcomes
 from pipelines.aiops.alerting.rules import HoldRule, Rule
@@ -34,11 +34,13 @@ PAGE_SECONDS = 300
 """A page fires for so long at least, so that its notification isn't overtaken by its end."""
 
 
-def held_by_rules(rules: Sequence[Rule]) -> tuple[HeldAlerts, ...]:
+def held_by_rules(config: Config, rules: Sequence[Rule]) -> tuple[HeldAlerts, ...]:
     """Return what rules hold where one Prometheus has all alerts.
 
     Parameters
     ----------
+    config : Config
+        Today's configuration: a rule whose pager it doesn't have holds nothing.
     rules : sequence of Rule
         Of any family.
 
@@ -47,7 +49,9 @@ def held_by_rules(rules: Sequence[Rule]) -> tuple[HeldAlerts, ...]:
     tuple of HeldAlerts
         One, or none without a rule that holds alerts.
     """
-    hold = tuple(rule for rule in rules if isinstance(rule, HoldRule))
+    hold = tuple(
+        rule for rule in rules if isinstance(rule, HoldRule) and leaves_of(config, rule)
+    )
     return (HeldAlerts(hold, (), {}, STEP_SECONDS),) if hold else ()
 
 
@@ -531,6 +535,7 @@ def merge_held_outcomes(
     at = order[first]
     hidden = outcomes.status[who] != PAGED
     outcomes.status[who[hidden]] = FOLDED
+    hidden &= outcomes.rule[who] < 0
     outcomes.rule[who[hidden]] = rule[at[hidden]]
     sooner = first_page[at] < outcomes.first_page[who]
     outcomes.first_page[who[sooner]] = first_page[at[sooner]]

@@ -374,7 +374,7 @@ def replay(
     """
     ruled = config if applied else apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
-    servers = held if held or applied else held_by_rules(rules)
+    servers = held if held or applied else held_by_rules(config, rules)
     alerts_fire = fire(frame, stop)
     table, periods, pages = add_held_pages(
         servers, table or LabelTable(frame.labels), alerts_fire, stop

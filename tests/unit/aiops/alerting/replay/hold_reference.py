@@ -109,7 +109,7 @@ class Prometheus:
             for key in self.firing(now):
                 if matches(one.matchers, dict(key)):
                     key = label_replace(key, "pager", page_label(one))
-                    key = label_replace(key, "alert", dict(key)["alertname"])
+                    key = label_replace(key, "alert", dict(key).get("alertname", ""))
                     held[by(whole, key)] = 1
         self.record("held", now, held)
 
@@ -124,7 +124,7 @@ class Prometheus:
         }  # fmt: skip
         begun = unless(named, self.firing(now - rule.fresh_seconds))
         fresh = Counter(
-            by(on_name, label_replace(key, "alert", dict(key)["alertname"])) for key in begun
+            by(on_name, label_replace(key, "alert", dict(key).get("alertname", ""))) for key in begun
         )
         enough = where(fresh, lambda value: value >= rule.instances)
 
