@@ -84,11 +84,10 @@ def _excluded(matchers: Sequence[Matcher], route: Route) -> bool:
 
 
 def _takes_all(wanted: _Wanted, route: Route) -> bool:
-    """Return whether every alert that matches ours matches a route; True only if that is certain."""
+    """Return whether all alerts that match ours match a route; True only if that is certain."""
     lists = dict(wanted)
     return all(
-        theirs.label in lists
-        and all(value_matches(theirs, value) for value in lists[theirs.label])
+        theirs.label in lists and all(value_matches(theirs, value) for value in lists[theirs.label])
         for theirs in route.matchers
     )
 

@@ -191,13 +191,10 @@ class TimeInterval:
         As routes name it.
     ranges : tuple of TimeRange
         Any of them is enough.
-    origin : str
-        Id of the rule that it comes from, or empty.
     """
 
     name: str
     ranges: tuple[TimeRange, ...]
-    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -266,14 +263,11 @@ class InhibitRule:
         All of a side must be satisfied.
     equal : tuple of str
         Labels that both alerts have the same value of; missing counts as empty.
-    origin : str
-        Id of the rule that put it here, or empty.
     """
 
     source: tuple[Matcher, ...]
     target: tuple[Matcher, ...]
     equal: tuple[str, ...] = ()
-    origin: str = ""
 
 
 @dataclass(frozen=True)

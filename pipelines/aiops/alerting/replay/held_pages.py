@@ -49,9 +49,7 @@ def held_by_rules(config: Config, rules: Sequence[Rule]) -> tuple[HeldAlerts, ..
     tuple of HeldAlerts
         One, or none without a rule that holds alerts.
     """
-    hold = tuple(
-        rule for rule in rules if isinstance(rule, HoldRule) and leaves_of(config, rule)
-    )
+    hold = tuple(rule for rule in rules if isinstance(rule, HoldRule) and leaves_of(config, rule))
     return (HeldAlerts(hold, (), {}, STEP_SECONDS),) if hold else ()
 
 

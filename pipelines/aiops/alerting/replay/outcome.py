@@ -35,7 +35,7 @@ class Outcomes:
     status : array of int64
         Index into `STATUSES`.
     rule : array of int64
-        Number of the rule that decided, as `origins_of` counts; -1 if none.
+        Number of the rule that holds it, as `origins_of` counts; -1 if none.
     group : array of int64
         Group (as in `Groups.group_id`) of the first page, or the first group; `NOT_YET` if none.
     first_page : array of int64, microseconds since 1970
@@ -242,20 +242,15 @@ def _noticed(groups: Groups, trace: ReplayTrace) -> Bools:
     return found
 
 
-def _why_not(trace: ReplayTrace) -> tuple[Ints, Ints]:
-    """Return (kind, origin) of the first interval that kept each member back; kind -1: none."""
-    suppressions, size = trace.suppressions, len(trace.members)
-    kind, origin = np.full(size, -1), np.full(size, -1)
-    if not len(suppressions.member):
-        return kind, origin
+def _why_not(trace: ReplayTrace) -> Ints:
+    """Return the kind of the first interval that kept each member back; -1: none."""
+    suppressions = trace.suppressions
+    kind = np.full(len(trace.members), -1)
     # The earliest interval decides; of equal ones the kind that Alertmanager asks first.
-    order = np.lexsort(
-        (suppressions.origin, suppressions.kind, suppressions.start, suppressions.member)
-    )
+    order = np.lexsort((suppressions.kind, suppressions.start, suppressions.member))
     who, first = np.unique(suppressions.member[order], return_index=True)
-    at = order[first]
-    kind[who], origin[who] = suppressions.kind[at], suppressions.origin[at]
-    return kind, origin
+    kind[who] = suppressions.kind[order[first]]
+    return kind
 
 
 def _best(period: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
@@ -307,7 +302,7 @@ def judge(
     first_page, pages = _pages(groups, trace)
     lookups.enter(groups, trace)
     noticed = _noticed(groups, trace)
-    kind, origin = _why_not(trace)
+    kind = _why_not(trace)
     number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
     of_route = number[groups.route[members.group]] if len(members) else np.empty(0, np.int64)
     nobody = ~groups.has_receiver[members.group]
@@ -319,8 +314,7 @@ def judge(
         [np.int64(PAGED), np.int64(HELD), np.int64(NOTIFIED), np.int64(UNSENT), INHIBITED + kind],
         np.int64(FOLDED),
     )
-    rule = np.where(status <= UNSENT, -1, origin)
-    rule = np.where((status == FOLDED) | (status == HELD), of_route, rule)
+    rule = np.where(status == HELD, of_route, -1)
     group_id = groups.group_id[members.group]
     period, at = _best(members.period, (first_page, status, group_id))
     # A firing period in several groups may have been entered with another part of them.

@@ -68,7 +68,7 @@ class Replay:
         firing alert, and the receiver pages). In order of time, group.
     alerts : pandas.DataFrame
         A row for each row of the frame: ``status`` (one of `STATUSES`), ``rule`` (id of the rule
-        that decided it, or empty), ``group`` (-1: none) and ``pages``: of the alert that the row
+        that holds it, or empty), ``group`` (-1: none) and ``pages``: of the alert that the row
         is part of, as long as that alert fires; ``first_page`` and ``first_notification`` (µs, -1:
         none): the first page, and the first notification to any receiver, that names the alert
         firing (or the page that stands for it) while it fires. A ``held`` alert was sent to chat

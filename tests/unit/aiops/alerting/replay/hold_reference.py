@@ -52,6 +52,10 @@ def label_replace(labels, target, value):
     return label_set({**dict(labels), target: value})
 
 
+def named_alert(labels):
+    return label_replace(labels, "alert", dict(labels).get("alertname", ""))
+
+
 class Prometheus:
     """One server: its alerts (labels, start, end in seconds), its rules, and what they recorded."""
 
@@ -108,9 +112,8 @@ class Prometheus:
         for one in self.held.rules:
             for key in self.firing(now):
                 if matches(one.matchers, dict(key)):
-                    key = label_replace(key, "pager", page_label(one))
-                    key = label_replace(key, "alert", dict(key).get("alertname", ""))
-                    held[by(whole, key)] = 1
+                    labelled = label_replace(named_alert(key), "pager", page_label(one))
+                    held[by(whole, labelled)] = 1
         self.record("held", now, held)
 
         since = or_(and_(self.before("since", now), held), each(held, lambda _: now))
@@ -123,9 +126,7 @@ class Prometheus:
             if dict(key).get("alertname") != PAGE_NAME and dict(key).get(rule.service_label)
         }  # fmt: skip
         begun = unless(named, self.firing(now - rule.fresh_seconds))
-        fresh = Counter(
-            by(on_name, label_replace(key, "alert", dict(key).get("alertname", ""))) for key in begun
-        )
+        fresh = Counter(by(on_name, named_alert(key)) for key in begun)
         enough = where(fresh, lambda value: value >= rule.instances)
 
         company = where(count_by(on_service, fresh), lambda value: value >= rule.names)
@@ -133,9 +134,8 @@ class Prometheus:
 
         lasting = where(since, lambda value: now - value >= rule.wait_seconds - step)
         begins = self.range("started", now, rule.again_seconds - step / 2)
-        due = or_(
-            several, and_(held, lasting), and_(held, where(begins, lambda value: value >= 2))
-        )
+        twice = where(begins, lambda value: value >= 2)
+        due = or_(several, and_(held, lasting), and_(held, twice))
 
         told_before, onset_before = self.before("told", now), self.before("onset", now)
         told_2 = where(told_before, lambda value: value == 2)

@@ -110,9 +110,8 @@ def test_an_alert_that_is_back_pages_at_its_second_beginning():
 
 def test_a_pod_that_takes_over_from_another_is_no_second_beginning():
     rows = [(PODS[0], 600, 700), (PODS[1], 690, 800), (PODS[2], 800, 840)]
-    assert told(made(PODS[:3], *rows, rules=(RULE.model_copy(update={"instances": 9}),))) == [
-        ("held", None)
-    ] * 3
+    rule = RULE.model_copy(update={"instances": 9})
+    assert told(made(PODS[:3], *rows, rules=(rule,))) == [("held", None)] * 3
 
 
 def test_within_the_window_what_lasts_waits_for_its_end():
@@ -197,9 +196,7 @@ def test_what_todays_configuration_keeps_back_has_its_own_status():
 
 def test_a_receiver_that_tells_nobody_is_for_what_chat_hears_anyway():
     also = Route("chat", (SHOP,), continues=True)
-    config = replace(
-        CONFIG, route=replace(CONFIG.route, routes=(also, Route("default", (SHOP,))))
-    )
+    config = replace(CONFIG, route=replace(CONFIG.route, routes=(also, Route("default", (SHOP,)))))
     rule = RULE.model_copy(update={"chat": QUIET_RECEIVER})
     found = made([SLOW], (SLOW, 600, 700), config=config, rules=(rule,))
     assert told(found) == [("held", None)]

@@ -113,7 +113,9 @@ def test_pages_and_what_they_tell_of_are_those_of_the_rules(how, rule_set, step,
                 rule.id for rule in rules
                 if matches(rule.matchers, own) and page_label(rule) == labels["pager"]
             ]  # fmt: skip
-            grid = [-(-times[period] // (step * SECOND)) for times in (periods.starts, periods.ends)]
+            grid = [
+                -(-times[period] // (step * SECOND)) for times in (periods.starts, periods.ends)
+            ]
             if ids and grid[0] * step * SECOND <= at < grid[1] * step * SECOND:
                 wanted.append((period, len(periods) + number, ids[0]))
     assert told == sorted(wanted)
