@@ -237,7 +237,6 @@ def without_origin(config: Config) -> Config:
         config,
         route=bare(config.route),
         receivers=tuple(replace(each, pages=False) for each in config.receivers),
-        spared=frozenset(),
         inhibit_rules=plain(config.inhibit_rules),
         time_intervals=plain(config.time_intervals),
     )
