@@ -26,13 +26,13 @@ def main(params: AiopsParams) -> None:
         EXPORT,
         sources,
         rules,
-        step=own.guard_step_seconds,
+        step=own.step_seconds,
         label_field=own.pagerduty_label_field,
     )
-    read = source_paths(own.alertmanager_yml, sources, own.prometheus)
+    read = source_paths(own.alertmanager_yml, own.prometheus)
     counts = {
         "exported": "rules exported as native configuration",
-        "not_exported": "rules that a person must set by hand",
+        "not_exported": "rules that no file could take",
     }
     figures = [
         _count(name, label, getattr(summary, name), len(rules)) for name, label in counts.items()

@@ -24,8 +24,6 @@ from pipelines.aiops.alerting.config import (
 from pipelines.aiops.alerting.export.config_tree import (
     Tree,
     flow,
-    inhibit_tree,
-    interval_tree,
     lines,
     route_tree,
     without_origin,
@@ -46,7 +44,7 @@ from pipelines.aiops.alerting.export.yaml_edit import (
     remove,
     start,
 )
-from pipelines.aiops.alerting.rules import GroupingRule, InhibitionRule, Rule
+from pipelines.aiops.alerting.rules import Rule
 from pipelines.core.errors import SignalboxError
 
 
@@ -142,18 +140,12 @@ def problem(rule: Rule) -> str:
     str
         The reason; empty if Alertmanager can take it.
     """
-    source = rule.source if isinstance(rule, InhibitionRule) else ()
-    for matcher in (*rule.matchers, *source):
+    for matcher in rule.matchers:
         wrong = re2_problem(matcher.value) if matcher.op in ("=~", "!~") else ""
         if wrong:
             return f"matcher on {matcher.label}: {wrong}"
     if not rule.matchers or all(value_matches(matcher, "") for matcher in rule.matchers):
         return "its matchers would take alerts that lack every label it names"
-    if (
-        isinstance(rule, GroupingRule)
-        and min(rule.group_interval_seconds, rule.repeat_interval_seconds) < 1
-    ):
-        return "Alertmanager knows no group_interval or repeat_interval of zero"
     return ""
 
 
@@ -168,10 +160,6 @@ def _merge(
         raise SignalboxError(f"{name}: has no top route of its own; nothing can be put into it")
     work.route(route[1], config.route, wanted.route, "route")
     work.receivers(config, wanted)
-    for new in wanted.inhibit_rules[len(config.inhibit_rules) :]:
-        work.top("inhibit_rules", inhibit_tree(new), new.origin)
-    for interval in wanted.time_intervals[len(config.time_intervals) :]:
-        work.top("time_intervals", interval_tree(interval), interval.origin)
     return apply(text, work.all_edits()), work.placed
 
 
@@ -199,9 +187,7 @@ class _Work:
     parents: dict[int, MappingNode] = field(default_factory=dict)
 
     def about(self, origin: str) -> str:
-        rule = self.rules.get(origin)
-        if rule is None:
-            return "receiver that wakes nobody"
+        rule = self.rules[origin]
         return f"{rule.id} (expires {rule.expires}): {one_line(rule.sentence)}"
 
     def route(self, node: Node, now: Route, wanted: Route, where: str) -> None:
@@ -230,18 +216,13 @@ class _Work:
                 self.route(below, now.routes[position], child, f"{where}.routes[{position}]")
 
     def receivers(self, now: Config, wanted: Config) -> None:
-        """Add the receiver that wakes nobody, if a rule needs it."""
+        """Add the receiver that tells nobody, if a rule needs it."""
         if {receiver.name for receiver in wanted.receivers} != {
             receiver.name for receiver in now.receivers
         }:
-            quiet = [child for child in wanted.route.routes if child.receiver == QUIET_RECEIVER]
-            new = _New({"name": QUIET_RECEIVER}, quiet[0].origin, self.about(""))
+            origin = next(r.origin for _, r in wanted.route.walk() if r.receiver == QUIET_RECEIVER)
+            new = _New({"name": QUIET_RECEIVER}, origin, "receiver that tells nobody")
             self._item(self.doc.root, "receivers", new)
-
-    def top(self, key: str, tree: Tree, origin: str) -> None:
-        """Add an item to a list at the top of the file."""
-        self._item(self.doc.root, key, _New(tree, origin, self.about(origin)))
-        self.placed.setdefault(origin, []).append(key)
 
     def _item(self, node: Node, key: str, new: _New, *, first: bool = False) -> None:
         if not isinstance(node, MappingNode):

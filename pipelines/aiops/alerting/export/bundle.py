@@ -8,40 +8,23 @@ from typing import Any
 
 from pipelines.aiops.alerting.config import (
     CURRENT,
-    Config,
     Process,
+    leaves_of,
     parse_config,
-    placements,
     with_pagers,
 )
 from pipelines.aiops.alerting.evidence import ExportedRule
 from pipelines.aiops.alerting.export.alertmanager import MergedConfig, merge_config, problem
-from pipelines.aiops.alerting.export.guard_rules import (
+from pipelines.aiops.alerting.export.hold_rules import (
     for_server,
-    guard_problem,
-    guarded,
-    guards_file,
+    hold_file,
+    hold_problem,
+    settings_of,
 )
 from pipelines.aiops.alerting.export.pagerduty import orchestration
-from pipelines.aiops.alerting.export.prometheus import (
-    AlertRule,
-    Merged,
-    alert_rules,
-    load,
-    merge_rule_files,
-    remaining,
-)
 from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers
-from pipelines.aiops.alerting.export.spelling import duration, selector
-from pipelines.aiops.alerting.export.yaml_edit import one_line, read, remove
-from pipelines.aiops.alerting.rules import (
-    GroupingRule,
-    KeepFiringRule,
-    KnownFixRule,
-    MuteTimeRule,
-    Rule,
-    WaitRule,
-)
+from pipelines.aiops.alerting.export.yaml_edit import remove
+from pipelines.aiops.alerting.rules import HoldRule, KnownFixRule, Rule
 from pipelines.core.errors import SignalboxError
 
 
@@ -74,7 +57,7 @@ def _lines(name: str, old: str, new: str) -> list[str]:
     ]
 
 
-ALERTMANAGER, GUARDS, PAGERDUTY = "alertmanager.yml", "prometheus_rules.yml", "pagerduty.json"
+ALERTMANAGER, PROMETHEUS_RULES, PAGERDUTY = "alertmanager.yml", "prometheus_rules.yml", "pagerduty.json"
 
 DEFAULT_CONFIG = """\
 # Alertmanager's documented defaults, written by Signalbox because no configuration was given
@@ -92,7 +75,7 @@ receivers:
 
 @dataclass(frozen=True)
 class Sources:
-    """The user's files as they are.
+    """The user's files as they are, and who reads them.
 
     Attributes
     ----------
@@ -100,8 +83,6 @@ class Sources:
         Text of ``alertmanager.yml``.
     name : str
         Its name or path, for messages and the diff.
-    rule_files : mapping of str to str
-        Path of a Prometheus rule file → text.
     servers : Servers
         Every Prometheus that is known; of one that isn't nobody knows which labels it adds.
     paging_receivers : tuple of str or None
@@ -112,7 +93,6 @@ class Sources:
 
     alertmanager: str
     name: str
-    rule_files: Mapping[str, str] = field(default_factory=dict)
     servers: Servers = field(default_factory=Servers)
     paging_receivers: tuple[str, ...] | None = None
     process: Process = CURRENT
@@ -126,21 +106,18 @@ class Bundle:
     ----------
     alertmanager : MergedConfig
         The user's ``alertmanager.yml`` with the rules in it.
-    rule_files : Merged
-        The user's Prometheus rule files with the rules in them.
-    guards : dict of str to str
-        Name of a Prometheus rule file → text: the guards, one file a Prometheus.
+    prometheus : dict of str to str
+        Name of a Prometheus rule file → text: what is held, one file a Prometheus.
     pagerduty : dict
         As `orchestration` returns it.
     diff : str
-        Unified diff of the user's files.
+        Unified diff of the user's ``alertmanager.yml``.
     rules : list of ExportedRule
         Where each rule went, or why not.
     """
 
     alertmanager: MergedConfig
-    rule_files: Merged
-    guards: dict[str, str]
+    prometheus: dict[str, str]
     pagerduty: dict[str, Any]
     diff: str
     rules: list[ExportedRule]
@@ -156,14 +133,15 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
     rules : sequence of Rule
         Rules with distinct ids.
     step : int, seconds
-        Evaluation interval of the guards.
+        Evaluation interval of the rules that hold alerts back.
     label_field : str
         Where a PagerDuty event holds a label, as for `orchestration`.
 
     Returns
     -------
     Bundle
-        A rule whose guard can't be written isn't in ``alertmanager.yml`` either.
+        What Prometheus can't hold back isn't in ``alertmanager.yml`` either, nor the other way
+        round: nobody would page for it, or it would page twice.
 
     Raises
     ------
@@ -174,40 +152,50 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
     if len(set(ids)) < len(ids):
         twice = sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1})
         raise SignalboxError(f"rule set: {twice} stand in it twice")
-    unheard = {
-        rule.id: why for rule in rules if (why := guard_problem(rule, sources.servers))
-    }  # a rule that hides must not go where its guard can't
+    refused = _unheld(rules, sources.servers)
     config = merge_config(
         sources.alertmanager,
         sources.name,
-        [rule for rule in rules if rule.id not in unheard],
+        [rule for rule in rules if rule.id not in refused],
         sources.paging_receivers,
         sources.process,
     )
-    config.refused.update(
-        {name: f"its guard can't be written: {unheard[name]}" for name in unheard}
-    )
-    timing = [rule for rule in rules if isinstance(rule, WaitRule | KeepFiringRule)]
-    merged = merge_rule_files(sources.rule_files, timing, sources.servers)
-    active = tuple(rule for rule in rules if rule.id not in config.refused)
-    notes = suggestions(timing, merged)
-    before = {sources.name: sources.alertmanager, **sources.rule_files}
-    after = {sources.name: config.text, **merged.texts}
+    config.refused.update(refused)
+    held = [rule for rule in rules if isinstance(rule, HoldRule) and rule.id in config.placed]
+    files = prometheus_files(sources.servers)
     return Bundle(
         alertmanager=config,
-        rule_files=merged,
-        guards={
-            name: guards_file(active, step, notes, server)
-            for name, server in guard_files(sources.servers).items()
-        },
+        prometheus={name: hold_file(_seen(held, server), step) for name, server in files.items()},
         pagerduty=orchestration(rules, label_field),
-        diff=unified(before, after),
-        rules=[_rule_record(rule, config, merged, sources.servers) for rule in rules],
+        diff=unified({sources.name: sources.alertmanager}, {sources.name: config.text}),
+        rules=[_rule_record(rule, config, sources.servers) for rule in rules],
     )
 
 
-def guard_files(servers: Servers) -> dict[str, PrometheusServer | None]:
-    """Name the file with the guards of each Prometheus.
+def _unheld(rules: Sequence[Rule], servers: Servers) -> dict[str, str]:
+    """Hold rules that no Prometheus can evaluate, or not together with the first, and why."""
+    found: dict[str, str] = {}
+    first: HoldRule | None = None
+    for rule in rules:
+        if not isinstance(rule, HoldRule):
+            continue
+        why = hold_problem(rule, servers)
+        if not why and first and settings_of(rule) != settings_of(first):
+            why = f"its settings aren't those of {first.id}: all hold rules of a set share them"
+        if why:
+            found[rule.id] = why
+        else:
+            first = first or rule
+    return found
+
+
+def _seen(rules: Sequence[HoldRule], server: PrometheusServer | None) -> list[HoldRule]:
+    found = [for_server(rule, server) for rule in rules] if server else []
+    return [each for each in found if isinstance(each, HoldRule)]
+
+
+def prometheus_files(servers: Servers) -> dict[str, PrometheusServer | None]:
+    """Name the rule file of each Prometheus.
 
     Parameters
     ----------
@@ -217,11 +205,11 @@ def guard_files(servers: Servers) -> dict[str, PrometheusServer | None]:
     Returns
     -------
     dict of str to PrometheusServer or None
-        File → who loads it; `GUARDS` alone where there is one server, or none is known.
+        File → who loads it; `PROMETHEUS_RULES` alone where there is one server, or none is known.
     """
     if len(servers.all) < 2:
-        return {GUARDS: next(iter(servers.all), None)}
-    stem, suffix = GUARDS.rsplit(".", 1)
+        return {PROMETHEUS_RULES: next(iter(servers.all), None)}
+    stem, suffix = PROMETHEUS_RULES.rsplit(".", 1)
     names = [PurePath(server.name).stem for server in servers.all]
     if len(set(names)) < len(names):  # files of one name in different folders
         names = [str(number) for number in range(1, len(names) + 1)]
@@ -253,96 +241,31 @@ def export_problems(sources: Sources, rules: Sequence[Rule]) -> dict[str, str]:
     config = parse_config(original, sources.name, sources.process)
     if sources.paging_receivers is not None:
         config = with_pagers(config, sources.paging_receivers)
-    targets = []
-    for name, text in sources.rule_files.items():
-        bare = remove(text, name)
-        targets += [(t, name) for t in alert_rules(read(bare, name), load(bare, name))]
     found = {}
     for rule in rules:
-        why = _problem_of(rule, sources.servers, config, targets)
-        if why:
-            found[rule.id] = why
+        if isinstance(rule, HoldRule):
+            why = hold_problem(rule, sources.servers) or problem(rule)
+            if why or not leaves_of(config, rule):
+                found[rule.id] = why or _NO_ROUTE
     return found
 
 
-def _problem_of(
-    rule: Rule, servers: Servers, config: Config, targets: Sequence[tuple[AlertRule, str]]
-) -> str:
-    if isinstance(rule, KnownFixRule):
-        return ""
-    if isinstance(rule, WaitRule | KeepFiringRule):
-        answers = [remaining(rule, target, servers, name) for target, name in targets]
-        if any(isinstance(answer, tuple) for answer in answers):
-            return ""
-        return next((a for a in answers if isinstance(a, str)), _NO_RULE_FILE)
-    if why := guard_problem(rule, servers):
-        return f"its guard can't be written: {why}"
-    if why := problem(rule):
-        return why
-    placed = not isinstance(rule, GroupingRule | MuteTimeRule) or placements(config, rule.matchers)
-    return "" if placed else _NO_ROUTE
-
-
-_NO_RULE_FILE = (
-    "no rule file of yours holds these alerts (aiops.export_rules.prometheus, prometheus_rules)"
+_NO_ROUTE = (
+    "no route to its pager ends with these alerts alone; a child that continues takes them too"
 )
-_NO_ROUTE = "no route ends with these alerts alone; a child that continues takes them too"
 
 
-def suggestions(rules: Sequence[WaitRule | KeepFiringRule], merged: Merged) -> list[str]:
-    """Return what a person should set by hand, as comments.
-
-    Parameters
-    ----------
-    rules : sequence of WaitRule or KeepFiringRule
-        Rules that belong into Prometheus rule files.
-    merged : Merged
-        Where they went already.
-
-    Returns
-    -------
-    list of str
-        One line for each rule that isn't placed everywhere.
-    """
-    notes = []
-    for rule in rules:
-        if rule.id in merged.placed and rule.id not in merged.refused:
-            continue
-        key, value = (
-            ("for", rule.for_seconds)
-            if isinstance(rule, WaitRule)
-            else ("keep_firing_for", rule.keep_firing_for_seconds)
-        )
-        why = "; ".join(merged.refused.get(rule.id, ["no rule file holds these alerts"]))
-        alerts = one_line(selector("", rule.matchers))
-        notes.append(
-            f"by hand: {rule.id} (expires {rule.expires}): alerts {alerts}: add {duration(value)} "
-            f"to {key}: {one_line(rule.sentence)} ({one_line(why)})"
-        )
-    return notes
-
-
-def _rule_record(
-    rule: Rule, config: MergedConfig, merged: Merged, servers: Servers
-) -> ExportedRule:
+def _rule_record(rule: Rule, config: MergedConfig, servers: Servers) -> ExportedRule:
     locations = [f"{ALERTMANAGER}: {location}" for location in config.placed.get(rule.id, [])]
-    locations += merged.placed.get(rule.id, [])
-    if guarded(rule) and rule.id not in config.refused:
+    if isinstance(rule, HoldRule) and locations:
         locations += [
-            f"{name}: guard"
-            for name, server in guard_files(servers).items()
-            if server is not None and for_server(rule, server) is not None
+            name for name, server in prometheus_files(servers).items() if _seen([rule], server)
         ]
     why = [config.refused[rule.id]] if rule.id in config.refused else []
-    why += merged.refused.get(rule.id, [])
     if isinstance(rule, KnownFixRule):
         why.append("changes no configuration; see section aiops.remediation")
     elif not locations and not why:
-        why.append(
-            f"{_NO_RULE_FILE}; the file of guards says what to set by hand"
-            if isinstance(rule, WaitRule | KeepFiringRule)
-            else _NO_ROUTE
-        )
+        why.append(_NO_ROUTE)
     return ExportedRule(
         id=rule.id,
         family=rule.family,
@@ -353,27 +276,3 @@ def _rule_record(
         locations=locations,
         reasons=why,
     )
-
-
-def rule_file_names(paths: Sequence[str]) -> dict[str, str]:
-    """Name the user's rule files in the export's folder; equal names are told apart by number.
-
-    Parameters
-    ----------
-    paths : sequence of str
-        Paths of the user's files.
-
-    Returns
-    -------
-    dict of str to str
-        Path → name without folder.
-    """
-    names: dict[str, str] = {}
-    for path in paths:
-        base = PurePath(path).name
-        taken = set(names.values())
-        name, count = base, 2
-        while name in taken:
-            name, count = f"{count}-{base}", count + 1
-        names[path] = name
-    return names

@@ -1,20 +1,13 @@
 """Parts of Alertmanager's configuration as trees, and trees as lines of YAML."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from pipelines.aiops.alerting.config import Config, InhibitRule, Route, TimeInterval
+from pipelines.aiops.alerting.config import Config, Route
 from pipelines.aiops.alerting.export.spelling import duration, matcher_text, yaml_scalar
 from pipelines.aiops.alerting.rules import Matcher
 from pipelines.core.time import SECOND_US
 
 Tree = str | list["Tree"] | dict[str, "Tree"]
-
-TOGETHER = "signalbox_all_together"
-"""Label that no alert has: grouping by it puts all into one group. (An empty ``group_by`` means
-"as the parent does" to Alertmanager.)"""
-
-_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 
 def time_text(micros: int) -> str:
@@ -54,7 +47,7 @@ def route_tree(route: Route, parent: Route) -> dict[str, Tree]:
         tree["receiver"] = route.receiver
     tree["matchers"] = matcher_list(route.matchers)
     if route.group_by != parent.group_by:
-        tree["group_by"] = [name or TOGETHER for name in route.group_by]
+        tree["group_by"] = list(route.group_by)
     for key in ("group_wait", "group_interval", "repeat_interval"):
         value = getattr(route, key)
         if value != getattr(parent, key):
@@ -84,67 +77,6 @@ def matcher_list(matchers: Sequence[Matcher]) -> list[Tree]:
         One string each.
     """
     return [matcher_text(matcher) for matcher in matchers]
-
-
-def inhibit_tree(rule: InhibitRule) -> dict[str, Tree]:
-    """Return an inhibit rule as YAML would load it.
-
-    Parameters
-    ----------
-    rule : InhibitRule
-        The rule.
-
-    Returns
-    -------
-    dict of str to Tree
-        Keys in the order in which they are written.
-    """
-    tree: dict[str, Tree] = {
-        "source_matchers": matcher_list(rule.source),
-        "target_matchers": matcher_list(rule.target),
-    }
-    if rule.equal:
-        tree["equal"] = list(rule.equal)
-    return tree
-
-
-def interval_tree(interval: TimeInterval) -> dict[str, Tree]:
-    """Return a time interval as YAML would load it.
-
-    Parameters
-    ----------
-    interval : TimeInterval
-        Days of month, months and years aren't written.
-
-    Returns
-    -------
-    dict of str to Tree
-        Keys in the order in which they are written.
-    """
-    ranges: list[Tree] = []
-    for time_range in interval.ranges:
-        found: dict[str, Tree] = {}
-        # An empty list would say "never"; what allows everything isn't written.
-        if time_range.times is not None:
-            found["times"] = [
-                {"start_time": _clock(span.first), "end_time": _clock(span.last)}
-                for span in time_range.times
-            ]
-        if time_range.weekdays is not None:
-            found["weekdays"] = [
-                _WEEKDAYS[day.first]
-                if day.first == day.last
-                else f"{_WEEKDAYS[day.first]}:{_WEEKDAYS[day.last]}"
-                for day in time_range.weekdays
-            ]
-        if time_range.location != "UTC":
-            found["location"] = time_range.location
-        ranges.append(found)
-    return {"name": interval.name, "time_intervals": ranges}
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 def lines(tree: Tree) -> list[str]:
@@ -220,23 +152,16 @@ def without_origin(config: Config) -> Config:
     Returns
     -------
     Config
-        Without origins, and without what params say of receivers; `TOGETHER` as the empty label
-        that it stands for.
+        Without origins, and without what params say of receivers.
     """
     from dataclasses import replace
 
     def bare(route: Route) -> Route:
-        group_by = tuple("" if name == TOGETHER else name for name in route.group_by)
         routes = tuple(bare(branch) for branch in route.routes)
-        return replace(route, origin="", group_by=group_by, routes=routes)
-
-    def plain(parts: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(replace(part, origin="") for part in parts)
+        return replace(route, origin="", routes=routes)
 
     return replace(
         config,
         route=bare(config.route),
         receivers=tuple(replace(each, pages=False) for each in config.receivers),
-        inhibit_rules=plain(config.inhibit_rules),
-        time_intervals=plain(config.time_intervals),
     )

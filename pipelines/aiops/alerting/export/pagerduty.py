@@ -1,40 +1,33 @@
-"""Rules as PagerDuty event orchestration: conditions in its language, actions on the event.
+"""Held alerts as PagerDuty event orchestration: conditions in its language, actions on the event.
 
-PagerDuty decides on one event at a time. What needs a look at other alerts (inhibition,
-grouping, flapping) it can't be expressed this way; such rules are listed with the reason. The form
-is that of its REST API (``PUT /event_orchestrations/services/{id}``) and of its published
-Terraform provider.
+PagerDuty decides on one event at a time. It pauses the notification of an alert that is held
+(``suspend``; one that ends meanwhile pages nobody) and groups the alerts of a service
+(``alert_grouping_setting``). What needs a look at other alerts it can't do: it doesn't page
+earlier because more alerts fire, or because the alert came back. The form is that of its REST API
+(``PUT /event_orchestrations/services/{id}``, ``POST /alert_grouping_settings``) and of its
+published Terraform provider.
 
 Conditions are in PagerDuty's condition language (PCL), after the document "PCL Overview". What
 differs from Alertmanager's matchers: comparisons take no notice of case unless ``exactly``
 stands there; what an event lacks is an error, and an error is false wherever it stands; ``^``
 and ``$`` match at every line and ``.`` matches line ends unless flags say otherwise; strings
-know two escapes (quote and backslash); the end of a schedule belongs to it.
+know two escapes (quote and backslash).
 """
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from pipelines.aiops.alerting.config import value_matches, values_of
-from pipelines.aiops.alerting.rules import (
-    DemotionRule,
-    Guard,
-    Matcher,
-    MuteTimeRule,
-    Rule,
-    WaitRule,
-    one_of,
-    quoted,
-)
-from pipelines.core.time import WORDS, parts
+from pipelines.aiops.alerting.export.spelling import duration
+from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule, one_of, quoted
 
 BLOCKS = 25
 """Conditions that a rule may have, of which any is enough, …"""
 BLOCK_BYTES = 2048
 """… and the length of each, in UTF-8. The overview names no limits; these are users' reports."""
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+GROUPED_SECONDS = (300, 86_400)
+"""Least and longest ``time_window`` of a grouping by content."""
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -52,46 +45,6 @@ def text(value: str) -> str:
         PCL, in single quotes.
     """
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def span(seconds: int) -> str:
-    """Write a duration: 5400 as ``1 hour 30 minutes``.
-
-    Parameters
-    ----------
-    seconds : int
-        Not negative; 0 gives an empty text.
-
-    Returns
-    -------
-    str
-        PCL.
-    """
-    return " ".join(
-        f"{count} {unit}{'s' if count > 1 else ''}" for count, unit in parts(seconds, WORDS)
-    )
-
-
-def schedule(rule: MuteTimeRule) -> str:
-    """Write a rule's hours, up to their last second.
-
-    Parameters
-    ----------
-    rule : MuteTimeRule
-        Its weekdays count from 0 = Monday.
-
-    Returns
-    -------
-    str
-        PCL condition; the end of a schedule belongs to it, so it is a second earlier.
-    """
-    days = ",".join(DAYS[day] for day in sorted(rule.weekdays))
-    first, last = rule.start_minute * 60, rule.end_minute * 60 - 1
-    return f"now in {days} {_clock(first)} to {_clock(last)} {rule.timezone}"
-
-
-def _clock(seconds: int) -> str:
-    return str(timedelta(seconds=seconds)).rjust(8, "0")
 
 
 def path(field: str, label: str) -> str:
@@ -157,7 +110,7 @@ def _says(matcher: Matcher, where: str) -> str:
     return f"{where} matches regex exactly {text(f'(?-sm)^(?:{listed})$')}"
 
 
-def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) -> list[str]:
+def blocks(matchers: Sequence[Matcher], field: str) -> list[str]:
     """Write matchers as conditions of which any is enough, each as short as it must be.
 
     Parameters
@@ -166,8 +119,6 @@ def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) ->
         All must be satisfied.
     field : str
         Where an event holds a label, as for `path`.
-    more : sequence of str
-        Conditions that each has to hold beside them.
 
     Returns
     -------
@@ -176,7 +127,7 @@ def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) ->
         their values are divided.
     """
     parts = [condition(matcher, field) for matcher in matchers]
-    whole = " and ".join([*parts, *more])
+    whole = " and ".join(parts)
     if len(whole.encode()) <= BLOCK_BYTES:
         return [whole]
     sizes = [len(values_of(matcher) or ()) for matcher in matchers]
@@ -187,21 +138,15 @@ def blocks(matchers: Sequence[Matcher], field: str, more: Sequence[str] = ()) ->
     found: list[str] = []
     for half in (values[: len(values) // 2], values[len(values) // 2 :]):
         matcher = one_of(matchers[position].label, half)
-        some = blocks([*matchers[:position], matcher, *matchers[position + 1 :]], field, more)
+        some = blocks([*matchers[:position], matcher, *matchers[position + 1 :]], field)
         if not some or len(found) + len(some) > BLOCKS:
             return []
         found += some
     return found
 
 
-_REASONS = {
-    "grouping": "grouping is a setting of the service (alert grouping by content), not a rule",
-    "keep_firing": "a rule can't wait for an alert to stay away; use the service's auto-pause",
-    "inhibition": "a rule can't look at other alerts",
-    "known_fix": "it changes no event; see section aiops.remediation",
-}
 _TOO_LONG = f"its conditions are longer than {BLOCKS} of {BLOCK_BYTES:,} bytes"
-_TOO_LONG_TO_GUARD = f"its condition is longer than {BLOCK_BYTES:,} bytes: its guard counts one"
+_NO_EVENT = "it changes no event; see section aiops.remediation"
 
 
 def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
@@ -218,86 +163,62 @@ def orchestration(rules: Sequence[Rule], field: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``orchestration_path``; ``not_expressed``: rules that are left out, and why; ``weaker``:
-        rules that do less here than was proven, and what they lack.
+        ``orchestration_path``; ``alert_grouping_setting`` (None where nothing is held);
+        ``not_expressed``: rules that are left out, and why; ``weaker``: rules that do less here
+        than was proven, and what they lack.
     """
     taken, left, weaker = [], [], []
+    grouping = None
     for rule in rules:
-        found, why = conditions(rule, field)
         record = {"rule": rule.id, "family": rule.family}
-        if not found:
+        found = blocks(rule.matchers, field) if isinstance(rule, HoldRule) else []
+        if not isinstance(rule, HoldRule) or not found:
+            why = _TOO_LONG if isinstance(rule, HoldRule) else _NO_EVENT
             left.append({**record, "reason": why})
             continue
         taken.append(_rule(rule, found))
-        guard = _guard(rule)
-        if guard is not None and guard.max_seconds is not None:
-            weaker.append({**record, "reason": _unlimited(guard.max_seconds)})
-    # The first rule that matches decides: what is suppressed need not wait first.
-    taken.sort(key=lambda event_rule: "suppress" not in event_rule["actions"])
+        weaker.append({**record, "reason": _waits(rule)})
+        grouping = grouping or _grouping(rule, field)
     path = {
         "type": "service",
         "sets": [{"id": "start", "rules": taken}],
         "catch_all": {"actions": {}},
     }
-    return {"orchestration_path": path, "not_expressed": left, "weaker": weaker}
-
-
-def _unlimited(seconds: int) -> str:
-    return f"what is suppressed stays so: one that lasts longer than {seconds} s doesn't page"
-
-
-def _rule(rule: Rule, found: Sequence[str]) -> dict[str, Any]:
-    actions: dict[str, Any] = {
-        "annotate": f"Signalbox rule {rule.id}, expires {rule.expires}",
+    return {
+        "orchestration_path": path,
+        "alert_grouping_setting": grouping,
+        "not_expressed": left,
+        "weaker": weaker,
     }
-    if isinstance(rule, WaitRule):
-        actions["suspend"] = rule.for_seconds
-    elif isinstance(rule, DemotionRule):
-        actions |= {"severity": "info", "suppress": True}
-    else:
-        actions["suppress"] = True
+
+
+def _waits(rule: HoldRule) -> str:
+    return (
+        f"it always waits {duration(rule.wait_seconds)}: more alerts of its service, or its coming "
+        f"back within {duration(rule.again_seconds)}, don't page earlier"
+    )
+
+
+def _rule(rule: HoldRule, found: Sequence[str]) -> dict[str, Any]:
     return {
         "label": f"{rule.id}: {' '.join(rule.sentence.split())}"[:250],
         "conditions": [{"expression": expression} for expression in found],
-        "actions": actions,
+        "actions": {
+            "annotate": f"Signalbox rule {rule.id}, expires {rule.expires}",
+            "suspend": rule.wait_seconds,
+        },
         "disabled": False,
     }
 
 
-def _guard(rule: Rule) -> Guard | None:
-    return rule.guard if isinstance(rule, DemotionRule | MuteTimeRule) else None
-
-
-def conditions(rule: Rule, field: str) -> tuple[list[str], str]:
-    """Write the conditions of a rule, of which any is enough.
-
-    Parameters
-    ----------
-    rule : Rule
-        Of any family.
-    field : str
-        Where an event holds a label, as for `path`.
-
-    Returns
-    -------
-    conditions : list of str
-        PCL; empty if the rule can't be expressed.
-    reason : str
-        Why it can't be expressed; empty if it can.
-    """
-    if rule.family in _REASONS:
-        return [], _REASONS[rule.family]
-    guard, more = _guard(rule), []
-    if isinstance(rule, MuteTimeRule):
-        more.append(schedule(rule))
-    if guard is not None:
-        if guard.by:
-            return [], f"its guard counts by {', '.join(guard.by)}; a rule has one count"
-        if not guard.max_count:
-            return [], "its guard pages at the first event; a count of events begins with it"
-        # Events are counted as they come, also those that page because there are too many.
-        more.append(f"trigger_count over {span(guard.window_seconds)} <= {guard.max_count}")
-    found = blocks(rule.matchers, field, more)
-    if guard is not None and len(found) > 1:
-        return [], _TOO_LONG_TO_GUARD
-    return found, "" if found else _TOO_LONG
+def _grouping(rule: HoldRule, field: str) -> dict[str, Any]:
+    """One incident for all alerts of a service that come within the window."""
+    least, longest = GROUPED_SECONDS
+    return {
+        "type": "content_based",
+        "config": {
+            "aggregate": "all",
+            "fields": [path(field, rule.service_label).removeprefix("event.")],
+            "time_window": min(max(rule.window_seconds, least), longest),
+        },
+    }

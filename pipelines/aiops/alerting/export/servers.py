@@ -1,9 +1,8 @@
 """Each Prometheus that evaluates alerts: what its own expressions see of an alert's labels.
 
 Matchers are learned from labels as Alertmanager has them. Prometheus adds ``external_labels`` on
-the way there and may change labels by ``alert_relabel_configs``; neither its ``ALERTS`` series nor
-the results of alerting rules have them. So what reads these, the guards and alerting rules that are
-split, has to ask for less: `PrometheusServer.seen`.
+the way there and may change labels by ``alert_relabel_configs``; its ``ALERTS`` series know of
+neither. So rules that read those have to ask for less: `PrometheusServer.seen`.
 
 References
 ----------
@@ -19,11 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from pipelines.aiops.alerting.config import value_matches
-from pipelines.aiops.alerting.rules import Matcher
+from pipelines.aiops.alerting.export.yaml_edit import load
+from pipelines.aiops.alerting.rules import Matcher, one_of
 from pipelines.core.errors import SignalboxError
 
 SETTING = "aiops.export_rules.prometheus"
@@ -49,12 +46,15 @@ class PrometheusServer:
         Label whose value at Alertmanager isn't the one in Prometheus → why.
     rule_files : tuple of str
         Paths of the rule files that it loads.
+    names : frozenset of str or None
+        Names of the alerts that these files define; None: not all of them could be read.
     """
 
     name: str
     external: Mapping[str, str] = field(default_factory=dict)
     unclear: Mapping[str, str] = field(default_factory=dict)
     rule_files: tuple[str, ...] = ()
+    names: frozenset[str] | None = None
 
     def seen(self, matchers: Sequence[Matcher]) -> tuple[Matcher, ...] | str | None:
         """Return the matchers that the server's own series must pass.
@@ -84,12 +84,6 @@ class PrometheusServer:
                 return None
         return tuple(left)
 
-    def added(self) -> tuple[Matcher, ...]:
-        """Return matchers that the server's alerts pass at Alertmanager, by what it adds."""
-        return tuple(
-            Matcher(label=name, op="=", value=self.external[name]) for name in sorted(self.external)
-        )
-
 
 def read_server(path: str, text: str) -> PrometheusServer:
     """Read what matters of a ``prometheus.yml``.
@@ -104,17 +98,15 @@ def read_server(path: str, text: str) -> PrometheusServer:
     Returns
     -------
     PrometheusServer
-        With the rule files that its patterns find now, and those that are named plainly.
+        With the rule files that its patterns find now, and those that are named plainly; those
+        that are here are read.
 
     Raises
     ------
     SignalboxError
-        If it isn't a Prometheus configuration.
+        If it isn't a Prometheus configuration, or a rule file isn't YAML.
     """
-    try:
-        data = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise SignalboxError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    data = load(text, path)
     if not isinstance(data, dict) or not (data.keys() & _TOP):
         raise SignalboxError(
             f"{path}: not a Prometheus configuration (none of {', '.join(sorted(_TOP))} is in it); "
@@ -122,7 +114,8 @@ def read_server(path: str, text: str) -> PrometheusServer:
         )
     external, unclear = _external(data, path)
     _relabelled(data, path, external, unclear)
-    return PrometheusServer(path, external, unclear, _rule_files(data, path))
+    files = _rule_files(data, path)
+    return PrometheusServer(path, external, unclear, files, _alert_names(files))
 
 
 _TOP = frozenset({"global", "scrape_configs", "rule_files", "alerting", "remote_write"})
@@ -199,6 +192,20 @@ def _rule_files(data: Mapping[str, Any], path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_plain(name) for name in found))
 
 
+def _alert_names(files: Sequence[str]) -> frozenset[str] | None:
+    """Names of alerts in rule files; None if one isn't here to be read."""
+    found: set[str] = set()
+    for path in files:
+        try:
+            data = load(Path(path).read_bytes().decode(), path)
+        except (OSError, UnicodeDecodeError):
+            return None
+        groups = (data.get("groups") or []) if isinstance(data, dict) else []
+        rules = [r for g in groups if isinstance(g, dict) for r in g.get("rules") or []]
+        found |= {str(r["alert"]) for r in rules if isinstance(r, dict) and "alert" in r}
+    return frozenset(found)
+
+
 def _plain(path: str) -> str:
     """Write a path without detours (``prometheus/../rules/a.yml`` is ``rules/a.yml``)."""
     return os.path.normpath(path)
@@ -216,57 +223,36 @@ class Servers:
 
     all: tuple[PrometheusServer, ...] = ()
 
-    def loading(self, rule_file: str) -> tuple[PrometheusServer, ...]:
-        """Return the servers that load a rule file, by its path, else by its name alone."""
-        exact = tuple(s for s in self.all if _same(rule_file, s.rule_files))
-        if exact:
-            return exact
-        name = Path(rule_file).name
-        return tuple(s for s in self.all if any(Path(own).name == name for own in s.rule_files))
-
-    def seen(self, matchers: Sequence[Matcher], rule_file: str) -> tuple[Matcher, ...] | str | None:
-        """Return what results of a file's expressions must pass, the same for all its servers.
+    def added(self, server: PrometheusServer) -> tuple[Matcher, ...] | str:
+        """Return what tells a server's alerts from those of the others at Alertmanager.
 
         Parameters
         ----------
-        matchers : sequence of Matcher
-            On labels as Alertmanager has them.
-        rule_file : str
-            Path of the rule file.
+        server : PrometheusServer
+            One of them.
 
         Returns
         -------
-        tuple of Matcher, str or None
-            As `PrometheusServer.seen`.
+        tuple of Matcher
+            On labels that it adds; also on names of alerts where another server adds the same.
+        str
+            Why its alerts can't be told apart.
         """
-        if not matchers:
-            return ()
-        if not self.all:
-            return UNKNOWN
-        loading = self.loading(rule_file)
-        if not loading:
-            return f"no Prometheus named in {SETTING} loads {rule_file}"
-        found = [server.seen(matchers) for server in loading]
-        for answer in found:
-            if isinstance(answer, str):
-                return answer
-        if any(answer != found[0] for answer in found):
-            names = ", ".join(server.name for server in loading)
-            labels = ", ".join(sorted({m.label for m in matchers} & _external_names(loading)))
-            return (
-                f"{rule_file} is loaded by {names}, which differ in what they add ({labels}): one "
-                "expression can't tell them apart; give each a file of its own"
-            )
-        return found[0]
-
-
-def _external_names(servers: Sequence[PrometheusServer]) -> set[str]:
-    return {name for server in servers for name in server.external}
-
-
-def _same(path: str, files: Sequence[str]) -> bool:
-    own = Path(path).resolve()
-    return any(Path(name).resolve() == own for name in files)
+        added = tuple(
+            Matcher(label=name, op="=", value=server.external[name])
+            for name in sorted(server.external)
+        )
+        alike = [s for s in self.all if s.name != server.name and s.external == server.external]
+        if not alike:
+            return added
+        own, others = server.names, [each.names for each in alike]
+        if own and all(names is not None and not names & own for names in others):
+            return (one_of("alertname", sorted(own)), *added)
+        return (
+            f"{server.name} and {alike[0].name} add the same external labels, and their alerts "
+            "aren't told apart by the names in rule files that can be read here: give each "
+            f"external labels of its own, or name one of them alone in {SETTING}"
+        )
 
 
 def read_servers(texts: Mapping[str, str]) -> Servers:
@@ -298,61 +284,3 @@ def read_servers(texts: Mapping[str, str]) -> Servers:
         if not twin:  # as of a highly available pair, whose replica label is dropped
             found.append(server)
     return Servers(tuple(found))
-
-
-_AGGREGATION = re.compile(
-    r"(?:sum|min|max|avg|group|stddev|stdvar|count)\s*(?:(by|without)\s*\(([^()]*)\))?\s*\(",
-    re.IGNORECASE,
-)
-_COMPARED = re.compile(
-    r"\s*(?:(by|without)\s*\(([^()]*)\))?\s*"
-    r"(?:(?:[<>]=?|[=!]=|[-+*/%^])\s*(?:bool\s*)?-?[\d.][\w.]*\s*)*"
-)
-
-
-def lacks(expression: str, label: str) -> bool:
-    """Return whether the results of an expression certainly don't have a label.
-
-    Parameters
-    ----------
-    expression : str
-        PromQL. Only one aggregation, compared with or multiplied by numbers, is understood; of
-        anything else nothing is certain.
-    label : str
-        Name of a label.
-
-    Returns
-    -------
-    bool
-        True only if an aggregation drops it.
-    """
-    text = re.sub(r"#[^\n]*", "", expression).strip()
-    begin = _AGGREGATION.match(text)
-    if begin is None:
-        return False
-    end = _closing(text, begin.end() - 1)
-    rest = _COMPARED.fullmatch(text, end + 1) if end > 0 else None
-    if rest is None:
-        return False
-    kind, names = (begin[1], begin[2]) if begin[1] else (rest[1], rest[2])
-    listed = {name.strip() for name in (names or "").split(",")}
-    return label in listed if (kind or "by").lower() == "without" else label not in listed
-
-
-def _closing(text: str, at: int) -> int:
-    """Index of the bracket that closes the one at `at`; -1 without."""
-    depth, quote = 0, ""
-    for index in range(at, len(text)):
-        char = text[index]
-        if quote:
-            if char == quote and (quote == "`" or text[index - 1] != "\\"):
-                quote = ""
-        elif char in "\"'`":
-            quote = char
-        elif char == "(":
-            depth += 1
-        elif char == ")":
-            depth -= 1
-            if depth == 0:
-                return index
-    return -1

@@ -1,14 +1,7 @@
-"""How values are spelled for their readers: YAML scalars, matchers, selectors, RE2, durations.
-
-PromQL has no operator that keeps those results of any expression whose labels match (`matching`).
-A label is set where the value matches (`label_replace` with a regex), the vector is joined with a
-constant that has this label, and the label is taken off again. `matchers_in` reads it
-back.
-"""
+"""How values are spelled for their readers: YAML scalars, matchers, selectors, RE2, durations."""
 
 import re
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 from pipelines.aiops.alerting.rules import Matcher
 from pipelines.core.time import PROMETHEUS_HOURS, prometheus
@@ -17,7 +10,6 @@ _YAML = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+)*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _CLASSIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_RE2_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 def yaml_scalar(text: str) -> str:
@@ -102,22 +94,6 @@ def selector(metric: str, matchers: tuple[Matcher, ...]) -> str:
     return f"{metric}{{{inner}}}"
 
 
-def re2_escape(value: str) -> str:
-    """Return a regex that matches `value` and nothing else, in RE2 and in Python.
-
-    Parameters
-    ----------
-    value : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text with a backslash before every special character.
-    """
-    return _RE2_SPECIAL.sub(lambda found: "\\" + found[0], value)
-
-
 def re2_problem(pattern: str) -> str:
     """Return why a pattern isn't one that RE2 takes.
 
@@ -163,6 +139,27 @@ _DURATION = re.compile(
 _MILLIS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1_000, 1)
 
 
+def millis_of(text: str) -> int | None:
+    """Read a Prometheus duration.
+
+    Parameters
+    ----------
+    text : str
+        For example ``1m30s``; ``0`` needs no unit.
+
+    Returns
+    -------
+    int or None, milliseconds
+        None if it isn't a duration.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if text.strip() == "0":
+        return 0
+    if found is None or not any(found.groups()):
+        return None
+    return sum(int(n or 0) * size for n, size in zip(found.groups(), _MILLIS, strict=True))
+
+
 def seconds_of(text: str) -> int | None:
     """Read a Prometheus duration.
 
@@ -176,70 +173,11 @@ def seconds_of(text: str) -> int | None:
     int or None, seconds
         Rounded up to whole seconds; None if it isn't a duration.
     """
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or (text.strip() != "0" and not any(found.groups())):
-        return 0 if text.strip() == "0" else None
-    millis = sum(int(n or 0) * size for n, size in zip(found.groups(), _MILLIS, strict=True))
-    return -(-millis // 1000)
-
-
-_FLAG = "signalbox_rule"
-_CONSTANT = f'label_replace(vector(1), "{_FLAG}", "1", "{_FLAG}", ".*")'
-
-
-def matching(expr: str, matchers: Iterable[Matcher]) -> str:
-    """Return an expression without the results whose labels don't match.
-
-    Parameters
-    ----------
-    expr : str
-        PromQL.
-    matchers : iterable of Matcher
-        All must be satisfied.
-
-    Returns
-    -------
-    str
-        PromQL; results keep their labels and values.
-    """
-    for matcher in map(as_regex, matchers):
-        keeps = "and" if matcher.op == "=~" else "unless"
-        label, pattern = quoted(matcher.label), quoted(matcher.value)
-        flagged = f'label_replace(\n{expr}\n, "{_FLAG}", "1", {label}, {pattern})'
-        expr = (
-            f"label_replace(\n{flagged}\n{keeps} on ({_FLAG}) {_CONSTANT}\n"
-            f', "{_FLAG}", "", "{_FLAG}", ".*")'
-        )
-    return expr
-
-
-def without(expr: str, taken: Iterable[str]) -> str:
-    """Return an expression without the results of other expressions made from it.
-
-    Parameters
-    ----------
-    expr : str
-        PromQL.
-    taken : iterable of str
-        PromQL; their results have labels that results of `expr` have.
-
-    Returns
-    -------
-    str
-        PromQL.
-    """
-    result = f"(\n{expr}\n)"
-    for text in taken:
-        result += f"\nunless\n{text}"
-    return result
+    millis = millis_of(text)
+    return None if millis is None else -(-millis // 1000)
 
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_HEAD = "label_replace(\nlabel_replace(\n"
-_TAIL = re.compile(
-    rf'\n, "{_FLAG}", "1", ({_QUOTED}), ({_QUOTED})\)\n(and|unless) on \({_FLAG}\) '
-    rf'{re.escape(_CONSTANT)}\n, "{_FLAG}", "", "{_FLAG}", "\.\*"\)\Z'
-)
 _SELECTED = re.compile(rf"([a-zA-Z_][a-zA-Z0-9_]*)(=~|!~|!=|=)({_QUOTED})(,|\Z)")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 
@@ -258,51 +196,6 @@ def unquoted(text: str) -> str:
         What it means.
     """
     return re.sub(r"\\(.)", lambda found: _ESCAPED.get(found[1], found[1]), text[1:-1], flags=re.S)
-
-
-def as_regex(matcher: Matcher) -> Matcher:
-    """Return a matcher that means the same and is a regex.
-
-    Parameters
-    ----------
-    matcher : Matcher
-        Of any operator.
-
-    Returns
-    -------
-    Matcher
-        With the operator ``=~`` or ``!~``.
-    """
-    if matcher.op in ("=~", "!~"):
-        return matcher
-    op: Literal["=~", "!~"] = "=~" if matcher.op == "=" else "!~"
-    return Matcher(label=matcher.label, op=op, value=re2_escape(matcher.value))
-
-
-def matchers_in(expr: str, inner: str) -> tuple[Matcher, ...] | None:
-    """Read the matchers that `matching` put around an expression.
-
-    Parameters
-    ----------
-    expr : str
-        PromQL.
-    inner : str
-        The expression that it was made from.
-
-    Returns
-    -------
-    tuple of Matcher or None
-        They mean what `matching` was given (as regexes); None if `expr` isn't made from `inner`.
-    """
-    found: list[Matcher] = []
-    while expr != inner:
-        tail = _TAIL.search(expr)
-        if tail is None or not expr.startswith(_HEAD):
-            return None
-        op: Literal["=~", "!~"] = "=~" if tail[3] == "and" else "!~"
-        found.insert(0, Matcher(label=unquoted(tail[1]), op=op, value=unquoted(tail[2])))
-        expr = expr[len(_HEAD) : tail.start()]
-    return tuple(found)
 
 
 def selected(text: str, metric: str) -> tuple[Matcher, ...] | None:

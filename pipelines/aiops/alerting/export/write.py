@@ -21,9 +21,8 @@ from pipelines.aiops.alerting.export.bundle import (
     PAGERDUTY,
     Bundle,
     Sources,
-    guard_files,
     make_bundle,
-    rule_file_names,
+    prometheus_files,
 )
 from pipelines.aiops.alerting.export.servers import read_servers
 from pipelines.aiops.alerting.export.yaml_edit import remove
@@ -78,8 +77,6 @@ def check_config(path: Path) -> Checked:
 def check_rule_file(path: Path) -> Checked:
     """Check a file with ``promtool check rules``.
 
-    Its lint is off: a rule that is split in two has two rules of one name, which it warns of.
-
     Parameters
     ----------
     path : Path
@@ -90,7 +87,7 @@ def check_rule_file(path: Path) -> Checked:
     Checked
         ``not checked`` where promtool isn't installed or doesn't answer.
     """
-    return _ask(path, ["promtool", "check", "rules", "--lint=none", path.name])
+    return _ask(path, ["promtool", "check", "rules", path.name])
 
 
 def _ask(path: Path, command: list[str]) -> Checked:
@@ -114,7 +111,7 @@ def _said(path: Path, program: str, outcome: str, says: str) -> Checked:
     return Checked(file=path.name, program=program, outcome=outcome, says=says)
 
 
-FOLDER, DIFF = "prometheus", "changes.diff"
+DIFF = "changes.diff"
 
 
 def read_text(path: Path) -> str:
@@ -145,7 +142,6 @@ def read_text(path: Path) -> str:
 
 def read_sources(
     alertmanager_yml: str | None,
-    prometheus_rules: Sequence[str],
     prometheus: Sequence[str] = (),
     paging_receivers: Sequence[str] | None = None,
     process: Process = CURRENT,
@@ -156,8 +152,6 @@ def read_sources(
     ----------
     alertmanager_yml : str or None
         Path; None (or empty) gives Alertmanager's defaults.
-    prometheus_rules : sequence of str
-        Paths of rule files; without any those that the servers load.
     prometheus : sequence of str
         Path of each ``prometheus.yml``.
     paging_receivers : sequence of str or None
@@ -177,12 +171,8 @@ def read_sources(
     """
     text = read_text(Path(alertmanager_yml)) if alertmanager_yml else DEFAULT_CONFIG
     servers = read_servers({path: read_text(Path(path)) for path in prometheus})
-    loaded = dict.fromkeys(name for server in servers.all for name in server.rule_files)
-    # As Prometheus does: a rule file that it names and that isn't there is none.
-    named = prometheus_rules or [path for path in loaded if Path(path).exists()]
-    files = {path: read_text(Path(path)) for path in named}
     pagers = None if paging_receivers is None else tuple(paging_receivers)
-    return Sources(text, alertmanager_yml or ALERTMANAGER, files, servers, pagers, process)
+    return Sources(text, alertmanager_yml or ALERTMANAGER, servers, pagers, process)
 
 
 def sources_of(own: ExportRulesParams) -> Sources:
@@ -205,25 +195,18 @@ def sources_of(own: ExportRulesParams) -> Sources:
     """
     return read_sources(
         own.alertmanager_yml,
-        own.prometheus_rules,
         own.prometheus,
         own.paging_receivers,
         process_of(*own.reader),
     )
 
 
-def source_paths(
-    alertmanager_yml: str | None, sources: Sources, prometheus: Sequence[str]
-) -> list[Path]:
+def source_paths(alertmanager_yml: str | None, prometheus: Sequence[str]) -> list[Path]:
     """List the user's files that were read, for hashes in evidence.
 
     Parameters
     ----------
-    alertmanager_yml : str or None
-        As for `read_sources`.
-    sources : Sources
-        What it returned.
-    prometheus : sequence of str
+    alertmanager_yml, prometheus
         As for `read_sources`.
 
     Returns
@@ -231,7 +214,7 @@ def source_paths(
     list of Path
         Without duplicates.
     """
-    named = [*([alertmanager_yml] if alertmanager_yml else []), *sources.rule_files, *prometheus]
+    named = [*([alertmanager_yml] if alertmanager_yml else []), *prometheus]
     return [Path(path) for path in dict.fromkeys(named)]
 
 
@@ -251,7 +234,7 @@ def export(
     rules : sequence of Rule
         What is exported.
     step : int, seconds
-        Evaluation interval of the guards.
+        Evaluation interval of the rules that hold alerts back.
     label_field : str
         Where a PagerDuty event holds a label, as for `orchestration`.
 
@@ -285,13 +268,9 @@ def _write(directory: Path, bundle: Bundle) -> list[Checked]:
     write_json(directory / PAGERDUTY, bundle.pagerduty)
     write_bytes(directory / DIFF, bundle.diff.encode())
     checks = [check_config(directory / ALERTMANAGER)]
-    for name, text in bundle.guards.items():
+    for name, text in bundle.prometheus.items():
         write_text(directory / name, text)
         checks.append(check_rule_file(directory / name))
-    for path, name in rule_file_names(list(bundle.rule_files.texts)).items():
-        target = directory / FOLDER / name
-        write_bytes(target, bundle.rule_files.texts[path].encode())
-        checks.append(check_rule_file(target))
     return checks
 
 
@@ -319,18 +298,15 @@ def summarise(sources: Sources, bundle: Bundle) -> ExportSummary:
     ExportSummary
     """
     return ExportSummary(
-        sources={
-            name: own_sha256(text, name)
-            for name, text in {sources.name: sources.alertmanager, **sources.rule_files}.items()
-        },
+        sources={sources.name: own_sha256(sources.alertmanager, sources.name)},
         rules=bundle.rules,
         prometheus=[
             PrometheusFiles(
                 name=server.name if server else "",
                 external_labels=dict(server.external) if server else {},
-                guards=name,
+                rules=name,
             )
-            for name, server in guard_files(sources.servers).items()
+            for name, server in prometheus_files(sources.servers).items()
         ],
         exported=sum(exported_rule.exported for exported_rule in bundle.rules),
         not_exported=len(unexported(bundle)),

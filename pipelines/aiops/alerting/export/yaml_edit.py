@@ -1,11 +1,10 @@
 """Edits of a user's YAML that come out again to the byte: where, what, and how it is spelled.
 
-Three kinds, none of which needs to know YAML to be undone:
+Two kinds, neither of which needs to know YAML to be undone:
 
 - a block between a ``# >>> signalbox`` and a ``# <<< signalbox`` line, whole lines;
 - the same with ``:joined`` in its first mark, where the newline before it is ours too (inside
-  ``[...]`` and ``{...}``, and at the end of a file without a newline);
-- a line of the user's that we replace stays as the comment ``#signalbox:was <line>``.
+  ``[...]`` and ``{...}``, and at the end of a file without a newline).
 
 ruamel.yaml reads the text into nodes that know their position; everything else is positions.
 (Writing the file back through ruamel would re-indent and re-wrap lines that are none of our
@@ -23,7 +22,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipelines.core.errors import SignalboxError
 
-BEGIN, END, JOINED, WAS = "# >>> signalbox", "# <<< signalbox", ":joined", "#signalbox:was "
+BEGIN, END, JOINED = "# >>> signalbox", "# <<< signalbox", ":joined"
 
 _LINE = r"[^\r\n]*\r?\n"
 _OURS = re.compile(
@@ -31,7 +30,6 @@ _OURS = re.compile(
     rf"(?:(?!{BEGIN}).)*?^[ \t]*{END}{_LINE}",
     re.MULTILINE | re.DOTALL,
 )
-_WAS = re.compile(rf"^{WAS}", re.MULTILINE)
 _MARK = re.compile(rf"^[ \t]*(?:{BEGIN}|{END})", re.MULTILINE)
 
 
@@ -47,15 +45,12 @@ class Edit:
         Index of the character before which it comes.
     text : str
         What is put in.
-    until : int
-        Index at which the text ends that it replaces; -1: it replaces nothing.
     depth : int
         Column of what it belongs to.
     """
 
     at: int
     text: str
-    until: int = -1
     depth: int = 0
 
 
@@ -79,9 +74,9 @@ def remove(text: str, name: str) -> str:
     SignalboxError
         If a mark has lost its partner: what is ours can't be told apart any more.
     """
-    if WAS not in text and BEGIN not in text and END not in text:
+    if BEGIN not in text and END not in text:
         return text
-    bare = _WAS.sub("", _OURS.sub("", text))
+    bare = _OURS.sub("", text)
     found = _MARK.search(bare)
     if found is not None:
         line = bare.count("\n", 0, found.start()) + 1
@@ -110,7 +105,7 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     parts, done = [], 0
     for edit in sorted(edits, key=lambda change: (change.at, -change.depth)):
         parts += [text[done : edit.at], edit.text]
-        done = max(edit.at, edit.until)
+        done = edit.at
     return "".join([*parts, text[done:]])
 
 
@@ -244,6 +239,32 @@ class Piece:
         return [f"- {self.lines[0]}", *(f"  {line}" for line in self.lines[1:])]
 
 
+def load(text: str, name: str) -> Any:
+    """Read a text as Prometheus and Alertmanager would.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+    name : str
+        The file's name, for messages.
+
+    Returns
+    -------
+    Any
+        What YAML reads, merge keys and aliases resolved.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't YAML.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise SignalboxError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
+
+
 def read(text: str, name: str) -> Document:
     """Read a text that holds one mapping.
 
@@ -273,26 +294,6 @@ def read(text: str, name: str) -> Document:
     return Document(text, name, root)
 
 
-def child(node: Node, key: str) -> Node | None:
-    """Return the value of a key that stands in the mapping itself, not in one that it merges.
-
-    Parameters
-    ----------
-    node : ruamel.yaml.nodes.Node
-        Any node.
-    key : str
-        Name of the key.
-
-    Returns
-    -------
-    ruamel.yaml.nodes.Node or None
-        None if the key isn't there or the node is no mapping.
-    """
-    if not isinstance(node, MappingNode):
-        return None
-    return next((value for name, value in node.value if _is(name, key)), None)
-
-
 def pair(node: MappingNode, key: str) -> tuple[Any, Any] | None:
     """Return the nodes of a key and its value.
 
@@ -309,22 +310,6 @@ def pair(node: MappingNode, key: str) -> tuple[Any, Any] | None:
         None if the key doesn't stand in the mapping itself.
     """
     return next(((name, value) for name, value in node.value if _is(name, key)), None)
-
-
-def text_of(node: Node | None) -> str:
-    """Return the text of a scalar.
-
-    Parameters
-    ----------
-    node : ruamel.yaml.nodes.Node or None
-        Any node.
-
-    Returns
-    -------
-    str
-        Empty for everything that is no scalar.
-    """
-    return str(node.value) if isinstance(node, ScalarNode) else ""
 
 
 def _is(node: Node, key: str) -> bool:

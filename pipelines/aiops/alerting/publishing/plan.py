@@ -10,17 +10,18 @@ from typing import Any, Final
 
 from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import require_pagers
-from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
+from pipelines.aiops.alerting.evaluation import Backtest, figures, known_tickets
+from pipelines.aiops.alerting.evaluation.backtest import Fold
 from pipelines.aiops.alerting.export.bundle import (
     ALERTMANAGER,
     DEFAULT_CONFIG,
     Bundle,
     Sources,
-    guard_files,
     make_bundle,
+    prometheus_files,
     unified,
 )
-from pipelines.aiops.alerting.export.guard_rules import for_server, guarded
+from pipelines.aiops.alerting.export.hold_rules import for_server
 from pipelines.aiops.alerting.export.read_back import DeployedFiles, read_back
 from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers, read_servers
 from pipelines.aiops.alerting.export.write import (
@@ -35,8 +36,8 @@ from pipelines.aiops.alerting.publishing.released import (
     last_publication,
     withdrawn,
 )
-from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import iso, split_window, whole_window
+from pipelines.aiops.alerting.rules import HoldRule, Rule
+from pipelines.aiops.alerting.windows import iso, whole_window
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import ExportRulesParams, PublishParams
@@ -121,7 +122,7 @@ def make_plan(
     ------
     SignalboxError
         If no target is named, one can't be read, a file to merge into is missing, or rules that
-        hide alerts would be published without a file for their guards.
+        hold alerts back would be published to Alertmanager alone or to Prometheus alone.
     """
     targets = targets_of(params.publish)
     out = {**withdrawn(entries), **(without or {})}
@@ -131,7 +132,7 @@ def make_plan(
     rules = tuple(r for r in released.rules if r.id not in expired and r.id not in out)
     before = {path: read_text(Path(path)) for path in targets if Path(path).exists()}
     sources = _sources(before, params, rules, released.commit)
-    bundle = make_bundle(sources, rules, params.guard_step_seconds, params.pagerduty_label_field)
+    bundle = make_bundle(sources, rules, params.step_seconds, params.pagerduty_label_field)
     after = _texts(bundle, params.publish, sources.servers)
     return Plan(
         released=released,
@@ -165,7 +166,6 @@ def targets_of(params: PublishParams) -> list[str]:
     """
     named = [
         params.alertmanager_yml,
-        *params.prometheus_rules,
         *params.guard_files().values(),
         params.pagerduty_json,
     ]
@@ -185,19 +185,17 @@ def _sources(
     before: Mapping[str, str], params: ExportRulesParams, rules: tuple[Rule, ...], commit: str
 ) -> Sources:
     own = params.publish
-    missing = [p for p in (own.alertmanager_yml, *own.prometheus_rules) if p and p not in before]
-    if missing:
-        raise SignalboxError(f"{missing[0]}: no such file; it must be there to be merged into")
+    target = own.alertmanager_yml
+    if target and target not in before:
+        raise SignalboxError(f"{target}: no such file; it must be there to be merged into")
     sources = Sources(
         before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
         own.alertmanager_yml or "alertmanager.yml",
-        {path: before[path] for path in own.prometheus_rules},
         read_servers({path: _source_text(path, commit) for path in params.prometheus}),
         tuple(params.paging_receivers),
         process_of(*params.reader),
     )
-    if own.alertmanager_yml:
-        _require_guards(rules, own, sources.servers)
+    _require_both(rules, own, sources.servers)
     return sources
 
 
@@ -214,38 +212,47 @@ def _source_text(path: str, commit: str) -> str:
         return read_text(copied)
 
 
-def _require_guards(rules: tuple[Rule, ...], own: PublishParams, servers: Servers) -> None:
-    """Refuse to publish what hides alerts where a guard of it has no file."""
-    hidden = [rule for rule in rules if guarded(rule) is not None]
+def _require_both(rules: tuple[Rule, ...], own: PublishParams, servers: Servers) -> None:
+    """Refuse to hold alerts back where nobody would page for them, or pages have no route."""
+    held = [rule for rule in rules if isinstance(rule, HoldRule)]
     named = own.guard_files()
+    if not own.alertmanager_yml:
+        if held and named:
+            raise SignalboxError(
+                f"rules {[r.id for r in held[:3]]} hold alerts back: Alertmanager must send them "
+                "to chat and their pages to the pager; name its file in params.yaml: "
+                "aiops.export_rules.publish.alertmanager_yml"
+            )
+        return
     for server in servers.all or (None,):
-        mine = [r.id for r in hidden if server is None or for_server(r, server) is not None]
-        if mine and not _guards_path(named, server, servers):
+        mine = [r.id for r in held if server is None or for_server(r, server) is not None]
+        if mine and not _rules_path(named, server, servers):
             whose = f" of {server.name}" if server and len(servers.all) > 1 else ""
             raise SignalboxError(
-                f"rules {mine[:3]} hide alerts and their guards{whose} have no file; name one in "
-                "params.yaml: aiops.export_rules.publish.guards_yml (a rule file that Prometheus "
-                "loads; with several Prometheis a mapping from each prometheus.yml to its file)"
+                f"rules {mine[:3]} hold alerts back and what pages for them{whose} has no file; "
+                "name one in params.yaml: aiops.export_rules.publish.guards_yml (a rule file that "
+                "Prometheus loads; with several Prometheis a mapping from each prometheus.yml to "
+                "its file)"
             )
 
 
-def _guards_path(
+def _rules_path(
     named: Mapping[str, str], server: PrometheusServer | None, servers: Servers
 ) -> str | None:
-    """Return the file with a server's guards; one that is named alone is the only server's."""
+    """Return the rule file of a server; one that is named alone is the only server's."""
     if server is not None and server.name in named:
         return named[server.name]
     return named.get("") if len(servers.all) < 2 else None
 
 
 def _texts(bundle: Bundle, own: PublishParams, servers: Servers) -> dict[str, str]:
-    texts = dict(bundle.rule_files.texts)
+    texts: dict[str, str] = {}
     if own.alertmanager_yml:
         texts[own.alertmanager_yml] = bundle.alertmanager.text
-    for name, server in guard_files(servers).items():
-        path = _guards_path(own.guard_files(), server, servers)
+    for name, server in prometheus_files(servers).items():
+        path = _rules_path(own.guard_files(), server, servers)
         if path:
-            texts[path] = bundle.guards[name]
+            texts[path] = bundle.prometheus[name]
     if own.pagerduty_json:
         texts[own.pagerduty_json] = canonical_json(bundle.pagerduty)
     return texts
@@ -274,7 +281,7 @@ def _changed(
 
 
 def _unplaced(bundle: Bundle, own: PublishParams) -> dict[str, str]:
-    if not own.alertmanager_yml and not own.prometheus_rules:
+    if not own.alertmanager_yml:
         return {}
     return {
         exported_rule.id: "; ".join(exported_rule.reasons)
@@ -301,8 +308,8 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
     own, commit = params.publish, plan.released.commit
     servers = read_servers({path: _source_text(path, commit) for path in params.prometheus})
     paths = {
-        name: _guards_path(own.guard_files(), server, servers)
-        for name, server in guard_files(servers).items()
+        name: _rules_path(own.guard_files(), server, servers)
+        for name, server in prometheus_files(servers).items()
     }
     target, source = own.alertmanager_yml, params.alertmanager_yml
     if target:
@@ -312,8 +319,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
     return DeployedFiles(
         alertmanager=text,
         name=target or source or ALERTMANAGER,
-        rule_files={path: plan.after[path] for path in own.prometheus_rules},
-        guards={name: plan.after[path] for name, path in paths.items() if path},
+        prometheus={name: plan.after[path] for name, path in paths.items() if path},
         servers=servers,
         paging_receivers=tuple(params.paging_receivers),
         process=process_of(*params.reader),
@@ -349,12 +355,12 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
         If a check is met less than at the release, or there is no history.
     """
     own = params.export_rules.publish
-    if not (own.alertmanager_yml or own.prometheus_rules):
+    if not (own.alertmanager_yml or own.guard_files()):
         return {"why": "nothing is published that Alertmanager or Prometheus reads"}
     with _newest_history(project, plan.released.commit) as history:
-        backtest, effect, figures = _judged(history, plan, params)
+        fold, found = _judged(history, plan, params)
         sha256 = sha256_file(history / "alerts.parquet")
-    measured = {figure.id: figure for figure in figures}
+    measured = {figure.id: figure for figure in found}
     worse = []
     for check in params.gate_rules.checks:
         if check.figure not in measured or (harm and check.figure.endswith(".saved_share")):
@@ -367,12 +373,12 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
     if worse:
         raise SignalboxError(
             f"the files as they would be written no longer hold what {plan.released.name} was "
-            f"released for, on the history until {iso(backtest.window.end)}: {'; '.join(worse)}. "
+            f"released for, on the history until {iso(fold.effect.window.end)}: {'; '.join(worse)}. "
             "Nothing was written; see 'signalbox rules diff', or, with a reason, say --unjudged"
         )
     return {
         "history": sha256,
-        "window": [iso(effect.window.start), iso(effect.window.end)],
+        "window": [iso(fold.effect.window.start), iso(fold.effect.window.end)],
         "figures": {name: figure.value for name, figure in measured.items()},
     }
 
@@ -405,17 +411,14 @@ def _newest_history(project: Path, commit: str) -> Iterator[Path]:
         yield max(found, key=last)
 
 
-def _judged(
-    history: Path, plan: Plan, params: AiopsParams
-) -> tuple[Backtest, BacktestResult, list[Figure]]:
+def _judged(history: Path, plan: Plan, params: AiopsParams) -> tuple[Fold, list[Figure]]:
+    """Replay the whole history through the files; all of it may have been mined."""
     files = deployed_files(plan, params.export_rules)
     frame = read_history(history, params.runtime.memory_mb)
-    mine = params.mine_rules
-    window = split_window(whole_window(frame), mine.train, mine.validation).test
     labels = {name for labels in frame.labels for name in labels}
     deployed = read_back(files, plan.rules, labels)
     config = require_pagers(deployed.today, files.name, params.export_rules.paging_receivers)
-    backtest = Backtest(frame, window, config, closing_times(history))
+    backtest = Backtest(frame, whole_window(frame), config, known_tickets(history))
     candidate = backtest.replay_deployed(deployed)
-    effect = backtest.effect(candidate, plan.rules)
-    return backtest, effect, tables.figures(backtest, effect, plan.rules, candidate)
+    fold = Fold(backtest, plan.rules, candidate, backtest.effect(candidate, plan.rules))
+    return fold, figures.figures([fold], fold, plan.rules)

@@ -37,6 +37,11 @@ receivers:
         # not a comment
         {{ end }}
 
+  - name: chat   # wakes nobody
+    slack_configs:
+    - channel: '#alerts'
+      api_url: http://127.0.0.1:1/
+
 # intervals
 time_intervals:
 - name: offhours
@@ -45,22 +50,26 @@ time_intervals:
 # done
 """.replace("x: &paging   # unknown to nobody: an anchor\n  receiver: team\n", "")
 
-SMALL = "route:\n  receiver: a\nreceivers:\n- name: a\n"
-FLOW = "{route: {receiver: a, routes: []}, receivers: [{name: a}, {name: b}], inhibit_rules: []}\n"
+SMALL = "route:\n  receiver: team\nreceivers:\n- name: team\n- name: chat\n"
+FLOW = (
+    "{route: {receiver: team, routes: []}, receivers: [{name: team}, {name: chat}], "
+    "inhibit_rules: []}\n"
+)
 NULLS = (
-    "route:\n  receiver: a\n  routes:  # none yet\nreceivers:\n- name: a\n"
+    "route:\n  receiver: team\n  routes:  # none yet\nreceivers:\n- name: team\n- name: chat\n"
     "inhibit_rules:\ntime_intervals:   # later\n"
 )
 ANCHORS = """\
 route:
-  receiver: a
+  receiver: team
   group_by: &by [alertname]
   routes:
   - receiver: b
     group_by: *by
     matchers: &db ['team="db"']
 receivers:
-- name: a   # first
+- name: team   # first
+- name: chat
 - &b
   name: b
 inhibit_rules:
@@ -70,15 +79,17 @@ inhibit_rules:
 """
 CONTINUES = """\
 route:
-  receiver: a
+  receiver: team
   routes:
   - receiver: audit
+    matchers: ['alertname="Audited"']
     continue: true
   - receiver: b
     matchers: ['team="db"']
 receivers:
-- name: a
+- name: team
 - name: b
+- name: chat
 - name: audit
 """
 ALL = {

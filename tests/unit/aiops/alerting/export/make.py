@@ -6,21 +6,15 @@ from typing import Any
 from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers
 from pipelines.aiops.alerting.rules import (
     Bound,
-    DemotionRule,
     Example,
-    GroupingRule,
-    Guard,
-    InhibitionRule,
-    KeepFiringRule,
+    HoldRule,
     KnownFixRule,
     Matcher,
-    MuteTimeRule,
     Support,
-    WaitRule,
 )
 
-KNOWN = Servers((PrometheusServer("prometheus.yml", rule_files=("rules.yml",)),))
-"""A Prometheus that adds no labels, and loads the rule file of the tests."""
+KNOWN = Servers((PrometheusServer("prometheus.yml"),))
+"""A Prometheus that adds no labels."""
 
 AWKWARD = "a\"b'c\\d\ne😀<b>|.*{{ x }}\t,é"
 
@@ -45,40 +39,17 @@ def proof(n: int, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def duplicate(*matchers: str, n: int = 1, **more: Any) -> GroupingRule:
-    told = {"group_by": ("alertname",), "group_wait_seconds": 60, "group_interval_seconds": 600,
-            "repeat_interval_seconds": 43200, **more}  # fmt: skip
-    return GroupingRule(id=f"grouping-{n}", matchers=m(*matchers), **proof(n), **told)
+SETTINGS: dict[str, Any] = {
+    "service_label": "service", "wait_seconds": 300, "again_seconds": 1800, "fresh_seconds": 600,
+    "names": 2, "instances": 3, "window_seconds": 3600,
+}  # fmt: skip
+"""As the parameters have them."""
 
 
-def transient(*matchers: str, n: int = 1, wait: int = 120) -> WaitRule:
-    return WaitRule(id=f"wait-{n}", matchers=m(*matchers), for_seconds=wait, **proof(n))
-
-
-def flapping(*matchers: str, n: int = 1, keep: int = 300) -> KeepFiringRule:
-    return KeepFiringRule(
-        id=f"keep_firing-{n}", matchers=m(*matchers), keep_firing_for_seconds=keep, **proof(n)
-    )
-
-
-def implied(source: str, *matchers: str, n: int = 1) -> InhibitionRule:
-    return InhibitionRule(
-        id=f"inhibition-{n}",
-        matchers=m(*matchers),
-        source=m(source),
-        equal=("cluster",),
-        **proof(n),
-    )
-
-
-def recurring(*matchers: str, n: int = 1, **more: Any) -> MuteTimeRule:
-    told = {"weekdays": (0, 1, 6), "start_minute": 60, "end_minute": 1440,
-            "timezone": "Europe/Berlin", **more}  # fmt: skip
-    return MuteTimeRule(id=f"mute_time-{n}", matchers=m(*matchers), **proof(n), **told)
-
-
-def quiet(*matchers: str, n: int = 1, guard: Guard | None = None, **more: Any) -> DemotionRule:
-    return DemotionRule(id=f"demotion-{n}", matchers=m(*matchers), guard=guard, **proof(n, **more))
+def hold(*matchers: str, n: int = 1, to: str = "team", chat: str = "chat", **more: Any) -> HoldRule:
+    """A rule that holds alerts to a pager (`to`) and tells chat."""
+    told = {**SETTINGS, "receiver": to, "chat": chat, **proof(n), **more}
+    return HoldRule(id=f"hold-{n}", matchers=m(*matchers), **told)
 
 
 def known_fix(*matchers: str, n: int = 1, fix: str = "restart") -> KnownFixRule:
@@ -92,14 +63,10 @@ def example(**labels: str) -> Example:
     return Example(starts_at=start, ends_at=None, labels=labels, sentence="an invented episode")
 
 
-GUARD = Guard(by=("cluster",), window_seconds=600, max_count=2, max_seconds=1200)
-
 ALL = (
-    duplicate("alertname = Latency", "service =~ a|b\\.c"),
-    implied("alertname = HostDown", "alertname = Latency"),
-    recurring("alertname = BatchSlow"),
-    quiet("alertname = Chatter", guard=GUARD),
-    transient("alertname = Blip"),
-    flapping("alertname = Flap"),
+    hold("alertname = Latency", "service =~ a|b\\.c"),
+    hold("alertname = Latency", "service = a", n=2, to="db", mute=("offhours",), chat="team"),
+    hold("alertname = Blip", "service = a", "team =~ |web", n=3),
     known_fix("alertname = Stuck"),
 )
+"""Of both families; the pagers are those of `configs.FULL`."""

@@ -7,7 +7,7 @@ expression that it stands in.
 import re
 
 TOKEN = re.compile(
-    r"""\s*(?:(?P<string>'(?:[^'\\]|\\['\\])*')|(?P<punct>\(|\)|<=)|(?P<word>[^\s()'<\[]+(?:\['(?:[^'\\]|\\['\\])*'\])?))""",
+    r"""\s*(?:(?P<string>'(?:[^'\\]|\\['\\])*')|(?P<punct>\(|\))|(?P<word>[^\s()'\[]+(?:\['(?:[^'\\]|\\['\\])*'\])?))""",
     re.VERBOSE,
 )
 
@@ -15,14 +15,13 @@ TOKEN = re.compile(
 class Condition:
     """A parsed condition, to be asked for events (paths and what stands there)."""
 
-    def __init__(self, text, count=1):
+    def __init__(self, text):
         self.tokens, at = [], 0
         while at < len(text):
             found = TOKEN.match(text, at)
             assert found, text[at:]
             self.tokens.append((found.lastgroup, found.group(found.lastgroup)))
             at = found.end()
-        self.count = count
 
     def holds(self, event):
         self.at, self.event = 0, event
@@ -64,12 +63,6 @@ class Condition:
             result = self.either()
             self.take(")")
             return result
-        if self.peek() == "trigger_count":
-            self.take("trigger_count", "over")
-            while self.peek() != "<=":
-                self.at += 1
-            self.at += 2
-            return self.count <= int(self.tokens[self.at - 1][1])
         kind, path = self.tokens[self.at]
         assert kind == "word"
         self.at += 1

@@ -1,7 +1,5 @@
 """What PagerDuty gets matches the events that Alertmanager's matchers match, by its own rules."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +7,9 @@ from hypothesis import strategies as st
 from pipelines.aiops.alerting.config import matches
 from pipelines.aiops.alerting.export import pagerduty
 from pipelines.aiops.alerting.export.pagerduty import orchestration
-from pipelines.aiops.alerting.rules import Guard, Matcher, one_of
+from pipelines.aiops.alerting.rules import Matcher, one_of
 
-from .make import quiet, recurring, transient
+from .make import hold, known_fix
 from .pcl_reference import Condition
 
 FIELD = "event.custom_details.{label}"
@@ -63,47 +61,32 @@ def test_long_lists_are_divided_into_conditions_that_fit():
 
 def test_what_is_too_long_is_left_out_and_told():
     many = one_of("host", [f"host-{number:06d}" for number in range(20_000)])
-    found = orchestration([transient().model_copy(update={"matchers": (many,)})], FIELD)
+    found = orchestration([hold().model_copy(update={"matchers": (many,)})], FIELD)
     assert found["orchestration_path"]["sets"][0]["rules"] == []
+    assert found["alert_grouping_setting"] is None
     assert "25 of 2,048 bytes" in found["not_expressed"][0]["reason"]
 
 
-def rules_of(*rules):
-    found = orchestration(rules, FIELD)
-    return found, found["orchestration_path"]["sets"][0]["rules"]
+def test_held_alerts_are_paused_and_all_others_pass():
+    rule = hold("alertname = A", "service =~ a|b", wait_seconds=180)
+    found = orchestration([rule, known_fix("alertname = B")], FIELD)
+    (one,) = found["orchestration_path"]["sets"][0]["rules"]
+    assert one["actions"]["suspend"] == 180
+    assert "suppress" not in one["actions"]
+    (condition,) = one["conditions"]
+    held = Condition(condition["expression"])
+    assert held.holds(event_of({"alertname": "A", "service": "b"}))
+    assert not held.holds(event_of({"alertname": "A", "service": "new"}))
+    assert found["orchestration_path"]["catch_all"] == {"actions": {}}
+    assert [each["rule"] for each in found["not_expressed"]] == ["known_fix-1"]
+    assert "always waits 3m" in found["weaker"][0]["reason"]
 
 
-def test_a_guard_lets_too_many_through():
-    guard = Guard(window_seconds=5400, max_count=7, max_seconds=600)
-    found, (rule,) = rules_of(quiet("alertname = Chatter", guard=guard))
-    (condition,) = rule["conditions"]
-    assert "trigger_count over 1 hour 30 minutes <= 7" in condition["expression"]
-    event = event_of({"alertname": "Chatter"})
-    assert Condition(condition["expression"], count=7).holds(event)
-    assert not Condition(condition["expression"], count=8).holds(event)
-    (weaker,) = found["weaker"]
-    assert "600 s" in weaker["reason"]
-
-
-@pytest.mark.parametrize(
-    ("guard", "why"),
-    [
-        (Guard(window_seconds=60, max_count=0), "first event"),
-        (Guard(window_seconds=60, max_count=3, by=("host",)), "counts by host"),
-    ],
-)
-def test_a_guard_that_pagerduty_cannot_keep_leaves_the_rule_out(guard, why):
-    found, rules = rules_of(quiet("alertname = Chatter", guard=guard))
-    assert rules == []
-    assert why in found["not_expressed"][0]["reason"]
-
-
-def test_what_is_suppressed_does_not_wait_first():
-    given_rules = transient("alertname = A"), quiet("alertname = B"), recurring("alertname = C")
-    _, rules = rules_of(*given_rules)
-    assert ["suppress" in rule["actions"] for rule in rules] == [True, True, False]
-
-
-def test_hours_end_with_their_last_second():
-    _, (rule,) = rules_of(recurring("alertname = C"))
-    assert re.search(r" to \d\d:59:59 ", rule["conditions"][0]["expression"])
+@pytest.mark.parametrize(("window", "written"), [(3600, 3600), (60, 300), (10**6, 86_400)])
+def test_a_service_has_one_incident_in_the_window_that_pagerduty_allows(window, written):
+    found = orchestration([hold("alertname = A", window_seconds=window)], FIELD)
+    assert found["alert_grouping_setting"] == {
+        "type": "content_based",
+        "config": {"aggregate": "all", "fields": ["custom_details.service"],
+                   "time_window": written},
+    }  # fmt: skip

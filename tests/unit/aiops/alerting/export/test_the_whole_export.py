@@ -12,16 +12,15 @@ from pipelines.aiops import export_rules
 from pipelines.aiops.alerting.config import value_matches, values_of
 from pipelines.aiops.alerting.export import write
 from pipelines.aiops.alerting.export.bundle import DEFAULT_CONFIG, Sources, make_bundle
-from pipelines.aiops.alerting.export.prometheus import disjoint
 from pipelines.aiops.alerting.export.spelling import (
     duration,
-    re2_escape,
+    millis_of,
     re2_problem,
     seconds_of,
     yaml_scalar,
 )
 from pipelines.aiops.alerting.export.write import export, read_sources
-from pipelines.aiops.alerting.rules import Matcher, write_rules
+from pipelines.aiops.alerting.rules import Matcher, quoted, write_rules
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
 from pipelines.core.errors import SignalboxError
@@ -29,8 +28,7 @@ from pipelines.core.evidence import read_evidence
 from pipelines.core.files import sha256_path
 
 from . import configs
-from .make import ALL, GUARD, KNOWN, m, quiet, transient
-from .test_for_and_keep_firing_for_in_the_users_rule_files import TEXT
+from .make import ALL, KNOWN, hold
 
 FIELD = "event.custom_details.{label}"
 
@@ -39,9 +37,9 @@ FIELD = "event.custom_details.{label}"
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "am.yml").write_text(configs.FULL)
-    (tmp_path / "rules.yml").write_text(TEXT)
+    (tmp_path / "list.yml").write_text("- a\n")
     (tmp_path / "prometheus.yml").write_text("rule_files: [rules.yml]\n")
-    write_rules(RULE_SET, [*ALL, transient("alertname = Latency", n=9)])
+    write_rules(RULE_SET, [*ALL, hold("alertname = Latency", n=9, to="nobody")])
     return tmp_path
 
 
@@ -53,26 +51,51 @@ def test_the_stage_writes_files_diff_summary_and_evidence(project: Path) -> None
     export_rules.main(params(alertmanager_yml="am.yml", prometheus=["prometheus.yml"]))
     names = sorted(p.relative_to(EXPORT).as_posix() for p in EXPORT.rglob("*") if p.is_file())
     assert names == ["alertmanager.yml", "changes.diff", "pagerduty.json",
-                     "prometheus/rules.yml", "prometheus_rules.yml", "summary.json"]  # fmt: skip
+                     "prometheus_rules.yml", "summary.json"]  # fmt: skip
     summary = json.loads((EXPORT / "summary.json").read_text())
     told = {one["id"]: one for one in summary["rules"]}
-    assert told["wait-9"]["locations"] == ["rules.yml: alert Latency"]
-    assert not told["wait-1"]["exported"]
-    assert "wait-1" in (EXPORT / "prometheus_rules.yml").read_text()
+    assert told["hold-2"]["locations"] == [
+        "alertmanager.yml: route.routes", "alertmanager.yml: route.routes[0].routes",
+        "prometheus_rules.yml",
+    ]  # fmt: skip
+    assert "no route to its pager" in told["hold-9"]["reasons"][0]
+    assert "hold-9" not in (EXPORT / "prometheus_rules.yml").read_text()
     assert told["known_fix-1"]["reasons"]
     assert all(one["exported"] or one["reasons"] for one in told.values())
     evidence = read_evidence(Path("evidence/export_rules.json"))
-    assert evidence.figure("export_rules.exported").value == 5  # type: ignore[union-attr]
-    assert set(evidence.inputs) >= {"am.yml", "rules.yml", "prometheus.yml", RULE_SET.as_posix()}
+    assert evidence.figure("export_rules.exported").value == 3  # type: ignore[union-attr]
+    assert set(evidence.inputs) >= {"am.yml", "prometheus.yml", RULE_SET.as_posix()}
 
 
-def test_the_diff_holds_both_files_and_the_sources_stay_untouched(project: Path) -> None:
-    export_rules.main(params(alertmanager_yml="am.yml", prometheus_rules=["rules.yml"]))
+def test_the_rule_file_says_what_is_held_and_what_each_of_the_nine_rules_is(project: Path) -> None:
+    export_rules.main(params(alertmanager_yml="am.yml", prometheus=["prometheus.yml"]))
+    text = (EXPORT / "prometheus_rules.yml").read_text()
+    for rule in ALL[:3]:
+        assert f"{rule.id}, expires 2026-06-01: {rule.sentence}" in text
+    (group,) = yaml.safe_load(text)["groups"]
+    assert group["interval"] == "30s"
+    assert len(group["rules"]) == 9
+    lines = [line.strip() for line in text.splitlines()]
+    for each in group["rules"]:
+        kind = "record" if "record" in each else "alert"
+        assert lines[lines.index(f"- {kind}: {each[kind]}") - 1].startswith("# ")
+    assert group["rules"][-1]["alert"] == "SignalboxPage"
+
+
+def test_the_diff_holds_the_file_and_the_source_stays_untouched(project: Path) -> None:
+    export_rules.main(params(alertmanager_yml="am.yml", prometheus=["prometheus.yml"]))
     diff = (EXPORT / "changes.diff").read_text()
     assert "+++ b/am.yml" in diff
-    assert "+++ b/rules.yml" in diff
     assert Path("am.yml").read_text() == configs.FULL
-    assert Path("rules.yml").read_text() == TEXT
+
+
+def test_where_no_prometheus_is_known_nothing_is_held(project: Path) -> None:
+    export_rules.main(params(alertmanager_yml="am.yml"))
+    assert (EXPORT / "alertmanager.yml").read_text() == configs.FULL
+    assert yaml.safe_load((EXPORT / "prometheus_rules.yml").read_text()) == {"groups": []}
+    summary = json.loads((EXPORT / "summary.json").read_text())
+    assert all("aiops.export_rules.prometheus" in one["reasons"][0]
+               for one in summary["rules"] if one["family"] == "hold")  # fmt: skip
 
 
 def test_the_same_input_gives_the_same_bytes(project: Path) -> None:
@@ -123,8 +146,8 @@ def test_a_refused_file_stops_the_stage_and_leaves_nothing(
 
 @pytest.mark.parametrize(("own", "says"), [
     ({"alertmanager_yml": "gone.yml"}, "gone.yml"),
-    ({"alertmanager_yml": "rules.yml"}, "rules.yml"),
-    ({"prometheus_rules": ["am.yml"]}, "am.yml"),
+    ({"alertmanager_yml": "list.yml"}, "list.yml"),
+    ({"prometheus": ["list.yml"]}, "list.yml"),
 ])  # fmt: skip
 def test_wrong_files_are_named(project: Path, own: dict[str, object], says: str) -> None:
     with pytest.raises(SignalboxError, match=says):
@@ -135,15 +158,15 @@ def test_wrong_files_are_named(project: Path, own: dict[str, object], says: str)
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "am.yml").write_bytes(b"route: \xff\n")
     with pytest.raises(SignalboxError, match="not UTF-8"):
-        read_sources(str(tmp_path / "am.yml"), [])
+        read_sources(str(tmp_path / "am.yml"))
 
 
-def test_a_rule_without_a_guard_that_can_be_written_is_not_hidden(tmp_path: Path) -> None:
-    odd = quiet("alertname = X", guard=GUARD.model_copy(update={"by": ("a-b",)}))
-    sources = Sources(configs.SMALL, "am.yml", {}, KNOWN)
+def test_a_rule_that_prometheus_can_not_hold_is_nowhere(tmp_path: Path) -> None:
+    odd = hold("alertname = X", "a-b = c")
+    sources = Sources(configs.SMALL, "am.yml", KNOWN)
     summary, _ = export(tmp_path / "out", sources, [odd], step=60, label_field=FIELD)
     assert not summary.rules[0].exported
-    assert "guard" in summary.rules[0].reasons[0]
+    assert "a-b" in summary.rules[0].reasons[0]
     assert (tmp_path / "out/alertmanager.yml").read_text() == configs.SMALL
 
 
@@ -153,25 +176,12 @@ def test_two_rules_of_one_id_are_an_error() -> None:
 
 
 def test_pagerduty_gets_what_it_can_express_and_the_rest_is_told() -> None:
-    guard = GUARD.model_copy(update={"by": ()})
-    rules = [quiet("alertname = Chatter", n=2, guard=guard), *ALL]
-    found = make_bundle(Sources(configs.SMALL, "am.yml"), rules, 60, FIELD).pagerduty
+    found = make_bundle(Sources(configs.SMALL, "am.yml"), ALL, 60, FIELD).pagerduty
     taken = found["orchestration_path"]["sets"][0]["rules"]
     by_id = {one["label"].split(":")[0]: one for one in taken}
-    assert by_id["wait-1"]["actions"]["suspend"] == 120
-    assert by_id["demotion-2"]["actions"]["suppress"] is True
-    assert by_id["demotion-2"]["conditions"] == [
-        {
-            "expression": "event.custom_details.alertname matches exactly 'Chatter' "
-            "and trigger_count over 10 minutes <= 2"
-        }
-    ]
-    assert by_id["mute_time-1"]["conditions"][0]["expression"].endswith(
-        "now in Mon,Tue,Sun 01:00:00 to 23:59:59 Europe/Berlin"
-    )
-    assert {one["family"] for one in found["not_expressed"]} == {
-        "grouping", "inhibition", "keep_firing", "known_fix", "demotion",
-    }  # fmt: skip
+    assert by_id["hold-1"]["actions"]["suspend"] == 300
+    assert {one["family"] for one in found["not_expressed"]} == {"known_fix"}
+    assert [one["rule"] for one in found["weaker"]] == ["hold-1", "hold-2", "hold-3"]
     assert all(one["reason"] for one in found["not_expressed"] + found["weaker"])
 
 
@@ -186,14 +196,14 @@ def test_a_scalar_reads_back_in_yaml_1_1_and_1_2(text: str) -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5), st.text(max_size=8))
 def test_escaped_values_match_themselves_and_nothing_else(values: list[str], other: str) -> None:
-    matcher = Matcher(label="l", op="=~", value="|".join(map(re2_escape, values)))
+    matcher = Matcher(label="l", op="=~", value="|".join(map(quoted, values)))
     assert not re2_problem(matcher.value)
     assert values_of(matcher) == tuple(values)
     assert all(value_matches(matcher, value) for value in values)
     assert value_matches(matcher, other) == (other in values)
-    assert disjoint([matcher], m("l = x")) == ("x" not in values)
 
 
 @given(st.integers(min_value=0, max_value=10**8))
 def test_durations_read_back(seconds: int) -> None:
     assert seconds_of(duration(seconds)) == seconds
+    assert millis_of(duration(seconds)) == seconds * 1000

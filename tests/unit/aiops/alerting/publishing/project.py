@@ -13,9 +13,6 @@ from pipelines.aiops.params.alert_rules import ExportRulesParams
 from pipelines.release.approval import Answer, ApprovalParams, outcome
 from pipelines.release.lifecycle import read_candidate, record_outcome, release
 from tests.unit.aiops.alerting.export import configs
-from tests.unit.aiops.alerting.export.test_for_and_keep_firing_for_in_the_users_rule_files import (
-    TEXT,
-)
 from tests.unit.release.lifecycle.product import commit, git, make_project, write_lock
 
 PRODUCT = "alert_noise_reduction"
@@ -40,7 +37,6 @@ def make(place: Path) -> Path:
     live = place.parent / "live"
     live.mkdir()
     (live / "alertmanager.yml").write_text(configs.FULL)
-    (live / "rules.yml").write_text(TEXT)
     (live / "prometheus.yml").write_text("rule_files: [rules.yml]\n")
     return project
 
@@ -49,13 +45,11 @@ def params(project: Path, **more: Any) -> ExportRulesParams:
     live = project.parent / "live"
     publish = {
         "alertmanager_yml": str(live / "alertmanager.yml"),
-        "prometheus_rules": [str(live / "rules.yml")],
-        "guards_yml": str(live / "guards.yml"),
+        "guards_yml": str(live / "signalbox.yml"),
         **more,
     }
     return ExportRulesParams.model_validate({
         "alertmanager_yml": publish["alertmanager_yml"],
-        "prometheus_rules": publish["prometheus_rules"],
         "prometheus": [str(live / "prometheus.yml")],
         "publish": publish,
     })  # fmt: skip
@@ -67,8 +61,8 @@ def released(project: Path, rules: Sequence[Rule], n: int = 1) -> str:
     text = json.dumps({"n": n, "rules": RULES.dump_python(tuple(rules), mode="json")})
     summary, _ = export(
         project.parent / f"export-{n}",
-        read_sources(own.alertmanager_yml, own.prometheus_rules, own.prometheus),
-        rules, step=60, label_field="event.custom_details.{label}",
+        read_sources(own.alertmanager_yml, own.prometheus),
+        rules, step=30, label_field="event.custom_details.{label}",
     )  # fmt: skip
     files = {
         **GATE,

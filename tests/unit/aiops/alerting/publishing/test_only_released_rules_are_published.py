@@ -18,16 +18,12 @@ from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import rollback
 from tests.unit.aiops.alerting.export import configs
-from tests.unit.aiops.alerting.export.make import GUARD, flapping, quiet, transient
-from tests.unit.aiops.alerting.export.test_for_and_keep_firing_for_in_the_users_rule_files import (
-    TEXT,
-)
+from tests.unit.aiops.alerting.export.make import hold
 
 from .project import PRODUCT, live, make, params, released
 
 TODAY = date(2026, 3, 1)
-QUIET = quiet("alertname = Chatter", guard=GUARD)
-RULES = (QUIET, transient("alertname = Latency"))
+RULES = (hold("alertname = Chatter"), hold("alertname = Latency", n=2))
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +60,12 @@ def kinds(project: Path) -> list[str]:
 def test_the_released_rules_stand_in_all_files_and_in_the_ledger(project: Path) -> None:
     done = publish(project, params(project), today=TODAY, who="alice")
     found = live(project)
-    assert "signalbox-quiet" in found["alertmanager.yml"]
-    assert "for: 3m" in found["rules.yml"]
-    assert "SignalboxGuard" in found["guards.yml"]
+    for file in ("alertmanager.yml", "signalbox.yml"):
+        assert "hold-1" in found[file]
+        assert "SignalboxPage" in found[file]
     entry = Ledger.of(project).entries()[-1]
     assert (entry.kind, entry.subject, entry.seq) == ("publication", PRODUCT, done.entry)
-    assert entry.data["rules"] == ["demotion-1", "wait-1"]
+    assert entry.data["rules"] == ["hold-1", "hold-2"]
     assert status(project, params(project), today=TODAY)["problems"] == []
 
 
@@ -97,17 +93,17 @@ def test_a_moved_tag_is_refused(project: Path) -> None:
 
 def test_expired_rules_are_left_out_and_named(project: Path) -> None:
     done = publish(project, params(project), today=date(2026, 6, 2))
-    assert set(done.expired) == {"demotion-1", "wait-1"}
+    assert set(done.expired) == {"hold-1", "hold-2"}
     assert live(project)["alertmanager.yml"] == configs.FULL
-    assert live(project)["rules.yml"] == TEXT
+    assert "signalbox:held" not in live(project)["signalbox.yml"]
 
 
 def test_a_rollback_publishes_the_release_before(project: Path) -> None:
     publish(project, params(project), today=TODAY)
     first = live(project)
-    released(project, (*RULES, quiet("alertname = More", n=2)), n=2)
+    released(project, (*RULES, hold("alertname = More", n=3)), n=2)
     publish(project, params(project), today=TODAY)
-    assert "demotion-2" in live(project)["alertmanager.yml"]
+    assert "hold-3" in live(project)["alertmanager.yml"]
     rollback(project, PRODUCT, to=None, reason="it hid an incident of ours", who="alice",
              stage="production")  # fmt: skip
     publish(project, params(project), today=TODAY)
@@ -117,10 +113,10 @@ def test_a_rollback_publishes_the_release_before(project: Path) -> None:
 def test_a_file_that_changed_is_not_overwritten_and_the_merge_is_shown(project: Path) -> None:
     target = project.parent / "live/alertmanager.yml"
     target.write_text(configs.FULL + "# a new line of the user's\n")
-    with pytest.raises(SignalboxError, match="signalbox-quiet") as caught:
+    with pytest.raises(SignalboxError, match="SignalboxPage") as caught:
         publish(project, params(project), today=TODAY)
     assert "Nothing was written" in str(caught.value)
-    assert live(project)["rules.yml"] == TEXT
+    assert "signalbox.yml" not in live(project)
     publish(project, params(project), today=TODAY, merge_changed=True)
     assert live(project)["alertmanager.yml"].endswith("# a new line of the user's\n")
     target.write_text(target.read_text().replace("resolve_timeout: 5m", "resolve_timeout: 6m"))
@@ -131,16 +127,17 @@ def test_a_file_that_changed_is_not_overwritten_and_the_merge_is_shown(project: 
 
 def test_a_withdrawn_rule_is_taken_out_and_stays_out_until_it_is_readmitted(project: Path) -> None:
     publish(project, params(project), today=TODAY)
-    withdraw(project, params(project), "demotion-1", reason="hid INC-7", who="bob", today=TODAY)
-    assert "signalbox-quiet" not in live(project)["alertmanager.yml"]
-    assert "for: 3m" in live(project)["rules.yml"]
+    withdraw(project, params(project), "hold-1", reason="hid INC-7", who="bob", today=TODAY)
+    for file in ("alertmanager.yml", "signalbox.yml"):
+        assert "hold-1" not in live(project)[file]
+        assert "hold-2" in live(project)[file]
     assert kinds(project)[-2:] == ["withdrawal", "publication"]
-    released(project, (*RULES, flapping("alertname = Down")), n=2)
+    released(project, (*RULES, hold("alertname = Down", n=3)), n=2)
     done = publish(project, params(project), today=TODAY)
-    assert done.withdrawn == {"demotion-1": "hid INC-7"}
-    publish(project, params(project), today=TODAY, readmit=["demotion-1"])
+    assert done.withdrawn == {"hold-1": "hid INC-7"}
+    publish(project, params(project), today=TODAY, readmit=["hold-1"])
     publish(project, params(project), today=TODAY)
-    assert "signalbox-quiet" in live(project)["alertmanager.yml"]
+    assert "hold-1" in live(project)["alertmanager.yml"]
 
 
 def test_a_withdrawal_can_be_merged_into_a_file_that_changed(project: Path) -> None:
@@ -149,27 +146,28 @@ def test_a_withdrawal_can_be_merged_into_a_file_that_changed(project: Path) -> N
     target.write_text(target.read_text() + "# new\n")
     told = {"reason": "hid INC-7", "who": "bob", "today": TODAY}
     with pytest.raises(SignalboxError, match="--merge"):
-        withdraw(project, params(project), "demotion-1", **told)
+        withdraw(project, params(project), "hold-1", **told)
     assert "withdrawal" not in kinds(project)
-    withdraw(project, params(project), "demotion-1", merge_changed=True, **told)
-    assert target.read_text() == configs.FULL + "# new\n"
+    withdraw(project, params(project), "hold-1", merge_changed=True, **told)
+    assert "hold-1" not in target.read_text()
+    assert target.read_text().endswith("# new\n")
 
 
 def test_a_withdrawn_rule_that_is_still_published_is_a_problem(project: Path) -> None:
     publish(project, params(project), today=TODAY)
-    Ledger.of(project).append("withdrawal", PRODUCT, {"rule": "demotion-1", "reason": "by hand"})
+    Ledger.of(project).append("withdrawal", PRODUCT, {"rule": "hold-1", "reason": "by hand"})
     assert "still published" in status(project, params(project), today=TODAY)["problems"][0]
 
 
 def test_a_withdrawal_needs_a_reason_and_a_known_rule(project: Path) -> None:
-    for rule, reason in (("demotion-1", " "), ("demotion-9", "why")):
+    for rule, reason in (("hold-1", " "), ("hold-9", "why")):
         with pytest.raises(SignalboxError):
             withdraw(project, params(project), rule, reason=reason, who="bob", today=TODAY)
     assert "withdrawal" not in kinds(project)
     assert (
-        withdraw(project, params(project), "demotion-1", reason="w", who="b", today=TODAY) is None
+        withdraw(project, params(project), "hold-1", reason="w", who="b", today=TODAY) is None
     )
-    assert publish(project, params(project), today=TODAY).withdrawn == {"demotion-1": "w"}
+    assert publish(project, params(project), today=TODAY).withdrawn == {"hold-1": "w"}
 
 
 def test_if_one_file_cannot_be_written_none_is(
@@ -213,7 +211,7 @@ def test_a_publication_that_was_killed_is_undone_by_the_next(project: Path) -> N
     assert "interrupted" in status(project, params(project), today=TODAY)["problems"][0]
     done = publish(project, params(project), today=TODAY)
     assert sorted(done.recovered) == sorted(text)
-    assert "signalbox-quiet" in live(project)["alertmanager.yml"]
+    assert "hold-1" in live(project)["alertmanager.yml"]
 
 
 def test_a_link_stays_a_link_and_modes_stay(project: Path) -> None:
@@ -223,13 +221,15 @@ def test_a_link_stays_a_link_and_modes_stay(project: Path) -> None:
     (folder / "real.yml").chmod(0o640)
     publish(project, params(project), today=TODAY)
     assert (folder / "alertmanager.yml").is_symlink()
-    assert "signalbox-quiet" in (folder / "real.yml").read_text()
+    assert "hold-1" in (folder / "real.yml").read_text()
     assert (folder / "real.yml").stat().st_mode & 0o777 == 0o640
 
 
-def test_rules_that_hide_need_a_place_for_their_guards(project: Path) -> None:
+def test_what_is_held_needs_both_files(project: Path) -> None:
     with pytest.raises(SignalboxError, match="guards_yml"):
         publish(project, params(project, guards_yml=""), today=TODAY)
+    with pytest.raises(SignalboxError, match=r"publish\.alertmanager_yml"):
+        publish(project, params(project, alertmanager_yml=None), today=TODAY)
 
 
 def test_without_a_target_a_dag_publishes_nothing_and_says_so(project: Path) -> None:
@@ -281,7 +281,8 @@ def test_the_command_line_publishes_shows_and_withdraws(
     run = CliRunner()
     shown = run.invoke(app, ["diff", "--today", "2026-03-01"])
     assert shown.exit_code == 0, shown.output
-    assert "+      receiver: signalbox-quiet" in shown.output.replace("- receiver", "  receiver")
+    assert "+      # >>> signalbox hold-1" in shown.output
+    assert "signalbox:held" in shown.output
     assert live(project)["alertmanager.yml"] == configs.FULL
     done = run.invoke(app, ["publish", "--today", "2026-03-01", "--unjudged", "--json"])
     assert done.exit_code == 1
@@ -289,10 +290,10 @@ def test_the_command_line_publishes_shows_and_withdraws(
     done = run.invoke(app, ["publish", "--today", "2026-03-01", "--who", "alice", "--json",
                             "--unjudged", "--reason", "a test"])  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["rules"] == ["demotion-1", "wait-1"]
-    gone = run.invoke(app, ["withdraw", "demotion-1", "--reason", "hid INC-7", "--who", "bob",
+    assert json.loads(done.stdout)["rules"] == ["hold-1", "hold-2"]
+    gone = run.invoke(app, ["withdraw", "hold-1", "--reason", "hid INC-7", "--who", "bob",
                             "--today", "2026-03-01", "--unjudged"])  # fmt: skip
     assert gone.exit_code == 0, gone.output
     told = run.invoke(app, ["status", "--today", "2026-03-01", "--json"])
-    assert json.loads(told.stdout)["withdrawn"] == {"demotion-1": "hid INC-7"}
+    assert json.loads(told.stdout)["withdrawn"] == {"hold-1": "hid INC-7"}
     assert run.invoke(app, ["status", "--today", "2027-03-01"]).exit_code == 1
