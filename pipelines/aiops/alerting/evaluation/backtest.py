@@ -287,3 +287,25 @@ class Backtest:
     def __call__(self, rules: Sequence[Rule]) -> BacktestResult:
         """Replay and compare."""
         return self.effect(self.replay(rules), rules)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A window, and rules that are judged on it.
+
+    Attributes
+    ----------
+    backtest : Backtest
+        Of the window.
+    rules : tuple of Rule
+        The rules.
+    candidate : Replay
+        Replay with them.
+    effect : BacktestResult
+        What they do.
+    """
+
+    backtest: Backtest
+    rules: tuple[Rule, ...]
+    candidate: Replay
+    effect: BacktestResult
