@@ -388,17 +388,20 @@ class Certificate(Details):
     Attributes
     ----------
     start, end : datetime
-        The window that judged.
+        The history that judged.
     incidents : int
-        Ticketed incidents that began in it.
-    notified_today, notified_with_files : int
-        Those that a pager is notified of, without and with the files.
-    missed_share_at_most : float or None
-        Upper bound (one-sided, `level`) on the share that would be missed; None without incidents.
-    level : float
-        Of the bound.
+        Credible incidents of it that a pager is notified of today.
+    told_with_files : int
+        Those of them that a page tells of with the files.
     longest_delay_seconds : float or None
         Longest delay that the files add to a first page.
+    judged_incidents, judged_missed : int
+        Cross-fitted: the same incidents, and those missed by rules that were mined on other days.
+    missed_share_at_most : float or None
+        Upper bound (one-sided, `level`) on the share that would be missed, from these two; None
+        without incidents.
+    level : float
+        Of the bound.
     files : dict of str to str
         Every file that was read back → SHA-256.
     judge : str
@@ -408,11 +411,12 @@ class Certificate(Details):
     start: datetime
     end: datetime
     incidents: int
-    notified_today: int
-    notified_with_files: int
+    told_with_files: int
+    longest_delay_seconds: float | None
+    judged_incidents: int
+    judged_missed: int
     missed_share_at_most: float | None
     level: float
-    longest_delay_seconds: float | None
     files: dict[str, str]
     judge: str
 
@@ -420,19 +424,20 @@ class Certificate(Details):
     def sentence(self) -> str:
         """The paragraph."""
         window = f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
-        if not self.notified_today:
+        if not self.incidents:
             return (
-                f"From {window}, {self.incidents} ticketed incidents began and a pager is notified "
-                "of none of them today: this history can't show what the files would hide."
+                f"From {window}, a pager is notified of no credible incident today: this history "
+                "can't show what the files would hide."
             )
         bound = self.missed_share_at_most or 0.0
         return (
-            f"From {window}, {self.incidents} ticketed incidents began. Pagers are notified of "
-            f"{self.notified_today} of them today and of {self.notified_with_files} with the files "
-            f"below; with {self.level:.0%} confidence at most {bound:.1%} of such incidents would "
-            "be missed. No first page comes later by more than "
-            f"{self.longest_delay_seconds or 0:,.0f} s. Judged by {self.judge}, from the bytes of "
-            f"{len(self.files)} files."
+            f"From {window}, pagers are notified of {self.incidents} credible incidents today; with "
+            f"the files below a page tells of {self.told_with_files} of them, none later by more "
+            f"than {self.longest_delay_seconds or 0:,.0f} s. The rules in the files were mined from "
+            "these days. Rules that were mined in the same way from two thirds of the days miss "
+            f"{self.judged_missed} of {self.judged_incidents} on the third: with "
+            f"{self.level:.0%} confidence at most {bound:.1%} of such incidents would be missed. "
+            f"Judged by {self.judge}, from the bytes of {len(self.files)} files."
         )
 
 
