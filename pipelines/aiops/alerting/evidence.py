@@ -102,11 +102,48 @@ class Tried(Details):
 
 
 class DroppedRule(Details):
-    """A candidate that isn't in the rule set, or what no rule was mined for, and why."""
+    """A candidate that isn't in the rule set, and why."""
 
     rule: str
     family: str
     reason: str
+
+
+class NoisyName(Details):
+    """An alert name that pages often: its alerts that paged, and the services of which they were.
+
+    `held_services` and `held_pages`: those of them that a rule holds.
+    """
+
+    alertname: str
+    pages: int
+    services: int
+    held_services: int
+    held_pages: int
+
+
+class LeftOut(Details):
+    """An entry of ``aiops.mine_rules.exclude``, and the pairs of name and service it leaves out."""
+
+    entry: dict[str, str | list[str]]
+    pairs: int
+
+    @property
+    def rule(self) -> str:
+        """The entry in words: the id of a rule, or what its alerts are."""
+        return ", ".join(
+            value if isinstance(value, str) else ", ".join(value) for value in self.entry.values()
+        )
+
+    @property
+    def family(self) -> str:
+        """Family that it leaves out of."""
+        return str(self.entry.get("family", "hold"))
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        return f"aiops.mine_rules.exclude leaves out {self.pairs} pairs of alert name and service"
 
 
 class MiningDetails(Details):
@@ -115,17 +152,28 @@ class MiningDetails(Details):
     Attributes
     ----------
     windows : dict of str to Span
-        ``history``: what was mined.
+        ``history``: all of it.
     families : dict of str to Tried
         Family → candidates.
-    left_out : list of DroppedRule
-        What the user excluded, and what has no chat that could be told; `rule` may be an alert
-        name.
+    pages : int
+        Alerts that today's configuration pages.
+    noisy : list of NoisyName
+        Those that paged most often first.
+    not_held : dict of str to int
+        Reason → alerts that paged and aren't held.
+    left_out : list of LeftOut
+        What params exclude.
+    heartbeats : list of str
+        Alert names that no rule may touch.
     """
 
     windows: dict[str, Span]
     families: dict[str, Tried]
-    left_out: list[DroppedRule] = Field(default_factory=list)
+    pages: int = 0
+    noisy: list[NoisyName] = Field(default_factory=list)
+    not_held: dict[str, int] = Field(default_factory=dict)
+    left_out: list[LeftOut] = Field(default_factory=list)
+    heartbeats: list[str] = Field(default_factory=list)
 
 
 class Outcome(Details):
