@@ -200,7 +200,6 @@ class Backtest:
         return replay(
             self.rows,
             replace(deployed.config, receivers=receivers),
-            rules=deployed.rules,
             held=deployed.held,
             until=self.until,
             table=self.attribution.table,
