@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.windows import HistoryWindow, iso
-from pipelines.aiops.lake.contract import service_of
+from pipelines.aiops.lake.contract import SUSPICIOUS_HOURS, service_of
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.core.arrays import Bools, Ints
 from pipelines.core.errors import SignalboxError
-from pipelines.core.time import SECOND_US
+from pipelines.core.time import HOUR_US, SECOND_US
 
 NOT_PAGED = -1
 """First page of what is never paged."""
@@ -83,6 +83,7 @@ class TicketedIncident:
 
     It begins with the earliest episode of the alerts that belong to it, whenever its ticket was
     opened, and lasts until the ticket is closed or until its last alert ends, whichever is later.
+    Alerts that hardly belong to it (`plausible_links`) don't count where others do.
 
     Attributes
     ----------
@@ -97,9 +98,9 @@ class TicketedIncident:
     known : Ticket
         What its ticket says.
     credible : bool
-        Whether its ticket names a fix and one of its alerts is of the ticket's service (where the
-        ticket names one), and somebody linked the two: what is closed without a fix, or is linked
-        to an alert of another service, hardly was what the alert told of.
+        Whether its ticket names a fix, one of its alerts is of the ticket's service (where the
+        ticket names one), and somebody linked the two plausibly: what is closed without a fix, or
+        is linked to an alert of another service, hardly was what the alert told of.
     rules, names : tuple of str
         Rules that hold its alerts, and the names of these alerts.
     baseline_first_notification, candidate_first_notification : int
@@ -186,6 +187,37 @@ class TicketedIncident:
         if self.known.opened is None:
             return None
         return max(self.known.opened - self.starts, 0) / SECOND_US
+
+
+def plausible_links(
+    attribution: RuleAttribution, rows: Ints, tickets: Mapping[str, Ticket]
+) -> Bools:
+    """Say which rows began about when their tickets were opened.
+
+    Parameters
+    ----------
+    attribution : RuleAttribution
+        Knows the rows.
+    rows : array of int64, shape (linked,)
+        Rows with a ticket.
+    tickets : mapping of str to Ticket
+        Ticket id → what it says.
+
+    Returns
+    -------
+    array of bool, shape (linked,)
+        False where the row's episode began more than `SUSPICIOUS_HOURS` before its ticket was
+        opened, or the row began after the ticket was closed.
+    """
+    frame = attribution.frame
+    known = [tickets.get(name, Ticket()) for name in frame.tickets]
+    never = int(NEVER)
+    opened = np.array([0 if one.opened is None else one.opened for one in known], np.int64)
+    closed = np.array([never if one.closed is None else one.closed for one in known], np.int64)
+    ticket = frame.ticket[rows]
+    early = attribution.episode_starts[rows] < opened[ticket] - SUSPICIOUS_HOURS * HOUR_US
+    plausible: Bools = ~early & (frame.starts[rows] <= closed[ticket])
+    return plausible
 
 
 class ServicePages:
@@ -281,6 +313,10 @@ def incidents_of(
     rows = np.flatnonzero(frame.ticket >= 0)
     if not len(rows):
         return ()
+    plausible = plausible_links(attribution, rows, tickets)
+    some = np.zeros(len(frame.tickets), dtype=bool)
+    some[frame.ticket[rows[plausible]]] = True
+    rows = rows[plausible | ~some[frame.ticket[rows]]]
     # Sorted by ticket, each incident is one stretch of rows.
     rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
     codes, at = np.unique(frame.ticket[rows], return_index=True)
@@ -321,6 +357,7 @@ def incidents_of(
                 candidate_own_page=about[0],
                 known=known,
                 credible=bool(known.fix)
+                and bool(some[codes[i]])
                 and not guessed[i]
                 and (not known.service or known.service in mine),
                 rules=tuple(sorted({str(held_by[number]) for number in series} - {""})),
