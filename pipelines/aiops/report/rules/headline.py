@@ -154,8 +154,8 @@ def _nights(inputs: Inputs) -> Item:
     if inputs.nights is None:
         return title, numbers.NONE, join("no pager is sent anything", mark)
     before, after = inputs.nights
-    much = wording.fewer(before, after)
-    return title, _change(inputs, before, after), join(f"a week, UTC; {much} fewer", mark)
+    change = wording.change(before, after)
+    return title, _change(inputs, before, after), join(f"a week, UTC; {change}", mark)
 
 
 def _missed(inputs: Inputs) -> Item:

@@ -1,4 +1,4 @@
-"""Chapter "Incidents": those that would be missed, by title and service; how late the others are."""
+"""Chapter "Incidents": those that would be missed, by title and service; how late others are."""
 
 from markupsafe import Markup
 
@@ -207,7 +207,7 @@ def _folds(
     same: list[IncidentOutcome],
     found: list[IncidentOutcome],
 ) -> list[Block]:
-    """What nobody needs at first sight."""
+    """Fold away what nobody needs at first sight."""
     little = [one for one in later if (one.delay_seconds or 0) <= MUCH_LATER]
     silent = [one for one in found if one.baseline_first_page is None]
     blocks: list[Block] = []

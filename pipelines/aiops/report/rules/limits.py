@@ -94,7 +94,7 @@ def _missing(inputs: Inputs) -> list[Block]:
 
 
 def _parts(inputs: Inputs) -> list[Block]:
-    """The parts of the history, each judged by rules that were mined on the others."""
+    """List the parts of the history, each judged by rules that were mined on the others."""
     parts = inputs.replayed.windows
     if not parts:
         return []

@@ -28,9 +28,8 @@ from pipelines.reporting.blocks import (
     name,
 )
 from pipelines.reporting.charts.axes import covering
-from pipelines.reporting.charts.bars import Bar, bars, pair
+from pipelines.reporting.charts.bars import pair
 from pipelines.reporting.charts.curves import Axis, Curve, Steps, curves, steps
-from pipelines.reporting.numbers import NONE
 from pipelines.reporting.provenance import as_number
 
 SERIES = ("today", "with rules")
@@ -104,13 +103,13 @@ def _week(inputs: Inputs) -> Table:
         sent = sum(each.baseline for each in others), sum(each.candidate for each in others)
         counted.append((label, *sent))
     return Table(
-        caption="Notifications a week",
+        caption="What a week brings",
         mark=inputs.sources.mark(evidence_of("replay_rules")),
         columns=[
             Column("What", wide=True),
             Column("Today, a week", numeric=True),
             Column("With the rules, a week", numeric=True),
-            Column("Fewer", numeric=True),
+            Column("Change", numeric=True),
         ],
         rows=[
             Row(
@@ -118,7 +117,7 @@ def _week(inputs: Inputs) -> Table:
                     label,
                     wording.per_week(before, days),
                     wording.per_week(after, days),
-                    wording.fewer(before, after),
+                    wording.change(before, after),
                 ],
                 strong=position == 0,
             )
@@ -162,7 +161,7 @@ def _compared(
     return [
         wording.per_week(before, days),
         wording.per_week(after, days),
-        wording.fewer(before, after),
+        wording.change(before, after),
         *(wording.per_week(night, days) for night in nights),
     ]
 
@@ -171,7 +170,7 @@ def _week_columns(what: str) -> list[Column]:
     return [
         Column(f"{what} a week, today", numeric=True),
         Column("with the rules", numeric=True),
-        Column("Fewer", numeric=True),
+        Column("Change", numeric=True),
         Column("At night a week, today", numeric=True),
         Column("at night with the rules", numeric=True),
     ]
@@ -289,9 +288,9 @@ def wait_chapter(inputs: Inputs) -> Chapter:
     if points:
         blocks += [
             Prose(
-                "How long a lone alert of a noisy name is held is for people to choose: the longer, "
-                "the fewer pages and the later some are. It stands in aiops.mine_rules.hold."
-                "wait_seconds."
+                "How long a lone alert of a noisy name is held is for people to choose: the "
+                "longer, the fewer pages and the later some are. The setting is "
+                "aiops.mine_rules.hold.wait_seconds."
             ),
             *_curve(inputs, points),
             _waits(inputs, points),
@@ -365,8 +364,8 @@ def _waits(inputs: Inputs, points: Sequence[CurvePoint]) -> Table:
         mark=inputs.sources.mark(evidence_of("select_rules")),
         columns=[Column("Wait"), *_LATE],
         rows=rows,
-        note="Later: share of the incidents that page today whose first page comes later than today "
-        "by more than that.",
+        note="Later: share of the credible incidents that page today of which a pager hears later "
+        "than today by more than that.",
     )
 
 

@@ -103,9 +103,8 @@ def _in_words(inputs: Inputs, found: Sequence[RemainingAlerts]) -> str:
     noisy = sum(alert.share for alert in found if alert.noisy)
     return (
         "A rule holds noise back; whoever owns the alert can end it. Of the pager pages that are "
-        f"left, {numbers.percent(noisy)} are of noisy names that are held and page all the same, "
-        "most of them because they last. Suggestions follow from these figures and are for a "
-        "person to weigh."
+        f"left, {numbers.percent(noisy)} are of noisy names: held alerts that last, come back or "
+        "don’t come alone. Suggestions follow from these figures and are for a person to weigh."
     )
 
 
@@ -164,7 +163,7 @@ def _lines(suggestions: Sequence[Text]) -> list[Text]:
 
 def _hours(inputs: Inputs, found: Sequence[RemainingAlerts]) -> Table:
     return Table(
-        caption=f"Pager pages that are left in all {inputs.days:g} days, by hour of the night (UTC)",
+        caption=f"Pager pages left in all {inputs.days:g} days, by hour of the night (UTC)",
         mark=inputs.sources.mark(evidence_of("replay_rules")),
         small=True,
         columns=[

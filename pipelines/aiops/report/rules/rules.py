@@ -35,7 +35,6 @@ from pipelines.reporting.blocks import (
     link,
     name,
 )
-from pipelines.reporting.numbers import NONE
 
 MOST_LABELS = 8
 """Labels of an example that are shown."""
@@ -137,8 +136,8 @@ def _nine(rule: HoldRule) -> Table:
          "pager."),
         ("signalbox:since", "Since when it has been firing without a gap."),
         ("signalbox:started", "It began just now."),
-        ("signalbox:fresh", "On how many instances each alert name of a service, held or not, began "
-         f"within the last {fresh}."),
+        ("signalbox:fresh", "On how many instances each alert name of a service, held or not, "
+         f"began within the last {fresh}."),
         ("signalbox:several", f"Held alerts that don’t come alone: {rule.names} names began on the "
          f"service, or {rule.instances} instances of one name."),
         ("signalbox:due", "Held alerts with a reason to page: they don’t come alone, they have "
@@ -187,7 +186,7 @@ def chapter(inputs: Inputs) -> Chapter:
 
 
 def _names(inputs: Inputs) -> list[Block]:
-    """What each held alert name touched on the judged windows."""
+    """List what each held alert name touched on the judged windows."""
     found = [each for each in inputs.replayed.names if each.held or each.value in inputs.holds_of]
     if not found:
         return []

@@ -91,8 +91,8 @@ def per_week(count: float | None, days: float) -> str:
     return numbers.decimal(rate, 1) if 0 < rate < 100 else numbers.count(rate)
 
 
-def fewer(before: float | None, after: float | None) -> str:
-    """Write by how much less there is, in per cent of what there was.
+def change(before: float | None, after: float | None) -> str:
+    """Write a change in per cent of what there was.
 
     Parameters
     ----------
@@ -102,11 +102,12 @@ def fewer(before: float | None, after: float | None) -> str:
     Returns
     -------
     str
-        Share, negative where there is more; a dash where there was nothing.
+        Share with its sign; a dash where there was nothing.
     """
     if not before or after is None:
         return numbers.NONE
-    return numbers.percent(1 - after / before)
+    share = after / before - 1
+    return ("+" if share > 0 else "") + numbers.percent(share)
 
 
 def busiest_hours(hours: Mapping[str, float], most: int = 3) -> str:
