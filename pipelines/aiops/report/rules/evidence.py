@@ -28,9 +28,6 @@ STAGES = (
 )  # fmt: skip
 """Stages whose evidence the report reads, in the order of the pipeline."""
 
-CREDIBLE_NEEDED = 30
-"""Credible incidents that a judgement needs: with fewer, none missed proves too little."""
-
 HTML = Path("reports/alert_noise_reduction.html")
 JSON = HTML.with_suffix(".json")
 
@@ -111,10 +108,15 @@ class Inputs(Measured):
         """Length of the windows that judge, days."""
         return self.replayed.window.days
 
+    @property
+    def needed(self) -> int:
+        """Credible incidents that a judgement needs: with fewer, none missed proves too little."""
+        return self.params.select_rules.incidents_for_full_wait
+
     @cached_property
     def enough(self) -> bool:
         """Whether the history has as many credible incidents as a judgement needs."""
-        return self.selected.credible_incidents >= CREDIBLE_NEEDED
+        return self.selected.credible_incidents >= self.needed
 
     @cached_property
     def nights(self) -> tuple[int, int] | None:

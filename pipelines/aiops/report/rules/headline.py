@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import CREDIBLE_NEEDED, Inputs
+from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.evidence import Figure
 from pipelines.reporting import decision as gate
@@ -196,13 +196,6 @@ def _with_interval(inputs: Inputs, figure: Figure | None, of: str) -> Text:
     return join(shown, mark)
 
 
-FEW_CREDIBLE = (
-    "structure now (one page per service and storm, hold ≤ 3 minutes), the rest in shadow, judged "
-    f"every week until {CREDIBLE_NEEDED} are known"
-)
-"""What is proposed where the history has too few credible incidents to judge by."""
-
-
 def next_step(inputs: Inputs, decided: gate.Decision) -> Chapter:
     """Build the chapter that says what to do now, whatever the gate decided.
 
@@ -241,13 +234,17 @@ def next_step(inputs: Inputs, decided: gate.Decision) -> Chapter:
 
 
 def _too_few(inputs: Inputs) -> Callout:
+    """Propose what can be done before there are enough incidents to judge by."""
     known = wording.number_of(inputs.selected.credible_incidents, "credible incident")
+    minutes = inputs.params.select_rules.short_wait_seconds / 60
     return Callout(
         "open",
         "Too few incidents",
         join(
-            f"The history has {known}, fewer than the {CREDIBLE_NEEDED} that a judgement needs; "
-            f"that is no rejection. Proposed: {FEW_CREDIBLE}.",
+            f"The history has {known}, fewer than the {inputs.needed} that a judgement needs; that "
+            "is no rejection. Proposed: structure now (one page per service and storm, hold ≤ "
+            f"{minutes:g} minutes), the rest in shadow, judged every week until {inputs.needed} "
+            "are known.",
             inputs.sources.mark(evidence_of("select_rules")),
         ),
     )

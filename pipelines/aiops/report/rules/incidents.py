@@ -180,6 +180,7 @@ def _late(inputs: Inputs) -> Table:
         )
     for key, said in (
         ("missed", "missed (credible)"),
+        ("missed_of_all", "missed (all tickets, credible or not)"),
         ("strict_missed", "missed if only its own alerts count"),
     ):
         figure = inputs.figure(f"replay_rules.{key}")

@@ -201,12 +201,13 @@ def _receivers(inputs: Inputs) -> list[Block]:
         mark=inputs.sources.mark(evidence_of("replay_rules")),
         columns=[
             Column("Receiver"),
-            Column("Kind (aiops.export_rules.paging_receivers)"),
+            Column("Kind"),
             *_week_columns("Notifications"),
         ],
         rows=rows,
-        note="Of a pager pages are counted, of others notifications. Nights are 22:00 to 07:00, "
-        "UTC; they are counted for pagers alone.",
+        note="Which receivers are pagers: aiops.export_rules.paging_receivers. Of them pages are "
+        "counted, of others notifications. Nights are 22:00 to 07:00, UTC; they are counted for "
+        "pagers alone.",
     )
     pagers = sum(each.pager for each in found)
     label = f"{wording.number_of(len(found), 'receiver')}, {pagers} of them pagers"
@@ -405,9 +406,9 @@ def proof_chapter(inputs: Inputs) -> Chapter:
     blocks.append(
         Prose(
             join(
-                "The exported files themselves were mined on the whole history and replayed over "
-                f"it (in sample, so a little too good): {numbers.percent(files.saved_share)} of "
-                f"the pager pages saved, {numbers.count(files.missed)} of "
+                "The exported files themselves, on the days that they were mined from (in sample, "
+                f"so a little too good): {numbers.percent(files.saved_share)} of the pager pages "
+                f"saved, {numbers.count(files.missed)} of "
                 f"{wording.number_of(files.incidents, 'credible incident')} missed.",
                 inputs.sources.mark(evidence_of("replay_rules")),
             )
@@ -426,8 +427,8 @@ def _certificate(inputs: Inputs, found: Certificate) -> list[Block]:
         rows=rows,
     )
     again = Prose("signalbox verify computes this paragraph again from these files.")
-    tone: Tone = "good" if found.notified_with_files == found.notified_today else "bad"
+    tone: Tone = "good" if found.told_with_files == found.incidents else "bad"
     return [
-        Callout(tone if found.notified_today else "open", "Certificate", found.sentence),
+        Callout(tone if found.incidents else "open", "Certificate", found.sentence),
         Fold(f"{wording.number_of(len(rows), 'file')}, by SHA-256", [table, again]),
     ]

@@ -65,7 +65,7 @@ def advice(alert: RemainingAlerts, wait_seconds: int | None, fixes: Sequence[str
             "mend what makes it return"
         )
     else:
-        found.append("Too rare to be held: ask whether it needs a person at once")
+        found.append("Too rare to be held, so it pages at once: ask whether it has to")
     if alert.pages > 0 and alert.night > MOSTLY * alert.pages:
         found.append("Most of it is at night: look for a job, a backup or a deploy of that hour")
     return found
@@ -121,7 +121,6 @@ def _table(inputs: Inputs, found: Sequence[RemainingAlerts]) -> Table:
             Column("At night, a week", numeric=True),
             Column("Most in the hours (UTC; pages)"),
             Column("Median length of what pages", numeric=True),
-            Column("Held"),
             Column("Services with most"),
         ],
         rows=[
@@ -134,7 +133,6 @@ def _table(inputs: Inputs, found: Sequence[RemainingAlerts]) -> Table:
                     wording.per_week(alert.night, days),
                     wording.busiest_hours(alert.night_hours),
                     wording.duration(alert.median_seconds),
-                    "yes" if alert.noisy else "no, pages at once",
                     name(wording.listed(alert.services)) if alert.services else NONE,
                 ]
             )

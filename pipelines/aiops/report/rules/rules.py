@@ -9,6 +9,7 @@ from markupsafe import Markup
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
     DroppedRule,
+    LeftOut,
     NameOutcome,
     RuleOutcome,
 )
@@ -206,14 +207,12 @@ def _names_table(inputs: Inputs, found: Sequence[NameOutcome], caption: str) -> 
         mark=inputs.sources.mark(evidence_of("replay_rules")),
         columns=[
             Column("Alert name"),
-            Column("Pager pages a week, today", numeric=True),
-            Column("with the rules", numeric=True),
-            Column("at night, today", numeric=True),
-            Column("at night with the rules", numeric=True),
+            Column("Pager pages a week", numeric=True),
+            Column("of these at night", numeric=True),
             Column("Alerts held", numeric=True),
             Column("Median length", numeric=True),
             Column("Incidents touched", numeric=True),
-            Column("of these later than 1 min", numeric=True),
+            Column("later than 1 min", numeric=True),
             Column("missed", numeric=True),
             Column("Held for services", wide=True),
         ],
@@ -221,10 +220,8 @@ def _names_table(inputs: Inputs, found: Sequence[NameOutcome], caption: str) -> 
             Row(
                 [
                     _to_rule(inputs, each.value),
-                    wording.per_week(each.baseline, days),
-                    wording.per_week(each.candidate, days),
-                    wording.per_week(each.baseline_night, days),
-                    wording.per_week(each.candidate_night, days),
+                    _arrow(each.baseline, each.candidate, days),
+                    _arrow(each.baseline_night, each.candidate_night, days),
                     f"{numbers.count(each.held)} of {numbers.count(each.alerts)}",
                     wording.duration(each.median_seconds),
                     numbers.count(each.incidents),
@@ -236,10 +233,16 @@ def _names_table(inputs: Inputs, found: Sequence[NameOutcome], caption: str) -> 
             )
             for each in found
         ],
-        note="Pages of a week as the judged days had them; a page about several names is shared "
-        "out among them. Incidents: all tickets that today are paged and one of whose alerts was "
-        "held, credible or not.",
+        note="Pages: today → with the rules; a page about several names is shared out among them. "
+        "Incidents touched: tickets, credible or not, that today are paged and one of whose alerts "
+        "was held; of them those told later than today by more than a minute, and those missed.",
     )
+
+
+def _arrow(before: float, after: float, days: float) -> Text:
+    """Write pages a week, today and with the rules, on one line."""
+    shown = (wording.per_week(each, days) for each in (before, after))
+    return wording.one_line(f"{wording.SPACE}→{wording.SPACE}".join(shown))
 
 
 def _to_rule(inputs: Inputs, alertname: str) -> Text:
@@ -251,9 +254,7 @@ def _to_rule(inputs: Inputs, alertname: str) -> Text:
 def _services(inputs: Inputs, alertname: str) -> Text:
     rules = inputs.holds_of.get(alertname, [])
     services = sorted({s for rule in rules for s in wording.values_of(rule, rule.service_label)})
-    if not services:
-        return "no longer held: not noisy in the whole history" if not rules else "all"
-    return name(wording.listed(services))
+    return name(wording.listed(services)) if services else "none in this set"
 
 
 def _introduction(inputs: Inputs) -> Prose:
@@ -292,13 +293,15 @@ def _family(inputs: Inputs, family: str, done: list[RuleOutcome]) -> Section:
     measures = {outcome.rule.bound.measures for outcome in done}
     common = measures.pop() if len(measures) == 1 else ""
     head: list[Block] = [Prose(f"Bound on: {common}.", quiet=True)] if common else []
+    holds = family == "hold"
+    number = wording.number_of(len(done), "rule")
     table = Table(
-        caption=f"{wording.number_of(len(done), 'rule')}, those that save most first",
+        caption=f"{number}, those that save most first" if holds else number,
         mark=mark,
         columns=[
             Column("Rule", wide=True),
-            Column("Pages saved, estimate", numeric=True),
-            Column("Alerts held" if family == "hold" else "Alerts touched", numeric=True),
+            *([Column("Pages saved, estimate", numeric=True)] if holds else []),
+            Column("Alerts held" if holds else "Alerts touched", numeric=True),
             Column("Evidence", wide=True),
             Column("Last day; exported to"),
         ],
@@ -321,7 +324,7 @@ def _row(inputs: Inputs, done: RuleOutcome, common: str) -> Row:
         anchor=inputs.anchors[rule.id],
         cells=[
             join(name(rule.sentence), " ", code(rule.id), team),
-            numbers.count(done.pages_saved),
+            *([numbers.count(done.pages_saved)] if isinstance(rule, HoldRule) else []),
             numbers.count(done.alerts),
             join(_support(rule), Markup("<br>"), _bound(rule.bound, common)),
             join(
@@ -491,17 +494,18 @@ def dropped_chapter(inputs: Inputs) -> Chapter:
         The chapter.
     """
     dropped = [*inputs.mined.left_out, *inputs.selected.dropped]
-    blocks: list[Block] = [_counted(inputs)]
+    blocks: list[Block] = [_counted(inputs), *_not_held(inputs)]
     if dropped:
         blocks += [_why(inputs, dropped), _list(inputs, dropped)]
     else:
-        blocks.append(Prose("Every candidate was selected."))
+        blocks.append(Prose("Every candidate was selected, and params exclude none."))
+    blocks += _noisy(inputs)
     return Chapter("dropped", "What was left out", blocks, "Left out")
 
 
 def _counted(inputs: Inputs) -> Table:
     chosen: Counter[str] = Counter(done.rule.family for done in inputs.replayed.rules)
-    dropped = Counter(each.family for each in (*inputs.mined.left_out, *inputs.selected.dropped))
+    dropped = Counter(each.family for each in inputs.selected.dropped)
     known = inputs.mined.families
     rows = [
         Row(
@@ -530,11 +534,66 @@ def _counted(inputs: Inputs) -> Table:
     )
 
 
+def _not_held(inputs: Inputs) -> list[Block]:
+    """Say how much of what pages today no rule holds, and why."""
+    mined = inputs.mined
+    found = sorted(
+        ((why, n) for why, n in mined.not_held.items() if n), key=lambda item: (-item[1], item[0])
+    )
+    if not found or not mined.pages:
+        return []
+    table = Table(
+        caption=f"Alerts that page today and aren’t held, of {numbers.count(mined.pages)}",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[
+            Column("Why", wide=True),
+            Column("Alerts", numeric=True),
+            Column("Share of all that page", numeric=True),
+        ],
+        rows=[
+            Row([name(wording.short(why, 160)), numbers.count(n), numbers.percent(n / mined.pages)])
+            for why, n in found
+        ],
+    )
+    return [table]
+
+
+def _noisy(inputs: Inputs) -> list[Block]:
+    """List alert names that page often, and how much of each is held."""
+    found = inputs.mined.noisy
+    if not found:
+        return []
+    table = Table(
+        caption="Alert names that page often, counts of the whole history",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[
+            Column("Alert name"),
+            Column("Alerts that paged", numeric=True),
+            Column("of these held", numeric=True),
+            Column("Services", numeric=True),
+            Column("of these held", numeric=True),
+        ],
+        rows=[
+            Row(
+                [
+                    identifier(wording.short(each.alertname, 120)),
+                    numbers.count(each.pages),
+                    numbers.count(each.held_pages),
+                    numbers.count(each.services),
+                    numbers.count(each.held_services),
+                ]
+            )
+            for each in found
+        ],
+    )
+    return [Fold(f"{wording.number_of(len(found), 'alert name')} that page often", [table])]
+
+
 MOST_KINDS = 12
 """Reasons that are counted; the rest stands in the list."""
 
 
-def _why(inputs: Inputs, dropped: Sequence[DroppedRule]) -> Table:
+def _why(inputs: Inputs, dropped: Sequence[DroppedRule | LeftOut]) -> Table:
     counted = Counter((each.family, each.reason) for each in dropped)
     order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     rows = [
@@ -552,7 +611,7 @@ def _why(inputs: Inputs, dropped: Sequence[DroppedRule]) -> Table:
     )
 
 
-def _list(inputs: Inputs, dropped: Sequence[DroppedRule]) -> Fold:
+def _list(inputs: Inputs, dropped: Sequence[DroppedRule | LeftOut]) -> Fold:
     """List every candidate that was left out, those of one reason together."""
     reasons: dict[str, list[str]] = {}
     for each in sorted(dropped, key=lambda one: (one.reason, one.rule)):

@@ -133,8 +133,8 @@ def replayed(found: list[Details], incidents: list[Details], alert: str, more: D
         "outcome": outcome(300, 0.57),
         "deployed": outcome(280, 0.61),
         "certificate": {
-            "start": DAY1, "end": DAY35, "incidents": 3, "notified_today": 3,
-            "notified_with_files": 2, "missed_share_at_most": 0.8, "level": 0.95,
+            "start": DAY1, "end": DAY35, "incidents": 3, "told_with_files": 2,
+            "judged_incidents": 3, "judged_missed": 1, "missed_share_at_most": 0.8, "level": 0.95,
             "longest_delay_seconds": 61.0, "files": {alert: "ab" * 32}, "judge": "a replay",
         },
         "rules": [{"rule": rule, "pages_saved": 12.3, "alerts": 40} for rule in found],
@@ -230,8 +230,11 @@ def details(
         "mine_rules": {
             "windows": {"history": history},
             "families": {rule["family"]: {"tried": 200, "found": 2} for rule in found},
-            "left_out": [{"rule": f"{alert} 2", "family": "hold",
-                          "reason": f"no chat for {alert}"}],
+            "pages": 1000,
+            "noisy": [{"alertname": alert, "pages": 420, "services": 9, "held_services": 7,
+                       "held_pages": 410}],
+            "not_held": {f"{alert} is rare": 120, "no service": 0},
+            "left_out": [{"entry": {"alertname": alert}, "pairs": 4}],
         },
         "select_rules": {
             "window": history,

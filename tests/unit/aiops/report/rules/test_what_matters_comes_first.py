@@ -195,7 +195,7 @@ def test_each_held_name_says_what_it_touched(here):
     rows = cases.rows_of(shown(), "what each touched")
     assert "other" not in rows, "no rule holds it"
     assert rows["disk_full"] == [
-        "98.0", "9.8", "49.0", "4.9", "480 of 500", "1 min 30 s", "7", "3", "0",
+        "98.0 → 9.8", "49.0 → 4.9", "480 of 500", "1 min 30 s", "7", "3", "0",
         "cart-api, db|main, disk_full",
     ]  # fmt: skip
 
@@ -252,7 +252,17 @@ def test_what_was_left_out_says_why(here):
     rows = cases.rows_of(shown(why="excluded in params.yaml"), "Why candidates were left out")
     told = ["Held: chat at once, the pager only for a reason", "1"]
     assert rows["excluded in params.yaml"] == told
-    assert rows["no chat for disk_full"] == told
+    exclude = "aiops.mine_rules.exclude leaves out 4 pairs of alert name and service"
+    assert rows[exclude] == told
+
+
+def test_what_pages_and_is_not_held_says_why(here):
+    page = shown()
+    rows = cases.rows_of(page, "Alerts that page today and aren’t held, of 1,000")
+    assert rows["disk_full is rare"] == ["120", "12.0%"]
+    assert "no service" not in rows, "there is none"
+    noisy = cases.rows_of(page, "Alert names that page often")
+    assert noisy["disk_full"] == ["420", "410", "9", "7"]
 
 
 def test_the_files_are_said_to_be_judged_in_sample(here):

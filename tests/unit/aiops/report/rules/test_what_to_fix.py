@@ -50,10 +50,9 @@ def test_names_that_remain_stand_with_their_hours_of_the_night(here):
     assert to_change.startswith("Let the fix run by itself: disk_full")
     assert "It lasts" in to_change
     assert others == [
-        "9.3", "60.0%", "2.3", "23 h (3), 02 h (7)", "15 min", "yes", "disk_full, cart-api",
+        "9.3", "60.0%", "2.3", "23 h (3), 02 h (7)", "15 min", "disk_full, cart-api",
     ]  # fmt: skip
     assert "Too rare" in rows["rare"][0]
-    assert "no, pages at once" in rows["rare"]
 
 
 def test_each_hour_of_the_night_is_a_column(here):
