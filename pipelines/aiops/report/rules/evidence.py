@@ -1,5 +1,6 @@
 """Everything the chapters read, parsed once."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipelines.aiops.alerting.evidence import (
     SelectionDetails,
     WatchDetails,
 )
-from pipelines.aiops.alerting.rules import HoldRule, KnownFixRule
+from pipelines.aiops.alerting.rules import HoldRule, KnownFixRule, RuleBase
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.report.rules import wording
@@ -30,6 +31,33 @@ STAGES = (
 
 HTML = Path("reports/alert_noise_reduction.html")
 JSON = HTML.with_suffix(".json")
+
+
+def values_of(rule: RuleBase, label: str) -> list[str]:
+    """List the values of a label that a rule names.
+
+    Parameters
+    ----------
+    rule : RuleBase
+        A rule, its matchers made by `pipelines.aiops.alerting.rules.one_of`.
+    label : str
+        Name of the label.
+
+    Returns
+    -------
+    list of str
+        Empty where it names none.
+    """
+    for matcher in rule.matchers:
+        if matcher.label == label and matcher.op == "=":
+            return [matcher.value]
+        if matcher.label == label and matcher.op == "=~":
+            return [_QUOTED.sub(r"\1", part) for part in _ALTERNATIVE.findall(matcher.value)]
+    return []
+
+
+_ALTERNATIVE = re.compile(r"(?:^|\|)((?:\\.|[^|\\])*)", re.DOTALL)
+_QUOTED = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +163,7 @@ class Inputs(Measured):
         """Alert name → rules that hold it."""
         found: dict[str, list[HoldRule]] = {}
         for rule in self.held:
-            for alertname in wording.values_of(rule, "alertname"):
+            for alertname in values_of(rule, "alertname"):
                 found.setdefault(alertname, []).append(rule)
         return found
 

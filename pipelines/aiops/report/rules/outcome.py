@@ -93,8 +93,10 @@ def _why_empty(inputs: Inputs) -> str:
 def _week(inputs: Inputs) -> Table:
     """Pagers, those at night, and everybody else: what a week brings each."""
     replayed, days = inputs.replayed, inputs.days
-    pages = [inputs.value(f"replay_rules.{which}_pages") for which in ("baseline", "candidate")]
-    counted: list[tuple[str, float | None, float | None]] = [("Pager pages", *pages)]
+    today, rules = (
+        inputs.value(f"replay_rules.{which}_pages") for which in ("baseline", "candidate")
+    )
+    counted: list[tuple[str, float | None, float | None]] = [("Pager pages", today, rules)]
     if inputs.nights:
         counted.append((f"of these at night, {wording.NIGHT} (UTC)", *inputs.nights))
     others = [each for each in replayed.receivers if not each.pager]

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from pipelines.aiops.alerting.evidence import RemainingAlerts
 from pipelines.aiops.alerting.rules import KnownFixRule
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Inputs
+from pipelines.aiops.report.rules.evidence import Inputs, values_of
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -147,7 +147,7 @@ def _suggestions(inputs: Inputs, alert: RemainingAlerts) -> list[Text]:
     fixes = [
         rule.fix
         for rule in rules
-        if isinstance(rule, KnownFixRule) and alert.name in wording.values_of(rule, "alertname")
+        if isinstance(rule, KnownFixRule) and alert.name in values_of(rule, "alertname")
     ]
     return advice(alert, inputs.selected.wait_seconds, fixes)
 

@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.evidence import (
 )
 from pipelines.aiops.alerting.rules import Bound, Example, HoldRule, Matcher, Rule
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Inputs
+from pipelines.aiops.report.rules.evidence import Inputs, values_of
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -253,7 +253,7 @@ def _to_rule(inputs: Inputs, alertname: str) -> Text:
 
 def _services(inputs: Inputs, alertname: str) -> Text:
     rules = inputs.holds_of.get(alertname, [])
-    services = sorted({s for rule in rules for s in wording.values_of(rule, rule.service_label)})
+    services = sorted({s for rule in rules for s in values_of(rule, rule.service_label)})
     return name(wording.listed(services)) if services else "none in this set"
 
 
@@ -493,7 +493,7 @@ def dropped_chapter(inputs: Inputs) -> Chapter:
     Chapter
         The chapter.
     """
-    dropped = [*inputs.mined.left_out, *inputs.selected.dropped]
+    dropped: list[DroppedRule | LeftOut] = [*inputs.mined.left_out, *inputs.selected.dropped]
     blocks: list[Block] = [_counted(inputs), *_not_held(inputs)]
     if dropped:
         blocks += [_why(inputs, dropped), _list(inputs, dropped)]

@@ -1,12 +1,10 @@
 """Durations, times, families and long texts as people read them."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from markupsafe import Markup
 
-from pipelines.aiops.alerting.rules import RuleBase
 from pipelines.core.time import largest_parts
 from pipelines.reporting import numbers
 
@@ -130,33 +128,6 @@ def busiest_hours(hours: Mapping[str, float], most: int = 3) -> str:
     shown = [hour for hour in known if hour in ranked]
     said = (f"{hour}{SPACE}h{SPACE}({numbers.count(hours[hour])})" for hour in shown)
     return ", ".join(said) or numbers.NONE
-
-
-def values_of(rule: RuleBase, label: str) -> list[str]:
-    """List the values of a label that a rule names.
-
-    Parameters
-    ----------
-    rule : RuleBase
-        A rule, its matchers made by `pipelines.aiops.alerting.rules.one_of`.
-    label : str
-        Name of the label.
-
-    Returns
-    -------
-    list of str
-        Empty where it names none.
-    """
-    for matcher in rule.matchers:
-        if matcher.label == label and matcher.op == "=":
-            return [matcher.value]
-        if matcher.label == label and matcher.op == "=~":
-            return [_QUOTED.sub(r"\1", part) for part in _ALTERNATIVE.findall(matcher.value)]
-    return []
-
-
-_ALTERNATIVE = re.compile(r"(?:^|\|)((?:\\.|[^|\\])*)", re.DOTALL)
-_QUOTED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def listed(values: Sequence[str], most: int = 4) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.rules import RULES, one_of
 from pipelines.aiops.report.rules import wording
+from pipelines.aiops.report.rules.evidence import values_of
 from pipelines.aiops.report.rules.rules import _level
 from pipelines.reporting import numbers
 from pipelines.reporting.charts.bars import Bar, bars, pair
@@ -67,8 +68,8 @@ def test_a_change_has_its_sign(before, after, said):
 def test_values_of_a_rule_are_read_as_they_were_written(values):
     (rule, _) = RULES.validate_python(cases.rules())
     told = rule.model_copy(update={"matchers": (one_of("service", values),)})
-    assert wording.values_of(told, "service") == values
-    assert wording.values_of(told, "team") == []
+    assert values_of(told, "service") == values
+    assert values_of(told, "team") == []
 
 
 def test_the_busiest_hours_of_the_night_stand_in_its_order():
