@@ -25,6 +25,8 @@ from pipelines.reporting.blocks import (
 from pipelines.reporting.numbers import NONE
 
 MOST_NAMED = 5
+MOST_LATE = 12
+"""Late incidents that are listed without folding them away."""
 MUCH_LATER = 300.0
 """Seconds beyond which a later first page is listed without folding it away."""
 LATE = (("late_1m_share", "1 minute"), ("late_5m_share", "5 minutes"),
@@ -62,8 +64,13 @@ def incidents_chapter(inputs: Inputs) -> Chapter:
     if missed or notified:
         blocks.append(_late(inputs))
     if much:
-        blocks.append(_table(inputs, "Notified more than 5 minutes later, the latest first", much))
-    blocks += _folds(inputs, later, [one for one in notified if one not in later], found)
+        caption = "Notified more than 5 minutes later, the latest first"
+        blocks.append(_table(inputs, caption, much[:MOST_LATE]))
+    if much[MOST_LATE:]:
+        label = f"{wording.number_of(len(much) - MOST_LATE, 'more incident')} so late"
+        caption = "Notified more than 5 minutes later, continued"
+        blocks.append(Fold(label, [_table(inputs, caption, much[MOST_LATE:])]))
+    blocks += _folds(inputs, later, found)
     blocks.append(_watched(inputs))
     return Chapter("incidents", "Incidents: missed and delayed", blocks, "Incidents")
 
@@ -203,14 +210,16 @@ def _late(inputs: Inputs) -> Table:
 
 
 def _folds(
-    inputs: Inputs,
-    later: list[IncidentOutcome],
-    same: list[IncidentOutcome],
-    found: list[IncidentOutcome],
+    inputs: Inputs, later: list[IncidentOutcome], found: list[IncidentOutcome]
 ) -> list[Block]:
     """Fold away what nobody needs at first sight."""
     little = [one for one in later if (one.delay_seconds or 0) <= MUCH_LATER]
     silent = [one for one in found if one.baseline_first_page is None]
+    same = [
+        one
+        for one in found
+        if one.baseline_first_page is not None and not one.missed and (one.delay_seconds or 0) <= 0
+    ]
     blocks: list[Block] = []
     for incidents, what, caption in (
         (little, "notified later by at most 5 minutes", "Notified later by at most 5 minutes"),
@@ -243,9 +252,8 @@ def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
         columns=[
             Column("Incident", wide=True),
             Column("Service"),
-            Column("Later by", numeric=True),
+            Column("First page, with the rules", numeric=True),
             Column("First page, today (UTC)"),
-            Column("First page, with the rules (UTC)"),
             Column("Held by"),
         ],
         rows=[
@@ -257,7 +265,6 @@ def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
                     if incident.baseline_first_page is None
                     else wording.delay(incident.delay_seconds),
                     wording.moment(incident.baseline_first_page),
-                    wording.moment(incident.candidate_first_page),
                     _held_by(inputs, incident),
                 ]
             )

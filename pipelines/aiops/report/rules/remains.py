@@ -61,8 +61,8 @@ def advice(alert: RemainingAlerts, wait_seconds: int | None, fixes: Sequence[str
         )
     elif alert.noisy:
         found.append(
-            "It comes in company or comes back: alert on what its services have in common, or "
-            "mend what makes it return"
+            "It comes in company or comes back: mend what makes it return, or alert on what the "
+            "names that come together have in common"
         )
     else:
         found.append("Too rare to be held, so it pages at once: ask whether it has to")
@@ -133,7 +133,7 @@ def _table(inputs: Inputs, found: Sequence[RemainingAlerts]) -> Table:
                     wording.per_week(alert.night, days),
                     wording.busiest_hours(alert.night_hours),
                     wording.duration(alert.median_seconds),
-                    name(wording.listed(alert.services)) if alert.services else NONE,
+                    name(wording.listed(alert.services, 2)) if alert.services else NONE,
                 ]
             )
             for alert in found

@@ -214,7 +214,7 @@ def _names_table(inputs: Inputs, found: Sequence[NameOutcome], caption: str) -> 
             Column("Incidents touched", numeric=True),
             Column("later than 1 min", numeric=True),
             Column("missed", numeric=True),
-            Column("Held for services", wide=True),
+            Column("Held for services"),
         ],
         rows=[
             Row(
@@ -254,7 +254,7 @@ def _to_rule(inputs: Inputs, alertname: str) -> Text:
 def _services(inputs: Inputs, alertname: str) -> Text:
     rules = inputs.holds_of.get(alertname, [])
     services = sorted({s for rule in rules for s in values_of(rule, rule.service_label)})
-    return name(wording.listed(services)) if services else "none in this set"
+    return name(wording.listed(services, 2)) if services else "none in this set"
 
 
 def _introduction(inputs: Inputs) -> Prose:

@@ -110,6 +110,14 @@ def test_much_delayed_incidents_stand_before_those_that_are_hardly_late(here):
     assert "1 incident notified later by at most 5 minutes" in fold.text
 
 
+def test_many_late_incidents_are_folded_away(here):
+    late = [cases.incident(f"INC-{n:03d}", 400.0 + n) for n in range(30)]
+    page = shown(incidents=late)
+    fold = next(e for e in page.all("details") if "18 more incidents so late" in e.text)
+    assert "INC-000" in fold.text
+    assert "INC-029" not in fold.text
+
+
 def test_shares_of_late_incidents_are_told_with_what_they_are_shares_of(here):
     rows = cases.rows_of(shown(), "First pages of incidents")
     told = {label.rstrip("0123456789"): cells for label, cells in rows.items()}
@@ -196,7 +204,7 @@ def test_each_held_name_says_what_it_touched(here):
     assert "other" not in rows, "no rule holds it"
     assert rows["disk_full"] == [
         "98.0 → 9.8", "49.0 → 4.9", "480 of 500", "1 min 30 s", "7", "3", "0",
-        "cart-api, db|main, disk_full",
+        "cart-api, db|main and 1 more",
     ]  # fmt: skip
 
 
