@@ -19,6 +19,7 @@ from pipelines.reporting.blocks import (
     Code,
     Column,
     Facts,
+    Fold,
     Headline,
     Prose,
     Row,
@@ -215,7 +216,7 @@ def next_step(inputs: Inputs, decided: gate.Decision) -> Chapter:
     if not inputs.enough:
         blocks.append(_too_few(inputs))
     if decided.decision == "reject":
-        blocks += _after_a_rejection(inputs)
+        blocks += _smaller_set(inputs)
     elif inputs.replayed.rules and inputs.enough:
         blocks.append(
             Prose(
@@ -224,6 +225,9 @@ def next_step(inputs: Inputs, decided: gate.Decision) -> Chapter:
                 "on the days since."
             )
         )
+    if decided.decision != "reject" and inputs.replayed.smaller_set:
+        label = "If what is missed is too much: the guilty alert names, and a smaller set"
+        blocks.append(Fold(label, _smaller_set(inputs)))
     if inputs.selected.few_incidents and inputs.selected.wait_seconds:
         wait = wording.duration(inputs.selected.wait_seconds)
         why = wording.short(inputs.selected.few_incidents, 300)
@@ -250,13 +254,13 @@ def _too_few(inputs: Inputs) -> Callout:
     )
 
 
-def _after_a_rejection(inputs: Inputs) -> list[Block]:
+def _smaller_set(inputs: Inputs) -> list[Block]:
     """Name what hid incidents, and the set without it."""
     smaller = inputs.replayed.smaller_set
     if smaller is None or not smaller.guilty:
         return [
             Prose(
-                "Rejected, and no alert name is the cause of a missed credible incident: see the "
+                "No alert name is the cause of a missed credible incident: see the "
                 "checks that failed for what has to change."
             )
         ]

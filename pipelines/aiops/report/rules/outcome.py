@@ -25,6 +25,7 @@ from pipelines.reporting.blocks import (
     Tone,
     code,
     join,
+    link,
     name,
 )
 from pipelines.reporting.charts.axes import covering
@@ -55,7 +56,7 @@ def chapter(inputs: Inputs) -> Chapter:
     blocks: list[Block] = [Prose(_how(inputs))]
     if not inputs.replayed.rules:
         blocks.insert(0, Prose(_why_empty(inputs)))
-    blocks.append(_week(inputs))
+    blocks += [*_nothing_held(inputs), _week(inputs)]
     chart = _per_day(inputs)
     if chart is not None:
         blocks.append(Charts([chart]))
@@ -88,6 +89,26 @@ def _why_empty(inputs: Inputs) -> str:
     if not sum(family.found for family in families):
         return "The rule set is empty: no candidate that was tried had enough evidence."
     return "The rule set is empty: every candidate was left out, for the reasons below."
+
+
+def _nothing_held(inputs: Inputs) -> list[Block]:
+    """Say why no rule holds anything, where names do page often."""
+    reasons = inputs.mined.not_held
+    if inputs.held or not inputs.mined.noisy or not any(reasons.values()):
+        return []
+    why = max(reasons, key=lambda reason: reasons[reason])
+    return [
+        Callout(
+            "open",
+            "No rule holds an alert",
+            join(
+                f"Of {numbers.count(inputs.mined.pages)} alerts that page, "
+                f"{numbers.count(reasons[why])} for one reason: {wording.short(why, 160)}. ",
+                link("dropped", "All reasons"),
+                ".",
+            ),
+        )
+    ]
 
 
 def _week(inputs: Inputs) -> Table:
@@ -429,7 +450,7 @@ def _certificate(inputs: Inputs, found: Certificate) -> list[Block]:
         rows=rows,
     )
     again = Prose("signalbox verify computes this paragraph again from these files.")
-    tone: Tone = "good" if found.told_with_files == found.incidents else "bad"
+    tone: Tone = "good" if found.told_with_files == found.incidents else "open"
     return [
         Callout(tone if found.incidents else "open", "Certificate", found.sentence),
         Fold(f"{wording.number_of(len(rows), 'file')}, by SHA-256", [table, again]),

@@ -47,3 +47,16 @@ def test_without_pagers_nights_are_not_known(here):
 def test_without_a_curve_and_baselines_there_is_no_wait_to_choose(here):
     more = {"select_rules": {"curve": []}, "replay_rules": {"baselines": []}}
     assert "there is no wait to choose" in shown(cases.leave(more=more)).text
+
+
+def test_why_nothing_is_held_is_said_where_names_page_often(here):
+    fixes = cases.rules()[1:]
+    page = shown(cases.leave(found=fixes))
+    assert "Of 1,000 alerts that page, 120 for one reason: disk_full is rare." in page.text
+    assert "No rule holds an alert" not in shown(cases.leave()).text
+
+
+def test_a_known_fix_is_no_rule_that_a_file_lacks(here):
+    fixes = [{**cases.rules()[1], "id": "hold-1"}]  # the case that isn't exported
+    assert "could not be exported" not in shown(cases.leave(found=fixes)).text
+    assert "1 rule could not be exported" in shown(cases.leave()).text
