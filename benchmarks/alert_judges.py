@@ -173,6 +173,7 @@ class History:
             learned,
             read_tickets(HISTORY / "tickets.parquet"),
             config=config,
+            chat_receiver=own.chat_receiver,
         )
         sources = sources_of(own)
         mined = waiting_as_selected(tuple(rule for one in found.values() for rule in one.rules))
@@ -217,6 +218,7 @@ def never_acted_dropped(
 ) -> Callable[[Backtest], BacktestResult]:
     """Drop each (alertname, service) that nobody ever acted on, and group the rest coarsely."""
     from pipelines.aiops.alerting.evaluation.baselines import grouped
+
     from pipelines.aiops.alerting.rules import one_of
 
     keys = never_acted(learned)

@@ -244,7 +244,7 @@ AFTER_GATE = "held, after the gate"
 
 
 def refused(row: dict[str, Any]) -> dict[str, Any]:
-    """What a rejected set does: nothing; every page is as today."""
+    """Say what a rejected set does: nothing; every page is as today."""
     nothing = {
         key: row[key] | {"missed": 0, "strict_missed": 0, "missed_other": 0, "missed_major": 0,
                          "late_1m": 0, "late_5m": 0, "late_15m": 0, "longest_delay_s": 0.0}
