@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from pipelines.aiops.alerting.judging import Case
+
     from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, TicketedIncident
-    from pipelines.aiops.alerting.replay import Replay
-    from pipelines.aiops.alerting.rules import Rule
-    from pipelines.aiops.alerting.windows import HistoryWindow
+    from pipelines.aiops.alerting.evaluation.backtest import Fold
     from pipelines.aiops.lake.frame import AlertFrame
     from pipelines.aiops.params import AiopsParams
 
@@ -31,28 +31,6 @@ UNDETECTABLE = "noise_real_same"
 NEVER_ACTED_ALERTS = 20
 NIGHT = (22, 7)
 """Hours, UTC, as in the report."""
-
-
-@dataclass(frozen=True)
-class Third:
-    """A judged window, and what files do there that were mined on the rest.
-
-    Attributes
-    ----------
-    backtest
-        The window, today.
-    learned
-        Alerts of the windows that the rules were mined on.
-    rules
-        What was mined and exported.
-    candidate
-        Replay through the exported files.
-    """
-
-    backtest: Backtest
-    learned: tuple[AlertFrame, ...]
-    rules: tuple[Rule, ...]
-    candidate: Replay
 
 
 def judge_world(params: AiopsParams, world: Path, out: Path | None) -> dict[str, dict[str, Any]]:
@@ -74,143 +52,60 @@ def judge_world(params: AiopsParams, world: Path, out: Path | None) -> dict[str,
     """
     from pipelines.aiops.alerting.evaluation.baselines import BASELINES, cool_down
 
+    from pipelines.aiops.alerting.windows import started_in
+
+    case, folds = folds_of(params)
     results: dict[str, list[Judged]] = {}
-    pages: list[dict[str, Any]] = []
-    for number, third in enumerate(
-        thirds_of(params, None if out is None else out / "third"), start=1
-    ):
+    for fold in folds:
+        others = [each.backtest.window for each in folds if each is not fold]
         methods: dict[str, Callable[[Backtest], BacktestResult]] = {
-            OWN: third_effect(third),
+            OWN: effect_of(fold),
             **{one.name: one.measure for one in BASELINES},
             "cool_down_24h": cool_down(24),
-            "never_acted_dropped": never_acted_dropped(third.learned),
+            "never_acted_dropped": never_acted_dropped(
+                [started_in(case.frame, window) for window in others]
+            ),
         }
-        by_truth = true_incidents(world, third.backtest)
+        by_truth = true_incidents(world, fold.backtest)
         for name, measure in methods.items():
-            found = measure(third.backtest)
+            found = measure(fold.backtest)
             true = None if by_truth is None else measure(by_truth.backtest)
             kinds = {} if by_truth is None else by_truth.kinds
             results.setdefault(name, []).append(Judged(found, true, kinds))
-        pages += pages_of(number, third)
     if out is not None:
-        write_pages(pages, out / "pages.csv")
+        write_folds(case, folds, out)
     return {name: counted(found) for name, found in results.items()}
 
 
-def thirds_of(params: AiopsParams, out: Path | None = None) -> Iterable[Third]:
-    """Mine rules on two thirds of the frozen history, and replay their files on the other one.
+def folds_of(params: AiopsParams) -> tuple[Case, tuple[Fold, ...]]:
+    """Judge each third of the frozen history as ``replay_rules`` does; by it no replay is kept."""
+    from pipelines.aiops.alerting.judging import Case
 
-    Parameters
-    ----------
-    params
-        Of the project that one stands in.
-    out
-        ``<out>_1`` … are the folders for the files that judge each third; None: none are written.
-
-    Yields
-    ------
-    Third
-        In the order of time.
-    """
-    from pipelines.aiops.alerting.windows import thirds, whole_window
-
-    history = History.read(params)
-    parts = thirds(whole_window(history.frame))
-    for number, judged in enumerate(parts, start=1):
-        learned = tuple(part for part in parts if part != judged)
-        folder = None if out is None else out.with_name(f"{out.name}_{number}")
-        yield history.judged_on(judged, learned, folder)
-
-
-@dataclass(frozen=True)
-class History:
-    """A frozen history, and all that mining and judging needs beside it."""
-
-    params: AiopsParams
-    frame: AlertFrame
-
-    @classmethod
-    def read(cls, params: AiopsParams) -> History:
-        """Read the one of the project that one stands in."""
-        from pipelines.aiops.lake.read import read_history
-        from pipelines.aiops.params.artifacts import HISTORY
-
-        return cls(params, read_history(HISTORY, params.runtime.memory_mb, ids=True))
-
-    def judged_on(
-        self, judged: HistoryWindow, learned: Sequence[HistoryWindow], folder: Path | None = None
-    ) -> Third:
-        """Mine rules on some windows, and replay their files on another one.
-
-        Parameters
-        ----------
-        judged
-            Where pages and incidents count.
-        learned
-            What rules are mined on.
-        folder
-            Where the files are written to; None: nowhere.
-        """
-        from pipelines.aiops.alerting.config import process_of
-        from pipelines.aiops.alerting.config.parse import config_with_pagers
-        from pipelines.aiops.alerting.evaluation import Backtest, known_tickets
-        from pipelines.aiops.alerting.export.bundle import export_problems, make_bundle
-        from pipelines.aiops.alerting.export.read_back import files_of, read_back
-        from pipelines.aiops.alerting.export.write import export, sources_of
-        from pipelines.aiops.alerting.mining.mine import mine_all
-        from pipelines.aiops.alerting.windows import started_in
-        from pipelines.aiops.lake.read import read_tickets
-        from pipelines.aiops.params.artifacts import HISTORY
-
-        own = self.params.export_rules
-        config = config_with_pagers(
-            own.alertmanager_yml, own.paging_receivers, process_of(*own.reader)
-        )
-        backtest = Backtest(self.frame, judged, config, known_tickets(HISTORY))
-        found = mine_all(
-            self.frame,
-            self.params.mine_rules,
-            learned,
-            read_tickets(HISTORY / "tickets.parquet"),
-            config=config,
-            chat_receiver=own.chat_receiver,
-        )
-        sources = sources_of(own)
-        mined = waiting_as_selected(tuple(rule for one in found.values() for rule in one.rules))
-        left_out = {*export_problems(sources, mined), *backtest.changing_heartbeats(mined)}
-        rules = tuple(rule for rule in mined if rule.id not in left_out)
-        bundle = make_bundle(sources, rules, own.step_seconds, own.pagerduty_label_field)
-        if folder is not None:
-            export(
-                folder, sources, rules, step=own.step_seconds,
-                label_field=own.pagerduty_label_field,
-            )  # fmt: skip
-        labels = {name for one in backtest.rows.labels for name in one}
-        candidate = backtest.replay_deployed(read_back(files_of(bundle, sources), rules, labels))
-        rows = [started_in(self.frame, window) for window in learned]
-        return Third(backtest, tuple(rows), rules, candidate)
-
-
-def waiting_as_selected(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Let rules wait as long as those of the selected set do: less where incidents are few."""
-    from pipelines.aiops.alerting.rules import HoldRule, read_rules, with_id
+    from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.params.artifacts import RULE_SET
+    from pipelines.aiops.replay_rules import judged
 
-    waits = {rule.wait_seconds for rule in read_rules(RULE_SET) if isinstance(rule, HoldRule)}
-    if len(waits) != 1:
-        return rules
-    (wait,) = waits
-    return tuple(
-        with_id(rule.model_copy(update={"wait_seconds": wait}))
-        if isinstance(rule, HoldRule)
-        else rule
-        for rule in rules
-    )
+    case = Case.read(params, ids=True)
+    return case, judged(case, read_rules(RULE_SET)).folds
 
 
-def third_effect(third: Third) -> Callable[[Backtest], BacktestResult]:
+def effect_of(fold: Fold) -> Callable[[Backtest], BacktestResult]:
     """Judge the replay of a third's files."""
-    return lambda backtest: backtest.effect(third.candidate, third.rules)
+    return lambda backtest: backtest.effect(fold.candidate, fold.rules)
+
+
+def write_folds(case: Case, folds: Sequence[Fold], out: Path) -> None:
+    """Write the files that judge each third, and the pages that they send there."""
+    from pipelines.aiops.alerting.export.write import export
+
+    own = case.params.export_rules
+    for number, fold in enumerate(folds, start=1):
+        export(
+            out / f"third_{number}", case.sources, fold.rules,
+            step=own.step_seconds, label_field=own.pagerduty_label_field,
+        )  # fmt: skip
+    pages = [page for number, fold in enumerate(folds, start=1) for page in pages_of(number, fold)]
+    write_pages(pages, out / "pages.csv")
 
 
 def never_acted_dropped(
@@ -406,11 +301,11 @@ def by_kind(
     return found
 
 
-def pages_of(number: int, third: Third) -> list[dict[str, Any]]:
+def pages_of(number: int, fold: Fold) -> list[dict[str, Any]]:
     """List the pages of a third, each with the alerts that it is the first to tell of."""
-    sent = third.candidate.notifications
+    sent = fold.candidate.notifications
     sent = sent[sent["page"].to_numpy(bool)]
-    alerts, rows = third.candidate.alerts, third.backtest.rows
+    alerts, rows = fold.candidate.alerts, fold.backtest.rows
     first = alerts["first_page"].to_numpy(np.int64)
     told: dict[int, set[str]] = {}
     for at, code in zip(first.tolist(), rows.series.tolist(), strict=True):
@@ -419,7 +314,7 @@ def pages_of(number: int, third: Third) -> list[dict[str, Any]]:
             told.setdefault(at, set()).add(
                 f"{labels.get('alertname', '')} {labels.get('service', '')}".strip()
             )
-    window = third.backtest.window
+    window = fold.backtest.window
     columns = (sent[name].tolist() for name in ("time", "receiver", "group", "firing", "reason"))
     return [
         {

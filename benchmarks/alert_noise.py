@@ -28,11 +28,14 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.alert_judges import Judged, Third, counted, thirds_of
+from benchmarks.alert_judges import Judged, counted, folds_of
+
+if TYPE_CHECKING:
+    from pipelines.aiops.alerting.evaluation.backtest import Fold
 
 GOAL = {"saved_share": 0.55, "missed_share": 0.017, "late_5m_share": 0.046}
 """Of the mean over the worlds."""
@@ -83,13 +86,11 @@ def in_world(world: Path, out: Path | None, name: str) -> dict[str, Any]:
         os.chdir(folder)
         for stage in (alert_history, mine_rules, select_rules, export_rules):
             stage.main(params)
-        rules, thirds = read_rules(RULE_SET), list(thirds_of(params))
+        rules, (_, folds) = read_rules(RULE_SET), folds_of(params)
         os.chdir("/")
-    found = counted(
-        [Judged(one.backtest.effect(one.candidate, one.rules), None, {}) for one in thirds]
-    )
+    found = counted([Judged(fold.effect, None, {}) for fold in folds])
     if out is not None:
-        answers(thirds, out / f"{name}_alerts.parquet")
+        answers(folds, out / f"{name}_alerts.parquet")
         dumped = [rule.model_dump(mode="json") for rule in rules]
         (out / f"{name}_rules.json").write_text(json.dumps(dumped, indent=1), encoding="utf-8")
     return {
@@ -109,21 +110,21 @@ def in_world(world: Path, out: Path | None, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def answers(thirds: Sequence[Third], path: Path) -> None:
+def answers(folds: Sequence[Fold], path: Path) -> None:
     """Write what happens to every alert of the thirds."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.concat_tables([answers_of(third) for third in thirds]), path)
+    pq.write_table(pa.concat_tables([answers_of(fold) for fold in folds]), path)
 
 
-def answers_of(third: Third) -> Any:
+def answers_of(fold: Fold) -> Any:
     """Tabulate what happens to every alert of a third."""
     import pyarrow as pa
 
-    rows = third.backtest.rows
-    inside = np.flatnonzero(third.backtest.window.holds(rows.starts))
+    rows = fold.backtest.rows
+    inside = np.flatnonzero(fold.backtest.window.holds(rows.starts))
     tickets = np.array([*rows.tickets, ""], object)
     assert rows.ids is not None  # read with them
     columns: dict[str, Any] = {
@@ -131,7 +132,7 @@ def answers_of(third: Third) -> Any:
         "starts_us": rows.starts[inside],
         "ticket": tickets[rows.ticket[inside]],
     }
-    for when, one in (("today", third.backtest.baseline), ("with_rules", third.candidate)):
+    for when, one in (("today", fold.backtest.baseline), ("with_rules", fold.candidate)):
         for column in ("first_page", "group", "status", "pages", "rule"):
             name = f"{column}_us" if column == "first_page" else column
             columns[f"{name}_{when}"] = one.alerts[column].to_numpy()[inside]

@@ -5,9 +5,9 @@ then one line of JSON. The alerts are synthetic (`signalbox simulate`); ``--data
 sake of all benchmarks being called alike and is not read. The scan is one DuckDB query over the
 same Parquet files that groups by series: labels, count, first start, last end, acted on, tickets.
 
-Mining replays the world's own ``alertmanager.yml``, to see what pages. The replay beside it is one of
-all alerts through Alertmanager's default configuration. Mining and replay run in processes of their
-own, so that peaks don't add up; the replay may take twice the memory. With ``--out`` the candidate
+Mining replays the world's own ``alertmanager.yml``, to see what pages. The replay beside it is one
+of all alerts through Alertmanager's default configuration. Mining and replay run in processes of
+their own, so that peaks don't add up; the replay may take twice the memory. With ``--out`` the
 rules are written as ``mining_<alerts>.json``.
 """
 
