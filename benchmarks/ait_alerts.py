@@ -51,9 +51,8 @@ from benchmarks.ait_data import (
 from benchmarks.alert_worlds import copy_files
 
 if TYPE_CHECKING:
-    from pipelines.aiops.alerting.judging import Case
-
     from pipelines.aiops.alerting.evaluation.backtest import Fold
+    from pipelines.aiops.alerting.judging import Case
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "docs" / "own-telemetry.md"
@@ -204,7 +203,6 @@ def plain_rule(scenario: Scenario) -> dict[str, Any]:
 def in_project(file: Path, out: Path | None) -> dict[str, Any]:
     """Take a scenario through the product, and judge what it exports and today's file."""
     from pipelines.aiops.alerting.judging import Case
-
     from pipelines.aiops.alerting.rules import write_rules
     from pipelines.aiops.params import load_aiops_params
 

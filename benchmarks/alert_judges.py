@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from pipelines.aiops.alerting.judging import Case
-
     from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, TicketedIncident
     from pipelines.aiops.alerting.evaluation.backtest import Fold
+    from pipelines.aiops.alerting.judging import Case
     from pipelines.aiops.lake.frame import AlertFrame
     from pipelines.aiops.params import AiopsParams
 
@@ -51,7 +50,6 @@ def judge_world(params: AiopsParams, world: Path, out: Path | None) -> dict[str,
         Method → pages, nights, and incidents by credible tickets, by all tickets and by truth.
     """
     from pipelines.aiops.alerting.evaluation.baselines import BASELINES, cool_down
-
     from pipelines.aiops.alerting.windows import started_in
 
     case, folds = folds_of(params)
@@ -80,7 +78,6 @@ def judge_world(params: AiopsParams, world: Path, out: Path | None) -> dict[str,
 def folds_of(params: AiopsParams) -> tuple[Case, tuple[Fold, ...]]:
     """Judge each third of the frozen history as ``replay_rules`` does; by it no replay is kept."""
     from pipelines.aiops.alerting.judging import Case
-
     from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.params.artifacts import RULE_SET
     from pipelines.aiops.replay_rules import judged
@@ -113,7 +110,6 @@ def never_acted_dropped(
 ) -> Callable[[Backtest], BacktestResult]:
     """Drop each (alertname, service) that nobody ever acted on, and group the rest coarsely."""
     from pipelines.aiops.alerting.evaluation.baselines import grouped
-
     from pipelines.aiops.alerting.rules import one_of
 
     keys = never_acted(learned)
