@@ -302,12 +302,12 @@ def pages_of(number: int, fold: Fold) -> list[dict[str, Any]]:
     sent = fold.candidate.notifications
     sent = sent[sent["page"].to_numpy(bool)]
     alerts, rows = fold.candidate.alerts, fold.backtest.rows
-    first = alerts["first_page"].to_numpy(np.int64)
-    told: dict[int, set[str]] = {}
-    for at, code in zip(first.tolist(), rows.series.tolist(), strict=True):
+    by = (alerts["first_page"].tolist(), alerts["group"].tolist(), rows.series.tolist())
+    told: dict[tuple[int, int], set[str]] = {}
+    for at, group, code in zip(*by, strict=True):
         if at >= 0:
             labels = rows.labels[code]
-            told.setdefault(at, set()).add(
+            told.setdefault((at, group), set()).add(
                 f"{labels.get('alertname', '')} {labels.get('service', '')}".strip()
             )
     window = fold.backtest.window
@@ -320,7 +320,7 @@ def pages_of(number: int, fold: Fold) -> list[dict[str, Any]]:
             "group": group,
             "firing": firing,
             "reason": reason,
-            "first_told": "; ".join(sorted(told.get(at, ()))),
+            "first_told": "; ".join(sorted(told.get((at, group), ()))),
         }
         for at, receiver, group, firing, reason in zip(*columns, strict=True)
         if window.start <= at < window.end
