@@ -60,7 +60,7 @@ class HoldMining(Section):
     """So many alerts of one name among them on one service page at once."""
     window_seconds: PositiveInt = 3600
     """A service pages once in so long, counted from the page, unless more joins in company."""
-    without_chat: bool = False
+    without_chat: bool = True
     """Whether alerts are held too where today's configuration has no receiver that is told without
     paging: then nobody is told of them before they page."""
 
