@@ -258,11 +258,13 @@ def _by_pager(pager_of: Ints, runs: Runs, more: Ints) -> dict[int, tuple[list[in
     """Return starts and `more` of the runs of each (service, pager), in order of start."""
     pager = pager_of[runs.key]
     order = order_of(pager, runs.start)
-    pager, start, more = pager[order], runs.start[order].tolist(), more[order].tolist()
+    pager = pager[order]
+    start: list[int] = runs.start[order].tolist()
+    after: list[int] = more[order].tolist()
     begin = np.flatnonzero(heads(pager)) if len(pager) else np.empty(0, np.int64)
     edges = [*begin.tolist(), len(pager)]
     return {
-        own: (start[a:b], more[a:b])
+        own: (start[a:b], after[a:b])
         for own, (a, b) in zip(pager[begin].tolist(), pairwise(edges), strict=True)
     }
 
