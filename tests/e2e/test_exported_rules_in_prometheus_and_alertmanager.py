@@ -1,82 +1,50 @@
-"""Exported rules are taken by a real Alertmanager, and a real Prometheus evaluates them.
+"""Exported rules are taken by a real Alertmanager, and a real Prometheus pages by them.
 
-Needs the Debian packages ``prometheus-alertmanager`` (with amtool) and ``prometheus`` (with
-promtool).
+promtool evaluates the nine rules on written-out ``ALERTS``, tick by tick, and their pages are those
+of the replay. Then a made-up day, a second for half a minute, goes through a running Prometheus
+(with external labels) and a running Alertmanager with the exported files. Needs the Debian packages
+``prometheus-alertmanager`` (with amtool) and ``prometheus`` (with promtool).
 """
 
 import json
-import os
-import shutil
-import socket
+import random
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import numpy as np
 import pytest
 import yaml
 
-from pipelines.aiops.alerting.config import interval_of, parse_config, routes_of
-from pipelines.aiops.alerting.config.model import stretches
-from pipelines.aiops.alerting.export.bundle import GUARDS, Sources, make_bundle
-from pipelines.aiops.alerting.export.guard_rules import hours_expression
-from pipelines.aiops.alerting.export.spelling import duration
-from pipelines.aiops.alerting.export.write import export
-from pipelines.aiops.alerting.rules import Guard, Rule
+from pipelines.aiops.alerting.config import PAGE_NAME, SECOND, parse_config, routes_of
+from pipelines.aiops.alerting.export.bundle import PROMETHEUS_RULES, Sources, make_bundle
+from pipelines.aiops.alerting.export.read_back import exported_files, files_of, read_back
+from pipelines.aiops.alerting.export.write import export, read_sources
+from pipelines.aiops.alerting.replay import replay
+from pipelines.aiops.alerting.replay.held_pages import add_held_pages
+from pipelines.aiops.alerting.replay.lifetimes import fire
+from pipelines.aiops.alerting.replay.model import LabelTable
+from pipelines.aiops.alerting.rules import HoldRule, Rule
+from pipelines.aiops.lake.frame import AlertFrame, Labels
+from tests.support.alertmanager_server import alertmanager, need_program, webhook_receiver
+from tests.support.prometheus_server import Plan, asked, exporter, prometheus
 from tests.unit.aiops.alerting.export import configs
-from tests.unit.aiops.alerting.export.make import (
-    ALL,
-    AWKWARD,
-    KNOWN,
-    duplicate,
-    flapping,
-    m,
-    quiet,
-    recurring,
-    transient,
-)
+from tests.unit.aiops.alerting.export.make import ALL, AWKWARD, KNOWN, hold, m
 
 pytestmark = pytest.mark.e2e
 
-REQUIRED = "SIGNALBOX_REQUIRE_SYSTEM_PACKAGES"
 FIELD = "event.custom_details.{label}"
-AWKWARD_RULE = quiet("alertname = X", n=7).model_copy(
+AWKWARD_RULE = hold("alertname = X", n=7).model_copy(
     update={"matchers": (*m("alertname = X"), m(f"label = {AWKWARD}")[0])}
 )
-RULE_FILE = """\
-groups:
-- name: shop
-  interval: 30s
-  rules:
-  # blips
-  - alert: Blip
-    expr: blip > 0
-    for: 1m
-    labels: {severity: page}
-  - alert: Flap
-    expr: flap > 0   # a comment
-    labels:
-      severity: page
-  - alert: Chatter
-    expr: chatter > 0
-"""
-
-
-def need(*programs: str) -> None:
-    missing = [name for name in programs if shutil.which(name) is None]
-    if not missing:
-        return
-    reason = f"{' and '.join(missing)} missing: apt-get install prometheus prometheus-alertmanager"
-    if os.environ.get(REQUIRED) == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def run(*command: str, place: Path) -> str:
+    for program in command[:1]:
+        need_program(program)
     done = subprocess.run(
         command, cwd=place, capture_output=True, text=True, timeout=120, check=False
     )
@@ -84,71 +52,43 @@ def run(*command: str, place: Path) -> str:
     return done.stdout
 
 
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
-
-
-@contextmanager
-def alertmanager(config: Path, place: Path) -> Iterator[httpx.Client]:
-    """Start Alertmanager on loopback; end it at the end."""
-    port = free_port()
-    with (place / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                "prometheus-alertmanager",
-                f"--config.file={config}",
-                f"--storage.path={place / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--cluster.listen-address=",
-            ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-                wait_for(client, process, place / "alertmanager.log")
-                yield client
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def wait_for(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            if client.get("/-/ready").status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(log.read_text(errors="replace")[-2000:])
+def frame_of(rows: Sequence[tuple[int, float, float]], labels: list[Labels]) -> AlertFrame:
+    """Frame from (series, start, end) in seconds."""
+    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    unknown = np.full(len(table), -1)
+    return AlertFrame(
+        table[:, 0].astype(np.int32),
+        (table[:, 1] * SECOND).astype(np.int64),
+        (table[:, 2] * SECOND).astype(np.int64),
+        unknown.astype(np.int8),
+        unknown.astype(np.int32),
+        labels,
+        [],
+    )
 
 
 @pytest.mark.parametrize("name", configs.ALL)
-def test_amtool_takes_every_merged_configuration(name: str, tmp_path: Path) -> None:
-    need("amtool", "promtool")
-    sources = Sources(configs.ALL[name], "alertmanager.yml", {"rules.yml": RULE_FILE}, KNOWN)
+def test_amtool_and_promtool_take_every_export(name: str, tmp_path: Path) -> None:
+    need_program("amtool")
+    need_program("promtool")
+    sources = Sources(configs.ALL[name], "alertmanager.yml", KNOWN)
     rules = [*ALL, AWKWARD_RULE]
-    _, checks = export(tmp_path / "out", sources, rules, step=60, label_field=FIELD)
-    assert {one.outcome for one in checks} == {"ok"}
-    assert len(checks) == 3
+    _, checks = export(tmp_path / "out", sources, rules, step=30, label_field=FIELD)
+    assert [one.outcome for one in checks] == ["ok", "ok"]
+    assert "9 rules found" in checks[1].says
 
 
 @pytest.mark.parametrize("labels", [
-    {"alertname": "Chatter", "team": "db"},
     {"alertname": "Latency", "service": "a", "team": "db"},
-    {"alertname": "Latency", "service": "b.c", "severity": "critical"},
+    {"alertname": "Latency", "service": "b.c"},
     {"alertname": "Latency", "service": "a", "severity": "critical"},
+    {"alertname": PAGE_NAME, "service": "a", "pager": "team"},
+    {"alertname": PAGE_NAME, "service": "a", "pager": "db not in offhours"},
     {"alertname": "New"},
 ])  # fmt: skip
 def test_amtool_routes_as_our_model_does(labels: dict[str, str], tmp_path: Path) -> None:
-    need("amtool")
     text = make_bundle(
-        Sources(configs.FULL, "alertmanager.yml", {}, KNOWN), ALL, 60, FIELD
+        Sources(configs.FULL, "alertmanager.yml", KNOWN), ALL, 30, FIELD
     ).alertmanager.text
     (tmp_path / "am.yml").write_text(text)
     told = [f"{name}={value}" for name, value in labels.items()]
@@ -158,251 +98,290 @@ def test_amtool_routes_as_our_model_does(labels: dict[str, str], tmp_path: Path)
     assert found.strip().split(",") == [nodes[p].receiver for p in routes_of(top, labels)]
 
 
-def test_a_running_alertmanager_loads_it_and_routes_awkward_values(tmp_path: Path) -> None:
-    need("prometheus-alertmanager")
+PAGING = """\
+route:
+  receiver: team
+  group_by: [alertname, service]
+  group_wait: 0s
+  group_interval: 5s
+receivers:
+  - name: team
+    webhook_configs: [{url: 'TEAM'}]
+  - name: chat
+    webhook_configs: [{url: 'CHAT'}]
+"""
+STEP = 30
+TICKS = 80
+
+
+def series_of(spans: Sequence[tuple[int, int]]) -> str:
+    """Samples of one alert's ``ALERTS`` at each tick; a marker of staleness where it ends."""
+    fires = [any(a <= t * STEP < b for a, b in spans) for t in range(TICKS)]
+    samples = []
+    for tick, now in enumerate(fires):
+        samples.append("1" if now else "stale" if tick and fires[tick - 1] else "_")
+    return " ".join(samples)
+
+
+def made_up_history(seed: int) -> tuple[list[Labels], list[tuple[int, int, int]]]:
+    """Alerts of three services and four names that begin and end at ticks, and never touch."""
+    draw = random.Random(seed)
+    labels = [
+        {"alertname": name, "service": service, "pod": pod}
+        for name in ("A", "B", "C", "D")
+        for service in ("x", "y", "z")
+        for pod in ("1", "2", "3")
+    ]
+    rows = []
+    for number in draw.sample(range(len(labels)), 14):
+        at = draw.randrange(1, 30)
+        while at < TICKS - 4:
+            lasts = draw.choice((1, 1, 2, 3, 8, 14))
+            rows.append((number, at * STEP, (at + lasts) * STEP))
+            at += lasts + draw.choice((2, 3, 9, 25))
+    return labels, rows
+
+
+SHORT = {
+    "wait_seconds": 150, "again_seconds": 300, "fresh_seconds": 120, "names": 2, "instances": 2,
+    "window_seconds": 600,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_prometheus_pages_when_the_replay_says_so(seed: int, tmp_path: Path) -> None:
+    """The rules and their model, side by side: which pages fire at every tick."""
+    settings = {**SHORT, "names": 2 + seed % 2, "instances": 2 + seed % 3}
     rules: list[Rule] = [
-        AWKWARD_RULE,
-        duplicate("alertname = Y", group_wait_seconds=1, group_by=()),
-        recurring("alertname = Z"),
+        hold("alertname = A", "service =~ x|y", n=1, **settings),
+        hold("alertname = B", "service =~ x|y|z", "pod =~ 1|2", n=2, **settings),
+        hold("alertname = C", "service = z", n=3, **settings),
     ]
-    text = make_bundle(
-        Sources(configs.SMALL, "alertmanager.yml", {}, KNOWN), rules, 60, FIELD
-    ).alertmanager.text
-    (tmp_path / "am.yml").write_text(text)
-    alerts = [
-        {"labels": {"alertname": "X", "label": AWKWARD}},
-        {"labels": {"alertname": "X", "label": "another"}},
-        {"labels": {"alertname": "Y", "n": "1"}},
-        {"labels": {"alertname": "Y", "n": "2"}},
-    ]
-    with alertmanager(tmp_path / "am.yml", tmp_path) as client:
-        client.post("/api/v2/alerts", json=alerts).raise_for_status()
-        deadline, groups = time.monotonic() + 15, []
-        while time.monotonic() < deadline and len(groups) < 3:
-            groups = client.get("/api/v2/alerts/groups").json()
-            time.sleep(0.2)
-    found = {
-        (group["receiver"]["name"], len(group["alerts"])): group["alerts"][0]["labels"]
-        for group in groups
-    }
-    assert found["signalbox-quiet", 1]["label"] == AWKWARD
-    assert found["a", 2]["alertname"] == "Y"
-    assert found["a", 1]["label"] == "another"
+    sources = Sources(PAGING, "am.yml", KNOWN, ("team",))
+    files = files_of(make_bundle(sources, rules, STEP, FIELD), sources)
+    labels, rows = made_up_history(seed)
+    frame, until = frame_of(rows, labels), TICKS * STEP * SECOND
+    periods = fire(frame, until)
+    _, _, pages = add_held_pages(
+        read_back(files, rules).held, LabelTable(frame.labels), periods, until
+    )
+    assert len(pages.labels) > 3
+    asks = []
+    for tick in range(TICKS):
+        now = tick * STEP * SECOND
+        there = [
+            {"labels": "ALERTS" + _braces({"alertstate": "firing", **one}), "value": 1}
+            for one, start, end in zip(pages.labels, pages.starts, pages.ends, strict=True)
+            if start <= now < end
+        ]
+        asks.append({"expr": f'ALERTS{{alertname="{PAGE_NAME}"}}', "eval_time": f"{tick * STEP}s",
+                     "exp_samples": there})  # fmt: skip
+    spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for number, start, end in rows:
+        spans[number].append((start, end))
+    series = [
+        {"series": "ALERTS" + _braces({"alertstate": "firing", **labels[number]}),
+         "values": series_of(found)}
+        for number, found in spans.items()
+    ]  # fmt: skip
+    promtool_test(tmp_path, files.prometheus[PROMETHEUS_RULES],
+                  {"input_series": series, "promql_expr_test": asks})  # fmt: skip
 
 
-def promtool_test(place: Path, groups: list[dict[str, Any]], **files: str) -> None:
-    """Let promtool evaluate rule files on written-out series."""
-    for name, text in files.items():
-        (place / f"{name}.yml").write_text(text)
+def _braces(labels: Labels) -> str:
+    return "{" + ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items()) + "}"
+
+
+def promtool_test(place: Path, rules: str, group: dict[str, Any]) -> None:
+    """Let promtool evaluate a rule file on written-out series."""
+    (place / "rules.yml").write_text(rules)
     tests = {
-        "rule_files": [f"{name}.yml" for name in files],
-        "evaluation_interval": "30s",
-        "tests": groups,
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": f"{STEP}s",
+        "tests": [{"interval": f"{STEP}s", **group}],
     }
     (place / "tests.yml").write_text(yaml.safe_dump(tests))
     run("promtool", "test", "rules", "tests.yml", place=place)
 
 
-def fires(at: str, alert: str, *labels: dict[str, str]) -> dict[str, Any]:
-    return {"eval_time": at, "alertname": alert, "exp_alerts": [{"exp_labels": x} for x in labels]}
-
-
-def merged(*rules: Rule) -> str:
-    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE}, KNOWN)
-    return make_bundle(sources, rules, 30, FIELD).rule_files.texts["rules.yml"]
-
-
-def test_prometheus_waits_as_long_as_the_rule_says(tmp_path: Path) -> None:
-    need("promtool")
-    series = [{"series": 'blip{s="a"}', "values": "0 1x20 0x20"}]
-    page = {"severity": "page", "s": "a"}
-    group = {
-        "interval": "30s",
-        "input_series": series,
-        "alert_rule_test": [fires("2m", "Blip"), fires("3m", "Blip"), fires("4m", "Blip", page)],
+def test_a_page_names_the_alerts_that_it_stands_for(tmp_path: Path) -> None:
+    rule = hold("alertname = A", "service = x", to="team", **SHORT)
+    sources = Sources(PAGING, "am.yml", KNOWN, ("team",))
+    text = make_bundle(sources, [rule], STEP, FIELD).prometheus[PROMETHEUS_RULES]
+    series = []
+    for name, pod, first in (("A", "1", 2), ("A", "2", 4), ("Other", "1", 4)):
+        labels = {"alertname": name, "service": "x", "pod": pod}
+        gap = " ".join(["_"] * first)
+        series += [
+            {"series": f"ALERTS{_braces({'alertstate': 'firing', **labels})}",
+             "values": f"{gap} 1x20"},
+            {"series": f"ALERTS_FOR_STATE{_braces(labels)}",
+             "values": f"{gap} {first * STEP}x20"},
+        ]  # fmt: skip
+    page = {
+        "exp_labels": {"service": "x", "pager": "team", "since": str(4 * STEP)},
+        "exp_annotations": {
+            "summary": "x: 3 alerts fire",
+            "description": (
+                "- A: 2 firing, since 1970-01-01 00:01:00 +0000 UTC\n"
+                "- Other: 1 firing, since 1970-01-01 00:02:00 +0000 UTC\n"
+                "Chat (receiver chat) was told of each at once. This page stands for them: they "
+                "last, more than one came, or they came back."
+            ),
+        },
     }
-    promtool_test(tmp_path, [group], rules=merged(transient("alertname = Blip", wait=120)))
-    before = {**group, "alert_rule_test": [fires("2m", "Blip", page)]}
-    promtool_test(tmp_path, [before], rules=RULE_FILE)
-
-
-def test_prometheus_keeps_a_flapping_alert_firing(tmp_path: Path) -> None:
-    need("promtool")
-    series = [{"series": 'flap{s="a"}', "values": "1 0 0 1 0x20"}]
-    page = {"severity": "page", "s": "a"}
     group = {
-        "interval": "30s",
         "input_series": series,
         "alert_rule_test": [
-            fires("0s", "Flap", page),
-            fires("1m", "Flap", page),
-            fires("2m", "Flap", page),
-            fires("5m", "Flap"),
+            {"eval_time": f"{3 * STEP}s", "alertname": PAGE_NAME, "exp_alerts": []},
+            {"eval_time": f"{4 * STEP}s", "alertname": PAGE_NAME, "exp_alerts": [page]},
         ],
     }
-    promtool_test(tmp_path, [group], rules=merged(flapping("alertname = Flap", keep=90)))
-    before = {**group, "alert_rule_test": [fires("1m", "Flap")]}
-    promtool_test(tmp_path, [before], rules=RULE_FILE)
+    promtool_test(tmp_path, text, group)
 
 
-def test_a_split_changes_only_the_alerts_that_are_meant(tmp_path: Path) -> None:
-    need("promtool")
-    odd = 'c"d\\e|f'
-    rule = transient("alertname = Blip", wait=120).model_copy(
-        update={"matchers": (*m("alertname = Blip"), m(f"s = {odd}")[0])}
-    )
-    second = transient("alertname = Blip", "s =~ a|b\\.c", "t != x", n=2, wait=240)
-    values = "1x40"
-    labels = [{"s": odd}, {"s": "a"}, {"s": "a", "t": "x"}, {"s": "bxc"}, {"t": "y"}]
-    series = [
-        {"series": f"blip{{{','.join(f'{k}={json.dumps(v)}' for k, v in one.items())}}}",
-         "values": values} for one in labels
-    ]  # fmt: skip
-    page = [{"severity": "page", **one} for one in labels]
-    group = {
-        "interval": "30s",
-        "input_series": series,
-        "alert_rule_test": [
-            fires("1m", "Blip", *page[2:]),
-            fires("3m", "Blip", *page[2:], page[0]),
-            fires("5m", "Blip", *page),
-        ],
-    }
-    promtool_test(tmp_path, [group], rules=merged(rule, second))
+FAST = {
+    "wait_seconds": 10, "again_seconds": 25, "fresh_seconds": 8, "names": 2, "instances": 3,
+    "window_seconds": 30,
+}  # fmt: skip
+LASTS = 50
+NEAR = 3.5
+"""Seconds between a real page and the replay's: Prometheus looks once a second, thrice in a row."""
 
 
-def test_the_guard_counts_starts_and_pages_when_there_are_more_than_ever(tmp_path: Path) -> None:
-    need("promtool")
-    guard = Guard(by=("cluster",), window_seconds=600, max_count=2)
-    rule = quiet("alertname = Chatter", guard=guard)
-    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE}, KNOWN)
-    bundle = make_bundle(sources, [rule], 30, FIELD)
-    expression = yaml.safe_load(bundle.guards[GUARDS])["groups"][0]["rules"][0]["expr"]
-    count = expression.removesuffix(" > 2")
-    series = [
-        {"series": 'chatter{cluster="c",pod="1"}', "values": "0 1 0 1 0x60"},
-        {"series": 'chatter{cluster="c",pod="2"}', "values": "0 0 0 0 0 0 1x60"},
-        {"series": 'chatter{cluster="d",pod="1"}', "values": "0 1x60"},
-    ]
-    told = {"rule": "demotion-1", "cluster": "c", "severity": "critical"}
-
-    def counted(c: int, d: int) -> list[dict[str, Any]]:
-        return [{"labels": f'{{cluster="{k}"}}', "value": v} for k, v in (("c", c), ("d", d)) if v]
-
-    group = {
-        "interval": "30s",
-        "input_series": series,
-        "alert_rule_test": [
-            fires("2m", "SignalboxGuard"),
-            fires("4m", "SignalboxGuard", told),
-            fires("11m", "SignalboxGuard"),
-        ],
-        "promql_expr_test": [
-            {"expr": count, "eval_time": "1m", "exp_samples": counted(1, 1)},
-            {"expr": count, "eval_time": "2m", "exp_samples": counted(2, 1)},
-            {"expr": count, "eval_time": "4m", "exp_samples": counted(3, 1)},
-        ],
-    }
-    annotations = yaml.safe_load(bundle.guards[GUARDS])["groups"][0]["rules"][0]["annotations"]
-    group["alert_rule_test"][1]["exp_alerts"][0]["exp_annotations"] = annotations
-    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=bundle.guards[GUARDS])
+def _alert(name: str, service: str, pod: str = "1") -> dict[str, str]:
+    return {"alertname": name, "severity": "page", "service": service, "pod": pod}
 
 
-def still(at: str, rule: Rule, limit: str, *labels: dict[str, str]) -> dict[str, Any]:
-    said = {
-        "summary": f"An alert that rule {rule.id} hides fires for longer than {limit}",
-        "description": rule.sentence,
-    }
-    told = [{"exp_labels": {"rule": rule.id, **x}, "exp_annotations": said} for x in labels]
-    return {"eval_time": at, "alertname": "SignalboxStillFiring", "exp_alerts": told}
+PLAN: Plan = [
+    (_alert("Spike", "short"), [(3, 8)]),
+    (_alert("Spike", "long"), [(3, 28)]),
+    (_alert("Spike", "again"), [(3, 7), (16, 20)]),
+    (_alert("Spike", "company"), [(3, 14)]),
+    (_alert("Slow", "company"), [(6, 14)]),
+    (_alert("Spike", "pods", "1"), [(12, 18)]),
+    (_alert("Spike", "pods", "2"), [(12, 18)]),
+    (_alert("Spike", "pods", "3"), [(13, 18)]),
+    (_alert("Down", "new"), [(5, 20)]),
+    (_alert("Spike", "never-held"), [(6, 9)]),
+]
+RULE_FILE = """\
+groups:
+  - name: shop
+    rules:
+      - {alert: Spike, expr: spike > 0, labels: {severity: page}}
+      - {alert: Slow, expr: slow > 0, labels: {severity: page}}
+      - {alert: Down, expr: down > 0, labels: {severity: page}}
+"""
+SERVICES = "service =~ short|long|again|company|pods"
+FAST_RULES: list[HoldRule] = [
+    hold("alertname = Spike", SERVICES, "cluster =~ eu|us", **FAST),
+    hold("alertname = Slow", SERVICES, n=2, **FAST),
+]
 
 
-def guards_of(*rules: Rule) -> str:
-    sources = Sources(configs.SMALL, "am.yml", {"rules.yml": RULE_FILE}, KNOWN)
-    return make_bundle(sources, rules, 30, FIELD).guards[GUARDS]
+def test_pages_of_real_servers_are_those_of_the_replay(tmp_path: Path) -> None:
+    need_program("prometheus")
+    need_program()
+    own = tmp_path / "own"
+    own.mkdir()
+    clocks = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    base = {"global": {**clocks, "external_labels": {"cluster": "eu"}}}
+    (own / "prometheus.yml").write_text(yaml.safe_dump(base))
+    with webhook_receiver() as hook, exporter(PLAN, ("alertname", "severity")) as shown:
+        text = PAGING.replace("TEAM", hook.url("team")).replace("CHAT", hook.url("chat"))
+        (own / "alertmanager.yml").write_text(text)
+        sources = read_sources(
+            str(own / "alertmanager.yml"), [str(own / "prometheus.yml")], ["team"]
+        )
+        out = tmp_path / "export"
+        summary, _ = export(out, sources, FAST_RULES, step=1, label_field=FIELD)
+        assert summary.not_exported == 0, summary.rules
+        files = exported_files(out, sources)
+        (tmp_path / "rules.yml").write_text(RULE_FILE)
+        (tmp_path / "signalbox.yml").write_text(files.prometheus[PROMETHEUS_RULES])
+        with alertmanager(files.alertmanager, tmp_path) as alerting:
+            target = alerting.url.removeprefix("http://")
+            running = {
+                **base,
+                "rule_files": ["rules.yml", "signalbox.yml"],
+                "alerting": {"alertmanagers": [{"static_configs": [{"targets": [target]}]}]},
+                "scrape_configs": [{
+                    "job_name": "shop",
+                    "static_configs": [{"targets": [f"127.0.0.1:{shown.port}"]}],
+                    "metric_relabel_configs": [{"action": "labeldrop", "regex": "instance|job"}],
+                }],
+            }  # fmt: skip
+            with prometheus(yaml.safe_dump(running), tmp_path) as url:
+                shown.play(LASTS)
+                recorded = asked(url, f"last_over_time(signalbox:held[{LASTS + 20}s])")
+                wrong = asked(url, "sum(prometheus_rule_evaluation_failures_total)")
+    assert recorded
+    assert all("cluster" not in one["metric"] for one in recorded)
+    assert not wrong
 
-
-def test_an_alert_that_lasts_longer_than_ever_is_told_with_its_labels(tmp_path: Path) -> None:
-    """Guards may be evaluated before the alerts that they read: they are a step late then."""
-    need("promtool")
-    guard = Guard(window_seconds=600, max_count=5, max_seconds=300)
-    rule = quiet("pod =~ 1|2", guard=guard, sentence="Uses {{ odd }} text.")
-    series = [
-        {"series": 'chatter{pod="1"}', "values": "0 1x8 0 1x8 0x20"},
-        {"series": 'chatter{pod="2",rule="old"}', "values": "0x20 1x20 0x20"},
-    ]
-    told = {"pod": "2", "alert": "Chatter"}
-    group = {
-        "interval": "30s",
-        "input_series": series,
-        "alert_rule_test": [
-            still(duration(300), rule, "5m"),
-            still(duration(570), rule, "5m"),
-            still(duration(630 + 240), rule, "5m"),
-            still(duration(630 + 330), rule, "5m", told),
-            still(duration(630 + 600), rule, "5m", told),
-            still(duration(630 + 690), rule, "5m"),
-        ],
-    }
-    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=guards_of(rule))
-
-
-@pytest.mark.parametrize(("zone", "begins"), [("UTC", 600), ("Asia/Kolkata", 600)])
-def test_a_mute_time_rule_is_guarded_in_its_hours_only(
-    zone: str, begins: int, tmp_path: Path
-) -> None:
-    """promtool's clock begins in 1970; it is muted from ten minutes later for half an hour."""
-    need("promtool")
-    guard = Guard(window_seconds=3600, max_count=0, max_seconds=300)
-    minute = begins // 60 + {"UTC": 0, "Asia/Kolkata": 330}[zone]
-    rule = recurring("alertname = Chatter").model_copy(
-        update={"guard": guard, "start_minute": minute, "end_minute": minute + 30,
-                "timezone": zone, "weekdays": (3, 4), "sentence": "At ten past."}
+    begin = shown.begin
+    labels = [{**one, "cluster": "eu"} for one, _ in PLAN]
+    rows = [(n, begin + a, begin + b) for n, (_, spans) in enumerate(PLAN) for a, b in spans]
+    deployed = read_back(files, FAST_RULES)
+    frame = frame_of(rows, labels)
+    made = replay(
+        frame, deployed.config, until=round((begin + LASTS) * SECOND), applied=True,
+        held=deployed.held,
     )  # fmt: skip
-    count = yaml.safe_load(guards_of(rule))["groups"][0]["rules"][0]["expr"].removesuffix(" > 0")
-    series = [
-        {"series": 'chatter{pod="1"}', "values": "1x200"},
-        {"series": 'chatter{pod="2"}', "values": "0x39 1x4 0x150"},
-    ]
-    told = {"pod": "1", "alert": "Chatter"}
-    group = {
-        "interval": "30s",
-        "input_series": series,
-        "alert_rule_test": [
-            still(duration(begins - 30), rule, "5m"),
-            still(duration(begins + 270), rule, "5m"),
-            still(duration(begins + 300), rule, "5m", told),
-            still(duration(begins + 1770), rule, "5m", told),
-            still(duration(begins + 1800), rule, "5m"),
-        ],
-        "promql_expr_test": [
-            {"expr": count, "eval_time": duration(begins + 300), "exp_samples": []},
-            {"expr": count, "eval_time": duration(begins + 1200),
-             "exp_samples": [{"labels": "{}", "value": 1}]},
-        ],
-    }  # fmt: skip
-    promtool_test(tmp_path, [group], rules=RULE_FILE, guards=guards_of(rule))
+    # When people were first told of each service, by the alert itself or by a page for it.
+    heard: dict[str, dict[str, list[float]]] = {"team": defaultdict(list), "chat": defaultdict(list)}
+    for at, receiver, told in hook.calls:
+        for alert in told["alerts"]:
+            if alert["status"] == "firing":
+                heard[receiver][alert["labels"]["service"]].append(at / SECOND - begin)
+                assert alert["labels"]["cluster"] == "eu"
+    first: dict[str, float] = {}
+    for row, at in enumerate(made.alerts["first_page"].tolist()):
+        if at >= 0:
+            service = labels[frame.series[row]]["service"]
+            first[service] = min(first.get(service, at / SECOND - begin), at / SECOND - begin)
+    real = {service: min(times) for service, times in heard["team"].items()}
+    print(json.dumps({"real": real, "replay": first, "chat": heard["chat"]}))
+    assert set(real) == set(first) == {"long", "again", "company", "pods", "new", "never-held"}
+    assert all(abs(real[service] - first[service]) < NEAR for service in real)
+    # Chat hears of every held alert at once, and of nothing else.
+    assert set(heard["chat"]) == {"short", "long", "again", "company", "pods"}
+    begins = {"short": 3, "long": 3, "again": 3, "company": 3, "pods": 12}
+    assert all(min(heard["chat"][name]) - at < NEAR for name, at in begins.items())
+    # One page a service: none is repeated, and none of them is told of in pieces.
+    pages = [alert["labels"] for _, receiver, told in hook.calls if receiver == "team"
+             for alert in told["alerts"] if alert["labels"]["alertname"] == PAGE_NAME
+             and alert["status"] == "firing"]  # fmt: skip
+    assert sorted(page["service"] for page in pages) == ["again", "company", "long", "pods"]
+    # The page says what fires.
+    said = [alert["annotations"] for _, _, told in hook.calls for alert in told["alerts"]
+            if alert["labels"].get("service") == "company"
+            and alert["labels"]["alertname"] == PAGE_NAME]  # fmt: skip
+    assert said[0]["summary"] == "company: 2 alerts fire"
+    assert "- Slow: 1 firing, since " in said[0]["description"]
+    assert "- Spike: 1 firing, since " in said[0]["description"]
 
 
-def test_hours_of_a_zone_follow_its_changes(tmp_path: Path) -> None:
-    """Paris on 29 and 30 March 2026, either side of the change, and an autumn Monday."""
-    need("promtool")
-    rule = recurring("alertname = X").model_copy(
-        update={"weekdays": (0, 5, 6), "start_minute": 120, "end_minute": 240,
-                "timezone": "Europe/Paris"}
-    )  # fmt: skip
-    first, last = (int(datetime(2026, m, 1, tzinfo=UTC).timestamp()) * 10**6 for m in (1, 12))
-    spans = stretches(interval_of(rule).ranges, first, last)
-    moments = [
-        datetime(2026, 3, 28, 0, tzinfo=UTC) + timedelta(minutes=30 * k) for k in range(150)
-    ] + [datetime(2026, 10, 26, 0, tzinfo=UTC) + timedelta(minutes=30 * k) for k in range(60)]
-    expression = hours_expression(rule)
-    tests = []
-    for moment in moments:
-        second = int(moment.timestamp())
-        inside = any(a <= second * 10**6 < b for a, b in spans)
-        expr = f"count({expression.replace('time()', str(second))})"
-        samples = [{"labels": "{}", "value": 1}] if inside else []
-        tests.append({"expr": expr, "eval_time": "0s", "exp_samples": samples})
-    assert {bool(each["exp_samples"]) for each in tests} == {True, False}
-    promtool_test(tmp_path, [{"interval": "30s", "input_series": [], "promql_expr_test": tests}])
+def test_a_running_alertmanager_loads_it_and_routes_awkward_values(tmp_path: Path) -> None:
+    need_program()
+    with webhook_receiver() as hook:
+        text = PAGING.replace("TEAM", hook.url("team")).replace("CHAT", hook.url("chat"))
+        sources = Sources(text, "alertmanager.yml", KNOWN)
+        merged = make_bundle(sources, [AWKWARD_RULE], 30, FIELD).alertmanager.text
+        with alertmanager(merged, tmp_path) as client:
+            client.call("alerts", [
+                {"labels": {"alertname": "X", "label": AWKWARD}},
+                {"labels": {"alertname": "X", "label": "another"}},
+                {"labels": {"alertname": PAGE_NAME, "pager": "team", "since": "1"}},
+            ])  # fmt: skip
+            for _ in range(100):
+                if len(hook.calls) >= 3:
+                    break
+                time.sleep(0.1)
+    told = {
+        (receiver, alert["labels"]["alertname"]): alert["labels"].get("label")
+        for _, receiver, call in hook.calls
+        for alert in call["alerts"]
+    }
+    assert told == {("chat", "X"): AWKWARD, ("team", "X"): "another", ("team", PAGE_NAME): None}
