@@ -206,7 +206,7 @@ def main(params: AiopsParams) -> None:
         HISTORY,
         RULE_SET,
         *(path for path in sorted(EXPORT.rglob("*")) if path.is_file()),
-        *source_paths(own.alertmanager_yml, case.sources, own.prometheus),
+        *source_paths(own.alertmanager_yml, own.prometheus),
     )
     effect = fitted.effect
     told = details(case, fitted, deployed, rules).model_copy(

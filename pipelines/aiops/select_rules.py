@@ -158,7 +158,7 @@ def main(params: AiopsParams) -> None:
     )
     write_text(TRADE_OFF, as_csv(found.curve))
     own = params.export_rules
-    read = source_paths(own.alertmanager_yml, case.sources, own.prometheus)
+    read = source_paths(own.alertmanager_yml, own.prometheus)
     evidence = as_evidence(found, hash_inputs(HISTORY, CANDIDATES, *read))
     write_evidence(evidence_of(STAGE), evidence)
     write_json(
