@@ -594,11 +594,11 @@ class PagerdutySummary(Details):
 
 
 class PrometheusFiles(Details):
-    """A Prometheus, the labels that it adds, and the name of its file of guards."""
+    """A Prometheus, the labels that it adds, and the name of our rule file for it."""
 
     name: str
     external_labels: dict[str, str]
-    guards: str
+    rules: str
 
 
 class ExportSummary(ExportDetails):
