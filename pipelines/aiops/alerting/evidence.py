@@ -594,7 +594,7 @@ class PagerdutySummary(Details):
 
 
 class PrometheusFiles(Details):
-    """A Prometheus, the labels that it adds, and the name of its file of rules."""
+    """A Prometheus, the labels that it adds, and the name of our rule file for it."""
 
     name: str
     external_labels: dict[str, str]
