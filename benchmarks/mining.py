@@ -28,7 +28,8 @@ SELECT fingerprint, any_value(labels), count(*), min(starts_at), max(ends_at),
        count_if(acted), count(ticket_id)
 FROM read_parquet(?) GROUP BY fingerprint
 """
-SEED = 20
+SEED = 10
+"""Of a world whose company has a chat: without one nothing is held."""
 
 
 def generate(alerts: int, folder: Path) -> None:
